@@ -1,0 +1,33 @@
+# How every one of Tandem's own files is compiled.
+#
+# Contraction is off because exact mode promises the same bits on every device: a product and a sum
+# are fused only where the code says fma. Nothing is compiled with -march: the hot files are
+# compiled once per instruction set by Highway and choose at run time.
+
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+set(CMAKE_CXX_VISIBILITY_PRESET default)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+
+add_library(tandem_compile INTERFACE)
+target_compile_features(tandem_compile INTERFACE cxx_std_20)
+# GCC 12 reports overlapping copies inside std::string that cannot happen (GCC bug 105651).
+target_compile_options(
+  tandem_compile INTERFACE -ffp-contract=off -fno-math-errno -Wall -Wextra -Wconversion -Wshadow
+                           -Wno-psabi $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
+                           $<$<BOOL:${TANDEM_WERROR}>:-Werror>)
+# AVX-512, AVX2 and a baseline for any x86-64; the sets between are not worth their compile time.
+target_compile_definitions(
+  tandem_compile INTERFACE "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3_DL)")
+
+if(TANDEM_SANITIZE)
+  # For all targets, so that tests and programs link the same runtime.
+  add_compile_options(-fsanitize=${TANDEM_SANITIZE} -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${TANDEM_SANITIZE})
+endif()
+if(TANDEM_BUILD_FUZZERS)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()

@@ -1,0 +1,170 @@
+#include "tandem/data/dataset.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <set>
+#include <unordered_map>
+
+#include "tandem/core/error.hpp"
+
+namespace tandem {
+namespace {
+
+// As short as it reads back.
+template <Real T>
+std::string shortest(T value) {
+  std::array<char, 64> text{};
+  const auto [end, status] = std::to_chars(text.data(), text.data() + text.size(), value);
+  (void)status;
+  return {text.data(), end};
+}
+
+template <Real T>
+[[noreturn]] void missing_target(const Dataset<T>& data, std::size_t row) {
+  throw InputError(data.source + ": row " + std::to_string(row + 1) + ": the target " +
+                   data.target_column.name + " is missing; remove the row");
+}
+
+template <Real T>
+void require_target(const Dataset<T>& data) {
+  if (!data.has_target()) {
+    throw InputError(data.source + ": has no target column; name one with --target");
+  }
+}
+
+}  // namespace
+
+template <Real T>
+Dataset<T> select_rows(const Dataset<T>& data, const std::vector<Index>& rows) {
+  Dataset<T> part;
+  part.source = data.source;
+  part.columns = data.columns;
+  part.target_column = data.target_column;
+  const auto count = static_cast<Index>(rows.size());
+  part.features = Matrix<T>(count, data.cols());
+  for (Index i = 0; i < count; ++i) {
+    const auto from = data.features.row(rows[static_cast<std::size_t>(i)]);
+    std::copy(from.begin(), from.end(), part.features.row(i).begin());
+  }
+  const auto pick = [&](const std::vector<T>& all) {
+    std::vector<T> picked;
+    if (all.empty()) return picked;
+    picked.reserve(rows.size());
+    for (const Index row : rows) picked.push_back(all[static_cast<std::size_t>(row)]);
+    return picked;
+  };
+  part.target = pick(data.target);
+  part.weights = pick(data.weights);
+  return part;
+}
+
+std::vector<Column> numbered_columns(Index count) {
+  std::vector<Column> columns(static_cast<std::size_t>(count));
+  for (Index j = 0; j < count; ++j) {
+    columns[static_cast<std::size_t>(j)].name = "x" + std::to_string(j);
+  }
+  return columns;
+}
+
+template <Real T>
+Classes encode_classes(const Dataset<T>& data) {
+  require_target(data);
+  Classes classes;
+  if (data.target_column.categorical()) {
+    const auto& categories = data.target_column.categories;
+    std::vector<bool> present(categories.size(), false);
+    for (std::size_t i = 0; i < data.target.size(); ++i) {
+      const T code = data.target[i];
+      if (std::isnan(code)) missing_target(data, i);
+      present[static_cast<std::size_t>(code)] = true;
+    }
+    std::vector<std::int32_t> position(categories.size(), -1);
+    for (std::size_t c = 0; c < categories.size(); ++c) {
+      if (!present[c]) continue;
+      position[c] = static_cast<std::int32_t>(classes.names.size());
+      classes.names.push_back(categories[c]);
+    }
+    classes.labels.reserve(data.target.size());
+    for (const T code : data.target) {
+      classes.labels.push_back(position[static_cast<std::size_t>(code)]);
+    }
+    return classes;
+  }
+  constexpr std::size_t most_classes_of_fractions = 100;
+  std::set<T> distinct;
+  bool fractions = false;
+  for (std::size_t i = 0; i < data.target.size(); ++i) {
+    const T value = data.target[i];
+    if (std::isnan(value)) missing_target(data, i);
+    distinct.insert(value == T{0} ? T{0} : value);
+    fractions = fractions || value != std::trunc(value);
+    if (fractions && distinct.size() > most_classes_of_fractions) {
+      throw InputError(data.source + ": the target " + data.target_column.name + " has more than " +
+                       std::to_string(most_classes_of_fractions) +
+                       " distinct fractional values; that is a regression target, expected classes");
+    }
+  }
+  for (const T value : distinct) classes.names.push_back(shortest(value));
+  const std::vector<T> sorted(distinct.begin(), distinct.end());
+  classes.labels.reserve(data.target.size());
+  for (const T value : data.target) {
+    classes.labels.push_back(static_cast<std::int32_t>(
+        std::lower_bound(sorted.begin(), sorted.end(), value) - sorted.begin()));
+  }
+  return classes;
+}
+
+template <Real T>
+Classes encode_classes(const Dataset<T>& data, const std::vector<std::string>& names) {
+  Classes own = encode_classes(data);
+  std::unordered_map<std::string_view, std::int32_t> position;
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    position.emplace(names[c], static_cast<std::int32_t>(c));
+  }
+  std::vector<std::int32_t> translated;
+  translated.reserve(own.names.size());
+  for (const auto& name : own.names) {
+    const auto found = position.find(name);
+    translated.push_back(found == position.end() ? -1 : found->second);
+  }
+  for (auto& label : own.labels) label = translated[static_cast<std::size_t>(label)];
+  own.names = names;
+  return own;
+}
+
+template <Real T>
+void require_finite(const Dataset<T>& data, bool with_target, bool allow_missing) {
+  for (Index i = 0; i < data.rows(); ++i) {
+    const auto row = data.features.row(i);
+    for (std::size_t j = 0; j < row.size(); ++j) {
+      if (std::isfinite(row[j]) || (allow_missing && std::isnan(row[j]))) continue;
+      const std::string where = data.source + ": row " + std::to_string(i + 1) + ", column " +
+                                data.columns[j].name;
+      if (std::isnan(row[j])) {
+        throw InputError(where + ": the value is missing or not a number; fill it with --impute");
+      }
+      throw InputError(where + ": the value is infinite; expected a finite number");
+    }
+  }
+  if (!with_target) return;
+  for (std::size_t i = 0; i < data.target.size(); ++i) {
+    if (std::isnan(data.target[i])) missing_target(data, i);
+    if (!std::isfinite(data.target[i])) {
+      throw InputError(data.source + ": row " + std::to_string(i + 1) + ": the target " +
+                       data.target_column.name + " is infinite; expected a finite number");
+    }
+  }
+}
+
+template Dataset<float> select_rows(const Dataset<float>&, const std::vector<Index>&);
+template Dataset<double> select_rows(const Dataset<double>&, const std::vector<Index>&);
+template Classes encode_classes(const Dataset<float>&);
+template Classes encode_classes(const Dataset<double>&);
+template Classes encode_classes(const Dataset<float>&, const std::vector<std::string>&);
+template Classes encode_classes(const Dataset<double>&, const std::vector<std::string>&);
+template void require_finite(const Dataset<float>&, bool, bool);
+template void require_finite(const Dataset<double>&, bool, bool);
+
+}  // namespace tandem

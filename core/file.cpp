@@ -1,0 +1,163 @@
+#include "core/file.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <streambuf>
+#include <system_error>
+
+#include "tandem/core/error.hpp"
+
+namespace tandem {
+namespace {
+
+std::string reason(int code) { return std::generic_category().message(code); }
+
+[[noreturn]] void fail_open(const std::string& path, int code) {
+  if (code == ENOENT) {
+    throw InputError(path + ": no such file; check the name and the current folder");
+  }
+  if (code == EISDIR) throw InputError(path + ": is a folder, expected a file");
+  throw SystemError(path + ": cannot be opened: " + reason(code));
+}
+
+// A file that removes itself unless it was renamed into place.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const std::string& target) : target_(target) {
+    static std::atomic<unsigned> serial{0};
+    path_ = target + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(serial++);
+    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor_ >= 0) return;
+    const int code = errno;
+    const auto folder = std::filesystem::path(target).parent_path();
+    std::error_code ignored;
+    if (code == ENOENT && !folder.empty() && !std::filesystem::exists(folder, ignored)) {
+      throw InputError(target + ": the folder " + folder.string() +
+                       " does not exist; make it first or choose another");
+    }
+    throw SystemError(target + ": cannot be written: " + reason(code));
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+
+  void write(const char* data, std::size_t bytes) {
+    while (bytes > 0) {
+      const ssize_t written = ::write(descriptor_, data, bytes);
+      if (written < 0) {
+        if (errno == EINTR) continue;
+        fail(errno);
+      }
+      data += written;
+      bytes -= static_cast<std::size_t>(written);
+    }
+  }
+
+  void commit() {
+    if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS) fail(errno);
+    const int closed = ::close(descriptor_);
+    descriptor_ = -1;
+    if (closed != 0) fail(errno);
+    if (std::rename(path_.c_str(), target_.c_str()) != 0) fail(errno);
+    path_.clear();
+  }
+
+ private:
+  [[noreturn]] void fail(int code) const {
+    throw SystemError(target_ + ": cannot be written: " + reason(code) +
+                      "; nothing was left behind");
+  }
+
+  std::string target_;
+  std::string path_;
+  int descriptor_ = -1;
+};
+
+class DescriptorBuffer final : public std::streambuf {
+ public:
+  explicit DescriptorBuffer(TemporaryFile& file) : file_(file), block_(std::size_t{1} << 18) {
+    setp(block_.data(), block_.data() + block_.size());
+  }
+
+ protected:
+  int_type overflow(int_type c) override {
+    sync();
+    if (!traits_type::eq_int_type(c, traits_type::eof())) sputc(traits_type::to_char_type(c));
+    return traits_type::not_eof(c);
+  }
+  int sync() override {
+    file_.write(pbase(), static_cast<std::size_t>(pptr() - pbase()));
+    setp(block_.data(), block_.data() + block_.size());
+    return 0;
+  }
+
+ private:
+  TemporaryFile& file_;
+  std::vector<char> block_;
+};
+
+}  // namespace
+
+std::vector<std::uint8_t> read_file(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail_open(path, errno);
+  std::vector<std::uint8_t> bytes;
+  struct stat status{};
+  if (::fstat(descriptor, &status) == 0) {
+    if (S_ISDIR(status.st_mode)) {
+      ::close(descriptor);
+      fail_open(path, EISDIR);
+    }
+    if (S_ISREG(status.st_mode)) bytes.reserve(static_cast<std::size_t>(status.st_size) + 1);
+  }
+  // Pipes have no size: read until the end whatever fstat said.
+  std::vector<std::uint8_t> block(std::size_t{1} << 18);
+  for (;;) {
+    const ssize_t got = ::read(descriptor, block.data(), block.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      const int code = errno;
+      ::close(descriptor);
+      throw SystemError(path + ": cannot be read: " + reason(code));
+    }
+    if (got == 0) break;
+    bytes.insert(bytes.end(), block.begin(), block.begin() + got);
+  }
+  ::close(descriptor);
+  return bytes;
+}
+
+void write_file(const std::string& path, std::span<const std::uint8_t> bytes) {
+  TemporaryFile file(path);
+  file.write(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  file.commit();
+}
+
+void write_file(const std::string& path, std::string_view text) {
+  write_file(path, std::span<const std::uint8_t>(
+                       reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+}
+
+void write_file(const std::string& path, const std::function<void(std::ostream&)>& fill) {
+  TemporaryFile file(path);
+  DescriptorBuffer buffer(file);
+  std::ostream stream(&buffer);
+  // Errors of the file travel as exceptions through the stream, not as a silent bad bit.
+  stream.exceptions(std::ios::badbit | std::ios::failbit);
+  fill(stream);
+  stream.flush();
+  file.commit();
+}
+
+}  // namespace tandem

@@ -1,0 +1,24 @@
+// Whole-file input and output with messages that name the file.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <ostream>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tandem {
+
+// Throws InputError where the file is missing or a directory, SystemError where it cannot be read.
+[[nodiscard]] std::vector<std::uint8_t> read_file(const std::string& path);
+
+// The file appears whole or not at all: writes "PATH.tmp-PID" beside it, flushes it to disk, then
+// renames it. On any failure the temporary file is removed and SystemError (InputError where the
+// folder does not exist) names the path and the reason.
+void write_file(const std::string& path, std::span<const std::uint8_t> bytes);
+void write_file(const std::string& path, std::string_view text);
+// As above with the content written by `fill` piece by piece; for files too long to hold.
+void write_file(const std::string& path, const std::function<void(std::ostream&)>& fill);
+
+}  // namespace tandem

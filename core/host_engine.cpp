@@ -1,0 +1,46 @@
+#include "core/host_engine.hpp"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "cpu/simd.hpp"
+#include "tandem/core/error.hpp"
+
+namespace tandem {
+
+HostEngine::HostEngine(const EngineOptions& options) : Engine(options) {
+  cpu::apply_simd_environment();
+}
+
+std::string HostEngine::description() const {
+  if (device() == Device::reference) return "reference, double precision, 1 thread";
+  return "cpu, " + std::to_string(threads()) + (threads() == 1 ? " thread, " : " threads, ") +
+         std::string(cpu::simd_name());
+}
+
+void* HostEngine::allocate(std::size_t bytes) {
+  // A cache line, which is also the widest vector. Large buffers start on a page of 2 MiB so that
+  // the kernel can back them with huge pages.
+  const std::size_t alignment = bytes >= (std::size_t{4} << 20) ? std::size_t{2} << 20 : 64;
+  const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+  void* memory = rounded >= bytes ? std::aligned_alloc(alignment, rounded) : nullptr;
+  if (memory == nullptr) {
+    throw SystemError("out of memory: " + std::to_string(bytes) + " bytes asked for");
+  }
+  return memory;
+}
+
+void HostEngine::deallocate(void* memory, std::size_t /*bytes*/) noexcept { std::free(memory); }
+
+void HostEngine::copy_from_host(void* to, const void* from_host, std::size_t bytes) {
+  std::memcpy(to, from_host, bytes);
+}
+void HostEngine::copy_to_host(void* to_host, const void* from, std::size_t bytes) {
+  std::memcpy(to_host, from, bytes);
+}
+void HostEngine::copy_within(void* to, const void* from, std::size_t bytes) {
+  std::memmove(to, from, bytes);
+}
+void HostEngine::fill_zero(void* to, std::size_t bytes) { std::memset(to, 0, bytes); }
+
+}  // namespace tandem

@@ -1,0 +1,22 @@
+// The engine behind the devices reference and cpu: memory is the host's and work is done at once.
+#pragma once
+
+#include "tandem/core/engine.hpp"
+
+namespace tandem {
+
+class HostEngine final : public Engine {
+ public:
+  explicit HostEngine(const EngineOptions& options);
+
+  [[nodiscard]] std::string description() const override;
+  [[nodiscard]] void* allocate(std::size_t bytes) override;
+  void deallocate(void* memory, std::size_t bytes) noexcept override;
+  void copy_from_host(void* to, const void* from_host, std::size_t bytes) override;
+  void copy_to_host(void* to_host, const void* from, std::size_t bytes) override;
+  void copy_within(void* to, const void* from, std::size_t bytes) override;
+  void fill_zero(void* to, std::size_t bytes) override;
+  void wait() override {}
+};
+
+}  // namespace tandem

@@ -1,0 +1,63 @@
+// An engine says where work runs and where memory lives. It owns one in-order queue: what is
+// enqueued later sees the results of what was enqueued earlier.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "tandem/core/types.hpp"
+
+namespace tandem {
+
+struct EngineOptions {
+  Device device = Device::cpu;
+  Numerics numerics = Numerics::exact;
+  // Host threads; 0 means all cores of the process's affinity mask. The reference engine always
+  // uses one. In exact mode no result depends on it.
+  int threads = 0;
+};
+
+class Engine {
+ public:
+  // Throws DeviceError where the device is missing; never falls back to another device.
+  [[nodiscard]] static std::unique_ptr<Engine> create(const EngineOptions& options = {});
+
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+  virtual ~Engine();
+
+  [[nodiscard]] Device device() const noexcept { return options_.device; }
+  [[nodiscard]] Numerics numerics() const noexcept { return options_.numerics; }
+  [[nodiscard]] int threads() const noexcept { return options_.threads; }
+
+  // One line for reports: "cpu, 2 threads, AVX-512".
+  [[nodiscard]] virtual std::string description() const = 0;
+
+  // Uninitialised memory of this engine, aligned to at least 64 bytes. Throws SystemError or
+  // DeviceError that states the bytes asked for.
+  [[nodiscard]] virtual void* allocate(std::size_t bytes) = 0;
+  virtual void deallocate(void* memory, std::size_t bytes) noexcept = 0;
+
+  // Copies are ordered with all other work of this engine. copy_to_host waits.
+  virtual void copy_from_host(void* to, const void* from_host, std::size_t bytes) = 0;
+  virtual void copy_to_host(void* to_host, const void* from, std::size_t bytes) = 0;
+  virtual void copy_within(void* to, const void* from, std::size_t bytes) = 0;
+  virtual void fill_zero(void* to, std::size_t bytes) = 0;
+
+  // Returns when all enqueued work is done; throws what it failed with.
+  virtual void wait() = 0;
+
+  // For engines that live in a shared library of their own: the factory of the steps called
+  // `name`, or nullptr. See core/steps.hpp.
+  [[nodiscard]] virtual void* steps_factory(std::string_view name) const;
+
+ protected:
+  explicit Engine(const EngineOptions& options) : options_(options) {}
+
+ private:
+  EngineOptions options_;
+};
+
+}  // namespace tandem

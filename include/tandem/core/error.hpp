@@ -1,0 +1,47 @@
+// The exceptions that Tandem throws. Their messages are for the person who typed the command:
+// they name the file, row, column or option, say what was expected, and what to do.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace tandem {
+
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// The input or the options are wrong; the same call will fail again. Exit status 2.
+class InputError : public Error {
+ public:
+  using Error::Error;
+};
+
+// The operating system refused: full disk, no permission, out of memory. Exit status 1.
+class SystemError : public Error {
+ public:
+  using Error::Error;
+};
+
+// The device that was asked for is missing or failed. Exit status 1.
+class DeviceError : public Error {
+ public:
+  using Error::Error;
+};
+
+// The numbers left the range in which the method is defined: a diverging fit, a matrix that is
+// singular to working precision. Exit status 1.
+class NumericalError : public Error {
+ public:
+  using Error::Error;
+};
+
+// RunControl::stop_requested() answered true and the run stopped at a safe point. The state, where
+// a checkpoint was asked for, has been saved. Exit status 130.
+class Interrupted : public Error {
+ public:
+  using Error::Error;
+};
+
+}  // namespace tandem

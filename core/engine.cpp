@@ -20,8 +20,7 @@ std::unique_ptr<Engine> Engine::create(const EngineOptions& options) {
   if (resolved.threads == 0) resolved.threads = available_cores();
   switch (resolved.device) {
     case Device::reference:
-    case Device::cpu:
-      return std::make_unique<HostEngine>(resolved);
+    case Device::cpu: return std::make_unique<HostEngine>(resolved);
     case Device::cuda:
       throw DeviceError(
           "device cuda: this build of Tandem has no CUDA half yet; use --device cpu, or --device "

@@ -113,7 +113,7 @@ std::vector<std::uint8_t> read_file(const std::string& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) fail_open(path, errno);
   std::vector<std::uint8_t> bytes;
-  struct stat status{};
+  struct stat status {};
   if (::fstat(descriptor, &status) == 0) {
     if (S_ISDIR(status.st_mode)) {
       ::close(descriptor);
@@ -145,8 +145,8 @@ void write_file(const std::string& path, std::span<const std::uint8_t> bytes) {
 }
 
 void write_file(const std::string& path, std::string_view text) {
-  write_file(path, std::span<const std::uint8_t>(
-                       reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+  write_file(path, std::span<const std::uint8_t>(reinterpret_cast<const std::uint8_t*>(text.data()),
+                                                 text.size()));
 }
 
 void write_file(const std::string& path, const std::function<void(std::ostream&)>& fill) {

@@ -30,15 +30,13 @@ using StepsFactory = void* (*)(Engine& engine);
 template <template <class> class Steps, class T>
 [[nodiscard]] std::unique_ptr<Steps<T>> make_steps(Engine& engine) {
   switch (engine.device()) {
-    case Device::reference:
-      return Steps<T>::make_reference(engine);
-    case Device::cpu:
-      return Steps<T>::make_cpu(engine);
+    case Device::reference: return Steps<T>::make_reference(engine);
+    case Device::cpu: return Steps<T>::make_cpu(engine);
     case Device::cuda:
-    case Device::softgpu:
-      break;
+    case Device::softgpu: break;
   }
-  const std::string name = std::string(Steps<T>::name) + "_" + std::string(to_string(precision_of<T>));
+  const std::string name =
+      std::string(Steps<T>::name) + "_" + std::string(to_string(precision_of<T>));
   void* factory = engine.steps_factory(name);
   if (factory == nullptr) {
     throw DeviceError("the CUDA library has no steps called " + name +

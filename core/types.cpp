@@ -38,8 +38,8 @@ Enum parse(const Names<Enum, N>& names, std::string_view what, std::string_view 
     if (name == text) return candidate;
     accepted += (accepted.empty() ? "" : ", ") + std::string(name);
   }
-  throw InputError("unknown " + std::string(what) + " '" + std::string(text) + "': expected one of " +
-                   accepted);
+  throw InputError("unknown " + std::string(what) + " '" + std::string(text) +
+                   "': expected one of " + accepted);
 }
 
 }  // namespace
@@ -51,6 +51,8 @@ std::string_view to_string(Task value) noexcept { return name_of(task_names, val
 
 Device parse_device(std::string_view text) { return parse(device_names, "device", text); }
 Numerics parse_numerics(std::string_view text) { return parse(numerics_names, "numerics", text); }
-Precision parse_precision(std::string_view text) { return parse(precision_names, "precision", text); }
+Precision parse_precision(std::string_view text) {
+  return parse(precision_names, "precision", text);
+}
 
 }  // namespace tandem

@@ -101,9 +101,10 @@ Classes encode_classes(const Dataset<T>& data) {
     distinct.insert(value == T{0} ? T{0} : value);
     fractions = fractions || value != std::trunc(value);
     if (fractions && distinct.size() > most_classes_of_fractions) {
-      throw InputError(data.source + ": the target " + data.target_column.name + " has more than " +
-                       std::to_string(most_classes_of_fractions) +
-                       " distinct fractional values; that is a regression target, expected classes");
+      throw InputError(
+          data.source + ": the target " + data.target_column.name + " has more than " +
+          std::to_string(most_classes_of_fractions) +
+          " distinct fractional values; that is a regression target, expected classes");
     }
   }
   for (const T value : distinct) classes.names.push_back(shortest(value));
@@ -140,8 +141,8 @@ void require_finite(const Dataset<T>& data, bool with_target, bool allow_missing
     const auto row = data.features.row(i);
     for (std::size_t j = 0; j < row.size(); ++j) {
       if (std::isfinite(row[j]) || (allow_missing && std::isnan(row[j]))) continue;
-      const std::string where = data.source + ": row " + std::to_string(i + 1) + ", column " +
-                                data.columns[j].name;
+      const std::string where =
+          data.source + ": row " + std::to_string(i + 1) + ", column " + data.columns[j].name;
       if (std::isnan(row[j])) {
         throw InputError(where + ": the value is missing or not a number; fill it with --impute");
       }

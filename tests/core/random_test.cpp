@@ -17,7 +17,8 @@ TEST(Philox, KnownAnswers) {
   EXPECT_EQ(ones.word[1], 0x41c83b0eU);
   EXPECT_EQ(ones.word[2], 0xa20bc7c6U);
   EXPECT_EQ(ones.word[3], 0x6d5451fdU);
-  const Philox4x32 pi = philox4x32(0x299f31d0a4093822ULL, 0x85a308d3243f6a88ULL, 0x0370734413198a2eULL);
+  const Philox4x32 pi =
+      philox4x32(0x299f31d0a4093822ULL, 0x85a308d3243f6a88ULL, 0x0370734413198a2eULL);
   EXPECT_EQ(pi.word[0], 0xd16cfe09U);
   EXPECT_EQ(pi.word[1], 0x94fdccebU);
   EXPECT_EQ(pi.word[2], 0x5001e420U);
@@ -26,9 +27,11 @@ TEST(Philox, KnownAnswers) {
 
 TEST(Random, BelowIsTheHighHalfOfTheProduct) {
   const Random random(7, Purpose::test);
-  for (const Index count : {Index{1}, Index{2}, Index{3}, Index{1000}, Index{1} << 33, (Index{1} << 62) + 1}) {
+  for (const Index count :
+       {Index{1}, Index{2}, Index{3}, Index{1000}, Index{1} << 33, (Index{1} << 62) + 1}) {
     for (std::uint64_t i = 0; i < 200; ++i) {
-      const auto wide = static_cast<unsigned __int128>(random.bits(i)) * static_cast<unsigned __int128>(count);
+      const auto wide =
+          static_cast<unsigned __int128>(random.bits(i)) * static_cast<unsigned __int128>(count);
       EXPECT_EQ(random.below(count, i), static_cast<Index>(wide >> 64));
     }
   }

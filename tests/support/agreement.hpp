@@ -17,8 +17,10 @@ namespace tandem::test {
 
 template <class T>
 auto bits_of(T value) {
-  if constexpr (sizeof(T) == 4) return std::bit_cast<std::uint32_t>(value);
-  else return std::bit_cast<std::uint64_t>(value);
+  if constexpr (sizeof(T) == 4)
+    return std::bit_cast<std::uint32_t>(value);
+  else
+    return std::bit_cast<std::uint64_t>(value);
 }
 
 // exact: the same bits, NaN payloads and signs of zero included.
@@ -56,8 +58,9 @@ template <class T, class U, class Bound>
     const double error = std::abs(static_cast<double>(value[i]) - static_cast<double>(expected[i]));
     const double limit = bound(i);
     if (!(error <= limit)) {
-      return ::testing::AssertionFailure() << "element " << i << ": " << value[i] << " against "
-                                           << expected[i] << ", error " << error << ", bound " << limit;
+      return ::testing::AssertionFailure()
+             << "element " << i << ": " << value[i] << " against " << expected[i] << ", error "
+             << error << ", bound " << limit;
     }
   }
   return ::testing::AssertionSuccess();
@@ -108,8 +111,10 @@ class Guarded {
  private:
   static constexpr std::size_t band = 64;
   static T poison() {
-    if constexpr (sizeof(T) == 4) return std::bit_cast<T>(0x7fa5a5a5U);
-    else return std::bit_cast<T>(std::uint64_t{0x7ff5a5a5a5a5a5a5U});
+    if constexpr (sizeof(T) == 4)
+      return std::bit_cast<T>(0x7fa5a5a5U);
+    else
+      return std::bit_cast<T>(std::uint64_t{0x7ff5a5a5a5a5a5a5U});
   }
   std::size_t size_;
   std::vector<T> memory_;
@@ -117,7 +122,7 @@ class Guarded {
 
 // Sizes at which blocked and vectorised code goes wrong.
 inline const std::vector<Index>& awkward_sizes() {
-  static const std::vector<Index> sizes{0,  1,  2,   3,   7,   15,  16,  17,   31,   32,  33,
+  static const std::vector<Index> sizes{0,  1,  2,  3,   7,   15,  16,  17,   31,   32,  33,
                                         63, 64, 65, 127, 255, 256, 257, 1021, 1024, 1025};
   return sizes;
 }

@@ -18,8 +18,9 @@ namespace tandem {
 class Archive {
  public:
   // A tensor's elements, little-endian in the file. uint8 carries flags and raw bytes.
-  using TensorData = std::variant<std::vector<float>, std::vector<double>, std::vector<std::int32_t>,
-                                  std::vector<std::int64_t>, std::vector<std::uint8_t>>;
+  using TensorData =
+      std::variant<std::vector<float>, std::vector<double>, std::vector<std::int32_t>,
+                   std::vector<std::int64_t>, std::vector<std::uint8_t>>;
   struct Tensor {
     std::vector<Index> shape;
     TensorData data;

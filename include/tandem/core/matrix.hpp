@@ -26,8 +26,7 @@ struct MatrixView {
     return {data + first * stride, count, cols, stride};
   }
   operator MatrixView<const T>() const  // NOLINT(google-explicit-constructor)
-    requires(!std::is_const_v<T>)
-  {
+      requires(!std::is_const_v<T>) {
     return {data, rows, cols, stride};
   }
 };

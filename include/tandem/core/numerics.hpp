@@ -48,7 +48,8 @@ double long_sum(Index count, Term&& term) {
   for (Index begin = 0; begin < count; begin += sum_block) {
     const Index end = begin + sum_block < count ? begin + sum_block : count;
     double lanes[sum_lanes] = {};
-    for (Index i = begin; i < end; ++i) lanes[(i - begin) % sum_lanes] += static_cast<double>(term(i));
+    for (Index i = begin; i < end; ++i)
+      lanes[(i - begin) % sum_lanes] += static_cast<double>(term(i));
     total += add_lanes(lanes);
   }
   return total;

@@ -11,9 +11,9 @@
 namespace tandem {
 
 struct Progress {
-  std::string_view stage;      // "epoch", "iteration", "level", ...
-  Index done = 0;              // completed steps of this stage
-  Index total = 0;             // most steps there can be; 0 where unknown
+  std::string_view stage;           // "epoch", "iteration", "level", ...
+  Index done = 0;                   // completed steps of this stage
+  Index total = 0;                  // most steps there can be; 0 where unknown
   std::string_view objective_name;  // "cost", "inertia", "loss"; empty where there is none
   double objective = 0;
 };

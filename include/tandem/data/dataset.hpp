@@ -22,12 +22,12 @@ struct Column {
 // A missing value, feature or target, is a NaN.
 template <Real T>
 struct Dataset {
-  std::string source;            // the file or generator it comes from, for messages
-  Matrix<T> features;            // rows × columns.size()
-  std::vector<Column> columns;   // one per feature
-  std::vector<T> target;         // one per row, or empty; codes where target_column is categorical
+  std::string source;           // the file or generator it comes from, for messages
+  Matrix<T> features;           // rows × columns.size()
+  std::vector<Column> columns;  // one per feature
+  std::vector<T> target;        // one per row, or empty; codes where target_column is categorical
   Column target_column;
-  std::vector<T> weights;        // one per row, or empty; >= 0
+  std::vector<T> weights;  // one per row, or empty; >= 0
 
   [[nodiscard]] Index rows() const noexcept { return features.rows(); }
   [[nodiscard]] Index cols() const noexcept { return features.cols(); }

@@ -1,0 +1,115 @@
+#include "tandem/core/engine.hpp"
+
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "core/parallel.hpp"
+#include "cpu/simd.hpp"
+#include "tandem/core/buffer.hpp"
+#include "tandem/core/error.hpp"
+
+namespace tandem {
+namespace {
+
+TEST(Engine, ReferenceAlwaysUsesOneThread) {
+  EXPECT_EQ(Engine::create({.device = Device::reference, .threads = 7})->threads(), 1);
+}
+
+TEST(Engine, ZeroThreadsMeansAllCoresOfTheProcess) {
+  EXPECT_EQ(Engine::create({.device = Device::cpu})->threads(), available_cores());
+}
+
+TEST(Engine, NegativeThreadsAreRefused) {
+  EXPECT_THROW((void)Engine::create({.threads = -1}), InputError);
+}
+
+TEST(Engine, AMissingDeviceIsAnErrorThatNamesAnother) {
+  for (const Device device : {Device::cuda, Device::softgpu}) {
+    try {
+      (void)Engine::create({.device = device});
+      FAIL() << "no error for " << to_string(device);
+    } catch (const DeviceError& error) {
+      EXPECT_NE(std::string(error.what()).find("--device cpu"), std::string::npos);
+    }
+  }
+}
+
+TEST(Engine, NamesOfEnumerationsReadBack) {
+  for (const Device value : {Device::reference, Device::cpu, Device::cuda, Device::softgpu}) {
+    EXPECT_EQ(parse_device(to_string(value)), value);
+  }
+  EXPECT_EQ(parse_numerics("fast"), Numerics::fast);
+  EXPECT_EQ(parse_precision("float32"), Precision::float32);
+  EXPECT_THROW((void)parse_device("gpu"), InputError);
+}
+
+TEST(Buffer, MovesAndCopiesOnlyWhenTold) {
+  const auto engine = Engine::create();
+  std::vector<std::int64_t> host(1000);
+  std::iota(host.begin(), host.end(), 5);
+  Buffer<std::int64_t> first = to_engine(*engine, host);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(first.data()) % 64, 0U);
+  Buffer<std::int64_t> second(*engine, 1000);
+  second.copy_from(first);
+  first.fill_zero();
+  EXPECT_EQ(second.to_host(), host);
+  EXPECT_EQ(first.to_host(), std::vector<std::int64_t>(1000, 0));
+  Buffer<std::int64_t> moved = std::move(second);
+  EXPECT_EQ(moved.to_host(), host);
+  second = std::move(moved);
+  EXPECT_EQ(second.to_host(), host);
+}
+
+TEST(Buffer, EmptyOnesWorkAndImpossibleOnesAreRefused) {
+  const auto engine = Engine::create();
+  Buffer<float> empty(*engine, 0);
+  EXPECT_TRUE(empty.to_host().empty());
+  empty.fill_zero();
+  EXPECT_THROW(Buffer<float>(*engine, -1), InputError);
+  EXPECT_THROW(Buffer<double>(*engine, std::numeric_limits<Index>::max()), InputError);
+  EXPECT_THROW(Buffer<double>(*engine, Index{1} << 55), SystemError);
+  std::vector<float> wrong(3);
+  EXPECT_THROW(Buffer<float>(*engine, 4).download(wrong), std::logic_error);
+}
+
+TEST(Parallel, EveryPieceRunsOnceWhateverTheThreads) {
+  for (const int threads : {1, 2, 7}) {
+    for (const Index size : {Index{0}, Index{1}, Index{99}, Index{100}, Index{101}}) {
+      std::vector<int> visits(static_cast<std::size_t>(size), 0);
+      parallel_pieces(threads, size, 10, [&](Piece piece) {
+        EXPECT_LE(piece.size(), 10);
+        for (Index i = piece.begin; i < piece.end; ++i) ++visits[static_cast<std::size_t>(i)];
+      });
+      EXPECT_EQ(visits, std::vector<int>(static_cast<std::size_t>(size), 1));
+    }
+  }
+}
+
+TEST(Parallel, AnExceptionReachesTheCaller) {
+  for (const int threads : {1, 4}) {
+    EXPECT_THROW(parallel_for(threads, 1000,
+                              [](Index i) {
+                                if (i == 500) throw InputError("piece 500");
+                              }),
+                 InputError);
+  }
+}
+
+TEST(Simd, CanBeLimitedAndRestored) {
+  const std::string best(cpu::simd_name());
+  cpu::limit_simd("baseline");
+  EXPECT_EQ(cpu::simd_name(), "baseline");
+  EXPECT_THROW(cpu::limit_simd("mmx"), InputError);
+  if (best == "AVX-512") {
+    cpu::limit_simd("avx2");
+    EXPECT_EQ(cpu::simd_name(), "AVX2");
+    cpu::limit_simd("avx512");
+  } else if (best == "AVX2") {
+    cpu::limit_simd("avx2");
+  }
+  EXPECT_EQ(cpu::simd_name(), best);
+}
+
+}  // namespace
+}  // namespace tandem

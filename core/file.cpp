@@ -4,8 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -28,15 +30,34 @@ std::string reason(int code) { return std::generic_category().message(code); }
   throw SystemError(path + ": cannot be opened: " + reason(code));
 }
 
-// A file that removes itself unless it was renamed into place.
+// A file that removes itself unless it was renamed into place. What is not an ordinary file (a
+// pipe, a device such as /dev/stdout) is written directly: renaming would replace the device.
 class TemporaryFile {
  public:
   explicit TemporaryFile(const std::string& target) : target_(target) {
+    struct stat status {};
+    const bool exists = ::stat(target.c_str(), &status) == 0;
+    if (exists && S_ISDIR(status.st_mode)) {
+      throw InputError(target + ": is a folder, expected the name of a file");
+    }
+    if (exists && !S_ISREG(status.st_mode)) {
+      descriptor_ = ::open(target.c_str(), O_WRONLY | O_CLOEXEC);
+      if (descriptor_ < 0) fail(errno);
+      return;
+    }
+    if (exists) {
+      if (::access(target.c_str(), W_OK) != 0) fail(errno);
+      // A symbolic link stays one: the file that it leads to is replaced.
+      std::error_code unresolved;
+      const auto canonical = std::filesystem::canonical(target, unresolved);
+      if (!unresolved) target_ = canonical.string();
+    }
     static std::atomic<unsigned> serial{0};
-    path_ = target + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(serial++);
+    path_ = target_ + ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(serial++);
     descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (descriptor_ >= 0) return;
     const int code = errno;
+    path_.clear();
     const auto folder = std::filesystem::path(target).parent_path();
     std::error_code ignored;
     if (code == ENOENT && !folder.empty() && !std::filesystem::exists(folder, ignored)) {
@@ -65,10 +86,13 @@ class TemporaryFile {
   }
 
   void commit() {
-    if (::fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS) fail(errno);
+    if (!path_.empty() && ::fsync(descriptor_) != 0 && errno != EINVAL && errno != EROFS) {
+      fail(errno);
+    }
     const int closed = ::close(descriptor_);
     descriptor_ = -1;
     if (closed != 0) fail(errno);
+    if (path_.empty()) return;
     if (std::rename(path_.c_str(), target_.c_str()) != 0) fail(errno);
     path_.clear();
   }
@@ -76,7 +100,7 @@ class TemporaryFile {
  private:
   [[noreturn]] void fail(int code) const {
     throw SystemError(target_ + ": cannot be written: " + reason(code) +
-                      "; nothing was left behind");
+                      (path_.empty() ? "" : "; nothing was left behind"));
   }
 
   std::string target_;
@@ -110,31 +134,42 @@ class DescriptorBuffer final : public std::streambuf {
 }  // namespace
 
 std::vector<std::uint8_t> read_file(const std::string& path) {
+  return read_file(path, 0, [](std::span<const std::uint8_t>) { return SIZE_MAX; });
+}
+
+std::vector<std::uint8_t> read_file(
+    const std::string& path, std::size_t prefix,
+    const std::function<std::size_t(std::span<const std::uint8_t>)>& limit) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) fail_open(path, errno);
-  std::vector<std::uint8_t> bytes;
+  struct Closer {
+    int descriptor;
+    ~Closer() { ::close(descriptor); }
+  } const closer{descriptor};
   struct stat status {};
-  if (::fstat(descriptor, &status) == 0) {
-    if (S_ISDIR(status.st_mode)) {
-      ::close(descriptor);
-      fail_open(path, EISDIR);
-    }
-    if (S_ISREG(status.st_mode)) bytes.reserve(static_cast<std::size_t>(status.st_size) + 1);
-  }
+  const bool sized = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+  if (S_ISDIR(status.st_mode)) fail_open(path, EISDIR);
+  std::vector<std::uint8_t> bytes;
   // Pipes have no size: read until the end whatever fstat said.
-  std::vector<std::uint8_t> block(std::size_t{1} << 18);
-  for (;;) {
-    const ssize_t got = ::read(descriptor, block.data(), block.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      const int code = errno;
-      ::close(descriptor);
-      throw SystemError(path + ": cannot be read: " + reason(code));
+  constexpr std::size_t block = std::size_t{1} << 18;
+  std::size_t most = SIZE_MAX;
+  for (bool asked = false;;) {
+    if (!asked && bytes.size() >= prefix) {
+      asked = true;
+      most = limit(bytes);
+      if (sized) bytes.reserve(std::min(most, static_cast<std::size_t>(status.st_size) + 1));
+    }
+    if (bytes.size() >= most) break;
+    const std::size_t wanted = std::min(block, (asked ? most : prefix) - bytes.size());
+    const std::size_t had = bytes.size();
+    bytes.resize(had + wanted);
+    const ssize_t got = ::read(descriptor, bytes.data() + had, wanted);
+    bytes.resize(had + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got < 0 && errno != EINTR) {
+      throw SystemError(path + ": cannot be read: " + reason(errno));
     }
     if (got == 0) break;
-    bytes.insert(bytes.end(), block.begin(), block.begin() + got);
   }
-  ::close(descriptor);
   return bytes;
 }
 

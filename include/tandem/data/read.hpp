@@ -1,0 +1,78 @@
+// Reading data sets: CSV and TSV, NumPy .npy and .npz, libsvm, IDX; the text formats, .npy and IDX
+// also compressed with gzip or bzip2. docs/data-formats.md says what is read and how it is told
+// apart.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tandem/data/dataset.hpp"
+
+namespace tandem {
+
+// The columns that a model was trained on.
+struct Schema {
+  std::vector<Column> columns;  // features, in the model's order
+  Column target;                // an empty name where there was none
+
+  [[nodiscard]] bool operator==(const Schema&) const = default;
+};
+
+// The texts that stand for a missing value unless ReadOptions::missing says otherwise.
+[[nodiscard]] const std::vector<std::string>& default_missing_texts();
+
+struct ReadOptions {
+  // "auto" looks at the content, then at the name: see detect_format().
+  std::string format = "auto";
+
+  // The target column: its name, or its position counted from 0, or from the end where negative
+  // (-1 is the last one), or "last". A name wins over a position. Empty: no target, except where a
+  // format has one by its nature (libsvm, the labels of .npz and IDX files) or the schema names a
+  // column that the file has. In an .npz file also the name of the array.
+  std::string target;
+  // A file that holds the target alone: .npy or IDX, one value per row.
+  std::string target_file;
+  // The column of sample weights, named like the target. Every weight must be finite and >= 0.
+  std::string weights;
+  // Columns to leave out, named like the target.
+  std::vector<std::string> ignore;
+
+  // CSV. Unset: whether the first record is a header is found out from the content.
+  std::optional<bool> header;
+  // CSV. 0: found out from the first records, one of , ; tab |
+  char delimiter = 0;
+  // CSV. Compared with the whole field, blanks around it left out.
+  std::vector<std::string> missing = default_missing_texts();
+
+  // libsvm. 0: as many features as the largest index asks for.
+  Index features = 0;
+  // libsvm. The first feature's index, 0 or 1. Unset: 0 where an index 0 occurs, else 1.
+  std::optional<int> index_base;
+
+  // Where set, the file is read as that model needs it: columns are found by name (by position
+  // where the file has no names), the others are left out, categories are coded in the model's
+  // order, and a category that the model does not know becomes missing, with a warning that counts.
+  const Schema* schema = nullptr;
+
+  int threads = 0;  // 0: one per available core. The result never depends on it.
+  // Bytes that the decoded data may take; 0: what the machine, or its container, has left.
+  Index memory_limit = 0;
+};
+
+// The names of the formats, without "auto".
+[[nodiscard]] const std::vector<std::string_view>& format_names();
+
+// Reads the file. Throws InputError that names the file, and the line or position in it, for
+// anything that it cannot read as it stands; SystemError where the operating system refuses.
+// A file that would not fit into memory is an InputError before the memory is taken.
+//
+// Text columns become categories: codes 0, 1, ... of the distinct texts in ascending byte order.
+template <Real T>
+[[nodiscard]] Dataset<T> read_dataset(const std::string& path, const ReadOptions& options = {});
+
+// What "auto" takes the file for: "csv", "tsv", "npy", "npz", "libsvm" or "idx".
+[[nodiscard]] std::string detect_format(const std::string& path);
+
+}  // namespace tandem

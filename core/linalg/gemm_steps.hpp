@@ -1,0 +1,55 @@
+// Products of dense row-major matrices.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "tandem/core/engine.hpp"
+#include "tandem/core/types.hpp"
+
+namespace tandem {
+
+// Whether an operand enters a product as it is stored or transposed.
+enum class Transpose { no, yes };
+
+template <Real T>
+class GemmSteps {
+ public:
+  virtual ~GemmSteps() = default;
+  static constexpr std::string_view name = "gemm";
+  [[nodiscard]] static std::unique_ptr<GemmSteps> make_reference(Engine& engine);
+  [[nodiscard]] static std::unique_ptr<GemmSteps> make_cpu(Engine& engine);
+
+  // C (m×n) = op(A) (m×k) · op(B) (k×n), or C += op(A) · op(B) where `accumulate`; enqueued.
+  //
+  // Row-major, in the engine's memory: element (i, j) of A as stored is a[i * lda + j]. As stored,
+  // A is m×k, or k×m where it is transposed; B is k×n, or n×k. Sizes of 0 are allowed: k = 0 gives
+  // C = 0, or leaves C where `accumulate`. Without `accumulate` C may be uninitialised. C must not
+  // overlap A or B.
+  //
+  // exact: every output is one chain of fmas, c = fma(a(i, l), b(l, j), c) for l = 0 .. k − 1 in
+  // ascending order, starting from +0, or from C(i, j) where `accumulate`: its error is at most
+  // γ_k · Σ |a(i, l)| |b(l, j)| (and |C(i, j)|, with γ_k+1, where `accumulate`). Which NaN stands
+  // for an invalid operation is not fixed.
+  // fast: any order; the same bound holds for any order of a sum of k products with or without fma,
+  // with γ_k+1.
+  // reference: products and sums in double precision, rounded once at the end.
+  virtual void gemm(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k,
+                    const T* a, Index lda, const T* b, Index ldb, bool accumulate, T* c,
+                    Index ldc) = 0;
+};
+
+// What a product costs: floating-point operations, and bytes that must move when each operand is
+// read once and C is written once (and read once where `accumulate`).
+[[nodiscard]] constexpr double gemm_flops(Index m, Index n, Index k) {
+  return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+}
+template <Real T>
+[[nodiscard]] constexpr double gemm_bytes(Index m, Index n, Index k, bool accumulate) {
+  const auto fm = static_cast<double>(m);
+  const auto fn = static_cast<double>(n);
+  const auto fk = static_cast<double>(k);
+  return static_cast<double>(sizeof(T)) * (fm * fk + fk * fn + (accumulate ? 2 : 1) * fm * fn);
+}
+
+}  // namespace tandem

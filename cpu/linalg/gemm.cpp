@@ -1,0 +1,362 @@
+// Matrix products on the CPU.
+//
+// exact: C is cut into columns of `column_block`, k into pieces of `depth`, rows into panels of at
+// most `panel_rows`. For one block of columns and one piece of k, B's piece is packed once into
+// strips two vectors wide (at most 768 KiB, which stays in the L2 cache), and each panel of A is
+// packed into 22 KiB of L1 by the thread that takes it. A kernel keeps a panel × strip of C in
+// registers while it runs down k: per step it loads two vectors of B and broadcasts one element of
+// A per row. Between pieces of k the tile rests in C, which rounds nothing, so every output stays
+// one chain of fmas in ascending k, whatever the sizes of pieces, vectors and teams.
+//
+// Registers of a kernel: rows × 2 accumulators, 2 of B, 1 of A: 31 of 32 with AVX-512 (14 rows),
+// 15 of 16 with AVX2 (6 rows). Flops 2mnk; bytes that must move: gemm_bytes().
+//
+// fast: see make_cpu at the end of this file.
+#include "core/linalg/gemm_steps.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/linalg/gemm.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/parallel.hpp"
+#include "cpu/linalg/gemm_pack.hpp"
+#include "cpu/simd-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace tandem::cpu::HWY_NAMESPACE {
+namespace {
+
+#if HWY_TARGET <= HWY_AVX3
+constexpr Index panel_rows = 14;
+#elif HWY_TARGET <= HWY_AVX2
+constexpr Index panel_rows = 6;
+#else
+constexpr Index panel_rows = 4;
+#endif
+static_assert(panel_rows <= GemmPack::panel_width);
+
+// `rows` rows of a tile, `vectors` (1 or 2) vectors wide. A recursive structure and not an array,
+// so that every accumulator is a variable of its own and GCC keeps it in a register.
+template <class D, int rows, int vectors>
+struct Tile {
+  using T = hn::TFromD<D>;
+  using V = hn::Vec<D>;
+  V left;
+  V right;
+  Tile<D, rows - 1, vectors> below;
+
+  HWY_INLINE void clear() {
+    left = hn::Zero(D());
+    if constexpr (vectors == 2) right = hn::Zero(D());
+    below.clear();
+  }
+  HWY_INLINE void load(const T* c, Index ldc) {
+    left = hn::LoadU(D(), c);
+    if constexpr (vectors == 2) right = hn::LoadU(D(), c + hn::Lanes(D()));
+    below.load(c + ldc, ldc);
+  }
+  HWY_INLINE void store(T* c, Index ldc) const {
+    hn::StoreU(left, D(), c);
+    if constexpr (vectors == 2) hn::StoreU(right, D(), c + hn::Lanes(D()));
+    below.store(c + ldc, ldc);
+  }
+  // Adds the outer product of a column of A, its elements `stride` apart, and a row of B.
+  template <Index stride>
+  HWY_INLINE void add(const T* a, V b_left, V b_right) {
+    const V factor = hn::Set(D(), *a);
+    left = Fma(D(), factor, b_left, left);
+    if constexpr (vectors == 2) right = Fma(D(), factor, b_right, right);
+    below.template add<stride>(a + stride, b_left, b_right);
+  }
+};
+template <class D, int vectors>
+struct Tile<D, 0, vectors> {
+  using T = hn::TFromD<D>;
+  using V = hn::Vec<D>;
+  HWY_INLINE void clear() {}
+  HWY_INLINE void load(const T*, Index) {}
+  HWY_INLINE void store(T*, Index) const {}
+  template <Index stride>
+  HWY_INLINE void add(const T*, V, V) {}
+};
+
+template <class T>
+using Kernel = void (*)(Index depth, const T* a, const T* b, Index ldb, bool accumulate, T* c,
+                        Index ldc);
+
+// a: a packed panel, element (i, l) at i · row_step + l · depth_step. b: rows of `vectors` vectors,
+// ldb apart. c: the tile, all of its vectors writable.
+template <class T, int rows, int vectors, Index row_step, Index depth_step>
+void kernel(Index depth, const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, Index ldb,
+            bool accumulate, T* HWY_RESTRICT c, Index ldc) {
+  using D = hn::ScalableTag<T>;
+  Tile<D, rows, vectors> tile;
+  if (accumulate) {
+    tile.load(c, ldc);
+  } else {
+    tile.clear();
+  }
+  for (Index l = 0; l < depth; ++l) {
+    const auto left = hn::LoadU(D(), b);
+    const auto right = vectors == 2 ? hn::LoadU(D(), b + hn::Lanes(D())) : left;
+    tile.template add<row_step>(a, left, right);
+    a += depth_step;
+    b += ldb;
+  }
+  tile.store(c, ldc);
+}
+
+template <class T, int vectors, Index row_step, Index depth_step, int rows = 1>
+Kernel<T> kernel_of(Index wanted) {
+  if constexpr (rows < panel_rows) {
+    if (wanted > rows) return kernel_of<T, vectors, row_step, depth_step, rows + 1>(wanted);
+  }
+  return kernel<T, rows, vectors, row_step, depth_step>;
+}
+
+// For a panel of `rows` rows: the kernels of one and of two vectors.
+template <class T>
+struct Kernels {
+  Kernel<T> of[2];
+};
+template <class T>
+Kernels<T> kernels_of(Index rows, Transpose transpose_a) {
+  if (transpose_a == Transpose::no) {
+    return {{kernel_of<T, 1, GemmPack::row_stride, 1>(rows),
+             kernel_of<T, 2, GemmPack::row_stride, 1>(rows)}};
+  }
+  return {{kernel_of<T, 1, 1, GemmPack::panel_width>(rows),
+           kernel_of<T, 2, 1, GemmPack::panel_width>(rows)}};
+}
+
+// Packs rows begin .. begin + rows − 1 of op(A), columns first .. first + depth − 1. As stored, so
+// that both cases copy contiguous runs: row by row where A is not transposed, depth by depth where
+// it is.
+template <class T>
+void pack_panel(Transpose transpose_a, const T* a, Index lda, Index m, Index begin, Index rows,
+                Index first, Index depth, T* HWY_RESTRICT panel) {
+  if (transpose_a == Transpose::no) {
+    for (Index i = 0; i < rows; ++i) {
+      std::memcpy(panel + i * GemmPack::row_stride, a + (begin + i) * lda + first,
+                  static_cast<size_t>(depth) * sizeof(T));
+    }
+    return;
+  }
+  // A whole panel_width where A's row has that many elements left, for a copy of fixed size.
+  if (begin + GemmPack::panel_width <= m) {
+    for (Index l = 0; l < depth; ++l) {
+      std::memcpy(panel + l * GemmPack::panel_width, a + (first + l) * lda + begin,
+                  static_cast<size_t>(GemmPack::panel_width) * sizeof(T));
+    }
+    return;
+  }
+  for (Index l = 0; l < depth; ++l) {
+    for (Index i = 0; i < rows; ++i) {
+      panel[l * GemmPack::panel_width + i] = a[(first + l) * lda + begin + i];
+    }
+  }
+}
+
+// 16 bytes square: to[r * to_stride + s] = from[s * from_stride + r].
+HWY_INLINE void transpose_block(const float* from, Index from_stride, float* to, Index to_stride) {
+  const hn::Full128<float> d;
+  const hn::Full128<std::uint64_t> d64;
+  const auto r0 = hn::LoadU(d, from);
+  const auto r1 = hn::LoadU(d, from + from_stride);
+  const auto r2 = hn::LoadU(d, from + 2 * from_stride);
+  const auto r3 = hn::LoadU(d, from + 3 * from_stride);
+  const auto low01 = hn::BitCast(d64, hn::InterleaveLower(d, r0, r1));
+  const auto low23 = hn::BitCast(d64, hn::InterleaveLower(d, r2, r3));
+  const auto high01 = hn::BitCast(d64, hn::InterleaveUpper(d, r0, r1));
+  const auto high23 = hn::BitCast(d64, hn::InterleaveUpper(d, r2, r3));
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, low01, low23)), d, to);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, low01, low23)), d, to + to_stride);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(d64, high01, high23)), d, to + 2 * to_stride);
+  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(d64, high01, high23)), d, to + 3 * to_stride);
+}
+HWY_INLINE void transpose_block(const double* from, Index from_stride, double* to,
+                                Index to_stride) {
+  const hn::Full128<double> d;
+  const auto r0 = hn::LoadU(d, from);
+  const auto r1 = hn::LoadU(d, from + from_stride);
+  hn::StoreU(hn::InterleaveLower(d, r0, r1), d, to);
+  hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, to + to_stride);
+}
+
+// Packs columns begin .. begin + columns − 1 of op(B), rows first .. first + depth − 1, into a
+// strip with rows of `width` elements; columns past the end become zeros.
+template <class T>
+void pack_strip(Transpose transpose_b, const T* b, Index ldb, Index begin, Index columns,
+                Index width, Index first, Index depth, T* HWY_RESTRICT strip) {
+  if (transpose_b == Transpose::no) {
+    const T* from = b + first * ldb + begin;
+    const hn::ScalableTag<T> d;
+    const Index lanes = static_cast<Index>(hn::Lanes(d));
+    for (Index l = 0; l < depth; ++l, from += ldb, strip += width) {
+      if (columns == width) {
+        for (Index j = 0; j < width; j += lanes) hn::StoreU(hn::LoadU(d, from + j), d, strip + j);
+      } else {
+        for (Index j = 0; j < width; ++j) strip[j] = j < columns ? from[j] : T{0};
+      }
+    }
+    return;
+  }
+  constexpr Index side = 16 / sizeof(T);
+  const Index whole_columns = columns / side * side;
+  const Index whole_depth = depth / side * side;
+  const T* from = b + begin * ldb + first;
+  for (Index l = 0; l < whole_depth; l += side) {
+    for (Index j = 0; j < whole_columns; j += side) {
+      transpose_block(from + j * ldb + l, ldb, strip + l * width + j, width);
+    }
+  }
+  for (Index l = 0; l < depth; ++l) {
+    for (Index j = l < whole_depth ? whole_columns : 0; j < width; ++j) {
+      strip[l * width + j] = j < columns ? from[j * ldb + l] : T{0};
+    }
+  }
+}
+
+template <class T>
+void multiply_any(int threads, Transpose transpose_a, Transpose transpose_b, Index m, Index n,
+                  Index k, const T* a, Index lda, const T* b, Index ldb, bool accumulate, T* c,
+                  Index ldc, GemmPack& pack) {
+  const Index lanes = static_cast<Index>(hn::Lanes(hn::ScalableTag<T>()));
+  const Index width = 2 * lanes;
+  // Panels of nearly equal height: panel p has rows p · m / panels and up to the next one's.
+  const Index panels = pieces(m, panel_rows);
+  // B is read once where there is one panel, and is then not worth packing.
+  const bool direct_b = transpose_b == Transpose::no && panels == 1;
+  T* const strips = pack.strips<T>(std::min(k, GemmPack::depth) *
+                                   (pieces(std::min(n, GemmPack::column_block), width) * width));
+
+  for (Index column = 0; column < n; column += GemmPack::column_block) {
+    const Index columns = std::min(GemmPack::column_block, n - column);
+    const Index strip_count = pieces(columns, width);
+    for (Index first = 0; first < k; first += GemmPack::depth) {
+      const Index depth = std::min(GemmPack::depth, k - first);
+      const bool add = accumulate || first > 0;
+      const auto strip_at = [&](Index s) { return strips + s * width * depth; };
+      const auto pack_one = [&](Index s) {
+        const Piece part = piece_of(columns, width, s);
+        if (direct_b && part.size() == width) return;
+        pack_strip(transpose_b, b, ldb, column + part.begin, part.size(), width, first, depth,
+                   strip_at(s));
+      };
+      // Strips begin .. end − 1 of the panel p.
+      const auto multiply_panel = [&](Index p, Index begin_strip, Index end_strip) {
+        const Index begin = p * m / panels;
+        const Index rows = (p + 1) * m / panels - begin;
+        T* const panel = GemmPack::panel<T>();
+        pack_panel(transpose_a, a, lda, m, begin, rows, first, depth, panel);
+        const Kernels<T> kernels = kernels_of<T>(rows, transpose_a);
+        for (Index s = begin_strip; s < end_strip; ++s) {
+          const Piece part = piece_of(columns, width, s);
+          T* const tile = c + begin * ldc + column + part.begin;
+          const bool direct = direct_b && part.size() == width;
+          const T* const rows_of_b = direct ? b + first * ldb + column + part.begin : strip_at(s);
+          const Index step = direct ? ldb : width;
+          const Kernel<T> run = kernels.of[part.size() > lanes ? 1 : 0];
+          if (part.size() == width || part.size() == lanes) {
+            run(depth, panel, rows_of_b, step, add, tile, ldc);
+            continue;
+          }
+          // A tile that C does not hold whole.
+          HWY_ALIGN T edge[panel_rows * 2 * hn::MaxLanes(hn::ScalableTag<T>())];
+          const auto bytes = static_cast<size_t>(part.size()) * sizeof(T);
+          if (add) {
+            for (Index i = 0; i < rows; ++i) {
+              for (Index j = 0; j < width; ++j) {
+                edge[i * width + j] = j < part.size() ? tile[i * ldc + j] : T{0};
+              }
+            }
+          }
+          run(depth, panel, rows_of_b, step, add, edge, width);
+          for (Index i = 0; i < rows; ++i) std::memcpy(tile + i * ldc, edge + i * width, bytes);
+        }
+      };
+      // Threads take panels; where there are fewer panels than threads, parts of their strips.
+      const Index parts =
+          panels >= threads ? 1 : std::min(strip_count, (threads + panels - 1) / panels);
+      parallel_for(threads, strip_count, pack_one);
+      parallel_for(threads, panels * parts, [&](Index task) {
+        const Index part = task % parts;
+        multiply_panel(task / parts, part * strip_count / parts, (part + 1) * strip_count / parts);
+      });
+    }
+  }
+}
+
+void multiply_float(int threads, Transpose transpose_a, Transpose transpose_b, Index m, Index n,
+                    Index k, const float* a, Index lda, const float* b, Index ldb, bool accumulate,
+                    float* c, Index ldc, GemmPack& pack) {
+  multiply_any(threads, transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc,
+               pack);
+}
+void multiply_double(int threads, Transpose transpose_a, Transpose transpose_b, Index m, Index n,
+                     Index k, const double* a, Index lda, const double* b, Index ldb,
+                     bool accumulate, double* c, Index ldc, GemmPack& pack) {
+  multiply_any(threads, transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc,
+               pack);
+}
+
+}  // namespace
+}  // namespace tandem::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tandem {
+namespace cpu {
+namespace {
+
+HWY_EXPORT(multiply_float);
+HWY_EXPORT(multiply_double);
+
+// Below this many multiplications a team of threads costs more than it saves.
+constexpr double one_thread_limit = 1 << 17;
+
+template <Real T>
+class GemmChains final : public GemmSteps<T> {
+ public:
+  explicit GemmChains(int threads) : threads_(threads) {}
+
+  void gemm(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k, const T* a,
+            Index lda, const T* b, Index ldb, bool accumulate, T* c, Index ldc) override {
+    if (m == 0 || n == 0) return;
+    if (k == 0) {
+      if (accumulate) return;
+      for (Index i = 0; i < m; ++i) std::fill(c + i * ldc, c + i * ldc + n, T{0});
+      return;
+    }
+    const int threads = gemm_flops(m, n, k) / 2 < one_thread_limit ? 1 : threads_;
+    if constexpr (sizeof(T) == 4) {
+      HWY_DYNAMIC_DISPATCH(multiply_float)
+      (threads, transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc, pack_);
+    } else {
+      HWY_DYNAMIC_DISPATCH(multiply_double)
+      (threads, transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc, pack_);
+    }
+  }
+
+ private:
+  int threads_;
+  GemmPack pack_;
+};
+
+}  // namespace
+}  // namespace cpu
+
+template <Real T>
+std::unique_ptr<GemmSteps<T>> GemmSteps<T>::make_cpu(Engine& engine) {
+  return std::make_unique<cpu::GemmChains<T>>(engine.threads());
+}
+
+template std::unique_ptr<GemmSteps<float>> GemmSteps<float>::make_cpu(Engine&);
+template std::unique_ptr<GemmSteps<double>> GemmSteps<double>::make_cpu(Engine&);
+
+}  // namespace tandem
+#endif  // HWY_ONCE

@@ -161,7 +161,17 @@ void pack_panel(Transpose transpose_a, const T* a, Index lda, Index m, Index beg
   }
 }
 
-// 16 bytes square: to[r * to_stride + s] = from[s * from_stride + r].
+// A square of elements with sides of block_side: to[r · to_stride + s] = from[s · from_stride + r].
+#if HWY_TARGET == HWY_SCALAR
+template <class T>
+constexpr Index block_side = 1;
+template <class T>
+HWY_INLINE void transpose_block(const T* from, Index, T* to, Index) {
+  *to = *from;
+}
+#else
+template <class T>
+constexpr Index block_side = 16 / sizeof(T);
 HWY_INLINE void transpose_block(const float* from, Index from_stride, float* to, Index to_stride) {
   const hn::Full128<float> d;
   const hn::Full128<std::uint64_t> d64;
@@ -186,6 +196,7 @@ HWY_INLINE void transpose_block(const double* from, Index from_stride, double* t
   hn::StoreU(hn::InterleaveLower(d, r0, r1), d, to);
   hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, to + to_stride);
 }
+#endif
 
 // Packs columns begin .. begin + columns − 1 of op(B), rows first .. first + depth − 1, into a
 // strip with rows of `width` elements; columns past the end become zeros.
@@ -205,7 +216,7 @@ void pack_strip(Transpose transpose_b, const T* b, Index ldb, Index begin, Index
     }
     return;
   }
-  constexpr Index side = 16 / sizeof(T);
+  constexpr Index side = block_side<T>;
   const Index whole_columns = columns / side * side;
   const Index whole_depth = depth / side * side;
   const T* from = b + begin * ldb + first;

@@ -1,0 +1,652 @@
+#include "tandem/nn/mlp.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <numeric>
+#include <optional>
+#include <utility>
+
+#include "core/nn/mlp_network.hpp"
+#include "core/parallel.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/core/math.hpp"
+#include "tandem/data/split.hpp"
+
+namespace tandem {
+namespace {
+
+constexpr std::array<std::string_view, 4> activation_names{"sigmoid", "tanh", "relu", "gelu"};
+constexpr std::array<std::string_view, 3> output_names{"softmax", "sigmoid", "identity"};
+constexpr std::array<std::string_view, 2> loss_names{"cross-entropy", "squared-error"};
+constexpr std::array<std::string_view, 4> initialization_names{"xavier-uniform", "xavier-normal",
+                                                               "he-uniform", "he-normal"};
+// As the options accept them.
+constexpr std::array<std::string_view, 3> task_choices{"auto", "classification", "regression"};
+constexpr std::array<std::string_view, 3> output_choices{"auto", "softmax", "sigmoid"};
+constexpr std::array<std::string_view, 3> loss_choices{"auto", "cross-entropy", "squared-error"};
+constexpr std::array<std::string_view, 5> initialization_choices{
+    "auto", "xavier-uniform", "xavier-normal", "he-uniform", "he-normal"};
+
+// Rows of one pass over validation rows: enough for the products to run at their best.
+constexpr Index evaluation_rows = 1024;
+
+template <std::size_t n>
+void require_choice(std::string_view option, const std::string& value,
+                    const std::array<std::string_view, n>& choices) {
+  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
+  std::string accepted;
+  for (const auto& choice : choices)
+    accepted += (accepted.empty() ? "" : ", ") + std::string(choice);
+  throw InputError("--" + std::string(option) + " is '" + value + "', expected one of " + accepted);
+}
+
+// The position of a name that check() has accepted.
+template <class Enumeration, std::size_t n>
+Enumeration parse(const std::string& value, const std::array<std::string_view, n>& names) {
+  return static_cast<Enumeration>(std::find(names.begin(), names.end(), value) - names.begin());
+}
+
+void require(bool holds, const char* what) {
+  if (!holds) throw InputError(what);
+}
+
+std::string number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return text;
+}
+
+// --- first weights
+// --------------------------------------------------------------------------------
+
+template <Real T>
+std::vector<MlpLayer<T>> initial_layers(const MlpDesign& design, MlpInitialization method,
+                                        std::uint64_t seed) {
+  std::vector<MlpLayer<T>> layers;
+  for (std::size_t l = 0; l < design.layers(); ++l) {
+    const Index inputs = design.widths[l];
+    const Index outputs = design.widths[l + 1];
+    const auto n = static_cast<double>(inputs);
+    const auto m = static_cast<double>(outputs);
+    const Random random(seed, Purpose::initial_weights, static_cast<std::uint32_t>(l));
+    MlpLayer<T> layer;
+    layer.weights = Matrix<T>(inputs, outputs);
+    const bool he =
+        method == MlpInitialization::he_uniform || method == MlpInitialization::he_normal;
+    const bool uniform =
+        method == MlpInitialization::xavier_uniform || method == MlpInitialization::he_uniform;
+    // The variance of a weight; that of the uniform distribution on ±r is r²/3.
+    const double variance = he ? 2 / n : 2 / (n + m);
+    const double size = std::sqrt(uniform ? 3 * variance : variance);
+    std::uint64_t index = 0;
+    for (T& weight : layer.weights.values()) {
+      const double value = uniform ? 2 * random.uniform(index) - 1 : random.normal(index);
+      weight = static_cast<T>(size * value);
+      ++index;
+    }
+    layer.bias.assign(static_cast<std::size_t>(outputs), T{0});
+    if (design.normalised(l)) {
+      layer.scale.assign(static_cast<std::size_t>(outputs), T{1});
+      layer.running_mean.assign(static_cast<std::size_t>(outputs), T{0});
+      layer.running_variance.assign(static_cast<std::size_t>(outputs), T{1});
+    }
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+// --- data
+// -----------------------------------------------------------------------------------------
+
+// Uploads the data set, with weights divided by their mean over the rows `used`.
+template <Real T>
+MlpRows<T> upload(Engine& engine, const Dataset<T>& data, const std::vector<std::int32_t>& labels,
+                  double mean_weight) {
+  MlpRows<T> rows;
+  rows.rows = data.rows();
+  rows.cols = data.cols();
+  rows.x = to_engine(engine, data.features.values());
+  if (labels.empty()) {
+    rows.values = to_engine(engine, data.target);
+  } else {
+    rows.labels = to_engine(engine, labels);
+  }
+  if (data.has_weights()) {
+    std::vector<T> weights(data.weights.size());
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      weights[i] = static_cast<T>(static_cast<double>(data.weights[i]) / mean_weight);
+    }
+    rows.weights = to_engine(engine, weights);
+  }
+  return rows;
+}
+
+template <Real T>
+double mean_weight(const Dataset<T>& data, const std::vector<Index>& rows) {
+  if (!data.has_weights()) return 1;
+  const double sum = long_sum(static_cast<Index>(rows.size()), [&](Index i) {
+    return data.weights[static_cast<std::size_t>(rows[static_cast<std::size_t>(i)])];
+  });
+  if (!(sum > 0) || !std::isfinite(sum)) {
+    throw InputError(data.source + ": the sample weights add up to " + number(sum) +
+                     "; at least one row needs a weight above 0");
+  }
+  return sum / static_cast<double>(rows.size());
+}
+
+template <Real T>
+void check_data(const Dataset<T>& data) {
+  if (data.rows() == 0) throw InputError(data.source + ": has no rows; expected at least one");
+  if (data.cols() == 0) throw InputError(data.source + ": has no feature columns");
+  if (!data.has_target()) {
+    throw InputError(data.source + ": has no target column; name one with --target");
+  }
+  require_finite(data, true);
+  for (std::size_t i = 0; i < data.weights.size(); ++i) {
+    if (!(data.weights[i] >= 0) || !std::isfinite(data.weights[i])) {
+      throw InputError(data.source + ": row " + std::to_string(i + 1) + ": the weight is " +
+                       number(static_cast<double>(data.weights[i])) +
+                       ", expected a finite number of at least 0");
+    }
+  }
+}
+
+// The rows of an epoch in the order in which they are taken: Fisher and Yates from the end, swap i
+// drawing number i of Random(seed, Purpose::shuffle, epoch).
+void shuffle(std::vector<Index>& rows, std::uint64_t seed, Index epoch) {
+  const Random random(seed, Purpose::shuffle, static_cast<std::uint32_t>(epoch));
+  for (auto i = static_cast<Index>(rows.size()) - 1; i > 0; --i) {
+    const Index j = random.below(i + 1, static_cast<std::uint64_t>(i));
+    std::swap(rows[static_cast<std::size_t>(i)], rows[static_cast<std::size_t>(j)]);
+  }
+}
+
+// --- training
+// -------------------------------------------------------------------------------------
+
+template <Real T>
+class Training {
+ public:
+  Training(Engine& engine, const MlpOptions& options, const MlpDesign& design,
+           const Dataset<T>& train, const std::vector<std::int32_t>& labels,
+           const Dataset<T>* validation, const std::vector<std::int32_t>& validation_labels,
+           RunControl& control)
+      : engine_(engine),
+        options_(options),
+        design_(design),
+        control_(control),
+        classification_(!labels.empty()) {
+    train_rows_.resize(static_cast<std::size_t>(train.rows()));
+    std::iota(train_rows_.begin(), train_rows_.end(), Index{0});
+    if (validation == nullptr && options.validation_fraction > 0) {
+      Split split =
+          classification_
+              ? stratified_train_test_split(labels, options.validation_fraction, options.seed)
+              : train_test_split(train.rows(), options.validation_fraction, options.seed);
+      train_rows_ = std::move(split.train);
+      validation_rows_ = std::move(split.test);
+    } else if (validation != nullptr) {
+      validation_rows_.resize(static_cast<std::size_t>(validation->rows()));
+      std::iota(validation_rows_.begin(), validation_rows_.end(), Index{0});
+    }
+    const double weight = mean_weight(train, train_rows_);
+    const auto rows = static_cast<Index>(train_rows_.size());
+    design_.batch_size = std::min<Index>(options.batch_size, rows);
+    if (design_.batch_norm && design_.batch_size < 2) {
+      throw InputError(train.source +
+                       ": --batch-norm needs at least 2 rows in a batch; raise --batch-size or "
+                       "train on more rows");
+    }
+    batches_ = pieces(rows, design_.batch_size);
+    // The variance of a single row is 0: with batch normalisation a last batch of one row is left
+    // out. Rows are shuffled, so that it is another row in each epoch.
+    rows_used_ = rows;
+    if (design_.batch_norm && rows % design_.batch_size == 1) {
+      --batches_;
+      --rows_used_;
+    }
+    if (train.has_weights()) weights_ = train.weights;
+    mean_weight_ = weight;
+    data_ = upload(engine, train, labels, weight);
+    if (validation != nullptr) {
+      own_validation_ = upload(engine, *validation, validation_labels, weight);
+    }
+    if (!validation_rows_.empty()) {
+      validation_order_ = to_engine(engine, validation_rows_);
+      const auto& host = validation != nullptr ? validation->weights : train.weights;
+      validation_weight_ = total_weight(host, validation_rows_, validation_rows_.size());
+      if (!(validation_weight_ > 0)) {
+        throw InputError("the validation rows have no sample weight above 0");
+      }
+    }
+    order_ = Buffer<Index>(engine, rows);
+    const Index capacity =
+        std::max(design_.batch_size,
+                 std::min<Index>(evaluation_rows, static_cast<Index>(validation_rows_.size())));
+    network_.emplace(engine, design_, capacity, true);
+    optimizer_.emplace(
+        engine, options.optimizer, network_->layout().parameters, options.epochs,
+        Penalty{.l1 = 0, .l2 = options.l2, .begin = 0, .end = network_->layout().weights_end});
+  }
+
+  std::unique_ptr<MlpModel<T>> run(MlpInitialization initialization) {
+    network_->set_layers(initial_layers<T>(design_, initialization, options_.seed));
+    if (has_validation()) {
+      best_parameters_ = Buffer<T>(engine_, network_->parameters().size());
+      best_running_ = Buffer<T>(engine_, network_->running().size());
+      best_parameters_.copy_from(network_->parameters());
+      best_running_.copy_from(network_->running());
+    }
+    if (const Archive* state = control_.resume_state(); state != nullptr) resume(*state);
+    while (epoch_ < options_.epochs && !out_of_patience()) {
+      run_epoch();
+      end_iteration(control_,
+                    Progress{.stage = "epoch",
+                             .done = epoch_,
+                             .total = options_.epochs,
+                             .objective_name = "loss",
+                             .objective = log_.history["loss"].back()},
+                    [&] { return state(); });
+    }
+    return finish();
+  }
+
+ private:
+  [[nodiscard]] bool has_validation() const { return !validation_rows_.empty(); }
+  [[nodiscard]] bool out_of_patience() const {
+    return options_.patience > 0 && stale_ >= options_.patience;
+  }
+
+  double total_weight(const std::vector<T>& weights, const std::vector<Index>& rows,
+                      std::size_t count) const {
+    if (weights.empty()) return static_cast<double>(count);
+    return long_sum(static_cast<Index>(count),
+                    [&](Index i) {
+                      const Index row = rows[static_cast<std::size_t>(i)];
+                      return weights[static_cast<std::size_t>(row)];
+                    }) /
+           mean_weight_;
+  }
+
+  void run_epoch() {
+    std::vector<Index> order = train_rows_;
+    if (!options_.keep_order) shuffle(order, options_.seed, epoch_);
+    order_.upload(order);
+    optimizer_->begin_epoch(epoch_);
+    if (batch_ == 0) network_->totals().fill_zero();
+    while (batch_ < batches_) {
+      const Piece piece = piece_of(rows_used_, design_.batch_size, batch_);
+      network_->train_batch(data_, order_.data() + piece.begin, piece.size(),
+                            static_cast<std::uint64_t>(epoch_ * batches_ + batch_));
+      optimizer_->step(network_->parameters(), network_->gradient());
+      ++batch_;
+      if (batch_ < batches_) poll();
+    }
+    const double weight = total_weight(weights_, order, static_cast<std::size_t>(rows_used_));
+    const double loss = record("", weight, rows_used_);
+    batch_ = 0;
+    ++epoch_;
+    log_.history["learning_rate"].push_back(optimizer_->learning_rate());
+    double monitored = loss;
+    if (has_validation()) {
+      network_->totals().fill_zero();
+      const MlpRows<T>& data = own_validation_ ? *own_validation_ : data_;
+      const auto rows = static_cast<Index>(validation_rows_.size());
+      for (Index begin = 0; begin < rows; begin += evaluation_rows) {
+        network_->evaluate_batch(data, validation_order_.data() + begin,
+                                 std::min(evaluation_rows, rows - begin));
+      }
+      monitored = record("validation_", validation_weight_, rows);
+    }
+    stale_ = monitored < best_loss_ - options_.tolerance ? 0 : stale_ + 1;
+    if (monitored < best_loss_) {
+      best_loss_ = monitored;
+      best_epoch_ = epoch_;
+      if (has_validation()) {
+        best_parameters_.copy_from(network_->parameters());
+        best_running_.copy_from(network_->running());
+      }
+    }
+  }
+
+  // Reads the totals back and appends them to the history; returns the mean loss.
+  double record(const std::string& prefix, double weight, Index rows) {
+    const std::vector<double> totals = network_->totals().to_host();
+    const double loss = totals[MlpTotals::loss] / weight;
+    if (!std::isfinite(loss))
+      diverged("the " + std::string(prefix.empty() ? "" : "validation ") + "loss is " +
+               number(loss));
+    log_.history[prefix + "loss"].push_back(loss);
+    if (classification_) {
+      log_.history[prefix + "accuracy"].push_back(totals[MlpTotals::correct] /
+                                                  static_cast<double>(rows));
+    }
+    return loss;
+  }
+
+  [[noreturn]] void diverged(const std::string& what) const {
+    throw NumericalError("mlp: training diverged in epoch " + std::to_string(epoch_ + 1) + ": " +
+                         what + "; lower --learning-rate (now " +
+                         number(options_.optimizer.learning_rate) +
+                         ") or bring the features to one scale with --scale standard" +
+                         (classification_ ? "" : ", and check the size of the target"));
+  }
+
+  // Between two batches of an epoch: a long epoch can be stopped, and continued, in its middle.
+  void poll() {
+    const bool stop = control_.stop_requested();
+    if (control_.keeps_checkpoints() && (stop || control_.checkpoint_due())) {
+      control_.save_checkpoint(state());
+    }
+    if (stop) {
+      throw Interrupted("stopped in epoch " + std::to_string(epoch_ + 1) + " after " +
+                        std::to_string(batch_) + " of " + std::to_string(batches_) +
+                        " batches because an interrupt was received");
+    }
+  }
+
+  [[nodiscard]] Archive state() {
+    Archive archive;
+    archive.set("epoch", epoch_);
+    archive.set("batch", batch_);
+    archive.set("stale", stale_);
+    archive.set("best_epoch", best_epoch_);
+    archive.set("best_loss", best_loss_);
+    archive.set("totals", network_->totals().to_host());
+    archive.set_tensor("parameters", network_->parameters().to_host());
+    archive.set_tensor("running", network_->running().to_host());
+    if (has_validation()) {
+      archive.set_tensor("best_parameters", best_parameters_.to_host());
+      archive.set_tensor("best_running", best_running_.to_host());
+    }
+    optimizer_->save(archive);
+    log_.save(archive);
+    return archive;
+  }
+
+  void resume(const Archive& archive) {
+    epoch_ = archive.get_int("epoch", 0, options_.epochs);
+    batch_ = archive.get_int("batch", 0, batches_);
+    stale_ = archive.get_int("stale", 0, epoch_);
+    best_epoch_ = archive.get_int("best_epoch", 0, epoch_);
+    best_loss_ = archive.get_double("best_loss");
+    const auto load = [&](const char* name, Buffer<T>& buffer) {
+      buffer.upload(archive.get_tensor<T>(name, buffer.size()));
+    };
+    load("parameters", network_->parameters());
+    load("running", network_->running());
+    if (has_validation()) {
+      load("best_parameters", best_parameters_);
+      load("best_running", best_running_);
+    }
+    const std::vector<double>& totals = archive.get_doubles("totals");
+    if (totals.size() != static_cast<std::size_t>(MlpTotals::count)) {
+      archive.fail("totals", "has another length");
+    }
+    network_->totals().upload(totals);
+    optimizer_->load(archive);
+    log_ = TrainingLog::load(archive);
+    for (const auto& [name, series] : log_.history) {
+      if (series.size() != static_cast<std::size_t>(epoch_)) {
+        archive.fail("training/history/" + name, "does not have one entry per epoch");
+      }
+    }
+  }
+
+  std::unique_ptr<MlpModel<T>> finish() {
+    log_.iterations = epoch_;
+    log_.converged = out_of_patience();
+    const std::string part = has_validation() ? "validation loss" : "training loss";
+    if (log_.converged) {
+      log_.stopped_because = "the " + part + " did not improve by more than " +
+                             number(options_.tolerance) + " for " +
+                             std::to_string(options_.patience) + " epochs";
+    } else {
+      log_.stopped_because =
+          "all " + std::to_string(options_.epochs) + " epochs (--epochs) were done";
+    }
+    if (has_validation()) {
+      network_->parameters().copy_from(best_parameters_);
+      network_->running().copy_from(best_running_);
+      log_.stopped_because +=
+          "; the weights are those of epoch " + std::to_string(best_epoch_) + ", the best";
+    }
+    auto model = std::make_unique<MlpModel<T>>();
+    model->layers = network_->layers();
+    for (const auto& layer : model->layers) {
+      const auto finite = [](const std::vector<T>& values) {
+        return std::all_of(values.begin(), values.end(), [](T v) { return std::isfinite(v); });
+      };
+      if (!finite(layer.weights.values()) || !finite(layer.bias) || !finite(layer.scale) ||
+          !finite(layer.running_mean) || !finite(layer.running_variance)) {
+        --epoch_;
+        diverged("a weight is not finite");
+      }
+    }
+    model->activation = design_.activation;
+    model->output = design_.output;
+    model->loss = design_.loss;
+    model->batch_norm_epsilon = design_.batch_norm_epsilon;
+    model->log = std::move(log_);
+    return model;
+  }
+
+  Engine& engine_;
+  const MlpOptions& options_;
+  MlpDesign design_;
+  RunControl& control_;
+  bool classification_;
+
+  std::vector<Index> train_rows_;
+  std::vector<Index> validation_rows_;
+  std::vector<T> weights_;  // of all rows, as given; may be empty
+  double mean_weight_ = 1;
+  double validation_weight_ = 0;
+  MlpRows<T> data_;
+  std::optional<MlpRows<T>> own_validation_;
+  Buffer<Index> order_;
+  Buffer<Index> validation_order_;
+  std::optional<MlpNetwork<T>> network_;
+  std::optional<Optimizer<T>> optimizer_;
+  Buffer<T> best_parameters_;
+  Buffer<T> best_running_;
+
+  Index batches_ = 0;
+  Index rows_used_ = 0;
+  Index epoch_ = 0;  // epochs that are done
+  Index batch_ = 0;  // batches of the current epoch that are done
+  Index stale_ = 0;  // epochs since the monitored loss last improved by more than the tolerance
+  Index best_epoch_ = 0;
+  double best_loss_ = std::numeric_limits<double>::infinity();
+  TrainingLog log_;
+};
+
+}  // namespace
+
+std::string_view to_string(Activation value) noexcept {
+  return activation_names[static_cast<std::size_t>(value)];
+}
+std::string_view to_string(MlpOutput value) noexcept {
+  return output_names[static_cast<std::size_t>(value)];
+}
+std::string_view to_string(MlpLoss value) noexcept {
+  return loss_names[static_cast<std::size_t>(value)];
+}
+std::string_view to_string(MlpInitialization value) noexcept {
+  return initialization_names[static_cast<std::size_t>(value)];
+}
+
+void MlpOptions::visit(OptionVisitor& visitor) {
+  constexpr std::int64_t many = std::int64_t{1} << 40;
+  visitor.integers("hidden", hidden, "widths of the hidden layers, from the inputs on", 1, 1 << 24);
+  visitor.choice("activation", activation, "what follows the sums of a hidden layer",
+                 activation_names);
+  visitor.choice("task", task, "what to predict; auto: classes where the target looks like them",
+                 task_choices);
+  visitor.choice("output", output,
+                 "last layer of a classifier: one output per class, or one for two classes",
+                 output_choices);
+  visitor.choice("loss", loss, "what training lowers; auto: cross-entropy for classes",
+                 loss_choices);
+  visitor.choice("initialization", initialization,
+                 "distribution of the first weights; auto: he-uniform for relu and gelu, else "
+                 "xavier-uniform",
+                 initialization_choices);
+  optimizer.visit(visitor);
+  visitor.real("l2", l2, "penalty l2/2 times the sum of the squared weights", 0, 1e6);
+  visitor.real("dropout", dropout, "share of each hidden layer's outputs dropped in training", 0,
+               0.99);
+  visitor.flag("batch-norm", batch_norm, "batch normalisation after the sums of hidden layers");
+  visitor.real("batch-norm-momentum", batch_norm_momentum,
+               "part of the running averages that a batch leaves", 0, 0.999999);
+  visitor.real("batch-norm-epsilon", batch_norm_epsilon, "added to a batch's variance", 1e-12, 1);
+  visitor.integer("batch-size", batch_size, "rows per step of the optimizer", 1, many);
+  visitor.integer("epochs", epochs, "most passes over the training rows", 1, 1LL << 31);
+  visitor.flag("keep-order", keep_order, "take the rows in the same order in every epoch");
+  visitor.real("validation-fraction", validation_fraction,
+               "share of the training rows kept to watch the loss on; the best weights on them win",
+               0, 0.9);
+  visitor.integer("patience", patience,
+                  "stop after so many epochs without improvement of the loss; 0: never", 0, many);
+  visitor.real("tolerance", tolerance, "how much of an improvement counts for --patience", 0, 1e6);
+}
+
+void MlpOptions::check() const {
+  optimizer.check();
+  require_choice("activation", activation, activation_names);
+  require_choice("task", task, task_choices);
+  require_choice("output", output, output_choices);
+  require_choice("loss", loss, loss_choices);
+  require_choice("initialization", initialization, initialization_choices);
+  for (const auto width : hidden) require(width >= 1, "--hidden: each width must be at least 1");
+  require(l2 >= 0 && std::isfinite(l2), "--l2 must not be negative");
+  require(dropout >= 0 && dropout <= 0.99, "--dropout must be from 0 to 0.99");
+  require(batch_norm_momentum >= 0 && batch_norm_momentum < 1,
+          "--batch-norm-momentum must be at least 0 and below 1");
+  require(batch_norm_epsilon > 0 && std::isfinite(batch_norm_epsilon),
+          "--batch-norm-epsilon must be a positive number");
+  require(batch_size >= 1, "--batch-size must be at least 1");
+  require(epochs >= 1 && epochs <= (std::int64_t{1} << 31), "--epochs must be from 1 to 2^31");
+  require(validation_fraction >= 0 && validation_fraction < 1,
+          "--validation-fraction must be at least 0 and below 1");
+  require(patience >= 0, "--patience must not be negative");
+  require(tolerance >= 0 && std::isfinite(tolerance), "--tolerance must not be negative");
+  if (task == "regression") {
+    require(output == "auto",
+            "--output belongs to classification; leave it out with --task regression");
+    require(loss != "cross-entropy",
+            "--loss cross-entropy belongs to classification; use squared-error for a regression");
+  }
+}
+
+template <Real T>
+Task mlp_task(const MlpOptions& options, const Dataset<T>& data) {
+  if (options.task == "classification") return Task::classification;
+  if (options.task == "regression") return Task::regression;
+  if (data.target_column.categorical()) return Task::classification;
+  constexpr std::size_t most_classes = 20;
+  std::vector<T> distinct;  // sorted
+  for (const T value : data.target) {
+    if (value != std::trunc(value)) return Task::regression;
+    const auto at = std::lower_bound(distinct.begin(), distinct.end(), value);
+    if (at != distinct.end() && *at == value) continue;
+    if (distinct.size() == most_classes) return Task::regression;
+    distinct.insert(at, value);
+  }
+  return Task::classification;
+}
+
+template <Real T>
+std::unique_ptr<MlpModel<T>> fit_mlp(Engine& engine, const MlpOptions& options,
+                                     const Dataset<T>& train,
+                                     const std::type_identity_t<Dataset<T>>* validation,
+                                     RunControl& control) {
+  options.check();
+  check_data(train);
+  if (validation != nullptr) {
+    check_data(*validation);
+    if (validation->cols() != train.cols()) {
+      throw InputError(validation->source + ": has " + std::to_string(validation->cols()) +
+                       " features, expected " + std::to_string(train.cols()) + " as in " +
+                       train.source);
+    }
+  }
+  const bool classification = mlp_task(options, train) == Task::classification;
+
+  MlpDesign design;
+  design.activation = parse<Activation>(options.activation, activation_names);
+  design.batch_norm = options.batch_norm;
+  design.batch_norm_momentum = options.batch_norm_momentum;
+  design.batch_norm_epsilon = options.batch_norm_epsilon;
+  design.dropout = options.dropout;
+  design.seed = options.seed;
+
+  Classes classes;
+  Classes validation_classes;
+  Index outputs = 1;
+  if (classification) {
+    classes = encode_classes(train);
+    const auto count = classes.names.size();
+    if (count < 2) {
+      throw InputError(train.source + ": the target " + train.target_column.name +
+                       " has one class only, '" + classes.names.front() +
+                       "'; expected at least two");
+    }
+    if (options.output == "sigmoid" && count != 2) {
+      throw InputError("--output sigmoid is for two classes, but the target " +
+                       train.target_column.name + " has " + std::to_string(count) +
+                       "; use --output softmax");
+    }
+    design.output = options.output == "sigmoid" ? MlpOutput::sigmoid : MlpOutput::softmax;
+    design.loss = options.loss == "squared-error" ? MlpLoss::squared_error : MlpLoss::cross_entropy;
+    if (design.output == MlpOutput::softmax) outputs = static_cast<Index>(count);
+    if (validation != nullptr) {
+      validation_classes = encode_classes(*validation, classes.names);
+      for (std::size_t i = 0; i < validation_classes.labels.size(); ++i) {
+        if (validation_classes.labels[i] >= 0) continue;
+        throw InputError(validation->source + ": row " + std::to_string(i + 1) +
+                         ": its class does not occur in the training rows; leave such rows out of "
+                         "the validation set");
+      }
+    }
+  } else {
+    if (options.output != "auto" || options.loss == "cross-entropy") {
+      throw InputError(
+          train.source + ": the target " + train.target_column.name +
+          " holds values and not classes, but --" +
+          (options.output != "auto" ? "output " + options.output : "loss " + options.loss) +
+          " needs classes; leave it out, or use --task classification");
+    }
+    design.output = MlpOutput::identity;
+    design.loss = MlpLoss::squared_error;
+  }
+  design.widths.push_back(train.cols());
+  design.widths.insert(design.widths.end(), options.hidden.begin(), options.hidden.end());
+  design.widths.push_back(outputs);
+
+  const bool rectified =
+      design.activation == Activation::relu || design.activation == Activation::gelu;
+  const MlpInitialization initialization =
+      options.initialization != "auto"
+          ? parse<MlpInitialization>(options.initialization, initialization_names)
+          : (rectified ? MlpInitialization::he_uniform : MlpInitialization::xavier_uniform);
+
+  Training<T> training(engine, options, design, train, classes.labels, validation,
+                       validation_classes.labels, control);
+  auto model = training.run(initialization);
+  model->class_names = std::move(classes.names);
+  return model;
+}
+
+template Task mlp_task(const MlpOptions&, const Dataset<float>&);
+template Task mlp_task(const MlpOptions&, const Dataset<double>&);
+template std::unique_ptr<MlpModel<float>> fit_mlp(Engine&, const MlpOptions&, const Dataset<float>&,
+                                                  const Dataset<float>*, RunControl&);
+template std::unique_ptr<MlpModel<double>> fit_mlp(Engine&, const MlpOptions&,
+                                                   const Dataset<double>&, const Dataset<double>*,
+                                                   RunControl&);
+
+}  // namespace tandem

@@ -1,0 +1,255 @@
+#include "core/nn/mlp_network.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/steps.hpp"
+#include "tandem/core/error.hpp"
+
+namespace tandem {
+namespace {
+
+constexpr Index alignment = 16;
+
+// Reserves `count` elements at `end` and returns where they begin.
+Index reserve(Index& end, Index rows, Index cols) {
+  constexpr Index limit = std::numeric_limits<Index>::max() / 64;
+  if (rows < 0 || cols < 0 || (cols > 0 && rows > limit / cols) || end > limit - rows * cols) {
+    throw InputError("a layer of " + std::to_string(rows) + " by " + std::to_string(cols) +
+                     " weights is too large; choose smaller widths with --hidden");
+  }
+  const Index begin = end;
+  end += (rows * cols + alignment - 1) / alignment * alignment;
+  return begin;
+}
+
+}  // namespace
+
+MlpLayout::MlpLayout(const MlpDesign& design) : blocks(design.layers()) {
+  for (std::size_t l = 0; l < blocks.size(); ++l) {
+    blocks[l].weights = reserve(parameters, design.widths[l], design.widths[l + 1]);
+  }
+  weights_end = parameters;
+  for (std::size_t l = 0; l < blocks.size(); ++l) {
+    blocks[l].bias = reserve(parameters, 1, design.widths[l + 1]);
+  }
+  for (std::size_t l = 0; l < blocks.size(); ++l) {
+    if (!design.normalised(l)) continue;
+    blocks[l].scale = reserve(parameters, 1, design.widths[l + 1]);
+    blocks[l].running_mean = reserve(running, 1, design.widths[l + 1]);
+    blocks[l].running_variance = reserve(running, 1, design.widths[l + 1]);
+  }
+}
+
+template <Real T>
+MlpNetwork<T>::MlpNetwork(Engine& engine, const MlpDesign& design, Index capacity, bool training)
+    : engine_(engine),
+      design_(design),
+      layout_(design),
+      capacity_(capacity),
+      steps_(make_steps<MlpSteps, T>(engine)),
+      parameters_(engine, layout_.parameters),
+      running_(engine, layout_.running),
+      totals_(engine, MlpTotals::count),
+      layers_(design.layers()) {
+  Index x_size = 0;
+  reserve(x_size, capacity, design.widths.front());
+  x_ = Buffer<T>(engine, x_size);
+  parameters_.fill_zero();
+  running_.fill_zero();
+  totals_.fill_zero();
+  if (training) {
+    gradient_ = Buffer<T>(engine, layout_.parameters);
+    gradient_.fill_zero();
+  }
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const Index width = design.widths[l + 1];
+    Index size = 0;
+    reserve(size, capacity, width);
+    Layer& layer = layers_[l];
+    layer.z = Buffer<T>(engine, size);
+    if (!design.hidden(l)) continue;
+    layer.a = Buffer<T>(engine, size);
+    if (design.normalised(l)) layer.affine = Buffer<T>(engine, 2 * width);
+    if (!training) continue;
+    layer.slope = Buffer<T>(engine, size);
+    layer.dz = Buffer<T>(engine, size);
+    if (design.normalised(l)) layer.inverse = Buffer<T>(engine, width);
+  }
+}
+
+template <Real T>
+void MlpNetwork<T>::set_layers(std::span<const MlpLayer<T>> layers) {
+  std::vector<T> parameters(static_cast<std::size_t>(layout_.parameters), T{0});
+  std::vector<T> running(static_cast<std::size_t>(layout_.running), T{0});
+  for (std::size_t l = 0; l < layers.size(); ++l) {
+    const auto& layer = layers[l];
+    const auto& block = layout_.blocks[l];
+    std::copy(layer.weights.values().begin(), layer.weights.values().end(),
+              parameters.begin() + block.weights);
+    std::copy(layer.bias.begin(), layer.bias.end(), parameters.begin() + block.bias);
+    if (!layer.normalised()) continue;
+    std::copy(layer.scale.begin(), layer.scale.end(), parameters.begin() + block.scale);
+    std::copy(layer.running_mean.begin(), layer.running_mean.end(),
+              running.begin() + block.running_mean);
+    std::copy(layer.running_variance.begin(), layer.running_variance.end(),
+              running.begin() + block.running_variance);
+  }
+  parameters_.upload(parameters);
+  running_.upload(running);
+}
+
+template <Real T>
+std::vector<MlpLayer<T>> MlpNetwork<T>::layers() const {
+  const std::vector<T> parameters = parameters_.to_host();
+  const std::vector<T> running = running_.to_host();
+  const auto part = [](const std::vector<T>& all, Index begin, Index count) {
+    return std::vector<T>(all.begin() + begin, all.begin() + begin + count);
+  };
+  std::vector<MlpLayer<T>> layers;
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const Index inputs = design_.widths[l];
+    const Index outputs = design_.widths[l + 1];
+    const auto& block = layout_.blocks[l];
+    MlpLayer<T> layer;
+    layer.weights = Matrix<T>(inputs, outputs, part(parameters, block.weights, inputs * outputs));
+    layer.bias = part(parameters, block.bias, outputs);
+    if (design_.normalised(l)) {
+      layer.scale = part(parameters, block.scale, outputs);
+      layer.running_mean = part(running, block.running_mean, outputs);
+      layer.running_variance = part(running, block.running_variance, outputs);
+    }
+    layers.push_back(std::move(layer));
+  }
+  return layers;
+}
+
+template <Real T>
+void MlpNetwork<T>::forward_training(Index rows, std::uint64_t step) {
+  const T* parameters = parameters_.data();
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const Index outputs = design_.widths[l + 1];
+    const auto& block = layout_.blocks[l];
+    Layer& layer = layers_[l];
+    // Z = A·W
+    steps_->product(rows, design_.widths[l], outputs, input_of(l), parameters + block.weights,
+                    layer.z.data());
+    if (!design_.hidden(l)) break;
+    const T* scale = nullptr;
+    if (design_.normalised(l)) {
+      // Ẑ = (Z − mean) / deviation, by column
+      steps_->normalize(rows, outputs, design_.batch_norm_epsilon, design_.batch_norm_momentum,
+                        layer.z.data(), layer.inverse.data(), running_.data() + block.running_mean,
+                        running_.data() + block.running_variance);
+      scale = parameters + block.scale;
+    }
+    MlpDropout dropout;
+    dropout.rate = design_.dropout;
+    dropout.seed = design_.seed;
+    dropout.layer = static_cast<std::uint32_t>(l);
+    dropout.step = step;
+    dropout.capacity = static_cast<std::uint64_t>((design_.batch_size * outputs + 3) / 4 * 4);
+    // A = f(Z + b), or f(γ·Ẑ + β)
+    steps_->activate(design_.activation, rows, outputs, scale, parameters + block.bias, dropout,
+                     layer.z.data(), layer.a.data(), layer.slope.data());
+  }
+}
+
+template <Real T>
+void MlpNetwork<T>::forward_prediction(Index rows) {
+  const T* parameters = parameters_.data();
+  for (std::size_t l = 0; l < layers_.size(); ++l) {
+    const Index outputs = design_.widths[l + 1];
+    const auto& block = layout_.blocks[l];
+    Layer& layer = layers_[l];
+    steps_->product(rows, design_.widths[l], outputs, input_of(l), parameters + block.weights,
+                    layer.z.data());
+    if (!design_.hidden(l)) break;
+    const T* scale = nullptr;
+    const T* shift = parameters + block.bias;
+    if (design_.normalised(l)) {
+      T* affine = layer.affine.data();
+      steps_->running_affine(outputs, design_.batch_norm_epsilon, parameters + block.scale, shift,
+                             running_.data() + block.running_mean,
+                             running_.data() + block.running_variance, affine, affine + outputs);
+      scale = affine;
+      shift = affine + outputs;
+    }
+    steps_->activate(design_.activation, rows, outputs, scale, shift, MlpDropout{}, layer.z.data(),
+                     layer.a.data(), nullptr);
+  }
+}
+
+template <Real T>
+void MlpNetwork<T>::train_batch(const MlpRows<T>& data, const Index* order, Index rows,
+                                std::uint64_t step) {
+  steps_->gather_rows(data.x.data(), data.cols, order, rows, x_.data());
+  forward_training(rows, step);
+
+  const T* parameters = parameters_.data();
+  T* gradient = gradient_.data();
+  const std::size_t last = layers_.size() - 1;
+  // The last layer's Z becomes dZ, the derivative of the mean loss by Z + b.
+  steps_->loss(design_.output, design_.loss, true, rows, design_.widths.back(),
+               parameters + layout_.blocks[last].bias, data.targets(), order,
+               layers_[last].z.data(), totals_.data());
+  for (std::size_t l = last + 1; l-- > 0;) {
+    const Index inputs = design_.widths[l];
+    const Index outputs = design_.widths[l + 1];
+    const auto& block = layout_.blocks[l];
+    Layer& layer = layers_[l];
+    T* dz = l == last ? layer.z.data() : layer.dz.data();
+    if (design_.normalised(l)) {
+      // dZ from dU, U = γ·Ẑ + β
+      steps_->normalize_backward(rows, outputs, layer.z.data(), parameters + block.scale,
+                                 layer.inverse.data(), dz, gradient + block.scale,
+                                 gradient + block.bias);
+    } else {
+      // db = column sums of dZ
+      steps_->bias_gradient(rows, outputs, dz, gradient + block.bias);
+    }
+    // dW = Aᵀ·dZ
+    steps_->weight_gradient(rows, inputs, outputs, input_of(l), dz, gradient + block.weights);
+    if (l == 0) break;
+    // dU of the layer below = (dZ·Wᵀ) ∘ f'
+    steps_->input_gradient(rows, inputs, outputs, dz, parameters + block.weights,
+                           layers_[l - 1].slope.data(), layers_[l - 1].dz.data());
+  }
+}
+
+template <Real T>
+void MlpNetwork<T>::evaluate_batch(const MlpRows<T>& data, const Index* order, Index rows) {
+  steps_->gather_rows(data.x.data(), data.cols, order, rows, x_.data());
+  forward_prediction(rows);
+  const std::size_t last = layers_.size() - 1;
+  steps_->loss(design_.output, design_.loss, false, rows, design_.widths.back(),
+               parameters_.data() + layout_.blocks[last].bias, data.targets(), order,
+               layers_[last].z.data(), totals_.data());
+}
+
+template <Real T>
+void MlpNetwork<T>::predict(MatrixView<const T> x, std::span<T> out) {
+  const Index width = design_.widths.back();
+  const std::size_t last = layers_.size() - 1;
+  for (Index begin = 0; begin < x.rows; begin += capacity_) {
+    const Index rows = std::min(capacity_, x.rows - begin);
+    const auto chunk = x.rows_from(begin, rows);
+    const auto bytes = [](Index count) { return static_cast<std::size_t>(count) * sizeof(T); };
+    if (chunk.contiguous()) {
+      engine_.copy_from_host(x_.data(), chunk.data, bytes(rows * x.cols));
+    } else {
+      for (Index i = 0; i < rows; ++i) {
+        engine_.copy_from_host(x_.data() + i * x.cols, chunk.row(i).data(), bytes(x.cols));
+      }
+    }
+    forward_prediction(rows);
+    steps_->output(design_.output, rows, width, parameters_.data() + layout_.blocks[last].bias,
+                   layers_[last].z.data());
+    engine_.copy_to_host(out.data() + begin * width, layers_[last].z.data(), bytes(rows * width));
+  }
+}
+
+template class MlpNetwork<float>;
+template class MlpNetwork<double>;
+
+}  // namespace tandem

@@ -1,0 +1,156 @@
+// What an engine does for the multi-layer perceptron.
+//
+// Matrices are row-major without gaps; a pointer is into the engine's memory. In exact mode every
+// step below says which operations round, in which order; all of them in T unless it says double.
+// "A chain" is a sum of products in which each term is one fma, in ascending order, from +0.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "tandem/core/engine.hpp"
+#include "tandem/core/random.hpp"
+#include "tandem/nn/mlp.hpp"
+
+namespace tandem {
+
+// Inverted dropout (Srivastava et al., JMLR 2014): in training an output is dropped with
+// probability `rate` and otherwise multiplied by 1 / (1 − rate), so that prediction needs no
+// change. Whether element e of the layer's outputs is kept in step s is a function of (seed,
+// layer, s, e): each element has its own 32 random bits, half of the 64 bits number
+// (s·capacity + e) / 2 of Random(seed, Purpose::dropout, layer).
+struct MlpDropout {
+  double rate = 0;  // 0: none
+  std::uint64_t seed = 0;
+  std::uint32_t layer = 0;
+  std::uint64_t step = 0;
+  std::uint64_t capacity = 0;  // elements of a full batch, rounded up to a multiple of 4
+
+  [[nodiscard]] TANDEM_HOST_DEVICE std::uint64_t first() const { return step * capacity; }
+  // Elements whose 32 bits are below it are dropped.
+  [[nodiscard]] TANDEM_HOST_DEVICE std::uint32_t threshold() const {
+    return static_cast<std::uint32_t>(rate * 0x1p32);
+  }
+  [[nodiscard]] TANDEM_HOST_DEVICE bool keeps(std::uint64_t element) const {
+    const std::uint64_t at = first() + element;
+    const std::uint64_t bits = Random(seed, Purpose::dropout, layer).bits(at >> 1);
+    return static_cast<std::uint32_t>((at & 1) != 0 ? bits >> 32 : bits) >= threshold();
+  }
+  [[nodiscard]] TANDEM_HOST_DEVICE double scale() const { return 1 / (1 - rate); }
+};
+
+// The targets of all rows; row r of a batch has target order[r].
+template <Real T>
+struct MlpTargets {
+  const std::int32_t* labels = nullptr;  // classification
+  const T* values = nullptr;             // regression
+  const T* weights = nullptr;            // may be null: 1 each
+};
+
+// Sums over an epoch, kept on the engine.
+struct MlpTotals {
+  static constexpr Index loss = 0;     // Σ weight·loss of the rows
+  static constexpr Index correct = 1;  // rows whose most probable class is right
+  static constexpr Index count = 2;
+};
+
+template <Real T>
+class MlpSteps {
+ public:
+  virtual ~MlpSteps() = default;
+  static constexpr std::string_view name = "mlp";
+  [[nodiscard]] static std::unique_ptr<MlpSteps> make_reference(Engine& engine);
+  [[nodiscard]] static std::unique_ptr<MlpSteps> make_cpu(Engine& engine);
+
+  // out(r, ·) = x(order[r], ·), r < rows.
+  virtual void gather_rows(const T* x, Index cols, const Index* order, Index rows, T* out) = 0;
+
+  // z = a·w: rows × inputs by inputs × outputs. Every element one chain over the inputs.
+  virtual void product(Index rows, Index inputs, Index outputs, const T* a, const T* w, T* z) = 0;
+
+  // dw = aᵀ·dz. Every element one chain over the batch's rows.
+  virtual void weight_gradient(Index rows, Index inputs, Index outputs, const T* a, const T* dz,
+                               T* dw) = 0;
+
+  // da = (dz·wᵀ) ∘ slope. Every element one chain over the outputs, then one product.
+  virtual void input_gradient(Index rows, Index inputs, Index outputs, const T* dz, const T* w,
+                              const T* slope, T* da) = 0;
+
+  // db_j = Σ_r dz(r, j), r ascending, plain additions from +0.
+  virtual void bias_gradient(Index rows, Index width, const T* dz, T* db) = 0;
+
+  // The activation of a hidden layer; a may be z. With u = z + shift_j, or fma(scale_j, z, shift_j)
+  // where scale is given:
+  //   sigmoid  a = sigmoid(u)              slope = a·(1 − a)
+  //   tanh     a = tanh(u)                 slope = fma(−a, a, 1)
+  //   relu     a = u < 0 ? 0 : u           slope = u > 0 ? 1 : 0
+  //   gelu     Φ = fma(½, erf(u·√½), ½)    a = u·Φ
+  //            slope = fma(u, exp(−½·(u·u))·(1/√2π), Φ)
+  // and then, with dropout, a and slope are multiplied by 0 or by the scale rounded to T. slope,
+  // the derivative of a by u, is null in prediction.
+  virtual void activate(Activation activation, Index rows, Index width, const T* scale,
+                        const T* shift, const MlpDropout& dropout, const T* z, T* a, T* slope) = 0;
+
+  // Batch normalisation of the columns in training. In double, with sums of the shape of long_sum:
+  // mean = Σz / rows; variance = Σ(z − mean)² / rows; then in T
+  //   z ← (z − mean)·inverse, inverse = 1 / √(variance + epsilon), both rounded to T first
+  //   running_mean ← momentum·running_mean + (1 − momentum)·mean, in double, rounded once; the
+  //   running variance likewise, with the unbiased Σ(z − mean)² / max(1, rows − 1).
+  virtual void normalize(Index rows, Index width, double epsilon, double momentum, T* z, T* inverse,
+                         T* running_mean, T* running_variance) = 0;
+
+  // Backwards through z ↦ fma(scale, ẑ, shift): du in, dz out, in place. In double, long sums:
+  // shift_gradient = Σ du, scale_gradient = Σ du·ẑ (the product in double); then in T
+  //   dz = (scale·inverse)·(du − shift_mean − ẑ·scale_mean), each operation rounded, where the
+  //   means are the sums divided by rows, rounded to T.
+  virtual void normalize_backward(Index rows, Index width, const T* normalized, const T* scale,
+                                  const T* inverse, T* du, T* scale_gradient,
+                                  T* shift_gradient) = 0;
+
+  // Prediction with running averages as one scale and shift per column, computed in double:
+  // s = scale / √(variance + epsilon), t = shift − mean·s, each rounded to T at the end.
+  virtual void running_affine(Index width, double epsilon, const T* scale, const T* shift,
+                              const T* mean, const T* variance, T* s, T* t) = 0;
+
+  // The last layer: z ← the outputs of z + bias_j, in place.
+  //   softmax  e_j = exp(u_j − max u), sum in ascending order of j from +0, e_j / sum
+  virtual void output(MlpOutput output, Index rows, Index width, const T* bias, T* z) = 0;
+
+  // The loss of a batch: adds to `totals` (see MlpTotals) and, where `gradient`, replaces z by the
+  // derivative of the batch's mean loss by u = z + bias_j. With p as in output(), y the target, g
+  // the derivative of the row's loss and f = weight·(1/rows), 1/rows rounded to T once:
+  //   softmax, cross-entropy   loss = log(sum) − (u_y − max u); g_j = p_j − y_j
+  //   sigmoid, cross-entropy   loss = softplus(y = 1 ? −u : u); g = p − y
+  //   softmax, squared error   d_j = p_j − y_j; loss = ½·chain(d_j·d_j);
+  //                            g_j = p_j·(d_j − chain(d_k·p_k))
+  //   sigmoid, squared error   loss = ½·(d·d); g = d·(p·(1 − p))
+  //   identity                 d = u − y; loss = ½·(d·d); g = d
+  // and z ← g·f. The batch's Σ double(loss)·double(weight) has the shape of long_sum; batches are
+  // added to the total in the order of the calls.
+  virtual void loss(MlpOutput output, MlpLoss loss, bool gradient, Index rows, Index width,
+                    const T* bias, const MlpTargets<T>& targets, const Index* order, T* z,
+                    double* totals) = 0;
+};
+
+// What one batch moves and computes at least, for benchmarks: `widths` from the inputs to the
+// outputs. Parameters are read twice and their gradient is written; the rows are read twice.
+struct MlpCost {
+  double bytes = 0;
+  double flops = 0;
+};
+[[nodiscard]] inline MlpCost mlp_batch_cost(const std::vector<Index>& widths, Index rows,
+                                            std::size_t element) {
+  MlpCost cost;
+  const auto r = static_cast<double>(rows);
+  for (std::size_t l = 0; l + 1 < widths.size(); ++l) {
+    const auto n = static_cast<double>(widths[l]);
+    const auto m = static_cast<double>(widths[l + 1]);
+    // Forwards, gradient of the weights, and gradient of the inputs where there is a layer below.
+    cost.flops += 2 * r * n * m * (l == 0 ? 2 : 3);
+    cost.bytes += static_cast<double>(element) * (3 * n * m + 2 * r * n + 2 * r * m);
+  }
+  return cost;
+}
+
+}  // namespace tandem

@@ -1,0 +1,141 @@
+// The multi-layer perceptron: layers of weighted sums, each followed by a non-linear function,
+// trained by back-propagation (Rumelhart, Hinton and Williams, "Learning representations by
+// back-propagating errors", Nature 323, 1986). docs/algorithms/mlp.md derives every formula and
+// states which operations round in which order.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "tandem/core/engine.hpp"
+#include "tandem/core/run_control.hpp"
+#include "tandem/data/dataset.hpp"
+#include "tandem/model/algorithm.hpp"
+#include "tandem/model/model.hpp"
+#include "tandem/optim/optimizer.hpp"
+
+namespace tandem {
+
+// Of the hidden layers, of a weighted sum z.
+//   sigmoid  1 / (1 + exp(−z))
+//   tanh     tanh(z)
+//   relu     max(0, z)
+//   gelu     z·Φ(z), Φ the normal distribution function, by erf (Hendrycks and Gimpel 2016)
+enum class Activation { sigmoid, tanh, relu, gelu };
+
+// Of the last layer.
+//   softmax   one output per class, exp(z_j) / Σ exp(z_k)
+//   sigmoid   one output, the probability of the second of two classes
+//   identity  one output, the predicted value of a regression
+enum class MlpOutput { softmax, sigmoid, identity };
+
+// Of a row with outputs p and target y (0 or 1 per class; the value in a regression).
+//   cross_entropy  −log p of the row's class
+//   squared_error  ½·Σ (p_j − y_j)²
+enum class MlpLoss { cross_entropy, squared_error };
+
+// Distribution of the first weights of a layer with n inputs and m outputs. Biases start at 0.
+//   xavier_uniform  uniform on ±√(6 / (n + m)); xavier_normal: deviation √(2 / (n + m))
+//                   (Glorot and Bengio, AISTATS 2010)
+//   he_uniform      uniform on ±√(6 / n); he_normal: deviation √(2 / n) (He et al., ICCV 2015)
+enum class MlpInitialization { xavier_uniform, xavier_normal, he_uniform, he_normal };
+
+[[nodiscard]] std::string_view to_string(Activation) noexcept;
+[[nodiscard]] std::string_view to_string(MlpOutput) noexcept;
+[[nodiscard]] std::string_view to_string(MlpLoss) noexcept;
+[[nodiscard]] std::string_view to_string(MlpInitialization) noexcept;
+
+struct MlpOptions {
+  std::vector<std::int64_t> hidden = {128};  // widths of the hidden layers; may be empty
+  std::string activation = "relu";
+  std::string task = "auto";            // classification, regression; auto: by the target
+  std::string output = "auto";          // softmax, sigmoid (two classes); auto: softmax
+  std::string loss = "auto";            // auto: cross-entropy for classes, squared-error for values
+  std::string initialization = "auto";  // auto: he-uniform for relu and gelu, else xavier-uniform
+  OptimizerOptions optimizer;
+  double l2 = 0;       // adds l2/2·Σw² over all weights, biases free, to the cost
+  double dropout = 0;  // share of each hidden layer's outputs dropped in training
+  // After each hidden layer's weighted sum (Ioffe and Szegedy, ICML 2015). Prediction uses running
+  // averages of mean and variance: average ← momentum·average + (1 − momentum)·batch.
+  bool batch_norm = false;
+  double batch_norm_momentum = 0.9;
+  double batch_norm_epsilon = 1e-5;
+  std::int64_t batch_size = 32;
+  std::int64_t epochs = 200;
+  bool keep_order = false;  // no shuffling: every epoch takes the rows as they come
+  // Share of the training rows kept for validation where no validation set is given.
+  double validation_fraction = 0;
+  // Stops after this many epochs without an improvement of the loss (of the validation part where
+  // there is one, else of training) by more than `tolerance`; 0: never.
+  std::int64_t patience = 10;
+  double tolerance = 1e-4;
+  std::uint64_t seed = 0;
+
+  void visit(OptionVisitor& visitor);
+  // Throws InputError that names the option.
+  void check() const;
+};
+
+template <Real T>
+struct MlpLayer {
+  Matrix<T> weights;    // inputs × outputs
+  std::vector<T> bias;  // one per output; with batch normalisation the shift β
+  // Batch normalisation; empty without, and in the last layer.
+  std::vector<T> scale;  // γ
+  std::vector<T> running_mean;
+  std::vector<T> running_variance;
+
+  [[nodiscard]] Index inputs() const noexcept { return weights.rows(); }
+  [[nodiscard]] Index outputs() const noexcept { return weights.cols(); }
+  [[nodiscard]] bool normalised() const noexcept { return !scale.empty(); }
+  [[nodiscard]] bool operator==(const MlpLayer&) const = default;
+};
+
+template <Real T>
+class MlpModel final : public Model<T> {
+ public:
+  std::vector<MlpLayer<T>> layers;  // the last one gives the outputs
+  Activation activation = Activation::relu;
+  MlpOutput output = MlpOutput::softmax;
+  MlpLoss loss = MlpLoss::cross_entropy;
+  double batch_norm_epsilon = 1e-5;
+  std::vector<std::string> class_names;  // empty for a regression
+  TrainingLog log;  // loss, accuracy, learning_rate; validation_loss, validation_accuracy
+
+  [[nodiscard]] Index parameters() const noexcept;
+
+  [[nodiscard]] std::string_view algorithm() const override { return "mlp"; }
+  [[nodiscard]] Task task() const override {
+    return output == MlpOutput::identity ? Task::regression : Task::classification;
+  }
+  [[nodiscard]] Index features() const override { return layers.front().inputs(); }
+  [[nodiscard]] const std::vector<std::string>& classes() const override { return class_names; }
+  [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override;
+  [[nodiscard]] const TrainingLog& training() const override { return log; }
+  void save(Archive& archive) const override;
+  // Throws InputError for anything that save() could not have written.
+  [[nodiscard]] static std::unique_ptr<MlpModel> load(const Archive& archive);
+  [[nodiscard]] nlohmann::json to_json(
+      const std::vector<std::string>& feature_names) const override;
+  [[nodiscard]] std::string to_text(const std::vector<std::string>& feature_names) const override;
+};
+
+// options.task, or where that is "auto": classification for a categorical target and for whole
+// numbers of at most 20 distinct values.
+template <Real T>
+[[nodiscard]] Task mlp_task(const MlpOptions& options, const Dataset<T>& data);
+
+// Trains a network; `validation` may be null. A regression's target is taken as it is: scale it
+// where its size is far from 1. Throws InputError for data that cannot be trained on,
+// NumericalError where training diverges.
+template <Real T>
+[[nodiscard]] std::unique_ptr<MlpModel<T>> fit_mlp(
+    Engine& engine, const MlpOptions& options, const Dataset<T>& train,
+    const std::type_identity_t<Dataset<T>>* validation, RunControl& control);
+
+}  // namespace tandem

@@ -1,0 +1,298 @@
+#include "tandem/data/read.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <new>
+#include <numeric>
+
+#include "core/data/readers.hpp"
+#include "core/memory.hpp"
+#include "core/parallel.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/core/log.hpp"
+
+namespace tandem {
+namespace {
+
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+// The name in lower case without the ending of a compressed file.
+std::string plain_name(std::string name) {
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  });
+  for (const char* ending : {".gz", ".bz2", ".bgz"}) {
+    if (ends_with(name, ending)) return name.substr(0, name.rfind('.'));
+  }
+  return name;
+}
+
+FileFormat parse_format(const std::string& name, const Input& input) {
+  if (name == "auto") return detect_format(input);
+  const auto& names = format_names();
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) {
+    std::string accepted = "auto";
+    for (const auto candidate : names) accepted += ", " + std::string(candidate);
+    throw InputError("unknown format '" + name + "': expected one of " + accepted);
+  }
+  return static_cast<FileFormat>(found - names.begin());
+}
+
+// The position that a text such as "3" or "-1" means among `count`; −1 where it is none.
+Index parse_position(std::string_view text, Index count) {
+  Index position = 0;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), position);
+  if (text.empty() || result.ec != std::errc{} || result.ptr != text.data() + text.size())
+    return -1;
+  if (position < 0) position += count;
+  return position >= 0 && position < count ? position : -1;
+}
+
+}  // namespace
+
+const std::vector<std::string>& default_missing_texts() {
+  static const std::vector<std::string> texts{"",     "?",   "NA",  "N/A",  "n/a",
+                                              "#N/A", "NaN", "nan", "NULL", "null"};
+  return texts;
+}
+
+const std::vector<std::string_view>& format_names() {
+  // In the order of FileFormat.
+  static const std::vector<std::string_view> names{"csv", "tsv", "npy", "npz", "libsvm", "idx"};
+  return names;
+}
+
+int reading_threads(const ReadOptions& options) {
+  return options.threads > 0 ? options.threads : available_cores();
+}
+
+FileFormat detect_format(const Input& input) {
+  const std::string head = input.head(std::size_t{1} << 16);
+  const auto starts = [&](std::string_view with) {
+    return std::string_view(head).substr(0, with.size()) == with;
+  };
+  if (starts("\x93NUMPY")) return FileFormat::npy;
+  if (starts(std::string_view("PK\x03\x04", 4)) || starts(std::string_view("PK\x05\x06", 4))) {
+    return FileFormat::npz;
+  }
+  if (head.size() >= 4 && head[0] == 0 && head[1] == 0 && head[2] >= 8 && head[2] <= 14 &&
+      head[3] >= 1 && head[3] <= 8) {
+    return FileFormat::idx;
+  }
+  const std::string name = plain_name(input.name());
+  for (const char* ending : {".libsvm", ".svm", ".svmlight"}) {
+    if (ends_with(name, ending)) return FileFormat::libsvm;
+  }
+  if (ends_with(name, ".tsv")) return FileFormat::tsv;
+  if (ends_with(name, ".csv")) return FileFormat::csv;
+  return looks_like_libsvm(head) ? FileFormat::libsvm : FileFormat::csv;
+}
+
+std::string detect_format(const std::string& path) {
+  return std::string(format_names()[static_cast<std::size_t>(detect_format(Input::file(path)))]);
+}
+
+MemoryBudget::MemoryBudget(std::string name, const ReadOptions& options)
+    : name_(std::move(name)),
+      bytes_(options.memory_limit > 0 ? options.memory_limit : available_memory()) {}
+
+void MemoryBudget::require(Index bytes, const std::string& what) const {
+  if (bytes <= bytes_) return;
+  throw InputError(name_ + ": " + what + " needs " + readable_size(bytes) + " of memory, but " +
+                   readable_size(bytes_) +
+                   " are left; take fewer rows or columns, or 32-bit instead of 64-bit numbers");
+}
+
+Index table_bytes(Index rows, Index cols, Index element) {
+  return saturating_sum(saturating_product(saturating_product(rows, cols), element),
+                        saturating_product(cols, sizeof(Column)));
+}
+
+Index find_column(const std::string& wanted, const std::vector<std::string>& names,
+                  const std::string& what, const std::string& file) {
+  const auto found = std::find(names.begin(), names.end(), wanted);
+  if (found != names.end()) return found - names.begin();
+  const auto count = static_cast<Index>(names.size());
+  if (wanted == "last" && count > 0) return count - 1;
+  const Index position = parse_position(wanted, count);
+  if (position >= 0) return position;
+  std::string known;
+  for (std::size_t i = 0; i < names.size() && i < 20; ++i) known += (i > 0 ? ", " : "") + names[i];
+  if (names.size() > 20) known += ", ...";
+  throw InputError(file + ": has no column '" + wanted + "', which " + what + " names; it has " +
+                   std::to_string(count) + ": " + known);
+}
+
+template <Real T>
+void fit_to_schema(Dataset<T>& data, const Schema& schema) {
+  if (data.columns.size() != schema.columns.size()) {
+    throw InputError(data.source + ": has " + std::to_string(data.columns.size()) +
+                     " features, the model was trained on " +
+                     std::to_string(schema.columns.size()));
+  }
+  for (std::size_t j = 0; j < schema.columns.size(); ++j) {
+    data.columns[j] = schema.columns[j];
+    if (!schema.columns[j].categorical()) continue;
+    const auto count = static_cast<T>(schema.columns[j].categories.size());
+    Index unknown = 0;
+    for (Index i = 0; i < data.rows(); ++i) {
+      T& code = data.features(i, static_cast<Index>(j));
+      if (std::isnan(code) || (code >= 0 && code < count && code == std::trunc(code))) continue;
+      code = std::numeric_limits<T>::quiet_NaN();
+      ++unknown;
+    }
+    if (unknown > 0) {
+      log::warning(data.source + ": " + std::to_string(unknown) + " values of " +
+                   schema.columns[j].name +
+                   " are codes of no category that the model knows; they are taken as missing");
+    }
+  }
+}
+
+template <Real T>
+Dataset<T> make_dataset(Table<T> table, Table<T>* target, const Input& input,
+                        const ReadOptions& options) {
+  Dataset<T> data;
+  data.source = input.name();
+  if (table.rows == 0) throw InputError(data.source + ": has no rows");
+  if (!table.categories.empty()) throw InputError(data.source + ": holds texts, expected numbers");
+
+  Table<T> separate;
+  if (target == nullptr && !options.target_file.empty()) {
+    separate = read_target_table<T>(options.target_file, options);
+    target = &separate;
+  }
+  // What each column is for; −1 stays a feature.
+  Index target_column = -1;
+  Index weight_column = -1;
+  std::vector<bool> dropped(static_cast<std::size_t>(table.cols), false);
+  if ((target == nullptr && !options.target.empty()) || !options.weights.empty() ||
+      !options.ignore.empty()) {
+    std::vector<std::string> names;
+    for (auto& column : numbered_columns(table.cols)) names.push_back(std::move(column.name));
+    const auto drop = [&](const std::string& wanted, const std::string& what) {
+      const Index at = find_column(wanted, names, what, data.source);
+      if (dropped[static_cast<std::size_t>(at)]) {
+        throw InputError(data.source + ": " + what +
+                         " names a column that has another use: " + wanted);
+      }
+      dropped[static_cast<std::size_t>(at)] = true;
+      return at;
+    };
+    // Data to predict on may come without its target.
+    const bool absent = options.schema != nullptr &&
+                        table.cols == static_cast<Index>(options.schema->columns.size());
+    if (target == nullptr && !options.target.empty() && !absent) {
+      target_column = drop(options.target, "--target");
+    }
+    if (!options.weights.empty()) weight_column = drop(options.weights, "--weights");
+    for (const auto& wanted : options.ignore) {
+      if (!absent) (void)drop(wanted, "--ignore");
+    }
+  }
+  const auto kept = static_cast<Index>(std::count(dropped.begin(), dropped.end(), false));
+  if (kept == 0) throw InputError(data.source + ": no column is left for the features");
+  if (kept < table.cols) {
+    if (target_column >= 0) data.target.reserve(static_cast<std::size_t>(table.rows));
+    if (weight_column >= 0) data.weights.reserve(static_cast<std::size_t>(table.rows));
+    T* to = table.values.data();
+    const T* from = to;
+    for (Index i = 0; i < table.rows; ++i, from += table.cols) {
+      if (target_column >= 0) data.target.push_back(from[target_column]);
+      if (weight_column >= 0) data.weights.push_back(from[weight_column]);
+      for (Index j = 0; j < table.cols; ++j) {
+        if (!dropped[static_cast<std::size_t>(j)]) *to++ = from[j];
+      }
+    }
+    table.values.resize(static_cast<std::size_t>(table.rows * kept));
+  }
+  for (std::size_t i = 0; i < data.weights.size(); ++i) {
+    if (!(data.weights[i] >= 0) || std::isinf(data.weights[i])) {
+      throw InputError(data.source + ": row " + std::to_string(i + 1) +
+                       ": the weight is missing, negative or infinite; expected a number >= 0");
+    }
+  }
+  data.features = Matrix<T>(table.rows, kept, std::move(table.values));
+  data.columns = numbered_columns(kept);
+  if (target != nullptr) {
+    if (target->cols != 1) {
+      throw InputError(data.source + ": the target has " + std::to_string(target->cols) +
+                       " columns, expected 1");
+    }
+    if (target->rows != data.rows()) {
+      throw InputError(data.source + ": has " + std::to_string(data.rows()) +
+                       " rows, its target has " + std::to_string(target->rows));
+    }
+    data.target = std::move(target->values);
+    data.target_column.categories = std::move(target->categories);
+  }
+  if (data.has_target()) {
+    data.target_column.name = options.schema != nullptr && !options.schema->target.name.empty()
+                                  ? options.schema->target.name
+                                  : "target";
+  }
+  if (options.schema != nullptr) fit_to_schema(data, *options.schema);
+  return data;
+}
+
+template <Real T>
+Table<T> read_target_table(const std::string& path, const ReadOptions& options) {
+  const Input input = Input::file(path);
+  const MemoryBudget budget(path, options);
+  Table<T> table;
+  switch (detect_format(input)) {
+    case FileFormat::npy: {
+      const auto source = input.open();
+      table = read_npy_table<T>(*source, input.largest_size(), path, budget);
+      break;
+    }
+    case FileFormat::idx: table = read_idx_table<T>(input, budget); break;
+    default: throw InputError(path + ": a file of targets must be .npy or IDX");
+  }
+  if (table.cols != 1) {
+    throw InputError(path + ": has " + std::to_string(table.cols) +
+                     " values per row, expected one target");
+  }
+  return table;
+}
+
+template <Real T>
+Dataset<T> read_dataset(const Input& input, const ReadOptions& options) {
+  try {
+    switch (parse_format(options.format, input)) {
+      case FileFormat::csv: return read_csv<T>(input, options, false);
+      case FileFormat::tsv: return read_csv<T>(input, options, true);
+      case FileFormat::npy: return read_npy<T>(input, options);
+      case FileFormat::npz: return read_npz<T>(input, options);
+      case FileFormat::libsvm: return read_libsvm<T>(input, options);
+      case FileFormat::idx: return read_idx<T>(input, options);
+    }
+  } catch (const std::bad_alloc&) {
+    throw InputError(input.name() + ": does not fit into memory");
+  }
+  return {};
+}
+
+template <Real T>
+Dataset<T> read_dataset(const std::string& path, const ReadOptions& options) {
+  return read_dataset<T>(Input::file(path), options);
+}
+
+template Dataset<float> read_dataset(const std::string&, const ReadOptions&);
+template Dataset<double> read_dataset(const std::string&, const ReadOptions&);
+template Dataset<float> read_dataset(const Input&, const ReadOptions&);
+template Dataset<double> read_dataset(const Input&, const ReadOptions&);
+template Dataset<float> make_dataset(Table<float>, Table<float>*, const Input&, const ReadOptions&);
+template Dataset<double> make_dataset(Table<double>, Table<double>*, const Input&,
+                                      const ReadOptions&);
+template Table<float> read_target_table(const std::string&, const ReadOptions&);
+template Table<double> read_target_table(const std::string&, const ReadOptions&);
+template void fit_to_schema(Dataset<float>&, const Schema&);
+template void fit_to_schema(Dataset<double>&, const Schema&);
+
+}  // namespace tandem

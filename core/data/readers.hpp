@@ -1,0 +1,91 @@
+// What the readers of the single formats share. Each takes an Input, so that tests and fuzzers read
+// from memory what users read from files.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/data/input.hpp"
+#include "tandem/data/read.hpp"
+
+namespace tandem {
+
+enum class FileFormat { csv, tsv, npy, npz, libsvm, idx };
+
+[[nodiscard]] FileFormat detect_format(const Input& input);
+template <Real T>
+[[nodiscard]] Dataset<T> read_dataset(const Input& input, const ReadOptions& options);
+
+template <Real T>
+[[nodiscard]] Dataset<T> read_csv(const Input& input, const ReadOptions& options, bool tabs);
+template <Real T>
+[[nodiscard]] Dataset<T> read_libsvm(const Input& input, const ReadOptions& options);
+template <Real T>
+[[nodiscard]] Dataset<T> read_npy(const Input& input, const ReadOptions& options);
+template <Real T>
+[[nodiscard]] Dataset<T> read_npz(const Input& input, const ReadOptions& options);
+template <Real T>
+[[nodiscard]] Dataset<T> read_idx(const Input& input, const ReadOptions& options);
+
+// A tensor whose first axis counts rows; the other axes are flattened in C order.
+template <Real T>
+struct Table {
+  Index rows = 0;
+  Index cols = 0;  // 1 for a vector
+  bool vector = false;
+  std::vector<T> values;
+  std::vector<std::string> categories;  // a vector of texts: values are codes
+};
+
+class MemoryBudget;
+// An .npy file's or npz member's bytes. `size`: how many bytes come at most, −1 where unknown.
+template <Real T>
+[[nodiscard]] Table<T> read_npy_table(ByteSource& source, Index size, const std::string& name,
+                                      const MemoryBudget& budget);
+template <Real T>
+[[nodiscard]] Table<T> read_idx_table(const Input& input, const MemoryBudget& budget);
+// The file named by ReadOptions::target_file, .npy or IDX.
+template <Real T>
+[[nodiscard]] Table<T> read_target_table(const std::string& path, const ReadOptions& options);
+
+// Refuses data that would not fit.
+class MemoryBudget {
+ public:
+  MemoryBudget(std::string name, const ReadOptions& options);
+  // Throws InputError where `bytes` more than at the beginning are not there. `what` begins the
+  // message: "1000 rows of 5 columns".
+  void require(Index bytes, const std::string& what) const;
+  [[nodiscard]] Index bytes() const noexcept { return bytes_; }
+
+ private:
+  std::string name_;
+  Index bytes_;
+};
+
+// The memory that rows × cols elements of `element` bytes and their column names take.
+[[nodiscard]] Index table_bytes(Index rows, Index cols, Index element);
+
+// The position that a column's name or number means among `names`; see ReadOptions::target. `what`
+// names the option in messages: "--target".
+[[nodiscard]] Index find_column(const std::string& wanted, const std::vector<std::string>& names,
+                                const std::string& what, const std::string& file);
+
+// A table of numbers as a data set: takes the target, weights and ignored columns out of it, adds
+// `target` (may be null) and fits the result to options.schema.
+template <Real T>
+[[nodiscard]] Dataset<T> make_dataset(Table<T> table, Table<T>* target, const Input& input,
+                                      const ReadOptions& options);
+
+// Gives the columns of a data set without names the names and categories of the schema. Throws
+// InputError where the number of columns differs; codes that are none become missing.
+template <Real T>
+void fit_to_schema(Dataset<T>& data, const Schema& schema);
+
+// Whether a file that says yes to "libsvm": its first line that is not empty or a comment is a
+// label followed by at least one index:value pair and nothing else.
+[[nodiscard]] bool looks_like_libsvm(std::string_view head);
+
+[[nodiscard]] int reading_threads(const ReadOptions& options);
+
+}  // namespace tandem

@@ -1,0 +1,23 @@
+// How much memory there is left, and refusing work that does not fit before the kernel kills it.
+#pragma once
+
+#include <string>
+
+#include "tandem/core/types.hpp"
+
+namespace tandem {
+
+// Bytes that this process can still take: the least of what the machine has available (Linux:
+// MemAvailable), what each control group above the process has left (version 1 or 2; page cache
+// that can be dropped counts as left), and what RLIMIT_AS leaves. The largest Index where none of
+// them can be read.
+[[nodiscard]] Index available_memory();
+
+// "512 bytes", "1.5 MiB", "12.0 GiB".
+[[nodiscard]] std::string readable_size(Index bytes);
+
+// a · b for sizes >= 0; the largest Index where the product does not fit.
+[[nodiscard]] Index saturating_product(Index a, Index b) noexcept;
+[[nodiscard]] Index saturating_sum(Index a, Index b) noexcept;
+
+}  // namespace tandem

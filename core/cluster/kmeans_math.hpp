@@ -1,0 +1,66 @@
+// Arithmetic of k-means that every exact engine shares, element by element, and the error bounds
+// that follow from it. docs/algorithms/kmeans.md derives the bounds.
+#pragma once
+
+#include <cmath>
+#include <limits>
+#include <span>
+
+#include "tandem/core/numerics.hpp"
+#include "tandem/core/types.hpp"
+
+namespace tandem {
+
+// All exact engines work on rows and centres moved by one origin near the data's mean:
+//   x'_j = fl(x_j − o_j),  c'_j = fl(c_j − o_j).
+// The score of row x and centre c is one chain in T, in this order:
+//   score = fma(x'_{d−1}, −2c'_{d−1}, ... fma(x'_0, −2c'_0, ‖c'‖²)),
+//   ‖c'‖² = fma(c'_{d−1}, c'_{d−1}, ... fma(c'_0, c'_0, 0)).
+// It is ‖x' − c'‖² − ‖x'‖² but for rounding. The label is the lowest index of the least score.
+
+// The j-th coordinate of a centre from the fixed-point sum of its rows' x'_j and its weight:
+// rounded once to T in the coordinates of the data.
+template <Real T>
+TANDEM_HOST_DEVICE inline T centre_coordinate(double origin, double sum, double weight) {
+  return static_cast<T>(origin + sum / weight);
+}
+
+// The part of the cost that coordinate c' of a centre answers for: with S = Σ w x' and W = Σ w over
+// the centre's rows, Σ w (x' − c')² = Σ w x'² + c'(W c' − 2 S). Added over all centres and
+// coordinates to the constant Σ w ‖x'‖² it gives the cost without a pass over the rows.
+TANDEM_HOST_DEVICE inline double cost_term(double centre, double sum, double weight) {
+  return centre * (weight * centre - 2.0 * sum);
+}
+
+// Squares of shifted values and sums of d of them, times four, must neither overflow nor lose their
+// small parts to underflow. Both bounds are on the largest |x'| and |c'|.
+template <Real T>
+[[nodiscard]] inline double largest_magnitude(Index features) {
+  return std::sqrt(static_cast<double>(std::numeric_limits<T>::max()) / 16 /
+                   static_cast<double>(features > 0 ? features : 1));
+}
+template <Real T>
+[[nodiscard]] inline double least_magnitude() {
+  return std::sqrt(static_cast<double>(std::numeric_limits<T>::min())) /
+         static_cast<double>(std::numeric_limits<T>::epsilon());
+}
+
+// The largest difference between an exact engine's score (plus ‖x − o‖²) and the true ‖x − c‖² of
+// the unshifted values: γ_{2d+4} · Σ_j (|x_j − o_j| + |c_j − o_j|)². A label may differ from the
+// reference's only where the two distances are closer than the sum of the two bounds (tie-aware).
+template <Real T>
+[[nodiscard]] double score_bound(std::span<const T> row, std::span<const T> centre,
+                                 std::span<const T> origin) {
+  double sum = 0;
+  for (std::size_t j = 0; j < row.size(); ++j) {
+    const double o = static_cast<double>(origin[j]);
+    const double magnitude =
+        std::abs(static_cast<double>(row[j]) - o) + std::abs(static_cast<double>(centre[j]) - o);
+    sum += magnitude * magnitude;
+  }
+  // Rounding of this sum itself, and of the shifted values that stand in it, is covered by the
+  // spare two of the four.
+  return gamma_bound<T>(2 * static_cast<Index>(row.size()) + 4) * sum;
+}
+
+}  // namespace tandem

@@ -1,0 +1,192 @@
+#include "tandem/metrics/evaluate.hpp"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "core/metrics/weights.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/metrics/clustering.hpp"
+#include "tandem/metrics/regression.hpp"
+
+namespace tandem {
+namespace {
+
+template <Real T>
+void require_target(const Dataset<T>& data) {
+  if (!data.has_target()) {
+    throw InputError(data.source +
+                     ": has no target column to evaluate against; name one with --target");
+  }
+}
+
+// A metric that is not defined on the data is left out.
+void put(Evaluation& evaluation, std::string_view name, double value) {
+  if (std::isfinite(value)) evaluation.metrics.emplace(name, value);
+}
+
+template <Real T>
+void evaluate_classification(Evaluation& evaluation, const Model<T>& model, Engine& engine,
+                             const Dataset<T>& data, const Predictions<T>& predictions,
+                             const EvaluateOptions& options, std::span<const double> weights) {
+  require_target(data);
+  const std::vector<std::int32_t> truth = encode_classes(data, model.classes()).labels;
+  evaluation.class_names = model.classes();
+  evaluation.confusion = confusion_matrix(truth, predictions.labels,
+                                          static_cast<Index>(model.classes().size()), weights);
+  const ClassificationScores scores = classification_scores(evaluation.confusion);
+  evaluation.classes = scores.classes;
+  put(evaluation, "accuracy", scores.accuracy);
+  put(evaluation, "balanced_accuracy", scores.balanced_accuracy);
+  const auto average = [&](const std::string& suffix, const ClassAverage& value) {
+    put(evaluation, "precision_" + suffix, value.precision);
+    put(evaluation, "recall_" + suffix, value.recall);
+    put(evaluation, "f1_" + suffix, value.f1);
+  };
+  average("macro", scores.macro);
+  average("micro", scores.micro);
+  average("weighted", scores.weighted);
+  if (predictions.probabilities.empty()) return;
+
+  const MatrixView<const T> probabilities = predictions.probabilities.view();
+  put(evaluation, "log_loss", log_loss(truth, probabilities, weights));
+  put(evaluation, "brier", brier(truth, probabilities, weights));
+  put(evaluation, "roc_auc", roc_auc(truth, probabilities, weights, engine.threads()));
+  put(evaluation, "average_precision",
+      average_precision(truth, probabilities, weights, engine.threads()));
+  if (!options.curves) return;
+  const auto classes = static_cast<std::int32_t>(model.classes().size());
+  for (std::int32_t c = classes == 2 ? 1 : 0; c < classes; ++c) {
+    std::vector<T> ranking(truth.size());
+    std::vector<std::uint8_t> positive(truth.size());
+    bool positives = false;
+    bool negatives = false;
+    for (std::size_t i = 0; i < truth.size(); ++i) {
+      ranking[i] = probabilities(static_cast<Index>(i), c);
+      positive[i] = truth[i] == c ? 1 : 0;
+      const bool counts = weight_of(weights, static_cast<Index>(i)) > 0;
+      positives = positives || (counts && positive[i] == 1);
+      negatives = negatives || (counts && positive[i] == 0);
+    }
+    if (!positives || !negatives) continue;
+    const RankingCurves curves = ranking_curves(std::span<const T>(ranking), positive, weights);
+    evaluation.curves.push_back({c, thinned(curves.roc, options.curve_points),
+                                 thinned(curves.precision_recall, options.curve_points)});
+  }
+}
+
+template <Real T>
+void evaluate_regression(Evaluation& evaluation, Engine& engine, const Dataset<T>& data,
+                         const Predictions<T>& predictions, std::span<const double> weights) {
+  require_target(data);
+  const RegressionScores scores =
+      regression_scores(std::span<const T>(data.target), std::span<const T>(predictions.values),
+                        weights, engine.threads());
+  put(evaluation, "r2", scores.r2);
+  put(evaluation, "mse", scores.mse);
+  put(evaluation, "rmse", scores.rmse);
+  put(evaluation, "mae", scores.mae);
+}
+
+template <Real T>
+void evaluate_clustering(Evaluation& evaluation, Engine& engine, const Dataset<T>& data,
+                         const Predictions<T>& predictions, const EvaluateOptions& options) {
+  const std::set<std::int32_t> found(predictions.labels.begin(), predictions.labels.end());
+  const auto clusters = static_cast<Index>(found.size());
+  if (clusters >= 2 && clusters < data.rows()) {
+    const MatrixView<const T> x = data.features.view();
+    put(evaluation, "davies_bouldin", davies_bouldin(x, predictions.labels, engine.threads()));
+    put(evaluation, "calinski_harabasz",
+        calinski_harabasz(x, predictions.labels, engine.threads()));
+    if (options.silhouette)
+      put(evaluation, "silhouette", silhouette(engine, x, predictions.labels));
+  }
+  if (!data.has_target()) return;
+  // A target of many fractional values, or with missing ones, says nothing of clusters.
+  std::vector<std::int32_t> truth;
+  try {
+    truth = encode_classes(data).labels;
+  } catch (const InputError&) {
+    return;
+  }
+  put(evaluation, "adjusted_rand", adjusted_rand(truth, predictions.labels));
+  put(evaluation, "nmi", normalized_mutual_information(truth, predictions.labels));
+}
+
+}  // namespace
+
+template <Real T>
+Evaluation evaluate(const Model<T>& model, Engine& engine, const Dataset<T>& data,
+                    const Predictions<T>& predictions, const EvaluateOptions& options) {
+  if (data.rows() == 0) throw InputError(data.source + ": has no rows to evaluate");
+  const std::vector<double> weights(data.weights.begin(), data.weights.end());
+  Evaluation evaluation;
+  evaluation.task = model.task();
+  evaluation.rows = data.rows();
+  switch (model.task()) {
+    case Task::classification:
+      evaluate_classification(evaluation, model, engine, data, predictions, options, weights);
+      break;
+    case Task::regression:
+      evaluate_regression(evaluation, engine, data, predictions, weights);
+      break;
+    case Task::clustering:
+      evaluate_clustering(evaluation, engine, data, predictions, options);
+      break;
+  }
+  for (const auto& [name, value] : model.own_metrics(engine, data.features.view())) {
+    put(evaluation, name, value);
+  }
+  return evaluation;
+}
+
+template <Real T>
+Evaluation evaluate(const Model<T>& model, Engine& engine, const Dataset<T>& data,
+                    const EvaluateOptions& options) {
+  if (data.rows() == 0) throw InputError(data.source + ": has no rows to evaluate");
+  return evaluate(model, engine, data, model.predict(engine, data.features.view()), options);
+}
+
+nlohmann::json to_json(const Evaluation& evaluation, bool with_curves) {
+  nlohmann::json json;
+  json["rows"] = evaluation.rows;
+  json["metrics"] = evaluation.metrics;
+  if (evaluation.task != Task::classification) return json;
+  json["classes"] = nlohmann::json::array();
+  for (std::size_t c = 0; c < evaluation.classes.size(); ++c) {
+    const ClassScore& score = evaluation.classes[c];
+    json["classes"].push_back({{"name", evaluation.class_names[c]},
+                               {"precision", score.precision},
+                               {"recall", score.recall},
+                               {"f1", score.f1},
+                               {"support", score.support}});
+  }
+  nlohmann::json& counts = json["confusion"]["counts"] = nlohmann::json::array();
+  for (Index c = 0; c < evaluation.confusion.classes(); ++c) {
+    const auto row = evaluation.confusion.counts.row(c);
+    counts.push_back(std::vector<double>(row.begin(), row.end()));
+  }
+  if (evaluation.confusion.unknown_total() > 0) {
+    json["confusion"]["unknown"] = evaluation.confusion.unknown;
+  }
+  if (!with_curves) return json;
+  json["curves"] = nlohmann::json::array();
+  for (const auto& curves : evaluation.curves) {
+    json["curves"].push_back(
+        {{"class", evaluation.class_names[static_cast<std::size_t>(curves.label)]},
+         {"roc", to_json(curves.roc)},
+         {"precision_recall", to_json(curves.precision_recall)}});
+  }
+  return json;
+}
+
+#define TANDEM_INSTANTIATE(T)                                                                      \
+  template Evaluation evaluate(const Model<T>&, Engine&, const Dataset<T>&,                        \
+                               const EvaluateOptions&);                                            \
+  template Evaluation evaluate(const Model<T>&, Engine&, const Dataset<T>&, const Predictions<T>&, \
+                               const EvaluateOptions&);
+TANDEM_INSTANTIATE(float)
+TANDEM_INSTANTIATE(double)
+#undef TANDEM_INSTANTIATE
+
+}  // namespace tandem

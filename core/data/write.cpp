@@ -1,0 +1,204 @@
+#include "tandem/data/write.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+
+#include "core/file.hpp"
+#include "core/parallel.hpp"
+#include "tandem/core/error.hpp"
+
+namespace tandem {
+namespace {
+
+constexpr Index rows_per_piece = 2048;
+
+template <class N>
+void append_number(std::string& text, N value) {
+  std::array<char, 32> digits;
+  const auto result = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+  text.append(digits.data(), result.ptr);
+}
+
+bool needs_quotes(std::string_view text, char delimiter) {
+  if (text.empty()) return false;
+  // Blanks at the ends would be left out when the field is read.
+  if (text.front() == ' ' || text.back() == ' ' || text.front() == '\t' || text.back() == '\t') {
+    return true;
+  }
+  return std::any_of(text.begin(), text.end(),
+                     [&](char c) { return c == delimiter || c == '"' || c == '\n' || c == '\r'; });
+}
+
+template <Real T>
+void add_cell(CsvRecord& record, const Column& column, T value, const std::string& source) {
+  if (std::isnan(value)) {
+    record.add("");
+  } else if (column.categorical()) {
+    if (!(value >= 0 && value < static_cast<T>(column.categories.size()))) {
+      throw InputError(source + ": the column " + column.name +
+                       " has a code that stands for no category");
+    }
+    record.add(column.categories[static_cast<std::size_t>(value)]);
+  } else {
+    record.add(value);
+  }
+}
+
+template <class T>
+constexpr std::string_view npy_type() {
+  if constexpr (std::is_same_v<T, float>)
+    return "<f4";
+  else if constexpr (std::is_same_v<T, double>)
+    return "<f8";
+  else if constexpr (std::is_same_v<T, std::int32_t>)
+    return "<i4";
+  else
+    return "<i8";
+}
+
+template <class T>
+void write_array(const std::string& path, const std::string& shape, MatrixView<const T> matrix) {
+  static_assert(std::endian::native == std::endian::little, "elements are written as they lie");
+  std::string header = "{'descr': '" + std::string(npy_type<T>()) +
+                       "', 'fortran_order': False, 'shape': " + shape + ", }";
+  // The elements begin at a multiple of 64 bytes.
+  constexpr std::size_t alignment = 64;
+  constexpr std::size_t prefix = 10;
+  header.append(alignment - 1 - (prefix + header.size()) % alignment, ' ');
+  header += '\n';
+  write_file(path, [&](std::ostream& out) {
+    out.write("\x93NUMPY\x01\x00", 8);
+    out.put(static_cast<char>(header.size() & 0xFF));
+    out.put(static_cast<char>(header.size() >> 8));
+    out.write(header.data(), static_cast<std::streamsize>(header.size()));
+    const Index rows = matrix.contiguous() ? 1 : matrix.rows;
+    const Index cols = matrix.contiguous() ? matrix.rows * matrix.cols : matrix.cols;
+    for (Index i = 0; i < rows; ++i) {
+      out.write(reinterpret_cast<const char*>(matrix.data + i * matrix.stride),
+                static_cast<std::streamsize>(cols * static_cast<Index>(sizeof(T))));
+    }
+  });
+}
+
+}  // namespace
+
+void CsvRecord::begin_field() {
+  if (fields_++ > 0) text_ += delimiter_;
+}
+
+CsvRecord& CsvRecord::add(std::string_view text) {
+  begin_field();
+  if (!needs_quotes(text, delimiter_)) {
+    text_ += text;
+    return *this;
+  }
+  text_ += '"';
+  for (const char c : text) {
+    if (c == '"') text_ += '"';
+    text_ += c;
+  }
+  text_ += '"';
+  return *this;
+}
+CsvRecord& CsvRecord::add(float value) {
+  begin_field();
+  if (!std::isnan(value)) append_number(text_, value);
+  return *this;
+}
+CsvRecord& CsvRecord::add(double value) {
+  begin_field();
+  if (!std::isnan(value)) append_number(text_, value);
+  return *this;
+}
+CsvRecord& CsvRecord::add(Index value) {
+  begin_field();
+  append_number(text_, value);
+  return *this;
+}
+
+template <Real T>
+void write_csv(const std::string& path, const Dataset<T>& data, char delimiter, int threads) {
+  if (threads <= 0) threads = available_cores();
+  write_file(path, [&](std::ostream& out) {
+    CsvRecord header(delimiter);
+    for (const auto& column : data.columns) header.add(column.name);
+    if (data.has_target()) header.add(data.target_column.name);
+    if (data.has_weights()) header.add("weight");
+    out << header.text() << '\n';
+
+    const auto fill = [&](Piece piece, std::string& text) {
+      CsvRecord record(delimiter);
+      text.clear();
+      for (Index i = piece.begin; i < piece.end; ++i) {
+        record.clear();
+        const auto row = data.features.row(i);
+        for (std::size_t j = 0; j < row.size(); ++j) {
+          add_cell(record, data.columns[j], row[j], data.source);
+        }
+        const auto at = static_cast<std::size_t>(i);
+        if (data.has_target()) add_cell(record, data.target_column, data.target[at], data.source);
+        if (data.has_weights()) record.add(data.weights[at]);
+        // A line with nothing on it would be skipped when the file is read.
+        text += record.text().empty() ? "\"\"" : record.text();
+        text += '\n';
+      }
+    };
+    // A few pieces at a time are formatted in parallel, then written in order.
+    std::vector<std::string> texts(static_cast<std::size_t>(threads) * 4);
+    const Index total = pieces(data.rows(), rows_per_piece);
+    for (Index first = 0; first < total; first += static_cast<Index>(texts.size())) {
+      const Index count = std::min(total - first, static_cast<Index>(texts.size()));
+      parallel_for(threads, count, [&](Index k) {
+        fill(piece_of(data.rows(), rows_per_piece, first + k), texts[static_cast<std::size_t>(k)]);
+      });
+      for (Index k = 0; k < count; ++k) {
+        const auto& text = texts[static_cast<std::size_t>(k)];
+        out.write(text.data(), static_cast<std::streamsize>(text.size()));
+      }
+    }
+  });
+}
+
+void write_csv_table(const std::string& path, const std::vector<std::string>& header, Index rows,
+                     const std::function<void(Index, CsvRecord&)>& fill) {
+  write_file(path, [&](std::ostream& out) {
+    CsvRecord record;
+    for (const auto& name : header) record.add(name);
+    out << record.text() << '\n';
+    for (Index i = 0; i < rows; ++i) {
+      record.clear();
+      fill(i, record);
+      out << (record.text().empty() ? "\"\"" : record.text()) << '\n';
+    }
+  });
+}
+
+template <class T>
+void write_npy(const std::string& path, MatrixView<const T> matrix) {
+  write_array(path, "(" + std::to_string(matrix.rows) + ", " + std::to_string(matrix.cols) + ")",
+              matrix);
+}
+
+template <class T>
+void write_npy(const std::string& path, std::span<const T> vector) {
+  const auto size = static_cast<Index>(vector.size());
+  write_array(path, "(" + std::to_string(size) + ",)",
+              MatrixView<const T>{vector.data(), 1, size, size});
+}
+
+template void write_csv(const std::string&, const Dataset<float>&, char, int);
+template void write_csv(const std::string&, const Dataset<double>&, char, int);
+template void write_npy(const std::string&, MatrixView<const float>);
+template void write_npy(const std::string&, MatrixView<const double>);
+template void write_npy(const std::string&, MatrixView<const std::int32_t>);
+template void write_npy(const std::string&, MatrixView<const Index>);
+template void write_npy(const std::string&, std::span<const float>);
+template void write_npy(const std::string&, std::span<const double>);
+template void write_npy(const std::string&, std::span<const std::int32_t>);
+template void write_npy(const std::string&, std::span<const Index>);
+
+}  // namespace tandem

@@ -1,0 +1,6 @@
+#include "read_input.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  tandem::fuzz::read(bytes, size, tandem::fuzz::options_for("idx"));
+  return 0;
+}

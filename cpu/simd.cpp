@@ -21,6 +21,9 @@ bool supports(std::int64_t target) { return (hwy::SupportedTargets() & target) !
 void apply_simd_environment() {
   static std::once_flag once;
   std::call_once(once, [] {
+    // Chosen here and not by the first call through HWY_DYNAMIC_DISPATCH, so that code may keep a
+    // pointer to the chosen function: taken before, it would point to the function that chooses.
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
     const char* wanted = std::getenv("TANDEM_SIMD");
     if (wanted == nullptr || *wanted == '\0') return;
     try {

@@ -100,7 +100,10 @@ class DecisionTreeModel final : public Model<T> {
   [[nodiscard]] std::string graphviz(const std::vector<std::string>& feature_names,
                                      Index max_depth = 0) const;
   // Same bits in everything that predicts.
-  [[nodiscard]] bool operator==(const DecisionTreeModel&) const = default;
+  [[nodiscard]] bool operator==(const DecisionTreeModel& other) const {
+    return task_ == other.task_ && criterion_ == other.criterion_ && features_ == other.features_ &&
+           classes_ == other.classes_ && nodes_ == other.nodes_ && values_ == other.values_;
+  }
 
  private:
   template <Real U>

@@ -1,1 +1,104 @@
-int main() { return 0; }
+// The tandem program: finds the command, parses its options, turns exceptions into messages and
+// exit statuses.
+#include <algorithm>
+#include <exception>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "tandem/command.hpp"
+#include "tandem/config.hpp"
+#include "tandem/control.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/output.hpp"
+
+namespace tandem::program {
+namespace {
+
+bool asks_for_help(const std::string& argument) { return argument == "--help" || argument == "-h"; }
+
+// The name of the algorithm, taken out of the arguments: the first one, or, where options come
+// before it, the one that is a known name.
+std::unique_ptr<Algorithm> take_algorithm(const CommandInfo& info,
+                                          std::vector<std::string>& arguments) {
+  if (arguments.empty()) {
+    std::string list;
+    for (const auto& name : algorithm_names()) list += (list.empty() ? "" : ", ") + name;
+    throw InputError("expected an algorithm: tandem " + std::string(info.name) + " " +
+                     std::string(info.arguments) + "; the algorithms are " + list);
+  }
+  auto at = arguments.begin();
+  if (at->starts_with('-')) {
+    const auto& names = algorithm_names();
+    at = std::find_if(arguments.begin(), arguments.end(), [&](const std::string& argument) {
+      return std::find(names.begin(), names.end(), argument) != names.end();
+    });
+    if (at == arguments.end()) {
+      throw InputError("expected an algorithm: tandem " + std::string(info.name) + " " +
+                       std::string(info.arguments));
+    }
+  }
+  auto algorithm = find_algorithm(*at);
+  arguments.erase(at);
+  return algorithm;
+}
+
+int run(std::vector<std::string> arguments) {
+  if (arguments.empty() || asks_for_help(arguments.front())) {
+    print(overview());
+    return 0;
+  }
+  if (arguments.front() == "--version") {
+    print("tandem " TANDEM_VERSION "\n");
+    return 0;
+  }
+  if (arguments.front().starts_with('-')) {
+    throw InputError("expected a command before " + arguments.front() + "; tandem help lists them");
+  }
+  const CommandInfo& info = find_command(arguments.front());
+  arguments.erase(arguments.begin());
+  if (std::any_of(arguments.begin(), arguments.end(), asks_for_help)) {
+    std::vector<std::string> topic{std::string(info.name)};
+    if (info.takes_algorithm && !arguments.front().starts_with('-')) {
+      topic.push_back(arguments.front());
+    }
+    const PreparedCommand help = prepare(find_command("help"), nullptr);
+    help.options->parse(topic);
+    return help.command->run(*help.options);
+  }
+  std::unique_ptr<Algorithm> algorithm;
+  if (info.takes_algorithm) algorithm = take_algorithm(info, arguments);
+  const PreparedCommand prepared = prepare(info, std::move(algorithm));
+  prepared.options->parse(arguments);
+  install_signal_handlers();
+  return prepared.command->run(*prepared.options);
+}
+
+int fail(int status, std::string message) {
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  note("tandem: error: " + message);
+  return status;
+}
+
+}  // namespace
+}  // namespace tandem::program
+
+int main(int argc, char** argv) {
+  using namespace tandem;
+  using namespace tandem::program;
+  try {
+    return run(std::vector<std::string>(argv + 1, argv + argc));
+  } catch (const InputError& error) {
+    return fail(2, error.what());
+  } catch (const Interrupted& error) {
+    return fail(130, error.what());
+  } catch (const Error& error) {
+    return fail(1, error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(1,
+                "out of memory; take fewer rows or columns, or --precision float32, which needs "
+                "half");
+  } catch (const std::exception& error) {
+    return fail(1, std::string("internal error: ") + error.what());
+  }
+}

@@ -1,0 +1,91 @@
+#include "tandem/command.hpp"
+
+#include "tandem/config.hpp"
+#include "tandem/core/error.hpp"
+
+namespace tandem::program {
+
+const std::vector<CommandInfo>& commands() {
+  static const std::vector<CommandInfo> all{
+      {"train", "ALGORITHM --data FILE [--model OUT] [options]", "train a model and evaluate it",
+       true, make_train},
+      {"evaluate", "MODEL --data FILE [options]", "evaluate a model on a data set", false,
+       make_evaluate},
+      {"predict", "MODEL --data FILE [--out FILE] [options]", "predict with a model", false,
+       make_predict},
+      {"inspect", "MODEL [--json | --graphviz]", "show what a model has learned", false,
+       make_inspect},
+      {"generate", "KIND [--rows N] [--features D] [--seed S] [--out FILE]",
+       "make a data set of random numbers", false, make_generate},
+      {"devices", "[--json]", "list the devices of this machine", false, make_devices},
+      {"help", "[COMMAND [ALGORITHM]]", "explain a command and its options", false, make_help},
+  };
+  return all;
+}
+
+const CommandInfo& find_command(std::string_view name) {
+  std::vector<std::string> names;
+  for (const CommandInfo& info : commands()) {
+    if (info.name == name) return info;
+    names.emplace_back(info.name);
+  }
+  const auto meant = nearest(name, names);
+  throw InputError("unknown command '" + std::string(name) + "'; " +
+                   (meant ? "did you mean " + *meant + "?" : "tandem help lists them"));
+}
+
+std::unique_ptr<Algorithm> find_algorithm(const std::string& name) {
+  const auto& names = algorithm_names();
+  if (std::find(names.begin(), names.end(), name) != names.end()) return make_algorithm(name);
+  std::string list;
+  for (const auto& one : names) list += (list.empty() ? "" : ", ") + one;
+  const auto meant = nearest(name, names);
+  throw InputError("unknown algorithm '" + name + "'; expected one of " + list +
+                   (meant ? "; did you mean " + *meant + "?" : ""));
+}
+
+PreparedCommand prepare(const CommandInfo& info, std::unique_ptr<Algorithm> algorithm) {
+  std::string title = std::string(info.summary);
+  std::string arguments = std::string(info.arguments);
+  if (algorithm) {
+    title = "tandem " + std::string(info.name) + ": " + title + "\n" +
+            std::string(algorithm->name()) + ": " + std::string(algorithm->summary());
+    const auto at = arguments.find("ALGORITHM");
+    if (at != std::string::npos) arguments.replace(at, 9, algorithm->name());
+  } else {
+    title = "tandem " + std::string(info.name) + ": " + title;
+  }
+  PreparedCommand prepared;
+  prepared.options =
+      std::make_unique<OptionSet>(title, "tandem " + std::string(info.name) + " " + arguments);
+  prepared.command = info.make(std::move(algorithm));
+  prepared.command->add_options(*prepared.options);
+  return prepared;
+}
+
+std::string overview() {
+  std::string text = "Tandem " TANDEM_VERSION
+                     ": machine learning with every algorithm written twice, for CPU and for "
+                     "CUDA.\n\nUsage: tandem COMMAND [arguments]\n\nCommands:\n";
+  for (const CommandInfo& info : commands()) {
+    std::string line = "  " + std::string(info.name);
+    line.resize(20, ' ');
+    text += line + std::string(info.summary) + "\n";
+  }
+  text += "\nAlgorithms:\n";
+  for (const auto& name : algorithm_names()) {
+    std::string line = "  " + name;
+    line.resize(std::max<std::size_t>(24, line.size() + 2), ' ');
+    text += line + std::string(make_algorithm(name)->summary()) + "\n";
+  }
+  text +=
+      "\nTry:\n"
+      "  tandem train kmeans --data data/iris.csv --k 3\n"
+      "  tandem train decision-tree --data data/breast_cancer.csv --test-fraction 0.3\n"
+      "  tandem demo --report report\n"
+      "\ntandem help COMMAND [ALGORITHM] lists options with their defaults. Exit status: 0 done, "
+      "1 failed,\n2 wrong usage or input, 130 interrupted.\n";
+  return text;
+}
+
+}  // namespace tandem::program

@@ -1,0 +1,60 @@
+// tandem devices
+#include <nlohmann/json.hpp>
+
+#include "tandem/command.hpp"
+#include "tandem/core/engine.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/output.hpp"
+
+namespace tandem::program {
+namespace {
+
+class Devices final : public Command {
+ public:
+  void add_options(OptionSet& options) override {
+    options.flag("json", json_, "print the result as JSON");
+  }
+
+  int run(const OptionSet& /*options*/) override {
+    nlohmann::json list = nlohmann::json::array();
+    std::string text;
+    for (const Device device : {Device::reference, Device::cpu, Device::cuda, Device::softgpu}) {
+      const std::string name(to_string(device));
+      nlohmann::json entry{{"device", name}};
+      std::string line;
+      try {
+        EngineOptions options;
+        options.device = device;
+        line = Engine::create(options)->description();
+        entry["available"] = true;
+      } catch (const DeviceError& error) {
+        // Its own name is said twice otherwise.
+        line = error.what();
+        const std::string prefix = "device " + name + ": ";
+        if (line.starts_with(prefix)) line = line.substr(prefix.size());
+        entry["available"] = false;
+        line = "not available: " + line;
+      }
+      entry["description"] = line;
+      list.push_back(entry);
+      text += "  " + name + std::string(12 - name.size(), ' ') + line + "\n";
+    }
+    if (json_) {
+      print_json({{"devices", list}});
+    } else {
+      print(text);
+    }
+    return 0;
+  }
+
+ private:
+  bool json_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_devices(std::unique_ptr<Algorithm> /*algorithm*/) {
+  return std::make_unique<Devices>();
+}
+
+}  // namespace tandem::program

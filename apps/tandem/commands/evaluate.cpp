@@ -1,0 +1,91 @@
+// tandem evaluate MODEL --data FILE
+#include <nlohmann/json.hpp>
+
+#include "tandem/command.hpp"
+#include "tandem/output.hpp"
+#include "tandem/results.hpp"
+#include "tandem/settings.hpp"
+
+namespace tandem::program {
+namespace {
+
+class EvaluateCommand final : public Command {
+ public:
+  void add_options(OptionSet& options) override {
+    options.positional("MODEL", model_, "a file that tandem train --model wrote");
+    data_.add_options(options);
+    run_.add_options(options, false);
+    options.group("Results");
+    options.flag("silhouette", silhouette_, "clusters: also the silhouette (rows squared work)");
+    options.flag("curves", curves_, "with --json: ROC and precision-recall curves");
+  }
+
+  int run(const OptionSet& /*options*/) override {
+    AnyModel model = load_model(model_);
+    std::visit([&](const auto& trained) { evaluate_model(trained); }, model);
+    return 0;
+  }
+
+ private:
+  template <Real T>
+  void evaluate_model(const TrainedModel<T>& model) {
+    run_.precision = std::string(to_string(precision_of<T>));
+    run_.seed = static_cast<std::int64_t>(model.provenance.seed);
+    const auto engine = run_.make_engine();
+    Seconds seconds;
+    Stopwatch watch;
+    Dataset<T> data = load_data_for(run_, data_, model);
+    seconds.load = watch.lap();
+    check_interrupt();
+    const Index rows = data.rows();
+    EvaluateOptions options;
+    options.silhouette = silhouette_;
+    options.curves = curves_;
+    Scores scores;
+    scores.test = model.evaluate(*engine, std::move(data), options);
+    seconds.evaluate = watch.lap();
+    if (!run_.json) {
+      print(model.provenance.algorithm + " of " + model_ + " on " + data_.data + ": " +
+            shape_to_text(rows, model.model->features()) + "\n\n  run       " +
+            describe(*engine, run_) + "\n  seconds   " + seconds_to_text(seconds, false) + "\n\n" +
+            metrics_to_text(scores));
+      return;
+    }
+    nlohmann::json json{
+        {"algorithm", model.provenance.algorithm},
+        {"task", to_string(model.model->task())},
+        {"model", model_},
+        {"device", to_string(engine->device())},
+        {"engine", engine->description()},
+        {"numerics", to_string(engine->numerics())},
+        {"precision", to_string(precision_of<T>)},
+        {"threads", engine->threads()},
+        {"seed", model.provenance.seed},
+        {"data", data_.data},
+        {"rows", rows},
+        {"features", model.model->features()},
+        {"seconds", seconds_to_json(seconds, false)},
+        {"metrics", metrics_to_json(scores)},
+        {"stopped_because", model.model->training().stopped_because},
+    };
+    nlohmann::json details = to_json(*scores.test, curves_);
+    for (const char* part : {"classes", "confusion", "curves"}) {
+      if (details.contains(part)) json[part] = std::move(details[part]);
+    }
+    print_json(json);
+  }
+
+  std::string model_;
+  RunSettings run_;
+  DataSettings data_;
+  bool silhouette_ = false;
+  bool curves_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_evaluate(std::unique_ptr<Algorithm> /*algorithm*/) {
+  return std::make_unique<EvaluateCommand>();
+}
+
+}  // namespace tandem::program

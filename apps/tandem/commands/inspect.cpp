@@ -1,0 +1,115 @@
+// tandem inspect MODEL
+#include <nlohmann/json.hpp>
+
+#include "tandem/command.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/output.hpp"
+#include "tandem/settings.hpp"
+
+namespace tandem::program {
+namespace {
+
+class Inspect final : public Command {
+ public:
+  void add_options(OptionSet& options) override {
+    options.positional("MODEL", model_, "a file that tandem train --model wrote");
+    options.group("Results");
+    options.flag("json", json_, "everything, as JSON");
+    options.flag("graphviz", graphviz_,
+                 "a decision tree in the language of Graphviz: tandem inspect tree.model "
+                 "--graphviz | dot -Tsvg > tree.svg");
+  }
+
+  int run(const OptionSet& /*options*/) override {
+    if (json_ && graphviz_) throw InputError("--json and --graphviz exclude each other; give one");
+    const AnyModel model = load_model(model_);
+    std::visit([&](const auto& trained) { show(trained); }, model);
+    return 0;
+  }
+
+ private:
+  template <Real T>
+  void show(const TrainedModel<T>& model) const {
+    if (graphviz_) {
+      print(graphviz(model));
+      return;
+    }
+    const Provenance& from = model.provenance;
+    if (json_) {
+      nlohmann::json columns = nlohmann::json::array();
+      for (const Column& column : model.schema.columns) {
+        nlohmann::json entry{{"name", column.name}};
+        if (column.categorical()) entry["categories"] = column.categories;
+        columns.push_back(entry);
+      }
+      nlohmann::json json{
+          {"algorithm", from.algorithm},
+          {"task", to_string(model.model->task())},
+          {"version", from.version},
+          {"device", to_string(from.device)},
+          {"numerics", to_string(from.numerics)},
+          {"precision", to_string(from.precision)},
+          {"seed", from.seed},
+          {"data", from.source},
+          {"rows", from.rows},
+          {"features", model.model->features()},
+          {"options", options_to_json(from.options)},
+          {"columns", columns},
+          {"target", model.schema.target.name},
+          {"classes", model.model->classes()},
+          {"preprocessing", model.preprocessor.to_json()},
+          {"iterations", model.model->training().iterations},
+          {"converged", model.model->training().converged},
+          {"stopped_because", model.model->training().stopped_because},
+          {"history", model.model->training().history},
+          {"model", model.model->to_json(model.feature_names())},
+      };
+      print_json(json);
+      return;
+    }
+    std::string options;
+    const nlohmann::json given = options_to_json(from.options);
+    for (const auto& [name, value] : given.items()) {
+      options += (options.empty() ? "--" : " --") + name + " " +
+                 (value.is_string() ? std::string(value) : value.dump());
+    }
+    const TrainingLog& log = model.model->training();
+    std::string text = from.algorithm + ", trained by Tandem " + from.version + "\n\n  data      " +
+                       from.source + ": " + counted(from.rows, "row") + "\n  run       " +
+                       std::string(to_string(from.device)) + ", " +
+                       std::string(to_string(from.numerics)) + ", " +
+                       std::string(to_string(from.precision)) + ", seed " +
+                       std::to_string(from.seed) + "\n  options   " + options + "\n";
+    if (!model.schema.target.name.empty()) {
+      text += "  target    " + model.schema.target.name + "\n";
+    }
+    if (!log.stopped_because.empty()) {
+      text += "  stopped   " + log.stopped_because + " (" + counted(log.iterations, "iteration") +
+              ")\n";
+    }
+    if (!model.preprocessor.changes_nothing()) {
+      text += "  scale     " + std::string(to_string(model.preprocessor.options().scale)) + "\n";
+    }
+    text += "\n" + model.model->to_text(model.feature_names());
+    if (!text.ends_with('\n')) text += '\n';
+    print(text);
+  }
+
+  template <Real T>
+  [[nodiscard]] std::string graphviz(const TrainedModel<T>& model) const {
+    throw InputError(model_ + ": --graphviz draws decision trees, and this is a model of " +
+                     model.provenance.algorithm);
+  }
+
+  std::string model_;
+  bool json_ = false;
+  bool graphviz_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_inspect(std::unique_ptr<Algorithm> /*algorithm*/) {
+  return std::make_unique<Inspect>();
+}
+
+}  // namespace tandem::program

@@ -1,0 +1,126 @@
+// tandem predict MODEL --data FILE
+#include <nlohmann/json.hpp>
+
+#include "tandem/command.hpp"
+#include "tandem/data/write.hpp"
+#include "tandem/output.hpp"
+#include "tandem/settings.hpp"
+
+namespace tandem::program {
+namespace {
+
+class Predict final : public Command {
+ public:
+  void add_options(OptionSet& options) override {
+    options.positional("MODEL", model_, "a file that tandem train --model wrote");
+    data_.add_options(options);
+    run_.add_options(options, false);
+    options.group("Results");
+    options.file("out", out_,
+                 "where the predictions go: CSV, or .npy by its name; standard output if left out");
+    options.flag("probabilities", probabilities_, "also a column per class with its probability");
+  }
+
+  int run(const OptionSet& /*options*/) override {
+    AnyModel model = load_model(model_);
+    std::visit([&](const auto& trained) { predict(trained); }, model);
+    return 0;
+  }
+
+ private:
+  template <Real T>
+  void predict(const TrainedModel<T>& model) {
+    const auto engine = run_.make_engine();
+    Stopwatch watch;
+    Dataset<T> data = load_data_for(run_, data_, model);
+    const double load = watch.lap();
+    check_interrupt();
+    const Index rows = data.rows();
+    const Predictions<T> predictions = model.predict(*engine, std::move(data));
+    const double seconds = watch.lap();
+    check_interrupt();
+    if (out_.ends_with(".npy")) {
+      write_array(predictions);
+    } else {
+      write_table(model, predictions, rows);
+    }
+    if (run_.json && !out_.empty() && out_ != "-") {
+      print_json({{"algorithm", model.provenance.algorithm},
+                  {"model", model_},
+                  {"data", data_.data},
+                  {"out", out_},
+                  {"rows", rows},
+                  {"device", to_string(engine->device())},
+                  {"seconds", {{"load", load}, {"predict", seconds}}}});
+    } else if (!out_.empty() && out_ != "-") {
+      print(counted(rows, "prediction") + " of " + model.provenance.algorithm + ": " + out_ + "\n");
+    }
+  }
+
+  template <Real T>
+  void write_array(const Predictions<T>& predictions) const {
+    if (probabilities_ && !predictions.probabilities.empty()) {
+      write_npy(out_, predictions.probabilities.view());
+    } else if (!predictions.values.empty()) {
+      write_npy(out_, std::span<const T>(predictions.values));
+    } else {
+      write_npy(out_, std::span<const std::int32_t>(predictions.labels));
+    }
+  }
+
+  template <Real T>
+  void write_table(const TrainedModel<T>& model, const Predictions<T>& predictions, Index rows) {
+    const auto& classes = model.model->classes();
+    const bool probabilities = probabilities_ && !predictions.probabilities.empty();
+    const std::string& target = model.schema.target.name;
+    std::vector<std::string> header{model.model->task() == Task::clustering ? "cluster"
+                                    : target.empty()                        ? "prediction"
+                                                                            : target};
+    if (probabilities) {
+      for (const auto& name : classes) header.push_back("probability_" + name);
+    }
+    const auto fill = [&](Index i, CsvRecord& record) {
+      const auto row = static_cast<std::size_t>(i);
+      if (model.model->task() == Task::regression) {
+        record.add(predictions.values[row]);
+      } else if (classes.empty()) {
+        record.add(predictions.labels[row]);
+      } else {
+        record.add(classes[static_cast<std::size_t>(predictions.labels[row])]);
+      }
+      if (!probabilities) return;
+      for (const T p : predictions.probabilities.row(i)) record.add(p);
+    };
+    if (!out_.empty() && out_ != "-") {
+      write_csv_table(out_, header, rows, fill);
+      return;
+    }
+    CsvRecord record;
+    for (const auto& name : header) record.add(name);
+    std::string block = record.text() + "\n";
+    for (Index i = 0; i < rows; ++i) {
+      record.clear();
+      fill(i, record);
+      block += record.text() + "\n";
+      if (block.size() > 1 << 16) {
+        print(block);
+        block.clear();
+      }
+    }
+    print(block);
+  }
+
+  std::string model_;
+  std::string out_;
+  RunSettings run_;
+  DataSettings data_;
+  bool probabilities_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_predict(std::unique_ptr<Algorithm> /*algorithm*/) {
+  return std::make_unique<Predict>();
+}
+
+}  // namespace tandem::program

@@ -1,0 +1,264 @@
+// tandem train ALGORITHM
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tandem/command.hpp"
+#include "tandem/config.hpp"
+#include "tandem/control.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/core/log.hpp"
+#include "tandem/output.hpp"
+#include "tandem/results.hpp"
+#include "tandem/run_report.hpp"
+#include "tandem/settings.hpp"
+
+namespace tandem::program {
+namespace {
+
+class Train final : public Command {
+ public:
+  explicit Train(std::unique_ptr<Algorithm> algorithm) : algorithm_(std::move(algorithm)) {}
+
+  void add_options(OptionSet& options) override {
+    data_.add_options(options);
+    test_.add_options(options);
+    options.group("Options of " + std::string(algorithm_->name()));
+    algorithm_->visit_options(options);
+    preprocess_.add_options(options, *algorithm_);
+    run_.add_options(options, true);
+    options.group("Results");
+    options.file("model", model_, "keep the model in this file");
+    options.text("report", report_, "write a page about this run into this folder");
+    options.flag("silhouette", silhouette_, "clusters: also the silhouette (rows squared work)");
+    options.group("Interruption");
+    options.file("checkpoint", checkpoint_,
+                 "keep the state of the run here, so that it can be resumed (MODEL.checkpoint if "
+                 "left out)");
+    options.real("checkpoint-every", checkpoint_every_, "seconds between checkpoints", 0, 1e9);
+    options.file("resume", resume_, "go on from this checkpoint, with the same data and options");
+  }
+
+  int run(const OptionSet& options) override {
+    algorithm_->check_options();
+    check_outputs();
+    if (run_.json) log::set_level(log::Level::warning);
+    return with_precision(parse_precision(run_.precision), [&](auto type) {
+      return run_as<typename decltype(type)::type>(options);
+    });
+  }
+
+ private:
+  // Before hours of training, not after.
+  void check_outputs() const {
+    for (const std::string& path : {model_, checkpoint_}) {
+      if (path.empty()) continue;
+      if (std::filesystem::is_directory(path)) {
+        throw InputError(path + ": is a folder, expected the name of a file");
+      }
+      const auto folder = std::filesystem::path(path).parent_path();
+      if (!folder.empty() && !std::filesystem::is_directory(folder)) {
+        throw InputError(path + ": the folder " + folder.string() +
+                         " does not exist; make it first or choose another");
+      }
+    }
+    if (!report_.empty()) prepare_report_folder(report_);
+  }
+
+  template <Real T>
+  Archive record(const Engine& engine, const LoadedData<T>& data) const {
+    Archive run;
+    run.set("algorithm", algorithm_->name());
+    run.set("version", TANDEM_VERSION);
+    run.set("numerics", to_string(engine.numerics()));
+    // Devices agree bit for bit in exact mode only, and the reference stands apart.
+    if (engine.numerics() != Numerics::exact || engine.device() == Device::reference) {
+      run.set("device", to_string(engine.device()));
+    }
+    run.set("precision", to_string(precision_of<T>));
+    run.set("seed", run_.seed);
+    run.set_part("options", options_of(*algorithm_));
+    run.set("scale", preprocess_.scale);
+    run.set("impute", preprocess_.impute);
+    run.set("impute-constant", preprocess_.impute_constant);
+    run.set("encode", preprocess_.encode);
+    run.set("outliers", preprocess_.outliers);
+    run.set("outlier-action", preprocess_.outlier_action);
+    run.set("outlier-threshold", preprocess_.outlier_threshold.value_or(0));
+    run.set("data", static_cast<std::int64_t>(
+                        fingerprint(data.train) ^
+                        (data.validation ? fingerprint(*data.validation) * 3 : std::uint64_t{0})));
+    return run;
+  }
+
+  template <Real T>
+  int run_as(const OptionSet& options) {
+    const auto engine = run_.make_engine();
+    Seconds seconds;
+    Stopwatch watch;
+    LoadedData<T> data = load_data<T>(run_, data_, &test_, *algorithm_);
+    seconds.load = watch.lap();
+    check_interrupt();
+    const Index raw_features = data.train.cols();
+
+    ControlOptions control_options;
+    control_options.quiet = run_.quiet;
+    control_options.checkpoint = checkpoint_;
+    if (checkpoint_.empty()) {
+      control_options.checkpoint = !resume_.empty()  ? resume_
+                                   : !model_.empty() ? model_ + ".checkpoint"
+                                                     : "";
+    }
+    control_options.checkpoint_every = checkpoint_every_;
+    control_options.resume = resume_;
+    control_options.run = record(*engine, data);
+    ProgramControl control(control_options);
+
+    FitSettings settings{preprocess_.make(), static_cast<std::uint64_t>(run_.seed)};
+    watch.lap();
+    TrainedModel<T> model;
+    try {
+      model = fit_pipeline(*algorithm_, *engine, data.train,
+                           data.validation ? &*data.validation : nullptr, settings, control);
+    } catch (const Interrupted& stop) {
+      control.finish();
+      if (control.saved()) {
+        throw Interrupted(std::string(stop.what()) + "; to go on, add --resume " +
+                          control_options.checkpoint + " to the same command");
+      }
+      throw Interrupted(std::string(stop.what()) +
+                        (control_options.checkpoint.empty()
+                             ? "; with --checkpoint FILE the state would have been kept"
+                             : "; this algorithm has no state to keep at that point"));
+    }
+    control.finish();
+    seconds.train = watch.lap();
+    check_interrupt();
+
+    EvaluateOptions evaluate_options;
+    evaluate_options.silhouette = silhouette_;
+    evaluate_options.curves = !report_.empty();
+    Scores scores;
+    scores.train = evaluate(*model.model, *engine, data.train, evaluate_options);
+    add_iterations(*scores.train, model);
+    if (data.test) {
+      data.test = model.preprocess(std::move(*data.test), engine->threads());
+      scores.test = evaluate(*model.model, *engine, *data.test, evaluate_options);
+    }
+    seconds.evaluate = watch.lap();
+    check_interrupt();
+
+    if (!model_.empty()) save_model(model_, model);
+    control.remove_checkpoints();
+    if (!report_.empty()) {
+      RunReport report;
+      report.folder = report_;
+      report.command = command_line(options);
+      report.engine = describe(*engine, run_);
+      report.seconds = seconds;
+      report.scores = &scores;
+      write_run_report(report, *engine, model, data.train, data.test ? &*data.test : nullptr);
+    }
+    if (run_.json) {
+      print_json(to_json(*engine, model, data, scores, seconds, raw_features));
+    } else {
+      print(to_text(*engine, model, data, scores, seconds));
+    }
+    return 0;
+  }
+
+  template <Real T>
+  static void add_iterations(Evaluation& evaluation, const TrainedModel<T>& model) {
+    if (evaluation.task == Task::clustering) {
+      evaluation.metrics["iterations"] = static_cast<double>(model.model->training().iterations);
+    }
+  }
+
+  [[nodiscard]] std::string command_line(const OptionSet& options) const {
+    return "tandem train " + std::string(algorithm_->name()) + " " + options.arguments();
+  }
+
+  template <Real T>
+  nlohmann::json to_json(const Engine& engine, const TrainedModel<T>& model,
+                         const LoadedData<T>& data, const Scores& scores, const Seconds& seconds,
+                         Index raw_features) const {
+    const TrainingLog& log = model.model->training();
+    nlohmann::json json{
+        {"algorithm", model.provenance.algorithm},
+        {"task", to_string(model.model->task())},
+        {"device", to_string(engine.device())},
+        {"engine", engine.description()},
+        {"numerics", to_string(engine.numerics())},
+        {"precision", to_string(precision_of<T>)},
+        {"threads", engine.threads()},
+        {"seed", run_.seed},
+        {"data", data_.data},
+        {"rows", model.provenance.rows},
+        {"columns", raw_features},
+        {"features", model.model->features()},
+        {"options", options_to_json(model.provenance.options)},
+        {"preprocessing", model.preprocessor.to_json()},
+        {"seconds", seconds_to_json(seconds, true)},
+        {"metrics", metrics_to_json(scores)},
+        {"iterations", log.iterations},
+        {"converged", log.converged},
+        {"stopped_because", log.stopped_because},
+        {"model", model_.empty() ? nlohmann::json() : nlohmann::json(model_)},
+    };
+    if (data.train.has_target()) {
+      json["target"] = data.train.target_column.name;
+      json["target_rule"] = data.target_rule;
+    }
+    if (data.test) json["test_rows"] = data.test->rows();
+    if (!report_.empty()) json["report"] = report_ + "/report.html";
+    return json;
+  }
+
+  template <Real T>
+  std::string to_text(const Engine& engine, const TrainedModel<T>& model, const LoadedData<T>& data,
+                      const Scores& scores, const Seconds& seconds) const {
+    const TrainingLog& log = model.model->training();
+    std::string text = model.provenance.algorithm + " on " + data_.data + ": " +
+                       shape_to_text(model.provenance.rows, model.model->features());
+    if (data.test) text += "; " + counted(data.test->rows(), "row") + " to test";
+    text += "\n\n";
+    std::vector<std::vector<std::string>> facts{{"run", describe(engine, run_)}};
+    if (data.train.has_target()) {
+      facts.push_back({"target", data.train.target_column.name + " (" + data.target_rule + ")"});
+    }
+    if (model.preprocessor.dropped_rows() > 0) {
+      facts.push_back({"outliers", counted(model.preprocessor.dropped_rows(), "row") + " dropped"});
+    }
+    if (!log.stopped_because.empty()) {
+      facts.push_back(
+          {"stopped", log.stopped_because + " (" + counted(log.iterations, "iteration") + ")"});
+    }
+    facts.push_back({"seconds", seconds_to_text(seconds, true)});
+    for (const auto& fact : facts) {
+      text += "  " + fact[0] + std::string(10 - fact[0].size(), ' ') + fact[1] + "\n";
+    }
+    text += "\n" + metrics_to_text(scores);
+    if (!model_.empty()) text += "\nmodel: " + model_ + "\n";
+    if (!report_.empty()) text += "\nreport: " + report_ + "/report.html\n";
+    return text;
+  }
+
+  std::unique_ptr<Algorithm> algorithm_;
+  RunSettings run_;
+  DataSettings data_;
+  TestSettings test_;
+  PreprocessSettings preprocess_;
+  std::string model_;
+  std::string report_;
+  std::string checkpoint_;
+  double checkpoint_every_ = 60;
+  std::string resume_;
+  bool silhouette_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_train(std::unique_ptr<Algorithm> algorithm) {
+  return std::make_unique<Train>(std::move(algorithm));
+}
+
+}  // namespace tandem::program

@@ -1,0 +1,77 @@
+// What a run tells the person at the terminal, and how that person stops it.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "tandem/core/run_control.hpp"
+
+namespace tandem::program {
+
+// From now on the first SIGINT or SIGTERM asks the run to stop at a safe point, and the second one
+// kills the process. A write to a closed pipe becomes an error.
+void install_signal_handlers();
+[[nodiscard]] bool interrupted() noexcept;
+// Throws Interrupted where a signal has come; for the gaps between stages.
+void check_interrupt();
+
+class Stopwatch {
+ public:
+  [[nodiscard]] double seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+  // Seconds until now; starts again.
+  double lap() {
+    const double elapsed = seconds();
+    start_ = std::chrono::steady_clock::now();
+    return elapsed;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+struct ControlOptions {
+  bool quiet = false;
+  std::string checkpoint;  // empty: none is kept
+  double checkpoint_every = 60;
+  std::string resume;  // a checkpoint to start from
+  Archive run;         // what must be equal for a run to be resumed
+};
+
+// Progress is one line that is written over and over, on a terminal only.
+class ProgramControl final : public RunControl {
+ public:
+  // Throws InputError where the checkpoint to resume from belongs to another run.
+  explicit ProgramControl(ControlOptions options);
+  ~ProgramControl() override;
+
+  void report(const Progress& progress) override;
+  [[nodiscard]] bool stop_requested() const noexcept override { return interrupted(); }
+  [[nodiscard]] bool checkpoint_due() override;
+  [[nodiscard]] bool keeps_checkpoints() const noexcept override {
+    return !options_.checkpoint.empty();
+  }
+  void save_checkpoint(const Archive& state) override;
+  [[nodiscard]] const Archive* resume_state() const noexcept override;
+
+  // The run is over: clears the line.
+  void finish();
+  // The result is safe: removes the checkpoints.
+  void remove_checkpoints();
+  [[nodiscard]] bool saved() const noexcept { return saved_; }
+
+ private:
+  ControlOptions options_;
+  std::optional<Archive> state_;
+  bool terminal_;
+  bool line_shown_ = false;
+  bool saved_ = false;
+  Stopwatch since_start_;
+  Stopwatch since_line_;
+  Stopwatch since_checkpoint_;
+  Index first_done_ = -1;
+};
+
+}  // namespace tandem::program

@@ -1,0 +1,91 @@
+#include "tandem/output.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "tandem/core/error.hpp"
+
+namespace tandem::program {
+namespace {
+
+std::size_t width_of(std::string_view text) {
+  // Columns on the terminal: bytes that do not continue a UTF-8 character.
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+}
+
+}  // namespace
+
+void print(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      throw SystemError("standard output cannot be written: " +
+                        std::generic_category().message(errno));
+    }
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+void print_json(const nlohmann::json& json) {
+  print(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+void note(std::string_view text) {
+  std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
+}
+
+std::string readable(double value) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return text;
+}
+
+std::string readable_seconds(double seconds) {
+  char text[40];
+  std::snprintf(text, sizeof text,
+                seconds < 0.1  ? "%.4f"
+                : seconds < 10 ? "%.3f"
+                               : "%.1f",
+                seconds);
+  return text;
+}
+
+std::string counted(std::int64_t count, std::string_view singular, std::string_view plural) {
+  std::string digits = std::to_string(count);
+  for (std::size_t at = digits.size(); count > 9999 && at > 3;) {
+    at -= 3;
+    digits.insert(at, ",");
+  }
+  if (count == 1) return digits + " " + std::string(singular);
+  return digits + " " + (plural.empty() ? std::string(singular) + "s" : std::string(plural));
+}
+
+std::string table(const std::vector<std::vector<std::string>>& rows, std::string_view indent) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    if (row.size() > widths.size()) widths.resize(row.size());
+    for (std::size_t j = 0; j < row.size(); ++j) widths[j] = std::max(widths[j], width_of(row[j]));
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line(indent);
+    for (std::size_t j = 0; j < row.size(); ++j) {
+      const std::string gap(widths[j] - width_of(row[j]), ' ');
+      line += j == 0 ? row[j] + gap : "  " + gap + row[j];
+    }
+    while (line.ends_with(' ')) line.pop_back();
+    text += line + "\n";
+  }
+  return text;
+}
+
+}  // namespace tandem::program

@@ -1,0 +1,79 @@
+#include "tandem/results.hpp"
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "tandem/output.hpp"
+
+namespace tandem::program {
+namespace {
+
+nlohmann::json part_to_json(const Evaluation& evaluation) {
+  nlohmann::json json = nlohmann::json::object();
+  for (const auto& [name, value] : evaluation.metrics) json[name] = value;
+  return json;
+}
+
+std::string class_table(const Evaluation& evaluation) {
+  // Beyond a screenful the JSON form has them.
+  constexpr std::size_t most = 30;
+  if (evaluation.classes.empty() || evaluation.classes.size() > most) return "";
+  std::vector<std::vector<std::string>> rows{{"class", "precision", "recall", "f1", "rows"}};
+  for (std::size_t c = 0; c < evaluation.classes.size(); ++c) {
+    const ClassScore& score = evaluation.classes[c];
+    rows.push_back({evaluation.class_names[c], readable(score.precision), readable(score.recall),
+                    readable(score.f1), readable(score.support)});
+  }
+  return "\n" + table(rows);
+}
+
+}  // namespace
+
+nlohmann::json metrics_to_json(const Scores& scores) {
+  if (scores.train && scores.test) {
+    return {{"train", part_to_json(*scores.train)}, {"test", part_to_json(*scores.test)}};
+  }
+  if (scores.train) return part_to_json(*scores.train);
+  if (scores.test) return part_to_json(*scores.test);
+  return nlohmann::json::object();
+}
+
+std::string metrics_to_text(const Scores& scores) {
+  std::vector<std::vector<std::string>> rows;
+  std::set<std::string> names;
+  rows.push_back({""});
+  for (const auto* part : {&scores.train, &scores.test}) {
+    if (!*part) continue;
+    rows.front().push_back(part == &scores.train ? "train" : "test");
+    for (const auto& [name, value] : (*part)->metrics) names.insert(name);
+  }
+  for (const std::string& name : names) {
+    rows.push_back({name});
+    for (const auto* part : {&scores.train, &scores.test}) {
+      if (!*part) continue;
+      const auto found = (*part)->metrics.find(name);
+      rows.back().push_back(found == (*part)->metrics.end() ? "-" : readable(found->second));
+    }
+  }
+  if (!(scores.train && scores.test)) rows.erase(rows.begin());
+  return table(rows) + class_table(scores.test ? *scores.test : *scores.train);
+}
+
+nlohmann::json seconds_to_json(const Seconds& seconds, bool trained) {
+  nlohmann::json json{{"load", seconds.load}};
+  if (trained) json["train"] = seconds.train;
+  json["evaluate"] = seconds.evaluate;
+  return json;
+}
+
+std::string seconds_to_text(const Seconds& seconds, bool trained) {
+  std::string text = "load " + readable_seconds(seconds.load);
+  if (trained) text += ", train " + readable_seconds(seconds.train);
+  return text + ", evaluate " + readable_seconds(seconds.evaluate);
+}
+
+std::string shape_to_text(Index rows, Index features) {
+  return counted(rows, "row") + ", " + counted(features, "feature");
+}
+
+}  // namespace tandem::program

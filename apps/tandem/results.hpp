@@ -1,0 +1,36 @@
+// How a training or an evaluation is told, as text and as JSON.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "tandem/metrics/evaluate.hpp"
+#include "tandem/model/pipeline.hpp"
+
+namespace tandem::program {
+
+// Metrics of the training part, the test part, or both.
+struct Scores {
+  std::optional<Evaluation> train;
+  std::optional<Evaluation> test;
+};
+
+// {"train": {...}, "test": {...}} where both exist, else the metrics of the one that does.
+[[nodiscard]] nlohmann::json metrics_to_json(const Scores& scores);
+// A table: a row per metric, a column per part; for classes, a second table per class.
+[[nodiscard]] std::string metrics_to_text(const Scores& scores);
+
+struct Seconds {
+  double load = 0;
+  double train = 0;
+  double evaluate = 0;
+};
+[[nodiscard]] nlohmann::json seconds_to_json(const Seconds& seconds, bool trained);
+[[nodiscard]] std::string seconds_to_text(const Seconds& seconds, bool trained);
+
+// "150 rows, 4 features"
+[[nodiscard]] std::string shape_to_text(Index rows, Index features);
+
+}  // namespace tandem::program

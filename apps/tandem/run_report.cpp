@@ -1,0 +1,288 @@
+#include "tandem/run_report.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "core/file.hpp"
+#include "tandem/config.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/figures.hpp"
+#include "tandem/output.hpp"
+#include "tandem/report/page.hpp"
+#include "tandem/report/plot.hpp"
+
+namespace tandem::program {
+namespace {
+
+using report::Page;
+using report::Plot;
+
+class Figures {
+ public:
+  void add(const Plot& plot, std::string caption) {
+    figures_.push_back(
+        {report::to_svg(plot, "plot-" + std::to_string(figures_.size() + 1)), std::move(caption)});
+  }
+  void add_html(std::string html, std::string caption) {
+    figures_.push_back({std::move(html), std::move(caption)});
+  }
+  [[nodiscard]] const std::vector<Page::Figure>& all() const { return figures_; }
+
+ private:
+  std::vector<Page::Figure> figures_;
+};
+
+void add_history(Figures& figures, const TrainingLog& log) {
+  // Costs on one plot, shares on another.
+  std::vector<std::string> costs;
+  std::vector<std::string> shares;
+  double least = INFINITY;
+  double most = 0;
+  for (const auto& [name, values] : log.history) {
+    if (values.empty() || name == "learning_rate") continue;
+    if (name.find("accuracy") != std::string::npos) {
+      shares.push_back(name);
+      continue;
+    }
+    costs.push_back(name);
+    for (const double value : values) {
+      least = std::min(least, value);
+      most = std::max(most, value);
+    }
+  }
+  if (!costs.empty()) {
+    const bool logarithmic = least > 0 && most > 20 * least;
+    figures.add(history_plot(log, costs, axis_label(costs.front()), logarithmic),
+                std::string("The value that training lowers, after each iteration") +
+                    (logarithmic ? ", on a logarithmic scale." : "."));
+  }
+  if (!shares.empty()) {
+    figures.add(history_plot(log, shares, "accuracy", false),
+                "Share of rows that are classified correctly, after each epoch.");
+  }
+}
+
+void add_curves(Figures& figures, const Evaluation& evaluation, const std::string& part) {
+  if (evaluation.curves.empty() || evaluation.curves.size() > 8) return;
+  Plot roc;
+  roc.title = "ROC curve";
+  roc.x = {.label = "false positive rate", .from = 0, .to = 1};
+  roc.y = {.label = "true positive rate", .from = 0, .to = 1.01};
+  roc.series.push_back({.label = "", .points = {{0, 0}, {1, 1}}, .colour = -1, .dashed = true});
+  for (std::size_t c = 0; c < evaluation.curves.size(); ++c) {
+    const auto& curve = evaluation.curves[c];
+    report::Series series;
+    series.label = evaluation.class_names[static_cast<std::size_t>(curve.label)];
+    series.colour = static_cast<int>(c) + 1;
+    for (std::size_t i = 0; i < curve.roc.false_positive_rate.size(); ++i) {
+      series.points.push_back({curve.roc.false_positive_rate[i], curve.roc.true_positive_rate[i]});
+    }
+    roc.series.push_back(std::move(series));
+  }
+  figures.add(roc, "Receiver operating characteristic on the " + part +
+                       " part: every threshold is a point; the dashed line is chance.");
+}
+
+template <Real T>
+void add_regression(Figures& figures, Engine& engine, const TrainedModel<T>& model,
+                    const Dataset<T>& data, const std::string& part) {
+  const Predictions<T> predictions = model.model->predict(engine, data.features.view());
+  const std::string target = axis_label(data.target_column.name);
+  Plot fit;
+  fit.title = "predicted against true " + target;
+  fit.x.label = "true " + target;
+  fit.y.label = "predicted " + target;
+  Plot residuals;
+  residuals.title = "residuals";
+  residuals.x.label = "predicted " + target;
+  residuals.y.label = "true − predicted";
+  report::Series points{.label = "", .points = {}, .mark = report::Mark::points};
+  report::Series errors = points;
+  const std::size_t step = std::max<std::size_t>(1, data.target.size() / 1500);
+  double low = INFINITY;
+  double high = -INFINITY;
+  for (std::size_t i = 0; i < data.target.size(); i += step) {
+    const auto truth = static_cast<double>(data.target[i]);
+    const auto value = static_cast<double>(predictions.values[i]);
+    points.points.push_back({truth, value});
+    errors.points.push_back({value, truth - value});
+    low = std::min({low, truth});
+    high = std::max({high, truth});
+  }
+  fit.series = {{.label = "", .points = {{low, low}, {high, high}}, .colour = -1, .dashed = true},
+                points};
+  residuals.series = {errors};
+  figures.add(fit,
+              "A perfect model would put every row of the " + part + " part on the dashed line.");
+  figures.add(residuals, "What is left to explain: a pattern here is one that the model missed.");
+}
+
+// The two columns of the largest variance, which show most of a cloud.
+template <Real T>
+std::pair<Index, Index> widest_columns(const Dataset<T>& data) {
+  std::vector<std::pair<double, Index>> variances;
+  for (Index j = 0; j < data.cols(); ++j) {
+    double mean = 0;
+    double square = 0;
+    for (Index i = 0; i < data.rows(); ++i) {
+      const auto value = static_cast<double>(data.features(i, j));
+      const double delta = value - mean;
+      mean += delta / static_cast<double>(i + 1);
+      square += delta * (value - mean);
+    }
+    variances.emplace_back(-square, j);
+  }
+  std::stable_sort(variances.begin(), variances.end());
+  return {variances[0].second, variances[1].second};
+}
+
+template <Real T>
+void add_plane(Figures& figures, Engine& engine, const TrainedModel<T>& model,
+               const Dataset<T>& data) {
+  if (data.cols() < 2 || model.model->task() == Task::regression) return;
+  const auto [x, y] = data.cols() == 2 ? std::pair<Index, Index>{0, 1} : widest_columns(data);
+  Plot plot;
+  plot.x.label = axis_label(model.features()[static_cast<std::size_t>(x)].name);
+  plot.y.label = axis_label(model.features()[static_cast<std::size_t>(y)].name);
+  const Predictions<T> predictions = model.model->predict(engine, data.features.view());
+  std::vector<std::string> names = model.model->classes();
+  if (names.empty()) {
+    const auto largest = std::max_element(predictions.labels.begin(), predictions.labels.end());
+    for (int c = 0; c <= *largest; ++c) names.push_back("cluster " + std::to_string(c));
+  }
+  if (names.size() > 10) return;
+  const bool truth = model.model->task() == Task::classification;
+  // In the units of the file.
+  Dataset<T> shown = data;
+  for (const Index j : {x, y}) {
+    for (Index i = 0; i < data.rows(); ++i) {
+      shown.features(i, j) =
+          static_cast<T>(model.preprocessor.unscale(j, static_cast<double>(data.features(i, j))));
+    }
+  }
+  plot.series = labelled_points(
+      shown, x, y, truth ? encode_classes(data, names).labels : predictions.labels, names);
+  std::string caption = truth ? "The rows by true class" : "The rows by cluster";
+  if (data.cols() == 2 && model.preprocessor.changes_nothing()) {
+    const Window window = window_of(data, x, y);
+    plot.boxes = decision_regions(model, engine, window);
+    plot.x.from = window.left;
+    plot.x.to = window.right;
+    plot.y.from = window.bottom;
+    plot.y.to = window.top;
+    caption += "; the ground shows what the model predicts there.";
+  } else {
+    caption += ", in the two features that vary most.";
+  }
+  plot.title = caption;
+  figures.add(plot, caption);
+}
+
+}  // namespace
+
+void prepare_report_folder(const std::string& folder) {
+  report::require_gnuplot();
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (failure || !std::filesystem::is_directory(folder)) {
+    throw SystemError(
+        folder + ": cannot be made a folder: " + (failure ? failure.message() : "it is a file"));
+  }
+}
+
+template <Real T>
+void write_run_report(const RunReport& settings, Engine& engine, const TrainedModel<T>& model,
+                      const Dataset<T>& train, const Dataset<T>* test) {
+  const Scores& scores = *settings.scores;
+  const Evaluation& shown = scores.test ? *scores.test : *scores.train;
+  const std::string part = scores.test ? "test" : "training";
+  const TrainingLog& log = model.model->training();
+  Page page(model.provenance.algorithm + " on " +
+                std::filesystem::path(model.provenance.source).filename().string(),
+            shape_to_text(model.provenance.rows, model.model->features()) +
+                (log.stopped_because.empty() ? "" : "; stopped because " + log.stopped_because));
+
+  page.section("", "Result");
+  std::vector<std::pair<std::string, std::string>> facts;
+  for (const char* name : {"accuracy", "f1_macro", "roc_auc", "log_loss", "r2", "rmse", "mae",
+                           "inertia", "silhouette", "davies_bouldin", "adjusted_rand"}) {
+    const auto found = shown.metrics.find(name);
+    if (found != shown.metrics.end() && facts.size() < 4) {
+      facts.emplace_back(axis_label(name) + " (" + part + ")", readable(found->second));
+    }
+  }
+  facts.emplace_back("iterations", std::to_string(log.iterations));
+  facts.emplace_back("seconds to train", readable_seconds(settings.seconds.train));
+  page.facts(facts);
+  page.command(settings.command);
+
+  Figures figures;
+  add_history(figures, log);
+  if (shown.task == Task::classification && shown.confusion.classes() <= 20) {
+    figures.add_html(confusion_html(shown), "Confusion matrix of the " + part + " part.");
+  }
+  add_curves(figures, shown, part);
+  if (shown.task == Task::regression) {
+    add_regression(figures, engine, model, test != nullptr ? *test : train, part);
+  }
+  add_plane(figures, engine, model, train);
+  if (!figures.all().empty()) {
+    page.section("", "Pictures");
+    page.figures(figures.all());
+  }
+
+  page.section("", "Metrics");
+  std::vector<std::vector<std::string>> rows{{"metric", "train"}};
+  if (scores.test) rows[0].emplace_back("test");
+  for (const auto& [name, value] : scores.train->metrics) {
+    rows.push_back({name, readable(value)});
+    if (scores.test) {
+      const auto found = scores.test->metrics.find(name);
+      rows.back().push_back(found == scores.test->metrics.end() ? "" : readable(found->second));
+    }
+  }
+  page.table(rows);
+  if (shown.task == Task::classification && shown.classes.size() <= 50) {
+    std::vector<std::vector<std::string>> classes{{"class", "precision", "recall", "f1", "rows"}};
+    for (std::size_t c = 0; c < shown.classes.size(); ++c) {
+      const ClassScore& score = shown.classes[c];
+      classes.push_back({shown.class_names[c], readable(score.precision), readable(score.recall),
+                         readable(score.f1), readable(score.support)});
+    }
+    page.table(classes, "Per class, " + part + " part");
+  }
+
+  page.section("", "Model");
+  std::string text = model.model->to_text(model.feature_names());
+  constexpr std::size_t most = 12000;
+  if (text.size() > most) {
+    text = text.substr(0, text.rfind('\n', most)) + "\n... tandem inspect shows all of it\n";
+  }
+  page.preformatted(text);
+
+  page.section("", "Settings");
+  std::vector<std::vector<std::string>> options{{"setting", "value"}};
+  options.push_back({"engine", settings.engine});
+  options.push_back({"data", model.provenance.source});
+  if (!model.schema.target.name.empty()) options.push_back({"target", model.schema.target.name});
+  const nlohmann::json given = options_to_json(model.provenance.options);
+  for (const auto& [name, value] : given.items()) {
+    options.push_back({"--" + name, value.is_string() ? std::string(value) : value.dump()});
+  }
+  options.push_back({"--scale", std::string(to_string(model.preprocessor.options().scale))});
+  options.push_back({"seconds", seconds_to_text(settings.seconds, true)});
+  page.table(options);
+  page.footer("Tandem " TANDEM_VERSION
+              ". The command above gives the same numbers on any machine in exact mode.");
+  write_file((std::filesystem::path(settings.folder) / "report.html").string(), page.to_html());
+}
+
+template void write_run_report(const RunReport&, Engine&, const TrainedModel<float>&,
+                               const Dataset<float>&, const Dataset<float>*);
+template void write_run_report(const RunReport&, Engine&, const TrainedModel<double>&,
+                               const Dataset<double>&, const Dataset<double>*);
+
+}  // namespace tandem::program

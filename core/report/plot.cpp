@@ -1,0 +1,354 @@
+#include "tandem/report/plot.hpp"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "core/file.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/report/page.hpp"
+
+extern char** environ;
+
+namespace tandem::report {
+namespace {
+
+// Colours that no plot means: gnuplot writes them, and each is replaced by a CSS variable.
+constexpr int marker_red = 1;
+constexpr int marker_green = 2;
+constexpr int ink_marker = 30;
+constexpr int muted_marker = 31;
+constexpr int grid_marker = 32;
+
+int marker_of(int colour) {
+  if (colour == 0) return ink_marker;
+  if (colour < 0) return muted_marker;
+  return colour;
+}
+
+std::string variable_of(int marker) {
+  if (marker == ink_marker) return "var(--ink)";
+  if (marker == muted_marker) return "var(--muted)";
+  if (marker == grid_marker) return "var(--grid)";
+  return "var(--series-" + std::to_string(marker) + ")";
+}
+
+std::string rgb(int marker) {
+  std::array<char, 16> text{};
+  std::snprintf(text.data(), text.size(), "'#%02x%02x%02x'", marker_red, marker_green, marker);
+  return text.data();
+}
+
+std::string number(double value) {
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  return {text.data(), end};
+}
+
+// A text as gnuplot reads it in double quotes. Everything that could mean something to gnuplot is
+// written in octal, so that no name of a column can end the text or be run as a command.
+std::string quoted(const std::string& text) {
+  constexpr std::string_view plain = " .,-_()/:=+";
+  std::string result = "\"";
+  for (const char c : text) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code >= 128 || std::isalnum(code) != 0 || plain.find(c) != std::string_view::npos) {
+      result += c;
+    } else if (code < 32) {
+      result += ' ';
+    } else {
+      std::array<char, 8> octal{};
+      std::snprintf(octal.data(), octal.size(), "\\%03o", code);
+      result += octal.data();
+    }
+  }
+  return result + "\"";
+}
+
+// A folder that removes itself.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::error_code ignored;
+    auto base = std::filesystem::temp_directory_path(ignored);
+    if (ignored) base = "/tmp";
+    std::string pattern = (base / "tandem-plot-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) {
+      throw SystemError(base.string() + ": no temporary folder can be made there: " +
+                        std::generic_category().message(errno));
+    }
+    path_ = pattern;
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  [[nodiscard]] std::string file(const char* name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+[[noreturn]] void missing_gnuplot() {
+  throw SystemError(
+      "plots are drawn by gnuplot, which is not installed; install it: apt-get install "
+      "gnuplot-nox");
+}
+
+// Runs gnuplot with the arguments, without the user's own settings; its messages go to `messages`.
+// Returns its exit status.
+int run_gnuplot(std::vector<std::string> arguments, const std::string& messages) {
+  arguments.insert(arguments.begin(), {"gnuplot", "--default-settings"});
+  std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
+  for (auto& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, messages.c_str(),
+                                   O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  // Decimal points, whatever the user's language.
+  std::vector<char*> environment;
+  std::string locale = "LC_ALL=C.UTF-8";
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (std::strncmp(*entry, "LC_ALL=", 7) != 0) environment.push_back(*entry);
+  }
+  environment.push_back(locale.data());
+  environment.push_back(nullptr);
+  pid_t child = 0;
+  const int failure =
+      ::posix_spawnp(&child, "gnuplot", &actions, nullptr, argv.data(), environment.data());
+  posix_spawn_file_actions_destroy(&actions);
+  if (failure == ENOENT) missing_gnuplot();
+  if (failure != 0) {
+    throw SystemError("gnuplot cannot be run: " + std::generic_category().message(failure));
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return -1;
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) missing_gnuplot();
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+void set_axis(std::string& script, const char* name, const Axis& axis) {
+  const std::string n = name;
+  if (!axis.label.empty()) {
+    script += "set " + n + "label " + quoted(axis.label) + " tc rgb " + rgb(muted_marker) + "\n";
+  }
+  if (axis.logarithmic) script += "set logscale " + n + "\n";
+  if (axis.from || axis.to) {
+    script += "set " + n + "range [" + (axis.from ? number(*axis.from) : "*") + ":" +
+              (axis.to ? number(*axis.to) : "*") + "]\n";
+  }
+  if (!axis.ticks.empty()) {
+    script += "set " + n + "tics (";
+    for (std::size_t i = 0; i < axis.ticks.size(); ++i) {
+      script +=
+          (i > 0 ? ", " : "") + quoted(axis.ticks[i].second) + " " + number(axis.ticks[i].first);
+    }
+    script += ") nomirror scale 0 tc rgb " + rgb(muted_marker) + "\n";
+  } else {
+    // A step of at least 1 where only whole numbers make sense.
+    script += "set " + n + "tics " + (axis.whole_numbers ? "1 " : "") +
+              "nomirror scale 0.4,0.2 tc rgb " + rgb(muted_marker) + "\n";
+    script += "set format " + n + (axis.logarithmic ? " '%g'\n" : " '%g'\n");
+  }
+}
+
+std::string style_of(const Series& series) {
+  const std::string colour = " lc rgb " + rgb(marker_of(series.colour));
+  constexpr std::array<int, 5> shapes{7, 5, 9, 13, 2};
+  const std::string points =
+      " pt " + std::to_string(shapes[static_cast<std::size_t>(series.shape) % shapes.size()]) +
+      " ps " + number(0.42 * series.size);
+  const std::string lines = " lw " + number(2.2 * series.size) + (series.dashed ? " dt (6,4)" : "");
+  switch (series.mark) {
+    case Mark::line: return "lines" + lines + colour;
+    case Mark::points: return "points" + points + colour;
+    case Mark::steps: return "steps" + lines + colour;
+    case Mark::line_points: return "linespoints" + lines + points + colour;
+    case Mark::bars: return "boxes fs solid 0.85 noborder" + colour;
+  }
+  return "lines";
+}
+
+std::string script_of(const Plot& plot, const std::string& output) {
+  std::string script = "set terminal svg size " + std::to_string(plot.width) + "," +
+                       std::to_string(plot.height) +
+                       " dynamic noenhanced font 'sans-serif,14'\nset output " + quoted(output) +
+                       "\nset encoding utf8\nset border 3 lw 1 lc rgb " + rgb(muted_marker) +
+                       "\nset grid back lt 1 dt 1 lw 0.7 lc rgb " + rgb(grid_marker) +
+                       "\nset samples 2\nset boxwidth 0.8 relative\n";
+  if (plot.square) script += "set size ratio -1\n";
+  set_axis(script, "x", plot.x);
+  set_axis(script, "y", plot.y);
+  std::size_t named = 0;
+  for (const Series& series : plot.series) named += series.label.empty() ? 0 : 1;
+  if (plot.key && named > 0) {
+    script += "set key outside top center horizontal Left reverse samplen 1.4 width 1 tc rgb " +
+              rgb(ink_marker) + "\n";
+  } else {
+    script += "unset key\n";
+  }
+  for (const Label& label : plot.labels) {
+    script += "set label " + quoted(label.text) + " at " + number(label.x) + "," + number(label.y) +
+              " center front tc rgb " + rgb(marker_of(label.colour)) + "\n";
+  }
+  const auto usable = [&](const Point& p) {
+    return std::isfinite(p.x) && std::isfinite(p.y) && !(plot.x.logarithmic && p.x <= 0) &&
+           !(plot.y.logarithmic && p.y <= 0);
+  };
+  std::string commands;
+  int block = 0;
+  const auto add = [&](const std::string& data, const std::string& how) {
+    const std::string name = "$d" + std::to_string(block++);
+    script += name + " << END\n" + data + "END\n";
+    commands += (commands.empty() ? "plot " : ", ") + name + how;
+  };
+  // Boxes of one colour and opacity are one data set.
+  for (std::size_t i = 0; i < plot.boxes.size();) {
+    const Box& first = plot.boxes[i];
+    std::string data;
+    for (; i < plot.boxes.size() && plot.boxes[i].colour == first.colour &&
+           plot.boxes[i].opacity == first.opacity;
+         ++i) {
+      const Box& box = plot.boxes[i];
+      data += number((box.left + box.right) / 2) + " " + number((box.bottom + box.top) / 2) + " " +
+              number(box.left) + " " + number(box.right) + " " + number(box.bottom) + " " +
+              number(box.top) + "\n";
+    }
+    add(data, " using 1:2:3:4:5:6 with boxxyerror fs transparent solid " + number(first.opacity) +
+                  " noborder lc rgb " + rgb(marker_of(first.colour)) + " notitle");
+  }
+  for (const Series& series : plot.series) {
+    std::string data;
+    bool any = false;
+    for (const Point& p : series.points) {
+      any = any || usable(p);
+      data += usable(p) ? number(p.x) + " " + number(p.y) + "\n" : "\n";
+    }
+    if (!any) continue;
+    add(data, " using 1:2 with " + style_of(series) +
+                  (series.label.empty() ? " notitle" : " title " + quoted(series.label)));
+  }
+  if (commands.empty()) {
+    script += "set xrange [0:1]\nset yrange [0:1]\n";
+    commands = "plot NaN notitle";
+  }
+  return script + commands + "\n";
+}
+
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
+    text.replace(at, from.size(), to);
+  }
+}
+
+// "rgb(  1,   2,   3)" to the variable that the marker 3 stands for.
+std::string with_variables(const std::string& svg) {
+  std::string result;
+  std::size_t at = 0;
+  for (;;) {
+    const std::size_t found = svg.find("rgb(", at);
+    if (found == std::string::npos) break;
+    const std::size_t end = svg.find(')', found);
+    if (end == std::string::npos) break;
+    int red = -1;
+    int green = -1;
+    int blue = -1;
+    result += svg.substr(at, found - at);
+    const std::string colour = svg.substr(found, end + 1 - found);
+    if (std::sscanf(colour.c_str(), "rgb(%d,%d,%d)", &red, &green, &blue) == 3 &&
+        red == marker_red && green == marker_green) {
+      result += variable_of(blue);
+    } else {
+      result += colour;
+    }
+    at = end + 1;
+  }
+  return result + svg.substr(at);
+}
+
+// gnuplot writes many groups with nothing inside.
+void drop_empty_groups(std::string& svg) {
+  for (std::size_t at = 0; (at = svg.find("<g ", at)) != std::string::npos;) {
+    const std::size_t end = svg.find('>', at);
+    if (end == std::string::npos) return;
+    const std::size_t next = svg.find_first_not_of(" \t\n", end + 1);
+    if (next != std::string::npos && svg.compare(next, 4, "</g>") == 0) {
+      svg.erase(at, next + 4 - at);
+    } else {
+      at = end;
+    }
+  }
+}
+
+void drop_element(std::string& svg, std::string_view open, std::string_view close) {
+  for (std::size_t at = 0; (at = svg.find(open, at)) != std::string::npos;) {
+    const std::size_t end = svg.find(close, at);
+    if (end == std::string::npos) return;
+    svg.erase(at, end + close.size() - at);
+  }
+}
+
+}  // namespace
+
+std::string to_svg(const Plot& plot, const std::string& id) {
+  const TemporaryFolder folder;
+  const std::string output = folder.file("plot.svg");
+  const std::string script = folder.file("plot.gp");
+  const std::string messages = folder.file("messages");
+  write_file(script, script_of(plot, output));
+  const int status = run_gnuplot({script}, messages);
+  const auto text_of = [](const std::string& path) {
+    const auto bytes = read_file(path);
+    return std::string(bytes.begin(), bytes.end());
+  };
+  if (status != 0 || !std::filesystem::exists(output)) {
+    throw SystemError("gnuplot failed on the plot \"" + plot.title + "\": " +
+                      (std::filesystem::exists(messages) ? text_of(messages) : "no message"));
+  }
+  std::string svg = text_of(output);
+  const std::size_t start = svg.find("<g id=\"gnuplot_canvas\">");
+  const std::size_t end = svg.rfind("</svg>");
+  if (start == std::string::npos || end == std::string::npos) {
+    throw SystemError("gnuplot wrote no SVG for the plot \"" + plot.title + "\"");
+  }
+  svg = svg.substr(start, end - start);
+  drop_element(svg, "<title>", "</title>");
+  drop_element(svg, "<filter", "</filter>");
+  drop_empty_groups(svg);
+  replace_all(svg, "xlink:href", "href");
+  replace_all(svg, "id='gp", "id='" + id + "-gp");
+  replace_all(svg, "'#gp", "'#" + id + "-gp");
+  replace_all(svg, "id=\"gnuplot_", "id=\"" + id + "-");
+  replace_all(svg, "font-family=\"sans-serif\"", "");
+  replace_all(svg, "  ", " ");
+  return "<svg role=\"img\" aria-label=\"" + escape(plot.title) + "\" viewBox=\"0 0 " +
+         std::to_string(plot.width) + " " + std::to_string(plot.height) + "\">\n" +
+         with_variables(svg) + "</svg>\n";
+}
+
+void require_gnuplot() {
+  const TemporaryFolder folder;
+  if (run_gnuplot({"--version"}, folder.file("messages")) != 0) missing_gnuplot();
+}
+
+}  // namespace tandem::report

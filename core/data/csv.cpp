@@ -23,7 +23,6 @@
 namespace tandem {
 namespace {
 
-constexpr std::size_t chunk_size = std::size_t{1} << 20;
 constexpr Index most_columns = Index{1} << 22;
 constexpr Index most_categories = Index{1} << 20;
 constexpr std::array<char, 4> delimiters{',', '\t', ';', '|'};
@@ -764,11 +763,11 @@ class CsvReader {
     rows_ = 0;
     lines_ = 0;
     text_bytes_ = 0;
-    RecordReader reader(input_, layout_.delimiter, '"', chunk_size);
+    RecordReader reader(input_, layout_.delimiter, '"');
     const BlockParser<T> parser(layout_);
     const auto dictionaries = static_cast<Index>(texts_.size());
     parse_in_order<Block<T>>(
-        reader, reading_threads(options_),
+        reader, reading_threads(options_, input_),
         [&](const Chunk& chunk, Block<T>& block) { parser.parse(chunk, dictionaries, block); },
         [&](Block<T>& block) { append(block); });
     return surprises_.empty();
@@ -865,7 +864,7 @@ class CsvReader {
   void expect_rows(const Block<T>& block) {
     if (input_.compression() != Compression::none || input_.stored_size() < 0) return;
     const double bytes_per_row =
-        static_cast<double>(std::min<Index>(input_.stored_size(), chunk_size)) /
+        static_cast<double>(std::min<Index>(input_.stored_size(), RecordReader::chunk_size)) /
         static_cast<double>(block.rows);
     expected_rows_ =
         static_cast<Index>(1.02 * static_cast<double>(input_.stored_size()) / bytes_per_row) + 64;
@@ -949,20 +948,21 @@ class CsvReader {
         column.categories.push_back(text.dictionary.text(order[k]));
       }
       std::vector<Index> unknown(spans_.size(), 0);
-      parallel_for(reading_threads(options_), static_cast<Index>(spans_.size()), [&](Index s) {
-        const auto& span = spans_[static_cast<std::size_t>(s)];
-        const auto& codes = span.codes[d];
-        T* p = target ? target_.data() + span.first_row
-                      : features_.data() + span.first_row * features + slot;
-        const Index stride = target ? 1 : features;
-        for (Index i = 0; i < span.rows; ++i, p += stride) {
-          if (std::isnan(*p)) continue;
-          const std::int32_t code = codes[static_cast<std::size_t>(*p)];
-          unknown[static_cast<std::size_t>(s)] += code < 0 ? 1 : 0;
-          *p = code < 0 ? std::numeric_limits<T>::quiet_NaN()
-                        : final_code[static_cast<std::size_t>(code)];
-        }
-      });
+      parallel_for(reading_threads(options_, input_), static_cast<Index>(spans_.size()),
+                   [&](Index s) {
+                     const auto& span = spans_[static_cast<std::size_t>(s)];
+                     const auto& codes = span.codes[d];
+                     T* p = target ? target_.data() + span.first_row
+                                   : features_.data() + span.first_row * features + slot;
+                     const Index stride = target ? 1 : features;
+                     for (Index i = 0; i < span.rows; ++i, p += stride) {
+                       if (std::isnan(*p)) continue;
+                       const std::int32_t code = codes[static_cast<std::size_t>(*p)];
+                       unknown[static_cast<std::size_t>(s)] += code < 0 ? 1 : 0;
+                       *p = code < 0 ? std::numeric_limits<T>::quiet_NaN()
+                                     : final_code[static_cast<std::size_t>(code)];
+                     }
+                   });
       text.unknown = std::accumulate(unknown.begin(), unknown.end(), Index{0});
       warn_about(text, column);
     }

@@ -14,7 +14,6 @@
 namespace tandem {
 namespace {
 
-constexpr std::size_t chunk_size = std::size_t{1} << 20;
 constexpr Index largest_index = (Index{1} << 31) - 2;
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
@@ -85,8 +84,8 @@ std::string parse_line(const char*& p, Rows<T>& rows) {
     Index index = 0;
     const char* q = p;
     while (number_detail::is_digit(*q) && index <= largest_index) index = index * 10 + (*q++ - '0');
-    if (q == p || *q != ':') return shown(pair) + " is not index:value";
     if (index > largest_index) return "the index of " + shown(pair) + " is too large";
+    if (q == p || *q != ':') return shown(pair) + " is not index:value";
     if (index <= previous) {
       return "the index of " + shown(pair) + " is not above the one before it";
     }
@@ -142,8 +141,8 @@ void append(std::vector<V>& all, const std::vector<V>& part, const MemoryBudget&
 
 bool looks_like_libsvm(std::string_view head) {
   // parse_line wants bytes behind the line feed.
-  std::string text(head.substr(0, head.rfind('\n') + 1));
-  if (text.empty()) text = std::string(head) + "\n";
+  std::string text(head);
+  text += '\n';
   text.append(16, '\0');
   const char* p = text.data();
   const char* const end = p + text.size() - 16;
@@ -166,10 +165,10 @@ Dataset<T> read_libsvm(const Input& input, const ReadOptions& options) {
     }
   }
   const MemoryBudget budget(input.name(), options);
-  RecordReader reader(input, ' ', 0, chunk_size);
+  RecordReader reader(input, ' ', 0);
   Rows<T> all;
   parse_in_order<Rows<T>>(
-      reader, reading_threads(options),
+      reader, reading_threads(options, input),
       [](const Chunk& chunk, Rows<T>& part) { parse_chunk(chunk, part); },
       [&](Rows<T>& part) {
         if (!part.mistake.empty()) {
@@ -221,7 +220,7 @@ Dataset<T> read_libsvm(const Input& input, const ReadOptions& options) {
   data.source = input.name();
   data.features = Matrix<T>(rows, width);
   data.columns = numbered_columns(width);
-  parallel_pieces(reading_threads(options), rows, 4096, [&](Piece piece) {
+  parallel_pieces(reading_threads(options, input), rows, 4096, [&](Piece piece) {
     for (Index i = piece.begin; i < piece.end; ++i) {
       const Index begin = i == 0 ? 0 : all.row_ends[static_cast<std::size_t>(i - 1)];
       T* const row = data.features.data() + i * width;

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "core/data/readers.hpp"
+#include "core/data/records.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "tandem/core/error.hpp"
@@ -67,8 +68,10 @@ const std::vector<std::string_view>& format_names() {
   return names;
 }
 
-int reading_threads(const ReadOptions& options) {
-  return options.threads > 0 ? options.threads : available_cores();
+int reading_threads(const ReadOptions& options, const Input& input) {
+  const int asked = options.threads > 0 ? options.threads : available_cores();
+  const Index chunks = input.largest_size() / static_cast<Index>(RecordReader::chunk_size) + 1;
+  return static_cast<int>(std::min<Index>(asked, chunks));
 }
 
 FileFormat detect_format(const Input& input) {

@@ -86,6 +86,7 @@ void fit_to_schema(Dataset<T>& data, const Schema& schema);
 // label followed by at least one index:value pair and nothing else.
 [[nodiscard]] bool looks_like_libsvm(std::string_view head);
 
-[[nodiscard]] int reading_threads(const ReadOptions& options);
+// No more than there are chunks of text to read.
+[[nodiscard]] int reading_threads(const ReadOptions& options, const Input& input);
 
 }  // namespace tandem

@@ -46,17 +46,18 @@ const char* last_record_end(const char* begin, const char* end, char delimiter, 
   }
 }
 
-RecordReader::RecordReader(const Input& input, char delimiter, char quote, std::size_t chunk_size)
+RecordReader::RecordReader(const Input& input, char delimiter, char quote)
     : name_(input.name()),
       source_(input.open()),
       delimiter_(delimiter),
       quote_(quote),
-      chunk_size_(chunk_size) {}
+      most_(static_cast<std::size_t>(
+          std::min(input.largest_size(), static_cast<Index>(chunk_size - 64)) + 64)) {}
 
 bool RecordReader::next(Chunk& chunk) {
   auto& bytes = chunk.bytes_;
   std::size_t size = rest_.size();
-  if (bytes.size() < size + chunk_size_ + padding) bytes.resize(size + chunk_size_ + padding);
+  if (bytes.size() < size + most_ + padding) bytes.resize(size + most_ + padding);
   if (size > 0) std::memcpy(bytes.data(), rest_.data(), size);
   rest_.clear();
   for (;;) {
@@ -90,7 +91,7 @@ bool RecordReader::next(Chunk& chunk) {
                        " is longer than " + std::to_string(longest_record >> 20) +
                        " MiB; is a quote left open, or is this not a text file?");
     }
-    bytes.resize(std::min(2 * bytes.size(), longest_record + chunk_size_ + 2 * padding));
+    bytes.resize(std::min(2 * bytes.size(), longest_record + chunk_size + 2 * padding));
   }
   std::memset(bytes.data() + chunk.size_, 0, padding);
   given_ += static_cast<Index>(chunk.size_);

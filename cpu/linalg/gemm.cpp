@@ -2,16 +2,18 @@
 //
 // exact: C is cut into columns of `column_block`, k into pieces of `depth`, rows into panels of at
 // most `panel_rows`. For one block of columns and one piece of k, B's piece is packed once into
-// strips two vectors wide (at most 768 KiB, which stays in the L2 cache), and each panel of A is
-// packed into 22 KiB of L1 by the thread that takes it. A kernel keeps a panel × strip of C in
-// registers while it runs down k: per step it loads two vectors of B and broadcasts one element of
-// A per row. Between pieces of k the tile rests in C, which rounds nothing, so every output stays
-// one chain of fmas in ascending k, whatever the sizes of pieces, vectors and teams.
+// strips two vectors wide (at most 1.5 MiB, for the L2 and L3 caches), and each panel of A is
+// packed into 22 KiB of L1 by the thread that takes it, or read in place. A kernel keeps a panel ×
+// strip of C in registers while it runs down k: per step it loads two vectors of B and broadcasts
+// one element of A per row. Between pieces of k the tile rests in C, which rounds nothing, so every
+// output stays one chain of fmas in ascending k, whatever the sizes of pieces, vectors and teams.
 //
 // Registers of a kernel: rows × 2 accumulators, 2 of B, 1 of A: 31 of 32 with AVX-512 (14 rows),
 // 15 of 16 with AVX2 (6 rows). Flops 2mnk; bytes that must move: gemm_bytes().
 //
-// fast: see make_cpu at the end of this file.
+// fast: oneDNN's sgemm for float, 3 to 7 % faster than the kernel here where bench/linalg/
+// gemm_bench.cpp was measured (Zen 4, one thread: 112 against 106 GFLOP/s at 2048³); the same as
+// exact for double.
 #include "core/linalg/gemm_steps.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -19,12 +21,16 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <dnnl.h>
+#include <omp.h>
+
 #include <algorithm>
 #include <cstring>
 
 #include "core/parallel.hpp"
 #include "cpu/linalg/gemm_pack.hpp"
 #include "cpu/simd-inl.hpp"
+#include "tandem/core/error.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace tandem::cpu::HWY_NAMESPACE {
@@ -54,6 +60,12 @@ struct Tile {
     if constexpr (vectors == 2) right = hn::Zero(D());
     below.clear();
   }
+  // Asks for the cache lines of a tile that comes later.
+  HWY_INLINE static void prefetch(const T* c, Index ldc) {
+    __builtin_prefetch(c);
+    if constexpr (vectors == 2) __builtin_prefetch(c + hn::Lanes(D()));
+    Tile<D, rows - 1, vectors>::prefetch(c + ldc, ldc);
+  }
   HWY_INLINE void load(const T* c, Index ldc) {
     left = hn::LoadU(D(), c);
     if constexpr (vectors == 2) right = hn::LoadU(D(), c + hn::Lanes(D()));
@@ -65,12 +77,11 @@ struct Tile {
     below.store(c + ldc, ldc);
   }
   // Adds the outer product of a column of A, its elements `stride` apart, and a row of B.
-  template <Index stride>
-  HWY_INLINE void add(const T* a, V b_left, V b_right) {
+  HWY_INLINE void add(const T* a, Index stride, V b_left, V b_right) {
     const V factor = hn::Set(D(), *a);
     left = Fma(D(), factor, b_left, left);
     if constexpr (vectors == 2) right = Fma(D(), factor, b_right, right);
-    below.template add<stride>(a + stride, b_left, b_right);
+    below.add(a + stride, stride, b_left, b_right);
   }
 };
 template <class D, int vectors>
@@ -78,20 +89,20 @@ struct Tile<D, 0, vectors> {
   using T = hn::TFromD<D>;
   using V = hn::Vec<D>;
   HWY_INLINE void clear() {}
+  HWY_INLINE static void prefetch(const T*, Index) {}
   HWY_INLINE void load(const T*, Index) {}
   HWY_INLINE void store(T*, Index) const {}
-  template <Index stride>
-  HWY_INLINE void add(const T*, V, V) {}
+  HWY_INLINE void add(const T*, Index, V, V) {}
 };
 
 template <class T>
-using Kernel = void (*)(Index depth, const T* a, const T* b, Index ldb, bool accumulate, T* c,
-                        Index ldc);
+using Kernel = void (*)(Index depth, const T* a, Index lda, const T* b, Index ldb, bool accumulate,
+                        T* c, Index ldc);
 
-// a: a packed panel, element (i, l) at i · row_step + l · depth_step. b: rows of `vectors` vectors,
-// ldb apart. c: the tile, all of its vectors writable.
+// a: a panel, element (i, l) at i · row_step + l · depth_step; a step of 0 stands for lda. b:
+// rows of `vectors` vectors, ldb apart. c: the tile, all of its vectors writable.
 template <class T, int rows, int vectors, Index row_step, Index depth_step>
-void kernel(Index depth, const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, Index ldb,
+void kernel(Index depth, const T* HWY_RESTRICT a, Index lda, const T* HWY_RESTRICT b, Index ldb,
             bool accumulate, T* HWY_RESTRICT c, Index ldc) {
   using D = hn::ScalableTag<T>;
   Tile<D, rows, vectors> tile;
@@ -100,11 +111,12 @@ void kernel(Index depth, const T* HWY_RESTRICT a, const T* HWY_RESTRICT b, Index
   } else {
     tile.clear();
   }
+  Tile<D, rows, vectors>::prefetch(c + 2 * hn::Lanes(D()), ldc);
   for (Index l = 0; l < depth; ++l) {
     const auto left = hn::LoadU(D(), b);
     const auto right = vectors == 2 ? hn::LoadU(D(), b + hn::Lanes(D())) : left;
-    tile.template add<row_step>(a, left, right);
-    a += depth_step;
+    tile.add(a, row_step == 0 ? lda : row_step, left, right);
+    a += depth_step == 0 ? lda : depth_step;
     b += ldb;
   }
   tile.store(c, ldc);
@@ -124,7 +136,11 @@ struct Kernels {
   Kernel<T> of[2];
 };
 template <class T>
-Kernels<T> kernels_of(Index rows, Transpose transpose_a) {
+Kernels<T> kernels_of(Index rows, Transpose transpose_a, bool direct_a) {
+  if (direct_a && transpose_a == Transpose::no) {
+    return {{kernel_of<T, 1, 0, 1>(rows), kernel_of<T, 2, 0, 1>(rows)}};
+  }
+  if (direct_a) return {{kernel_of<T, 1, 1, 0>(rows), kernel_of<T, 2, 1, 0>(rows)}};
   if (transpose_a == Transpose::no) {
     return {{kernel_of<T, 1, GemmPack::row_stride, 1>(rows),
              kernel_of<T, 2, GemmPack::row_stride, 1>(rows)}};
@@ -242,6 +258,10 @@ void multiply_any(int threads, Transpose transpose_a, Transpose transpose_b, Ind
   const Index panels = pieces(m, panel_rows);
   // B is read once where there is one panel, and is then not worth packing.
   const bool direct_b = transpose_b == Transpose::no && panels == 1;
+  // A panel of A is read once per strip. Packing pays where that is often, and where rows a
+  // multiple of 2 KiB apart would compete for the same lines of the L1 cache.
+  const bool direct_a =
+      n <= GemmPack::column_block / 2 && lda * static_cast<Index>(sizeof(T)) % 2048 != 0;
   T* const strips = pack.strips<T>(std::min(k, GemmPack::depth) *
                                    (pieces(std::min(n, GemmPack::column_block), width) * width));
 
@@ -262,9 +282,14 @@ void multiply_any(int threads, Transpose transpose_a, Transpose transpose_b, Ind
       const auto multiply_panel = [&](Index p, Index begin_strip, Index end_strip) {
         const Index begin = p * m / panels;
         const Index rows = (p + 1) * m / panels - begin;
-        T* const panel = GemmPack::panel<T>();
-        pack_panel(transpose_a, a, lda, m, begin, rows, first, depth, panel);
-        const Kernels<T> kernels = kernels_of<T>(rows, transpose_a);
+        const T* panel =
+            transpose_a == Transpose::no ? a + begin * lda + first : a + first * lda + begin;
+        if (!direct_a) {
+          T* const packed = GemmPack::panel<T>();
+          pack_panel(transpose_a, a, lda, m, begin, rows, first, depth, packed);
+          panel = packed;
+        }
+        const Kernels<T> kernels = kernels_of<T>(rows, transpose_a, direct_a);
         for (Index s = begin_strip; s < end_strip; ++s) {
           const Piece part = piece_of(columns, width, s);
           T* const tile = c + begin * ldc + column + part.begin;
@@ -273,7 +298,7 @@ void multiply_any(int threads, Transpose transpose_a, Transpose transpose_b, Ind
           const Index step = direct ? ldb : width;
           const Kernel<T> run = kernels.of[part.size() > lanes ? 1 : 0];
           if (part.size() == width || part.size() == lanes) {
-            run(depth, panel, rows_of_b, step, add, tile, ldc);
+            run(depth, panel, lda, rows_of_b, step, add, tile, ldc);
             continue;
           }
           // A tile that C does not hold whole.
@@ -286,7 +311,7 @@ void multiply_any(int threads, Transpose transpose_a, Transpose transpose_b, Ind
               }
             }
           }
-          run(depth, panel, rows_of_b, step, add, edge, width);
+          run(depth, panel, lda, rows_of_b, step, add, edge, width);
           for (Index i = 0; i < rows; ++i) std::memcpy(tile + i * ldc, edge + i * width, bytes);
         }
       };
@@ -330,6 +355,15 @@ HWY_EXPORT(multiply_double);
 // Below this many multiplications a team of threads costs more than it saves.
 constexpr double one_thread_limit = 1 << 17;
 
+// Writes C where there is nothing to multiply.
+template <Real T>
+bool finished_without_terms(Index m, Index n, Index k, bool accumulate, T* c, Index ldc) {
+  if (m == 0 || n == 0) return true;
+  if (k > 0) return false;
+  for (Index i = 0; i < m && !accumulate; ++i) std::fill(c + i * ldc, c + i * ldc + n, T{0});
+  return true;
+}
+
 template <Real T>
 class GemmChains final : public GemmSteps<T> {
  public:
@@ -337,12 +371,7 @@ class GemmChains final : public GemmSteps<T> {
 
   void gemm(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k, const T* a,
             Index lda, const T* b, Index ldb, bool accumulate, T* c, Index ldc) override {
-    if (m == 0 || n == 0) return;
-    if (k == 0) {
-      if (accumulate) return;
-      for (Index i = 0; i < m; ++i) std::fill(c + i * ldc, c + i * ldc + n, T{0});
-      return;
-    }
+    if (finished_without_terms(m, n, k, accumulate, c, ldc)) return;
     const int threads = gemm_flops(m, n, k) / 2 < one_thread_limit ? 1 : threads_;
     if constexpr (sizeof(T) == 4) {
       HWY_DYNAMIC_DISPATCH(multiply_float)
@@ -358,11 +387,39 @@ class GemmChains final : public GemmSteps<T> {
   GemmPack pack_;
 };
 
+class GemmOneDnn final : public GemmSteps<float> {
+ public:
+  explicit GemmOneDnn(int threads) : threads_(threads) {}
+
+  void gemm(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k, const float* a,
+            Index lda, const float* b, Index ldb, bool accumulate, float* c, Index ldc) override {
+    if (finished_without_terms(m, n, k, accumulate, c, ldc)) return;
+    // oneDNN runs on as many OpenMP threads as the calling thread would use.
+    const int caller_threads = omp_get_max_threads();
+    omp_set_num_threads(threads_);
+    const dnnl_status_t status = dnnl_sgemm(transpose_a == Transpose::no ? 'N' : 'T',
+                                            transpose_b == Transpose::no ? 'N' : 'T', m, n, k, 1, a,
+                                            lda, b, ldb, accumulate ? 1 : 0, c, ldc);
+    omp_set_num_threads(caller_threads);
+    if (status != dnnl_success) {
+      throw SystemError("oneDNN's matrix product failed with status " + std::to_string(status));
+    }
+  }
+
+ private:
+  int threads_;
+};
+
 }  // namespace
 }  // namespace cpu
 
 template <Real T>
 std::unique_ptr<GemmSteps<T>> GemmSteps<T>::make_cpu(Engine& engine) {
+  if constexpr (std::is_same_v<T, float>) {
+    if (engine.numerics() == Numerics::fast) {
+      return std::make_unique<cpu::GemmOneDnn>(engine.threads());
+    }
+  }
   return std::make_unique<cpu::GemmChains<T>>(engine.threads());
 }
 

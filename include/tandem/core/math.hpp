@@ -11,7 +11,7 @@
 // millions of doubles.
 //
 //   exp 0.8    log 0.9     tanh 2.0      sigmoid 1.5     erf 1.1       sqrt 0.5
-//   expm1 1.6  log1p 0.9   sin_pi 1.1    softplus 1.5    cos_pi 1.1    fma 0.5
+//   expm1 1.6  log1p 1.0   sin_pi 1.1    softplus 1.6    cos_pi 1.1    fma 0.5
 #pragma once
 
 #include <cmath>

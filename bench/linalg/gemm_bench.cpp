@@ -1,0 +1,134 @@
+// Tandem's matrix product beside oneDNN, BLIS (where installed) and Eigen, in one run. Repeat and
+// interleave on a machine with other work on it:
+//
+//   tandem_linalg_bench --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true
+//       --benchmark_report_aggregates_only=true
+//
+// Each line states flops and bytes per second; peak figures are tandem_core_bench's.
+#include <benchmark/benchmark.h>
+#include <dnnl.h>
+#include <omp.h>
+
+#include <Eigen/Core>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/linalg/gemm_steps.hpp"
+#include "core/steps.hpp"
+#include "tandem/core/buffer.hpp"
+#include "tandem/core/random.hpp"
+
+#if defined(TANDEM_BENCH_BLIS)
+// BLIS's own CBLAS interface, declared here because its header's name is also other libraries'.
+extern "C" void cblas_sgemm(int order, int transpose_a, int transpose_b, int m, int n, int k,
+                            float alpha, const float* a, int lda, const float* b, int ldb,
+                            float beta, float* c, int ldc);
+extern "C" void bli_thread_set_num_threads(long threads);
+#endif
+
+namespace tandem {
+namespace {
+
+struct Shape {
+  Index m, n, k;
+  Transpose ta, tb;
+};
+
+enum class Library { chains, onednn, blis, eigen };
+
+using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+void product(benchmark::State& state, Library library, Shape s, int threads) {
+  const auto engine = Engine::create({.device = Device::cpu, .threads = threads});
+  const auto steps = make_steps<GemmSteps, float>(*engine);
+  const auto random = [&](Index size, std::uint32_t stream) {
+    const Random numbers(1, Purpose::test, stream);
+    std::vector<float> v(static_cast<std::size_t>(size));
+    for (std::size_t i = 0; i < v.size(); ++i) v[i] = numbers.uniform<float>(i) - 0.5f;
+    return to_engine(*engine, v);
+  };
+  const bool ta = s.ta == Transpose::yes;
+  const bool tb = s.tb == Transpose::yes;
+  const Index lda = ta ? s.m : s.k;
+  const Index ldb = tb ? s.k : s.n;
+  const Buffer<float> a = random(s.m * s.k, 1);
+  const Buffer<float> b = random(s.k * s.n, 2);
+  Buffer<float> c = random(s.m * s.n, 3);
+  const int own_threads = omp_get_max_threads();
+  omp_set_num_threads(threads);
+  Eigen::setNbThreads(threads);
+#if defined(TANDEM_BENCH_BLIS)
+  bli_thread_set_num_threads(threads);
+#endif
+  for (auto _ : state) {
+    switch (library) {
+      case Library::chains:
+        steps->gemm(s.ta, s.tb, s.m, s.n, s.k, a.data(), lda, b.data(), ldb, false, c.data(), s.n);
+        break;
+      case Library::onednn:
+        dnnl_sgemm(ta ? 'T' : 'N', tb ? 'T' : 'N', s.m, s.n, s.k, 1, a.data(), lda, b.data(), ldb,
+                   0, c.data(), s.n);
+        break;
+      case Library::blis:
+#if defined(TANDEM_BENCH_BLIS)
+        cblas_sgemm(101, ta ? 112 : 111, tb ? 112 : 111, static_cast<int>(s.m),
+                    static_cast<int>(s.n), static_cast<int>(s.k), 1, a.data(),
+                    static_cast<int>(lda), b.data(), static_cast<int>(ldb), 0, c.data(),
+                    static_cast<int>(s.n));
+#endif
+        break;
+      case Library::eigen: {
+        const Eigen::Map<const RowMajor> ma(a.data(), ta ? s.k : s.m, lda);
+        const Eigen::Map<const RowMajor> mb(b.data(), tb ? s.n : s.k, ldb);
+        Eigen::Map<RowMajor> mc(c.data(), s.m, s.n);
+        if (!ta && !tb) mc.noalias() = ma * mb;
+        if (ta && !tb) mc.noalias() = ma.transpose() * mb;
+        if (!ta && tb) mc.noalias() = ma * mb.transpose();
+        if (ta && tb) mc.noalias() = ma.transpose() * mb.transpose();
+        break;
+      }
+    }
+    benchmark::ClobberMemory();
+  }
+  omp_set_num_threads(own_threads);
+  const auto products = static_cast<double>(state.iterations());
+  state.counters["flops"] =
+      benchmark::Counter(products * gemm_flops(s.m, s.n, s.k), benchmark::Counter::kIsRate);
+  state.counters["bytes"] = benchmark::Counter(products * gemm_bytes<float>(s.m, s.n, s.k, false),
+                                               benchmark::Counter::kIsRate);
+}
+
+const bool registered = [] {
+  const Transpose no = Transpose::no;
+  const Transpose yes = Transpose::yes;
+  const std::vector<Shape> shapes{{2048, 2048, 2048, no, no},  {512, 512, 512, no, no},
+                                  {128, 128, 784, no, no},     {784, 128, 128, yes, no},
+                                  {128, 128, 128, no, yes},    {128, 10, 128, no, no},
+                                  {128, 128, 10, no, yes},     {128, 10, 128, yes, no},
+                                  {2048, 2048, 2048, no, yes}, {32, 32, 32, no, no}};
+  std::vector<std::pair<std::string, Library>> libraries{
+      {"chains", Library::chains}, {"onednn", Library::onednn}, {"eigen", Library::eigen}};
+#if defined(TANDEM_BENCH_BLIS)
+  libraries.insert(libraries.begin() + 2, {"blis", Library::blis});
+#endif
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  for (const int threads : cores > 1 ? std::vector<int>{1, cores} : std::vector<int>{1}) {
+    for (const Shape& s : shapes) {
+      for (const auto& [name, library] : libraries) {
+        const std::string title = "sgemm/" + std::to_string(s.m) + "x" + std::to_string(s.n) + "x" +
+                                  std::to_string(s.k) + (s.ta == yes ? "/T" : "/N") +
+                                  (s.tb == yes ? "T/" : "N/") + name +
+                                  "/threads:" + std::to_string(threads);
+        auto* b = benchmark::RegisterBenchmark(title.c_str(), product, library, s, threads);
+        // One thread: its processor time, which other work on the machine distorts less.
+        if (threads > 1) b->UseRealTime();
+      }
+    }
+  }
+  return true;
+}();
+
+}  // namespace
+}  // namespace tandem

@@ -1,0 +1,273 @@
+#include "core/linear/least_squares.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "core/linear/least_squares_steps.hpp"
+#include "core/linear/rows.hpp"
+#include "core/steps.hpp"
+#include "tandem/core/error.hpp"
+
+namespace tandem {
+namespace {
+
+// A dense column-major matrix of doubles on the host, small.
+struct Columns {
+  Columns(Index row_count, Index col_count)
+      : rows(row_count),
+        cols(col_count),
+        values(static_cast<std::size_t>(row_count * col_count), 0.0) {}
+  double* operator[](Index j) { return values.data() + j * rows; }
+  Index rows;
+  Index cols;
+  std::vector<double> values;
+};
+
+double dot(const double* a, const double* b, Index begin, Index end) {
+  double sum = 0;
+  for (Index i = begin; i < end; ++i) sum = std::fma(a[i], b[i], sum);
+  return sum;
+}
+
+// The reflection that turns v[begin..end) into (±length, 0, ...): v is kept as its direction,
+// scaled so that H = I − factor·v·vᵀ; returns the new first element, 0 where v is zero.
+struct Reflection {
+  double head = 0;    // the new element
+  double factor = 0;  // 0: the identity
+};
+Reflection reflection(double* v, Index begin, Index end) {
+  double largest = 0;
+  for (Index i = begin; i < end; ++i) largest = std::max(largest, std::abs(v[i]));
+  if (largest == 0) return {};
+  const double length = std::sqrt(dot(v, v, begin, end));
+  if (length == 0) return {};
+  const double head = v[begin] + std::copysign(length, v[begin]);
+  const double new_head = -std::copysign(length, v[begin]);
+  v[begin] = head;
+  return {new_head, 1 / (length * std::abs(head))};
+}
+void reflect(const Reflection& h, const double* v, double* x, Index begin, Index end) {
+  const double f = dot(v, x, begin, end) * h.factor;
+  for (Index i = begin; i < end; ++i) x[i] = std::fma(-f, v[i], x[i]);
+}
+
+}  // namespace
+
+Index solve_triangle(Index n, std::vector<double> triangle, std::vector<double> c,
+                     const std::vector<double>& scale, const std::vector<bool>& zero,
+                     double tolerance, std::vector<double>& w, double& residual2) {
+  // In the variables v_j = w_j·scale_j, and with columns of length 1 while pivots are chosen: the
+  // rank must not depend on units.
+  Columns a(n, n);
+  std::vector<double> length(static_cast<std::size_t>(n), 0.0);
+  for (Index j = 0; j < n; ++j) {
+    const auto at = static_cast<std::size_t>(j);
+    if (zero[at]) continue;
+    for (Index i = 0; i <= j; ++i) a[j][i] = triangle[static_cast<std::size_t>(i * n + j)];
+    length[at] = std::sqrt(dot(a[j], a[j], 0, n));
+    if (length[at] == 0) continue;
+    for (Index i = 0; i <= j; ++i) a[j][i] /= length[at];
+  }
+  std::vector<Index> order(static_cast<std::size_t>(n));
+  std::iota(order.begin(), order.end(), Index{0});
+  Index rank = 0;
+  Columns reduced(n, n);  // the pivoted factor: column k holds what column order[k] became
+  for (; rank < n; ++rank) {
+    // The longest remainder, recomputed so that no cancellation decides; ties to the lowest column.
+    Index best = -1;
+    double longest = tolerance * tolerance;
+    for (Index k = rank; k < n; ++k) {
+      const double* column = a[order[static_cast<std::size_t>(k)]];
+      const double square = dot(column, column, rank, n);
+      if (square > longest ||
+          (best >= 0 && square == longest &&
+           order[static_cast<std::size_t>(k)] < order[static_cast<std::size_t>(best)])) {
+        longest = square;
+        best = k;
+      }
+    }
+    if (best < 0) break;
+    std::swap(order[static_cast<std::size_t>(rank)], order[static_cast<std::size_t>(best)]);
+    double* pivot = a[order[static_cast<std::size_t>(rank)]];
+    const Reflection h = reflection(pivot, rank, n);
+    for (Index k = rank + 1; k < n; ++k) {
+      reflect(h, pivot, a[order[static_cast<std::size_t>(k)]], rank, n);
+    }
+    reflect(h, pivot, c.data(), rank, n);
+    pivot[rank] = h.head;
+    std::fill(pivot + rank + 1, pivot + n, 0.0);
+  }
+  residual2 = dot(c.data(), c.data(), rank, n);
+  // rank equations in n unknowns v: row i is a(i, order[k])·length / scale.
+  Columns rows(n, std::max<Index>(rank, 1));  // column i: equation i, indexed by position k
+  for (Index k = 0; k < n; ++k) {
+    const Index j = order[static_cast<std::size_t>(k)];
+    const auto at = static_cast<std::size_t>(j);
+    const double back = length[at] / (scale[at] > 0 ? scale[at] : 1.0);
+    for (Index i = 0; i < std::min(rank, k + 1); ++i) rows[i][k] = a[j][i] * back;
+  }
+  std::vector<double> v(static_cast<std::size_t>(n), 0.0);
+  if (rank == n) {
+    for (Index i = n - 1; i >= 0; --i) {
+      double sum = c[static_cast<std::size_t>(i)];
+      for (Index k = i + 1; k < n; ++k) {
+        sum = std::fma(-rows[i][k], v[static_cast<std::size_t>(k)], sum);
+      }
+      v[static_cast<std::size_t>(i)] = sum / rows[i][i];
+    }
+  } else {
+    // The shortest v with E·v = c, E rank × n of full rank: Eᵀ = Q·L with L lower... solved as
+    // Lᵀ·u = c by forward substitution, v = Q·u.
+    std::vector<Reflection> reflections(static_cast<std::size_t>(rank));
+    std::vector<double> heads(static_cast<std::size_t>(rank));
+    for (Index i = 0; i < rank; ++i) {
+      const Reflection h = reflection(rows[i], i, n);
+      reflections[static_cast<std::size_t>(i)] = h;
+      heads[static_cast<std::size_t>(i)] = h.head;
+      for (Index k = i + 1; k < rank; ++k) reflect(h, rows[i], rows[k], i, n);
+    }
+    for (Index i = 0; i < rank; ++i) {
+      double sum = c[static_cast<std::size_t>(i)];
+      for (Index k = 0; k < i; ++k) {
+        sum = std::fma(-rows[i][k], v[static_cast<std::size_t>(k)], sum);
+      }
+      v[static_cast<std::size_t>(i)] = sum / heads[static_cast<std::size_t>(i)];
+    }
+    for (Index i = rank - 1; i >= 0; --i) {
+      reflect(reflections[static_cast<std::size_t>(i)], rows[i], v.data(), i, n);
+    }
+  }
+  w.assign(static_cast<std::size_t>(n), 0.0);
+  for (Index k = 0; k < n; ++k) {
+    const auto at = static_cast<std::size_t>(order[static_cast<std::size_t>(k)]);
+    if (length[at] > 0) {
+      w[at] = v[static_cast<std::size_t>(k)] / (scale[at] > 0 ? scale[at] : 1.0);
+    }
+  }
+  return rank;
+}
+
+template <Real T>
+LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProblem& problem,
+                                         const Dataset<T>& data) {
+  const Index n = data.rows();
+  const Index d = data.cols();
+  const Index first = problem.intercept ? 1 : 0;  // column of the first feature
+  const Index p = least_squares_columns(d, problem.intercept);
+  const Index group = least_squares_group(p);
+  const Index groups = (n + group - 1) / group;
+  const auto steps = make_steps<LeastSquaresSteps, T>(engine);
+
+  // One slot more than groups: the penalty's rows.
+  Buffer<double> factors(engine, (groups + 1) * p * p);
+  // The data goes through the engine in chunks of whole groups, of about 8 MB.
+  constexpr Index chunk_bytes = Index{8} << 20;
+  const Index row_bytes = std::max<Index>(1, d) * static_cast<Index>(sizeof(T));
+  const Index chunk = std::min(std::max<Index>(1, chunk_bytes / row_bytes / group), groups) * group;
+  RowMajorRows<T> rows{chunk, d, Buffer<T>(engine, chunk * d), Buffer<T>(engine, chunk),
+                       Buffer<T>(engine, data.has_weights() ? chunk : 0)};
+  for (Index begin = 0; begin < n; begin += chunk) {
+    const Index count = std::min(chunk, n - begin);
+    upload_rows(engine, data, begin, count, rows);
+    steps->factor(rows, count, problem.intercept, begin / group, factors);
+  }
+  steps->merge(groups, p, factors);
+  // Only the merged factor leaves the engine.
+  Buffer<double> pair(engine, 2 * p * p);
+  pair.fill_zero();
+  engine.copy_within(pair.data(), factors.data(), static_cast<std::size_t>(p * p) * sizeof(double));
+  std::vector<double> r = pair.to_host();
+
+  // Column j of the triangle below the row of the intercept is the centred feature.
+  const auto at = [&](Index i, Index j) { return r[static_cast<std::size_t>(i * p + j)]; };
+  double total_weight = 0;
+  if (data.has_weights()) {
+    total_weight = long_sum(n, [&](Index i) { return data.weights[static_cast<std::size_t>(i)]; });
+  } else {
+    total_weight = static_cast<double>(n);
+  }
+  std::vector<double> deviation(static_cast<std::size_t>(d));
+  std::vector<bool> constant(static_cast<std::size_t>(d));
+  for (Index j = 0; j < d; ++j) {
+    const Index column = first + j;
+    double centred = 0;
+    for (Index i = first; i <= column; ++i)
+      centred = std::fma(at(i, column), at(i, column), centred);
+    const double whole =
+        problem.intercept ? std::fma(at(0, column), at(0, column), centred) : centred;
+    if (!std::isfinite(whole)) {
+      require_finite(data, true);
+      throw NumericalError(data.source + ": the squares of column " +
+                           data.columns[static_cast<std::size_t>(j)].name +
+                           " exceed the range of double precision; scale the features");
+    }
+    deviation[static_cast<std::size_t>(j)] = std::sqrt(centred / total_weight);
+    // What remains of a constant column after centring is rounding.
+    constexpr double rounding = 1e-12;
+    constant[static_cast<std::size_t>(j)] = !(centred > rounding * rounding * whole);
+  }
+  std::vector<double> scale(static_cast<std::size_t>(d), 1.0);
+  if (problem.standardise) {
+    for (std::size_t j = 0; j < scale.size(); ++j) {
+      if (!constant[j]) scale[j] = deviation[j];
+    }
+  }
+  if (problem.l2 > 0) {
+    // √(W·l2)·s_j·w_j ≈ 0: one more row per feature.
+    for (Index j = 0; j < d; ++j) {
+      if (constant[static_cast<std::size_t>(j)]) continue;
+      r[static_cast<std::size_t>(p * p + (first + j) * (p + 1))] =
+          std::sqrt(total_weight * problem.l2) * scale[static_cast<std::size_t>(j)];
+    }
+    pair.upload(r);
+    steps->merge(2, p, pair);
+    r = pair.to_host();
+  }
+
+  std::vector<double> triangle(static_cast<std::size_t>(d * d), 0.0);
+  std::vector<double> c(static_cast<std::size_t>(d));
+  for (Index i = 0; i < d; ++i) {
+    for (Index j = i; j < d; ++j) {
+      triangle[static_cast<std::size_t>(i * d + j)] = at(first + i, first + j);
+    }
+    c[static_cast<std::size_t>(i)] = at(first + i, p - 1);
+  }
+  LeastSquaresSolution solution;
+  double residual2 = 0;
+  // Dependent columns of floats agree to a few roundings of a float only.
+  const double tolerance = std::max(1e-12, 4 * unit_roundoff<T>);
+  solution.rank =
+      solve_triangle(d, triangle, c, scale, constant, tolerance, solution.weights, residual2);
+  residual2 = std::fma(at(p - 1, p - 1), at(p - 1, p - 1), residual2);
+  if (problem.intercept) {
+    double sum = at(0, p - 1);
+    for (Index j = 0; j < d; ++j) {
+      sum = std::fma(-at(0, first + j), solution.weights[static_cast<std::size_t>(j)], sum);
+    }
+    solution.intercept = sum / at(0, 0);
+  }
+  bool finite = std::isfinite(solution.intercept) && std::isfinite(residual2);
+  double penalty = 0;
+  for (std::size_t j = 0; j < scale.size(); ++j) {
+    finite = finite && std::isfinite(solution.weights[j]);
+    const double v = solution.weights[j] * scale[j];
+    penalty = std::fma(v, v, penalty);
+  }
+  if (!finite) {
+    require_finite(data, true);
+    throw NumericalError(data.source +
+                         ": the solution exceeds the range of double precision; scale the data");
+  }
+  // With penalty rows the residual of the triangle contains W·l2·Σ v².
+  solution.cost = 0.5 * residual2 / total_weight;
+  solution.mean_square = std::max(0.0, residual2 / total_weight - problem.l2 * penalty);
+  return solution;
+}
+
+template LeastSquaresSolution solve_least_squares(Engine&, const LeastSquaresProblem&,
+                                                  const Dataset<float>&);
+template LeastSquaresSolution solve_least_squares(Engine&, const LeastSquaresProblem&,
+                                                  const Dataset<double>&);
+
+}  // namespace tandem

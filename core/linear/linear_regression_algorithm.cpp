@@ -1,0 +1,51 @@
+#include "tandem/linear/linear_regression.hpp"
+
+namespace tandem {
+namespace {
+
+class LinearRegressionAlgorithm final : public Algorithm {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "linear-regression"; }
+  [[nodiscard]] std::string_view summary() const override {
+    return "Fits a weighted sum of the features to a number by least squares";
+  }
+  [[nodiscard]] Task task(const Dataset<float>& /*data*/) const override {
+    return Task::regression;
+  }
+  [[nodiscard]] Task task(const Dataset<double>& /*data*/) const override {
+    return Task::regression;
+  }
+  void visit_options(OptionVisitor& visitor) override { options_.visit(visitor); }
+  void check_options() const override { options_.check(); }
+  void set_seed(std::uint64_t seed) override { options_.seed = seed; }
+  [[nodiscard]] std::unique_ptr<Model<float>> fit(Engine& engine, const Dataset<float>& train,
+                                                  const Dataset<float>* validation,
+                                                  RunControl& control) const override {
+    return fit_linear_regression(engine, options_, train, validation, control);
+  }
+  [[nodiscard]] std::unique_ptr<Model<double>> fit(Engine& engine, const Dataset<double>& train,
+                                                   const Dataset<double>* validation,
+                                                   RunControl& control) const override {
+    return fit_linear_regression(engine, options_, train, validation, control);
+  }
+  [[nodiscard]] std::unique_ptr<Model<float>> load(const Archive& archive,
+                                                   std::type_identity<float>) const override {
+    return LinearRegressionModel<float>::load(archive);
+  }
+  [[nodiscard]] std::unique_ptr<Model<double>> load(const Archive& archive,
+                                                    std::type_identity<double>) const override {
+    return LinearRegressionModel<double>::load(archive);
+  }
+
+ private:
+  LinearRegressionOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Algorithm> make_linear_regression_algorithm();
+std::unique_ptr<Algorithm> make_linear_regression_algorithm() {
+  return std::make_unique<LinearRegressionAlgorithm>();
+}
+
+}  // namespace tandem

@@ -1,0 +1,114 @@
+// What an engine does for models whose outputs are weighted sums of the features: linear and
+// logistic regression trained by gradients.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "tandem/core/buffer.hpp"
+#include "tandem/core/numerics.hpp"
+#include "tandem/core/random_permutation.hpp"
+
+namespace tandem {
+
+// Per row, of the outputs z and the target y:
+//   squared   ½·(z − y)², one output
+//   logistic  ln(1 + exp(m)), m = (1 − 2y)·z, y 0 or 1, one output
+//   softmax   ln Σ_k exp(z_k) − z_y, one output per class, y = 0, 1, ...
+enum class LinearLoss { squared, logistic, softmax };
+
+// Rows laid out so that neighbouring rows are neighbours in memory for every feature, and a block
+// of rows is one piece of memory: element (row i, feature j) stands at
+//   ((i / sum_block)·features + j)·sum_block + i mod sum_block.
+// x, target and weights are padded with zeros to whole blocks. Weights may be empty: 1 each.
+template <Real T>
+struct PackedRows {
+  PackedRows() = default;
+  PackedRows(Engine& engine, Index row_count, Index feature_count, bool weighted)
+      : rows(row_count),
+        features(feature_count),
+        x(engine, blocks(row_count) * sum_block * feature_count),
+        target(engine, blocks(row_count) * sum_block),
+        weights(engine, weighted ? blocks(row_count) * sum_block : 0) {}
+  [[nodiscard]] static Index blocks(Index rows) noexcept {
+    return (rows + sum_block - 1) / sum_block;
+  }
+
+  Index rows = 0;
+  Index features = 0;
+  Buffer<T> x;
+  Buffer<T> target;
+  Buffer<T> weights;
+};
+
+// The same rows as they came: row-major features.
+template <Real T>
+struct RowMajorRows {
+  Index rows = 0;
+  Index features = 0;
+  Buffer<T> x;
+  Buffer<T> target;   // may be empty
+  Buffer<T> weights;  // may be empty
+};
+
+// Bytes that one pass over n rows of d features must move, and its operations for K outputs: an
+// fma counts two, an exponential or logarithm twenty.
+struct LinearPassCost {
+  double bytes = 0;
+  double flops = 0;
+};
+[[nodiscard]] constexpr LinearPassCost linear_pass_cost(LinearLoss loss, Index rows, Index features,
+                                                        Index outputs, std::size_t element) {
+  const auto n = static_cast<double>(rows);
+  const auto d = static_cast<double>(features);
+  const auto k = static_cast<double>(outputs);
+  const double per_output = loss == LinearLoss::squared ? 4 : 44;
+  return {n * (d + 1) * static_cast<double>(element), n * k * (4 * d + per_output)};
+}
+
+template <Real T>
+class LinearSteps {
+ public:
+  virtual ~LinearSteps() = default;
+  static constexpr std::string_view name = "linear";
+  [[nodiscard]] static std::unique_ptr<LinearSteps> make_reference(Engine& engine);
+  [[nodiscard]] static std::unique_ptr<LinearSteps> make_cpu(Engine& engine);
+
+  // The first `count` rows of `from` become the rows at .. at + count − 1 of `to`; `at` is a
+  // multiple of sum_block. Targets and weights go along where both sides have them. What is behind
+  // the rows in the last block touched becomes zero. Enqueues.
+  virtual void pack(const RowMajorRows<T>& from, Index count, Index at, PackedRows<T>& to) = 0;
+
+  // The rows order(first) .. order(first + count − 1) of `from` become the rows of `batch`, whose
+  // buffers hold at least count rows; what is behind them in the last block becomes zero.
+  // Enqueues.
+  virtual void gather(const RowMajorRows<T>& from, const RandomPermutation& order, Index first,
+                      Index count, PackedRows<T>& batch) = 0;
+
+  // Weighted moments of the features 0 .. d − 1 and of the target, d: moments[j] is the mean,
+  // moments[d + 1 + j] the root of the mean squared deviation from it, moments[2d + 2] the total
+  // weight. Long sums of double terms; the mean first, then the deviations. Enqueues.
+  virtual void moments(const PackedRows<T>& rows, Buffer<double>& moments) = 0;
+
+  // x_ij ← T((x_ij − centre[j])·factor[j]), in double, and the target as column d. Enqueues.
+  virtual void standardise(const Buffer<double>& centre, const Buffer<double>& factor,
+                           PackedRows<T>& rows) = 0;
+
+  // One pass: cost[0] += Σ_i w_i·loss_i, and, unless gradient is empty, gradient ← factor times the
+  // gradient of that sum. parameters and gradient: outputs × features weights, then one intercept
+  // per output; without `intercept` the latter's gradients are 0.
+  //
+  // cpu and cuda: weights and intercepts are rounded to T; z is the chain in T that starts with the
+  // intercept and adds features in ascending order by fma; losses and residuals are computed in T
+  // as the implementation states; with q_i = w_i·r_i in double, gradients are long sums of
+  // q_i·x_ij, each added to its lane by fma. Enqueues.
+  virtual void pass(LinearLoss loss, const PackedRows<T>& rows, Index outputs, bool intercept,
+                    const Buffer<double>& parameters, double factor, Buffer<double>& gradient,
+                    Buffer<double>& cost) = 0;
+
+  // Row-major rows × columns results: squared: z; logistic: 1 − p and p; softmax: p_k. Enqueues.
+  virtual void predict(LinearLoss loss, const PackedRows<T>& rows, Index outputs,
+                       const Buffer<double>& parameters, Buffer<T>& results) = 0;
+};
+
+}  // namespace tandem

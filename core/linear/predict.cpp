@@ -1,0 +1,60 @@
+#include "core/linear/predict.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "core/steps.hpp"
+#include "tandem/core/error.hpp"
+
+namespace tandem {
+
+template <Real T>
+std::vector<T> predict_linear(Engine& engine, LinearLoss loss, Index outputs, Index features,
+                              const std::vector<double>& parameters, MatrixView<const T> x,
+                              std::string_view model) {
+  if (x.cols != features) {
+    throw InputError("the " + std::string(model) + " model was trained on " +
+                     std::to_string(features) + " features but the data has " +
+                     std::to_string(x.cols));
+  }
+  const Index columns = loss == LinearLoss::logistic ? 2 : outputs;
+  const auto steps = make_steps<LinearSteps, T>(engine);
+  const auto model_parameters = to_engine(engine, parameters);
+  constexpr Index chunk_bytes = Index{4} << 20;
+  const Index row_bytes = std::max<Index>(1, features) * static_cast<Index>(sizeof(T));
+  const Index chunk = std::min(std::max<Index>(1, chunk_bytes / row_bytes / sum_block) * sum_block,
+                               PackedRows<T>::blocks(x.rows) * sum_block);
+  std::vector<T> results(static_cast<std::size_t>(x.rows * columns));
+  RowMajorRows<T> rows{chunk, features, Buffer<T>(engine, chunk * features), Buffer<T>(),
+                       Buffer<T>()};
+  PackedRows<T> packed(engine, chunk, features, false);
+  Buffer<T> output(engine, chunk * columns);
+  for (Index begin = 0; begin < x.rows; begin += chunk) {
+    const Index count = std::min(chunk, x.rows - begin);
+    const auto upload = [&](Index at, const T* from, Index values) {
+      engine.copy_from_host(rows.x.data() + at, from, static_cast<std::size_t>(values) * sizeof(T));
+    };
+    if (x.contiguous()) {
+      upload(0, x.data + begin * x.stride, count * features);
+    } else {
+      for (Index i = 0; i < count; ++i) {
+        upload(i * features, x.data + (begin + i) * x.stride, features);
+      }
+    }
+    packed.rows = count;
+    steps->pack(rows, count, 0, packed);
+    steps->predict(loss, packed, outputs, model_parameters, output);
+    engine.copy_to_host(results.data() + begin * columns, output.data(),
+                        static_cast<std::size_t>(count * columns) * sizeof(T));
+  }
+  return results;
+}
+
+template std::vector<float> predict_linear(Engine&, LinearLoss, Index, Index,
+                                           const std::vector<double>&, MatrixView<const float>,
+                                           std::string_view);
+template std::vector<double> predict_linear(Engine&, LinearLoss, Index, Index,
+                                            const std::vector<double>&, MatrixView<const double>,
+                                            std::string_view);
+
+}  // namespace tandem

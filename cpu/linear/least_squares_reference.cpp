@@ -1,0 +1,75 @@
+// The factorisation row by row: Givens rotations, which share no arithmetic with the blocked
+// reflections of the other engines.
+#include <cmath>
+#include <vector>
+
+#include "core/linear/least_squares_steps.hpp"
+
+namespace tandem {
+namespace {
+
+// Rotates `row` into the triangle R, p × p (Golub and Van Loan, §5.1.8 and §6.5.3).
+void rotate_in(std::vector<double>& row, Index p, double* r) {
+  for (Index k = 0; k < p; ++k) {
+    const double b = row[static_cast<std::size_t>(k)];
+    if (b == 0) continue;
+    const double a = r[k * p + k];
+    const double length = std::hypot(a, b);
+    const double cosine = a / length;
+    const double sine = b / length;
+    for (Index j = k; j < p; ++j) {
+      const double upper = r[k * p + j];
+      const double lower = row[static_cast<std::size_t>(j)];
+      r[k * p + j] = cosine * upper + sine * lower;
+      row[static_cast<std::size_t>(j)] = cosine * lower - sine * upper;
+    }
+  }
+}
+
+template <Real T>
+class ReferenceLeastSquares final : public LeastSquaresSteps<T> {
+ public:
+  void factor(const RowMajorRows<T>& rows, Index count, bool intercept, Index first_group,
+              Buffer<double>& factors) override {
+    const Index p = least_squares_columns(rows.features, intercept);
+    const Index group = least_squares_group(p);
+    std::vector<double> row(static_cast<std::size_t>(p));
+    for (Index i = 0; i < count; ++i) {
+      double* r = factors.data() + (first_group + i / group) * p * p;
+      if (i % group == 0) std::fill_n(r, p * p, 0.0);
+      const double scale =
+          rows.weights.empty() ? 1.0 : std::sqrt(static_cast<double>(rows.weights.data()[i]));
+      std::size_t at = 0;
+      if (intercept) row[at++] = scale;
+      for (Index j = 0; j < rows.features; ++j) {
+        row[at++] = scale * static_cast<double>(rows.x.data()[i * rows.features + j]);
+      }
+      row[at] = scale * static_cast<double>(rows.target.data()[i]);
+      rotate_in(row, p, r);
+    }
+  }
+
+  void merge(Index groups, Index p, Buffer<double>& factors) override {
+    std::vector<double> row(static_cast<std::size_t>(p));
+    for (Index g = 1; g < groups; ++g) {
+      for (Index i = 0; i < p; ++i) {
+        const double* from = factors.data() + (g * p + i) * p;
+        row.assign(from, from + p);
+        rotate_in(row, p, factors.data());
+      }
+    }
+  }
+};
+
+}  // namespace
+
+template <Real T>
+std::unique_ptr<LeastSquaresSteps<T>> LeastSquaresSteps<T>::make_reference(Engine& /*engine*/) {
+  return std::make_unique<ReferenceLeastSquares<T>>();
+}
+template std::unique_ptr<LeastSquaresSteps<float>> LeastSquaresSteps<float>::make_reference(
+    Engine&);
+template std::unique_ptr<LeastSquaresSteps<double>> LeastSquaresSteps<double>::make_reference(
+    Engine&);
+
+}  // namespace tandem

@@ -1,0 +1,608 @@
+// One pass over packed rows, block by block: the outputs of a block's rows, their residuals, and
+// the sums for the gradient are made while the block is in cache. SIMD lanes run over rows.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/linear/linear.cpp"
+#include <hwy/foreach_target.h>  // must come before highway.h
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "core/linear/linear_steps.hpp"
+#include "core/parallel.hpp"
+#include "cpu/math-inl.hpp"
+#include "cpu/simd-inl.hpp"
+
+#ifndef TANDEM_CPU_LINEAR_LINEAR_CPP
+#define TANDEM_CPU_LINEAR_LINEAR_CPP
+namespace tandem::cpu {
+
+// One block of packed rows and the model.
+template <class T>
+struct LinearBlock {
+  LinearLoss loss;
+  const T* x;  // features × sum_block
+  const T* target;
+  const T* weights;  // null: 1 each
+  Index rows;
+  Index features;
+  Index outputs;
+  const T* w;  // outputs × features
+  const T* b;  // outputs
+};
+
+// Memory of one thread for one block: z outputs × sum_block, losses and maxima sum_block each,
+// q outputs × sum_block.
+template <class T>
+struct LinearScratch {
+  T* z;
+  T* losses;
+  T* maxima;
+  double* q;
+};
+
+}  // namespace tandem::cpu
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace tandem::cpu::HWY_NAMESPACE {
+namespace {
+
+// Rows are processed in whole groups of sum_lanes; the rows past the end are zero.
+constexpr Index padded(Index rows) { return (rows + sum_lanes - 1) / sum_lanes * sum_lanes; }
+
+// As many doubles as a vector holds, from doubles or from floats.
+template <class D64, class T>
+HWY_INLINE hn::Vec<D64> LoadDoubles(D64 d, const T* from) {
+  if constexpr (sizeof(T) == 8) {
+    return hn::LoadU(d, from);
+  } else {
+    return hn::PromoteTo(d, hn::LoadU(hn::Rebind<float, D64>(), from));
+  }
+}
+
+// z_k ← z_k + Σ_c x_c·w_kc for `count` <= 4 neighbouring features, in ascending order.
+template <int count, class T>
+HWY_INLINE void AddFeatures(const T* HWY_RESTRICT x, const T* HWY_RESTRICT w, Index rows,
+                            T* HWY_RESTRICT z) {
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
+  const auto lanes = static_cast<Index>(hn::Lanes(d));
+  V weight[count];
+  for (int c = 0; c < count; ++c) weight[c] = hn::Set(d, w[c]);
+  for (Index i = 0; i < rows; i += lanes) {
+    V sum = hn::LoadU(d, z + i);
+    for (int c = 0; c < count; ++c) {
+      sum = Fma(d, hn::LoadU(d, x + c * sum_block + i), weight[c], sum);
+    }
+    hn::StoreU(sum, d, z + i);
+  }
+}
+
+template <class T>
+void Outputs(const LinearBlock<T>& block, T* z) {
+  const Index rows = padded(block.rows);
+  for (Index k = 0; k < block.outputs; ++k) std::fill_n(z + k * sum_block, rows, block.b[k]);
+  Index j = 0;
+  for (; j + 4 <= block.features; j += 4) {
+    for (Index k = 0; k < block.outputs; ++k) {
+      AddFeatures<4>(block.x + j * sum_block, block.w + k * block.features + j, rows,
+                     z + k * sum_block);
+    }
+  }
+  for (; j < block.features; ++j) {
+    for (Index k = 0; k < block.outputs; ++k) {
+      AddFeatures<1>(block.x + j * sum_block, block.w + k * block.features + j, rows,
+                     z + k * sum_block);
+    }
+  }
+}
+
+// z becomes the residual; losses (not for squared) the loss of each row.
+template <class T>
+void Residuals(const LinearBlock<T>& block, const LinearScratch<T>& scratch) {
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
+  const auto lanes = static_cast<Index>(hn::Lanes(d));
+  const Index rows = padded(block.rows);
+  const V zero = hn::Zero(d);
+  const V one = hn::Set(d, T{1});
+  T* z = scratch.z;
+  switch (block.loss) {
+    case LinearLoss::squared:
+      for (Index i = 0; i < rows; i += lanes) {
+        hn::StoreU(hn::Sub(hn::LoadU(d, z + i), hn::LoadU(d, block.target + i)), d, z + i);
+      }
+      break;
+    case LinearLoss::logistic:
+      // With e = exp(−|m|): loss = max(m, 0) + ln(1 + e), residual (1 − 2y)·(m >= 0 ? 1 : e)/(1 +
+      // e).
+      for (Index i = 0; i < rows; i += lanes) {
+        const V y = hn::LoadU(d, block.target + i);
+        const V sign = hn::Sub(one, hn::Add(y, y));
+        const V m = hn::Mul(sign, hn::LoadU(d, z + i));
+        const V e = Exp(d, hn::Neg(hn::Abs(m)));
+        const auto wrong = hn::Ge(m, zero);
+        // max(m, 0) by a selection that keeps a NaN.
+        const V positive = hn::IfThenElse(hn::Lt(m, zero), zero, m);
+        hn::StoreU(hn::Add(positive, Log1p(d, e)), d, scratch.losses + i);
+        const V share = hn::Div(hn::IfThenElse(wrong, one, e), hn::Add(one, e));
+        hn::StoreU(hn::Mul(sign, share), d, z + i);
+      }
+      break;
+    case LinearLoss::softmax:
+      for (Index i = 0; i < rows; i += lanes) {
+        const V y = hn::LoadU(d, block.target + i);
+        V largest = hn::LoadU(d, z + i);
+        V own = largest;
+        for (Index k = 1; k < block.outputs; ++k) {
+          const V value = hn::LoadU(d, z + k * sum_block + i);
+          largest = hn::IfThenElse(hn::Lt(value, largest), largest, value);
+          own = hn::IfThenElse(hn::Eq(y, hn::Set(d, static_cast<T>(k))), value, own);
+        }
+        V sum = zero;
+        for (Index k = 0; k < block.outputs; ++k) {
+          const V e = Exp(d, hn::Sub(hn::LoadU(d, z + k * sum_block + i), largest));
+          sum = hn::Add(sum, e);
+          hn::StoreU(e, d, z + k * sum_block + i);
+        }
+        hn::StoreU(hn::Sub(Log(d, sum), hn::Sub(own, largest)), d, scratch.losses + i);
+        for (Index k = 0; k < block.outputs; ++k) {
+          const V p = hn::Div(hn::LoadU(d, z + k * sum_block + i), sum);
+          const auto is_own = hn::Eq(y, hn::Set(d, static_cast<T>(k)));
+          hn::StoreU(hn::IfThenElse(is_own, hn::Sub(p, one), p), d, z + k * sum_block + i);
+        }
+      }
+      break;
+  }
+  for (Index k = 0; k < block.outputs; ++k) {
+    std::fill(z + k * sum_block + block.rows, z + k * sum_block + rows, T{0});
+  }
+  std::fill(scratch.losses + block.rows, scratch.losses + rows, T{0});
+}
+
+// q ← w·r in double; returns the block's cost.
+template <class T>
+double WeightedResiduals(const LinearBlock<T>& block, const LinearScratch<T>& scratch) {
+  const hn::ScalableTag<double> d;
+  using V = hn::Vec<decltype(d)>;
+  constexpr Index lanes = static_cast<Index>(hn::MaxLanes(d));
+  constexpr Index parts = sum_lanes / lanes;
+  const Index rows = padded(block.rows);
+  V cost[parts];
+  for (Index v = 0; v < parts; ++v) cost[v] = hn::Zero(d);
+  const V half = hn::Set(d, 0.5);
+  const V one = hn::Set(d, 1.0);
+  for (Index k = 0; k < block.outputs; ++k) {
+    const T* r = scratch.z + k * sum_block;
+    double* q = scratch.q + k * sum_block;
+    for (Index i = 0; i < rows; i += sum_lanes) {
+      for (Index v = 0; v < parts; ++v) {
+        const Index at = i + v * lanes;
+        const V residual = LoadDoubles(d, r + at);
+        const V weight = block.weights == nullptr ? one : LoadDoubles(d, block.weights + at);
+        const V product = hn::Mul(weight, residual);
+        hn::StoreU(product, d, q + at);
+        if (k > 0) continue;
+        if (block.loss == LinearLoss::squared) {
+          cost[v] = Fma(d, hn::Mul(half, residual), product, cost[v]);
+        } else {
+          cost[v] = Fma(d, weight, LoadDoubles(d, scratch.losses + at), cost[v]);
+        }
+      }
+    }
+  }
+  HWY_ALIGN double lane[sum_lanes];
+  for (Index v = 0; v < parts; ++v) hn::StoreU(cost[v], d, lane + v * lanes);
+  return add_lanes(lane);
+}
+
+// sums[k] ← Σ_i q_ki·x_i for `classes` neighbouring outputs, `stride` apart in sums.
+template <int classes, class T>
+HWY_INLINE void ColumnSums(const T* HWY_RESTRICT x, const double* HWY_RESTRICT q, Index rows,
+                           double* HWY_RESTRICT sums, Index stride) {
+  const hn::ScalableTag<double> d;
+  using V = hn::Vec<decltype(d)>;
+  constexpr Index lanes = static_cast<Index>(hn::MaxLanes(d));
+  constexpr Index parts = sum_lanes / lanes;
+  V acc[classes][parts];
+  for (int k = 0; k < classes; ++k) {
+    for (Index v = 0; v < parts; ++v) acc[k][v] = hn::Zero(d);
+  }
+  for (Index i = 0; i < rows; i += sum_lanes) {
+    for (Index v = 0; v < parts; ++v) {
+      const V value = LoadDoubles(d, x + i + v * lanes);
+      for (int k = 0; k < classes; ++k) {
+        acc[k][v] = Fma(d, hn::LoadU(d, q + k * sum_block + i + v * lanes), value, acc[k][v]);
+      }
+    }
+  }
+  HWY_ALIGN double lane[sum_lanes];
+  for (int k = 0; k < classes; ++k) {
+    for (Index v = 0; v < parts; ++v) hn::StoreU(acc[k][v], d, lane + v * lanes);
+    sums[k * stride] = add_lanes(lane);
+  }
+}
+
+// sums: outputs × features weights, outputs intercepts, cost.
+template <class T>
+void PassBlock(const LinearBlock<T>& block, const LinearScratch<T>& scratch, bool gradient,
+               double* sums) {
+  Outputs(block, scratch.z);
+  Residuals(block, scratch);
+  const Index d = block.features;
+  const Index rows = padded(block.rows);
+  sums[block.outputs * (d + 1)] = WeightedResiduals(block, scratch);
+  if (!gradient) return;
+  for (Index j = 0; j < d; ++j) {
+    const T* x = block.x + j * sum_block;
+    Index k = 0;
+    for (; k + 2 <= block.outputs; k += 2) {
+      ColumnSums<2>(x, scratch.q + k * sum_block, rows, sums + k * d + j, d);
+    }
+    if (k < block.outputs) {
+      ColumnSums<1>(x, scratch.q + k * sum_block, rows, sums + k * d + j, d);
+    }
+  }
+  for (Index k = 0; k < block.outputs; ++k) {
+    const double* q = scratch.q + k * sum_block;
+    double lane[sum_lanes] = {};
+    for (Index i = 0; i < rows; ++i) lane[i % sum_lanes] += q[i];
+    sums[block.outputs * d + k] = add_lanes(lane);
+  }
+}
+
+// results: rows × columns of predictions.
+template <class T>
+void PredictBlock(const LinearBlock<T>& block, const LinearScratch<T>& scratch, T* results) {
+  const hn::ScalableTag<T> d;
+  using V = hn::Vec<decltype(d)>;
+  const auto lanes = static_cast<Index>(hn::Lanes(d));
+  const Index rows = padded(block.rows);
+  T* z = scratch.z;
+  Outputs(block, z);
+  if (block.loss == LinearLoss::squared) {
+    std::copy_n(z, block.rows, results);
+    return;
+  }
+  if (block.loss == LinearLoss::logistic) {
+    for (Index i = 0; i < rows; i += lanes) {
+      const V value = hn::LoadU(d, z + i);
+      hn::StoreU(Sigmoid(d, value), d, z + i);
+      hn::StoreU(Sigmoid(d, hn::Neg(value)), d, scratch.losses + i);
+    }
+    for (Index i = 0; i < block.rows; ++i) {
+      results[2 * i] = scratch.losses[i];
+      results[2 * i + 1] = z[i];
+    }
+    return;
+  }
+  for (Index i = 0; i < rows; i += lanes) {
+    V largest = hn::LoadU(d, z + i);
+    for (Index k = 1; k < block.outputs; ++k) {
+      const V value = hn::LoadU(d, z + k * sum_block + i);
+      largest = hn::IfThenElse(hn::Lt(value, largest), largest, value);
+    }
+    V sum = hn::Zero(d);
+    for (Index k = 0; k < block.outputs; ++k) {
+      const V e = Exp(d, hn::Sub(hn::LoadU(d, z + k * sum_block + i), largest));
+      sum = hn::Add(sum, e);
+      hn::StoreU(e, d, z + k * sum_block + i);
+    }
+    for (Index k = 0; k < block.outputs; ++k) {
+      hn::StoreU(hn::Div(hn::LoadU(d, z + k * sum_block + i), sum), d, z + k * sum_block + i);
+    }
+  }
+  for (Index i = 0; i < block.rows; ++i) {
+    for (Index k = 0; k < block.outputs; ++k) {
+      results[i * block.outputs + k] = z[k * sum_block + i];
+    }
+  }
+}
+
+// The long sums, over one block, of w, w·x and w·(x − centre)²: of w where x is null.
+template <class T>
+void MomentBlock(const T* x, const T* weights, Index rows, double centre, bool squares,
+                 double* sum) {
+  const hn::ScalableTag<double> d;
+  using V = hn::Vec<decltype(d)>;
+  constexpr Index lanes = static_cast<Index>(hn::MaxLanes(d));
+  constexpr Index parts = sum_lanes / lanes;
+  V acc[parts];
+  for (Index v = 0; v < parts; ++v) acc[v] = hn::Zero(d);
+  const V middle = hn::Set(d, centre);
+  const Index whole = rows / sum_lanes * sum_lanes;
+  for (Index i = 0; i < whole; i += sum_lanes) {
+    for (Index v = 0; v < parts; ++v) {
+      const Index at = i + v * lanes;
+      V term = hn::Sub(LoadDoubles(d, x + at), middle);
+      if (squares) term = hn::Mul(term, term);
+      if (weights != nullptr) term = hn::Mul(LoadDoubles(d, weights + at), term);
+      acc[v] = hn::Add(acc[v], term);
+    }
+  }
+  HWY_ALIGN double lane[sum_lanes];
+  for (Index v = 0; v < parts; ++v) hn::StoreU(acc[v], d, lane + v * lanes);
+  for (Index i = whole; i < rows; ++i) {
+    double term = static_cast<double>(x[i]) - centre;
+    if (squares) term = term * term;
+    if (weights != nullptr) term = static_cast<double>(weights[i]) * term;
+    lane[i - whole] += term;
+  }
+  *sum = add_lanes(lane);
+}
+
+#define TANDEM_INSTANTIATE(T, Name)                                                             \
+  void PassBlock##Name(const LinearBlock<T>& block, const LinearScratch<T>& scratch,            \
+                       bool gradient, double* sums) {                                           \
+    PassBlock(block, scratch, gradient, sums);                                                  \
+  }                                                                                             \
+  void PredictBlock##Name(const LinearBlock<T>& block, const LinearScratch<T>& scratch,         \
+                          T* results) {                                                         \
+    PredictBlock(block, scratch, results);                                                      \
+  }                                                                                             \
+  void MomentBlock##Name(const T* x, const T* weights, Index rows, double centre, bool squares, \
+                         double* sum) {                                                         \
+    MomentBlock(x, weights, rows, centre, squares, sum);                                        \
+  }
+TANDEM_INSTANTIATE(float, Float)
+TANDEM_INSTANTIATE(double, Double)
+#undef TANDEM_INSTANTIATE
+
+}  // namespace
+}  // namespace tandem::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace tandem {
+namespace cpu {
+namespace {
+HWY_EXPORT(PassBlockFloat);
+HWY_EXPORT(PassBlockDouble);
+HWY_EXPORT(PredictBlockFloat);
+HWY_EXPORT(PredictBlockDouble);
+HWY_EXPORT(MomentBlockFloat);
+HWY_EXPORT(MomentBlockDouble);
+
+template <class T>
+void pass_block(const LinearBlock<T>& block, const LinearScratch<T>& scratch, bool gradient,
+                double* sums) {
+  if constexpr (sizeof(T) == 4) {
+    HWY_DYNAMIC_DISPATCH(PassBlockFloat)(block, scratch, gradient, sums);
+  } else {
+    HWY_DYNAMIC_DISPATCH(PassBlockDouble)(block, scratch, gradient, sums);
+  }
+}
+template <class T>
+void predict_block(const LinearBlock<T>& block, const LinearScratch<T>& scratch, T* results) {
+  if constexpr (sizeof(T) == 4) {
+    HWY_DYNAMIC_DISPATCH(PredictBlockFloat)(block, scratch, results);
+  } else {
+    HWY_DYNAMIC_DISPATCH(PredictBlockDouble)(block, scratch, results);
+  }
+}
+template <class T>
+double moment_block(const T* x, const T* weights, Index rows, double centre, bool squares) {
+  double sum = 0;
+  if constexpr (sizeof(T) == 4) {
+    HWY_DYNAMIC_DISPATCH(MomentBlockFloat)(x, weights, rows, centre, squares, &sum);
+  } else {
+    HWY_DYNAMIC_DISPATCH(MomentBlockDouble)(x, weights, rows, centre, squares, &sum);
+  }
+  return sum;
+}
+
+// The calling thread's memory for one block, kept from call to call.
+template <class T>
+LinearScratch<T> scratch_for(Index outputs) {
+  thread_local std::vector<double> memory;
+  constexpr Index line = 8;  // doubles in a cache line
+  const Index doubles = outputs * sum_block;
+  const Index reals = (outputs + 2) * sum_block * static_cast<Index>(sizeof(T)) / 8;
+  if (static_cast<Index>(memory.size()) < doubles + reals + line) {
+    memory.resize(static_cast<std::size_t>(doubles + reals + line));
+  }
+  auto address = reinterpret_cast<std::uintptr_t>(memory.data());
+  auto* q = reinterpret_cast<double*>((address + 63) / 64 * 64);
+  T* z = reinterpret_cast<T*>(q + doubles);
+  return {z, z + outputs * sum_block, z + (outputs + 1) * sum_block, q};
+}
+
+}  // namespace
+}  // namespace cpu
+
+namespace {
+
+template <Real T>
+class CpuLinear final : public LinearSteps<T> {
+ public:
+  explicit CpuLinear(Engine& engine) : engine_(engine) {}
+
+  void pack(const RowMajorRows<T>& from, Index count, Index at, PackedRows<T>& to) override {
+    const Index first_block = at / sum_block;
+    parallel_for(engine_.threads(), pieces(count, sum_block), [&](Index b) {
+      const Piece piece = piece_of(count, sum_block, b);
+      fill_block(from, piece.size(), to, first_block + b, [&](Index i) { return piece.begin + i; });
+    });
+  }
+
+  void gather(const RowMajorRows<T>& from, const RandomPermutation& order, Index first, Index count,
+              PackedRows<T>& batch) override {
+    batch.rows = count;
+    parallel_for(engine_.threads(), pieces(count, sum_block), [&](Index b) {
+      const Piece piece = piece_of(count, sum_block, b);
+      fill_block(from, piece.size(), batch, b,
+                 [&](Index i) { return order(first + piece.begin + i); });
+    });
+  }
+
+  void moments(const PackedRows<T>& rows, Buffer<double>& moments) override {
+    const Index d = rows.features;
+    const Index blocks = PackedRows<T>::blocks(rows.rows);
+    std::vector<double> weight_of_block(static_cast<std::size_t>(blocks));
+    if (rows.weights.empty()) {
+      for (Index b = 0; b < blocks; ++b) {
+        weight_of_block[static_cast<std::size_t>(b)] =
+            static_cast<double>(piece_of(rows.rows, sum_block, b).size());
+      }
+    } else {
+      parallel_for(engine_.threads(), blocks, [&](Index b) {
+        weight_of_block[static_cast<std::size_t>(b)] =
+            cpu::moment_block<T>(rows.weights.data() + b * sum_block, nullptr,
+                                 piece_of(rows.rows, sum_block, b).size(), 0.0, false);
+      });
+    }
+    double total = 0;
+    for (const double weight : weight_of_block) total += weight;
+    std::vector<double> partial(static_cast<std::size_t>(blocks * (d + 1)));
+    std::vector<double> centre(static_cast<std::size_t>(d + 1), 0.0);
+    for (const bool squares : {false, true}) {
+      parallel_for(engine_.threads(), blocks, [&](Index b) {
+        const T* weights = rows.weights.empty() ? nullptr : rows.weights.data() + b * sum_block;
+        for (Index j = 0; j <= d; ++j) {
+          const T* x =
+              j < d ? rows.x.data() + (b * d + j) * sum_block : rows.target.data() + b * sum_block;
+          partial[static_cast<std::size_t>(b * (d + 1) + j)] =
+              cpu::moment_block<T>(x, weights, piece_of(rows.rows, sum_block, b).size(),
+                                   centre[static_cast<std::size_t>(j)], squares);
+        }
+      });
+      for (Index j = 0; j <= d; ++j) {
+        double sum = 0;
+        for (Index b = 0; b < blocks; ++b) {
+          sum += partial[static_cast<std::size_t>(b * (d + 1) + j)];
+        }
+        if (squares) {
+          moments.data()[d + 1 + j] = std::sqrt(sum / total);
+        } else {
+          moments.data()[j] = sum / total;
+          centre[static_cast<std::size_t>(j)] = sum / total;
+        }
+      }
+    }
+    moments.data()[2 * d + 2] = total;
+  }
+
+  void standardise(const Buffer<double>& centre, const Buffer<double>& factor,
+                   PackedRows<T>& rows) override {
+    const Index d = rows.features;
+    parallel_for(engine_.threads(), PackedRows<T>::blocks(rows.rows), [&](Index b) {
+      const Index count = piece_of(rows.rows, sum_block, b).size();
+      for (Index j = 0; j <= d; ++j) {
+        T* x = j < d ? rows.x.data() + (b * d + j) * sum_block : rows.target.data() + b * sum_block;
+        const double middle = centre.data()[j];
+        const double scale = factor.data()[j];
+        for (Index i = 0; i < count; ++i) {
+          x[i] = static_cast<T>((static_cast<double>(x[i]) - middle) * scale);
+        }
+      }
+    });
+  }
+
+  void pass(LinearLoss loss, const PackedRows<T>& rows, Index outputs, bool intercept,
+            const Buffer<double>& parameters, double factor, Buffer<double>& gradient,
+            Buffer<double>& cost) override {
+    const Index d = rows.features;
+    const Index terms = outputs * (d + 1) + 1;
+    const Index blocks = PackedRows<T>::blocks(rows.rows);
+    const std::vector<T> model = rounded(parameters);
+    partial_.resize(static_cast<std::size_t>(blocks * terms));
+    parallel_for(engine_.threads(), blocks, [&](Index b) {
+      cpu::pass_block<T>(block_of(loss, rows, b, outputs, model), cpu::scratch_for<T>(outputs),
+                         !gradient.empty(), partial_.data() + b * terms);
+    });
+    sums_.assign(static_cast<std::size_t>(terms), 0.0);
+    const Index first = gradient.empty() ? terms - 1 : 0;
+    for (Index b = 0; b < blocks; ++b) {
+      const double* part = partial_.data() + b * terms;
+      for (Index t = first; t < terms; ++t) sums_[static_cast<std::size_t>(t)] += part[t];
+    }
+    cost.data()[0] += sums_.back();
+    for (Index t = 0; t < gradient.size(); ++t) {
+      gradient.data()[t] =
+          t < outputs * d || intercept ? factor * sums_[static_cast<std::size_t>(t)] : 0.0;
+    }
+  }
+
+  void predict(LinearLoss loss, const PackedRows<T>& rows, Index outputs,
+               const Buffer<double>& parameters, Buffer<T>& results) override {
+    const Index columns = loss == LinearLoss::logistic ? 2 : outputs;
+    const std::vector<T> model = rounded(parameters);
+    parallel_for(engine_.threads(), PackedRows<T>::blocks(rows.rows), [&](Index b) {
+      cpu::predict_block<T>(block_of(loss, rows, b, outputs, model), cpu::scratch_for<T>(outputs),
+                            results.data() + b * sum_block * columns);
+    });
+  }
+
+ private:
+  static std::vector<T> rounded(const Buffer<double>& parameters) {
+    std::vector<T> model(static_cast<std::size_t>(parameters.size()));
+    for (Index p = 0; p < parameters.size(); ++p) {
+      model[static_cast<std::size_t>(p)] = static_cast<T>(parameters.data()[p]);
+    }
+    return model;
+  }
+
+  static cpu::LinearBlock<T> block_of(LinearLoss loss, const PackedRows<T>& rows, Index b,
+                                      Index outputs, const std::vector<T>& model) {
+    return {loss,
+            rows.x.data() + b * rows.features * sum_block,
+            rows.target.data() + b * sum_block,
+            rows.weights.empty() ? nullptr : rows.weights.data() + b * sum_block,
+            piece_of(rows.rows, sum_block, b).size(),
+            rows.features,
+            outputs,
+            model.data(),
+            model.data() + outputs * rows.features};
+  }
+
+  // Rows source(0) .. source(count − 1) become block b; zeros follow.
+  template <class Source>
+  static void fill_block(const RowMajorRows<T>& from, Index count, PackedRows<T>& to, Index b,
+                         Source&& source) {
+    const Index d = to.features;
+    T* block = to.x.data() + b * d * sum_block;
+    // So many rows at a time that a cache line of each column is completed before it is left.
+    constexpr Index strip = 64 / static_cast<Index>(sizeof(T));
+    for (Index begin = 0; begin < count; begin += strip) {
+      const Index end = std::min(begin + strip, count);
+      for (Index i = begin; i < end; ++i) {
+        const T* row = from.x.data() + source(i) * d;
+        for (Index j = 0; j < d; ++j) block[j * sum_block + i] = row[j];
+      }
+    }
+    const bool has_target = !from.target.empty();
+    const bool has_weights = !from.weights.empty() && !to.weights.empty();
+    for (Index i = 0; i < count; ++i) {
+      if (has_target) to.target.data()[b * sum_block + i] = from.target.data()[source(i)];
+      if (has_weights) to.weights.data()[b * sum_block + i] = from.weights.data()[source(i)];
+    }
+    if (count == sum_block) return;
+    for (Index j = 0; j < d; ++j) {
+      std::fill(block + j * sum_block + count, block + (j + 1) * sum_block, T{0});
+    }
+    const auto clear = [&](Buffer<T>& values) {
+      if (!values.empty()) {
+        std::fill(values.data() + b * sum_block + count, values.data() + (b + 1) * sum_block, T{0});
+      }
+    };
+    clear(to.target);
+    clear(to.weights);
+  }
+
+  Engine& engine_;
+  std::vector<double> partial_;  // blocks × terms
+  std::vector<double> sums_;
+};
+
+}  // namespace
+
+template <Real T>
+std::unique_ptr<LinearSteps<T>> LinearSteps<T>::make_cpu(Engine& engine) {
+  return std::make_unique<CpuLinear<T>>(engine);
+}
+template std::unique_ptr<LinearSteps<float>> LinearSteps<float>::make_cpu(Engine&);
+template std::unique_ptr<LinearSteps<double>> LinearSteps<double>::make_cpu(Engine&);
+
+}  // namespace tandem
+#endif

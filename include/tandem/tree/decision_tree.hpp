@@ -1,0 +1,137 @@
+// Decision trees for classification and regression: exact split search, greedy, top down.
+//
+// Breiman, Friedman, Olshen and Stone, "Classification and Regression Trees" (1984); Quinlan,
+// "Induction of Decision Trees", Machine Learning 1 (1986). docs/algorithms/decision-tree.md states
+// the criteria, the treatment of missing values, of weights and of ties, and the numerics.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tandem/core/engine.hpp"
+#include "tandem/core/run_control.hpp"
+#include "tandem/data/dataset.hpp"
+#include "tandem/model/model.hpp"
+
+namespace tandem {
+
+enum class TreeCriterion { entropy, gini, squared_error };
+
+[[nodiscard]] std::string_view to_string(TreeCriterion) noexcept;
+
+struct DecisionTreeOptions {
+  // "auto" classifies where the target is categorical or has at most 20 distinct values, all of
+  // them whole numbers, and regresses elsewhere. "classification", "regression".
+  std::string task = "auto";
+  // "auto" is gini or squared-error, by task. "entropy", "gini", "squared-error".
+  std::string criterion = "auto";
+  // Splits between the root and a leaf, at most; 0 is no limit.
+  Index max_depth = 0;
+  // A node of fewer rows becomes a leaf; >= 2.
+  Index min_samples_split = 2;
+  // A split that leaves fewer rows on a side is not considered; >= 1.
+  Index min_samples_leaf = 1;
+  // A node whose split lowers the weighted impurity, as a share of the whole weight, by less
+  // becomes a leaf; >= 0.
+  double min_impurity_decrease = 0;
+  // Features looked at in each node: "all", a count ("5"), a fraction with a point ("0.3"), "sqrt"
+  // or "log2" of the number of features. They are drawn, per node, among the features that are not
+  // constant in the node.
+  std::string max_features = "all";
+  // Classification: "none", "balanced" (rows / (classes · rows of the class)), or a mapping such as
+  // "setosa=1,virginica=2.5"; classes that it does not name weigh 1. Multiplies the sample weights.
+  std::string class_weight = "none";
+  std::uint64_t seed = 0;
+};
+
+// A node of the tree as a reader of the model sees it. Nodes are numbered from the root, depth
+// first, left before right: the left child of node i is i + 1.
+template <Real T>
+struct DecisionTreeNodes {
+  std::vector<std::int32_t> feature;       // −1 in a leaf
+  std::vector<T> threshold;                // x <= threshold goes left; 0 in a leaf
+  std::vector<std::int64_t> left;          // −1 in a leaf
+  std::vector<std::int64_t> right;         // −1 in a leaf
+  std::vector<std::uint8_t> missing_left;  // 1 where a missing value goes left
+  std::vector<std::int64_t> rows;          // training rows of weight > 0
+  std::vector<double> weight;              // their total weight
+  std::vector<double> impurity;            // of the criterion; entropy in bits
+
+  [[nodiscard]] Index size() const noexcept { return static_cast<Index>(feature.size()); }
+  [[nodiscard]] bool operator==(const DecisionTreeNodes&) const = default;
+};
+
+template <Real T>
+class DecisionTreeModel final : public Model<T> {
+ public:
+  [[nodiscard]] std::string_view algorithm() const override { return "decision-tree"; }
+  [[nodiscard]] Task task() const override { return task_; }
+  [[nodiscard]] Index features() const override { return features_; }
+  [[nodiscard]] const std::vector<std::string>& classes() const override { return classes_; }
+  [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override;
+  [[nodiscard]] const TrainingLog& training() const override { return training_; }
+  void save(Archive& archive) const override;
+  [[nodiscard]] nlohmann::json to_json(
+      const std::vector<std::string>& feature_names) const override;
+  [[nodiscard]] std::string to_text(const std::vector<std::string>& feature_names) const override;
+
+  [[nodiscard]] static DecisionTreeModel load(const Archive& archive);
+
+  [[nodiscard]] TreeCriterion criterion() const noexcept { return criterion_; }
+  [[nodiscard]] const DecisionTreeNodes<T>& nodes() const noexcept { return nodes_; }
+  // Classification: nodes × classes, the weight of each class in each node. Regression: nodes × 1,
+  // the mean.
+  [[nodiscard]] const Matrix<double>& values() const noexcept { return values_; }
+  // Splits between the root and the deepest leaf.
+  [[nodiscard]] Index depth() const;
+  [[nodiscard]] Index leaves() const;
+  // The leaf that each row of x ends in.
+  [[nodiscard]] std::vector<std::int64_t> apply(Engine& engine, MatrixView<const T> x) const;
+  // Per feature, the share of the impurity decrease of all its splits; sums to 1, or is 0
+  // throughout where no split lowers the impurity.
+  [[nodiscard]] std::vector<double> importances() const;
+  // One line per node, down to max_depth splits (0: all).
+  [[nodiscard]] std::string tree_text(const std::vector<std::string>& feature_names,
+                                      Index max_depth = 0) const;
+  // The tree in the language of Graphviz's `dot`, down to max_depth splits (0: all).
+  [[nodiscard]] std::string graphviz(const std::vector<std::string>& feature_names,
+                                     Index max_depth = 0) const;
+  // Same bits in everything that predicts.
+  [[nodiscard]] bool operator==(const DecisionTreeModel& other) const {
+    return task_ == other.task_ && criterion_ == other.criterion_ && features_ == other.features_ &&
+           classes_ == other.classes_ && nodes_ == other.nodes_ && values_ == other.values_;
+  }
+
+ private:
+  template <Real U>
+  friend DecisionTreeModel<U> fit_decision_tree(Engine&, const Dataset<U>&,
+                                                const DecisionTreeOptions&, RunControl&);
+  [[nodiscard]] std::string leaf_label(Index node) const;
+
+  Task task_ = Task::classification;
+  TreeCriterion criterion_ = TreeCriterion::gini;
+  Index features_ = 0;
+  std::vector<std::string> classes_;
+  DecisionTreeNodes<T> nodes_;
+  Matrix<double> values_;
+  TrainingLog training_;
+};
+
+// The task that `options` ask for on this data. Throws InputError where there is no target.
+template <Real T>
+[[nodiscard]] Task decision_tree_task(const Dataset<T>& data, const DecisionTreeOptions& options);
+
+// Throws InputError for options that contradict each other or cannot be read.
+void check_decision_tree_options(const DecisionTreeOptions& options);
+
+// Missing features (NaN) are allowed. Rows of weight 0 are left out. Throws InputError for no rows,
+// infinite features, a missing or infinite target, options that do not fit the data; Interrupted.
+template <Real T>
+[[nodiscard]] DecisionTreeModel<T> fit_decision_tree(Engine& engine, const Dataset<T>& train,
+                                                     const DecisionTreeOptions& options,
+                                                     RunControl& control);
+
+}  // namespace tandem

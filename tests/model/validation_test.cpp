@@ -1,0 +1,346 @@
+#include "tandem/model/validation.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "support/agreement.hpp"
+#include "tandem/core/error.hpp"
+
+namespace tandem {
+namespace {
+
+// Predicts the mean of the training target, or its most frequent class; remembers what it saw.
+struct Seen {
+  Dataset<double> train;
+};
+
+class ConstantModel final : public Model<double> {
+ public:
+  ConstantModel(Task task, double value, std::vector<std::string> classes)
+      : task_(task), value_(value), classes_(std::move(classes)) {}
+  std::string_view algorithm() const override { return "constant"; }
+  Task task() const override { return task_; }
+  Index features() const override { return 1; }
+  const std::vector<std::string>& classes() const override { return classes_; }
+  Predictions<double> predict(Engine&, MatrixView<const double> x) const override {
+    const auto rows = static_cast<std::size_t>(x.rows);
+    if (task_ == Task::regression) return {std::vector<double>(rows, value_), {}, {}};
+    return {{}, std::vector<std::int32_t>(rows, static_cast<std::int32_t>(value_)), {}};
+  }
+  const TrainingLog& training() const override { return log_; }
+  void save(Archive&) const override {}
+  nlohmann::json to_json(const std::vector<std::string>&) const override { return {}; }
+  std::string to_text(const std::vector<std::string>&) const override { return {}; }
+
+ private:
+  Task task_;
+  double value_;
+  std::vector<std::string> classes_;
+  TrainingLog log_;
+};
+
+class Constant final : public Algorithm {
+ public:
+  Constant(Task task, std::vector<Seen>* seen) : task_(task), seen_(seen) {}
+  std::string_view name() const override { return "constant"; }
+  std::string_view summary() const override { return "Predicts a constant"; }
+  Task task(const Dataset<float>&) const override { return task_; }
+  Task task(const Dataset<double>&) const override { return task_; }
+  void visit_options(OptionVisitor&) override {}
+  void set_seed(std::uint64_t) override {}
+  std::unique_ptr<Model<float>> fit(Engine&, const Dataset<float>&, const Dataset<float>*,
+                                    RunControl&) const override {
+    return nullptr;
+  }
+  std::unique_ptr<Model<double>> fit(Engine&, const Dataset<double>& train, const Dataset<double>*,
+                                     RunControl& control) const override {
+    // A fit of one iteration.
+    end_iteration(control, {"iteration", 1, 1, "", 0}, [] { return Archive{}; });
+    seen_->push_back({train});
+    if (task_ == Task::regression) {
+      double sum = 0;
+      for (const double y : train.target) sum += y;
+      return std::make_unique<ConstantModel>(task_, sum / static_cast<double>(train.rows()),
+                                             std::vector<std::string>{});
+    }
+    const Classes classes = encode_classes(train);
+    std::vector<int> counts(classes.names.size(), 0);
+    for (const std::int32_t label : classes.labels) ++counts[static_cast<std::size_t>(label)];
+    const auto most = std::max_element(counts.begin(), counts.end()) - counts.begin();
+    return std::make_unique<ConstantModel>(task_, static_cast<double>(most), classes.names);
+  }
+  std::unique_ptr<Model<float>> load(const Archive&, std::type_identity<float>) const override {
+    return nullptr;
+  }
+  std::unique_ptr<Model<double>> load(const Archive&, std::type_identity<double>) const override {
+    return nullptr;
+  }
+
+ private:
+  Task task_;
+  std::vector<Seen>* seen_;
+};
+
+Dataset<double> numbered(Index rows, std::vector<double> target) {
+  Dataset<double> data;
+  data.source = "test.csv";
+  data.columns = numbered_columns(1);
+  data.features = Matrix<double>(rows, 1);
+  for (Index i = 0; i < rows; ++i) data.features(i, 0) = static_cast<double>(i * i);
+  data.target = std::move(target);
+  return data;
+}
+
+struct Fixture {
+  std::vector<Seen> seen;
+  std::unique_ptr<Engine> engine = Engine::create({.device = Device::cpu, .threads = 1});
+  RunControl control;
+};
+
+TEST(StudentT, AgainstScipy) {
+  // from scipy.stats import t; t.ppf((1 + p) / 2, v), scipy 1.17.1
+  const std::vector<Index> degrees{1, 2, 3, 4, 5, 9, 10, 49, 1000};
+  const std::vector<std::pair<double, std::vector<double>>> expected{
+      {0.5,
+       {1.0000000000000002, 0.8164965809277261, 0.7648923284043444, 0.7406970841126829,
+        0.7266868438004226, 0.7027221467513264, 0.6998120613124317, 0.6795296452626508,
+        0.6747351646070093}},
+      {0.9,
+       {6.313751514675037, 2.9199855803537242, 2.3533634348018233, 2.1318467863266495,
+        2.0150483733330233, 1.833112932656237, 1.8124611228116756, 1.6765508926168535,
+        1.6463788172854643}},
+      {0.95,
+       {12.706204736174694, 4.302652729749462, 3.1824463052837078, 2.7764451051977934,
+        2.5705818356363146, 2.262157162798205, 2.228138851986274, 2.0095752371292392,
+        1.9623390808264083}},
+      {0.99,
+       {63.656741162871526, 9.924843200918287, 5.840909309733355, 4.604094871349992,
+        4.032142983555228, 3.249835541592126, 3.16927267261695, 2.679951973631552,
+        2.580754698065951}},
+      {0.9999,
+       {6366.197671316637, 99.99249984375004, 28.000130010950002, 15.544100581546113,
+        11.17771007027887, 6.593682583944882, 6.211050891290746, 4.235725936988712,
+        3.9063437367014084}}};
+  for (const auto& [probability, values] : expected) {
+    for (std::size_t i = 0; i < degrees.size(); ++i) {
+      // A rounding of the probability near 1 moves t by (1 − p) times less of it.
+      EXPECT_NEAR(student_t_interval(probability, degrees[i]) / values[i], 1,
+                  1e-14 / (1 - probability))
+          << probability << " " << degrees[i];
+    }
+  }
+  EXPECT_EQ(student_t_interval(0, 7), 0);
+  EXPECT_THROW((void)student_t_interval(1, 7), InputError);
+  EXPECT_THROW((void)student_t_interval(0.95, 0), InputError);
+}
+
+TEST(Estimate, CorrectedInterval) {
+  // v = [.9, .95, .85, .8, 1.]; h = t.ppf(.975, 4) * np.std(v, ddof=1) * np.sqrt(1 / 5 + 1 / 4)
+  const Estimate e = estimate({.9, .95, .85, .8, 1.}, 0.95, 0.25);
+  EXPECT_DOUBLE_EQ(e.mean, 0.9);
+  EXPECT_NEAR(e.deviation, 0.07905694150420946, 1e-15);
+  EXPECT_NEAR(e.low, 0.7527567628891834, 1e-13);
+  EXPECT_NEAR(e.high, 1.0472432371108167, 1e-13);
+  EXPECT_EQ(e.count, 5);
+  // Undefined folds do not count.
+  const Estimate partial = estimate({1, std::nan(""), 3}, 0.95, 0.5);
+  EXPECT_EQ(partial.mean, 2);
+  EXPECT_EQ(partial.count, 2);
+  const Estimate one = estimate({1}, 0.95, 0.5);
+  EXPECT_EQ(one.high, std::numeric_limits<double>::infinity());
+  EXPECT_TRUE(to_json(one)["high"].is_null());
+}
+
+TEST(CrossValidation, RegressionByHand) {
+  Fixture f;
+  const Constant algorithm(Task::regression, &f.seen);
+  const Dataset<double> data = numbered(7, {1, 2, 3, 4, 5, 6, 20});
+  const CrossValidation result =
+      cross_validate(algorithm, {}, data, {.folds = 7, .seed = 3}, *f.engine, f.control);
+  // Leave-one-out: the prediction is the mean of the others.
+  ASSERT_EQ(result.test.size(), 7U);
+  EXPECT_FALSE(result.stratified);
+  std::multiset<double> errors;
+  for (const auto& metrics : result.test) errors.insert(std::round(metrics.at("mae") * 1e9) / 1e9);
+  std::multiset<double> expected;
+  for (const double y : data.target) {
+    expected.insert(std::round(std::abs(y - (41 - y) / 6) * 1e9) / 1e9);
+  }
+  EXPECT_EQ(errors, expected);
+  EXPECT_EQ(result.summary.at("mae").count, 7);
+  EXPECT_EQ(result.seconds.size(), 7U);
+  const nlohmann::json json = to_json(result);
+  EXPECT_EQ(json["folds"], 7);
+  EXPECT_EQ(json["folds_detail"].size(), 7U);
+  EXPECT_EQ(json["summary"]["mae"]["mean"], result.summary.at("mae").mean);
+}
+
+TEST(CrossValidation, PreprocessingIsFittedInsideTheFold) {
+  Fixture f;
+  const Constant algorithm(Task::regression, &f.seen);
+  (void)cross_validate(algorithm, {.scale = Scale::standard},
+                       numbered(30, std::vector<double>(30, 1)), {.folds = 3}, *f.engine,
+                       f.control);
+  ASSERT_EQ(f.seen.size(), 3U);
+  for (const Seen& seen : f.seen) {
+    ASSERT_EQ(seen.train.rows(), 20);
+    double sum = 0;
+    double squares = 0;
+    for (const double x : seen.train.features.values()) {
+      sum += x;
+      squares += x * x;
+    }
+    EXPECT_NEAR(sum, 0, 1e-13);  // the mean is that of the training part alone
+    EXPECT_NEAR(squares, 20, 1e-13);
+  }
+}
+
+TEST(CrossValidation, ClassificationIsStratifiedAndRepeated) {
+  Fixture f;
+  const Constant algorithm(Task::classification, &f.seen);
+  std::vector<double> target;
+  for (int i = 0; i < 40; ++i) target.push_back(i % 4 == 0 ? 1 : 0);
+  const CrossValidation result =
+      cross_validate(algorithm, {}, numbered(40, target), {.folds = 5, .repeats = 3, .seed = 1},
+                     *f.engine, f.control);
+  EXPECT_TRUE(result.stratified);
+  ASSERT_EQ(result.test.size(), 15U);
+  for (const auto& metrics : result.test) EXPECT_EQ(metrics.at("accuracy"), 0.75);
+  const Estimate& accuracy = result.summary.at("accuracy");
+  EXPECT_EQ(accuracy.mean, 0.75);
+  EXPECT_EQ(accuracy.deviation, 0);
+  EXPECT_EQ(accuracy.count, 15);
+}
+
+TEST(CrossValidation, AClassThatTheTrainingPartLacksIsWrong) {
+  Fixture f;
+  const Constant algorithm(Task::classification, &f.seen);
+  std::vector<double> target(12, 0);
+  target[5] = 9;  // when its row is tested, no other has its class
+  const CrossValidation result =
+      cross_validate(algorithm, {}, numbered(12, target), {.folds = 3}, *f.engine, f.control);
+  std::multiset<double> accuracies;
+  for (const auto& metrics : result.test) accuracies.insert(metrics.at("accuracy"));
+  EXPECT_EQ(accuracies, (std::multiset<double>{0.75, 1, 1}));
+}
+
+// Asks to stop after some folds, and keeps the state.
+class Stopping final : public RunControl {
+ public:
+  explicit Stopping(int questions) : left_(questions) {}
+  bool stop_requested() const noexcept override { return left_-- <= 0; }
+  bool keeps_checkpoints() const noexcept override { return true; }
+  void save_checkpoint(const Archive& state) override { state_ = state; }
+  const Archive& state() const { return state_; }
+
+ private:
+  mutable int left_;
+  Archive state_;
+};
+
+class Resuming final : public RunControl {
+ public:
+  explicit Resuming(const Archive& state) : state_(state) {}
+  const Archive* resume_state() const noexcept override { return &state_; }
+
+ private:
+  const Archive& state_;
+};
+
+TEST(CrossValidation, ResumesWhereItStopped) {
+  std::vector<double> target;
+  for (int i = 0; i < 25; ++i) target.push_back(i * 7 % 11);
+  const Dataset<double> data = numbered(25, target);
+  const ValidationOptions options{.folds = 5, .seed = 4};
+  Fixture whole;
+  const CrossValidation expected = cross_validate(Constant(Task::regression, &whole.seen), {}, data,
+                                                  options, *whole.engine, whole.control);
+  // Each fold asks twice: the fit inside, and at its end.
+  for (const int questions : {0, 1, 4, 5, 8}) {
+    Fixture f;
+    const Constant algorithm(Task::regression, &f.seen);
+    Stopping stopping(questions);
+    EXPECT_THROW((void)cross_validate(algorithm, {}, data, options, *f.engine, stopping),
+                 Interrupted);
+    f.seen.clear();
+    Resuming resuming(stopping.state());
+    const CrossValidation resumed =
+        cross_validate(algorithm, {}, data, options, *f.engine, resuming);
+    EXPECT_EQ(resumed.test, expected.test);
+    EXPECT_EQ(resumed.train, expected.train);
+    // The question after a fold's own end counts it as done.
+    EXPECT_EQ(f.seen.size(), 5U - static_cast<std::size_t>((questions + 1) / 2));
+    EXPECT_THROW(
+        (void)cross_validate(algorithm, {}, data, {.folds = 4, .seed = 4}, *f.engine, resuming),
+        InputError);
+  }
+}
+
+TEST(CrossValidation, RefusesBadInput) {
+  Fixture f;
+  const Constant algorithm(Task::regression, &f.seen);
+  const auto run = [&](const Dataset<double>& data, const ValidationOptions& options) {
+    (void)cross_validate(algorithm, {}, data, options, *f.engine, f.control);
+  };
+  const Dataset<double> data = numbered(4, {1, 2, 3, 4});
+  EXPECT_THROW(run(data, {.folds = 5}), InputError);
+  EXPECT_THROW(run(data, {.folds = 1}), InputError);
+  EXPECT_THROW(run(data, {.folds = 2, .repeats = 0}), InputError);
+  EXPECT_THROW(run(data, {.folds = 2, .confidence = 1}), InputError);
+  EXPECT_THROW(run(numbered(0, {}), {.folds = 2}), InputError);
+  Dataset<double> holes = data;
+  holes.features(2, 0) = std::nan("");
+  EXPECT_THROW(run(holes, {.folds = 2}), InputError);
+  EXPECT_NO_THROW((void)cross_validate(algorithm, {.impute = Impute::mean}, holes, {.folds = 2},
+                                       *f.engine, f.control));
+}
+
+TEST(LearningCurve, SubsetsAreNestedAndStratified) {
+  Fixture f;
+  const Constant algorithm(Task::classification, &f.seen);
+  std::vector<double> target;
+  for (int i = 0; i < 60; ++i) target.push_back(i % 3 == 0 ? 1 : 0);
+  const LearningCurve curve = learning_curve(algorithm, {}, numbered(60, target), {6, 12, 40},
+                                             {.folds = 3}, *f.engine, f.control);
+  EXPECT_EQ(curve.sizes, (std::vector<Index>{6, 12, 40}));
+  ASSERT_EQ(f.seen.size(), 9U);
+  for (std::size_t fold = 0; fold < 3; ++fold) {
+    std::set<double> smaller;
+    for (std::size_t i = 0; i < 3; ++i) {
+      const Dataset<double>& train = f.seen[fold * 3 + i].train;
+      EXPECT_EQ(train.rows(), curve.sizes[i]);
+      double ones = 0;
+      for (const double y : train.target) ones += y;
+      EXPECT_NEAR(ones, static_cast<double>(train.rows()) / 3, 1);
+      const std::set<double> rows(train.features.values().begin(), train.features.values().end());
+      EXPECT_TRUE(std::includes(rows.begin(), rows.end(), smaller.begin(), smaller.end()));
+      smaller = rows;
+    }
+  }
+  const LearningCurve::Series& accuracy = curve.metrics.at("accuracy");
+  ASSERT_EQ(accuracy.validation_mean.size(), 3U);
+  for (const double value : accuracy.validation_mean) EXPECT_NEAR(value, 2.0 / 3, 0.04);
+  EXPECT_EQ(to_json(curve)["metrics"]["accuracy"]["train_mean"].size(), 3U);
+}
+
+TEST(LearningCurve, SizesByDefaultAndWrongOnes) {
+  Fixture f;
+  const Constant algorithm(Task::regression, &f.seen);
+  std::vector<double> target;
+  for (int i = 0; i < 50; ++i) target.push_back(i);
+  const Dataset<double> data = numbered(50, target);
+  const LearningCurve curve =
+      learning_curve(algorithm, {}, data, {}, {.folds = 5}, *f.engine, f.control);
+  EXPECT_EQ(curve.sizes, (std::vector<Index>{4, 13, 22, 31, 40}));
+  EXPECT_THROW((void)learning_curve(algorithm, {}, data, {41}, {.folds = 5}, *f.engine, f.control),
+               InputError);
+  EXPECT_THROW((void)learning_curve(algorithm, {}, data, {0}, {.folds = 5}, *f.engine, f.control),
+               InputError);
+}
+
+}  // namespace
+}  // namespace tandem

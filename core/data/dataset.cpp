@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <set>
 #include <span>
 #include <type_traits>
 #include <unordered_map>
@@ -41,6 +40,27 @@ template <Real T>
 [[noreturn]] void missing_target(const Dataset<T>& data, std::size_t row) {
   throw InputError(data.source + ": row " + std::to_string(row + 1) + ": the target " +
                    data.target_column.name + " is missing; remove the row");
+}
+
+// Ascending, without repetition; -0 counts as 0. Requires: no NaN.
+template <Real T>
+std::vector<T> distinct_values(const std::vector<T>& values) {
+  // Few are found by insertion; where there are many, sorting a copy is cheaper.
+  constexpr std::size_t few = 256;
+  std::vector<T> distinct;
+  for (const T value : values) {
+    const auto at = std::lower_bound(distinct.begin(), distinct.end(), value);
+    if (at != distinct.end() && *at == value) continue;
+    distinct.insert(at, value == T{0} ? T{0} : value);
+    if (distinct.size() > few) break;
+  }
+  if (distinct.size() <= few) return distinct;
+  distinct = values;
+  std::sort(distinct.begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  const auto zero = std::lower_bound(distinct.begin(), distinct.end(), T{0});
+  if (zero != distinct.end() && *zero == T{0}) *zero = T{0};
+  return distinct;
 }
 
 template <Real T>
@@ -94,6 +114,10 @@ Classes encode_classes(const Dataset<T>& data) {
     for (std::size_t i = 0; i < data.target.size(); ++i) {
       const T code = data.target[i];
       if (std::isnan(code)) missing_target(data, i);
+      if (!(code >= 0 && code < static_cast<T>(categories.size()))) {
+        throw InputError(data.source + ": row " + std::to_string(i + 1) + ": the target " +
+                         data.target_column.name + " has a code that stands for no category");
+      }
       present[static_cast<std::size_t>(code)] = true;
     }
     std::vector<std::int32_t> position(categories.size(), -1);
@@ -108,27 +132,24 @@ Classes encode_classes(const Dataset<T>& data) {
     }
     return classes;
   }
-  constexpr std::size_t most_classes_of_fractions = 100;
-  std::set<T> distinct;
-  bool fractions = false;
   for (std::size_t i = 0; i < data.target.size(); ++i) {
-    const T value = data.target[i];
-    if (std::isnan(value)) missing_target(data, i);
-    distinct.insert(value == T{0} ? T{0} : value);
-    fractions = fractions || value != std::trunc(value);
-    if (fractions && distinct.size() > most_classes_of_fractions) {
-      throw InputError(
-          data.source + ": the target " + data.target_column.name + " has more than " +
-          std::to_string(most_classes_of_fractions) +
-          " distinct fractional values; that is a regression target, expected classes");
-    }
+    if (std::isnan(data.target[i])) missing_target(data, i);
+  }
+  constexpr std::size_t most_classes_of_fractions = 100;
+  const std::vector<T> distinct = distinct_values(data.target);
+  const bool fractions =
+      std::any_of(distinct.begin(), distinct.end(), [](T v) { return v != std::trunc(v); });
+  if (fractions && distinct.size() > most_classes_of_fractions) {
+    throw InputError(data.source + ": the target " + data.target_column.name + " has more than " +
+                     std::to_string(most_classes_of_fractions) +
+                     " distinct values, some of them fractions; that is a regression target, "
+                     "expected classes");
   }
   for (const T value : distinct) classes.names.push_back(shortest(value));
-  const std::vector<T> sorted(distinct.begin(), distinct.end());
   classes.labels.reserve(data.target.size());
   for (const T value : data.target) {
-    classes.labels.push_back(static_cast<std::int32_t>(
-        std::lower_bound(sorted.begin(), sorted.end(), value) - sorted.begin()));
+    const auto at = std::lower_bound(distinct.begin(), distinct.end(), value);
+    classes.labels.push_back(static_cast<std::int32_t>(at - distinct.begin()));
   }
   return classes;
 }

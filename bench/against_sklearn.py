@@ -423,7 +423,10 @@ def run_tandem(options, arguments, threads):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}\nended with {done.returncode}: {done.stderr}")
-    return json.loads(done.stdout)
+    result = json.loads(done.stdout)
+    if "train" not in result["metrics"]:  # no test data: all metrics are of the training part
+        result["metrics"] = {"train": result["metrics"]}
+    return result
 
 
 def measure_peak(program):

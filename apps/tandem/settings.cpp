@@ -229,19 +229,23 @@ LoadedData<T> load_data(const RunSettings& run, const DataSettings& data, const 
     loaded.train = select_rows(loaded.train, split.train);
   }
   const Schema schema{loaded.train.columns, loaded.train.target_column};
-  ReadOptions more = data.read_options(run);
-  more.target_file.clear();
-  more.target.clear();
-  more.schema = &schema;
+  const auto read_more = [&](const std::string& path) {
+    ReadOptions more = data.read_options(run);
+    more.target_file.clear();
+    more.schema = &schema;
+    // A table names its target; an array has it where the training data had it.
+    if (is_table(path, data.format)) more.target.clear();
+    return read_dataset<T>(path, more);
+  };
   if (!test->test.empty()) {
-    loaded.test = read_dataset<T>(test->test, more);
+    loaded.test = read_more(test->test);
     if (!loaded.test->has_target() && !unsupervised) {
       throw InputError(test->test + ": has no column " + loaded.train.target_column.name +
                        ", the target; a test file needs one");
     }
   }
   if (!test->validation.empty()) {
-    loaded.validation = read_dataset<T>(test->validation, more);
+    loaded.validation = read_more(test->validation);
     if (!loaded.validation->has_target() && !unsupervised) {
       throw InputError(test->validation + ": has no column " + loaded.train.target_column.name +
                        ", the target; a validation file needs one");

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -18,6 +20,7 @@
 #include "tandem/core/random.hpp"
 #include "tandem/data/read.hpp"
 #include "tandem/data/split.hpp"
+#include "tandem/preprocess/preprocessor.hpp"
 
 namespace tandem {
 namespace {
@@ -275,6 +278,665 @@ TEST(Mlp, SolvesExclusiveOr) {
       }
     }
   }
+}
+
+// Scaled to mean 0 and deviation 1 by the training part.
+template <Real T>
+Split scaled_digits(Dataset<T>& train, Dataset<T>& test, std::uint64_t seed) {
+  ReadOptions read;
+  read.target = "last";
+  const auto digits = read_dataset<T>(std::string(TANDEM_DATA_DIR) + "/digits.csv", read);
+  Split split = stratified_train_test_split(encode_classes(digits).labels, 0.25, seed);
+  PreprocessOptions preprocess;
+  preprocess.scale = Scale::standard;
+  auto fitted = Preprocessor<T>::fit_transform(select_rows(digits, split.train), preprocess, 1);
+  train = std::move(fitted.data);
+  test = fitted.preprocessor.transform(select_rows(digits, split.test), 1);
+  return split;
+}
+
+TEST(Mlp, ReadsDigits) {
+  const auto engine = engine_of(Device::cpu, 1);
+  RunControl control;
+  Dataset<float> train;
+  Dataset<float> test;
+  scaled_digits(train, test, 0);
+  MlpOptions options;
+  const auto model = fit_mlp(*engine, options, train, nullptr, control);
+  EXPECT_GE(accuracy_of(*model, *engine, test), 0.97);
+  EXPECT_EQ(accuracy_of(*model, *engine, train), 1.0);
+  // Dropout and batch normalisation train a network of their own that predicts as well.
+  options.dropout = 0.2;
+  options.batch_norm = true;
+  options.epochs = 30;
+  const auto other = fit_mlp(*engine, options, train, nullptr, control);
+  EXPECT_GE(accuracy_of(*other, *engine, test), 0.96);
+}
+
+TEST(Mlp, FitsValues) {
+  // y = sin(3·x0) + x1², which no plane fits: R² of the best plane is below 0.75.
+  const auto engine = engine_of(Device::cpu, 1);
+  Dataset<double> data = random_data<double>(400, 2, 0);
+  double mean = 0;
+  for (Index i = 0; i < data.rows(); ++i) {
+    const double value =
+        std::sin(3 * data.features(i, 0)) + data.features(i, 1) * data.features(i, 1);
+    data.target[static_cast<std::size_t>(i)] = value;
+    mean += value / 400;
+  }
+  for (const char* activation : {"sigmoid", "tanh", "relu", "gelu"}) {
+    MlpOptions options;
+    options.hidden = {32, 32};
+    options.activation = activation;
+    options.optimizer.learning_rate = 0.01;
+    options.l2 = 0;
+    options.epochs = 300;
+    options.patience = 0;
+    RunControl control;
+    const auto model = fit_mlp(*engine, options, data, nullptr, control);
+    EXPECT_EQ(model->task(), Task::regression);
+    const auto predictions = model->predict(*engine, data.features.view());
+    EXPECT_TRUE(predictions.labels.empty());
+    double residual = 0;
+    double total = 0;
+    for (std::size_t i = 0; i < predictions.values.size(); ++i) {
+      residual += std::pow(predictions.values[i] - data.target[i], 2);
+      total += std::pow(data.target[i] - mean, 2);
+    }
+    EXPECT_GT(1 - residual / total, 0.95) << activation;
+    // The reported loss is half the mean square of the last epoch's residuals, as they were seen.
+    EXPECT_LT(model->log.history.at("loss").back(), 0.05 * total / 400);
+    EXPECT_EQ(model->log.history.count("accuracy"), 0U);
+  }
+}
+
+// Without hidden layers a perceptron is a multinomial logistic regression, whose cost is convex:
+// gradient descent on all rows at once never raises it, and l2 makes the minimum unique.
+TEST(Mlp, FullBatchDescentNeverRaisesAConvexCost) {
+  const auto engine = engine_of(Device::cpu, 1);
+  const auto data = random_data<double>(60, 4, 3);
+  MlpOptions options;
+  options.hidden = {};
+  options.optimizer.method = "gradient-descent";
+  options.optimizer.learning_rate = 0.5;
+  options.batch_size = 60;
+  options.l2 = 0;
+  options.patience = 0;
+  options.epochs = 300;
+  RunControl control;
+  const auto model = fit_mlp(*engine, options, data, nullptr, control);
+  const auto& loss = model->log.history.at("loss");
+  ASSERT_EQ(loss.size(), 300U);
+  for (std::size_t e = 1; e < loss.size(); ++e) ASSERT_LE(loss[e], loss[e - 1]) << e;
+  // Another start and another method reach the same minimum.
+  options.l2 = 0.1;
+  options.epochs = 3000;
+  const auto first = fit_mlp(*engine, options, data, nullptr, control);
+  options.seed = 77;
+  options.optimizer.method = "nesterov";
+  options.optimizer.learning_rate = 0.1;
+  const auto second = fit_mlp(*engine, options, data, nullptr, control);
+  // With a softmax the biases are determined up to a common shift; weights and outputs are unique.
+  EXPECT_TRUE(test::within(first->layers[0].weights.values(), second->layers[0].weights.values(),
+                           [](std::size_t) { return 1e-9; }));
+}
+
+// The reference and the CPU take the same path: their difference grows from roundings by what each
+// step multiplies it with. A few dozen steps of a small network in double multiply by less than
+// 1e4, measured at the first disagreement of a wrong sign or order, which is at 1e-3 and more.
+TEST(Mlp, ReferenceAndCpuTakeTheSamePath) {
+  const auto data = random_data<double>(70, 5, 3);
+  for (const bool batch_norm : {false, true}) {
+    MlpOptions options;
+    options.hidden = {9, 6};
+    options.activation = "gelu";
+    options.dropout = 0.2;
+    options.batch_norm = batch_norm;
+    options.batch_size = 16;
+    options.epochs = 6;
+    options.validation_fraction = 0.2;
+    RunControl control;
+    const auto reference = engine_of(Device::reference);
+    const auto cpu = engine_of(Device::cpu, 2);
+    const auto expected = fit_mlp(*reference, options, data, nullptr, control);
+    const auto model = fit_mlp(*cpu, options, data, nullptr, control);
+    EXPECT_TRUE(test::within(all_parameters(*model), all_parameters(*expected),
+                             [](std::size_t) { return 1e-11; }));
+    for (const auto& [name, series] : expected->log.history) {
+      EXPECT_TRUE(test::within(model->log.history.at(name), series, [](std::size_t) {
+        return 1e-11;
+      })) << name;
+    }
+    const auto a = model->predict(*cpu, data.features.view());
+    const auto b = expected->predict(*reference, data.features.view());
+    EXPECT_EQ(a.labels, b.labels);
+    EXPECT_TRUE(test::within(a.probabilities.values(), b.probabilities.values(),
+                             [](std::size_t) { return 1e-11; }));
+  }
+}
+
+template <Real T>
+void same_bits_everywhere() {
+  const auto classes = random_data<T>(150, 7, 3);
+  const auto values = random_data<T>(150, 7, 0);
+  for (const bool regression : {false, true}) {
+    MlpOptions options;
+    options.hidden = {130, 17};
+    options.activation = regression ? "tanh" : "gelu";
+    options.dropout = 0.1;
+    options.batch_norm = true;
+    options.batch_size = 70;
+    options.epochs = 3;
+    options.validation_fraction = 0.1;
+    options.l2 = 0.01;
+    const auto fit = [&](int threads) {
+      const auto engine = engine_of(Device::cpu, threads);
+      RunControl control;
+      const auto& data = regression ? values : classes;
+      const auto model = fit_mlp(*engine, options, data, nullptr, control);
+      std::vector<T> all = all_parameters(*model);
+      const auto predictions = model->predict(*engine, data.features.view());
+      all.insert(all.end(), predictions.values.begin(), predictions.values.end());
+      const auto& p = predictions.probabilities.values();
+      all.insert(all.end(), p.begin(), p.end());
+      for (const double loss : model->log.history.at("validation_loss")) {
+        all.push_back(static_cast<T>(loss));
+      }
+      return all;
+    };
+    const auto expected = fit(1);
+    EXPECT_TRUE(test::same_bits(fit(1), expected)) << "run to run";
+    for (const char* set : {"avx512", "avx2", "baseline"}) {
+      try {
+        cpu::limit_simd(set);
+      } catch (const InputError&) {
+        continue;
+      }
+      for (const int threads : {1, 2, 7}) {
+        EXPECT_TRUE(test::same_bits(fit(threads), expected)) << set << " " << threads;
+      }
+    }
+    for (const char* set : {"avx512", "avx2", "baseline"}) {
+      try {
+        cpu::limit_simd(set);
+        break;
+      } catch (const InputError&) {
+      }
+    }
+  }
+}
+TEST(Mlp, SameBitsForAllThreadsAndInstructionSetsFloat) { same_bits_everywhere<float>(); }
+TEST(Mlp, SameBitsForAllThreadsAndInstructionSetsDouble) { same_bits_everywhere<double>(); }
+
+// --- early stopping and history
+// -------------------------------------------------------------------
+
+TEST(Mlp, StopsEarlyAndRestoresTheBestWeights) {
+  const auto engine = engine_of(Device::cpu, 1);
+  // Labels without any relation to the features: what is learned is noise.
+  const auto train = random_data<double>(60, 6, 2, 1);
+  const auto validation = random_data<double>(80, 6, 2, 2);
+  MlpOptions options;
+  options.hidden = {64};
+  options.optimizer.learning_rate = 0.01;
+  options.l2 = 0;
+  options.patience = 5;
+  options.epochs = 500;
+  RunControl control;
+  const auto model = fit_mlp(*engine, options, train, &validation, control);
+  const auto& losses = model->log.history.at("validation_loss");
+  const auto best = std::min_element(losses.begin(), losses.end());
+  ASSERT_LT(losses.size(), 500U);
+  EXPECT_TRUE(model->log.converged);
+  EXPECT_EQ(static_cast<std::size_t>(model->log.iterations), losses.size());
+  EXPECT_THAT(model->log.stopped_because, HasSubstr("validation loss did not improve"));
+  EXPECT_THAT(model->log.stopped_because,
+              HasSubstr("epoch " + std::to_string(best - losses.begin() + 1)));
+  for (const char* series : {"loss", "accuracy", "validation_accuracy", "learning_rate"}) {
+    EXPECT_EQ(model->log.history.at(series).size(), losses.size()) << series;
+  }
+  // The model's own loss on the validation rows is the smallest of the history.
+  const auto probabilities = model->predict(*engine, validation.features.view()).probabilities;
+  const auto labels = encode_classes(validation, model->classes()).labels;
+  double loss = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    loss -= std::log(probabilities(static_cast<Index>(i), labels[i])) / 80;
+  }
+  EXPECT_NEAR(loss, *best, 1e-12);
+}
+
+TEST(Mlp, WithoutValidationStopsWhereTrainingStalls) {
+  const auto engine = engine_of(Device::cpu, 1);
+  const auto data = xor_data<double>();
+  MlpOptions options;
+  options.hidden = {8};
+  options.patience = 3;
+  options.tolerance = 10;  // no improvement is enough
+  RunControl control;
+  const auto model = fit_mlp(*engine, options, data, nullptr, control);
+  EXPECT_EQ(model->log.iterations, 4);  // the first epoch improves on infinity
+  EXPECT_TRUE(model->log.converged);
+  options.patience = 0;
+  options.epochs = 20;
+  const auto all = fit_mlp(*engine, options, data, nullptr, control);
+  EXPECT_EQ(all->log.iterations, 20);
+  EXPECT_FALSE(all->log.converged);
+  EXPECT_THAT(all->log.stopped_because, HasSubstr("all 20 epochs"));
+}
+
+TEST(Mlp, SchedulesChangeTheLearningRate) {
+  const auto engine = engine_of(Device::cpu, 1);
+  MlpOptions options;
+  options.hidden = {4};
+  options.epochs = 5;
+  options.optimizer.schedule = "step";
+  options.optimizer.decay = 0.5;
+  options.optimizer.decay_every = 2;
+  RunControl control;
+  const auto model = fit_mlp(*engine, options, xor_data<double>(), nullptr, control);
+  EXPECT_THAT(model->log.history.at("learning_rate"),
+              ::testing::ElementsAre(1e-3, 1e-3, 5e-4, 5e-4, 2.5e-4));
+}
+
+TEST(Mlp, AllOptimizersLearn) {
+  const auto engine = engine_of(Device::cpu, 1);
+  const auto data = xor_data<float>();
+  for (const auto method : optimizer_method_names()) {
+    MlpOptions options;
+    options.hidden = {8};
+    options.activation = "tanh";
+    options.optimizer.method = method;
+    options.optimizer.learning_rate = method == "gradient-descent" ? 0.5 : 0.05;
+    options.l2 = 0;
+    options.epochs = 1000;
+    RunControl control;
+    const auto model = fit_mlp(*engine, options, data, nullptr, control);
+    EXPECT_EQ(accuracy_of(*model, *engine, data), 1.0) << method;
+  }
+}
+
+// A row of weight 2 counts like the same row twice.
+TEST(Mlp, WeightsCountLikeRepeatedRows) {
+  const auto engine = engine_of(Device::cpu, 1);
+  auto weighted = random_data<double>(12, 3, 2);
+  std::vector<Index> rows;
+  for (Index i = 0; i < 12; ++i) {
+    weighted.weights.push_back(i % 3 == 0 ? 2 : 1);
+    rows.push_back(i);
+    if (i % 3 == 0) rows.push_back(i);
+  }
+  auto repeated = select_rows(weighted, rows);
+  repeated.weights.clear();
+  MlpOptions options;
+  options.hidden = {5};
+  options.batch_size = 100;
+  options.epochs = 50;
+  RunControl control;
+  const auto a = fit_mlp(*engine, options, weighted, nullptr, control);
+  const auto b = fit_mlp(*engine, options, repeated, nullptr, control);
+  EXPECT_TRUE(
+      test::within(all_parameters(*a), all_parameters(*b), [](std::size_t) { return 1e-10; }));
+  EXPECT_NEAR(a->log.history.at("loss").back(), b->log.history.at("loss").back(), 1e-11);
+}
+
+TEST(Mlp, FirstWeightsHaveTheirDistribution) {
+  const auto engine = engine_of(Device::cpu, 1);
+  auto data = random_data<double>(4, 300, 2);
+  const auto first_layer = [&](const char* method) {
+    MlpOptions options;
+    options.hidden = {200};
+    options.initialization = method;
+    options.optimizer.method = "gradient-descent";
+    options.optimizer.learning_rate = 1e-12;
+    options.l2 = 0;
+    options.epochs = 1;
+    RunControl control;
+    return fit_mlp(*engine, options, data, nullptr, control)->layers[0].weights.values();
+  };
+  const auto check = [&](const char* method, double variance, double limit) {
+    const auto weights = first_layer(method);
+    double sum = 0;
+    double squares = 0;
+    double largest = 0;
+    for (const double w : weights) {
+      sum += w;
+      squares += w * w;
+      largest = std::max(largest, std::abs(w));
+    }
+    const auto n = static_cast<double>(weights.size());
+    EXPECT_NEAR(sum / n, 0, 6 * std::sqrt(variance / n)) << method;
+    // The variance of w² is at most 2·variance² (normal).
+    EXPECT_NEAR(squares / n, variance, 6 * variance * std::sqrt(2 / n)) << method;
+    EXPECT_LE(largest, limit) << method;
+    EXPECT_GT(largest, 0.99 * std::sqrt(3 * variance)) << method;
+  };
+  check("xavier-uniform", 2.0 / 500, std::sqrt(6.0 / 500) + 1e-9);
+  check("xavier-normal", 2.0 / 500, 8.6 * std::sqrt(2.0 / 500));
+  check("he-uniform", 2.0 / 300, std::sqrt(6.0 / 300) + 1e-9);
+  check("he-normal", 2.0 / 300, 8.6 * std::sqrt(2.0 / 300));
+}
+
+TEST(Mlp, BatchNormalisationLeavesOutALastBatchOfOneRow) {
+  const auto engine = engine_of(Device::cpu, 1);
+  MlpOptions options;
+  options.hidden = {5};
+  options.batch_norm = true;
+  options.batch_size = 4;
+  options.epochs = 3;
+  RunControl control;
+  const auto model = fit_mlp(*engine, options, random_data<double>(9, 3, 2), nullptr, control);
+  for (const double accuracy : model->log.history.at("accuracy")) {
+    EXPECT_EQ(accuracy * 8, std::round(accuracy * 8));  // of 8 rows
+  }
+  options.batch_size = 1;
+  EXPECT_THROW((void)fit_mlp(*engine, options, random_data<double>(9, 3, 2), nullptr, control),
+               InputError);
+}
+
+// --- interruption
+// ---------------------------------------------------------------------------------
+
+// Asks to stop at the given question, and keeps the state.
+class StopAt final : public RunControl {
+ public:
+  explicit StopAt(int question) : left_(question) {}
+  [[nodiscard]] bool stop_requested() const noexcept override { return left_-- == 0; }
+  [[nodiscard]] bool keeps_checkpoints() const noexcept override { return true; }
+  void save_checkpoint(const Archive& state) override { state_ = state; }
+  [[nodiscard]] const Archive& state() const { return state_; }
+
+ private:
+  mutable int left_;
+  Archive state_;
+};
+
+class ResumeFrom final : public RunControl {
+ public:
+  explicit ResumeFrom(Archive state) : state_(std::move(state)) {}
+  [[nodiscard]] const Archive* resume_state() const noexcept override { return &state_; }
+
+ private:
+  Archive state_;
+};
+
+TEST(Mlp, ResumingAnywhereGivesTheSameBits) {
+  const auto engine = engine_of(Device::cpu, 1);
+  const auto data = random_data<float>(50, 4, 3);
+  for (const bool validated : {false, true}) {
+    MlpOptions options;
+    options.hidden = {6, 5};
+    options.dropout = 0.2;
+    options.batch_norm = true;
+    options.batch_size = 16;
+    options.epochs = 4;
+    options.patience = 2;
+    options.tolerance = 0.02;
+    options.validation_fraction = validated ? 0.2 : 0;
+    RunControl control;
+    const auto expected = fit_mlp(*engine, options, data, nullptr, control);
+    int stops = 0;
+    for (int question = 0; question < 20; ++question) {
+      StopAt stop(question);
+      try {
+        (void)fit_mlp(*engine, options, data, nullptr, stop);
+        continue;
+      } catch (const Interrupted&) {
+        ++stops;
+      }
+      // Through the bytes of a file, as the program keeps it.
+      const auto bytes = encode_archive(stop.state(), "checkpoint");
+      ResumeFrom resumed(decode_archive(bytes, "checkpoint", "state"));
+      const auto model = fit_mlp(*engine, options, data, nullptr, resumed);
+      EXPECT_TRUE(test::same_bits(all_parameters(*model), all_parameters(*expected))) << question;
+      EXPECT_EQ(model->log, expected->log) << question;
+    }
+    // Between batches and at the ends of epochs.
+    EXPECT_GE(stops, static_cast<int>(expected->log.iterations) * 3);
+  }
+}
+
+TEST(Mlp, RefusesAStateOfAnotherNetwork) {
+  const auto engine = engine_of(Device::cpu, 1);
+  const auto data = random_data<float>(50, 4, 3);
+  MlpOptions options;
+  options.hidden = {6};
+  StopAt stop(0);
+  EXPECT_THROW((void)fit_mlp(*engine, options, data, nullptr, stop), Interrupted);
+  options.hidden = {60};
+  ResumeFrom resumed(stop.state());
+  EXPECT_THROW((void)fit_mlp(*engine, options, data, nullptr, resumed), InputError);
+}
+
+// --- bad input
+// ------------------------------------------------------------------------------------
+
+template <class F>
+std::string message_of(F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Mlp, BadInputIsExplained) {
+  const auto engine = engine_of(Device::cpu, 1);
+  RunControl control;
+  const auto error = [&](const MlpOptions& options, const Dataset<float>& data,
+                         const Dataset<float>* validation = nullptr) {
+    return message_of([&] { (void)fit_mlp(*engine, options, data, validation, control); });
+  };
+  const auto good = random_data<float>(20, 3, 2);
+  MlpOptions small;
+  small.hidden = {3};
+  small.epochs = 2;
+
+  auto data = good;
+  data.features(3, 1) = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THAT(error(small, data), HasSubstr("row 4, column x1"));
+  data = good;
+  data.features(2, 0) = std::numeric_limits<float>::infinity();
+  EXPECT_THAT(error(small, data), HasSubstr("row 3, column x0"));
+  data = good;
+  data.target.clear();
+  EXPECT_THAT(error(small, data), HasSubstr("--target"));
+  data = good;
+  std::fill(data.target.begin(), data.target.end(), 1.0F);
+  EXPECT_THAT(error(small, data), HasSubstr("one class only"));
+  EXPECT_THAT(error(small, select_rows(good, {})), HasSubstr("no rows"));
+  EXPECT_THAT(error(small, select_rows(good, {0})), HasSubstr("one class only"));
+  data = good;
+  data.weights.assign(20, 0.0F);
+  EXPECT_THAT(error(small, data), HasSubstr("weight"));
+  data.weights.assign(20, -1.0F);
+  EXPECT_THAT(error(small, data), HasSubstr("row 1: the weight is -1"));
+  auto other = random_data<float>(20, 4, 2);
+  EXPECT_THAT(error(small, good, &other), HasSubstr("4 features, expected 3"));
+  other = random_data<float>(20, 3, 3);
+  EXPECT_THAT(error(small, good, &other), HasSubstr("does not occur in the training rows"));
+
+  MlpOptions options = small;
+  options.activation = "step";
+  EXPECT_THAT(error(options, good), HasSubstr("--activation is 'step', expected one of sigmoid"));
+  options = small;
+  options.hidden = {3, 0};
+  EXPECT_THAT(error(options, good), HasSubstr("--hidden"));
+  options = small;
+  options.hidden = {std::int64_t{1} << 62, std::int64_t{1} << 62};
+  EXPECT_THAT(error(options, good), HasSubstr("too large"));
+  options = small;
+  options.output = "sigmoid";
+  EXPECT_THAT(error(options, random_data<float>(20, 3, 3)), HasSubstr("two classes"));
+  options = small;
+  options.task = "regression";
+  options.loss = "cross-entropy";
+  EXPECT_THAT(error(options, good), HasSubstr("--loss"));
+  options = small;
+  options.loss = "cross-entropy";
+  EXPECT_THAT(error(options, random_data<float>(30, 3, 0)), HasSubstr("--loss cross-entropy"));
+  options = small;
+  options.dropout = 1;
+  EXPECT_THAT(error(options, good), HasSubstr("--dropout"));
+  options = small;
+  options.validation_fraction = 1;
+  EXPECT_THAT(error(options, good), HasSubstr("--validation-fraction"));
+
+  const auto model = fit_mlp(*engine, small, good, nullptr, control);
+  EXPECT_THAT(message_of([&] {
+                (void)model->predict(*engine, random_data<float>(5, 4, 2).features.view());
+              }),
+              HasSubstr("trained on 3 features, but the data has 4"));
+  EXPECT_EQ(model->predict(*engine, Matrix<float>(0, 3).view()).labels.size(), 0U);
+}
+
+TEST(Mlp, DivergenceIsAnError) {
+  const auto engine = engine_of(Device::cpu, 1);
+  auto data = random_data<float>(40, 3, 0);
+  for (float& value : data.features.values()) value *= 1e6F;
+  MlpOptions options;
+  options.hidden = {8};
+  options.optimizer.method = "gradient-descent";
+  options.optimizer.learning_rate = 10;
+  RunControl control;
+  try {
+    (void)fit_mlp(*engine, options, data, nullptr, control);
+    FAIL() << "no error";
+  } catch (const NumericalError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("--learning-rate"));
+    EXPECT_THAT(error.what(), HasSubstr("--scale standard"));
+  }
+}
+
+TEST(Mlp, OneRowOfValuesTrains) {
+  const auto engine = engine_of(Device::cpu, 1);
+  Dataset<double> data = random_data<double>(1, 3, 0);
+  data.target = {0.5};
+  MlpOptions options;
+  options.hidden = {4};
+  options.l2 = 0;
+  options.patience = 0;
+  options.optimizer.learning_rate = 0.02;
+  RunControl control;
+  const auto model = fit_mlp(*engine, options, data, nullptr, control);
+  EXPECT_NEAR(model->predict(*engine, data.features.view()).values[0], 0.5, 0.05);
+}
+
+TEST(Mlp, ChoosesTheTask) {
+  const MlpOptions options;
+  auto data = random_data<float>(100, 2, 3);
+  EXPECT_EQ(mlp_task(options, data), Task::classification);
+  for (std::size_t i = 0; i < data.target.size(); ++i) data.target[i] = static_cast<float>(i % 21);
+  EXPECT_EQ(mlp_task(options, data), Task::regression);
+  data.target_column.categories.assign(21, "a");
+  EXPECT_EQ(mlp_task(options, data), Task::classification);
+  EXPECT_EQ(mlp_task(options, random_data<float>(100, 2, 0)), Task::regression);
+}
+
+// --- the model file
+// -------------------------------------------------------------------------------
+
+template <Real T>
+std::unique_ptr<MlpModel<T>> small_model(Engine& engine) {
+  MlpOptions options;
+  options.hidden = {5, 4};
+  options.batch_norm = true;
+  options.epochs = 3;
+  RunControl control;
+  return fit_mlp(engine, options, random_data<T>(40, 3, 3), nullptr, control);
+}
+
+TEST(MlpModelFile, KeepsEveryBit) {
+  const auto engine = engine_of(Device::cpu, 1);
+  const auto model = small_model<float>(*engine);
+  Archive archive;
+  model->save(archive);
+  const auto again =
+      MlpModel<float>::load(decode_archive(encode_archive(archive, "model"), "model", "file"));
+  EXPECT_EQ(again->layers, model->layers);
+  EXPECT_EQ(again->class_names, model->class_names);
+  EXPECT_EQ(again->log, model->log);
+  const auto data = random_data<float>(33, 3, 3, 8);
+  EXPECT_TRUE(
+      test::same_bits(again->predict(*engine, data.features.view()).probabilities.values(),
+                      model->predict(*engine, data.features.view()).probabilities.values()));
+  EXPECT_EQ(model->parameters(), 3 * 5 + 5 + 5 + 5 * 4 + 4 + 4 + 4 * 3 + 3);
+  EXPECT_EQ(model->to_json({}).at("widths"), nlohmann::json({3, 5, 4, 3}));
+  EXPECT_THAT(model->to_text({}), HasSubstr("5 units, batch normalisation, relu"));
+}
+
+TEST(MlpModelFile, EveryMissingOrDamagedEntryIsNamed) {
+  const auto engine = engine_of(Device::cpu, 1);
+  Archive good;
+  small_model<double>(*engine)->save(good);
+  for (const auto& [name, value] : good.entries()) {
+    if (name.rfind("training/history", 0) == 0) continue;
+    Archive missing;
+    for (const auto& [other, kept] : good.entries()) {
+      if (other == name) continue;
+      std::visit(
+          [&, &key = other](const auto& entry) {
+            if constexpr (std::is_same_v<std::decay_t<decltype(entry)>, Archive::Tensor>) {
+              std::visit([&](const auto& data) { missing.set_tensor(key, data, entry.shape); },
+                         entry.data);
+            } else {
+              missing.set(key, entry);
+            }
+          },
+          kept);
+    }
+    EXPECT_THAT(message_of([&] { (void)MlpModel<double>::load(missing); }),
+                HasSubstr(name.substr(name.find("training/") == 0 ? 9 : 0)));
+  }
+  const auto damaged = [&](auto&& damage) {
+    Archive archive = good;
+    damage(archive);
+    return message_of([&] { (void)MlpModel<double>::load(archive); });
+  };
+  EXPECT_THAT(damaged([](Archive& a) { a.set_tensor("widths", std::vector<Index>{3}); }),
+              HasSubstr("widths"));
+  EXPECT_THAT(damaged([](Archive& a) {
+                a.set_tensor("widths", std::vector<Index>{3, -5, 4, 3});
+              }),
+              HasSubstr("widths"));
+  EXPECT_THAT(damaged([](Archive& a) {
+                a.set_tensor("widths", std::vector<Index>{Index{1} << 62, Index{1} << 62, 4, 3});
+              }),
+              HasSubstr("layer/0/weights"));
+  EXPECT_THAT(damaged([](Archive& a) { a.set("activation", "step"); }), HasSubstr("activation"));
+  EXPECT_THAT(damaged([](Archive& a) { a.set("output", "identity"); }), HasSubstr("classes"));
+  EXPECT_THAT(damaged([](Archive& a) {
+                a.set("classes", std::vector<std::string>{"a", "b"});
+              }),
+              HasSubstr("classes"));
+  EXPECT_THAT(damaged([](Archive& a) { a.set("batch_norm_epsilon", -1.0); }),
+              HasSubstr("batch_norm_epsilon"));
+  EXPECT_THAT(damaged([](Archive& a) {
+                a.set_tensor("layer/0/running_variance", std::vector<double>{1, 1, -1, 1, 1});
+              }),
+              HasSubstr("running_variance"));
+  EXPECT_THAT(damaged([](Archive& a) {
+                a.set_tensor("layer/1/bias",
+                             std::vector<double>{1, 1, std::numeric_limits<double>::infinity(), 1});
+              }),
+              HasSubstr("layer/1/bias"));
+  EXPECT_THAT(message_of([&] { (void)MlpModel<float>::load(good); }), HasSubstr("element type"));
+}
+
+TEST(Mlp, IsListedAmongTheAlgorithms) {
+  const auto algorithm = make_algorithm("mlp");
+  EXPECT_EQ(algorithm->name(), "mlp");
+  EXPECT_TRUE(algorithm->prefers_scaled_features());
+  EXPECT_EQ(algorithm->task(random_data<float>(20, 2, 2)), Task::classification);
+  const auto engine = engine_of(Device::cpu, 1);
+  RunControl control;
+  const auto data = random_data<double>(20, 2, 2);
+  const auto model = algorithm->fit(*engine, data, nullptr, control);
+  Archive archive;
+  model->save(archive);
+  const auto loaded = algorithm->load(archive, std::type_identity<double>{});
+  EXPECT_EQ(loaded->features(), 2);
+  EXPECT_EQ(loaded->classes(), model->classes());
 }
 
 }  // namespace

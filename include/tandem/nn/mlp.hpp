@@ -51,14 +51,14 @@ enum class MlpInitialization { xavier_uniform, xavier_normal, he_uniform, he_nor
 [[nodiscard]] std::string_view to_string(MlpInitialization) noexcept;
 
 struct MlpOptions {
-  std::vector<std::int64_t> hidden = {128};  // widths of the hidden layers; may be empty
+  std::vector<std::int64_t> hidden = {256};  // widths of the hidden layers; may be empty
   std::string activation = "relu";
   std::string task = "auto";            // classification, regression; auto: by the target
   std::string output = "auto";          // softmax, sigmoid (two classes); auto: softmax
   std::string loss = "auto";            // auto: cross-entropy for classes, squared-error for values
   std::string initialization = "auto";  // auto: he-uniform for relu and gelu, else xavier-uniform
   OptimizerOptions optimizer;
-  double l2 = 0;       // adds l2/2·Σw² over all weights, biases free, to the cost
+  double l2 = 1e-3;    // adds l2/2·Σw² over all weights, biases free, to the cost
   double dropout = 0;  // share of each hidden layer's outputs dropped in training
   // After each hidden layer's weighted sum (Ioffe and Szegedy, ICML 2015). Prediction uses running
   // averages of mean and variance: average ← momentum·average + (1 − momentum)·batch.

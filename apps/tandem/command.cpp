@@ -15,9 +15,16 @@ const std::vector<CommandInfo>& commands() {
        make_predict},
       {"inspect", "MODEL [--json | --graphviz]", "show what a model has learned", false,
        make_inspect},
+      {"cross-validate", "ALGORITHM --data FILE [options]",
+       "estimate how well an algorithm does on unseen rows", true, make_cross_validate},
+      {"learning-curve", "ALGORITHM --data FILE [options]",
+       "scores against the number of training rows", true, make_learning_curve},
+      {"compare", "optimizers --data FILE [options]",
+       "train the same model with every optimiser, side by side", false, make_compare},
       {"generate", "KIND [--rows N] [--features D] [--seed S] [--out FILE]",
        "make a data set of random numbers", false, make_generate},
       {"devices", "[--json]", "list the devices of this machine", false, make_devices},
+      {"demo", "--report DIR", "tell five stories of learning in one HTML page", false, make_demo},
       {"help", "[COMMAND [ALGORITHM]]", "explain a command and its options", false, make_help},
   };
   return all;

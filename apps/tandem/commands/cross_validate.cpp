@@ -1,0 +1,179 @@
+// tandem cross-validate ALGORITHM and tandem learning-curve ALGORITHM
+#include <nlohmann/json.hpp>
+
+#include "tandem/command.hpp"
+#include "tandem/core/log.hpp"
+#include "tandem/model/validation.hpp"
+#include "tandem/output.hpp"
+#include "tandem/results.hpp"
+#include "tandem/settings.hpp"
+
+namespace tandem::program {
+namespace {
+
+// What the two commands have in common.
+class Validation : public Command {
+ public:
+  explicit Validation(std::unique_ptr<Algorithm> algorithm) : algorithm_(std::move(algorithm)) {}
+
+  void add_options(OptionSet& options) override {
+    data_.add_options(options);
+    options.group("Validation");
+    options.integer("folds", validation_.folds, "parts that the rows are divided into", 2,
+                    INT64_MAX);
+    options.integer("repeats", validation_.repeats, "partitions, each at random", 1, 100000);
+    options.flag("stratified", validation_.stratified,
+                 "share the rows of each class among the folds");
+    add_own_options(options);
+    options.group("Options of " + std::string(algorithm_->name()));
+    algorithm_->visit_options(options);
+    preprocess_.add_options(options, *algorithm_);
+    run_.add_options(options, true);
+  }
+
+  int run(const OptionSet& /*options*/) override {
+    algorithm_->check_options();
+    algorithm_->set_seed(static_cast<std::uint64_t>(run_.seed));
+    validation_.seed = static_cast<std::uint64_t>(run_.seed);
+    return with_precision(parse_precision(run_.precision), [&](auto type) {
+      using T = typename decltype(type)::type;
+      const auto engine = run_.make_engine();
+      Stopwatch watch;
+      const LoadedData<T> data = load_data<T>(run_, data_, nullptr, *algorithm_);
+      const double load = watch.lap();
+      check_interrupt();
+      ControlOptions control_options;
+      control_options.quiet = run_.quiet;
+      ProgramControl control(control_options);
+      nlohmann::json json;
+      std::string text;
+      validate(*engine, data.train, control, json, text);
+      control.finish();
+      if (!run_.json) {
+        print(std::string(algorithm_->name()) + " on " + data_.data + ": " +
+              shape_to_text(data.train.rows(), data.train.cols()) + "\n\n  run       " +
+              describe(*engine, run_) + "\n" +
+              (data.train.has_target() ? "  target    " + data.train.target_column.name + " (" +
+                                             data.target_rule + ")\n"
+                                       : "") +
+              text);
+        return 0;
+      }
+      json["algorithm"] = algorithm_->name();
+      json["device"] = to_string(engine->device());
+      json["numerics"] = to_string(engine->numerics());
+      json["precision"] = to_string(precision_of<T>);
+      json["threads"] = engine->threads();
+      json["seed"] = run_.seed;
+      json["data"] = data_.data;
+      json["rows"] = data.train.rows();
+      json["features"] = data.train.cols();
+      json["options"] = options_to_json(options_of(*algorithm_));
+      json["seconds"] = {{"load", load}, {"validate", watch.lap()}};
+      print_json(json);
+      return 0;
+    });
+  }
+
+ protected:
+  virtual void add_own_options(OptionSet& options) = 0;
+  virtual void validate(Engine& engine, const Dataset<float>& data, RunControl& control,
+                        nlohmann::json& json, std::string& text) = 0;
+  virtual void validate(Engine& engine, const Dataset<double>& data, RunControl& control,
+                        nlohmann::json& json, std::string& text) = 0;
+
+  std::unique_ptr<Algorithm> algorithm_;
+  RunSettings run_;
+  DataSettings data_;
+  PreprocessSettings preprocess_;
+  ValidationOptions validation_;
+};
+
+class CrossValidate final : public Validation {
+ public:
+  using Validation::Validation;
+
+ private:
+  void add_own_options(OptionSet& options) override {
+    options.real("confidence", validation_.confidence, "of the interval", 0.5, 0.9999);
+    options.flag("silhouette", validation_.silhouette, "clusters: also the silhouette");
+  }
+  void validate(Engine& engine, const Dataset<float>& data, RunControl& control,
+                nlohmann::json& json, std::string& text) override {
+    run_as(engine, data, control, json, text);
+  }
+  void validate(Engine& engine, const Dataset<double>& data, RunControl& control,
+                nlohmann::json& json, std::string& text) override {
+    run_as(engine, data, control, json, text);
+  }
+  template <Real T>
+  void run_as(Engine& engine, const Dataset<T>& data, RunControl& control, nlohmann::json& json,
+              std::string& text) {
+    const CrossValidation result =
+        cross_validate(*algorithm_, preprocess_.make(), data, validation_, engine, control);
+    json = to_json(result);
+    text = "  folds     " + std::to_string(validation_.folds) +
+           (validation_.repeats > 1 ? ", " + counted(validation_.repeats, "repeat") : "") +
+           (result.stratified ? ", stratified" : "") + "\n\n";
+    std::vector<std::vector<std::string>> rows{
+        {"test", "mean", "deviation", readable(validation_.confidence * 100) + " % interval from",
+         "to"}};
+    for (const auto& [name, one] : result.summary) {
+      rows.push_back({name, readable(one.mean), readable(one.deviation), readable(one.low),
+                      readable(one.high)});
+    }
+    text += table(rows);
+  }
+};
+
+class LearningCurveCommand final : public Validation {
+ public:
+  using Validation::Validation;
+
+ private:
+  void add_own_options(OptionSet& options) override {
+    options.integers("sizes", sizes_,
+                     "numbers of training rows; 10 to 100 % in five steps if left out", 1,
+                     INT64_MAX);
+  }
+  void validate(Engine& engine, const Dataset<float>& data, RunControl& control,
+                nlohmann::json& json, std::string& text) override {
+    run_as(engine, data, control, json, text);
+  }
+  void validate(Engine& engine, const Dataset<double>& data, RunControl& control,
+                nlohmann::json& json, std::string& text) override {
+    run_as(engine, data, control, json, text);
+  }
+  template <Real T>
+  void run_as(Engine& engine, const Dataset<T>& data, RunControl& control, nlohmann::json& json,
+              std::string& text) {
+    const LearningCurve curve =
+        learning_curve(*algorithm_, preprocess_.make(), data, sizes_, validation_, engine, control);
+    json = to_json(curve);
+    text = "\n";
+    for (const auto& [name, series] : curve.metrics) {
+      std::vector<std::vector<std::string>> rows{
+          {name, "train", "deviation", "validation", "deviation"}};
+      for (std::size_t i = 0; i < curve.sizes.size(); ++i) {
+        rows.push_back({counted(curve.sizes[i], "row"), readable(series.train_mean[i]),
+                        readable(series.train_deviation[i]), readable(series.validation_mean[i]),
+                        readable(series.validation_deviation[i])});
+      }
+      text += table(rows) + "\n";
+    }
+  }
+
+  std::vector<std::int64_t> sizes_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_cross_validate(std::unique_ptr<Algorithm> algorithm) {
+  return std::make_unique<CrossValidate>(std::move(algorithm));
+}
+
+std::unique_ptr<Command> make_learning_curve(std::unique_ptr<Algorithm> algorithm) {
+  return std::make_unique<LearningCurveCommand>(std::move(algorithm));
+}
+
+}  // namespace tandem::program

@@ -1,0 +1,579 @@
+// tandem demo: five stories of learning in one page
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "core/file.hpp"
+#include "tandem/command.hpp"
+#include "tandem/config.hpp"
+#include "tandem/control.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/core/numerics.hpp"
+#include "tandem/data/generate.hpp"
+#include "tandem/data/write.hpp"
+#include "tandem/figures.hpp"
+#include "tandem/metrics/clustering.hpp"
+#include "tandem/output.hpp"
+#include "tandem/recipe.hpp"
+#include "tandem/report/page.hpp"
+#include "tandem/report/plot.hpp"
+#include "tandem/run_report.hpp"
+
+namespace tandem::program {
+namespace {
+
+using report::Mark;
+using report::Page;
+using report::Plot;
+using report::Point;
+using report::Series;
+
+namespace fs = std::filesystem;
+
+std::string percent(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f %%", 100 * share);
+  return text;
+}
+
+std::string fixed(double value, int digits) {
+  char text[48];
+  std::snprintf(text, sizeof text, "%.*f", digits, value);
+  return text;
+}
+
+std::string scientific(double value) {
+  if (value == 0) return "0";
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1e", value);
+  return text;
+}
+
+// The folder of the shipped data sets: beside the program's own build or installation.
+std::string find_data(const std::string& given) {
+  if (!given.empty()) return given;
+  std::error_code ignored;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
+  const std::vector<fs::path> candidates{"data", program / "../../../data",
+                                         program / "../share/tandem/data"};
+  for (const fs::path& candidate : candidates) {
+    if (fs::exists(candidate / "iris.csv", ignored)) {
+      return candidate.is_absolute() ? fs::weakly_canonical(candidate).string()
+                                     : candidate.string();
+    }
+  }
+  throw InputError(
+      "the folder with iris.csv and diabetes.csv is not found; name it with --data-dir");
+}
+
+class Demo final : public Command {
+ public:
+  void add_options(OptionSet& options) override {
+    options.text("report", folder_, "the folder for report.html, made where it is missing");
+    options.text("data-dir", data_dir_, "the folder of Tandem's data sets; found if left out");
+    options.integer("threads", threads_, "threads of the CPU; 0 takes all cores", 0, 4096);
+    options.flag("quiet", quiet_, "no progress");
+    options.flag("json", json_, "print the figures of the stories as JSON");
+  }
+
+  int run(const OptionSet& /*options*/) override {
+    if (folder_.empty()) throw InputError("expected --report DIR: the folder for report.html");
+    prepare_report_folder(folder_);
+    data_ = find_data(data_dir_);
+    Page page("Five stories of learning",
+              "How five machines learn from data, what they get wrong, and how to tell. Every "
+              "picture comes from a run that you can repeat with the command beside it, and every "
+              "run was made twice: by the textbook and by the fast code.");
+    regression(page);
+    optimizers(page);
+    tree(page);
+    clusters(page);
+    network(page);
+    agreement(page);
+    const auto engine = Engine::create({.threads = static_cast<int>(threads_)});
+    page.footer("Made by tandem demo, Tandem " TANDEM_VERSION ", on " + engine->description() +
+                "; exact numerics, float64, seed 0. Data: diabetes (Efron, Hastie, Johnstone and "
+                "Tibshirani 2004) and iris (Fisher 1936), see data/README.md. Colours after Okabe "
+                "and Ito.");
+    const std::string path = (fs::path(folder_) / "report.html").string();
+    write_file(path, page.to_html());
+    if (json_) {
+      figures_["report"] = path;
+      print_json(figures_);
+    } else {
+      print("five stories: " + path + "\n");
+    }
+    return 0;
+  }
+
+ private:
+  // --- what the stories share
+  // ---------------------------------------------------------------------
+
+  void tell(const std::string& what) const {
+    if (!quiet_) note(what);
+  }
+
+  std::string svg(const Plot& plot) {
+    return report::to_svg(plot, "figure-" + std::to_string(++plots_));
+  }
+
+  RecipeRun train(const Recipe& recipe, Device device = Device::cpu) {
+    check_interrupt();
+    ControlOptions options;
+    options.quiet = true;
+    ProgramControl control(options);
+    Recipe with_threads = recipe;
+    if (threads_ > 0) with_threads.arguments.push_back("--threads=" + std::to_string(threads_));
+    return run_recipe(with_threads, device, control);
+  }
+
+  // Trains once more by the textbook and compares what the two models predict on the training part.
+  void compare(Page& page, const std::string& story, const Recipe& recipe, const RecipeRun& cpu) {
+    const RecipeRun reference = train(recipe, Device::reference);
+    const auto a = cpu.model.model->predict(*cpu.engine, cpu.data.features.view());
+    const auto b = reference.model.model->predict(*reference.engine, cpu.data.features.view());
+    const auto rows = static_cast<Index>(cpu.data.rows());
+    std::vector<std::string> row;
+    if (!a.values.empty() || !a.probabilities.empty()) {
+      const auto& x = a.values.empty() ? a.probabilities.values() : a.values;
+      const auto& y = a.values.empty() ? b.probabilities.values() : b.values;
+      double largest = 0;
+      double difference = 0;
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        largest = std::max(largest, std::abs(x[i]));
+        difference = std::max(difference, std::abs(x[i] - y[i]));
+      }
+      const Index length = rows + cpu.data.cols();
+      const auto steps =
+          static_cast<double>(std::max<Index>(1, cpu.model.provenance.algorithm == "decision-tree"
+                                                     ? 1
+                                                     : cpu.model.model->training().iterations));
+      const double bound = steps * gamma_bound<double>(length) * std::max(largest, 1.0);
+      row = {story, a.values.empty() ? "probabilities" : "predicted values", scientific(difference),
+             scientific(bound), difference <= bound ? "yes" : "no"};
+      figures_[story]["difference"] = difference;
+      figures_[story]["bound"] = bound;
+    } else {
+      Index different = 0;
+      for (std::size_t i = 0; i < a.labels.size(); ++i) different += a.labels[i] != b.labels[i];
+      row = {story, "clusters of rows", std::to_string(different), "0",
+             different == 0 ? "yes" : "no"};
+      figures_[story]["difference"] = different;
+      figures_[story]["bound"] = 0;
+    }
+    page.table({{"reference against cpu", "largest difference", "bound", "within"},
+                {row[1], row[2], row[3], row[4]}});
+    agreements_.push_back(row);
+  }
+
+  static double metric(const RecipeRun& run, const std::string& name) {
+    EvaluateOptions options;
+    options.curves = false;
+    return evaluate(*run.model.model, *run.engine, run.data, options).metrics.at(name);
+  }
+
+  // --- 1
+  // ------------------------------------------------------------------------------------------
+
+  void regression(Page& page) {
+    tell("1/5 a line");
+    const Recipe recipe{
+        "linear-regression",
+        {"--data", data_ + "/diabetes.csv", "--ignore", "age,sex,bp,s1,s2,s3,s4,s5,s6", "--solver",
+         "gradient", "--optimizer", "gradient-descent", "--learning-rate", "0.1", "--epochs", "60",
+         "--patience", "0"}};
+    const RecipeRun run = train(recipe);
+    Recipe closed = recipe;
+    closed.arguments.resize(4);
+    const RecipeRun exact = train(closed);
+
+    page.section("1", "A line through the cloud");
+    page.paragraph(
+        "Each point is one of 442 patients: to the right the body-mass index, upwards how far "
+        "diabetes had progressed a year later. The line begins flat, and every step of gradient "
+        "descent tilts it in the direction that lowers the mean squared distance to the points.");
+    page.paragraph(
+        "After some forty steps there is nothing left to gain: the cost has reached the dashed "
+        "level, which the closed formula finds in one go. It does not reach zero, and should not: "
+        "one number per patient does not decide an illness.");
+    page.command(recipe.command());
+
+    Plot cloud;
+    cloud.title = "disease progression against body-mass index with the regression line";
+    cloud.x.label = "body-mass index (kg/m²)";
+    cloud.y.label = "progression after one year (score)";
+    Series patients{.label = "patients", .mark = Mark::points, .colour = 1};
+    for (Index i = 0; i < run.data.rows(); ++i) {
+      patients.points.push_back({run.model.preprocessor.unscale(0, run.data.features(i, 0)),
+                                 run.data.target[static_cast<std::size_t>(i)]});
+    }
+    Series line{.label = "learned line", .colour = 2, .size = 1.3};
+    const Window window = window_of(run.data, 0, 0);
+    for (const double x : {window.left, window.right}) {
+      Matrix<double> one(1, 1, x);
+      line.points.push_back({run.model.preprocessor.unscale(0, x),
+                             run.model.model->predict(*run.engine, one.view()).values[0]});
+    }
+    cloud.series = {patients, line};
+
+    const auto& cost = run.model.model->training().history.at("cost");
+    Plot curve = history_plot(run.model.model->training(), {"cost"}, "cost", false);
+    curve.title = "cost after each step of gradient descent";
+    curve.x.label = "step";
+    curve.y.label = "cost: half the mean squared error (score²)";
+    curve.series[0].label = "gradient descent";
+    curve.series[0].colour = 2;
+    const double floor = metric(exact, "mse") / 2;
+    // Where the history is kept in units of its own, the last value and the floor show the ratio.
+    const double mse = metric(run, "mse");
+    const double unit = cost.back() > 0 ? (mse / 2) / cost.back() : 1;
+    for (auto& point : curve.series[0].points) point.y *= unit;
+    curve.series.push_back({.label = "closed formula",
+                            .points = {{1, floor}, {static_cast<double>(cost.size()), floor}},
+                            .colour = -1,
+                            .dashed = true});
+    curve.key = true;
+    page.figures({{svg(cloud), "442 patients and the line that the machine ends with."},
+                  {svg(curve),
+                   "The cost falls by the same share in every step: first fast, then "
+                   "slowly."}});
+    page.facts({{"R²: share of the variance explained", fixed(metric(run, "r2"), 4)},
+                {"R² by the closed formula", fixed(metric(exact, "r2"), 4)},
+                {"typical error (score)", fixed(std::sqrt(mse), 1)},
+                {"steps", std::to_string(cost.size())}});
+    figures_["1 line"]["r2"] = metric(run, "r2");
+    figures_["1 line"]["r2_closed"] = metric(exact, "r2");
+    compare(page, "1 line", recipe, run);
+  }
+
+  // --- 2
+  // ------------------------------------------------------------------------------------------
+
+  void optimizers(Page& page) {
+    tell("2/5 three ways down");
+    struct Way {
+      std::string name;
+      std::string label;
+      std::string rate;
+    };
+    const std::vector<Way> ways{{"gradient-descent", "gradient descent", "0.1"},
+                                {"momentum", "momentum", "0.1"},
+                                {"adam", "Adam", "0.1"}};
+    page.section("2", "Three ways down the same valley");
+    page.paragraph(
+        "Now all ten measurements of a patient are used. Some of them say nearly the same, and so "
+        "the cost is a long, narrow valley: steep across, almost flat along. The plot shows how "
+        "far "
+        "each method still is above the floor of the valley, on a logarithmic scale.");
+    page.paragraph(
+        "Plain gradient descent soon only creeps along the floor. Momentum remembers its speed, "
+        "like a ball that rolls, and Adam gives every parameter a step size of its own: both are "
+        "at the bottom long before. None of them knows more than the slope under its feet.");
+    page.command("tandem compare optimizers --data " + data_ +
+                 "/diabetes.csv --epochs 1000 --learning-rate 0.1");
+    Plot plot;
+    plot.title = "distance to the lowest cost, by optimiser, logarithmic";
+    plot.x.label = "step";
+    plot.y = {.label = "cost above the lowest (share of the first)", .logarithmic = true};
+    plot.width = 860;
+    plot.height = 380;
+    std::vector<std::vector<double>> histories;
+    std::vector<std::vector<std::string>> rows{
+        {"method", "steps to 1 % above the floor", "to 0.01 %", "R²"}};
+    std::vector<RecipeRun> runs;
+    double lowest = INFINITY;
+    Recipe first;
+    for (const Way& way : ways) {
+      const Recipe recipe{
+          "linear-regression",
+          {"--data", data_ + "/diabetes.csv", "--solver", "gradient", "--optimizer", way.name,
+           "--learning-rate", way.rate, "--epochs", "1000", "--patience", "0"}};
+      if (first.arguments.empty()) first = recipe;
+      runs.push_back(train(recipe));
+      histories.push_back(runs.back().model.model->training().history.at("cost"));
+      lowest =
+          std::min(lowest, *std::min_element(histories.back().begin(), histories.back().end()));
+    }
+    // The floor is the closed formula's, in the unit of the histories.
+    const RecipeRun exact = train({"linear-regression", {"--data", data_ + "/diabetes.csv"}});
+    const double unit = metric(runs[0], "mse") / histories[0].back();
+    const double floor = std::min(lowest, metric(exact, "mse") / unit);
+    const double start = histories[0].front() - floor;
+    const std::vector<int> colours{2, 1, 3};
+    for (std::size_t w = 0; w < ways.size(); ++w) {
+      Series series{.label = ways[w].label, .colour = colours[w]};
+      const auto steps_to = [&](double share) -> std::string {
+        for (std::size_t i = 0; i < histories[w].size(); ++i) {
+          if (histories[w][i] <= floor * (1 + share)) return std::to_string(i + 1);
+        }
+        return "more than " + std::to_string(histories[w].size());
+      };
+      for (std::size_t i = 0; i < histories[w].size(); ++i) {
+        const double above = (histories[w][i] - floor) / start;
+        // Below this the plot would show rounding.
+        if (above < 1e-12) break;
+        series.points.push_back({static_cast<double>(i + 1), above});
+      }
+      plot.series.push_back(std::move(series));
+      rows.push_back(
+          {ways[w].label, steps_to(0.01), steps_to(0.0001), fixed(metric(runs[w], "r2"), 6)});
+      figures_["2 optimisers"]["r2"][ways[w].name] = metric(runs[w], "r2");
+    }
+    rows.push_back({"closed formula", "-", "-", fixed(metric(exact, "r2"), 6)});
+    page.figures({{svg(plot),
+                   "The same start, the same valley, the same learning rate of 0.1. A "
+                   "straight line downwards means that the distance shrinks by the "
+                   "same factor in every step."}});
+    page.table(rows);
+    compare(page, "2 optimisers", first, runs[0]);
+  }
+
+  // --- 3
+  // ------------------------------------------------------------------------------------------
+
+  void tree(Page& page) {
+    tell("3/5 twenty questions");
+    const Recipe recipe{
+        "decision-tree",
+        {"--data", data_ + "/iris.csv", "--ignore", "sepal_length_cm,sepal_width_cm", "--criterion",
+         "entropy", "--max-depth", "3"}};
+    const RecipeRun run = train(recipe);
+    page.section("3", "Twenty questions, chosen well");
+    page.paragraph(
+        "A decision tree plays twenty questions. Of all questions of the kind \"is this petal "
+        "narrower than so much?\" it takes the one that leaves least doubt about the species, "
+        "measured as entropy, and then asks again on either side.");
+    page.paragraph(
+        "Every question is a straight cut along one axis, so the map of its answers is made of "
+        "rectangles. The printed tree and the coloured map are the same thing: follow one flower "
+        "through both.");
+    page.command(recipe.command());
+    Plot plot;
+    const Window window = window_of(run.data, 0, 1);
+    plot.title = "species of iris by petal length and width, with the regions of the tree";
+    plot.x = {
+        .label = axis_label(run.data.columns[0].name), .from = window.left, .to = window.right};
+    plot.y = {
+        .label = axis_label(run.data.columns[1].name), .from = window.bottom, .to = window.top};
+    plot.boxes = decision_regions(run.model, *run.engine, window);
+    plot.series = labelled_points(run.data, 0, 1, encode_classes(run.data).labels,
+                                  run.model.model->classes());
+    plot.height = 400;
+    page.figures({{svg(plot),
+                   "150 flowers, by species; the ground shows what the tree answers "
+                   "there, the stronger the surer."},
+                  {"<pre>" + report::escape(run.model.model->to_text(run.model.feature_names())) +
+                       "</pre>\n",
+                   "The same tree in words."}});
+    const double right = metric(run, "accuracy");
+    page.facts({{"classified correctly", percent(right)},
+                {"flowers on the wrong side", fixed(150 * (1 - right), 0)}});
+    figures_["3 tree"]["accuracy"] = right;
+    compare(page, "3 tree", recipe, run);
+  }
+
+  // --- 4
+  // ------------------------------------------------------------------------------------------
+
+  void clusters(Page& page) {
+    tell("4/5 how many kinds");
+    page.section("4", "How many kinds are there?");
+    page.paragraph(
+        "Nobody tells k-means the species. It only moves k centres until each is in the middle of "
+        "the flowers nearest to it. But how many centres? With more of them the distances always "
+        "shrink, so look for the elbow: the k after which another centre buys little.");
+    page.paragraph(
+        "The silhouette asks each flower whether it is closer to its own cluster than to the next "
+        "one, from −1 to 1. It votes for two, the botanist for three: the machine sees two clouds, "
+        "because versicolor and virginica touch. A number answers a question, and it may not be "
+        "yours.");
+    page.command("tandem select kmeans --data " + data_ + "/iris.csv --k 2..5");
+    std::vector<Page::Figure> maps;
+    Series elbow{.label = "", .mark = Mark::line_points, .colour = 1, .size = 1.4};
+    Series bars{.label = "", .mark = Mark::bars, .colour = 3};
+    std::vector<std::vector<std::string>> rows{
+        {"k", "inertia (cm²)", "silhouette", "agrees with the species (adjusted Rand)"}};
+    Recipe three;
+    for (int k = 2; k <= 5; ++k) {
+      const Recipe recipe{"kmeans", {"--data", data_ + "/iris.csv", "--k", std::to_string(k)}};
+      const RecipeRun run = train(recipe);
+      const auto labels = run.model.model->predict(*run.engine, run.data.features.view()).labels;
+      const double score = silhouette(*run.engine, run.data.features.view(), labels);
+      const double inertia = metric(run, "inertia");
+      elbow.points.push_back({static_cast<double>(k), inertia});
+      bars.points.push_back({static_cast<double>(k), score});
+      rows.push_back({std::to_string(k), fixed(inertia, 4), fixed(score, 4),
+                      fixed(metric(run, "adjusted_rand"), 4)});
+      figures_["4 clusters"]["inertia"][std::to_string(k)] = inertia;
+      figures_["4 clusters"]["silhouette"][std::to_string(k)] = score;
+      maps.push_back(cluster_map(run, labels, k, score));
+      if (k == 3) three = recipe;
+    }
+    page.figures(maps);
+    Plot elbow_plot;
+    elbow_plot.title = "inertia by the number of clusters";
+    elbow_plot.x = {.label = "clusters k", .from = 1.7, .to = 5.3, .whole_numbers = true};
+    elbow_plot.y = {.label = "inertia: sum of squared distances (cm²)", .from = 0};
+    elbow_plot.series = {elbow};
+    elbow_plot.height = 300;
+    Plot bar_plot;
+    bar_plot.title = "mean silhouette by the number of clusters";
+    bar_plot.x = {.label = "clusters k", .from = 1.4, .to = 5.6, .whole_numbers = true};
+    bar_plot.y = {.label = "mean silhouette", .from = 0, .to = 0.8};
+    bar_plot.series = {bars};
+    bar_plot.height = 300;
+    for (const Point& p : bars.points) {
+      bar_plot.labels.push_back({p.x, p.y + 0.035, fixed(p.y, 3)});
+    }
+    page.figures({{svg(elbow_plot),
+                   "The elbow: from 2 to 3 the distances fall by half, after "
+                   "that by little."},
+                  {svg(bar_plot), "The silhouette: how much at home the flowers are."}});
+    page.table(rows);
+    compare(page, "4 clusters", three, train(three));
+  }
+
+  Page::Figure cluster_map(const RecipeRun& run, const std::vector<std::int32_t>& labels, int k,
+                           double score) {
+    Plot plot;
+    plot.title = std::to_string(k) + " clusters of iris by petal length and width";
+    plot.x.label = axis_label(run.data.columns[2].name);
+    plot.y.label = axis_label(run.data.columns[3].name);
+    plot.height = 290;
+    std::vector<std::string> names(static_cast<std::size_t>(k));
+    plot.series = labelled_points(run.data, 2, 3, labels, names);
+    Series centres{.label = "", .mark = Mark::points, .colour = 0, .shape = 4, .size = 3};
+    for (int c = 0; c < k; ++c) {
+      Point mean;
+      double count = 0;
+      for (std::size_t i = 0; i < labels.size(); ++i) {
+        if (labels[i] != c) continue;
+        mean.x += run.data.features(static_cast<Index>(i), 2);
+        mean.y += run.data.features(static_cast<Index>(i), 3);
+        count += 1;
+      }
+      centres.points.push_back({mean.x / count, mean.y / count});
+    }
+    plot.series.push_back(centres);
+    plot.key = false;
+    return {svg(plot), "k = " + std::to_string(k) + ", silhouette " + fixed(score, 3) +
+                           "; crosses are the centres."};
+  }
+
+  // --- 5
+  // ------------------------------------------------------------------------------------------
+
+  void network(Page& page) {
+    tell("5/5 what no line can do");
+    const std::string file = (fs::path(folder_) / "xor.csv").string();
+    GenerateOptions generated;
+    generated.rows = 400;
+    generated.features = 2;
+    generated.seed = 1;
+    write_csv(file, generate_xor<double>(generated));
+    const Recipe recipe{"mlp",
+                        {"--data", file, "--hidden", "8", "--activation", "tanh", "--epochs", "150",
+                         "--learning-rate", "0.02", "--patience", "0"}};
+    const Recipe line{"logistic-regression", {"--data", file}};
+    const RecipeRun run = train(recipe);
+    const auto& names = algorithm_names();
+    const bool has_line = std::find(names.begin(), names.end(), line.algorithm) != names.end();
+    page.section("5", "What no line can do");
+    page.paragraph(
+        "Exclusive or: a point is of the one kind where its two coordinates have the same sign, of "
+        "the other where they differ. In 1969 this little problem stood for all that a machine "
+        "with "
+        "a single layer cannot learn, since no straight line parts the two kinds.");
+    page.paragraph(
+        "Eight hidden units are enough. Each draws a soft line of its own, and the last layer "
+        "combines them. Watch the loss: for a while little happens, then the units have shared out "
+        "the work, and the accuracy climbs to nearly one.");
+    page.command("tandem generate xor --rows 400 --seed 1 --out " + file + "\n" + recipe.command());
+    Plot map;
+    const Window window{-1.05, 1.05, -1.05, 1.05};
+    map.title = "the XOR points and what the network answers everywhere";
+    map.x = {.label = "x0", .from = window.left, .to = window.right};
+    map.y = {.label = "x1", .from = window.bottom, .to = window.top};
+    map.boxes = decision_regions(run.model, *run.engine, window);
+    Dataset<double> raw = run.data;
+    for (Index i = 0; i < raw.rows(); ++i) {
+      for (Index j = 0; j < 2; ++j) {
+        raw.features(i, j) = run.model.preprocessor.unscale(j, raw.features(i, j));
+      }
+    }
+    map.series = labelled_points(raw, 0, 1, encode_classes(run.data).labels,
+                                 {"same sign", "different signs"});
+    map.square = true;
+    map.width = 460;
+    map.height = 460;
+    const TrainingLog& log = run.model.model->training();
+    Plot loss = history_plot(log, {"loss"}, "loss (cross-entropy, nats)", true);
+    loss.x.label = "epoch";
+    loss.height = 225;
+    Plot accuracy = history_plot(log, {"accuracy"}, "accuracy", false);
+    accuracy.x.label = "epoch";
+    accuracy.y.from = 0.4;
+    accuracy.y.to = 1.02;
+    accuracy.height = 225;
+    if (!accuracy.series.empty()) accuracy.series[0].colour = 3;
+    page.figures({{svg(map),
+                   "400 points; the ground shows the network's answer, the stronger the "
+                   "surer. Between the colours it is undecided."},
+                  {svg(loss) + svg(accuracy),
+                   "Loss (logarithmic) and share of points on the right side, after each of 150 "
+                   "passes over the data."}});
+    const double right = metric(run, "accuracy");
+    std::vector<std::pair<std::string, std::string>> facts{
+        {"accuracy of the network", percent(right)}};
+    figures_["5 xor"]["accuracy"] = right;
+    if (has_line) {
+      const double guess = metric(train(line), "accuracy");
+      facts.emplace_back("accuracy of the best single line (logistic regression)", percent(guess));
+      figures_["5 xor"]["accuracy_of_a_line"] = guess;
+    }
+    page.facts(facts);
+    compare(page, "5 xor", recipe, run);
+  }
+
+  // --- the last word
+  // ------------------------------------------------------------------------------
+
+  void agreement(Page& page) {
+    page.section("", "Can you believe the pictures?");
+    page.paragraph(
+        "Every algorithm of Tandem is written more than once: as the textbook has it, slow and "
+        "plain, and as the machine likes it, with vectors and threads. Both were trained here on "
+        "the same data. Their answers may differ by rounding alone, and rounding has a limit that "
+        "can be worked out beforehand.");
+    std::vector<std::vector<std::string>> rows{
+        {"story", "what was compared", "largest difference", "bound", "within"}};
+    rows.insert(rows.end(), agreements_.begin(), agreements_.end());
+    page.table(rows);
+    page.paragraph(
+        "The bound for numbers is (steps of training) × γₙ × (largest value, at least 1): each "
+        "step "
+        "adds at most the rounding γₙ = n·u / (1 − n·u) of a sum over n = rows + features terms, "
+        "u = 2⁻⁵³, to first order. Clusters must be the same for every row.");
+  }
+
+  std::string folder_;
+  std::string data_dir_;
+  std::string data_;
+  std::int64_t threads_ = 0;
+  bool quiet_ = false;
+  bool json_ = false;
+  int plots_ = 0;
+  std::vector<std::vector<std::string>> agreements_;
+  nlohmann::json figures_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_demo(std::unique_ptr<Algorithm> /*algorithm*/) {
+  return std::make_unique<Demo>();
+}
+
+}  // namespace tandem::program

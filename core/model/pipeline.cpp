@@ -239,8 +239,8 @@ TrainedModel<T> TrainedModel<T>::load(const Archive& archive) {
 
 template <Real T>
 TrainedModel<T> fit_pipeline(Algorithm& algorithm, Engine& engine, Dataset<T>& train,
-                             Dataset<T>* validation, const FitSettings& settings,
-                             RunControl& control) {
+                             std::type_identity_t<Dataset<T>*> validation,
+                             const FitSettings& settings, RunControl& control) {
   TrainedModel<T> trained;
   trained.provenance.version = TANDEM_VERSION;
   trained.provenance.algorithm = std::string(algorithm.name());

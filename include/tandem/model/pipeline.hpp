@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <type_traits>
 #include <variant>
 
 #include "tandem/core/archive.hpp"
@@ -87,8 +88,8 @@ struct FitSettings {
 // be trained on.
 template <Real T>
 [[nodiscard]] TrainedModel<T> fit_pipeline(Algorithm& algorithm, Engine& engine, Dataset<T>& train,
-                                           Dataset<T>* validation, const FitSettings& settings,
-                                           RunControl& control);
+                                           std::type_identity_t<Dataset<T>*> validation,
+                                           const FitSettings& settings, RunControl& control);
 
 // A model of either precision.
 using AnyModel = std::variant<TrainedModel<float>, TrainedModel<double>>;

@@ -14,6 +14,13 @@
 // Sums. While a panel is hot, each row whose label changed is added, in fixed point, to its centre
 // and taken from the one before. Integers commute, so that the sums are those of a computation from
 // the start, for any number of threads.
+//
+// Rows that cannot change. With many centres, each row keeps a lower bound, its slack, on how much
+// nearer its centre is than any other, after Hamerly, "Making k-means even faster", SDM 2010. When
+// the centres move, the slack falls by what they moved at most; while it is positive the scores
+// need not be computed. The bound allows for the rounding of the scores (slack_of), so that the
+// labels are bit for bit those of computing all scores. The rows left over are gathered into full
+// panels.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/cluster/kmeans.cpp"
@@ -42,6 +49,8 @@ inline constexpr Index panels_per_block = sum_block / panel_rows;
 inline constexpr Index tile_centres = 12;
 // Rows of the fixed-point sums, and the scales, are padded to whole vectors of doubles.
 inline constexpr Index sum_padding = 8;
+// With fewer centres, scoring a row costs no more than finding out whether it must be.
+inline constexpr Index least_centres_for_slack = 40;
 
 // Everything that one worker of assign() reads and writes. The pointers outlive the call.
 template <class T>
@@ -53,10 +62,16 @@ struct AssignArgs {
   const T* tiles;         // [tiles][features][tile_centres]: −2c', 0 past the last centre
   const T* squares;       // [tiles][tile_centres]: ‖c'‖², +∞ past the last centre
   std::int32_t* labels;   // [panels · panel_rows]
-  const double* weights;  // [rows], or null for weights of 1
+  const double* weights;  // [panels · panel_rows], or null for weights of 1
   const double* scales;   // [padded features]: 2^exponent of the fixed-point sums
   double weight_scale;
   Index stride;  // padded features
+  // Null where slack is not kept.
+  T* slack;              // [panels · panel_rows]
+  const T* row_squares;  // [panels · panel_rows]: ‖x'‖²
+  const T* slack_loss;   // [1 + centres]: what a row of that centre loses; first of no centre
+  T reach;               // at least ‖c'‖ of all centres
+  T score_error;         // γ: a score is off by at most γ (‖x'‖ + reach)²
 };
 // Of one worker: what its rows add.
 struct AssignDelta {
@@ -73,12 +88,14 @@ HWY_BEFORE_NAMESPACE();
 namespace tandem::cpu::HWY_NAMESPACE {
 namespace {
 
-// Two vectors of rows against `C` centres of a tile; keeps the least score and its centre.
-template <int C, class D, class T = hn::TFromD<D>, class DI = hn::RebindToSigned<D>>
+// Two vectors of rows against `C` centres of a tile; keeps the least score and its centre, and with
+// `second` not null the least score but one.
+template <int C, bool with_second, class D, class T = hn::TFromD<D>,
+          class DI = hn::RebindToSigned<D>>
 HWY_INLINE void score_tile(D d, const T* HWY_RESTRICT panel, Index features,
                            const T* HWY_RESTRICT tile, const T* HWY_RESTRICT squares,
                            Index first_centre, T* HWY_RESTRICT best,
-                           hn::TFromD<DI>* HWY_RESTRICT nearest) {
+                           hn::TFromD<DI>* HWY_RESTRICT nearest, T* HWY_RESTRICT second) {
   using V = hn::Vec<D>;
   const DI di;
   const size_t lanes = hn::Lanes(d);
@@ -99,63 +116,139 @@ HWY_INLINE void score_tile(D d, const T* HWY_RESTRICT panel, Index features,
   }
   V best0 = hn::Load(d, best);
   V best1 = hn::Load(d, best + lanes);
+  V second0 = best0;
+  V second1 = best1;
+  if constexpr (with_second) {
+    second0 = hn::Load(d, second);
+    second1 = hn::Load(d, second + lanes);
+  }
   auto nearest0 = hn::Load(di, nearest);
   auto nearest1 = hn::Load(di, nearest + lanes);
+  const auto one = hn::Set(di, 1);
+  auto index = hn::Set(di, static_cast<hn::TFromD<DI>>(first_centre));
 #pragma GCC unroll 16
   for (int c = 0; c < C; ++c) {
-    const auto index = hn::Set(di, static_cast<hn::TFromD<DI>>(first_centre + c));
+    if constexpr (with_second) {
+      second0 = hn::Min(second0, hn::Max(best0, score0[c]));
+      second1 = hn::Min(second1, hn::Max(best1, score1[c]));
+    }
     nearest0 = hn::IfThenElse(hn::RebindMask(di, hn::Lt(score0[c], best0)), index, nearest0);
     nearest1 = hn::IfThenElse(hn::RebindMask(di, hn::Lt(score1[c], best1)), index, nearest1);
     best0 = hn::Min(best0, score0[c]);
     best1 = hn::Min(best1, score1[c]);
+    index = hn::Add(index, one);
   }
   hn::Store(best0, d, best);
   hn::Store(best1, d, best + lanes);
+  if constexpr (with_second) {
+    hn::Store(second0, d, second);
+    hn::Store(second1, d, second + lanes);
+  }
   hn::Store(nearest0, di, nearest);
   hn::Store(nearest1, di, nearest + lanes);
 }
 
-// The nearest centre of each of the panel's rows.
+// What the scores of a panel say.
 template <class T>
+struct PanelScores {
+  alignas(64) std::int32_t labels[panel_rows];
+  alignas(64) T best[panel_rows];
+  alignas(64) T second[panel_rows];
+};
+
+// The nearest centre of each of the panel's rows.
+template <bool with_second, class T>
 HWY_INLINE void nearest_centres(const AssignArgs<T>& args, const T* HWY_RESTRICT panel,
-                                std::int32_t* HWY_RESTRICT labels) {
+                                PanelScores<T>& scores) {
   const hn::CappedTag<T, panel_rows / 2> d;
   const hn::RebindToSigned<decltype(d)> di;
   using TI = hn::TFromD<decltype(di)>;
   const Index vectors = 2 * static_cast<Index>(hn::Lanes(d));
-  alignas(64) T best[panel_rows];
   alignas(64) TI nearest[panel_rows];
-  for (Index r = 0; r < panel_rows; ++r) best[r] = std::numeric_limits<T>::infinity();
-  for (Index r = 0; r < panel_rows; ++r) nearest[r] = 0;
+  std::fill_n(scores.best, panel_rows, std::numeric_limits<T>::infinity());
+  std::fill_n(scores.second, panel_rows, std::numeric_limits<T>::infinity());
+  std::fill_n(nearest, panel_rows, TI{0});
   for (Index first = 0; first < args.centres; first += tile_centres) {
     const T* tile = args.tiles + first * args.features;
     const T* squares = args.squares + first;
     const Index left = args.centres - first;
     for (Index r = 0; r < panel_rows; r += vectors) {
+      const auto score = [&]<int count>(std::integral_constant<int, count>, Index skip) HWY_ATTR
+          __attribute__((always_inline)) {
+        score_tile<count, with_second>(d, panel + r, args.features, tile + skip, squares + skip,
+                                       first + skip, scores.best + r, nearest + r,
+                                       scores.second + r);
+      };
 #if HWY_TARGET <= HWY_AVX3
       if (left > 8) {
-        score_tile<12>(d, panel + r, args.features, tile, squares, first, best + r, nearest + r);
+        score(std::integral_constant<int, 12>{}, 0);
       } else if (left > 4) {
-        score_tile<8>(d, panel + r, args.features, tile, squares, first, best + r, nearest + r);
+        score(std::integral_constant<int, 8>{}, 0);
       } else {
-        score_tile<4>(d, panel + r, args.features, tile, squares, first, best + r, nearest + r);
+        score(std::integral_constant<int, 4>{}, 0);
       }
 #else
       if (left > 8) {
-        score_tile<6>(d, panel + r, args.features, tile, squares, first, best + r, nearest + r);
-        score_tile<6>(d, panel + r, args.features, tile + 6, squares + 6, first + 6, best + r,
-                      nearest + r);
+        score(std::integral_constant<int, 6>{}, 0);
+        score(std::integral_constant<int, 6>{}, 6);
       } else {
-        score_tile<4>(d, panel + r, args.features, tile, squares, first, best + r, nearest + r);
-        if (left > 4) {
-          score_tile<4>(d, panel + r, args.features, tile + 4, squares + 4, first + 4, best + r,
-                        nearest + r);
-        }
+        score(std::integral_constant<int, 4>{}, 0);
+        if (left > 4) score(std::integral_constant<int, 4>{}, 4);
       }
 #endif
     }
   }
-  for (Index r = 0; r < panel_rows; ++r) labels[r] = static_cast<std::int32_t>(nearest[r]);
+  for (Index r = 0; r < panel_rows; ++r) scores.labels[r] = static_cast<std::int32_t>(nearest[r]);
+}
+
+// The slack of a panel's rows from their two least scores. With q = ‖x'‖², m = ‖x'‖ + reach and
+// computed scores off by at most e = γm², the row's centre is at distance sqrt(best + q + e) at
+// most and the others at sqrt(second + q − e) at least; call the difference s. As long as the
+// difference s' of two distances, s less the moves since, has s'² > 2e, the computed scores keep
+// their order, since d² − d'² >= (d − d')². So the slack is s − sqrt(2e). γ has room for the
+// roundings here under the roots; 8um covers those of the roots and after.
+template <class T>
+HWY_INLINE void slack_of(const AssignArgs<T>& args, const PanelScores<T>& scores,
+                         const T* HWY_RESTRICT row_squares, T* HWY_RESTRICT slack) {
+  const hn::CappedTag<T, panel_rows> d;
+  const auto zero = hn::Zero(d);
+  const auto error = hn::Set(d, args.score_error);
+  const auto reach = hn::Set(d, args.reach);
+  const T u8 = 4 * std::numeric_limits<T>::epsilon();
+  const auto margin = hn::Set(d, std::sqrt(2 * args.score_error) + u8);
+  for (Index r = 0; r < panel_rows; r += static_cast<Index>(hn::Lanes(d))) {
+    const auto q = hn::Load(d, row_squares + r);
+    const auto m = hn::Add(hn::Sqrt(q), reach);
+    const auto e = hn::Mul(error, hn::Mul(m, m));
+    const auto others = hn::Sub(hn::Add(hn::Load(d, scores.second + r), q), e);
+    const auto own = hn::Add(hn::Add(hn::Load(d, scores.best + r), q), e);
+    const auto s = hn::Sub(hn::Sqrt(hn::Max(others, zero)), hn::Sqrt(hn::Max(own, zero)));
+    hn::Store(hn::Sub(s, hn::Mul(margin, m)), d, slack + r);
+  }
+}
+
+// Takes from the slack of a panel's rows what their centres' moves cost, and returns the rows that
+// have none left. Multiplying by 1 − 4u keeps it a lower bound in spite of two roundings.
+template <class T>
+HWY_INLINE std::uint64_t lose_slack(const AssignArgs<T>& args, Index panel) {
+  const hn::CappedTag<T, panel_rows> d;
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  const std::int32_t* HWY_RESTRICT labels = args.labels + panel * panel_rows;
+  T* HWY_RESTRICT slack = args.slack + panel * panel_rows;
+  alignas(64) T loss[panel_rows];
+  for (Index r = 0; r < panel_rows; ++r) loss[r] = args.slack_loss[labels[r] + 1];
+  const auto keep = hn::Set(d, T{1} - 2 * std::numeric_limits<T>::epsilon());
+  std::uint64_t active = 0;
+  for (Index r = 0; r < panel_rows; r += lanes) {
+    const auto left = hn::Mul(hn::Sub(hn::Load(d, slack + r), hn::Load(d, loss + r)), keep);
+    hn::Store(left, d, slack + r);
+    std::uint8_t bits[8] = {};
+    (void)hn::StoreMaskBits(d, hn::Le(left, hn::Zero(d)), bits);
+    for (Index b = 0; b * 8 < lanes; ++b) {
+      active |= static_cast<std::uint64_t>(bits[b]) << (r + 8 * b);
+    }
+  }
+  return active;
 }
 
 // Adds row r of the panel to one sum and takes it from another; either may be null.
@@ -183,48 +276,119 @@ HWY_INLINE void move_panel_row(const AssignArgs<T>& args, const T* HWY_RESTRICT 
   }
 }
 
+// Labels a row, and moves it from sum to sum where the label is another.
+template <class T>
+HWY_INLINE void label_row(const AssignArgs<T>& args, const T* panel, Index r, Index row,
+                          std::int32_t label, AssignDelta& delta, T* HWY_RESTRICT scratch) {
+  const Index from = args.labels[row];
+  if (from == label) return;
+  const Index to = label;
+  args.labels[row] = label;
+  ++delta.changed;
+  double weight = 1;
+  if (args.weights != nullptr) {
+    weight = args.weights[row];
+    if (!(weight > 0)) return;
+    const auto fixed = static_cast<std::int64_t>(weight * args.weight_scale);
+    delta.weights[to] += fixed;
+    if (from >= 0) delta.weights[from] -= fixed;
+  }
+  ++delta.counts[to];
+  if (from >= 0) --delta.counts[from];
+  move_panel_row(args, panel, r, weight, delta.sums + to * args.stride,
+                 from >= 0 ? delta.sums + from * args.stride : nullptr, scratch);
+}
+
+// A panel as it lies in memory, all of its rows.
+template <bool with_slack, class T>
+HWY_INLINE void assign_panel(const AssignArgs<T>& args, Index p, AssignDelta& delta,
+                             T* HWY_RESTRICT scratch) {
+  const hn::CappedTag<std::int32_t, panel_rows> d;
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  const T* panel = args.packed + p * args.features * panel_rows;
+  const Index first = p * panel_rows;
+  PanelScores<T> scores;
+  nearest_centres<with_slack>(args, panel, scores);
+  if constexpr (with_slack) slack_of(args, scores, args.row_squares + first, args.slack + first);
+  std::uint64_t changed = 0;
+  for (Index r = 0; r < panel_rows; r += lanes) {
+    std::uint8_t bits[8] = {};
+    const auto old = hn::Load(d, args.labels + first + r);
+    (void)hn::StoreMaskBits(d, hn::Ne(hn::Load(d, scores.labels + r), old), bits);
+    for (Index b = 0; b * 8 < lanes; ++b) {
+      changed |= static_cast<std::uint64_t>(bits[b]) << (r + 8 * b);
+    }
+  }
+  const Index rows_here = std::min(panel_rows, args.rows - first);
+  if (rows_here < panel_rows) changed &= (std::uint64_t{1} << rows_here) - 1;
+  for (; changed != 0; changed &= changed - 1) {
+    const Index r = __builtin_ctzll(changed);
+    label_row(args, panel, r, first + r, scores.labels[r], delta, scratch);
+  }
+}
+
+// Rows of several panels, gathered into one.
+template <class T>
+struct GatheredPanel {
+  std::vector<T> memory;
+  T* panel;  // [features][panel_rows]
+  alignas(64) T row_squares[panel_rows] = {};
+  Index row[panel_rows];
+  Index count = 0;
+
+  explicit GatheredPanel(Index features)
+      : memory(static_cast<std::size_t>((features + 1) * panel_rows), T{0}) {
+    auto address = reinterpret_cast<std::uintptr_t>(memory.data());
+    panel = reinterpret_cast<T*>((address + 63) / 64 * 64);
+  }
+};
+
+template <class T>
+HWY_INLINE void assign_gathered(const AssignArgs<T>& args, GatheredPanel<T>& gathered,
+                                AssignDelta& delta, T* HWY_RESTRICT scratch) {
+  PanelScores<T> scores;
+  alignas(64) T slack[panel_rows];
+  nearest_centres<true>(args, gathered.panel, scores);
+  slack_of(args, scores, gathered.row_squares, slack);
+  for (Index slot = 0; slot < gathered.count; ++slot) {
+    args.slack[gathered.row[slot]] = slack[slot];
+    label_row(args, gathered.panel, slot, gathered.row[slot], scores.labels[slot], delta, scratch);
+  }
+  gathered.count = 0;
+}
+
 template <class T>
 void assign_panels(const AssignArgs<T>& args, Index first_panel, Index last_panel,
                    AssignDelta& delta) {
-  const hn::CappedTag<std::int32_t, panel_rows> d;
-  const Index lanes = static_cast<Index>(hn::Lanes(d));
-  std::vector<T> row(static_cast<std::size_t>(args.stride), T{0});
-  alignas(64) std::int32_t labels[panel_rows];
-  for (Index p = first_panel; p < last_panel; ++p) {
-    const T* panel = args.packed + p * args.features * panel_rows;
-    nearest_centres(args, panel, labels);
-    std::int32_t* old = args.labels + p * panel_rows;
-    std::uint64_t changed = 0;
-    for (Index r = 0; r < panel_rows; r += lanes) {
-      std::uint8_t bits[8] = {};
-      (void)hn::StoreMaskBits(d, hn::Ne(hn::Load(d, labels + r), hn::Load(d, old + r)), bits);
-      for (Index b = 0; b * 8 < lanes; ++b) {
-        changed |= static_cast<std::uint64_t>(bits[b]) << (r + 8 * b);
-      }
+  std::vector<T> scratch(static_cast<std::size_t>(args.stride), T{0});
+  if (args.slack == nullptr) {
+    for (Index p = first_panel; p < last_panel; ++p) {
+      assign_panel<false>(args, p, delta, scratch.data());
     }
-    const Index rows_here = std::min(panel_rows, args.rows - p * panel_rows);
-    if (rows_here < panel_rows) changed &= (std::uint64_t{1} << rows_here) - 1;
-    while (changed != 0) {
-      const Index r = __builtin_ctzll(changed);
-      changed &= changed - 1;
-      const Index to = labels[r];
-      const Index from = old[r];
-      old[r] = labels[r];
-      ++delta.changed;
-      double weight = 1;
-      if (args.weights != nullptr) {
-        weight = args.weights[p * panel_rows + r];
-        if (!(weight > 0)) continue;
-        const auto fixed = static_cast<std::int64_t>(weight * args.weight_scale);
-        delta.weights[to] += fixed;
-        if (from >= 0) delta.weights[from] -= fixed;
-      }
-      ++delta.counts[to];
-      if (from >= 0) --delta.counts[from];
-      move_panel_row(args, panel, r, weight, delta.sums + to * args.stride,
-                     from >= 0 ? delta.sums + from * args.stride : nullptr, row.data());
+    return;
+  }
+  GatheredPanel<T> gathered(args.features);
+  for (Index p = first_panel; p < last_panel; ++p) {
+    std::uint64_t active = lose_slack(args, p);
+    const Index first = p * panel_rows;
+    const Index rows_here = std::min(panel_rows, args.rows - first);
+    if (rows_here < panel_rows) active &= (std::uint64_t{1} << rows_here) - 1;
+    // Gathering a row takes about as long as scoring it against 20 centres.
+    if (__builtin_popcountll(active) * (args.centres + 20) >= panel_rows * args.centres) {
+      assign_panel<true>(args, p, delta, scratch.data());
+      continue;
+    }
+    const T* HWY_RESTRICT panel = args.packed + p * args.features * panel_rows;
+    for (; active != 0; active &= active - 1) {
+      const Index r = __builtin_ctzll(active);
+      T* HWY_RESTRICT to = gathered.panel + gathered.count;
+      for (Index j = 0; j < args.features; ++j) to[j * panel_rows] = panel[j * panel_rows + r];
+      gathered.row_squares[gathered.count] = args.row_squares[first + r];
+      gathered.row[gathered.count] = first + r;
+      if (++gathered.count == panel_rows) assign_gathered(args, gathered, delta, scratch.data());
     }
   }
+  if (gathered.count > 0) assign_gathered(args, gathered, delta, scratch.data());
 }
 
 void assign_float32(const AssignArgs<float>& args, Index first, Index last, AssignDelta& delta) {
@@ -359,47 +523,90 @@ void column_lanes_float64(const double* x, Index rows, Index features, Index str
   column_lanes(x, rows, features, stride, weights, lanes);
 }
 
-// Packs `rows` <= panel_rows rows, moved by the origin, with 0 past the end; adds w·(x'·x') of row
-// r to lane r of each feature and raises `largest` to |x'|.
+// out[feature][panel_rows] = x − origin for `rows` <= panel_rows rows, 0 past the end.
+template <class T>
+HWY_INLINE void transpose_rows(const T* HWY_RESTRICT x, Index rows, Index features, Index stride,
+                               const T* HWY_RESTRICT origin, T* HWY_RESTRICT out) {
+  Index first = 0;
+#if HWY_TARGET != HWY_SCALAR
+  // Squares of 4 × 4 floats or 2 × 2 doubles.
+  constexpr Index side = 16 / sizeof(T);
+  const hn::FixedTag<T, side> d;
+  if (rows == panel_rows) {
+    for (; first + side <= features; first += side) {
+      const auto moved = hn::LoadU(d, origin + first);
+      for (Index r = 0; r < panel_rows; r += side) {
+        const T* from = x + r * stride + first;
+        T* to = out + first * panel_rows + r;
+        const auto row0 = hn::Sub(hn::LoadU(d, from), moved);
+        const auto row1 = hn::Sub(hn::LoadU(d, from + stride), moved);
+        const auto low01 = hn::InterleaveLower(d, row0, row1);
+        const auto high01 = hn::InterleaveUpper(d, row0, row1);
+        if constexpr (side == 2) {
+          hn::Store(low01, d, to);
+          hn::Store(high01, d, to + panel_rows);
+        } else {
+          const auto row2 = hn::Sub(hn::LoadU(d, from + 2 * stride), moved);
+          const auto row3 = hn::Sub(hn::LoadU(d, from + 3 * stride), moved);
+          const auto low23 = hn::InterleaveLower(d, row2, row3);
+          const auto high23 = hn::InterleaveUpper(d, row2, row3);
+          hn::Store(hn::ConcatLowerLower(d, low23, low01), d, to);
+          hn::Store(hn::ConcatUpperUpper(d, low23, low01), d, to + panel_rows);
+          hn::Store(hn::ConcatLowerLower(d, high23, high01), d, to + 2 * panel_rows);
+          hn::Store(hn::ConcatUpperUpper(d, high23, high01), d, to + 3 * panel_rows);
+        }
+      }
+    }
+  }
+#endif
+  for (Index j = first; j < features; ++j) {
+    for (Index r = 0; r < rows; ++r) out[j * panel_rows + r] = x[r * stride + j] - origin[j];
+    for (Index r = rows; r < panel_rows; ++r) out[j * panel_rows + r] = T{0};
+  }
+}
+
+// Packs a panel; adds w·(x'·x') of row r to lane r of each feature, and raises `largest`
+// [features][panel_rows] to |x'|; row_squares = ‖x'‖². weights has panel_rows entries, or is null.
 template <class T>
 HWY_INLINE void pack_panel(const T* HWY_RESTRICT x, Index rows, Index features, Index stride,
-                           const double* weights, const T* HWY_RESTRICT origin,
+                           const double* HWY_RESTRICT weights, const T* HWY_RESTRICT origin,
                            T* HWY_RESTRICT panel, double* HWY_RESTRICT lanes,
-                           T* HWY_RESTRICT largest) {
-  double weight[panel_rows];
-  for (Index r = 0; r < panel_rows; ++r) {
-    weight[r] = r < rows && weights != nullptr ? weights[r] : 1.0;
+                           T* HWY_RESTRICT largest, T* HWY_RESTRICT row_squares) {
+  transpose_rows(x, rows, features, stride, origin, panel);
+  const hn::CappedTag<T, panel_rows> d;
+  for (Index r = 0; r < panel_rows; r += static_cast<Index>(hn::Lanes(d))) {
+    auto sum = hn::Zero(d);
+    for (Index j = 0; j < features; ++j) {
+      const auto value = hn::Load(d, panel + j * panel_rows + r);
+      sum = Fma(d, value, value, sum);
+    }
+    hn::Store(sum, d, row_squares + r);
   }
-  for (Index j = 0; j < features; ++j) {
-    T* HWY_RESTRICT out = panel + j * panel_rows;
-    const T moved = origin[j];
-    for (Index r = 0; r < rows; ++r) out[r] = x[r * stride + j] - moved;
-    for (Index r = rows; r < panel_rows; ++r) out[r] = T{0};
-    double* HWY_RESTRICT lane = lanes + j * sum_lanes;
-    if (weights == nullptr) {
-      for (Index r = 0; r < panel_rows; ++r) {
-        lane[r] += static_cast<double>(out[r]) * static_cast<double>(out[r]);
-      }
+  const hn::CappedTag<double, 8> dd;
+  const hn::Rebind<T, decltype(dd)> dt;
+  for (Index at = 0; at < features * panel_rows; at += static_cast<Index>(hn::Lanes(dd))) {
+    const auto value = hn::Load(dt, panel + at);
+    hn::StoreU(hn::Max(hn::LoadU(dt, largest + at), hn::Abs(value)), dt, largest + at);
+    hn::Vec<decltype(dd)> wide;
+    if constexpr (sizeof(T) == 4) {
+      wide = hn::PromoteTo(dd, value);
     } else {
-      for (Index r = 0; r < panel_rows; ++r) {
-        lane[r] += weight[r] * (static_cast<double>(out[r]) * static_cast<double>(out[r]));
-      }
+      wide = value;
     }
-    const hn::CappedTag<T, panel_rows> d;
-    auto most = hn::Set(d, largest[j]);
-    for (Index r = 0; r < panel_rows; r += static_cast<Index>(hn::Lanes(d))) {
-      most = hn::Max(most, hn::Abs(hn::Load(d, out + r)));
-    }
-    largest[j] = hn::GetLane(hn::MaxOfLanes(d, most));
+    auto square = hn::Mul(wide, wide);
+    if (weights != nullptr) square = hn::Mul(hn::LoadU(dd, weights + at % panel_rows), square);
+    hn::StoreU(hn::Add(hn::LoadU(dd, lanes + at), square), dd, lanes + at);
   }
 }
 void pack_float32(const float* x, Index rows, Index features, Index stride, const double* weights,
-                  const float* origin, float* panel, double* lanes, float* largest) {
-  pack_panel(x, rows, features, stride, weights, origin, panel, lanes, largest);
+                  const float* origin, float* panel, double* lanes, float* largest,
+                  float* row_squares) {
+  pack_panel(x, rows, features, stride, weights, origin, panel, lanes, largest, row_squares);
 }
 void pack_float64(const double* x, Index rows, Index features, Index stride, const double* weights,
-                  const double* origin, double* panel, double* lanes, double* largest) {
-  pack_panel(x, rows, features, stride, weights, origin, panel, lanes, largest);
+                  const double* origin, double* panel, double* lanes, double* largest,
+                  double* row_squares) {
+  pack_panel(x, rows, features, stride, weights, origin, panel, lanes, largest, row_squares);
 }
 
 }  // namespace
@@ -491,9 +698,15 @@ class KMeansCpu final : public KMeansSteps<T> {
     origin_.assign(origin.begin(), origin.end());
     packed_ = Buffer<T>(engine_, panels_ * features_ * panel_rows);
     labels_ = Buffer<std::int32_t>(engine_, panels_ * panel_rows);
+    row_squares_ = Buffer<T>(engine_, panels_ * panel_rows);
+    slack_ = Buffer<T>();
     distance_ = Buffer<T>();
     weights_ = Buffer<double>();
-    if (!weights.empty()) weights_ = to_engine(engine_, weights);
+    if (!weights.empty()) {
+      weights_ = Buffer<double>(engine_, panels_ * panel_rows);
+      weights_.fill_zero();
+      std::copy(weights.begin(), weights.end(), weights_.data());
+    }
 
     const Index blocks = pieces(rows_, sum_block);
     const auto width = static_cast<std::size_t>(features_);
@@ -502,7 +715,7 @@ class KMeansCpu final : public KMeansSteps<T> {
     std::vector<T> largest(static_cast<std::size_t>(pieces(blocks, together)) * width, T{0});
     parallel_pieces(threads_, blocks, together, [&](Piece piece) {
       std::vector<double> lanes(static_cast<std::size_t>(sum_lanes) * width);
-      T* most = largest.data() + static_cast<std::size_t>(piece.begin / together) * width;
+      std::vector<T> most(static_cast<std::size_t>(panel_rows) * width, T{0});
       for (Index b = piece.begin; b < piece.end; ++b) {
         std::fill(lanes.begin(), lanes.end(), 0.0);
         const Piece rows = piece_of(rows_, sum_block, b);
@@ -510,12 +723,17 @@ class KMeansCpu final : public KMeansSteps<T> {
           kernels_.pack(x.data + i * x.stride, std::min(panel_rows, rows.end - i), features_,
                         x.stride, weights_.empty() ? nullptr : weights_.data() + i, origin_.data(),
                         packed_.data() + i / panel_rows * features_ * panel_rows, lanes.data(),
-                        most);
+                        most.data(), row_squares_.data() + i);
         }
         for (std::size_t j = 0; j < width; ++j) {
           block_sums[static_cast<std::size_t>(b) * width + j] =
               add_lanes(lanes.data() + j * static_cast<std::size_t>(sum_lanes));
         }
+      }
+      for (std::size_t j = 0; j < width; ++j) {
+        const T* of_feature = most.data() + j * static_cast<std::size_t>(panel_rows);
+        largest[static_cast<std::size_t>(piece.begin / together) * width + j] =
+            *std::max_element(of_feature, of_feature + panel_rows);
       }
     });
 
@@ -553,6 +771,13 @@ class KMeansCpu final : public KMeansSteps<T> {
     tiles_ = Buffer<T>(engine_, tiles * features_ * tile_centres);
     squares_ = Buffer<T>(engine_, tiles * tile_centres);
     std::fill_n(labels_.data(), labels_.size(), -1);
+    slack_loss_ = Buffer<T>();
+    if (k >= least_centres_for_slack) {
+      if (slack_.empty()) slack_ = Buffer<T>(engine_, panels_ * panel_rows);
+      slack_loss_ = Buffer<T>(engine_, 1 + k);
+      before_ = Buffer<T>(engine_, k * features_);
+      reach_ = -1;
+    }
   }
 
   void begin(Index k, std::span<const std::int32_t> labels) override {
@@ -565,14 +790,26 @@ class KMeansCpu final : public KMeansSteps<T> {
   }
 
   void assign(const Buffer<T>& centres) override {
+    const bool with_slack = !slack_loss_.empty();
     move_centres(centres);
     pack_tiles();
-    const AssignArgs<T> args{packed_.data(), rows_,
-                             features_,      k_,
-                             tiles_.data(),  squares_.data(),
-                             labels_.data(), weights_.empty() ? nullptr : weights_.data(),
-                             scales_.data(), std::ldexp(1.0, weight_fixed_.exponent),
-                             stride_};
+    if (with_slack) prepare_slack();
+    const AssignArgs<T> args{packed_.data(),
+                             rows_,
+                             features_,
+                             k_,
+                             tiles_.data(),
+                             squares_.data(),
+                             labels_.data(),
+                             weights_.empty() ? nullptr : weights_.data(),
+                             scales_.data(),
+                             std::ldexp(1.0, weight_fixed_.exponent),
+                             stride_,
+                             with_slack ? slack_.data() : nullptr,
+                             row_squares_.data(),
+                             slack_loss_.data(),
+                             static_cast<T>(std::max(reach_, 0.0)),
+                             static_cast<T>(gamma_bound<T>(2 * features_ + 12))};
     // Each worker takes groups of panels as it gets to them and adds to sums of its own; whose turn
     // it is cannot show in sums of integers.
     const Index group = 2 * panels_per_block;
@@ -777,6 +1014,9 @@ class KMeansCpu final : public KMeansSteps<T> {
   void move_row(Index row, std::int32_t centre) override {
     const std::int32_t from = labels_.data()[row];
     labels_.data()[row] = centre;
+    if (!slack_loss_.empty() && reach_ >= 0) {
+      slack_.data()[row] = -std::numeric_limits<T>::infinity();
+    }
     double weight = 1;
     if (!weights_.empty()) {
       weight = weights_.data()[row];
@@ -842,6 +1082,59 @@ class KMeansCpu final : public KMeansSteps<T> {
       }
     }
   }
+  // How much slack the rows of each centre lose by the centres' moves since the assign before:
+  // what their own moved, and the most that any other moved.
+  void prepare_slack() {
+    double reach = 0;
+    for (Index c = 0; c < k_; ++c) {
+      double square = 0;
+      for (Index j = 0; j < features_; ++j) {
+        const auto value = static_cast<double>(moved_.data()[c * features_ + j]);
+        square += value * value;
+      }
+      reach = std::max(reach, std::sqrt(square));
+    }
+    // Room for the roundings of T and double here and below.
+    const double up = 1 + 8 * static_cast<double>(std::numeric_limits<T>::epsilon());
+    if (reach * up > reach_) {
+      // The first assign, or centres farther out than the slack was computed for. Means of rows do
+      // not reach beyond the rows.
+      reach_ = reach * up;
+      for (Index i = 0; i < rows_; ++i) {
+        reach_ = std::max(reach_, std::sqrt(static_cast<double>(row_squares_.data()[i])) * up);
+      }
+      std::fill_n(slack_.data(), slack_.size(), -std::numeric_limits<T>::infinity());
+      before_.copy_from(moved_);
+    }
+    double most = 0;
+    double most_but_one = 0;
+    Index farthest = 0;
+    std::vector<double> moves;
+    for (Index c = 0; c < k_; ++c) {
+      double square = 0;
+      for (Index j = 0; j < features_; ++j) {
+        const double move = static_cast<double>(moved_.data()[c * features_ + j]) -
+                            static_cast<double>(before_.data()[c * features_ + j]);
+        square += move * move;
+      }
+      const double move = std::sqrt(square);
+      moves.push_back(move);
+      if (move > most) {
+        most_but_one = most;
+        most = move;
+        farthest = c;
+      } else {
+        most_but_one = std::max(most_but_one, move);
+      }
+    }
+    slack_loss_.data()[0] = 0;
+    for (Index c = 0; c < k_; ++c) {
+      const double loss =
+          moves[static_cast<std::size_t>(c)] + (c == farthest ? most_but_one : most);
+      slack_loss_.data()[1 + c] = static_cast<T>(loss * up);
+    }
+    before_.copy_from(moved_);
+  }
   void pack_tiles() {
     for (Index c = 0; c < squares_.size(); ++c) {
       T* column = tiles_.data() + c / tile_centres * features_ * tile_centres + c % tile_centres;
@@ -870,8 +1163,9 @@ class KMeansCpu final : public KMeansSteps<T> {
   Index panels_ = 0;
   std::vector<T> origin_;
   Buffer<T> packed_;             // [panels][features][panel_rows]: x'
-  Buffer<double> weights_;       // [rows], or empty
+  Buffer<double> weights_;       // [panels · panel_rows], 0 past the end; or empty
   Buffer<std::int32_t> labels_;  // [panels · panel_rows]
+  Buffer<T> row_squares_;        // [panels · panel_rows]: ‖x'‖²
   Buffer<T> distance_;           // [panels · panel_rows], squared
   Buffer<double> scales_;        // [stride]
   std::vector<FixedPoint> fixed_;
@@ -883,9 +1177,13 @@ class KMeansCpu final : public KMeansSteps<T> {
   std::vector<std::int64_t> sums_;  // [k][stride]
   std::vector<std::int64_t> weight_sums_;
   std::vector<Index> counts_;
-  Buffer<T> moved_;    // [k][features]: c'
-  Buffer<T> tiles_;    // [tiles][features][tile_centres]: −2c'
-  Buffer<T> squares_;  // [tiles][tile_centres]: ‖c'‖²
+  double reach_ = -1;     // at least every ‖x'‖ and ‖c'‖; negative before the first assign
+  Buffer<T> slack_;       // [panels · panel_rows]
+  Buffer<T> slack_loss_;  // [1 + k], or empty where slack is not kept
+  Buffer<T> before_;      // [k][features]: the c' of the assign before
+  Buffer<T> moved_;       // [k][features]: c'
+  Buffer<T> tiles_;       // [tiles][features][tile_centres]: −2c'
+  Buffer<T> squares_;     // [tiles][tile_centres]: ‖c'‖²
   std::vector<double> potential_blocks_;
 };
 

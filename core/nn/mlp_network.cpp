@@ -48,6 +48,7 @@ MlpNetwork<T>::MlpNetwork(Engine& engine, const MlpDesign& design, Index capacit
       layout_(design),
       capacity_(capacity),
       steps_(make_steps<MlpSteps, T>(engine)),
+      gemm_(make_steps<GemmSteps, T>(engine)),
       parameters_(engine, layout_.parameters),
       running_(engine, layout_.running),
       totals_(engine, MlpTotals::count),
@@ -125,6 +126,13 @@ std::vector<MlpLayer<T>> MlpNetwork<T>::layers() const {
 }
 
 template <Real T>
+void MlpNetwork<T>::multiply(Transpose transpose_a, Transpose transpose_b, Index m, Index n,
+                             Index k, const T* a, const T* b, T* c) {
+  gemm_->gemm(transpose_a, transpose_b, m, n, k, a, transpose_a == Transpose::no ? k : m, b,
+              transpose_b == Transpose::no ? n : k, false, c, n);
+}
+
+template <Real T>
 void MlpNetwork<T>::forward_training(Index rows, std::uint64_t step) {
   const T* parameters = parameters_.data();
   for (std::size_t l = 0; l < layers_.size(); ++l) {
@@ -132,8 +140,8 @@ void MlpNetwork<T>::forward_training(Index rows, std::uint64_t step) {
     const auto& block = layout_.blocks[l];
     Layer& layer = layers_[l];
     // Z = A·W
-    steps_->product(rows, design_.widths[l], outputs, input_of(l), parameters + block.weights,
-                    layer.z.data());
+    multiply(Transpose::no, Transpose::no, rows, outputs, design_.widths[l], input_of(l),
+             parameters + block.weights, layer.z.data());
     if (!design_.hidden(l)) break;
     const T* scale = nullptr;
     if (design_.normalised(l)) {
@@ -162,8 +170,8 @@ void MlpNetwork<T>::forward_prediction(Index rows) {
     const Index outputs = design_.widths[l + 1];
     const auto& block = layout_.blocks[l];
     Layer& layer = layers_[l];
-    steps_->product(rows, design_.widths[l], outputs, input_of(l), parameters + block.weights,
-                    layer.z.data());
+    multiply(Transpose::no, Transpose::no, rows, outputs, design_.widths[l], input_of(l),
+             parameters + block.weights, layer.z.data());
     if (!design_.hidden(l)) break;
     const T* scale = nullptr;
     const T* shift = parameters + block.bias;
@@ -199,21 +207,24 @@ void MlpNetwork<T>::train_batch(const MlpRows<T>& data, const Index* order, Inde
     const auto& block = layout_.blocks[l];
     Layer& layer = layers_[l];
     T* dz = l == last ? layer.z.data() : layer.dz.data();
+    const T* slope = l == last ? nullptr : layer.slope.data();
     if (design_.normalised(l)) {
-      // dZ from dU, U = γ·Ẑ + β
+      // dU = dA ∘ f', then dZ from dU, U = γ·Ẑ + β
+      steps_->activation_gradient(rows, outputs, slope, dz, nullptr);
       steps_->normalize_backward(rows, outputs, layer.z.data(), parameters + block.scale,
                                  layer.inverse.data(), dz, gradient + block.scale,
                                  gradient + block.bias);
     } else {
-      // db = column sums of dZ
-      steps_->bias_gradient(rows, outputs, dz, gradient + block.bias);
+      // dZ = dA ∘ f', db = column sums of dZ
+      steps_->activation_gradient(rows, outputs, slope, dz, gradient + block.bias);
     }
     // dW = Aᵀ·dZ
-    steps_->weight_gradient(rows, inputs, outputs, input_of(l), dz, gradient + block.weights);
+    multiply(Transpose::yes, Transpose::no, inputs, outputs, rows, input_of(l), dz,
+             gradient + block.weights);
     if (l == 0) break;
-    // dU of the layer below = (dZ·Wᵀ) ∘ f'
-    steps_->input_gradient(rows, inputs, outputs, dz, parameters + block.weights,
-                           layers_[l - 1].slope.data(), layers_[l - 1].dz.data());
+    // dA of the layer below = dZ·Wᵀ
+    multiply(Transpose::no, Transpose::yes, rows, inputs, outputs, dz, parameters + block.weights,
+             layers_[l - 1].dz.data());
   }
 }
 

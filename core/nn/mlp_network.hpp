@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "core/linalg/gemm_steps.hpp"
 #include "core/nn/mlp_steps.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/nn/mlp.hpp"
@@ -99,11 +100,14 @@ class MlpNetwork {
     Buffer<T> z;        // sums, normalised where the layer is; of the last layer the outputs
     Buffer<T> a;        // outputs of a hidden layer
     Buffer<T> slope;    // derivative of a by what the activation was applied to
-    Buffer<T> dz;       // gradient of the loss by it, later by z
+    Buffer<T> dz;       // gradient of the loss by a, then by z
     Buffer<T> inverse;  // 1 / deviation of each column
     Buffer<T> affine;   // prediction: scale, then shift
   };
 
+  // c (m×n) = op(a)·op(b), all without gaps.
+  void multiply(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k, const T* a,
+                const T* b, T* c);
   void forward_training(Index rows, std::uint64_t step);
   void forward_prediction(Index rows);
   [[nodiscard]] const T* input_of(std::size_t layer) const {
@@ -115,6 +119,7 @@ class MlpNetwork {
   MlpLayout layout_;
   Index capacity_;
   std::unique_ptr<MlpSteps<T>> steps_;
+  std::unique_ptr<GemmSteps<T>> gemm_;
   Buffer<T> parameters_;
   Buffer<T> running_;
   Buffer<T> gradient_;

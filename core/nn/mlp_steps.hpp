@@ -1,4 +1,5 @@
-// What an engine does for the multi-layer perceptron.
+// What an engine does for the multi-layer perceptron, apart from matrix products, which are those
+// of core/linalg/gemm_steps.hpp.
 //
 // Matrices are row-major without gaps; a pointer is into the engine's memory. In exact mode every
 // step below says which operations round, in which order; all of them in T unless it says double.
@@ -66,19 +67,9 @@ class MlpSteps {
   // out(r, ·) = x(order[r], ·), r < rows.
   virtual void gather_rows(const T* x, Index cols, const Index* order, Index rows, T* out) = 0;
 
-  // z = a·w: rows × inputs by inputs × outputs. Every element one chain over the inputs.
-  virtual void product(Index rows, Index inputs, Index outputs, const T* a, const T* w, T* z) = 0;
-
-  // dw = aᵀ·dz. Every element one chain over the batch's rows.
-  virtual void weight_gradient(Index rows, Index inputs, Index outputs, const T* a, const T* dz,
-                               T* dw) = 0;
-
-  // da = (dz·wᵀ) ∘ slope. Every element one chain over the outputs, then one product.
-  virtual void input_gradient(Index rows, Index inputs, Index outputs, const T* dz, const T* w,
-                              const T* slope, T* da) = 0;
-
-  // db_j = Σ_r dz(r, j), r ascending, plain additions from +0.
-  virtual void bias_gradient(Index rows, Index width, const T* dz, T* db) = 0;
+  // Backwards through an activation and the addition of a bias: d ← d ∘ slope where slope is given,
+  // then db_j = Σ_r d(r, j), r ascending, plain additions from +0, where db is given.
+  virtual void activation_gradient(Index rows, Index width, const T* slope, T* d, T* db) = 0;
 
   // The activation of a hidden layer; a may be z. With u = z + shift_j, or fma(scale_j, z, shift_j)
   // where scale is given:

@@ -1,8 +1,4 @@
 // The multi-layer perceptron's steps with vectors and threads.
-//
-// Matrix products are made of tiles that stay in registers. The operands of a batch fit the second
-// level cache, so that packing them would cost more than it saves: `a` is broadcast element by
-// element, `w` is read in whole vectors where it lies.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/nn/mlp.cpp"
 #include <hwy/foreach_target.h>  // must come before highway.h
@@ -22,22 +18,6 @@
 #ifndef TANDEM_CPU_NN_MLP_CPP
 #define TANDEM_CPU_NN_MLP_CPP
 namespace tandem::cpu {
-
-// c(i, j) = chain over k < depth of a(i, k)·b(k, j), where a(i, k) is a[i·a_row + k·a_depth], b is
-// depth × b_stride and c is rows × c_stride.
-template <class T>
-struct Product {
-  Index rows;
-  Index cols;
-  Index depth;
-  const T* a;
-  Index a_row;
-  Index a_depth;
-  const T* b;
-  Index b_stride;
-  T* c;
-  Index c_stride;
-};
 
 template <class T>
 struct Activate {
@@ -135,106 +115,28 @@ HWY_INLINE void StoreFromDouble(DD dd, hn::Vec<DD> v, T* to, Index count) {
   }
 }
 
-// --- matrix products
-// ------------------------------------------------------------------------------
-
-// MR rows by NV vectors of the product, the last vector of `last` elements.
-template <int MR, int NV, bool partial, class D, class T = hn::TFromD<D>>
-HWY_INLINE void ProductTile(D d, const Product<T>& p, Index i, Index j, Index last) {
-  using V = hn::Vec<D>;
-  const auto lanes = static_cast<Index>(hn::Lanes(d));
-  V sum[MR][NV];
-  for (int r = 0; r < MR; ++r) {
-    for (int v = 0; v < NV; ++v) sum[r][v] = hn::Zero(d);
-  }
-  const T* HWY_RESTRICT a = p.a + i * p.a_row;
-  const T* HWY_RESTRICT b = p.b + j;
-  const Index a_row = p.a_row;
-  const Index a_depth = p.a_depth;
-  const Index b_stride = p.b_stride;
-  for (Index k = p.depth; k > 0; --k) {
-    V row[NV];
-    for (int v = 0; v < NV; ++v) {
-      row[v] =
-          partial && v == NV - 1 ? LoadPart(d, b + v * lanes, last) : hn::LoadU(d, b + v * lanes);
-    }
-    for (int r = 0; r < MR; ++r) {
-      const V factor = hn::Set(d, a[r * a_row]);
-      for (int v = 0; v < NV; ++v) sum[r][v] = Fma(d, factor, row[v], sum[r][v]);
-    }
-    a += a_depth;
-    b += b_stride;
-  }
-  for (int r = 0; r < MR; ++r) {
-    T* c = p.c + (i + r) * p.c_stride + j;
-    for (int v = 0; v < NV; ++v) {
-      if (partial && v == NV - 1) {
-        StorePart(sum[r][v], d, c + v * lanes, last);
-      } else {
-        hn::StoreU(sum[r][v], d, c + v * lanes);
-      }
-    }
-  }
-}
-
-template <int NV, bool partial, class D, class T = hn::TFromD<D>>
-HWY_INLINE void ProductColumns(D d, const Product<T>& p, Index begin, Index end, Index j,
-                               Index last) {
-  // Rows per tile: with NV = 2, twice as many sums as an AVX2 processor has registers for operands.
-  constexpr int tall = HWY_TARGET == HWY_AVX3 ? 8 : 4;
-  Index i = begin;
-  for (; i + tall <= end; i += tall) ProductTile<tall, NV, partial>(d, p, i, j, last);
-  if constexpr (tall > 4) {
-    if (i + 4 <= end) {
-      ProductTile<4, NV, partial>(d, p, i, j, last);
-      i += 4;
-    }
-  }
-  for (; i < end; ++i) ProductTile<1, NV, partial>(d, p, i, j, last);
-}
-
-// The block of rows begin .. end − 1 and columns j .. j_end − 1.
-template <class T>
-void ProductBlock(const Product<T>& p, Index begin, Index end, Index j, Index j_end) {
-  const hn::ScalableTag<T> d;
-  const auto lanes = static_cast<Index>(hn::Lanes(d));
-  for (; j + 2 * lanes <= j_end; j += 2 * lanes) {
-    ProductColumns<2, false>(d, p, begin, end, j, lanes);
-  }
-  if (j + lanes < j_end) {
-    ProductColumns<2, true>(d, p, begin, end, j, j_end - j - lanes);
-  } else if (j + lanes == j_end) {
-    ProductColumns<1, false>(d, p, begin, end, j, lanes);
-  } else if (j < j_end) {
-    ProductColumns<1, true>(d, p, begin, end, j, j_end - j);
-  }
-}
-
 // --- element by element
 // ---------------------------------------------------------------------------
 
-// v ← v·by, element by element.
+// d ← d ∘ slope and db_j = Σ_r d(r, j), for the columns begin <= j < end.
 template <class T>
-void Multiply(Index count, const T* by, T* v) {
-  const hn::ScalableTag<T> d;
-  const auto lanes = static_cast<Index>(hn::Lanes(d));
-  for (Index i = 0; i < count; i += lanes) {
-    const Index n = count - i;
-    StorePart(hn::Mul(LoadPart(d, v + i, n), LoadPart(d, by + i, n)), d, v + i, n);
-  }
-}
-
-// db_j = Σ_r dz(r, j) for begin <= j < end.
-template <class T>
-void ColumnSums(Index rows, Index width, const T* dz, T* db, Index begin, Index end) {
+void ActivationGradient(Index rows, Index width, const T* slope, T* d_values, T* db, Index begin,
+                        Index end) {
   const hn::ScalableTag<T> d;
   const auto lanes = static_cast<Index>(hn::Lanes(d));
   for (Index j = begin; j < end; j += lanes) {
+    const Index n = end - j;
     auto sum = hn::Zero(d);
     for (Index r = 0; r < rows; ++r) {
-      sum = hn::Add(sum, LoadPart(d, dz + r * width + j, end - j));
+      const Index at = r * width + j;
+      auto v = LoadPart(d, d_values + at, n);
+      if (slope != nullptr) {
+        v = hn::Mul(v, LoadPart(d, slope + at, n));
+        StorePart(v, d, d_values + at, n);
+      }
+      sum = hn::Add(sum, v);
     }
-    StorePart(sum, d, db + j, end - j);
+    if (db != nullptr) StorePart(sum, d, db + j, n);
   }
 }
 
@@ -626,24 +528,21 @@ void LossRows(const Loss<T>& p, Index begin, Index end) {
 // --- what is exported: one function for each type
 // -------------------------------------------------
 
-#define TANDEM_MLP_KERNELS(T, Name)                                                            \
-  void ProductBlock##Name(const Product<T>& p, Index i, Index i_end, Index j, Index j_end) {   \
-    ProductBlock(p, i, i_end, j, j_end);                                                       \
-  }                                                                                            \
-  void Multiply##Name(Index count, const T* by, T* v) { Multiply(count, by, v); }              \
-  void ColumnSums##Name(Index rows, Index width, const T* dz, T* db, Index begin, Index end) { \
-    ColumnSums(rows, width, dz, db, begin, end);                                               \
-  }                                                                                            \
-  void Activate##Name(const Activate<T>& p, Index begin, Index end) {                          \
-    ActivateRows(p, begin, end);                                                               \
-  }                                                                                            \
-  void Normalize##Name(const Normalize<T>& p, Index begin, Index end) {                        \
-    NormalizeColumns(p, begin, end);                                                           \
-  }                                                                                            \
-  void NormalizeBackward##Name(const Normalize<T>& p, Index begin, Index end) {                \
-    NormalizeColumnsBackward(p, begin, end);                                                   \
-  }                                                                                            \
-  void Output##Name(const Loss<T>& p, Index begin, Index end) { OutputRows(p, begin, end); }   \
+#define TANDEM_MLP_KERNELS(T, Name)                                                                \
+  void ActivationGradient##Name(Index rows, Index width, const T* slope, T* d, T* db, Index begin, \
+                                Index end) {                                                       \
+    ActivationGradient(rows, width, slope, d, db, begin, end);                                     \
+  }                                                                                                \
+  void Activate##Name(const Activate<T>& p, Index begin, Index end) {                              \
+    ActivateRows(p, begin, end);                                                                   \
+  }                                                                                                \
+  void Normalize##Name(const Normalize<T>& p, Index begin, Index end) {                            \
+    NormalizeColumns(p, begin, end);                                                               \
+  }                                                                                                \
+  void NormalizeBackward##Name(const Normalize<T>& p, Index begin, Index end) {                    \
+    NormalizeColumnsBackward(p, begin, end);                                                       \
+  }                                                                                                \
+  void Output##Name(const Loss<T>& p, Index begin, Index end) { OutputRows(p, begin, end); }       \
   void Loss##Name(const Loss<T>& p, Index begin, Index end) { LossRows(p, begin, end); }
 TANDEM_MLP_KERNELS(float, Float)
 TANDEM_MLP_KERNELS(double, Double)
@@ -669,9 +568,7 @@ namespace {
       HWY_DYNAMIC_DISPATCH(Kernel##Double)(arguments...); \
     }                                                     \
   }
-TANDEM_MLP_DISPATCH(ProductBlock)
-TANDEM_MLP_DISPATCH(Multiply)
-TANDEM_MLP_DISPATCH(ColumnSums)
+TANDEM_MLP_DISPATCH(ActivationGradient)
 TANDEM_MLP_DISPATCH(Activate)
 TANDEM_MLP_DISPATCH(Normalize)
 TANDEM_MLP_DISPATCH(NormalizeBackward)
@@ -703,40 +600,9 @@ class CpuMlp final : public MlpSteps<T> {
     });
   }
 
-  void product(Index rows, Index inputs, Index outputs, const T* a, const T* w, T* z) override {
-    multiply({rows, outputs, inputs, a, inputs, 1, w, outputs, z, outputs});
-  }
-
-  void weight_gradient(Index rows, Index inputs, Index outputs, const T* a, const T* dz,
-                       T* dw) override {
-    multiply({inputs, outputs, rows, a, 1, inputs, dz, outputs, dw, outputs});
-  }
-
-  void input_gradient(Index rows, Index inputs, Index outputs, const T* dz, const T* w,
-                      const T* slope, T* da) override {
-    transposed_.resize(static_cast<std::size_t>(inputs * outputs));
-    T* wt = transposed_.data();
-    constexpr Index block = 16;
-    in_pieces(inputs, 4 * block, inputs * outputs, [&](Index begin, Index end) {
-      for (Index i = begin; i < end; i += block) {
-        const Index i_end = std::min(end, i + block);
-        for (Index j = 0; j < outputs; j += block) {
-          const Index j_end = std::min(outputs, j + block);
-          for (Index jj = j; jj < j_end; ++jj) {
-            for (Index ii = i; ii < i_end; ++ii) wt[jj * inputs + ii] = w[ii * outputs + jj];
-          }
-        }
-      }
-    });
-    multiply({rows, inputs, outputs, dz, outputs, 1, wt, inputs, da, inputs});
-    in_pieces(rows * inputs, 16384, rows * inputs / 8, [&](Index begin, Index end) {
-      cpu::call_Multiply<T>(end - begin, slope + begin, da + begin);
-    });
-  }
-
-  void bias_gradient(Index rows, Index width, const T* dz, T* db) override {
+  void activation_gradient(Index rows, Index width, const T* slope, T* d, T* db) override {
     in_pieces(width, 64, rows * width / 4, [&](Index begin, Index end) {
-      cpu::call_ColumnSums<T>(rows, width, dz, db, begin, end);
+      cpu::call_ActivationGradient<T>(rows, width, slope, d, db, begin, end);
     });
   }
 
@@ -828,23 +694,7 @@ class CpuMlp final : public MlpSteps<T> {
     parallel_pieces(threads_, count, piece, [&](Piece part) { f(part.begin, part.end); });
   }
 
-  void multiply(const cpu::Product<T>& p) const {
-    // 64 columns are a whole number of vectors for every instruction set and type.
-    constexpr Index row_block = 64;
-    constexpr Index col_block = 64;
-    const Index row_blocks = pieces(p.rows, row_block);
-    const Index col_blocks = pieces(p.cols, col_block);
-    const Index work = p.rows * p.cols * p.depth / 50;
-    const auto block = [&](Index at) {
-      const Piece i = piece_of(p.rows, row_block, at % row_blocks);
-      const Piece j = piece_of(p.cols, col_block, at / row_blocks);
-      cpu::call_ProductBlock<T>(p, i.begin, i.end, j.begin, j.end);
-    };
-    parallel_for(work < serial_work ? 1 : threads_, row_blocks * col_blocks, block);
-  }
-
   int threads_;
-  std::vector<T> transposed_;
   std::vector<double> row_losses_;
   std::vector<std::uint8_t> right_;
 };

@@ -64,49 +64,17 @@ class ReferenceMlp final : public MlpSteps<T> {
     }
   }
 
-  void product(Index rows, Index inputs, Index outputs, const T* a, const T* w, T* z) override {
-    for (Index r = 0; r < rows; ++r) {
-      for (Index j = 0; j < outputs; ++j) {
-        double sum = 0;
-        for (Index i = 0; i < inputs; ++i) {
-          sum += static_cast<double>(a[r * inputs + i]) * static_cast<double>(w[i * outputs + j]);
-        }
-        z[r * outputs + j] = static_cast<T>(sum);
-      }
-    }
-  }
-
-  void weight_gradient(Index rows, Index inputs, Index outputs, const T* a, const T* dz,
-                       T* dw) override {
-    for (Index i = 0; i < inputs; ++i) {
-      for (Index j = 0; j < outputs; ++j) {
-        double sum = 0;
-        for (Index r = 0; r < rows; ++r) {
-          sum += static_cast<double>(a[r * inputs + i]) * static_cast<double>(dz[r * outputs + j]);
-        }
-        dw[i * outputs + j] = static_cast<T>(sum);
-      }
-    }
-  }
-
-  void input_gradient(Index rows, Index inputs, Index outputs, const T* dz, const T* w,
-                      const T* slope, T* da) override {
-    for (Index r = 0; r < rows; ++r) {
-      for (Index i = 0; i < inputs; ++i) {
-        double sum = 0;
-        for (Index j = 0; j < outputs; ++j) {
-          sum += static_cast<double>(dz[r * outputs + j]) * static_cast<double>(w[i * outputs + j]);
-        }
-        da[r * inputs + i] = static_cast<T>(sum * static_cast<double>(slope[r * inputs + i]));
-      }
-    }
-  }
-
-  void bias_gradient(Index rows, Index width, const T* dz, T* db) override {
+  void activation_gradient(Index rows, Index width, const T* slope, T* d, T* db) override {
     for (Index j = 0; j < width; ++j) {
       double sum = 0;
-      for (Index r = 0; r < rows; ++r) sum += static_cast<double>(dz[r * width + j]);
-      db[j] = static_cast<T>(sum);
+      for (Index r = 0; r < rows; ++r) {
+        T& value = d[r * width + j];
+        double product = static_cast<double>(value);
+        if (slope != nullptr) product *= static_cast<double>(slope[r * width + j]);
+        value = static_cast<T>(product);
+        sum += product;
+      }
+      if (db != nullptr) db[j] = static_cast<T>(sum);
     }
   }
 

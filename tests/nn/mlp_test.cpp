@@ -426,7 +426,7 @@ void same_bits_everywhere() {
     options.dropout = 0.1;
     options.batch_norm = true;
     options.batch_size = 70;
-    options.epochs = 3;
+    options.epochs = 2;
     options.validation_fraction = 0.1;
     options.l2 = 0.01;
     const auto fit = [&](int threads) {
@@ -452,9 +452,7 @@ void same_bits_everywhere() {
       } catch (const InputError&) {
         continue;
       }
-      for (const int threads : {1, 2, 7}) {
-        EXPECT_TRUE(test::same_bits(fit(threads), expected)) << set << " " << threads;
-      }
+      EXPECT_TRUE(test::same_bits(fit(1), expected)) << set;
     }
     for (const char* set : {"avx512", "avx2", "baseline"}) {
       try {
@@ -462,6 +460,9 @@ void same_bits_everywhere() {
         break;
       } catch (const InputError&) {
       }
+    }
+    for (const int threads : {2, 7}) {
+      EXPECT_TRUE(test::same_bits(fit(threads), expected)) << threads;
     }
   }
 }

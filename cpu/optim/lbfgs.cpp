@@ -1,0 +1,114 @@
+// L-BFGS vectors on the host: as long as a model has parameters, so that plain loops serve both
+// host engines.
+#include <cmath>
+#include <vector>
+
+#include "core/optim/lbfgs_steps.hpp"
+#include "tandem/core/numerics.hpp"
+
+namespace tandem {
+namespace {
+
+template <Real T>
+double product(const T* a, const T* b, Index size) {
+  double total = 0;
+  for (Index begin = 0; begin < size; begin += sum_block) {
+    const Index end = std::min(begin + sum_block, size);
+    double lanes[sum_lanes] = {};
+    for (Index i = begin; i < end; ++i) {
+      double& lane = lanes[(i - begin) % sum_lanes];
+      lane = std::fma(static_cast<double>(a[i]), static_cast<double>(b[i]), lane);
+    }
+    total += add_lanes(lanes);
+  }
+  return total;
+}
+
+template <Real T>
+class HostLbfgs final : public LbfgsSteps<T> {
+ public:
+  void direction(const LbfgsPairs<T>& pairs, const Buffer<T>& scale, const Buffer<T>& gradient,
+                 Buffer<T>& direction) override {
+    const Index n = pairs.size;
+    T* q = direction.data();
+    for (Index i = 0; i < n; ++i) q[i] = -gradient.data()[i];
+    std::vector<T> alpha(static_cast<std::size_t>(pairs.memory));
+    const auto slot = [&](Index age) { return (pairs.newest - age + pairs.memory) % pairs.memory; };
+    for (Index age = 0; age < pairs.count; ++age) {
+      const Index k = slot(age);
+      const T* y = pairs.y.data() + k * n;
+      const T a = static_cast<T>(product(pairs.s.data() + k * n, q, n) / pairs.products.data()[k]);
+      alpha[static_cast<std::size_t>(k)] = a;
+      for (Index i = 0; i < n; ++i) q[i] = std::fma(-a, y[i], q[i]);
+    }
+    T gamma = T{1};
+    if (pairs.count > 0) {
+      const T* y = pairs.y.data() + pairs.newest * n;
+      std::vector<T> scaled(static_cast<std::size_t>(n));
+      for (Index i = 0; i < n; ++i) scaled[static_cast<std::size_t>(i)] = scale.data()[i] * y[i];
+      gamma = static_cast<T>(pairs.products.data()[pairs.newest] / product(y, scaled.data(), n));
+    }
+    for (Index i = 0; i < n; ++i) q[i] = gamma * scale.data()[i] * q[i];
+    for (Index age = pairs.count - 1; age >= 0; --age) {
+      const Index k = slot(age);
+      const T* s = pairs.s.data() + k * n;
+      const T b = static_cast<T>(product(pairs.y.data() + k * n, q, n) / pairs.products.data()[k]);
+      const T difference = alpha[static_cast<std::size_t>(k)] - b;
+      for (Index i = 0; i < n; ++i) q[i] = std::fma(difference, s[i], q[i]);
+    }
+  }
+
+  double store(Index slot, const Buffer<T>& x, const Buffer<T>& x_before, const Buffer<T>& g,
+               const Buffer<T>& g_before, LbfgsPairs<T>& pairs) override {
+    const Index n = pairs.size;
+    T* s = pairs.s.data() + slot * n;
+    T* y = pairs.y.data() + slot * n;
+    for (Index i = 0; i < n; ++i) {
+      s[i] = x.data()[i] - x_before.data()[i];
+      y[i] = g.data()[i] - g_before.data()[i];
+    }
+    const double sy = product(s, y, n);
+    const double yy = product(y, y, n);
+    pairs.products.data()[slot] = static_cast<T>(sy);
+    return yy > 0 ? sy / yy : 0;
+  }
+
+  void move(const Buffer<T>& from, double length, const Buffer<T>& direction,
+            Buffer<T>& x) override {
+    const T step = static_cast<T>(length);
+    for (Index i = 0; i < x.size(); ++i) {
+      x.data()[i] = std::fma(step, direction.data()[i], from.data()[i]);
+    }
+  }
+
+  double dot(const Buffer<T>& a, const Buffer<T>& b) override {
+    return product(a.data(), b.data(), a.size());
+  }
+
+  double largest(const Buffer<T>& a) override {
+    double value = 0;
+    for (Index i = 0; i < a.size(); ++i) {
+      const double magnitude = std::abs(static_cast<double>(a.data()[i]));
+      if (!(magnitude <= value)) value = magnitude;
+      if (std::isnan(value)) break;
+    }
+    return value;
+  }
+};
+
+}  // namespace
+
+template <Real T>
+std::unique_ptr<LbfgsSteps<T>> LbfgsSteps<T>::make_reference(Engine& /*engine*/) {
+  return std::make_unique<HostLbfgs<T>>();
+}
+template <Real T>
+std::unique_ptr<LbfgsSteps<T>> LbfgsSteps<T>::make_cpu(Engine& /*engine*/) {
+  return std::make_unique<HostLbfgs<T>>();
+}
+template std::unique_ptr<LbfgsSteps<float>> LbfgsSteps<float>::make_reference(Engine&);
+template std::unique_ptr<LbfgsSteps<double>> LbfgsSteps<double>::make_reference(Engine&);
+template std::unique_ptr<LbfgsSteps<float>> LbfgsSteps<float>::make_cpu(Engine&);
+template std::unique_ptr<LbfgsSteps<double>> LbfgsSteps<double>::make_cpu(Engine&);
+
+}  // namespace tandem

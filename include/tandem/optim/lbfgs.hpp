@@ -1,0 +1,56 @@
+// Limited-memory BFGS: minimises a smooth function of many variables from its values and gradients.
+//
+// Liu and Nocedal, "On the limited memory BFGS method for large scale optimization", Mathematical
+// Programming 45 (1989); Nocedal and Wright, "Numerical Optimization", 2nd ed.: algorithms 7.4
+// (two-loop recursion), 7.5 (L-BFGS), 3.5 and 3.6 (line search for the strong Wolfe conditions).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tandem/core/buffer.hpp"
+#include "tandem/core/engine.hpp"
+#include "tandem/core/run_control.hpp"
+
+namespace tandem {
+
+struct LbfgsOptions {
+  Index max_iterations = 1000;
+  // Converged where no element of the gradient is larger in magnitude.
+  double tolerance = 1e-4;
+  Index memory = 10;            // pairs of steps and gradient changes that are kept
+  Index most_evaluations = 40;  // of one line search
+  // Relative accuracy of the function's values: differences below it say nothing, and the line
+  // search then goes by the gradient.
+  double value_accuracy = 1e-14;
+};
+
+// f: value and gradient at x, both vectors on the engine.
+class SmoothFunction {
+ public:
+  virtual ~SmoothFunction() = default;
+  [[nodiscard]] virtual double evaluate(const Buffer<double>& x, Buffer<double>& gradient) = 0;
+};
+
+struct LbfgsResult {
+  Index iterations = 0;
+  Index evaluations = 0;
+  bool converged = false;
+  std::string stopped_because;
+  double value = 0;
+  double gradient_norm = 0;    // largest magnitude
+  std::vector<double> values;  // at the start of each iteration, and at the end
+};
+
+// Minimises from x, which becomes the minimiser found. scale, of the size of x and positive, is an
+// estimate of the inverse of the Hessian's diagonal: the first step is scale·gradient, later ones
+// start the recursion from γ·scale with γ = sᵀy / (yᵀ·scale·y).
+//
+// Reports each iteration to `control` under the stage "iteration" and the name value_name, and
+// keeps checkpoints there. Throws NumericalError where f is not finite at the start.
+[[nodiscard]] LbfgsResult minimise_lbfgs(Engine& engine, SmoothFunction& f, Buffer<double>& x,
+                                         const Buffer<double>& scale, const LbfgsOptions& options,
+                                         RunControl& control, std::string_view value_name = "cost");
+
+}  // namespace tandem

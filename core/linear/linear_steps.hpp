@@ -17,17 +17,23 @@ namespace tandem {
 //   softmax   ln Σ_k exp(z_k) − z_y, one output per class, y = 0, 1, ...
 enum class LinearLoss { squared, logistic, softmax };
 
+// Elements from one feature's part of a block to the next one's: 32 more than a block has rows, so
+// that the columns of a block, which are read and written side by side, do not compete for the same
+// sets of a cache.
+inline constexpr Index packed_stride = sum_block + 32;
+
 // Rows laid out so that neighbouring rows are neighbours in memory for every feature, and a block
 // of rows is one piece of memory: element (row i, feature j) stands at
-//   ((i / sum_block)·features + j)·sum_block + i mod sum_block.
-// x, target and weights are padded with zeros to whole blocks. Weights may be empty: 1 each.
+//   ((i / sum_block)·features + j)·packed_stride + i mod sum_block.
+// target and weights are contiguous. All are padded with zeros to whole blocks, up to which alone
+// they are defined. Weights may be empty: 1 each.
 template <Real T>
 struct PackedRows {
   PackedRows() = default;
   PackedRows(Engine& engine, Index row_count, Index feature_count, bool weighted)
       : rows(row_count),
         features(feature_count),
-        x(engine, blocks(row_count) * sum_block * feature_count),
+        x(engine, blocks(row_count) * packed_stride * feature_count),
         target(engine, blocks(row_count) * sum_block),
         weights(engine, weighted ? blocks(row_count) * sum_block : 0) {}
   [[nodiscard]] static Index blocks(Index rows) noexcept {
@@ -105,6 +111,13 @@ class LinearSteps {
   virtual void pass(LinearLoss loss, const PackedRows<T>& rows, Index outputs, bool intercept,
                     const Buffer<double>& parameters, double factor, Buffer<double>& gradient,
                     Buffer<double>& cost) = 0;
+
+  // gradient[p] ← fma(l2, parameters[p], gradient[p]) for p < penalised, and
+  // cost[0] += cost_factor·(l2/2·Σ parameters[p]²), a long sum, products added to lanes by fma.
+  // Enqueues.
+  virtual void add_penalty(double l2, Index penalised, double cost_factor,
+                           const Buffer<double>& parameters, Buffer<double>& gradient,
+                           Buffer<double>& cost) = 0;
 
   // Row-major rows × columns results: squared: z; logistic: 1 − p and p; softmax: p_k. Enqueues.
   virtual void predict(LinearLoss loss, const PackedRows<T>& rows, Index outputs,

@@ -21,7 +21,7 @@ namespace tandem::cpu {
 template <class T>
 struct LinearBlock {
   LinearLoss loss;
-  const T* x;  // features × sum_block
+  const T* x;  // features columns, packed_stride apart
   const T* target;
   const T* weights;  // null: 1 each
   Index rows;
@@ -73,7 +73,7 @@ HWY_INLINE void AddFeatures(const T* HWY_RESTRICT x, const T* HWY_RESTRICT w, In
   for (Index i = 0; i < rows; i += lanes) {
     V sum = hn::LoadU(d, z + i);
     for (int c = 0; c < count; ++c) {
-      sum = Fma(d, hn::LoadU(d, x + c * sum_block + i), weight[c], sum);
+      sum = Fma(d, hn::LoadU(d, x + c * packed_stride + i), weight[c], sum);
     }
     hn::StoreU(sum, d, z + i);
   }
@@ -86,13 +86,13 @@ void Outputs(const LinearBlock<T>& block, T* z) {
   Index j = 0;
   for (; j + 4 <= block.features; j += 4) {
     for (Index k = 0; k < block.outputs; ++k) {
-      AddFeatures<4>(block.x + j * sum_block, block.w + k * block.features + j, rows,
+      AddFeatures<4>(block.x + j * packed_stride, block.w + k * block.features + j, rows,
                      z + k * sum_block);
     }
   }
   for (; j < block.features; ++j) {
     for (Index k = 0; k < block.outputs; ++k) {
-      AddFeatures<1>(block.x + j * sum_block, block.w + k * block.features + j, rows,
+      AddFeatures<1>(block.x + j * packed_stride, block.w + k * block.features + j, rows,
                      z + k * sum_block);
     }
   }
@@ -235,7 +235,7 @@ void PassBlock(const LinearBlock<T>& block, const LinearScratch<T>& scratch, boo
   sums[block.outputs * (d + 1)] = WeightedResiduals(block, scratch);
   if (!gradient) return;
   for (Index j = 0; j < d; ++j) {
-    const T* x = block.x + j * sum_block;
+    const T* x = block.x + j * packed_stride;
     Index k = 0;
     for (; k + 2 <= block.outputs; k += 2) {
       ColumnSums<2>(x, scratch.q + k * sum_block, rows, sums + k * d + j, d);
@@ -429,10 +429,11 @@ class CpuLinear final : public LinearSteps<T> {
   void gather(const RowMajorRows<T>& from, const RandomPermutation& order, Index first, Index count,
               PackedRows<T>& batch) override {
     batch.rows = count;
-    parallel_for(engine_.threads(), pieces(count, sum_block), [&](Index b) {
+    parallel_for(threads_for(batch, 1), pieces(count, sum_block), [&](Index b) {
       const Piece piece = piece_of(count, sum_block, b);
-      fill_block(from, piece.size(), batch, b,
-                 [&](Index i) { return order(first + piece.begin + i); });
+      Index source[sum_block];
+      for (Index i = 0; i < piece.size(); ++i) source[i] = order(first + piece.begin + i);
+      fill_block(from, piece.size(), batch, b, [&](Index i) { return source[i]; });
     });
   }
 
@@ -460,8 +461,8 @@ class CpuLinear final : public LinearSteps<T> {
       parallel_for(engine_.threads(), blocks, [&](Index b) {
         const T* weights = rows.weights.empty() ? nullptr : rows.weights.data() + b * sum_block;
         for (Index j = 0; j <= d; ++j) {
-          const T* x =
-              j < d ? rows.x.data() + (b * d + j) * sum_block : rows.target.data() + b * sum_block;
+          const T* x = j < d ? rows.x.data() + (b * d + j) * packed_stride
+                             : rows.target.data() + b * sum_block;
           partial[static_cast<std::size_t>(b * (d + 1) + j)] =
               cpu::moment_block<T>(x, weights, piece_of(rows.rows, sum_block, b).size(),
                                    centre[static_cast<std::size_t>(j)], squares);
@@ -486,10 +487,11 @@ class CpuLinear final : public LinearSteps<T> {
   void standardise(const Buffer<double>& centre, const Buffer<double>& factor,
                    PackedRows<T>& rows) override {
     const Index d = rows.features;
-    parallel_for(engine_.threads(), PackedRows<T>::blocks(rows.rows), [&](Index b) {
+    parallel_for(threads_for(rows, 1), PackedRows<T>::blocks(rows.rows), [&](Index b) {
       const Index count = piece_of(rows.rows, sum_block, b).size();
       for (Index j = 0; j <= d; ++j) {
-        T* x = j < d ? rows.x.data() + (b * d + j) * sum_block : rows.target.data() + b * sum_block;
+        T* x = j < d ? rows.x.data() + (b * d + j) * packed_stride
+                     : rows.target.data() + b * sum_block;
         const double middle = centre.data()[j];
         const double scale = factor.data()[j];
         for (Index i = 0; i < count; ++i) {
@@ -507,7 +509,7 @@ class CpuLinear final : public LinearSteps<T> {
     const Index blocks = PackedRows<T>::blocks(rows.rows);
     const std::vector<T> model = rounded(parameters);
     partial_.resize(static_cast<std::size_t>(blocks * terms));
-    parallel_for(engine_.threads(), blocks, [&](Index b) {
+    parallel_for(threads_for(rows, outputs), blocks, [&](Index b) {
       cpu::pass_block<T>(block_of(loss, rows, b, outputs, model), cpu::scratch_for<T>(outputs),
                          !gradient.empty(), partial_.data() + b * terms);
     });
@@ -524,17 +526,41 @@ class CpuLinear final : public LinearSteps<T> {
     }
   }
 
+  void add_penalty(double l2, Index penalised, double cost_factor, const Buffer<double>& parameters,
+                   Buffer<double>& gradient, Buffer<double>& cost) override {
+    double squares = 0;
+    for (Index begin = 0; begin < penalised; begin += sum_block) {
+      double lanes[sum_lanes] = {};
+      for (Index p = begin; p < std::min(begin + sum_block, penalised); ++p) {
+        const double value = parameters.data()[p];
+        double& lane = lanes[(p - begin) % sum_lanes];
+        lane = std::fma(value, value, lane);
+        gradient.data()[p] = std::fma(l2, value, gradient.data()[p]);
+      }
+      squares += add_lanes(lanes);
+    }
+    cost.data()[0] += cost_factor * (l2 / 2 * squares);
+  }
+
   void predict(LinearLoss loss, const PackedRows<T>& rows, Index outputs,
                const Buffer<double>& parameters, Buffer<T>& results) override {
     const Index columns = loss == LinearLoss::logistic ? 2 : outputs;
     const std::vector<T> model = rounded(parameters);
-    parallel_for(engine_.threads(), PackedRows<T>::blocks(rows.rows), [&](Index b) {
+    parallel_for(threads_for(rows, outputs), PackedRows<T>::blocks(rows.rows), [&](Index b) {
       cpu::predict_block<T>(block_of(loss, rows, b, outputs, model), cpu::scratch_for<T>(outputs),
                             results.data() + b * sum_block * columns);
     });
   }
 
  private:
+  // One thread where waking the others would take longer than the work.
+  [[nodiscard]] int threads_for(const PackedRows<T>& rows, Index outputs) const {
+    constexpr Index least_elements = Index{1} << 20;
+    return rows.rows < least_elements / std::max<Index>(1, rows.features * outputs)
+               ? 1
+               : engine_.threads();
+  }
+
   static std::vector<T> rounded(const Buffer<double>& parameters) {
     std::vector<T> model(static_cast<std::size_t>(parameters.size()));
     for (Index p = 0; p < parameters.size(); ++p) {
@@ -546,7 +572,7 @@ class CpuLinear final : public LinearSteps<T> {
   static cpu::LinearBlock<T> block_of(LinearLoss loss, const PackedRows<T>& rows, Index b,
                                       Index outputs, const std::vector<T>& model) {
     return {loss,
-            rows.x.data() + b * rows.features * sum_block,
+            rows.x.data() + b * rows.features * packed_stride,
             rows.target.data() + b * sum_block,
             rows.weights.empty() ? nullptr : rows.weights.data() + b * sum_block,
             piece_of(rows.rows, sum_block, b).size(),
@@ -561,14 +587,14 @@ class CpuLinear final : public LinearSteps<T> {
   static void fill_block(const RowMajorRows<T>& from, Index count, PackedRows<T>& to, Index b,
                          Source&& source) {
     const Index d = to.features;
-    T* block = to.x.data() + b * d * sum_block;
+    T* block = to.x.data() + b * d * packed_stride;
     // So many rows at a time that a cache line of each column is completed before it is left.
     constexpr Index strip = 64 / static_cast<Index>(sizeof(T));
     for (Index begin = 0; begin < count; begin += strip) {
       const Index end = std::min(begin + strip, count);
       for (Index i = begin; i < end; ++i) {
         const T* row = from.x.data() + source(i) * d;
-        for (Index j = 0; j < d; ++j) block[j * sum_block + i] = row[j];
+        for (Index j = 0; j < d; ++j) block[j * packed_stride + i] = row[j];
       }
     }
     const bool has_target = !from.target.empty();
@@ -579,7 +605,7 @@ class CpuLinear final : public LinearSteps<T> {
     }
     if (count == sum_block) return;
     for (Index j = 0; j < d; ++j) {
-      std::fill(block + j * sum_block + count, block + (j + 1) * sum_block, T{0});
+      std::fill(block + j * packed_stride + count, block + j * packed_stride + sum_block, T{0});
     }
     const auto clear = [&](Buffer<T>& values) {
       if (!values.empty()) {

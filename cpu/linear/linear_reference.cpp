@@ -75,6 +75,16 @@ class ReferenceLinear final : public LinearSteps<T> {
     }
   }
 
+  void add_penalty(double l2, Index penalised, double cost_factor, const Buffer<double>& parameters,
+                   Buffer<double>& gradient, Buffer<double>& cost) override {
+    double squares = 0;
+    for (Index p = 0; p < penalised; ++p) {
+      squares += parameters.data()[p] * parameters.data()[p];
+      gradient.data()[p] += l2 * parameters.data()[p];
+    }
+    cost.data()[0] += cost_factor * (l2 / 2 * squares);
+  }
+
   void predict(LinearLoss loss, const PackedRows<T>& rows, Index outputs,
                const Buffer<double>& parameters, Buffer<T>& results) override {
     std::vector<double> z;
@@ -97,7 +107,7 @@ class ReferenceLinear final : public LinearSteps<T> {
  private:
   static T& x_at(const PackedRows<T>& rows, Index i, Index j) {
     return const_cast<T*>(
-        rows.x.data())[((i / sum_block) * rows.features + j) * sum_block + i % sum_block];
+        rows.x.data())[((i / sum_block) * rows.features + j) * packed_stride + i % sum_block];
   }
   static double column(const PackedRows<T>& rows, Index i, Index j) {
     return static_cast<double>(j < rows.features ? x_at(rows, i, j) : rows.target.data()[i]);

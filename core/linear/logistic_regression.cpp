@@ -1,0 +1,394 @@
+#include "tandem/linear/logistic_regression.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "core/linear/gradient_fit.hpp"
+#include "core/linear/predict.hpp"
+#include "core/linear/rows.hpp"
+#include "core/steps.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/core/log.hpp"
+#include "tandem/data/split.hpp"
+#include "tandem/optim/lbfgs.hpp"
+
+namespace tandem {
+namespace {
+
+constexpr std::array<std::string_view, 2> solvers{"lbfgs", "gradient"};
+
+template <Real T>
+double total_weight(const Dataset<T>& data) {
+  if (!data.has_weights()) return static_cast<double>(data.rows());
+  return long_sum(data.rows(), [&](Index i) { return data.weights[static_cast<std::size_t>(i)]; });
+}
+
+template <Real T>
+std::vector<T> as_target(const std::vector<std::int32_t>& labels) {
+  return {labels.begin(), labels.end()};
+}
+
+// The mean loss plus the L2 penalty, one pass over the rows per value and gradient.
+template <Real T>
+class LogisticCost final : public SmoothFunction {
+ public:
+  LogisticCost(Engine& engine, LinearSteps<T>& steps, LinearLoss loss, const PackedRows<T>& rows,
+               Index outputs, bool intercept, double l2, double weight)
+      : steps_(steps),
+        loss_(loss),
+        rows_(rows),
+        outputs_(outputs),
+        intercept_(intercept),
+        l2_(l2),
+        weight_(weight),
+        cost_(engine, 1) {}
+
+  [[nodiscard]] double evaluate(const Buffer<double>& x, Buffer<double>& gradient) override {
+    cost_.fill_zero();
+    steps_.pass(loss_, rows_, outputs_, intercept_, x, 1 / weight_, gradient, cost_);
+    if (l2_ > 0) {
+      steps_.add_penalty(l2_, outputs_ * rows_.features, weight_, x, gradient, cost_);
+    }
+    return cost_.to_host()[0] / weight_;
+  }
+
+ private:
+  LinearSteps<T>& steps_;
+  LinearLoss loss_;
+  const PackedRows<T>& rows_;
+  Index outputs_;
+  bool intercept_;
+  double l2_;
+  double weight_;
+  Buffer<double> cost_;
+};
+
+struct Problem {
+  LinearLoss loss;
+  Index outputs;
+  double l1;
+  double l2;
+};
+
+template <Real T>
+std::vector<double> fit_by_lbfgs(Engine& engine, const LogisticRegressionOptions& options,
+                                 const Problem& problem, const Dataset<T>& train,
+                                 const std::vector<T>& target, RunControl& control,
+                                 TrainingLog& log) {
+  const Index d = train.cols();
+  const Index size = problem.outputs * (d + 1);
+  const auto steps = make_steps<LinearSteps, T>(engine);
+  const PackedRows<T> rows = pack_all<T>(engine, *steps, train, target);
+
+  // The Hessian's diagonal where all probabilities are equal: p·(1 − p)·mean x² + l2. Mean squares
+  // of a part of the rows will do: any positive scale leads to the same minimum.
+  constexpr Index most_rows = 64 * sum_block;
+  Buffer<double> buffer(engine, 2 * d + 3);
+  if (rows.rows <= most_rows) {
+    steps->moments(rows, buffer);
+  } else {
+    Dataset<T> head;
+    head.features = Matrix<T>(
+        most_rows, d, std::vector<T>(train.features.data(), train.features.data() + most_rows * d));
+    head.target.assign(target.begin(), target.begin() + most_rows);
+    steps->moments(pack_all<T>(engine, *steps, head), buffer);
+  }
+  const auto moments = buffer.to_host();
+  const double share =
+      problem.loss == LinearLoss::logistic ? 0.5 : 1 / static_cast<double>(problem.outputs);
+  const double variance = share * (1 - share);
+  std::vector<double> scale(static_cast<std::size_t>(size), 1 / variance);
+  for (Index j = 0; j < d; ++j) {
+    const double mean = moments[static_cast<std::size_t>(j)];
+    const double deviation = moments[static_cast<std::size_t>(d + 1 + j)];
+    const double diagonal = variance * std::fma(mean, mean, deviation * deviation) + problem.l2;
+    for (Index k = 0; k < problem.outputs; ++k) {
+      scale[static_cast<std::size_t>(k * d + j)] =
+          diagonal > 0 && std::isfinite(1 / diagonal) ? 1 / diagonal : 1 / variance;
+    }
+  }
+  const double weight = total_weight(train);
+  LogisticCost<T> cost(engine, *steps, problem.loss, rows, problem.outputs, !options.no_intercept,
+                       problem.l2, weight);
+  Buffer<double> parameters(engine, size);
+  parameters.fill_zero();
+  LbfgsOptions lbfgs;
+  lbfgs.max_iterations = options.max_iterations;
+  lbfgs.tolerance = options.gradient_tolerance;
+  lbfgs.value_accuracy = unit_roundoff<T>;
+  LbfgsResult result;
+  try {
+    result = minimise_lbfgs(engine, cost, parameters, to_engine(engine, scale), lbfgs, control);
+  } catch (const NumericalError&) {
+    // A value that is not finite makes the first cost so: tell where it stands.
+    require_finite(train, false);
+    throw;
+  }
+  log.iterations = result.iterations;
+  log.converged = result.converged;
+  log.stopped_because = result.stopped_because;
+  log.history["cost"] = std::move(result.values);
+  return parameters.to_host();
+}
+
+}  // namespace
+
+void LogisticRegressionOptions::visit(OptionVisitor& visitor) {
+  visitor.choice("solver", solver, "lbfgs: limited-memory BFGS; gradient: one of the optimizers",
+                 solvers);
+  visitor.real("c", c,
+               "inverse strength of the penalty on squared weights relative to the summed loss, "
+               "where --l1 and --l2 are 0; 0 for no penalty",
+               0, 1e12);
+  visitor.real("l2", l2, "strength of the penalty on squared weights relative to the mean loss", 0,
+               1e12);
+  visitor.real("l1", l1,
+               "strength of the penalty on absolute weights relative to the mean loss (gradient "
+               "solver)",
+               0, 1e12);
+  visitor.flag("no-intercept", no_intercept, "fix the intercepts at zero");
+  visitor.integer("max-iterations", max_iterations, "most iterations of lbfgs", 1,
+                  std::int64_t{1} << 40);
+  visitor.real("gradient-tolerance", gradient_tolerance,
+               "largest element of the gradient at which lbfgs has converged", 0, 1e6);
+  gradient.visit(visitor);
+}
+
+void LogisticRegressionOptions::check() const {
+  if (solver != "lbfgs" && solver != "gradient") {
+    throw InputError("unknown --solver '" + solver + "': expected one of lbfgs, gradient");
+  }
+  if (!(l1 >= 0) || !(l2 >= 0) || !(c >= 0) || !std::isfinite(l1) || !std::isfinite(l2) ||
+      !std::isfinite(c)) {
+    throw InputError("--c, --l1 and --l2 must be finite and not negative");
+  }
+  if (l1 > 0 && solver == "lbfgs") {
+    throw InputError("--l1 is not smooth, which lbfgs needs; add --solver gradient");
+  }
+  if (max_iterations < 1) throw InputError("--max-iterations must be at least 1");
+  if (!(gradient_tolerance >= 0)) throw InputError("--gradient-tolerance must not be negative");
+  gradient.check();
+}
+
+template <Real T>
+std::unique_ptr<LogisticRegressionModel<T>> fit_logistic_regression(
+    Engine& engine, const LogisticRegressionOptions& options, const Dataset<T>& train,
+    const Dataset<T>* validation, RunControl& control) {
+  options.check();
+  check_rows(train);
+  Classes classes = encode_classes(train);
+  const auto count = static_cast<Index>(classes.names.size());
+  if (count < 2) {
+    throw InputError(train.source + ": every row has the class " + classes.names.front() + " in " +
+                     train.target_column.name + "; expected at least two classes");
+  }
+  Problem problem{count == 2 ? LinearLoss::logistic : LinearLoss::softmax, count == 2 ? 1 : count,
+                  options.l1, options.l2};
+  const double weight = total_weight(train);
+  if (options.l1 == 0 && options.l2 == 0 && options.c > 0) {
+    problem.l2 = 1 / (options.c * weight);
+  }
+  auto model = std::make_unique<LogisticRegressionModel<T>>();
+  model->class_names = classes.names;
+  model->solver = options.solver;
+  std::vector<T> target = as_target<T>(classes.labels);
+  std::vector<double> parameters;
+  if (options.solver == "lbfgs") {
+    parameters = fit_by_lbfgs(engine, options, problem, train, target, control, model->log);
+  } else {
+    require_finite(train, false);
+    std::optional<Dataset<T>> kept;
+    std::optional<Dataset<T>> watched;
+    std::vector<T> watched_target;
+    const auto pick = [&](const std::vector<Index>& rows) {
+      std::vector<T> picked;
+      for (const Index row : rows) picked.push_back(target[static_cast<std::size_t>(row)]);
+      return picked;
+    };
+    if (validation != nullptr) {
+      check_rows(*validation);
+      require_finite(*validation, false);
+      const Classes seen = encode_classes(*validation, classes.names);
+      std::vector<Index> known;
+      for (std::size_t i = 0; i < seen.labels.size(); ++i) {
+        if (seen.labels[i] < 0) continue;
+        known.push_back(static_cast<Index>(i));
+        watched_target.push_back(static_cast<T>(seen.labels[i]));
+      }
+      if (known.empty()) {
+        throw InputError(validation->source + ": no row has a class that the training rows have");
+      }
+      if (static_cast<Index>(known.size()) < validation->rows()) {
+        log::warning(validation->source + ": " +
+                     std::to_string(validation->rows() - static_cast<Index>(known.size())) +
+                     " rows have classes that the training rows lack; they are left out");
+        watched = select_rows(*validation, known);
+        validation = &*watched;
+      }
+    } else if (options.gradient.validation_fraction > 0) {
+      const Split split = stratified_train_test_split(
+          classes.labels, options.gradient.validation_fraction, options.seed);
+      kept = select_rows(train, split.train);
+      watched = select_rows(train, split.test);
+      watched_target = pick(split.test);
+      target = pick(split.train);
+      check_rows(*kept);
+      check_rows(*watched);
+      validation = &*watched;
+    }
+    const GradientProblem gradient{.loss = problem.loss,
+                                   .outputs = problem.outputs,
+                                   .intercept = !options.no_intercept,
+                                   .l1 = problem.l1,
+                                   .l2 = problem.l2,
+                                   .standardise = false,
+                                   .seed = options.seed};
+    auto solution = fit_by_gradients<T>(engine, gradient, options.gradient, kept ? *kept : train,
+                                        target, validation, watched_target, control);
+    parameters = std::move(solution.parameters);
+    model->log = std::move(solution.log);
+  }
+  const auto split =
+      parameters.begin() + static_cast<std::ptrdiff_t>(problem.outputs * train.cols());
+  model->intercepts.assign(split, parameters.end());
+  parameters.erase(split, parameters.end());
+  model->weights = Matrix<double>(problem.outputs, train.cols(), std::move(parameters));
+  // A row on the wrong side costs at least ln 2: below that in total, all rows are on the right
+  // one, and without a penalty larger weights are always better.
+  double lightest = 1;
+  for (const T w : train.weights) {
+    if (w > T{0}) lightest = std::min(lightest, static_cast<double>(w));
+  }
+  constexpr double ln2 = 0.6931471805599453;
+  if (problem.l1 == 0 && problem.l2 == 0 &&
+      model->log.history.at("cost").back() * weight < ln2 * lightest) {
+    model->log.converged = false;
+    model->log.stopped_because +=
+        "; the weights separate the classes, and without a penalty the cost has no minimum: it "
+        "keeps falling as they grow";
+  }
+  return model;
+}
+
+template <Real T>
+Predictions<T> LogisticRegressionModel<T>::predict(Engine& engine, MatrixView<const T> x) const {
+  std::vector<double> parameters = weights.values();
+  parameters.insert(parameters.end(), intercepts.begin(), intercepts.end());
+  const bool binary = weights.rows() == 1;
+  const auto columns = static_cast<Index>(class_names.size());
+  Predictions<T> predictions;
+  predictions.probabilities =
+      Matrix<T>(x.rows, columns,
+                predict_linear(engine, binary ? LinearLoss::logistic : LinearLoss::softmax,
+                               weights.rows(), features(), parameters, x, "logistic regression"));
+  predictions.labels.resize(static_cast<std::size_t>(x.rows));
+  for (Index i = 0; i < x.rows; ++i) {
+    const auto row = predictions.probabilities.row(i);
+    predictions.labels[static_cast<std::size_t>(i)] =
+        static_cast<std::int32_t>(std::max_element(row.begin(), row.end()) - row.begin());
+  }
+  return predictions;
+}
+
+template <Real T>
+void LogisticRegressionModel<T>::save(Archive& archive) const {
+  archive.set_matrix("weights", weights);
+  archive.set_tensor("intercepts", intercepts);
+  archive.set("classes", class_names);
+  archive.set("solver", solver);
+  log.save(archive);
+}
+
+template <Real T>
+std::unique_ptr<LogisticRegressionModel<T>> LogisticRegressionModel<T>::load(
+    const Archive& archive) {
+  auto model = std::make_unique<LogisticRegressionModel>();
+  model->class_names = archive.get_strings("classes");
+  const auto count = static_cast<Index>(model->class_names.size());
+  if (count < 2) archive.fail("classes", "expected at least two");
+  const Index outputs = count == 2 ? 1 : count;
+  model->weights = archive.get_matrix<double>("weights", outputs);
+  if (model->weights.cols() < 1) archive.fail("weights", "expected at least one feature");
+  model->intercepts = archive.get_tensor<double>("intercepts", outputs);
+  const auto finite = [](double value) { return std::isfinite(value); };
+  if (!std::all_of(model->weights.values().begin(), model->weights.values().end(), finite)) {
+    archive.fail("weights", "expected finite numbers");
+  }
+  if (!std::all_of(model->intercepts.begin(), model->intercepts.end(), finite)) {
+    archive.fail("intercepts", "expected finite numbers");
+  }
+  model->solver = archive.get_string("solver");
+  model->log = TrainingLog::load(archive);
+  return model;
+}
+
+template <Real T>
+nlohmann::json LogisticRegressionModel<T>::to_json(
+    const std::vector<std::string>& feature_names) const {
+  nlohmann::json json = {{"solver", solver}, {"classes", class_names}};
+  nlohmann::json outputs = nlohmann::json::array();
+  for (Index k = 0; k < weights.rows(); ++k) {
+    nlohmann::json coefficients = nlohmann::json::object();
+    for (Index j = 0; j < weights.cols(); ++j) {
+      coefficients[feature_names[static_cast<std::size_t>(j)]] = weights(k, j);
+    }
+    outputs.push_back(
+        {{"class", class_names[static_cast<std::size_t>(weights.rows() == 1 ? 1 : k)]},
+         {"intercept", intercepts[static_cast<std::size_t>(k)]},
+         {"coefficients", coefficients}});
+  }
+  json["outputs"] = outputs;
+  return json;
+}
+
+template <Real T>
+std::string LogisticRegressionModel<T>::to_text(
+    const std::vector<std::string>& feature_names) const {
+  std::size_t width = std::string_view("(intercept)").size();
+  for (const auto& name : feature_names) width = std::max(width, name.size());
+  const auto padded = [&](std::string name) {
+    name.resize(width, ' ');
+    return name;
+  };
+  const auto number = [](double value) {
+    std::array<char, 40> text{};
+    (void)std::snprintf(text.data(), text.size(), " %14.7g", value);
+    return std::string(text.data());
+  };
+  const bool binary = weights.rows() == 1;
+  std::string text = "logistic regression, solver " + solver + ", ";
+  text += binary ? "log odds of " + class_names[1] + " against " + class_names[0] + "\n"
+                 : std::to_string(class_names.size()) + " classes\n";
+  if (!binary) {
+    text += padded("");
+    for (const auto& name : class_names) {
+      text += " " + std::string(name.size() < 14 ? 14 - name.size() : 0, ' ') + name;
+    }
+    text += "\n";
+  }
+  text += padded("(intercept)");
+  for (const double value : intercepts) text += number(value);
+  text += "\n";
+  for (Index j = 0; j < weights.cols(); ++j) {
+    text += padded(feature_names[static_cast<std::size_t>(j)]);
+    for (Index k = 0; k < weights.rows(); ++k) text += number(weights(k, j));
+    text += "\n";
+  }
+  return text;
+}
+
+template class LogisticRegressionModel<float>;
+template class LogisticRegressionModel<double>;
+template std::unique_ptr<LogisticRegressionModel<float>> fit_logistic_regression(
+    Engine&, const LogisticRegressionOptions&, const Dataset<float>&, const Dataset<float>*,
+    RunControl&);
+template std::unique_ptr<LogisticRegressionModel<double>> fit_logistic_regression(
+    Engine&, const LogisticRegressionOptions&, const Dataset<double>&, const Dataset<double>*,
+    RunControl&);
+
+}  // namespace tandem

@@ -1,0 +1,80 @@
+// Logistic regression: the classes' probabilities from weighted sums of the features. Two classes:
+// P(second) = 1 / (1 + exp(−z)) (Berkson 1944; Cox, "The regression analysis of binary sequences",
+// JRSS B 20, 1958). More: P(k) = exp(z_k) / Σ exp(z_c) (Theil 1969).
+// docs/algorithms/linear-models.md says what is computed, in which order, and how exactly.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tandem/core/engine.hpp"
+#include "tandem/core/run_control.hpp"
+#include "tandem/data/dataset.hpp"
+#include "tandem/linear/linear_regression.hpp"
+#include "tandem/model/algorithm.hpp"
+#include "tandem/model/model.hpp"
+
+namespace tandem {
+
+// The cost that is minimised is
+//   1/W·Σ_i ω_i·(−ln P(class of row i)) + l2/2·Σ w² + l1·Σ |w|,
+// ω the rows' weights, W their sum, w all weights of all classes. Intercepts are free. Features
+// count in their own units: scale them first.
+struct LogisticRegressionOptions {
+  // lbfgs     limited-memory BFGS; no L1
+  // gradient  one of the optimizers, on all rows or on batches
+  std::string solver = "lbfgs";
+  // Where l1 and l2 are both 0, l2 is 1 / (c·W): the strength that scikit-learn and LIBLINEAR call
+  // C. 0: no penalty.
+  double c = 1;
+  double l2 = 0;
+  double l1 = 0;
+  bool no_intercept = false;
+  std::int64_t max_iterations = 1000;  // lbfgs
+  // lbfgs has converged where no element of the cost's gradient exceeds this in magnitude.
+  double gradient_tolerance = 1e-4;
+  GradientOptions gradient = {.optimizer = {.learning_rate = 0.05}, .epochs = 1000};
+  std::uint64_t seed = 0;
+
+  void visit(OptionVisitor& visitor);
+  // Throws InputError that names the option.
+  void check() const;
+};
+
+template <Real T>
+class LogisticRegressionModel final : public Model<T> {
+ public:
+  // In double whatever T is: predictions round each of them to T once. One row for two classes (the
+  // second one's), else one per class.
+  Matrix<double> weights;
+  std::vector<double> intercepts;  // one per row of weights
+  std::vector<std::string> class_names;
+  std::string solver;
+  TrainingLog log;  // cost; validation_cost where there is a validation part
+
+  [[nodiscard]] std::string_view algorithm() const override { return "logistic-regression"; }
+  [[nodiscard]] Task task() const override { return Task::classification; }
+  [[nodiscard]] Index features() const override { return weights.cols(); }
+  [[nodiscard]] const std::vector<std::string>& classes() const override { return class_names; }
+  // A row's label is the class of the largest probability, the lowest of equals.
+  [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override;
+  [[nodiscard]] const TrainingLog& training() const override { return log; }
+  void save(Archive& archive) const override;
+  // Throws InputError for anything that save() could not have written.
+  [[nodiscard]] static std::unique_ptr<LogisticRegressionModel> load(const Archive& archive);
+  [[nodiscard]] nlohmann::json to_json(
+      const std::vector<std::string>& feature_names) const override;
+  [[nodiscard]] std::string to_text(const std::vector<std::string>& feature_names) const override;
+};
+
+// Throws InputError for data that cannot be trained on (no rows, no target, one class only, values
+// that are missing or infinite, weights that are negative or all zero), NumericalError where a
+// gradient run diverges or values leave the range of the precision.
+template <Real T>
+[[nodiscard]] std::unique_ptr<LogisticRegressionModel<T>> fit_logistic_regression(
+    Engine& engine, const LogisticRegressionOptions& options, const Dataset<T>& train,
+    const Dataset<T>* validation, RunControl& control);
+
+}  // namespace tandem

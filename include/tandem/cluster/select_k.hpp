@@ -1,0 +1,85 @@
+// Choosing the number of clusters: k-means for each k of a range, and what three well-known rules
+// make of the results. docs/algorithms/kmeans.md states the rules.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "tandem/cluster/kmeans.hpp"
+
+namespace tandem {
+
+template <Real T>
+struct SelectKOptions {
+  SelectKOptions() { kmeans.starts = 50; }
+
+  Index lowest = 2;
+  Index highest = 10;
+  // How each k is fitted; `clusters` is set from the range, and centres cannot be given. More
+  // starts than a single fit has by default, because the rules compare optima.
+  KMeansOptions<T> kmeans;
+  bool silhouette = true;
+  // Silhouettes take time with the square of the rows: of more rows than this, that many are drawn
+  // without replacement, the same for each k. 0: all rows.
+  Index silhouette_rows = 20000;
+  bool gap = true;
+  Index reference_sets = 10;  // of the gap statistic
+  // Starts of a fit to a reference set; those have no clusters to be missed.
+  Index reference_starts = 5;
+};
+
+struct KCandidate {
+  Index k = 0;
+  double inertia = 0;
+  Index iterations = 0;
+  std::string stopped_because;
+  double silhouette = 0;  // NaN where not asked for or not defined (one cluster, a cluster per row)
+  double gap = 0;         // NaN where not asked for
+  double gap_error = 0;   // the s_k of Tibshirani et al.
+};
+
+template <Real T>
+struct KSelection {
+  std::vector<KCandidate> candidates;  // ascending k
+  std::vector<KMeansModel<T>> models;  // one per candidate
+  // What each rule chooses; 0 where it has no answer.
+  Index by_elbow = 0;
+  Index by_silhouette = 0;
+  Index by_gap = 0;
+
+  // {"candidates": [{"k", "inertia", "iterations", "stopped_because", "silhouette", "gap",
+  // "gap_error"}], "by_elbow", "by_silhouette", "by_gap"}; null for what is not known.
+  [[nodiscard]] nlohmann::json to_json() const;
+  // A table of the candidates and a line per rule.
+  [[nodiscard]] std::string to_text() const;
+};
+
+// Throws InputError where the range is empty or reaches beyond the number of distinct rows, and for
+// whatever fit_kmeans refuses. Of `control`, progress ("k") and interruption are used; there is no
+// checkpoint.
+template <Real T>
+[[nodiscard]] KSelection<T> select_k(Engine& engine, MatrixView<const T> x,
+                                     const SelectKOptions<T>& options, std::span<const T> weights,
+                                     RunControl& control);
+template <Real T>
+[[nodiscard]] KSelection<T> select_k(Engine& engine, MatrixView<const T> x,
+                                     const SelectKOptions<T>& options) {
+  RunControl control;
+  return select_k(engine, x, options, std::span<const T>(), control);
+}
+
+// The k whose point is farthest below the chord from the first point of the curve (k, inertia) to
+// the last, both axes scaled to [0, 1]; ties to the least k; 0 for fewer than three points and
+// where none is below. Satopää, Albrecht, Irwin and Raghavan, "Finding a 'Kneedle' in a Haystack",
+// ICDCS workshops 2011.
+[[nodiscard]] Index elbow(const std::vector<Index>& k, const std::vector<double>& inertia);
+
+// The least k with gap(k) >= gap(k + 1) − error(k + 1); 0 where there is none. Tibshirani, Walther
+// and Hastie, "Estimating the number of clusters in a data set via the gap statistic", J. R.
+// Statist. Soc. B 63 (2001).
+[[nodiscard]] Index first_gap_within_error(const std::vector<Index>& k,
+                                           const std::vector<double>& gap,
+                                           const std::vector<double>& error);
+
+}  // namespace tandem

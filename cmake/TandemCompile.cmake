@@ -18,9 +18,15 @@ target_compile_options(
   tandem_compile INTERFACE -ffp-contract=off -fno-math-errno -Wall -Wextra -Wconversion -Wshadow
                            -Wno-psabi $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
                            $<$<BOOL:${TANDEM_WERROR}>:-Werror>)
-# AVX-512, AVX2 and a baseline for any x86-64; the sets between are not worth their compile time.
-target_compile_definitions(
-  tandem_compile INTERFACE "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3_DL)")
+if(TANDEM_BUILD_FUZZERS)
+  # What is fuzzed reads files and computes nothing; Clang with the fuzzer's coverage takes many
+  # minutes over each vectorised file per instruction set.
+  target_compile_definitions(tandem_compile INTERFACE HWY_COMPILE_ONLY_STATIC)
+else()
+  # AVX-512, AVX2 and a baseline for any x86-64; the sets between are not worth their compile time.
+  target_compile_definitions(
+    tandem_compile INTERFACE "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3_DL)")
+endif()
 
 if(TANDEM_SANITIZE)
   # For all targets, so that tests and programs link the same runtime.

@@ -199,6 +199,9 @@ std::string Input::head(std::size_t count) const {
                             reinterpret_cast<const std::uint8_t*>(prefix.data()), prefix.size())),
                         compression_, name_);
   }
+  // One byte more than there can be shows that there are no more.
+  const auto most = static_cast<std::uint64_t>(saturating_sum(largest_size(), 1));
+  count = static_cast<std::size_t>(std::min<std::uint64_t>(count, most));
   std::string head(count, '\0');
   std::size_t size = 0;
   try {

@@ -351,7 +351,11 @@ template <Real T>
 class Growth {
  public:
   Growth(DecisionTreeSteps<T>& steps, const TrainingRows<T>& training, Index cols)
-      : steps_(steps), rules_(training.rules), width_(rules_.width()), cols_(cols) {
+      : steps_(steps),
+        training_(training),
+        rules_(training.rules),
+        width_(rules_.width()),
+        cols_(cols) {
     BuiltNode<T> root;
     root.rows = training.rows;
     root.begin = 0;
@@ -594,7 +598,69 @@ class Growth {
       }
     }
     statistics_ = statistics;
+    if (!fits_the_rows()) {
+      state.fail("statistics", "are not those of this training set; start again without it");
+    }
     reapply();
+  }
+
+  // Sends every training row down the nodes made level by level, and checks all that the state says
+  // of them, so that a state of other data, or a forged one, cannot mislead the steps.
+  [[nodiscard]] bool fits_the_rows() {
+    struct Seen {
+      Index rows = 0;
+      Index left_known = 0;
+    };
+    std::vector<Seen> seen(nodes_.size());
+    std::vector<std::int64_t> statistics(statistics_.size(), 0);
+    for (Index row = 0; row < training_.rows; ++row) {
+      const auto at = static_cast<std::size_t>(row);
+      const std::int64_t weight = training_.weights.empty() ? 1 : training_.weights[at];
+      for (Index i = 0;;) {
+        const BuiltNode<T>& built = node(i);
+        Seen& of_node = seen[static_cast<std::size_t>(i)];
+        ++of_node.rows;
+        std::int64_t* sums = statistics.data() + i * width_;
+        if (rules_.classes > 0) {
+          sums[training_.labels[at]] += weight;
+        } else {
+          sums[0] += weight;
+          sums[1] += training_.sums[at];
+          sums[2] += training_.squares[at];
+        }
+        if (built.begin < 0 || built.feature < 0) break;
+        const T value = training_.x[row * cols_ + built.feature];
+        const bool left = std::isnan(value) ? built.missing_left : value <= built.threshold;
+        if (left && !std::isnan(value)) ++of_node.left_known;
+        i = left ? built.left : built.right;
+      }
+    }
+    if (node(0).begin > 0) return false;
+    for (Index i = 0; i < static_cast<Index>(nodes_.size()); ++i) {
+      const BuiltNode<T>& built = node(i);
+      const Seen& of_node = seen[static_cast<std::size_t>(i)];
+      if (of_node.rows == 0) {
+        if (built.begin >= 0) return false;
+        continue;
+      }
+      if (built.rows != of_node.rows) return false;
+      for (Index k = 0; k < width_; ++k) {
+        if (statistics[static_cast<std::size_t>(i * width_ + k)] != this->statistics(i)[k]) {
+          return false;
+        }
+      }
+      if (built.begin < 0 || built.feature < 0) continue;
+      const Index left_rows = seen[static_cast<std::size_t>(built.left)].rows;
+      const auto stands_at = [&](Index child, Index begin) {
+        return node(child).begin == begin || node(child).begin == -1;
+      };
+      if (built.left_known != of_node.left_known || built.left_rows != left_rows ||
+          !stands_at(built.left, built.begin) ||
+          !stands_at(built.right, built.begin + built.left_rows)) {
+        return false;
+      }
+    }
+    return true;
   }
 
   // Nodes made level by level are in order of depth.
@@ -614,6 +680,7 @@ class Growth {
   }
 
   DecisionTreeSteps<T>& steps_;
+  const TrainingRows<T>& training_;
   const SplitRules& rules_;
   Index width_;
   Index cols_;

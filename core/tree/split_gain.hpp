@@ -105,7 +105,7 @@ struct SquaredErrorScore {
   [[nodiscard]] TANDEM_HOST_DEVICE std::int64_t operator()(std::int64_t left_weight,
                                                            std::int64_t left_sum) const {
     const double left = static_cast<double>(left_weight);
-    const double a = std::fma(-mean, left, static_cast<double>(left_sum - shift * left_weight));
+    const double a = static_cast<double>(left_sum - shift * left_weight) - mean * left;
     return score_of(a * a / (left * (total - left)));
   }
 };

@@ -378,6 +378,13 @@ class CpuSteps final : public DecisionTreeSteps<T> {
     return scratch_[static_cast<std::size_t>(omp_get_thread_num()) % scratch_.size()];
   }
   [[nodiscard]] Entry* order_of(Index feature) { return entries_.data() + feature * stride_; }
+  // False where a feature has one value in a node. It is then constant in the whole subtree, and
+  // its order is no longer kept there: any row of the node's ancestor may stand in the range, but
+  // all have that value.
+  [[nodiscard]] bool varies(Index feature, Index begin, Index rows) {
+    const Entry* order = order_of(feature) + begin;
+    return order[0].rank != order[rows - 1].rank;
+  }
 
   void sort_feature(Index feature, std::vector<KeyedRow<T>>& keyed,
                     std::vector<std::uint32_t>& counts);
@@ -513,8 +520,12 @@ void CpuSteps<T>::add_rows(const Entry* order, Index count, std::int64_t* statis
 
 template <Real T>
 bool CpuSteps<T>::of_one_value(const OpenNode& node) {
+  // In the order of a feature that varies; where there is none, no split is possible either.
+  Index feature = 0;
+  while (feature < data_.cols && !varies(feature, node.begin, node.rows)) ++feature;
+  if (feature == data_.cols) return true;
   const T* target = data_.target->data();
-  const Entry* order = order_of(0) + node.begin;
+  const Entry* order = order_of(feature) + node.begin;
   const T first = target[order[0].payload];
   for (Index i = 1; i < node.rows; ++i) {
     if (target[order[i].payload] != first) return false;
@@ -526,10 +537,9 @@ template <Real T>
 void CpuSteps<T>::choose_features(const OpenNode& node, std::uint8_t* looked_at, Scratch& own) {
   own.draws.clear();
   for (Index f = 0; f < data_.cols; ++f) {
-    const Entry* order = order_of(f) + node.begin;
-    const bool varies = order[0].rank != order[node.rows - 1].rank;
-    looked_at[f] = varies ? 1 : 0;
-    if (varies && rules_.features_per_node < data_.cols) {
+    const bool candidate = varies(f, node.begin, node.rows);
+    looked_at[f] = candidate ? 1 : 0;
+    if (candidate && rules_.features_per_node < data_.cols) {
       own.draws.emplace_back(feature_draw(rules_, node.key, f), static_cast<std::int32_t>(f));
     }
   }
@@ -666,6 +676,7 @@ void CpuSteps<T>::mark_left(const SplitToApply& split) {
 template <Real T>
 void CpuSteps<T>::partition(const SplitToApply& split, Index feature, Scratch& own) {
   if (feature == split.feature && split.left_known == split.left_rows) return;
+  if (!varies(feature, split.begin, split.rows)) return;
   Entry* order = order_of(feature) + split.begin;
   const std::uint8_t* goes_left = goes_left_.data();
   const int shift = row_data_.class_bits;

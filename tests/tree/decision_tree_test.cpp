@@ -869,6 +869,45 @@ TEST(DecisionTreeResume, RefusesTheStateOfOtherData) {
                InputError);
 }
 
+TEST(DecisionTreeResume, RefusesAForgedState) {
+  const auto data = make<float>({.rows = 500, .cols = 40}, 1);
+  StopAfter control(3, nullptr);
+  EXPECT_THROW((void)fit_decision_tree(*engine_of(Device::reference), data, {}, control),
+               Interrupted);
+  const auto& numbers = control.saved.get_tensor<std::int64_t>("numbers");
+  const auto resume = [&](const Archive& state) {
+    for (const auto device : {Device::reference, Device::cpu}) {
+      StopAfter resumed(1000, &state);
+      (void)fit_decision_tree(*engine_of(device), data, {}, resumed);
+    }
+  };
+  EXPECT_NO_THROW(resume(control.saved));
+  // left, right, rows, begin, left_known, left_rows of every node; depth and key stay.
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if (i % 8 == 3 || i % 8 == 7) continue;
+    auto changed = numbers;
+    if (changed[i] == -1) continue;
+    // Of a leaf nothing but where it stands is known.
+    if ((i % 8 == 5 || i % 8 == 6) && numbers[i - i % 8] == -1) continue;
+    changed[i] += 1;
+    Archive state = control.saved;
+    state.set_tensor("numbers", changed, {static_cast<Index>(changed.size() / 8), 8});
+    EXPECT_THROW(resume(state), InputError) << i;
+  }
+  auto statistics = control.saved.get_tensor<std::int64_t>("statistics");
+  for (std::size_t i = 0; i < statistics.size(); ++i) {
+    auto changed = statistics;
+    changed[i] += 1;
+    Archive state = control.saved;
+    state.set_tensor("statistics", changed);
+    EXPECT_THROW(resume(state), InputError) << i;
+  }
+  // The same shape, other rows.
+  const auto other = make<float>({.rows = 500, .cols = 40}, 2);
+  StopAfter resumed(1000, &control.saved);
+  EXPECT_THROW((void)fit_decision_tree(*engine_of(Device::cpu), other, {}, resumed), InputError);
+}
+
 // --- refusals ------------------------------------------------------------------------------------
 
 template <class F>

@@ -103,7 +103,8 @@ struct EntropyFunction {
 
 struct RowData {
   const SplitRules* rules;
-  const std::int64_t* entropy_terms;
+  const std::int64_t* entropy_terms;  // φ(0), φ(1), ...
+  const std::int64_t* entropy_steps;  // φ(c + 1) − φ(c)
   const std::int32_t* labels;
   const std::int64_t* weights;
   const std::int64_t* sums;
@@ -212,31 +213,31 @@ class ClassCounts {
   std::int64_t right_total_ = 0;
 };
 
-template <bool Weighted, class Term>
-class EntropyOfMany : public ClassCounts<Weighted> {
+template <class Term>
+class EntropyOfWeights : public ClassCounts<true> {
  public:
-  EntropyOfMany(const RowData& data, std::int64_t* scratch)
-      : ClassCounts<Weighted>(data, scratch), term_(make(data)) {}
+  EntropyOfWeights(const RowData& data, std::int64_t* scratch)
+      : ClassCounts<true>(data, scratch), term_(make(data)) {}
   void start(const std::int64_t* node, const std::int64_t* left) {
-    ClassCounts<Weighted>::start(node, left);
+    ClassCounts<true>::start(node, left);
     class_terms_ = 0;
-    for (std::int32_t c = 0; c < this->classes_; ++c) {
-      class_terms_ += term_(this->left_[c]) + term_(this->right_[c]);
+    for (std::int32_t c = 0; c < classes_; ++c) {
+      class_terms_ += term_(left_[c]) + term_(right_[c]);
     }
   }
   void move(std::uint32_t payload) {
-    const auto [label, weight] = this->row_of(payload);
-    std::int64_t& left = this->left_[label];
-    std::int64_t& right = this->right_[label];
+    const auto [label, weight] = row_of(payload);
+    std::int64_t& left = left_[label];
+    std::int64_t& right = right_[label];
     class_terms_ -= term_(left) + term_(right);
     left += weight;
     right -= weight;
     class_terms_ += term_(left) + term_(right);
-    this->left_total_ += weight;
-    this->right_total_ -= weight;
+    left_total_ += weight;
+    right_total_ -= weight;
   }
   [[nodiscard]] std::int64_t score() const {
-    return entropy_score(class_terms_, term_(this->left_total_), term_(this->right_total_));
+    return entropy_score(class_terms_, term_(left_total_), term_(right_total_));
   }
 
  private:
@@ -247,6 +248,32 @@ class EntropyOfMany : public ClassCounts<Weighted> {
       return {data.rules};
   }
   Term term_;
+  std::int64_t class_terms_ = 0;
+};
+
+// Rows of weight 1: moving one takes a step up the table on the left, and one down on the right.
+class EntropyOfCounts : public ClassCounts<false> {
+ public:
+  EntropyOfCounts(const RowData& data, std::int64_t* scratch)
+      : ClassCounts<false>(data, scratch), term_{data.entropy_terms}, step_(data.entropy_steps) {}
+  void start(const std::int64_t* node, const std::int64_t* left) {
+    ClassCounts<false>::start(node, left);
+    class_terms_ = 0;
+    for (std::int32_t c = 0; c < classes_; ++c) class_terms_ += term_(left_[c]) + term_(right_[c]);
+  }
+  void move(std::uint32_t payload) {
+    const std::uint32_t label = row_of(payload).label;
+    class_terms_ += step_[left_[label]++] - step_[--right_[label]];
+    ++left_total_;
+    --right_total_;
+  }
+  [[nodiscard]] std::int64_t score() const {
+    return entropy_score(class_terms_, term_(left_total_), term_(right_total_));
+  }
+
+ private:
+  EntropyTable term_;
+  const std::int64_t* step_;
   std::int64_t class_terms_ = 0;
 };
 
@@ -386,7 +413,7 @@ class CpuSteps final : public DecisionTreeSteps<T> {
     return order[0].rank != order[rows - 1].rank;
   }
 
-  void sort_feature(Index feature, std::vector<KeyedRow<T>>& keyed,
+  void sort_feature(Index feature, const T* column, std::vector<KeyedRow<T>>& keyed,
                     std::vector<std::uint32_t>& counts);
   void choose_features(const OpenNode& node, std::uint8_t* looked_at, Scratch& scratch);
   [[nodiscard]] bool of_one_value(const OpenNode& node);
@@ -411,18 +438,17 @@ class CpuSteps final : public DecisionTreeSteps<T> {
   Buffer<Entry> entries_;           // cols × stride
   Buffer<std::uint8_t> goes_left_;  // n
   Buffer<std::int64_t> entropy_terms_;
+  Buffer<std::int64_t> entropy_steps_;
   std::vector<Scratch> scratch_;
 };
 
 template <Real T>
-void CpuSteps<T>::sort_feature(Index feature, std::vector<KeyedRow<T>>& keyed,
+void CpuSteps<T>::sort_feature(Index feature, const T* column, std::vector<KeyedRow<T>>& keyed,
                                std::vector<std::uint32_t>& counts) {
   const Index n = data_.rows;
   keyed.resize(static_cast<std::size_t>(2 * n));
-  const T* column = data_.x->data() + feature;
   for (Index i = 0; i < n; ++i) {
-    keyed[static_cast<std::size_t>(i)] = {ordered_key(column[i * data_.cols]),
-                                          static_cast<std::uint32_t>(i)};
+    keyed[static_cast<std::size_t>(i)] = {ordered_key(column[i]), static_cast<std::uint32_t>(i)};
   }
   const KeyedRow<T>* sorted = radix_sort<T>(keyed.data(), keyed.data() + n, n, counts);
   Entry* order = order_of(feature);
@@ -447,6 +473,7 @@ void CpuSteps<T>::prepare(const TreeData<T>& data, const SplitRules& rules) {
     return buffer != nullptr && !buffer->empty() ? buffer->data() : nullptr;
   };
   row_data_ = {&rules_,
+               nullptr,
                nullptr,
                pointer(data.labels),
                pointer(data.weights),
@@ -483,12 +510,36 @@ void CpuSteps<T>::prepare(const TreeData<T>& data, const SplitRules& rules) {
       }
     });
     row_data_.entropy_terms = entropy_terms_.data();
+    if (row_data_.weights == nullptr && rules.classes > 2) {
+      entropy_steps_ = Buffer<std::int64_t>(engine_, rules.total_weight);
+      for (Index w = 0; w < rules.total_weight; ++w) {
+        entropy_steps_.data()[w] = entropy_terms_.data()[w + 1] - entropy_terms_.data()[w];
+      }
+      row_data_.entropy_steps = entropy_steps_.data();
+    }
   }
-  std::vector<std::vector<KeyedRow<T>>> keyed(scratch_.size());
-  std::vector<std::vector<std::uint32_t>> counts(scratch_.size());
-  parallel_for(threads_, data.cols, [&](Index feature) {
-    const auto own = static_cast<std::size_t>(omp_get_thread_num()) % scratch_.size();
-    sort_feature(feature, keyed[own], counts[own]);
+  // Columns are taken out of the row-major table a cache line's width at a time, or fewer where
+  // threads would else be idle.
+  struct SortScratch {
+    std::vector<T> columns;
+    std::vector<KeyedRow<T>> keyed;
+    std::vector<std::uint32_t> counts;
+  };
+  std::vector<SortScratch> sort_scratch(scratch_.size());
+  const Index group = std::clamp<Index>(data.cols / (4 * threads_), 1, 64 / sizeof(T));
+  parallel_pieces(threads_, data.cols, group, [&](Piece piece) {
+    SortScratch& own =
+        sort_scratch[static_cast<std::size_t>(omp_get_thread_num()) % sort_scratch.size()];
+    own.columns.resize(static_cast<std::size_t>(piece.size() * n));
+    for (Index i = 0; i < n; ++i) {
+      const T* row = data.x->data() + i * data.cols + piece.begin;
+      for (Index k = 0; k < piece.size(); ++k) {
+        own.columns[static_cast<std::size_t>(k * n + i)] = row[k];
+      }
+    }
+    for (Index k = 0; k < piece.size(); ++k) {
+      sort_feature(piece.begin + k, own.columns.data() + k * n, own.keyed, own.counts);
+    }
   });
 }
 
@@ -585,16 +636,16 @@ Candidate CpuSteps<T>::best_of_feature(const OpenNode& node, Index feature, Scra
   switch (rules_.criterion) {
     case TreeCriterion::entropy:
       if (!weighted) {
-        if (rules_.classes == 2 && row_data_.class_bits > 0) {
+        if (rules_.classes == 2) {
           return best_of_feature_by<EntropyOfTwo>(node, feature, own);
         }
-        return best_of_feature_by<EntropyOfMany<false, EntropyTable>>(node, feature, own);
+        return best_of_feature_by<EntropyOfCounts>(node, feature, own);
       }
-      if (table) return best_of_feature_by<EntropyOfMany<true, EntropyTable>>(node, feature, own);
-      return best_of_feature_by<EntropyOfMany<true, EntropyFunction>>(node, feature, own);
+      if (table) return best_of_feature_by<EntropyOfWeights<EntropyTable>>(node, feature, own);
+      return best_of_feature_by<EntropyOfWeights<EntropyFunction>>(node, feature, own);
     case TreeCriterion::gini:
       if (!weighted) {
-        if (rules_.classes == 2 && row_data_.class_bits > 0) {
+        if (rules_.classes == 2) {
           return best_of_feature_by<GiniOfTwo>(node, feature, own);
         }
         return best_of_feature_by<GiniInIntegers<false>>(node, feature, own);

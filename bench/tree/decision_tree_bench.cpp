@@ -1,0 +1,119 @@
+// Growing and applying decision trees. Bytes and operations are those that the trees grown ask for
+// (core/tree/decision_tree_steps.hpp), not those that happened.
+#include <benchmark/benchmark.h>
+
+#include <cmath>
+
+#include "core/tree/decision_tree_steps.hpp"
+#include "tandem/core/random.hpp"
+#include "tandem/tree/decision_tree.hpp"
+
+namespace tandem {
+namespace {
+
+// Continuous features, a target that depends on a few of them and on noise, as in particle physics.
+template <Real T>
+Dataset<T> overlapping(Index rows, Index cols, Index classes) {
+  const Random random(1, Purpose::test);
+  Dataset<T> data;
+  data.source = "generated";
+  data.features = Matrix<T>(rows, cols);
+  data.columns = numbered_columns(cols);
+  data.target_column.name = "y";
+  std::uint64_t next = 0;
+  for (Index i = 0; i < rows; ++i) {
+    for (Index j = 0; j < cols; ++j) {
+      data.features(i, j) = static_cast<T>(2 * random.uniform(next++) - 1);
+    }
+    const auto x = data.features.row(i);
+    const double score =
+        static_cast<double>(x[0] * x[1] + x[2] - std::fabs(x[3])) + random.uniform(next++) - 0.5;
+    data.target.push_back(static_cast<T>(
+        classes == 0 ? score
+                     : std::floor(std::fmod(std::fabs(score) * 4, static_cast<double>(classes)))));
+  }
+  return data;
+}
+
+template <Real T>
+tree::StepCost cost_of(const DecisionTreeModel<T>& model) {
+  const auto& nodes = model.nodes();
+  double searched = 0;
+  double partitioned = 0;
+  for (std::size_t i = 0; i < nodes.feature.size(); ++i) {
+    if (nodes.feature[i] < 0) continue;
+    const auto rows = static_cast<double>(nodes.rows[i]);
+    searched += rows;
+    const bool open = nodes.feature[static_cast<std::size_t>(nodes.left[i])] >= 0 ||
+                      nodes.feature[static_cast<std::size_t>(nodes.right[i])] >= 0;
+    if (open) partitioned += rows;
+  }
+  const auto features = static_cast<double>(model.features());
+  const auto find = tree::find_splits_cost(searched, features);
+  const auto apply = tree::apply_splits_cost(partitioned, features);
+  const auto prepare = tree::prepare_cost<T>(static_cast<double>(nodes.rows[0]), features);
+  return {find.bytes + apply.bytes + prepare.bytes,
+          find.operations + apply.operations + prepare.operations};
+}
+
+template <Real T>
+void grow(benchmark::State& state, const std::string& criterion, Index classes) {
+  const auto data = overlapping<T>(state.range(0), state.range(1), classes);
+  EngineOptions engine_options;
+  engine_options.threads = static_cast<int>(state.range(2));
+  const auto engine = Engine::create(engine_options);
+  DecisionTreeOptions options;
+  options.task = classes == 0 ? "regression" : "classification";
+  options.criterion = criterion;
+  RunControl control;
+  tree::StepCost cost;
+  for (auto _ : state) {
+    const auto model = fit_decision_tree(*engine, data, options, control);
+    cost = cost_of(model);
+    state.counters["nodes"] = static_cast<double>(model.nodes().size());
+  }
+  const auto iterations = static_cast<double>(state.iterations());
+  state.counters["bytes"] =
+      benchmark::Counter(cost.bytes * iterations, benchmark::Counter::kIsRate);
+  state.counters["operations"] =
+      benchmark::Counter(cost.operations * iterations, benchmark::Counter::kIsRate);
+}
+
+void entropy_of_two(benchmark::State& state) { grow<float>(state, "entropy", 2); }
+void entropy_of_two_double(benchmark::State& state) { grow<double>(state, "entropy", 2); }
+void entropy_of_ten(benchmark::State& state) { grow<float>(state, "entropy", 10); }
+void gini_of_two(benchmark::State& state) { grow<float>(state, "gini", 2); }
+void squared_error(benchmark::State& state) { grow<float>(state, "squared-error", 0); }
+
+void sizes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgNames({"rows", "features", "threads"})
+      ->Args({100000, 28, 1})
+      ->Args({100000, 28, 2})
+      ->Unit(benchmark::kMillisecond)
+      ->MeasureProcessCPUTime()
+      ->UseRealTime();
+}
+BENCHMARK(entropy_of_two)->Apply(sizes)->Args({1000000, 28, 2});
+BENCHMARK(entropy_of_two_double)->Apply(sizes);
+BENCHMARK(entropy_of_ten)->Apply(sizes);
+BENCHMARK(gini_of_two)->Apply(sizes);
+BENCHMARK(squared_error)->Apply(sizes);
+
+// A row reads one node of 21 bytes and one value per level.
+void find_leaves(benchmark::State& state) {
+  const auto data = overlapping<float>(state.range(0), state.range(1), 2);
+  EngineOptions engine_options;
+  engine_options.threads = static_cast<int>(state.range(2));
+  const auto engine = Engine::create(engine_options);
+  RunControl control;
+  const auto model = fit_decision_tree(*engine, data, {}, control);
+  double visits = 0;
+  for (const auto rows : model.nodes().rows) visits += static_cast<double>(rows);
+  for (auto _ : state) benchmark::DoNotOptimize(model.apply(*engine, data.features.view()));
+  state.counters["bytes"] = benchmark::Counter(
+      visits * 25 * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+}
+BENCHMARK(find_leaves)->Apply(sizes);
+
+}  // namespace
+}  // namespace tandem

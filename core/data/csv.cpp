@@ -193,6 +193,7 @@ const char* split_record(const char*& p, const char* end, char delimiter,
     const Field field = read_field(p, end, delimiter, scratch);
     lines += field.line_feeds;
     if (field.mistake != nullptr) return field.mistake;
+    if (static_cast<Index>(fields.size()) == most_columns) return "has more than 4194304 fields";
     fields.emplace_back(field.text);
     p = field.next + 1;
     if (*field.next == '\n') {
@@ -248,7 +249,8 @@ struct Block {
   Index lines = 0;
   std::vector<Dictionary> dictionaries;
   std::vector<Surprise> surprises;
-  std::string mistake;  // ends the block
+  std::vector<bool> surprised;  // per column, where there are any
+  std::string mistake;          // ends the block
   Index mistake_line = 0;
 };
 
@@ -345,9 +347,10 @@ class BlockParser {
         value = static_cast<T>(
             block.dictionaries[static_cast<std::size_t>(plan.dictionary)].code(text));
       } else if (!parse_whole_number(text, value)) {
-        const auto known = std::any_of(block.surprises.begin(), block.surprises.end(),
-                                       [&](const Surprise& s) { return s.column == column; });
-        if (!known) block.surprises.push_back({column, line, std::string(text)});
+        if (block.surprises.empty()) block.surprised.assign(layout_.plans.size(), false);
+        const auto at = static_cast<std::size_t>(column);
+        if (!block.surprised[at]) block.surprises.push_back({column, line, std::string(text)});
+        block.surprised[at] = true;
       }
     }
     row[plan.slot] = value;
@@ -372,13 +375,17 @@ class BlockParser {
 
 // --- the head of the file -----------------------------------------------------------------------
 
+constexpr std::size_t most_head_fields = std::size_t{1} << 20;
+
 struct Head {
-  std::string text;  // whole records, with the padding that parse_number wants behind them
-  const char* end = nullptr;
+  std::string text;      // whole records, with the padding that parse_number wants behind them
+  std::size_t size = 0;  // without the padding
+  [[nodiscard]] const char* begin() const { return text.data(); }
+  [[nodiscard]] const char* end() const { return text.data() + size; }
 };
 
-// At least one record and enough to judge by.
-Head read_head(const Input& input) {
+// At least one record and enough to judge by. `longest`: of a record that is read.
+Head read_head(const Input& input, std::size_t longest) {
   for (std::size_t size = std::size_t{1} << 18;; size *= 8) {
     Head head;
     head.text = input.head(size);
@@ -401,7 +408,7 @@ Head read_head(const Input& input) {
       // Quotes that are data in an unusual place are judged again when records are read.
       const char* const cut = last_record_end(head.text.data(), head.text.data() + head.text.size(),
                                               delimiters[0], '"');
-      if (cut == nullptr && size < RecordReader::longest_record && input.repeatable()) continue;
+      if (cut == nullptr && size <= longest / 8 && input.repeatable()) continue;
       if (cut == nullptr) {
         throw InputError(input.name() + ": the first record is longer than " +
                          readable_size(static_cast<Index>(head.text.size())) +
@@ -409,9 +416,8 @@ Head read_head(const Input& input) {
       }
       head.text.resize(static_cast<std::size_t>(cut - head.text.data()));
     }
-    const std::size_t used = head.text.size();
+    head.size = head.text.size();
     head.text.append(16, '\0');
-    head.end = head.text.data() + used;
     return head;
   }
 }
@@ -419,11 +425,14 @@ Head read_head(const Input& input) {
 std::vector<std::vector<std::string>> first_records(const Head& head, char delimiter,
                                                     std::size_t most) {
   std::vector<std::vector<std::string>> records;
-  const char* p = head.text.data();
+  const char* p = head.begin();
   Index lines = 0;
-  while (records.size() < most && skip_empty_lines(p, head.end, lines)) {
+  std::size_t total = 0;
+  while (records.size() < most && total < most_head_fields &&
+         skip_empty_lines(p, head.end(), lines)) {
     std::vector<std::string> fields;
-    if (split_record(p, head.end, delimiter, fields, lines) != nullptr) break;
+    if (split_record(p, head.end(), delimiter, fields, lines) != nullptr) break;
+    total += fields.size();
     records.push_back(std::move(fields));
   }
   return records;
@@ -655,21 +664,21 @@ class CsvReader {
   };
 
   void look_at_head(bool tabs) {
-    const Head head = read_head(input_);
+    const Head head = read_head(input_, longest_record(budget_));
     layout_.delimiter = options_.delimiter != 0 ? options_.delimiter : find_delimiter(head, tabs);
     if (layout_.delimiter == '"' || layout_.delimiter == '\n' || layout_.delimiter == '\r') {
       throw InputError("--delimiter cannot be a quote or the end of a line");
     }
     const auto records = first_records(head, layout_.delimiter, 1000);
     if (records.empty()) {
-      const char* p = head.text.data();
+      const char* p = head.begin();
       Index lines = 0;
-      if (!skip_empty_lines(p, head.end, lines)) {
+      if (!skip_empty_lines(p, head.end(), lines)) {
         throw InputError(layout_.file + ": is empty, expected at least one record");
       }
       std::vector<std::string> fields;
       const Index line = lines;
-      const char* const mistake = split_record(p, head.end, layout_.delimiter, fields, lines);
+      const char* const mistake = split_record(p, head.end(), layout_.delimiter, fields, lines);
       fail_at(line, mistake != nullptr ? mistake : "cannot be read");
     }
     const auto& first = records.front();
@@ -677,8 +686,7 @@ class CsvReader {
       throw InputError(layout_.file + ": has " + std::to_string(first.size()) +
                        " columns; at most " + std::to_string(most_columns) + " are read");
     }
-    const std::string_view bytes(head.text.data(),
-                                 static_cast<std::size_t>(head.end - head.text.data()));
+    const std::string_view bytes(head.text.data(), head.size);
     const auto line = bytes.substr(0, bytes.find('\n'));
     const auto stray = line.find('\r');
     if (stray != std::string_view::npos && stray + 1 < line.size() &&
@@ -763,7 +771,7 @@ class CsvReader {
     rows_ = 0;
     lines_ = 0;
     text_bytes_ = 0;
-    RecordReader reader(input_, layout_.delimiter, '"');
+    RecordReader reader(input_, layout_.delimiter, '"', longest_record(budget_));
     const BlockParser<T> parser(layout_);
     const auto dictionaries = static_cast<Index>(texts_.size());
     parse_in_order<Block<T>>(
@@ -810,7 +818,12 @@ class CsvReader {
     }
     if (!texts_.empty()) {
       Span span{rows_, block.rows, {}};
-      for (std::size_t d = 0; d < texts_.size(); ++d) span.codes.push_back(merge(d, block));
+      for (std::size_t d = 0; d < texts_.size(); ++d) {
+        span.codes.push_back(merge(d, block));
+        text_bytes_ +=
+            static_cast<Index>(sizeof(span.codes[d]) + span.codes[d].size() * sizeof(std::int32_t));
+      }
+      budget_.require(saturating_sum(text_bytes_, held()), "its texts");
       spans_.push_back(std::move(span));
     }
     rows_ += block.rows;

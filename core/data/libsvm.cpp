@@ -165,7 +165,7 @@ Dataset<T> read_libsvm(const Input& input, const ReadOptions& options) {
     }
   }
   const MemoryBudget budget(input.name(), options);
-  RecordReader reader(input, ' ', 0);
+  RecordReader reader(input, ' ', 0, longest_record(budget));
   Rows<T> all;
   parse_in_order<Rows<T>>(
       reader, reading_threads(options, input),

@@ -111,6 +111,12 @@ void MemoryBudget::require(Index bytes, const std::string& what) const {
                    " are left; take fewer rows or columns, or 32-bit instead of 64-bit numbers");
 }
 
+std::size_t longest_record(const MemoryBudget& budget) {
+  constexpr Index longest = Index{256} << 20;
+  const auto least = static_cast<Index>(RecordReader::chunk_size);
+  return static_cast<std::size_t>(std::clamp(budget.bytes() / 8, least, longest));
+}
+
 Index table_bytes(Index rows, Index cols, Index element) {
   return saturating_sum(saturating_product(saturating_product(rows, cols), element),
                         saturating_product(cols, sizeof(Column)));

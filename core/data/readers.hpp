@@ -63,6 +63,10 @@ class MemoryBudget {
   Index bytes_;
 };
 
+// The longest record that is read: 256 MiB, less where the budget is small, since a buffer holds
+// it.
+[[nodiscard]] std::size_t longest_record(const MemoryBudget& budget);
+
 // The memory that rows × cols elements of `element` bytes and their column names take.
 [[nodiscard]] Index table_bytes(Index rows, Index cols, Index element);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/memory.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem {
@@ -46,11 +47,12 @@ const char* last_record_end(const char* begin, const char* end, char delimiter, 
   }
 }
 
-RecordReader::RecordReader(const Input& input, char delimiter, char quote)
+RecordReader::RecordReader(const Input& input, char delimiter, char quote, std::size_t longest)
     : name_(input.name()),
       source_(input.open()),
       delimiter_(delimiter),
       quote_(quote),
+      longest_(longest),
       most_(static_cast<std::size_t>(
           std::min(input.largest_size(), static_cast<Index>(chunk_size - 64)) + 64)) {}
 
@@ -86,12 +88,12 @@ bool RecordReader::next(Chunk& chunk) {
       rest_.assign(cut, static_cast<const char*>(bytes.data()) + size);
       break;
     }
-    if (size > longest_record) {
+    if (size > longest_) {
       throw InputError(name_ + ": the record that starts at byte " + std::to_string(given_) +
-                       " is longer than " + std::to_string(longest_record >> 20) +
-                       " MiB; is a quote left open, or is this not a text file?");
+                       " is longer than " + readable_size(static_cast<Index>(longest_)) +
+                       "; is a quote left open, or is this not a text file?");
     }
-    bytes.resize(std::min(2 * bytes.size(), longest_record + chunk_size + 2 * padding));
+    bytes.resize(std::min(2 * bytes.size(), longest_ + chunk_size + 2 * padding));
   }
   std::memset(bytes.data() + chunk.size_, 0, padding);
   given_ += static_cast<Index>(chunk.size_);

@@ -36,20 +36,20 @@ class RecordReader {
  public:
   // A record ends at a line feed; with a quote character other than 0, not at one inside a field
   // that the character encloses. A byte order mark at the beginning is left out.
-  RecordReader(const Input& input, char delimiter, char quote);
-  // False at the end. Throws InputError for a record longer than longest_record.
+  RecordReader(const Input& input, char delimiter, char quote, std::size_t longest);
+  // False at the end. Throws InputError for a record of more than about `longest` bytes.
   bool next(Chunk& chunk);
   // Decompressed bytes given out so far.
   [[nodiscard]] Index bytes() const noexcept { return given_; }
 
   static constexpr std::size_t chunk_size = std::size_t{1} << 20;
-  static constexpr std::size_t longest_record = std::size_t{256} << 20;
 
  private:
   std::string name_;
   std::unique_ptr<ByteSource> source_;
   char delimiter_;
   char quote_;
+  std::size_t longest_;
   std::size_t most_;        // bytes read for a chunk at first
   std::vector<char> rest_;  // the beginning of the next chunk
   bool started_ = false;

@@ -307,6 +307,34 @@ TEST(Csv, RefusesWhatDoesNotFitIntoMemory) {
   EXPECT_THAT(message_of(text, options), HasSubstr("of memory, but 488.3 KiB are left"));
 }
 
+TEST(Csv, RefusesARecordWithoutEnd) {
+  ReadOptions options;
+  options.memory_limit = 1 << 20;
+  EXPECT_THAT(message_of(std::string(6 << 20, '7'), options), HasSubstr("record is longer than"));
+  EXPECT_THAT(message_of("a,b\n1,\"" + std::string(6 << 20, '\n'), options),
+              HasSubstr("the record that starts at byte 4 is longer than 1.0 MiB"));
+  // As long as that is, one that fits is read.
+  const std::string wide(3 << 20, 'w');
+  EXPECT_EQ(read("a,b\n1,\"" + wide + "\"\n").columns[1].categories[0].size(), wide.size());
+}
+
+TEST(Csv, ManyColumnsOfText) {
+  // Text below the head in every column, so that all are found in one more reading.
+  std::string text;
+  const auto add_row = [&](const char* cell) {
+    for (int c = 0; c < 3000; ++c) text += std::string(c > 0 ? "," : "") + cell;
+    text += '\n';
+  };
+  for (int r = 0; r < 60; ++r) add_row("1");
+  for (int r = 0; r < 3; ++r) add_row("x");
+  const auto data = read(text);
+  EXPECT_EQ(data.rows(), 63);
+  for (const auto& column : data.columns) {
+    EXPECT_THAT(column.categories, ElementsAre("1", "x"));
+  }
+  EXPECT_EQ(data.features(62, 2999), 1);
+}
+
 TEST(Csv, AFileThatIsNotThere) {
   EXPECT_THROW((void)read_dataset<double>("/nonexistent/a.csv"), InputError);
   EXPECT_THROW((void)read_dataset<double>("/tmp"), InputError);

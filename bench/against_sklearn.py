@@ -342,7 +342,7 @@ class Logistic:
         rows = np.load(folder / "train.npy", mmap_mode="r").shape[0]
         return ["logistic-regression", "--data", folder / "train.npy", "--target", "last",
                 "--solver", "lbfgs", "--l2", 1 / rows, "--gradient-tolerance", self.tolerance,
-                "--max-iterations", 1000, "--keep-scale", "--scale", "none"]
+                "--max-iterations", 1000, "--scale", "none"]
 
     def check(self, ours, theirs):
         # At a gradient below 1e-4 the loss is within 1e-6 of its minimum here.

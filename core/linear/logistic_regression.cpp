@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "core/linear/gradient_fit.hpp"
+#include "core/linear/least_squares_steps.hpp"
 #include "core/linear/predict.hpp"
 #include "core/linear/rows.hpp"
 #include "core/steps.hpp"
@@ -31,6 +32,43 @@ double total_weight(const Dataset<T>& data) {
 template <Real T>
 std::vector<T> as_target(const std::vector<std::int32_t>& labels) {
   return {labels.begin(), labels.end()};
+}
+
+// The inverse of a symmetric positive definite matrix, m × m: A = L·Lᵀ (Cholesky; a pivot that
+// rounding has made too small is replaced by 1e-9 of the diagonal), then L⁻¹, then L⁻ᵀ·L⁻¹.
+std::vector<double> inverse_of(Index m, std::vector<double> a) {
+  const auto at = [m](Index i, Index j) { return static_cast<std::size_t>(i * m + j); };
+  for (Index j = 0; j < m; ++j) {
+    const double own = a[at(j, j)];
+    double pivot = own;
+    for (Index k = 0; k < j; ++k) pivot = std::fma(-a[at(j, k)], a[at(j, k)], pivot);
+    a[at(j, j)] = std::sqrt(std::max(pivot, 1e-9 * own));
+    for (Index i = j + 1; i < m; ++i) {
+      double sum = a[at(i, j)];
+      for (Index k = 0; k < j; ++k) sum = std::fma(-a[at(i, k)], a[at(j, k)], sum);
+      a[at(i, j)] = sum / a[at(j, j)];
+    }
+  }
+  // Columns of L⁻¹ as rows of `t`.
+  std::vector<double> t(a.size(), 0.0);
+  for (Index j = 0; j < m; ++j) {
+    t[at(j, j)] = 1 / a[at(j, j)];
+    for (Index i = j + 1; i < m; ++i) {
+      double sum = 0;
+      for (Index k = j; k < i; ++k) sum = std::fma(-a[at(i, k)], t[at(j, k)], sum);
+      t[at(j, i)] = sum / a[at(i, i)];
+    }
+  }
+  std::vector<double> inverse(a.size());
+  for (Index i = 0; i < m; ++i) {
+    for (Index j = 0; j <= i; ++j) {
+      double sum = 0;
+      for (Index k = i; k < m; ++k) sum = std::fma(t[at(i, k)], t[at(j, k)], sum);
+      inverse[at(i, j)] = sum;
+      inverse[at(j, i)] = sum;
+    }
+  }
+  return inverse;
 }
 
 // The mean loss plus the L2 penalty, one pass over the rows per value and gradient.
@@ -75,6 +113,72 @@ struct Problem {
   double l2;
 };
 
+// The inverse of the Hessian where all probabilities are equal, p·(1 − p)·(mean of x̃·x̃ᵀ) + l2 with
+// x̃ = (x, 1), for every class alike; from a part of the rows, because any positive definite matrix
+// leads to the same minimum. With it columns of different units, off centre or correlated cost few
+// more iterations than others.
+template <Real T>
+LbfgsInitial initial_inverse(Engine& engine, const Problem& problem, bool intercept,
+                             const Dataset<T>& data, const std::vector<T>& target) {
+  const Index n = data.rows();
+  const Index d = data.cols();
+  const Index m = d + 1;
+  const double share =
+      problem.loss == LinearLoss::logistic ? 0.5 : 1 / static_cast<double>(problem.outputs);
+  const double variance = share * (1 - share);
+  // As many rows as cost about as much to factor as one pass over all rows.
+  const Index rows_used = std::min(n, std::max({4 * m, Index{4096}, 2 * n / m}));
+  const Index p = least_squares_columns(d, intercept);
+  const Index group = least_squares_group(p);
+  const Index groups = (rows_used + group - 1) / group;
+  RowMajorRows<T> rows{rows_used, d, Buffer<T>(engine, rows_used * d), Buffer<T>(engine, rows_used),
+                       Buffer<T>(engine, data.has_weights() ? rows_used : 0)};
+  upload_rows<T>(engine, data, 0, rows_used, rows, target);
+  const auto steps = make_steps<LeastSquaresSteps, T>(engine);
+  Buffer<double> factors(engine, groups * p * p);
+  steps->factor(rows, rows_used, intercept, 0, factors);
+  steps->merge(groups, p, factors);
+  Buffer<double> merged(engine, p * p);
+  engine.copy_within(merged.data(), factors.data(), merged.bytes());
+  const std::vector<double> r = merged.to_host();
+
+  double weight = static_cast<double>(rows_used);
+  if (data.has_weights()) {
+    weight =
+        long_sum(rows_used, [&](Index i) { return data.weights[static_cast<std::size_t>(i)]; });
+  }
+  // RᵀR; the intercept, R's first column, becomes the last variable.
+  std::vector<double> matrix(static_cast<std::size_t>(m * m), 0.0);
+  const auto at = [m](Index i, Index j) { return static_cast<std::size_t>(i * m + j); };
+  const auto column = [&](Index j) { return intercept ? (j + 1) % m : j; };
+  double largest = 0;
+  for (Index i = 0; i < m; ++i) {
+    for (Index j = 0; j < m; ++j) {
+      if (!intercept && (i == d || j == d)) continue;
+      double sum = 0;
+      for (Index k = 0; k <= std::min(column(i), column(j)); ++k) {
+        sum = std::fma(r[static_cast<std::size_t>(k * p + column(i))],
+                       r[static_cast<std::size_t>(k * p + column(j))], sum);
+      }
+      matrix[at(i, j)] = weight > 0 ? variance * sum / weight : 0;
+    }
+    if (i < d) matrix[at(i, i)] += problem.l2;
+    largest = std::max(largest, matrix[at(i, i)]);
+  }
+  if (!std::isfinite(largest)) {
+    require_finite(data, false);
+    throw NumericalError(data.source +
+                         ": the squares of a column exceed the range of double "
+                         "precision; scale the features");
+  }
+  // Features that the part lacks, or that depend on others, still need a positive curvature.
+  for (Index i = 0; i < m; ++i) {
+    const double own = matrix[at(i, i)];
+    matrix[at(i, i)] = own > 0 ? own * (1 + 1e-6) : (largest > 0 ? largest : variance);
+  }
+  return {to_engine(engine, inverse_of(m, matrix)), problem.outputs};
+}
+
 template <Real T>
 std::vector<double> fit_by_lbfgs(Engine& engine, const LogisticRegressionOptions& options,
                                  const Problem& problem, const Dataset<T>& train,
@@ -85,33 +189,6 @@ std::vector<double> fit_by_lbfgs(Engine& engine, const LogisticRegressionOptions
   const auto steps = make_steps<LinearSteps, T>(engine);
   const PackedRows<T> rows = pack_all<T>(engine, *steps, train, target);
 
-  // The Hessian's diagonal where all probabilities are equal: p·(1 − p)·mean x² + l2. Mean squares
-  // of a part of the rows will do: any positive scale leads to the same minimum.
-  constexpr Index most_rows = 64 * sum_block;
-  Buffer<double> buffer(engine, 2 * d + 3);
-  if (rows.rows <= most_rows) {
-    steps->moments(rows, buffer);
-  } else {
-    Dataset<T> head;
-    head.features = Matrix<T>(
-        most_rows, d, std::vector<T>(train.features.data(), train.features.data() + most_rows * d));
-    head.target.assign(target.begin(), target.begin() + most_rows);
-    steps->moments(pack_all<T>(engine, *steps, head), buffer);
-  }
-  const auto moments = buffer.to_host();
-  const double share =
-      problem.loss == LinearLoss::logistic ? 0.5 : 1 / static_cast<double>(problem.outputs);
-  const double variance = share * (1 - share);
-  std::vector<double> scale(static_cast<std::size_t>(size), 1 / variance);
-  for (Index j = 0; j < d; ++j) {
-    const double mean = moments[static_cast<std::size_t>(j)];
-    const double deviation = moments[static_cast<std::size_t>(d + 1 + j)];
-    const double diagonal = variance * std::fma(mean, mean, deviation * deviation) + problem.l2;
-    for (Index k = 0; k < problem.outputs; ++k) {
-      scale[static_cast<std::size_t>(k * d + j)] =
-          diagonal > 0 && std::isfinite(1 / diagonal) ? 1 / diagonal : 1 / variance;
-    }
-  }
   const double weight = total_weight(train);
   LogisticCost<T> cost(engine, *steps, problem.loss, rows, problem.outputs, !options.no_intercept,
                        problem.l2, weight);
@@ -120,10 +197,13 @@ std::vector<double> fit_by_lbfgs(Engine& engine, const LogisticRegressionOptions
   LbfgsOptions lbfgs;
   lbfgs.max_iterations = options.max_iterations;
   lbfgs.tolerance = options.gradient_tolerance;
-  lbfgs.value_accuracy = unit_roundoff<T>;
+  // Of a mean of losses of type T; of a double's also the roundings of the long sum.
+  lbfgs.value_accuracy = std::max(unit_roundoff<T>, 1e-14);
   LbfgsResult result;
   try {
-    result = minimise_lbfgs(engine, cost, parameters, to_engine(engine, scale), lbfgs, control);
+    result = minimise_lbfgs(engine, cost, parameters,
+                            initial_inverse(engine, problem, !options.no_intercept, train, target),
+                            lbfgs, control);
   } catch (const NumericalError&) {
     // A value that is not finite makes the first cost so: tell where it stands.
     require_finite(train, false);

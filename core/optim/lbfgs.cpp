@@ -46,12 +46,12 @@ double interpolate(const Point& a, const Point& b) {
 // Everything that an iteration starts from.
 class Run {
  public:
-  Run(Engine& engine, SmoothFunction& f, Buffer<double>& x, const Buffer<double>& scale,
+  Run(Engine& engine, SmoothFunction& f, Buffer<double>& x, const LbfgsInitial& initial,
       const LbfgsOptions& options)
       : options_(options),
         f_(f),
         x_(x),
-        scale_(scale),
+        initial_(initial),
         steps_(make_steps<LbfgsSteps, double>(engine)),
         pairs_(engine, options.memory, x.size()),
         gradient_(engine, x.size()),
@@ -114,12 +114,12 @@ class Run {
   // p = −H·∇f; x + α·p with the strong Wolfe conditions; a new pair. False where there is no such
   // α.
   bool iterate() {
-    steps_->direction(pairs_, scale_, gradient_, direction_);
+    steps_->direction(pairs_, initial_, gradient_, direction_);
     double slope = steps_->dot(direction_, gradient_);
     if (!(slope < 0)) {
       // Rounding has spoilt the curvature: forget it.
       pairs_.count = 0;
-      steps_->direction(pairs_, scale_, gradient_, direction_);
+      steps_->direction(pairs_, initial_, gradient_, direction_);
       slope = steps_->dot(direction_, gradient_);
       if (!(slope < 0)) return false;
     }
@@ -241,7 +241,7 @@ class Run {
   LbfgsOptions options_;
   SmoothFunction& f_;
   Buffer<double>& x_;
-  const Buffer<double>& scale_;
+  const LbfgsInitial& initial_;
   std::unique_ptr<LbfgsSteps<double>> steps_;
   LbfgsPairs<double> pairs_;
   Buffer<double> gradient_;
@@ -255,9 +255,9 @@ class Run {
 }  // namespace
 
 LbfgsResult minimise_lbfgs(Engine& engine, SmoothFunction& f, Buffer<double>& x,
-                           const Buffer<double>& scale, const LbfgsOptions& options,
+                           const LbfgsInitial& initial, const LbfgsOptions& options,
                            RunControl& control, std::string_view value_name) {
-  return Run(engine, f, x, scale, options).minimise(control, value_name);
+  return Run(engine, f, x, initial, options).minimise(control, value_name);
 }
 
 }  // namespace tandem

@@ -7,6 +7,7 @@
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/engine.hpp"
 #include "tandem/core/types.hpp"
+#include "tandem/optim/lbfgs.hpp"
 
 namespace tandem {
 
@@ -43,9 +44,9 @@ class LbfgsSteps {
   [[nodiscard]] static std::unique_ptr<LbfgsSteps> make_cpu(Engine& engine);
 
   // direction ← −H·gradient by the two-loop recursion over the pairs, newest first, from the
-  // initial matrix γ·diag(scale), γ = sᵀy / Σ y²·scale of the newest pair; 1 without pairs.
-  // Enqueues.
-  virtual void direction(const LbfgsPairs<T>& pairs, const Buffer<T>& scale,
+  // initial matrix γ·initial, γ = sᵀy / yᵀ·initial·y of the newest pair; 1 without pairs. The
+  // product of a row of initial and a vector is one chain of fmas. Enqueues.
+  virtual void direction(const LbfgsPairs<T>& pairs, const LbfgsInitial& initial,
                          const Buffer<T>& gradient, Buffer<T>& direction) = 0;
 
   // Slot `slot` ← (x − x_before, g − g_before) with its product. Returns sᵀy / yᵀy, 0 where y is 0.

@@ -24,10 +24,33 @@ double product(const T* a, const T* b, Index size) {
   return total;
 }
 
+// out ← initial·x.
+template <Real T>
+void apply(const LbfgsInitial& initial, Index size, const T* x, T* out) {
+  const double* inverse = initial.inverse.data();
+  if (initial.groups == 0) {
+    for (Index i = 0; i < size; ++i) out[i] = static_cast<T>(inverse[i]) * x[i];
+    return;
+  }
+  const Index m = size / initial.groups;
+  for (Index k = 0; k < initial.groups; ++k) {
+    const auto at = [&](Index j) {
+      return j + 1 < m ? k * (m - 1) + j : initial.groups * (m - 1) + k;
+    };
+    for (Index i = 0; i < m; ++i) {
+      double sum = 0;
+      for (Index j = 0; j < m; ++j) {
+        sum = std::fma(inverse[i * m + j], static_cast<double>(x[at(j)]), sum);
+      }
+      out[at(i)] = static_cast<T>(sum);
+    }
+  }
+}
+
 template <Real T>
 class HostLbfgs final : public LbfgsSteps<T> {
  public:
-  void direction(const LbfgsPairs<T>& pairs, const Buffer<T>& scale, const Buffer<T>& gradient,
+  void direction(const LbfgsPairs<T>& pairs, const LbfgsInitial& initial, const Buffer<T>& gradient,
                  Buffer<T>& direction) override {
     const Index n = pairs.size;
     T* q = direction.data();
@@ -42,13 +65,14 @@ class HostLbfgs final : public LbfgsSteps<T> {
       for (Index i = 0; i < n; ++i) q[i] = std::fma(-a, y[i], q[i]);
     }
     T gamma = T{1};
+    std::vector<T> scaled(static_cast<std::size_t>(n));
     if (pairs.count > 0) {
       const T* y = pairs.y.data() + pairs.newest * n;
-      std::vector<T> scaled(static_cast<std::size_t>(n));
-      for (Index i = 0; i < n; ++i) scaled[static_cast<std::size_t>(i)] = scale.data()[i] * y[i];
+      apply(initial, n, y, scaled.data());
       gamma = static_cast<T>(pairs.products.data()[pairs.newest] / product(y, scaled.data(), n));
     }
-    for (Index i = 0; i < n; ++i) q[i] = gamma * scale.data()[i] * q[i];
+    apply(initial, n, q, scaled.data());
+    for (Index i = 0; i < n; ++i) q[i] = gamma * scaled[static_cast<std::size_t>(i)];
     for (Index age = pairs.count - 1; age >= 0; --age) {
       const Index k = slot(age);
       const T* s = pairs.s.data() + k * n;

@@ -32,14 +32,14 @@ struct Minimum {
 };
 
 Minimum minimise(HostFunction::Body body, std::vector<double> start, std::vector<double> scale = {},
-                 LbfgsOptions options = {.tolerance = 1e-8}) {
+                 LbfgsOptions options = {.tolerance = 1e-8}, Index groups = 0) {
   const auto engine = Engine::create({.device = Device::cpu, .threads = 1});
   HostFunction f(std::move(body));
   if (scale.empty()) scale.assign(start.size(), 1.0);
   auto x = to_engine(*engine, start);
   RunControl control;
   Minimum run;
-  run.result = minimise_lbfgs(*engine, f, x, to_engine(*engine, scale), options, control);
+  run.result = minimise_lbfgs(*engine, f, x, {to_engine(*engine, scale), groups}, options, control);
   EXPECT_EQ(run.result.evaluations, f.evaluations);
   run.x = x.to_host();
   return run;
@@ -86,6 +86,27 @@ TEST(Lbfgs, TheScaleIsTheFirstInverseHessian) {
   const Minimum plain = minimise(quadratic, start, {}, {.max_iterations = 2000, .tolerance = 1e-6});
   EXPECT_TRUE(plain.result.converged) << plain.result.stopped_because;
   EXPECT_GT(plain.result.iterations, 10);
+}
+
+// Two groups (a_k, b_k), k = 0, 1, kept as a_0, a_1, b_0, b_1, each with the same Hessian
+// [[2, 1], [1, 3]] and different minima: the inverse [[3, −1], [−1, 2]] / 5 ends in one step.
+TEST(Lbfgs, TheInitialMatrixActsOnGroups) {
+  const Minimum run = minimise(
+      [](const double* x, double* g) {
+        double value = 0;
+        for (int k = 0; k < 2; ++k) {
+          const double a = x[k] - 1 - k;
+          const double b = x[2 + k] + 3 * k;
+          g[k] = 2 * a + b;
+          g[2 + k] = a + 3 * b;
+          value += 0.5 * (a * g[k] + b * g[2 + k]);
+        }
+        return value;
+      },
+      {0, 0, 0, 0}, {0.6, -0.2, -0.2, 0.4}, {.tolerance = 1e-12}, 2);
+  EXPECT_EQ(run.result.iterations, 1);
+  EXPECT_TRUE(
+      test::within(run.x, std::vector<double>{1, 2, 0, -3}, [](std::size_t) { return 1e-14; }));
 }
 
 // x − ln x has its minimum at 1 and is not defined below 0: steps that leave the domain are cut.

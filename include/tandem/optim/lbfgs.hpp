@@ -43,14 +43,23 @@ struct LbfgsResult {
   std::vector<double> values;  // at the start of each iteration, and at the end
 };
 
-// Minimises from x, which becomes the minimiser found. scale, of the size of x and positive, is an
-// estimate of the inverse of the Hessian's diagonal: the first step is scale·gradient, later ones
-// start the recursion from γ·scale with γ = sᵀy / (yᵀ·scale·y).
+// An estimate of the inverse Hessian, symmetric and positive definite, on the engine.
+//   groups 0  the diagonal, one positive number per variable
+//   groups K  one matrix, m × m row-major, that acts on each of K groups of m variables: the first
+//             K·(m − 1) variables are the first m − 1 of group 0, of group 1, ..., and the last K
+//             variables are the last of each (weights by class, then intercepts)
+struct LbfgsInitial {
+  Buffer<double> inverse;
+  Index groups = 0;
+};
+
+// Minimises from x, which becomes the minimiser found. The first step is along
+// −initial·gradient; later ones start the recursion from γ·initial with γ = sᵀy / (yᵀ·initial·y).
 //
 // Reports each iteration to `control` under the stage "iteration" and the name value_name, and
 // keeps checkpoints there. Throws NumericalError where f is not finite at the start.
 [[nodiscard]] LbfgsResult minimise_lbfgs(Engine& engine, SmoothFunction& f, Buffer<double>& x,
-                                         const Buffer<double>& scale, const LbfgsOptions& options,
+                                         const LbfgsInitial& initial, const LbfgsOptions& options,
                                          RunControl& control, std::string_view value_name = "cost");
 
 }  // namespace tandem

@@ -19,4 +19,10 @@ class HostEngine final : public Engine {
   void wait() override {}
 };
 
+// True where the engine's memory is the host's: its steps may then read data of the host that does
+// not change while they run, and a copy of it need not be made.
+[[nodiscard]] inline bool reads_host_memory(const Engine& engine) noexcept {
+  return dynamic_cast<const HostEngine*>(&engine) != nullptr;
+}
+
 }  // namespace tandem

@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/host_engine.hpp"
 #include "core/nn/mlp_network.hpp"
 #include "core/parallel.hpp"
 #include "tandem/core/error.hpp"
@@ -101,14 +102,19 @@ std::vector<MlpLayer<T>> initial_layers(const MlpDesign& design, MlpInitializati
 // --- data
 // -----------------------------------------------------------------------------------------
 
-// Uploads the data set, with weights divided by their mean over the rows `used`.
+// The data set on the engine, which must not outlive it, with weights divided by their mean.
 template <Real T>
 MlpRows<T> upload(Engine& engine, const Dataset<T>& data, const std::vector<std::int32_t>& labels,
                   double mean_weight) {
   MlpRows<T> rows;
   rows.rows = data.rows();
   rows.cols = data.cols();
-  rows.x = to_engine(engine, data.features.values());
+  if (reads_host_memory(engine)) {
+    rows.x = data.features.data();
+  } else {
+    rows.uploaded = to_engine(engine, data.features.values());
+    rows.x = rows.uploaded.data();
+  }
   if (labels.empty()) {
     rows.values = to_engine(engine, data.target);
   } else {

@@ -191,7 +191,7 @@ void MlpNetwork<T>::forward_prediction(Index rows) {
 template <Real T>
 void MlpNetwork<T>::train_batch(const MlpRows<T>& data, const Index* order, Index rows,
                                 std::uint64_t step) {
-  steps_->gather_rows(data.x.data(), data.cols, order, rows, x_.data());
+  steps_->gather_rows(data.x, data.cols, order, rows, x_.data());
   forward_training(rows, step);
 
   const T* parameters = parameters_.data();
@@ -230,7 +230,7 @@ void MlpNetwork<T>::train_batch(const MlpRows<T>& data, const Index* order, Inde
 
 template <Real T>
 void MlpNetwork<T>::evaluate_batch(const MlpRows<T>& data, const Index* order, Index rows) {
-  steps_->gather_rows(data.x.data(), data.cols, order, rows, x_.data());
+  steps_->gather_rows(data.x, data.cols, order, rows, x_.data());
   forward_prediction(rows);
   const std::size_t last = layers_.size() - 1;
   steps_->loss(design_.output, design_.loss, false, rows, design_.widths.back(),

@@ -58,7 +58,9 @@ template <Real T>
 struct MlpRows {
   Index rows = 0;
   Index cols = 0;
-  Buffer<T> x;
+  const T* x = nullptr;  // the features: in `uploaded`, or the host's own copy of them where
+                         // the engine reads host memory
+  Buffer<T> uploaded;
   Buffer<std::int32_t> labels;  // classification
   Buffer<T> values;             // regression
   Buffer<T> weights;            // may be empty

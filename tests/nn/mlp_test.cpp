@@ -159,7 +159,7 @@ void check_gradient(Device device, const GradientCase& c) {
   data.cols = c.widths.front();
   std::vector<double> x(static_cast<std::size_t>(rows * data.cols));
   for (double& value : x) value = next();
-  data.x = to_engine(*engine, x);
+  data.x = x.data();
   std::vector<std::int32_t> labels;
   std::vector<double> values;
   std::vector<double> weights;

@@ -233,8 +233,9 @@ LoadedData<T> load_data(const RunSettings& run, const DataSettings& data, const 
     ReadOptions more = data.read_options(run);
     more.target_file.clear();
     more.schema = &schema;
-    // A table names its target; an array has it where the training data had it.
-    if (is_table(path, data.format)) more.target.clear();
+    // In a file with names the schema's target wins over a position; without, it is where the
+    // training data had it.
+    more.target = options.target;
     return read_dataset<T>(path, more);
   };
   if (!test->test.empty()) {

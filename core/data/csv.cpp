@@ -547,9 +547,20 @@ Roles find_roles(const Layout& layout, const ReadOptions& options) {
   const Schema* const schema = options.schema;
   const bool schema_target = schema != nullptr && !schema->target.name.empty();
   if (!options.target.empty()) {
-    // Data to predict on may lack the column that the model was trained to predict.
-    const bool may_lack = schema_target && options.target == schema->target.name;
-    if (!may_lack || position.count(options.target) > 0) {
+    // With a model, the target's name in training wins over a position: the columns may stand in
+    // another order, and data to predict on may lack the target.
+    const bool by_name = position.count(options.target) > 0;
+    const bool by_place = !by_name && (options.target == "last" || is_number(options.target));
+    const auto found = schema_target && layout.header && !by_name
+                           ? position.find(schema->target.name)
+                           : position.end();
+    const auto has = [&](const Column& column) { return position.count(column.name) > 0; };
+    const bool all_named = schema != nullptr && layout.header &&
+                           std::all_of(schema->columns.begin(), schema->columns.end(), has);
+    if (by_place && found != position.end()) {
+      roles.target = found->second;
+    } else if (!(schema_target && options.target == schema->target.name && !by_name) &&
+               !(by_place && all_named)) {
       roles.target = find_column(options.target, layout.names, "--target", layout.file);
     }
   } else if (schema_target && layout.header) {

@@ -270,6 +270,21 @@ TEST(Csv, ASchemaFixesColumnsAndCategories) {
   EXPECT_EQ(read("code\n1\n01\n", options).features.values(), (std::vector<double>{1, 0}));
 }
 
+// What a program passes on that was told "--target last" in training.
+TEST(Csv, ASchemaKnowsItsTargetBetterThanAPosition) {
+  Schema schema;
+  schema.columns = {{"a", {}}, {"b", {}}};
+  schema.target.name = "y";
+  ReadOptions options = with_target("last");
+  options.schema = &schema;
+  EXPECT_EQ(read("y,a,b\n9,1,2\n", options).target, (std::vector<double>{9}));
+  EXPECT_FALSE(read("a,b\n1,2\n", options).has_target());
+  EXPECT_FALSE(read("a,b,other\n1,2,3\n", options).has_target());
+  options.target = "other";
+  EXPECT_EQ(read("a,b,other\n1,2,3\n", options).target, (std::vector<double>{3}));
+  EXPECT_THAT(message_of("a,b\n1,2\n", options), HasSubstr("has no column 'other'"));
+}
+
 TEST(Csv, ASchemaWithoutNamesGoesByPosition) {
   Schema schema;
   schema.columns = numbered_columns(2);
@@ -284,6 +299,7 @@ TEST(Csv, ASchemaWithoutNamesGoesByPosition) {
   const auto data = read("1,2,3\n", options);
   EXPECT_EQ(data.target, (std::vector<double>{1}));
   EXPECT_EQ(data.features.values(), (std::vector<double>{2, 3}));
+  EXPECT_EQ(read("p,q,r\n1,2,3\n", options).target, (std::vector<double>{1}));
 }
 
 TEST(Csv, RefusesWhatIsNotText) {

@@ -142,6 +142,16 @@ std::vector<double> quantised_weights(std::span<const T> weights, Index rows) {
   return quantised;
 }
 
+// The inertia of the labels of the last assign, good to ten digits: the cost that follows from the
+// sums where that is, else from the rows. `next` is scratch memory.
+template <Real T>
+double inertia_of(KMeansSteps<T>& steps, const Buffer<T>& centres, Buffer<T>& next) {
+  constexpr double relative_error = 1e-10;
+  const KMeansTotals totals = steps.recentre(centres, next);
+  if (totals.cost_error <= relative_error * totals.cost) return totals.cost;
+  return steps.inertia(centres);
+}
+
 // --- Lloyd's algorithm --------------------------------------------------------------------------
 
 // What a start has come to.
@@ -294,7 +304,7 @@ class Lloyd {
     }
     if (!labelled) steps_->assign(centres);
     log.iterations = static_cast<Index>(costs.size());
-    result.inertia = steps_->inertia(centres);
+    result.inertia = inertia_of(*steps_, centres, next);
     result.centres = centres.to_host();
     result.counts = steps_->counts();
     return result;
@@ -473,7 +483,9 @@ std::map<std::string, double> KMeansModel<T>::own_metrics(Engine& engine,
   check_columns(*this, x);
   if (x.rows == 0) return {{"inertia", 0.0}};
   const Buffer<T> on_engine = to_engine(engine, centres.values());
-  return {{"inertia", label_rows(engine, *this, x, on_engine)->inertia(on_engine)}};
+  Buffer<T> scratch(engine, on_engine.size());
+  const auto steps = label_rows(engine, *this, x, on_engine);
+  return {{"inertia", inertia_of(*steps, on_engine, scratch)}};
 }
 
 template class KMeansModel<float>;

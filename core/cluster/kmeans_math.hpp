@@ -32,6 +32,17 @@ TANDEM_HOST_DEVICE inline double cost_term(double centre, double sum, double wei
   return centre * (weight * centre - 2.0 * sum);
 }
 
+// A bound on the error of a cost made of cost_terms and the long_sum `square_total` over `rows`
+// rows. `magnitude` is the sum of |c'| (W |c'| + 2 |S|); `fixed_error` the sum over features j of
+// max_c |c'_j| · rows · unit_j, unit_j being what the least bit of a fixed-point sum of x'_j stands
+// for: a row's w x'_j is rounded by half of that at most, and enters twice.
+[[nodiscard]] inline double cost_error_bound(Index rows, Index terms, double square_total,
+                                             double magnitude, double fixed_error) {
+  // Each square and term has up to four roundings of its own.
+  return (long_sum_bound(rows) + 4 * unit_roundoff<double>)*square_total +
+         (long_sum_bound(terms) + 4 * unit_roundoff<double>)*magnitude + fixed_error;
+}
+
 // Squares of shifted values and sums of d of them, times four, must neither overflow nor lose their
 // small parts to underflow. Both bounds are on the largest |x'| and |c'|.
 template <Real T>

@@ -32,6 +32,7 @@ struct KMeansTotals {
   Index empty = 0;           // centres without a row of positive weight
   double shift_squared = 0;  // Σ over centres ‖next − centre‖²
   double cost = 0;           // Σ w ‖x − centre(x)‖² for the centres that were assigned to
+  double cost_error = 0;     // bound on the rounding error of cost: kmeans_math.hpp
 };
 
 struct KMeansFarthest {
@@ -58,7 +59,8 @@ class KMeansSteps {
   // are exact. Each mean is a long_sum of w·double(x), the product rounded, over Σ w.
   [[nodiscard]] virtual KMeansColumns measure(MatrixView<const T> x,
                                               std::span<const double> weights) = 0;
-  // The one upload. Requires: what measure() was given, and finite values; origin has d entries.
+  // The one upload. Requires: what measure() was given, and finite values; origin has d entries. x
+  // must stay until the object's end: an engine in host memory may read it again.
   // Each square sum is a long_sum of w·(x'·x') in double.
   [[nodiscard]] virtual KMeansSpread load(MatrixView<const T> x, std::span<const double> weights,
                                           std::span<const T> origin) = 0;

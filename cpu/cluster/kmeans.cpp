@@ -71,7 +71,10 @@ struct AssignArgs {
   const T* row_squares;  // [panels · panel_rows]: ‖x'‖²
   const T* slack_loss;   // [1 + centres]: what a row of that centre loses; first of no centre
   T reach;               // at least ‖c'‖ of all centres
-  T score_error;         // γ: a score is off by at most γ (‖x'‖ + reach)²
+  const T* x;            // the rows as they came, x_stride apart
+  Index x_stride;
+  const T* origin;
+  T score_error;  // γ: a score is off by at most γ (‖x'‖ + reach)²
 };
 // Of one worker: what its rows add.
 struct AssignDelta {
@@ -251,6 +254,48 @@ HWY_INLINE std::uint64_t lose_slack(const AssignArgs<T>& args, Index panel) {
   return active;
 }
 
+// out[feature][panel_rows] = x − origin for `rows` <= panel_rows rows of x, each anywhere in
+// memory; 0 past the end.
+template <class T>
+HWY_INLINE void transpose_rows(const T* const* x, Index rows, Index features,
+                               const T* HWY_RESTRICT origin, T* HWY_RESTRICT out) {
+  Index first = 0;
+#if HWY_TARGET != HWY_SCALAR
+  // Squares of 4 × 4 floats or 2 × 2 doubles.
+  constexpr Index side = 16 / sizeof(T);
+  const hn::FixedTag<T, side> d;
+  if (rows == panel_rows) {
+    for (; first + side <= features; first += side) {
+      const auto moved = hn::LoadU(d, origin + first);
+      for (Index r = 0; r < panel_rows; r += side) {
+        T* to = out + first * panel_rows + r;
+        const auto row0 = hn::Sub(hn::LoadU(d, x[r] + first), moved);
+        const auto row1 = hn::Sub(hn::LoadU(d, x[r + 1] + first), moved);
+        const auto low01 = hn::InterleaveLower(d, row0, row1);
+        const auto high01 = hn::InterleaveUpper(d, row0, row1);
+        if constexpr (side == 2) {
+          hn::Store(low01, d, to);
+          hn::Store(high01, d, to + panel_rows);
+        } else {
+          const auto row2 = hn::Sub(hn::LoadU(d, x[r + 2] + first), moved);
+          const auto row3 = hn::Sub(hn::LoadU(d, x[r + 3] + first), moved);
+          const auto low23 = hn::InterleaveLower(d, row2, row3);
+          const auto high23 = hn::InterleaveUpper(d, row2, row3);
+          hn::Store(hn::ConcatLowerLower(d, low23, low01), d, to);
+          hn::Store(hn::ConcatUpperUpper(d, low23, low01), d, to + panel_rows);
+          hn::Store(hn::ConcatLowerLower(d, high23, high01), d, to + 2 * panel_rows);
+          hn::Store(hn::ConcatUpperUpper(d, high23, high01), d, to + 3 * panel_rows);
+        }
+      }
+    }
+  }
+#endif
+  for (Index j = first; j < features; ++j) {
+    for (Index r = 0; r < rows; ++r) out[j * panel_rows + r] = x[r][j] - origin[j];
+    for (Index r = rows; r < panel_rows; ++r) out[j * panel_rows + r] = T{0};
+  }
+}
+
 // Adds row r of the panel to one sum and takes it from another; either may be null.
 template <class T>
 HWY_INLINE void move_panel_row(const AssignArgs<T>& args, const T* HWY_RESTRICT panel, Index r,
@@ -333,6 +378,7 @@ struct GatheredPanel {
   std::vector<T> memory;
   T* panel;  // [features][panel_rows]
   alignas(64) T row_squares[panel_rows] = {};
+  const T* x[panel_rows];
   Index row[panel_rows];
   Index count = 0;
 
@@ -348,6 +394,9 @@ HWY_INLINE void assign_gathered(const AssignArgs<T>& args, GatheredPanel<T>& gat
                                 AssignDelta& delta, T* HWY_RESTRICT scratch) {
   PanelScores<T> scores;
   alignas(64) T slack[panel_rows];
+  // A panel that is not full repeats its first row.
+  for (Index slot = gathered.count; slot < panel_rows; ++slot) gathered.x[slot] = gathered.x[0];
+  transpose_rows(gathered.x, panel_rows, args.features, args.origin, gathered.panel);
   nearest_centres<true>(args, gathered.panel, scores);
   slack_of(args, scores, gathered.row_squares, slack);
   for (Index slot = 0; slot < gathered.count; ++slot) {
@@ -373,16 +422,19 @@ void assign_panels(const AssignArgs<T>& args, Index first_panel, Index last_pane
     const Index first = p * panel_rows;
     const Index rows_here = std::min(panel_rows, args.rows - first);
     if (rows_here < panel_rows) active &= (std::uint64_t{1} << rows_here) - 1;
-    // Gathering a row takes about as long as scoring it against 20 centres.
-    if (__builtin_popcountll(active) * (args.centres + 20) >= panel_rows * args.centres) {
+    // Gathering a row takes about as long as scoring it against 12 centres.
+    if (__builtin_popcountll(active) * (args.centres + 12) >= panel_rows * args.centres) {
       assign_panel<true>(args, p, delta, scratch.data());
       continue;
     }
-    const T* HWY_RESTRICT panel = args.packed + p * args.features * panel_rows;
     for (; active != 0; active &= active - 1) {
       const Index r = __builtin_ctzll(active);
-      T* HWY_RESTRICT to = gathered.panel + gathered.count;
-      for (Index j = 0; j < args.features; ++j) to[j * panel_rows] = panel[j * panel_rows + r];
+      const T* row = args.x + (first + r) * args.x_stride;
+      // Until the panel is full, the rows are on their way into the cache.
+      for (Index j = 0; j < args.features; j += 64 / static_cast<Index>(sizeof(T))) {
+        __builtin_prefetch(row + j);
+      }
+      gathered.x[gathered.count] = row;
       gathered.row_squares[gathered.count] = args.row_squares[first + r];
       gathered.row[gathered.count] = first + r;
       if (++gathered.count == panel_rows) assign_gathered(args, gathered, delta, scratch.data());
@@ -523,48 +575,6 @@ void column_lanes_float64(const double* x, Index rows, Index features, Index str
   column_lanes(x, rows, features, stride, weights, lanes);
 }
 
-// out[feature][panel_rows] = x − origin for `rows` <= panel_rows rows, 0 past the end.
-template <class T>
-HWY_INLINE void transpose_rows(const T* HWY_RESTRICT x, Index rows, Index features, Index stride,
-                               const T* HWY_RESTRICT origin, T* HWY_RESTRICT out) {
-  Index first = 0;
-#if HWY_TARGET != HWY_SCALAR
-  // Squares of 4 × 4 floats or 2 × 2 doubles.
-  constexpr Index side = 16 / sizeof(T);
-  const hn::FixedTag<T, side> d;
-  if (rows == panel_rows) {
-    for (; first + side <= features; first += side) {
-      const auto moved = hn::LoadU(d, origin + first);
-      for (Index r = 0; r < panel_rows; r += side) {
-        const T* from = x + r * stride + first;
-        T* to = out + first * panel_rows + r;
-        const auto row0 = hn::Sub(hn::LoadU(d, from), moved);
-        const auto row1 = hn::Sub(hn::LoadU(d, from + stride), moved);
-        const auto low01 = hn::InterleaveLower(d, row0, row1);
-        const auto high01 = hn::InterleaveUpper(d, row0, row1);
-        if constexpr (side == 2) {
-          hn::Store(low01, d, to);
-          hn::Store(high01, d, to + panel_rows);
-        } else {
-          const auto row2 = hn::Sub(hn::LoadU(d, from + 2 * stride), moved);
-          const auto row3 = hn::Sub(hn::LoadU(d, from + 3 * stride), moved);
-          const auto low23 = hn::InterleaveLower(d, row2, row3);
-          const auto high23 = hn::InterleaveUpper(d, row2, row3);
-          hn::Store(hn::ConcatLowerLower(d, low23, low01), d, to);
-          hn::Store(hn::ConcatUpperUpper(d, low23, low01), d, to + panel_rows);
-          hn::Store(hn::ConcatLowerLower(d, high23, high01), d, to + 2 * panel_rows);
-          hn::Store(hn::ConcatUpperUpper(d, high23, high01), d, to + 3 * panel_rows);
-        }
-      }
-    }
-  }
-#endif
-  for (Index j = first; j < features; ++j) {
-    for (Index r = 0; r < rows; ++r) out[j * panel_rows + r] = x[r * stride + j] - origin[j];
-    for (Index r = rows; r < panel_rows; ++r) out[j * panel_rows + r] = T{0};
-  }
-}
-
 // Packs a panel; adds w·(x'·x') of row r to lane r of each feature, and raises `largest`
 // [features][panel_rows] to |x'|; row_squares = ‖x'‖². weights has panel_rows entries, or is null.
 template <class T>
@@ -572,7 +582,9 @@ HWY_INLINE void pack_panel(const T* HWY_RESTRICT x, Index rows, Index features, 
                            const double* HWY_RESTRICT weights, const T* HWY_RESTRICT origin,
                            T* HWY_RESTRICT panel, double* HWY_RESTRICT lanes,
                            T* HWY_RESTRICT largest, T* HWY_RESTRICT row_squares) {
-  transpose_rows(x, rows, features, stride, origin, panel);
+  const T* row[panel_rows];
+  for (Index r = 0; r < rows; ++r) row[r] = x + r * stride;
+  transpose_rows(row, rows, features, origin, panel);
   const hn::CappedTag<T, panel_rows> d;
   for (Index r = 0; r < panel_rows; r += static_cast<Index>(hn::Lanes(d))) {
     auto sum = hn::Zero(d);
@@ -691,6 +703,7 @@ class KMeansCpu final : public KMeansSteps<T> {
 
   KMeansSpread load(MatrixView<const T> x, std::span<const double> weights,
                     std::span<const T> origin) override {
+    x_ = x;
     rows_ = x.rows;
     features_ = x.cols;
     stride_ = pieces(features_, sum_padding) * sum_padding;
@@ -809,6 +822,9 @@ class KMeansCpu final : public KMeansSteps<T> {
                              row_squares_.data(),
                              slack_loss_.data(),
                              static_cast<T>(std::max(reach_, 0.0)),
+                             x_.data,
+                             x_.stride,
+                             origin_.data(),
                              static_cast<T>(gamma_bound<T>(2 * features_ + 12))};
     // Each worker takes groups of panels as it gets to them and adds to sums of its own; whose turn
     // it is cannot show in sums of integers.
@@ -868,12 +884,26 @@ class KMeansCpu final : public KMeansSteps<T> {
           static_cast<double>(next.data()[at]) - static_cast<double>(centres.data()[at]);
       return shift * shift;
     });
-    totals.cost = square_total_ + long_sum(k_ * features_, [&](Index at) {
-                    const Index c = at / features_;
-                    return cost_term(static_cast<double>(moved_.data()[at]), sum(c, at % features_),
-                                     weight_of_centre(c));
-                  });
-    totals.cost = std::max(totals.cost, 0.0);
+    const double terms = long_sum(k_ * features_, [&](Index at) {
+      const Index c = at / features_;
+      return cost_term(static_cast<double>(moved_.data()[at]), sum(c, at % features_),
+                       weight_of_centre(c));
+    });
+    totals.cost = std::max(square_total_ + terms, 0.0);
+    double magnitude = 0;
+    double fixed_error = 0;
+    for (Index j = 0; j < features_; ++j) {
+      double most = 0;
+      for (Index c = 0; c < k_; ++c) {
+        const double value = std::abs(static_cast<double>(moved_.data()[c * features_ + j]));
+        most = std::max(most, value);
+        magnitude += value * (weight_of_centre(c) * value + 2 * std::abs(sum(c, j)));
+      }
+      fixed_error += most * static_cast<double>(rows_) *
+                     std::ldexp(1.0, -fixed_[static_cast<std::size_t>(j)].exponent);
+    }
+    totals.cost_error =
+        cost_error_bound(rows_, k_ * features_, square_total_, magnitude, fixed_error);
     return totals;
   }
 
@@ -1157,6 +1187,7 @@ class KMeansCpu final : public KMeansSteps<T> {
   int threads_;
   Kernels<T> kernels_;
 
+  MatrixView<const T> x_;
   Index rows_ = 0;
   Index features_ = 0;
   Index stride_ = 0;  // features padded to sum_padding

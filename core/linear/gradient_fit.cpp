@@ -115,6 +115,10 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
   std::optional<PackedRows<T>> watched;
   double watched_weight = 0;
   if (validation != nullptr) {
+    if (validation->cols() != d) {
+      throw InputError(validation->source + ": has " + std::to_string(validation->cols()) +
+                       " features but the training rows have " + std::to_string(d));
+    }
     watched = pack_all(engine, *steps, *validation, validation_target);
     Buffer<double> moments(engine, 2 * d + 3);
     steps->moments(*watched, moments);

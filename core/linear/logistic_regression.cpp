@@ -113,19 +113,56 @@ struct Problem {
   double l2;
 };
 
+// Most variables of a class for which L-BFGS starts from a whole matrix; its cost grows with their
+// cube. Beyond, the diagonal has to do.
+constexpr Index most_dense = 256;
+
+// The inverse of the diagonal of the Hessian where all probabilities are equal,
+// variance·(mean of x²) + l2 for weights and variance for intercepts.
+template <Real T>
+LbfgsInitial initial_diagonal(Engine& engine, LinearSteps<T>& steps, const Problem& problem,
+                              double variance, const Dataset<T>& data,
+                              const std::vector<T>& target) {
+  const Index d = data.cols();
+  const Index count = std::min(data.rows(), 16 * sum_block);
+  RowMajorRows<T> head{count, d, Buffer<T>(engine, count * d), Buffer<T>(engine, count),
+                       Buffer<T>(engine, data.has_weights() ? count : 0)};
+  upload_rows<T>(engine, data, 0, count, head, target);
+  PackedRows<T> packed(engine, count, d, false);
+  steps.pack(head, count, 0, packed);
+  Buffer<double> buffer(engine, 2 * d + 3);
+  steps.moments(packed, buffer);
+  const auto moments = buffer.to_host();
+  const Index size = problem.outputs * (d + 1);
+  std::vector<double> inverse(static_cast<std::size_t>(size), 1 / variance);
+  for (Index j = 0; j < d; ++j) {
+    const double mean = moments[static_cast<std::size_t>(j)];
+    const double deviation = moments[static_cast<std::size_t>(d + 1 + j)];
+    const double diagonal = variance * std::fma(mean, mean, deviation * deviation) + problem.l2;
+    if (!(diagonal > 0) || !std::isfinite(1 / diagonal)) continue;
+    for (Index k = 0; k < problem.outputs; ++k) {
+      inverse[static_cast<std::size_t>(k * d + j)] = 1 / diagonal;
+    }
+  }
+  return {to_engine(engine, inverse), 0};
+}
+
 // The inverse of the Hessian where all probabilities are equal, p·(1 − p)·(mean of x̃·x̃ᵀ) + l2 with
 // x̃ = (x, 1), for every class alike; from a part of the rows, because any positive definite matrix
 // leads to the same minimum. With it columns of different units, off centre or correlated cost few
 // more iterations than others.
 template <Real T>
-LbfgsInitial initial_inverse(Engine& engine, const Problem& problem, bool intercept,
-                             const Dataset<T>& data, const std::vector<T>& target) {
+LbfgsInitial initial_inverse(Engine& engine, LinearSteps<T>& passes, const Problem& problem,
+                             bool intercept, const Dataset<T>& data, const std::vector<T>& target) {
   const Index n = data.rows();
   const Index d = data.cols();
   const Index m = d + 1;
   const double share =
       problem.loss == LinearLoss::logistic ? 0.5 : 1 / static_cast<double>(problem.outputs);
   const double variance = share * (1 - share);
+  if (m > most_dense) {
+    return initial_diagonal(engine, passes, problem, variance, data, target);
+  }
   // As many rows as cost about as much to factor as one pass over all rows.
   const Index rows_used = std::min(n, std::max({4 * m, Index{4096}, 2 * n / m}));
   const Index p = least_squares_columns(d, intercept);
@@ -201,9 +238,10 @@ std::vector<double> fit_by_lbfgs(Engine& engine, const LogisticRegressionOptions
   lbfgs.value_accuracy = std::max(unit_roundoff<T>, 1e-14);
   LbfgsResult result;
   try {
-    result = minimise_lbfgs(engine, cost, parameters,
-                            initial_inverse(engine, problem, !options.no_intercept, train, target),
-                            lbfgs, control);
+    result = minimise_lbfgs(
+        engine, cost, parameters,
+        initial_inverse(engine, *steps, problem, !options.no_intercept, train, target), lbfgs,
+        control);
   } catch (const NumericalError&) {
     // A value that is not finite makes the first cost so: tell where it stands.
     require_finite(train, false);

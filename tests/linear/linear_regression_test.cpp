@@ -495,6 +495,12 @@ TEST(LinearRegression, RefusesWhatItCannotBeTrainedOn) {
   refuses([](auto& data) { data.weights[2] = -1; }, "row 3");
   refuses([](auto& data) { std::fill(data.weights.begin(), data.weights.end(), 0.0F); }, "zero");
 
+  const auto narrow = random_rows<float>(20, 2);
+  EXPECT_NE(message_of([&] {
+              (void)fit(*engine, gradient_options(), random_rows<float>(20, 3), &narrow);
+            }).find("2 features"),
+            std::string::npos);
+
   LinearRegressionOptions lasso;
   lasso.l1 = 1;
   EXPECT_NE(message_of([&] { lasso.check(); }).find("--solver gradient"), std::string::npos);

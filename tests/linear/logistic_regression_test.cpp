@@ -352,6 +352,23 @@ TEST(LogisticRegression, MoreFeaturesThanRowsConstantAndDuplicateColumns) {
   EXPECT_NEAR(model->weights(0, 3), model->weights(0, 0), 1e-9);
 }
 
+// So many features that L-BFGS starts from the diagonal; half of them in units a thousand times
+// larger, a few always zero.
+TEST(LogisticRegression, ManyFeatures) {
+  const auto engine = engine_on(Device::cpu);
+  auto data = random_classes<float>(400, 300, 3);
+  for (Index i = 0; i < 400; ++i) {
+    for (Index j = 0; j < 150; ++j) data.features(i, j) *= 1000;
+    for (Index j = 290; j < 300; ++j) data.features(i, j) = 0;
+  }
+  LogisticRegressionOptions options;
+  options.l2 = 0.01;
+  options.gradient_tolerance = 1e-2;
+  const auto model = fit(*engine, options, data);
+  EXPECT_TRUE(model->log.converged) << model->log.stopped_because;
+  EXPECT_LT(model->log.iterations, 200);
+}
+
 TEST(LogisticRegression, RefusesWhatItCannotBeTrainedOn) {
   const auto engine = engine_on(Device::cpu);
   const auto refuses = [&](auto change, const std::string& word) {

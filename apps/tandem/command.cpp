@@ -19,6 +19,8 @@ const std::vector<CommandInfo>& commands() {
        "estimate how well an algorithm does on unseen rows", true, make_cross_validate},
       {"learning-curve", "ALGORITHM --data FILE [options]",
        "scores against the number of training rows", true, make_learning_curve},
+      {"select", "kmeans --data FILE --k FROM..TO [options]", "choose the number of clusters", true,
+       make_select},
       {"compare", "optimizers --data FILE [options]",
        "train the same model with every optimiser, side by side", false, make_compare},
       {"generate", "KIND [--rows N] [--features D] [--seed S] [--out FILE]",

@@ -115,7 +115,7 @@ std::vector<std::string> split(std::string_view text, char separator) {
 std::optional<std::string> nearest(std::string_view word,
                                    const std::vector<std::string>& candidates) {
   std::optional<std::string> best;
-  std::size_t least = std::max<std::size_t>(1, word.size() / 3) + 1;
+  std::size_t least = std::max<std::size_t>(1, (word.size() + 1) / 3) + 1;
   for (const std::string& candidate : candidates) {
     std::size_t distance = edit_distance(word, candidate);
     // "--rate" for "--learning-rate" and "--learn" for the same.
@@ -185,9 +185,17 @@ void OptionSet::flag(std::string_view name, bool& value, std::string_view help) 
 void OptionSet::choice(std::string_view name, std::string& value, std::string_view help,
                        std::span<const std::string_view> choices) {
   std::vector<std::string> accepted(choices.begin(), choices.end());
+  // Short lists are shown in place of the value's name, long ones in the sentence.
   std::string type;
   for (const auto& one : accepted) type += (type.empty() ? "" : "|") + one;
-  add(name, help, type, value,
+  std::string sentence(help);
+  if (type.size() > 16) {
+    type = "WORD";
+    for (std::size_t i = 0; i < accepted.size(); ++i) {
+      sentence += (i == 0 ? ": " : ", ") + accepted[i];
+    }
+  }
+  add(name, sentence, type, value,
       [option = std::string(name), &value, accepted](const std::string& text) {
         if (std::find(accepted.begin(), accepted.end(), text) == accepted.end()) {
           std::string list;
@@ -324,14 +332,7 @@ std::string OptionSet::help() const {
       const std::string type = flag || option->get_positional() ? "" : option->get_type_name();
       std::string right = option->get_description();
       const std::string standard = option->get_default_str();
-      if (type.size() > 16) {
-        left += " WORD";
-        std::string choices = type;
-        std::replace(choices.begin(), choices.end(), '|', ' ');
-        std::string list;
-        for (const auto& one : split(choices, ' ')) list += (list.empty() ? "" : ", ") + one;
-        right += ": " + list;
-      } else if (!type.empty()) {
+      if (!type.empty()) {
         left += " " + type;
       }
       if (flag && standard == "yes") {

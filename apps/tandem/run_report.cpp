@@ -42,11 +42,11 @@ void add_history(Figures& figures, const TrainingLog& log) {
   double least = INFINITY;
   double most = 0;
   for (const auto& [name, values] : log.history) {
-    if (values.empty() || name == "learning_rate") continue;
-    if (name.find("accuracy") != std::string::npos) {
-      shares.push_back(name);
-      continue;
-    }
+    if (values.empty()) continue;
+    if (name.find("accuracy") != std::string::npos) shares.push_back(name);
+    const bool cost = name.find("cost") != std::string::npos ||
+                      name.find("loss") != std::string::npos || name == "inertia";
+    if (!cost) continue;
     costs.push_back(name);
     for (const double value : values) {
       least = std::min(least, value);

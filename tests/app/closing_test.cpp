@@ -130,7 +130,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"Logistic", {"train", "logistic-regression", "--data", "wine.csv"}},
         Case{"Mlp",
              {"train", "mlp", "--data", "digits.csv", "--epochs", "3", "--precision", "float32"}}),
-    [](const auto& info) { return std::string(info.param.name); });
+    [](const auto& one) { return std::string(one.param.name); });
 
 }  // namespace
 }  // namespace tandem::test

@@ -5,6 +5,7 @@
 #include "tandem/core/error.hpp"
 #include "tandem/output.hpp"
 #include "tandem/settings.hpp"
+#include "tandem/tree/decision_tree.hpp"
 
 namespace tandem::program {
 namespace {
@@ -97,6 +98,8 @@ class Inspect final : public Command {
 
   template <Real T>
   [[nodiscard]] std::string graphviz(const TrainedModel<T>& model) const {
+    const auto* tree = dynamic_cast<const DecisionTreeModel<T>*>(model.model.get());
+    if (tree != nullptr) return tree->graphviz(model.feature_names());
     throw InputError(model_ + ": --graphviz draws decision trees, and this is a model of " +
                      model.provenance.algorithm);
   }

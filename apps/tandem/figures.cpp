@@ -129,7 +129,7 @@ std::vector<report::Series> labelled_points(const Dataset<T>& data, Index x, Ind
     all[c].label = names[c];
     all[c].mark = report::Mark::points;
     all[c].colour = static_cast<int>(c % 8) + 1;
-    all[c].shape = static_cast<int>(c % 5);
+    all[c].shape = static_cast<int>(c % 4);
     all[c].size = 1.15;
   }
   const std::size_t step = std::max<std::size_t>(1, (labels.size() + most - 1) / most);

@@ -48,7 +48,7 @@ TEST_F(TandemProgram, HelpListsOptionsWithDefaults) {
   const Outcome outcome = run({"help", "train", "kmeans"});
   EXPECT_EQ(outcome.status, 0);
   EXPECT_THAT(outcome.out, HasSubstr("--k N"));
-  EXPECT_THAT(outcome.out, HasSubstr("(default: 10)"));
+  EXPECT_THAT(outcome.out, HasSubstr("(default: 8)"));
   EXPECT_EQ(run({"train", "kmeans", "--help"}).out, outcome.out);
   for (const char* command :
        {"train", "evaluate", "predict", "inspect", "cross-validate", "learning-curve", "select",
@@ -295,23 +295,27 @@ TEST_P(Interrupted, ResumedGivesTheSameBytes) {
   EXPECT_FALSE(std::filesystem::exists(path("parts.checkpoint")));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Algorithms, Interrupted,
-    ::testing::Values(
-        Long{"Mlp", {"train", "mlp", "--data", "digits.csv", "--epochs", "40", "--patience", "0"}},
-        Long{"LinearGradient",
-             {"train", "linear-regression", "--data", "diabetes.csv", "--solver", "gradient",
-              "--epochs", "60000", "--batch-size", "32", "--patience", "0"}},
-        Long{"Kmeans", {"train", "kmeans", "--data", "digits.csv", "--k", "40", "--starts", "60"}}),
-    [](const auto& one) { return std::string(one.param.name); });
+INSTANTIATE_TEST_SUITE_P(Algorithms, Interrupted,
+                         ::testing::Values(Long{"Mlp",
+                                                {"train", "mlp", "--data", "digits.csv", "--epochs",
+                                                 "100", "--patience", "0", "--threads", "1"}},
+                                           Long{"LinearGradient",
+                                                {"train", "linear-regression", "--data",
+                                                 "diabetes.csv", "--solver", "gradient", "--epochs",
+                                                 "20000", "--batch-size", "32", "--patience", "0",
+                                                 "--threads", "1"}},
+                                           Long{"Kmeans",
+                                                {"train", "kmeans", "--data", "digits.csv", "--k",
+                                                 "40", "--starts", "60", "--threads", "1"}}),
+                         [](const auto& one) { return std::string(one.param.name); });
 
 TEST_F(TandemProgram, WithoutACheckpointItSaysHowToKeepOne) {
-  const Outcome outcome = run(
-      {"train", "mlp", "--data", data_file("digits.csv"), "--epochs", "1000000", "--patience", "0"},
-      [](pid_t process) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(700));
-        ::kill(process, SIGTERM);
-      });
+  const Outcome outcome = run({"train", "mlp", "--data", data_file("digits.csv"), "--epochs",
+                               "1000000", "--patience", "0", "--threads", "1"},
+                              [](pid_t process) {
+                                std::this_thread::sleep_for(std::chrono::milliseconds(700));
+                                ::kill(process, SIGTERM);
+                              });
   EXPECT_EQ(outcome.status, 130);
   EXPECT_THAT(outcome.err, HasSubstr("--checkpoint FILE"));
 }
@@ -349,7 +353,7 @@ TEST_F(TandemProgram, TheDemoTellsFiveStories) {
   }
   const std::string page = read_text(path("demo/report.html"));
   EXPECT_EQ(page.find("http:"), std::string::npos);
-    EXPECT_EQ(page.find("https:"), std::string::npos);
+  EXPECT_EQ(page.find("https:"), std::string::npos);
   EXPECT_EQ(page.find("<script"), std::string::npos);
 }
 

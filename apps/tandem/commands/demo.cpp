@@ -4,8 +4,11 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
+#include <utility>
 
 #include "core/file.hpp"
+#include "tandem/cluster/select_k.hpp"
 #include "tandem/command.hpp"
 #include "tandem/config.hpp"
 #include "tandem/control.hpp"
@@ -110,7 +113,6 @@ class Demo final : public Command {
 
  private:
   // --- what the stories share
-  // ---------------------------------------------------------------------
 
   void tell(const std::string& what) const {
     if (!quiet_) note(what);
@@ -176,7 +178,6 @@ class Demo final : public Command {
   }
 
   // --- 1
-  // ------------------------------------------------------------------------------------------
 
   void regression(Page& page) {
     tell("1/5 a line");
@@ -196,7 +197,7 @@ class Demo final : public Command {
         "diabetes had progressed a year later. The line begins flat, and every step of gradient "
         "descent tilts it in the direction that lowers the mean squared distance to the points.");
     page.paragraph(
-        "After some forty steps there is nothing left to gain: the cost has reached the dashed "
+        "After some thirty steps there is nothing left to gain: the cost has reached the dashed "
         "level, which the closed formula finds in one go. It does not reach zero, and should not: "
         "one number per patient does not decide an illness.");
     page.command(recipe.command());
@@ -250,7 +251,6 @@ class Demo final : public Command {
   }
 
   // --- 2
-  // ------------------------------------------------------------------------------------------
 
   void optimizers(Page& page) {
     tell("2/5 three ways down");
@@ -332,7 +332,6 @@ class Demo final : public Command {
   }
 
   // --- 3
-  // ------------------------------------------------------------------------------------------
 
   void tree(Page& page) {
     tell("3/5 twenty questions");
@@ -362,12 +361,11 @@ class Demo final : public Command {
     plot.series = labelled_points(run.data, 0, 1, encode_classes(run.data).labels,
                                   run.model.model->classes());
     plot.height = 400;
+    plot.width = 860;
     page.figures({{svg(plot),
                    "150 flowers, by species; the ground shows what the tree answers "
-                   "there, the stronger the surer."},
-                  {"<pre>" + report::escape(run.model.model->to_text(run.model.feature_names())) +
-                       "</pre>\n",
-                   "The same tree in words."}});
+                   "there, the stronger the surer."}});
+    page.preformatted(run.model.model->to_text(run.model.feature_names()));
     const double right = metric(run, "accuracy");
     page.facts({{"classified correctly", percent(right)},
                 {"flowers on the wrong side", fixed(150 * (1 - right), 0)}});
@@ -376,7 +374,6 @@ class Demo final : public Command {
   }
 
   // --- 4
-  // ------------------------------------------------------------------------------------------
 
   void clusters(Page& page) {
     tell("4/5 how many kinds");
@@ -396,27 +393,32 @@ class Demo final : public Command {
     Series bars{.label = "", .mark = Mark::bars, .colour = 3};
     std::vector<std::vector<std::string>> rows{
         {"k", "inertia (cm²)", "silhouette", "agrees with the species (adjusted Rand)"}};
-    Recipe three;
-    for (int k = 2; k <= 5; ++k) {
-      const Recipe recipe{"kmeans", {"--data", data_ + "/iris.csv", "--k", std::to_string(k)}};
-      const RecipeRun run = train(recipe);
-      const auto labels = run.model.model->predict(*run.engine, run.data.features.view()).labels;
-      const double score = silhouette(*run.engine, run.data.features.view(), labels);
-      const double inertia = metric(run, "inertia");
-      elbow.points.push_back({static_cast<double>(k), inertia});
-      bars.points.push_back({static_cast<double>(k), score});
-      rows.push_back({std::to_string(k), fixed(inertia, 4), fixed(score, 4),
-                      fixed(metric(run, "adjusted_rand"), 4)});
-      figures_["4 clusters"]["inertia"][std::to_string(k)] = inertia;
-      figures_["4 clusters"]["silhouette"][std::to_string(k)] = score;
-      maps.push_back(cluster_map(run, labels, k, score));
-      if (k == 3) three = recipe;
+    const Recipe three{"kmeans", {"--data", data_ + "/iris.csv", "--k", "3", "--starts", "50"}};
+    const RecipeRun run = train(three);
+    SelectKOptions<double> options;
+    options.lowest = 2;
+    options.highest = 5;
+    options.gap = false;
+    const auto view = std::as_const(run.data.features).view();
+    const KSelection<double> selection = select_k<double>(*run.engine, view, options);
+    const auto species = encode_classes(run.data).labels;
+    for (std::size_t i = 0; i < selection.candidates.size(); ++i) {
+      const KCandidate& one = selection.candidates[i];
+      const auto labels = selection.models[i].predict(*run.engine, view).labels;
+      const auto k = static_cast<double>(one.k);
+      elbow.points.push_back({k, one.inertia});
+      bars.points.push_back({k, one.silhouette});
+      rows.push_back({std::to_string(one.k), fixed(one.inertia, 4), fixed(one.silhouette, 4),
+                      fixed(adjusted_rand(species, labels), 4)});
+      figures_["4 clusters"]["inertia"][std::to_string(one.k)] = one.inertia;
+      figures_["4 clusters"]["silhouette"][std::to_string(one.k)] = one.silhouette;
+      maps.push_back(cluster_map(run, labels, static_cast<int>(one.k), one.silhouette));
     }
     page.figures(maps);
     Plot elbow_plot;
     elbow_plot.title = "inertia by the number of clusters";
     elbow_plot.x = {.label = "clusters k", .from = 1.7, .to = 5.3, .whole_numbers = true};
-    elbow_plot.y = {.label = "inertia: sum of squared distances (cm²)", .from = 0};
+    elbow_plot.y = {.label = "inertia (cm²)", .from = 0};
     elbow_plot.series = {elbow};
     elbow_plot.height = 300;
     Plot bar_plot;
@@ -433,38 +435,46 @@ class Demo final : public Command {
                    "that by little."},
                   {svg(bar_plot), "The silhouette: how much at home the flowers are."}});
     page.table(rows);
-    compare(page, "4 clusters", three, train(three));
+    compare(page, "4 clusters", three, run);
   }
 
-  Page::Figure cluster_map(const RecipeRun& run, const std::vector<std::int32_t>& labels, int k,
+  Page::Figure cluster_map(const RecipeRun& run, std::vector<std::int32_t> labels, int k,
                            double score) {
+    const auto clusters = static_cast<std::size_t>(k);
+    std::vector<Point> centres(clusters);
+    std::vector<double> counts(clusters, 0);
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const auto c = static_cast<std::size_t>(labels[i]);
+      centres[c].x += run.data.features(static_cast<Index>(i), 2);
+      centres[c].y += run.data.features(static_cast<Index>(i), 3);
+      counts[c] += 1;
+    }
+    for (std::size_t c = 0; c < clusters; ++c) {
+      centres[c].x /= counts[c];
+      centres[c].y /= counts[c];
+    }
+    // Colours from left to right, so that they mean the same in all four pictures.
+    std::vector<std::size_t> order(clusters);
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return centres[a].x < centres[b].x; });
+    std::vector<std::int32_t> place(clusters);
+    for (std::size_t c = 0; c < clusters; ++c) place[order[c]] = static_cast<std::int32_t>(c);
+    for (auto& label : labels) label = place[static_cast<std::size_t>(label)];
     Plot plot;
     plot.title = std::to_string(k) + " clusters of iris by petal length and width";
     plot.x.label = axis_label(run.data.columns[2].name);
     plot.y.label = axis_label(run.data.columns[3].name);
     plot.height = 290;
-    std::vector<std::string> names(static_cast<std::size_t>(k));
-    plot.series = labelled_points(run.data, 2, 3, labels, names);
-    Series centres{.label = "", .mark = Mark::points, .colour = 0, .shape = 4, .size = 3};
-    for (int c = 0; c < k; ++c) {
-      Point mean;
-      double count = 0;
-      for (std::size_t i = 0; i < labels.size(); ++i) {
-        if (labels[i] != c) continue;
-        mean.x += run.data.features(static_cast<Index>(i), 2);
-        mean.y += run.data.features(static_cast<Index>(i), 3);
-        count += 1;
-      }
-      centres.points.push_back({mean.x / count, mean.y / count});
-    }
-    plot.series.push_back(centres);
+    plot.series = labelled_points(run.data, 2, 3, labels, std::vector<std::string>(clusters));
+    plot.series.push_back(
+        {.label = "", .points = centres, .mark = Mark::points, .colour = 0, .shape = 4, .size = 3});
     plot.key = false;
     return {svg(plot), "k = " + std::to_string(k) + ", silhouette " + fixed(score, 3) +
                            "; crosses are the centres."};
   }
 
   // --- 5
-  // ------------------------------------------------------------------------------------------
 
   void network(Page& page) {
     tell("5/5 what no line can do");
@@ -489,9 +499,10 @@ class Demo final : public Command {
         "a single layer cannot learn, since no straight line parts the two kinds.");
     page.paragraph(
         "Eight hidden units are enough. Each draws a soft line of its own, and the last layer "
-        "combines them. Watch the loss: for a while little happens, then the units have shared out "
-        "the work, and the accuracy climbs to nearly one.");
-    page.command("tandem generate xor --rows 400 --seed 1 --out " + file + "\n" + recipe.command());
+        "combines them. Watch the loss: it falls fastest while the units share out the work, and "
+        "the accuracy climbs from a coin's toss to nearly one.");
+    page.command("tandem generate xor --rows 400 --seed 1 --out " + file);
+    page.command(recipe.command());
     Plot map;
     const Window window{-1.05, 1.05, -1.05, 1.05};
     map.title = "the XOR points and what the network answers everywhere";
@@ -539,7 +550,6 @@ class Demo final : public Command {
   }
 
   // --- the last word
-  // ------------------------------------------------------------------------------
 
   void agreement(Page& page) {
     page.section("", "Can you believe the pictures?");

@@ -7,6 +7,7 @@
 #include <hwy/cache_control.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -76,7 +77,7 @@ template <class D, class T = hn::TFromD<D>>
 HWY_INLINE hn::Vec<D> LoadPart(D d, const T* from, Index count) {
   const auto n = static_cast<size_t>(count);
   if (n >= hn::Lanes(d)) return hn::LoadU(d, from);
-#if HWY_TARGET == HWY_EMU128
+#if HWY_TARGET == HWY_EMU128 || HWY_TARGET == HWY_SCALAR
   HWY_ALIGN T lanes[hn::MaxLanes(d)] = {};
   for (size_t i = 0; i < n; ++i) lanes[i] = from[i];
   return hn::Load(d, lanes);
@@ -168,19 +169,75 @@ HWY_INLINE V ActivationAt(D d, V u, V& slope) {
   }
 }
 
-// Factors 0 or `scale` of the elements first .. first + count − 1 of a layer.
+// The blocks `first` and up of Philox4x32 (tandem/core/random.hpp), one per 64-bit lane: words[w]
+// holds word w of each block.
+template <class D64>
+HWY_INLINE void PhiloxBlocks(D64 d, std::uint64_t seed, std::uint64_t high, std::uint64_t first,
+                             std::uint64_t (*words)[hn::MaxLanes(D64())]) {
+#if HWY_TARGET == HWY_SCALAR
+  (void)d;
+  const Philox4x32 block = philox4x32(seed, first, high);
+  for (std::size_t w = 0; w < 4; ++w) words[w][0] = block.word[w];
+#else
+  const hn::Repartition<std::uint32_t, D64> d32;
+  const auto low_half = hn::Set(d, 0xFFFFFFFFU);
+  const auto counter = hn::Add(hn::Set(d, first), hn::Iota(d, std::uint64_t{0}));
+  auto c0 = hn::And(counter, low_half);
+  auto c1 = hn::template ShiftRight<32>(counter);
+  auto c2 = hn::Set(d, high & 0xFFFFFFFFU);
+  auto c3 = hn::Set(d, high >> 32);
+  const auto m0 = hn::BitCast(d32, hn::Set(d, 0xD2511F53U));
+  const auto m1 = hn::BitCast(d32, hn::Set(d, 0xCD9E8D57U));
+  auto k0 = static_cast<std::uint32_t>(seed);
+  auto k1 = static_cast<std::uint32_t>(seed >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const auto p0 = hn::MulEven(m0, hn::BitCast(d32, c0));
+    const auto p1 = hn::MulEven(m1, hn::BitCast(d32, c2));
+    c0 = hn::Xor(hn::Xor(hn::template ShiftRight<32>(p1), c1), hn::Set(d, std::uint64_t{k0}));
+    c2 = hn::Xor(hn::Xor(hn::template ShiftRight<32>(p0), c3), hn::Set(d, std::uint64_t{k1}));
+    c1 = hn::And(p1, low_half);
+    c3 = hn::And(p0, low_half);
+    k0 += 0x9E3779B9U;
+    k1 += 0xBB67AE85U;
+  }
+  hn::Store(c0, d, words[0]);
+  hn::Store(c1, d, words[1]);
+  hn::Store(c2, d, words[2]);
+  hn::Store(c3, d, words[3]);
+#endif
+}
+
+// Factors 0 or `scale` of the elements first .. first + count − 1 of a layer: MlpDropout::keeps,
+// with the four words of a block drawn at once.
 template <class T>
 void DropoutFactors(const MlpDropout& dropout, std::uint64_t first, Index count, T* factors) {
-  const Random random(dropout.seed, Purpose::dropout, dropout.layer);
-  const std::uint32_t threshold = dropout.threshold();
-  const auto scale = static_cast<T>(dropout.scale());
+  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  const hn::ScalableTag<std::uint64_t> d;
+  const hn::RebindToSigned<decltype(d)> d_signed;
+  constexpr std::uint64_t per_block = 4;
+  HWY_ALIGN std::uint64_t words[per_block][hn::MaxLanes(d)];
+  const std::uint64_t high =
+      (static_cast<std::uint64_t>(static_cast<std::uint32_t>(Purpose::dropout)) << 32) |
+      dropout.layer;
+  const auto threshold = hn::Set(d_signed, static_cast<std::int64_t>(dropout.threshold()));
+  const auto scale =
+      hn::Set(d, std::uint64_t{std::bit_cast<Bits>(static_cast<T>(dropout.scale()))});
   const std::uint64_t begin = dropout.first() + first;
-  std::uint64_t bits = 0;
-  for (Index i = 0; i < count; ++i) {
-    const std::uint64_t at = begin + static_cast<std::uint64_t>(i);
-    if (i == 0 || (at & 1) == 0) bits = random.bits(at >> 1);
-    const auto word = static_cast<std::uint32_t>((at & 1) != 0 ? bits >> 32 : bits);
-    factors[i] = word >= threshold ? scale : T{0};
+  const std::uint64_t end = begin + static_cast<std::uint64_t>(count);
+  const std::uint64_t blocks = hn::Lanes(d);
+  for (std::uint64_t block = begin / per_block; block * per_block < end; block += blocks) {
+    PhiloxBlocks(d, dropout.seed, high, block, words);
+    // Words become the bits of factors.
+    for (auto& word : words) {
+      const auto dropped = hn::Lt(hn::BitCast(d_signed, hn::Load(d, word)), threshold);
+      hn::Store(hn::IfThenZeroElse(hn::RebindMask(d, dropped), scale), d, word);
+    }
+    const std::uint64_t from = std::max(begin, block * per_block);
+    const std::uint64_t to = std::min(end, (block + blocks) * per_block);
+    for (std::uint64_t at = from; at < to; ++at) {
+      factors[at - begin] =
+          std::bit_cast<T>(static_cast<Bits>(words[at % per_block][at / per_block - block]));
+    }
   }
 }
 

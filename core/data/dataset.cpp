@@ -48,9 +48,16 @@ std::vector<T> distinct_values(const std::vector<T>& values) {
   // Few are found by insertion; where there are many, sorting a copy is cheaper.
   constexpr std::size_t few = 256;
   std::vector<T> distinct;
+  // The first two values met, without a search: most targets of classes have no others.
+  const T first = values.empty() ? T{0} : values.front();
+  T second = first;
   for (const T value : values) {
+    if (static_cast<int>(value == first) | static_cast<int>(value == second)) {
+      if (!distinct.empty()) continue;
+    }
     const auto at = std::lower_bound(distinct.begin(), distinct.end(), value);
     if (at != distinct.end() && *at == value) continue;
+    if (distinct.size() == 1) second = value;
     distinct.insert(at, value == T{0} ? T{0} : value);
     if (distinct.size() > few) break;
   }
@@ -148,6 +155,10 @@ Classes encode_classes(const Dataset<T>& data) {
   for (const T value : distinct) classes.names.push_back(shortest(value));
   classes.labels.reserve(data.target.size());
   for (const T value : data.target) {
+    if (distinct.size() == 2) {  // no branch to mispredict
+      classes.labels.push_back(value == distinct[1] ? 1 : 0);
+      continue;
+    }
     const auto at = std::lower_bound(distinct.begin(), distinct.end(), value);
     classes.labels.push_back(static_cast<std::int32_t>(at - distinct.begin()));
   }

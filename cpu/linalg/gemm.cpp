@@ -96,14 +96,14 @@ struct Tile<D, 0, vectors> {
 };
 
 template <class T>
-using Kernel = void (*)(Index depth, const T* a, Index lda, const T* b, Index ldb, bool accumulate,
-                        T* c, Index ldc);
+using Kernel = void (*)(Index depth, const T* a, Index row_step, Index depth_step, const T* b,
+                        Index ldb, bool accumulate, T* c, Index ldc);
 
-// a: a panel, element (i, l) at i · row_step + l · depth_step; a step of 0 stands for lda. b:
-// rows of `vectors` vectors, ldb apart. c: the tile, all of its vectors writable.
-template <class T, int rows, int vectors, Index row_step, Index depth_step>
-void kernel(Index depth, const T* HWY_RESTRICT a, Index lda, const T* HWY_RESTRICT b, Index ldb,
-            bool accumulate, T* HWY_RESTRICT c, Index ldc) {
+// a: a panel, element (i, l) at i · row_step + l · depth_step. b: rows of `vectors` vectors, ldb
+// apart. c: the tile, all of its vectors writable.
+template <class T, int rows, int vectors>
+void kernel(Index depth, const T* HWY_RESTRICT a, Index row_step, Index depth_step,
+            const T* HWY_RESTRICT b, Index ldb, bool accumulate, T* HWY_RESTRICT c, Index ldc) {
   using D = hn::ScalableTag<T>;
   Tile<D, rows, vectors> tile;
   if (accumulate) {
@@ -115,38 +115,19 @@ void kernel(Index depth, const T* HWY_RESTRICT a, Index lda, const T* HWY_RESTRI
   for (Index l = 0; l < depth; ++l) {
     const auto left = hn::LoadU(D(), b);
     const auto right = vectors == 2 ? hn::LoadU(D(), b + hn::Lanes(D())) : left;
-    tile.add(a, row_step == 0 ? lda : row_step, left, right);
-    a += depth_step == 0 ? lda : depth_step;
+    tile.add(a, row_step, left, right);
+    a += depth_step;
     b += ldb;
   }
   tile.store(c, ldc);
 }
 
-template <class T, int vectors, Index row_step, Index depth_step, int rows = 1>
+template <class T, int vectors, int rows = 1>
 Kernel<T> kernel_of(Index wanted) {
   if constexpr (rows < panel_rows) {
-    if (wanted > rows) return kernel_of<T, vectors, row_step, depth_step, rows + 1>(wanted);
+    if (wanted > rows) return kernel_of<T, vectors, rows + 1>(wanted);
   }
-  return kernel<T, rows, vectors, row_step, depth_step>;
-}
-
-// For a panel of `rows` rows: the kernels of one and of two vectors.
-template <class T>
-struct Kernels {
-  Kernel<T> of[2];
-};
-template <class T>
-Kernels<T> kernels_of(Index rows, Transpose transpose_a, bool direct_a) {
-  if (direct_a && transpose_a == Transpose::no) {
-    return {{kernel_of<T, 1, 0, 1>(rows), kernel_of<T, 2, 0, 1>(rows)}};
-  }
-  if (direct_a) return {{kernel_of<T, 1, 1, 0>(rows), kernel_of<T, 2, 1, 0>(rows)}};
-  if (transpose_a == Transpose::no) {
-    return {{kernel_of<T, 1, GemmPack::row_stride, 1>(rows),
-             kernel_of<T, 2, GemmPack::row_stride, 1>(rows)}};
-  }
-  return {{kernel_of<T, 1, 1, GemmPack::panel_width>(rows),
-           kernel_of<T, 2, 1, GemmPack::panel_width>(rows)}};
+  return kernel<T, rows, vectors>;
 }
 
 // Packs rows begin .. begin + rows − 1 of op(A), columns first .. first + depth − 1. As stored, so
@@ -282,23 +263,27 @@ void multiply_any(int threads, Transpose transpose_a, Transpose transpose_b, Ind
       const auto multiply_panel = [&](Index p, Index begin_strip, Index end_strip) {
         const Index begin = p * m / panels;
         const Index rows = (p + 1) * m / panels - begin;
-        const T* panel =
-            transpose_a == Transpose::no ? a + begin * lda + first : a + first * lda + begin;
+        const bool by_rows = transpose_a == Transpose::no;
+        const T* panel = by_rows ? a + begin * lda + first : a + first * lda + begin;
+        Index row_step = by_rows ? lda : 1;
+        Index depth_step = by_rows ? 1 : lda;
         if (!direct_a) {
           T* const packed = GemmPack::panel<T>();
           pack_panel(transpose_a, a, lda, m, begin, rows, first, depth, packed);
           panel = packed;
+          row_step = by_rows ? GemmPack::row_stride : 1;
+          depth_step = by_rows ? 1 : GemmPack::panel_width;
         }
-        const Kernels<T> kernels = kernels_of<T>(rows, transpose_a, direct_a);
+        const Kernel<T> kernels[2] = {kernel_of<T, 1>(rows), kernel_of<T, 2>(rows)};
         for (Index s = begin_strip; s < end_strip; ++s) {
           const Piece part = piece_of(columns, width, s);
           T* const tile = c + begin * ldc + column + part.begin;
           const bool direct = direct_b && part.size() == width;
           const T* const rows_of_b = direct ? b + first * ldb + column + part.begin : strip_at(s);
           const Index step = direct ? ldb : width;
-          const Kernel<T> run = kernels.of[part.size() > lanes ? 1 : 0];
+          const Kernel<T> run = kernels[part.size() > lanes ? 1 : 0];
           if (part.size() == width || part.size() == lanes) {
-            run(depth, panel, lda, rows_of_b, step, add, tile, ldc);
+            run(depth, panel, row_step, depth_step, rows_of_b, step, add, tile, ldc);
             continue;
           }
           // A tile that C does not hold whole.
@@ -311,7 +296,7 @@ void multiply_any(int threads, Transpose transpose_a, Transpose transpose_b, Ind
               }
             }
           }
-          run(depth, panel, lda, rows_of_b, step, add, edge, width);
+          run(depth, panel, row_step, depth_step, rows_of_b, step, add, edge, width);
           for (Index i = 0; i < rows; ++i) std::memcpy(tile + i * ldc, edge + i * width, bytes);
         }
       };

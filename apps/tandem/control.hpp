@@ -32,6 +32,9 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+// Processor time that all threads of this process have used.
+[[nodiscard]] double processor_seconds() noexcept;
+
 struct ControlOptions {
   bool quiet = false;
   std::string checkpoint;  // empty: none is kept

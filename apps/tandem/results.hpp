@@ -26,6 +26,8 @@ struct Seconds {
   double load = 0;
   double train = 0;
   double evaluate = 0;
+  // Of all threads together: what other work on the machine distorts least.
+  double train_processor = 0;
 };
 [[nodiscard]] nlohmann::json seconds_to_json(const Seconds& seconds, bool trained);
 [[nodiscard]] std::string seconds_to_text(const Seconds& seconds, bool trained);

@@ -115,6 +115,7 @@ class Train final : public Command {
 
     FitSettings settings{preprocess_.make(), static_cast<std::uint64_t>(run_.seed)};
     watch.lap();
+    const double processor_before = processor_seconds();
     TrainedModel<T> model;
     try {
       model = fit_pipeline(*algorithm_, *engine, data.train,
@@ -132,6 +133,7 @@ class Train final : public Command {
     }
     control.finish();
     seconds.train = watch.lap();
+    seconds.train_processor = processor_seconds() - processor_before;
     check_interrupt();
 
     EvaluateOptions evaluate_options;
@@ -198,6 +200,7 @@ class Train final : public Command {
         {"options", options_to_json(model.provenance.options)},
         {"preprocessing", model.preprocessor.to_json()},
         {"seconds", seconds_to_json(seconds, true)},
+        {"processor_seconds", {{"train", seconds.train_processor}}},
         {"metrics", metrics_to_json(scores)},
         {"iterations", log.iterations},
         {"converged", log.converged},

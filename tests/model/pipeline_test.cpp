@@ -1,0 +1,279 @@
+// Models with their preprocessing: keeping, loading, and refusing what was not written by save().
+#include "tandem/model/pipeline.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <type_traits>
+
+#include "support/agreement.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/core/random.hpp"
+#include "tandem/data/generate.hpp"
+
+namespace tandem {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Two numeric columns, one with a missing value, and a categorical one; the target is a class.
+template <Real T>
+Dataset<T> mixed_data() {
+  Dataset<T> data;
+  data.source = "mixed";
+  data.columns = {{"size", {}}, {"weight", {}}, {"colour", {"blue", "green", "red"}}};
+  data.target_column = {"kind", {"a", "b"}};
+  data.features = Matrix<T>(24, 3);
+  data.target.resize(24);
+  const Random random(11, Purpose::test);
+  for (Index i = 0; i < 24; ++i) {
+    const auto at = static_cast<std::uint64_t>(3 * i);
+    data.features(i, 0) = static_cast<T>(random.uniform(at) * 10);
+    data.features(i, 1) = static_cast<T>(random.uniform(at + 1));
+    data.features(i, 2) = static_cast<T>(i % 3);
+    data.target[static_cast<std::size_t>(i)] = static_cast<T>(i % 2);
+  }
+  data.features(5, 1) = std::numeric_limits<T>::quiet_NaN();
+  return data;
+}
+
+template <Real T>
+TrainedModel<T> fit(const std::string& name, Dataset<T> data) {
+  const auto engine = Engine::create({.threads = 1});
+  const auto algorithm = make_algorithm(name);
+  RunControl control;
+  FitSettings settings;
+  settings.preprocess.impute = Impute::mean;
+  settings.preprocess.scale = Scale::standard;
+  settings.seed = 3;
+  return fit_pipeline(*algorithm, *engine, data, nullptr, settings, control);
+}
+
+// Everything that a program does with a model. Errors are fine, crashes are not.
+template <Real T>
+void use(const TrainedModel<T>& model, Engine& engine) {
+  (void)model.model->to_text(model.feature_names());
+  (void)model.model->to_json(model.feature_names());
+  Dataset<T> data = mixed_data<T>();
+  if (data.columns != model.schema.columns) return;
+  try {
+    const auto predictions = model.predict(engine, data);
+    const auto classes = static_cast<std::int32_t>(model.model->classes().size());
+    for (const auto label : predictions.labels) {
+      EXPECT_GE(label, 0);
+      EXPECT_TRUE(classes == 0 || label < classes);
+    }
+  } catch (const Error&) {
+  }
+}
+
+class Pipeline : public ::testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Algorithms, Pipeline, ::testing::ValuesIn(algorithm_names()),
+                         [](const auto& one) {
+                           std::string name = one.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+template <Real T>
+void expect_round_trip(const std::string& name) {
+  Dataset<T> data = mixed_data<T>();
+  const TrainedModel<T> model = fit(name, data);
+  Archive archive;
+  model.save(archive);
+  const AnyModel any =
+      model_from_archive(decode_archive(encode_archive(archive, "model"), "model", "m"));
+  ASSERT_TRUE(std::holds_alternative<TrainedModel<T>>(any));
+  const auto& read = std::get<TrainedModel<T>>(any);
+  EXPECT_EQ(read.provenance.algorithm, name);
+  EXPECT_EQ(read.provenance.seed, 3U);
+  EXPECT_EQ(read.provenance.rows, 24);
+  EXPECT_EQ(read.provenance.source, "mixed");
+  EXPECT_EQ(read.provenance.options, model.provenance.options);
+  EXPECT_EQ(read.schema, model.schema);
+  EXPECT_EQ(read.feature_names(), model.feature_names());
+  Archive again;
+  read.save(again);
+  EXPECT_EQ(encode_archive(again, "model"), encode_archive(archive, "model"));
+  const auto engine = Engine::create({.threads = 1});
+  const auto before = model.predict(*engine, data);
+  const auto after = read.predict(*engine, data);
+  EXPECT_TRUE(test::same_bits(before.values, after.values));
+  EXPECT_EQ(before.labels, after.labels);
+  EXPECT_TRUE(test::same_bits(before.probabilities.values(), after.probabilities.values()));
+}
+
+TEST_P(Pipeline, SurvivesItsFile) {
+  expect_round_trip<float>(GetParam());
+  expect_round_trip<double>(GetParam());
+}
+
+// Copies of `value` that a hostile file might hold in its place.
+std::vector<Archive::Value> spoiled(const Archive::Value& value) {
+  std::vector<Archive::Value> all{true,
+                                  std::int64_t{-1},
+                                  std::int64_t{0},
+                                  std::numeric_limits<std::int64_t>::max(),
+                                  std::numeric_limits<double>::quiet_NaN(),
+                                  std::numeric_limits<double>::infinity(),
+                                  -1.0,
+                                  std::string("x"),
+                                  std::vector<std::string>{},
+                                  std::vector<std::string>{"x", "x"},
+                                  std::vector<double>{}};
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    for (const char* other : {"", "kmeans", "float32", "softmax", "sigmoid", "identity", "entropy",
+                              "squared-error", "regression", "classification", "one-hot"}) {
+      if (*text != other) all.emplace_back(std::string(other));
+    }
+  }
+  if (const auto* texts = std::get_if<std::vector<std::string>>(&value)) {
+    auto longer = *texts;
+    longer.emplace_back("more");
+    all.emplace_back(longer);
+    if (!texts->empty())
+      all.emplace_back(std::vector<std::string>(texts->begin() + 1, texts->end()));
+  }
+  if (const auto* tensor = std::get_if<Archive::Tensor>(&value)) {
+    std::visit(
+        [&](const auto& data) {
+          using Values = std::decay_t<decltype(data)>;
+          using T = typename Values::value_type;
+          all.emplace_back(Archive::Tensor{{0}, Values{}});
+          Values longer = data;
+          longer.push_back(T{});
+          all.emplace_back(Archive::Tensor{{static_cast<Index>(longer.size())}, longer});
+          auto turned = *tensor;
+          std::reverse(turned.shape.begin(), turned.shape.end());
+          all.emplace_back(turned);
+          std::vector<T> values{T{0}, T{1}, std::numeric_limits<T>::max(),
+                                std::numeric_limits<T>::lowest()};
+          if constexpr (std::is_floating_point_v<T>) {
+            values.push_back(std::numeric_limits<T>::quiet_NaN());
+            values.push_back(std::numeric_limits<T>::infinity());
+          } else if constexpr (std::is_signed_v<T>) {
+            values.push_back(T{-1});
+            values.push_back(static_cast<T>(data.size()));
+          }
+          for (const T wrong : values) {
+            for (const std::size_t i : {std::size_t{0}, data.size() / 2, data.size() - 1}) {
+              if (i >= data.size()) continue;
+              Values altered = data;
+              altered[i] = wrong;
+              all.emplace_back(Archive::Tensor{tensor->shape, altered});
+            }
+          }
+        },
+        tensor->data);
+  }
+  return all;
+}
+
+void put(Archive& archive, const std::string& name, const Archive::Value& value) {
+  std::visit(
+      [&](const auto& held) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(held)>, Archive::Tensor>) {
+          std::visit([&](const auto& data) { archive.set_tensor(name, data, held.shape); },
+                     held.data);
+        } else {
+          archive.set(name, held);
+        }
+      },
+      value);
+}
+
+TEST_P(Pipeline, AHostileModelIsRefusedOrHarmless) {
+  const auto engine = Engine::create({.threads = 1});
+  Archive archive;
+  fit(GetParam(), mixed_data<double>()).save(archive);
+  const auto attempt = [&](const Archive& altered) {
+    try {
+      const AnyModel any = model_from_archive(altered);
+      std::visit([&](const auto& model) { use(model, *engine); }, any);
+    } catch (const InputError&) {
+    }
+  };
+  for (const auto& [name, value] : archive.entries()) {
+    SCOPED_TRACE(name);
+    Archive without;
+    for (const auto& [other, kept] : archive.entries()) {
+      if (other != name) put(without, other, kept);
+    }
+    attempt(without);
+    for (const auto& wrong : spoiled(value)) {
+      Archive altered = archive;
+      put(altered, name, wrong);
+      attempt(altered);
+    }
+  }
+}
+
+TEST(PipelineErrors, NameTheFileAndTheEntry) {
+  Archive archive;
+  GenerateOptions options;
+  options.rows = 20;
+  fit("linear-regression", generate_regression<double>(options)).save(archive);
+  archive.set_origin("a.model");
+  archive.set("algorithm", "perceptron");
+  try {
+    (void)model_from_archive(archive);
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("a.model: unknown algorithm 'perceptron'"));
+  }
+  archive.set("precision", "float16");
+  EXPECT_THROW((void)model_from_archive(archive), InputError);
+}
+
+TEST(PipelineErrors, MissingValuesAreNamed) {
+  const auto engine = Engine::create({.threads = 1});
+  const auto algorithm = make_algorithm("linear-regression");
+  RunControl control;
+  Dataset<double> data = mixed_data<double>();
+  data.target_column = {"kind", {}};
+  try {
+    (void)fit_pipeline(*algorithm, *engine, data, nullptr, {}, control);
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("row 6, column weight"));
+    EXPECT_THAT(error.what(), HasSubstr("--impute"));
+  }
+}
+
+TEST(Fingerprint, SeesEveryBitAndTheShape) {
+  GenerateOptions options;
+  options.rows = 50;
+  options.features = 3;
+  const auto data = generate_blobs<double>(options);
+  const std::uint64_t before = fingerprint(data);
+  EXPECT_EQ(fingerprint(data), before);
+  auto other = data;
+  other.features(49, 2) = std::nextafter(other.features(49, 2), 1e9);
+  EXPECT_NE(fingerprint(other), before);
+  other = data;
+  other.target[0] += 1;
+  EXPECT_NE(fingerprint(other), before);
+  other = data;
+  other.weights.assign(50, 1);
+  EXPECT_NE(fingerprint(other), before);
+  other = data;
+  other.features = Matrix<double>(75, 2, data.features.values());
+  EXPECT_NE(fingerprint(other), before);
+}
+
+TEST(Options, AreRecordedWithTheirTypes) {
+  const auto algorithm = make_algorithm("mlp");
+  const nlohmann::json json = options_to_json(options_of(*algorithm));
+  EXPECT_TRUE(json["hidden"].is_array());
+  EXPECT_TRUE(json["epochs"].is_number_integer());
+  EXPECT_TRUE(json["learning-rate"].is_number_float());
+  EXPECT_TRUE(json["batch-norm"].is_boolean());
+  EXPECT_TRUE(json["activation"].is_string());
+}
+
+}  // namespace
+}  // namespace tandem

@@ -35,6 +35,19 @@ struct KMeansTotals {
   double cost_error = 0;     // bound on the rounding error of cost: kmeans_math.hpp
 };
 
+// What one assign of all rows needs at least: a multiplication and an addition per row, feature and
+// centre; the rows read once, the labels read and written.
+struct KMeansCost {
+  double flops;
+  double bytes;
+};
+[[nodiscard]] constexpr KMeansCost kmeans_assign_cost(Index rows, Index features, Index centres,
+                                                      Index element_bytes) {
+  const auto elements = static_cast<double>(rows) * static_cast<double>(features);
+  return {2 * elements * static_cast<double>(centres),
+          elements * static_cast<double>(element_bytes) + 8 * static_cast<double>(rows)};
+}
+
 struct KMeansFarthest {
   Index row = -1;       // -1 where no row qualifies
   double distance = 0;  // squared

@@ -161,8 +161,8 @@ LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProbl
 
   // One slot more than groups: the penalty's rows.
   Buffer<double> factors(engine, (groups + 1) * p * p);
-  // The data goes through the engine in chunks of whole groups, of about 8 MB.
-  constexpr Index chunk_bytes = Index{8} << 20;
+  // The data goes through the engine in chunks of whole groups, of about 8 MB per thread.
+  const Index chunk_bytes = (Index{8} << 20) * std::clamp(engine.threads(), 1, 8);
   const Index row_bytes = std::max<Index>(1, d) * static_cast<Index>(sizeof(T));
   const Index chunk = std::min(std::max<Index>(1, chunk_bytes / row_bytes / group), groups) * group;
   RowMajorRows<T> rows{chunk, d, Buffer<T>(engine, chunk * d), Buffer<T>(engine, chunk),

@@ -40,13 +40,14 @@ template <Real T>
   return rows;
 }
 
-// All rows, packed; they go through a row-major buffer of about 1 MB, which stays in cache.
+// All rows, packed; they go through a row-major buffer that stays in cache, the second-level one
+// for one thread. Several threads share the last-level cache and are woken less often.
 template <Real T>
 [[nodiscard]] PackedRows<T> pack_all(Engine& engine, LinearSteps<T>& steps, const Dataset<T>& data,
                                      std::span<const T> target = {}) {
   const Index n = data.rows();
   const Index d = data.cols();
-  constexpr Index chunk_bytes = Index{1} << 20;
+  const Index chunk_bytes = engine.threads() > 1 ? Index{8} << 20 : Index{1} << 20;
   const Index row_bytes = std::max<Index>(1, d) * static_cast<Index>(sizeof(T));
   const Index chunk = std::max<Index>(2, chunk_bytes / row_bytes / sum_block) * sum_block;
   PackedRows<T> packed(engine, n, d, data.has_weights());

@@ -182,7 +182,10 @@ class CpuLeastSquares final : public LeastSquaresSteps<T> {
   void merge(Index groups, Index p, Buffer<double>& factors) override {
     for (Index distance = 1; distance < groups; distance *= 2) {
       const Index pairs = (groups - distance + 2 * distance - 1) / (2 * distance);
-      parallel_for(engine_.threads(), pairs, [&](Index pair) {
+      // One thread where waking the others would take longer than the work.
+      constexpr Index least_products = Index{1} << 22;
+      const int threads = pairs * p * p * p < least_products ? 1 : engine_.threads();
+      parallel_for(threads, pairs, [&](Index pair) {
         double* into = factors.data() + 2 * pair * distance * p * p;
         const double* from = into + distance * p * p;
         double* b = cpu::factor_scratch(p);

@@ -2,12 +2,15 @@
 // (tests/data/make_files.py) and on damaged ones.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
 #include "core/data/readers.hpp"
+#include "core/memory.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/data/read.hpp"
 
@@ -144,6 +147,29 @@ TEST(Npy, RefusesWhatDoesNotFitIntoMemory) {
                              std::string(1000, '\1')),
                          options),
               HasSubstr("1000 rows of 1 columns in float64 needs 7.9 KiB of memory"));
+}
+
+// More elements than 32 bits count, in a file of holes.
+TEST(LongNpy, MoreThanTwoToThe31Elements) {
+  constexpr Index cols = 7;
+  constexpr Index rows = (Index{1} << 31) / cols + 1;
+  if (available_memory() < Index{10} << 30) GTEST_SKIP() << "needs 10 GiB of memory";
+  const auto path = std::filesystem::temp_directory_path() /
+                    ("tandem-long-" + std::to_string(::getpid()) + ".npy");
+  {
+    std::ofstream stream(path, std::ios::binary);
+    stream << npy(
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", 7), }\n",
+        "");
+    stream.seekp(rows * cols - 2, std::ios::cur);
+    stream << '\x05' << '\x06';
+  }
+  const auto data = read_dataset<float>(path.string());
+  std::filesystem::remove(path);
+  EXPECT_EQ(data.rows(), rows);
+  EXPECT_EQ(data.features(rows - 1, 4), 0);
+  EXPECT_EQ(data.features(rows - 1, 5), 5);
+  EXPECT_EQ(data.features(rows - 1, 6), 6);
 }
 
 TEST(Npz, StoredDeflatedAnd64Bit) {

@@ -296,16 +296,15 @@ HWY_INLINE void transpose_rows(const T* const* x, Index rows, Index features,
   }
 }
 
-// Adds row r of the panel to one sum and takes it from another; either may be null.
+// Adds a row x' to one sum and takes it from another, which may be null. All three are padded to
+// args.stride; the row by zeros.
 template <class T>
-HWY_INLINE void move_panel_row(const AssignArgs<T>& args, const T* HWY_RESTRICT panel, Index r,
-                               double weight, std::int64_t* to, std::int64_t* from,
-                               T* HWY_RESTRICT row) {
+HWY_INLINE void move_row_sums(const AssignArgs<T>& args, const T* HWY_RESTRICT row, double weight,
+                              std::int64_t* HWY_RESTRICT to, std::int64_t* HWY_RESTRICT from) {
   const hn::CappedTag<double, sum_padding> dd;
   const hn::RebindToSigned<decltype(dd)> di;
   const hn::Rebind<T, decltype(dd)> dt;
   const Index lanes = static_cast<Index>(hn::Lanes(dd));
-  for (Index j = 0; j < args.features; ++j) row[j] = panel[j * panel_rows + r];
   for (Index j = 0; j < args.stride; j += lanes) {
     hn::Vec<decltype(dd)> value;
     if constexpr (sizeof(T) == 4) {
@@ -316,17 +315,28 @@ HWY_INLINE void move_panel_row(const AssignArgs<T>& args, const T* HWY_RESTRICT 
     if (args.weights != nullptr) value = hn::Mul(value, hn::Set(dd, weight));
     value = hn::Mul(value, hn::Load(dd, args.scales + j));
     const auto fixed = hn::ConvertTo(di, hn::Round(value));
-    if (to != nullptr) hn::StoreU(hn::Add(hn::LoadU(di, to + j), fixed), di, to + j);
+    hn::StoreU(hn::Add(hn::LoadU(di, to + j), fixed), di, to + j);
     if (from != nullptr) hn::StoreU(hn::Sub(hn::LoadU(di, from + j), fixed), di, from + j);
   }
 }
 
-// Labels a row, and moves it from sum to sum where the label is another.
+// The rows of a panel that are named in `changed`, one after the other, args.stride apart. All are
+// copied before the first is read: a vector load right after narrow stores would wait for them.
 template <class T>
-HWY_INLINE void label_row(const AssignArgs<T>& args, const T* panel, Index r, Index row,
-                          std::int32_t label, AssignDelta& delta, T* HWY_RESTRICT scratch) {
+HWY_INLINE void copy_rows(const AssignArgs<T>& args, const T* HWY_RESTRICT panel,
+                          std::uint64_t changed, T* HWY_RESTRICT rows) {
+  for (; changed != 0; changed &= changed - 1) {
+    const Index r = __builtin_ctzll(changed);
+    for (Index j = 0; j < args.features; ++j) rows[j] = panel[j * panel_rows + r];
+    rows += args.stride;
+  }
+}
+
+// Gives a row another label, and moves it, x', from sum to sum.
+template <class T>
+HWY_INLINE void label_row(const AssignArgs<T>& args, const T* HWY_RESTRICT moved, Index row,
+                          std::int32_t label, AssignDelta& delta) {
   const Index from = args.labels[row];
-  if (from == label) return;
   const Index to = label;
   args.labels[row] = label;
   ++delta.changed;
@@ -340,14 +350,13 @@ HWY_INLINE void label_row(const AssignArgs<T>& args, const T* panel, Index r, In
   }
   ++delta.counts[to];
   if (from >= 0) --delta.counts[from];
-  move_panel_row(args, panel, r, weight, delta.sums + to * args.stride,
-                 from >= 0 ? delta.sums + from * args.stride : nullptr, scratch);
+  move_row_sums(args, moved, weight, delta.sums + to * args.stride,
+                from >= 0 ? delta.sums + from * args.stride : nullptr);
 }
 
 // A panel as it lies in memory, all of its rows.
 template <bool with_slack, class T>
-HWY_INLINE void assign_panel(const AssignArgs<T>& args, Index p, AssignDelta& delta,
-                             T* HWY_RESTRICT scratch) {
+HWY_INLINE void assign_panel(const AssignArgs<T>& args, Index p, AssignDelta& delta, T* scratch) {
   const hn::CappedTag<std::int32_t, panel_rows> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   const T* panel = args.packed + p * args.features * panel_rows;
@@ -366,9 +375,11 @@ HWY_INLINE void assign_panel(const AssignArgs<T>& args, Index p, AssignDelta& de
   }
   const Index rows_here = std::min(panel_rows, args.rows - first);
   if (rows_here < panel_rows) changed &= (std::uint64_t{1} << rows_here) - 1;
+  copy_rows(args, panel, changed, scratch);
   for (; changed != 0; changed &= changed - 1) {
     const Index r = __builtin_ctzll(changed);
-    label_row(args, panel, r, first + r, scores.labels[r], delta, scratch);
+    label_row(args, scratch, first + r, scores.labels[r], delta);
+    scratch += args.stride;
   }
 }
 
@@ -391,7 +402,7 @@ struct GatheredPanel {
 
 template <class T>
 HWY_INLINE void assign_gathered(const AssignArgs<T>& args, GatheredPanel<T>& gathered,
-                                AssignDelta& delta, T* HWY_RESTRICT scratch) {
+                                AssignDelta& delta, T* scratch) {
   PanelScores<T> scores;
   alignas(64) T slack[panel_rows];
   // A panel that is not full repeats its first row.
@@ -399,9 +410,17 @@ HWY_INLINE void assign_gathered(const AssignArgs<T>& args, GatheredPanel<T>& gat
   transpose_rows(gathered.x, panel_rows, args.features, args.origin, gathered.panel);
   nearest_centres<true>(args, gathered.panel, scores);
   slack_of(args, scores, gathered.row_squares, slack);
+  std::uint64_t changed = 0;
   for (Index slot = 0; slot < gathered.count; ++slot) {
-    args.slack[gathered.row[slot]] = slack[slot];
-    label_row(args, gathered.panel, slot, gathered.row[slot], scores.labels[slot], delta, scratch);
+    const Index row = gathered.row[slot];
+    args.slack[row] = slack[slot];
+    if (args.labels[row] != scores.labels[slot]) changed |= std::uint64_t{1} << slot;
+  }
+  copy_rows(args, gathered.panel, changed, scratch);
+  for (; changed != 0; changed &= changed - 1) {
+    const Index slot = __builtin_ctzll(changed);
+    label_row(args, scratch, gathered.row[slot], scores.labels[slot], delta);
+    scratch += args.stride;
   }
   gathered.count = 0;
 }
@@ -409,7 +428,7 @@ HWY_INLINE void assign_gathered(const AssignArgs<T>& args, GatheredPanel<T>& gat
 template <class T>
 void assign_panels(const AssignArgs<T>& args, Index first_panel, Index last_panel,
                    AssignDelta& delta) {
-  std::vector<T> scratch(static_cast<std::size_t>(args.stride), T{0});
+  std::vector<T> scratch(static_cast<std::size_t>(args.stride * panel_rows), T{0});
   if (args.slack == nullptr) {
     for (Index p = first_panel; p < last_panel; ++p) {
       assign_panel<false>(args, p, delta, scratch.data());

@@ -479,10 +479,16 @@ def measure(options, case, folder, threads):
     return result
 
 
-def share(amount, seconds, peak, threads):
+def share(result, who, amount, peak):
+    """Of one thread's peak by processor time, of several threads' by wall time."""
+    threads = result["threads"]
     if threads not in peak:
         return "–"
-    return f"{100 * amount / seconds / peak[threads]:.0f} %"
+    if threads == 1:
+        seconds = statistics.median(result[f"{who}_processor_seconds"])
+    else:
+        seconds = result[f"{who}_median"]
+    return f"{100 * result[amount] / seconds / peak[threads]:.1f} %"
 
 
 def table(results, peak):
@@ -500,9 +506,9 @@ def table(results, peak):
             f"| {r['case']} | {n} | {r['peer_median']:.3f} | {r['tandem_median']:.3f} "
             f"| {r['ratio']:.2f} | {r['processor_ratio']:.2f} | {floor} "
             f"| {r['flops'] / 1e9:.2f} | {r['bytes'] / 1e9:.2f} "
-            f"| {share(r['flops'], r['tandem_median'], peak['flops'], n)} "
-            f"| {share(r['bytes'], r['tandem_median'], peak['bytes'], n)} "
-            f"| {share(r['flops'], r['peer_median'], peak['flops'], n)} |")
+            f"| {share(r, 'tandem', 'flops', peak['flops'])} "
+            f"| {share(r, 'tandem', 'bytes', peak['bytes'])} "
+            f"| {share(r, 'peer', 'flops', peak['flops'])} |")
     return "\n".join(lines)
 
 

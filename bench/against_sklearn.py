@@ -10,7 +10,8 @@ The peer runs at its best: float32 wherever the estimator accepts it, C-contiguo
 threads as asked for (threadpoolctl), OPENBLAS_CORETYPE taken out of its environment, and the
 OpenBLAS kernels it chose are shown.
 
-Each line states flops and bytes that the method needs at least, and what share of the machine's
+Each line states the flops and bytes of the plain method (a program that skips work it can prove
+needless may show more than it spends, even more than the peak), and what share of the machine's
 peak that makes: fused multiply-adds and memory triad as measured in the same run by
 tandem_core_bench. On a machine with other work on it, read the ratio of processor times (`CPU`),
 which that work distorts less; with two threads it also counts waiting.

@@ -24,6 +24,7 @@ namespace tandem {
 namespace {
 
 constexpr Index most_columns = Index{1} << 22;
+constexpr Index most_warnings = 5;
 constexpr Index most_categories = Index{1} << 20;
 constexpr std::array<char, 4> delimiters{',', '\t', ';', '|'};
 
@@ -990,34 +991,47 @@ class CsvReader {
       text.unknown = std::accumulate(unknown.begin(), unknown.end(), Index{0});
       warn_about(text, column);
     }
+    if (warnings_ > most_warnings) {
+      log::warning(layout_.file + ": " + std::to_string(warnings_ - most_warnings) +
+                   " more columns of texts are like these");
+    }
   }
 
-  void warn_about(const Text& text, const Column& column) const {
+  void warn(const std::string& message) {
+    if (++warnings_ <= most_warnings) log::warning(message);
+  }
+
+  void warn_about(const Text& text, const Column& column) {
     if (text.unknown > 0) {
-      log::warning(layout_.file + ": " + std::to_string(text.unknown) + " values of " +
-                   column.name + " are categories that the model does not know, such as " +
-                   listed(text.unknown_texts) + "; they are taken as missing");
+      const bool one = text.unknown == 1;
+      warn(layout_.file + ": " + std::to_string(text.unknown) +
+           (one ? " value of " : " values of ") + column.name +
+           (one ? " is a category" : " are categories") +
+           " that the model does not know, such as " + listed(text.unknown_texts) +
+           "; taken as missing");
     }
     if (text.fixed) return;
     const auto count = static_cast<Index>(column.categories.size());
     const auto numbers =
         std::count_if(column.categories.begin(), column.categories.end(), is_number);
-    if (numbers > 0 && numbers < count) {
+    if (numbers > 0 && numbers < count && warnings_ >= most_warnings) {
+      ++warnings_;
+    } else if (numbers > 0 && numbers < count) {
       const auto word =
           std::find_if_not(column.categories.begin(), column.categories.end(), is_number);
       const auto first = std::find_if(surprises_before_.begin(), surprises_before_.end(),
                                       [&](const Surprise& s) { return s.column == text.column; });
-      log::warning(layout_.file + ": the column " + column.name +
-                   " mixes numbers and text and is read as text, because of " +
-                   (first != surprises_before_.end()
-                        ? quoted(first->text) + " in line " + std::to_string(first->line + 1)
-                        : quoted(*word)) +
-                   "; if that stands for a missing value, say so with --missing");
+      warn(layout_.file + ": the column " + column.name +
+           " mixes numbers and text and is read as text, because of " +
+           (first != surprises_before_.end()
+                ? quoted(first->text) + " in line " + std::to_string(first->line + 1)
+                : quoted(*word)) +
+           "; if that stands for a missing value, say so with --missing");
     }
     if (count > 1000 && count > rows_ / 2 && text.column != roles_.target) {
-      log::warning(layout_.file + ": nearly every value of the column " + column.name +
-                   " is different (" + std::to_string(count) +
-                   " texts); if it is an identifier, leave it out with --ignore " + column.name);
+      warn(layout_.file + ": nearly every value of the column " + column.name + " is different (" +
+           std::to_string(count) + " texts); if it is an identifier, leave it out with --ignore " +
+           column.name);
     }
   }
 
@@ -1039,6 +1053,7 @@ class CsvReader {
   Index lines_ = 0;
   Index text_bytes_ = 0;
   Index expected_rows_ = 0;
+  Index warnings_ = 0;
 };
 
 }  // namespace

@@ -337,8 +337,9 @@ namespace {
 HWY_EXPORT(multiply_float);
 HWY_EXPORT(multiply_double);
 
-// Below this many multiplications a team of threads costs more than it saves.
-constexpr double one_thread_limit = 1 << 17;
+// Below this many multiplications, about 20 µs on one core, a team of threads costs more than it
+// saves; much more where other programs keep the cores busy.
+constexpr double one_thread_limit = 1 << 20;
 
 // Writes C where there is nothing to multiply.
 template <Real T>

@@ -739,7 +739,7 @@ class CpuMlp final : public MlpSteps<T> {
 
  private:
   // Work below this many units, of about a nanosecond, is not worth a second thread.
-  static constexpr Index serial_work = 10000;
+  static constexpr Index serial_work = 20000;
 
   // f(begin, end) for pieces of 0 .. count − 1, on threads where the work is worth it.
   template <class F>

@@ -59,11 +59,8 @@ std::string metrics_to_text(const Scores& scores) {
   return table(rows) + class_table(scores.test ? *scores.test : *scores.train);
 }
 
-nlohmann::json seconds_to_json(const Seconds& seconds, bool trained) {
-  nlohmann::json json{{"load", seconds.load}};
-  if (trained) json["train"] = seconds.train;
-  json["evaluate"] = seconds.evaluate;
-  return json;
+nlohmann::json seconds_to_json(const Seconds& seconds) {
+  return {{"load", seconds.load}, {"train", seconds.train}, {"evaluate", seconds.evaluate}};
 }
 
 std::string seconds_to_text(const Seconds& seconds, bool trained) {

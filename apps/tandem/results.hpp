@@ -29,7 +29,7 @@ struct Seconds {
   // Of all threads together: what other work on the machine distorts least.
   double train_processor = 0;
 };
-[[nodiscard]] nlohmann::json seconds_to_json(const Seconds& seconds, bool trained);
+[[nodiscard]] nlohmann::json seconds_to_json(const Seconds& seconds);
 [[nodiscard]] std::string seconds_to_text(const Seconds& seconds, bool trained);
 
 // "150 rows, 4 features"

@@ -43,6 +43,9 @@ class EvaluateCommand final : public Command {
     options.curves = curves_;
     Scores scores;
     scores.test = model.evaluate(*engine, std::move(data), options);
+    if (scores.test->task == Task::clustering) {
+      scores.test->metrics["iterations"] = static_cast<double>(model.model->training().iterations);
+    }
     seconds.evaluate = watch.lap();
     if (!run_.json) {
       print(model.provenance.algorithm + " of " + model_ + " on " + data_.data + ": " +
@@ -64,7 +67,7 @@ class EvaluateCommand final : public Command {
         {"data", data_.data},
         {"rows", rows},
         {"features", model.model->features()},
-        {"seconds", seconds_to_json(seconds, false)},
+        {"seconds", seconds_to_json(seconds)},
         {"metrics", metrics_to_json(scores)},
         {"stopped_because", model.model->training().stopped_because},
     };

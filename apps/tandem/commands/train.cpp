@@ -1,6 +1,10 @@
 // tandem train ALGORITHM
+#include <unistd.h>
+
+#include <cerrno>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "tandem/command.hpp"
 #include "tandem/config.hpp"
@@ -59,6 +63,10 @@ class Train final : public Command {
       if (!folder.empty() && !std::filesystem::is_directory(folder)) {
         throw InputError(path + ": the folder " + folder.string() +
                          " does not exist; make it first or choose another");
+      }
+      const std::string place = folder.empty() ? "." : folder.string();
+      if (!std::filesystem::exists(path) && ::access(place.c_str(), W_OK) != 0) {
+        throw SystemError(path + ": cannot be written: " + std::generic_category().message(errno));
       }
     }
     if (!report_.empty()) prepare_report_folder(report_);
@@ -199,7 +207,7 @@ class Train final : public Command {
         {"features", model.model->features()},
         {"options", options_to_json(model.provenance.options)},
         {"preprocessing", model.preprocessor.to_json()},
-        {"seconds", seconds_to_json(seconds, true)},
+        {"seconds", seconds_to_json(seconds)},
         {"processor_seconds", {{"train", seconds.train_processor}}},
         {"metrics", metrics_to_json(scores)},
         {"iterations", log.iterations},

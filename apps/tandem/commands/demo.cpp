@@ -159,8 +159,10 @@ class Demo final : public Command {
       figures_[story]["difference"] = difference;
       figures_[story]["bound"] = bound;
     } else {
+      const auto x = by_appearance(a.labels);
+      const auto y = by_appearance(b.labels);
       Index different = 0;
-      for (std::size_t i = 0; i < a.labels.size(); ++i) different += a.labels[i] != b.labels[i];
+      for (std::size_t i = 0; i < x.size(); ++i) different += x[i] != y[i];
       row = {story, "clusters of rows", std::to_string(different), "0",
              different == 0 ? "yes" : "no"};
       figures_[story]["difference"] = different;
@@ -169,6 +171,16 @@ class Demo final : public Command {
     page.table({{"reference against cpu", "largest difference", "bound", "within"},
                 {row[1], row[2], row[3], row[4]}});
     agreements_.push_back(row);
+  }
+
+  // Clusters numbered in the order of their first rows: of starts that end equally well, the two
+  // engines may take different ones, which number the same clusters differently.
+  static std::vector<std::int32_t> by_appearance(std::vector<std::int32_t> labels) {
+    std::map<std::int32_t, std::int32_t> numbers;
+    for (auto& label : labels) {
+      label = numbers.emplace(label, static_cast<std::int32_t>(numbers.size())).first->second;
+    }
+    return labels;
   }
 
   static double metric(const RecipeRun& run, const std::string& name) {
@@ -566,7 +578,7 @@ class Demo final : public Command {
         "The bound for numbers is (steps of training) × γₙ × (largest value, at least 1): each "
         "step "
         "adds at most the rounding γₙ = n·u / (1 − n·u) of a sum over n = rows + features terms, "
-        "u = 2⁻⁵³, to first order. Clusters must be the same for every row.");
+        "u = 2⁻⁵³, to first order. Clusters must hold the same rows, whatever they are numbered.");
   }
 
   std::string folder_;

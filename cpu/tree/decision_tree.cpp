@@ -7,7 +7,6 @@
 //
 // Bytes moved per (row, feature) and level: 8 read to score, 8 read and up to 8 written to
 // partition; integer operations: about 12 to score, 6 to partition.
-#include <omp.h>
 
 #include <algorithm>
 #include <array>
@@ -402,7 +401,7 @@ class CpuSteps final : public DecisionTreeSteps<T> {
     std::vector<std::pair<std::uint64_t, std::int32_t>> draws;
   };
   [[nodiscard]] Scratch& scratch() {
-    return scratch_[static_cast<std::size_t>(omp_get_thread_num()) % scratch_.size()];
+    return scratch_[static_cast<std::size_t>(place_in_team()) % scratch_.size()];
   }
   [[nodiscard]] Entry* order_of(Index feature) { return entries_.data() + feature * stride_; }
   // False where a feature has one value in a node. It is then constant in the whole subtree, and
@@ -529,7 +528,7 @@ void CpuSteps<T>::prepare(const TreeData<T>& data, const SplitRules& rules) {
   const Index group = std::clamp<Index>(data.cols / (4 * threads_), 1, 64 / sizeof(T));
   parallel_pieces(threads_, data.cols, group, [&](Piece piece) {
     SortScratch& own =
-        sort_scratch[static_cast<std::size_t>(omp_get_thread_num()) % sort_scratch.size()];
+        sort_scratch[static_cast<std::size_t>(place_in_team()) % sort_scratch.size()];
     own.columns.resize(static_cast<std::size_t>(piece.size() * n));
     for (Index i = 0; i < n; ++i) {
       const T* row = data.x->data() + i * data.cols + piece.begin;

@@ -73,29 +73,6 @@ TEST(Buffer, EmptyOnesWorkAndImpossibleOnesAreRefused) {
   EXPECT_THROW(Buffer<float>(*engine, 4).download(wrong), std::logic_error);
 }
 
-TEST(Parallel, EveryPieceRunsOnceWhateverTheThreads) {
-  for (const int threads : {1, 2, 7}) {
-    for (const Index size : {Index{0}, Index{1}, Index{99}, Index{100}, Index{101}}) {
-      std::vector<int> visits(static_cast<std::size_t>(size), 0);
-      parallel_pieces(threads, size, 10, [&](Piece piece) {
-        EXPECT_LE(piece.size(), 10);
-        for (Index i = piece.begin; i < piece.end; ++i) ++visits[static_cast<std::size_t>(i)];
-      });
-      EXPECT_EQ(visits, std::vector<int>(static_cast<std::size_t>(size), 1));
-    }
-  }
-}
-
-TEST(Parallel, AnExceptionReachesTheCaller) {
-  for (const int threads : {1, 4}) {
-    EXPECT_THROW(parallel_for(threads, 1000,
-                              [](Index i) {
-                                if (i == 500) throw InputError("piece 500");
-                              }),
-                 InputError);
-  }
-}
-
 TEST(Simd, CanBeLimitedAndRestored) {
   const std::string best(cpu::simd_name());
   cpu::limit_simd("baseline");

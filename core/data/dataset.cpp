@@ -184,6 +184,31 @@ Classes encode_classes(const Dataset<T>& data, const std::vector<std::string>& n
 }
 
 template <Real T>
+Task task_of_target(const Dataset<T>& data) {
+  constexpr std::size_t most_classes = 20;
+  if (data.target_column.categorical()) return Task::classification;
+  std::vector<T> distinct;  // sorted
+  for (const T value : data.target) {
+    if (std::isnan(value)) continue;
+    if (value != std::trunc(value)) return Task::regression;
+    const auto at = std::lower_bound(distinct.begin(), distinct.end(), value);
+    if (at != distinct.end() && *at == value) continue;
+    if (distinct.size() == most_classes) return Task::regression;
+    distinct.insert(at, value);
+  }
+  return Task::classification;
+}
+
+template <Real T>
+void require_numeric_target(const Dataset<T>& data) {
+  require_target(data);
+  if (!data.target_column.categorical()) return;
+  throw InputError(data.source + ": the target " + data.target_column.name +
+                   " holds texts; a regression expects numbers: name another column with "
+                   "--target, or choose an algorithm that classifies");
+}
+
+template <Real T>
 void require_finite(const Dataset<T>& data, bool with_target, bool allow_missing) {
   for (Index i = 0; i < data.rows(); ++i) {
     const auto row = data.features.row(i);
@@ -214,6 +239,10 @@ template Classes encode_classes(const Dataset<float>&);
 template Classes encode_classes(const Dataset<double>&);
 template Classes encode_classes(const Dataset<float>&, const std::vector<std::string>&);
 template Classes encode_classes(const Dataset<double>&, const std::vector<std::string>&);
+template Task task_of_target(const Dataset<float>&);
+template Task task_of_target(const Dataset<double>&);
+template void require_numeric_target(const Dataset<float>&);
+template void require_numeric_target(const Dataset<double>&);
 template void require_finite(const Dataset<float>&, bool, bool);
 template void require_finite(const Dataset<double>&, bool, bool);
 

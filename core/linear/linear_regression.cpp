@@ -53,6 +53,7 @@ std::unique_ptr<LinearRegressionModel<T>> fit_linear_regression(
     const Dataset<T>* validation, RunControl& control) {
   options.check();
   check_rows(train);
+  require_numeric_target(train);
   auto model = std::make_unique<LinearRegressionModel<T>>();
   model->solver = options.solver;
   if (options.solver == "qr") {

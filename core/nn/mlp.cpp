@@ -551,18 +551,11 @@ void MlpOptions::check() const {
 template <Real T>
 Task mlp_task(const MlpOptions& options, const Dataset<T>& data) {
   if (options.task == "classification") return Task::classification;
-  if (options.task == "regression") return Task::regression;
-  if (data.target_column.categorical()) return Task::classification;
-  constexpr std::size_t most_classes = 20;
-  std::vector<T> distinct;  // sorted
-  for (const T value : data.target) {
-    if (value != std::trunc(value)) return Task::regression;
-    const auto at = std::lower_bound(distinct.begin(), distinct.end(), value);
-    if (at != distinct.end() && *at == value) continue;
-    if (distinct.size() == most_classes) return Task::regression;
-    distinct.insert(at, value);
+  if (options.task == "regression") {
+    require_numeric_target(data);
+    return Task::regression;
   }
-  return Task::classification;
+  return task_of_target(data);
 }
 
 template <Real T>

@@ -9,7 +9,6 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
-#include <set>
 #include <utility>
 
 #include "core/steps.hpp"
@@ -23,7 +22,6 @@ namespace tandem {
 namespace tree {
 namespace {
 
-constexpr std::size_t most_values_of_classes = 20;  // for "auto"
 constexpr std::int32_t most_classes = 1024;
 constexpr Index most_rows = (Index{1} << 31) - 1;
 
@@ -742,10 +740,7 @@ Task decision_tree_task(const Dataset<T>& data, const DecisionTreeOptions& optio
   }
   if (options.task == "classification") return Task::classification;
   if (options.task == "regression") {
-    if (data.target_column.categorical()) {
-      throw InputError(data.source + ": the target " + data.target_column.name +
-                       " holds texts; --task regression expects numbers");
-    }
+    require_numeric_target(data);
     return Task::regression;
   }
   if (options.task != "auto") {
@@ -755,14 +750,7 @@ Task decision_tree_task(const Dataset<T>& data, const DecisionTreeOptions& optio
   if (data.target_column.categorical()) return Task::classification;
   if (options.criterion == "squared-error") return Task::regression;
   if (options.criterion == "entropy" || options.criterion == "gini") return Task::classification;
-  std::set<T> distinct;
-  for (const T value : data.target) {
-    if (std::isnan(value)) continue;
-    if (value != std::trunc(value)) return Task::regression;
-    distinct.insert(value);
-    if (distinct.size() > most_values_of_classes) return Task::regression;
-  }
-  return Task::classification;
+  return task_of_target(data);
 }
 
 void check_decision_tree_options(const DecisionTreeOptions& options) {

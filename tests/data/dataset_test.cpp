@@ -91,6 +91,32 @@ TEST(EncodeClasses, RefusesMissingAndRegressionTargets) {
               HasSubstr("row 2: the target y has a code that stands for no category"));
 }
 
+TEST(TaskOfTarget, TextsAndFewWholeNumbersAreClasses) {
+  Dataset<double> data;
+  data.source = "t";
+  data.target_column.name = "y";
+  for (int i = 0; i < 20; ++i) data.target.push_back(i % 20);
+  data.target.push_back(std::numeric_limits<double>::quiet_NaN());
+  EXPECT_EQ(task_of_target(data), Task::classification);
+  data.target.push_back(20);
+  EXPECT_EQ(task_of_target(data), Task::regression);
+  data.target = {0, 1, 0.5};
+  EXPECT_EQ(task_of_target(data), Task::regression);
+  data.target_column.categories = {"a", "b"};
+  EXPECT_EQ(task_of_target(data), Task::classification);
+}
+
+TEST(RequireNumericTarget, RefusesTextsAndNone) {
+  Dataset<double> data;
+  data.source = "t";
+  data.target_column.name = "y";
+  EXPECT_THROW(require_numeric_target(data), InputError);
+  data.target = {0, 1};
+  EXPECT_NO_THROW(require_numeric_target(data));
+  data.target_column.categories = {"a", "b"};
+  EXPECT_THROW(require_numeric_target(data), InputError);
+}
+
 TEST(SelectRows, KeepsOrderRepetitionsAndNames) {
   auto data = with_target<double>({5, 6, 7});
   data.weights = {0.5, 1, 2};

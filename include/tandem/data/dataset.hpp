@@ -59,6 +59,15 @@ template <Real T>
 template <Real T>
 [[nodiscard]] Classes encode_classes(const Dataset<T>& data, const std::vector<std::string>& names);
 
+// What a target asks for where nobody says: classification where it is categorical or has at most
+// 20 distinct values, all whole numbers; else regression. Missing values are passed over.
+template <Real T>
+[[nodiscard]] Task task_of_target(const Dataset<T>& data);
+
+// Throws InputError where there is no target or it holds texts, whose codes are no quantities.
+template <Real T>
+void require_numeric_target(const Dataset<T>& data);
+
 // Throws InputError that names the source, row and column of the first feature (and target, where
 // with_target) that is NaN or infinite, and the option that helps. With allow_missing, NaN features
 // pass and infinite ones do not.

@@ -594,13 +594,11 @@ void column_lanes_float64(const double* x, Index rows, Index features, Index str
   column_lanes(x, rows, features, stride, weights, lanes);
 }
 
-// Packs a panel; adds w·(x'·x') of row r to lane r of each feature, and raises `largest`
-// [features][panel_rows] to |x'|; row_squares = ‖x'‖². weights has panel_rows entries, or is null.
+// Packs a panel; row_squares = ‖x'‖².
 template <class T>
 HWY_INLINE void pack_panel(const T* HWY_RESTRICT x, Index rows, Index features, Index stride,
-                           const double* HWY_RESTRICT weights, const T* HWY_RESTRICT origin,
-                           T* HWY_RESTRICT panel, double* HWY_RESTRICT lanes,
-                           T* HWY_RESTRICT largest, T* HWY_RESTRICT row_squares) {
+                           const T* HWY_RESTRICT origin, T* HWY_RESTRICT panel,
+                           T* HWY_RESTRICT row_squares) {
   const T* row[panel_rows];
   for (Index r = 0; r < rows; ++r) row[r] = x + r * stride;
   transpose_rows(row, rows, features, origin, panel);
@@ -613,31 +611,72 @@ HWY_INLINE void pack_panel(const T* HWY_RESTRICT x, Index rows, Index features, 
     }
     hn::Store(sum, d, row_squares + r);
   }
+}
+
+// The long sums of w·(x'·x') over one block of at most sum_block rows, already packed, and the
+// largest |x'|, per feature. Row r of each panel is lane r; rows past the end are zeros. weights
+// has panel_rows entries per panel, or is null. Feature by feature, so that the lanes stay in
+// registers: all panels of a block lie in the second-level cache.
+template <class T>
+HWY_INLINE void block_spread(const T* HWY_RESTRICT panels, Index count, Index features,
+                             const double* HWY_RESTRICT weights, double* HWY_RESTRICT sums,
+                             T* HWY_RESTRICT largest) {
   const hn::CappedTag<double, 8> dd;
   const hn::Rebind<T, decltype(dd)> dt;
-  for (Index at = 0; at < features * panel_rows; at += static_cast<Index>(hn::Lanes(dd))) {
-    const auto value = hn::Load(dt, panel + at);
-    hn::StoreU(hn::Max(hn::LoadU(dt, largest + at), hn::Abs(value)), dt, largest + at);
-    hn::Vec<decltype(dd)> wide;
-    if constexpr (sizeof(T) == 4) {
-      wide = hn::PromoteTo(dd, value);
-    } else {
-      wide = value;
+  constexpr Index lanes = static_cast<Index>(hn::MaxLanes(dd));
+  constexpr Index vectors = panel_rows / lanes;
+  for (Index j = 0; j < features; ++j) {
+    hn::Vec<decltype(dd)> sum[vectors];
+    hn::Vec<decltype(dt)> most[vectors];
+    for (Index v = 0; v < vectors; ++v) {
+      sum[v] = hn::Zero(dd);
+      most[v] = hn::Zero(dt);
     }
-    auto square = hn::Mul(wide, wide);
-    if (weights != nullptr) square = hn::Mul(hn::LoadU(dd, weights + at % panel_rows), square);
-    hn::StoreU(hn::Add(hn::LoadU(dd, lanes + at), square), dd, lanes + at);
+    for (Index p = 0; p < count; ++p) {
+      const T* from = panels + (p * features + j) * panel_rows;
+#pragma GCC unroll 32
+      for (Index v = 0; v < vectors; ++v) {
+        const auto value = hn::Load(dt, from + v * lanes);
+        most[v] = hn::Max(most[v], hn::Abs(value));
+        hn::Vec<decltype(dd)> wide;
+        if constexpr (sizeof(T) == 4) {
+          wide = hn::PromoteTo(dd, value);
+        } else {
+          wide = value;
+        }
+        auto square = hn::Mul(wide, wide);
+        if (weights != nullptr) {
+          square = hn::Mul(hn::LoadU(dd, weights + p * panel_rows + v * lanes), square);
+        }
+        sum[v] = hn::Add(sum[v], square);
+      }
+    }
+    alignas(64) double of_lanes[sum_lanes];
+    alignas(64) T of_rows[panel_rows];
+    for (Index v = 0; v < vectors; ++v) {
+      hn::Store(sum[v], dd, of_lanes + v * lanes);
+      hn::Store(most[v], dt, of_rows + v * lanes);
+    }
+    sums[j] = add_lanes(of_lanes);
+    for (const T value : of_rows) largest[j] = std::max(largest[j], value);
   }
 }
-void pack_float32(const float* x, Index rows, Index features, Index stride, const double* weights,
-                  const float* origin, float* panel, double* lanes, float* largest,
-                  float* row_squares) {
-  pack_panel(x, rows, features, stride, weights, origin, panel, lanes, largest, row_squares);
+
+void pack_float32(const float* x, Index rows, Index features, Index stride, const float* origin,
+                  float* panel, float* row_squares) {
+  pack_panel(x, rows, features, stride, origin, panel, row_squares);
 }
-void pack_float64(const double* x, Index rows, Index features, Index stride, const double* weights,
-                  const double* origin, double* panel, double* lanes, double* largest,
-                  double* row_squares) {
-  pack_panel(x, rows, features, stride, weights, origin, panel, lanes, largest, row_squares);
+void pack_float64(const double* x, Index rows, Index features, Index stride, const double* origin,
+                  double* panel, double* row_squares) {
+  pack_panel(x, rows, features, stride, origin, panel, row_squares);
+}
+void block_spread_float32(const float* panels, Index count, Index features, const double* weights,
+                          double* sums, float* largest) {
+  block_spread(panels, count, features, weights, sums, largest);
+}
+void block_spread_float64(const double* panels, Index count, Index features, const double* weights,
+                          double* sums, double* largest) {
+  block_spread(panels, count, features, weights, sums, largest);
 }
 
 }  // namespace
@@ -658,6 +697,8 @@ HWY_EXPORT(column_lanes_float32);
 HWY_EXPORT(column_lanes_float64);
 HWY_EXPORT(pack_float32);
 HWY_EXPORT(pack_float64);
+HWY_EXPORT(block_spread_float32);
+HWY_EXPORT(block_spread_float64);
 
 namespace {
 
@@ -676,6 +717,8 @@ struct Kernels<float> {
   decltype(&HWY_DYNAMIC_DISPATCH(column_lanes_float32)) column_lanes =
       &HWY_DYNAMIC_DISPATCH(column_lanes_float32);
   decltype(&HWY_DYNAMIC_DISPATCH(pack_float32)) pack = &HWY_DYNAMIC_DISPATCH(pack_float32);
+  decltype(&HWY_DYNAMIC_DISPATCH(block_spread_float32)) block_spread =
+      &HWY_DYNAMIC_DISPATCH(block_spread_float32);
 };
 template <>
 struct Kernels<double> {
@@ -689,6 +732,8 @@ struct Kernels<double> {
   decltype(&HWY_DYNAMIC_DISPATCH(column_lanes_float64)) column_lanes =
       &HWY_DYNAMIC_DISPATCH(column_lanes_float64);
   decltype(&HWY_DYNAMIC_DISPATCH(pack_float64)) pack = &HWY_DYNAMIC_DISPATCH(pack_float64);
+  decltype(&HWY_DYNAMIC_DISPATCH(block_spread_float64)) block_spread =
+      &HWY_DYNAMIC_DISPATCH(block_spread_float64);
 };
 
 template <Real T>
@@ -743,30 +788,19 @@ class KMeansCpu final : public KMeansSteps<T> {
     const Index blocks = pieces(rows_, sum_block);
     const auto width = static_cast<std::size_t>(features_);
     std::vector<double> block_sums(static_cast<std::size_t>(blocks) * width);
-    constexpr Index together = 16;
-    std::vector<T> largest(static_cast<std::size_t>(pieces(blocks, together)) * width, T{0});
-    parallel_pieces(threads_, blocks, together, [&](Piece piece) {
-      std::vector<double> lanes(static_cast<std::size_t>(sum_lanes) * width);
-      std::vector<T> most(static_cast<std::size_t>(panel_rows) * width, T{0});
-      for (Index b = piece.begin; b < piece.end; ++b) {
-        std::fill(lanes.begin(), lanes.end(), 0.0);
-        const Piece rows = piece_of(rows_, sum_block, b);
-        for (Index i = rows.begin; i < rows.end; i += panel_rows) {
-          kernels_.pack(x.data + i * x.stride, std::min(panel_rows, rows.end - i), features_,
-                        x.stride, weights_.empty() ? nullptr : weights_.data() + i, origin_.data(),
-                        packed_.data() + i / panel_rows * features_ * panel_rows, lanes.data(),
-                        most.data(), row_squares_.data() + i);
-        }
-        for (std::size_t j = 0; j < width; ++j) {
-          block_sums[static_cast<std::size_t>(b) * width + j] =
-              add_lanes(lanes.data() + j * static_cast<std::size_t>(sum_lanes));
-        }
+    std::vector<T> largest(static_cast<std::size_t>(blocks) * width, T{0});
+    parallel_for(threads_, blocks, [&](Index b) {
+      const Piece rows = piece_of(rows_, sum_block, b);
+      for (Index i = rows.begin; i < rows.end; i += panel_rows) {
+        kernels_.pack(x.data + i * x.stride, std::min(panel_rows, rows.end - i), features_,
+                      x.stride, origin_.data(), packed_.data() + i * features_,
+                      row_squares_.data() + i);
       }
-      for (std::size_t j = 0; j < width; ++j) {
-        const T* of_feature = most.data() + j * static_cast<std::size_t>(panel_rows);
-        largest[static_cast<std::size_t>(piece.begin / together) * width + j] =
-            *std::max_element(of_feature, of_feature + panel_rows);
-      }
+      kernels_.block_spread(packed_.data() + rows.begin * features_,
+                            pieces(rows.size(), panel_rows), features_,
+                            weights_.empty() ? nullptr : weights_.data() + rows.begin,
+                            block_sums.data() + static_cast<std::size_t>(b) * width,
+                            largest.data() + static_cast<std::size_t>(b) * width);
     });
 
     KMeansSpread spread;

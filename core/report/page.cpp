@@ -1,5 +1,7 @@
 #include "tandem/report/page.hpp"
 
+#include <algorithm>
+
 namespace tandem::report {
 namespace {
 
@@ -46,7 +48,8 @@ figcaption { font-size: .88rem; color: var(--muted); margin-top: .35rem; max-wid
 pre { font-family: ui-monospace, "SFMono-Regular", "DejaVu Sans Mono", Menlo, Consolas, monospace;
   font-size: .8rem; line-height: 1.5; background: var(--code); border-radius: 8px; padding: .8rem 1rem;
   overflow-x: auto; margin: .7rem 0; }
-pre.command { border-left: 3px solid var(--accent); white-space: pre-wrap; overflow-wrap: anywhere; }
+pre.command { border-left: 3px solid var(--accent); white-space: pre-wrap; overflow-x: auto; }
+pre.command span { white-space: nowrap; }
 pre.command::before { content: "$ "; color: var(--muted); }
 .table { overflow-x: auto; margin: .7rem 0; }
 table { border-collapse: collapse; font-size: .9rem; }
@@ -103,7 +106,15 @@ void Page::section(std::string_view number, std::string_view title) {
 void Page::paragraph(std::string_view text) { body_ += "<p>" + escape(text) + "</p>\n"; }
 
 void Page::command(std::string_view command) {
-  body_ += "<pre class=\"command\">" + escape(command) + "</pre>\n";
+  // A line may break between words only: hyphens would be places to break at, too.
+  body_ += "<pre class=\"command\">";
+  while (!command.empty()) {
+    const std::size_t end = std::min(command.find(' '), command.size());
+    body_ += "<span>" + escape(command.substr(0, end)) + "</span>";
+    if (end < command.size()) body_ += ' ';
+    command.remove_prefix(std::min(end + 1, command.size()));
+  }
+  body_ += "</pre>\n";
 }
 
 void Page::preformatted(std::string_view text) { body_ += "<pre>" + escape(text) + "</pre>\n"; }

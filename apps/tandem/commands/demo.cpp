@@ -1,4 +1,6 @@
 // tandem demo: five stories of learning in one page
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -115,7 +117,7 @@ class Demo final : public Command {
   // --- what the stories share
 
   void tell(const std::string& what) const {
-    if (!quiet_) note(what);
+    if (!quiet_ && ::isatty(STDERR_FILENO) == 1) note(what);
   }
 
   std::string svg(const Plot& plot) {

@@ -1,27 +1,20 @@
 // k-means for programs that choose an algorithm by name.
 #include <array>
 
+#include "core/model/typed_algorithm.hpp"
 #include "tandem/cluster/kmeans.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/data/read.hpp"
-#include "tandem/model/algorithm.hpp"
 
 namespace tandem {
 namespace {
 
-class KMeansAlgorithm final : public Algorithm {
+class KMeansAlgorithm final : public TypedAlgorithm<KMeansAlgorithm> {
  public:
   [[nodiscard]] std::string_view name() const override { return "kmeans"; }
   [[nodiscard]] std::string_view summary() const override {
     return "k-means clustering by Lloyd's algorithm";
   }
-  [[nodiscard]] Task task(const Dataset<float>& /*data*/) const override {
-    return Task::clustering;
-  }
-  [[nodiscard]] Task task(const Dataset<double>& /*data*/) const override {
-    return Task::clustering;
-  }
-
   void visit_options(OptionVisitor& visitor) override {
     visitor.integer("k", clusters_, "Number of clusters", 1, std::int64_t{1} << 30);
     static constexpr std::array<std::string_view, 4> inits{"k-means++", "k-means||", "random",
@@ -58,29 +51,19 @@ class KMeansAlgorithm final : public Algorithm {
 
   void set_seed(std::uint64_t seed) override { seed_ = seed; }
 
-  [[nodiscard]] std::unique_ptr<Model<float>> fit(Engine& engine, const Dataset<float>& train,
-                                                  const Dataset<float>* /*validation*/,
-                                                  RunControl& control) const override {
-    return fit_data(engine, train, control);
-  }
-  [[nodiscard]] std::unique_ptr<Model<double>> fit(Engine& engine, const Dataset<double>& train,
-                                                   const Dataset<double>* /*validation*/,
-                                                   RunControl& control) const override {
-    return fit_data(engine, train, control);
-  }
-  [[nodiscard]] std::unique_ptr<Model<float>> load(const Archive& archive,
-                                                   std::type_identity<float>) const override {
-    return KMeansModel<float>::load(archive);
-  }
-  [[nodiscard]] std::unique_ptr<Model<double>> load(const Archive& archive,
-                                                    std::type_identity<double>) const override {
-    return KMeansModel<double>::load(archive);
-  }
-
- private:
   template <Real T>
-  std::unique_ptr<Model<T>> fit_data(Engine& engine, const Dataset<T>& train,
-                                     RunControl& control) const {
+  [[nodiscard]] Task task_of(const Dataset<T>& /*data*/) const {
+    return Task::clustering;
+  }
+  template <Real T>
+  [[nodiscard]] std::unique_ptr<Model<T>> load_model(const Archive& archive,
+                                                     std::type_identity<T> /*type*/) const {
+    return KMeansModel<T>::load(archive);
+  }
+  template <Real T>
+  [[nodiscard]] std::unique_ptr<Model<T>> fit_model(Engine& engine, const Dataset<T>& train,
+                                                    const Dataset<T>* /*validation*/,
+                                                    RunControl& control) const {
     KMeansOptions<T> options;
     options.clusters = clusters_;
     options.init = parse_kmeans_init(init_);
@@ -108,6 +91,7 @@ class KMeansAlgorithm final : public Algorithm {
         engine, train.features.view(), options, std::span<const T>(train.weights), control));
   }
 
+ private:
   std::int64_t clusters_ = 8;
   std::string init_ = std::string(to_string(KMeansInit::plus_plus));
   std::string centres_file_;

@@ -1,40 +1,32 @@
+#include "core/model/typed_algorithm.hpp"
 #include "tandem/linear/linear_regression.hpp"
 
 namespace tandem {
 namespace {
 
-class LinearRegressionAlgorithm final : public Algorithm {
+class LinearRegressionAlgorithm final : public TypedAlgorithm<LinearRegressionAlgorithm> {
  public:
   [[nodiscard]] std::string_view name() const override { return "linear-regression"; }
   [[nodiscard]] std::string_view summary() const override {
-    return "Fits a weighted sum of the features to a number by least squares";
-  }
-  [[nodiscard]] Task task(const Dataset<float>& /*data*/) const override {
-    return Task::regression;
-  }
-  [[nodiscard]] Task task(const Dataset<double>& /*data*/) const override {
-    return Task::regression;
+    return "a number as a weighted sum of the features, by least squares";
   }
   void visit_options(OptionVisitor& visitor) override { options_.visit(visitor); }
   void check_options() const override { options_.check(); }
   void set_seed(std::uint64_t seed) override { options_.seed = seed; }
-  [[nodiscard]] std::unique_ptr<Model<float>> fit(Engine& engine, const Dataset<float>& train,
-                                                  const Dataset<float>* validation,
-                                                  RunControl& control) const override {
+  template <Real T>
+  [[nodiscard]] Task task_of(const Dataset<T>& /*data*/) const {
+    return Task::regression;
+  }
+  template <Real T>
+  [[nodiscard]] std::unique_ptr<Model<T>> fit_model(Engine& engine, const Dataset<T>& train,
+                                                    const Dataset<T>* validation,
+                                                    RunControl& control) const {
     return fit_linear_regression(engine, options_, train, validation, control);
   }
-  [[nodiscard]] std::unique_ptr<Model<double>> fit(Engine& engine, const Dataset<double>& train,
-                                                   const Dataset<double>* validation,
-                                                   RunControl& control) const override {
-    return fit_linear_regression(engine, options_, train, validation, control);
-  }
-  [[nodiscard]] std::unique_ptr<Model<float>> load(const Archive& archive,
-                                                   std::type_identity<float>) const override {
-    return LinearRegressionModel<float>::load(archive);
-  }
-  [[nodiscard]] std::unique_ptr<Model<double>> load(const Archive& archive,
-                                                    std::type_identity<double>) const override {
-    return LinearRegressionModel<double>::load(archive);
+  template <Real T>
+  [[nodiscard]] std::unique_ptr<Model<T>> load_model(const Archive& archive,
+                                                     std::type_identity<T> /*type*/) const {
+    return LinearRegressionModel<T>::load(archive);
   }
 
  private:

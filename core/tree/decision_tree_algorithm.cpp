@@ -1,7 +1,7 @@
 #include <array>
 #include <limits>
 
-#include "tandem/model/algorithm.hpp"
+#include "core/model/typed_algorithm.hpp"
 #include "tandem/tree/decision_tree.hpp"
 
 namespace tandem {
@@ -9,17 +9,11 @@ namespace {
 
 constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
 
-class DecisionTreeAlgorithm final : public Algorithm {
+class DecisionTreeAlgorithm final : public TypedAlgorithm<DecisionTreeAlgorithm> {
  public:
   [[nodiscard]] std::string_view name() const override { return "decision-tree"; }
   [[nodiscard]] std::string_view summary() const override {
     return "classification or regression tree with exact split search";
-  }
-  [[nodiscard]] Task task(const Dataset<float>& data) const override {
-    return decision_tree_task(data, options_);
-  }
-  [[nodiscard]] Task task(const Dataset<double>& data) const override {
-    return decision_tree_task(data, options_);
   }
   [[nodiscard]] bool accepts_missing() const override { return true; }
 
@@ -50,25 +44,21 @@ class DecisionTreeAlgorithm final : public Algorithm {
   void check_options() const override { check_decision_tree_options(options_); }
   void set_seed(std::uint64_t seed) override { options_.seed = seed; }
 
-  [[nodiscard]] std::unique_ptr<Model<float>> fit(Engine& engine, const Dataset<float>& train,
-                                                  const Dataset<float>* /*validation*/,
-                                                  RunControl& control) const override {
-    return std::make_unique<DecisionTreeModel<float>>(
+  template <Real T>
+  [[nodiscard]] Task task_of(const Dataset<T>& data) const {
+    return decision_tree_task(data, options_);
+  }
+  template <Real T>
+  [[nodiscard]] std::unique_ptr<Model<T>> fit_model(Engine& engine, const Dataset<T>& train,
+                                                    const Dataset<T>* /*validation*/,
+                                                    RunControl& control) const {
+    return std::make_unique<DecisionTreeModel<T>>(
         fit_decision_tree(engine, train, options_, control));
   }
-  [[nodiscard]] std::unique_ptr<Model<double>> fit(Engine& engine, const Dataset<double>& train,
-                                                   const Dataset<double>* /*validation*/,
-                                                   RunControl& control) const override {
-    return std::make_unique<DecisionTreeModel<double>>(
-        fit_decision_tree(engine, train, options_, control));
-  }
-  [[nodiscard]] std::unique_ptr<Model<float>> load(const Archive& archive,
-                                                   std::type_identity<float>) const override {
-    return std::make_unique<DecisionTreeModel<float>>(DecisionTreeModel<float>::load(archive));
-  }
-  [[nodiscard]] std::unique_ptr<Model<double>> load(const Archive& archive,
-                                                    std::type_identity<double>) const override {
-    return std::make_unique<DecisionTreeModel<double>>(DecisionTreeModel<double>::load(archive));
+  template <Real T>
+  [[nodiscard]] std::unique_ptr<Model<T>> load_model(const Archive& archive,
+                                                     std::type_identity<T> /*type*/) const {
+    return std::make_unique<DecisionTreeModel<T>>(DecisionTreeModel<T>::load(archive));
   }
 
  private:

@@ -15,7 +15,7 @@ run("${CMAKE_COMMAND}" --install "${build_dir}" --prefix "${scratch_dir}/prefix"
 run("${CMAKE_COMMAND}" -S "${source_dir}" -B "${scratch_dir}/build" -G "${generator}"
     "-DCMAKE_PREFIX_PATH=${scratch_dir}/prefix" -DCMAKE_BUILD_TYPE=Release)
 run("${CMAKE_COMMAND}" --build "${scratch_dir}/build")
-run("${scratch_dir}/build/consumer")
+run("${scratch_dir}/build/consumer" "${source_dir}/../../data/iris.csv")
 # The installed program finds its library without help from the environment.
 run("${CMAKE_COMMAND}" -E env --unset=LD_LIBRARY_PATH "${scratch_dir}/prefix/bin/tandem" --version)
 file(REMOVE_RECURSE "${scratch_dir}")

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "core/enum_names.hpp"
 #include "core/metrics/row_sums.hpp"
 #include "core/parallel.hpp"
 #include "tandem/core/error.hpp"
@@ -19,42 +20,20 @@ namespace {
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-template <class Enum, std::size_t N>
-using Names = std::array<std::pair<Enum, std::string_view>, N>;
-
-constexpr Names<Scale, 3> scale_names{
+constexpr EnumNames<Scale, 3> scale_names{
     {{Scale::none, "none"}, {Scale::standard, "standard"}, {Scale::minmax, "minmax"}}};
-constexpr Names<Impute, 5> impute_names{{{Impute::none, "none"},
-                                         {Impute::mean, "mean"},
-                                         {Impute::median, "median"},
-                                         {Impute::most_frequent, "most-frequent"},
-                                         {Impute::constant, "constant"}}};
-constexpr Names<Encode, 3> encode_names{
+constexpr EnumNames<Impute, 5> impute_names{{{Impute::none, "none"},
+                                             {Impute::mean, "mean"},
+                                             {Impute::median, "median"},
+                                             {Impute::most_frequent, "most-frequent"},
+                                             {Impute::constant, "constant"}}};
+constexpr EnumNames<Encode, 3> encode_names{
     {{Encode::one_hot, "one-hot"}, {Encode::ordinal, "ordinal"}, {Encode::none, "none"}}};
-constexpr Names<Outliers, 3> outlier_names{
+constexpr EnumNames<Outliers, 3> outlier_names{
     {{Outliers::none, "none"}, {Outliers::zscore, "zscore"}, {Outliers::iqr, "iqr"}}};
-constexpr Names<OutlierAction, 3> action_names{{{OutlierAction::report, "report"},
-                                                {OutlierAction::drop, "drop"},
-                                                {OutlierAction::clip, "clip"}}};
-
-template <class Enum, std::size_t N>
-std::string_view name_of(const Names<Enum, N>& names, Enum value) noexcept {
-  for (const auto& [candidate, name] : names) {
-    if (candidate == value) return name;
-  }
-  return "unknown";
-}
-
-template <class Enum, std::size_t N>
-Enum parse(const Names<Enum, N>& names, std::string_view what, std::string_view text) {
-  std::string accepted;
-  for (const auto& [candidate, name] : names) {
-    if (name == text) return candidate;
-    accepted += (accepted.empty() ? "" : ", ") + std::string(name);
-  }
-  throw InputError("unknown " + std::string(what) + " '" + std::string(text) +
-                   "': expected one of " + accepted);
-}
+constexpr EnumNames<OutlierAction, 3> action_names{{{OutlierAction::report, "report"},
+                                                    {OutlierAction::drop, "drop"},
+                                                    {OutlierAction::clip, "clip"}}};
 
 double threshold_of(const PreprocessOptions& options) {
   if (options.outlier_threshold > 0) return options.outlier_threshold;
@@ -211,14 +190,14 @@ std::string_view to_string(Encode value) noexcept { return name_of(encode_names,
 std::string_view to_string(Outliers value) noexcept { return name_of(outlier_names, value); }
 std::string_view to_string(OutlierAction value) noexcept { return name_of(action_names, value); }
 
-Scale parse_scale(std::string_view text) { return parse(scale_names, "scale", text); }
-Impute parse_impute(std::string_view text) { return parse(impute_names, "imputation", text); }
-Encode parse_encode(std::string_view text) { return parse(encode_names, "encoding", text); }
+Scale parse_scale(std::string_view text) { return parse_name(scale_names, "scale", text); }
+Impute parse_impute(std::string_view text) { return parse_name(impute_names, "imputation", text); }
+Encode parse_encode(std::string_view text) { return parse_name(encode_names, "encoding", text); }
 Outliers parse_outliers(std::string_view text) {
-  return parse(outlier_names, "outlier rule", text);
+  return parse_name(outlier_names, "outlier rule", text);
 }
 OutlierAction parse_outlier_action(std::string_view text) {
-  return parse(action_names, "outlier action", text);
+  return parse_name(action_names, "outlier action", text);
 }
 
 template <Real T>

@@ -1,6 +1,7 @@
 // How a k-means model is kept, and what `tandem inspect` shows of it.
 #include <cmath>
 #include <iomanip>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -46,7 +47,7 @@ std::unique_ptr<KMeansModel<T>> KMeansModel<T>::load(const Archive& archive) {
   }
   model->inertia = archive.get_double("inertia");
   if (!(model->inertia >= 0)) archive.fail("inertia", "is not a number, 0 or more");
-  model->start = archive.get_int("start", 0, std::numeric_limits<std::int64_t>::max());
+  model->start = archive.get_int("start", 0, std::numeric_limits<std::int64_t>::max() - 1);
   model->log = TrainingLog::load(archive);
   return model;
 }

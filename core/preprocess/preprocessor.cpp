@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
@@ -107,10 +108,12 @@ double most_frequent(std::vector<T>& values) {
 struct Range {
   double low = infinity;
   double high = -infinity;
+  Index missing = 0;
   [[nodiscard]] bool constant() const { return !(low < high); }
 };
 
-// Least and greatest present value per column; an infinite one is an error.
+// Least and greatest present value and number of missing ones per column; an infinite one is an
+// error.
 template <Real T>
 std::vector<Range> ranges(const Dataset<T>& data, int threads) {
   const Index blocks = pieces(data.rows(), sum_block);
@@ -120,18 +123,20 @@ std::vector<Range> ranges(const Dataset<T>& data, int threads) {
   parallel_for(threads, static_cast<Index>(partial.size()), [&](Index p) {
     std::vector<T> low(width, std::numeric_limits<T>::infinity());
     std::vector<T> high(width, -std::numeric_limits<T>::infinity());
+    std::vector<std::int32_t> missing(width, 0);  // of at most group · sum_block rows
     const Piece rows = piece_of(data.rows(), group * sum_block, p);
     for (Index i = rows.begin; i < rows.end; ++i) {
       const T* row = data.features.data() + i * data.cols();
       for (std::size_t j = 0; j < width; ++j) {
         low[j] = row[j] < low[j] ? row[j] : low[j];
         high[j] = row[j] > high[j] ? row[j] : high[j];
+        missing[j] += row[j] != row[j] ? 1 : 0;
       }
     }
     auto& out = partial[static_cast<std::size_t>(p)];
     out.resize(width);
     for (std::size_t j = 0; j < width; ++j) {
-      out[j] = {static_cast<double>(low[j]), static_cast<double>(high[j])};
+      out[j] = {static_cast<double>(low[j]), static_cast<double>(high[j]), missing[j]};
     }
   });
   std::vector<Range> all(width);
@@ -140,6 +145,7 @@ std::vector<Range> ranges(const Dataset<T>& data, int threads) {
     for (std::size_t j = 0; j < width; ++j) {
       all[j].low = std::min(all[j].low, part[j].low);
       all[j].high = std::max(all[j].high, part[j].high);
+      all[j].missing += part[j].missing;
     }
   }
   // A column of nothing but missing values keeps the empty range; one of nothing but +infinity (or
@@ -264,8 +270,11 @@ Preprocessor<T> Preprocessor<T>::fit(const Dataset<T>& train, const PreprocessOp
     return static_cast<double>(data->features.data()[i * cols + j]);
   };
   const auto count_present = [&] {
-    return column_sums(team, data->rows(), cols,
-                       [&](Index i, Index j) { return std::isnan(value_at(i, j)) ? 0.0 : 1.0; });
+    std::vector<double> count(width);
+    for (std::size_t j = 0; j < width; ++j) {
+      count[j] = static_cast<double>(data->rows() - range[j].missing);
+    }
+    return count;
   };
   std::vector<double> present = count_present();
   for (std::size_t j = 0; j < width; ++j) {

@@ -1,10 +1,9 @@
 #include "core/host_engine.hpp"
 
-#include <sys/mman.h>
-
 #include <cstdlib>
 #include <cstring>
 
+#include "core/memory.hpp"
 #include "cpu/simd.hpp"
 #include "tandem/core/error.hpp"
 
@@ -29,8 +28,7 @@ void* HostEngine::allocate(std::size_t bytes) {
   if (memory == nullptr) {
     throw SystemError("out of memory: " + std::to_string(bytes) + " bytes asked for");
   }
-  // Where the system only offers huge pages on request; a refusal changes nothing but speed.
-  if (alignment > 64) (void)madvise(memory, rounded, MADV_HUGEPAGE);
+  if (alignment > 64) advise_huge_pages(memory, rounded);
   return memory;
 }
 

@@ -1,10 +1,12 @@
 #include "core/memory.hpp"
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <fstream>
 #include <limits>
@@ -104,6 +106,14 @@ Index left_in_address_space() {
 
 Index available_memory() {
   return std::min({left_on_machine(), left_in_control_groups(), left_in_address_space()});
+}
+
+void advise_huge_pages(void* memory, std::size_t bytes) noexcept {
+  constexpr std::uintptr_t page = std::uintptr_t{2} << 20;
+  const auto begin = reinterpret_cast<std::uintptr_t>(memory);
+  const std::uintptr_t first = (begin + page - 1) / page * page;
+  const std::uintptr_t last = (begin + bytes) / page * page;
+  if (first < last) (void)madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
 }
 
 std::string readable_size(Index bytes) {

@@ -342,6 +342,8 @@ Table<T> read_npy_table(ByteSource& source, Index size, const std::string& name,
   // Where a column stands that is reached in Fortran order, for more than two axes.
   std::vector<Index> place;
   const bool transposed = header.fortran && header.shape.size() > 1;
+  table.values.reserve(static_cast<std::size_t>(count));
+  advise_huge_pages(table.values.data(), table.values.capacity() * sizeof(T));
   if (transposed) {
     table.values.resize(static_cast<std::size_t>(count));
     place.resize(static_cast<std::size_t>(table.cols));
@@ -354,8 +356,6 @@ Table<T> read_npy_table(ByteSource& source, Index size, const std::string& name,
       }
       place[static_cast<std::size_t>(c)] = at;
     }
-  } else {
-    table.values.reserve(static_cast<std::size_t>(count));
   }
   Index row = 0;
   Index col = 0;

@@ -201,6 +201,7 @@ class Lloyd {
         weights_(weights),
         control_(control),
         steps_(make_steps<KMeansSteps, T>(engine)) {
+    steps_->expect_centres(options.clusters);
     const KMeansColumns columns = steps_->measure(x, weights);
     for (const double mean : columns.mean) {
       if (!std::isfinite(mean)) require_finite_values(x);
@@ -433,6 +434,7 @@ template <Real T>
 std::unique_ptr<KMeansSteps<T>> label_rows(Engine& engine, const KMeansModel<T>& model,
                                            MatrixView<const T> x, const Buffer<T>& centres) {
   auto steps = make_steps<KMeansSteps, T>(engine);
+  steps->expect_centres(model.centres.rows());
   for (const double mean : steps->measure(x, {}).mean) {
     if (!std::isfinite(mean)) require_finite_values(x);
   }

@@ -86,7 +86,6 @@ class KMeansAlgorithm final : public TypedAlgorithm<KMeansAlgorithm> {
       }
       options.centres = std::move(file.features);
     }
-    require_finite(train, false);
     return std::make_unique<KMeansModel<T>>(fit_kmeans<T>(
         engine, train.features.view(), options, std::span<const T>(train.weights), control));
   }

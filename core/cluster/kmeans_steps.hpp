@@ -58,7 +58,8 @@ struct KMeansFarthest {
 // rows and the sum S of the rows, so that only data of size k × d or scalars pass the interface
 // inside a loop. Rows of weight 0 are labelled but count for nothing.
 //
-// Order of calls: measure, load, then begin(k) for each start, then the others.
+// Order of calls: expect_centres or not, measure, load, then begin(k) for each start, then the
+// others.
 template <Real T>
 class KMeansSteps {
  public:
@@ -72,6 +73,8 @@ class KMeansSteps {
   // are exact. Each mean is a long_sum of w·double(x), the product rounded, over Σ w.
   [[nodiscard]] virtual KMeansColumns measure(MatrixView<const T> x,
                                               std::span<const double> weights) = 0;
+  // Says that the starts will have k centres; an engine may choose its layout by it.
+  virtual void expect_centres(Index /*k*/) {}
   // The one upload. Requires: what measure() was given, and finite values; origin has d entries. x
   // must stay until the object's end: an engine in host memory may read it again.
   // Each square sum is a long_sum of w·(x'·x') in double.

@@ -1,10 +1,11 @@
 // k-means on the CPU, exact.
 //
-// Layout. Rows are moved by the origin and packed once, by load(), into panels of 32 rows, feature
-// by feature: packed[panel][feature][row in panel], so that a vector holds one feature of
-// consecutive rows. Scores and labels are then vertical: no sum across a vector, and the argmin is
-// a compare and two selects per centre and vector. 32 is also sum_lanes, so the lane of a row in a
-// long sum is its place in the panel.
+// Layout. Rows are moved by the origin and packed into panels of 32 rows, feature by feature:
+// panel[feature][row in panel], so that a vector holds one feature of consecutive rows. Scores and
+// labels are then vertical: no sum across a vector, and the argmin is a compare and two selects per
+// centre and vector. 32 is also sum_lanes, so the lane of a row in a long sum is its place in the
+// panel. With few centres all panels are kept; with many, packing is little beside scoring, and a
+// panel is packed in the cache each time it is scored, so that there is no second copy of the rows.
 //
 // Assign. Centres are packed as tiles of 12: tile[feature][12], holding −2c'. Two vectors of rows
 // times 12 centres fill 24 of the 32 AVX-512 registers (2 × 6 of the 16 of AVX2), each a chain of
@@ -15,12 +16,17 @@
 // and taken from the one before. Integers commute, so that the sums are those of a computation from
 // the start, for any number of threads.
 //
-// Rows that cannot change. With many centres, each row keeps a lower bound, its slack, on how much
-// nearer its centre is than any other, after Hamerly, "Making k-means even faster", SDM 2010. When
-// the centres move, the slack falls by what they moved at most; while it is positive the scores
-// need not be computed. The bound allows for the rounding of the scores (slack_of), so that the
-// labels are bit for bit those of computing all scores. The rows left over are gathered into full
-// panels.
+// Rows that cannot change. With many centres, each row keeps two bounds after Hamerly, "Making
+// k-means even faster", SDM 2010: on the distance to its centre from above, and on that to any
+// other from below. They move by what the centres move at most; as long as they do not meet, the
+// scores need not be computed. The bounds allow for the rounding of the scores (RowBounds), so that
+// the labels are bit for bit those of computing all scores. The rows left over are gathered into
+// full panels.
+//
+// Hot centres. Soon a few centres move much farther than the others, and the bound from below falls
+// by the longest move. So the centres that moved most are scored first, and the bound falls by the
+// moves of the rest alone; few rows are then left whose label might change. How many to score first
+// is estimated from a sample of the rows.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/cluster/kmeans.cpp"
@@ -50,31 +56,45 @@ inline constexpr Index tile_centres = 12;
 // Rows of the fixed-point sums, and the scales, are padded to whole vectors of doubles.
 inline constexpr Index sum_padding = 8;
 // With fewer centres, scoring a row costs no more than finding out whether it must be.
-inline constexpr Index least_centres_for_slack = 40;
+inline constexpr Index least_centres_for_bounds = 40;
+
+// Centres as score_tile() reads them.
+template <class T>
+struct Tiles {
+  const T* values;   // [tiles][features][tile_centres]: −2c', 0 past the last centre
+  const T* squares;  // [tiles][tile_centres]: ‖c'‖², +∞ past the last centre
+  Index centres;
+};
 
 // Everything that one worker of assign() reads and writes. The pointers outlive the call.
 template <class T>
 struct AssignArgs {
-  const T* packed;  // [panels][features][panel_rows]
+  const T* packed;  // [panels][features][panel_rows], or null where rows are not kept packed
+  const T* x;       // the rows as they came, x_stride apart
+  Index x_stride;
+  const T* origin;
   Index rows;
   Index features;
-  Index centres;
-  const T* tiles;         // [tiles][features][tile_centres]: −2c', 0 past the last centre
-  const T* squares;       // [tiles][tile_centres]: ‖c'‖², +∞ past the last centre
+  Tiles<T> all;
   std::int32_t* labels;   // [panels · panel_rows]
   const double* weights;  // [panels · panel_rows], or null for weights of 1
   const double* scales;   // [padded features]: 2^exponent of the fixed-point sums
   double weight_scale;
   Index stride;  // padded features
-  // Null where slack is not kept.
-  T* slack;              // [panels · panel_rows]
+  // The bounds of rows; null where they are not kept.
+  T* own;                // [panels · panel_rows]: at least the distance to the row's centre
+  T* rest;               // [panels · panel_rows]: at most that to any other, less a margin
   const T* row_squares;  // [panels · panel_rows]: ‖x'‖²
-  const T* slack_loss;   // [1 + centres]: what a row of that centre loses; first of no centre
   T reach;               // at least ‖c'‖ of all centres
-  const T* x;            // the rows as they came, x_stride apart
-  Index x_stride;
-  const T* origin;
-  T score_error;  // γ: a score is off by at most γ (‖x'‖ + reach)²
+  T score_error;         // γ: a score is off by at most γ (‖x'‖ + reach)²
+  // By label, that of no centre first: what the moves of centres since the assign before add to
+  // `own`, and take from `rest`: by any centre's move, and by those of the centres outside `hot`.
+  const T* own_gain;   // [1 + centres]
+  const T* rest_loss;  // [1 + centres]
+  const T* cold_loss;  // [1 + centres]
+  // The centres that moved most, which are scored before all are. May be none.
+  Tiles<T> hot;
+  const std::int32_t* hot_centres;  // [hot.centres]
 };
 // Of one worker: what its rows add.
 struct AssignDelta {
@@ -91,6 +111,15 @@ HWY_BEFORE_NAMESPACE();
 namespace tandem::cpu::HWY_NAMESPACE {
 namespace {
 
+// Memory that will be read next: scoring fetches it into the cache as it goes along.
+struct Ahead {
+  const char* from = nullptr;
+  Index bytes = 0;
+
+  Ahead() = default;
+  Ahead(const void* memory, Index size) : from(static_cast<const char*>(memory)), bytes(size) {}
+};
+
 // Two vectors of rows against `C` centres of a tile; keeps the least score and its centre, and with
 // `second` not null the least score but one.
 template <int C, bool with_second, class D, class T = hn::TFromD<D>,
@@ -98,7 +127,8 @@ template <int C, bool with_second, class D, class T = hn::TFromD<D>,
 HWY_INLINE void score_tile(D d, const T* HWY_RESTRICT panel, Index features,
                            const T* HWY_RESTRICT tile, const T* HWY_RESTRICT squares,
                            Index first_centre, T* HWY_RESTRICT best,
-                           hn::TFromD<DI>* HWY_RESTRICT nearest, T* HWY_RESTRICT second) {
+                           hn::TFromD<DI>* HWY_RESTRICT nearest, T* HWY_RESTRICT second,
+                           const char*& ahead, Index ahead_step) {
   using V = hn::Vec<D>;
   const DI di;
   const size_t lanes = hn::Lanes(d);
@@ -108,6 +138,8 @@ HWY_INLINE void score_tile(D d, const T* HWY_RESTRICT panel, Index features,
   for (int c = 0; c < C; ++c) score0[c] = score1[c] = hn::Set(d, squares[c]);
 #pragma GCC unroll 1
   for (Index j = 0; j < features; ++j) {
+    __builtin_prefetch(ahead);
+    ahead += ahead_step;
     const V x0 = hn::Load(d, panel + j * panel_rows);
     const V x1 = hn::Load(d, panel + j * panel_rows + lanes);
 #pragma GCC unroll 16
@@ -159,10 +191,10 @@ struct PanelScores {
   alignas(64) T second[panel_rows];
 };
 
-// The nearest centre of each of the panel's rows.
+// The nearest of the centres to each of the panel's rows.
 template <bool with_second, class T>
-HWY_INLINE void nearest_centres(const AssignArgs<T>& args, const T* HWY_RESTRICT panel,
-                                PanelScores<T>& scores) {
+HWY_INLINE void nearest_centres(const Tiles<T>& tiles, Index features, const T* HWY_RESTRICT panel,
+                                const Ahead& ahead, PanelScores<T>& scores) {
   const hn::CappedTag<T, panel_rows / 2> d;
   const hn::RebindToSigned<decltype(d)> di;
   using TI = hn::TFromD<decltype(di)>;
@@ -171,16 +203,20 @@ HWY_INLINE void nearest_centres(const AssignArgs<T>& args, const T* HWY_RESTRICT
   std::fill_n(scores.best, panel_rows, std::numeric_limits<T>::infinity());
   std::fill_n(scores.second, panel_rows, std::numeric_limits<T>::infinity());
   std::fill_n(nearest, panel_rows, TI{0});
-  for (Index first = 0; first < args.centres; first += tile_centres) {
-    const T* tile = args.tiles + first * args.features;
-    const T* squares = args.squares + first;
-    const Index left = args.centres - first;
+  const Index calls = pieces(tiles.centres, tile_centres) * (panel_rows / vectors) *
+                      (HWY_TARGET <= HWY_AVX3 ? 1 : 2);
+  const char* fetched = ahead.from;
+  const Index ahead_step = pieces(ahead.bytes, calls * features);
+  for (Index first = 0; first < tiles.centres; first += tile_centres) {
+    const T* tile = tiles.values + first * features;
+    const T* squares = tiles.squares + first;
+    const Index left = tiles.centres - first;
     for (Index r = 0; r < panel_rows; r += vectors) {
       const auto score = [&]<int count>(std::integral_constant<int, count>, Index skip) HWY_ATTR
           __attribute__((always_inline)) {
-        score_tile<count, with_second>(d, panel + r, args.features, tile + skip, squares + skip,
+        score_tile<count, with_second>(d, panel + r, features, tile + skip, squares + skip,
                                        first + skip, scores.best + r, nearest + r,
-                                       scores.second + r);
+                                       scores.second + r, fetched, ahead_step);
       };
 #if HWY_TARGET <= HWY_AVX3
       if (left > 8) {
@@ -204,55 +240,149 @@ HWY_INLINE void nearest_centres(const AssignArgs<T>& args, const T* HWY_RESTRICT
   for (Index r = 0; r < panel_rows; ++r) scores.labels[r] = static_cast<std::int32_t>(nearest[r]);
 }
 
-// The slack of a panel's rows from their two least scores. With q = ‖x'‖², m = ‖x'‖ + reach and
+// The bounds of a panel's rows from their two least scores. With q = ‖x'‖², m = ‖x'‖ + reach and
 // computed scores off by at most e = γm², the row's centre is at distance sqrt(best + q + e) at
-// most and the others at sqrt(second + q − e) at least; call the difference s. As long as the
-// difference s' of two distances, s less the moves since, has s'² > 2e, the computed scores keep
-// their order, since d² − d'² >= (d − d')². So the slack is s − sqrt(2e). γ has room for the
-// roundings here under the roots; 8um covers those of the roots and after.
+// most and the others at sqrt(second + q − e) at least. As long as the difference s of two
+// distances has s² > 2e, the computed scores keep their order, since d² − d'² >= (d − d')²: that
+// sqrt(2e) is the margin of `rest`. γ has room for the roundings here under the roots; 8um covers
+// those of the roots and after.
 template <class T>
-HWY_INLINE void slack_of(const AssignArgs<T>& args, const PanelScores<T>& scores,
-                         const T* HWY_RESTRICT row_squares, T* HWY_RESTRICT slack) {
+struct RowBounds {
+  explicit RowBounds(const AssignArgs<T>& args)
+      : error(args.score_error),
+        reach(args.reach),
+        margin(std::sqrt(2 * args.score_error) + 4 * std::numeric_limits<T>::epsilon()) {}
+
+  template <class D, class V = hn::Vec<D>>
+  HWY_INLINE void from_scores(D d, V q, V best, V second, V& own, V& rest) const {
+    const V m = hn::Add(hn::Sqrt(q), hn::Set(d, reach));
+    const V e = hn::Mul(hn::Set(d, error), hn::Mul(m, m));
+    own = hn::Sqrt(hn::Max(hn::Add(hn::Add(best, q), e), hn::Zero(d)));
+    rest = hn::Sub(hn::Sqrt(hn::Max(hn::Sub(hn::Add(second, q), e), hn::Zero(d))),
+                   hn::Mul(hn::Set(d, margin), m));
+  }
+
+  T error;
+  T reach;
+  T margin;
+};
+
+template <class T>
+HWY_INLINE void bounds_of(const AssignArgs<T>& args, const PanelScores<T>& scores,
+                          const T* HWY_RESTRICT row_squares, T* HWY_RESTRICT own,
+                          T* HWY_RESTRICT rest) {
   const hn::CappedTag<T, panel_rows> d;
-  const auto zero = hn::Zero(d);
-  const auto error = hn::Set(d, args.score_error);
-  const auto reach = hn::Set(d, args.reach);
-  const T u8 = 4 * std::numeric_limits<T>::epsilon();
-  const auto margin = hn::Set(d, std::sqrt(2 * args.score_error) + u8);
+  const RowBounds<T> bounds(args);
   for (Index r = 0; r < panel_rows; r += static_cast<Index>(hn::Lanes(d))) {
-    const auto q = hn::Load(d, row_squares + r);
-    const auto m = hn::Add(hn::Sqrt(q), reach);
-    const auto e = hn::Mul(error, hn::Mul(m, m));
-    const auto others = hn::Sub(hn::Add(hn::Load(d, scores.second + r), q), e);
-    const auto own = hn::Add(hn::Add(hn::Load(d, scores.best + r), q), e);
-    const auto s = hn::Sub(hn::Sqrt(hn::Max(others, zero)), hn::Sqrt(hn::Max(own, zero)));
-    hn::Store(hn::Sub(s, hn::Mul(margin, m)), d, slack + r);
+    auto u = hn::Zero(d);
+    auto l = hn::Zero(d);
+    bounds.from_scores(d, hn::Load(d, row_squares + r), hn::Load(d, scores.best + r),
+                       hn::Load(d, scores.second + r), u, l);
+    hn::Store(u, d, own + r);
+    hn::Store(l, d, rest + r);
   }
 }
 
-// Takes from the slack of a panel's rows what their centres' moves cost, and returns the rows that
-// have none left. Multiplying by 1 − 4u keeps it a lower bound in spite of two roundings.
+// Bit r + i for each lane i that the mask holds.
+template <class D, class M>
+HWY_INLINE std::uint64_t bits_of_mask(D d, M mask, Index r) {
+  std::uint8_t bytes[8] = {};
+  (void)hn::StoreMaskBits(d, mask, bytes);
+  std::uint64_t bits = 0;
+  for (Index b = 0; b * 8 < static_cast<Index>(hn::Lanes(d)); ++b) {
+    bits |= static_cast<std::uint64_t>(bytes[b]) << (r + 8 * b);
+  }
+  return bits;
+}
+
+// Moves the bounds of a panel's rows by the centres' moves, and returns the rows whose label might
+// change. Where there are hot centres, `rest` of those rows takes no account of these. The factors
+// keep the bounds what they are in spite of two roundings; a negative `rest` stays one, and that is
+// all that counts of it.
 template <class T>
-HWY_INLINE std::uint64_t lose_slack(const AssignArgs<T>& args, Index panel) {
+HWY_INLINE std::uint64_t move_bounds(const AssignArgs<T>& args, Index panel) {
   const hn::CappedTag<T, panel_rows> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   const std::int32_t* HWY_RESTRICT labels = args.labels + panel * panel_rows;
-  T* HWY_RESTRICT slack = args.slack + panel * panel_rows;
+  T* HWY_RESTRICT own = args.own + panel * panel_rows;
+  T* HWY_RESTRICT rest = args.rest + panel * panel_rows;
+  alignas(64) T gain[panel_rows];
   alignas(64) T loss[panel_rows];
-  for (Index r = 0; r < panel_rows; ++r) loss[r] = args.slack_loss[labels[r] + 1];
-  const auto keep = hn::Set(d, T{1} - 2 * std::numeric_limits<T>::epsilon());
+  alignas(64) T cold[panel_rows];
+  for (Index r = 0; r < panel_rows; ++r) {
+    gain[r] = args.own_gain[labels[r] + 1];
+    loss[r] = args.rest_loss[labels[r] + 1];
+    cold[r] = args.cold_loss[labels[r] + 1];
+  }
+  const auto up = hn::Set(d, T{1} + 2 * std::numeric_limits<T>::epsilon());
+  const auto down = hn::Set(d, T{1} - 2 * std::numeric_limits<T>::epsilon());
   std::uint64_t active = 0;
   for (Index r = 0; r < panel_rows; r += lanes) {
-    const auto left = hn::Mul(hn::Sub(hn::Load(d, slack + r), hn::Load(d, loss + r)), keep);
-    hn::Store(left, d, slack + r);
-    std::uint8_t bits[8] = {};
-    (void)hn::StoreMaskBits(d, hn::Le(left, hn::Zero(d)), bits);
-    for (Index b = 0; b * 8 < lanes; ++b) {
-      active |= static_cast<std::uint64_t>(bits[b]) << (r + 8 * b);
-    }
+    const auto u = hn::Mul(hn::Add(hn::Load(d, own + r), hn::Load(d, gain + r)), up);
+    const auto before = hn::Load(d, rest + r);
+    const auto l = hn::Mul(hn::Sub(before, hn::Load(d, loss + r)), down);
+    const auto l_cold = hn::Mul(hn::Sub(before, hn::Load(d, cold + r)), down);
+    const auto safe = hn::Lt(u, l);
+    hn::Store(u, d, own + r);
+    hn::Store(hn::IfThenElse(safe, l, l_cold), d, rest + r);
+    active |= bits_of_mask(d, hn::Not(safe), r);
   }
   return active;
 }
+
+// Of the rows `active` of a panel, those whose label might still change when the hot centres have
+// been scored; settles the bounds of the others.
+template <class T>
+HWY_INLINE std::uint64_t score_hot(const AssignArgs<T>& args, Index p, const T* HWY_RESTRICT panel,
+                                   std::uint64_t active, const Ahead& ahead) {
+  const hn::CappedTag<T, panel_rows> d;
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  const Index first = p * panel_rows;
+  PanelScores<T> scores;
+  nearest_centres<true>(args.hot, args.features, panel, ahead, scores);
+  const RowBounds<T> bounds(args);
+  alignas(64) T own[panel_rows];
+  alignas(64) T rest[panel_rows];
+  alignas(64) T is_own[panel_rows];  // 1 where the nearest of the hot centres is the row's own
+  for (Index r = 0; r < panel_rows; ++r) {
+    const std::int32_t label = args.labels[first + r];
+    is_own[r] = args.hot_centres[scores.labels[r]] == label ? T{1} : T{0};
+  }
+  std::uint64_t safe = 0;
+  for (Index r = 0; r < panel_rows; r += lanes) {
+    const auto mine = hn::Gt(hn::Load(d, is_own + r), hn::Zero(d));
+    const auto best = hn::Load(d, scores.best + r);
+    auto u = hn::Zero(d);
+    auto l = hn::Zero(d);
+    bounds.from_scores(d, hn::Load(d, args.row_squares + first + r), best,
+                       hn::IfThenElse(mine, hn::Load(d, scores.second + r), best), u, l);
+    u = hn::IfThenElse(mine, u, hn::Load(d, args.own + first + r));
+    l = hn::Min(l, hn::Load(d, args.rest + first + r));
+    hn::Store(u, d, own + r);
+    hn::Store(l, d, rest + r);
+    safe |= bits_of_mask(d, hn::Lt(u, l), r);
+  }
+  for (std::uint64_t rows = active & safe; rows != 0; rows &= rows - 1) {
+    const Index r = __builtin_ctzll(rows);
+    args.own[first + r] = own[r];
+    args.rest[first + r] = rest[r];
+  }
+  return active & ~safe;
+}
+
+#if HWY_TARGET != HWY_SCALAR
+// 16 bytes from place `at` of each of the rows that are 16 / sizeof(T) apart in x, as many as fill
+// a vector.
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> load_blocks(D d, const T* const* x, Index at) {
+  if constexpr (hn::MaxLanes(D()) * sizeof(T) <= 16) {
+    return hn::LoadU(d, x[0] + at);
+  } else {
+    const hn::Half<D> half;
+    return hn::Combine(d, load_blocks(half, x + hn::MaxLanes(half), at), load_blocks(half, x, at));
+  }
+}
+#endif
 
 // out[feature][panel_rows] = x − origin for `rows` <= panel_rows rows of x, each anywhere in
 // memory; 0 past the end.
@@ -261,30 +391,38 @@ HWY_INLINE void transpose_rows(const T* const* x, Index rows, Index features,
                                const T* HWY_RESTRICT origin, T* HWY_RESTRICT out) {
   Index first = 0;
 #if HWY_TARGET != HWY_SCALAR
-  // Squares of 4 × 4 floats or 2 × 2 doubles.
+  // Squares of 4 × 4 floats or 2 × 2 doubles, one in each 16 bytes of the vectors.
   constexpr Index side = 16 / sizeof(T);
-  const hn::FixedTag<T, side> d;
+  const hn::CappedTag<T, panel_rows / 2> d;
+  constexpr Index lanes = static_cast<Index>(hn::MaxLanes(d));
   if (rows == panel_rows) {
-    for (; first + side <= features; first += side) {
-      const auto moved = hn::LoadU(d, origin + first);
-      for (Index r = 0; r < panel_rows; r += side) {
+    const Index whole = features / side * side;
+    for (Index r = 0; r < panel_rows; r += lanes) {
+      for (first = 0; first < whole; first += side) {
         T* to = out + first * panel_rows + r;
-        const auto row0 = hn::Sub(hn::LoadU(d, x[r] + first), moved);
-        const auto row1 = hn::Sub(hn::LoadU(d, x[r + 1] + first), moved);
+        const auto moved = hn::LoadDup128(d, origin + first);
+        const auto row0 = hn::Sub(load_blocks(d, x + r, first), moved);
+        const auto row1 = hn::Sub(load_blocks(d, x + r + 1, first), moved);
         const auto low01 = hn::InterleaveLower(d, row0, row1);
         const auto high01 = hn::InterleaveUpper(d, row0, row1);
         if constexpr (side == 2) {
           hn::Store(low01, d, to);
           hn::Store(high01, d, to + panel_rows);
         } else {
-          const auto row2 = hn::Sub(hn::LoadU(d, x[r + 2] + first), moved);
-          const auto row3 = hn::Sub(hn::LoadU(d, x[r + 3] + first), moved);
-          const auto low23 = hn::InterleaveLower(d, row2, row3);
-          const auto high23 = hn::InterleaveUpper(d, row2, row3);
-          hn::Store(hn::ConcatLowerLower(d, low23, low01), d, to);
-          hn::Store(hn::ConcatUpperUpper(d, low23, low01), d, to + panel_rows);
-          hn::Store(hn::ConcatLowerLower(d, high23, high01), d, to + 2 * panel_rows);
-          hn::Store(hn::ConcatUpperUpper(d, high23, high01), d, to + 3 * panel_rows);
+          const hn::Repartition<double, decltype(d)> pairs;
+          const auto row2 = hn::Sub(load_blocks(d, x + r + 2, first), moved);
+          const auto row3 = hn::Sub(load_blocks(d, x + r + 3, first), moved);
+          const auto low23 = hn::BitCast(pairs, hn::InterleaveLower(d, row2, row3));
+          const auto high23 = hn::BitCast(pairs, hn::InterleaveUpper(d, row2, row3));
+          const auto low = hn::BitCast(pairs, low01);
+          const auto high = hn::BitCast(pairs, high01);
+          const auto store = [&](Index j, auto values) HWY_ATTR {
+            hn::Store(hn::BitCast(d, values), d, to + j * panel_rows);
+          };
+          store(0, hn::InterleaveLower(pairs, low, low23));
+          store(1, hn::InterleaveUpper(pairs, low, low23));
+          store(2, hn::InterleaveLower(pairs, high, high23));
+          store(3, hn::InterleaveUpper(pairs, high, high23));
         }
       }
     }
@@ -332,6 +470,17 @@ HWY_INLINE void copy_rows(const AssignArgs<T>& args, const T* HWY_RESTRICT panel
   }
 }
 
+// The same from where the rows came.
+template <class T>
+HWY_INLINE void move_rows(const AssignArgs<T>& args, const T* const* x, std::uint64_t changed,
+                          T* HWY_RESTRICT rows) {
+  for (; changed != 0; changed &= changed - 1) {
+    const T* HWY_RESTRICT row = x[__builtin_ctzll(changed)];
+    for (Index j = 0; j < args.features; ++j) rows[j] = row[j] - args.origin[j];
+    rows += args.stride;
+  }
+}
+
 // Gives a row another label, and moves it, x', from sum to sum.
 template <class T>
 HWY_INLINE void label_row(const AssignArgs<T>& args, const T* HWY_RESTRICT moved, Index row,
@@ -354,28 +503,45 @@ HWY_INLINE void label_row(const AssignArgs<T>& args, const T* HWY_RESTRICT moved
                 from >= 0 ? delta.sums + from * args.stride : nullptr);
 }
 
-// A panel as it lies in memory, all of its rows.
-template <bool with_slack, class T>
-HWY_INLINE void assign_panel(const AssignArgs<T>& args, Index p, AssignDelta& delta, T* scratch) {
+// 32 rows of x, wherever they are, and room for them as a panel.
+template <class T>
+struct Panel {
+  std::vector<T> memory;
+  T* values;  // [features][panel_rows]
+  const T* x[panel_rows];
+
+  explicit Panel(Index features)
+      : memory(static_cast<std::size_t>((features + 1) * panel_rows), T{0}) {
+    auto address = reinterpret_cast<std::uintptr_t>(memory.data());
+    values = reinterpret_cast<T*>((address + 63) / 64 * 64);
+  }
+};
+
+// All rows of a panel: `values`, which are its rows `x` or, where rows are kept packed, all there
+// is of them.
+template <bool with_bounds, class T>
+HWY_INLINE void assign_panel(const AssignArgs<T>& args, Index p, const T* values, const T* const* x,
+                             const Ahead& ahead, AssignDelta& delta, T* scratch) {
   const hn::CappedTag<std::int32_t, panel_rows> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
-  const T* panel = args.packed + p * args.features * panel_rows;
   const Index first = p * panel_rows;
   PanelScores<T> scores;
-  nearest_centres<with_slack>(args, panel, scores);
-  if constexpr (with_slack) slack_of(args, scores, args.row_squares + first, args.slack + first);
+  nearest_centres<with_bounds>(args.all, args.features, values, ahead, scores);
+  if constexpr (with_bounds) {
+    bounds_of(args, scores, args.row_squares + first, args.own + first, args.rest + first);
+  }
   std::uint64_t changed = 0;
   for (Index r = 0; r < panel_rows; r += lanes) {
-    std::uint8_t bits[8] = {};
     const auto old = hn::Load(d, args.labels + first + r);
-    (void)hn::StoreMaskBits(d, hn::Ne(hn::Load(d, scores.labels + r), old), bits);
-    for (Index b = 0; b * 8 < lanes; ++b) {
-      changed |= static_cast<std::uint64_t>(bits[b]) << (r + 8 * b);
-    }
+    changed |= bits_of_mask(d, hn::Ne(hn::Load(d, scores.labels + r), old), r);
   }
   const Index rows_here = std::min(panel_rows, args.rows - first);
   if (rows_here < panel_rows) changed &= (std::uint64_t{1} << rows_here) - 1;
-  copy_rows(args, panel, changed, scratch);
+  if (args.packed != nullptr) {
+    copy_rows(args, values, changed, scratch);
+  } else {
+    move_rows(args, x, changed, scratch);
+  }
   for (; changed != 0; changed &= changed - 1) {
     const Index r = __builtin_ctzll(changed);
     label_row(args, scratch, first + r, scores.labels[r], delta);
@@ -385,38 +551,33 @@ HWY_INLINE void assign_panel(const AssignArgs<T>& args, Index p, AssignDelta& de
 
 // Rows of several panels, gathered into one.
 template <class T>
-struct GatheredPanel {
-  std::vector<T> memory;
-  T* panel;  // [features][panel_rows]
+struct GatheredPanel : Panel<T> {
   alignas(64) T row_squares[panel_rows] = {};
-  const T* x[panel_rows];
   Index row[panel_rows];
   Index count = 0;
 
-  explicit GatheredPanel(Index features)
-      : memory(static_cast<std::size_t>((features + 1) * panel_rows), T{0}) {
-    auto address = reinterpret_cast<std::uintptr_t>(memory.data());
-    panel = reinterpret_cast<T*>((address + 63) / 64 * 64);
-  }
+  using Panel<T>::Panel;
 };
 
 template <class T>
 HWY_INLINE void assign_gathered(const AssignArgs<T>& args, GatheredPanel<T>& gathered,
                                 AssignDelta& delta, T* scratch) {
   PanelScores<T> scores;
-  alignas(64) T slack[panel_rows];
+  alignas(64) T own[panel_rows];
+  alignas(64) T rest[panel_rows];
   // A panel that is not full repeats its first row.
   for (Index slot = gathered.count; slot < panel_rows; ++slot) gathered.x[slot] = gathered.x[0];
-  transpose_rows(gathered.x, panel_rows, args.features, args.origin, gathered.panel);
-  nearest_centres<true>(args, gathered.panel, scores);
-  slack_of(args, scores, gathered.row_squares, slack);
+  transpose_rows(gathered.x, panel_rows, args.features, args.origin, gathered.values);
+  nearest_centres<true>(args.all, args.features, gathered.values, Ahead(), scores);
+  bounds_of(args, scores, gathered.row_squares, own, rest);
   std::uint64_t changed = 0;
   for (Index slot = 0; slot < gathered.count; ++slot) {
     const Index row = gathered.row[slot];
-    args.slack[row] = slack[slot];
+    args.own[row] = own[slot];
+    args.rest[row] = rest[slot];
     if (args.labels[row] != scores.labels[slot]) changed |= std::uint64_t{1} << slot;
   }
-  copy_rows(args, gathered.panel, changed, scratch);
+  move_rows(args, gathered.x, changed, scratch);
   for (; changed != 0; changed &= changed - 1) {
     const Index slot = __builtin_ctzll(changed);
     label_row(args, scratch, gathered.row[slot], scores.labels[slot], delta);
@@ -429,22 +590,44 @@ template <class T>
 void assign_panels(const AssignArgs<T>& args, Index first_panel, Index last_panel,
                    AssignDelta& delta) {
   std::vector<T> scratch(static_cast<std::size_t>(args.stride * panel_rows), T{0});
-  if (args.slack == nullptr) {
+  Panel<T> panel(args.features);
+  if (args.own == nullptr) {
     for (Index p = first_panel; p < last_panel; ++p) {
-      assign_panel<false>(args, p, delta, scratch.data());
+      assign_panel<false>(args, p, args.packed + p * args.features * panel_rows, panel.x, Ahead(),
+                          delta, scratch.data());
     }
     return;
   }
   GatheredPanel<T> gathered(args.features);
+  // Gathering a row takes about as long as scoring it against 12 centres.
+  const auto many = [&](std::uint64_t rows, Index centres) {
+    return __builtin_popcountll(rows) * (centres + 12) >= panel_rows * centres;
+  };
   for (Index p = first_panel; p < last_panel; ++p) {
-    std::uint64_t active = lose_slack(args, p);
+    std::uint64_t active = move_bounds(args, p);
     const Index first = p * panel_rows;
     const Index rows_here = std::min(panel_rows, args.rows - first);
     if (rows_here < panel_rows) active &= (std::uint64_t{1} << rows_here) - 1;
-    // Gathering a row takes about as long as scoring it against 12 centres.
-    if (__builtin_popcountll(active) * (args.centres + 12) >= panel_rows * args.centres) {
-      assign_panel<true>(args, p, delta, scratch.data());
-      continue;
+    if (active == 0) continue;
+    const bool hot = args.hot.centres > 0;
+    if (hot || many(active, args.all.centres)) {
+      const T* values = panel.values;
+      Ahead ahead;
+      if (args.packed != nullptr) {
+        values = args.packed + p * args.features * panel_rows;
+      } else {
+        for (Index r = 0; r < rows_here; ++r) panel.x[r] = args.x + (first + r) * args.x_stride;
+        transpose_rows(panel.x, rows_here, args.features, args.origin, panel.values);
+        if (first + 2 * panel_rows <= args.rows) {
+          ahead = Ahead(panel.x[0] + panel_rows * args.x_stride,
+                        panel_rows * args.x_stride * static_cast<Index>(sizeof(T)));
+        }
+      }
+      if (hot) active = score_hot(args, p, values, active, ahead);
+      if (many(active, args.all.centres)) {
+        assign_panel<true>(args, p, values, panel.x, hot ? Ahead() : ahead, delta, scratch.data());
+        continue;
+      }
     }
     for (; active != 0; active &= active - 1) {
       const Index r = __builtin_ctzll(active);
@@ -765,6 +948,8 @@ class KMeansCpu final : public KMeansSteps<T> {
     return columns;
   }
 
+  void expect_centres(Index k) override { keeps_panels_ = k < least_centres_for_bounds; }
+
   KMeansSpread load(MatrixView<const T> x, std::span<const double> weights,
                     std::span<const T> origin) override {
     x_ = x;
@@ -773,10 +958,11 @@ class KMeansCpu final : public KMeansSteps<T> {
     stride_ = pieces(features_, sum_padding) * sum_padding;
     panels_ = pieces(rows_, panel_rows);
     origin_.assign(origin.begin(), origin.end());
-    packed_ = Buffer<T>(engine_, panels_ * features_ * panel_rows);
+    packed_ = keeps_panels_ ? Buffer<T>(engine_, panels_ * features_ * panel_rows) : Buffer<T>();
     labels_ = Buffer<std::int32_t>(engine_, panels_ * panel_rows);
     row_squares_ = Buffer<T>(engine_, panels_ * panel_rows);
-    slack_ = Buffer<T>();
+    own_ = Buffer<T>();
+    rest_ = Buffer<T>();
     distance_ = Buffer<T>();
     weights_ = Buffer<double>();
     if (!weights.empty()) {
@@ -789,18 +975,20 @@ class KMeansCpu final : public KMeansSteps<T> {
     const auto width = static_cast<std::size_t>(features_);
     std::vector<double> block_sums(static_cast<std::size_t>(blocks) * width);
     std::vector<T> largest(static_cast<std::size_t>(blocks) * width, T{0});
-    parallel_for(threads_, blocks, [&](Index b) {
-      const Piece rows = piece_of(rows_, sum_block, b);
-      for (Index i = rows.begin; i < rows.end; i += panel_rows) {
-        kernels_.pack(x.data + i * x.stride, std::min(panel_rows, rows.end - i), features_,
-                      x.stride, origin_.data(), packed_.data() + i * features_,
-                      row_squares_.data() + i);
+    // As many blocks for each call as make the scratch memory worth its allocation.
+    parallel_pieces(threads_, blocks, 16, [&](Piece piece) {
+      Buffer<T> scratch(engine_, packed_.empty() ? sum_block * features_ : 0);
+      for (Index b = piece.begin; b < piece.end; ++b) {
+        const Piece rows = piece_of(rows_, sum_block, b);
+        T* panels = packed_.empty() ? scratch.data() : packed_.data() + rows.begin * features_;
+        for (Index i = rows.begin; i < rows.end; i += panel_rows) {
+          pack_panel(i / panel_rows, panels + (i - rows.begin) * features_);
+        }
+        kernels_.block_spread(panels, pieces(rows.size(), panel_rows), features_,
+                              weights_.empty() ? nullptr : weights_.data() + rows.begin,
+                              block_sums.data() + static_cast<std::size_t>(b) * width,
+                              largest.data() + static_cast<std::size_t>(b) * width);
       }
-      kernels_.block_spread(packed_.data() + rows.begin * features_,
-                            pieces(rows.size(), panel_rows), features_,
-                            weights_.empty() ? nullptr : weights_.data() + rows.begin,
-                            block_sums.data() + static_cast<std::size_t>(b) * width,
-                            largest.data() + static_cast<std::size_t>(b) * width);
     });
 
     KMeansSpread spread;
@@ -837,10 +1025,10 @@ class KMeansCpu final : public KMeansSteps<T> {
     tiles_ = Buffer<T>(engine_, tiles * features_ * tile_centres);
     squares_ = Buffer<T>(engine_, tiles * tile_centres);
     std::fill_n(labels_.data(), labels_.size(), -1);
-    slack_loss_ = Buffer<T>();
-    if (k >= least_centres_for_slack) {
-      if (slack_.empty()) slack_ = Buffer<T>(engine_, panels_ * panel_rows);
-      slack_loss_ = Buffer<T>(engine_, 1 + k);
+    with_bounds_ = k >= least_centres_for_bounds;
+    if (with_bounds_) {
+      if (own_.empty()) own_ = Buffer<T>(engine_, panels_ * panel_rows);
+      if (rest_.empty()) rest_ = Buffer<T>(engine_, panels_ * panel_rows);
       before_ = Buffer<T>(engine_, k * features_);
       reach_ = -1;
     }
@@ -856,29 +1044,36 @@ class KMeansCpu final : public KMeansSteps<T> {
   }
 
   void assign(const Buffer<T>& centres) override {
-    const bool with_slack = !slack_loss_.empty();
     move_centres(centres);
-    pack_tiles();
-    if (with_slack) prepare_slack();
-    const AssignArgs<T> args{packed_.data(),
-                             rows_,
-                             features_,
-                             k_,
-                             tiles_.data(),
-                             squares_.data(),
-                             labels_.data(),
-                             weights_.empty() ? nullptr : weights_.data(),
-                             scales_.data(),
-                             std::ldexp(1.0, weight_fixed_.exponent),
-                             stride_,
-                             with_slack ? slack_.data() : nullptr,
-                             row_squares_.data(),
-                             slack_loss_.data(),
-                             static_cast<T>(std::max(reach_, 0.0)),
-                             x_.data,
-                             x_.stride,
-                             origin_.data(),
-                             static_cast<T>(gamma_bound<T>(2 * features_ + 12))};
+    pack_tiles(every_centre(), tiles_, squares_);
+    if (with_bounds_) {
+      prepare_bounds();
+    } else {
+      keep_panels();
+    }
+    const AssignArgs<T> args{
+        .packed = packed_.empty() ? nullptr : packed_.data(),
+        .x = x_.data,
+        .x_stride = x_.stride,
+        .origin = origin_.data(),
+        .rows = rows_,
+        .features = features_,
+        .all = {tiles_.data(), squares_.data(), k_},
+        .labels = labels_.data(),
+        .weights = weights_.empty() ? nullptr : weights_.data(),
+        .scales = scales_.data(),
+        .weight_scale = std::ldexp(1.0, weight_fixed_.exponent),
+        .stride = stride_,
+        .own = with_bounds_ ? own_.data() : nullptr,
+        .rest = with_bounds_ ? rest_.data() : nullptr,
+        .row_squares = row_squares_.data(),
+        .reach = static_cast<T>(std::max(reach_, 0.0)),
+        .score_error = static_cast<T>(gamma_bound<T>(2 * features_ + 12)),
+        .own_gain = own_gain_.data(),
+        .rest_loss = rest_loss_.data(),
+        .cold_loss = cold_loss_.data(),
+        .hot = {hot_tiles_.data(), hot_squares_.data(), static_cast<Index>(hot_centres_.size())},
+        .hot_centres = hot_centres_.data()};
     // Each worker takes groups of panels as it gets to them and adds to sums of its own; whose turn
     // it is cannot show in sums of integers.
     const Index group = 2 * panels_per_block;
@@ -962,6 +1157,7 @@ class KMeansCpu final : public KMeansSteps<T> {
 
   double inertia(const Buffer<T>& centres) override {
     move_centres(centres);
+    keep_panels();
     const Index blocks = pieces(rows_, sum_block);
     std::vector<double> block_sums(static_cast<std::size_t>(blocks));
     parallel_for(threads_, blocks, [&](Index b) {
@@ -985,6 +1181,7 @@ class KMeansCpu final : public KMeansSteps<T> {
 
   void distances_to_own_centres(const Buffer<T>& centres) override {
     move_centres(centres);
+    keep_panels();
     make_distance();
     parallel_pieces(threads_, panels_, panels_per_block, [&](Piece piece) {
       for (Index p = piece.begin; p < piece.end; ++p) {
@@ -996,6 +1193,7 @@ class KMeansCpu final : public KMeansSteps<T> {
   }
 
   void distances_to_rows(std::span<const Index> rows, bool first) override {
+    keep_panels();
     make_distance();
     if (first) {
       std::fill_n(distance_.data(), distance_.size(), std::numeric_limits<T>::infinity());
@@ -1097,8 +1295,8 @@ class KMeansCpu final : public KMeansSteps<T> {
   void move_row(Index row, std::int32_t centre) override {
     const std::int32_t from = labels_.data()[row];
     labels_.data()[row] = centre;
-    if (!slack_loss_.empty() && reach_ >= 0) {
-      slack_.data()[row] = -std::numeric_limits<T>::infinity();
+    if (with_bounds_ && reach_ >= 0) {
+      rest_.data()[row] = -std::numeric_limits<T>::infinity();
     }
     double weight = 1;
     if (!weights_.empty()) {
@@ -1139,11 +1337,27 @@ class KMeansCpu final : public KMeansSteps<T> {
     return total;
   }
 
+  // Packs a panel into [features][panel_rows]; notes ‖x'‖² of its rows.
+  void pack_panel(Index panel, T* to) {
+    const Index first = panel * panel_rows;
+    kernels_.pack(x_.data + first * x_.stride, std::min(panel_rows, rows_ - first), features_,
+                  x_.stride, origin_.data(), to, row_squares_.data() + first);
+  }
+  // From here on the rows are kept packed: what passes over all of them again and again needs it.
+  void keep_panels() {
+    if (!packed_.empty()) return;
+    packed_ = Buffer<T>(engine_, panels_ * features_ * panel_rows);
+    parallel_pieces(threads_, panels_, panels_per_block, [&](Piece piece) {
+      for (Index p = piece.begin; p < piece.end; ++p) {
+        pack_panel(p, packed_.data() + p * features_ * panel_rows);
+      }
+    });
+  }
   void make_distance() {
     if (distance_.empty()) distance_ = Buffer<T>(engine_, panels_ * panel_rows);
   }
   [[nodiscard]] T moved_value(Index row, Index feature) const {
-    return packed_.data()[(row / panel_rows * features_ + feature) * panel_rows + row % panel_rows];
+    return x_(row, feature) - origin_[static_cast<std::size_t>(feature)];
   }
   [[nodiscard]] double weight_of_centre(Index c) const {
     const auto at = static_cast<std::size_t>(c);
@@ -1165,74 +1379,129 @@ class KMeansCpu final : public KMeansSteps<T> {
       }
     }
   }
-  // How much slack the rows of each centre lose by the centres' moves since the assign before:
-  // what their own moved, and the most that any other moved.
-  void prepare_slack() {
+  // What the centres' moves since the assign before do to the bounds of the rows, and which centres
+  // to score first.
+  void prepare_bounds() {
+    const auto k = static_cast<std::size_t>(k_);
     double reach = 0;
-    for (Index c = 0; c < k_; ++c) {
+    std::vector<double> moves(k);
+    for (std::size_t c = 0; c < k; ++c) {
+      const T* centre = moved_.data() + static_cast<Index>(c) * features_;
+      const T* before = before_.data() + static_cast<Index>(c) * features_;
       double square = 0;
+      double move = 0;
       for (Index j = 0; j < features_; ++j) {
-        const auto value = static_cast<double>(moved_.data()[c * features_ + j]);
+        const auto value = static_cast<double>(centre[j]);
         square += value * value;
+        const double difference = value - static_cast<double>(before[j]);
+        move += difference * difference;
       }
       reach = std::max(reach, std::sqrt(square));
+      moves[c] = std::sqrt(move);
     }
     // Room for the roundings of T and double here and below.
     const double up = 1 + 8 * static_cast<double>(std::numeric_limits<T>::epsilon());
-    if (reach * up > reach_) {
-      // The first assign, or centres farther out than the slack was computed for. Means of rows do
-      // not reach beyond the rows.
+    const bool afresh = reach * up > reach_;
+    if (afresh) {
+      // The first assign, or centres farther out than the bounds were computed for. Means of rows
+      // do not reach beyond the rows.
       reach_ = reach * up;
       for (Index i = 0; i < rows_; ++i) {
         reach_ = std::max(reach_, std::sqrt(static_cast<double>(row_squares_.data()[i])) * up);
       }
-      std::fill_n(slack_.data(), slack_.size(), -std::numeric_limits<T>::infinity());
-      before_.copy_from(moved_);
-    }
-    double most = 0;
-    double most_but_one = 0;
-    Index farthest = 0;
-    std::vector<double> moves;
-    for (Index c = 0; c < k_; ++c) {
-      double square = 0;
-      for (Index j = 0; j < features_; ++j) {
-        const double move = static_cast<double>(moved_.data()[c * features_ + j]) -
-                            static_cast<double>(before_.data()[c * features_ + j]);
-        square += move * move;
-      }
-      const double move = std::sqrt(square);
-      moves.push_back(move);
-      if (move > most) {
-        most_but_one = most;
-        most = move;
-        farthest = c;
-      } else {
-        most_but_one = std::max(most_but_one, move);
-      }
-    }
-    slack_loss_.data()[0] = 0;
-    for (Index c = 0; c < k_; ++c) {
-      const double loss =
-          moves[static_cast<std::size_t>(c)] + (c == farthest ? most_but_one : most);
-      slack_loss_.data()[1 + c] = static_cast<T>(loss * up);
+      std::fill_n(own_.data(), own_.size(), T{0});
+      std::fill_n(rest_.data(), rest_.size(), -std::numeric_limits<T>::infinity());
+      std::fill(moves.begin(), moves.end(), 0.0);
     }
     before_.copy_from(moved_);
+
+    std::vector<std::int32_t> order(k);  // of descending moves
+    for (std::size_t c = 0; c < k; ++c) order[c] = static_cast<std::int32_t>(c);
+    std::sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
+      const double move_a = moves[static_cast<std::size_t>(a)];
+      const double move_b = moves[static_cast<std::size_t>(b)];
+      return move_a != move_b ? move_a > move_b : a < b;
+    });
+    // The move of the n-th centre in that order, rounded up.
+    const auto move_of = [&](std::size_t n) {
+      return static_cast<T>(n < k ? moves[static_cast<std::size_t>(order[n])] * up : 0.0);
+    };
+    own_gain_.assign(1 + k, T{0});
+    for (std::size_t n = 0; n < k; ++n)
+      own_gain_[1 + static_cast<std::size_t>(order[n])] = move_of(n);
+    // What `rest` loses if the first `skipped` centres in that order are left out.
+    const auto loss_without = [&](std::size_t skipped) {
+      std::vector<T> loss(1 + k, move_of(skipped));
+      if (skipped < k) loss[1 + static_cast<std::size_t>(order[skipped])] = move_of(skipped + 1);
+      return loss;
+    };
+    rest_loss_ = loss_without(0);
+
+    const std::size_t hot = afresh ? 0 : worthwhile_hot_centres(order, loss_without);
+    cold_loss_ = loss_without(hot);
+    hot_centres_.assign(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(hot));
+    const Index tiles = pieces(static_cast<Index>(hot), tile_centres);
+    hot_tiles_ = Buffer<T>(engine_, tiles * features_ * tile_centres);
+    hot_squares_ = Buffer<T>(engine_, tiles * tile_centres);
+    pack_tiles(hot_centres_, hot_tiles_, hot_squares_);
   }
-  void pack_tiles() {
-    for (Index c = 0; c < squares_.size(); ++c) {
-      T* column = tiles_.data() + c / tile_centres * features_ * tile_centres + c % tile_centres;
-      if (c >= k_) {
+
+  // How many centres to score first, by what a sample of the rows promises; 0 for none. Labels do
+  // not depend on it.
+  template <class LossWithout>
+  std::size_t worthwhile_hot_centres(const std::vector<std::int32_t>& order,
+                                     const LossWithout& loss_without) const {
+    // The sampled rows that may change their label when the loss is `loss`. Of a row whose own
+    // centre is hot the distance to it will be known; take it to be what it was.
+    const Index step = std::max<Index>(1, rows_ / 10000);
+    const auto active = [&](const std::vector<T>& loss, std::size_t hot) {
+      std::vector<T> gain = own_gain_;
+      for (std::size_t n = 0; n < hot; ++n) gain[1 + static_cast<std::size_t>(order[n])] = T{0};
+      Index count = 0;
+      for (Index i = 0; i < rows_; i += step) {
+        const auto label = static_cast<std::size_t>(labels_.data()[i] + 1);
+        if (!(own_.data()[i] + gain[label] < rest_.data()[i] - loss[label])) ++count;
+      }
+      return static_cast<double>(count) / static_cast<double>(pieces(rows_, step));
+    };
+    // Costs are in scores of a row. Gathering a row costs as much as 12.
+    const auto k = static_cast<double>(k_);
+    const auto full = [&](double share) { return std::min(k, share * (k + 12)); };
+    const double all = active(rest_loss_, 0);
+    const double panels = 1 - std::pow(1 - all, static_cast<double>(panel_rows));
+    double least = full(all);
+    std::size_t best = 0;
+    for (std::size_t hot = tile_centres; 2 * hot <= static_cast<std::size_t>(k_); hot *= 2) {
+      const double cost =
+          panels * (static_cast<double>(hot) + 12) + full(active(loss_without(hot), hot));
+      if (cost < least) {
+        least = cost;
+        best = hot;
+      }
+    }
+    return best;
+  }
+
+  [[nodiscard]] std::vector<std::int32_t> every_centre() const {
+    std::vector<std::int32_t> all(static_cast<std::size_t>(k_));
+    for (std::size_t c = 0; c < all.size(); ++c) all[c] = static_cast<std::int32_t>(c);
+    return all;
+  }
+  void pack_tiles(std::span<const std::int32_t> centres, Buffer<T>& tiles, Buffer<T>& squares) {
+    for (Index at = 0; at < squares.size(); ++at) {
+      T* column = tiles.data() + at / tile_centres * features_ * tile_centres + at % tile_centres;
+      if (at >= static_cast<Index>(centres.size())) {
         for (Index j = 0; j < features_; ++j) column[j * tile_centres] = T{0};
-        squares_.data()[c] = std::numeric_limits<T>::infinity();
+        squares.data()[at] = std::numeric_limits<T>::infinity();
         continue;
       }
+      const T* centre = moved_.data() + centres[static_cast<std::size_t>(at)] * features_;
       T square{0};
       for (Index j = 0; j < features_; ++j) {
-        const T value = moved_.data()[c * features_ + j];
-        square = std::fma(value, value, square);
-        column[j * tile_centres] = T{-2} * value;
+        square = std::fma(centre[j], centre[j], square);
+        column[j * tile_centres] = T{-2} * centre[j];
       }
-      squares_.data()[c] = square;
+      squares.data()[at] = square;
     }
   }
 
@@ -1246,7 +1515,8 @@ class KMeansCpu final : public KMeansSteps<T> {
   Index stride_ = 0;  // features padded to sum_padding
   Index panels_ = 0;
   std::vector<T> origin_;
-  Buffer<T> packed_;             // [panels][features][panel_rows]: x'
+  bool keeps_panels_ = true;
+  Buffer<T> packed_;             // [panels][features][panel_rows]: x'; or empty
   Buffer<double> weights_;       // [panels · panel_rows], 0 past the end; or empty
   Buffer<std::int32_t> labels_;  // [panels · panel_rows]
   Buffer<T> row_squares_;        // [panels · panel_rows]: ‖x'‖²
@@ -1261,13 +1531,21 @@ class KMeansCpu final : public KMeansSteps<T> {
   std::vector<std::int64_t> sums_;  // [k][stride]
   std::vector<std::int64_t> weight_sums_;
   std::vector<Index> counts_;
-  double reach_ = -1;     // at least every ‖x'‖ and ‖c'‖; negative before the first assign
-  Buffer<T> slack_;       // [panels · panel_rows]
-  Buffer<T> slack_loss_;  // [1 + k], or empty where slack is not kept
-  Buffer<T> before_;      // [k][features]: the c' of the assign before
-  Buffer<T> moved_;       // [k][features]: c'
-  Buffer<T> tiles_;       // [tiles][features][tile_centres]: −2c'
-  Buffer<T> squares_;     // [tiles][tile_centres]: ‖c'‖²
+  // The bounds: see AssignArgs.
+  bool with_bounds_ = false;
+  double reach_ = -1;  // at least every ‖x'‖ and ‖c'‖; negative before the first assign
+  Buffer<T> own_;      // [panels · panel_rows]
+  Buffer<T> rest_;     // [panels · panel_rows]
+  Buffer<T> before_;   // [k][features]: the c' of the assign before
+  std::vector<T> own_gain_;
+  std::vector<T> rest_loss_;
+  std::vector<T> cold_loss_;
+  std::vector<std::int32_t> hot_centres_;
+  Buffer<T> hot_tiles_;
+  Buffer<T> hot_squares_;
+  Buffer<T> moved_;    // [k][features]: c'
+  Buffer<T> tiles_;    // [tiles][features][tile_centres]: −2c'
+  Buffer<T> squares_;  // [tiles][tile_centres]: ‖c'‖²
   std::vector<double> potential_blocks_;
 };
 

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <numeric>
+#include <optional>
 #include <set>
 
 #include "cluster/support.hpp"
@@ -255,6 +256,38 @@ TYPED_TEST(KMeansOf, SkippedRowsHaveTheLabelsOfScoredOnes) {
       const auto engine = engine_of(Device::cpu, static_cast<int>(1 + iterations % 3));
       const auto model = fit_kmeans<T>(*engine, x.view(), options);
       std::vector<Index> counts(64, 0);
+      for (const auto label : model.predict(*engine, x.view()).labels) {
+        ++counts[static_cast<std::size_t>(label)];
+      }
+      EXPECT_EQ(counts, model.counts) << iterations;
+      EXPECT_EQ(model.own_metrics(*engine, x.view()).at("inertia"), model.inertia);
+    }
+  }
+}
+
+// The same where most centres rest and a few travel, which the cpu then scores before all others.
+TYPED_TEST(KMeansOf, FewTravellingCentresGiveTheLabelsOfScoringAll) {
+  using T = TypeParam;
+  constexpr Index k = 64;
+  constexpr Index d = 7;
+  const auto x = grouped_rows<T>(4001, d, k, 5, 20.0);
+  auto options = given(Matrix<T>(k, d, {x.data(), x.data() + k * d}));
+  options.max_iterations = 60;
+  options = given(fit_kmeans<T>(*engine_of(Device::cpu), x.view(), options).centres);
+  // Three centres start on rows of other groups: their own rows scatter, and they come back.
+  for (const Index c : {3, 20, 41}) {
+    for (Index j = 0; j < d; ++j) options.centres(c, j) = x(c + 1000, j);
+  }
+  options.tolerance = 0;
+  for (const std::string_view set : {"widest", "avx2", "baseline"}) {
+    if (set == "avx2" && cpu::simd_name() == "baseline") continue;
+    std::optional<Simd> simd;
+    if (set != "widest") simd.emplace(set);
+    for (Index iterations = 1; iterations < 12; ++iterations) {
+      options.max_iterations = iterations;
+      const auto engine = engine_of(Device::cpu, static_cast<int>(1 + iterations % 3));
+      const auto model = fit_kmeans<T>(*engine, x.view(), options);
+      std::vector<Index> counts(k, 0);
       for (const auto label : model.predict(*engine, x.view()).labels) {
         ++counts[static_cast<std::size_t>(label)];
       }

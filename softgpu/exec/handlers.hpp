@@ -1,0 +1,36 @@
+// The executor's handlers by name, for each instruction set they are compiled for.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "softgpu/exec/machine.hpp"
+
+namespace softgpu {
+
+struct HandlerEntry {
+  const char* name;
+  Handler handler;
+};
+struct HandlerEntries {
+  const HandlerEntry* first;
+  std::size_t count;
+};
+
+namespace avx512 {
+HandlerEntries entries();
+}
+namespace avx2 {
+HandlerEntries entries();
+}
+namespace baseline {
+HandlerEntries entries();
+}
+
+// The handler for this processor, or nullptr. SOFTGPU_SIMD=avx512|avx2|baseline asks for less.
+[[nodiscard]] Handler find_handler(std::string_view name);
+
+// Processor clock ticks, or nanoseconds.
+[[nodiscard]] std::uint64_t clock_ticks(bool nanoseconds);
+
+}  // namespace softgpu

@@ -1,0 +1,1948 @@
+// The instructions, one handler each. Included once per instruction set by handlers_*.cpp, inside
+// a region compiled for that set, with SOFTGPU_ISA naming the namespace.
+//
+// A handler works on all 32 lanes as one vector operation. With all lanes active it is a plain loop
+// that the compiler turns into vector instructions; otherwise results are blended in by the mask.
+// The loops carry no dependence between lanes even where destination and source are the same
+// register, which is what the ivdep pragmas say.
+
+namespace softgpu::SOFTGPU_ISA {
+namespace {
+
+using namespace softgpu::scalar;
+
+#define SOFTGPU_LANES _Pragma("GCC ivdep") for (int l = 0; l < warp_size; ++l)
+
+// --- types: the lane that holds a value, and the value ------------------------------------------
+
+template <class Value, class Lane>
+struct IntegerType {
+  using lane = Lane;
+  using value = Value;
+  static constexpr int bytes = sizeof(Value);
+  __attribute__((always_inline)) static value get(lane x) { return static_cast<value>(x); }
+  __attribute__((always_inline)) static lane put(value v) {
+    if constexpr (sizeof(Value) == 8) return static_cast<lane>(v);
+    else if constexpr (sizeof(Value) == 4) return static_cast<lane>(v);
+    else return static_cast<lane>(static_cast<std::make_unsigned_t<Value>>(v));
+  }
+};
+using U8 = IntegerType<u8, u32>;
+using S8 = IntegerType<s8, u32>;
+using U16 = IntegerType<u16, u32>;
+using S16 = IntegerType<s16, u32>;
+using U32 = IntegerType<u32, u32>;
+using S32 = IntegerType<s32, u32>;
+using U64 = IntegerType<u64, u64>;
+using S64 = IntegerType<s64, u64>;
+struct F32 {
+  using lane = u32;
+  using value = float;
+  static constexpr int bytes = 4;
+  __attribute__((always_inline)) static value get(lane x) { return bits<float>(x); }
+  __attribute__((always_inline)) static lane put(value v) { return bits<u32>(v); }
+};
+struct F64 {
+  using lane = u64;
+  using value = double;
+  static constexpr int bytes = 8;
+  __attribute__((always_inline)) static value get(lane x) { return bits<double>(x); }
+  __attribute__((always_inline)) static lane put(value v) { return bits<u64>(v); }
+};
+// Values are held as floats; put() rounds to nearest even.
+struct F16 {
+  using lane = u32;
+  using value = float;
+  static constexpr int bytes = 2;
+  __attribute__((always_inline)) static value get(lane x) { return half_to_float(x & 0xffffU); }
+  __attribute__((always_inline)) static lane put(value v) { return float_to_half(v); }
+};
+struct BF16 {
+  using lane = u32;
+  using value = float;
+  static constexpr int bytes = 2;
+  __attribute__((always_inline)) static value get(lane x) { return bfloat_to_float(x & 0xffffU); }
+  __attribute__((always_inline)) static lane put(value v) { return float_to_bfloat(v); }
+};
+
+// --- vector operations --------------------------------------------------------------------------
+
+template <class F, class D, class A>
+const Op* unary(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<typename D::lane>(w, op->d);
+  const auto* a = lanes<typename A::lane>(w, op->a);
+  if (m == full_mask) {
+    SOFTGPU_LANES d[l] = D::put(F::f(A::get(a[l])));
+  } else if (m != 0) {
+    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? D::put(F::f(A::get(a[l]))) : d[l];
+  }
+  return op + 1;
+}
+
+template <class F, class D, class A, class B = A>
+const Op* binary(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<typename D::lane>(w, op->d);
+  const auto* a = lanes<typename A::lane>(w, op->a);
+  const auto* b = lanes<typename B::lane>(w, op->b);
+  if (m == full_mask) {
+    SOFTGPU_LANES d[l] = D::put(F::f(A::get(a[l]), B::get(b[l])));
+  } else if (m != 0) {
+    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? D::put(F::f(A::get(a[l]), B::get(b[l]))) : d[l];
+  }
+  return op + 1;
+}
+
+template <class F, class D, class A, class B = A, class C = D>
+const Op* ternary(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<typename D::lane>(w, op->d);
+  const auto* a = lanes<typename A::lane>(w, op->a);
+  const auto* b = lanes<typename B::lane>(w, op->b);
+  const auto* c = lanes<typename C::lane>(w, op->c);
+  if (m == full_mask) {
+    SOFTGPU_LANES d[l] = D::put(F::f(A::get(a[l]), B::get(b[l]), C::get(c[l])));
+  } else if (m != 0) {
+    SOFTGPU_LANES d[l] =
+        ((m >> l) & 1U) != 0 ? D::put(F::f(A::get(a[l]), B::get(b[l]), C::get(c[l]))) : d[l];
+  }
+  return op + 1;
+}
+
+// The same lane by lane, for what the compiler must not evaluate for inactive lanes or cannot
+// vectorise anyway. `aux` is passed to the operation.
+template <class F, class D, class A, class B, class C>
+const Op* each(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<typename D::lane>(w, op->d);
+  const auto* a = lanes<typename A::lane>(w, op->a);
+  const auto* b = lanes<typename B::lane>(w, op->b);
+  const auto* c = lanes<typename C::lane>(w, op->c);
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    d[l] = D::put(F::f(A::get(a[l]), B::get(b[l]), C::get(c[l]), op->aux));
+  }
+  return op + 1;
+}
+
+// Rounding modes other than to nearest, and flushing of denormals, through the processor's control
+// register. The barriers keep the arithmetic between the two writes of it.
+struct ControlRegister {
+  u32 before;
+  explicit ControlRegister(u32 wanted) {
+    __asm__ volatile("stmxcsr %0" : "=m"(before));
+    const u32 now = (before & ~0xe040U) | wanted;
+    __asm__ volatile("ldmxcsr %0" : : "m"(now) : "memory");
+  }
+  ~ControlRegister() { __asm__ volatile("ldmxcsr %0" : : "m"(before) : "memory"); }
+};
+inline constexpr u32 round_down = 0x2000;
+inline constexpr u32 round_up = 0x4000;
+inline constexpr u32 round_zero = 0x6000;
+inline constexpr u32 flush = 0x8040;  // FTZ and DAZ
+
+template <class T>
+__attribute__((always_inline)) inline T opaque(T x) {
+  __asm__ volatile("" : "+x"(x));
+  return x;
+}
+
+// aux: control register bits; bit 0 saturates to [0, 1].
+template <class F, class T>
+const Op* controlled(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<typename T::lane>(w, op->d);
+  const auto* a = lanes<typename T::lane>(w, op->a);
+  const auto* b = lanes<typename T::lane>(w, op->b);
+  const auto* c = lanes<typename T::lane>(w, op->c);
+  typename T::value r[warp_size] = {};
+  {
+    const ControlRegister control(op->aux & ~1U);
+    for (u32 rest = m; rest != 0; rest &= rest - 1) {
+      const int l = __builtin_ctz(rest);
+      r[l] = opaque(F::f(opaque(T::get(a[l])), opaque(T::get(b[l])), opaque(T::get(c[l]))));
+    }
+  }
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    auto x = r[l];
+    if ((op->aux & 1U) != 0) x = x > 0 ? (x < 1 ? x : 1) : 0;  // NaN becomes +0
+    if constexpr (sizeof(x) == 4) x = canonical(x);
+    d[l] = T::put(x);
+  }
+  return op + 1;
+}
+
+// --- predicates ---------------------------------------------------------------------------------
+
+// One bit per lane from 0 / −1 flags.
+__attribute__((always_inline)) inline u32 collect(const s32* flags) {
+#if defined(__AVX512DQ__)
+  const __m512i low = _mm512_loadu_si512(flags);
+  const __m512i high = _mm512_loadu_si512(flags + 16);
+  return static_cast<u32>(_mm512_movepi32_mask(low)) |
+         (static_cast<u32>(_mm512_movepi32_mask(high)) << 16);
+#elif defined(__AVX2__)
+  u32 r = 0;
+  for (int i = 0; i < 4; ++i) {
+    const __m256 part = _mm256_loadu_ps(reinterpret_cast<const float*>(flags + 8 * i));
+    r |= static_cast<u32>(_mm256_movemask_ps(part)) << (8 * i);
+  }
+  return r;
+#else
+  u32 r = 0;
+  for (int l = 0; l < warp_size; ++l) r |= (static_cast<u32>(flags[l]) >> 31) << l;
+  return r;
+#endif
+}
+
+__attribute__((always_inline)) inline void blend(u32& d, u32 value, u32 m) {
+  d = (d & ~m) | (value & m);
+}
+
+enum : u32 { combine_none, combine_and, combine_or, combine_xor };
+
+// setp: d gets the comparison, b2 (in `extra` offset c2) its complement; both combined with c.
+// aux: bits 0-1 how to combine, bit 2 whether c is negated, bits 3.. the slot of q divided by 4
+// (0 where there is none).
+__attribute__((always_inline)) inline const Op* finish_setp(Warp& w, const Op* op, u32 m, u32 result) {
+  const u32 how = op->aux & 3U;
+  u32 other = ~result;
+  if (how != combine_none) {
+    const u32 c = predicate(w, op->c) ^ (0U - ((op->aux >> 2) & 1U));
+    if (how == combine_and) {
+      result &= c;
+      other &= c;
+    } else if (how == combine_or) {
+      result |= c;
+      other |= c;
+    } else {
+      result ^= c;
+      other ^= c;
+    }
+  }
+  blend(predicate(w, op->d), result, m);
+  const u32 q = (op->aux >> 3) * 4;
+  if (q != 0) blend(predicate(w, q), other, m);
+  return op + 1;
+}
+
+template <class F, class A>
+const Op* setp(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  if (m == 0) return op + 1;
+  const auto* a = lanes<typename A::lane>(w, op->a);
+  const auto* b = lanes<typename A::lane>(w, op->b);
+  alignas(64) s32 flags[warp_size];
+  SOFTGPU_LANES flags[l] = F::f(A::get(a[l]), A::get(b[l])) ? -1 : 0;
+  return finish_setp(w, op, m, collect(flags));
+}
+
+// set: all ones, or 1.0, in a register.
+template <class F, class A, bool Float>
+const Op* set_register(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<u32>(w, op->d);
+  const auto* a = lanes<typename A::lane>(w, op->a);
+  const auto* b = lanes<typename A::lane>(w, op->b);
+  const u32 how = op->aux & 3U;
+  const u32 c = how != combine_none ? predicate(w, op->c) ^ (0U - ((op->aux >> 2) & 1U)) : 0;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    bool r = F::f(A::get(a[l]), A::get(b[l]));
+    const bool cl = ((c >> l) & 1U) != 0;
+    if (how == combine_and) r = r && cl;
+    if (how == combine_or) r = r || cl;
+    if (how == combine_xor) r = r != cl;
+    d[l] = r ? (Float ? 0x3f800000U : 0xffffffffU) : 0U;
+  }
+  return op + 1;
+}
+
+#define SOFTGPU_PREDICATE(NAME, EXPRESSION)                  \
+  const Op* NAME(Warp& w, const Op* op) {                    \
+    const u32 m = active(w, op);                             \
+    const u32 a = predicate(w, op->a & ~3U) ^ (0U - (op->a & 1U)); \
+    const u32 b = predicate(w, op->b & ~3U) ^ (0U - (op->b & 1U)); \
+    (void)b;                                                 \
+    blend(predicate(w, op->d), EXPRESSION, m);               \
+    return op + 1;                                           \
+  }
+SOFTGPU_PREDICATE(pred_mov, a)
+SOFTGPU_PREDICATE(pred_not, ~a)
+SOFTGPU_PREDICATE(pred_and, a& b)
+SOFTGPU_PREDICATE(pred_or, a | b)
+SOFTGPU_PREDICATE(pred_xor, a ^ b)
+#undef SOFTGPU_PREDICATE
+
+// A predicate from a register's being nonzero, and back.
+const Op* pred_from_register(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const auto* a = lanes<u32>(w, op->a);
+  alignas(64) s32 flags[warp_size];
+  SOFTGPU_LANES flags[l] = a[l] != 0 ? -1 : 0;
+  blend(predicate(w, op->d), collect(flags), m);
+  return op + 1;
+}
+
+template <class Lane>
+const Op* select_by_predicate(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const u32 p = predicate(w, op->c & ~3U) ^ (0U - (op->c & 1U));
+  auto* d = lanes<Lane>(w, op->d);
+  const auto* a = lanes<Lane>(w, op->a);
+  const auto* b = lanes<Lane>(w, op->b);
+  if (m == full_mask) {
+    SOFTGPU_LANES d[l] = ((p >> l) & 1U) != 0 ? a[l] : b[l];
+  } else if (m != 0) {
+    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? (((p >> l) & 1U) != 0 ? a[l] : b[l]) : d[l];
+  }
+  return op + 1;
+}
+
+// --- operations ---------------------------------------------------------------------------------
+
+#define SOFTGPU_F1(NAME, ...)                                                    \
+  struct NAME {                                                                  \
+    template <class T>                                                           \
+    __attribute__((always_inline)) static auto f(T a) { return __VA_ARGS__; }    \
+  };
+#define SOFTGPU_F2(NAME, ...)                                                    \
+  struct NAME {                                                                  \
+    template <class T, class S>                                                  \
+    __attribute__((always_inline)) static auto f(T a, S b) { return __VA_ARGS__; } \
+  };
+#define SOFTGPU_F3(NAME, ...)                                                    \
+  struct NAME {                                                                  \
+    template <class T, class S, class R>                                         \
+    __attribute__((always_inline)) static auto f(T a, S b, R c) { return __VA_ARGS__; } \
+  };
+
+SOFTGPU_F2(Add, static_cast<T>(a + b))
+SOFTGPU_F2(Sub, static_cast<T>(a - b))
+SOFTGPU_F2(Mul, static_cast<T>(a * b))
+SOFTGPU_F2(Min, a < b ? a : b)
+SOFTGPU_F2(Max, a > b ? a : b)
+SOFTGPU_F2(And, static_cast<T>(a & b))
+SOFTGPU_F2(Or, static_cast<T>(a | b))
+SOFTGPU_F2(Xor, static_cast<T>(a ^ b))
+SOFTGPU_F1(Not, static_cast<T>(~a))
+SOFTGPU_F1(Same, a)
+SOFTGPU_F1(Negate, static_cast<T>(T{0} - a))
+SOFTGPU_F1(IsZero, static_cast<T>(a == 0 ? 1 : 0))
+SOFTGPU_F3(MulAdd, static_cast<R>(static_cast<R>(a * b) + c))
+SOFTGPU_F1(PopCount, static_cast<u32>(sizeof(T) == 8 ? __builtin_popcountll(static_cast<u64>(a)) : __builtin_popcount(static_cast<u32>(a))))
+SOFTGPU_F1(LeadingZeros, a == 0 ? static_cast<u32>(sizeof(T) * 8) : static_cast<u32>(sizeof(T) == 8 ? __builtin_clzll(static_cast<u64>(a)) : __builtin_clz(static_cast<u32>(a))))
+
+struct Absolute {
+  template <class T>
+  __attribute__((always_inline)) static T f(T a) {
+    return a < 0 ? static_cast<T>(static_cast<std::make_unsigned_t<T>>(0) - static_cast<std::make_unsigned_t<T>>(a)) : a;
+  }
+};
+// Shifts by the register's width or more give what an endless shift would.
+struct ShiftLeft {
+  template <class T>
+  __attribute__((always_inline)) static T f(T a, u32 b) {
+    return b >= sizeof(T) * 8 ? T{0} : static_cast<T>(a << b);
+  }
+};
+struct ShiftRight {
+  template <class T>
+  __attribute__((always_inline)) static T f(T a, u32 b) {
+    constexpr u32 top = sizeof(T) * 8 - 1;
+    if constexpr (T(-1) < T(0)) return static_cast<T>(a >> (b > top ? top : b));
+    else return b > top ? T{0} : static_cast<T>(a >> b);
+  }
+};
+struct MulHigh16 {
+  template <class T>
+  __attribute__((always_inline)) static T f(T a, T b) {
+    return static_cast<T>((static_cast<s32>(a) * static_cast<s32>(b)) >> 16);
+  }
+};
+struct MulHigh32 {
+  __attribute__((always_inline)) static u32 f(u32 a, u32 b) { return static_cast<u32>((static_cast<u64>(a) * b) >> 32); }
+  __attribute__((always_inline)) static s32 f(s32 a, s32 b) { return static_cast<s32>((static_cast<s64>(a) * b) >> 32); }
+};
+struct MulHigh64 {
+  __attribute__((always_inline)) static u64 f(u64 a, u64 b) { return static_cast<u64>((static_cast<u128>(a) * b) >> 64); }
+  __attribute__((always_inline)) static s64 f(s64 a, s64 b) { return static_cast<s64>((static_cast<s128>(a) * b) >> 64); }
+};
+template <class High>
+struct MulHighAdd {
+  template <class T>
+  __attribute__((always_inline)) static T f(T a, T b, T c) { return static_cast<T>(static_cast<std::make_unsigned_t<T>>(High::f(a, b)) + static_cast<std::make_unsigned_t<T>>(c)); }
+};
+template <class Wide>
+struct MulWide {
+  template <class T>
+  __attribute__((always_inline)) static Wide f(T a, T b) { return static_cast<Wide>(static_cast<Wide>(a) * static_cast<Wide>(b)); }
+};
+template <class Wide>
+struct MadWide {
+  template <class T>
+  __attribute__((always_inline)) static Wide f(T a, T b, Wide c) {
+    using U = std::make_unsigned_t<Wide>;
+    return static_cast<Wide>(static_cast<U>(static_cast<Wide>(a) * static_cast<Wide>(b)) + static_cast<U>(c));
+  }
+};
+SOFTGPU_F3(SumOfDifference, static_cast<T>((a < b ? static_cast<u64>(b) - static_cast<u64>(a) : static_cast<u64>(a) - static_cast<u64>(b)) + static_cast<u64>(c)))
+struct Mul24Low {
+  __attribute__((always_inline)) static u32 f(u32 a, u32 b) { return (a & 0xffffffU) * (b & 0xffffffU); }
+  __attribute__((always_inline)) static s32 f(s32 a, s32 b) {
+    return static_cast<s32>(static_cast<u32>((static_cast<s64>(static_cast<s32>(static_cast<u32>(a) << 8) >> 8)) * (static_cast<s32>(static_cast<u32>(b) << 8) >> 8)));
+  }
+};
+struct Mul24High {
+  __attribute__((always_inline)) static u32 f(u32 a, u32 b) { return static_cast<u32>((static_cast<u64>(a & 0xffffffU) * (b & 0xffffffU)) >> 16); }
+  __attribute__((always_inline)) static s32 f(s32 a, s32 b) {
+    return static_cast<s32>((static_cast<s64>(static_cast<s32>(static_cast<u32>(a) << 8) >> 8) * (static_cast<s32>(static_cast<u32>(b) << 8) >> 8)) >> 16);
+  }
+};
+template <class M>
+struct Mad24 {
+  template <class T>
+  __attribute__((always_inline)) static T f(T a, T b, T c) { return static_cast<T>(static_cast<u32>(M::f(a, b)) + static_cast<u32>(c)); }
+};
+struct SaturateAdd {
+  __attribute__((always_inline)) static s32 f(s32 a, s32 b) {
+    const s64 r = static_cast<s64>(a) + b;
+    return static_cast<s32>(r > INT32_MAX ? INT32_MAX : r < INT32_MIN ? INT32_MIN : r);
+  }
+};
+struct SaturateSub {
+  __attribute__((always_inline)) static s32 f(s32 a, s32 b) {
+    const s64 r = static_cast<s64>(a) - b;
+    return static_cast<s32>(r > INT32_MAX ? INT32_MAX : r < INT32_MIN ? INT32_MIN : r);
+  }
+};
+struct SaturateMadHigh {
+  __attribute__((always_inline)) static s32 f(s32 a, s32 b, s32 c) { return SaturateAdd::f(MulHigh32::f(a, b), c); }
+};
+struct Divide { template <class T> static T f(T a, T b, T, u32) { return divide(a, b); } };
+struct Remainder { template <class T> static T f(T a, T b, T, u32) { return remainder(a, b); } };
+struct FindLeading { template <class T> static u32 f(T a, u32, u32, u32 aux) { return find_leading<T, (T(-1) < T(0))>(a, aux != 0); } };
+struct ExtractField { template <class T> static T f(T a, u32 b, u32 c, u32) {
+  using U = std::make_unsigned_t<T>;
+  return static_cast<T>(extract_field<U, (T(-1) < T(0))>(static_cast<U>(a), b, c)); } };
+template <class T>
+const Op* insert(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<T>(w, op->d);
+  const auto* a = lanes<T>(w, op->a);
+  const auto* b = lanes<T>(w, op->b);
+  const auto* c = lanes<u32>(w, op->c);
+  const auto* e = lanes<u32>(w, op->aux);
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    d[l] = insert_field<T>(a[l], b[l], c[l], e[l]);
+  }
+  return op + 1;
+}
+struct ReverseBits { static u32 f(u32 a, u32, u32, u32) { return reverse_bits(a); }
+                     static u64 f(u64 a, u64, u64, u32) { return (static_cast<u64>(reverse_bits(static_cast<u32>(a))) << 32) | reverse_bits(static_cast<u32>(a >> 32)); } };
+struct PermuteBytes { static u32 f(u32 a, u32 b, u32 c, u32 aux) { return permute_bytes(a, b, c, aux); } };
+const Op* logic3_op(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<u32>(w, op->d);
+  const auto* a = lanes<u32>(w, op->a);
+  const auto* b = lanes<u32>(w, op->b);
+  const auto* c = lanes<u32>(w, op->c);
+  const u32 table = op->aux;
+  alignas(64) u32 r[warp_size];
+  // As a sum of minterms, with masks that are constant over the lanes.
+  u32 t[8];
+  for (int i = 0; i < 8; ++i) t[i] = 0U - ((table >> i) & 1U);
+  SOFTGPU_LANES {
+    const u32 x = a[l];
+    const u32 y = b[l];
+    const u32 z = c[l];
+    r[l] = (t[0] & ~x & ~y & ~z) | (t[1] & ~x & ~y & z) | (t[2] & ~x & y & ~z) | (t[3] & ~x & y & z) |
+           (t[4] & x & ~y & ~z) | (t[5] & x & ~y & z) | (t[6] & x & y & ~z) | (t[7] & x & y & z);
+  }
+  if (m == full_mask) {
+    SOFTGPU_LANES d[l] = r[l];
+  } else {
+    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? r[l] : d[l];
+  }
+  return op + 1;
+}
+// aux: bit 0 right, bit 1 clamp (else wrap).
+struct FunnelShift {
+  static u32 f(u32 a, u32 b, u32 c, u32 aux) {
+    const u32 n = (aux & 2U) != 0 ? (c > 32 ? 32 : c) : (c & 31U);
+    const u64 x = (static_cast<u64>(b) << 32) | a;
+    return (aux & 1U) != 0 ? static_cast<u32>(n == 32 ? x >> 32 : x >> n)
+                           : static_cast<u32>(n == 32 ? a : (x << n) >> 32);
+  }
+};
+// aux: bit 0 wrap (else clamp).
+struct BitMask {
+  static u32 f(u32 a, u32 b, u32, u32 aux) {
+    const u32 position = (aux & 1U) != 0 ? (a & 31U) : a;
+    const u32 width = (aux & 1U) != 0 ? (b & 31U) : (b > 32 ? 32 : b);
+    if (position >= 32 || width == 0) return 0;
+    const u32 ones = width >= 32 ? 0xffffffffU : ((1U << width) - 1);
+    return ones << position;
+  }
+};
+// aux: bit 0 wrap, bit 1 signed.
+struct ExtendFrom {
+  static u32 f(u32 a, u32 b, u32, u32 aux) {
+    const u32 n = (aux & 1U) != 0 ? (b & 31U) : b;
+    if (n >= 32) return a;
+    if (n == 0) return 0;
+    const u32 kept = a & ((1U << n) - 1);
+    return (aux & 2U) != 0 && ((kept >> (n - 1)) & 1U) != 0 ? kept | ~((1U << n) - 1) : kept;
+  }
+};
+struct FindNthSet {
+  static u32 f(u32 mask, u32 base, u32 offset, u32) {
+    const auto n = static_cast<s32>(offset);
+    if (n == 0) return base < 32 && ((mask >> base) & 1U) != 0 ? base : 0xffffffffU;
+    s32 left = n > 0 ? n - 1 : -n - 1;
+    const s32 step = n > 0 ? 1 : -1;
+    for (s64 i = static_cast<s64>(base); i >= 0 && i < 32; i += step) {
+      if (((mask >> i) & 1U) != 0 && left-- == 0) return static_cast<u32>(i);
+    }
+    return 0xffffffffU;
+  }
+};
+// aux: bit 0 a signed, bit 1 b signed, bit 2 dp2a, bit 3 its high half.
+struct DotProduct {
+  static u32 f(u32 a, u32 b, u32 c, u32 aux) {
+    s64 sum = static_cast<s64>(static_cast<s32>(c));
+    if ((aux & 3U) == 0) sum = c;
+    const auto byte_of = [](u32 x, int i, bool s) { const u32 v = (x >> (8 * i)) & 0xffU; return s ? static_cast<s32>(static_cast<s8>(v)) : static_cast<s32>(v); };
+    if ((aux & 4U) == 0) {
+      for (int i = 0; i < 4; ++i) sum += static_cast<s64>(byte_of(a, i, (aux & 1U) != 0)) * byte_of(b, i, (aux & 2U) != 0);
+    } else {
+      for (int i = 0; i < 2; ++i) {
+        const u32 v = (a >> (16 * i)) & 0xffffU;
+        const s32 x = (aux & 1U) != 0 ? static_cast<s32>(static_cast<s16>(v)) : static_cast<s32>(v);
+        sum += static_cast<s64>(x) * byte_of(b, i + ((aux & 8U) != 0 ? 2 : 0), (aux & 2U) != 0);
+      }
+    }
+    return static_cast<u32>(sum);
+  }
+};
+// aux: bits 0-1: 0 add, 1 sub with borrow; bit 2 carry in, bit 3 carry out. The carry of each lane
+// is a predicate in slot c.
+template <class T>
+const Op* add_carry(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<T>(w, op->d);
+  const auto* a = lanes<T>(w, op->a);
+  const auto* b = lanes<T>(w, op->b);
+  u32& carry = predicate(w, op->c);
+  const u32 in = (op->aux & 4U) != 0 ? carry : 0;
+  u32 out = carry & ~m;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    const T c = (in >> l) & 1U;
+    const T x = a[l];
+    const T y = b[l];
+    T r;
+    bool o;
+    if ((op->aux & 1U) == 0) {
+      r = static_cast<T>(x + y + c);
+      o = r < x || (c != 0 && r == x);
+    } else {
+      r = static_cast<T>(x - y - c);
+      o = x < y || (c != 0 && x == y);
+    }
+    d[l] = r;
+    out |= (o ? 1U : 0U) << l;
+  }
+  if ((op->aux & 8U) != 0) carry = out;
+  return op + 1;
+}
+// mad with carry: aux bit 0 the high half, bit 2 carry in, bit 3 carry out, bit 4 signed; the carry
+// predicate's slot is imm.
+template <class T, class Wide, class SignedWide>
+const Op* mad_carry(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<T>(w, op->d);
+  const auto* a = lanes<T>(w, op->a);
+  const auto* b = lanes<T>(w, op->b);
+  const auto* c = lanes<T>(w, op->c);
+  u32& carry = predicate(w, static_cast<u32>(op->imm));
+  const u32 in = (op->aux & 4U) != 0 ? carry : 0;
+  u32 out = carry & ~m;
+  using S = std::make_signed_t<T>;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    const Wide product = (op->aux & 16U) != 0
+                             ? static_cast<Wide>(static_cast<SignedWide>(static_cast<S>(a[l])) * static_cast<SignedWide>(static_cast<S>(b[l])))
+                             : static_cast<Wide>(a[l]) * b[l];
+    const T x = static_cast<T>((op->aux & 1U) != 0 ? product >> (sizeof(T) * 8) : product);
+    const T k = (in >> l) & 1U;
+    const T r = static_cast<T>(x + c[l] + k);
+    const bool o = r < x || (k != 0 && r == x);
+    d[l] = r;
+    out |= (o ? 1U : 0U) << l;
+  }
+  if ((op->aux & 8U) != 0) carry = out;
+  return op + 1;
+}
+
+// --- floating point -----------------------------------------------------------------------------
+
+__attribute__((always_inline)) inline float tidy(float x) { return canonical(x); }
+__attribute__((always_inline)) inline double tidy(double x) { return x; }
+
+struct FAdd { template <class T> __attribute__((always_inline)) static T f(T a, T b) { return tidy(a + b); }
+              template <class T> __attribute__((always_inline)) static T f(T a, T b, T) { return a + b; } };
+struct FSub { template <class T> __attribute__((always_inline)) static T f(T a, T b) { return tidy(a - b); }
+              template <class T> __attribute__((always_inline)) static T f(T a, T b, T) { return a - b; } };
+struct FMul { template <class T> __attribute__((always_inline)) static T f(T a, T b) { return tidy(a * b); }
+              template <class T> __attribute__((always_inline)) static T f(T a, T b, T) { return a * b; } };
+struct FDiv { template <class T> __attribute__((always_inline)) static T f(T a, T b) { return tidy(a / b); }
+              template <class T> __attribute__((always_inline)) static T f(T a, T b, T) { return a / b; } };
+struct FSqrt { static float f(float a) { return tidy(__builtin_sqrtf(a)); } static double f(double a) { return __builtin_sqrt(a); }
+               static float f(float a, float, float) { return __builtin_sqrtf(a); } static double f(double a, double, double) { return __builtin_sqrt(a); } };
+struct FRcp { template <class T> __attribute__((always_inline)) static T f(T a) { return tidy(T{1} / a); }
+              template <class T> __attribute__((always_inline)) static T f(T a, T, T) { return opaque(T{1}) / a; } };
+struct FFma { __attribute__((always_inline)) static float f(float a, float b, float c) { return tidy(__builtin_fmaf(a, b, c)); }
+              __attribute__((always_inline)) static double f(double a, double b, double c) { return __builtin_fma(a, b, c); } };
+struct FAbs { __attribute__((always_inline)) static float f(float a) { return bits<float>(bits<u32>(a) & 0x7fffffffU); }
+              __attribute__((always_inline)) static double f(double a) { return bits<double>(bits<u64>(a) & 0x7fffffffffffffffULL); }
+              template <class T> static T f(T a, T, T) { return f(a); } };
+struct FNeg { __attribute__((always_inline)) static float f(float a) { return bits<float>(bits<u32>(a) ^ 0x80000000U); }
+              __attribute__((always_inline)) static double f(double a) { return bits<double>(bits<u64>(a) ^ 0x8000000000000000ULL); }
+              template <class T> static T f(T a, T, T) { return f(a); } };
+template <bool Max, bool Nan>
+struct FExtreme {
+  __attribute__((always_inline)) static float f(float a, float b) { return extreme<float, u32, Max, Nan>(a, b); }
+  __attribute__((always_inline)) static double f(double a, double b) { return extreme<double, u64, Max, Nan>(a, b); }
+  template <class T> static T f(T a, T b, T) { return f(a, b); }
+};
+// aux bit 0: three operands; bit 1: .xorsign.abs.
+template <bool Max, bool Nan>
+struct FExtremeForms {
+  static float f(float a, float b, float c, u32 aux) {
+    if ((aux & 2U) != 0) {
+      const u32 sign = (bits<u32>(a) ^ bits<u32>(b)) & 0x80000000U;
+      const float r = extreme<float, u32, Max, Nan>(FAbs::f(a), FAbs::f(b));
+      return bits<float>((bits<u32>(r) & 0x7fffffffU) | sign);
+    }
+    const float r = extreme<float, u32, Max, Nan>(a, b);
+    return (aux & 1U) != 0 ? extreme<float, u32, Max, Nan>(r, c) : r;
+  }
+};
+struct CopySign {
+  static float f(float a, float b) { return bits<float>((bits<u32>(a) & 0x80000000U) | (bits<u32>(b) & 0x7fffffffU)); }
+  static double f(double a, double b) { return bits<double>((bits<u64>(a) & 0x8000000000000000ULL) | (bits<u64>(b) & 0x7fffffffffffffffULL)); }
+};
+SOFTGPU_F3(SelectBySign, c >= 0 ? a : b)
+
+// The approximate functions are computed more precisely than the bound that the PTX ISA gives for
+// them, then rounded once. aux bit 1 flushes denormals, as .ftz says.
+__attribute__((always_inline)) inline float flush32(float x) {
+  return (bits<u32>(x) & 0x7f800000U) == 0 ? bits<float>(bits<u32>(x) & 0x80000000U) : x;
+}
+template <double (*Function)(double)>
+struct Approximate {
+  static float f(float a, float, float, u32 aux) {
+    if ((aux & 2U) != 0) a = flush32(a);
+    float r = canonical(static_cast<float>(Function(static_cast<double>(a))));
+    if ((aux & 2U) != 0) r = flush32(r);
+    return r;
+  }
+};
+inline double approximate_exp2(double x) { return ::exp2(x); }
+inline double approximate_log2(double x) { return ::log2(x); }
+inline double approximate_sin(double x) { return ::sin(x); }
+inline double approximate_cos(double x) { return ::cos(x); }
+inline double approximate_tanh(double x) { return ::tanh(x); }
+inline double approximate_rcp(double x) { return 1.0 / x; }
+inline double approximate_sqrt(double x) { return __builtin_sqrt(x); }
+inline double approximate_rsqrt(double x) { return 1.0 / __builtin_sqrt(x); }
+struct ApproximateDivide {
+  static float f(float a, float b, float, u32 aux) {
+    if ((aux & 2U) != 0) {
+      a = flush32(a);
+      b = flush32(b);
+    }
+    float r = canonical(a / b);
+    // For 2^126 < |b| < 2^128 the hardware's div.approx gives 0 (div.full does not).
+    const float magnitude = FAbs::f(b);
+    if ((aux & 4U) != 0 && magnitude > 0x1p126F && magnitude < bits<float>(0x7f800000U)) {
+      r = FAbs::f(a) == bits<float>(0x7f800000U) ? bits<float>(canonical_nan32) : 0.0F;
+    }
+    if ((aux & 2U) != 0) r = flush32(r);
+    return r;
+  }
+};
+struct ApproximateRcp64 {
+  static double f(double a, double, double, u32) { return bits<double>(bits<u64>(1.0 / a) & 0xffffffff00000000ULL); }
+};
+struct ApproximateRsqrt64 {
+  static double f(double a, double, double, u32 aux) {
+    const double r = 1.0 / __builtin_sqrt(a);
+    return (aux & 4U) != 0 ? bits<double>(bits<u64>(r) & 0xffffffff00000000ULL) : r;
+  }
+};
+// aux: which test.
+template <class T, class U>
+struct TestProperty {
+  static bool is(T a, u32 which) {
+    constexpr U sign = U{1} << (sizeof(U) * 8 - 1);
+    constexpr U exponent = sizeof(U) == 4 ? U{0x7f800000U} : static_cast<U>(0x7ff0000000000000ULL);
+    const U b = bits<U>(a) & ~sign;
+    switch (which) {
+      case 0: return b < exponent;                       // finite
+      case 1: return b == exponent;                      // infinite
+      case 2: return b <= exponent;                      // number
+      case 3: return b > exponent;                       // notanumber
+      case 4: return b < exponent && (b & exponent) != 0;// normal
+      default: return b != 0 && (b & exponent) == 0;     // subnormal
+    }
+  }
+};
+template <class T, class U>
+const Op* testp(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const auto* a = lanes<U>(w, op->a);
+  u32 r = 0;
+  for (int l = 0; l < warp_size; ++l) r |= (TestProperty<T, U>::is(bits<T>(a[l]), op->aux) ? 1U : 0U) << l;
+  blend(predicate(w, op->d), r, m);
+  return op + 1;
+}
+
+// Comparisons; the last six are true where an operand is NaN.
+SOFTGPU_F2(Eq, a == b)
+SOFTGPU_F2(Ne, a != b && !(a != a) && !(b != b))
+SOFTGPU_F2(Lt, a < b)
+SOFTGPU_F2(Le, a <= b)
+SOFTGPU_F2(Gt, a > b)
+SOFTGPU_F2(Ge, a >= b)
+SOFTGPU_F2(Equ, !(a < b) && !(a > b))
+SOFTGPU_F2(Neu, !(a == b))
+SOFTGPU_F2(Ltu, !(a >= b))
+SOFTGPU_F2(Leu, !(a > b))
+SOFTGPU_F2(Gtu, !(a <= b))
+SOFTGPU_F2(Geu, !(a < b))
+SOFTGPU_F2(Num, !(a != a) && !(b != b))
+SOFTGPU_F2(Nan, (a != a) || (b != b))
+SOFTGPU_F2(NeInteger, a != b)
+
+// --- half precision, one or two to a register ---------------------------------------------------
+
+// One rounding: the operation is exact or rounded to odd in float.
+template <class H>
+struct HalfOps {
+  static float add(float a, float b) { return fma_to_odd(a, 1.0F, b); }
+  static float sub(float a, float b) { return fma_to_odd(a, 1.0F, -b); }
+  static float mul(float a, float b) { return to_odd(static_cast<double>(a) * static_cast<double>(b)); }
+  static float fma(float a, float b, float c) { return fma_to_odd(a, b, c); }
+};
+enum : u32 { half_add, half_sub, half_mul, half_fma, half_min, half_max, half_min_nan, half_max_nan, half_neg, half_abs, half_ex2, half_tanh };
+// aux: operation in bits 0-7, bit 8 two per register, bit 9 saturate, bit 10 relu, bit 11 flush.
+template <class H>
+struct HalfArithmetic {
+  static u32 one(u32 x, u32 y, u32 z, u32 aux) {
+    const u32 which = aux & 0xffU;
+    if (which == half_neg) return (x ^ 0x8000U) & 0xffffU;
+    if (which == half_abs) return x & 0x7fffU;
+    float a = H::get(x);
+    float b = H::get(y);
+    float c = H::get(z);
+    if ((aux & 0x800U) != 0) {
+      if ((x & 0x7c00U) == 0) a = FAbs::f(0.0F) * a;
+      if ((y & 0x7c00U) == 0) b = 0.0F * b;
+      if ((z & 0x7c00U) == 0) c = 0.0F * c;
+    }
+    float r = 0;
+    switch (which) {
+      case half_add: r = HalfOps<H>::add(a, b); break;
+      case half_sub: r = HalfOps<H>::sub(a, b); break;
+      case half_mul: r = HalfOps<H>::mul(a, b); break;
+      case half_fma: r = HalfOps<H>::fma(a, b, c); break;
+      case half_min: r = extreme<float, u32, false, false>(a, b); break;
+      case half_max: r = extreme<float, u32, true, false>(a, b); break;
+      case half_min_nan: r = extreme<float, u32, false, true>(a, b); break;
+      case half_max_nan: r = extreme<float, u32, true, true>(a, b); break;
+      case half_ex2: r = to_odd(::exp2(static_cast<double>(a))); break;
+      default: r = to_odd(::tanh(static_cast<double>(a))); break;
+    }
+    if ((aux & 0x200U) != 0) r = r > 0 ? (r < 1 ? r : 1) : 0;
+    if ((aux & 0x400U) != 0 && r < 0) r = 0;
+    u32 h = H::put(r);
+    if ((aux & 0x800U) != 0 && (h & 0x7c00U) == 0) h &= 0x8000U;
+    return h;
+  }
+  static u32 f(u32 a, u32 b, u32 c, u32 aux) {
+    const u32 low = one(a & 0xffffU, b & 0xffffU, c & 0xffffU, aux);
+    if ((aux & 0x100U) == 0) return low;
+    return low | (one(a >> 16, b >> 16, c >> 16, aux) << 16);
+  }
+};
+// setp on halves, one or two per register: aux as for setp, imm: comparison in bits 0-7, bit 8 two.
+template <class H>
+bool compare_half(float a, float b, u32 which) {
+  switch (which) {
+    case 0: return Eq::f(a, b);
+    case 1: return Ne::f(a, b);
+    case 2: return Lt::f(a, b);
+    case 3: return Le::f(a, b);
+    case 4: return Gt::f(a, b);
+    case 5: return Ge::f(a, b);
+    case 6: return Equ::f(a, b);
+    case 7: return Neu::f(a, b);
+    case 8: return Ltu::f(a, b);
+    case 9: return Leu::f(a, b);
+    case 10: return Gtu::f(a, b);
+    case 11: return Geu::f(a, b);
+    case 12: return Num::f(a, b);
+    default: return Nan::f(a, b);
+  }
+}
+template <class H>
+const Op* setp_half(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const auto* a = lanes<u32>(w, op->a);
+  const auto* b = lanes<u32>(w, op->b);
+  const u32 which = static_cast<u32>(op->imm) & 0xffU;
+  u32 low = 0;
+  u32 high = 0;
+  for (int l = 0; l < warp_size; ++l) {
+    low |= (compare_half<H>(H::get(a[l] & 0xffffU), H::get(b[l] & 0xffffU), which) ? 1U : 0U) << l;
+    high |= (compare_half<H>(H::get(a[l] >> 16), H::get(b[l] >> 16), which) ? 1U : 0U) << l;
+  }
+  if ((op->imm & 0x100) == 0) return finish_setp(w, op, m, low);
+  // Two: p is the low halves' result, q the high halves'.
+  const u32 how = op->aux & 3U;
+  if (how != combine_none) {
+    const u32 c = predicate(w, op->c) ^ (0U - ((op->aux >> 2) & 1U));
+    low = how == combine_and ? low & c : how == combine_or ? low | c : low ^ c;
+    high = how == combine_and ? high & c : how == combine_or ? high | c : high ^ c;
+  }
+  blend(predicate(w, op->d), low, m);
+  const u32 q = (op->aux >> 3) * 4;
+  if (q != 0) blend(predicate(w, q), high, m);
+  return op + 1;
+}
+// set on halves: imm as above, bit 9: the result is a float (1.0) else all ones; bit 10: 32-bit.
+template <class H>
+const Op* set_half(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<u32>(w, op->d);
+  const auto* a = lanes<u32>(w, op->a);
+  const auto* b = lanes<u32>(w, op->b);
+  const u32 which = static_cast<u32>(op->imm) & 0xffU;
+  const bool two = (op->imm & 0x100) != 0;
+  const bool real = (op->imm & 0x200) != 0;
+  const bool wide = (op->imm & 0x400) != 0;
+  const u32 one = real ? (wide ? 0x3f800000U : H::put(1.0F)) : (wide ? 0xffffffffU : 0xffffU);
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    u32 r = compare_half<H>(H::get(a[l] & 0xffffU), H::get(b[l] & 0xffffU), which) ? one : 0;
+    if (two) r |= (compare_half<H>(H::get(a[l] >> 16), H::get(b[l] >> 16), which) ? one : 0) << 16;
+    d[l] = r;
+  }
+  return op + 1;
+}
+// Pairs of 16-bit integers. aux: 0 add, 1 min, 2 max, 3 sub; bit 2 signed; bit 3 relu.
+struct PairArithmetic {
+  static u32 one(u32 x, u32 y, u32 aux) {
+    const bool is_signed = (aux & 4U) != 0;
+    const s32 a = is_signed ? static_cast<s32>(static_cast<s16>(x)) : static_cast<s32>(x);
+    const s32 b = is_signed ? static_cast<s32>(static_cast<s16>(y)) : static_cast<s32>(y);
+    s32 r = (aux & 3U) == 0 ? a + b : (aux & 3U) == 3 ? a - b : (aux & 3U) == 1 ? (a < b ? a : b) : (a > b ? a : b);
+    if ((aux & 8U) != 0 && r < 0) r = 0;
+    return static_cast<u32>(r) & 0xffffU;
+  }
+  static u32 f(u32 a, u32 b, u32, u32 aux) { return one(a & 0xffffU, b & 0xffffU, aux) | (one(a >> 16, b >> 16, aux) << 16); }
+};
+struct ReluExtreme {
+  static s32 f(s32 a, s32 b, s32, u32 aux) { const s32 r = (aux & 1U) != 0 ? (a > b ? a : b) : (a < b ? a : b); return r < 0 ? 0 : r; }
+};
+
+// --- conversions --------------------------------------------------------------------------------
+
+// How a conversion rounds to a whole number.
+enum : u32 { whole_none, whole_even, whole_zero, whole_down, whole_up };
+__attribute__((always_inline)) inline float whole(float x, u32 mode) {
+  return mode == whole_even ? __builtin_nearbyintf(x) : mode == whole_zero ? __builtin_truncf(x) : mode == whole_down ? __builtin_floorf(x) : __builtin_ceilf(x);
+}
+__attribute__((always_inline)) inline double whole(double x, u32 mode) {
+  return mode == whole_even ? __builtin_nearbyint(x) : mode == whole_zero ? __builtin_trunc(x) : mode == whole_down ? __builtin_floor(x) : __builtin_ceil(x);
+}
+
+// Integer to integer. aux bit 0: saturate.
+template <class D, class A>
+struct ConvertInteger {
+  static typename D::value f(typename A::value a, typename A::value, typename A::value, u32 aux) {
+    using To = typename D::value;
+    if ((aux & 1U) != 0) {
+      const s128 x = static_cast<s128>(a);
+      constexpr bool is_signed = To(-1) < To(0);
+      constexpr int size = sizeof(To) * 8;
+      const s128 highest = is_signed ? (s128{1} << (size - 1)) - 1 : (s128{1} << size) - 1;
+      const s128 lowest = is_signed ? -(s128{1} << (size - 1)) : s128{0};
+      return static_cast<To>(x < lowest ? lowest : x > highest ? highest : x);
+    }
+    return static_cast<To>(a);
+  }
+};
+template <class D, class A>
+struct ConvertPlain {
+  __attribute__((always_inline)) static typename D::value f(typename A::value a) { return static_cast<typename D::value>(a); }
+};
+// Float to integer. aux bits 0-2: how to round, bit 3: flush.
+template <class D, class A>
+struct ConvertToInteger {
+  static typename D::value f(typename A::value a, typename A::value, typename A::value, u32 aux) {
+    if constexpr (sizeof(a) == 4) {
+      if ((aux & 8U) != 0) a = flush32(a);
+    }
+    return to_integer<typename D::value>(whole(a, aux & 7U));
+  }
+};
+template <class D, class A>
+struct TruncateToInteger {
+  __attribute__((always_inline)) static typename D::value f(typename A::value a) { return to_integer<typename D::value>(whole(a, whole_zero)); }
+};
+// To a float with the control register's rounding: aux: control bits, bit 0 saturate, bits 1-3: to
+// a whole number, bit 4: relu.
+template <class D, class A>
+const Op* convert_to_real(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<typename D::lane>(w, op->d);
+  const auto* a = lanes<typename A::lane>(w, op->a);
+  const u32 mode = (op->aux >> 1) & 7U;
+  typename D::value r[warp_size] = {};
+  {
+    const ControlRegister control(op->aux & 0xfffffe00U & ~0x40U);
+    for (u32 rest = m; rest != 0; rest &= rest - 1) {
+      const int l = __builtin_ctz(rest);
+      auto x = A::get(a[l]);
+      __asm__ volatile("" : "+m"(x));
+      if (mode != whole_none) {
+        if constexpr (!std::is_integral_v<decltype(x)>) x = whole(x, mode);
+      }
+      typename D::value y = static_cast<typename D::value>(x);
+      __asm__ volatile("" : "+m"(y));
+      r[l] = y;
+    }
+  }
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    auto x = r[l];
+    if constexpr (!std::is_integral_v<decltype(x)>) {
+      if ((op->aux & 1U) != 0) x = x > 0 ? (x < 1 ? x : 1) : 0;
+      if ((op->aux & 16U) != 0 && !(x > 0)) x = x != x ? x : 0;
+      if constexpr (sizeof(x) == 4 && sizeof(typename D::lane) == 4) {
+        if ((op->aux & 0x40U) != 0) x = flush32(x);
+      }
+    }
+    d[l] = D::put(tidy(x));
+  }
+  return op + 1;
+}
+// To half or bfloat16 with one rounding. aux: bit 0 saturate, bits 1-3 whole mode, bit 4 relu,
+// bits 5-7 rounding: 0 nearest, 1 zero.
+template <class D, class A>
+struct ConvertToHalf {
+  static u32 f(typename A::value v, typename A::value, typename A::value, u32 aux) {
+    const u32 mode = (aux >> 1) & 7U;
+    double x = static_cast<double>(v);
+    if constexpr (sizeof(v) == 8 && std::is_integral_v<typename A::value>) {
+      // A 64-bit integer has more bits than a double: keep the lost ones as a sticky bit.
+      const auto back = static_cast<typename A::value>(x);
+      if (back != v && x < 0x1p63 && x > -0x1p63) x = bits<double>(bits<u64>(x) | 1U);
+    }
+    if (mode != whole_none) x = whole(x, mode);
+    if ((aux & 1U) != 0) x = x > 0 ? (x < 1 ? x : 1) : 0;
+    if ((aux & 16U) != 0 && x < 0) x = 0;
+    const float r = to_odd(x);
+    if (((aux >> 5) & 7U) == 1 && r == r) {
+      // Towards zero: the nearest one, and one step back where that went away from zero.
+      u32 h = D::put(r);
+      const float back = D::get(h);
+      if (FAbs::f(back) > FAbs::f(r)) h -= 1;
+      return h;
+    }
+    return D::put(r);
+  }
+};
+// Two floats to a register of two halves: a is the upper one.
+template <class D>
+struct ConvertPair {
+  static u32 f(float a, float b, float, u32 aux) {
+    const u32 high = ConvertToHalf<D, F32>::f(a, 0, 0, aux);
+    const u32 low = ConvertToHalf<D, F32>::f(b, 0, 0, aux);
+    return (high << 16) | (low & 0xffffU);
+  }
+};
+// f32 to tf32: 10 bits of mantissa, to nearest with ties away (aux 0), to nearest even (1), to zero (2).
+struct ConvertTf32 {
+  static u32 f(u32 a, u32, u32, u32 aux) {
+    if ((a & 0x7f800000U) == 0x7f800000U) return (a & 0x7fffffU) != 0 ? canonical_nan32 : a;
+    if (aux == 2) return a & ~0x1fffU;
+    if (aux == 1) return (a + 0xfffU + ((a >> 13) & 1U)) & ~0x1fffU;
+    return (a + 0x1000U) & ~0x1fffU;
+  }
+};
+
+// --- moves --------------------------------------------------------------------------------------
+
+const Op* move32(Warp& w, const Op* op) { return unary<Same, U32, U32>(w, op); }
+const Op* move64(Warp& w, const Op* op) { return unary<Same, U64, U64>(w, op); }
+const Op* move128(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  for (u32 half = 0; half < 2; ++half) {
+    auto* d = lanes<u64>(w, op->d + 256 * half);
+    const auto* a = lanes<u64>(w, op->a + 256 * half);
+    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? a[l] : d[l];
+  }
+  return op + 1;
+}
+// Bits of a narrower register zero-extended, of a wider one cut. aux: sign-extend from this many bits.
+const Op* widen(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<u64>(w, op->d);
+  const auto* a = lanes<u32>(w, op->a);
+  SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? u64{a[l]} : d[l];
+  return op + 1;
+}
+const Op* narrow(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<u32>(w, op->d);
+  const auto* a = lanes<u64>(w, op->a);
+  SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? static_cast<u32>(a[l]) : d[l];
+  return op + 1;
+}
+// d = (a >> imm) & low `aux` bits of a 64-bit register, into a 32-bit one.
+const Op* extract_from64(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<u32>(w, op->d);
+  const auto* a = lanes<u64>(w, op->a);
+  const auto shift = static_cast<u32>(op->imm);
+  const u64 mask = (u64{1} << op->aux) - 1;
+  SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? static_cast<u32>((a[l] >> shift) & mask) : d[l];
+  return op + 1;
+}
+const Op* extract_from32(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<u32>(w, op->d);
+  const auto* a = lanes<u32>(w, op->a);
+  const auto shift = static_cast<u32>(op->imm);
+  const u32 mask = (1U << op->aux) - 1;
+  SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? (a[l] >> shift) & mask : d[l];
+  return op + 1;
+}
+// d = low `aux` bits of a | b << aux.
+const Op* join32(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<u32>(w, op->d);
+  const auto* a = lanes<u32>(w, op->a);
+  const auto* b = lanes<u32>(w, op->b);
+  const u32 shift = op->aux;
+  const u32 mask = (1U << shift) - 1;
+  SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? (a[l] & mask) | (b[l] << shift) : d[l];
+  return op + 1;
+}
+const Op* join64(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<u64>(w, op->d);
+  const auto* a = lanes<u32>(w, op->a);
+  const auto* b = lanes<u32>(w, op->b);
+  SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? u64{a[l]} | (u64{b[l]} << 32) : d[l];
+  return op + 1;
+}
+const Op* add_immediate64(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<u64>(w, op->d);
+  const auto* a = lanes<u64>(w, op->a);
+  const auto i = static_cast<u64>(op->imm);
+  SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? a[l] + i : d[l];
+  return op + 1;
+}
+// %clock and friends: the warp's own count of time. aux: 0 clock, 1 clock_hi, 2 clock64 / timer.
+const Op* read_clock(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const u64 now = softgpu::clock_ticks(op->imm != 0);
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    if (op->aux == 2) lanes<u64>(w, op->d)[l] = now;
+    else lanes<u32>(w, op->d)[l] = static_cast<u32>(op->aux == 1 ? now >> 32 : now);
+  }
+  return op + 1;
+}
+
+// --- memory -------------------------------------------------------------------------------------
+
+__attribute__((always_inline)) inline bool cached(const Warp& w, u64 begin, u64 end) {
+  return (begin >= w.cache[0].begin && end <= w.cache[0].end) ||
+         (begin >= w.cache[1].begin && end <= w.cache[1].end);
+}
+
+// The bytes that one lane may use.
+__attribute__((always_inline)) inline std::byte* lane_bytes(Warp& w, const Op* op, int lane, u64 address, u32 size, bool write) {
+  if (__builtin_expect(cached(w, address, address + size) && (address & (size - 1)) == 0, 1)) {
+    return reinterpret_cast<std::byte*>(address);
+  }
+  return softgpu::checked_address(w, op, lane, address, size, write);
+}
+
+template <class T, class Lane>
+__attribute__((always_inline)) inline Lane load_lane(const std::byte* p) {
+  T v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return static_cast<Lane>(v);
+}
+
+template <class AddressLane>
+__attribute__((always_inline)) inline bool consecutive(const AddressLane* a, u64 step) {
+  u64 wrong = 0;
+  const u64 first = a[0];
+  for (int l = 0; l < warp_size; ++l) wrong |= static_cast<u64>(a[l]) ^ (first + static_cast<u64>(l) * step);
+  return wrong == 0;
+}
+
+// T: the type in memory; Lane: of the destination; Window: 0 for generic addresses.
+template <class T, class Lane, bool Shared, class AddressLane>
+const Op* load(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  if (m == 0) return op + 1;
+  auto* d = lanes<Lane>(w, op->d);
+  const auto* a = lanes<AddressLane>(w, op->a);
+  const auto offset = static_cast<u64>(op->imm);
+  constexpr u64 size = sizeof(T);
+  if constexpr (Shared) {
+    // Offsets into the block's shared memory; those beyond it take the checked way.
+    const u64 limit = w.block->shared_bytes;
+    const std::byte* base = w.block->shared.data();
+    if (m == full_mask) {
+      u64 largest = 0;
+      u64 low_bits = 0;
+      alignas(64) u32 at[warp_size];
+      SOFTGPU_LANES {
+        const u64 x = (sizeof(AddressLane) == 4 ? static_cast<u64>(static_cast<u32>(a[l] + static_cast<u32>(offset))) : (static_cast<u64>(a[l]) + offset) & ~shared_window);
+        at[l] = static_cast<u32>(x);
+        largest |= x >> 24;
+        low_bits |= x;
+      }
+      u32 highest = 0;
+      for (int l = 0; l < warp_size; ++l) highest = at[l] > highest ? at[l] : highest;
+      if (__builtin_expect(largest == 0 && highest + size <= limit && (low_bits & (size - 1)) == 0, 1)) {
+        SOFTGPU_LANES {
+          T v;
+          __builtin_memcpy(&v, base + at[l], sizeof v);
+          d[l] = static_cast<Lane>(v);
+        }
+        return op + 1;
+      }
+    }
+    for (u32 rest = m; rest != 0; rest &= rest - 1) {
+      const int l = __builtin_ctz(rest);
+      const u64 x = sizeof(AddressLane) == 4 ? static_cast<u64>(static_cast<u32>(a[l] + static_cast<u32>(offset))) : static_cast<u64>(a[l]) + offset;
+      if (x + size <= limit && (x & (size - 1)) == 0) d[l] = load_lane<T, Lane>(base + x);
+      else d[l] = load_lane<T, Lane>(softgpu::checked_address(w, op, l, x | shared_window, size, false));
+    }
+    return op + 1;
+  } else {
+    if (m == full_mask) {
+      const u64 first = a[0] + offset;
+      if (consecutive(a, size) && (first & (size - 1)) == 0 && cached(w, first, first + warp_size * size)) {
+        const auto* p = reinterpret_cast<const std::byte*>(first);
+        SOFTGPU_LANES {
+          T v;
+          __builtin_memcpy(&v, p + static_cast<u64>(l) * size, sizeof v);
+          d[l] = static_cast<Lane>(v);
+        }
+        return op + 1;
+      }
+      // Any addresses inside one remembered range.
+      u64 lowest = ~u64{0};
+      u64 highest = 0;
+      u64 low_bits = 0;
+      for (int l = 0; l < warp_size; ++l) {
+        const u64 x = static_cast<u64>(a[l]) + offset;
+        lowest = x < lowest ? x : lowest;
+        highest = x > highest ? x : highest;
+        low_bits |= x;
+      }
+      if ((low_bits & (size - 1)) == 0 && ((lowest >= w.cache[0].begin && highest + size <= w.cache[0].end) || (lowest >= w.cache[1].begin && highest + size <= w.cache[1].end))) {
+        if (lowest == highest) {
+          const Lane v = load_lane<T, Lane>(reinterpret_cast<const std::byte*>(lowest));
+          SOFTGPU_LANES d[l] = v;
+          return op + 1;
+        }
+        SOFTGPU_LANES {
+          T v;
+          __builtin_memcpy(&v, reinterpret_cast<const std::byte*>(static_cast<u64>(a[l]) + offset), sizeof v);
+          d[l] = static_cast<Lane>(v);
+        }
+        return op + 1;
+      }
+    }
+    for (u32 rest = m; rest != 0; rest &= rest - 1) {
+      const int l = __builtin_ctz(rest);
+      d[l] = load_lane<T, Lane>(lane_bytes(w, op, l, static_cast<u64>(a[l]) + offset, size, false));
+    }
+    return op + 1;
+  }
+}
+
+template <class T, class Lane, bool Shared, class AddressLane>
+const Op* store(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  if (m == 0) return op + 1;
+  const auto* d = lanes<Lane>(w, op->d);
+  const auto* a = lanes<AddressLane>(w, op->a);
+  const auto offset = static_cast<u64>(op->imm);
+  constexpr u64 size = sizeof(T);
+  if constexpr (Shared) {
+    const u64 limit = w.block->shared_bytes;
+    std::byte* base = w.block->shared.data();
+    for (u32 rest = m; rest != 0; rest &= rest - 1) {
+      const int l = __builtin_ctz(rest);
+      const u64 x = sizeof(AddressLane) == 4 ? static_cast<u64>(static_cast<u32>(a[l] + static_cast<u32>(offset))) : (static_cast<u64>(a[l]) + offset) & ~shared_window;
+      const T v = static_cast<T>(d[l]);
+      std::byte* p = x + size <= limit && (x & (size - 1)) == 0 ? base + x : softgpu::checked_address(w, op, l, x | shared_window, size, true);
+      __builtin_memcpy(p, &v, sizeof v);
+    }
+    return op + 1;
+  } else {
+    if (m == full_mask) {
+      const u64 first = a[0] + offset;
+      if (consecutive(a, size) && (first & (size - 1)) == 0 && cached(w, first, first + warp_size * size)) {
+        auto* p = reinterpret_cast<std::byte*>(first);
+        SOFTGPU_LANES {
+          const T v = static_cast<T>(d[l]);
+          __builtin_memcpy(p + static_cast<u64>(l) * size, &v, sizeof v);
+        }
+        return op + 1;
+      }
+    }
+    for (u32 rest = m; rest != 0; rest &= rest - 1) {
+      const int l = __builtin_ctz(rest);
+      const T v = static_cast<T>(d[l]);
+      __builtin_memcpy(lane_bytes(w, op, l, static_cast<u64>(a[l]) + offset, size, true), &v, sizeof v);
+    }
+    return op + 1;
+  }
+}
+
+// Vector loads and stores, volatile and ordered ones: lane by lane, each element whole. extra: the
+// elements' slots; aux: bytes of an element | signed << 8 | bytes of a lane << 16. Addresses are
+// generic.
+const Op* load_pieces(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const auto* a = lanes<u64>(w, op->a);
+  const auto& pieces = *static_cast<const Pieces*>(op->extra);
+  const u32 size = op->aux & 0xffU;
+  const bool is_signed = (op->aux & 0x100U) != 0;
+  const u32 lane = op->aux >> 16;
+  const auto count = static_cast<u32>(pieces.slots.size());
+  const u32 total = size * count;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    const std::byte* p = lane_bytes(w, op, l, static_cast<u64>(a[l]) + static_cast<u64>(op->imm), total, false);
+    for (u32 i = 0; i < count; ++i, p += size) {
+      if (pieces.slots[i] == 0) continue;
+      u64 v = 0;
+      switch (size) {
+        case 1: v = __atomic_load_n(reinterpret_cast<const u8*>(p), __ATOMIC_ACQUIRE); if (is_signed) v = static_cast<u64>(static_cast<s64>(static_cast<s8>(v))); break;
+        case 2: v = __atomic_load_n(reinterpret_cast<const u16*>(p), __ATOMIC_ACQUIRE); if (is_signed) v = static_cast<u64>(static_cast<s64>(static_cast<s16>(v))); break;
+        case 4: v = __atomic_load_n(reinterpret_cast<const u32*>(p), __ATOMIC_ACQUIRE); if (is_signed) v = static_cast<u64>(static_cast<s64>(static_cast<s32>(v))); break;
+        case 8: v = __atomic_load_n(reinterpret_cast<const u64*>(p), __ATOMIC_ACQUIRE); break;
+        default: {
+          u64 both[2];
+          __builtin_memcpy(both, p, 16);
+          lanes<u64>(w, pieces.slots[i])[l] = both[0];
+          lanes<u64>(w, pieces.slots[i] + 256)[l] = both[1];
+          continue;
+        }
+      }
+      if (lane == 8) lanes<u64>(w, pieces.slots[i])[l] = v;
+      else lanes<u32>(w, pieces.slots[i])[l] = static_cast<u32>(v);
+    }
+  }
+  return op + 1;
+}
+const Op* store_pieces(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const auto* a = lanes<u64>(w, op->a);
+  const auto& pieces = *static_cast<const Pieces*>(op->extra);
+  const u32 size = op->aux & 0xffU;
+  const u32 lane = op->aux >> 16;
+  const auto count = static_cast<u32>(pieces.slots.size());
+  const u32 total = size * count;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    std::byte* p = lane_bytes(w, op, l, static_cast<u64>(a[l]) + static_cast<u64>(op->imm), total, true);
+    for (u32 i = 0; i < count; ++i, p += size) {
+      const u64 v = lane == 8 ? lanes<u64>(w, pieces.slots[i])[l] : lanes<u32>(w, pieces.slots[i])[l];
+      switch (size) {
+        case 1: __atomic_store_n(reinterpret_cast<u8*>(p), static_cast<u8>(v), __ATOMIC_RELEASE); break;
+        case 2: __atomic_store_n(reinterpret_cast<u16*>(p), static_cast<u16>(v), __ATOMIC_RELEASE); break;
+        case 4: __atomic_store_n(reinterpret_cast<u32*>(p), static_cast<u32>(v), __ATOMIC_RELEASE); break;
+        case 8: __atomic_store_n(reinterpret_cast<u64*>(p), v, __ATOMIC_RELEASE); break;
+        default: {
+          const u64 both[2] = {lanes<u64>(w, pieces.slots[i])[l], lanes<u64>(w, pieces.slots[i] + 256)[l]};
+          __builtin_memcpy(p, both, 16);
+        }
+      }
+    }
+  }
+  return op + 1;
+}
+
+// A kernel's parameter: the same for all lanes. imm: offset; aux as load_pieces.
+const Op* load_param(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const auto& parameters = w.block->launch->parameters;
+  const u32 size = op->aux & 0xffU;
+  const bool is_signed = (op->aux & 0x100U) != 0;
+  const u32 lane = op->aux >> 16;
+  u64 v = 0;
+  __builtin_memcpy(&v, parameters.data() + op->imm, size);
+  if (is_signed && size < 8) v = static_cast<u64>(static_cast<s64>(v << (64 - 8 * size)) >> (64 - 8 * size));
+  if (lane == 8) {
+    auto* d = lanes<u64>(w, op->d);
+    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? v : d[l];
+  } else {
+    auto* d = lanes<u32>(w, op->d);
+    const auto narrow_value = static_cast<u32>(v);
+    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? narrow_value : d[l];
+  }
+  return op + 1;
+}
+// A parameter or return value in the frame: lane l's copy lies at c + l · b. imm: offset in it.
+const Op* load_frame(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const u32 size = op->aux & 0xffU;
+  const bool is_signed = (op->aux & 0x100U) != 0;
+  const u32 lane = op->aux >> 16;
+  const std::byte* base = w.frame + op->c + op->imm;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    u64 v = 0;
+    __builtin_memcpy(&v, base + static_cast<u64>(l) * op->b, size);
+    if (is_signed && size < 8) v = static_cast<u64>(static_cast<s64>(v << (64 - 8 * size)) >> (64 - 8 * size));
+    if (lane == 8) lanes<u64>(w, op->d)[l] = v;
+    else lanes<u32>(w, op->d)[l] = static_cast<u32>(v);
+  }
+  return op + 1;
+}
+const Op* store_frame(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const u32 size = op->aux & 0xffU;
+  const u32 lane = op->aux >> 16;
+  std::byte* base = w.frame + op->c + op->imm;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    const u64 v = lane == 8 ? lanes<u64>(w, op->d)[l] : lanes<u32>(w, op->d)[l];
+    __builtin_memcpy(base + static_cast<u64>(l) * op->b, &v, size);
+  }
+  return op + 1;
+}
+// Generic address of the lane's part of a parameter in the frame, for parameters whose address is
+// taken: they are copied to local memory first. d: address; c, b as above; imm: local offset; aux: bytes.
+const Op* spill_parameter(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    const u64 at = w.call->local_base + static_cast<u64>(op->imm);
+    std::byte* to = w.local.data() + static_cast<u64>(l) * w.local_stride + at;
+    __builtin_memcpy(to, w.frame + op->c + static_cast<u64>(l) * op->b, op->aux);
+    lanes<u64>(w, op->d)[l] = local_window | at;
+  }
+  return op + 1;
+}
+// Address of a local variable: the function's base plus imm. aux: 0 generic, 1 in the local space.
+const Op* local_address(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const u64 at = (w.call->local_base + static_cast<u64>(op->imm)) | (op->aux == 0 ? local_window : 0);
+  if (op->b == 4) {
+    auto* d = lanes<u32>(w, op->d);
+    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? static_cast<u32>(at) : d[l];
+    return op + 1;
+  }
+  auto* d = lanes<u64>(w, op->d);
+  SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? at : d[l];
+  return op + 1;
+}
+// Makes a generic address of one in a space: d = (a, cut to 32 bits where aux is 4) | imm.
+const Op* to_generic(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<u64>(w, op->d);
+  const auto window = static_cast<u64>(op->imm);
+  if (op->aux == 4) {
+    const auto* a = lanes<u32>(w, op->a);
+    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? (u64{a[l]} | window) : d[l];
+  } else {
+    const auto* a = lanes<u64>(w, op->a);
+    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? (a[l] | window) : d[l];
+  }
+  return op + 1;
+}
+const Op* from_generic(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<u64>(w, op->d);
+  const auto* a = lanes<u64>(w, op->a);
+  SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? (a[l] & ~window_mask) : d[l];
+  return op + 1;
+}
+// isspacep: aux 0 global, 1 shared, 2 local, 3 param/const.
+const Op* is_space(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const auto* a = lanes<u64>(w, op->a);
+  u32 r = 0;
+  for (int l = 0; l < warp_size; ++l) {
+    const u64 window = a[l] & window_mask;
+    const u32 space = window == shared_window ? 1U : window == local_window ? 2U : window == param_window ? 3U : 0U;
+    r |= (space == op->aux ? 1U : 0U) << l;
+  }
+  blend(predicate(w, op->d), r, m);
+  return op + 1;
+}
+
+// --- atomics ------------------------------------------------------------------------------------
+
+enum : u32 { atom_add, atom_exch, atom_cas, atom_and, atom_or, atom_xor, atom_min, atom_max, atom_inc, atom_dec };
+
+template <class T, u32 Which>
+__attribute__((always_inline)) inline typename T::value apply_atomic(typename T::value old, typename T::value b, typename T::value c) {
+  using V = typename T::value;
+  (void)c;
+  if constexpr (std::is_floating_point_v<V>) {
+    if constexpr (Which == atom_add) return tidy(old + b);
+    else if constexpr (Which == atom_min) return extreme<V, std::conditional_t<sizeof(V) == 4, u32, u64>, false, false>(old, b);
+    else if constexpr (Which == atom_max) return extreme<V, std::conditional_t<sizeof(V) == 4, u32, u64>, true, false>(old, b);
+    else return b;
+  } else {
+    if constexpr (Which == atom_add) return static_cast<V>(static_cast<std::make_unsigned_t<V>>(old) + static_cast<std::make_unsigned_t<V>>(b));
+    else if constexpr (Which == atom_exch) return b;
+    else if constexpr (Which == atom_cas) return old == b ? c : old;
+    else if constexpr (Which == atom_and) return old & b;
+    else if constexpr (Which == atom_or) return old | b;
+    else if constexpr (Which == atom_xor) return old ^ b;
+    else if constexpr (Which == atom_min) return old < b ? old : b;
+    else if constexpr (Which == atom_max) return old > b ? old : b;
+    else if constexpr (Which == atom_inc) return old >= b ? V{0} : static_cast<V>(old + 1);
+    else return old == 0 || old > b ? b : static_cast<V>(old - 1);
+  }
+}
+
+// d: the old value (0 where unwanted), a: generic address, b, c: operands.
+template <class T, u32 Which>
+const Op* atomic(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const auto* a = lanes<u64>(w, op->a);
+  const auto* b = lanes<typename T::lane>(w, op->b);
+  const auto* c = lanes<typename T::lane>(w, op->c);
+  using Word = typename T::lane;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    const u64 address = static_cast<u64>(a[l]) + static_cast<u64>(op->imm);
+    auto* p = reinterpret_cast<Word*>(lane_bytes(w, op, l, address, sizeof(Word), true));
+    Word old = __atomic_load_n(p, __ATOMIC_ACQUIRE);
+    const auto x = T::get(b[l]);
+    const auto y = T::get(c[l]);
+    for (;;) {
+      const Word now = T::put(apply_atomic<T, Which>(T::get(old), x, y));
+      if (__atomic_compare_exchange_n(p, &old, now, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)) break;
+    }
+    if (op->d != 0) lanes<Word>(w, op->d)[l] = old;
+  }
+  return op + 1;
+}
+// 16-bit forms and pairs of halves: aux: 0 cas.b16, 1 add.f16, 2 add.bf16, 3 add.f16x2, 4 add.bf16x2.
+const Op* atomic_half(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const auto* a = lanes<u64>(w, op->a);
+  const auto* b = lanes<u32>(w, op->b);
+  const auto* c = lanes<u32>(w, op->c);
+  const bool pair = op->aux >= 3;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    const u64 address = static_cast<u64>(a[l]) + static_cast<u64>(op->imm);
+    std::byte* p = lane_bytes(w, op, l, address, pair ? 4 : 2, true);
+    const auto next = [&](u32 old) -> u32 {
+      switch (op->aux) {
+        case 0: return old == (b[l] & 0xffffU) ? c[l] & 0xffffU : old;
+        case 1: return HalfArithmetic<F16>::f(old, b[l], 0, half_add);
+        case 2: return HalfArithmetic<BF16>::f(old, b[l], 0, half_add);
+        case 3: return HalfArithmetic<F16>::f(old, b[l], 0, half_add | 0x100U);
+        default: return HalfArithmetic<BF16>::f(old, b[l], 0, half_add | 0x100U);
+      }
+    };
+    u32 result = 0;
+    if (pair) {
+      auto* word = reinterpret_cast<u32*>(p);
+      u32 old = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+      while (!__atomic_compare_exchange_n(word, &old, next(old), false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)) {
+      }
+      result = old;
+    } else {
+      auto* word = reinterpret_cast<u16*>(p);
+      u16 old = __atomic_load_n(word, __ATOMIC_ACQUIRE);
+      while (!__atomic_compare_exchange_n(word, &old, static_cast<u16>(next(old)), false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)) {
+      }
+      result = old;
+    }
+    if (op->d != 0) lanes<u32>(w, op->d)[l] = result;
+  }
+  return op + 1;
+}
+
+// --- control ------------------------------------------------------------------------------------
+
+__attribute__((always_inline)) inline const Op* spend(Warp& w, const Op* next, u32 amount) {
+  w.budget -= amount;
+  if (__builtin_expect(w.budget <= 0, 0)) {
+    w.pc = next;
+    w.stop = Stop::quantum;
+    return nullptr;
+  }
+  return next;
+}
+
+// imm: distance to the target; aux: operations since the last branch or label, for the budget.
+const Op* branch(Warp& w, const Op* op) {
+  const u32 taken = active(w, op);
+  const Op* target = op + op->imm;
+  if (__builtin_expect(taken == w.mask, 1)) {
+    const Op* next = w.others.empty() ? target : softgpu::reschedule(w, target);
+    return next == nullptr ? nullptr : spend(w, next, op->aux);
+  }
+  if (taken == 0) {
+    const Op* next = w.others.empty() ? op + 1 : softgpu::reschedule(w, op + 1);
+    return next == nullptr ? nullptr : spend(w, next, op->aux);
+  }
+  const Op* next = softgpu::diverge(w, taken, target, op + 1);
+  return next == nullptr ? nullptr : spend(w, next, op->aux);
+}
+// A place that branches go to: lanes that took different ways meet here.
+const Op* join(Warp& w, const Op* op) {
+  if (__builtin_expect(w.others.empty(), 1)) return op + 1;
+  const Op* next = softgpu::reschedule(w, op + 1);
+  return next == nullptr ? nullptr : spend(w, next, 1);
+}
+// brx.idx: a: index; extra: distances in slots (as two's complement).
+const Op* branch_table(Warp& w, const Op* op) {
+  u32 m = active(w, op);
+  const auto* a = lanes<u32>(w, op->a);
+  const auto& table = *static_cast<const Pieces*>(op->extra);
+  const u32 stay = w.mask & ~m;
+  // One group per distinct target; they are put aside and the lowest runs first.
+  const Op* fall = op + 1;
+  if (stay != 0) {
+    Group g;
+    g.pc = fall;
+    g.mask = stay;
+    g.frame = w.call;
+    w.others.push_back(g);
+  }
+  while (m != 0) {
+    const int l = __builtin_ctz(m);
+    const u32 index = a[l];
+    if (index >= table.slots.size()) softgpu::raise_fault(w, op, l, 715, "brx.idx: index " + std::to_string(index) + " is beyond the table");
+    u32 same = 0;
+    for (u32 rest = m; rest != 0; rest &= rest - 1) {
+      const int k = __builtin_ctz(rest);
+      if (a[k] == index) same |= 1U << k;
+    }
+    m &= ~same;
+    Group g;
+    g.pc = op + static_cast<s32>(table.slots[index]);
+    g.mask = same;
+    g.frame = w.call;
+    w.others.push_back(g);
+  }
+  w.mask = 0;
+  const Op* next = softgpu::reschedule(w, nullptr);
+  return next == nullptr ? nullptr : spend(w, next, op->aux);
+}
+const Op* exit_op(Warp& w, const Op* op) { return softgpu::exit_lanes(w, op, active(w, op)); }
+const Op* return_op(Warp& w, const Op* op) { return softgpu::return_lanes(w, op, active(w, op)); }
+const Op* nothing(Warp&, const Op* op) { return op + 1; }
+const Op* fence(Warp&, const Op* op) {
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+  return op + 1;
+}
+// nanosleep and friends: let the others run.
+const Op* yield_op(Warp& w, const Op* op) {
+  const Op* next = w.others.empty() ? op + 1 : softgpu::reschedule(w, op + 1);
+  return next == nullptr ? nullptr : spend(w, next, 256);
+}
+const Op* trap(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  if (m == 0) return op + 1;
+  softgpu::raise_fault(w, op, __builtin_ctz(m), op->aux != 0 ? static_cast<int>(op->aux) : 719, "trap instruction");
+}
+const Op* unsupported(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  if (m == 0) return op + 1;
+  softgpu::raise_fault(w, op, __builtin_ctz(m), 715, "this instruction is not supported by the software GPU");
+}
+// bar: a: barrier number, b: thread count (0 slot: all). aux bit 0: arrive only.
+const Op* barrier(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  if (m == 0) return op + 1;
+  const int l = __builtin_ctz(m);
+  const u32 id = lanes<u32>(w, op->a)[l];
+  const u32 count = op->b != 0 ? lanes<u32>(w, op->b)[l] : 0;
+  return softgpu::wait_barrier(w, op, id, count, (op->aux & 1U) == 0);
+}
+
+// --- warp-wide operations -----------------------------------------------------------------------
+
+// The sync forms first bring together the lanes that the member mask names. slot `c` or imm holds
+// the mask's register; see decode.
+#define SOFTGPU_SYNC(SLOT)                                                              \
+  const u32 m = active(w, op);                                                          \
+  if (m == 0) return op + 1;                                                            \
+  {                                                                                     \
+    const u32 members = lanes<u32>(w, (SLOT))[__builtin_ctz(m)] & w.alive;              \
+    if ((members & ~w.mask) != 0) return softgpu::synchronise_lanes(w, op, members);    \
+  }
+
+const Op* warp_barrier(Warp& w, const Op* op) {
+  SOFTGPU_SYNC(op->a)
+  return op + 1;
+}
+
+// shfl: a value, b lane, c clamp; mask in slot imm; aux: mode 0 up, 1 down, 2 bfly, 3 idx; the
+// predicate's slot / 4 above bit 2.
+const Op* shuffle(Warp& w, const Op* op) {
+  SOFTGPU_SYNC(static_cast<u32>(op->imm))
+  const auto* a = lanes<u32>(w, op->a);
+  const auto* b = lanes<u32>(w, op->b);
+  const auto* c = lanes<u32>(w, op->c);
+  auto* d = lanes<u32>(w, op->d);
+  alignas(64) u32 source[warp_size];
+  SOFTGPU_LANES source[l] = a[l];
+  const u32 mode = op->aux & 3U;
+  u32 in_range = 0;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    const u32 bval = b[l] & 0x1fU;
+    const u32 cval = c[l] & 0x1fU;
+    const u32 mask = (c[l] >> 8) & 0x1fU;
+    const u32 lane = static_cast<u32>(l);
+    const u32 max_lane = (lane & mask) | (cval & ~mask & 0x1fU);
+    const u32 min_lane = lane & mask;
+    s32 j = 0;
+    bool p = false;
+    switch (mode) {
+      case 0: j = static_cast<s32>(lane) - static_cast<s32>(bval); p = j >= static_cast<s32>(max_lane); break;
+      case 1: j = static_cast<s32>(lane + bval); p = j <= static_cast<s32>(max_lane); break;
+      case 2: j = static_cast<s32>(lane ^ bval); p = j <= static_cast<s32>(max_lane); break;
+      default: j = static_cast<s32>(min_lane | (bval & ~mask)); p = j <= static_cast<s32>(max_lane); break;
+    }
+    if (!p) j = static_cast<s32>(lane);
+    d[l] = source[j & 31];
+    in_range |= (p ? 1U : 0U) << l;
+  }
+  const u32 q = (op->aux >> 2) * 4;
+  if (q != 0) blend(predicate(w, q), in_range, m);
+  return op + 1;
+}
+// vote: a predicate (bit 0 negated), b mask. aux: 0 all, 1 any, 2 uni, 3 ballot.
+const Op* vote(Warp& w, const Op* op) {
+  SOFTGPU_SYNC(op->b)
+  const u32 members = lanes<u32>(w, op->b)[__builtin_ctz(m)] & m;
+  const u32 p = (predicate(w, op->a & ~3U) ^ (0U - (op->a & 1U))) & members;
+  if (op->aux == 3) {
+    auto* d = lanes<u32>(w, op->d);
+    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? p : d[l];
+    return op + 1;
+  }
+  const bool r = op->aux == 0 ? p == members : op->aux == 1 ? p != 0 : (p == members || p == 0);
+  blend(predicate(w, op->d), r ? full_mask : 0, m);
+  return op + 1;
+}
+// match: a value, b mask; aux: bit 0 all, bits 2..: predicate slot / 4 (of all).
+template <class Lane>
+const Op* match(Warp& w, const Op* op) {
+  SOFTGPU_SYNC(op->b)
+  const auto* a = lanes<Lane>(w, op->a);
+  auto* d = lanes<u32>(w, op->d);
+  const u32 members = lanes<u32>(w, op->b)[__builtin_ctz(m)] & m;
+  alignas(64) Lane value[warp_size];
+  SOFTGPU_LANES value[l] = a[l];
+  if ((op->aux & 1U) != 0) {
+    const Lane first = value[__builtin_ctz(members == 0 ? m : members)];
+    bool same = true;
+    for (u32 rest = members; rest != 0; rest &= rest - 1) same = same && value[__builtin_ctz(rest)] == first;
+    for (u32 rest = m; rest != 0; rest &= rest - 1) d[__builtin_ctz(rest)] = same ? members : 0;
+    const u32 q = (op->aux >> 2) * 4;
+    if (q != 0) blend(predicate(w, q), same ? full_mask : 0, m);
+    return op + 1;
+  }
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    u32 same = 0;
+    for (u32 others = members; others != 0; others &= others - 1) {
+      const int k = __builtin_ctz(others);
+      if (value[k] == value[l]) same |= 1U << k;
+    }
+    d[l] = same;
+  }
+  return op + 1;
+}
+const Op* active_mask(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<u32>(w, op->d);
+  SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? m : d[l];
+  return op + 1;
+}
+// redux: a value, b mask; aux: 0 add, 1 min.u, 2 max.u, 3 min.s, 4 max.s, 5 and, 6 or, 7 xor,
+// 8 min.f32, 9 max.f32, 10 min.NaN.f32, 11 max.NaN.f32; bit 8: .abs.
+const Op* reduce_warp(Warp& w, const Op* op) {
+  SOFTGPU_SYNC(op->b)
+  const auto* a = lanes<u32>(w, op->a);
+  const u32 members = lanes<u32>(w, op->b)[__builtin_ctz(m)] & m;
+  u32 r = 0;
+  bool first = true;
+  const u32 which = op->aux & 0xffU;
+  for (u32 rest = members; rest != 0; rest &= rest - 1) {
+    u32 x = a[__builtin_ctz(rest)];
+    if ((op->aux & 0x100U) != 0) x &= 0x7fffffffU;
+    if (first) {
+      r = x;
+      first = false;
+      continue;
+    }
+    switch (which) {
+      case 0: r += x; break;
+      case 1: r = x < r ? x : r; break;
+      case 2: r = x > r ? x : r; break;
+      case 3: r = static_cast<s32>(x) < static_cast<s32>(r) ? x : r; break;
+      case 4: r = static_cast<s32>(x) > static_cast<s32>(r) ? x : r; break;
+      case 5: r &= x; break;
+      case 6: r |= x; break;
+      case 7: r ^= x; break;
+      case 8: r = bits<u32>(extreme<float, u32, false, false>(bits<float>(r), bits<float>(x))); break;
+      case 9: r = bits<u32>(extreme<float, u32, true, false>(bits<float>(r), bits<float>(x))); break;
+      case 10: r = bits<u32>(extreme<float, u32, false, true>(bits<float>(r), bits<float>(x))); break;
+      default: r = bits<u32>(extreme<float, u32, true, true>(bits<float>(r), bits<float>(x))); break;
+    }
+  }
+  auto* d = lanes<u32>(w, op->d);
+  SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? r : d[l];
+  return op + 1;
+}
+// elect: d the leader, aux: predicate slot, a: mask.
+const Op* elect(Warp& w, const Op* op) {
+  SOFTGPU_SYNC(op->a)
+  const u32 members = lanes<u32>(w, op->a)[__builtin_ctz(m)] & m;
+  const u32 leader = static_cast<u32>(__builtin_ctz(members == 0 ? m : members));
+  if (op->d != 0) {
+    auto* d = lanes<u32>(w, op->d);
+    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? leader : d[l];
+  }
+  if (op->aux != 0) blend(predicate(w, op->aux), 1U << leader, m);
+  return op + 1;
+}
+
+// --- the table ----------------------------------------------------------------------------------
+
+#define SOFTGPU_INTEGERS(NAME, F)                                                                 \
+  {NAME ".u16", binary<F, U16, U16>}, {NAME ".s16", binary<F, S16, S16>},                          \
+      {NAME ".u32", binary<F, U32, U32>}, {NAME ".s32", binary<F, S32, S32>},                      \
+      {NAME ".u64", binary<F, U64, U64>}, {NAME ".s64", binary<F, S64, S64>}
+#define SOFTGPU_COMPARE(NAME, F)                                                                  \
+  {"setp." NAME ".u16", setp<F, U16>}, {"setp." NAME ".s16", setp<F, S16>},                        \
+      {"setp." NAME ".u32", setp<F, U32>}, {"setp." NAME ".s32", setp<F, S32>},                    \
+      {"setp." NAME ".u64", setp<F, U64>}, {"setp." NAME ".s64", setp<F, S64>},                    \
+      {"set." NAME ".u32", set_register<F, U32, false>}, {"set." NAME ".s32", set_register<F, S32, false>},  \
+      {"set." NAME ".u16", set_register<F, U16, false>}, {"set." NAME ".s16", set_register<F, S16, false>},  \
+      {"set." NAME ".u64", set_register<F, U64, false>}, {"set." NAME ".s64", set_register<F, S64, false>},  \
+      {"setf." NAME ".u32", set_register<F, U32, true>}, {"setf." NAME ".s32", set_register<F, S32, true>},  \
+      {"setf." NAME ".u64", set_register<F, U64, true>}, {"setf." NAME ".s64", set_register<F, S64, true>}
+#define SOFTGPU_COMPARE_REAL(NAME, F)                                                             \
+  {"setp." NAME ".f32", setp<F, F32>}, {"setp." NAME ".f64", setp<F, F64>},                        \
+      {"set." NAME ".f32", set_register<F, F32, false>}, {"set." NAME ".f64", set_register<F, F64, false>},  \
+      {"setf." NAME ".f32", set_register<F, F32, true>}, {"setf." NAME ".f64", set_register<F, F64, true>}
+#define SOFTGPU_LOADS(TYPE, T, LANE, L)                                                            \
+  {"ld." TYPE "." LANE, load<T, L, false, u64>}, {"ld.shared." TYPE "." LANE, load<T, L, true, u64>}, \
+      {"ld.shared32." TYPE "." LANE, load<T, L, true, u32>}
+#define SOFTGPU_STORES(SIZE, T, LANE, L)                                                           \
+  {"st." SIZE "." LANE, store<T, L, false, u64>}, {"st.shared." SIZE "." LANE, store<T, L, true, u64>}, \
+      {"st.shared32." SIZE "." LANE, store<T, L, true, u32>}
+#define SOFTGPU_ATOMIC_INTEGER(TYPE, T)                                                            \
+  {"atom.add." TYPE, atomic<T, atom_add>}, {"atom.min." TYPE, atomic<T, atom_min>},                \
+      {"atom.max." TYPE, atomic<T, atom_max>}
+#define SOFTGPU_ATOMIC_BITS(TYPE, T)                                                               \
+  {"atom.exch." TYPE, atomic<T, atom_exch>}, {"atom.cas." TYPE, atomic<T, atom_cas>},              \
+      {"atom.and." TYPE, atomic<T, atom_and>}, {"atom.or." TYPE, atomic<T, atom_or>},              \
+      {"atom.xor." TYPE, atomic<T, atom_xor>}
+#define SOFTGPU_FROM_INTEGER(TO, D, FROM, A)                                                       \
+  {"cvt." TO "." FROM, each<ConvertInteger<D, A>, D, A, A, A>}, {"cvtw." TO "." FROM, unary<ConvertPlain<D, A>, D, A>}
+#define SOFTGPU_FROM_INTEGERS(TO, D)                                                               \
+  SOFTGPU_FROM_INTEGER(TO, D, "u8", U8), SOFTGPU_FROM_INTEGER(TO, D, "s8", S8),                    \
+      SOFTGPU_FROM_INTEGER(TO, D, "u16", U16), SOFTGPU_FROM_INTEGER(TO, D, "s16", S16),            \
+      SOFTGPU_FROM_INTEGER(TO, D, "u32", U32), SOFTGPU_FROM_INTEGER(TO, D, "s32", S32),            \
+      SOFTGPU_FROM_INTEGER(TO, D, "u64", U64), SOFTGPU_FROM_INTEGER(TO, D, "s64", S64),            \
+      {"cvt." TO ".f32", each<ConvertToInteger<D, F32>, D, F32, F32, F32>},                        \
+      {"cvt." TO ".f64", each<ConvertToInteger<D, F64>, D, F64, F64, F64>},                        \
+      {"cvt." TO ".f16", each<ConvertToInteger<D, F16>, D, F16, F16, F16>},                        \
+      {"cvt." TO ".bf16", each<ConvertToInteger<D, BF16>, D, BF16, BF16, BF16>},                   \
+      {"cvtz." TO ".f32", unary<TruncateToInteger<D, F32>, D, F32>}
+#define SOFTGPU_TO_REAL(TO, D)                                                                     \
+  {"cvt." TO ".u8", convert_to_real<D, U8>}, {"cvt." TO ".s8", convert_to_real<D, S8>},            \
+      {"cvt." TO ".u16", convert_to_real<D, U16>}, {"cvt." TO ".s16", convert_to_real<D, S16>},    \
+      {"cvt." TO ".u32", convert_to_real<D, U32>}, {"cvt." TO ".s32", convert_to_real<D, S32>},    \
+      {"cvt." TO ".u64", convert_to_real<D, U64>}, {"cvt." TO ".s64", convert_to_real<D, S64>},    \
+      {"cvt." TO ".f32", convert_to_real<D, F32>}, {"cvt." TO ".f64", convert_to_real<D, F64>},    \
+      {"cvt." TO ".f16", convert_to_real<D, F16>}, {"cvt." TO ".bf16", convert_to_real<D, BF16>}
+#define SOFTGPU_TO_HALF_FROM(TO, D, FROM, A) {"cvt." TO "." FROM, each<ConvertToHalf<D, A>, U32, A, A, A>}
+#define SOFTGPU_TO_HALF(TO, D)                                                                     \
+  SOFTGPU_TO_HALF_FROM(TO, D, "u8", U8), SOFTGPU_TO_HALF_FROM(TO, D, "s8", S8),                    \
+      SOFTGPU_TO_HALF_FROM(TO, D, "u16", U16), SOFTGPU_TO_HALF_FROM(TO, D, "s16", S16),            \
+      SOFTGPU_TO_HALF_FROM(TO, D, "u32", U32), SOFTGPU_TO_HALF_FROM(TO, D, "s32", S32),            \
+      SOFTGPU_TO_HALF_FROM(TO, D, "u64", U64), SOFTGPU_TO_HALF_FROM(TO, D, "s64", S64),            \
+      SOFTGPU_TO_HALF_FROM(TO, D, "f32", F32), SOFTGPU_TO_HALF_FROM(TO, D, "f64", F64),            \
+      SOFTGPU_TO_HALF_FROM(TO, D, "f16", F16), SOFTGPU_TO_HALF_FROM(TO, D, "bf16", BF16)
+#define SOFTGPU_CONTROLLED(NAME, F) {NAME ".f32.mode", controlled<F, F32>}, {NAME ".f64.mode", controlled<F, F64>}
+
+constexpr HandlerEntry table[] = {
+    SOFTGPU_INTEGERS("add", Add), SOFTGPU_INTEGERS("sub", Sub), SOFTGPU_INTEGERS("mul.lo", Mul),
+    SOFTGPU_INTEGERS("min", Min), SOFTGPU_INTEGERS("max", Max),
+    {"mul.hi.u16", binary<MulHigh16, U16, U16>}, {"mul.hi.s16", binary<MulHigh16, S16, S16>},
+    {"mul.hi.u32", binary<MulHigh32, U32, U32>}, {"mul.hi.s32", binary<MulHigh32, S32, S32>},
+    {"mul.hi.u64", binary<MulHigh64, U64, U64>}, {"mul.hi.s64", binary<MulHigh64, S64, S64>},
+    {"mul.wide.u16", binary<MulWide<u32>, U32, U16>}, {"mul.wide.s16", binary<MulWide<s32>, S32, S16>},
+    {"mul.wide.u32", binary<MulWide<u64>, U64, U32>}, {"mul.wide.s32", binary<MulWide<s64>, S64, S32>},
+    {"mad.lo.u16", ternary<MulAdd, U16, U16, U16, U16>}, {"mad.lo.s16", ternary<MulAdd, U16, U16, U16, U16>},
+    {"mad.lo.u32", ternary<MulAdd, U32, U32, U32, U32>}, {"mad.lo.s32", ternary<MulAdd, U32, U32, U32, U32>},
+    {"mad.lo.u64", ternary<MulAdd, U64, U64, U64, U64>}, {"mad.lo.s64", ternary<MulAdd, U64, U64, U64, U64>},
+    {"mad.hi.u16", ternary<MulHighAdd<MulHigh16>, U16, U16, U16, U16>}, {"mad.hi.s16", ternary<MulHighAdd<MulHigh16>, S16, S16, S16, S16>},
+    {"mad.hi.u32", ternary<MulHighAdd<MulHigh32>, U32, U32, U32, U32>}, {"mad.hi.s32", ternary<MulHighAdd<MulHigh32>, S32, S32, S32, S32>},
+    {"mad.hi.u64", ternary<MulHighAdd<MulHigh64>, U64, U64, U64, U64>}, {"mad.hi.s64", ternary<MulHighAdd<MulHigh64>, S64, S64, S64, S64>},
+    {"mad.hi.sat.s32", ternary<SaturateMadHigh, S32, S32, S32, S32>},
+    {"mad.wide.u16", ternary<MadWide<u32>, U32, U16, U16, U32>}, {"mad.wide.s16", ternary<MadWide<s32>, S32, S16, S16, S32>},
+    {"mad.wide.u32", ternary<MadWide<u64>, U64, U32, U32, U64>}, {"mad.wide.s32", ternary<MadWide<s64>, S64, S32, S32, S64>},
+    {"mul24.lo.u32", binary<Mul24Low, U32, U32>}, {"mul24.lo.s32", binary<Mul24Low, S32, S32>},
+    {"mul24.hi.u32", binary<Mul24High, U32, U32>}, {"mul24.hi.s32", binary<Mul24High, S32, S32>},
+    {"mad24.lo.u32", ternary<Mad24<Mul24Low>, U32, U32, U32, U32>}, {"mad24.lo.s32", ternary<Mad24<Mul24Low>, S32, S32, S32, S32>},
+    {"mad24.hi.u32", ternary<Mad24<Mul24High>, U32, U32, U32, U32>}, {"mad24.hi.s32", ternary<Mad24<Mul24High>, S32, S32, S32, S32>},
+    {"sad.u16", ternary<SumOfDifference, U16, U16, U16, U16>}, {"sad.s16", ternary<SumOfDifference, S16, S16, S16, S16>},
+    {"sad.u32", ternary<SumOfDifference, U32, U32, U32, U32>}, {"sad.s32", ternary<SumOfDifference, S32, S32, S32, S32>},
+    {"sad.u64", ternary<SumOfDifference, U64, U64, U64, U64>}, {"sad.s64", ternary<SumOfDifference, S64, S64, S64, S64>},
+    {"add.sat.s32", binary<SaturateAdd, S32, S32>}, {"sub.sat.s32", binary<SaturateSub, S32, S32>},
+    {"div.u16", each<Divide, U16, U16, U16, U16>}, {"div.s16", each<Divide, S16, S16, S16, S16>},
+    {"div.u32", each<Divide, U32, U32, U32, U32>}, {"div.s32", each<Divide, S32, S32, S32, S32>},
+    {"div.u64", each<Divide, U64, U64, U64, U64>}, {"div.s64", each<Divide, S64, S64, S64, S64>},
+    {"rem.u16", each<Remainder, U16, U16, U16, U16>}, {"rem.s16", each<Remainder, S16, S16, S16, S16>},
+    {"rem.u32", each<Remainder, U32, U32, U32, U32>}, {"rem.s32", each<Remainder, S32, S32, S32, S32>},
+    {"rem.u64", each<Remainder, U64, U64, U64, U64>}, {"rem.s64", each<Remainder, S64, S64, S64, S64>},
+    {"abs.s16", unary<Absolute, S16, S16>}, {"abs.s32", unary<Absolute, S32, S32>}, {"abs.s64", unary<Absolute, S64, S64>},
+    {"neg.s16", unary<Negate, U16, U16>}, {"neg.s32", unary<Negate, U32, U32>}, {"neg.s64", unary<Negate, U64, U64>},
+    {"and.b16", binary<And, U16, U16>}, {"and.b32", binary<And, U32, U32>}, {"and.b64", binary<And, U64, U64>},
+    {"or.b16", binary<Or, U16, U16>}, {"or.b32", binary<Or, U32, U32>}, {"or.b64", binary<Or, U64, U64>},
+    {"xor.b16", binary<Xor, U16, U16>}, {"xor.b32", binary<Xor, U32, U32>}, {"xor.b64", binary<Xor, U64, U64>},
+    {"not.b16", unary<Not, U16, U16>}, {"not.b32", unary<Not, U32, U32>}, {"not.b64", unary<Not, U64, U64>},
+    {"cnot.b16", unary<IsZero, U16, U16>}, {"cnot.b32", unary<IsZero, U32, U32>}, {"cnot.b64", unary<IsZero, U64, U64>},
+    {"shl.b16", binary<ShiftLeft, U16, U16, U32>}, {"shl.b32", binary<ShiftLeft, U32, U32, U32>}, {"shl.b64", binary<ShiftLeft, U64, U64, U32>},
+    {"shr.u16", binary<ShiftRight, U16, U16, U32>}, {"shr.u32", binary<ShiftRight, U32, U32, U32>}, {"shr.u64", binary<ShiftRight, U64, U64, U32>},
+    {"shr.s16", binary<ShiftRight, S16, S16, U32>}, {"shr.s32", binary<ShiftRight, S32, S32, U32>}, {"shr.s64", binary<ShiftRight, S64, S64, U32>},
+    {"popc.b32", unary<PopCount, U32, U32>}, {"popc.b64", unary<PopCount, U32, U64>},
+    {"clz.b32", unary<LeadingZeros, U32, U32>}, {"clz.b64", unary<LeadingZeros, U32, U64>},
+    {"brev.b32", each<ReverseBits, U32, U32, U32, U32>}, {"brev.b64", each<ReverseBits, U64, U64, U64, U64>},
+    {"bfind.u32", each<FindLeading, U32, U32, U32, U32>}, {"bfind.s32", each<FindLeading, U32, S32, U32, U32>},
+    {"bfind.u64", each<FindLeading, U32, U64, U32, U32>}, {"bfind.s64", each<FindLeading, U32, S64, U32, U32>},
+    {"bfe.u32", each<ExtractField, U32, U32, U32, U32>}, {"bfe.s32", each<ExtractField, S32, S32, U32, U32>},
+    {"bfe.u64", each<ExtractField, U64, U64, U32, U32>}, {"bfe.s64", each<ExtractField, S64, S64, U32, U32>},
+    {"bfi.b32", insert<u32>}, {"bfi.b64", insert<u64>},
+    {"prmt.b32", each<PermuteBytes, U32, U32, U32, U32>}, {"lop3.b32", logic3_op},
+    {"shf.b32", each<FunnelShift, U32, U32, U32, U32>}, {"bmsk.b32", each<BitMask, U32, U32, U32, U32>},
+    {"szext.b32", each<ExtendFrom, U32, U32, U32, U32>}, {"fns.b32", each<FindNthSet, U32, U32, U32, U32>},
+    {"dp4a", each<DotProduct, U32, U32, U32, U32>},
+    {"addc.32", add_carry<u32>}, {"addc.64", add_carry<u64>},
+    {"madc.32", mad_carry<u32, u64, s64>}, {"madc.64", mad_carry<u64, u128, s128>},
+    {"pair.16x2", each<PairArithmetic, U32, U32, U32, U32>}, {"relu.s32", each<ReluExtreme, S32, S32, S32, S32>},
+
+    {"add.f32", binary<FAdd, F32, F32>}, {"add.f64", binary<FAdd, F64, F64>},
+    {"sub.f32", binary<FSub, F32, F32>}, {"sub.f64", binary<FSub, F64, F64>},
+    {"mul.f32", binary<FMul, F32, F32>}, {"mul.f64", binary<FMul, F64, F64>},
+    {"div.f32", binary<FDiv, F32, F32>}, {"div.f64", binary<FDiv, F64, F64>},
+    {"fma.f32", ternary<FFma, F32, F32, F32, F32>}, {"fma.f64", ternary<FFma, F64, F64, F64, F64>},
+    {"rcp.f32", unary<FRcp, F32, F32>}, {"rcp.f64", unary<FRcp, F64, F64>},
+    {"sqrt.f32", unary<FSqrt, F32, F32>}, {"sqrt.f64", unary<FSqrt, F64, F64>},
+    {"abs.f32", unary<FAbs, F32, F32>}, {"abs.f64", unary<FAbs, F64, F64>},
+    {"neg.f32", unary<FNeg, F32, F32>}, {"neg.f64", unary<FNeg, F64, F64>},
+    {"min.f32", binary<FExtreme<false, false>, F32, F32>}, {"min.f64", binary<FExtreme<false, false>, F64, F64>},
+    {"max.f32", binary<FExtreme<true, false>, F32, F32>}, {"max.f64", binary<FExtreme<true, false>, F64, F64>},
+    {"min.NaN.f32", binary<FExtreme<false, true>, F32, F32>}, {"max.NaN.f32", binary<FExtreme<true, true>, F32, F32>},
+    {"min.forms.f32", each<FExtremeForms<false, false>, F32, F32, F32, F32>}, {"max.forms.f32", each<FExtremeForms<true, false>, F32, F32, F32, F32>},
+    {"min.NaN.forms.f32", each<FExtremeForms<false, true>, F32, F32, F32, F32>}, {"max.NaN.forms.f32", each<FExtremeForms<true, true>, F32, F32, F32, F32>},
+    {"copysign.f32", binary<CopySign, F32, F32>}, {"copysign.f64", binary<CopySign, F64, F64>},
+    SOFTGPU_CONTROLLED("add", FAdd), SOFTGPU_CONTROLLED("sub", FSub), SOFTGPU_CONTROLLED("mul", FMul),
+    SOFTGPU_CONTROLLED("div", FDiv), SOFTGPU_CONTROLLED("fma", FFma), SOFTGPU_CONTROLLED("rcp", FRcp),
+    SOFTGPU_CONTROLLED("sqrt", FSqrt), SOFTGPU_CONTROLLED("abs", FAbs), SOFTGPU_CONTROLLED("neg", FNeg),
+    {"min.f32.mode", controlled<FExtreme<false, false>, F32>}, {"max.f32.mode", controlled<FExtreme<true, false>, F32>},
+    {"ex2", each<Approximate<approximate_exp2>, F32, F32, F32, F32>}, {"lg2", each<Approximate<approximate_log2>, F32, F32, F32, F32>},
+    {"sin", each<Approximate<approximate_sin>, F32, F32, F32, F32>}, {"cos", each<Approximate<approximate_cos>, F32, F32, F32, F32>},
+    {"tanh", each<Approximate<approximate_tanh>, F32, F32, F32, F32>}, {"rcp.approx", each<Approximate<approximate_rcp>, F32, F32, F32, F32>},
+    {"sqrt.approx", each<Approximate<approximate_sqrt>, F32, F32, F32, F32>}, {"rsqrt", each<Approximate<approximate_rsqrt>, F32, F32, F32, F32>},
+    {"div.approx", each<ApproximateDivide, F32, F32, F32, F32>},
+    {"rcp.approx.f64", each<ApproximateRcp64, F64, F64, F64, F64>}, {"rsqrt.f64", each<ApproximateRsqrt64, F64, F64, F64, F64>},
+    {"testp.f32", testp<float, u32>}, {"testp.f64", testp<double, u64>},
+    {"slct.b32.s32", ternary<SelectBySign, U32, U32, U32, S32>}, {"slct.b64.s32", ternary<SelectBySign, U64, U64, U64, S32>},
+    {"slct.b32.f32", ternary<SelectBySign, U32, U32, U32, F32>}, {"slct.b64.f32", ternary<SelectBySign, U64, U64, U64, F32>},
+
+    SOFTGPU_COMPARE("eq", Eq), SOFTGPU_COMPARE("ne", NeInteger), SOFTGPU_COMPARE("lt", Lt),
+    SOFTGPU_COMPARE("le", Le), SOFTGPU_COMPARE("gt", Gt), SOFTGPU_COMPARE("ge", Ge),
+    SOFTGPU_COMPARE_REAL("eq", Eq), SOFTGPU_COMPARE_REAL("ne", Ne), SOFTGPU_COMPARE_REAL("lt", Lt),
+    SOFTGPU_COMPARE_REAL("le", Le), SOFTGPU_COMPARE_REAL("gt", Gt), SOFTGPU_COMPARE_REAL("ge", Ge),
+    SOFTGPU_COMPARE_REAL("equ", Equ), SOFTGPU_COMPARE_REAL("neu", Neu), SOFTGPU_COMPARE_REAL("ltu", Ltu),
+    SOFTGPU_COMPARE_REAL("leu", Leu), SOFTGPU_COMPARE_REAL("gtu", Gtu), SOFTGPU_COMPARE_REAL("geu", Geu),
+    SOFTGPU_COMPARE_REAL("num", Num), SOFTGPU_COMPARE_REAL("nan", Nan),
+    {"setp.f16", setp_half<F16>}, {"setp.bf16", setp_half<BF16>}, {"set.f16", set_half<F16>}, {"set.bf16", set_half<BF16>},
+    {"half.f16", each<HalfArithmetic<F16>, U32, U32, U32, U32>}, {"half.bf16", each<HalfArithmetic<BF16>, U32, U32, U32, U32>},
+    {"pred.mov", pred_mov}, {"pred.not", pred_not}, {"pred.and", pred_and}, {"pred.or", pred_or}, {"pred.xor", pred_xor},
+    {"pred.from", pred_from_register},
+    {"selp.32", select_by_predicate<u32>}, {"selp.64", select_by_predicate<u64>},
+
+    SOFTGPU_FROM_INTEGERS("u8", U8), SOFTGPU_FROM_INTEGERS("s8", S8), SOFTGPU_FROM_INTEGERS("u16", U16),
+    SOFTGPU_FROM_INTEGERS("s16", S16), SOFTGPU_FROM_INTEGERS("u32", U32), SOFTGPU_FROM_INTEGERS("s32", S32),
+    SOFTGPU_FROM_INTEGERS("u64", U64), SOFTGPU_FROM_INTEGERS("s64", S64),
+    SOFTGPU_TO_REAL("f32", F32), SOFTGPU_TO_REAL("f64", F64), SOFTGPU_TO_HALF("f16", F16), SOFTGPU_TO_HALF("bf16", BF16),
+    {"cvtw.f64.f32", unary<ConvertPlain<F64, F32>, F64, F32>}, {"cvtw.f32.s32", unary<ConvertPlain<F32, S32>, F32, S32>},
+    {"cvtw.f32.u32", unary<ConvertPlain<F32, U32>, F32, U32>}, {"cvtw.f64.s32", unary<ConvertPlain<F64, S32>, F64, S32>},
+    {"cvtw.f32.f16", unary<ConvertPlain<F32, F16>, F32, F16>}, {"cvtw.f32.bf16", unary<ConvertPlain<F32, BF16>, F32, BF16>},
+    {"cvt.f16x2", each<ConvertPair<F16>, U32, F32, F32, F32>}, {"cvt.bf16x2", each<ConvertPair<BF16>, U32, F32, F32, F32>},
+    {"cvt.tf32", each<ConvertTf32, U32, U32, U32, U32>},
+
+    {"mov.32", move32}, {"mov.64", move64}, {"mov.128", move128}, {"widen", widen}, {"narrow", narrow},
+    {"extract64", extract_from64}, {"extract32", extract_from32}, {"join32", join32}, {"join64", join64},
+    {"addi.64", add_immediate64}, {"clock", read_clock},
+
+    SOFTGPU_LOADS("u8", u8, "32", u32), SOFTGPU_LOADS("s8", s8, "32", u32), SOFTGPU_LOADS("u16", u16, "32", u32),
+    SOFTGPU_LOADS("s16", s16, "32", u32), SOFTGPU_LOADS("u32", u32, "32", u32), SOFTGPU_LOADS("s32", s32, "32", u32),
+    SOFTGPU_LOADS("u8", u8, "64", u64), SOFTGPU_LOADS("s8", s8, "64", u64), SOFTGPU_LOADS("u16", u16, "64", u64),
+    SOFTGPU_LOADS("s16", s16, "64", u64), SOFTGPU_LOADS("u32", u32, "64", u64), SOFTGPU_LOADS("s32", s32, "64", u64),
+    SOFTGPU_LOADS("u64", u64, "64", u64), SOFTGPU_LOADS("s64", s64, "64", u64),
+    SOFTGPU_STORES("8", u8, "32", u32), SOFTGPU_STORES("16", u16, "32", u32), SOFTGPU_STORES("32", u32, "32", u32),
+    SOFTGPU_STORES("8", u8, "64", u64), SOFTGPU_STORES("16", u16, "64", u64), SOFTGPU_STORES("32", u32, "64", u64),
+    SOFTGPU_STORES("64", u64, "64", u64),
+    {"ld.pieces", load_pieces}, {"st.pieces", store_pieces}, {"ld.param", load_param}, {"ld.frame", load_frame},
+    {"st.frame", store_frame}, {"spill", spill_parameter}, {"local.address", local_address}, {"to.generic", to_generic},
+    {"from.generic", from_generic}, {"isspacep", is_space},
+    SOFTGPU_ATOMIC_INTEGER("u32", U32), SOFTGPU_ATOMIC_INTEGER("s32", S32), SOFTGPU_ATOMIC_INTEGER("u64", U64), SOFTGPU_ATOMIC_INTEGER("s64", S64),
+    SOFTGPU_ATOMIC_BITS("b32", U32), SOFTGPU_ATOMIC_BITS("b64", U64),
+    {"atom.inc.u32", atomic<U32, atom_inc>}, {"atom.dec.u32", atomic<U32, atom_dec>},
+    {"atom.add.f32", atomic<F32, atom_add>}, {"atom.add.f64", atomic<F64, atom_add>},
+    {"atom.min.f32", atomic<F32, atom_min>}, {"atom.max.f32", atomic<F32, atom_max>}, {"atom.half", atomic_half},
+
+    {"bra", branch}, {"join", join}, {"brx", branch_table}, {"exit", exit_op}, {"ret", return_op}, {"nop", nothing},
+    {"fence", fence}, {"yield", yield_op}, {"trap", trap}, {"unsupported", unsupported}, {"bar", barrier},
+    {"bar.warp", warp_barrier}, {"shfl", shuffle}, {"vote", vote}, {"match.32", match<u32>}, {"match.64", match<u64>},
+    {"activemask", active_mask}, {"redux", reduce_warp}, {"elect", elect},
+};
+
+}  // namespace
+
+HandlerEntries entries() { return {table, sizeof(table) / sizeof(table[0])}; }
+
+}  // namespace softgpu::SOFTGPU_ISA

@@ -1,0 +1,16 @@
+#include <immintrin.h>
+
+#include <cmath>
+#include <string>
+#include <type_traits>
+
+#include "softgpu/exec/handlers.hpp"
+#include "softgpu/exec/machine.hpp"
+
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt")
+#define SOFTGPU_ISA avx2
+#include "softgpu/exec/scalar.hpp"
+
+#include "softgpu/exec/handlers.inl"
+#pragma GCC pop_options

@@ -1,0 +1,16 @@
+#include <immintrin.h>
+
+#include <cmath>
+#include <string>
+#include <type_traits>
+
+#include "softgpu/exec/handlers.hpp"
+#include "softgpu/exec/machine.hpp"
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx512cd,fma,f16c,bmi,bmi2,lzcnt,popcnt,prefer-vector-width=512")
+#define SOFTGPU_ISA avx512
+#include "softgpu/exec/scalar.hpp"
+
+#include "softgpu/exec/handlers.inl"
+#pragma GCC pop_options

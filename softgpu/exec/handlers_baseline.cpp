@@ -1,0 +1,16 @@
+#include <immintrin.h>
+
+#include <cmath>
+#include <string>
+#include <type_traits>
+
+#include "softgpu/exec/handlers.hpp"
+#include "softgpu/exec/machine.hpp"
+
+#pragma GCC push_options
+#pragma GCC target("sse2")
+#define SOFTGPU_ISA baseline
+#include "softgpu/exec/scalar.hpp"
+
+#include "softgpu/exec/handlers.inl"
+#pragma GCC pop_options

@@ -1,0 +1,256 @@
+// The executor's data: decoded code and the state of running threads.
+//
+// A register is a vector of 32 lanes, one per thread of a warp: 32-bit lanes for everything up to
+// 32 bits, 64-bit lanes for 64 bits, two vectors of 64-bit lanes for 128. A predicate is 32 bits.
+// Registers of one function call lie together in a frame; constants are registers that the frame
+// starts with. An operand is therefore always a byte offset into the frame.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "softgpu/memory/memory.hpp"
+
+namespace softgpu {
+
+inline constexpr int warp_size = 32;
+inline constexpr std::uint32_t full_mask = 0xffffffffU;
+
+struct Warp;
+struct Op;
+struct Block;
+struct Code;
+class Program;
+
+// Executes one instruction for the active lanes of a warp and returns the next, or nullptr where
+// the warp has to stop for a reason that it keeps in Warp::stop.
+using Handler = const Op* (*)(Warp& warp, const Op* op);
+
+struct Op {
+  Handler run = nullptr;
+  std::uint32_t d = 0;      // destination and sources: byte offsets into the frame
+  std::uint32_t a = 0;
+  std::uint32_t b = 0;
+  std::uint32_t c = 0;
+  std::uint32_t guard = 0;  // offset of the guard predicate; bit 0 set where it is negated
+  std::uint32_t aux = 0;    // what the handler says
+  std::int64_t imm = 0;     // an address offset, a branch distance in operations, ...
+  const void* extra = nullptr;  // what does not fit: vectors of operands, callees
+};
+
+// What the elements of a load, store, call or matrix operation are.
+struct Pieces {
+  std::vector<std::uint32_t> slots;
+  std::vector<std::uint32_t> more;
+};
+
+// Where an operation comes from, for messages.
+struct Origin {
+  int ptx_line = 0;
+  int source_file = 0;
+  int source_line = 0;
+  std::uint32_t instruction = 0;  // index into Code::texts
+};
+
+struct Constant {
+  std::uint32_t slot;
+  std::uint32_t lane_bytes;  // 4 or 8; 0 for a predicate
+  std::uint64_t bits;
+};
+
+// A special register that the frame holds from the start.
+enum class Special : std::uint32_t {
+  tid_x, tid_y, tid_z, ntid_x, ntid_y, ntid_z, ctaid_x, ctaid_y, ctaid_z,
+  nctaid_x, nctaid_y, nctaid_z, laneid, warpid, nwarpid, smid, nsmid, gridid,
+  lanemask_eq, lanemask_le, lanemask_lt, lanemask_ge, lanemask_gt,
+  dynamic_smem_size, total_smem_size, aggr_smem_size,
+  clusterid_x, clusterid_y, clusterid_z, nclusterid_x, nclusterid_y, nclusterid_z,
+  cluster_ctaid_x, cluster_ctaid_y, cluster_ctaid_z, cluster_nctaid_x, cluster_nctaid_y,
+  cluster_nctaid_z, cluster_ctarank, cluster_nctarank, is_explicit_cluster, envreg,
+};
+struct SpecialSlot {
+  std::uint32_t slot;
+  Special special;
+};
+
+// A parameter of a function, or a variable in .param space, in the frame: 32 times `size` bytes.
+struct ParamSlot {
+  std::uint32_t slot = 0;
+  std::uint32_t size = 0;
+  std::uint32_t offset = 0;   // of a kernel's parameter in the parameter block
+  std::uint32_t align = 1;
+};
+
+// One function, decoded.
+struct Code {
+  std::string name;
+  std::vector<Op> ops;
+  std::vector<Origin> origins;         // one per operation
+  std::vector<std::string> texts;      // of the PTX instructions, for messages and profiles
+  std::uint32_t frame_bytes = 0;
+  std::uint32_t local_bytes = 0;
+  std::vector<Constant> constants;
+  std::vector<SpecialSlot> specials;
+  std::vector<ParamSlot> parameters;
+  std::vector<ParamSlot> returns;
+  std::vector<std::unique_ptr<Pieces>> pieces;
+  std::uint32_t shared_bytes = 0;      // static shared memory, of an entry
+  std::uint32_t parameter_bytes = 0;   // of an entry
+  bool entry = false;
+  int max_threads[3] = {0, 0, 0};
+  int required_threads[3] = {0, 0, 0};
+  int cluster[3] = {0, 0, 0};
+  int registers = 0;                   // 32-bit registers per thread, counted from the frame
+  std::string unsupported;             // not empty: why this function cannot run
+  const std::vector<std::string>* files = nullptr;
+};
+
+struct Frame {
+  std::unique_ptr<std::byte[], void (*)(std::byte*)> memory{nullptr, nullptr};
+  std::size_t capacity = 0;
+  const Code* code = nullptr;
+  Frame* caller = nullptr;
+  const Op* return_to = nullptr;       // the call operation in the caller
+  std::uint32_t local_base = 0;
+  std::uint32_t depth = 0;
+  std::uint32_t lanes = 0;             // that have not returned yet
+};
+
+// Lanes of a warp that are at the same place.
+struct Group {
+  enum class State : std::uint8_t { ready, at_barrier, at_sync };
+  const Op* pc = nullptr;
+  std::uint32_t mask = 0;
+  Frame* frame = nullptr;
+  State state = State::ready;
+  std::uint8_t barrier = 0;
+  std::uint64_t barrier_phase = 0;
+};
+
+enum class Stop : std::uint8_t { none, exited, blocked, quantum, fault };
+
+// Remembers the last ranges that accesses fell into.
+struct RangeCache {
+  std::uint64_t begin = 1;
+  std::uint64_t end = 0;
+};
+
+struct Warp {
+  // The current group.
+  std::byte* frame = nullptr;
+  std::uint32_t mask = 0;
+  std::int64_t budget = 0;        // branches until the warp is asked to let others run
+  Frame* call = nullptr;
+  Block* block = nullptr;
+  RangeCache cache[2];
+  std::uint64_t cache_epoch = 0;
+
+  std::vector<Group> others;      // lanes elsewhere
+  const Op* pc = nullptr;         // of the current group while the warp does not run
+  std::uint32_t alive = 0;        // lanes that have not exited
+  std::uint32_t initial = 0;      // lanes that exist
+  int index = 0;
+  Stop stop = Stop::none;
+  std::vector<std::byte> local;   // 32 times local_stride bytes, lane by lane
+  std::size_t local_stride = 0;
+  std::vector<std::unique_ptr<Frame>> frames;
+  std::vector<Frame*> free_frames;
+  std::uint32_t rotations = 0;
+  std::uint32_t async_groups = 0;
+};
+
+struct Barrier {
+  std::uint32_t arrived = 0;      // threads
+  std::uint32_t expected = 0;     // 0: all of the block
+  std::uint64_t phase = 0;
+  std::uint32_t reduction = 0;    // bar.red: and, or, popc of the predicates
+  std::uint32_t reduction_and = full_mask;
+  std::uint32_t results[2][3] = {};
+};
+
+struct Dim3 {
+  std::uint32_t x = 1;
+  std::uint32_t y = 1;
+  std::uint32_t z = 1;
+  [[nodiscard]] std::uint64_t count() const noexcept {
+    return std::uint64_t{x} * y * z;
+  }
+};
+
+// What a kernel did wrong; codes are CUDA's.
+struct Fault {
+  int code = 0;
+  std::string message;
+};
+
+struct Launch {
+  const Code* code = nullptr;
+  Program* program = nullptr;
+  Dim3 grid;
+  Dim3 threads;
+  Dim3 cluster;
+  std::uint32_t dynamic_shared = 0;
+  std::vector<std::byte> parameters;
+  bool cooperative = false;
+  int device = 0;
+  std::atomic<bool> failed{false};
+  Fault fault;
+  std::uint64_t id = 0;
+  std::atomic<std::uint64_t> warp_instructions{0};
+};
+
+struct Block {
+  Launch* launch = nullptr;
+  Dim3 at;
+  std::uint64_t linear = 0;
+  std::vector<std::byte> shared;
+  std::uint32_t shared_bytes = 0;
+  std::vector<std::unique_ptr<Warp>> warps;
+  std::array<Barrier, 16> barriers;
+  std::uint32_t alive_threads = 0;
+  std::uint32_t alive_warps = 0;
+  std::size_t next_warp = 0;
+};
+
+template <class T>
+inline T* lanes(Warp& warp, std::uint32_t slot) {
+  return reinterpret_cast<T*>(warp.frame + slot);
+}
+inline std::uint32_t& predicate(Warp& warp, std::uint32_t slot) {
+  return *reinterpret_cast<std::uint32_t*>(warp.frame + slot);
+}
+// Lanes for which the operation takes place.
+inline std::uint32_t active(Warp& warp, const Op* op) {
+  const std::uint32_t p = predicate(warp, op->guard & ~3U);
+  return warp.mask & (p ^ (0U - (op->guard & 1U)));
+}
+
+// Ends the kernel with a CUDA error code and a message that names the place.
+[[noreturn]] void raise_fault(Warp& warp, const Op* op, int lane, int code, const std::string& what);
+struct KernelFault {};
+
+// --- control flow, in schedule.cpp --------------------------------------------------------------
+
+// Continues the warp at `next` for the current group, after its mask or pc changed while other
+// groups exist: merges groups that met and picks the one to run.
+const Op* reschedule(Warp& warp, const Op* next);
+// The current lanes go to two places.
+const Op* diverge(Warp& warp, std::uint32_t taken, const Op* target, const Op* fall_through);
+// `gone` lanes end.
+const Op* exit_lanes(Warp& warp, const Op* op, std::uint32_t gone);
+const Op* call_function(Warp& warp, const Op* op, const Code& callee);
+const Op* return_lanes(Warp& warp, const Op* op, std::uint32_t gone);
+const Op* wait_barrier(Warp& warp, const Op* op, std::uint32_t id, std::uint32_t count,
+                       bool wait);
+const Op* synchronise_lanes(Warp& warp, const Op* op, std::uint32_t members);
+// The bytes behind an address of `bytes` bytes that lane `lane` may use, or raises the fault.
+std::byte* checked_address(Warp& warp, const Op* op, int lane, std::uint64_t address,
+                           std::uint32_t bytes, bool write);
+
+}  // namespace softgpu

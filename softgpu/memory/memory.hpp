@@ -1,0 +1,62 @@
+// The memory that kernels may touch. Device addresses are addresses of this process, so a kernel
+// and the host see the same bytes; every access of a kernel is checked against the ranges
+// registered here.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+
+namespace softgpu {
+
+enum class MemoryKind { device, pinned, registered, managed, symbol };
+
+struct MemoryRange {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+  MemoryKind kind = MemoryKind::device;
+  int device = 0;
+  unsigned flags = 0;
+  bool freed = false;   // kept for a while, so that a use after free can be told from a wild address
+};
+
+class Memory {
+ public:
+  static Memory& instance();
+
+  // Zero-filled only where the operating system gives fresh pages; CUDA promises nothing either.
+  // Returns nullptr where there is not enough memory.
+  void* allocate(std::size_t bytes, MemoryKind kind, int device, std::size_t align = 256,
+                 unsigned flags = 0);
+  // False where `address` is not the start of a live allocation of one of the kinds.
+  bool release(void* address);
+  // Memory of the program's own that kernels may touch.
+  bool add(void* address, std::size_t bytes, MemoryKind kind, int device, unsigned flags = 0);
+  bool remove(void* address);
+
+  // The range that contains `address`, freed ones included, or false.
+  [[nodiscard]] bool find(std::uint64_t address, MemoryRange& range) const;
+  // Changes whenever a range appears or goes: what is remembered of ranges is then stale.
+  [[nodiscard]] std::uint64_t epoch() const noexcept {
+    return __atomic_load_n(&epoch_, __ATOMIC_ACQUIRE);
+  }
+  [[nodiscard]] std::size_t used(int device) const;
+
+ private:
+  mutable std::shared_mutex mutex_;
+  std::map<std::uint64_t, MemoryRange> ranges_;   // by begin
+  std::uint64_t epoch_ = 1;
+  std::map<int, std::size_t> used_;
+};
+
+// Generic addresses of a block's shared memory and of a thread's local memory. No process maps
+// anything there: they are not canonical x86-64 addresses.
+inline constexpr std::uint64_t shared_window = std::uint64_t{1} << 56;
+inline constexpr std::uint64_t local_window = std::uint64_t{2} << 56;
+inline constexpr std::uint64_t param_window = std::uint64_t{3} << 56;
+inline constexpr std::uint64_t window_mask = std::uint64_t{0xff} << 56;
+
+}  // namespace softgpu

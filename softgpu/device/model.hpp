@@ -1,0 +1,40 @@
+// The devices that the software GPU pretends to be, with the limits their documentation gives (CUDA
+// Programming Guide, "Compute Capabilities").
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace softgpu {
+
+struct DeviceModel {
+  std::string_view key;              // "a100"
+  std::string_view name;             // what cudaGetDeviceProperties says
+  int major = 0;                     // compute capability
+  int minor = 0;
+  int multiprocessors = 0;
+  int max_threads_per_multiprocessor = 0;
+  int max_blocks_per_multiprocessor = 0;
+  int registers_per_multiprocessor = 65536;
+  int registers_per_block = 65536;
+  std::size_t shared_per_multiprocessor = 0;
+  std::size_t shared_per_block = 49152;
+  std::size_t shared_per_block_optin = 0;
+  std::size_t shared_reserved = 1024;
+  std::size_t l2_bytes = 0;
+  std::size_t persisting_l2_bytes = 0;
+  std::size_t memory_bytes = 0;
+  int clock_khz = 0;
+  int memory_clock_khz = 0;
+  int memory_bus_bits = 0;
+  bool clusters = false;
+};
+
+// By SOFTGPU_MODEL; a100 where it is not set. An unknown name ends the program with a message that
+// lists the known ones.
+[[nodiscard]] const DeviceModel& device_model();
+[[nodiscard]] const DeviceModel* find_device_model(std::string_view key);
+// SOFTGPU_DEVICES; 1 where it is not set.
+[[nodiscard]] int device_count();
+
+}  // namespace softgpu

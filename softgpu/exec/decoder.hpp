@@ -1,0 +1,138 @@
+// Turns the PTX of one function into operations.
+//
+// Registers get virtual numbers first; when all instructions are decoded, their lifetimes are
+// computed and registers that never live at the same time share a slot of the frame, so that a
+// kernel of thousands of registers (PTX is in static single assignment) stays in the cache.
+//
+// An instruction family is a function `void decode_x(FunctionDecoder&, const ptx::Instruction&)` in
+// the table of one of the decode_*.cpp files.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "softgpu/exec/handlers.hpp"
+#include "softgpu/exec/machine.hpp"
+#include "softgpu/exec/program.hpp"
+#include "softgpu/ptx/ast.hpp"
+
+namespace softgpu {
+
+class FunctionDecoder {
+ public:
+  FunctionDecoder(Program& program, const Program::Module& module, const ptx::Function& function,
+                  Code& code);
+
+  void run();
+
+  // --- operands -------------------------------------------------------------------------------
+  //
+  // Every slot that these return is virtual until the end; put it into the fields d, a, b, c of an
+  // Op, or into Pieces, and name those fields in `emit`, which renumbers them later. 0 is "none".
+
+  // A source: a register, an immediate, a special register or the address of a variable, as lanes
+  // of `lane` bytes (4 or 8; 16 for b128). A register of another width is converted: cut, or
+  // extended with zeros.
+  [[nodiscard]] std::uint32_t source(const ptx::Operand& operand, int lane);
+  // The same for a type: immediates are converted to it ("f64" makes a double of 1.5).
+  [[nodiscard]] std::uint32_t source(const ptx::Operand& operand, std::string_view type);
+  // A destination register; where its width is not `lane`, the value goes through a temporary and
+  // is converted by an operation emitted after the instruction's own. 0 for the sink "_".
+  [[nodiscard]] std::uint32_t destination(const ptx::Operand& operand, int lane,
+                                          bool sign_extend = false);
+  // A predicate source: slot, with bit 0 set where it is negated. Constants 0 and 1 are accepted.
+  [[nodiscard]] std::uint32_t predicate_source(const ptx::Operand& operand);
+  [[nodiscard]] std::uint32_t predicate_destination(const ptx::Operand& operand);
+  [[nodiscard]] std::uint32_t constant(std::uint64_t bits, int lane);
+  [[nodiscard]] std::uint32_t constant_predicate(bool value);
+  [[nodiscard]] std::uint32_t temporary(int lane);        // 4, 8 or 16
+  [[nodiscard]] std::uint32_t temporary_predicate();
+  [[nodiscard]] std::uint32_t special(Special which, int lane = 4);
+
+  // The address [a + b] in a state space ("global", "shared", "local", "const", "param::entry", or
+  // "" for generic), as generic 64-bit lanes plus a constant offset.
+  struct Address {
+    std::uint32_t slot = 0;
+    std::int64_t offset = 0;
+  };
+  [[nodiscard]] Address generic_address(const ptx::Operand& operand, std::string_view space);
+
+  // A list of operand slots; `written` says whether they are destinations.
+  struct Slots {
+    std::vector<std::uint32_t> read;
+    std::vector<std::uint32_t> written;
+  };
+
+  // --- operations -----------------------------------------------------------------------------
+
+  // Appends the operation `handler` under the instruction's guard. Which of d, a, b, c, aux and imm
+  // hold slots is said by `fields`: "dabc" are d (written), a, b, c (read); "D" where d is read as
+  // well as written, "r" where d is only read; "x": aux is a slot that is read, "X": one that is
+  // written; "i": imm is one that is read, "I": one that is written. Fields may have flags in
+  // their two low bits, which stay. Aborts decoding with ProgramError where there is no handler of
+  // this name.
+  Op& emit(std::string_view handler, std::string_view fields, std::uint32_t d = 0,
+           std::uint32_t a = 0, std::uint32_t b = 0, std::uint32_t c = 0, std::uint32_t aux = 0,
+           std::int64_t imm = 0);
+  // Gives the last operation a list: Pieces::slots (read or written) and Pieces::more (the other).
+  void attach(std::vector<std::uint32_t> slots, bool slots_written,
+              std::vector<std::uint32_t> more = {}, bool more_written = false);
+  // A handler packs the slot of a second predicate result into bits of aux: tells the renumbering
+  // that aux >> shift, times 4, is a predicate slot that is written (0 for none).
+  void packed_predicate(int shift, std::uint32_t slot);
+  // The instruction cannot be executed: it becomes an operation that faults if it is reached, with
+  // this reason.
+  void unsupported(const std::string& why);
+  // The PTX is wrong. Throws ProgramError with the line.
+  [[noreturn]] void fail(const std::string& what) const;
+
+  [[nodiscard]] const ptx::Instruction& instruction() const { return *instruction_; }
+  [[nodiscard]] Program& program() { return program_; }
+  [[nodiscard]] const Program::Module& module() const { return module_; }
+  [[nodiscard]] const ptx::Function& function() const { return function_; }
+  [[nodiscard]] Code& code() { return code_; }
+  // Bytes of a lane of this register, immediate or special operand: 4, 8, 16; 0 for a predicate.
+  [[nodiscard]] int lane_of(const ptx::Operand& operand) const;
+
+ private:
+  friend struct DecoderParts;
+  Program& program_;
+  const Program::Module& module_;
+  const ptx::Function& function_;
+  Code& code_;
+  const ptx::Instruction* instruction_ = nullptr;
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+using Decode = void (*)(FunctionDecoder& to, const ptx::Instruction& in);
+struct DecodeEntry {
+  std::string_view opcode;
+  Decode decode;
+};
+struct DecodeEntries {
+  const DecodeEntry* first;
+  std::size_t count;
+};
+// By file: decode_arithmetic.cpp, decode_memory.cpp, decode_control.cpp, decode_matrix.cpp,
+// decode_async.cpp, decode_texture.cpp. nullptr where no file has the opcode.
+[[nodiscard]] Decode find_decoder(std::string_view opcode);
+DecodeEntries arithmetic_decoders();
+DecodeEntries memory_decoders();
+DecodeEntries control_decoders();
+DecodeEntries matrix_decoders();
+DecodeEntries async_decoders();
+DecodeEntries texture_decoders();
+
+// Bytes of a value of a fundamental type, 0 for pred.
+[[nodiscard]] int size_of_type(std::string_view type);
+[[nodiscard]] inline int lane_of_type(std::string_view type) {
+  const int size = size_of_type(type);
+  return size <= 4 ? 4 : size;
+}
+
+}  // namespace softgpu

@@ -1,6 +1,7 @@
 // Arithmetic on one lane: what a PTX type holds, and the operations whose definition needs more
-// than a C++ operator. Everything is inline and free of the standard library's templates, because
-// the executor compiles it once per instruction set.
+// than a C++ operator. The executor compiles this once per instruction set, so everything has internal
+// linkage (a linker that may choose among copies would run the AVX-512 one anywhere) and is free of
+// the standard library's templates, which have not.
 #pragma once
 
 #include <cmath>
@@ -8,6 +9,7 @@
 #include <cstring>
 
 namespace softgpu::scalar {
+namespace {
 
 using u8 = std::uint8_t;
 using s8 = std::int8_t;
@@ -254,4 +256,5 @@ __attribute__((always_inline)) inline To to_integer(F x) {
   return static_cast<To>(x);
 }
 
+}  // namespace
 }  // namespace softgpu::scalar

@@ -1076,14 +1076,18 @@ const Op* read_clock(Warp& w, const Op* op) {
 
 // --- memory -------------------------------------------------------------------------------------
 
-__attribute__((always_inline)) inline bool cached(const Warp& w, u64 begin, u64 end) {
-  return (begin >= w.cache[0].begin && end <= w.cache[0].end) ||
-         (begin >= w.cache[1].begin && end <= w.cache[1].end);
+__attribute__((always_inline)) inline const RangeCache& remembered(const Warp& w, const Op* op) {
+  static_assert(sizeof(Op) % 32 == 16, "consecutive operations use different entries");
+  return w.cache[(reinterpret_cast<std::uintptr_t>(op) >> 4) & 31U];
+}
+__attribute__((always_inline)) inline bool cached(const Warp& w, const Op* op, u64 begin, u64 end) {
+  const RangeCache& range = remembered(w, op);
+  return begin >= range.begin && end <= range.end;
 }
 
 // The bytes that one lane may use.
 __attribute__((always_inline)) inline std::byte* lane_bytes(Warp& w, const Op* op, int lane, u64 address, u32 size, bool write) {
-  if (__builtin_expect(cached(w, address, address + size) && (address & (size - 1)) == 0, 1)) {
+  if (__builtin_expect(cached(w, op, address, address + size) && (address & (size - 1)) == 0, 1)) {
     return reinterpret_cast<std::byte*>(address);
   }
   return softgpu::checked_address(w, op, lane, address, size, write);
@@ -1116,7 +1120,7 @@ const Op* load(Warp& w, const Op* op) {
   if constexpr (Shared) {
     // Offsets into the block's shared memory; those beyond it take the checked way.
     const u64 limit = w.block->shared_bytes;
-    const std::byte* base = w.block->shared.data();
+    const std::byte* base = w.block->shared;
     if (m == full_mask) {
       u64 largest = 0;
       u64 low_bits = 0;
@@ -1148,7 +1152,7 @@ const Op* load(Warp& w, const Op* op) {
   } else {
     if (m == full_mask) {
       const u64 first = a[0] + offset;
-      if (consecutive(a, size) && (first & (size - 1)) == 0 && cached(w, first, first + warp_size * size)) {
+      if (consecutive(a, size) && (first & (size - 1)) == 0 && cached(w, op, first, first + warp_size * size)) {
         const auto* p = reinterpret_cast<const std::byte*>(first);
         SOFTGPU_LANES {
           T v;
@@ -1167,7 +1171,7 @@ const Op* load(Warp& w, const Op* op) {
         highest = x > highest ? x : highest;
         low_bits |= x;
       }
-      if ((low_bits & (size - 1)) == 0 && ((lowest >= w.cache[0].begin && highest + size <= w.cache[0].end) || (lowest >= w.cache[1].begin && highest + size <= w.cache[1].end))) {
+      if ((low_bits & (size - 1)) == 0 && cached(w, op, lowest, highest + size)) {
         if (lowest == highest) {
           const Lane v = load_lane<T, Lane>(reinterpret_cast<const std::byte*>(lowest));
           SOFTGPU_LANES d[l] = v;
@@ -1199,7 +1203,7 @@ const Op* store(Warp& w, const Op* op) {
   constexpr u64 size = sizeof(T);
   if constexpr (Shared) {
     const u64 limit = w.block->shared_bytes;
-    std::byte* base = w.block->shared.data();
+    std::byte* base = w.block->shared;
     for (u32 rest = m; rest != 0; rest &= rest - 1) {
       const int l = __builtin_ctz(rest);
       const u64 x = sizeof(AddressLane) == 4 ? static_cast<u64>(static_cast<u32>(a[l] + static_cast<u32>(offset))) : (static_cast<u64>(a[l]) + offset) & ~shared_window;
@@ -1211,7 +1215,7 @@ const Op* store(Warp& w, const Op* op) {
   } else {
     if (m == full_mask) {
       const u64 first = a[0] + offset;
-      if (consecutive(a, size) && (first & (size - 1)) == 0 && cached(w, first, first + warp_size * size)) {
+      if (consecutive(a, size) && (first & (size - 1)) == 0 && cached(w, op, first, first + warp_size * size)) {
         auto* p = reinterpret_cast<std::byte*>(first);
         SOFTGPU_LANES {
           const T v = static_cast<T>(d[l]);
@@ -1239,7 +1243,7 @@ const Op* load_pieces(Warp& w, const Op* op) {
   const u32 size = op->aux & 0xffU;
   const bool is_signed = (op->aux & 0x100U) != 0;
   const u32 lane = op->aux >> 16;
-  const auto count = static_cast<u32>(pieces.slots.size());
+  const auto count = pieces.count;
   const u32 total = size * count;
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
@@ -1272,7 +1276,7 @@ const Op* store_pieces(Warp& w, const Op* op) {
   const auto& pieces = *static_cast<const Pieces*>(op->extra);
   const u32 size = op->aux & 0xffU;
   const u32 lane = op->aux >> 16;
-  const auto count = static_cast<u32>(pieces.slots.size());
+  const auto count = pieces.count;
   const u32 total = size * count;
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
@@ -1297,12 +1301,11 @@ const Op* store_pieces(Warp& w, const Op* op) {
 // A kernel's parameter: the same for all lanes. imm: offset; aux as load_pieces.
 const Op* load_param(Warp& w, const Op* op) {
   const u32 m = active(w, op);
-  const auto& parameters = w.block->launch->parameters;
   const u32 size = op->aux & 0xffU;
   const bool is_signed = (op->aux & 0x100U) != 0;
   const u32 lane = op->aux >> 16;
   u64 v = 0;
-  __builtin_memcpy(&v, parameters.data() + op->imm, size);
+  __builtin_memcpy(&v, w.parameters + op->imm, size);
   if (is_signed && size < 8) v = static_cast<u64>(static_cast<s64>(v << (64 - 8 * size)) >> (64 - 8 * size));
   if (lane == 8) {
     auto* d = lanes<u64>(w, op->d);
@@ -1350,7 +1353,7 @@ const Op* spill_parameter(Warp& w, const Op* op) {
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
     const u64 at = w.call->local_base + static_cast<u64>(op->imm);
-    std::byte* to = w.local.data() + static_cast<u64>(l) * w.local_stride + at;
+    std::byte* to = w.local + static_cast<u64>(l) * w.local_stride + at;
     __builtin_memcpy(to, w.frame + op->c + static_cast<u64>(l) * op->b, op->aux);
     lanes<u64>(w, op->d)[l] = local_window | at;
   }
@@ -1495,74 +1498,77 @@ const Op* atomic_half(Warp& w, const Op* op) {
 
 // --- control ------------------------------------------------------------------------------------
 
+// Takes the instructions of a basic block (`amount`, with its last one) off the warp's budget.
 __attribute__((always_inline)) inline const Op* spend(Warp& w, const Op* next, u32 amount) {
   w.budget -= amount;
-  if (__builtin_expect(w.budget <= 0, 0)) {
+  if (__builtin_expect(w.budget <= 0, 0) && next != nullptr) {
     w.pc = next;
     w.stop = Stop::quantum;
     return nullptr;
   }
   return next;
 }
+__attribute__((always_inline)) inline void count_lanes(Warp& w, u32 amount) {
+  w.executed += static_cast<u64>(amount) * static_cast<u32>(__builtin_popcount(w.mask));
+}
 
-// imm: distance to the target; aux: operations since the last branch or label, for the budget.
+// imm: distance to the target; aux: instructions since the basic block's begin, this one included.
 const Op* branch(Warp& w, const Op* op) {
   const u32 taken = active(w, op);
   const Op* target = op + op->imm;
+  count_lanes(w, op->aux);
+  const Op* next;
   if (__builtin_expect(taken == w.mask, 1)) {
-    const Op* next = w.others.empty() ? target : softgpu::reschedule(w, target);
-    return next == nullptr ? nullptr : spend(w, next, op->aux);
+    next = w.split == 0 ? target : softgpu::reschedule(w, target);
+  } else if (taken == 0) {
+    next = w.split == 0 ? op + 1 : softgpu::reschedule(w, op + 1);
+  } else {
+    next = softgpu::diverge(w, taken, target, op + 1);
   }
-  if (taken == 0) {
-    const Op* next = w.others.empty() ? op + 1 : softgpu::reschedule(w, op + 1);
-    return next == nullptr ? nullptr : spend(w, next, op->aux);
-  }
-  const Op* next = softgpu::diverge(w, taken, target, op + 1);
-  return next == nullptr ? nullptr : spend(w, next, op->aux);
+  return spend(w, next, op->aux);
 }
-// A place that branches go to: lanes that took different ways meet here.
+// A place that branches go to: lanes that took different ways meet here. aux as for a branch.
 const Op* join(Warp& w, const Op* op) {
-  if (__builtin_expect(w.others.empty(), 1)) return op + 1;
-  const Op* next = softgpu::reschedule(w, op + 1);
-  return next == nullptr ? nullptr : spend(w, next, 1);
+  count_lanes(w, op->aux);
+  if (__builtin_expect(w.split == 0, 1)) return op + 1;
+  return spend(w, softgpu::reschedule(w, op + 1), op->aux);
+}
+// A place that only branches backwards go to: counts.
+const Op* loop_head(Warp& w, const Op* op) {
+  count_lanes(w, op->aux);
+  return op + 1;
 }
 // brx.idx: a: index; extra: distances in slots (as two's complement).
 const Op* branch_table(Warp& w, const Op* op) {
-  u32 m = active(w, op);
-  const auto* a = lanes<u32>(w, op->a);
-  const auto& table = *static_cast<const Pieces*>(op->extra);
-  const u32 stay = w.mask & ~m;
-  // One group per distinct target; they are put aside and the lowest runs first.
-  const Op* fall = op + 1;
-  if (stay != 0) {
-    Group g;
-    g.pc = fall;
-    g.mask = stay;
-    g.frame = w.call;
-    w.others.push_back(g);
-  }
-  while (m != 0) {
-    const int l = __builtin_ctz(m);
-    const u32 index = a[l];
-    if (index >= table.slots.size()) softgpu::raise_fault(w, op, l, 715, "brx.idx: index " + std::to_string(index) + " is beyond the table");
-    u32 same = 0;
-    for (u32 rest = m; rest != 0; rest &= rest - 1) {
-      const int k = __builtin_ctz(rest);
-      if (a[k] == index) same |= 1U << k;
-    }
-    m &= ~same;
-    Group g;
-    g.pc = op + static_cast<s32>(table.slots[index]);
-    g.mask = same;
-    g.frame = w.call;
-    w.others.push_back(g);
-  }
-  w.mask = 0;
-  const Op* next = softgpu::reschedule(w, nullptr);
-  return next == nullptr ? nullptr : spend(w, next, op->aux);
+  count_lanes(w, op->aux);
+  return spend(w, softgpu::branch_by_table(w, op), op->aux);
 }
-const Op* exit_op(Warp& w, const Op* op) { return softgpu::exit_lanes(w, op, active(w, op)); }
-const Op* return_op(Warp& w, const Op* op) { return softgpu::return_lanes(w, op, active(w, op)); }
+const Op* exit_op(Warp& w, const Op* op) {
+  count_lanes(w, op->aux);
+  return softgpu::exit_lanes(w, op, active(w, op));
+}
+const Op* return_op(Warp& w, const Op* op) {
+  count_lanes(w, op->aux);
+  return softgpu::return_lanes(w, op, active(w, op));
+}
+// extra: Pieces (arguments in slots, results in more); imm: the callee's Code.
+const Op* call(Warp& w, const Op* op) {
+  count_lanes(w, op->aux);
+  const u32 m = active(w, op);
+  if (m == 0) return op + 1;
+  return spend(w, softgpu::call_function(w, op, *reinterpret_cast<const Code*>(op->imm), m), op->aux);
+}
+const Op* call_register(Warp& w, const Op* op) {
+  count_lanes(w, op->aux);
+  if (active(w, op) == 0) return op + 1;
+  return spend(w, softgpu::call_indirect(w, op), op->aux);
+}
+// extra: a function of the executor's own that does the work for the active lanes (vprintf, malloc).
+const Op* service(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  if (m != 0) reinterpret_cast<void (*)(Warp&, const Op*, u32)>(op->imm)(w, op, m);
+  return op + 1;
+}
 const Op* nothing(Warp&, const Op* op) { return op + 1; }
 const Op* fence(Warp&, const Op* op) {
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -1570,27 +1576,45 @@ const Op* fence(Warp&, const Op* op) {
 }
 // nanosleep and friends: let the others run.
 const Op* yield_op(Warp& w, const Op* op) {
-  const Op* next = w.others.empty() ? op + 1 : softgpu::reschedule(w, op + 1);
-  return next == nullptr ? nullptr : spend(w, next, 256);
+  const Op* next = w.split == 0 ? op + 1 : softgpu::reschedule(w, op + 1);
+  return spend(w, next, 256);
 }
 const Op* trap(Warp& w, const Op* op) {
   const u32 m = active(w, op);
   if (m == 0) return op + 1;
-  softgpu::raise_fault(w, op, __builtin_ctz(m), op->aux != 0 ? static_cast<int>(op->aux) : 719, "trap instruction");
+  softgpu::raise_fault_text(w, op, __builtin_ctz(m), op->aux != 0 ? static_cast<int>(op->aux) : 719, "trap instruction");
 }
 const Op* unsupported(Warp& w, const Op* op) {
   const u32 m = active(w, op);
   if (m == 0) return op + 1;
-  softgpu::raise_fault(w, op, __builtin_ctz(m), 715, "this instruction is not supported by the software GPU");
+  softgpu::raise_fault_text(w, op, __builtin_ctz(m), 715,
+                            op->extra != nullptr ? static_cast<const char*>(op->extra) : "this instruction is not supported by the software GPU");
 }
-// bar: a: barrier number, b: thread count (0 slot: all). aux bit 0: arrive only.
+// bar: a: barrier number, b: thread count (0 slot: all). aux bit 0: arrive only; bit 1: votes with
+// predicate c (bit 0 negated).
 const Op* barrier(Warp& w, const Op* op) {
   const u32 m = active(w, op);
   if (m == 0) return op + 1;
   const int l = __builtin_ctz(m);
   const u32 id = lanes<u32>(w, op->a)[l];
   const u32 count = op->b != 0 ? lanes<u32>(w, op->b)[l] : 0;
-  return softgpu::wait_barrier(w, op, id, count, (op->aux & 1U) == 0);
+  const u32 votes = (op->aux & 2U) != 0 ? predicate(w, op->c & ~3U) ^ (0U - (op->c & 1U)) : 0;
+  return softgpu::wait_barrier(w, op, m, id, count, (op->aux & 1U) == 0, votes);
+}
+// After a voting barrier: d: the result. aux: 0 popc, 1 and, 2 or.
+const Op* barrier_result(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  if (m == 0) return op + 1;
+  const Barrier& b = (&w.block->barriers[0])[lanes<u32>(w, op->a)[__builtin_ctz(m)] & 15U];
+  const u32 votes = b.results[(b.phase - 1) & 1U][0];
+  const u32 threads = b.results[(b.phase - 1) & 1U][1];
+  if (op->aux == 0) {
+    auto* d = lanes<u32>(w, op->d);
+    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? votes : d[l];
+    return op + 1;
+  }
+  blend(predicate(w, op->d), (op->aux == 1 ? votes == threads : votes != 0) ? full_mask : 0, m);
+  return op + 1;
 }
 
 // --- warp-wide operations -----------------------------------------------------------------------
@@ -1602,11 +1626,14 @@ const Op* barrier(Warp& w, const Op* op) {
   if (m == 0) return op + 1;                                                            \
   {                                                                                     \
     const u32 members = lanes<u32>(w, (SLOT))[__builtin_ctz(m)] & w.alive;              \
-    if ((members & ~w.mask) != 0) return softgpu::synchronise_lanes(w, op, members);    \
+    if ((members & ~w.mask) != 0) return softgpu::synchronise_lanes(w, op, members, false); \
   }
 
 const Op* warp_barrier(Warp& w, const Op* op) {
-  SOFTGPU_SYNC(op->a)
+  const u32 m = active(w, op);
+  if (m == 0) return op + 1;
+  const u32 members = lanes<u32>(w, op->a)[__builtin_ctz(m)] & w.alive;
+  if ((members & ~w.mask) != 0) return softgpu::synchronise_lanes(w, op, members, true);
   return op + 1;
 }
 
@@ -1935,7 +1962,7 @@ constexpr HandlerEntry table[] = {
     {"atom.add.f32", atomic<F32, atom_add>}, {"atom.add.f64", atomic<F64, atom_add>},
     {"atom.min.f32", atomic<F32, atom_min>}, {"atom.max.f32", atomic<F32, atom_max>}, {"atom.half", atomic_half},
 
-    {"bra", branch}, {"join", join}, {"brx", branch_table}, {"exit", exit_op}, {"ret", return_op}, {"nop", nothing},
+    {"bra", branch}, {"join", join}, {"loop", loop_head}, {"call", call}, {"call.register", call_register}, {"service", service}, {"bar.result", barrier_result}, {"brx", branch_table}, {"exit", exit_op}, {"ret", return_op}, {"nop", nothing},
     {"fence", fence}, {"yield", yield_op}, {"trap", trap}, {"unsupported", unsupported}, {"bar", barrier},
     {"bar.warp", warp_barrier}, {"shfl", shuffle}, {"vote", vote}, {"match.32", match<u32>}, {"match.64", match<u64>},
     {"activemask", active_mask}, {"redux", reduce_warp}, {"elect", elect},

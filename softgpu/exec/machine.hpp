@@ -44,10 +44,14 @@ struct Op {
   const void* extra = nullptr;  // what does not fit: vectors of operands, callees
 };
 
-// What the elements of a load, store, call or matrix operation are.
+// What the elements of a load, store, call or matrix operation are. Plain pointers: handlers are
+// compiled per instruction set and must not instantiate library templates.
 struct Pieces {
-  std::vector<std::uint32_t> slots;
-  std::vector<std::uint32_t> more;
+  const std::uint32_t* slots = nullptr;
+  std::uint32_t count = 0;
+  const std::uint32_t* more = nullptr;
+  std::uint32_t more_count = 0;
+  std::vector<std::uint32_t> storage;
 };
 
 // Where an operation comes from, for messages.
@@ -129,13 +133,14 @@ struct Group {
   std::uint32_t mask = 0;
   Frame* frame = nullptr;
   State state = State::ready;
-  std::uint8_t barrier = 0;
-  std::uint64_t barrier_phase = 0;
+  std::uint8_t barrier = 0;            // that it waits at
+  std::uint32_t members = 0;           // at_sync: the lanes that have to come together
+  bool meets_anywhere = false;         // at_sync: a warp barrier, which lanes may reach in any place
 };
 
 enum class Stop : std::uint8_t { none, exited, blocked, quantum, fault };
 
-// Remembers the last ranges that accesses fell into.
+// Remembers the range that an instruction's accesses fell into last.
 struct RangeCache {
   std::uint64_t begin = 1;
   std::uint64_t end = 0;
@@ -145,10 +150,15 @@ struct Warp {
   // The current group.
   std::byte* frame = nullptr;
   std::uint32_t mask = 0;
-  std::int64_t budget = 0;        // branches until the warp is asked to let others run
+  std::uint32_t split = 0;        // groups elsewhere: others.size()
+  std::int64_t budget = 0;        // instructions until the warp is asked to let others run
+  std::uint64_t executed = 0;     // instructions times lanes
   Frame* call = nullptr;
   Block* block = nullptr;
-  RangeCache cache[2];
+  const std::byte* parameters = nullptr;
+  std::byte* local = nullptr;     // 32 times local_stride bytes, lane by lane
+  std::size_t local_stride = 0;
+  RangeCache cache[32];           // by place of the instruction
   std::uint64_t cache_epoch = 0;
 
   std::vector<Group> others;      // lanes elsewhere
@@ -157,21 +167,22 @@ struct Warp {
   std::uint32_t initial = 0;      // lanes that exist
   int index = 0;
   Stop stop = Stop::none;
-  std::vector<std::byte> local;   // 32 times local_stride bytes, lane by lane
-  std::size_t local_stride = 0;
+  std::uint32_t patience = 0;     // schedulings until another group gets its turn
+  std::uint32_t kept = 0;         // schedulings for which the current group is kept
+  std::vector<std::byte> local_storage;
   std::vector<std::unique_ptr<Frame>> frames;
   std::vector<Frame*> free_frames;
-  std::uint32_t rotations = 0;
   std::uint32_t async_groups = 0;
 };
 
 struct Barrier {
-  std::uint32_t arrived = 0;      // threads
-  std::uint32_t expected = 0;     // 0: all of the block
+  std::uint32_t arrived = 0;       // threads
+  std::uint32_t arrived_warps = 0; // the same, with a warp's missing lanes counted as arrived
+  std::uint32_t expected = 0;      // 0: all of the block
   std::uint64_t phase = 0;
-  std::uint32_t reduction = 0;    // bar.red: and, or, popc of the predicates
-  std::uint32_t reduction_and = full_mask;
-  std::uint32_t results[2][3] = {};
+  // bar.red: of the phase that is being collected, and of the two before by parity.
+  std::uint32_t votes = 0;
+  std::uint32_t results[2][2] = {};  // votes, threads
 };
 
 struct Dim3 {
@@ -199,23 +210,40 @@ struct Launch {
   std::vector<std::byte> parameters;
   bool cooperative = false;
   int device = 0;
+  std::size_t stack_limit = 1024;   // cudaLimitStackSize
+  std::uint64_t id = 0;
+  // Filled in by run_kernel.
   std::atomic<bool> failed{false};
   Fault fault;
-  std::uint64_t id = 0;
-  std::atomic<std::uint64_t> warp_instructions{0};
+  std::uint64_t thread_instructions = 0;
+  double seconds = 0;
 };
+
+// Blocks that run together and may read each other's shared memory; one block where the kernel has
+// no clusters.
+struct Cluster {
+  std::vector<Block*> blocks;      // by rank
+  std::uint32_t arrived = 0;       // threads at barrier.cluster
+  std::uint64_t phase = 0;
+};
+
+inline constexpr std::uint8_t cluster_barrier = 16;
 
 struct Block {
   Launch* launch = nullptr;
+  Cluster* cluster = nullptr;
+  std::uint32_t rank = 0;          // in the cluster
   Dim3 at;
   std::uint64_t linear = 0;
-  std::vector<std::byte> shared;
+  std::byte* shared = nullptr;
   std::uint32_t shared_bytes = 0;
+  std::vector<std::byte> shared_storage;
   std::vector<std::unique_ptr<Warp>> warps;
   std::array<Barrier, 16> barriers;
   std::uint32_t alive_threads = 0;
   std::uint32_t alive_warps = 0;
-  std::size_t next_warp = 0;
+  std::vector<std::uint32_t> order;  // in which warps get their turns
+  std::size_t turn = 0;
 };
 
 template <class T>
@@ -231,25 +259,43 @@ inline std::uint32_t active(Warp& warp, const Op* op) {
   return warp.mask & (p ^ (0U - (op->guard & 1U)));
 }
 
+// Thrown inside the executor and nowhere else; the launch keeps what happened.
+struct KernelFault {};
 // Ends the kernel with a CUDA error code and a message that names the place.
 [[noreturn]] void raise_fault(Warp& warp, const Op* op, int lane, int code, const std::string& what);
-struct KernelFault {};
+// The same for handlers, which must not use std::string.
+[[noreturn]] void raise_fault_text(Warp& warp, const Op* op, int lane, int code, const char* what);
 
 // --- control flow, in schedule.cpp --------------------------------------------------------------
 
-// Continues the warp at `next` for the current group, after its mask or pc changed while other
-// groups exist: merges groups that met and picks the one to run.
+// Continues the warp at `next` for the current group (nullptr: its mask is empty), after its mask
+// or place changed while other groups exist: merges groups that met and picks the one to run.
+// nullptr where none can run.
 const Op* reschedule(Warp& warp, const Op* next);
 // The current lanes go to two places.
 const Op* diverge(Warp& warp, std::uint32_t taken, const Op* target, const Op* fall_through);
+// The current lanes go to many places: `op` has a table of distances as its Pieces and an index in
+// slot a.
+const Op* branch_by_table(Warp& warp, const Op* op);
 // `gone` lanes end.
 const Op* exit_lanes(Warp& warp, const Op* op, std::uint32_t gone);
-const Op* call_function(Warp& warp, const Op* op, const Code& callee);
+// Lanes of `group` call `callee`; arguments are copied as op's Pieces say.
+const Op* call_function(Warp& warp, const Op* op, const Code& callee, std::uint32_t group);
+// Lanes call the function whose address each has in slot a.
+const Op* call_indirect(Warp& warp, const Op* op);
 const Op* return_lanes(Warp& warp, const Op* op, std::uint32_t gone);
-const Op* wait_barrier(Warp& warp, const Op* op, std::uint32_t id, std::uint32_t count,
-                       bool wait);
-const Op* synchronise_lanes(Warp& warp, const Op* op, std::uint32_t members);
+// Lanes of `group` arrive at a barrier of the block (id below 16), with a vote for bar.red; where
+// `wait`, they go on at op + 1 when `count` threads (0: all that are left) have arrived.
+const Op* wait_barrier(Warp& warp, const Op* op, std::uint32_t group, std::uint32_t id,
+                       std::uint32_t count, bool wait, std::uint32_t votes);
+// barrier.cluster: arrives, waits, or both.
+const Op* wait_cluster(Warp& warp, const Op* op, std::uint32_t group, bool arrive, bool wait);
+// Waits until all of `members` are at this operation, then executes it again; where
+// `meets_anywhere`, lanes may come together at different operations and go on after them.
+const Op* synchronise_lanes(Warp& warp, const Op* op, std::uint32_t members, bool meets_anywhere);
 // The bytes behind an address of `bytes` bytes that lane `lane` may use, or raises the fault.
+// Shared memory: bits 0-23 are the offset, bits 24-31 one more than the rank of the block in the
+// cluster, or 0 for the block's own.
 std::byte* checked_address(Warp& warp, const Op* op, int lane, std::uint64_t address,
                            std::uint32_t bytes, bool write);
 

@@ -1,12 +1,69 @@
-# Says, once per configuration, what of the CUDA half is built. ./dev prints the same line.
+# Finds nvcc 13 and compiles CUDA programs with it. Says, once per configuration, what of the CUDA
+# half is built; ./dev prints the same line.
+#
+# By custom commands and not by CMake's own CUDA language: that one links NVIDIA's runtime by absolute
+# path and asks at configuration for a device architecture, and neither is wanted here. The programs
+# carry PTX only and find libcudart.so.13 by LD_LIBRARY_PATH when they run.
 
-find_program(TANDEM_NVCC nvcc HINTS /usr/local/cuda/bin ENV CUDA_HOME PATH_SUFFIXES bin)
+function(tandem_nvcc_is_13 result candidate)
+  execute_process(COMMAND "${candidate}" --version OUTPUT_VARIABLE version ERROR_QUIET)
+  if(NOT version MATCHES "release 13\\.")
+    set(${result} FALSE PARENT_SCOPE)
+  endif()
+endfunction()
+
+# build/cuda-toolkit is where ./dev puts one from PyPI's wheels if the machine has none.
+find_program(TANDEM_NVCC nvcc
+             HINTS ENV CUDA_HOME ENV CUDA_PATH
+             PATHS /usr/local/cuda "${PROJECT_SOURCE_DIR}/build/cuda-toolkit"
+             PATH_SUFFIXES bin
+             VALIDATOR tandem_nvcc_is_13)
 if(TANDEM_NVCC)
   set(tandem_cuda_status
-      "CUDA: ${TANDEM_NVCC} is there, but this version of Tandem has no CUDA half yet: the devices cuda and softgpu are left out.")
+      "CUDA: ${TANDEM_NVCC} compiles the software GPU's test programs; this version of Tandem has no CUDA half yet: the devices cuda and softgpu are left out.")
 else()
   set(tandem_cuda_status
-      "CUDA: no nvcc: the devices cuda and softgpu are left out. The CUDA Toolkit 13 (developer.nvidia.com/cuda-downloads) has it; this version of Tandem has no CUDA half yet.")
+      "CUDA: no nvcc 13: the software GPU's CUDA programs are NOT built and NOT tested. The CUDA Toolkit 13 (developer.nvidia.com/cuda-downloads) has it, and ./dev test fetches one.")
 endif()
 message(STATUS "${tandem_cuda_status}")
 file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/cuda-status.txt" "${tandem_cuda_status}\n")
+
+# tandem_add_cuda_program(target PROGRAM path SOURCES a.cu [b.cu ...] [OPTIONS ...] [INCLUDES ...])
+#
+# A target, part of `all`, that makes the program at that path. OPTIONS are nvcc's, for compiling and
+# linking. PTX for compute_80 is what is made if they name no architecture.
+function(tandem_add_cuda_program target)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PROGRAM" "SOURCES;OPTIONS;INCLUDES")
+  set(options -std=c++17 -O2 -cudart shared -ccbin "${CMAKE_CXX_COMPILER}"
+              -Xcompiler=-Wall,-Wextra,-Wno-unused-parameter)
+  if(NOT "${arg_OPTIONS}" MATCHES "-arch|-gencode")
+    list(APPEND options -arch=compute_80)
+  endif()
+  list(APPEND options ${arg_OPTIONS})
+  foreach(folder IN LISTS arg_INCLUDES)
+    list(APPEND options "-I${folder}")
+  endforeach()
+  set(objects)
+  foreach(source IN LISTS arg_SOURCES)
+    get_filename_component(source "${source}" ABSOLUTE)
+    get_filename_component(stem "${source}" NAME_WE)
+    set(object "${arg_PROGRAM}.dir/${stem}.o")
+    file(MAKE_DIRECTORY "${arg_PROGRAM}.dir")
+    add_custom_command(
+      OUTPUT "${object}"
+      COMMAND ${CMAKE_CXX_COMPILER_LAUNCHER} "${TANDEM_NVCC}" ${options} -MD -MF "${object}.d" -c
+              "${source}" -o "${object}"
+      DEPENDS "${source}"
+      DEPFILE "${object}.d"
+      COMMENT "Building CUDA object ${target}/${stem}.o"
+      VERBATIM)
+    list(APPEND objects "${object}")
+  endforeach()
+  add_custom_command(
+    OUTPUT "${arg_PROGRAM}"
+    COMMAND "${TANDEM_NVCC}" ${options} ${objects} -o "${arg_PROGRAM}"
+    DEPENDS ${objects}
+    COMMENT "Linking CUDA program ${target}"
+    VERBATIM)
+  add_custom_target(${target} ALL DEPENDS "${arg_PROGRAM}")
+endfunction()

@@ -3,14 +3,15 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 namespace softgpu {
 
 struct DeviceModel {
-  std::string_view key;              // "a100"
-  std::string_view name;             // what cudaGetDeviceProperties says
-  int major = 0;                     // compute capability
+  std::string_view key;   // "a100"
+  std::string_view name;  // what cudaGetDeviceProperties says
+  int major = 0;          // compute capability
   int minor = 0;
   int multiprocessors = 0;
   int max_threads_per_multiprocessor = 0;
@@ -34,6 +35,7 @@ struct DeviceModel {
 // lists the known ones.
 [[nodiscard]] const DeviceModel& device_model();
 [[nodiscard]] const DeviceModel* find_device_model(std::string_view key);
+[[nodiscard]] std::string device_model_keys();  // "a100, rtx4090, h100"
 // SOFTGPU_DEVICES; 1 where it is not set.
 [[nodiscard]] int device_count();
 

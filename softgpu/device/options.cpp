@@ -1,0 +1,92 @@
+#include "softgpu/device/options.hpp"
+
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <system_error>
+
+#include "softgpu/device/model.hpp"
+
+namespace softgpu {
+namespace {
+
+[[noreturn]] void refuse(const char* name, std::string_view value, const std::string& allowed) {
+  throw OptionError(std::string("softgpu: ") + name + "=" + std::string(value) +
+                    " is not understood; allowed: " + allowed);
+}
+
+template <class T>
+T number(const char* name, std::string_view value, T least, T most, const std::string& allowed) {
+  T result{};
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), result);
+  // The comparison is written so that it refuses a NaN.
+  if (error != std::errc{} || end != value.data() + value.size() ||
+      !(result >= least && result <= most)) {
+    refuse(name, value, allowed);
+  }
+  return result;
+}
+
+}  // namespace
+
+Options read_options(const std::function<const char*(const char*)>& get) {
+  Options result;
+  const auto read = [&](const char* name, const auto& use) {
+    const char* value = get(name);
+    if (value != nullptr && *value != '\0') use(name, std::string_view(value));
+  };
+  constexpr std::uint64_t any = UINT64_MAX;
+  read("SOFTGPU_MODEL", [&](const char* name, std::string_view value) {
+    if (find_device_model(value) == nullptr) refuse(name, value, device_model_keys());
+    result.model = value;
+  });
+  read("SOFTGPU_DEVICES", [&](const char* name, std::string_view value) {
+    result.devices = number<int>(name, value, 1, 64, "a number from 1 to 64");
+  });
+  read("SOFTGPU_THREADS", [&](const char* name, std::string_view value) {
+    result.threads = number<int>(name, value, 1, 1024, "a number from 1 to 1024");
+  });
+  read("SOFTGPU_SIMD", [&](const char* name, std::string_view value) {
+    if (value == "auto") {
+      result.simd = SimdChoice::automatic;
+    } else if (value == "baseline") {
+      result.simd = SimdChoice::baseline;
+    } else if (value == "avx2") {
+      result.simd = SimdChoice::avx2;
+    } else if (value == "avx512") {
+      result.simd = SimdChoice::avx512;
+    } else {
+      refuse(name, value, "auto, baseline, avx2, avx512");
+    }
+  });
+  read("SOFTGPU_SEED", [&](const char* name, std::string_view value) {
+    result.seed = number<std::uint64_t>(name, value, 0, any, "a number from 0 to 2^64-1");
+  });
+  read("SOFTGPU_JITTER", [&](const char* name, std::string_view value) {
+    result.jitter = number<std::uint64_t>(name, value, 0, any, "a number from 0 to 2^64-1");
+  });
+  read("SOFTGPU_TIME_LIMIT", [&](const char* name, std::string_view value) {
+    result.time_limit_seconds =
+        number<double>(name, value, 0.0, 1e9, "seconds, 0 (no limit) to 1e9");
+  });
+  read("SOFTGPU_REPORT", [&](const char*, std::string_view value) { result.report = value; });
+  return result;
+}
+
+const Options& options() {
+  static const Options* const of_process = [] {
+    try {
+      return new Options(read_options([](const char* name) { return std::getenv(name); }));
+    } catch (const OptionError& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+      std::fflush(nullptr);
+      // Not exit(): destructors of a program that is just being loaded may not be ready.
+      std::_Exit(2);
+    }
+  }();
+  return *of_process;
+}
+
+}  // namespace softgpu

@@ -1,0 +1,47 @@
+// What a person sets from outside, by environment variables. Read once, at the first question; a
+// value that makes no sense ends the program with status 2 and a message that lists what does.
+//
+//   SOFTGPU_MODEL       a100, rtx4090 or h100: the device to be (a100)
+//   SOFTGPU_DEVICES     number of devices, 1 to 64 (1)
+//   SOFTGPU_THREADS     cores that run blocks, 1 to 1024 (all that the process may use)
+//   SOFTGPU_SIMD        auto, baseline, avx2 or avx512: the instruction set of the executor (auto)
+//   SOFTGPU_SEED        a number: run warps and blocks in an order drawn by it (0: in order)
+//   SOFTGPU_JITTER      a number: move approximate results inside their documented bound, drawn by
+//                       it (0: do not)
+//   SOFTGPU_TIME_LIMIT  seconds that one kernel may run (0: no limit)
+//   SOFTGPU_REPORT      a file that gets, at exit, what each kernel's instructions were (none)
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <stdexcept>
+#include <string>
+
+namespace softgpu {
+
+enum class SimdChoice { automatic, baseline, avx2, avx512 };
+
+struct Options {
+  std::string model = "a100";
+  int devices = 1;
+  int threads = 0;  // 0: all
+  SimdChoice simd = SimdChoice::automatic;
+  std::uint64_t seed = 0;
+  std::uint64_t jitter = 0;
+  double time_limit_seconds = 0;
+  std::string report;  // empty: none
+};
+
+class OptionError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+// Reads the variables through `get`, which returns nullptr for one that is not set. Throws
+// OptionError.
+[[nodiscard]] Options read_options(const std::function<const char*(const char*)>& get);
+
+// Of this process.
+[[nodiscard]] const Options& options();
+
+}  // namespace softgpu

@@ -54,6 +54,8 @@ struct F16 {
   using lane = u32;
   using value = float;
   static constexpr int bytes = 2;
+  static constexpr u32 exponent = 0x7c00U;
+  static constexpr u32 largest = 0x7bffU;
   __attribute__((always_inline)) static value get(lane x) { return half_to_float(x & 0xffffU); }
   __attribute__((always_inline)) static lane put(value v) { return float_to_half(v); }
 };
@@ -61,6 +63,8 @@ struct BF16 {
   using lane = u32;
   using value = float;
   static constexpr int bytes = 2;
+  static constexpr u32 exponent = 0x7f80U;
+  static constexpr u32 largest = 0x7f7fU;
   __attribute__((always_inline)) static value get(lane x) { return bfloat_to_float(x & 0xffffU); }
   __attribute__((always_inline)) static lane put(value v) { return float_to_bfloat(v); }
 };
@@ -148,7 +152,14 @@ __attribute__((always_inline)) inline T opaque(T x) {
   return x;
 }
 
-// aux: control register bits; bit 0 saturates to [0, 1].
+// A subnormal single-precision number becomes zero of its sign.
+__attribute__((always_inline)) inline float flush32(float x) {
+  return (bits<u32>(x) & 0x7f800000U) == 0 ? bits<float>(bits<u32>(x) & 0x80000000U) : x;
+}
+__attribute__((always_inline)) inline double flush32(double x) { return x; }
+
+// aux: control register bits; bit 0 saturates to [0, 1]. Only rounding is left to the processor:
+// its own flushing looks at results before they are rounded and leaves bit operations alone.
 template <class F, class T>
 const Op* controlled(Warp& w, const Op* op) {
   const u32 m = active(w, op);
@@ -157,16 +168,21 @@ const Op* controlled(Warp& w, const Op* op) {
   const auto* b = lanes<typename T::lane>(w, op->b);
   const auto* c = lanes<typename T::lane>(w, op->c);
   typename T::value r[warp_size] = {};
+  const bool flushes = (op->aux & flush) != 0;
+  const auto get = [flushes](typename T::lane bits_of_lane) {
+    const auto x = T::get(bits_of_lane);
+    return opaque(flushes ? flush32(x) : x);
+  };
   {
-    const ControlRegister control(op->aux & ~1U);
+    const ControlRegister control(op->aux & round_zero);
     for (u32 rest = m; rest != 0; rest &= rest - 1) {
       const int l = __builtin_ctz(rest);
-      r[l] = opaque(F::f(opaque(T::get(a[l])), opaque(T::get(b[l])), opaque(T::get(c[l]))));
+      r[l] = opaque(F::f(get(a[l]), get(b[l]), get(c[l])));
     }
   }
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
-    auto x = r[l];
+    auto x = flushes ? flush32(r[l]) : r[l];
     if ((op->aux & 1U) != 0) x = x > 0 ? (x < 1 ? x : 1) : 0;  // NaN becomes +0
     if constexpr (sizeof(x) == 4) x = canonical(x);
     d[l] = T::put(x);
@@ -319,9 +335,12 @@ const Op* select_by_predicate(Warp& w, const Op* op) {
     __attribute__((always_inline)) static auto f(T a, S b, R c) { return __VA_ARGS__; } \
   };
 
-SOFTGPU_F2(Add, static_cast<T>(a + b))
-SOFTGPU_F2(Sub, static_cast<T>(a - b))
-SOFTGPU_F2(Mul, static_cast<T>(a * b))
+// Integers wrap: arithmetic is on unsigned integers of at least the width of an int.
+template <class T>
+using Wrapping = std::conditional_t<(sizeof(T) < 4), u32, std::make_unsigned_t<T>>;
+SOFTGPU_F2(Add, static_cast<T>(static_cast<Wrapping<T>>(a) + static_cast<Wrapping<T>>(b)))
+SOFTGPU_F2(Sub, static_cast<T>(static_cast<Wrapping<T>>(a) - static_cast<Wrapping<T>>(b)))
+SOFTGPU_F2(Mul, static_cast<T>(static_cast<Wrapping<T>>(a) * static_cast<Wrapping<T>>(b)))
 SOFTGPU_F2(Min, a < b ? a : b)
 SOFTGPU_F2(Max, a > b ? a : b)
 SOFTGPU_F2(And, static_cast<T>(a & b))
@@ -331,7 +350,7 @@ SOFTGPU_F1(Not, static_cast<T>(~a))
 SOFTGPU_F1(Same, a)
 SOFTGPU_F1(Negate, static_cast<T>(T{0} - a))
 SOFTGPU_F1(IsZero, static_cast<T>(a == 0 ? 1 : 0))
-SOFTGPU_F3(MulAdd, static_cast<R>(static_cast<R>(a * b) + c))
+SOFTGPU_F3(MulAdd, static_cast<R>(static_cast<Wrapping<R>>(a) * static_cast<Wrapping<R>>(b) + static_cast<Wrapping<R>>(c)))
 SOFTGPU_F1(PopCount, static_cast<u32>(sizeof(T) == 8 ? __builtin_popcountll(static_cast<u64>(a)) : __builtin_popcount(static_cast<u32>(a))))
 SOFTGPU_F1(LeadingZeros, a == 0 ? static_cast<u32>(sizeof(T) * 8) : static_cast<u32>(sizeof(T) == 8 ? __builtin_clzll(static_cast<u64>(a)) : __builtin_clz(static_cast<u32>(a))))
 
@@ -359,7 +378,8 @@ struct ShiftRight {
 struct MulHigh16 {
   template <class T>
   __attribute__((always_inline)) static T f(T a, T b) {
-    return static_cast<T>((static_cast<s32>(a) * static_cast<s32>(b)) >> 16);
+    using Wide = std::conditional_t<(T(-1) < T(0)), s32, u32>;
+    return static_cast<T>((static_cast<Wide>(a) * static_cast<Wide>(b)) >> 16);
   }
 };
 struct MulHigh32 {
@@ -420,6 +440,9 @@ struct SaturateSub {
 };
 struct SaturateMadHigh {
   __attribute__((always_inline)) static s32 f(s32 a, s32 b, s32 c) { return SaturateAdd::f(MulHigh32::f(a, b), c); }
+};
+struct SaturateMad24High {
+  __attribute__((always_inline)) static s32 f(s32 a, s32 b, s32 c) { return SaturateAdd::f(Mul24High::f(a, b), c); }
 };
 struct Divide { template <class T> static T f(T a, T b, T, u32) { return divide(a, b); } };
 struct Remainder { template <class T> static T f(T a, T b, T, u32) { return remainder(a, b); } };
@@ -502,7 +525,7 @@ struct FindNthSet {
   static u32 f(u32 mask, u32 base, u32 offset, u32) {
     const auto n = static_cast<s32>(offset);
     if (n == 0) return base < 32 && ((mask >> base) & 1U) != 0 ? base : 0xffffffffU;
-    s32 left = n > 0 ? n - 1 : -n - 1;
+    s64 left = (n > 0 ? s64{n} : -s64{n}) - 1;
     const s32 step = n > 0 ? 1 : -1;
     for (s64 i = static_cast<s64>(base); i >= 0 && i < 32; i += step) {
       if (((mask >> i) & 1U) != 0 && left-- == 0) return static_cast<u32>(i);
@@ -613,20 +636,44 @@ struct FAbs { __attribute__((always_inline)) static float f(float a) { return bi
 struct FNeg { __attribute__((always_inline)) static float f(float a) { return bits<float>(bits<u32>(a) ^ 0x80000000U); }
               __attribute__((always_inline)) static double f(double a) { return bits<double>(bits<u64>(a) ^ 0x8000000000000000ULL); }
               template <class T> static T f(T a, T, T) { return f(a); } };
+// The common modifiers of single precision as vector operations: .ftz and .sat.
+template <class F>
+struct Flushing {
+  template <class... Values>
+  __attribute__((always_inline)) static float f(Values... x) { return flush32(F::f(flush32(x)...)); }
+};
+template <class F>
+struct Saturating {
+  template <class... Values>
+  __attribute__((always_inline)) static float f(Values... x) {
+    const float r = F::f(x...);
+    return r > 0 ? (r < 1 ? r : 1.0F) : 0.0F;  // NaN becomes +0
+  }
+};
 template <bool Max, bool Nan>
 struct FExtreme {
   __attribute__((always_inline)) static float f(float a, float b) { return extreme<float, u32, Max, Nan>(a, b); }
   __attribute__((always_inline)) static double f(double a, double b) { return extreme<double, u64, Max, Nan>(a, b); }
   template <class T> static T f(T a, T b, T) { return f(a, b); }
 };
-// aux bit 0: three operands; bit 1: .xorsign.abs.
+// aux bit 0: three operands; bit 1: .xorsign.abs; bit 2: .ftz; bit 3: .abs (of three operands).
 template <bool Max, bool Nan>
 struct FExtremeForms {
   static float f(float a, float b, float c, u32 aux) {
+    if ((aux & 4U) != 0) {
+      a = flush32(a);
+      b = flush32(b);
+      c = flush32(c);
+    }
     if ((aux & 2U) != 0) {
       const u32 sign = (bits<u32>(a) ^ bits<u32>(b)) & 0x80000000U;
       const float r = extreme<float, u32, Max, Nan>(FAbs::f(a), FAbs::f(b));
-      return bits<float>((bits<u32>(r) & 0x7fffffffU) | sign);
+      return r != r ? r : bits<float>((bits<u32>(r) & 0x7fffffffU) | sign);
+    }
+    if ((aux & 8U) != 0) {
+      a = FAbs::f(a);
+      b = FAbs::f(b);
+      c = FAbs::f(c);
     }
     const float r = extreme<float, u32, Max, Nan>(a, b);
     return (aux & 1U) != 0 ? extreme<float, u32, Max, Nan>(r, c) : r;
@@ -637,12 +684,13 @@ struct CopySign {
   static double f(double a, double b) { return bits<double>((bits<u64>(a) & 0x8000000000000000ULL) | (bits<u64>(b) & 0x7fffffffffffffffULL)); }
 };
 SOFTGPU_F3(SelectBySign, c >= 0 ? a : b)
+struct SelectBySignFlushed {
+  template <class T>
+  __attribute__((always_inline)) static T f(T a, T b, float c) { return flush32(c) >= 0 ? a : b; }
+};
 
 // The approximate functions are computed more precisely than the bound that the PTX ISA gives for
 // them, then rounded once. aux bit 1 flushes denormals, as .ftz says.
-__attribute__((always_inline)) inline float flush32(float x) {
-  return (bits<u32>(x) & 0x7f800000U) == 0 ? bits<float>(bits<u32>(x) & 0x80000000U) : x;
-}
 template <double (*Function)(double)>
 struct Approximate {
   static float f(float a, float, float, u32 aux) {
@@ -697,7 +745,7 @@ struct TestProperty {
       case 1: return b == exponent;                      // infinite
       case 2: return b <= exponent;                      // number
       case 3: return b > exponent;                       // notanumber
-      case 4: return b < exponent && (b & exponent) != 0;// normal
+      case 4: return b < exponent && (b == 0 || (b & exponent) != 0);  // normal; zeros are
       default: return b != 0 && (b & exponent) == 0;     // subnormal
     }
   }
@@ -728,6 +776,10 @@ SOFTGPU_F2(Geu, !(a < b))
 SOFTGPU_F2(Num, !(a != a) && !(b != b))
 SOFTGPU_F2(Nan, (a != a) || (b != b))
 SOFTGPU_F2(NeInteger, a != b)
+template <class F>
+struct CompareFlushed {
+  __attribute__((always_inline)) static bool f(float a, float b) { return F::f(flush32(a), flush32(b)); }
+};
 
 // --- half precision, one or two to a register ---------------------------------------------------
 
@@ -740,20 +792,34 @@ struct HalfOps {
   static float fma(float a, float b, float c) { return fma_to_odd(a, b, c); }
 };
 enum : u32 { half_add, half_sub, half_mul, half_fma, half_min, half_max, half_min_nan, half_max_nan, half_neg, half_abs, half_ex2, half_tanh };
-// aux: operation in bits 0-7, bit 8 two per register, bit 9 saturate, bit 10 relu, bit 11 flush.
+// A subnormal becomes zero of its sign.
+template <class H>
+__attribute__((always_inline)) inline u32 flush_half(u32 h) {
+  return (h & H::exponent) == 0 ? h & 0x8000U : h;
+}
+// aux: operation in bits 0-7, bit 8 two per register, bit 9 saturate, bit 10 relu, bit 11 flush,
+// bit 12 .xorsign.abs.
 template <class H>
 struct HalfArithmetic {
   static u32 one(u32 x, u32 y, u32 z, u32 aux) {
     const u32 which = aux & 0xffU;
-    if (which == half_neg) return (x ^ 0x8000U) & 0xffffU;
-    if (which == half_abs) return x & 0x7fffU;
+    if (which == half_neg || which == half_abs) {
+      if ((aux & 0x800U) != 0) x = flush_half<H>(x);
+      return which == half_neg ? (x ^ 0x8000U) & 0xffffU : x & 0x7fffU;
+    }
+    u32 sign = 0;
+    if ((aux & 0x1000U) != 0) {
+      sign = (x ^ y) & 0x8000U;
+      x &= 0x7fffU;
+      y &= 0x7fffU;
+    }
     float a = H::get(x);
     float b = H::get(y);
     float c = H::get(z);
     if ((aux & 0x800U) != 0) {
-      if ((x & 0x7c00U) == 0) a = FAbs::f(0.0F) * a;
-      if ((y & 0x7c00U) == 0) b = 0.0F * b;
-      if ((z & 0x7c00U) == 0) c = 0.0F * c;
+      a = H::get(flush_half<H>(x));
+      b = H::get(flush_half<H>(y));
+      c = H::get(flush_half<H>(z));
     }
     float r = 0;
     switch (which) {
@@ -769,9 +835,10 @@ struct HalfArithmetic {
       default: r = to_odd(::tanh(static_cast<double>(a))); break;
     }
     if ((aux & 0x200U) != 0) r = r > 0 ? (r < 1 ? r : 1) : 0;
-    if ((aux & 0x400U) != 0 && r < 0) r = 0;
+    if ((aux & 0x400U) != 0 && !(r > 0) && r == r) r = 0;
     u32 h = H::put(r);
-    if ((aux & 0x800U) != 0 && (h & 0x7c00U) == 0) h &= 0x8000U;
+    if ((aux & 0x800U) != 0) h = flush_half<H>(h);
+    if ((aux & 0x1000U) != 0 && (h & 0x7fffU) <= H::exponent) h |= sign;
     return h;
   }
   static u32 f(u32 a, u32 b, u32 c, u32 aux) {
@@ -780,9 +847,12 @@ struct HalfArithmetic {
     return low | (one(a >> 16, b >> 16, c >> 16, aux) << 16);
   }
 };
-// setp on halves, one or two per register: aux as for setp, imm: comparison in bits 0-7, bit 8 two.
+// setp on halves, one or two per register: aux as for setp, imm: comparison in bits 0-7, bit 8 two,
+// bit 11 .ftz.
 template <class H>
-bool compare_half(float a, float b, u32 which) {
+bool compare_half(u32 x, u32 y, u32 which, bool flushes) {
+  const float a = H::get(flushes ? flush_half<H>(x) : x);
+  const float b = H::get(flushes ? flush_half<H>(y) : y);
   switch (which) {
     case 0: return Eq::f(a, b);
     case 1: return Ne::f(a, b);
@@ -806,11 +876,12 @@ const Op* setp_half(Warp& w, const Op* op) {
   const auto* a = lanes<u32>(w, op->a);
   const auto* b = lanes<u32>(w, op->b);
   const u32 which = static_cast<u32>(op->imm) & 0xffU;
+  const bool flushes = (op->imm & 0x800) != 0;
   u32 low = 0;
   u32 high = 0;
   for (int l = 0; l < warp_size; ++l) {
-    low |= (compare_half<H>(H::get(a[l] & 0xffffU), H::get(b[l] & 0xffffU), which) ? 1U : 0U) << l;
-    high |= (compare_half<H>(H::get(a[l] >> 16), H::get(b[l] >> 16), which) ? 1U : 0U) << l;
+    low |= (compare_half<H>(a[l] & 0xffffU, b[l] & 0xffffU, which, flushes) ? 1U : 0U) << l;
+    high |= (compare_half<H>(a[l] >> 16, b[l] >> 16, which, flushes) ? 1U : 0U) << l;
   }
   if ((op->imm & 0x100) == 0) return finish_setp(w, op, m, low);
   // Two: p is the low halves' result, q the high halves'.
@@ -825,7 +896,8 @@ const Op* setp_half(Warp& w, const Op* op) {
   if (q != 0) blend(predicate(w, q), high, m);
   return op + 1;
 }
-// set on halves: imm as above, bit 9: the result is a float (1.0) else all ones; bit 10: 32-bit.
+// set on halves: aux as for set, imm as above, bit 9: the result is a float (1.0) else all ones; bit
+// 10: 32-bit.
 template <class H>
 const Op* set_half(Warp& w, const Op* op) {
   const u32 m = active(w, op);
@@ -837,10 +909,17 @@ const Op* set_half(Warp& w, const Op* op) {
   const bool real = (op->imm & 0x200) != 0;
   const bool wide = (op->imm & 0x400) != 0;
   const u32 one = real ? (wide ? 0x3f800000U : H::put(1.0F)) : (wide ? 0xffffffffU : 0xffffU);
+  const bool flushes = (op->imm & 0x800) != 0;
+  const u32 how = op->aux & 3U;
+  const u32 c = how != combine_none ? predicate(w, op->c) ^ (0U - ((op->aux >> 2) & 1U)) : 0;
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
-    u32 r = compare_half<H>(H::get(a[l] & 0xffffU), H::get(b[l] & 0xffffU), which) ? one : 0;
-    if (two) r |= (compare_half<H>(H::get(a[l] >> 16), H::get(b[l] >> 16), which) ? one : 0) << 16;
+    const bool cl = ((c >> l) & 1U) != 0;
+    const auto combined = [&](bool r) {
+      return how == combine_and ? r && cl : how == combine_or ? r || cl : how == combine_xor ? r != cl : r;
+    };
+    u32 r = combined(compare_half<H>(a[l] & 0xffffU, b[l] & 0xffffU, which, flushes)) ? one : 0;
+    if (two) r |= (combined(compare_half<H>(a[l] >> 16, b[l] >> 16, which, flushes)) ? one : 0) << 16;
     d[l] = r;
   }
   return op + 1;
@@ -892,6 +971,9 @@ template <class D, class A>
 struct ConvertPlain {
   __attribute__((always_inline)) static typename D::value f(typename A::value a) { return static_cast<typename D::value>(a); }
 };
+struct ConvertRounded {
+  __attribute__((always_inline)) static float f(double a) { return canonical(static_cast<float>(a)); }
+};
 // Float to integer. aux bits 0-2: how to round, bit 3: flush.
 template <class D, class A>
 struct ConvertToInteger {
@@ -899,7 +981,7 @@ struct ConvertToInteger {
     if constexpr (sizeof(a) == 4) {
       if ((aux & 8U) != 0) a = flush32(a);
     }
-    return to_integer<typename D::value>(whole(a, aux & 7U));
+    return to_integer<typename D::value, typename A::value>(whole(a, aux & 7U));
   }
 };
 template <class D, class A>
@@ -915,11 +997,15 @@ const Op* convert_to_real(Warp& w, const Op* op) {
   const auto* a = lanes<typename A::lane>(w, op->a);
   const u32 mode = (op->aux >> 1) & 7U;
   typename D::value r[warp_size] = {};
+  const bool flushes = (op->aux & flush) != 0;
   {
-    const ControlRegister control(op->aux & 0xfffffe00U & ~0x40U);
+    const ControlRegister control(op->aux & round_zero);
     for (u32 rest = m; rest != 0; rest &= rest - 1) {
       const int l = __builtin_ctz(rest);
       auto x = A::get(a[l]);
+      if constexpr (std::is_same_v<A, F32>) {
+        if (flushes) x = flush32(x);
+      }
       __asm__ volatile("" : "+m"(x));
       if (mode != whole_none) {
         if constexpr (!std::is_integral_v<decltype(x)>) x = whole(x, mode);
@@ -932,41 +1018,59 @@ const Op* convert_to_real(Warp& w, const Op* op) {
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
     auto x = r[l];
-    if constexpr (!std::is_integral_v<decltype(x)>) {
-      if ((op->aux & 1U) != 0) x = x > 0 ? (x < 1 ? x : 1) : 0;
-      if ((op->aux & 16U) != 0 && !(x > 0)) x = x != x ? x : 0;
-      if constexpr (sizeof(x) == 4 && sizeof(typename D::lane) == 4) {
-        if ((op->aux & 0x40U) != 0) x = flush32(x);
-      }
-    }
-    d[l] = D::put(tidy(x));
+    if ((op->aux & 1U) != 0) x = x > 0 ? (x < 1 ? x : 1) : 0;
+    if ((op->aux & 16U) != 0 && !(x > 0)) x = x != x ? x : 0;
+    d[l] = D::put(tidy(flushes ? flush32(x) : x));
   }
   return op + 1;
 }
+// A number that float can hold, or the odd neighbour of one that it cannot.
+template <class T>
+__attribute__((always_inline)) inline float integer_to_odd(T v) {
+  const bool negative = v < T{0};
+  u64 magnitude = negative ? u64{0} - static_cast<u64>(v) : static_cast<u64>(v);
+  if (magnitude >= (u64{1} << 24)) {
+    const int shift = 40 - __builtin_clzll(magnitude);
+    const u64 lost = magnitude & ((u64{1} << shift) - 1);
+    magnitude = (((magnitude >> shift) | (lost != 0 ? 1U : 0U))) << shift;
+  }
+  const auto r = static_cast<float>(magnitude);
+  return negative ? -r : r;
+}
+// Rounds a float, in which what was lost before is an odd last bit, to half or bfloat16. rounding:
+// 0 nearest even, 1 zero, 2 down, 3 up.
+template <class D>
+__attribute__((always_inline)) inline u32 round_to_half(float r, u32 rounding) {
+  u32 h = D::put(r);
+  if (rounding == 0 || r != r) return h;
+  const float magnitude = bits<float>(bits<u32>(r) & 0x7fffffffU);
+  if (D::get(h & 0x7fffU) > magnitude) h -= 1;
+  const bool negative = (bits<u32>(r) >> 31) != 0;
+  if (((rounding == 2 && negative) || (rounding == 3 && !negative)) && D::get(h & 0x7fffU) < magnitude) h += 1;
+  return h;
+}
 // To half or bfloat16 with one rounding. aux: bit 0 saturate, bits 1-3 whole mode, bit 4 relu,
-// bits 5-7 rounding: 0 nearest, 1 zero.
+// bits 5-7 rounding as above, bit 8 .satfinite, bit 9 flush.
 template <class D, class A>
 struct ConvertToHalf {
   static u32 f(typename A::value v, typename A::value, typename A::value, u32 aux) {
-    const u32 mode = (aux >> 1) & 7U;
-    double x = static_cast<double>(v);
-    if constexpr (sizeof(v) == 8 && std::is_integral_v<typename A::value>) {
-      // A 64-bit integer has more bits than a double: keep the lost ones as a sticky bit.
-      const auto back = static_cast<typename A::value>(x);
-      if (back != v && x < 0x1p63 && x > -0x1p63) x = bits<double>(bits<u64>(x) | 1U);
+    float r;
+    if constexpr (std::is_integral_v<typename A::value>) {
+      r = integer_to_odd(v);
+    } else {
+      if constexpr (std::is_same_v<A, F32>) {
+        if ((aux & 0x200U) != 0) v = flush32(v);
+      }
+      const u32 mode = (aux >> 1) & 7U;
+      if (mode != whole_none) v = whole(v, mode);
+      if constexpr (sizeof(v) == 8) r = to_odd(v);
+      else r = v;
     }
-    if (mode != whole_none) x = whole(x, mode);
-    if ((aux & 1U) != 0) x = x > 0 ? (x < 1 ? x : 1) : 0;
-    if ((aux & 16U) != 0 && x < 0) x = 0;
-    const float r = to_odd(x);
-    if (((aux >> 5) & 7U) == 1 && r == r) {
-      // Towards zero: the nearest one, and one step back where that went away from zero.
-      u32 h = D::put(r);
-      const float back = D::get(h);
-      if (FAbs::f(back) > FAbs::f(r)) h -= 1;
-      return h;
-    }
-    return D::put(r);
+    if ((aux & 1U) != 0) r = r > 0 ? (r < 1 ? r : 1.0F) : 0.0F;
+    if ((aux & 16U) != 0 && !(r > 0) && r == r) r = 0;
+    u32 h = round_to_half<D>(r, (aux >> 5) & 7U);
+    if ((aux & 0x100U) != 0 && (h & 0x7fffU) == D::exponent) h -= 1;  // the largest, not infinity
+    return h;
   }
 };
 // Two floats to a register of two halves: a is the upper one.
@@ -978,13 +1082,21 @@ struct ConvertPair {
     return (high << 16) | (low & 0xffffU);
   }
 };
-// f32 to tf32: 10 bits of mantissa, to nearest with ties away (aux 0), to nearest even (1), to zero (2).
+// f32 to tf32: 10 bits of mantissa. aux bits 0-1: to nearest with ties away (0), to nearest even (1),
+// to zero (2); bit 4 relu, bit 8 .satfinite.
 struct ConvertTf32 {
   static u32 f(u32 a, u32, u32, u32 aux) {
-    if ((a & 0x7f800000U) == 0x7f800000U) return (a & 0x7fffffU) != 0 ? canonical_nan32 : a;
-    if (aux == 2) return a & ~0x1fffU;
-    if (aux == 1) return (a + 0xfffU + ((a >> 13) & 1U)) & ~0x1fffU;
-    return (a + 0x1000U) & ~0x1fffU;
+    if ((a & 0x7fffffffU) > 0x7f800000U) return canonical_nan32;
+    if ((aux & 16U) != 0 && (a >> 31) != 0) return 0;
+    u32 r = a;
+    if ((a & 0x7f800000U) != 0x7f800000U) {
+      const u32 how = aux & 3U;
+      if (how == 1) r += 0xfffU + ((a >> 13) & 1U);
+      if (how == 0) r += 0x1000U;
+      r &= ~0x1fffU;
+    }
+    if ((aux & 0x100U) != 0 && (r & 0x7fffffffU) == 0x7f800000U) r -= 0x2000U;
+    return r;
   }
 };
 
@@ -1785,11 +1897,15 @@ const Op* elect(Warp& w, const Op* op) {
       {"set." NAME ".u16", set_register<F, U16, false>}, {"set." NAME ".s16", set_register<F, S16, false>},  \
       {"set." NAME ".u64", set_register<F, U64, false>}, {"set." NAME ".s64", set_register<F, S64, false>},  \
       {"setf." NAME ".u32", set_register<F, U32, true>}, {"setf." NAME ".s32", set_register<F, S32, true>},  \
+      {"setf." NAME ".u16", set_register<F, U16, true>}, {"setf." NAME ".s16", set_register<F, S16, true>},  \
       {"setf." NAME ".u64", set_register<F, U64, true>}, {"setf." NAME ".s64", set_register<F, S64, true>}
 #define SOFTGPU_COMPARE_REAL(NAME, F)                                                             \
   {"setp." NAME ".f32", setp<F, F32>}, {"setp." NAME ".f64", setp<F, F64>},                        \
       {"set." NAME ".f32", set_register<F, F32, false>}, {"set." NAME ".f64", set_register<F, F64, false>},  \
-      {"setf." NAME ".f32", set_register<F, F32, true>}, {"setf." NAME ".f64", set_register<F, F64, true>}
+      {"setf." NAME ".f32", set_register<F, F32, true>}, {"setf." NAME ".f64", set_register<F, F64, true>}, \
+      {"setp." NAME ".ftz.f32", setp<CompareFlushed<F>, F32>},                                     \
+      {"set." NAME ".ftz.f32", set_register<CompareFlushed<F>, F32, false>},                       \
+      {"setf." NAME ".ftz.f32", set_register<CompareFlushed<F>, F32, true>}
 #define SOFTGPU_LOADS(TYPE, T, LANE, L)                                                            \
   {"ld." TYPE "." LANE, load<T, L, false, u64>}, {"ld.shared." TYPE "." LANE, load<T, L, true, u64>}, \
       {"ld.shared32." TYPE "." LANE, load<T, L, true, u32>}
@@ -1830,6 +1946,9 @@ const Op* elect(Warp& w, const Op* op) {
       SOFTGPU_TO_HALF_FROM(TO, D, "u64", U64), SOFTGPU_TO_HALF_FROM(TO, D, "s64", S64),            \
       SOFTGPU_TO_HALF_FROM(TO, D, "f32", F32), SOFTGPU_TO_HALF_FROM(TO, D, "f64", F64),            \
       SOFTGPU_TO_HALF_FROM(TO, D, "f16", F16), SOFTGPU_TO_HALF_FROM(TO, D, "bf16", BF16)
+#define SOFTGPU_FORMS2(NAME, F)                                                                    \
+  {NAME ".ftz.f32", binary<Flushing<F>, F32, F32>}, {NAME ".sat.f32", binary<Saturating<F>, F32, F32>}, \
+      {NAME ".ftz.sat.f32", binary<Saturating<Flushing<F>>, F32, F32>}
 #define SOFTGPU_CONTROLLED(NAME, F) {NAME ".f32.mode", controlled<F, F32>}, {NAME ".f64.mode", controlled<F, F64>}
 
 constexpr HandlerEntry table[] = {
@@ -1853,6 +1972,7 @@ constexpr HandlerEntry table[] = {
     {"mul24.hi.u32", binary<Mul24High, U32, U32>}, {"mul24.hi.s32", binary<Mul24High, S32, S32>},
     {"mad24.lo.u32", ternary<Mad24<Mul24Low>, U32, U32, U32, U32>}, {"mad24.lo.s32", ternary<Mad24<Mul24Low>, S32, S32, S32, S32>},
     {"mad24.hi.u32", ternary<Mad24<Mul24High>, U32, U32, U32, U32>}, {"mad24.hi.s32", ternary<Mad24<Mul24High>, S32, S32, S32, S32>},
+    {"mad24.hi.sat.s32", ternary<SaturateMad24High, S32, S32, S32, S32>},
     {"sad.u16", ternary<SumOfDifference, U16, U16, U16, U16>}, {"sad.s16", ternary<SumOfDifference, S16, S16, S16, S16>},
     {"sad.u32", ternary<SumOfDifference, U32, U32, U32, U32>}, {"sad.s32", ternary<SumOfDifference, S32, S32, S32, S32>},
     {"sad.u64", ternary<SumOfDifference, U64, U64, U64, U64>}, {"sad.s64", ternary<SumOfDifference, S64, S64, S64, S64>},
@@ -1904,6 +2024,14 @@ constexpr HandlerEntry table[] = {
     {"min.forms.f32", each<FExtremeForms<false, false>, F32, F32, F32, F32>}, {"max.forms.f32", each<FExtremeForms<true, false>, F32, F32, F32, F32>},
     {"min.NaN.forms.f32", each<FExtremeForms<false, true>, F32, F32, F32, F32>}, {"max.NaN.forms.f32", each<FExtremeForms<true, true>, F32, F32, F32, F32>},
     {"copysign.f32", binary<CopySign, F32, F32>}, {"copysign.f64", binary<CopySign, F64, F64>},
+    SOFTGPU_FORMS2("add", FAdd), SOFTGPU_FORMS2("sub", FSub), SOFTGPU_FORMS2("mul", FMul),
+    {"fma.ftz.f32", ternary<Flushing<FFma>, F32, F32, F32, F32>},
+    {"fma.sat.f32", ternary<Saturating<FFma>, F32, F32, F32, F32>},
+    {"fma.ftz.sat.f32", ternary<Saturating<Flushing<FFma>>, F32, F32, F32, F32>},
+    {"div.ftz.f32", binary<Flushing<FDiv>, F32, F32>}, {"rcp.ftz.f32", unary<Flushing<FRcp>, F32, F32>},
+    {"sqrt.ftz.f32", unary<Flushing<FSqrt>, F32, F32>}, {"abs.ftz.f32", unary<Flushing<FAbs>, F32, F32>},
+    {"neg.ftz.f32", unary<Flushing<FNeg>, F32, F32>},
+    {"min.ftz.f32", binary<Flushing<FExtreme<false, false>>, F32, F32>}, {"max.ftz.f32", binary<Flushing<FExtreme<true, false>>, F32, F32>},
     SOFTGPU_CONTROLLED("add", FAdd), SOFTGPU_CONTROLLED("sub", FSub), SOFTGPU_CONTROLLED("mul", FMul),
     SOFTGPU_CONTROLLED("div", FDiv), SOFTGPU_CONTROLLED("fma", FFma), SOFTGPU_CONTROLLED("rcp", FRcp),
     SOFTGPU_CONTROLLED("sqrt", FSqrt), SOFTGPU_CONTROLLED("abs", FAbs), SOFTGPU_CONTROLLED("neg", FNeg),
@@ -1916,6 +2044,7 @@ constexpr HandlerEntry table[] = {
     {"rcp.approx.f64", each<ApproximateRcp64, F64, F64, F64, F64>}, {"rsqrt.f64", each<ApproximateRsqrt64, F64, F64, F64, F64>},
     {"testp.f32", testp<float, u32>}, {"testp.f64", testp<double, u64>},
     {"slct.b32.s32", ternary<SelectBySign, U32, U32, U32, S32>}, {"slct.b64.s32", ternary<SelectBySign, U64, U64, U64, S32>},
+    {"slct.b32.ftz.f32", ternary<SelectBySignFlushed, U32, U32, U32, F32>}, {"slct.b64.ftz.f32", ternary<SelectBySignFlushed, U64, U64, U64, F32>},
     {"slct.b32.f32", ternary<SelectBySign, U32, U32, U32, F32>}, {"slct.b64.f32", ternary<SelectBySign, U64, U64, U64, F32>},
 
     SOFTGPU_COMPARE("eq", Eq), SOFTGPU_COMPARE("ne", NeInteger), SOFTGPU_COMPARE("lt", Lt),
@@ -1938,6 +2067,8 @@ constexpr HandlerEntry table[] = {
     {"cvtw.f64.f32", unary<ConvertPlain<F64, F32>, F64, F32>}, {"cvtw.f32.s32", unary<ConvertPlain<F32, S32>, F32, S32>},
     {"cvtw.f32.u32", unary<ConvertPlain<F32, U32>, F32, U32>}, {"cvtw.f64.s32", unary<ConvertPlain<F64, S32>, F64, S32>},
     {"cvtw.f32.f16", unary<ConvertPlain<F32, F16>, F32, F16>}, {"cvtw.f32.bf16", unary<ConvertPlain<F32, BF16>, F32, BF16>},
+    {"cvtw.f64.u32", unary<ConvertPlain<F64, U32>, F64, U32>}, {"cvtw.f32.f64", unary<ConvertRounded, F32, F64>},
+    {"cvtw.f16.f32", unary<ConvertPlain<F16, F32>, F16, F32>}, {"cvtw.bf16.f32", unary<ConvertPlain<BF16, F32>, BF16, F32>},
     {"cvt.f16x2", each<ConvertPair<F16>, U32, F32, F32, F32>}, {"cvt.bf16x2", each<ConvertPair<BF16>, U32, F32, F32, F32>},
     {"cvt.tf32", each<ConvertTf32, U32, U32, U32, U32>},
 

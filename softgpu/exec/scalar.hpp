@@ -241,8 +241,8 @@ __attribute__((always_inline)) inline F extreme(F a, F b) {
 
 // --- float to integer -----------------------------------------------------------------------
 
-// A float that already is a whole number, into range; NaN is 0 for up to 32 bits and the lowest
-// value of 64.
+// A float that already is a whole number, into range. NaN is 0; to 64 bits and from double it is the
+// integer whose highest bit alone is set.
 template <class To, class F>
 __attribute__((always_inline)) inline To to_integer(F x) {
   constexpr bool is_signed = To(-1) < To(0);
@@ -250,7 +250,9 @@ __attribute__((always_inline)) inline To to_integer(F x) {
   const F above = static_cast<F>(is_signed ? (u64{1} << (digits - 1)) : (u64{1} << (digits - 1))) * 2;
   const To lowest = is_signed ? static_cast<To>(static_cast<To>(1) << digits % (sizeof(To) * 8)) : To{0};
   const To highest = static_cast<To>(~lowest);
-  if (x != x) return sizeof(To) == 8 ? static_cast<To>(u64{1} << 63) : To{0};
+  if (x != x) {
+    return sizeof(To) == 8 || sizeof(F) == 8 ? static_cast<To>(u64{1} << (sizeof(To) * 8 - 1)) : To{0};
+  }
   if (x >= above) return highest;
   if (is_signed ? x < -above : x < 0) return lowest;
   return static_cast<To>(x);

@@ -611,6 +611,119 @@ const Op* mad_carry(Warp& w, const Op* op) {
   return op + 1;
 }
 
+// Video instructions, scalar and SIMD: PTX ISA, "Scalar Video Instructions" and "SIMD Video
+// Instructions". imm holds a VideoForm.
+struct VideoElement {
+  static s64 part(u32 x, u32 bits_of_part, u32 index, bool is_signed) {
+    const u64 v = (static_cast<u64>(x) >> (bits_of_part * index)) & ((u64{1} << bits_of_part) - 1);
+    return is_signed && (v >> (bits_of_part - 1)) != 0 ? static_cast<s64>(v) - (s64{1} << bits_of_part) : static_cast<s64>(v);
+  }
+  // Selectors: 0 the whole, 1-4 a byte, 5-6 a half word.
+  static s64 select(u32 x, u32 selector, bool is_signed) {
+    return selector == 0 ? part(x, 32, 0, is_signed) : selector <= 4 ? part(x, 8, selector - 1, is_signed) : part(x, 16, selector - 5, is_signed);
+  }
+  static s64 clamp(s64 x, u32 bits_of_part, bool is_signed) {
+    const s64 highest = (s64{1} << (bits_of_part - (is_signed ? 1 : 0))) - 1;
+    const s64 lowest = is_signed ? -(s64{1} << (bits_of_part - 1)) : 0;
+    return x < lowest ? lowest : x > highest ? highest : x;
+  }
+  static s64 compute(const VideoForm& form, s64 a, s64 b) {
+    switch (form.operation()) {
+      case VideoForm::add: return a + b;
+      case VideoForm::subtract: return a - b;
+      case VideoForm::absolute_difference: return a < b ? b - a : a - b;
+      case VideoForm::minimum: return a < b ? a : b;
+      case VideoForm::maximum: return a > b ? a : b;
+      case VideoForm::average: return a + b >= 0 ? (a + b + 1) >> 1 : (a + b) >> 1;
+      case VideoForm::shift_left: return static_cast<s64>(static_cast<u64>(a) << b);
+      case VideoForm::shift_right: return a >> b;
+      default: break;
+    }
+    switch (form.comparison()) {
+      case 0: return a == b ? 1 : 0;
+      case 1: return a != b ? 1 : 0;
+      case 2: return a < b ? 1 : 0;
+      case 3: return a <= b ? 1 : 0;
+      case 4: return a > b ? 1 : 0;
+      default: return a >= b ? 1 : 0;
+    }
+  }
+  static u32 scalar(const VideoForm& form, u32 a, u32 b, u32 c) {
+    const s64 x = select(a, form.a_selector(), form.a_signed());
+    s64 y = select(b, form.b_selector(), form.b_signed());
+    if (form.operation() == VideoForm::shift_left || form.operation() == VideoForm::shift_right) {
+      y = form.wrap() ? y & 31 : (y > 32 ? 32 : y);
+    }
+    s64 r = compute(form, x, y);
+    const u32 to = form.d_selector();
+    const u32 size = to == 0 ? 32 : to <= 4 ? 8 : 16;
+    if (form.saturate()) r = clamp(r, size, form.d_signed());
+    if (form.secondary() != 0) {
+      const s64 z = part(c, 32, 0, form.d_signed());
+      // The first result has the type of the destination by now.
+      r = part(static_cast<u32>(r), 32, 0, form.d_signed());
+      return static_cast<u32>(form.secondary() == 1 ? r + z : form.secondary() == 2 ? (r < z ? r : z) : (r > z ? r : z));
+    }
+    if (to == 0) return static_cast<u32>(r);
+    const u32 shift = to <= 4 ? 8 * (to - 1) : 16 * (to - 5);
+    const u32 mask = (size == 8 ? 0xffU : 0xffffU) << shift;
+    return ((static_cast<u32>(r) << shift) & mask) | (c & ~mask);
+  }
+  static u32 parallel(const VideoForm& form, u32 a, u32 b, u32 c) {
+    const u32 count = form.parts();
+    const u32 size = 32 / count;
+    u32 d = form.secondary() != 0 ? c : 0;
+    for (u32 i = 0; i < count; ++i) {
+      const u32 from_a = form.a_part(i);
+      const u32 from_b = form.b_part(i);
+      const s64 x = part(from_a < count ? a : b, size, from_a % count, form.a_signed());
+      const s64 y = part(from_b < count ? a : b, size, from_b % count, form.b_signed());
+      s64 r = compute(form, x, y);
+      if (form.saturate()) r = clamp(r, size, form.d_signed());
+      const bool wanted = ((form.mask() >> i) & 1U) != 0;
+      if (form.secondary() != 0) {
+        if (wanted) d += static_cast<u32>(r);
+      } else {
+        const u32 mask = static_cast<u32>((u64{1} << size) - 1) << (size * i);
+        d |= (wanted ? static_cast<u32>(r) << (size * i) : c) & mask;
+      }
+    }
+    return d;
+  }
+  static u32 multiply_add(const VideoForm& form, u32 a, u32 b, u32 c) {
+    const s128 x = select(a, form.a_selector(), form.a_signed());
+    const s128 y = select(b, form.b_selector(), form.b_signed());
+    const bool is_signed = form.a_signed() || form.b_signed() || form.negate_product() || form.negate_c();
+    s128 sum = x * y;
+    s128 z = part(c, 32, 0, is_signed);
+    if (form.plus_one()) z += 1;
+    else if (form.negate_product()) sum = -sum;
+    else if (form.negate_c()) z = -z;
+    sum = (sum + z) >> form.scale();
+    if (form.saturate()) {
+      const s128 highest = is_signed ? s128{0x7fffffff} : s128{0xffffffffU};
+      const s128 lowest = is_signed ? -s128{0x80000000LL} : s128{0};
+      sum = sum < lowest ? lowest : sum > highest ? highest : sum;
+    }
+    return static_cast<u32>(sum);
+  }
+};
+const Op* video(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<u32>(w, op->d);
+  const auto* a = lanes<u32>(w, op->a);
+  const auto* b = lanes<u32>(w, op->b);
+  const auto* c = lanes<u32>(w, op->c);
+  const VideoForm form{static_cast<u64>(op->imm)};
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    d[l] = form.operation() == VideoForm::multiply_add ? VideoElement::multiply_add(form, a[l], b[l], c[l])
+           : form.parts() > 1                          ? VideoElement::parallel(form, a[l], b[l], c[l])
+                                                       : VideoElement::scalar(form, a[l], b[l], c[l]);
+  }
+  return op + 1;
+}
+
 // --- floating point -----------------------------------------------------------------------------
 
 __attribute__((always_inline)) inline float tidy(float x) { return canonical(x); }
@@ -2007,7 +2120,7 @@ constexpr HandlerEntry table[] = {
     {"dp4a", each<DotProduct, U32, U32, U32, U32>},
     {"addc.32", add_carry<u32>}, {"addc.64", add_carry<u64>},
     {"madc.32", mad_carry<u32, u64, s64>}, {"madc.64", mad_carry<u64, u128, s128>},
-    {"pair.16x2", each<PairArithmetic, U32, U32, U32, U32>}, {"relu.s32", each<ReluExtreme, S32, S32, S32, S32>},
+    {"pair.16x2", each<PairArithmetic, U32, U32, U32, U32>}, {"video", video}, {"relu.s32", each<ReluExtreme, S32, S32, S32, S32>},
 
     {"add.f32", binary<FAdd, F32, F32>}, {"add.f64", binary<FAdd, F64, F64>},
     {"sub.f32", binary<FSub, F32, F32>}, {"sub.f64", binary<FSub, F64, F64>},

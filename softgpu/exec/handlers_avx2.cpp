@@ -6,6 +6,7 @@
 
 #include "softgpu/exec/handlers.hpp"
 #include "softgpu/exec/machine.hpp"
+#include "softgpu/exec/video.hpp"
 
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt")

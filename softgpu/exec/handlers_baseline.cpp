@@ -6,6 +6,7 @@
 
 #include "softgpu/exec/handlers.hpp"
 #include "softgpu/exec/machine.hpp"
+#include "softgpu/exec/video.hpp"
 
 #pragma GCC push_options
 #pragma GCC target("sse2")

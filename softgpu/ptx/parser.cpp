@@ -837,7 +837,9 @@ class Parser {
       o.items = list();
       return o;
     }
-    if (c == '!') {
+    // A negated register, which only vmad has.
+    const bool negated_name = c == '-' && starts_name(peek(1));
+    if (c == '!' || negated_name) {
       ++at_;
       o = operand(in);
       o.negated = true;
@@ -857,7 +859,15 @@ class Parser {
     } else if (const Variable* v = find(word)) {
       o.kind = Operand::Kind::variable;
       o.variable = v;
-      if (peek() == '.') {
+      const auto digit = [&](int ahead) {
+        return std::isdigit(static_cast<unsigned char>(peek(ahead))) != 0;
+      };
+      if (peek() == '.' && (peek(1) == 'b' || peek(1) == 'h') && digit(2)) {
+        // Bytes or half words of a video instruction's operand: .h1, .b3210.
+        ++at_;
+        do o.name += text_[at_++];
+        while (digit(0));
+      } else if (peek() == '.') {
         const char which = peek(1);
         const char* at = std::strchr("xyzwrgba", which);
         if (which == '\0' || at == nullptr) fail("unknown component of " + word);

@@ -1,0 +1,40 @@
+// nvcc: -rdc=true
+//
+// Relocatable device code: kernels here call functions and use variables of another translation
+// unit, which nvlink joins.
+#include "check.cuh"
+
+// Defined in separate/parts.cu.
+extern __device__ int triple(int x);
+extern __device__ int shared_counter;
+extern __constant__ int weights[4];
+extern __device__ int (*function_table[2])(int);
+void launch_from_part(int* out, int n);
+int counter_as_part_sees_it();
+
+static __device__ int same_name = 1;  // there is one in the other part too
+__device__ int visible_here = 17;
+
+__global__ void calls_other_part(int* out) {
+  const int t = threadIdx.x;
+  out[t] = triple(t) + weights[t % 4] + function_table[t % 2](t) + same_name;
+  atomicAdd(&shared_counter, 1);
+}
+
+int main() {
+  int* out;
+  CUDA_OK(cudaMallocManaged(&out, 64 * sizeof(int)));
+  calls_other_part<<<1, 64>>>(out);
+  CUDA_OK(cudaGetLastError());
+  CUDA_OK(cudaDeviceSynchronize());
+  const int host_weights[4] = {10, 20, 30, 40};
+  for (int t = 0; t < 64; ++t) {
+    const int expected = 3 * t + host_weights[t % 4] + (t % 2 == 0 ? t + 1 : t - 1) + 1;
+    CHECK_AT(out[t] == expected, "thread %d: %d, expected %d", t, out[t], expected);
+  }
+  CHECK_AT(counter_as_part_sees_it() == 64, "%d", counter_as_part_sees_it());
+  launch_from_part(out, 64);
+  CUDA_OK(cudaDeviceSynchronize());
+  for (int t = 0; t < 64; ++t) CHECK_AT(out[t] == 17 + 2 + t, "thread %d: %d", t, out[t]);
+  return verdict();
+}

@@ -10,6 +10,8 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -61,11 +63,35 @@ class FunctionDecoder {
   };
   [[nodiscard]] Address generic_address(const ptx::Operand& operand, std::string_view space);
 
-  // A list of operand slots; `written` says whether they are destinations.
-  struct Slots {
-    std::vector<std::uint32_t> read;
-    std::vector<std::uint32_t> written;
+  // An address operand taken apart: its base, and the variable where the base is one.
+  struct Place {
+    const ptx::Operand* base = nullptr;
+    const ptx::Variable* variable = nullptr;
+    std::int64_t offset = 0;
   };
+  [[nodiscard]] Place place_of(const ptx::Operand& address);
+  // The address of an access to shared memory, as lanes of 4 or 8 bytes and a constant offset.
+  struct SharedBase {
+    std::uint32_t slot = 0;
+    int lane = 4;
+    std::int64_t offset = 0;
+  };
+  [[nodiscard]] SharedBase shared_base(const Place& place);
+  // After the instruction's operations, the operand gets this value: for destinations that may be
+  // sources of later operations of the same instruction.
+  void finish_with(const ptx::Operand& destination, std::uint32_t value, int lane);
+  // The frame's bytes of a function's parameter or a .param variable, 32 times its size.
+  [[nodiscard]] std::uint32_t area(const ptx::Variable& variable);
+  // The same for what has no name.
+  [[nodiscard]] std::uint32_t unnamed_area(std::uint32_t bytes);
+  // Where a kernel's parameter lies in the parameter block; nothing for other variables.
+  [[nodiscard]] std::optional<std::uint32_t> parameter_offset(const ptx::Variable& variable) const;
+  // A kernel's parameter as a value that the frame holds from the start.
+  [[nodiscard]] std::uint32_t parameter_value(std::uint32_t offset, std::uint32_t size,
+                                              bool sign_extend, int lane);
+  // Makes the destination register stand for a value that the frame holds from the start, where
+  // that is possible; then no operation is needed.
+  bool make_alias(const ptx::Operand& destination, std::uint32_t slot);
 
   // --- operations -----------------------------------------------------------------------------
 
@@ -84,6 +110,16 @@ class FunctionDecoder {
   // A handler packs the slot of a second predicate result into bits of aux: tells the renumbering
   // that aux >> shift, times 4, is a predicate slot that is written (0 for none).
   void packed_predicate(int shift, std::uint32_t slot);
+  // The predicate that holds the lanes' carry (the condition code register CC.CF).
+  [[nodiscard]] std::uint32_t carry();
+  // The instruction's result is approximated on the hardware (for the report).
+  void approximated();
+
+  // The last operation is a branch to an instruction, or to one of many.
+  void branch_to(std::int64_t instruction);
+  void branch_to_table(std::vector<std::int64_t> instructions);
+  // The last operation ends a basic block.
+  void end_block(bool falls_through);
   // The instruction cannot be executed: it becomes an operation that faults if it is reached, with
   // this reason.
   void unsupported(const std::string& why);
@@ -99,7 +135,13 @@ class FunctionDecoder {
   [[nodiscard]] int lane_of(const ptx::Operand& operand) const;
 
  private:
-  friend struct DecoderParts;
+  [[nodiscard]] std::uint32_t register_slot(const ptx::Variable& variable, int component);
+  [[nodiscard]] std::uint32_t convert(std::uint32_t slot, int have, int want);
+  [[nodiscard]] std::uint32_t alias_of(const ptx::Operand& operand) const;
+  [[nodiscard]] std::uint64_t shared_offset(const ptx::Variable& variable);
+  [[nodiscard]] std::uint32_t variable_address(const ptx::Variable& variable, int lane);
+  void assign_slots();
+
   Program& program_;
   const Program::Module& module_;
   const ptx::Function& function_;
@@ -108,6 +150,9 @@ class FunctionDecoder {
   struct State;
   std::shared_ptr<State> state_;
 };
+
+// cvt from and to 8-bit floats, in decode_matrix.cpp; false where it is none that is known.
+[[nodiscard]] bool convert_small(FunctionDecoder& to, const ptx::Instruction& in);
 
 using Decode = void (*)(FunctionDecoder& to, const ptx::Instruction& in);
 struct DecodeEntry {

@@ -27,7 +27,9 @@ namespace baseline {
 HandlerEntries entries();
 }
 
-// The handler for this processor, or nullptr. SOFTGPU_SIMD=avx512|avx2|baseline asks for less.
+// The entries for this processor; SOFTGPU_SIMD=avx512|avx2|baseline asks for less.
+[[nodiscard]] HandlerEntries choose_handlers();
+// The handler for this processor, or nullptr.
 [[nodiscard]] Handler find_handler(std::string_view name);
 
 // Processor clock ticks, or nanoseconds.

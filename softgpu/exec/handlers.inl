@@ -24,7 +24,7 @@ struct IntegerType {
   __attribute__((always_inline)) static lane put(value v) {
     if constexpr (sizeof(Value) == 8) return static_cast<lane>(v);
     else if constexpr (sizeof(Value) == 4) return static_cast<lane>(v);
-    else return static_cast<lane>(static_cast<std::make_unsigned_t<Value>>(v));
+    else return static_cast<lane>(static_cast<s64>(v));  // a wider register gets the sign
   }
 };
 using U8 = IntegerType<u8, u32>;
@@ -1279,6 +1279,31 @@ const Op* join64(Warp& w, const Op* op) {
   SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? u64{a[l]} | (u64{b[l]} << 32) : d[l];
   return op + 1;
 }
+// 128 bits to and from two halves. The upper half of a split goes to slot aux.
+const Op* split128(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const auto* low = lanes<u64>(w, op->a);
+  const auto* high = lanes<u64>(w, op->a + 256);
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    if (op->d != 0) lanes<u64>(w, op->d)[l] = low[l];
+    if (op->aux != 0) lanes<u64>(w, op->aux)[l] = high[l];
+  }
+  return op + 1;
+}
+const Op* join128(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* low = lanes<u64>(w, op->d);
+  auto* high = lanes<u64>(w, op->d + 256);
+  const auto* a = lanes<u64>(w, op->a);
+  const auto* b = lanes<u64>(w, op->b);
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    low[l] = a[l];
+    high[l] = b[l];
+  }
+  return op + 1;
+}
 const Op* add_immediate64(Warp& w, const Op* op) {
   const u32 m = active(w, op);
   auto* d = lanes<u64>(w, op->d);
@@ -1312,10 +1337,37 @@ __attribute__((always_inline)) inline bool cached(const Warp& w, const Op* op, u
 
 // The bytes that one lane may use.
 __attribute__((always_inline)) inline std::byte* lane_bytes(Warp& w, const Op* op, int lane, u64 address, u32 size, bool write) {
-  if (__builtin_expect(cached(w, op, address, address + size) && (address & (size - 1)) == 0, 1)) {
-    return reinterpret_cast<std::byte*>(address);
+  if (__builtin_expect((address & (size - 1)) == 0, 1)) {
+    if (cached(w, op, address, address + size)) return reinterpret_cast<std::byte*>(address);
+    const u64 offset = address & ~window_mask;
+    if ((address & window_mask) == shared_window && offset + size <= w.block->shared_bytes) {
+      return w.block->shared + offset;
+    }
+    if ((address & window_mask) == local_window && offset + size <= w.local_stride) {
+      return w.local + static_cast<u64>(lane) * w.local_stride + offset;
+    }
   }
   return softgpu::checked_address(w, op, lane, address, size, write);
+}
+
+// Whether all of 32 accesses of `size` bytes are aligned and lie in the range that this instruction
+// used last, or in the block's shared memory: then the bytes are at address + delta.
+__attribute__((always_inline)) inline bool all_in_one(const Warp& w, const Op* op, const u64* a, u64 offset, u64 size, u64& delta) {
+  u64 lowest = ~u64{0};
+  u64 highest = 0;
+  u64 low_bits = 0;
+  for (int l = 0; l < warp_size; ++l) {
+    const u64 x = a[l] + offset;
+    lowest = x < lowest ? x : lowest;
+    highest = x > highest ? x : highest;
+    low_bits |= x;
+  }
+  if ((low_bits & (size - 1)) != 0) return false;
+  delta = 0;
+  if (cached(w, op, lowest, highest + size)) return true;
+  if ((lowest & window_mask) != shared_window || highest + size - shared_window > w.block->shared_bytes) return false;
+  delta = reinterpret_cast<u64>(w.block->shared) - shared_window;
+  return true;
 }
 
 template <class T, class Lane>
@@ -1386,25 +1438,11 @@ const Op* load(Warp& w, const Op* op) {
         }
         return op + 1;
       }
-      // Any addresses inside one remembered range.
-      u64 lowest = ~u64{0};
-      u64 highest = 0;
-      u64 low_bits = 0;
-      for (int l = 0; l < warp_size; ++l) {
-        const u64 x = static_cast<u64>(a[l]) + offset;
-        lowest = x < lowest ? x : lowest;
-        highest = x > highest ? x : highest;
-        low_bits |= x;
-      }
-      if ((low_bits & (size - 1)) == 0 && cached(w, op, lowest, highest + size)) {
-        if (lowest == highest) {
-          const Lane v = load_lane<T, Lane>(reinterpret_cast<const std::byte*>(lowest));
-          SOFTGPU_LANES d[l] = v;
-          return op + 1;
-        }
+      u64 delta;
+      if (all_in_one(w, op, a, offset, size, delta)) {
         SOFTGPU_LANES {
           T v;
-          __builtin_memcpy(&v, reinterpret_cast<const std::byte*>(static_cast<u64>(a[l]) + offset), sizeof v);
+          __builtin_memcpy(&v, reinterpret_cast<const std::byte*>(a[l] + offset + delta), sizeof v);
           d[l] = static_cast<Lane>(v);
         }
         return op + 1;
@@ -1470,6 +1508,8 @@ const Op* load_pieces(Warp& w, const Op* op) {
   const u32 lane = op->aux >> 16;
   const auto count = pieces.count;
   const u32 total = size * count;
+  // A loop that waits for another thread's write gives the others their turns sooner.
+  if ((op->aux & 0x200U) != 0) w.budget -= 32;
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
     const std::byte* p = lane_bytes(w, op, l, static_cast<u64>(a[l]) + static_cast<u64>(op->imm), total, false);
@@ -1523,25 +1563,56 @@ const Op* store_pieces(Warp& w, const Op* op) {
   return op + 1;
 }
 
-// A kernel's parameter: the same for all lanes. imm: offset; aux as load_pieces.
-const Op* load_param(Warp& w, const Op* op) {
+// Vectors of registers as wide as their elements, without order.
+template <class T>
+const Op* load_vector(Warp& w, const Op* op) {
   const u32 m = active(w, op);
-  const u32 size = op->aux & 0xffU;
-  const bool is_signed = (op->aux & 0x100U) != 0;
-  const u32 lane = op->aux >> 16;
-  u64 v = 0;
-  __builtin_memcpy(&v, w.parameters + op->imm, size);
-  if (is_signed && size < 8) v = static_cast<u64>(static_cast<s64>(v << (64 - 8 * size)) >> (64 - 8 * size));
-  if (lane == 8) {
-    auto* d = lanes<u64>(w, op->d);
-    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? v : d[l];
-  } else {
-    auto* d = lanes<u32>(w, op->d);
-    const auto narrow_value = static_cast<u32>(v);
-    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? narrow_value : d[l];
+  if (m == 0) return op + 1;
+  const auto* a = lanes<u64>(w, op->a);
+  const auto& pieces = *static_cast<const Pieces*>(op->extra);
+  const auto offset = static_cast<u64>(op->imm);
+  const u32 count = pieces.count;
+  u64 delta;
+  if (m == full_mask && all_in_one(w, op, a, offset, sizeof(T) * count, delta)) {
+    alignas(64) u64 at[warp_size];
+    SOFTGPU_LANES at[l] = a[l] + offset + delta;
+    for (u32 i = 0; i < count; ++i) {
+      if (pieces.slots[i] == 0) continue;
+      auto* d = lanes<T>(w, pieces.slots[i]);
+      SOFTGPU_LANES {
+        T v;
+        __builtin_memcpy(&v, reinterpret_cast<const std::byte*>(at[l] + i * sizeof(T)), sizeof v);
+        d[l] = v;
+      }
+    }
+    return op + 1;
+  }
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    const std::byte* p = lane_bytes(w, op, l, a[l] + offset, static_cast<u32>(sizeof(T)) * count, false);
+    for (u32 i = 0; i < count; ++i) {
+      if (pieces.slots[i] == 0) continue;
+      __builtin_memcpy(lanes<T>(w, pieces.slots[i]) + l, p + i * sizeof(T), sizeof(T));
+    }
   }
   return op + 1;
 }
+template <class T>
+const Op* store_vector(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const auto* a = lanes<u64>(w, op->a);
+  const auto& pieces = *static_cast<const Pieces*>(op->extra);
+  const u32 count = pieces.count;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    std::byte* p = lane_bytes(w, op, l, a[l] + static_cast<u64>(op->imm), static_cast<u32>(sizeof(T)) * count, true);
+    for (u32 i = 0; i < count; ++i) {
+      __builtin_memcpy(p + i * sizeof(T), lanes<T>(w, pieces.slots[i]) + l, sizeof(T));
+    }
+  }
+  return op + 1;
+}
+
 // A parameter or return value in the frame: lane l's copy lies at c + l · b. imm: offset in it.
 const Op* load_frame(Warp& w, const Op* op) {
   const u32 m = active(w, op);
@@ -1682,25 +1753,43 @@ const Op* atomic(Warp& w, const Op* op) {
   }
   return op + 1;
 }
-// 16-bit forms and pairs of halves: aux: 0 cas.b16, 1 add.f16, 2 add.bf16, 3 add.f16x2, 4 add.bf16x2.
+// aux: 1 cas, else exch. The baseline processor has no 16-byte atomics without a check, hence a lock.
+const Op* atomic128(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const auto* a = lanes<u64>(w, op->a);
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    std::byte* p = lane_bytes(w, op, l, a[l] + static_cast<u64>(op->imm), 16, true);
+    u64 old[2];
+    const u64 b[2] = {lanes<u64>(w, op->b)[l], lanes<u64>(w, op->b + 256)[l]};
+    const u64 c[2] = {lanes<u64>(w, op->c)[l], lanes<u64>(w, op->c + 256)[l]};
+    softgpu::exchange128(p, op->aux == 1 ? b : nullptr, op->aux == 1 ? c : b, old);
+    if (op->d != 0) {
+      lanes<u64>(w, op->d)[l] = old[0];
+      lanes<u64>(w, op->d + 256)[l] = old[1];
+    }
+  }
+  return op + 1;
+}
+// 16-bit forms and pairs of halves: aux: 0 cas.b16, 13 exch.b16; 1 to 4: add of f16, bf16, f16x2,
+// bf16x2, 5 to 8 min, 9 to 12 max.
 const Op* atomic_half(Warp& w, const Op* op) {
   const u32 m = active(w, op);
   const auto* a = lanes<u64>(w, op->a);
   const auto* b = lanes<u32>(w, op->b);
   const auto* c = lanes<u32>(w, op->c);
-  const bool pair = op->aux >= 3;
+  const u32 kind = op->aux == 0 || op->aux == 13 ? 0 : (op->aux - 1) & 3U;
+  const bool pair = op->aux != 0 && op->aux != 13 && kind >= 2;
+  const u32 which = (op->aux <= 4 ? half_add : op->aux <= 8 ? half_min : half_max) | (pair ? 0x100U : 0U);
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
     const u64 address = static_cast<u64>(a[l]) + static_cast<u64>(op->imm);
     std::byte* p = lane_bytes(w, op, l, address, pair ? 4 : 2, true);
     const auto next = [&](u32 old) -> u32 {
-      switch (op->aux) {
-        case 0: return old == (b[l] & 0xffffU) ? c[l] & 0xffffU : old;
-        case 1: return HalfArithmetic<F16>::f(old, b[l], 0, half_add);
-        case 2: return HalfArithmetic<BF16>::f(old, b[l], 0, half_add);
-        case 3: return HalfArithmetic<F16>::f(old, b[l], 0, half_add | 0x100U);
-        default: return HalfArithmetic<BF16>::f(old, b[l], 0, half_add | 0x100U);
-      }
+      if (op->aux == 0) return old == (b[l] & 0xffffU) ? c[l] & 0xffffU : old;
+      if (op->aux == 13) return b[l] & 0xffffU;
+      return (kind & 1U) == 0 ? HalfArithmetic<F16>::f(old, b[l], 0, which)
+                              : HalfArithmetic<BF16>::f(old, b[l], 0, which);
     };
     u32 result = 0;
     if (pair) {
@@ -1825,6 +1914,12 @@ const Op* barrier(Warp& w, const Op* op) {
   const u32 count = op->b != 0 ? lanes<u32>(w, op->b)[l] : 0;
   const u32 votes = (op->aux & 2U) != 0 ? predicate(w, op->c & ~3U) ^ (0U - (op->c & 1U)) : 0;
   return softgpu::wait_barrier(w, op, m, id, count, (op->aux & 1U) == 0, votes);
+}
+// aux: bit 0 arrive, bit 1 wait.
+const Op* barrier_cluster(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  if (m == 0) return op + 1;
+  return softgpu::wait_cluster(w, op, m, (op->aux & 1U) != 0, (op->aux & 2U) != 0);
 }
 // After a voting barrier: d: the result. aux: 0 popc, 1 and, 2 or.
 const Op* barrier_result(Warp& w, const Op* op) {
@@ -2197,7 +2292,9 @@ constexpr HandlerEntry table[] = {
     SOFTGPU_STORES("8", u8, "32", u32), SOFTGPU_STORES("16", u16, "32", u32), SOFTGPU_STORES("32", u32, "32", u32),
     SOFTGPU_STORES("8", u8, "64", u64), SOFTGPU_STORES("16", u16, "64", u64), SOFTGPU_STORES("32", u32, "64", u64),
     SOFTGPU_STORES("64", u64, "64", u64),
-    {"ld.pieces", load_pieces}, {"st.pieces", store_pieces}, {"ld.param", load_param}, {"ld.frame", load_frame},
+    {"ld.vector32", load_vector<u32>}, {"ld.vector64", load_vector<u64>}, {"st.vector32", store_vector<u32>}, {"st.vector64", store_vector<u64>},
+    {"split128", split128}, {"join128", join128}, {"atom.128", atomic128}, {"bar.cluster", barrier_cluster},
+    {"ld.pieces", load_pieces}, {"st.pieces", store_pieces}, {"ld.frame", load_frame},
     {"st.frame", store_frame}, {"spill", spill_parameter}, {"local.address", local_address}, {"to.generic", to_generic},
     {"from.generic", from_generic}, {"isspacep", is_space},
     SOFTGPU_ATOMIC_INTEGER("u32", U32), SOFTGPU_ATOMIC_INTEGER("s32", S32), SOFTGPU_ATOMIC_INTEGER("u64", U64), SOFTGPU_ATOMIC_INTEGER("s64", S64),

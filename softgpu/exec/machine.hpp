@@ -11,7 +11,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -76,11 +78,21 @@ enum class Special : std::uint32_t {
   dynamic_smem_size, total_smem_size, aggr_smem_size,
   clusterid_x, clusterid_y, clusterid_z, nclusterid_x, nclusterid_y, nclusterid_z,
   cluster_ctaid_x, cluster_ctaid_y, cluster_ctaid_z, cluster_nctaid_x, cluster_nctaid_y,
-  cluster_nctaid_z, cluster_ctarank, cluster_nctarank, is_explicit_cluster, envreg,
+  cluster_nctaid_z, cluster_ctarank, cluster_nctarank, is_explicit_cluster, zero,
+  dynamic_shared_base,  // offset of dynamic shared memory, which follows the static
 };
 struct SpecialSlot {
   std::uint32_t slot;
   Special special;
+  std::uint32_t lane_bytes;
+};
+// A kernel's parameter that the frame holds from the start: `size` bytes at `offset`.
+struct ParameterValue {
+  std::uint32_t slot;
+  std::uint32_t lane_bytes;
+  std::uint32_t offset;
+  std::uint32_t size;
+  bool sign_extend;
 };
 
 // A parameter of a function, or a variable in .param space, in the frame: 32 times `size` bytes.
@@ -101,6 +113,7 @@ struct Code {
   std::uint32_t local_bytes = 0;
   std::vector<Constant> constants;
   std::vector<SpecialSlot> specials;
+  std::vector<ParameterValue> parameter_values;
   std::vector<ParamSlot> parameters;
   std::vector<ParamSlot> returns;
   std::vector<std::unique_ptr<Pieces>> pieces;
@@ -111,8 +124,14 @@ struct Code {
   int required_threads[3] = {0, 0, 0};
   int cluster[3] = {0, 0, 0};
   int registers = 0;                   // 32-bit registers per thread, counted from the frame
-  std::string unsupported;             // not empty: why this function cannot run
-  const std::vector<std::string>* files = nullptr;
+  std::set<std::uint32_t> approximated;  // instructions whose result the ISA only bounds
+  std::vector<std::unique_ptr<std::string>> reasons;  // of what is not supported
+  // Where it comes from. Types of program.hpp and ptx/ast.hpp, which know this one.
+  const void* origin_module = nullptr;
+  const void* origin_function = nullptr;
+  std::map<int, std::string> files;    // by number, as origins name them
+  bool decoded = false;
+  bool being_decoded = false;
 };
 
 struct Frame {
@@ -293,6 +312,10 @@ const Op* wait_cluster(Warp& warp, const Op* op, std::uint32_t group, bool arriv
 // Waits until all of `members` are at this operation, then executes it again; where
 // `meets_anywhere`, lanes may come together at different operations and go on after them.
 const Op* synchronise_lanes(Warp& warp, const Op* op, std::uint32_t members, bool meets_anywhere);
+// 16 bytes at once: becomes `value` where it was `expected` (nullptr: always); what was there goes to
+// `old`.
+void exchange128(std::byte* at, const std::uint64_t* expected, const std::uint64_t* value,
+                 std::uint64_t* old);
 // The bytes behind an address of `bytes` bytes that lane `lane` may use, or raises the fault.
 // Shared memory: bits 0-23 are the offset, bits 24-31 one more than the rank of the block in the
 // cluster, or 0 for the block's own.

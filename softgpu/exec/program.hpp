@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "softgpu/exec/machine.hpp"
@@ -57,15 +58,22 @@ class Program {
   // --- for the decoder ------------------------------------------------------------------------
 
   struct Module;
-  // A function's code, decoded by now or being decoded; the address of a function is its Code's.
+  // A function's code, decoded by now or, in a recursion, being decoded; nullptr where no module has
+  // it. Only while decoding.
   [[nodiscard]] const Code* function(const Module& from, std::string_view name);
   // Address of a module variable as its own space counts: an offset for shared memory.
   [[nodiscard]] const Symbol* variable(const Module& from, const ptx::Variable& variable) const;
-  // The function that starts at this address, as an indirect call has it; nullptr for none.
-  [[nodiscard]] const Code* function_at(std::uint64_t address) const;
+  // What a function pointer to this function holds. Throws ProgramError where there is none.
+  [[nodiscard]] std::uint64_t function_address(const Module& from, std::string_view name);
+  // The function that starts at this address, as an indirect call has it; nullptr for none. Safe to
+  // call while kernels run.
+  [[nodiscard]] const Code* function_at(std::uint64_t address);
 
  private:
   struct Parts;
+  [[nodiscard]] std::pair<const Module*, ptx::Function*> find(const Module& from,
+                                                              std::string_view name) const;
+  void place_shared(Module& module);
   std::unique_ptr<Parts> parts_;
   int device_;
 };

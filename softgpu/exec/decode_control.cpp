@@ -1,0 +1,238 @@
+// Branches, calls, barriers, warp-wide operations.
+
+#include <array>
+#include <string>
+
+#include "softgpu/exec/decoder.hpp"
+#include "softgpu/exec/services.hpp"
+
+namespace softgpu {
+namespace {
+
+using ptx::Instruction;
+using ptx::Operand;
+using std::string;
+using std::string_view;
+
+void branch(FunctionDecoder& to, const Instruction& in) {
+  if (in.operands.size() != 1 || in.operands[0].kind != Operand::Kind::label) {
+    to.fail("a label is expected");
+  }
+  to.emit("bra", "");
+  to.branch_to(static_cast<std::int64_t>(in.operands[0].bits));
+}
+
+void branch_table(FunctionDecoder& to, const Instruction& in) {
+  if (in.operands.size() != 2 || in.operands[1].kind != Operand::Kind::symbol) {
+    to.fail("an index and a table of labels are expected");
+  }
+  const auto found = to.function().branch_targets.find(in.operands[1].name);
+  if (found == to.function().branch_targets.end()) {
+    to.fail("unknown table of labels " + in.operands[1].name);
+  }
+  to.emit("brx", "a", 0, to.source(in.operands[0], 4));
+  to.branch_to_table(found->second);
+}
+
+void leave(FunctionDecoder& to, const Instruction& in) {
+  to.emit(in.opcode, "");
+  to.end_block(in.guard != nullptr);
+}
+
+void trap(FunctionDecoder& to, const Instruction& in) {
+  to.emit(in.opcode == "trap" ? "trap" : "nop", "");
+}
+
+// An argument or result of a call: bytes in the frame. Registers and constants go through a
+// parameter of their own.
+std::uint32_t argument(FunctionDecoder& to, const Operand& operand) {
+  if (operand.kind == Operand::Kind::variable && operand.variable->space == ptx::Space::param) {
+    return to.area(*operand.variable);
+  }
+  const int lane = operand.kind == Operand::Kind::variable ? std::max(to.lane_of(operand), 4) : 8;
+  const auto slot = to.unnamed_area(static_cast<std::uint32_t>(lane));
+  to.emit("st.frame", "rc", to.source(operand, lane), 0, 0, slot,
+          static_cast<std::uint32_t>(lane) | (static_cast<std::uint32_t>(lane) << 16))
+      .b = static_cast<std::uint32_t>(lane);
+  return slot;
+}
+
+void call(FunctionDecoder& to, const Instruction& in) {
+  if (in.operands.size() < 2) to.fail("a function to call is expected");
+  std::vector<std::uint32_t> arguments;
+  std::vector<std::uint32_t> results;
+  if (in.operands.size() > 2) {
+    for (const auto& operand : in.operands[2].items) arguments.push_back(argument(to, operand));
+  }
+  struct Later {
+    const Operand* operand;
+    std::uint32_t slot;
+    int lane;
+  };
+  std::vector<Later> later;
+  for (const auto& operand : in.operands[0].items) {
+    if (operand.kind == Operand::Kind::variable && operand.variable->space == ptx::Space::param) {
+      results.push_back(to.area(*operand.variable));
+    } else {
+      const int lane = std::max(to.lane_of(operand), 4);
+      later.push_back({&operand, to.unnamed_area(static_cast<std::uint32_t>(lane)), lane});
+      results.push_back(later.back().slot);
+    }
+  }
+  const Operand& target = in.operands[1];
+  if (target.kind == Operand::Kind::symbol) {
+    if (const Service service = find_service(target.name)) {
+      to.emit("service", "").imm = static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(service));
+      to.attach(arguments, false, results, false);
+    } else {
+      const Code* callee = to.program().function(to.module(), target.name);
+      if (callee == nullptr) {
+        to.unsupported("there is no device function " + target.name +
+                       " (a device library that is machine code only, or dynamic parallelism)");
+        return;
+      }
+      to.emit("call", "").imm = static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(callee));
+      to.attach(arguments, false, results, false);
+      to.end_block(true);
+    }
+  } else {
+    const auto address = to.source(target, 8);
+    to.emit("call.register", "a", 0, address);
+    to.attach(arguments, false, results, false);
+    to.end_block(true);
+  }
+  for (const auto& one : later) {
+    to.emit("ld.frame", "dc", to.destination(*one.operand, one.lane), 0, 0, one.slot,
+            static_cast<std::uint32_t>(one.lane) | (static_cast<std::uint32_t>(one.lane) << 16))
+        .b = static_cast<std::uint32_t>(one.lane);
+  }
+}
+
+// --- barriers -----------------------------------------------------------------------------------
+
+void barrier(FunctionDecoder& to, const Instruction& in) {
+  if (in.has("warp")) {
+    if (in.operands.size() != 1) to.fail("a member mask is expected");
+    to.emit("bar.warp", "a", 0, to.source(in.operands[0], 4));
+    return;
+  }
+  if (in.has("cluster")) {
+    const bool arrive = in.has("arrive");
+    const bool wait = in.has("wait");
+    to.emit("bar.cluster", "", 0, 0, 0, 0, (arrive ? 1U : 0U) | (wait ? 2U : 0U));
+    return;
+  }
+  const bool red = in.has("red");
+  const std::size_t first = red ? 1 : 0;
+  const std::size_t given = in.operands.size();
+  if (given < first + 1) to.fail("a barrier's number is expected");
+  const auto id = to.source(in.operands[first], 4);
+  const std::size_t after = given - first - 1 - (red ? 1 : 0);  // 1 where a count is given
+  const auto count = after > 0 ? to.source(in.operands[first + 1], 4) : 0U;
+  if (!red) {
+    to.emit("bar", "ab", 0, id, count, 0, in.has("arrive") ? 1 : 0);
+    return;
+  }
+  const auto p = to.predicate_source(in.operands[given - 1]);
+  to.emit("bar", "abc", 0, id, count, p, 2);
+  if (in.has("popc")) {
+    to.emit("bar.result", "da", to.destination(in.operands[0], 4), id, 0, 0, 0);
+  } else {
+    to.emit("bar.result", "da", to.predicate_destination(in.operands[0]), id, 0, 0,
+            in.has("and") ? 1 : 2);
+  }
+}
+
+void fence(FunctionDecoder& to, const Instruction&) { to.emit("fence", ""); }
+void yield(FunctionDecoder& to, const Instruction&) { to.emit("yield", ""); }
+void nothing(FunctionDecoder&, const Instruction&) {}
+
+// --- warps --------------------------------------------------------------------------------------
+
+void shuffle(FunctionDecoder& to, const Instruction& in) {
+  if (!in.has("sync")) return to.unsupported("shfl without .sync, which sm_70 and later lack");
+  if (in.operands.size() != 5) to.fail("wrong number of operands");
+  const std::uint32_t mode = in.has("up") ? 0U : in.has("down") ? 1U : in.has("bfly") ? 2U : 3U;
+  const auto a = to.source(in.operands[1], 4);
+  const auto b = to.source(in.operands[2], 4);
+  const auto c = to.source(in.operands[3], 4);
+  const auto mask = to.source(in.operands[4], 4);
+  const Operand& target = in.operands[0];
+  auto d = to.destination(target, 4);
+  if (d == 0) d = to.temporary(4);
+  const auto p = target.second ? to.predicate_destination(*target.second) : 0;
+  to.emit("shfl", "dabci", d, a, b, c, mode, mask);
+  to.packed_predicate(2, p);
+}
+
+void vote(FunctionDecoder& to, const Instruction& in) {
+  if (!in.has("sync")) return to.unsupported("vote without .sync, which sm_70 and later lack");
+  if (in.operands.size() != 3) to.fail("wrong number of operands");
+  const auto a = to.predicate_source(in.operands[1]);
+  const auto mask = to.source(in.operands[2], 4);
+  if (in.has("ballot")) {
+    to.emit("vote", "dab", to.destination(in.operands[0], 4), a, mask, 0, 3);
+    return;
+  }
+  to.emit("vote", "dab", to.predicate_destination(in.operands[0]), a, mask, 0,
+          in.has("all") ? 0 : in.has("any") ? 1 : 2);
+}
+
+void match(FunctionDecoder& to, const Instruction& in) {
+  if (in.operands.size() != 3) to.fail("wrong number of operands");
+  const bool wide = in.has("b64");
+  const auto a = to.source(in.operands[1], wide ? 8 : 4);
+  const auto mask = to.source(in.operands[2], 4);
+  const Operand& target = in.operands[0];
+  auto d = to.destination(target, 4);
+  if (d == 0) d = to.temporary(4);
+  const auto p = target.second ? to.predicate_destination(*target.second) : 0;
+  to.emit(wide ? "match.64" : "match.32", "dab", d, a, mask, 0, in.has("all") ? 1 : 0);
+  to.packed_predicate(2, p);
+}
+
+void reduce(FunctionDecoder& to, const Instruction& in) {
+  if (in.operands.size() != 3) to.fail("wrong number of operands");
+  const bool is_signed = in.has("s32");
+  const bool is_float = in.has("f32");
+  std::uint32_t which = 0;
+  if (in.has("add")) which = 0;
+  else if (in.has("min")) which = is_float ? (in.has("NaN") ? 10 : 8) : is_signed ? 3 : 1;
+  else if (in.has("max")) which = is_float ? (in.has("NaN") ? 11 : 9) : is_signed ? 4 : 2;
+  else if (in.has("and")) which = 5;
+  else if (in.has("or")) which = 6;
+  else if (in.has("xor")) which = 7;
+  else to.fail("the operation is missing");
+  if (in.has("abs")) which |= 0x100;
+  const auto a = to.source(in.operands[1], 4);
+  const auto mask = to.source(in.operands[2], 4);
+  to.emit("redux", "dab", to.destination(in.operands[0], 4), a, mask, 0, which);
+}
+
+void active_mask(FunctionDecoder& to, const Instruction& in) {
+  if (in.operands.size() != 1) to.fail("wrong number of operands");
+  to.emit("activemask", "d", to.destination(in.operands[0], 4));
+}
+
+void elect(FunctionDecoder& to, const Instruction& in) {
+  if (in.operands.size() != 2) to.fail("wrong number of operands");
+  const auto mask = to.source(in.operands[1], 4);
+  const Operand& target = in.operands[0];
+  const auto d = to.destination(target, 4);
+  const auto p = target.second ? to.predicate_destination(*target.second) : 0;
+  to.emit("elect", "daX", d, mask, 0, 0, p);
+}
+
+constexpr DecodeEntry entries[] = {
+    {"bra", branch}, {"brx", branch_table}, {"ret", leave}, {"exit", leave}, {"trap", trap},
+    {"brkpt", trap}, {"call", call}, {"bar", barrier}, {"barrier", barrier}, {"membar", fence},
+    {"fence", fence}, {"nanosleep", yield}, {"shfl", shuffle}, {"vote", vote}, {"match", match},
+    {"redux", reduce}, {"activemask", active_mask}, {"elect", elect}, {"pmevent", nothing},
+    {"prefetch", nothing}, {"prefetchu", nothing},
+};
+
+}  // namespace
+
+DecodeEntries control_decoders() { return {entries, std::size(entries)}; }
+
+}  // namespace softgpu

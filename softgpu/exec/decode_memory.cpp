@@ -1,0 +1,426 @@
+// Moves, loads, stores, address conversions, atomics.
+
+#include <array>
+#include <string>
+
+#include "softgpu/exec/decoder.hpp"
+
+namespace softgpu {
+namespace {
+
+using ptx::Instruction;
+using ptx::Operand;
+using std::string;
+using std::string_view;
+
+// The last modifier: the type of what is moved.
+string_view type_of(FunctionDecoder& to, const Instruction& in) {
+  if (in.modifiers.empty()) to.fail("a type is missing");
+  return in.modifiers.back();
+}
+
+// The state space that the modifiers name, "" for generic.
+string_view space_of(const Instruction& in) {
+  for (const string& m : in.modifiers) {
+    if (m == "global" || m == "local" || m == "const") return m;
+    if (m == "shared" || m.starts_with("shared::")) return "shared";
+    if (m == "param" || m.starts_with("param::")) return "param";
+  }
+  return "";
+}
+
+int vector_of(const Instruction& in) {
+  for (const string& m : in.modifiers) {
+    if (m == "v2") return 2;
+    if (m == "v4") return 4;
+    if (m == "v8") return 8;
+  }
+  return 1;
+}
+
+bool is_ordered(const Instruction& in) {
+  return in.has("volatile") || in.has("relaxed") || in.has("acquire") || in.has("release") ||
+         in.has("mmio");
+}
+
+std::vector<const Operand*> elements_of(const Operand& operand) {
+  std::vector<const Operand*> elements;
+  if (operand.kind == Operand::Kind::vector) {
+    for (const auto& item : operand.items) elements.push_back(&item);
+  } else {
+    elements.push_back(&operand);
+  }
+  return elements;
+}
+
+// --- mov ----------------------------------------------------------------------------------------
+
+void unpack(FunctionDecoder& to, const Instruction& in, string_view type) {
+  const auto& items = in.operands[0].items;
+  const int whole = size_of_type(type) * 8;
+  const int part = whole / static_cast<int>(items.size());
+  if (whole == 128) {
+    if (items.size() != 2) return to.unsupported("this unpacking");
+    const auto a = to.source(in.operands[1], 16);
+    to.emit("split128", "dXa", to.destination(items[0], 8), a, 0, 0, to.destination(items[1], 8));
+    return;
+  }
+  const auto a = to.source(in.operands[1], whole == 64 ? 8 : 4);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (items[i].kind == Operand::Kind::sink) continue;
+    // Destinations may be the source's register: the parts go through temporaries.
+    const auto part_slot = to.temporary(4);
+    to.emit(whole == 64 ? "extract64" : "extract32", "da", part_slot, a, 0, 0,
+            static_cast<std::uint32_t>(part), static_cast<std::int64_t>(i) * part);
+    to.finish_with(items[i], part_slot, 4);
+  }
+}
+
+void pack(FunctionDecoder& to, const Instruction& in, string_view type) {
+  const auto& items = in.operands[1].items;
+  const int whole = size_of_type(type) * 8;
+  const int part = whole / static_cast<int>(items.size());
+  if (whole == 128) {
+    if (items.size() != 2) return to.unsupported("this packing");
+    const auto a = to.source(items[0], 8);
+    const auto b = to.source(items[1], 8);
+    to.emit("join128", "dab", to.destination(in.operands[0], 16), a, b);
+    return;
+  }
+  std::vector<std::uint32_t> parts;
+  for (const auto& item : items) parts.push_back(to.source(item, 4));
+  // By halves: pairs of 8 to 16 bits, pairs of 16 to 32, pairs of 32 to 64.
+  int bits = part;
+  while (parts.size() > 1) {
+    std::vector<std::uint32_t> joined;
+    for (std::size_t i = 0; i + 1 < parts.size(); i += 2) {
+      const bool last = parts.size() == 2;
+      if (bits == 32) {
+        const auto d = last ? to.destination(in.operands[0], 8) : to.temporary(8);
+        to.emit("join64", "dab", d, parts[i], parts[i + 1]);
+        joined.push_back(d);
+      } else {
+        const auto d = last && whole <= 32 ? to.destination(in.operands[0], 4) : to.temporary(4);
+        to.emit("join32", "dab", d, parts[i], parts[i + 1], 0, static_cast<std::uint32_t>(bits));
+        joined.push_back(d);
+      }
+    }
+    parts = std::move(joined);
+    bits *= 2;
+  }
+}
+
+void move(FunctionDecoder& to, const Instruction& in) {
+  if (in.operands.size() != 2) to.fail("wrong number of operands");
+  const string_view type = type_of(to, in);
+  const Operand& d = in.operands[0];
+  const Operand& a = in.operands[1];
+  if (type == "pred") {
+    to.emit("pred.mov", "da", to.predicate_destination(d), to.predicate_source(a));
+    return;
+  }
+  if (d.kind == Operand::Kind::vector && a.kind == Operand::Kind::vector) {
+    if (d.items.size() != a.items.size()) to.fail("the vectors differ in length");
+    for (std::size_t i = 0; i < d.items.size(); ++i) {
+      const auto s = to.source(a.items[i], 4);
+      to.emit("mov.32", "da", to.destination(d.items[i], 4), s);
+    }
+    return;
+  }
+  if (d.kind == Operand::Kind::vector) return unpack(to, in, type);
+  if (a.kind == Operand::Kind::vector) return pack(to, in, type);
+  const int lane = lane_of_type(type);
+  const auto s = to.source(a, type);
+  if (to.make_alias(d, s)) return;
+  to.emit(lane == 4 ? "mov.32" : lane == 8 ? "mov.64" : "mov.128", "da", to.destination(d, lane), s);
+}
+
+// --- ld, st -------------------------------------------------------------------------------------
+
+string load_type(string_view type) {
+  const int size = size_of_type(type) * 8;
+  return (type[0] == 's' ? "s" : "u") + std::to_string(size);
+}
+
+void load(FunctionDecoder& to, const Instruction& in) {
+  if (in.operands.size() < 2) to.fail("wrong number of operands");
+  const string_view type = type_of(to, in);
+  const int size = size_of_type(type);
+  const int count = vector_of(in);
+  string_view space = space_of(in);
+  const auto elements = elements_of(in.operands[0]);
+  if (static_cast<int>(elements.size()) != count) to.fail("the vector has the wrong length");
+  const auto place = to.place_of(in.operands[1]);
+  if (space.empty() && place.variable != nullptr && place.variable->space == ptx::Space::param) {
+    space = "param";
+  }
+  const bool sign = type[0] == 's';
+  const auto lane_for = [&](const Operand& e) {
+    if (e.kind == Operand::Kind::sink) return lane_of_type(type);
+    return std::max(to.lane_of(e), 4);
+  };
+
+  if (space == "param" && place.variable != nullptr) {
+    for (int i = 0; i < count; ++i) {
+      const Operand& e = *elements[static_cast<std::size_t>(i)];
+      if (e.kind == Operand::Kind::sink) continue;
+      const std::int64_t offset = place.offset + static_cast<std::int64_t>(i) * size;
+      if (offset < 0 || offset + size > place.variable->bytes()) {
+        to.fail("the access is beyond the parameter " + place.variable->name);
+      }
+      const int lane = lane_for(e);
+      if (const auto at = to.parameter_offset(*place.variable)) {
+        const auto whole = static_cast<std::uint32_t>(*at + static_cast<std::uint32_t>(offset));
+        if (size == 16) {
+          const auto low = to.parameter_value(whole, 8, false, 8);
+          const auto high = to.parameter_value(whole + 8, 8, false, 8);
+          to.emit("join128", "dab", to.destination(e, 16), low, high);
+          continue;
+        }
+        const auto value = to.parameter_value(whole, static_cast<std::uint32_t>(size), sign, lane);
+        if (to.make_alias(e, value)) continue;
+        to.emit(lane == 4 ? "mov.32" : "mov.64", "da", to.destination(e, lane), value);
+        continue;
+      }
+      const auto bytes = static_cast<std::uint32_t>(place.variable->bytes());
+      if (size == 16) return to.unsupported("128 bits of a function's parameter");
+      to.emit("ld.frame", "dc", to.destination(e, lane), 0, 0, to.area(*place.variable),
+              static_cast<std::uint32_t>(size) | (sign ? 0x100U : 0U) |
+                  (static_cast<std::uint32_t>(lane) << 16),
+              offset)
+          .b = bytes;
+    }
+    return;
+  }
+
+  if (count == 1 && !is_ordered(in) && size <= 8) {
+    const Operand& e = *elements[0];
+    const int lane = lane_for(e);
+    const string suffix = load_type(type) + (lane == 8 ? ".64" : ".32");
+    const auto d = to.destination(e, lane);
+    if (d == 0) return;
+    if (space == "shared") {
+      const auto base = to.shared_base(place);
+      to.emit((base.lane == 4 ? "ld.shared32." : "ld.shared.") + suffix, "da", d, base.slot, 0, 0,
+              0, base.offset);
+      return;
+    }
+    const auto address = to.generic_address(in.operands[1], space);
+    to.emit("ld." + suffix, "da", d, address.slot, 0, 0, 0, address.offset);
+    return;
+  }
+  const auto address = to.generic_address(in.operands[1], space);
+  int lane = lane_of_type(type);
+  for (const Operand* e : elements) {
+    if (e->kind != Operand::Kind::sink) lane = lane_for(*e);
+  }
+  std::vector<std::uint32_t> slots;
+  for (const Operand* e : elements) {
+    if (e->kind != Operand::Kind::sink && lane_for(*e) != lane) {
+      to.fail("the vector's registers differ in size");
+    }
+    slots.push_back(to.destination(*e, lane));
+  }
+  const bool plain = !is_ordered(in) && !sign && (size == 4 || size == 8) && lane == size;
+  to.emit(plain ? (size == 4 ? "ld.vector32" : "ld.vector64") : "ld.pieces", "a", 0, address.slot,
+          0, 0,
+          static_cast<std::uint32_t>(size) | (sign ? 0x100U : 0U) |
+              (is_ordered(in) ? 0x200U : 0U) | (static_cast<std::uint32_t>(lane) << 16),
+          address.offset);
+  to.attach(slots, true);
+}
+
+void store(FunctionDecoder& to, const Instruction& in) {
+  if (in.operands.size() < 2) to.fail("wrong number of operands");
+  const string_view type = type_of(to, in);
+  const int size = size_of_type(type);
+  const int count = vector_of(in);
+  const string_view space = space_of(in);
+  const auto elements = elements_of(in.operands[1]);
+  if (static_cast<int>(elements.size()) != count) to.fail("the vector has the wrong length");
+  const auto place = to.place_of(in.operands[0]);
+  const auto lane_for = [&](const Operand& e) {
+    return e.kind == Operand::Kind::variable && e.variable->space == ptx::Space::reg
+               ? std::max(to.lane_of(e), 4)
+               : lane_of_type(type);
+  };
+  const auto value = [&](const Operand& e, int lane) {
+    return e.kind == Operand::Kind::variable ? to.source(e, lane) : to.source(e, type);
+  };
+  if (space == "param" && place.variable != nullptr) {
+    if (to.parameter_offset(*place.variable)) to.fail("a kernel's parameter cannot be written");
+    for (int i = 0; i < count; ++i) {
+      const Operand& e = *elements[static_cast<std::size_t>(i)];
+      const std::int64_t offset = place.offset + static_cast<std::int64_t>(i) * size;
+      if (offset < 0 || offset + size > place.variable->bytes()) {
+        to.fail("the access is beyond the parameter " + place.variable->name);
+      }
+      if (size == 16) return to.unsupported("128 bits of a function's parameter");
+      const int lane = lane_for(e);
+      const auto s = value(e, lane);
+      to.emit("st.frame", "rc", s, 0, 0, to.area(*place.variable),
+              static_cast<std::uint32_t>(size) | (static_cast<std::uint32_t>(lane) << 16), offset)
+          .b = static_cast<std::uint32_t>(place.variable->bytes());
+    }
+    return;
+  }
+  if (count == 1 && !is_ordered(in) && size <= 8) {
+    const int lane = lane_for(*elements[0]);
+    const auto s = value(*elements[0], lane);
+    const string suffix = std::to_string(size * 8) + (lane == 8 ? ".64" : ".32");
+    if (space == "shared") {
+      const auto base = to.shared_base(place);
+      to.emit((base.lane == 4 ? "st.shared32." : "st.shared.") + suffix, "ra", s, base.slot, 0, 0,
+              0, base.offset);
+      return;
+    }
+    const auto address = to.generic_address(in.operands[0], space);
+    to.emit("st." + suffix, "ra", s, address.slot, 0, 0, 0, address.offset);
+    return;
+  }
+  const auto address = to.generic_address(in.operands[0], space);
+  int lane = lane_of_type(type);
+  for (const Operand* e : elements) {
+    if (e->kind == Operand::Kind::variable) lane = lane_for(*e);
+  }
+  std::vector<std::uint32_t> slots;
+  for (const Operand* e : elements) {
+    slots.push_back(e->kind == Operand::Kind::variable ? to.source(*e, lane) : value(*e, lane));
+  }
+  const bool plain = !is_ordered(in) && (size == 4 || size == 8) && lane == size;
+  to.emit(plain ? (size == 4 ? "st.vector32" : "st.vector64") : "st.pieces", "a", 0, address.slot,
+          0, 0,
+          static_cast<std::uint32_t>(size) | (is_ordered(in) ? 0x200U : 0U) |
+              (static_cast<std::uint32_t>(lane) << 16),
+          address.offset);
+  to.attach(slots, false);
+}
+
+// --- addresses ----------------------------------------------------------------------------------
+
+std::int64_t window_of(FunctionDecoder& to, string_view space) {
+  if (space == "shared") return static_cast<std::int64_t>(shared_window);
+  if (space == "local") return static_cast<std::int64_t>(local_window);
+  if (space == "param") return to.function().entry ? static_cast<std::int64_t>(param_window) : 0;
+  return 0;
+}
+
+void convert_address(FunctionDecoder& to, const Instruction& in) {
+  if (in.operands.size() != 2) to.fail("wrong number of operands");
+  const string_view type = type_of(to, in);
+  const int lane = lane_of_type(type);
+  const std::int64_t window = window_of(to, space_of(in));
+  if (window == 0) {
+    // Global and constant addresses are generic addresses.
+    const auto s = to.source(in.operands[1], lane);
+    if (to.make_alias(in.operands[0], s)) return;
+    to.emit(lane == 4 ? "mov.32" : "mov.64", "da", to.destination(in.operands[0], lane), s);
+    return;
+  }
+  if (lane == 4) return to.unsupported("32-bit generic addresses");
+  const auto s = to.source(in.operands[1], 8);
+  const auto d = to.destination(in.operands[0], 8);
+  if (in.has("to")) {
+    to.emit("from.generic", "da", d, s);
+  } else {
+    to.emit("to.generic", "da", d, s, 0, 0, 0, window);
+  }
+}
+
+void is_space(FunctionDecoder& to, const Instruction& in) {
+  if (in.operands.size() != 2) to.fail("wrong number of operands");
+  const string_view space = space_of(in);
+  const std::uint32_t which =
+      space == "shared" ? 1U : space == "local" ? 2U : space == "param" ? 3U : space == "const" ? 4U : 0U;
+  const auto a = to.source(in.operands[1], 8);
+  to.emit("isspacep", "da", to.predicate_destination(in.operands[0]), a, 0, 0, which);
+}
+
+// --- atomics ------------------------------------------------------------------------------------
+
+void atomic(FunctionDecoder& to, const Instruction& in) {
+  static constexpr std::array<string_view, 10> operations = {"add", "exch", "cas", "and", "or",
+                                                             "xor", "min", "max", "inc", "dec"};
+  const bool red = in.opcode == "red";
+  string_view operation;
+  for (const string& m : in.modifiers) {
+    for (const auto known : operations) {
+      if (m == known) operation = known;
+    }
+  }
+  if (operation.empty()) {
+    if (in.has("async")) return to.unsupported("red.async");
+    to.fail("the operation is missing");
+  }
+  string_view type;
+  for (const string& m : in.modifiers) {
+    if (size_of_type(m) != 4 || m == "b32" || m == "u32" || m == "s32" || m == "f32" ||
+        m == "f16x2" || m == "bf16x2") {
+      if (m != "pred") type = m;
+    }
+  }
+  const std::size_t first = red ? 0 : 1;
+  if (in.operands.size() < first + 2) to.fail("wrong number of operands");
+  const int count = vector_of(in);
+  const auto address = to.generic_address(in.operands[first], space_of(in));
+  const auto values = elements_of(in.operands[first + 1]);
+  std::vector<const Operand*> results;
+  if (!red) results = elements_of(in.operands[0]);
+  if (static_cast<int>(values.size()) != count || (!red && results.size() != values.size())) {
+    to.fail("the vector has the wrong length");
+  }
+  if (type == "b128") {
+    if (operation != "exch" && operation != "cas") to.fail("no such 128-bit operation");
+    const auto b = to.source(*values[0], 16);
+    const auto c = operation == "cas" ? to.source(in.operands[first + 2], 16) : b;
+    const auto d = red ? 0 : to.destination(in.operands[0], 16);
+    to.emit("atom.128", "dabc", d, address.slot, b, c, operation == "cas" ? 1 : 0, address.offset);
+    return;
+  }
+  const int size = size_of_type(type);
+  const int lane = lane_of_type(type);
+  for (int i = 0; i < count; ++i) {
+    const auto b = to.source(*values[static_cast<std::size_t>(i)], type);
+    std::uint32_t c = b;
+    if (operation == "cas") {
+      if (in.operands.size() < first + 3) to.fail("wrong number of operands");
+      c = to.source(in.operands[first + 2], type);
+    }
+    const auto d = red ? 0U : to.destination(*results[static_cast<std::size_t>(i)], lane);
+    const std::int64_t offset = address.offset + static_cast<std::int64_t>(i) * size;
+    if (type == "b16" || type == "f16" || type == "bf16" || type == "f16x2" || type == "bf16x2") {
+      std::uint32_t how = 0;
+      if (type == "b16") {
+        if (operation != "cas" && operation != "exch") to.fail("no such 16-bit operation");
+        how = operation == "cas" ? 0 : 13;
+      } else {
+        how = (type == "f16" ? 1U : type == "bf16" ? 2U : type == "f16x2" ? 3U : 4U) +
+              (operation == "min" ? 4U : operation == "max" ? 8U : 0U);
+        if (operation != "add" && operation != "min" && operation != "max") {
+          to.fail("no such operation on halves");
+        }
+      }
+      to.emit("atom.half", "dabc", d, address.slot, b, c, how, offset);
+      continue;
+    }
+    string name(type);
+    if (operation == "exch" || operation == "cas" || operation == "and" || operation == "or" ||
+        operation == "xor") {
+      name = lane == 8 ? "b64" : "b32";
+    } else if (operation == "add" && type == "s64") {
+      name = "s64";
+    }
+    to.emit("atom." + string(operation) + "." + name, "dabc", d, address.slot, b, c, 0, offset);
+  }
+}
+
+constexpr DecodeEntry entries[] = {
+    {"mov", move}, {"ld", load}, {"ldu", load}, {"st", store}, {"cvta", convert_address},
+    {"isspacep", is_space}, {"atom", atomic}, {"red", atomic},
+};
+
+}  // namespace
+
+DecodeEntries memory_decoders() { return {entries, std::size(entries)}; }
+
+}  // namespace softgpu

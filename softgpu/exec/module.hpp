@@ -1,0 +1,20 @@
+// A PTX module inside a program, for program.cpp and the decoder.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+
+#include "softgpu/exec/program.hpp"
+
+namespace softgpu {
+
+struct Program::Module {
+  std::unique_ptr<ptx::Module> ast;
+  std::map<const ptx::Variable*, Symbol> symbols;
+  std::map<const ptx::Variable*, std::uint64_t> shared_offsets;  // of those that functions name
+  std::uint64_t shared_bytes = 0;
+  bool shared_placed = false;
+};
+
+}  // namespace softgpu

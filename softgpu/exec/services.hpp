@@ -1,0 +1,21 @@
+// Device functions that the toolkit leaves to the driver: printf, assertions, the device heap.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "softgpu/exec/machine.hpp"
+
+namespace softgpu {
+
+// Does the work for the lanes of `mask`. op's Pieces name the arguments (slots) and results (more):
+// bytes in the frame, lane after lane.
+using Service = void (*)(Warp& warp, const Op* op, std::uint32_t mask);
+
+[[nodiscard]] Service find_service(std::string_view name);
+
+// cudaLimitMallocHeapSize of the device heap; what is allocated may not exceed it.
+void set_device_heap(std::size_t bytes);
+[[nodiscard]] std::size_t device_heap();
+
+}  // namespace softgpu

@@ -544,6 +544,8 @@ void FunctionDecoder::packed_predicate(int shift, std::uint32_t slot) {
 void FunctionDecoder::unsupported(const std::string& why) {
   code_.reasons.push_back(
       std::make_unique<std::string>(instruction_->text() + " is not supported: " + why));
+  code_.unsupported.insert(
+      static_cast<std::uint32_t>(instruction_ - function_.instructions.data()));
   emit("unsupported", "").extra = code_.reasons.back()->c_str();
 }
 

@@ -91,6 +91,7 @@ void call(FunctionDecoder& to, const Instruction& in) {
                        " (a device library that is machine code only, or dynamic parallelism)");
         return;
       }
+      to.code().callees.insert(callee);
       to.emit("call", "").imm = static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(callee));
       to.attach(arguments, false, results, false);
       to.end_block(true);

@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -125,6 +126,8 @@ struct Code {
   int cluster[3] = {0, 0, 0};
   int registers = 0;                   // 32-bit registers per thread, counted from the frame
   std::set<std::uint32_t> approximated;  // instructions whose result the ISA only bounds
+  std::set<std::uint32_t> unsupported;   // that fault if they are reached
+  std::set<const Code*> callees;
   std::vector<std::unique_ptr<std::string>> reasons;  // of what is not supported
   // Where it comes from. Types of program.hpp and ptx/ast.hpp, which know this one.
   const void* origin_module = nullptr;
@@ -135,9 +138,12 @@ struct Code {
 };
 
 struct Frame {
-  std::unique_ptr<std::byte[], void (*)(std::byte*)> memory{nullptr, nullptr};
+  struct Free {
+    void operator()(std::byte* p) const { std::free(p); }
+  };
+  std::unique_ptr<std::byte[], Free> memory;
   std::size_t capacity = 0;
-  const Code* code = nullptr;
+  const Code* code = nullptr;          // whose constants the memory holds
   Frame* caller = nullptr;
   const Op* return_to = nullptr;       // the call operation in the caller
   std::uint32_t local_base = 0;
@@ -192,6 +198,7 @@ struct Warp {
   std::vector<std::unique_ptr<Frame>> frames;
   std::vector<Frame*> free_frames;
   std::uint32_t async_groups = 0;
+  std::uint64_t cluster_phase = 0;  // of the cluster's barrier, when this warp arrived there
 };
 
 struct Barrier {
@@ -230,6 +237,7 @@ struct Launch {
   bool cooperative = false;
   int device = 0;
   std::size_t stack_limit = 1024;   // cudaLimitStackSize
+  int multiprocessors = 1;          // for %nsmid
   std::uint64_t id = 0;
   // Filled in by run_kernel.
   std::atomic<bool> failed{false};

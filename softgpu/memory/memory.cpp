@@ -80,6 +80,14 @@ bool Memory::find(std::uint64_t address, MemoryRange& range) const {
   return true;
 }
 
+bool Memory::find_before(std::uint64_t address, MemoryRange& range) const {
+  const std::shared_lock lock(mutex_);
+  auto at = ranges_.upper_bound(address);
+  if (at == ranges_.begin()) return false;
+  range = std::prev(at)->second;
+  return true;
+}
+
 std::size_t Memory::used(int device) const {
   const std::shared_lock lock(mutex_);
   const auto found = used_.find(device);

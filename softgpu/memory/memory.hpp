@@ -39,6 +39,8 @@ class Memory {
 
   // The range that contains `address`, freed ones included, or false.
   [[nodiscard]] bool find(std::uint64_t address, MemoryRange& range) const;
+  // The last range that begins at or before `address`, or false.
+  [[nodiscard]] bool find_before(std::uint64_t address, MemoryRange& range) const;
   // Changes whenever a range appears or goes: what is remembered of ranges is then stale.
   [[nodiscard]] std::uint64_t epoch() const noexcept {
     return __atomic_load_n(&epoch_, __ATOMIC_ACQUIRE);

@@ -1,0 +1,355 @@
+// Blocks of a grid over the processor's cores.
+//
+// Blocks start in order and a core keeps a block until it ends, waits for ever, or has used up its
+// turn: a block may spin for another one (a decoupled look-back, a grid barrier), which then gets
+// its turn, or a core, too. A turn grows every time that a block uses it up, so that long blocks are
+// not all begun before one of them ends; under a cooperative launch, which promises that all blocks
+// run at the same time, turns stay short.
+
+#include "softgpu/exec/launch.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "softgpu/device/options.hpp"
+#include "softgpu/exec/block.hpp"
+#include "softgpu/exec/profile.hpp"
+#include "softgpu/exec/schedule.hpp"
+
+namespace softgpu {
+namespace {
+
+constexpr int error_launch_timeout = 702;
+constexpr int error_out_of_memory = 2;
+
+constexpr std::int64_t warp_turn = 8192;
+constexpr std::int64_t first_turn = 200'000;
+constexpr std::int64_t cooperative_turn = 20'000;
+constexpr std::int64_t longest_turn = 200'000'000;
+// Blocks that one core keeps begun while none of them waits for a later one.
+constexpr std::size_t most_begun = 256;
+
+std::uint64_t mix(std::uint64_t x) {
+  // SplitMix64 (Steele, Lea and Flood, 2014).
+  x += 0x9e3779b97f4a7c15ULL;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+  return x ^ (x >> 31);
+}
+
+// --- threads ------------------------------------------------------------------------------------
+
+// Threads that outlive kernels, so that a launch costs a wake-up and no creation.
+class Team {
+ public:
+  static Team& instance() {
+    static auto* team = new Team;  // outlives every static of the program
+    return *team;
+  }
+
+  // Runs work(i) for i below `count`, i = 0 on the calling thread.
+  void run(int count, const std::function<void(int)>& work) {
+    const std::lock_guard one_at_a_time(busy_);
+    {
+      std::unique_lock lock(mutex_);
+      while (static_cast<int>(threads_) < count - 1) {
+        const int index = static_cast<int>(++threads_);
+        std::thread([this, index] { serve(index); }).detach();
+      }
+      work_ = &work;
+      wanted_ = count;
+      running_ = count - 1;
+      ++generation_;
+    }
+    wake_.notify_all();
+    work(0);
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [&] { return running_ == 0; });
+    work_ = nullptr;
+  }
+
+ private:
+  void serve(int index) {
+    std::uint64_t seen = 0;
+    for (;;) {
+      const std::function<void(int)>* work = nullptr;
+      {
+        std::unique_lock lock(mutex_);
+        wake_.wait(lock, [&] { return generation_ != seen; });
+        seen = generation_;
+        if (index >= wanted_ || work_ == nullptr) continue;
+        work = work_;
+      }
+      (*work)(index);
+      const std::lock_guard lock(mutex_);
+      if (--running_ == 0) done_.notify_all();
+    }
+  }
+
+  std::mutex busy_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::condition_variable done_;
+  const std::function<void(int)>* work_ = nullptr;
+  int wanted_ = 0;
+  int running_ = 0;
+  std::size_t threads_ = 0;
+  std::uint64_t generation_ = 0;
+};
+
+// --- blocks -------------------------------------------------------------------------------------
+
+// What starts and ends together: a cluster, which mostly is one block.
+struct Unit {
+  Cluster cluster;
+  std::vector<std::unique_ptr<Block>> blocks;
+  std::int64_t turn = first_turn;
+};
+
+struct Grid {
+  explicit Grid(Launch& of) : launch(of) {}
+  Launch& launch;
+  std::uint64_t units = 0;
+  std::atomic<std::uint64_t> next{0};
+  std::uint64_t seed = 0;
+  std::chrono::steady_clock::time_point deadline;
+  bool limited = false;
+  std::atomic<std::uint64_t> executed{0};
+};
+
+class Core {
+ public:
+  explicit Core(Grid& grid) : grid_(grid), launch_(grid.launch) {}
+
+  void run() {
+    try {
+      work();
+    } catch (const KernelFault&) {
+      // The launch has it.
+    } catch (const std::bad_alloc&) {
+      if (!launch_.failed.exchange(true)) {
+        launch_.fault = {error_out_of_memory, "kernel " + launch_.code->name +
+                                                  ": not enough memory for its blocks"};
+      }
+    }
+    grid_.executed += executed_;
+  }
+
+ private:
+  void work() {
+    std::deque<Unit*> begun;
+    for (;;) {
+      if (launch_.failed.load(std::memory_order_relaxed)) return;
+      if (begun.empty()) {
+        Unit* unit = begin_next();
+        if (unit == nullptr) return;
+        begun.push_back(unit);
+      }
+      Unit* unit = begun.front();
+      begun.pop_front();
+      if (run_unit(*unit)) {
+        free_.push_back(unit);
+        continue;
+      }
+      if (grid_.limited && std::chrono::steady_clock::now() > grid_.deadline) time_out(*unit);
+      begun.push_back(unit);
+      unit->turn = std::min(unit->turn * (launch_.cooperative ? 1 : 2), longest_turn);
+      if (begun.size() < most_begun || launch_.cooperative) {
+        if (Unit* next = begin_next()) begun.push_front(next);
+      }
+      if (begun.size() == 1) std::this_thread::yield();
+    }
+  }
+
+  // nullptr where all blocks have been begun.
+  Unit* begin_next() {
+    const std::uint64_t index = grid_.next.fetch_add(1, std::memory_order_relaxed);
+    if (index >= grid_.units) return nullptr;
+    if (free_.empty()) {
+      units_.push_back(std::make_unique<Unit>());
+      build(*units_.back());
+      free_.push_back(units_.back().get());
+    }
+    Unit* unit = free_.back();
+    free_.pop_back();
+    start(*unit, permuted(index));
+    return unit;
+  }
+
+  // With a seed, an order drawn by it inside windows of neighbours: blocks may rely on earlier ones
+  // being begun, and those a window away are.
+  [[nodiscard]] std::uint64_t permuted(std::uint64_t index) const {
+    constexpr std::uint64_t window = 8;
+    if (grid_.seed == 0) return index;
+    const std::uint64_t base = index / window * window;
+    if (base + window > grid_.units) return index;
+    std::uint64_t order[window];
+    for (std::uint64_t i = 0; i < window; ++i) order[i] = i;
+    for (std::uint64_t i = window - 1; i > 0; --i) {
+      std::swap(order[i], order[mix(grid_.seed ^ mix(base + i)) % (i + 1)]);
+    }
+    return base + order[index - base];
+  }
+
+  void build(Unit& unit) {
+    const auto blocks = static_cast<std::uint32_t>(launch_.cluster.count());
+    const auto threads = static_cast<std::uint32_t>(launch_.threads.count());
+    const std::uint32_t warps = (threads + warp_size - 1) / warp_size;
+    for (std::uint32_t r = 0; r < blocks; ++r) {
+      auto block = std::make_unique<Block>();
+      block->launch = &launch_;
+      block->cluster = &unit.cluster;
+      block->rank = r;
+      block->shared_bytes =
+          launch_.dynamic_shared == 0
+              ? launch_.code->shared_bytes
+              : dynamic_shared_offset(launch_.code->shared_bytes) + launch_.dynamic_shared;
+      // Aligned like device memory, whatever the kernel asks for.
+      block->shared_storage.resize(block->shared_bytes + 1024U);
+      const auto at = reinterpret_cast<std::uintptr_t>(block->shared_storage.data());
+      block->shared = reinterpret_cast<std::byte*>((at + 1023) / 1024 * 1024);
+      for (std::uint32_t i = 0; i < warps; ++i) {
+        auto warp = std::make_unique<Warp>();
+        warp->block = block.get();
+        warp->index = static_cast<int>(i);
+        const std::uint32_t here = std::min<std::uint32_t>(warp_size, threads - i * warp_size);
+        warp->initial = here == warp_size ? full_mask : (1U << here) - 1U;
+        block->warps.push_back(std::move(warp));
+        block->order.push_back(i);
+      }
+      unit.cluster.blocks.push_back(block.get());
+      unit.blocks.push_back(std::move(block));
+    }
+  }
+
+  void start(Unit& unit, std::uint64_t index) {
+    const Dim3& grid = launch_.grid;
+    const Dim3& cluster = launch_.cluster;
+    const std::uint64_t across = grid.x / cluster.x;
+    const std::uint64_t down = grid.y / cluster.y;
+    const std::uint64_t cx = index % across;
+    const std::uint64_t cy = index / across % down;
+    const std::uint64_t cz = index / across / down;
+    unit.turn = launch_.cooperative ? cooperative_turn : first_turn;
+    unit.cluster.arrived = 0;
+    for (auto& block : unit.blocks) {
+      const std::uint32_t r = block->rank;
+      block->at.x = static_cast<std::uint32_t>(cx * cluster.x + r % cluster.x);
+      block->at.y = static_cast<std::uint32_t>(cy * cluster.y + r / cluster.x % cluster.y);
+      block->at.z = static_cast<std::uint32_t>(cz * cluster.z + r / cluster.x / cluster.y);
+      block->linear =
+          (static_cast<std::uint64_t>(block->at.z) * grid.y + block->at.y) * grid.x + block->at.x;
+      block->barriers = {};
+      block->alive_threads = static_cast<std::uint32_t>(launch_.threads.count());
+      block->alive_warps = static_cast<std::uint32_t>(block->warps.size());
+      block->turn = 0;
+      if (grid_.seed != 0) {
+        for (std::size_t i = block->order.size() - 1; i > 0; --i) {
+          std::swap(block->order[i],
+                    block->order[mix(grid_.seed + block->linear * 131 + i) % (i + 1)]);
+        }
+      }
+      for (auto& warp : block->warps) start_warp(*warp);
+    }
+  }
+
+  // True where all of its blocks ended.
+  bool run_unit(Unit& unit) {
+    std::int64_t left = unit.turn;
+    for (;;) {
+      bool ran = false;
+      bool alive = false;
+      for (auto& block : unit.blocks) {
+        if (block->alive_warps == 0) continue;
+        for (const std::uint32_t i : block->order) {
+          Warp& warp = *block->warps[i];
+          if (warp.stop == Stop::exited || warp.stop == Stop::blocked) continue;
+          warp.budget = warp_turn;
+          run_warp(warp);
+          ran = true;
+          left -= warp_turn - warp.budget + 1;
+          if (warp.stop == Stop::exited) executed_ += warp.executed;
+        }
+        alive = alive || block->alive_warps != 0;
+      }
+      if (!alive) return true;
+      if (!ran) dead_end(unit);
+      if (left <= 0) return false;
+      if (launch_.failed.load(std::memory_order_relaxed)) return false;
+    }
+  }
+
+  [[noreturn]] void dead_end(Unit& unit) {
+    for (auto& block : unit.blocks) {
+      for (auto& warp : block->warps) {
+        if (warp->stop != Stop::blocked || warp->others.empty()) continue;
+        raise_fault(*warp, nullptr, std::countr_zero(warp->others.front().mask),
+                    error_launch_timeout,
+                    "deadlock: all threads of the block wait, and nobody can wake them: " +
+                        describe_waiting(*block));
+      }
+    }
+    throw KernelFault{};
+  }
+
+  [[noreturn]] void time_out(Unit& unit) {
+    for (auto& block : unit.blocks) {
+      for (auto& warp : block->warps) {
+        if (warp->alive == 0) continue;
+        const std::uint32_t mask = warp->pc != nullptr ? warp->mask : warp->alive;
+        raise_fault(*warp, warp->pc, std::countr_zero(mask), error_launch_timeout,
+                    "the kernel runs longer than SOFTGPU_TIME_LIMIT allows");
+      }
+    }
+    throw KernelFault{};
+  }
+
+  Grid& grid_;
+  Launch& launch_;
+  std::vector<std::unique_ptr<Unit>> units_;
+  std::vector<Unit*> free_;
+  std::uint64_t executed_ = 0;
+};
+
+int core_count() {
+  if (options().threads > 0) return options().threads;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+Fault run_kernel(Launch& launch) {
+  const auto begin = std::chrono::steady_clock::now();
+  Grid grid(launch);
+  grid.units = launch.grid.count() / std::max<std::uint64_t>(launch.cluster.count(), 1);
+  grid.seed = options().seed;
+  if (options().time_limit_seconds > 0) {
+    grid.limited = true;
+    grid.deadline = begin + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+                                std::chrono::duration<double>(options().time_limit_seconds));
+  }
+  launch.failed = false;
+  launch.fault = {};
+  if (launch.parameters.size() < launch.code->parameter_bytes) {
+    launch.parameters.resize(launch.code->parameter_bytes);
+  }
+  const int cores =
+      static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(core_count()), grid.units));
+  if (cores <= 1) {
+    Core(grid).run();
+  } else {
+    Team::instance().run(cores, [&](int) { Core(grid).run(); });
+  }
+  launch.thread_instructions = grid.executed;
+  launch.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  record_launch(launch);
+  return launch.fault;
+}
+
+}  // namespace softgpu

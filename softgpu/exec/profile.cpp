@@ -1,0 +1,88 @@
+#include "softgpu/exec/profile.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "softgpu/device/options.hpp"
+
+namespace softgpu {
+namespace {
+
+struct KernelRecord {
+  std::uint64_t launches = 0;
+  std::uint64_t blocks = 0;
+  std::uint64_t threads = 0;
+  std::uint64_t thread_instructions = 0;
+  double seconds = 0;
+  std::set<std::string> exact;
+  std::set<std::string> approximated;
+  std::set<std::string> unsupported;
+};
+
+std::mutex mutex;
+std::map<std::string, KernelRecord>* records = nullptr;
+
+void write_report() {
+  const std::lock_guard lock(mutex);
+  nlohmann::ordered_json kernels = nlohmann::ordered_json::array();
+  for (const auto& [name, r] : *records) {
+    kernels.push_back({{"kernel", name},
+                       {"launches", r.launches},
+                       {"blocks", r.blocks},
+                       {"threads", r.threads},
+                       {"thread_instructions", r.thread_instructions},
+                       {"seconds", r.seconds},
+                       {"exact", r.exact},
+                       {"approximated", r.approximated},
+                       {"unsupported", r.unsupported}});
+  }
+  const nlohmann::ordered_json all = {{"model", options().model}, {"kernels", kernels}};
+  const std::string text = all.dump(2) + "\n";
+  const std::string temporary = options().report + ".part";
+  std::FILE* file = std::fopen(temporary.c_str(), "w");
+  bool good = file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  if (file != nullptr) good = std::fclose(file) == 0 && good;
+  if (!good || std::rename(temporary.c_str(), options().report.c_str()) != 0) {
+    std::fprintf(stderr, "softgpu: SOFTGPU_REPORT: cannot write %s\n", options().report.c_str());
+    (void)std::remove(temporary.c_str());
+  }
+}
+
+}  // namespace
+
+void record_launch(const Launch& launch) {
+  if (options().report.empty()) return;
+  const std::lock_guard lock(mutex);
+  if (records == nullptr) {
+    records = new std::map<std::string, KernelRecord>;
+    (void)std::atexit(write_report);
+  }
+  KernelRecord& r = (*records)[launch.code->name];
+  ++r.launches;
+  r.blocks += launch.grid.count();
+  r.threads += launch.grid.count() * launch.threads.count();
+  r.thread_instructions += launch.thread_instructions;
+  r.seconds += launch.seconds;
+  if (r.launches > 1) return;
+  std::set<const Code*> seen;
+  std::vector<const Code*> open{launch.code};
+  while (!open.empty()) {
+    const Code* code = open.back();
+    open.pop_back();
+    if (!seen.insert(code).second) continue;
+    for (const Code* callee : code->callees) open.push_back(callee);
+    for (std::uint32_t i = 0; i < code->texts.size(); ++i) {
+      if (code->unsupported.count(i) != 0) r.unsupported.insert(code->texts[i]);
+      else if (code->approximated.count(i) != 0) r.approximated.insert(code->texts[i]);
+      else r.exact.insert(code->texts[i]);
+    }
+  }
+}
+
+}  // namespace softgpu

@@ -1,0 +1,11 @@
+// What SOFTGPU_REPORT writes at exit: each kernel's launches, time, executed instructions, and which
+// of its instructions are exact.
+#pragma once
+
+#include "softgpu/exec/machine.hpp"
+
+namespace softgpu {
+
+void record_launch(const Launch& launch);
+
+}  // namespace softgpu

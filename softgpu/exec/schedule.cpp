@@ -1,0 +1,828 @@
+// Lanes of a warp at different places, calls, barriers, faults.
+//
+// The lanes that are at one place form a group; one group at a time is the current one and runs
+// until it branches. The deepest call and in it the lowest place go first, so that lanes meet again
+// where control flow joins. That alone could wait for ever: a lane that holds a lock may be further
+// on than those that spin for it. So after a number of turns another group is run for as many, which
+// is independent thread scheduling's promise (CUDA Programming Guide, "Independent Thread
+// Scheduling"): every lane makes progress.
+
+#include "softgpu/exec/schedule.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+
+#include "softgpu/exec/block.hpp"
+#include "softgpu/exec/handlers.hpp"
+#include "softgpu/exec/program.hpp"
+
+namespace softgpu {
+namespace {
+
+constexpr std::uint32_t turns = 256;
+
+constexpr int error_illegal_address = 700;
+constexpr int error_hardware_stack = 714;
+constexpr int error_illegal_instruction = 715;
+constexpr int error_misaligned_address = 716;
+constexpr int error_invalid_pc = 718;
+
+std::uint32_t popcount(std::uint32_t x) { return static_cast<std::uint32_t>(std::popcount(x)); }
+
+void park(Warp& w, const Op* pc, std::uint32_t mask, Frame* frame) {
+  Group g;
+  g.pc = pc;
+  g.mask = mask;
+  g.frame = frame;
+  w.others.push_back(g);
+}
+
+bool goes_before(const Group& a, const Group& b) {
+  if (a.frame->depth != b.frame->depth) return a.frame->depth > b.frame->depth;
+  if (a.frame->code != b.frame->code) {
+    // Addresses of different functions say nothing: the lowest lane goes first.
+    return std::countr_zero(a.mask) < std::countr_zero(b.mask);
+  }
+  return a.pc != b.pc ? a.pc < b.pc : std::countr_zero(a.mask) < std::countr_zero(b.mask);
+}
+
+// Ready groups at the current group's place become part of it.
+void merge(Warp& w, const Op* pc) {
+  for (std::size_t i = 0; i < w.others.size();) {
+    const Group& g = w.others[i];
+    if (g.state == Group::State::ready && g.pc == pc && g.frame == w.call) {
+      w.mask |= g.mask;
+      w.others.erase(w.others.begin() + static_cast<std::ptrdiff_t>(i));
+    } else {
+      ++i;
+    }
+  }
+}
+
+const Op* make_current(Warp& w, std::size_t i) {
+  const Group g = w.others[i];
+  w.others.erase(w.others.begin() + static_cast<std::ptrdiff_t>(i));
+  w.mask = g.mask;
+  w.call = g.frame;
+  w.frame = g.frame->memory.get();
+  merge(w, g.pc);
+  w.split = static_cast<std::uint32_t>(w.others.size());
+  return g.pc;
+}
+
+// The ready group that goes first; -1 where there is none.
+std::ptrdiff_t best_ready(const Warp& w) {
+  std::ptrdiff_t best = -1;
+  for (std::size_t i = 0; i < w.others.size(); ++i) {
+    if (w.others[i].state != Group::State::ready) continue;
+    if (best < 0 || goes_before(w.others[i], w.others[static_cast<std::size_t>(best)])) {
+      best = static_cast<std::ptrdiff_t>(i);
+    }
+  }
+  return best;
+}
+
+// The current group has no lanes left.
+const Op* pick(Warp& w) {
+  w.split = static_cast<std::uint32_t>(w.others.size());
+  const std::ptrdiff_t best = best_ready(w);
+  if (best >= 0) return make_current(w, static_cast<std::size_t>(best));
+  w.pc = nullptr;
+  w.mask = 0;
+  w.stop = w.alive == 0 ? Stop::exited : Stop::blocked;
+  return nullptr;
+}
+
+void complete_barrier(Block& block, std::uint32_t id) {
+  Barrier& b = block.barriers[id];
+  b.results[b.phase & 1U][0] = b.votes;
+  b.results[b.phase & 1U][1] = b.arrived;
+  ++b.phase;
+  b.arrived = 0;
+  b.arrived_warps = 0;
+  b.expected = 0;
+  b.votes = 0;
+  for (auto& warp : block.warps) {
+    for (Group& g : warp->others) {
+      if (g.state == Group::State::at_barrier && g.barrier == id) g.state = Group::State::ready;
+    }
+    if (warp->stop == Stop::blocked) warp->stop = Stop::none;
+  }
+}
+
+bool barrier_complete(const Block& block, const Barrier& b) {
+  if (b.arrived == 0) return false;
+  return b.expected != 0 ? b.arrived_warps >= b.expected : b.arrived >= block.alive_threads;
+}
+
+void check_cluster(Cluster& cluster) {
+  if (cluster.arrived == 0) return;
+  std::uint32_t alive = 0;
+  for (const Block* block : cluster.blocks) alive += block->alive_threads;
+  if (cluster.arrived < alive) return;
+  cluster.arrived = 0;
+  ++cluster.phase;
+  for (Block* block : cluster.blocks) {
+    for (auto& warp : block->warps) {
+      for (Group& g : warp->others) {
+        if (g.state == Group::State::at_barrier && g.barrier == cluster_barrier) {
+          g.state = Group::State::ready;
+        }
+      }
+      if (warp->stop == Stop::blocked) warp->stop = Stop::none;
+    }
+  }
+}
+
+// Lanes that wait for each other go on where all of them have come.
+void check_meetings(Warp& w) {
+  for (std::size_t i = 0; i < w.others.size(); ++i) {
+    const Group first = w.others[i];
+    if (first.state != Group::State::at_sync) continue;
+    const std::uint32_t wanted = first.members & w.alive;
+    std::uint32_t here = 0;
+    for (const Group& g : w.others) {
+      if (g.state != Group::State::at_sync) continue;
+      if (first.meets_anywhere ? g.meets_anywhere && g.members == first.members
+                               : g.pc == first.pc && g.frame == first.frame) {
+        here |= g.mask;
+      }
+    }
+    if ((wanted & ~here) != 0) continue;
+    for (Group& g : w.others) {
+      if (g.state != Group::State::at_sync) continue;
+      if (first.meets_anywhere ? g.meets_anywhere && g.members == first.members
+                               : g.pc == first.pc && g.frame == first.frame) {
+        g.state = Group::State::ready;
+        if (g.meets_anywhere) ++g.pc;
+      }
+    }
+    // Those that meet at one instruction execute it together: they are one group at once.
+    if (!first.meets_anywhere) {
+      std::uint32_t mask = 0;
+      std::size_t kept = 0;
+      bool have = false;
+      for (std::size_t k = 0; k < w.others.size();) {
+        Group& g = w.others[k];
+        if (g.state == Group::State::ready && g.pc == first.pc && g.frame == first.frame) {
+          mask |= g.mask;
+          if (have) {
+            w.others.erase(w.others.begin() + static_cast<std::ptrdiff_t>(k));
+            continue;
+          }
+          have = true;
+          kept = k;
+        }
+        ++k;
+      }
+      w.others[kept].mask = mask;
+    }
+    i = static_cast<std::size_t>(-1);  // from the start: the list has changed
+  }
+}
+
+void lanes_left(Warp& w, std::uint32_t gone) {
+  Block& block = *w.block;
+  w.alive &= ~gone;
+  block.alive_threads -= popcount(gone);
+  if (w.alive == 0) --block.alive_warps;
+  for (std::uint32_t id = 0; id < block.barriers.size(); ++id) {
+    if (barrier_complete(block, block.barriers[id])) complete_barrier(block, id);
+  }
+  if (block.cluster != nullptr) check_cluster(*block.cluster);
+  if (w.alive != 0) check_meetings(w);
+}
+
+std::string hexadecimal(std::uint64_t value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+template <class T>
+void fill(std::byte* at, T value) {
+  for (int l = 0; l < warp_size; ++l) std::memcpy(at + static_cast<std::size_t>(l) * sizeof(T), &value, sizeof(T));
+}
+
+void put(std::byte* memory, std::uint32_t slot, std::uint32_t lane_bytes, std::uint64_t value) {
+  if (lane_bytes == 8) {
+    fill<std::uint64_t>(memory + slot, value);
+  } else if (lane_bytes == 16) {
+    fill<std::uint64_t>(memory + slot, value);
+    fill<std::uint64_t>(memory + slot + 256, 0);
+  } else {
+    fill<std::uint32_t>(memory + slot, static_cast<std::uint32_t>(value));
+  }
+}
+
+Dim3 cluster_of(const Launch& launch) { return launch.cluster; }
+
+// False for those that differ from lane to lane.
+bool special_value(const Warp& w, Special which, std::uint64_t& value) {
+  const Block& block = *w.block;
+  const Launch& launch = *block.launch;
+  const Dim3 cluster = cluster_of(launch);
+  switch (which) {
+    case Special::ntid_x: value = launch.threads.x; return true;
+    case Special::ntid_y: value = launch.threads.y; return true;
+    case Special::ntid_z: value = launch.threads.z; return true;
+    case Special::ctaid_x: value = block.at.x; return true;
+    case Special::ctaid_y: value = block.at.y; return true;
+    case Special::ctaid_z: value = block.at.z; return true;
+    case Special::nctaid_x: value = launch.grid.x; return true;
+    case Special::nctaid_y: value = launch.grid.y; return true;
+    case Special::nctaid_z: value = launch.grid.z; return true;
+    case Special::warpid: value = static_cast<std::uint64_t>(w.index); return true;
+    case Special::nwarpid: value = block.warps.size(); return true;
+    case Special::smid:
+      value = block.linear % static_cast<std::uint64_t>(std::max(launch.multiprocessors, 1));
+      return true;
+    case Special::nsmid: value = static_cast<std::uint64_t>(launch.multiprocessors); return true;
+    case Special::gridid: value = launch.id; return true;
+    case Special::dynamic_smem_size: value = launch.dynamic_shared; return true;
+    case Special::total_smem_size:
+    case Special::aggr_smem_size: value = block.shared_bytes; return true;
+    case Special::clusterid_x: value = block.at.x / cluster.x; return true;
+    case Special::clusterid_y: value = block.at.y / cluster.y; return true;
+    case Special::clusterid_z: value = block.at.z / cluster.z; return true;
+    case Special::nclusterid_x: value = launch.grid.x / cluster.x; return true;
+    case Special::nclusterid_y: value = launch.grid.y / cluster.y; return true;
+    case Special::nclusterid_z: value = launch.grid.z / cluster.z; return true;
+    case Special::cluster_ctaid_x: value = block.at.x % cluster.x; return true;
+    case Special::cluster_ctaid_y: value = block.at.y % cluster.y; return true;
+    case Special::cluster_ctaid_z: value = block.at.z % cluster.z; return true;
+    case Special::cluster_nctaid_x: value = cluster.x; return true;
+    case Special::cluster_nctaid_y: value = cluster.y; return true;
+    case Special::cluster_nctaid_z: value = cluster.z; return true;
+    case Special::cluster_ctarank: value = block.rank; return true;
+    case Special::cluster_nctarank: value = cluster.count(); return true;
+    case Special::is_explicit_cluster: value = cluster.count() > 1 ? full_mask : 0; return true;
+    case Special::zero: value = 0; return true;
+    case Special::dynamic_shared_base:
+      value = dynamic_shared_offset(launch.code->shared_bytes);
+      return true;
+    default: return false;
+  }
+}
+
+std::uint64_t lane_value(const Warp& w, Special which, std::uint32_t lane) {
+  const Dim3& threads = w.block->launch->threads;
+  const std::uint64_t thread = static_cast<std::uint64_t>(w.index) * warp_size + lane;
+  switch (which) {
+    case Special::tid_x: return thread % threads.x;
+    case Special::tid_y: return thread / threads.x % threads.y;
+    case Special::tid_z: return thread / threads.x / threads.y;
+    case Special::laneid: return lane;
+    case Special::lanemask_eq: return 1U << lane;
+    case Special::lanemask_lt: return (1U << lane) - 1U;
+    case Special::lanemask_le: return (2U << lane) - 1U;
+    case Special::lanemask_gt: return ~((2U << lane) - 1U);
+    case Special::lanemask_ge: return ~((1U << lane) - 1U);
+    default: return 0;
+  }
+}
+
+bool changes_with_block(Special which) {
+  switch (which) {
+    case Special::ctaid_x:
+    case Special::ctaid_y:
+    case Special::ctaid_z:
+    case Special::smid:
+    case Special::clusterid_x:
+    case Special::clusterid_y:
+    case Special::clusterid_z:
+    case Special::cluster_ctaid_x:
+    case Special::cluster_ctaid_y:
+    case Special::cluster_ctaid_z:
+    case Special::cluster_ctarank: return true;
+    default: return false;
+  }
+}
+
+void put_special(Warp& w, std::byte* memory, const SpecialSlot& s) {
+  std::uint64_t value = 0;
+  if (special_value(w, s.special, value)) {
+    put(memory, s.slot, s.lane_bytes, value);
+    return;
+  }
+  for (std::uint32_t l = 0; l < warp_size; ++l) {
+    value = lane_value(w, s.special, l);
+    if (s.lane_bytes == 8) {
+      std::memcpy(memory + s.slot + l * 8, &value, 8);
+    } else {
+      const auto narrow = static_cast<std::uint32_t>(value);
+      std::memcpy(memory + s.slot + l * 4, &narrow, 4);
+    }
+  }
+}
+
+}  // namespace
+
+// --- frames -------------------------------------------------------------------------------------
+
+Frame* take_frame(Warp& w, const Code& code) {
+  Frame* frame = nullptr;
+  for (std::size_t i = w.free_frames.size(); i-- > 0;) {
+    if (w.free_frames[i]->code == &code) {
+      frame = w.free_frames[i];
+      w.free_frames.erase(w.free_frames.begin() + static_cast<std::ptrdiff_t>(i));
+      refresh_frame(w, *frame);
+      return frame;
+    }
+  }
+  w.frames.push_back(std::make_unique<Frame>());
+  frame = w.frames.back().get();
+  const std::size_t bytes = (code.frame_bytes + 63U) / 64U * 64U;
+  auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, bytes));
+  if (memory == nullptr) throw std::bad_alloc();
+  frame->memory.reset(memory);
+  frame->capacity = bytes;
+  frame->code = &code;
+  std::memset(memory, 0, bytes);
+  std::memcpy(memory, &full_mask, sizeof full_mask);
+  for (const Constant& c : code.constants) {
+    if (c.lane_bytes == 0) {
+      const auto bits = static_cast<std::uint32_t>(c.bits);
+      std::memcpy(memory + c.slot, &bits, sizeof bits);
+    } else {
+      put(memory, c.slot, c.lane_bytes, c.bits);
+    }
+  }
+  for (const ParameterValue& p : code.parameter_values) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, w.parameters + p.offset, p.size);
+    if (p.sign_extend && p.size < 8) {
+      const unsigned shift = 64 - 8 * p.size;
+      value = static_cast<std::uint64_t>(static_cast<std::int64_t>(value << shift) >> shift);
+    }
+    put(memory, p.slot, p.lane_bytes, value);
+  }
+  for (const SpecialSlot& s : code.specials) put_special(w, memory, s);
+  return frame;
+}
+
+void refresh_frame(Warp& w, Frame& frame) {
+  for (const SpecialSlot& s : frame.code->specials) {
+    if (changes_with_block(s.special)) put_special(w, frame.memory.get(), s);
+  }
+}
+
+bool grow_local(Warp& w, std::size_t bytes) {
+  if (bytes <= w.local_stride) return true;
+  const std::size_t limit = std::min(
+      largest_stack, std::max<std::size_t>(w.block->launch->stack_limit, std::size_t{1} << 16));
+  // A kernel's own variables are not limited, only what recursion adds.
+  const std::size_t own = w.block->launch->code->local_bytes;
+  if (bytes > own + limit) return false;
+  std::size_t stride = std::max<std::size_t>(w.local_stride * 2, bytes);
+  stride = std::min((stride + 63) / 64 * 64, (own + limit + 63) / 64 * 64);
+  std::vector<std::byte> storage(stride * warp_size);
+  for (std::size_t l = 0; l < warp_size && w.local_stride > 0; ++l) {
+    std::memcpy(storage.data() + l * stride, w.local + l * w.local_stride, w.local_stride);
+  }
+  w.local_storage = std::move(storage);
+  w.local = w.local_storage.data();
+  w.local_stride = stride;
+  return true;
+}
+
+void start_warp(Warp& w) {
+  const Code& code = *w.block->launch->code;
+  w.others.clear();
+  w.split = 0;
+  w.alive = w.initial;
+  w.mask = w.initial;
+  w.patience = 0;
+  w.kept = 0;
+  w.executed = 0;
+  w.async_groups = 0;
+  w.cluster_phase = 0;
+  w.stop = Stop::none;
+  w.parameters = w.block->launch->parameters.data();
+  w.free_frames.clear();
+  for (auto& frame : w.frames) w.free_frames.push_back(frame.get());
+  Frame* frame = take_frame(w, code);
+  frame->caller = nullptr;
+  frame->return_to = nullptr;
+  frame->local_base = 0;
+  frame->depth = 0;
+  frame->lanes = w.initial;
+  if (!grow_local(w, code.local_bytes)) throw std::bad_alloc();
+  w.call = frame;
+  w.frame = frame->memory.get();
+  w.pc = code.ops.data();
+}
+
+void run_warp(Warp& w) {
+  const std::uint64_t epoch = Memory::instance().epoch();
+  if (w.cache_epoch != epoch) {
+    for (auto& range : w.cache) range = RangeCache{};
+    w.cache_epoch = epoch;
+  }
+  w.stop = Stop::none;
+  const Op* op = w.pc;
+  if (op == nullptr) op = pick(w);  // woken at a barrier
+  while (op != nullptr) op = op->run(w, op);
+}
+
+// --- control flow -------------------------------------------------------------------------------
+
+const Op* reschedule(Warp& w, const Op* next) {
+  if (next == nullptr || w.mask == 0) return pick(w);
+  merge(w, next);
+  w.split = static_cast<std::uint32_t>(w.others.size());
+  if (w.split == 0) {
+    w.patience = 0;
+    w.kept = 0;
+    return next;
+  }
+  if (w.kept > 0) {
+    --w.kept;
+    return next;
+  }
+  std::ptrdiff_t chosen = -1;
+  if (++w.patience >= turns) {
+    // Another group's turn, the one that has waited longest.
+    w.patience = 0;
+    for (std::size_t i = 0; i < w.others.size() && chosen < 0; ++i) {
+      if (w.others[i].state == Group::State::ready) chosen = static_cast<std::ptrdiff_t>(i);
+    }
+    if (chosen >= 0) w.kept = turns;
+  } else {
+    Group current;
+    current.pc = next;
+    current.mask = w.mask;
+    current.frame = w.call;
+    const std::ptrdiff_t best = best_ready(w);
+    if (best >= 0 && goes_before(w.others[static_cast<std::size_t>(best)], current)) chosen = best;
+  }
+  if (chosen < 0) return next;
+  park(w, next, w.mask, w.call);
+  return make_current(w, static_cast<std::size_t>(chosen));
+}
+
+const Op* diverge(Warp& w, std::uint32_t taken, const Op* target, const Op* fall_through) {
+  park(w, target, taken, w.call);
+  w.mask &= ~taken;
+  return reschedule(w, fall_through);
+}
+
+const Op* branch_by_table(Warp& w, const Op* op) {
+  std::uint32_t m = active(w, op);
+  const auto* a = lanes<std::uint32_t>(w, op->a);
+  const auto& table = *static_cast<const Pieces*>(op->extra);
+  const std::uint32_t stay = w.mask & ~m;
+  if (stay != 0) park(w, op + 1, stay, w.call);
+  while (m != 0) {
+    const int l = std::countr_zero(m);
+    const std::uint32_t index = a[l];
+    if (index >= table.count) {
+      raise_fault(w, op, l, error_invalid_pc,
+                  "the index " + std::to_string(index) + " is beyond the table of " +
+                      std::to_string(table.count) + " labels");
+    }
+    std::uint32_t same = 0;
+    for (std::uint32_t rest = m; rest != 0; rest &= rest - 1) {
+      if (a[std::countr_zero(rest)] == index) same |= rest & (0U - rest);
+    }
+    m &= ~same;
+    park(w, op + static_cast<std::int32_t>(table.slots[index]), same, w.call);
+  }
+  w.mask = 0;
+  return pick(w);
+}
+
+const Op* exit_lanes(Warp& w, const Op* op, std::uint32_t gone) {
+  w.mask &= ~gone;
+  if (gone != 0) lanes_left(w, gone);
+  return reschedule(w, w.mask == 0 ? nullptr : op + 1);
+}
+
+const Op* call_function(Warp& w, const Op* op, const Code& callee, std::uint32_t group) {
+  if (callee.ops.empty()) {
+    raise_fault(w, op, std::countr_zero(group), error_illegal_instruction,
+                "the function " + callee.name + " could not be decoded");
+  }
+  Frame* caller = w.call;
+  const std::uint32_t base =
+      caller->local_base + caller->code->local_bytes + (caller->depth == 0 ? 0U : 48U);
+  const std::uint32_t depth = caller->depth + 1;
+  if (depth > 20000 || !grow_local(w, base + callee.local_bytes + 48U)) {
+    raise_fault(w, op, std::countr_zero(group), error_hardware_stack,
+                "stack overflow at a call depth of " + std::to_string(depth) +
+                    " (cudaDeviceSetLimit(cudaLimitStackSize, ...) gives more)");
+  }
+  Frame* frame = take_frame(w, callee);
+  frame->caller = caller;
+  frame->return_to = op;
+  frame->local_base = base;
+  frame->depth = depth;
+  frame->lanes = group;
+  const auto& pieces = *static_cast<const Pieces*>(op->extra);
+  if (pieces.count != callee.parameters.size() || pieces.more_count != callee.returns.size()) {
+    raise_fault(w, op, std::countr_zero(group), error_illegal_instruction,
+                "the call of " + callee.name + " does not match its parameters");
+  }
+  for (std::uint32_t i = 0; i < pieces.count; ++i) {
+    const ParamSlot& p = callee.parameters[i];
+    const std::byte* from = caller->memory.get() + pieces.slots[i];
+    std::byte* to = frame->memory.get() + p.slot;
+    for (std::uint32_t rest = group; rest != 0; rest &= rest - 1) {
+      const auto l = static_cast<std::size_t>(std::countr_zero(rest));
+      std::memcpy(to + l * p.size, from + l * p.size, p.size);
+    }
+  }
+  const std::uint32_t stay = w.mask & ~group;
+  if (stay != 0) park(w, op + 1, stay, caller);
+  w.mask = group;
+  w.call = frame;
+  w.frame = frame->memory.get();
+  w.split = static_cast<std::uint32_t>(w.others.size());
+  return callee.ops.data();
+}
+
+const Op* call_indirect(Warp& w, const Op* op) {
+  const std::uint32_t m = active(w, op);
+  const auto* a = lanes<std::uint64_t>(w, op->a);
+  const int first = std::countr_zero(m);
+  const std::uint64_t address = a[first];
+  std::uint32_t same = 0;
+  for (std::uint32_t rest = m; rest != 0; rest &= rest - 1) {
+    if (a[std::countr_zero(rest)] == address) same |= rest & (0U - rest);
+  }
+  const Code* callee = nullptr;
+  try {
+    callee = w.block->launch->program->function_at(address);
+  } catch (const ProgramError& error) {
+    raise_fault(w, op, first, error_illegal_instruction, error.what());
+  }
+  if (callee == nullptr) {
+    raise_fault(w, op, first, error_invalid_pc,
+                "an indirect call goes to " + hexadecimal(address) + ", where no function is");
+  }
+  // The others come back to this operation for their own target.
+  const std::uint32_t others = m & ~same;
+  const std::uint32_t stay = w.mask & ~m;
+  if (others != 0) park(w, op, others, w.call);
+  if (stay != 0) park(w, op + 1, stay, w.call);
+  w.mask = same;
+  return call_function(w, op, *callee, same);
+}
+
+const Op* return_lanes(Warp& w, const Op* op, std::uint32_t gone) {
+  Frame* frame = w.call;
+  if (frame->caller == nullptr) return exit_lanes(w, op, gone);
+  if (gone == 0) return reschedule(w, op + 1);
+  Frame* caller = frame->caller;
+  const Op* to = frame->return_to;
+  const auto& pieces = *static_cast<const Pieces*>(to->extra);
+  const Code& code = *frame->code;
+  for (std::uint32_t i = 0; i < pieces.more_count; ++i) {
+    const ParamSlot& p = code.returns[i];
+    std::byte* into = caller->memory.get() + pieces.more[i];
+    const std::byte* from = frame->memory.get() + p.slot;
+    for (std::uint32_t rest = gone; rest != 0; rest &= rest - 1) {
+      const auto l = static_cast<std::size_t>(std::countr_zero(rest));
+      std::memcpy(into + l * p.size, from + l * p.size, p.size);
+    }
+  }
+  frame->lanes &= ~gone;
+  if (frame->lanes == 0) w.free_frames.push_back(frame);
+  w.mask &= ~gone;
+  if (w.mask == 0) {
+    w.mask = gone;
+    w.call = caller;
+    w.frame = caller->memory.get();
+    return w.others.empty() ? to + 1 : reschedule(w, to + 1);
+  }
+  park(w, to + 1, gone, caller);
+  return reschedule(w, op + 1);
+}
+
+// --- barriers -----------------------------------------------------------------------------------
+
+const Op* wait_barrier(Warp& w, const Op* op, std::uint32_t group, std::uint32_t id,
+                       std::uint32_t count, bool wait, std::uint32_t votes) {
+  Block& block = *w.block;
+  const int lane = std::countr_zero(group);
+  if (id >= block.barriers.size()) {
+    raise_fault(w, op, lane, error_illegal_instruction,
+                "barrier " + std::to_string(id) + ": a block has 16, numbered from 0");
+  }
+  Barrier& b = block.barriers[id];
+  if (count != 0 && count % warp_size != 0) {
+    raise_fault(w, op, lane, error_illegal_instruction,
+                "a barrier's number of threads has to be a multiple of 32, not " +
+                    std::to_string(count));
+  }
+  if (count != 0 && b.arrived != 0 && b.expected != 0 && b.expected != count) {
+    raise_fault(w, op, lane, error_illegal_instruction,
+                "barrier " + std::to_string(id) + " is used with " + std::to_string(count) +
+                    " threads while others wait there for " + std::to_string(b.expected));
+  }
+  b.arrived += popcount(group);
+  b.arrived_warps += group == w.alive ? static_cast<std::uint32_t>(warp_size) : popcount(group);
+  b.votes += popcount(votes & group);
+  if (count != 0) b.expected = count;
+  if (barrier_complete(block, b)) {
+    complete_barrier(block, id);
+    return w.others.empty() ? op + 1 : reschedule(w, op + 1);
+  }
+  if (!wait) return op + 1;
+  park(w, op + 1, group, w.call);
+  w.others.back().state = Group::State::at_barrier;
+  w.others.back().barrier = static_cast<std::uint8_t>(id);
+  w.mask &= ~group;
+  return reschedule(w, w.mask == 0 ? nullptr : op + 1);
+}
+
+const Op* wait_cluster(Warp& w, const Op* op, std::uint32_t group, bool arrive, bool wait) {
+  Cluster& cluster = *w.block->cluster;
+  if (arrive) {
+    w.cluster_phase = cluster.phase;
+    cluster.arrived += popcount(group);
+    check_cluster(cluster);
+  }
+  if (!wait || cluster.phase != w.cluster_phase) {
+    return w.others.empty() ? op + 1 : reschedule(w, op + 1);
+  }
+  park(w, op + 1, group, w.call);
+  w.others.back().state = Group::State::at_barrier;
+  w.others.back().barrier = cluster_barrier;
+  w.mask &= ~group;
+  return reschedule(w, w.mask == 0 ? nullptr : op + 1);
+}
+
+const Op* synchronise_lanes(Warp& w, const Op* op, std::uint32_t members, bool meets_anywhere) {
+  const std::uint32_t group = active(w, op);
+  const std::uint32_t stay = w.mask & ~group;
+  if (stay != 0) park(w, op + 1, stay, w.call);
+  park(w, op, group, w.call);
+  Group& g = w.others.back();
+  g.state = Group::State::at_sync;
+  g.members = members;
+  g.meets_anywhere = meets_anywhere;
+  w.mask = 0;
+  check_meetings(w);
+  return pick(w);
+}
+
+// --- memory and faults --------------------------------------------------------------------------
+
+void exchange128(std::byte* at, const std::uint64_t* expected, const std::uint64_t* value,
+                 std::uint64_t* old) {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  std::memcpy(old, at, 16);
+  if (expected == nullptr || std::memcmp(old, expected, 16) == 0) std::memcpy(at, value, 16);
+}
+
+std::byte* checked_address(Warp& w, const Op* op, int lane, std::uint64_t address,
+                           std::uint32_t bytes, bool write) {
+  const std::string what = std::string(write ? "write" : "read") + " of " + std::to_string(bytes) +
+                           " bytes at ";
+  if ((address & (bytes - 1)) != 0 && (bytes & (bytes - 1)) == 0) {
+    raise_fault(w, op, lane, error_misaligned_address,
+                "misaligned " + what + hexadecimal(address & ~window_mask));
+  }
+  const std::uint64_t offset = address & ~window_mask;
+  switch (address & window_mask) {
+    case shared_window: {
+      Block* block = w.block;
+      const std::uint64_t rank = (offset >> 24) & 0xffU;
+      const std::uint64_t at = offset & 0xffffffU;
+      if (rank != 0 && block->cluster != nullptr && rank <= block->cluster->blocks.size()) {
+        block = block->cluster->blocks[rank - 1];
+      } else if (rank != 0) {
+        block = nullptr;
+      }
+      if (block != nullptr && (offset >> 32) == 0 && at + bytes <= block->shared_bytes) {
+        return block->shared + at;
+      }
+      raise_fault(w, op, lane, error_illegal_address,
+                  "out-of-bounds " + what + "shared memory offset " + std::to_string(offset) +
+                      " (the block has " + std::to_string(w.block->shared_bytes) + " bytes)");
+    }
+    case local_window:
+      if (offset + bytes <= w.local_stride) {
+        return w.local + static_cast<std::size_t>(lane) * w.local_stride + offset;
+      }
+      raise_fault(w, op, lane, error_illegal_address,
+                  "out-of-bounds " + what + "local memory offset " + std::to_string(offset));
+    case param_window: {
+      auto& parameters = w.block->launch->parameters;
+      if (!write && offset + bytes <= parameters.size()) return parameters.data() + offset;
+      raise_fault(w, op, lane, error_illegal_address,
+                  "out-of-bounds " + what + "parameter offset " + std::to_string(offset));
+    }
+    default: break;
+  }
+  MemoryRange range;
+  if (Memory::instance().find(address, range)) {
+    if (range.freed) {
+      raise_fault(w, op, lane, error_illegal_address,
+                  what + hexadecimal(address) + ", which is memory that was freed");
+    }
+    if (address + bytes <= range.end && address + bytes > address) {
+      RangeCache& cache = w.cache[(reinterpret_cast<std::uintptr_t>(op) >> 4) & 31U];
+      cache.begin = range.begin;
+      cache.end = range.end;
+      return reinterpret_cast<std::byte*>(address);
+    }
+    raise_fault(w, op, lane, error_illegal_address,
+                "out-of-bounds " + what + hexadecimal(address) + ", at the end of an allocation of " +
+                    std::to_string(range.end - range.begin) + " bytes at " +
+                    hexadecimal(range.begin));
+  }
+  std::string near;
+  if (Memory::instance().find_before(address, range) && address - range.end < (1U << 20)) {
+    near = ", " + std::to_string(address - range.end) + " bytes after the end of " +
+           (range.freed ? "freed memory" : "an allocation") + " of " +
+           std::to_string(range.end - range.begin) + " bytes at " + hexadecimal(range.begin);
+  }
+  raise_fault(w, op, lane, error_illegal_address,
+              (address < 4096 ? "null-pointer " : "out-of-bounds ") + what + hexadecimal(address) +
+                  near);
+}
+
+const Code* code_of(const Frame* frame) { return frame->code; }
+
+std::string describe_place(const Code& code, const Op* op) {
+  const auto index = static_cast<std::size_t>(op - code.ops.data());
+  std::string text;
+  if (index < code.origins.size()) {
+    const Origin& origin = code.origins[index];
+    if (origin.source_line > 0) {
+      const auto file = code.files.find(origin.source_file);
+      text += (file == code.files.end() ? "line" : file->second) + ":" +
+              std::to_string(origin.source_line) + ", ";
+    }
+    text += "PTX line " + std::to_string(origin.ptx_line);
+    if (origin.instruction < code.texts.size()) text += ": " + code.texts[origin.instruction];
+  }
+  return text;
+}
+
+std::string describe_thread(const Warp& w, int lane) {
+  const Block& block = *w.block;
+  const auto triple = [](std::uint64_t x, std::uint64_t y, std::uint64_t z) {
+    return "(" + std::to_string(x) + "," + std::to_string(y) + "," + std::to_string(z) + ")";
+  };
+  const auto l = static_cast<std::uint32_t>(lane);
+  return "block " + triple(block.at.x, block.at.y, block.at.z) + " thread " +
+         triple(lane_value(w, Special::tid_x, l), lane_value(w, Special::tid_y, l),
+                lane_value(w, Special::tid_z, l));
+}
+
+void raise_fault(Warp& w, const Op* op, int lane, int code, const std::string& what) {
+  Launch& launch = *w.block->launch;
+  if (!launch.failed.exchange(true)) {
+    std::string message = "kernel " + launch.code->name + ", " + describe_thread(w, lane);
+    if (op != nullptr && w.call != nullptr) {
+      const Code& at = *w.call->code;
+      if (&at != launch.code) message += ", in " + at.name;
+      message += ", at " + describe_place(at, op);
+    }
+    launch.fault.code = code;
+    launch.fault.message = message + ": " + what;
+  }
+  throw KernelFault{};
+}
+
+void raise_fault_text(Warp& w, const Op* op, int lane, int code, const char* what) {
+  raise_fault(w, op, lane, code, what);
+}
+
+std::string describe_waiting(const Block& block) {
+  std::string text;
+  int listed = 0;
+  for (const auto& warp : block.warps) {
+    for (const Group& g : warp->others) {
+      if (++listed > 4) return text + "; ...";
+      if (!text.empty()) text += "; ";
+      text += std::to_string(std::popcount(g.mask)) + " lanes of warp " +
+              std::to_string(warp->index) + " (first: " +
+              describe_thread(*warp, std::countr_zero(g.mask)) + ") wait ";
+      // Lanes at a barrier of the block stand behind it.
+      const Op* at = g.state == Group::State::at_barrier ? g.pc - 1 : g.pc;
+      text += g.state == Group::State::at_sync ? "for lanes of their warp at "
+              : g.barrier == cluster_barrier ? "at the cluster's barrier at "
+                                             : "at barrier " + std::to_string(g.barrier) + " at ";
+      text += describe_place(*g.frame->code, at);
+    }
+  }
+  return text;
+}
+
+std::uint64_t clock_ticks(bool nanoseconds) {
+  if (nanoseconds) {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(
+            std::chrono::system_clock::now().time_since_epoch())
+            .count());
+  }
+  return __builtin_ia32_rdtsc();
+}
+
+}  // namespace softgpu

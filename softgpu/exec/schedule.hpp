@@ -1,0 +1,19 @@
+// Small facts that the scheduler and the launcher share.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "softgpu/exec/machine.hpp"
+
+namespace softgpu {
+
+// Dynamic shared memory follows the static, aligned for any vector type.
+[[nodiscard]] inline std::uint32_t dynamic_shared_offset(std::uint32_t static_bytes) {
+  return (static_bytes + 127U) / 128U * 128U;
+}
+
+// "block (0,0,0) thread (3,0,0)".
+[[nodiscard]] std::string describe_thread(const Warp& warp, int lane);
+
+}  // namespace softgpu

@@ -1,0 +1,272 @@
+#include "softgpu/exec/services.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "softgpu/exec/launch.hpp"
+#include "softgpu/exec/schedule.hpp"
+
+namespace softgpu {
+namespace {
+
+constexpr int error_assert = 710;
+constexpr int error_illegal_address = 700;
+constexpr std::size_t longest_text = 1 << 20;
+
+const Pieces& pieces_of(const Op* op) { return *static_cast<const Pieces*>(op->extra); }
+
+template <class T>
+T argument(Warp& w, const Op* op, std::uint32_t which, int lane) {
+  T value{};
+  if (which < pieces_of(op).count) {
+    std::memcpy(&value,
+                w.frame + pieces_of(op).slots[which] + static_cast<std::size_t>(lane) * sizeof(T),
+                sizeof value);
+  }
+  return value;
+}
+template <class T>
+void result(Warp& w, const Op* op, int lane, T value) {
+  if (pieces_of(op).more_count == 0) return;
+  std::memcpy(w.frame + pieces_of(op).more[0] + static_cast<std::size_t>(lane) * sizeof(T), &value,
+              sizeof value);
+}
+
+// A text in the kernel's memory.
+std::string text_at(Warp& w, const Op* op, int lane, std::uint64_t address) {
+  std::string text;
+  if (address == 0) return "(null)";
+  for (; text.size() < longest_text; ++address) {
+    const auto c = static_cast<char>(*checked_address(w, op, lane, address, 1, false));
+    if (c == '\0') break;
+    text += c;
+  }
+  return text;
+}
+
+// --- printf -------------------------------------------------------------------------------------
+
+std::mutex output_mutex;
+std::string output;
+constexpr std::size_t output_kept = 1 << 20;
+
+template <class T>
+T read_argument(Warp& w, const Op* op, int lane, std::uint64_t& at) {
+  at = (at + sizeof(T) - 1) / sizeof(T) * sizeof(T);
+  T value;
+  std::memcpy(&value, checked_address(w, op, lane, at, sizeof(T), false), sizeof value);
+  at += sizeof(T);
+  return value;
+}
+
+template <class T>
+void append(std::string& to, const std::string& format, T value) {
+  char small[256];
+  const int length = std::snprintf(small, sizeof small, format.c_str(), value);
+  if (length < 0) return;
+  if (static_cast<std::size_t>(length) < sizeof small) {
+    to += small;
+    return;
+  }
+  std::vector<char> large(static_cast<std::size_t>(length) + 1);
+  (void)std::snprintf(large.data(), large.size(), format.c_str(), value);
+  to += large.data();
+}
+
+// The arguments lie in a buffer as in a struct: each at a multiple of its size; char to int and
+// float to double are promoted (CUDA Programming Guide, "Formatted Output").
+std::string format_text(Warp& w, const Op* op, int lane, const std::string& format,
+                        std::uint64_t at) {
+  std::string text;
+  for (std::size_t i = 0; i < format.size(); ++i) {
+    if (format[i] != '%') {
+      text += format[i];
+      continue;
+    }
+    std::string spec = "%";
+    std::size_t k = i + 1;
+    bool wide = false;
+    for (; k < format.size(); ++k) {
+      const char c = format[k];
+      if (std::string_view("-+ #0.'").find(c) != std::string_view::npos || (c >= '0' && c <= '9')) {
+        spec += c;
+      } else if (c == '*') {
+        spec += std::to_string(read_argument<std::int32_t>(w, op, lane, at));
+      } else if (c == 'l' || c == 'z' || c == 'j' || c == 't') {
+        wide = true;
+      } else if (c != 'h' && c != 'L') {
+        break;
+      }
+    }
+    if (spec.size() > 64) spec = "%";
+    if (k >= format.size()) {
+      text += format.substr(i);
+      break;
+    }
+    const char c = format[k];
+    i = k;
+    switch (c) {
+      case '%': text += '%'; break;
+      case 'd':
+      case 'i':
+        if (wide) append(text, spec + "lld", read_argument<long long>(w, op, lane, at));
+        else append(text, spec + "d", read_argument<std::int32_t>(w, op, lane, at));
+        break;
+      case 'u':
+      case 'x':
+      case 'X':
+      case 'o':
+        if (wide) append(text, spec + "ll" + c, read_argument<unsigned long long>(w, op, lane, at));
+        else append(text, spec + c, read_argument<std::uint32_t>(w, op, lane, at));
+        break;
+      case 'c': append(text, spec + c, read_argument<std::int32_t>(w, op, lane, at)); break;
+      case 'e':
+      case 'E':
+      case 'f':
+      case 'F':
+      case 'g':
+      case 'G':
+      case 'a':
+      case 'A': append(text, spec + c, read_argument<double>(w, op, lane, at)); break;
+      case 'p':
+        append(text, spec + c, reinterpret_cast<void*>(read_argument<std::uint64_t>(w, op, lane, at)));
+        break;
+      case 's':
+        append(text, spec + c,
+               text_at(w, op, lane, read_argument<std::uint64_t>(w, op, lane, at)).c_str());
+        break;
+      default: text += spec + c; break;
+    }
+  }
+  return text;
+}
+
+void print(Warp& w, const Op* op, std::uint32_t mask) {
+  for (std::uint32_t rest = mask; rest != 0; rest &= rest - 1) {
+    const int l = std::countr_zero(rest);
+    const std::string format = text_at(w, op, l, argument<std::uint64_t>(w, op, 0, l));
+    const std::string text = format_text(w, op, l, format, argument<std::uint64_t>(w, op, 1, l));
+    {
+      const std::lock_guard lock(output_mutex);
+      output += text;
+      if (output.size() > output_kept) {
+        std::fwrite(output.data(), 1, output.size(), stdout);
+        output.clear();
+      }
+    }
+    std::int32_t arguments = 0;
+    for (std::size_t i = 0; i + 1 < format.size(); ++i) {
+      if (format[i] != '%') continue;
+      if (format[i + 1] == '%') ++i;
+      else ++arguments;
+    }
+    result<std::int32_t>(w, op, l, arguments);
+  }
+}
+
+void fail_assertion(Warp& w, const Op* op, std::uint32_t mask) {
+  std::string first;
+  for (std::uint32_t rest = mask; rest != 0; rest &= rest - 1) {
+    const int l = std::countr_zero(rest);
+    const std::string message = text_at(w, op, l, argument<std::uint64_t>(w, op, 0, l));
+    const std::string file = text_at(w, op, l, argument<std::uint64_t>(w, op, 1, l));
+    const auto line = argument<std::uint32_t>(w, op, 2, l);
+    const std::string function = text_at(w, op, l, argument<std::uint64_t>(w, op, 3, l));
+    const std::string text = file + ":" + std::to_string(line) + ": " + function + ": " +
+                             describe_thread(w, l) + ": assertion `" + message + "` failed";
+    if (first.empty()) first = text;
+    std::fprintf(stderr, "%s\n", text.c_str());
+  }
+  raise_fault(w, op, std::countr_zero(mask), error_assert, first);
+}
+
+// --- heap ---------------------------------------------------------------------------------------
+
+std::mutex heap_mutex;
+std::size_t heap_limit = std::size_t{8} << 20;
+std::size_t heap_used = 0;
+std::map<std::uint64_t, std::size_t> heap_blocks;
+
+void allocate(Warp& w, const Op* op, std::uint32_t mask) {
+  for (std::uint32_t rest = mask; rest != 0; rest &= rest - 1) {
+    const int l = std::countr_zero(rest);
+    const auto bytes = argument<std::uint64_t>(w, op, 0, l);
+    std::uint64_t address = 0;
+    const std::lock_guard lock(heap_mutex);
+    if (bytes != 0 && bytes <= heap_limit - std::min(heap_used, heap_limit)) {
+      void* memory = Memory::instance().allocate(bytes, MemoryKind::device,
+                                                 w.block->launch->device, 16);
+      if (memory != nullptr) {
+        address = reinterpret_cast<std::uint64_t>(memory);
+        heap_blocks[address] = bytes;
+        heap_used += bytes;
+      }
+    }
+    result<std::uint64_t>(w, op, l, address);
+  }
+}
+
+void release(Warp& w, const Op* op, std::uint32_t mask) {
+  for (std::uint32_t rest = mask; rest != 0; rest &= rest - 1) {
+    const int l = std::countr_zero(rest);
+    const auto address = argument<std::uint64_t>(w, op, 0, l);
+    if (address == 0) continue;
+    {
+      const std::lock_guard lock(heap_mutex);
+      const auto found = heap_blocks.find(address);
+      if (found != heap_blocks.end()) {
+        heap_used -= found->second;
+        heap_blocks.erase(found);
+        Memory::instance().release(reinterpret_cast<void*>(address));
+        for (auto& range : w.cache) range = RangeCache{};
+        continue;
+      }
+    }
+    raise_fault(w, op, l, error_illegal_address,
+                "free() of an address that malloc() in a kernel did not give, or gave and that was "
+                "freed");
+  }
+}
+
+struct Entry {
+  std::string_view name;
+  Service service;
+};
+constexpr std::array<Entry, 4> services = {
+    {{"vprintf", print}, {"__assertfail", fail_assertion}, {"malloc", allocate}, {"free", release}}};
+
+}  // namespace
+
+Service find_service(std::string_view name) {
+  for (const auto& entry : services) {
+    if (entry.name == name) return entry.service;
+  }
+  return nullptr;
+}
+
+void set_device_heap(std::size_t bytes) {
+  const std::lock_guard lock(heap_mutex);
+  heap_limit = bytes;
+}
+std::size_t device_heap() {
+  const std::lock_guard lock(heap_mutex);
+  return heap_limit;
+}
+
+void flush_device_output() {
+  std::string text;
+  {
+    const std::lock_guard lock(output_mutex);
+    text.swap(output);
+  }
+  if (text.empty()) return;
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+}  // namespace softgpu

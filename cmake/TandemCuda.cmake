@@ -28,12 +28,13 @@ endif()
 message(STATUS "${tandem_cuda_status}")
 file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/cuda-status.txt" "${tandem_cuda_status}\n")
 
-# tandem_add_cuda_program(target PROGRAM path SOURCES a.cu [b.cu ...] [OPTIONS ...] [INCLUDES ...])
+# tandem_add_cuda_program(target [NOT_IN_ALL] PROGRAM path SOURCES a.cu [b.cu ...] [OPTIONS ...]
+#                         [INCLUDES ...])
 #
-# A target, part of `all`, that makes the program at that path. OPTIONS are nvcc's, for compiling and
+# A target, part of `all` unless told, that makes the program at that path. OPTIONS are nvcc's, for compiling and
 # linking. PTX for compute_80 is what is made if they name no architecture.
 function(tandem_add_cuda_program target)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "PROGRAM" "SOURCES;OPTIONS;INCLUDES")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "NOT_IN_ALL" "PROGRAM" "SOURCES;OPTIONS;INCLUDES")
   set(options -std=c++17 -O2 -cudart shared -ccbin "${CMAKE_CXX_COMPILER}"
               -Xcompiler=-Wall,-Wextra,-Wno-unused-parameter)
   if(NOT "${arg_OPTIONS}" MATCHES "-arch|-gencode")
@@ -65,5 +66,9 @@ function(tandem_add_cuda_program target)
     DEPENDS ${objects}
     COMMENT "Linking CUDA program ${target}"
     VERBATIM)
-  add_custom_target(${target} ALL DEPENDS "${arg_PROGRAM}")
+  set(all ALL)
+  if(arg_NOT_IN_ALL)
+    set(all)
+  endif()
+  add_custom_target(${target} ${all} DEPENDS "${arg_PROGRAM}")
 endfunction()

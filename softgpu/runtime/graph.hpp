@@ -1,0 +1,59 @@
+// Graphs: work with dependencies.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "softgpu/runtime/cuda_api.hpp"
+#include "softgpu/runtime/work.hpp"
+
+namespace softgpu::cuda {
+
+struct Graph;
+struct UserObject;
+
+struct GraphNode {
+  Work work;
+  Graph* graph = nullptr;
+  std::uint64_t id = 0;                 // in the order of making
+  const GraphNode* copied_from = nullptr;
+  std::vector<GraphNode*> dependencies;  // with `edges` beside them
+  std::vector<cudaGraphEdgeData> edges;
+};
+
+struct Graph {
+  Graph();
+  ~Graph();
+
+  std::uint64_t id;
+  std::vector<std::unique_ptr<GraphNode>> nodes;
+  std::map<UserObject*, unsigned> objects;  // references that the graph holds
+  const Graph* copied_from = nullptr;
+
+  GraphNode& add(Work work, const std::vector<GraphNode*>& dependencies,
+                 const cudaGraphEdgeData* edges = nullptr);
+  void remove(GraphNode& node);
+  // An order that keeps dependencies; throws cudaErrorInvalidValue where there is a cycle.
+  [[nodiscard]] std::vector<GraphNode*> ordered() const;
+  // Deep: child graphs too. Nodes remember what they were copied from.
+  [[nodiscard]] std::shared_ptr<Graph> copy() const;
+};
+
+// Handles; throw cudaErrorInvalidValue for what is none.
+[[nodiscard]] std::shared_ptr<Graph> find_graph(cudaGraph_t handle);
+[[nodiscard]] GraphNode& find_node(cudaGraphNode_t handle);
+// Makes the graph known to the program, once: it lives until cudaGraphDestroy.
+[[nodiscard]] cudaGraph_t publish_graph(const std::shared_ptr<Graph>& graph);
+
+// Makes a child graph known: its handle stays valid as long as its node.
+void know_child_graph(const std::shared_ptr<Graph>& graph);
+void forget_graph(cudaGraph_t handle);
+
+// Runs all nodes in order. The caller holds the stream.
+void run_graph(const Graph& graph, Stream& stream);
+
+}  // namespace softgpu::cuda

@@ -1,0 +1,89 @@
+#include "softgpu/runtime/state.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "softgpu/device/model.hpp"
+#include "softgpu/device/options.hpp"
+#include "softgpu/exec/launch.hpp"
+#include "softgpu/runtime/stream.hpp"
+
+namespace softgpu::cuda {
+
+namespace {
+
+// Reset to nullptr when the thread ends; what runs later still (destructors of the program's
+// statics) gets a state of its own, which is not given back.
+thread_local Thread* current_thread = nullptr;
+struct ThreadEnd {
+  bool armed = false;
+  ~ThreadEnd() {
+    delete current_thread;
+    current_thread = nullptr;
+  }
+};
+thread_local ThreadEnd thread_end;
+
+std::vector<std::unique_ptr<Device>>& devices() {
+  static auto* all = [] {
+    auto* made = new std::vector<std::unique_ptr<Device>>;
+    for (int i = 0; i < device_count(); ++i) {
+      made->push_back(std::make_unique<Device>(i));
+      made->back()->legacy = std::make_unique<Stream>(i, Stream::Kind::legacy);
+    }
+    // What kernels printed last appears although nobody synchronised.
+    std::atexit([] { flush_device_output(); });
+    return made;
+  }();
+  return *all;
+}
+
+}  // namespace
+
+Thread::Thread() {
+  static std::atomic<std::uint64_t> next{1};
+  id = next.fetch_add(1, std::memory_order_relaxed);
+}
+Thread::~Thread() = default;
+
+Thread& thread() {
+  if (current_thread == nullptr) {
+    thread_end.armed = true;
+    current_thread = new Thread;
+  }
+  return *current_thread;
+}
+
+Device& device(int index) {
+  auto& all = devices();
+  require(index >= 0 && static_cast<std::size_t>(index) < all.size(), cudaErrorInvalidDevice);
+  return *all[static_cast<std::size_t>(index)];
+}
+
+Device& current_device() { return device(thread().device); }
+
+void complain(const std::string& text) { std::fprintf(stderr, "softgpu: %s\n", text.c_str()); }
+
+cudaError_t leave(cudaError_t result) noexcept {
+  if (result != cudaSuccess) thread().last_error = result;
+  return result;
+}
+
+cudaError_t deliver(Device& of) {
+  flush_device_output();
+  if (const int fault = of.pending.exchange(0); fault != 0) {
+    int none = 0;
+    of.sticky.compare_exchange_strong(none, fault);
+  }
+  return static_cast<cudaError_t>(of.sticky.load());
+}
+
+}  // namespace softgpu::cuda
+
+int softgpu_not_supported(const char* function, std::atomic<bool>* told) noexcept {
+  using namespace softgpu::cuda;
+  if (!told->exchange(true)) {
+    complain(std::string(function) + " is not supported; it returns cudaErrorNotSupported");
+  }
+  return leave(cudaErrorNotSupported);
+}

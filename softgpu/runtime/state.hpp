@@ -1,0 +1,129 @@
+// What the runtime knows: devices, threads, and how a call of the interface enters and leaves.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <set>
+#include <shared_mutex>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "softgpu/runtime/cuda_api.hpp"
+
+namespace softgpu::cuda {
+
+struct Stream;
+struct Pool;
+
+// Leaves a call of the interface with an error code; the message, where there is one, has been or
+// will be printed on stderr.
+class ApiError : public std::runtime_error {
+ public:
+  explicit ApiError(cudaError_t code, const std::string& message = {})
+      : std::runtime_error(message), code_(code) {}
+  [[nodiscard]] cudaError_t code() const noexcept { return code_; }
+
+ private:
+  cudaError_t code_;
+};
+
+// Refuses an argument.
+inline void require(bool holds, cudaError_t otherwise = cudaErrorInvalidValue) {
+  if (!holds) throw ApiError(otherwise);
+}
+
+// The state of one device: CUDA's primary context.
+//
+// Work runs synchronously in the thread that enqueues it, so what is left of stream order is mutual
+// exclusion: the legacy default stream holds `order` alone, streams that synchronise with it share
+// it.
+struct Device {
+  explicit Device(int index_) : index(index_) {}
+
+  const int index;
+  std::shared_mutex order;
+  std::atomic<int> pending{0};  // a kernel's fault that no synchronising call has delivered yet
+  std::atomic<int> sticky{0};   // delivered: every call returns it until the device is reset
+  std::atomic<bool> used{false};
+  std::atomic<unsigned> flags{0};
+  std::mutex mutex;             // what follows
+  std::map<cudaLimit, std::size_t> limits;
+  std::set<int> peers;          // devices whose memory this one may use
+  std::unique_ptr<Stream> legacy;
+  Pool* pool = nullptr;         // for cudaMallocAsync
+  cudaFuncCache cache = cudaFuncCachePreferNone;
+};
+
+struct CallConfiguration {
+  dim3 grid;
+  dim3 block;
+  std::size_t shared = 0;
+  cudaStream_t stream = nullptr;
+};
+
+// The state of one host thread.
+struct Thread {
+  int device = 0;
+  cudaError_t last_error = cudaSuccess;
+  std::vector<CallConfiguration> configurations;
+  std::map<int, std::unique_ptr<Stream>> default_streams;  // by device
+  cudaStreamCaptureMode capture_mode = cudaStreamCaptureModeGlobal;
+  bool in_callback = false;  // a host function of a stream runs: it may not call CUDA
+  std::uint64_t id = 0;
+
+  Thread();
+  ~Thread();
+};
+
+[[nodiscard]] Thread& thread();
+[[nodiscard]] Device& device(int index);  // throws cudaErrorInvalidDevice
+[[nodiscard]] Device& current_device();
+
+// Prints `text` as one line on stderr.
+void complain(const std::string& text);
+
+// Keeps an error for cudaGetLastError, as every call does on its way out.
+cudaError_t leave(cudaError_t result) noexcept;
+
+// Gives a synchronising call what kernels have done wrong so far, and shows their printed text.
+cudaError_t deliver(Device& of);
+
+// Runs the body of a call: no exception crosses the interface.
+template <class Body>
+cudaError_t api(Body&& body) noexcept {
+  try {
+    return leave(body());
+  } catch (const ApiError& error) {
+    if (error.what()[0] != '\0') complain(error.what());
+    return leave(error.code());
+  } catch (const std::bad_alloc&) {
+    return leave(cudaErrorMemoryAllocation);
+  } catch (const std::exception& error) {
+    complain(std::string("internal error: ") + error.what());
+    return leave(cudaErrorUnknown);
+  }
+}
+
+// The body of a call that uses the current device: not from a stream's host function, and not after
+// a fault.
+template <class Body>
+cudaError_t device_api(Body&& body) noexcept {
+  return api([&]() -> cudaError_t {
+    require(!thread().in_callback, cudaErrorNotPermitted);
+    Device& now = current_device();
+    if (const int fault = now.sticky.load(std::memory_order_relaxed); fault != 0) {
+      return static_cast<cudaError_t>(fault);
+    }
+    return body();
+  });
+}
+
+}  // namespace softgpu::cuda
+
+// What a function that is not implemented returns, after one line on stderr at its first call.
+extern "C" int softgpu_not_supported(const char* function, std::atomic<bool>* told) noexcept;

@@ -1,0 +1,86 @@
+// Streams, events and captures.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <vector>
+
+#include "softgpu/runtime/cuda_api.hpp"
+#include "softgpu/runtime/state.hpp"
+#include "softgpu/runtime/work.hpp"
+
+namespace softgpu::cuda {
+
+struct Graph;
+struct GraphNode;
+
+// A capture that one or more streams take part in.
+struct Capture {
+  std::uint64_t id = 0;
+  std::shared_ptr<Graph> graph;
+  bool given = false;  // the caller's graph (cudaStreamBeginCaptureToGraph)
+  cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
+  std::uint64_t thread = 0;
+  Stream* origin = nullptr;
+  bool invalidated = false;
+  std::vector<Stream*> streams;
+};
+
+struct Stream {
+  enum class Kind { created, legacy, per_thread };
+  Stream(int device_, Kind kind_, unsigned flags_ = 0, int priority_ = 0);
+
+  const std::uint64_t id;
+  const int device;
+  const Kind kind;
+  const unsigned flags;
+  int priority;
+  std::mutex order;
+  std::shared_ptr<Capture> capture;
+  std::vector<GraphNode*> last;  // what the next captured node depends on
+  std::map<cudaLaunchAttributeID, cudaLaunchAttributeValue> attributes;
+
+  [[nodiscard]] bool blocking() const { return (flags & cudaStreamNonBlocking) == 0; }
+};
+
+struct Event {
+  int device = 0;
+  unsigned flags = 0;
+  bool recorded = false;
+  std::chrono::steady_clock::time_point at;
+  std::shared_ptr<Capture> capture;  // recorded in a stream that was being captured
+  std::vector<GraphNode*> nodes;
+};
+
+// Handles; throw cudaErrorInvalidResourceHandle for what is none.
+[[nodiscard]] Stream& find_stream(cudaStream_t handle);
+[[nodiscard]] Event& find_event(cudaEvent_t handle);
+// The handle that the _ptsz entry points mean: 0 is the thread's own default stream.
+[[nodiscard]] inline cudaStream_t per_thread(cudaStream_t handle) {
+  return handle == nullptr ? cudaStreamPerThread : handle;
+}
+
+// Captures are changed under this lock.
+[[nodiscard]] std::recursive_mutex& capture_mutex();
+
+// Calls that a capture forbids: throws cudaErrorStreamCaptureUnsupported and invalidates it.
+void check_no_capture();
+// For a call that uses the legacy stream implicitly or by name: no blocking stream may capture.
+void check_legacy_use(Stream& stream);
+
+// Holds off other work of the stream, and of streams that must not overlap with it.
+class StreamGuard {
+ public:
+  explicit StreamGuard(Stream& stream);
+
+ private:
+  std::unique_lock<std::shared_mutex> alone_;
+  std::shared_lock<std::shared_mutex> shared_;
+  std::unique_lock<std::mutex> own_;
+};
+
+}  // namespace softgpu::cuda

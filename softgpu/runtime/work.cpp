@@ -1,0 +1,437 @@
+#include "softgpu/runtime/work.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "softgpu/device/model.hpp"
+#include "softgpu/exec/launch.hpp"
+#include "softgpu/memory/memory.hpp"
+#include "softgpu/runtime/array.hpp"
+#include "softgpu/runtime/graph.hpp"
+#include "softgpu/runtime/module.hpp"
+#include "softgpu/runtime/state.hpp"
+#include "softgpu/runtime/stream.hpp"
+
+namespace softgpu::cuda {
+namespace {
+
+constexpr int max_block_threads = 1024;
+constexpr unsigned max_block[3] = {1024, 1024, 64};
+constexpr unsigned max_grid[3] = {2147483647, 65535, 65535};
+constexpr int portable_cluster_blocks = 8;
+constexpr int largest_cluster_blocks = 16;
+
+std::uint64_t address_of(const void* pointer) { return reinterpret_cast<std::uint64_t>(pointer); }
+
+// Refuses bytes that are not, or not wholly, in one live range. What belongs to the program itself
+// passes where `device_side` is false.
+void check_bytes(const void* pointer, std::size_t bytes, bool device_side) {
+  if (bytes == 0) return;
+  require(pointer != nullptr);
+  MemoryRange range;
+  if (!Memory::instance().find(address_of(pointer), range) || range.freed) {
+    // A freed range may be the program's own memory by now.
+    require(!device_side);
+    return;
+  }
+  require(bytes <= range.end - address_of(pointer));
+}
+
+bool source_on_device(cudaMemcpyKind kind) {
+  return kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice;
+}
+bool destination_on_device(cudaMemcpyKind kind) {
+  return kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice;
+}
+
+// One side of a copy: bytes at rows and slices.
+struct Side {
+  std::byte* data = nullptr;
+  std::size_t row = 0;
+  std::size_t slice = 0;
+};
+
+struct Region {
+  Side from;
+  Side to;
+  std::size_t width = 0;  // bytes
+  std::size_t height = 0;
+  std::size_t depth = 0;
+};
+
+// a * b + c, refused where it does not fit.
+std::size_t multiply_add(std::size_t a, std::size_t b, std::size_t c) {
+  std::size_t result = 0;
+  require(!__builtin_mul_overflow(a, b, &result) && !__builtin_add_overflow(result, c, &result));
+  return result;
+}
+
+Side pointer_side(const cudaPitchedPtr& pointer, const cudaPos& at, const Region& region,
+                  bool device_side) {
+  Side side;
+  side.row = pointer.pitch;
+  if (region.height > 1 || region.depth > 1) {
+    require(region.width <= pointer.pitch, cudaErrorInvalidPitchValue);
+  }
+  if (region.depth > 1) require(region.height <= pointer.ysize || pointer.ysize == 0);
+  side.slice = multiply_add(pointer.pitch, pointer.ysize == 0 ? region.height : pointer.ysize, 0);
+  const std::size_t start =
+      multiply_add(at.z, side.slice, multiply_add(at.y, pointer.pitch, at.x));
+  require(pointer.ptr != nullptr);
+  side.data = static_cast<std::byte*>(pointer.ptr) + start;
+  const std::size_t span = multiply_add(region.depth - 1, side.slice,
+                                        multiply_add(region.height - 1, side.row, region.width));
+  check_bytes(side.data, span, device_side);
+  return side;
+}
+
+Side array_side(const ArrayView& view, const cudaPos& at, const cudaExtent& extent) {
+  require(at.x + extent.width >= at.x && at.x + extent.width <= view.width &&
+          at.y + extent.height >= at.y && at.y + extent.height <= view.height &&
+          at.z + extent.depth >= at.z && at.z + extent.depth <= view.depth);
+  return {view.data + at.z * view.slice_bytes + at.y * view.row_bytes + at.x * view.element_bytes,
+          view.row_bytes, view.slice_bytes};
+}
+
+// Checks a copy; false where it has nothing to copy.
+bool resolve(const cudaMemcpy3DParms& copy, Region& region) {
+  require(copy.kind >= cudaMemcpyHostToHost && copy.kind <= cudaMemcpyDefault,
+          cudaErrorInvalidMemcpyDirection);
+  if (copy.extent.width == 0 || copy.extent.height == 0 || copy.extent.depth == 0) return false;
+  ArrayView from;
+  ArrayView to;
+  if (copy.srcArray != nullptr) {
+    require(copy.srcPtr.ptr == nullptr && view_array(copy.srcArray, from));
+  }
+  if (copy.dstArray != nullptr) {
+    require(copy.dstPtr.ptr == nullptr && view_array(copy.dstArray, to));
+  }
+  std::size_t element = 1;  // extents count bytes where no array takes part
+  if (copy.srcArray != nullptr) element = from.element_bytes;
+  if (copy.dstArray != nullptr) {
+    require(copy.srcArray == nullptr || to.element_bytes == element);
+    element = to.element_bytes;
+  }
+  region.width = multiply_add(copy.extent.width, element, 0);
+  region.height = copy.extent.height;
+  region.depth = copy.extent.depth;
+  region.from = copy.srcArray != nullptr
+                    ? array_side(from, copy.srcPos, copy.extent)
+                    : pointer_side(copy.srcPtr, copy.srcPos, region, source_on_device(copy.kind));
+  region.to =
+      copy.dstArray != nullptr
+          ? array_side(to, copy.dstPos, copy.extent)
+          : pointer_side(copy.dstPtr, copy.dstPos, region, destination_on_device(copy.kind));
+  return true;
+}
+
+void run_copy(const cudaMemcpy3DParms& copy) {
+  Region region;
+  if (!resolve(copy, region)) return;
+  if (region.width == region.from.row && region.width == region.to.row) {
+    // Rows without gaps are one.
+    region.width *= region.height;
+    region.height = 1;
+  }
+  for (std::size_t z = 0; z < region.depth; ++z) {
+    for (std::size_t y = 0; y < region.height; ++y) {
+      std::memmove(region.to.data + z * region.to.slice + y * region.to.row,
+                   region.from.data + z * region.from.slice + y * region.from.row, region.width);
+    }
+  }
+}
+
+void check_memset(const MemsetWork& work) {
+  const cudaMemsetParams& set = work.set;
+  require(set.elementSize == 1 || set.elementSize == 2 || set.elementSize == 4);
+  if (set.width == 0 || set.height == 0 || work.depth == 0) return;
+  const std::size_t width = multiply_add(set.width, set.elementSize, 0);
+  if (set.height > 1) require(width <= set.pitch, cudaErrorInvalidPitchValue);
+  require(address_of(set.dst) % set.elementSize == 0);
+  check_bytes(set.dst,
+              multiply_add(work.depth - 1, work.slice,
+                           multiply_add(set.height - 1, set.pitch, width)),
+              true);
+}
+
+void run_memset(const MemsetWork& work) {
+  check_memset(work);
+  const cudaMemsetParams& set = work.set;
+  if (set.width == 0 || set.height == 0 || work.depth == 0) return;
+  const std::size_t bytes = set.width * set.elementSize;
+  for (std::size_t z = 0; z < work.depth; ++z) {
+    for (std::size_t y = 0; y < set.height; ++y) {
+      std::byte* row = static_cast<std::byte*>(set.dst) + z * work.slice + y * set.pitch;
+      if (set.elementSize == 1) {
+        std::memset(row, static_cast<int>(set.value & 0xffU), bytes);
+      } else if (set.elementSize == 2) {
+        std::fill_n(reinterpret_cast<std::uint16_t*>(row), set.width,
+                    static_cast<std::uint16_t>(set.value));
+      } else {
+        std::fill_n(reinterpret_cast<std::uint32_t*>(row), set.width, set.value);
+      }
+    }
+  }
+}
+
+template <class Value>
+const Value* attribute(const KernelWork& work, cudaLaunchAttributeID id,
+                       Value cudaLaunchAttributeValue::* member) {
+  const auto found = work.attributes.find(id);
+  return found == work.attributes.end() ? nullptr : &(found->second.*member);
+}
+
+bool is_cooperative(const KernelWork& work) {
+  const int* value =
+      attribute(work, cudaLaunchAttributeCooperative, &cudaLaunchAttributeValue::cooperative);
+  return value != nullptr && *value != 0;
+}
+
+// The cluster's shape: asked for at the launch, or fixed with the kernel. All 1 for none.
+Dim3 cluster_of(const KernelWork& work, const Code& code, const Function::Settings& settings) {
+  const auto found = work.attributes.find(cudaLaunchAttributeClusterDimension);
+  if (found != work.attributes.end()) {
+    const auto& shape = found->second.clusterDim;
+    return {shape.x, shape.y, shape.z};
+  }
+  const auto part = [](int fixed, int set) {
+    return static_cast<std::uint32_t>(std::max({fixed, set, 1}));
+  };
+  return {part(code.cluster[0], settings.cluster[0]), part(code.cluster[1], settings.cluster[1]),
+          part(code.cluster[2], settings.cluster[2])};
+}
+
+void check_launch(const KernelWork& work, int device) {
+  Function& function = *work.function;
+  const Code& code = function.module.code(function, device);
+  const Function::Settings& settings = function.settings[static_cast<std::size_t>(device)];
+  const unsigned grid[3] = {work.grid.x, work.grid.y, work.grid.z};
+  const unsigned block[3] = {work.block.x, work.block.y, work.block.z};
+  std::uint64_t threads = 1;
+  for (int i = 0; i < 3; ++i) {
+    require(grid[i] >= 1 && grid[i] <= max_grid[i] && block[i] >= 1 && block[i] <= max_block[i],
+            cudaErrorInvalidConfiguration);
+    threads *= block[i];
+  }
+  require(threads <= max_block_threads, cudaErrorInvalidConfiguration);
+  // Beyond the kernel's launch bounds.
+  require(threads <= static_cast<std::uint64_t>(max_threads_of(code)),
+          cudaErrorLaunchOutOfResources);
+  for (int i = 0; i < 3; ++i) {
+    require(code.required_threads[0] == 0 ||
+                block[i] == static_cast<unsigned>(std::max(code.required_threads[i], 1)),
+            cudaErrorInvalidValue);
+  }
+  require(work.shared <= max_dynamic_shared_of(function, code, device));
+
+  const Dim3 cluster = cluster_of(work, code, settings);
+  require(cluster.x >= 1 && cluster.y >= 1 && cluster.z >= 1, cudaErrorInvalidClusterSize);
+  const std::uint64_t blocks = std::uint64_t{cluster.x} * cluster.y * cluster.z;
+  if (blocks > 1) {
+    require(device_model().clusters, cudaErrorNotSupported);
+    require(blocks <= static_cast<std::uint64_t>(settings.non_portable_cluster
+                                                     ? largest_cluster_blocks
+                                                     : portable_cluster_blocks),
+            cudaErrorInvalidClusterSize);
+    require(grid[0] % cluster.x == 0 && grid[1] % cluster.y == 0 && grid[2] % cluster.z == 0,
+            cudaErrorInvalidClusterSize);
+  }
+  if (is_cooperative(work)) {
+    // All blocks have to be on the device at once.
+    const int each =
+        occupancy(function, code, device, static_cast<int>(threads), work.shared);
+    require(std::uint64_t{grid[0]} * grid[1] * grid[2] <=
+                static_cast<std::uint64_t>(each) *
+                    static_cast<std::uint64_t>(device_model().multiprocessors),
+            cudaErrorCooperativeLaunchTooLarge);
+  }
+}
+
+void run_launch(const KernelWork& work, int device) {
+  static std::atomic<std::uint64_t> next_id{1};
+  Function& function = *work.function;
+  const Code& code = function.module.code(function, device);
+  Launch launch;
+  launch.code = &code;
+  launch.program = &function.module.program(device);
+  launch.grid = {work.grid.x, work.grid.y, work.grid.z};
+  launch.threads = {work.block.x, work.block.y, work.block.z};
+  launch.cluster =
+      cluster_of(work, code, function.settings[static_cast<std::size_t>(device)]);
+  launch.dynamic_shared = static_cast<std::uint32_t>(work.shared);
+  launch.parameters = work.parameters;
+  launch.cooperative = is_cooperative(work);
+  launch.device = device;
+  launch.id = next_id.fetch_add(1, std::memory_order_relaxed);
+  const Fault fault = run_kernel(launch);
+  if (fault.code != 0) {
+    complain(fault.message);
+    int none = 0;
+    cuda::device(device).pending.compare_exchange_strong(none, fault.code);
+  }
+}
+
+class InCallback {
+ public:
+  InCallback() : before_(thread().in_callback) { thread().in_callback = true; }
+  ~InCallback() { thread().in_callback = before_; }
+
+ private:
+  bool before_;
+};
+
+void run_host(const HostWork& work, const Stream& stream) {
+  const InCallback guard;
+  if (work.callback != nullptr) {
+    work.callback(work.stream, static_cast<cudaError_t>(device(stream.device).pending.load()),
+                  work.data);
+  } else {
+    work.function(work.data);
+  }
+}
+
+template <class... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+
+}  // namespace
+
+GraphMemory::~GraphMemory() {
+  if (address != nullptr) Memory::instance().release(address);
+}
+
+int max_threads_of(const Code& code) {
+  int most = max_block_threads;
+  const int* bounds = code.required_threads[0] != 0 ? code.required_threads : code.max_threads;
+  if (bounds[0] != 0) {
+    std::int64_t product = 1;
+    for (int i = 0; i < 3; ++i) product *= std::max(bounds[i], 1);
+    most = static_cast<int>(std::min<std::int64_t>(most, product));
+  }
+  return most;
+}
+
+int registers_of(const Code& code) {
+  // A real compiler reuses registers and keeps to what the launch bounds leave per thread; 255 is
+  // what an instruction can name.
+  const int most = device_model().registers_per_block / max_threads_of(code) / 8 * 8;
+  return std::clamp(code.registers, 16, std::min(most, 255));
+}
+
+std::size_t max_dynamic_shared_of(const Function& function, const Code& code, int device) {
+  const int set = function.settings[static_cast<std::size_t>(device)].max_dynamic_shared;
+  if (set >= 0) return static_cast<std::size_t>(set);
+  const std::size_t plain = device_model().shared_per_block;
+  return plain > code.shared_bytes ? plain - code.shared_bytes : 0;
+}
+
+int occupancy(const Function& function, const Code& code, int device, int threads,
+              std::size_t dynamic_shared) {
+  const DeviceModel& model = device_model();
+  if (threads <= 0 || threads > max_threads_of(code) ||
+      dynamic_shared > max_dynamic_shared_of(function, code, device)) {
+    return 0;
+  }
+  // Allocation units: registers per warp in 256, shared memory in 128 bytes (CUDA Occupancy
+  // Calculator's table for compute capability 8.0 to 9.0).
+  const int warps = (threads + warp_size - 1) / warp_size;
+  int blocks = std::min(model.max_blocks_per_multiprocessor,
+                        model.max_threads_per_multiprocessor / (warps * warp_size));
+  const int registers_per_warp = (registers_of(code) * warp_size + 255) / 256 * 256;
+  // Each of the four schedulers has its own quarter of the registers.
+  const int warps_by_registers = model.registers_per_multiprocessor / 4 / registers_per_warp * 4;
+  blocks = std::min(blocks, warps_by_registers / warps);
+  const std::size_t shared =
+      (code.shared_bytes + dynamic_shared + model.shared_reserved + 127) / 128 * 128;
+  blocks = std::min(blocks, static_cast<int>(model.shared_per_multiprocessor / shared));
+  return std::max(blocks, 0);
+}
+
+KernelWork make_kernel_work(Function& function, dim3 grid, dim3 block, std::size_t shared,
+                            void** arguments, void** extra) {
+  const Code& code = function.module.code(function, thread().device);
+  KernelWork work;
+  work.function = &function;
+  work.grid = grid;
+  work.block = block;
+  work.shared = shared;
+  work.parameters.resize(code.parameter_bytes);
+  if (extra != nullptr && arguments == nullptr) {
+    // Pairs of a tag and a pointer: 1 the buffer, 2 its size, 0 the end.
+    const void* buffer = nullptr;
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; extra[i] != nullptr; i += 2) {
+      if (address_of(extra[i]) == 1) buffer = extra[i + 1];
+      if (address_of(extra[i]) == 2 && extra[i + 1] != nullptr) {
+        bytes = *static_cast<std::size_t*>(extra[i + 1]);
+      }
+    }
+    require(bytes >= work.parameters.size() && (buffer != nullptr || work.parameters.empty()));
+    if (!work.parameters.empty()) {
+      std::memcpy(work.parameters.data(), buffer, work.parameters.size());
+    }
+    return work;
+  }
+  require(arguments != nullptr || code.parameters.empty());
+  for (std::size_t i = 0; i < code.parameters.size(); ++i) {
+    const ParamSlot& parameter = code.parameters[i];
+    require(arguments[i] != nullptr);
+    if (parameter.offset + std::size_t{parameter.size} <= work.parameters.size()) {
+      std::memcpy(work.parameters.data() + parameter.offset, arguments[i], parameter.size);
+    }
+  }
+  return work;
+}
+
+CopyWork make_copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
+  return make_copy_2d(to, bytes, from, bytes, bytes, 1, kind);
+}
+
+CopyWork make_copy_2d(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
+                      std::size_t width, std::size_t height, cudaMemcpyKind kind) {
+  CopyWork work;
+  work.copy.srcPtr = {const_cast<void*>(from), from_pitch, width, height};
+  work.copy.dstPtr = {to, to_pitch, width, height};
+  work.copy.extent = {width, height, 1};
+  work.copy.kind = kind;
+  return work;
+}
+
+void check_work(const Work& work, int device) {
+  if (const auto* kernel = std::get_if<KernelWork>(&work)) {
+    check_launch(*kernel, device);
+  } else if (const auto* copy = std::get_if<CopyWork>(&work)) {
+    Region region;
+    static_cast<void>(resolve(copy->copy, region));
+  } else if (const auto* set = std::get_if<MemsetWork>(&work)) {
+    check_memset(*set);
+  } else if (const auto* host = std::get_if<HostWork>(&work)) {
+    require(host->function != nullptr || host->callback != nullptr);
+  }
+}
+
+void execute(const Work& work, Stream& stream) {
+  std::visit(
+      Overloaded{
+          [&](const KernelWork& kernel) { run_launch(kernel, stream.device); },
+          [&](const CopyWork& copy) { run_copy(copy.copy); },
+          [&](const MemsetWork& set) { run_memset(set); },
+          [&](const HostWork& host) { run_host(host, stream); },
+          [&](const ChildWork& child) { run_graph(*child.graph, stream); },
+          [&](const EventRecordWork& record) {
+            Event& event = find_event(record.event);
+            event.at = std::chrono::steady_clock::now();
+            event.recorded = true;
+          },
+          // What was enqueued before has run.
+          [](const EventWaitWork&) {},
+          [](const AllocWork&) {},
+          [](const FreeWork&) {},
+          [](const EmptyWork&) {},
+      },
+      work);
+}
+
+}  // namespace softgpu::cuda

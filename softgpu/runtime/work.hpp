@@ -1,0 +1,102 @@
+// What a stream or a graph can be asked to do, as data: a call of the interface makes a Work, and
+// the stream runs it, or writes it down while a capture is on.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <variant>
+#include <vector>
+
+#include "softgpu/exec/machine.hpp"
+#include "softgpu/runtime/cuda_api.hpp"
+
+namespace softgpu::cuda {
+
+struct Event;
+struct Function;
+struct Graph;
+struct Stream;
+
+struct KernelWork {
+  Function* function = nullptr;
+  dim3 grid;
+  dim3 block;
+  std::size_t shared = 0;             // dynamic, in bytes
+  std::vector<std::byte> parameters;  // the parameter block
+  std::map<cudaLaunchAttributeID, cudaLaunchAttributeValue> attributes;
+};
+// Also copies of one and two dimensions: extents of 1.
+struct CopyWork {
+  cudaMemcpy3DParms copy{};
+};
+// `depth` slices, `slice` bytes apart, of what cudaMemsetParams describes.
+struct MemsetWork {
+  cudaMemsetParams set{};
+  std::size_t depth = 1;
+  std::size_t slice = 0;
+};
+struct HostWork {
+  cudaHostFn_t function = nullptr;
+  cudaStreamCallback_t callback = nullptr;  // the older kind, with the stream and its status
+  cudaStream_t stream = nullptr;
+  void* data = nullptr;
+};
+struct ChildWork {
+  std::shared_ptr<Graph> graph;
+};
+struct EventRecordWork {
+  cudaEvent_t event = nullptr;
+};
+struct EventWaitWork {
+  cudaEvent_t event = nullptr;
+};
+// Memory that a graph allocates when it runs. The address is known, and the memory there, from the
+// making of the node until nobody holds the graph any more.
+struct GraphMemory {
+  void* address = nullptr;
+  std::size_t bytes = 0;
+  ~GraphMemory();
+};
+struct AllocWork {
+  cudaMemAllocNodeParams parameters{};
+  std::shared_ptr<GraphMemory> memory;
+};
+struct FreeWork {
+  void* address = nullptr;
+};
+struct EmptyWork {};
+
+using Work = std::variant<KernelWork, CopyWork, MemsetWork, HostWork, ChildWork, EmptyWork,
+                          EventWaitWork, EventRecordWork, AllocWork, FreeWork>;
+
+// Checks what CUDA checks when a node is made or work is enqueued; throws ApiError.
+void check_work(const Work& work, int device);
+
+// Runs it now, in this thread. Faults of kernels become the device's pending error.
+void execute(const Work& work, Stream& stream);
+
+// Runs it in the stream, in order with what other threads enqueue, or adds it to the graph that the
+// stream captures into.
+void submit(Work work, cudaStream_t stream);
+
+// A launch, with arguments by address as cudaLaunchKernel gets them. Checks the configuration.
+KernelWork make_kernel_work(Function& function, dim3 grid, dim3 block, std::size_t shared,
+                            void** arguments, void** extra = nullptr);
+
+// A plain copy of bytes, which must not run over the end of a registered range.
+CopyWork make_copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind);
+CopyWork make_copy_2d(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
+                      std::size_t width, std::size_t height, cudaMemcpyKind kind);
+
+// How many blocks fit on one multiprocessor at a time.
+[[nodiscard]] int occupancy(const Function& function, const Code& code, int device, int threads,
+                            std::size_t dynamic_shared);
+// Register count per thread that the device would be said to need; PTX names more than a real
+// compiler would keep.
+[[nodiscard]] int registers_of(const Code& code);
+[[nodiscard]] int max_threads_of(const Code& code);
+[[nodiscard]] std::size_t max_dynamic_shared_of(const Function& function, const Code& code,
+                                                int device);
+
+}  // namespace softgpu::cuda

@@ -1,4 +1,5 @@
-// Devices: what they are, which one is current, limits, peers, resetting; versions and the profiler.
+// Devices: what they are, which one is current, limits, peers, resetting; versions and the
+// profiler.
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
@@ -118,7 +119,9 @@ bool other_attribute(cudaDeviceAttr attribute, int& value) {
     case cudaDevAttrGpuOverlap: value = 1; return true;
     case cudaDevAttrKernelExecTimeout: value = 0; return true;
     case cudaDevAttrComputeMode: value = cudaComputeModeDefault; return true;
-    case cudaDevAttrSingleToDoublePrecisionPerfRatio: value = model.minor == 9 ? 64 : 2; return true;
+    case cudaDevAttrSingleToDoublePrecisionPerfRatio:
+      value = model.minor == 9 ? 64 : 2;
+      return true;
     case cudaDevAttrCanFlushRemoteWrites:
     case cudaDevAttrTimelineSemaphoreInteropSupported:
     case cudaDevAttrMpsEnabled:

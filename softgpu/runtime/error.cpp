@@ -13,7 +13,8 @@ struct ErrorText {
   const char* text;
 };
 
-#define SOFTGPU_ERROR(name, text) ErrorText{name, #name, text}
+#define SOFTGPU_ERROR(name, text) \
+  ErrorText { name, #name, text }
 constexpr std::array texts{
     SOFTGPU_ERROR(cudaSuccess, "no error"),
     SOFTGPU_ERROR(cudaErrorInvalidValue, "invalid argument"),

@@ -19,7 +19,7 @@ struct UserObject;
 struct GraphNode {
   Work work;
   Graph* graph = nullptr;
-  std::uint64_t id = 0;                 // in the order of making
+  std::uint64_t id = 0;  // in the order of making
   const GraphNode* copied_from = nullptr;
   std::vector<GraphNode*> dependencies;  // with `edges` beside them
   std::vector<cudaGraphEdgeData> edges;

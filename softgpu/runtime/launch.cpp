@@ -92,8 +92,8 @@ cudaError_t set_attribute(Function& function, cudaFuncAttribute attribute, int v
   const DeviceModel& model = device_model();
   switch (attribute) {
     case cudaFuncAttributeMaxDynamicSharedMemorySize:
-      require(value >= 0 && static_cast<std::size_t>(value) + code.shared_bytes <=
-                                model.shared_per_block_optin);
+      require(value >= 0 &&
+              static_cast<std::size_t>(value) + code.shared_bytes <= model.shared_per_block_optin);
       settings.max_dynamic_shared = value;
       return cudaSuccess;
     case cudaFuncAttributePreferredSharedMemoryCarveout:
@@ -133,8 +133,7 @@ int active_clusters(Function& function, const cudaLaunchConfig_t& config) {
     }
   }
   require(blocks >= 1 && (blocks == 1 || device_model().clusters), cudaErrorInvalidClusterSize);
-  const int threads =
-      static_cast<int>(config.blockDim.x * config.blockDim.y * config.blockDim.z);
+  const int threads = static_cast<int>(config.blockDim.x * config.blockDim.y * config.blockDim.z);
   const int each = occupancy(function, code, device, threads, config.dynamicSmemBytes);
   // A cluster stays within a group of multiprocessors (16 on an H100).
   constexpr int group = 16;
@@ -162,8 +161,7 @@ cudaError_t __cudaLaunchKernel_ptsz(cudaKernel_t kernel, dim3 grid, dim3 block, 
   return launch_plain(kernel, grid, block, arguments, shared, per_thread(stream));
 }
 cudaError_t cudaLaunchCooperativeKernel(const void* function, dim3 grid, dim3 block,
-                                        void** arguments, std::size_t shared,
-                                        cudaStream_t stream) {
+                                        void** arguments, std::size_t shared, cudaStream_t stream) {
   return launch_cooperative(function, grid, block, arguments, shared, stream);
 }
 cudaError_t cudaLaunchCooperativeKernel_ptsz(const void* function, dim3 grid, dim3 block,
@@ -214,9 +212,8 @@ cudaError_t cudaFuncSetAttribute(const void* host, cudaFuncAttribute attribute, 
 
 cudaError_t cudaKernelSetAttributeForDevice(cudaKernel_t kernel, cudaFuncAttribute attribute,
                                             int value, int index) {
-  return device_api([&] {
-    return set_attribute(find_function(kernel), attribute, value, device(index).index);
-  });
+  return device_api(
+      [&] { return set_attribute(find_function(kernel), attribute, value, device(index).index); });
 }
 
 cudaError_t cudaFuncSetCacheConfig(const void* host, cudaFuncCache config) {
@@ -272,8 +269,7 @@ cudaError_t cudaGetKernel(cudaKernel_t* out, const void* host) {
 }
 
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int* blocks, const void* host,
-                                                                   int threads,
-                                                                   std::size_t shared,
+                                                                   int threads, std::size_t shared,
                                                                    unsigned flags) {
   return device_api([&] {
     require(blocks != nullptr && threads > 0 &&
@@ -297,8 +293,8 @@ cudaError_t cudaOccupancyAvailableDynamicSMemPerBlock(std::size_t* bytes, const 
     Function& function = find_function(host);
     const int device = thread().device;
     const Code& code = function.module.code(function, device);
-    const std::size_t share = device_model().shared_per_multiprocessor /
-                              static_cast<std::size_t>(blocks) / 128 * 128;
+    const std::size_t share =
+        device_model().shared_per_multiprocessor / static_cast<std::size_t>(blocks) / 128 * 128;
     const std::size_t taken = code.shared_bytes + device_model().shared_reserved;
     *bytes = std::min(share > taken ? share - taken : 0,
                       device_model().shared_per_block_optin - code.shared_bytes);
@@ -317,8 +313,8 @@ cudaError_t cudaOccupancyMaxPotentialClusterSize(int* size, const void* host,
     const int threads =
         static_cast<int>(config->blockDim.x * config->blockDim.y * config->blockDim.z);
     *size = occupancy(function, code, device, threads, config->dynamicSmemBytes) == 0 ? 0
-            : settings_of(function, device).non_portable_cluster                     ? 16
-                                                                                     : 8;
+            : settings_of(function, device).non_portable_cluster                      ? 16
+                                                                                      : 8;
     return cudaSuccess;
   });
 }

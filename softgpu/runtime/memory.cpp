@@ -107,8 +107,8 @@ SymbolPlace find_symbol(const void* host) {
 
 }  // namespace
 
-CopyWork copy_to_symbol(const void* symbol, const void* from, std::size_t bytes,
-                        std::size_t offset, cudaMemcpyKind kind) {
+CopyWork copy_to_symbol(const void* symbol, const void* from, std::size_t bytes, std::size_t offset,
+                        cudaMemcpyKind kind) {
   require(kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice ||
               kind == cudaMemcpyDefault,
           cudaErrorInvalidMemcpyDirection);
@@ -162,9 +162,9 @@ namespace {
 struct Pools {
   std::mutex mutex;
   std::unordered_set<Pool*> live;
-  std::unordered_map<void*, Pool*> owner;         // of what a pool gave
+  std::unordered_map<void*, Pool*> owner;  // of what a pool gave
   std::unordered_map<void*, std::size_t> sizes;
-  std::map<int, Pool*> defaults;                  // by device
+  std::map<int, Pool*> defaults;  // by device
   Pool* host = nullptr;
 };
 Pools& pools() {
@@ -213,7 +213,8 @@ Pool& find_pool(cudaMemPool_t handle) {
 
 Pool& pool_at(const cudaMemLocation& location) {
   if (location.type == cudaMemLocationTypeDevice) return default_pool(location.id);
-  require(location.type == cudaMemLocationTypeHost || location.type == cudaMemLocationTypeHostNuma ||
+  require(location.type == cudaMemLocationTypeHost ||
+          location.type == cudaMemLocationTypeHostNuma ||
           location.type == cudaMemLocationTypeHostNumaCurrent);
   return host_pool();
 }
@@ -227,8 +228,8 @@ void* allocate_from(Pool& pool, std::size_t bytes) {
     const std::scoped_lock lock(pools().mutex);
     require(pool.max_bytes == 0 || pool.used + bytes <= pool.max_bytes, cudaErrorMemoryAllocation);
   }
-  void* address =
-      memory().allocate(bytes, pool.host ? MemoryKind::pinned : MemoryKind::device, pool.device, 512);
+  void* address = memory().allocate(bytes, pool.host ? MemoryKind::pinned : MemoryKind::device,
+                                    pool.device, 512);
   require(address != nullptr, cudaErrorMemoryAllocation);
   const std::scoped_lock lock(pools().mutex);
   pools().owner[address] = &pool;
@@ -336,9 +337,8 @@ cudaError_t cudaMallocManaged(void** out, std::size_t bytes, unsigned flags) {
 
 cudaError_t cudaHostAlloc(void** out, std::size_t bytes, unsigned flags) {
   return device_api([&] {
-    require(out != nullptr &&
-            (flags & ~(cudaHostAllocPortable | cudaHostAllocMapped | cudaHostAllocWriteCombined)) ==
-                0);
+    require(out != nullptr && (flags & ~(cudaHostAllocPortable | cudaHostAllocMapped |
+                                         cudaHostAllocWriteCombined)) == 0);
     check_no_capture();
     *out = allocate(bytes, MemoryKind::pinned, flags);
     return cudaSuccess;
@@ -376,9 +376,9 @@ cudaError_t cudaHostUnregister(void* address) {
     require(address != nullptr);
     check_no_capture();
     MemoryRange range;
-    require(live(address, range) && range.kind == MemoryKind::registered &&
-                memory().remove(address),
-            cudaErrorHostMemoryNotRegistered);
+    require(
+        live(address, range) && range.kind == MemoryKind::registered && memory().remove(address),
+        cudaErrorHostMemoryNotRegistered);
     return cudaSuccess;
   });
 }
@@ -404,8 +404,7 @@ cudaError_t cudaHostGetFlags(unsigned* flags, void* address) {
   });
 }
 
-cudaError_t cudaMallocPitch(void** out, std::size_t* pitch, std::size_t width,
-                            std::size_t height) {
+cudaError_t cudaMallocPitch(void** out, std::size_t* pitch, std::size_t width, std::size_t height) {
   return device_api([&] {
     require(out != nullptr && pitch != nullptr);
     check_no_capture();
@@ -456,8 +455,8 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
                             cudaStream_t stream) {
   return device_api([&] { return copy_async(make_copy(to, from, bytes, kind), stream); });
 }
-cudaError_t cudaMemcpyAsync_ptsz(void* to, const void* from, std::size_t bytes,
-                                 cudaMemcpyKind kind, cudaStream_t stream) {
+cudaError_t cudaMemcpyAsync_ptsz(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                                 cudaStream_t stream) {
   return cudaMemcpyAsync(to, from, bytes, kind, per_thread(stream));
 }
 
@@ -485,8 +484,7 @@ cudaError_t cudaMemcpy2DAsync(void* to, std::size_t to_pitch, const void* from,
 cudaError_t cudaMemcpy2DAsync_ptsz(void* to, std::size_t to_pitch, const void* from,
                                    std::size_t from_pitch, std::size_t width, std::size_t height,
                                    cudaMemcpyKind kind, cudaStream_t stream) {
-  return cudaMemcpy2DAsync(to, to_pitch, from, from_pitch, width, height, kind,
-                           per_thread(stream));
+  return cudaMemcpy2DAsync(to, to_pitch, from, from_pitch, width, height, kind, per_thread(stream));
 }
 
 cudaError_t cudaMemcpy3D(const cudaMemcpy3DParms* copy) {
@@ -550,10 +548,10 @@ cudaError_t cudaMemcpy3DPeerAsync_ptsz(const cudaMemcpy3DPeerParms* copy, cudaSt
   return cudaMemcpy3DPeerAsync(copy, per_thread(stream));
 }
 
-cudaError_t cudaMemcpyBatchAsync(void* const* to, const void* const* from,
-                                 const std::size_t* bytes, std::size_t count,
-                                 cudaMemcpyAttributes* attributes, std::size_t* indices,
-                                 std::size_t attribute_count, cudaStream_t stream) {
+cudaError_t cudaMemcpyBatchAsync(void* const* to, const void* const* from, const std::size_t* bytes,
+                                 std::size_t count, cudaMemcpyAttributes* attributes,
+                                 std::size_t* indices, std::size_t attribute_count,
+                                 cudaStream_t stream) {
   return device_api([&] {
     require(count != 0 && to != nullptr && from != nullptr && bytes != nullptr);
     require(attribute_count != 0 && attribute_count <= count && attributes != nullptr &&
@@ -623,14 +621,12 @@ cudaError_t cudaMemsetAsync(void* address, int value, std::size_t bytes, cudaStr
     return cudaSuccess;
   });
 }
-cudaError_t cudaMemsetAsync_ptsz(void* address, int value, std::size_t bytes,
-                                 cudaStream_t stream) {
+cudaError_t cudaMemsetAsync_ptsz(void* address, int value, std::size_t bytes, cudaStream_t stream) {
   return cudaMemsetAsync(address, value, bytes, per_thread(stream));
 }
 cudaError_t cudaMemset2D(void* address, std::size_t pitch, int value, std::size_t width,
                          std::size_t height) {
-  return device_api(
-      [&] { return fill_now(fill(address, pitch, value, width, height), nullptr); });
+  return device_api([&] { return fill_now(fill(address, pitch, value, width, height), nullptr); });
 }
 cudaError_t cudaMemset2D_ptds(void* address, std::size_t pitch, int value, std::size_t width,
                               std::size_t height) {
@@ -749,8 +745,7 @@ cudaError_t cudaMemPrefetchAsync(const void* address, std::size_t bytes, cudaMem
                                  unsigned flags, cudaStream_t stream) {
   return device_api([&] {
     MemoryRange range;
-    require(flags == 0 && bytes != 0 && live(address, range) &&
-            range.kind == MemoryKind::managed &&
+    require(flags == 0 && bytes != 0 && live(address, range) && range.kind == MemoryKind::managed &&
             bytes <= range.end - reinterpret_cast<std::uint64_t>(address));
     if (location.type == cudaMemLocationTypeDevice) {
       static_cast<void>(device(location.id));
@@ -770,9 +765,8 @@ cudaError_t cudaMemPrefetchAsync_ptsz(const void* address, std::size_t bytes,
   return cudaMemPrefetchAsync(address, bytes, location, flags, per_thread(stream));
 }
 
-cudaError_t cudaMemRangeGetAttribute(void* data, std::size_t bytes,
-                                     cudaMemRangeAttribute attribute, const void* address,
-                                     std::size_t count) {
+cudaError_t cudaMemRangeGetAttribute(void* data, std::size_t bytes, cudaMemRangeAttribute attribute,
+                                     const void* address, std::size_t count) {
   return device_api([&] {
     MemoryRange range;
     require(data != nullptr && bytes != 0 && count != 0 && live(address, range) &&
@@ -782,8 +776,9 @@ cudaError_t cudaMemRangeGetAttribute(void* data, std::size_t bytes,
 }
 
 cudaError_t cudaMemRangeGetAttributes(void** data, std::size_t* bytes,
-                                      cudaMemRangeAttribute* attributes, std::size_t attribute_count,
-                                      const void* address, std::size_t count) {
+                                      cudaMemRangeAttribute* attributes,
+                                      std::size_t attribute_count, const void* address,
+                                      std::size_t count) {
   return device_api([&] {
     require(data != nullptr && bytes != nullptr && attributes != nullptr && attribute_count != 0);
     for (std::size_t i = 0; i < attribute_count; ++i) {
@@ -853,9 +848,7 @@ cudaError_t cudaFreeAsync(void* address, cudaStream_t stream_handle) {
     }
     require(address != nullptr);
     check_legacy_use(stream);
-    {
-      const StreamGuard earlier_work(stream);
-    }
+    { const StreamGuard earlier_work(stream); }
     return free_memory(address);
   });
 }
@@ -981,10 +974,9 @@ cudaError_t cudaMemPoolGetAccess(cudaMemAccessFlags* flags, cudaMemPool_t handle
                                  cudaMemLocation* location) {
   return device_api([&] {
     const Pool& pool = find_pool(handle);
-    require(flags != nullptr && location != nullptr &&
-            location->type == cudaMemLocationTypeDevice);
+    require(flags != nullptr && location != nullptr && location->type == cudaMemLocationTypeDevice);
     const auto found = pool.access.find(location->id);
-    *flags = found != pool.access.end()   ? found->second
+    *flags = found != pool.access.end()    ? found->second
              : location->id == pool.device ? cudaMemAccessFlagsProtReadWrite
                                            : cudaMemAccessFlagsProtNone;
     return cudaSuccess;

@@ -67,10 +67,11 @@ std::vector<std::string> Module::texts() {
       const FatbinEntry* best = best_ptx(entries, architecture);
       if (best == nullptr) {
         const std::string wanted = std::to_string(architecture);
-        std::string message = "this program brings " + describe(entries) +
-                              "; the device " + std::string(device_model().key) +
-                              " needs PTX for compute_" + wanted + " or less. Compile with -gencode "
-                              "arch=compute_" + wanted + ",code=compute_" + wanted;
+        std::string message = "this program brings " + describe(entries) + "; the device " +
+                              std::string(device_model().key) + " needs PTX for compute_" + wanted +
+                              " or less. Compile with -gencode "
+                              "arch=compute_" +
+                              wanted + ",code=compute_" + wanted;
         if (best_ptx(entries, 90) != nullptr) message += ", or set SOFTGPU_MODEL=h100";
         throw ApiError(cudaErrorNoKernelImageForDevice, message);
       }
@@ -100,7 +101,8 @@ void Module::load(int device) {
     program = std::make_unique<Program>(texts(), device, bound);
     if (managed_owner_ < 0) managed_owner_ = device;
     for (Variable* variable : managed_) {
-      if (const Symbol* symbol = program->symbol(variable->name); symbol && *variable->managed == nullptr) {
+      if (const Symbol* symbol = program->symbol(variable->name);
+          symbol && *variable->managed == nullptr) {
         *variable->managed = reinterpret_cast<void*>(symbol->address);
       }
     }
@@ -191,7 +193,9 @@ int Module::ptx_architecture(int device) {
   return architecture_;
 }
 
-bool Module::has_kernel(std::string_view name, int device) { return program(device).has_kernel(name); }
+bool Module::has_kernel(std::string_view name, int device) {
+  return program(device).has_kernel(name);
+}
 
 std::vector<Function*> Module::all_kernels(int device) {
   std::vector<Function*> result;
@@ -350,8 +354,7 @@ unsigned __cudaPushCallConfiguration(dim3 grid, dim3 block, std::size_t shared,
   return 0;
 }
 
-cudaError_t __cudaPopCallConfiguration(dim3* grid, dim3* block, std::size_t* shared,
-                                       void* stream) {
+cudaError_t __cudaPopCallConfiguration(dim3* grid, dim3* block, std::size_t* shared, void* stream) {
   return api([&] {
     auto& stack = thread().configurations;
     require(!stack.empty(), cudaErrorMissingConfiguration);

@@ -33,8 +33,8 @@ struct Function {
 
   Module& module;
   std::string name;
-  std::vector<Settings> settings;                // by device
-  std::vector<std::atomic<const Code*>> codes;   // by device; nullptr until first used
+  std::vector<Settings> settings;               // by device
+  std::vector<std::atomic<const Code*>> codes;  // by device; nullptr until first used
 };
 
 // A variable that the host knows by the address of its shadow.
@@ -78,7 +78,7 @@ class Module {
   std::vector<const void*> containers_;
   std::string text_;
   int architecture_ = 0;
-  bool told_ = false;  // its failure has been printed
+  bool told_ = false;                               // its failure has been printed
   std::vector<std::unique_ptr<Program>> programs_;  // by device
   std::vector<std::unique_ptr<Function>> functions_;
   std::vector<Variable*> managed_;

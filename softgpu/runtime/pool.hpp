@@ -25,7 +25,6 @@ struct Pool {
 // Reserves the memory of an allocation node; throws ApiError.
 [[nodiscard]] AllocWork make_alloc_work(const cudaMemAllocNodeParams& parameters);
 void remember_graph_memory(GraphMemory& memory);
-void forget_graph_memory(GraphMemory& memory);
 // True where the address belongs to a graph's allocation: it stays with the graph.
 bool free_graph_memory(void* address);
 

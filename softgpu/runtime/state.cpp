@@ -29,7 +29,6 @@ std::vector<std::unique_ptr<Device>>& devices() {
     auto* made = new std::vector<std::unique_ptr<Device>>;
     for (int i = 0; i < device_count(); ++i) {
       made->push_back(std::make_unique<Device>(i));
-      made->back()->legacy = std::make_unique<Stream>(i, Stream::Kind::legacy);
     }
     // What kernels printed last appears although nobody synchronised.
     std::atexit([] { flush_device_output(); });
@@ -39,6 +38,10 @@ std::vector<std::unique_ptr<Device>>& devices() {
 }
 
 }  // namespace
+
+Device::Device(int index_)
+    : index(index_), legacy(std::make_unique<Stream>(index_, Stream::Kind::legacy)) {}
+Device::~Device() = default;
 
 Thread::Thread() {
   static std::atomic<std::uint64_t> next{1};

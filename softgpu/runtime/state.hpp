@@ -43,7 +43,8 @@ inline void require(bool holds, cudaError_t otherwise = cudaErrorInvalidValue) {
 // exclusion: the legacy default stream holds `order` alone, streams that synchronise with it share
 // it.
 struct Device {
-  explicit Device(int index_) : index(index_) {}
+  explicit Device(int index_);
+  ~Device();
 
   const int index;
   std::shared_mutex order;
@@ -51,11 +52,11 @@ struct Device {
   std::atomic<int> sticky{0};   // delivered: every call returns it until the device is reset
   std::atomic<bool> used{false};
   std::atomic<unsigned> flags{0};
-  std::mutex mutex;             // what follows
+  std::mutex mutex;  // what follows
   std::map<cudaLimit, std::size_t> limits;
-  std::set<int> peers;          // devices whose memory this one may use
+  std::set<int> peers;  // devices whose memory this one may use
   std::unique_ptr<Stream> legacy;
-  Pool* pool = nullptr;         // for cudaMallocAsync
+  Pool* pool = nullptr;  // for cudaMallocAsync
   cudaFuncCache cache = cudaFuncCachePreferNone;
 };
 

@@ -108,9 +108,10 @@ void check_no_capture() {
   const std::scoped_lock lock(capture_mutex());
   bool forbidden = false;
   for (const auto& capture : captures()) {
-    const bool own = capture->thread == thread().id && capture->mode != cudaStreamCaptureModeRelaxed;
-    const bool global = capture->mode == cudaStreamCaptureModeGlobal &&
-                        mode == cudaStreamCaptureModeGlobal;
+    const bool own =
+        capture->thread == thread().id && capture->mode != cudaStreamCaptureModeRelaxed;
+    const bool global =
+        capture->mode == cudaStreamCaptureModeGlobal && mode == cudaStreamCaptureModeGlobal;
     if (own || global) {
       invalidate(*capture);
       forbidden = true;
@@ -121,7 +122,8 @@ void check_no_capture() {
 
 void check_legacy_use(Stream& stream) {
   if (captures_active.load(std::memory_order_relaxed) == 0) return;
-  if (stream.kind != Stream::Kind::legacy || thread().capture_mode == cudaStreamCaptureModeRelaxed) {
+  if (stream.kind != Stream::Kind::legacy ||
+      thread().capture_mode == cudaStreamCaptureModeRelaxed) {
     return;
   }
   const std::scoped_lock lock(capture_mutex());
@@ -381,8 +383,8 @@ cudaError_t cudaStreamAddCallback_ptsz(cudaStream_t stream, cudaStreamCallback_t
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* out, unsigned flags) {
   return device_api([&] {
-    require(out != nullptr &&
-            (flags & ~(cudaEventBlockingSync | cudaEventDisableTiming | cudaEventInterprocess)) == 0);
+    require(out != nullptr && (flags & ~(cudaEventBlockingSync | cudaEventDisableTiming |
+                                         cudaEventInterprocess)) == 0);
     require((flags & cudaEventInterprocess) == 0, cudaErrorNotSupported);
     auto* event = new Event;
     event->device = thread().device;
@@ -503,8 +505,8 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
     require(milliseconds != nullptr);
     const Event& from = find_event(start);
     const Event& to = find_event(stop);
-    require(from.recorded && to.recorded && ((from.flags | to.flags) & cudaEventDisableTiming) == 0 &&
-                from.device == to.device,
+    require(from.recorded && to.recorded &&
+                ((from.flags | to.flags) & cudaEventDisableTiming) == 0 && from.device == to.device,
             cudaErrorInvalidResourceHandle);
     *milliseconds = std::chrono::duration<float, std::milli>(to.at - from.at).count();
     return cudaSuccess;
@@ -608,7 +610,7 @@ cudaError_t cudaStreamGetCaptureInfo(cudaStream_t handle, cudaStreamCaptureStatu
     require(status != nullptr);
     const std::scoped_lock lock(capture_mutex());
     Stream& stream = find_stream(handle);
-    *status = !stream.capture                ? cudaStreamCaptureStatusNone
+    *status = !stream.capture               ? cudaStreamCaptureStatusNone
               : stream.capture->invalidated ? cudaStreamCaptureStatusInvalidated
                                             : cudaStreamCaptureStatusActive;
     if (!stream.capture || stream.capture->invalidated) return cudaSuccess;

@@ -76,8 +76,7 @@ Side pointer_side(const cudaPitchedPtr& pointer, const cudaPos& at, const Region
   }
   if (region.depth > 1) require(region.height <= pointer.ysize || pointer.ysize == 0);
   side.slice = multiply_add(pointer.pitch, pointer.ysize == 0 ? region.height : pointer.ysize, 0);
-  const std::size_t start =
-      multiply_add(at.z, side.slice, multiply_add(at.y, pointer.pitch, at.x));
+  const std::size_t start = multiply_add(at.z, side.slice, multiply_add(at.y, pointer.pitch, at.x));
   require(pointer.ptr != nullptr);
   side.data = static_cast<std::byte*>(pointer.ptr) + start;
   const std::size_t span = multiply_add(region.depth - 1, side.slice,
@@ -119,10 +118,9 @@ bool resolve(const cudaMemcpy3DParms& copy, Region& region) {
   region.from = copy.srcArray != nullptr
                     ? array_side(from, copy.srcPos, copy.extent)
                     : pointer_side(copy.srcPtr, copy.srcPos, region, source_on_device(copy.kind));
-  region.to =
-      copy.dstArray != nullptr
-          ? array_side(to, copy.dstPos, copy.extent)
-          : pointer_side(copy.dstPtr, copy.dstPos, region, destination_on_device(copy.kind));
+  region.to = copy.dstArray != nullptr ? array_side(to, copy.dstPos, copy.extent)
+                                       : pointer_side(copy.dstPtr, copy.dstPos, region,
+                                                      destination_on_device(copy.kind));
   return true;
 }
 
@@ -149,10 +147,10 @@ void check_memset(const MemsetWork& work) {
   const std::size_t width = multiply_add(set.width, set.elementSize, 0);
   if (set.height > 1) require(width <= set.pitch, cudaErrorInvalidPitchValue);
   require(address_of(set.dst) % set.elementSize == 0);
-  check_bytes(set.dst,
-              multiply_add(work.depth - 1, work.slice,
-                           multiply_add(set.height - 1, set.pitch, width)),
-              true);
+  check_bytes(
+      set.dst,
+      multiply_add(work.depth - 1, work.slice, multiply_add(set.height - 1, set.pitch, width)),
+      true);
 }
 
 void run_memset(const MemsetWork& work) {
@@ -177,7 +175,7 @@ void run_memset(const MemsetWork& work) {
 
 template <class Value>
 const Value* attribute(const KernelWork& work, cudaLaunchAttributeID id,
-                       Value cudaLaunchAttributeValue::* member) {
+                       Value cudaLaunchAttributeValue::*member) {
   const auto found = work.attributes.find(id);
   return found == work.attributes.end() ? nullptr : &(found->second.*member);
 }
@@ -239,8 +237,7 @@ void check_launch(const KernelWork& work, int device) {
   }
   if (is_cooperative(work)) {
     // All blocks have to be on the device at once.
-    const int each =
-        occupancy(function, code, device, static_cast<int>(threads), work.shared);
+    const int each = occupancy(function, code, device, static_cast<int>(threads), work.shared);
     require(std::uint64_t{grid[0]} * grid[1] * grid[2] <=
                 static_cast<std::uint64_t>(each) *
                     static_cast<std::uint64_t>(device_model().multiprocessors),
@@ -257,8 +254,7 @@ void run_launch(const KernelWork& work, int device) {
   launch.program = &function.module.program(device);
   launch.grid = {work.grid.x, work.grid.y, work.grid.z};
   launch.threads = {work.block.x, work.block.y, work.block.z};
-  launch.cluster =
-      cluster_of(work, code, function.settings[static_cast<std::size_t>(device)]);
+  launch.cluster = cluster_of(work, code, function.settings[static_cast<std::size_t>(device)]);
   launch.dynamic_shared = static_cast<std::uint32_t>(work.shared);
   launch.parameters = work.parameters;
   launch.cooperative = is_cooperative(work);
@@ -297,10 +293,6 @@ struct Overloaded : Cases... {
 };
 
 }  // namespace
-
-GraphMemory::~GraphMemory() {
-  if (address != nullptr) Memory::instance().release(address);
-}
 
 int max_threads_of(const Code& code) {
   int most = max_block_threads;
@@ -413,25 +405,24 @@ void check_work(const Work& work, int device) {
 }
 
 void execute(const Work& work, Stream& stream) {
-  std::visit(
-      Overloaded{
-          [&](const KernelWork& kernel) { run_launch(kernel, stream.device); },
-          [&](const CopyWork& copy) { run_copy(copy.copy); },
-          [&](const MemsetWork& set) { run_memset(set); },
-          [&](const HostWork& host) { run_host(host, stream); },
-          [&](const ChildWork& child) { run_graph(*child.graph, stream); },
-          [&](const EventRecordWork& record) {
-            Event& event = find_event(record.event);
-            event.at = std::chrono::steady_clock::now();
-            event.recorded = true;
-          },
-          // What was enqueued before has run.
-          [](const EventWaitWork&) {},
-          [](const AllocWork&) {},
-          [](const FreeWork&) {},
-          [](const EmptyWork&) {},
-      },
-      work);
+  std::visit(Overloaded{
+                 [&](const KernelWork& kernel) { run_launch(kernel, stream.device); },
+                 [&](const CopyWork& copy) { run_copy(copy.copy); },
+                 [&](const MemsetWork& set) { run_memset(set); },
+                 [&](const HostWork& host) { run_host(host, stream); },
+                 [&](const ChildWork& child) { run_graph(*child.graph, stream); },
+                 [&](const EventRecordWork& record) {
+                   Event& event = find_event(record.event);
+                   event.at = std::chrono::steady_clock::now();
+                   event.recorded = true;
+                 },
+                 // What was enqueued before has run.
+                 [](const EventWaitWork&) {},
+                 [](const AllocWork&) {},
+                 [](const FreeWork&) {},
+                 [](const EmptyWork&) {},
+             },
+             work);
 }
 
 }  // namespace softgpu::cuda

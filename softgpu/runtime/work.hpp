@@ -25,6 +25,7 @@ struct KernelWork {
   std::size_t shared = 0;             // dynamic, in bytes
   std::vector<std::byte> parameters;  // the parameter block
   std::map<cudaLaunchAttributeID, cudaLaunchAttributeValue> attributes;
+  std::vector<void*> arguments;  // addresses in `parameters`, once they were asked for
 };
 // Also copies of one and two dimensions: extents of 1.
 struct CopyWork {
@@ -56,7 +57,11 @@ struct EventWaitWork {
 struct GraphMemory {
   void* address = nullptr;
   std::size_t bytes = 0;
+
+  GraphMemory() = default;
   ~GraphMemory();
+  GraphMemory(const GraphMemory&) = delete;
+  GraphMemory& operator=(const GraphMemory&) = delete;
 };
 struct AllocWork {
   cudaMemAllocNodeParams parameters{};

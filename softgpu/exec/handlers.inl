@@ -69,6 +69,16 @@ struct BF16 {
   __attribute__((always_inline)) static lane put(value v) { return float_to_bfloat(v); }
 };
 
+// A handler ends with a jump to the next one, which the processor predicts better than the common
+// call in run_warp. Where the compiler keeps no such jumps (sanitizers) the call's stack would grow
+// with the basic block.
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+    !defined(SOFTGPU_NO_TAIL_CALLS)
+#define SOFTGPU_NEXT return op[1].run(w, op + 1)
+#else
+#define SOFTGPU_NEXT return op + 1
+#endif
+
 // --- vector operations --------------------------------------------------------------------------
 
 template <class F, class D, class A>
@@ -81,7 +91,7 @@ const Op* unary(Warp& w, const Op* op) {
   } else if (m != 0) {
     SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? D::put(F::f(A::get(a[l]))) : d[l];
   }
-  return op + 1;
+  SOFTGPU_NEXT;
 }
 
 template <class F, class D, class A, class B = A>
@@ -95,7 +105,7 @@ const Op* binary(Warp& w, const Op* op) {
   } else if (m != 0) {
     SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? D::put(F::f(A::get(a[l]), B::get(b[l]))) : d[l];
   }
-  return op + 1;
+  SOFTGPU_NEXT;
 }
 
 template <class F, class D, class A, class B = A, class C = D>
@@ -111,7 +121,7 @@ const Op* ternary(Warp& w, const Op* op) {
     SOFTGPU_LANES d[l] =
         ((m >> l) & 1U) != 0 ? D::put(F::f(A::get(a[l]), B::get(b[l]), C::get(c[l]))) : d[l];
   }
-  return op + 1;
+  SOFTGPU_NEXT;
 }
 
 // The same lane by lane, for what the compiler must not evaluate for inactive lanes or cannot
@@ -241,7 +251,7 @@ __attribute__((always_inline)) inline const Op* finish_setp(Warp& w, const Op* o
   blend(predicate(w, op->d), result, m);
   const u32 q = (op->aux >> 3) * 4;
   if (q != 0) blend(predicate(w, q), other, m);
-  return op + 1;
+  SOFTGPU_NEXT;
 }
 
 template <class F, class A>
@@ -1377,123 +1387,209 @@ __attribute__((always_inline)) inline Lane load_lane(const std::byte* p) {
   return static_cast<Lane>(v);
 }
 
-template <class AddressLane>
-__attribute__((always_inline)) inline bool consecutive(const AddressLane* a, u64 step) {
-  u64 wrong = 0;
-  const u64 first = a[0];
-  for (int l = 0; l < warp_size; ++l) wrong |= static_cast<u64>(a[l]) ^ (first + static_cast<u64>(l) * step);
-  return wrong == 0;
+// How the 32 addresses of an access lie, which decides how it is done: `step` apart, all the same, or
+// anyhow.
+enum class Pattern { consecutive, uniform, scattered };
+
+#if defined(__AVX512F__)
+template <u64 Step>
+__attribute__((always_inline)) inline Pattern pattern_of(const u64* a) {
+  const __m512i first = _mm512_set1_epi64(static_cast<long long>(a[0]));
+  const __m512i a0 = _mm512_loadu_si512(a);
+  const __m512i a1 = _mm512_loadu_si512(a + 8);
+  const __m512i a2 = _mm512_loadu_si512(a + 16);
+  const __m512i a3 = _mm512_loadu_si512(a + 24);
+  constexpr long long s = static_cast<long long>(Step);
+  const __m512i e0 = _mm512_add_epi64(first, _mm512_setr_epi64(0, s, 2 * s, 3 * s, 4 * s, 5 * s, 6 * s, 7 * s));
+  const __m512i eight = _mm512_set1_epi64(8 * s);
+  const __m512i e1 = _mm512_add_epi64(e0, eight);
+  const __m512i e2 = _mm512_add_epi64(e1, eight);
+  const __m512i e3 = _mm512_add_epi64(e2, eight);
+  const __m512i x = _mm512_or_si512(_mm512_or_si512(_mm512_xor_si512(a0, e0), _mm512_xor_si512(a1, e1)),
+                                    _mm512_or_si512(_mm512_xor_si512(a2, e2), _mm512_xor_si512(a3, e3)));
+  if (_mm512_test_epi64_mask(x, x) == 0) return Pattern::consecutive;
+  const __m512i u = _mm512_or_si512(_mm512_or_si512(_mm512_xor_si512(a0, first), _mm512_xor_si512(a1, first)),
+                                    _mm512_or_si512(_mm512_xor_si512(a2, first), _mm512_xor_si512(a3, first)));
+  return _mm512_test_epi64_mask(u, u) == 0 ? Pattern::uniform : Pattern::scattered;
+}
+template <u32 Step>
+__attribute__((always_inline)) inline Pattern pattern_of(const u32* a) {
+  const __m512i first = _mm512_set1_epi32(static_cast<int>(a[0]));
+  const __m512i a0 = _mm512_loadu_si512(a);
+  const __m512i a1 = _mm512_loadu_si512(a + 16);
+  constexpr int s = static_cast<int>(Step);
+  const __m512i e0 = _mm512_add_epi32(first, _mm512_setr_epi32(0, s, 2 * s, 3 * s, 4 * s, 5 * s, 6 * s, 7 * s, 8 * s, 9 * s, 10 * s, 11 * s, 12 * s, 13 * s, 14 * s, 15 * s));
+  const __m512i e1 = _mm512_add_epi32(e0, _mm512_set1_epi32(16 * s));
+  const __m512i x = _mm512_or_si512(_mm512_xor_si512(a0, e0), _mm512_xor_si512(a1, e1));
+  if (_mm512_test_epi32_mask(x, x) == 0) return Pattern::consecutive;
+  const __m512i u = _mm512_or_si512(_mm512_xor_si512(a0, first), _mm512_xor_si512(a1, first));
+  return _mm512_test_epi32_mask(u, u) == 0 ? Pattern::uniform : Pattern::scattered;
+}
+#else
+template <auto Step, class Lane>
+__attribute__((always_inline)) inline Pattern pattern_of(const Lane* a) {
+  Lane wrong = 0;
+  Lane differs = 0;
+  const Lane first = a[0];
+  for (int l = 0; l < warp_size; ++l) {
+    wrong |= static_cast<Lane>(a[l] ^ (first + static_cast<Lane>(l) * static_cast<Lane>(Step)));
+    differs |= static_cast<Lane>(a[l] ^ first);
+  }
+  return wrong == 0 ? Pattern::consecutive : differs == 0 ? Pattern::uniform : Pattern::scattered;
+}
+#endif
+
+// From memory at `p` to all lanes.
+template <class T, class Lane>
+__attribute__((always_inline)) inline void load_consecutive(Lane* d, const std::byte* p) {
+  SOFTGPU_LANES {
+    T v;
+    __builtin_memcpy(&v, p + static_cast<u64>(l) * sizeof(T), sizeof v);
+    d[l] = static_cast<Lane>(v);
+  }
+}
+template <class T, class Lane>
+__attribute__((always_inline)) inline void load_uniform(Lane* d, const std::byte* p) {
+  const Lane v = load_lane<T, Lane>(p);
+  SOFTGPU_LANES d[l] = v;
 }
 
-// T: the type in memory; Lane: of the destination; Window: 0 for generic addresses.
 template <class T, class Lane, bool Shared, class AddressLane>
-const Op* load(Warp& w, const Op* op) {
-  const u32 m = active(w, op);
-  if (m == 0) return op + 1;
+__attribute__((noinline)) const Op* load_scattered(Warp& w, const Op* op, u32 m) {
   auto* d = lanes<Lane>(w, op->d);
   const auto* a = lanes<AddressLane>(w, op->a);
   const auto offset = static_cast<u64>(op->imm);
   constexpr u64 size = sizeof(T);
   if constexpr (Shared) {
-    // Offsets into the block's shared memory; those beyond it take the checked way.
     const u64 limit = w.block->shared_bytes;
     const std::byte* base = w.block->shared;
-    if (m == full_mask) {
-      u64 largest = 0;
-      u64 low_bits = 0;
-      alignas(64) u32 at[warp_size];
-      SOFTGPU_LANES {
-        const u64 x = (sizeof(AddressLane) == 4 ? static_cast<u64>(static_cast<u32>(a[l] + static_cast<u32>(offset))) : (static_cast<u64>(a[l]) + offset) & ~shared_window);
-        at[l] = static_cast<u32>(x);
-        largest |= x >> 24;
-        low_bits |= x;
-      }
-      u32 highest = 0;
-      for (int l = 0; l < warp_size; ++l) highest = at[l] > highest ? at[l] : highest;
-      if (__builtin_expect(largest == 0 && highest + size <= limit && (low_bits & (size - 1)) == 0, 1)) {
-        SOFTGPU_LANES {
-          T v;
-          __builtin_memcpy(&v, base + at[l], sizeof v);
-          d[l] = static_cast<Lane>(v);
-        }
-        return op + 1;
-      }
-    }
     for (u32 rest = m; rest != 0; rest &= rest - 1) {
       const int l = __builtin_ctz(rest);
-      const u64 x = sizeof(AddressLane) == 4 ? static_cast<u64>(static_cast<u32>(a[l] + static_cast<u32>(offset))) : static_cast<u64>(a[l]) + offset;
+      const u64 x = sizeof(AddressLane) == 4 ? static_cast<u64>(static_cast<u32>(a[l] + static_cast<u32>(offset))) : (static_cast<u64>(a[l]) + offset) & ~shared_window;
       if (x + size <= limit && (x & (size - 1)) == 0) d[l] = load_lane<T, Lane>(base + x);
       else d[l] = load_lane<T, Lane>(softgpu::checked_address(w, op, l, x | shared_window, size, false));
     }
-    return op + 1;
   } else {
-    if (m == full_mask) {
-      const u64 first = a[0] + offset;
-      if (consecutive(a, size) && (first & (size - 1)) == 0 && cached(w, op, first, first + warp_size * size)) {
-        const auto* p = reinterpret_cast<const std::byte*>(first);
-        SOFTGPU_LANES {
-          T v;
-          __builtin_memcpy(&v, p + static_cast<u64>(l) * size, sizeof v);
-          d[l] = static_cast<Lane>(v);
-        }
-        return op + 1;
+    u64 delta;
+    if (m == full_mask && all_in_one(w, op, a, offset, size, delta)) {
+      SOFTGPU_LANES {
+        T v;
+        __builtin_memcpy(&v, reinterpret_cast<const std::byte*>(a[l] + offset + delta), sizeof v);
+        d[l] = static_cast<Lane>(v);
       }
-      u64 delta;
-      if (all_in_one(w, op, a, offset, size, delta)) {
-        SOFTGPU_LANES {
-          T v;
-          __builtin_memcpy(&v, reinterpret_cast<const std::byte*>(a[l] + offset + delta), sizeof v);
-          d[l] = static_cast<Lane>(v);
-        }
-        return op + 1;
-      }
+      return op + 1;
     }
     for (u32 rest = m; rest != 0; rest &= rest - 1) {
       const int l = __builtin_ctz(rest);
       d[l] = load_lane<T, Lane>(lane_bytes(w, op, l, static_cast<u64>(a[l]) + offset, size, false));
     }
-    return op + 1;
   }
+  return op + 1;
+}
+
+// T: the type in memory; Lane: of the destination; Shared: addresses are offsets into the block's
+// shared memory, else generic.
+template <class T, class Lane, bool Shared, class AddressLane>
+const Op* load(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<Lane>(w, op->d);
+  const auto* a = lanes<AddressLane>(w, op->a);
+  constexpr AddressLane size = sizeof(T);
+  if (__builtin_expect(m == full_mask, 1)) {
+    const Pattern pattern = pattern_of<size>(a);
+    if (pattern != Pattern::scattered) {
+      const AddressLane first = a[0] + static_cast<AddressLane>(op->imm);
+      const u64 bytes = pattern == Pattern::consecutive ? warp_size * size : size;
+      const std::byte* p = nullptr;
+      if constexpr (Shared) {
+        const u64 x = static_cast<u64>(first) & ~shared_window;
+        if (x + bytes <= w.block->shared_bytes) p = w.block->shared + x;
+      } else {
+        if (__builtin_expect(cached(w, op, first, first + bytes), 1)) {
+          p = reinterpret_cast<const std::byte*>(first);
+        } else if ((first & window_mask) == shared_window && first - shared_window + bytes <= w.block->shared_bytes) {
+          p = w.block->shared + (first - shared_window);
+        }
+      }
+      if (__builtin_expect(p != nullptr && (first & (size - 1)) == 0, 1)) {
+        if (pattern == Pattern::consecutive) load_consecutive<T, Lane>(d, p);
+        else load_uniform<T, Lane>(d, p);
+        SOFTGPU_NEXT;
+      }
+    } else if constexpr (Shared && sizeof(AddressLane) == 4) {
+      // Anywhere in shared memory: one test for all.
+      alignas(64) u32 at[warp_size];
+      u32 highest = 0;
+      u32 low_bits = 0;
+      SOFTGPU_LANES at[l] = a[l] + static_cast<u32>(op->imm);
+      for (int l = 0; l < warp_size; ++l) {
+        highest = at[l] > highest ? at[l] : highest;
+        low_bits |= at[l];
+      }
+      if (__builtin_expect(highest < w.block->shared_bytes && highest + size <= w.block->shared_bytes && (low_bits & (size - 1)) == 0, 1)) {
+        const std::byte* base = w.block->shared;
+        SOFTGPU_LANES d[l] = load_lane<T, Lane>(base + at[l]);
+        SOFTGPU_NEXT;
+      }
+    }
+  }
+  return load_scattered<T, Lane, Shared, AddressLane>(w, op, m);
+}
+
+template <class T, class Lane, bool Shared, class AddressLane>
+__attribute__((noinline)) const Op* store_scattered(Warp& w, const Op* op, u32 m) {
+  const auto* d = lanes<Lane>(w, op->d);
+  const auto* a = lanes<AddressLane>(w, op->a);
+  const auto offset = static_cast<u64>(op->imm);
+  constexpr u64 size = sizeof(T);
+  const u64 limit = w.block->shared_bytes;
+  std::byte* base = w.block->shared;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    const T v = static_cast<T>(d[l]);
+    std::byte* p;
+    if constexpr (Shared) {
+      const u64 x = sizeof(AddressLane) == 4 ? static_cast<u64>(static_cast<u32>(a[l] + static_cast<u32>(offset))) : (static_cast<u64>(a[l]) + offset) & ~shared_window;
+      p = x + size <= limit && (x & (size - 1)) == 0 ? base + x : softgpu::checked_address(w, op, l, x | shared_window, size, true);
+    } else {
+      p = lane_bytes(w, op, l, static_cast<u64>(a[l]) + offset, size, true);
+    }
+    __builtin_memcpy(p, &v, sizeof v);
+  }
+  return op + 1;
 }
 
 template <class T, class Lane, bool Shared, class AddressLane>
 const Op* store(Warp& w, const Op* op) {
   const u32 m = active(w, op);
-  if (m == 0) return op + 1;
   const auto* d = lanes<Lane>(w, op->d);
   const auto* a = lanes<AddressLane>(w, op->a);
-  const auto offset = static_cast<u64>(op->imm);
-  constexpr u64 size = sizeof(T);
-  if constexpr (Shared) {
-    const u64 limit = w.block->shared_bytes;
-    std::byte* base = w.block->shared;
-    for (u32 rest = m; rest != 0; rest &= rest - 1) {
-      const int l = __builtin_ctz(rest);
-      const u64 x = sizeof(AddressLane) == 4 ? static_cast<u64>(static_cast<u32>(a[l] + static_cast<u32>(offset))) : (static_cast<u64>(a[l]) + offset) & ~shared_window;
-      const T v = static_cast<T>(d[l]);
-      std::byte* p = x + size <= limit && (x & (size - 1)) == 0 ? base + x : softgpu::checked_address(w, op, l, x | shared_window, size, true);
-      __builtin_memcpy(p, &v, sizeof v);
-    }
-    return op + 1;
-  } else {
-    if (m == full_mask) {
-      const u64 first = a[0] + offset;
-      if (consecutive(a, size) && (first & (size - 1)) == 0 && cached(w, op, first, first + warp_size * size)) {
-        auto* p = reinterpret_cast<std::byte*>(first);
+  constexpr AddressLane size = sizeof(T);
+  if (__builtin_expect(m == full_mask, 1)) {
+    if (pattern_of<size>(a) == Pattern::consecutive) {
+      const AddressLane first = a[0] + static_cast<AddressLane>(op->imm);
+      constexpr u64 bytes = warp_size * size;
+      std::byte* p = nullptr;
+      if constexpr (Shared) {
+        const u64 x = static_cast<u64>(first) & ~shared_window;
+        if (x + bytes <= w.block->shared_bytes) p = w.block->shared + x;
+      } else {
+        if (__builtin_expect(cached(w, op, first, first + bytes), 1)) {
+          p = reinterpret_cast<std::byte*>(first);
+        } else if ((first & window_mask) == shared_window && first - shared_window + bytes <= w.block->shared_bytes) {
+          p = w.block->shared + (first - shared_window);
+        }
+      }
+      if (__builtin_expect(p != nullptr && (first & (size - 1)) == 0, 1)) {
         SOFTGPU_LANES {
           const T v = static_cast<T>(d[l]);
           __builtin_memcpy(p + static_cast<u64>(l) * size, &v, sizeof v);
         }
-        return op + 1;
+        SOFTGPU_NEXT;
       }
     }
-    for (u32 rest = m; rest != 0; rest &= rest - 1) {
-      const int l = __builtin_ctz(rest);
-      const T v = static_cast<T>(d[l]);
-      __builtin_memcpy(lane_bytes(w, op, l, static_cast<u64>(a[l]) + offset, size, true), &v, sizeof v);
-    }
-    return op + 1;
   }
+  return store_scattered<T, Lane, Shared, AddressLane>(w, op, m);
 }
 
 // Vector loads and stores, volatile and ordered ones: lane by lane, each element whole. extra: the

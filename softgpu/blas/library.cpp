@@ -1,0 +1,163 @@
+#include "softgpu/blas/library.hpp"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <shared_mutex>
+#include <unordered_set>
+#include <vector>
+
+#include "softgpu/blas/runtime_api.hpp"
+
+namespace softgpu::blas {
+
+// --- handles ------------------------------------------------------------------------------------
+
+namespace {
+
+struct Handles {
+  std::shared_mutex mutex;
+  std::unordered_set<const void*> all;
+};
+
+// Never destroyed: a program may call from its own destructors.
+Handles& handles() {
+  static auto* instance = new Handles;
+  return *instance;
+}
+
+}  // namespace
+
+void register_handle(const void* handle) {
+  const std::unique_lock lock(handles().mutex);
+  handles().all.insert(handle);
+}
+
+bool forget_handle(const void* handle) {
+  const std::unique_lock lock(handles().mutex);
+  return handles().all.erase(handle) != 0;
+}
+
+bool is_handle(const void* handle) {
+  if (handle == nullptr) return false;
+  const std::shared_lock lock(handles().mutex);
+  return handles().all.contains(handle);
+}
+
+// --- faults and order ---------------------------------------------------------------------------
+
+namespace {
+
+bool known_to_runtime(const void* pointer) {
+  cudaPointerAttributes attributes{};
+  return cudaPointerGetAttributes(&attributes, pointer) == 0 && attributes.type != 0;
+}
+
+}  // namespace
+
+bool reachable(const char* function, const Region& region) {
+  if (region.bytes == 0) return true;
+  const char* last = static_cast<const char*>(region.begin) + (region.bytes - 1);
+  if (region.begin != nullptr && known_to_runtime(region.begin) && known_to_runtime(last)) {
+    return true;
+  }
+  std::fprintf(stderr,
+               "softgpu: %s: illegal memory access: %s at %p (%zu bytes) is not memory that the "
+               "device can reach; pass an address from cudaMalloc and check its size\n",
+               function, region.name, region.begin, region.bytes);
+  return false;
+}
+
+namespace {
+
+struct GraphWork {
+  const char* function;
+  std::function<cublasStatus_t()> run;
+};
+
+cublasStatus_t run_guarded(const char* function, const std::function<cublasStatus_t()>& work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "softgpu: %s: the host has no memory left for the work's buffers\n",
+                 function);
+    return CUBLAS_STATUS_ALLOC_FAILED;
+  } catch (...) {
+    return CUBLAS_STATUS_INTERNAL_ERROR;
+  }
+}
+
+void run_in_graph(void* argument) {
+  const auto* work = static_cast<const GraphWork*>(argument);
+  const cublasStatus_t status = run_guarded(work->function, work->run);
+  if (status != CUBLAS_STATUS_SUCCESS) {
+    std::fprintf(stderr, "softgpu: %s in a graph ended with cuBLAS status %d\n", work->function,
+                 static_cast<int>(status));
+  }
+}
+
+}  // namespace
+
+cublasStatus_t submit_to(cudaStream_t stream, const char* function,
+                         std::function<cublasStatus_t()> work) {
+  int capture = 0;
+  if (cudaStreamIsCapturing(stream, &capture) != 0) return CUBLAS_STATUS_EXECUTION_FAILED;
+  if (capture == 0) return run_guarded(function, work);
+  // A graph may be launched any number of times and the runtime never says when it is gone, so its
+  // work lives as long as the process.
+  auto* kept = new (std::nothrow) GraphWork{function, std::move(work)};
+  if (kept == nullptr) return CUBLAS_STATUS_ALLOC_FAILED;
+  static std::mutex mutex;
+  static auto* all = new std::vector<std::unique_ptr<GraphWork>>;
+  {
+    const std::lock_guard lock(mutex);
+    all->emplace_back(kept);
+  }
+  return cudaLaunchHostFunc(stream, run_in_graph, kept) == 0 ? CUBLAS_STATUS_SUCCESS
+                                                             : CUBLAS_STATUS_EXECUTION_FAILED;
+}
+
+// --- threads ------------------------------------------------------------------------------------
+
+namespace {
+
+int cores() {
+  static const int count = [] {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    int available = 1;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) available = CPU_COUNT(&set);
+    if (const char* limit = std::getenv("SOFTGPU_THREADS"); limit != nullptr) {
+      const long wanted = std::strtol(limit, nullptr, 10);
+      if (wanted >= 1 && wanted < available) available = static_cast<int>(wanted);
+    }
+    return std::max(1, available);
+  }();
+  return count;
+}
+
+}  // namespace
+
+int threads_for(double operations) {
+  // Half a million operations are about 20 us of one core: what waking the others costs.
+  const double useful = operations / 5e5;
+  if (useful < 2) return 1;
+  return useful >= cores() ? cores() : static_cast<int>(useful);
+}
+
+void parallel_for(std::int64_t n, int threads,
+                  const std::function<void(std::int64_t, std::int64_t)>& body) {
+  if (n <= 0) return;
+  const int parts = static_cast<int>(std::min<std::int64_t>(n, threads));
+  if (parts <= 1) return body(0, n);
+#pragma omp parallel for num_threads(parts) schedule(static, 1)
+  for (int part = 0; part < parts; ++part) {
+    body(n * part / parts, n * (part + 1) / parts);
+  }
+}
+
+}  // namespace softgpu::blas

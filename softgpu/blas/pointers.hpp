@@ -1,0 +1,57 @@
+// The matrices of a batch: an array of addresses in device memory, or one address and a stride.
+#pragma once
+
+#include <algorithm>
+
+#include "softgpu/blas/library.hpp"
+
+namespace softgpu::blas {
+
+class Pointers {
+ public:
+  Pointers() = default;
+  template <class T>
+  explicit Pointers(const T* const* array) : array_(reinterpret_cast<const void* const*>(array)) {}
+  // stride in elements of `element` bytes
+  Pointers(const void* base, std::int64_t stride, std::size_t element)
+      : base_(static_cast<const char*>(base)),
+        step_(stride * static_cast<std::int64_t>(element)) {}
+
+  [[nodiscard]] void* at(std::int64_t i) const {
+    return const_cast<void*>(array_ != nullptr ? array_[i]
+                                               : static_cast<const void*>(base_ + i * step_));
+  }
+  template <class T>
+  [[nodiscard]] T* as(std::int64_t i) const {
+    return static_cast<T*>(at(i));
+  }
+  [[nodiscard]] std::int64_t step_bytes() const { return array_ == nullptr ? step_ : 0; }
+  [[nodiscard]] bool is_array() const { return array_ != nullptr; }
+
+  // Whether all `count` matrices of `bytes` each can be reached, and the array itself.
+  [[nodiscard]] bool reachable_all(const char* function, const char* name, std::int64_t count,
+                                   std::size_t bytes) const {
+    if (count <= 0 || bytes == 0) return true;
+    if (array_ != nullptr) {
+      if (!reachable(function, {"array of pointers", array_,
+                                static_cast<std::size_t>(count) * sizeof(void*)})) {
+        return false;
+      }
+      for (std::int64_t i = 0; i < count; ++i) {
+        if (!reachable(function, {name, array_[i], bytes})) return false;
+      }
+      return true;
+    }
+    if (base_ == nullptr) return reachable(function, {name, base_, bytes});
+    const std::int64_t far = (count - 1) * step_;
+    return reachable(function, {name, base_ + std::min<std::int64_t>(0, far),
+                                bytes + static_cast<std::size_t>(far < 0 ? -far : far)});
+  }
+
+ private:
+  const void* const* array_ = nullptr;
+  const char* base_ = nullptr;
+  std::int64_t step_ = 0;
+};
+
+}  // namespace softgpu::blas

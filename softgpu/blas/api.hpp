@@ -7,12 +7,12 @@
 
 #define SOFTGPU_API(result, name, parameters, ...) result name parameters;
 extern "C" {
+#include "softgpu/blas/api_gemm.def"
 #include "softgpu/blas/api_helper.def"
+#include "softgpu/blas/api_lapack.def"
 #include "softgpu/blas/api_level1.def"
 #include "softgpu/blas/api_level2.def"
 #include "softgpu/blas/api_level3.def"
-#include "softgpu/blas/api_gemm.def"
-#include "softgpu/blas/api_lapack.def"
 #include "softgpu/blas/api_lt.def"
 }
 #undef SOFTGPU_API

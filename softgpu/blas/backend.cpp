@@ -30,8 +30,9 @@ auto* blis(const T* p) {
 }
 
 trans_t blis(cublasOperation_t op) {
-  return op == CUBLAS_OP_N ? BLIS_NO_TRANSPOSE
-                           : op == CUBLAS_OP_T ? BLIS_TRANSPOSE : BLIS_CONJ_TRANSPOSE;
+  return op == CUBLAS_OP_N   ? BLIS_NO_TRANSPOSE
+         : op == CUBLAS_OP_T ? BLIS_TRANSPOSE
+                             : BLIS_CONJ_TRANSPOSE;
 }
 uplo_t blis(cublasFillMode_t uplo) {
   return uplo == CUBLAS_FILL_MODE_UPPER ? BLIS_UPPER : BLIS_LOWER;
@@ -63,22 +64,22 @@ class Threads {
 }  // namespace
 
 // One overload for each type: BLIS's names carry the type.
-#define SOFTGPU_CALL(function)                                                         \
-  template <class... A>                                                                \
-  static void call_##function(float, A... arguments) {                                 \
-    bli_s##function##_ex(arguments...);                                                \
-  }                                                                                    \
-  template <class... A>                                                                \
-  static void call_##function(double, A... arguments) {                                \
-    bli_d##function##_ex(arguments...);                                                \
-  }                                                                                    \
-  template <class... A>                                                                \
-  static void call_##function(cfloat, A... arguments) {                                \
-    bli_c##function##_ex(arguments...);                                                \
-  }                                                                                    \
-  template <class... A>                                                                \
-  static void call_##function(cdouble, A... arguments) {                               \
-    bli_z##function##_ex(arguments...);                                                \
+#define SOFTGPU_CALL(function)                           \
+  template <class... A>                                  \
+  static void call_##function(float, A... arguments) {   \
+    bli_s##function##_ex(arguments...);                  \
+  }                                                      \
+  template <class... A>                                  \
+  static void call_##function(double, A... arguments) {  \
+    bli_d##function##_ex(arguments...);                  \
+  }                                                      \
+  template <class... A>                                  \
+  static void call_##function(cfloat, A... arguments) {  \
+    bli_c##function##_ex(arguments...);                  \
+  }                                                      \
+  template <class... A>                                  \
+  static void call_##function(cdouble, A... arguments) { \
+    bli_z##function##_ex(arguments...);                  \
   }
 SOFTGPU_CALL(gemm)
 SOFTGPU_CALL(gemmt)
@@ -94,8 +95,8 @@ void gemm(cublasOperation_t op_a, cublasOperation_t op_b, std::int64_t m, std::i
           int threads) {
   Threads runtime(threads);
   call_gemm(T{}, blis(op_a), blis(op_b), m, n, k, blis(&alpha), blis(a.data), a.row_stride,
-            a.column_stride, blis(b.data), b.row_stride, b.column_stride, blis(&beta),
-            blis(c.data), c.row_stride, c.column_stride, nullptr, runtime.get());
+            a.column_stride, blis(b.data), b.row_stride, b.column_stride, blis(&beta), blis(c.data),
+            c.row_stride, c.column_stride, nullptr, runtime.get());
 }
 
 template <class T>
@@ -127,9 +128,8 @@ void symm(bool hermitian, cublasSideMode_t side, cublasFillMode_t uplo, std::int
 }
 
 template <class T>
-void trmm(cublasSideMode_t side, cublasFillMode_t uplo, cublasOperation_t op,
-          cublasDiagType_t diag, std::int64_t m, std::int64_t n, T alpha, Matrix<const T> a,
-          Matrix<T> b, int threads) {
+void trmm(cublasSideMode_t side, cublasFillMode_t uplo, cublasOperation_t op, cublasDiagType_t diag,
+          std::int64_t m, std::int64_t n, T alpha, Matrix<const T> a, Matrix<T> b, int threads) {
   Threads runtime(threads);
   call_trmm(T{}, blis(side), blis(uplo), blis(op), blis(diag), m, n, blis(&alpha), blis(a.data),
             a.row_stride, a.column_stride, blis(b.data), b.row_stride, b.column_stride, nullptr,
@@ -137,26 +137,25 @@ void trmm(cublasSideMode_t side, cublasFillMode_t uplo, cublasOperation_t op,
 }
 
 template <class T>
-void trsm(cublasSideMode_t side, cublasFillMode_t uplo, cublasOperation_t op,
-          cublasDiagType_t diag, std::int64_t m, std::int64_t n, T alpha, Matrix<const T> a,
-          Matrix<T> b, int threads) {
+void trsm(cublasSideMode_t side, cublasFillMode_t uplo, cublasOperation_t op, cublasDiagType_t diag,
+          std::int64_t m, std::int64_t n, T alpha, Matrix<const T> a, Matrix<T> b, int threads) {
   Threads runtime(threads);
   call_trsm(T{}, blis(side), blis(uplo), blis(op), blis(diag), m, n, blis(&alpha), blis(a.data),
             a.row_stride, a.column_stride, blis(b.data), b.row_stride, b.column_stride, nullptr,
             runtime.get());
 }
 
-#define SOFTGPU_INSTANTIATE(T)                                                                     \
-  template void gemm<T>(cublasOperation_t, cublasOperation_t, std::int64_t, std::int64_t,          \
-                        std::int64_t, T, Matrix<const T>, Matrix<const T>, T, Matrix<T>, int);     \
-  template void gemm_triangle<T>(cublasFillMode_t, cublasOperation_t, cublasOperation_t,           \
-                                 std::int64_t, std::int64_t, T, Matrix<const T>, Matrix<const T>,  \
-                                 T, Matrix<T>, int);                                               \
-  template void symm<T>(bool, cublasSideMode_t, cublasFillMode_t, std::int64_t, std::int64_t, T,   \
-                        Matrix<const T>, Matrix<const T>, T, Matrix<T>, int);                      \
-  template void trmm<T>(cublasSideMode_t, cublasFillMode_t, cublasOperation_t, cublasDiagType_t,   \
-                        std::int64_t, std::int64_t, T, Matrix<const T>, Matrix<T>, int);           \
-  template void trsm<T>(cublasSideMode_t, cublasFillMode_t, cublasOperation_t, cublasDiagType_t,   \
+#define SOFTGPU_INSTANTIATE(T)                                                                    \
+  template void gemm<T>(cublasOperation_t, cublasOperation_t, std::int64_t, std::int64_t,         \
+                        std::int64_t, T, Matrix<const T>, Matrix<const T>, T, Matrix<T>, int);    \
+  template void gemm_triangle<T>(cublasFillMode_t, cublasOperation_t, cublasOperation_t,          \
+                                 std::int64_t, std::int64_t, T, Matrix<const T>, Matrix<const T>, \
+                                 T, Matrix<T>, int);                                              \
+  template void symm<T>(bool, cublasSideMode_t, cublasFillMode_t, std::int64_t, std::int64_t, T,  \
+                        Matrix<const T>, Matrix<const T>, T, Matrix<T>, int);                     \
+  template void trmm<T>(cublasSideMode_t, cublasFillMode_t, cublasOperation_t, cublasDiagType_t,  \
+                        std::int64_t, std::int64_t, T, Matrix<const T>, Matrix<T>, int);          \
+  template void trsm<T>(cublasSideMode_t, cublasFillMode_t, cublasOperation_t, cublasDiagType_t,  \
                         std::int64_t, std::int64_t, T, Matrix<const T>, Matrix<T>, int);
 SOFTGPU_INSTANTIATE(float)
 SOFTGPU_INSTANTIATE(double)

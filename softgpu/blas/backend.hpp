@@ -44,31 +44,29 @@ void symm(bool hermitian, cublasSideMode_t side, cublasFillMode_t uplo, std::int
 
 // B = alpha op(A) B or alpha B op(A), A triangular.
 template <class T>
-void trmm(cublasSideMode_t side, cublasFillMode_t uplo, cublasOperation_t op,
-          cublasDiagType_t diag, std::int64_t m, std::int64_t n, T alpha, Matrix<const T> a,
-          Matrix<T> b, int threads);
+void trmm(cublasSideMode_t side, cublasFillMode_t uplo, cublasOperation_t op, cublasDiagType_t diag,
+          std::int64_t m, std::int64_t n, T alpha, Matrix<const T> a, Matrix<T> b, int threads);
 
 // Solves op(A) X = alpha B or X op(A) = alpha B; X takes B's place.
 template <class T>
-void trsm(cublasSideMode_t side, cublasFillMode_t uplo, cublasOperation_t op,
-          cublasDiagType_t diag, std::int64_t m, std::int64_t n, T alpha, Matrix<const T> a,
-          Matrix<T> b, int threads);
+void trsm(cublasSideMode_t side, cublasFillMode_t uplo, cublasOperation_t op, cublasDiagType_t diag,
+          std::int64_t m, std::int64_t n, T alpha, Matrix<const T> a, Matrix<T> b, int threads);
 
-#define SOFTGPU_DECLARE(T)                                                                        \
-  extern template void gemm<T>(cublasOperation_t, cublasOperation_t, std::int64_t, std::int64_t,  \
-                               std::int64_t, T, Matrix<const T>, Matrix<const T>, T, Matrix<T>,   \
-                               int);                                                              \
-  extern template void gemm_triangle<T>(cublasFillMode_t, cublasOperation_t, cublasOperation_t,   \
-                                        std::int64_t, std::int64_t, T, Matrix<const T>,           \
-                                        Matrix<const T>, T, Matrix<T>, int);                      \
-  extern template void symm<T>(bool, cublasSideMode_t, cublasFillMode_t, std::int64_t,            \
-                               std::int64_t, T, Matrix<const T>, Matrix<const T>, T, Matrix<T>,   \
-                               int);                                                              \
-  extern template void trmm<T>(cublasSideMode_t, cublasFillMode_t, cublasOperation_t,             \
-                               cublasDiagType_t, std::int64_t, std::int64_t, T, Matrix<const T>,  \
-                               Matrix<T>, int);                                                   \
-  extern template void trsm<T>(cublasSideMode_t, cublasFillMode_t, cublasOperation_t,             \
-                               cublasDiagType_t, std::int64_t, std::int64_t, T, Matrix<const T>,  \
+#define SOFTGPU_DECLARE(T)                                                                       \
+  extern template void gemm<T>(cublasOperation_t, cublasOperation_t, std::int64_t, std::int64_t, \
+                               std::int64_t, T, Matrix<const T>, Matrix<const T>, T, Matrix<T>,  \
+                               int);                                                             \
+  extern template void gemm_triangle<T>(cublasFillMode_t, cublasOperation_t, cublasOperation_t,  \
+                                        std::int64_t, std::int64_t, T, Matrix<const T>,          \
+                                        Matrix<const T>, T, Matrix<T>, int);                     \
+  extern template void symm<T>(bool, cublasSideMode_t, cublasFillMode_t, std::int64_t,           \
+                               std::int64_t, T, Matrix<const T>, Matrix<const T>, T, Matrix<T>,  \
+                               int);                                                             \
+  extern template void trmm<T>(cublasSideMode_t, cublasFillMode_t, cublasOperation_t,            \
+                               cublasDiagType_t, std::int64_t, std::int64_t, T, Matrix<const T>, \
+                               Matrix<T>, int);                                                  \
+  extern template void trsm<T>(cublasSideMode_t, cublasFillMode_t, cublasOperation_t,            \
+                               cublasDiagType_t, std::int64_t, std::int64_t, T, Matrix<const T>, \
                                Matrix<T>, int);
 SOFTGPU_DECLARE(float)
 SOFTGPU_DECLARE(double)

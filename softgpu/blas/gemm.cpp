@@ -71,7 +71,8 @@ void apply_math_mode(const Call& call, const Types& types, Arithmetic& arithmeti
   const std::uint32_t mode =
       call.context().math & ~std::uint32_t{CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION};
   const bool tensor = mode == CUBLAS_TF32_TENSOR_OP_MATH || mode == CUBLAS_TENSOR_OP_MATH;
-  const bool plain = types.compute == CUBLAS_COMPUTE_32F && arithmetic.rounding == InputRounding::None;
+  const bool plain =
+      types.compute == CUBLAS_COMPUTE_32F && arithmetic.rounding == InputRounding::None;
   if (tensor && plain && (types.a == CUDA_R_32F || types.a == CUDA_C_32F)) {
     arithmetic.rounding = InputRounding::Tf32;
   }
@@ -219,9 +220,9 @@ cublasStatus_t gemm_grouped(const Call& call, const Types& types, const cublasOp
   return call.submit([=, function = call.function(), chosen = *arithmetic] {
     for (const Group& group : all) {
       if (group.shape.m == 0 || group.shape.n == 0 || group.count == 0) continue;
-      const auto status = run_batch(function, chosen, types, group.shape, group.scalars,
-                                    Pointers(a + group.first), Pointers(b + group.first),
-                                    Pointers(c + group.first), group.count);
+      const auto status =
+          run_batch(function, chosen, types, group.shape, group.scalars, Pointers(a + group.first),
+                    Pointers(b + group.first), Pointers(c + group.first), group.count);
       if (status != CUBLAS_STATUS_SUCCESS) return status;
     }
     return CUBLAS_STATUS_SUCCESS;

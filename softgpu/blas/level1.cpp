@@ -189,13 +189,15 @@ cublasStatus_t on_scalars(const Call& call, const Work& work, T*... pointers) {
 template <class T>
 cublasStatus_t rotg(const Call& call, T* a, T* b, Real<T>* c, T* s) {
   if (!call) return call.status();
-  return on_scalars(call, [=] { rotg_kernel(*a, *b, *c, *s); }, a, b, c, s);
+  return on_scalars(
+      call, [=] { rotg_kernel(*a, *b, *c, *s); }, a, b, c, s);
 }
 
 template <class T>
 cublasStatus_t rotmg(const Call& call, T* d1, T* d2, T* x1, const T* y1, T* param) {
   if (!call) return call.status();
-  return on_scalars(call, [=] { rotmg_kernel(*d1, *d2, *x1, *y1, param); }, d1, d2, x1, y1, param);
+  return on_scalars(
+      call, [=] { rotmg_kernel(*d1, *d2, *x1, *y1, param); }, d1, d2, x1, y1, param);
 }
 
 // --- Ex: any type of data, computed in the execution type ---------------------------------------
@@ -262,7 +264,9 @@ class AnyScalar {
       : type_(type), pointer_(call.on_device() ? pointer : nullptr) {
     if (pointer_ == nullptr) value_ = load_scalar<E>(type, pointer);
   }
-  [[nodiscard]] E get() const { return pointer_ == nullptr ? value_ : load_scalar<E>(type_, pointer_); }
+  [[nodiscard]] E get() const {
+    return pointer_ == nullptr ? value_ : load_scalar<E>(type_, pointer_);
+  }
   [[nodiscard]] bool reachable_by(const char* function, const char* name) const {
     return pointer_ == nullptr || reachable(function, {name, pointer_, element_bytes(type_)});
   }
@@ -279,7 +283,8 @@ cudaDataType real_type(cudaDataType type) {
 }
 
 template <class Compute>
-cublasStatus_t reduce_ex(const Call& call, void* result, cudaDataType type, const Compute& compute) {
+cublasStatus_t reduce_ex(const Call& call, void* result, cudaDataType type,
+                         const Compute& compute) {
   if (result == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
   const bool device = call.on_device();
   const char* function = call.function();
@@ -361,7 +366,8 @@ cublasStatus_t scal_ex(const Call& call, Index n, const void* alpha, cudaDataTyp
                        void* x, cudaDataType x_type, Index incx, cudaDataType execution) {
   if (!call) return call.status();
   if (alpha == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
-  if (!fits(x_type, execution) || !(fits(alpha_type, execution) || alpha_type == real_type(execution))) {
+  if (!fits(x_type, execution) ||
+      !(fits(alpha_type, execution) || alpha_type == real_type(execution))) {
     return CUBLAS_STATUS_NOT_SUPPORTED;
   }
   if (n <= 0 || incx <= 0) return CUBLAS_STATUS_SUCCESS;
@@ -382,8 +388,8 @@ cublasStatus_t scal_ex(const Call& call, Index n, const void* alpha, cudaDataTyp
 }
 
 cublasStatus_t axpy_ex(const Call& call, Index n, const void* alpha, cudaDataType alpha_type,
-                       const void* x, cudaDataType x_type, Index incx, void* y,
-                       cudaDataType y_type, Index incy, cudaDataType execution) {
+                       const void* x, cudaDataType x_type, Index incx, void* y, cudaDataType y_type,
+                       Index incy, cudaDataType execution) {
   if (!call) return call.status();
   if (alpha == nullptr) return CUBLAS_STATUS_INVALID_VALUE;
   if (x_type != y_type || !all_fit(execution, alpha_type, x_type)) {
@@ -546,8 +552,7 @@ cublasStatus_t rotg_ex(const Call& call, void* a, void* b, cudaDataType ab_type,
           store(real_type(cs_type), c, 1, 1, &cosine);
           store(cs_type, s, 1, 1, &sine);
         },
-        static_cast<char*>(a), static_cast<char*>(b), static_cast<char*>(c),
-        static_cast<char*>(s));
+        static_cast<char*>(a), static_cast<char*>(b), static_cast<char*>(c), static_cast<char*>(s));
   });
 }
 

@@ -92,8 +92,8 @@ template <class T>
 cublasStatus_t check_triangular(const Call& call, cublasFillMode_t uplo, cublasOperation_t op,
                                 cublasDiagType_t diag, const Triangle<T>& a, Index incx) {
   if (!call) return call.status();
-  const bool valid = is_triangle(uplo) && is_operation(op) && is_diagonal(diag) && a.valid() &&
-                     incx != 0;
+  const bool valid =
+      is_triangle(uplo) && is_operation(op) && is_diagonal(diag) && a.valid() && incx != 0;
   return valid ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
 }
 
@@ -109,7 +109,8 @@ void scatter_vector(const std::vector<T>& from, T* x, Index incx) {
 template <class T>
 cublasStatus_t triangular_mv(const Call& call, cublasFillMode_t uplo, cublasOperation_t op,
                              cublasDiagType_t diag, const Triangle<const T>& a, T* x, Index incx) {
-  if (const auto status = check_triangular(call, uplo, op, diag, a, incx); status != 0) return status;
+  if (const auto status = check_triangular(call, uplo, op, diag, a, incx); status != 0)
+    return status;
   if (a.n == 0) return CUBLAS_STATUS_SUCCESS;
   return call.submit([=, function = call.function()] {
     if (!all_reachable(function, Region{"A", a.data, a.bytes()},
@@ -143,7 +144,8 @@ cublasStatus_t triangular_mv(const Call& call, cublasFillMode_t uplo, cublasOper
 template <class T>
 cublasStatus_t triangular_sv(const Call& call, cublasFillMode_t uplo, cublasOperation_t op,
                              cublasDiagType_t diag, const Triangle<const T>& a, T* x, Index incx) {
-  if (const auto status = check_triangular(call, uplo, op, diag, a, incx); status != 0) return status;
+  if (const auto status = check_triangular(call, uplo, op, diag, a, incx); status != 0)
+    return status;
   if (a.n == 0) return CUBLAS_STATUS_SUCCESS;
   return call.submit([=, function = call.function()] {
     if (!all_reachable(function, Region{"A", a.data, a.bytes()},
@@ -152,8 +154,8 @@ cublasStatus_t triangular_sv(const Call& call, cublasFillMode_t uplo, cublasOper
     }
     auto u = gather_vector(a.n, x, incx);
     const bool unit = diag == CUBLAS_DIAG_UNIT;
-    // The unknown that stands alone comes first: the last of an upper triangle, the first of a lower
-    // one; transposition exchanges the two.
+    // The unknown that stands alone comes first: the last of an upper triangle, the first of a
+    // lower one; transposition exchanges the two.
     const bool backwards = a.upper == (op == CUBLAS_OP_N);
     for (Index step = 0; step < a.n; ++step) {
       const Index j = backwards ? a.n - 1 - step : step;
@@ -201,8 +203,8 @@ T mirrored(T stored) {
 
 template <bool kHermitian, class T>
 cublasStatus_t symmetric_mv(const Call& call, cublasFillMode_t uplo, const T* alpha,
-                            const Triangle<const T>& a, const T* x, Index incx, const T* beta,
-                            T* y, Index incy) {
+                            const Triangle<const T>& a, const T* x, Index incx, const T* beta, T* y,
+                            Index incy) {
   if (!call) return call.status();
   if (!is_triangle(uplo) || !a.valid() || incx == 0 || incy == 0 || alpha == nullptr ||
       beta == nullptr) {
@@ -354,9 +356,9 @@ constexpr cudaDataType data_type() {
 }
 
 template <class T>
-using Stored = std::conditional_t<
-    std::is_same_v<T, __half>, Half,
-    std::conditional_t<std::is_same_v<T, __nv_bfloat16>, BFloat16, T>>;
+using Stored =
+    std::conditional_t<std::is_same_v<T, __half>, Half,
+                       std::conditional_t<std::is_same_v<T, __nv_bfloat16>, BFloat16, T>>;
 
 template <class T>
 inline constexpr std::integral_constant<cudaDataType, data_type<T>()> tag{};
@@ -384,7 +386,8 @@ cublasStatus_t gemv_batched(const Call& call, cublasOperation_t op, Index m, Ind
         !y_list.reachable_all(function, "y", batch, vector_bytes(y_length, incy, y_bytes))) {
       return CUBLAS_STATUS_EXECUTION_FAILED;
     }
-    const double work = static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(batch);
+    const double work =
+        static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(batch);
     const auto start = [](const void* base, Index count, Index inc, std::size_t element) {
       return static_cast<const char*>(base) +
              (inc < 0 ? (1 - count) * inc * static_cast<Index>(element) : 0);
@@ -403,9 +406,9 @@ cublasStatus_t gemv_batched(const Call& call, cublasOperation_t op, Index m, Ind
               sum[i] += multiply(column[i], x[static_cast<std::size_t>(j)]);
             }
           } else {
-            sum[static_cast<std::size_t>(j)] =
-                op == CUBLAS_OP_C ? dot_lanes<true>(m, column.data(), x.data())
-                                  : dot_lanes<false>(m, column.data(), x.data());
+            sum[static_cast<std::size_t>(j)] = op == CUBLAS_OP_C
+                                                   ? dot_lanes<true>(m, column.data(), x.data())
+                                                   : dot_lanes<false>(m, column.data(), x.data());
           }
         }
         char* target = const_cast<char*>(start(y_list.at(b), y_length, incy, y_bytes));

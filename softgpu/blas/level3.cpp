@@ -269,9 +269,8 @@ cublasStatus_t geam(const Call& call, cublasOperation_t op_a, cublasOperation_t 
                     Index ldb, T* c, Index ldc) {
   if (!call) return call.status();
   const Index a_rows = op_a == CUBLAS_OP_N ? m : n, b_rows = op_b == CUBLAS_OP_N ? m : n;
-  if (!is_operation(op_a) || !is_operation(op_b) || m < 0 || n < 0 ||
-      lda < at_least_one(a_rows) || ldb < at_least_one(b_rows) || ldc < at_least_one(m) ||
-      alpha == nullptr || beta == nullptr) {
+  if (!is_operation(op_a) || !is_operation(op_b) || m < 0 || n < 0 || lda < at_least_one(a_rows) ||
+      ldb < at_least_one(b_rows) || ldc < at_least_one(m) || alpha == nullptr || beta == nullptr) {
     return CUBLAS_STATUS_INVALID_VALUE;
   }
   // In place needs the very same layout.
@@ -377,7 +376,8 @@ cublasStatus_t unpack(const Call& call, cublasFillMode_t uplo, Index n, const T*
 }
 
 template <class T>
-cublasStatus_t pack(const Call& call, cublasFillMode_t uplo, Index n, const T* a, Index lda, T* ap) {
+cublasStatus_t pack(const Call& call, cublasFillMode_t uplo, Index n, const T* a, Index lda,
+                    T* ap) {
   return copy_triangle(call, uplo, full(uplo, n, a, lda), packed(uplo, n, ap));
 }
 

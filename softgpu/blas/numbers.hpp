@@ -101,9 +101,7 @@ inline float to_float(E4M3 e) {
   return (e.bits & 0x80) != 0 ? -magnitude : magnitude;
 }
 
-inline float to_float(E5M2 e) {
-  return to_float(Half{static_cast<std::uint16_t>(e.bits << 8)});
-}
+inline float to_float(E5M2 e) { return to_float(Half{static_cast<std::uint16_t>(e.bits << 8)}); }
 
 namespace detail {
 // The nearest multiple of the spacing of a format with `fraction_bits` and smallest normal exponent
@@ -121,8 +119,7 @@ inline float round_small(float x, int fraction_bits, int least, float largest) {
 inline E4M3 to_e4m3(float x) {
   const std::uint32_t sign = std::bit_cast<std::uint32_t>(x) >> 24 & 0x80U;
   if (std::isnan(x)) return E4M3{static_cast<std::uint8_t>(sign | 0x7fU)};
-  const float magnitude =
-      std::isinf(x) ? 448.0F : detail::round_small(std::fabs(x), 3, -6, 448.0F);
+  const float magnitude = std::isinf(x) ? 448.0F : detail::round_small(std::fabs(x), 3, -6, 448.0F);
   std::uint32_t rest = 0;
   if (magnitude >= 0x1p-6F) {
     const int exponent = std::ilogb(magnitude);

@@ -14,8 +14,7 @@ class Pointers {
   explicit Pointers(const T* const* array) : array_(reinterpret_cast<const void* const*>(array)) {}
   // stride in elements of `element` bytes
   Pointers(const void* base, std::int64_t stride, std::size_t element)
-      : base_(static_cast<const char*>(base)),
-        step_(stride * static_cast<std::int64_t>(element)) {}
+      : base_(static_cast<const char*>(base)), step_(stride * static_cast<std::int64_t>(element)) {}
 
   [[nodiscard]] void* at(std::int64_t i) const {
     return const_cast<void*>(array_ != nullptr ? array_[i]

@@ -4,7 +4,8 @@
 #include <cstring>
 
 // Compiled for three instruction sets, the best chosen when the library loads.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__)
 #define SOFTGPU_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define SOFTGPU_CLONES
@@ -355,11 +356,13 @@ void multiply_matrices(const Arithmetic& arithmetic, cublasOperation_t op_a, cub
     std::vector<std::int32_t> sums(static_cast<std::size_t>(m * n));
     if (scalars.alpha != cdouble{}) sums = integer_product(op_a, op_b, m, n, k, a, b, threads);
     if (arithmetic.accumulation == Accumulation::Int32 && d.type == CUDA_R_32I) {
-      const auto alpha = static_cast<std::uint32_t>(static_cast<std::int64_t>(scalars.alpha.real()));
+      const auto alpha =
+          static_cast<std::uint32_t>(static_cast<std::int64_t>(scalars.alpha.real()));
       const auto beta = static_cast<std::uint32_t>(static_cast<std::int64_t>(scalars.beta.real()));
       for (Index j = 0; j < n; ++j) {
         for (Index i = 0; i < m; ++i) {
-          std::uint32_t value = alpha * static_cast<std::uint32_t>(sums[static_cast<std::size_t>(i + j * m)]);
+          std::uint32_t value =
+              alpha * static_cast<std::uint32_t>(sums[static_cast<std::size_t>(i + j * m)]);
           std::int32_t old = 0;
           if (beta != 0) {
             std::memcpy(&old, at(c, i, j), sizeof old);

@@ -13,12 +13,12 @@ namespace softgpu::blas {
 
 // What products are accumulated in.
 enum class Accumulation {
-  Half,         // float inside blocks of 16 products, rounded to half after each
-  Float,        //
-  Double,       //
+  Half,    // float inside blocks of 16 products, rounded to half after each
+  Float,   //
+  Double,  //
   ComplexFloat,
   ComplexDouble,
-  Int32,        // modulo 2^32
+  Int32,  // modulo 2^32
 };
 
 // What elements of factors are rounded to before they are multiplied.

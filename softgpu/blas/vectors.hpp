@@ -38,21 +38,20 @@ template <class A, class Term>
 A sum_blocks(std::int64_t n, const Term& term) {
   const std::int64_t blocks = (n + kSumBlock - 1) / kSumBlock;
   std::vector<A> partial(static_cast<std::size_t>(blocks));
-  parallel_for(blocks, threads_for(static_cast<double>(n)),
-               [&](std::int64_t first, std::int64_t last) {
-                 for (std::int64_t b = first; b < last; ++b) {
-                   A lanes[8] = {};
-                   std::int64_t i = b * kSumBlock;
-                   const std::int64_t end = std::min(n, i + kSumBlock);
-                   for (; i + 8 <= end; i += 8) {
-                     for (int l = 0; l < 8; ++l) lanes[l] += term(i + l);
-                   }
-                   for (int l = 0; i < end; ++i, ++l) lanes[l] += term(i);
-                   partial[static_cast<std::size_t>(b)] =
-                       ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) +
-                       ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
-                 }
-               });
+  parallel_for(
+      blocks, threads_for(static_cast<double>(n)), [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t b = first; b < last; ++b) {
+          A lanes[8] = {};
+          std::int64_t i = b * kSumBlock;
+          const std::int64_t end = std::min(n, i + kSumBlock);
+          for (; i + 8 <= end; i += 8) {
+            for (int l = 0; l < 8; ++l) lanes[l] += term(i + l);
+          }
+          for (int l = 0; i < end; ++i, ++l) lanes[l] += term(i);
+          partial[static_cast<std::size_t>(b)] = ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) +
+                                                 ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7]));
+        }
+      });
   A total{};
   for (const A& value : partial) total += value;
   return total;
@@ -346,7 +345,8 @@ void rotmg_kernel(T& d1, T& d2, T& x1, T y1, T param[5]) {
       h11 = up ? h11 / kStep : h11 * kStep;
       h12 = up ? h12 / kStep : h12 * kStep;
     }
-    while (d2 != 0 && std::isfinite(d2) && (std::fabs(d2) <= kSmallest || std::fabs(d2) >= kLargest)) {
+    while (d2 != 0 && std::isfinite(d2) &&
+           (std::fabs(d2) <= kSmallest || std::fabs(d2) >= kLargest)) {
       make_explicit();
       const bool up = std::fabs(d2) <= kSmallest;
       d2 = up ? d2 * kLargest : d2 / kLargest;

@@ -22,6 +22,8 @@ std::span<const std::byte> container_at(const void* address) {
   return {bytes, fatbin_size({bytes, 16})};
 }
 
+constexpr int newest_architecture = 90;
+
 // What the containers offer, for the message that says why nothing of it can run.
 std::string describe(const std::vector<FatbinEntry>& entries) {
   std::string text;
@@ -36,6 +38,27 @@ std::string describe(const std::vector<FatbinEntry>& entries) {
   }
   return text.empty() ? "nothing" : text;
 }
+
+std::atomic<std::int64_t> loading_nanoseconds{0};
+
+class LoadingTimer {
+ public:
+  LoadingTimer() : start_(std::chrono::steady_clock::now()) { ++depth(); }
+  ~LoadingTimer() {
+    if (--depth() == 0) {
+      loading_nanoseconds += (std::chrono::steady_clock::now() - start_).count();
+    }
+  }
+  LoadingTimer(const LoadingTimer&) = delete;
+  LoadingTimer& operator=(const LoadingTimer&) = delete;
+
+ private:
+  static int& depth() {
+    thread_local int depth = 0;
+    return depth;
+  }
+  std::chrono::steady_clock::time_point start_;
+};
 
 }  // namespace
 
@@ -60,26 +83,35 @@ std::vector<std::string> Module::texts() {
   }
   const int architecture = model_architecture();
   std::vector<std::string> result;
+  std::string offered;  // by containers without PTX that could be used
+  bool newer_would_do = false;
   try {
     for (const void* address : containers_) {
       const auto entries = list_entries(container_at(address));
       if (entries.empty()) continue;  // an object without device code
       const FatbinEntry* best = best_ptx(entries, architecture);
       if (best == nullptr) {
-        const std::string wanted = std::to_string(architecture);
-        std::string message = "this program brings " + describe(entries) + "; the device " +
-                              std::string(device_model().key) + " needs PTX for compute_" + wanted +
-                              " or less. Compile with -gencode "
-                              "arch=compute_" +
-                              wanted + ",code=compute_" + wanted;
-        if (best_ptx(entries, 90) != nullptr) message += ", or set SOFTGPU_MODEL=h100";
-        throw ApiError(cudaErrorNoKernelImageForDevice, message);
+        if (!offered.empty()) offered += "; ";
+        offered += describe(entries);
+        newer_would_do = newer_would_do || best_ptx(entries, newest_architecture) != nullptr;
+        continue;
       }
       architecture_ = std::max(architecture_, best->architecture);
       result.push_back(ptx_text(*best));
     }
   } catch (const FatbinError& error) {
     throw ApiError(cudaErrorInvalidKernelImage, error.what());
+  }
+  // Libraries that were linked in, such as the device runtime, may have machine code only. Who
+  // needs them finds out when a function is missed.
+  if (result.empty()) {
+    const std::string wanted = std::to_string(architecture);
+    std::string message =
+        "this program brings " + (offered.empty() ? "no code" : offered) + "; the device " +
+        std::string(device_model().key) + " needs PTX for compute_" + wanted +
+        " or less. Compile with -gencode arch=compute_" + wanted + ",code=compute_" + wanted;
+    if (newer_would_do) message += ", or set SOFTGPU_MODEL=h100";
+    throw ApiError(cudaErrorNoKernelImageForDevice, message);
   }
   return result;
 }
@@ -113,8 +145,14 @@ void Module::load(int device) {
   }
 }
 
+std::chrono::nanoseconds loading_time() {
+  return std::chrono::nanoseconds(loading_nanoseconds.load(std::memory_order_relaxed));
+}
+
 Program& Module::program(int device) {
   const std::scoped_lock lock(mutex_);
+  if (const auto& loaded = programs_[static_cast<std::size_t>(device)]) return *loaded;
+  const LoadingTimer timer;
   try {
     load(device);
   } catch (const ApiError&) {
@@ -128,6 +166,7 @@ const Code& Module::code(Function& function, int device) {
   auto& known = function.codes[static_cast<std::size_t>(device)];
   if (const Code* code = known.load(std::memory_order_acquire)) return *code;
   const std::scoped_lock lock(mutex_);
+  const LoadingTimer timer;
   const Code* code = nullptr;
   try {
     code = program(device).kernel(function.name);

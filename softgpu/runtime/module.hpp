@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -89,6 +90,10 @@ class Module {
 // cudaErrorInvalidSymbol.
 [[nodiscard]] Function& find_function(const void* host_or_handle);
 [[nodiscard]] Variable& find_variable(const void* host);
+
+// Time that this process has spent on reading and decoding device code. A device would not see it:
+// it is left out of what events measure.
+[[nodiscard]] std::chrono::nanoseconds loading_time();
 
 // Every module, for cudaDeviceReset.
 void unload_modules(int device);

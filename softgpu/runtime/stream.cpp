@@ -508,7 +508,8 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
     require(from.recorded && to.recorded &&
                 ((from.flags | to.flags) & cudaEventDisableTiming) == 0 && from.device == to.device,
             cudaErrorInvalidResourceHandle);
-    *milliseconds = std::chrono::duration<float, std::milli>(to.at - from.at).count();
+    const auto elapsed = std::chrono::duration<float, std::milli>(to.at - from.at);
+    *milliseconds = elapsed.count();
     return cudaSuccess;
   });
 }

@@ -413,7 +413,7 @@ void execute(const Work& work, Stream& stream) {
                  [&](const ChildWork& child) { run_graph(*child.graph, stream); },
                  [&](const EventRecordWork& record) {
                    Event& event = find_event(record.event);
-                   event.at = std::chrono::steady_clock::now();
+                   event.at = std::chrono::steady_clock::now() - loading_time();
                    event.recorded = true;
                  },
                  // What was enqueued before has run.

@@ -8,7 +8,9 @@
 
 #include "softgpu/device/model.hpp"
 #include "softgpu/exec/launch.hpp"
+#include "softgpu/exec/services.hpp"
 #include "softgpu/memory/memory.hpp"
+#include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/module.hpp"
 #include "softgpu/runtime/state.hpp"
 #include "softgpu/runtime/stream.hpp"
@@ -467,6 +469,7 @@ cudaError_t cudaDeviceSetLimit(cudaLimit limit, std::size_t value) {
         break;
       default: break;
     }
+    if (limit == cudaLimitMallocHeapSize) set_device_heap(value);
     now.limits[limit] = value;
     return cudaSuccess;
   });

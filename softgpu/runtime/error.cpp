@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/state.hpp"
 
 namespace softgpu::cuda {

@@ -10,6 +10,7 @@
 
 #include "softgpu/device/model.hpp"
 #include "softgpu/memory/memory.hpp"
+#include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/graph.hpp"
 #include "softgpu/runtime/module.hpp"
 #include "softgpu/runtime/pool.hpp"

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "softgpu/device/model.hpp"
+#include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/module.hpp"
 #include "softgpu/runtime/state.hpp"
 #include "softgpu/runtime/stream.hpp"

@@ -8,6 +8,7 @@
 
 #include "softgpu/device/model.hpp"
 #include "softgpu/fatbin/fatbin.hpp"
+#include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/module.hpp"
 #include "softgpu/runtime/state.hpp"
 

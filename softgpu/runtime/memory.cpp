@@ -9,6 +9,7 @@
 
 #include "softgpu/device/model.hpp"
 #include "softgpu/runtime/array.hpp"
+#include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/graph.hpp"
 #include "softgpu/runtime/module.hpp"
 #include "softgpu/runtime/pool.hpp"
@@ -763,6 +764,32 @@ cudaError_t cudaMemPrefetchAsync_ptsz(const void* address, std::size_t bytes,
                                       cudaMemLocation location, unsigned flags,
                                       cudaStream_t stream) {
   return cudaMemPrefetchAsync(address, bytes, location, flags, per_thread(stream));
+}
+
+cudaError_t cudaMemPrefetchBatchAsync(void** addresses, std::size_t* bytes, std::size_t count,
+                                      cudaMemLocation* locations, std::size_t* indices,
+                                      std::size_t location_count, unsigned long long flags,
+                                      cudaStream_t stream) {
+  return device_api([&] {
+    require(addresses != nullptr && bytes != nullptr && count != 0 && flags == 0);
+    require(locations != nullptr && indices != nullptr && location_count != 0 &&
+            location_count <= count && indices[0] == 0);
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (at + 1 < location_count && indices[at + 1] == i) ++at;
+      const cudaError_t error =
+          cudaMemPrefetchAsync(addresses[i], bytes[i], locations[at], 0, stream);
+      if (error != cudaSuccess) return error;
+    }
+    return cudaSuccess;
+  });
+}
+cudaError_t cudaMemPrefetchBatchAsync_ptsz(void** addresses, std::size_t* bytes, std::size_t count,
+                                           cudaMemLocation* locations, std::size_t* indices,
+                                           std::size_t location_count, unsigned long long flags,
+                                           cudaStream_t stream) {
+  return cudaMemPrefetchBatchAsync(addresses, bytes, count, locations, indices, location_count,
+                                   flags, per_thread(stream));
 }
 
 cudaError_t cudaMemRangeGetAttribute(void* data, std::size_t bytes, cudaMemRangeAttribute attribute,

@@ -1,4 +1,5 @@
 #include "softgpu/runtime/module.hpp"
+#include "softgpu/runtime/cuda_functions.hpp"
 
 #include <algorithm>
 #include <cstring>

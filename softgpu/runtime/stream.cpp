@@ -1,4 +1,5 @@
 #include "softgpu/runtime/stream.hpp"
+#include "softgpu/runtime/cuda_functions.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -944,5 +944,3 @@ SAME_VALUE(cudaBoundaryModeClamp);
 SAME_VALUE(cudaBoundaryModeTrap);
 SAME_VALUE(cudaFormatModeForced);
 SAME_VALUE(cudaFormatModeAuto);
-
-int main() { return 0; }

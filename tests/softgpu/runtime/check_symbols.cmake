@@ -1,4 +1,5 @@
 # Compares what a shared library exports with a list of names, each with the same version.
+cmake_minimum_required(VERSION 3.25)
 execute_process(COMMAND ${nm} -D --defined-only ${library} OUTPUT_VARIABLE text
                 COMMAND_ERROR_IS_FATAL ANY)
 string(REPLACE "\n" ";" lines "${text}")

@@ -38,7 +38,10 @@ TEST_F(Cudart, EveryErrorHasANameAndAText) {
 
 TEST_F(Cudart, FaultIsDeliveredBySynchronisingAndStaysUntilReset) {
   ASSERT_EQ(cudaSetDevice(1), cudaSuccess);
-  // A library's programs are per device; the kernel is decoded for this one now.
+  const void* count = kernel("count");
+  const auto launch_count = [&] {
+    return cudaLaunchKernel(count, {1, 1, 1}, {1, 1, 1}, nullptr, 0, nullptr);
+  };
   ::testing::internal::CaptureStderr();
   EXPECT_EQ(launch("wild", 1, 1, nullptr), cudaSuccess);
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);  // not yet
@@ -48,15 +51,15 @@ TEST_F(Cudart, FaultIsDeliveredBySynchronisingAndStaysUntilReset) {
   EXPECT_EQ(cudaMalloc(&address, 4), cudaErrorIllegalAddress);
   EXPECT_EQ(cudaGetLastError(), cudaErrorIllegalAddress);
   EXPECT_EQ(cudaGetLastError(), cudaErrorIllegalAddress);
-  EXPECT_EQ(launch("count", 1, 1, nullptr), cudaErrorIllegalAddress);
+  EXPECT_EQ(launch_count(), cudaErrorIllegalAddress);
   // The other device is not concerned.
   EXPECT_EQ(cudaSetDevice(0), cudaSuccess);
-  EXPECT_EQ(launch("count", 1, 1, nullptr), cudaSuccess);
+  EXPECT_EQ(launch_count(), cudaSuccess);
   EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
   static_cast<void>(cudaSetDevice(1));
   EXPECT_EQ(cudaDeviceReset(), cudaSuccess);
   EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
-  EXPECT_EQ(launch("count", 1, 1, nullptr), cudaSuccess);
+  EXPECT_EQ(launch_count(), cudaSuccess);
   EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
   EXPECT_EQ(cudaSetDevice(0), cudaSuccess);
   EXPECT_EQ(cudaGetLastError(), cudaSuccess);

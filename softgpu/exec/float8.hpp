@@ -5,6 +5,7 @@
 #include "softgpu/exec/scalar.hpp"
 
 namespace softgpu::scalar {
+namespace {
 
 __attribute__((always_inline)) inline float e5m2_to_float(u32 x) {
   // The upper byte of a half.
@@ -49,4 +50,5 @@ __attribute__((always_inline)) inline u32 float_to_e5m2(float x) {
   return float_to_small(x, 2, 15, 0x7bU);
 }
 
+}  // namespace
 }  // namespace softgpu::scalar

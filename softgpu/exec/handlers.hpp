@@ -19,12 +19,18 @@ struct HandlerEntries {
 
 namespace avx512 {
 HandlerEntries entries();
+HandlerEntries matrix_entries();
+HandlerEntries async_entries();
 }
 namespace avx2 {
 HandlerEntries entries();
+HandlerEntries matrix_entries();
+HandlerEntries async_entries();
 }
 namespace baseline {
 HandlerEntries entries();
+HandlerEntries matrix_entries();
+HandlerEntries async_entries();
 }
 
 // The entries for this processor; SOFTGPU_SIMD=avx512|avx2|baseline asks for less.

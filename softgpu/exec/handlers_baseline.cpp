@@ -4,8 +4,10 @@
 #include <string>
 #include <type_traits>
 
+#include "softgpu/exec/async.hpp"
 #include "softgpu/exec/handlers.hpp"
 #include "softgpu/exec/machine.hpp"
+#include "softgpu/exec/matrix.hpp"
 #include "softgpu/exec/video.hpp"
 
 #pragma GCC push_options
@@ -14,4 +16,8 @@
 #include "softgpu/exec/scalar.hpp"
 
 #include "softgpu/exec/handlers.inl"
+
+#include "softgpu/exec/matrix.inl"
+
+#include "softgpu/exec/async.inl"
 #pragma GCC pop_options

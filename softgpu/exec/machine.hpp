@@ -25,6 +25,7 @@ namespace softgpu {
 inline constexpr int warp_size = 32;
 inline constexpr std::uint32_t full_mask = 0xffffffffU;
 
+struct AsyncCopies;
 struct Warp;
 struct Op;
 struct Block;
@@ -197,8 +198,8 @@ struct Warp {
   std::vector<std::byte> local_storage;
   std::vector<std::unique_ptr<Frame>> frames;
   std::vector<Frame*> free_frames;
-  std::uint32_t async_groups = 0;
   std::uint64_t cluster_phase = 0;  // of the cluster's barrier, when this warp arrived there
+  std::shared_ptr<AsyncCopies> async;  // cp.async that has not happened yet; none at first
 };
 
 struct Barrier {

@@ -63,7 +63,7 @@ static_assert(sizeof(MatrixForm) == sizeof(std::int64_t));
 
 inline std::int64_t packed(const MatrixForm& form) {
   std::int64_t bits = 0;
-  std::memcpy(&bits, &form, sizeof bits);
+  std::memcpy(&bits, static_cast<const void*>(&form), sizeof bits);
   return bits;
 }
 

@@ -8,6 +8,8 @@
 // the last bits. f64 is a chain of fmas with the instruction's rounding. Integers are exact:
 // modulo 2^32, or with .satfinite clamped once at the end.
 
+#include "softgpu/exec/float8.hpp"
+
 namespace softgpu::SOFTGPU_ISA {
 namespace {
 
@@ -15,13 +17,13 @@ namespace {
 #define SOFTGPU_ALIGNED                                                              \
   const u32 m = active(w, op);                                                       \
   if (m == 0) return op + 1;                                                         \
-  if ((w.alive & ~w.mask) != 0) return softgpu::synchronise_lanes(w, op, w.alive);
+  if ((w.alive & ~w.mask) != 0) return softgpu::synchronise_lanes(w, op, w.alive, false);
 
 inline constexpr u32 tile_rows = 8;
 
 __attribute__((always_inline)) inline MatrixForm matrix_form(const Op* op) {
   MatrixForm form;
-  __builtin_memcpy(&form, &op->imm, sizeof form);
+  __builtin_memcpy(static_cast<void*>(&form), &op->imm, sizeof form);
   return form;
 }
 
@@ -251,7 +253,7 @@ struct MatrixOperands {
 };
 __attribute__((always_inline)) inline MatrixOperands matrix_operands(const Op* op) {
   const auto& pieces = *static_cast<const Pieces*>(op->extra);
-  const u32* in = pieces.more.data();
+  const u32* in = pieces.more;
   const u32 a = op->aux & 0xffU;
   const u32 b = (op->aux >> 8) & 0xffU;
   const u32 c = (op->aux >> 16) & 0xffU;
@@ -268,7 +270,7 @@ const Op* mma_float(Warp& w, const Op* op) {
   SOFTGPU_ALIGNED
   const MatrixForm form = matrix_form(op);
   const MatrixOperands in = matrix_operands(op);
-  const u32* out = static_cast<const Pieces*>(op->extra)->slots.data();
+  const u32* out = static_cast<const Pieces*>(op->extra)->slots;
   alignas(64) float a[most_of_a];
   alignas(64) float b[most_of_b];
   alignas(64) float acc[4 * most_blocks * 64];
@@ -311,7 +313,7 @@ const Op* mma_integer(Warp& w, const Op* op) {
   SOFTGPU_ALIGNED
   const MatrixForm form = matrix_form(op);
   const MatrixOperands in = matrix_operands(op);
-  const u32* out = static_cast<const Pieces*>(op->extra)->slots.data();
+  const u32* out = static_cast<const Pieces*>(op->extra)->slots;
   alignas(64) s32 a[most_of_a];
   alignas(64) s32 b[most_of_b];
   alignas(64) s32 acc[4 * most_blocks * 64];
@@ -352,7 +354,7 @@ const Op* mma_bits(Warp& w, const Op* op) {
   SOFTGPU_ALIGNED
   const MatrixForm form = matrix_form(op);
   const MatrixOperands in = matrix_operands(op);
-  const u32* out = static_cast<const Pieces*>(op->extra)->slots.data();
+  const u32* out = static_cast<const Pieces*>(op->extra)->slots;
   const u32 down = form.m / tile_rows;
   const u32 across = form.k / 128U;
   alignas(64) u32 acc[2 * 64];
@@ -382,7 +384,7 @@ const Op* mma_double(Warp& w, const Op* op) {
   SOFTGPU_ALIGNED
   const MatrixForm form = matrix_form(op);
   const MatrixOperands in = matrix_operands(op);
-  const u32* out = static_cast<const Pieces*>(op->extra)->slots.data();
+  const u32* out = static_cast<const Pieces*>(op->extra)->slots;
   alignas(64) double a[16 * 16];
   alignas(64) double b[16 * 8];
   alignas(64) double acc[2 * 64];
@@ -409,7 +411,7 @@ const Op* mma_quads(Warp& w, const Op* op) {
   SOFTGPU_ALIGNED
   const MatrixForm form = matrix_form(op);
   const MatrixOperands in = matrix_operands(op);
-  const u32* out = static_cast<const Pieces*>(op->extra)->slots.data();
+  const u32* out = static_cast<const Pieces*>(op->extra)->slots;
   const bool a_columns = (form.flags & MatrixForm::a_columns) != 0;
   const bool b_rows = (form.flags & MatrixForm::b_rows) != 0;
   alignas(64) u32 result[8][warp_size] = {};
@@ -473,7 +475,7 @@ const Op* mma_quads(Warp& w, const Op* op) {
 __attribute__((always_inline)) inline std::byte* generic_bytes(Warp& w, const Op* op, int lane, u64 address, u32 size, bool write) {
   if ((address & window_mask) == shared_window) {
     const u64 at = address & ~window_mask;
-    if (at + size <= w.block->shared_bytes && (at & (size - 1)) == 0) return w.block->shared.data() + at;
+    if (at + size <= w.block->shared_bytes && (at & (size - 1)) == 0) return w.block->shared + at;
     return softgpu::checked_address(w, op, lane, address, size, write);
   }
   return lane_bytes(w, op, lane, address, size, write);
@@ -486,8 +488,8 @@ const Op* wmma_memory(Warp& w, const Op* op) {
   SOFTGPU_ALIGNED
   const FragmentForm form = FragmentForm::unpacked(op->aux);
   const auto& pieces = *static_cast<const Pieces*>(op->extra);
-  const u32* slots = pieces.slots.data();
-  const auto registers = static_cast<u32>(pieces.slots.size());
+  const u32* slots = pieces.slots;
+  const auto registers = pieces.count;
   const int first = __builtin_ctz(m);
   const u64 base = lanes<u64>(w, op->a)[first] + static_cast<u64>(op->imm);
   const u32 rows = form.rows;
@@ -574,8 +576,8 @@ template <bool Store>
 const Op* matrix_rows(Warp& w, const Op* op) {
   SOFTGPU_ALIGNED
   const auto& pieces = *static_cast<const Pieces*>(op->extra);
-  const u32* slots = pieces.slots.data();
-  const auto count = static_cast<u32>(pieces.slots.size());
+  const u32* slots = pieces.slots;
+  const auto count = pieces.count;
   const auto* a = lanes<u64>(w, op->a);
   alignas(64) u32 tile[4][warp_size];
   for (u32 r = 0; r < count; ++r) {

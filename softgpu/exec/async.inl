@@ -381,13 +381,6 @@ const Op* rank_of_address(Warp& w, const Op* op) {
   }
   return op + 1;
 }
-// aux: bit 0 arrive, bit 1 wait.
-const Op* cluster_barrier_op(Warp& w, const Op* op) {
-  const u32 m = active(w, op);
-  if (m == 0) return op + 1;
-  return softgpu::wait_cluster(w, op, m, (op->aux & 1U) != 0, (op->aux & 2U) != 0);
-}
-
 constexpr HandlerEntry async_table[] = {
     {"cp.async", copy_async},
     {"cp.async.group", copy_group},
@@ -399,7 +392,6 @@ constexpr HandlerEntry async_table[] = {
     {"st.async", store_async},
     {"mapa", map_address},
     {"getctarank", rank_of_address},
-    {"barrier.cluster", cluster_barrier_op},
 };
 
 }  // namespace

@@ -296,13 +296,6 @@ DecodeEntries async_decoders() {
   return {async_decode_table, sizeof(async_decode_table) / sizeof(async_decode_table[0])};
 }
 
-bool decode_barrier_cluster(FunctionDecoder& to, const ptx::Instruction& in) {
-  if (!in.has("cluster")) return false;
-  const std::uint32_t aux = in.has("arrive") ? 1 : 2;
-  to.emit("barrier.cluster", "", 0, 0, 0, 0, aux);
-  return true;
-}
-
 bool decode_store_async(FunctionDecoder& to, const ptx::Instruction& in) {
   if (!in.has("async")) return false;
   need(to, in, 3);

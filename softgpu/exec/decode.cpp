@@ -1077,9 +1077,10 @@ Decode find_decoder(std::string_view opcode) {
 Handler find_handler(std::string_view name) {
   static const auto* all = [] {
     auto* table = new std::unordered_map<std::string_view, Handler>;
-    const HandlerEntries entries = choose_handlers();
-    for (std::size_t i = 0; i < entries.count; ++i) {
-      (*table)[entries.first[i].name] = entries.first[i].handler;
+    for (const HandlerEntries& entries : choose_handlers()) {
+      for (std::size_t i = 0; i < entries.count; ++i) {
+        (*table)[entries.first[i].name] = entries.first[i].handler;
+      }
     }
     return table;
   }();
@@ -1087,7 +1088,7 @@ Handler find_handler(std::string_view name) {
   return found == all->end() ? nullptr : found->second;
 }
 
-HandlerEntries choose_handlers() {
+std::array<HandlerEntries, 3> choose_handlers() {
   const char* wish = std::getenv("SOFTGPU_SIMD");
   const std::string_view wanted = wish == nullptr ? "" : wish;
   const bool has512 = __builtin_cpu_supports("avx512f") != 0 &&
@@ -1098,9 +1099,9 @@ HandlerEntries choose_handlers() {
   const bool has2 =
       __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
       __builtin_cpu_supports("bmi2") != 0;
-  if (has512 && wanted != "avx2" && wanted != "baseline") return avx512::entries();
-  if (has2 && wanted != "baseline") return avx2::entries();
-  return baseline::entries();
+  if (has512 && wanted != "avx2" && wanted != "baseline") return {avx512::entries(), avx512::matrix_entries(), avx512::async_entries()};
+  if (has2 && wanted != "baseline") return {avx2::entries(), avx2::matrix_entries(), avx2::async_entries()};
+  return {baseline::entries(), baseline::matrix_entries(), baseline::async_entries()};
 }
 
 }  // namespace softgpu

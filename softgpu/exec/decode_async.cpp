@@ -296,7 +296,7 @@ DecodeEntries async_decoders() {
   return {async_decode_table, sizeof(async_decode_table) / sizeof(async_decode_table[0])};
 }
 
-bool decode_store_async(FunctionDecoder& to, const ptx::Instruction& in) {
+bool store_async(FunctionDecoder& to, const ptx::Instruction& in) {
   if (!in.has("async")) return false;
   need(to, in, 3);
   if (!in.has("mbarrier::complete_tx::bytes")) {

@@ -231,6 +231,7 @@ void load(FunctionDecoder& to, const Instruction& in) {
 }
 
 void store(FunctionDecoder& to, const Instruction& in) {
+  if (store_async(to, in)) return;
   if (in.operands.size() < 2) to.fail("wrong number of operands");
   const string_view type = type_of(to, in);
   const int size = size_of_type(type);
@@ -339,6 +340,7 @@ void is_space(FunctionDecoder& to, const Instruction& in) {
 // --- atomics ------------------------------------------------------------------------------------
 
 void atomic(FunctionDecoder& to, const Instruction& in) {
+  if (store_async(to, in)) return;
   static constexpr std::array<string_view, 10> operations = {"add", "exch", "cas", "and", "or",
                                                              "xor", "min", "max", "inc", "dec"};
   const bool red = in.opcode == "red";
@@ -349,7 +351,6 @@ void atomic(FunctionDecoder& to, const Instruction& in) {
     }
   }
   if (operation.empty()) {
-    if (in.has("async")) return to.unsupported("red.async");
     to.fail("the operation is missing");
   }
   string_view type;

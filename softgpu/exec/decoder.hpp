@@ -153,6 +153,8 @@ class FunctionDecoder {
 
 // cvt from and to 8-bit floats, in decode_matrix.cpp; false where it is none that is known.
 [[nodiscard]] bool convert_small(FunctionDecoder& to, const ptx::Instruction& in);
+// st.async and red.async, in decode_async.cpp; false where the instruction is neither.
+[[nodiscard]] bool store_async(FunctionDecoder& to, const ptx::Instruction& in);
 
 using Decode = void (*)(FunctionDecoder& to, const ptx::Instruction& in);
 struct DecodeEntry {

@@ -1,6 +1,7 @@
 // The executor's handlers by name, for each instruction set they are compiled for.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <string_view>
 
@@ -33,8 +34,8 @@ HandlerEntries matrix_entries();
 HandlerEntries async_entries();
 }
 
-// The entries for this processor; SOFTGPU_SIMD=avx512|avx2|baseline asks for less.
-[[nodiscard]] HandlerEntries choose_handlers();
+// The entries for this processor, by family; SOFTGPU_SIMD=avx512|avx2|baseline asks for less.
+[[nodiscard]] std::array<HandlerEntries, 3> choose_handlers();
 // The handler for this processor, or nullptr.
 [[nodiscard]] Handler find_handler(std::string_view name);
 

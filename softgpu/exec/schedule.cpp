@@ -396,7 +396,7 @@ void start_warp(Warp& w) {
   w.patience = 0;
   w.kept = 0;
   w.executed = 0;
-  w.async_groups = 0;
+  w.async.reset();
   w.cluster_phase = 0;
   w.stop = Stop::none;
   w.parameters = w.block->launch->parameters.data();

@@ -17,8 +17,8 @@ struct AsyncCopies {
   struct Copy {
     std::byte* to = nullptr;
     const std::byte* from = nullptr;
-    std::uint8_t bytes = 0;   // written
-    std::uint8_t read = 0;    // from the source; zeros beyond
+    std::uint8_t bytes = 0;  // written
+    std::uint8_t read = 0;   // from the source; zeros beyond
     std::uint8_t lane = 0;
     std::uint32_t group = 0;
   };

@@ -4,9 +4,11 @@
 namespace softgpu::SOFTGPU_ISA {
 namespace {
 
-// --- cp.async -------------------------------------------------------------------------------------
+// --- cp.async
+// -------------------------------------------------------------------------------------
 
-__attribute__((noinline)) void check_alignment(Warp& w, const Op* op, int lane, u64 address, u32 align) {
+__attribute__((noinline)) void check_alignment(Warp& w, const Op* op, int lane, u64 address,
+                                               u32 align) {
   if ((address & (align - 1)) != 0) {
     softgpu::raise_fault_text(w, op, lane, 716, "misaligned address of an asynchronous copy");
   }
@@ -58,18 +60,28 @@ const Op* copy_async(Warp& w, const Op* op) {
 // aux: 0 commit_group, 1 wait_group (imm: groups that may be left), 2 wait_all.
 const Op* copy_group(Warp& w, const Op* op) {
   const u32 m = active(w, op);
-  if (op->aux == 0) softgpu::commit_copies(w, m);
-  else softgpu::complete_copies(w, m, static_cast<u32>(op->imm), op->aux == 2);
+  if (op->aux == 0)
+    softgpu::commit_copies(w, m);
+  else
+    softgpu::complete_copies(w, m, static_cast<u32>(op->imm), op->aux == 2);
   return op + 1;
 }
 
-// --- mbarrier ---------------------------------------------------------------------------------------
+// --- mbarrier
+// ---------------------------------------------------------------------------------------
 //
 // The 64-bit object is opaque to programs. Here: bits 0-19 arrivals that are still missing in this
 // phase, 20-39 arrivals expected in each phase, 40-60 the transaction count (signed), 62 set by
 // init, 63 the phase's parity. The state that an arrival returns is the object before it.
 
-enum : u32 { mbarrier_init, mbarrier_inval, mbarrier_arrive, mbarrier_drop, mbarrier_expect, mbarrier_complete };
+enum : u32 {
+  mbarrier_init,
+  mbarrier_inval,
+  mbarrier_arrive,
+  mbarrier_drop,
+  mbarrier_expect,
+  mbarrier_complete
+};
 inline constexpr u64 mbarrier_count = 0xfffff;
 inline constexpr u64 mbarrier_live = u64{1} << 62;
 inline constexpr u64 mbarrier_phase = u64{1} << 63;
@@ -87,33 +99,41 @@ __attribute__((always_inline)) inline u64 settled(u64 word) {
 }
 
 // Changes the barrier of one lane and returns what it was.
-__attribute__((noinline)) u64 change_mbarrier(Warp& w, const Op* op, int lane, u64 address, u32 what, u32 count, s64 expect) {
+__attribute__((noinline)) u64 change_mbarrier(Warp& w, const Op* op, int lane, u64 address,
+                                              u32 what, u32 count, s64 expect) {
   auto* p = reinterpret_cast<u64*>(generic_bytes(w, op, lane, address, 8, true));
   u64 old = __atomic_load_n(p, __ATOMIC_ACQUIRE);
   for (;;) {
     if ((old & mbarrier_live) == 0) {
-      softgpu::raise_fault_text(w, op, lane, 719, "the mbarrier object is not initialised: mbarrier.init has to come first and be visible (__syncthreads)");
+      softgpu::raise_fault_text(w, op, lane, 719,
+                                "the mbarrier object is not initialised: mbarrier.init has to come "
+                                "first and be visible (__syncthreads)");
     }
     u64 next = old;
     if (expect != 0) {
       const s64 sum = transactions_of(next) + expect;
       if (sum > 0xfffff || sum < -0xfffff) {
-        softgpu::raise_fault_text(w, op, lane, 719, "the transaction count of an mbarrier object left its range of 2^20 - 1 bytes");
+        softgpu::raise_fault_text(
+            w, op, lane, 719,
+            "the transaction count of an mbarrier object left its range of 2^20 - 1 bytes");
       }
       next = with_transactions(next, sum);
     }
     if (what == mbarrier_arrive || what == mbarrier_drop) {
       if ((next & mbarrier_count) < count) {
-        softgpu::raise_fault_text(w, op, lane, 719, "more arrivals at an mbarrier object than its phase expects");
+        softgpu::raise_fault_text(w, op, lane, 719,
+                                  "more arrivals at an mbarrier object than its phase expects");
       }
       if (what == mbarrier_drop) {
         const u64 expected = (next >> 20) & mbarrier_count;
-        next = (next & ~(mbarrier_count << 20)) | ((expected - (count < expected ? count : expected)) << 20);
+        next = (next & ~(mbarrier_count << 20)) |
+               ((expected - (count < expected ? count : expected)) << 20);
       }
       next -= count;
     }
     next = settled(next);
-    if (__atomic_compare_exchange_n(p, &old, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return old;
+    if (__atomic_compare_exchange_n(p, &old, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+      return old;
   }
 }
 
@@ -132,7 +152,8 @@ const Op* mbarrier_change(Warp& w, const Op* op) {
       u64 word = 0;
       if (what == mbarrier_init) {
         if (count == 0 || count > mbarrier_count) {
-          softgpu::raise_fault_text(w, op, l, 719, "mbarrier.init: the count has to be from 1 to 2^20 - 1");
+          softgpu::raise_fault_text(w, op, l, 719,
+                                    "mbarrier.init: the count has to be from 1 to 2^20 - 1");
         }
         word = mbarrier_live | (u64{count} << 20) | count;
       }
@@ -163,12 +184,15 @@ const Op* mbarrier_test(Warp& w, const Op* op) {
   u32 done = 0;
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
-    auto* p = reinterpret_cast<u64*>(generic_bytes(w, op, l, a[l] + static_cast<u64>(op->imm), 8, false));
+    auto* p =
+        reinterpret_cast<u64*>(generic_bytes(w, op, l, a[l] + static_cast<u64>(op->imm), 8, false));
     const u64 word = __atomic_load_n(p, __ATOMIC_ACQUIRE);
     if ((word & mbarrier_live) == 0) {
-      softgpu::raise_fault_text(w, op, l, 719, "the mbarrier object that is waited for is not initialised");
+      softgpu::raise_fault_text(w, op, l, 719,
+                                "the mbarrier object that is waited for is not initialised");
     }
-    const u64 parity = (op->aux & 1U) != 0 ? lanes<u32>(w, op->b)[l] & 1U : lanes<u64>(w, op->b)[l] >> 63;
+    const u64 parity =
+        (op->aux & 1U) != 0 ? lanes<u32>(w, op->b)[l] & 1U : lanes<u64>(w, op->b)[l] >> 63;
     if ((word >> 63) != parity) done |= 1U << l;
   }
   blend(predicate(w, op->d), done, m);
@@ -190,7 +214,8 @@ const Op* mbarrier_copies_arrive(Warp& w, const Op* op) {
   const auto* a = lanes<u64>(w, op->a);
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
-    if (op->aux != 0) (void)change_mbarrier(w, op, l, a[l] + static_cast<u64>(op->imm), mbarrier_arrive, 1, 0);
+    if (op->aux != 0)
+      (void)change_mbarrier(w, op, l, a[l] + static_cast<u64>(op->imm), mbarrier_arrive, 1, 0);
   }
   return op + 1;
 }
@@ -200,11 +225,22 @@ const Op* mbarrier_copies_arrive(Warp& w, const Op* op) {
 // They happen when they are issued; bulk groups have nothing to wait for then.
 
 // What cp.reduce.async.bulk and red.async combine with.
-enum : u32 { bulk_copy, bulk_add, bulk_min, bulk_max, bulk_inc, bulk_dec, bulk_and, bulk_or, bulk_xor };
+enum : u32 {
+  bulk_copy,
+  bulk_add,
+  bulk_min,
+  bulk_max,
+  bulk_inc,
+  bulk_dec,
+  bulk_and,
+  bulk_or,
+  bulk_xor
+};
 enum : u32 { bulk_u32, bulk_s32, bulk_u64, bulk_s64, bulk_f16, bulk_bf16, bulk_f32, bulk_f64 };
 
 template <class T>
-__attribute__((always_inline)) inline typename T::value combine_bulk(typename T::value old, typename T::value b, u32 how) {
+__attribute__((always_inline)) inline typename T::value combine_bulk(typename T::value old,
+                                                                     typename T::value b, u32 how) {
   switch (how) {
     case bulk_add: return apply_atomic<T, atom_add>(old, b, b);
     case bulk_min: return apply_atomic<T, atom_min>(old, b, b);
@@ -217,7 +253,8 @@ __attribute__((always_inline)) inline typename T::value combine_bulk(typename T:
   }
 }
 template <class T>
-__attribute__((always_inline)) inline void reduce_word(std::byte* to, const std::byte* from, u32 how) {
+__attribute__((always_inline)) inline void reduce_word(std::byte* to, const std::byte* from,
+                                                       u32 how) {
   using Word = typename T::lane;
   auto* p = reinterpret_cast<Word*>(to);
   Word b;
@@ -225,11 +262,13 @@ __attribute__((always_inline)) inline void reduce_word(std::byte* to, const std:
   Word old = __atomic_load_n(p, __ATOMIC_ACQUIRE);
   for (;;) {
     const Word next = T::put(combine_bulk<T>(T::get(old), T::get(b), how));
-    if (__atomic_compare_exchange_n(p, &old, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return;
+    if (__atomic_compare_exchange_n(p, &old, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+      return;
   }
 }
 template <class T>
-__attribute__((always_inline)) inline void reduce_real(std::byte* to, const std::byte* from, u32 how) {
+__attribute__((always_inline)) inline void reduce_real(std::byte* to, const std::byte* from,
+                                                       u32 how) {
   using Word = typename T::lane;
   auto* p = reinterpret_cast<Word*>(to);
   Word b;
@@ -241,11 +280,13 @@ __attribute__((always_inline)) inline void reduce_real(std::byte* to, const std:
     const auto r = how == bulk_add   ? apply_atomic<T, atom_add>(x, y, y)
                    : how == bulk_min ? apply_atomic<T, atom_min>(x, y, y)
                                      : apply_atomic<T, atom_max>(x, y, y);
-    if (__atomic_compare_exchange_n(p, &old, T::put(r), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return;
+    if (__atomic_compare_exchange_n(p, &old, T::put(r), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+      return;
   }
 }
 template <class H>
-__attribute__((always_inline)) inline void reduce_half(std::byte* to, const std::byte* from, u32 how) {
+__attribute__((always_inline)) inline void reduce_half(std::byte* to, const std::byte* from,
+                                                       u32 how) {
   auto* p = reinterpret_cast<u16*>(to);
   u16 b;
   __builtin_memcpy(&b, from, sizeof b);
@@ -253,11 +294,14 @@ __attribute__((always_inline)) inline void reduce_half(std::byte* to, const std:
   u16 old = __atomic_load_n(p, __ATOMIC_ACQUIRE);
   for (;;) {
     const auto next = static_cast<u16>(HalfArithmetic<H>::f(old, b, 0, which));
-    if (__atomic_compare_exchange_n(p, &old, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return;
+    if (__atomic_compare_exchange_n(p, &old, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+      return;
   }
 }
 __attribute__((always_inline)) inline u32 bulk_bytes(u32 type) {
-  return type == bulk_f16 || type == bulk_bf16 ? 2 : type == bulk_u64 || type == bulk_s64 || type == bulk_f64 ? 8 : 4;
+  return type == bulk_f16 || type == bulk_bf16                      ? 2
+         : type == bulk_u64 || type == bulk_s64 || type == bulk_f64 ? 8
+                                                                    : 4;
 }
 __attribute__((noinline)) void reduce_one(std::byte* to, const std::byte* from, u32 how, u32 type) {
   switch (type) {
@@ -273,9 +317,11 @@ __attribute__((noinline)) void reduce_one(std::byte* to, const std::byte* from, 
 }
 
 // One lane's copy or reduction of `size` bytes.
-__attribute__((noinline)) void copy_bulk(Warp& w, const Op* op, int lane, u64 to, u64 from, u32 size, u32 how, u32 type, u32 byte_mask) {
+__attribute__((noinline)) void copy_bulk(Warp& w, const Op* op, int lane, u64 to, u64 from,
+                                         u32 size, u32 how, u32 type, u32 byte_mask) {
   if (((to | from | size) & 15U) != 0) {
-    softgpu::raise_fault_text(w, op, lane, 716, "cp.async.bulk: addresses and size have to be multiples of 16 bytes");
+    softgpu::raise_fault_text(w, op, lane, 716,
+                              "cp.async.bulk: addresses and size have to be multiples of 16 bytes");
   }
   for (u32 at = 0; at < size; at += 16) {
     const std::byte* s = generic_bytes(w, op, lane, from + at, 16, false);
@@ -314,12 +360,15 @@ const Op* bulk_move(Warp& w, const Op* op) {
       for (u32 blocks = lanes<u32>(w, more[1])[l] & 0xffffU; blocks != 0; blocks &= blocks - 1) {
         const auto rank = static_cast<u32>(__builtin_ctz(blocks));
         copy_bulk(w, op, l, in_block(to[l], rank), from[l], size, how, type, byte_mask);
-        (void)change_mbarrier(w, op, l, in_block(lanes<u64>(w, more[0])[l], rank), mbarrier_complete, 0, -static_cast<s64>(size));
+        (void)change_mbarrier(w, op, l, in_block(lanes<u64>(w, more[0])[l], rank),
+                              mbarrier_complete, 0, -static_cast<s64>(size));
       }
       continue;
     }
     copy_bulk(w, op, l, to[l], from[l], size, how, type, byte_mask);
-    if (more[0] != 0) (void)change_mbarrier(w, op, l, lanes<u64>(w, more[0])[l], mbarrier_complete, 0, -static_cast<s64>(size));
+    if (more[0] != 0)
+      (void)change_mbarrier(w, op, l, lanes<u64>(w, more[0])[l], mbarrier_complete, 0,
+                            -static_cast<s64>(size));
   }
   return op + 1;
 }
@@ -339,20 +388,25 @@ const Op* store_async(Warp& w, const Op* op) {
     const u32 total = size * pieces.count;
     std::byte* p = generic_bytes(w, op, l, at, total, true);
     for (u32 i = 0; i < pieces.count; ++i, p += size) {
-      const u64 v = size == 8 ? lanes<u64>(w, pieces.slots[i])[l] : lanes<u32>(w, pieces.slots[i])[l];
+      const u64 v =
+          size == 8 ? lanes<u64>(w, pieces.slots[i])[l] : lanes<u32>(w, pieces.slots[i])[l];
       if (how == bulk_copy) {
-        if (size == 8) __atomic_store_n(reinterpret_cast<u64*>(p), v, __ATOMIC_RELEASE);
-        else __atomic_store_n(reinterpret_cast<u32*>(p), static_cast<u32>(v), __ATOMIC_RELEASE);
+        if (size == 8)
+          __atomic_store_n(reinterpret_cast<u64*>(p), v, __ATOMIC_RELEASE);
+        else
+          __atomic_store_n(reinterpret_cast<u32*>(p), static_cast<u32>(v), __ATOMIC_RELEASE);
       } else {
         reduce_one(p, reinterpret_cast<const std::byte*>(&v), how, type);
       }
     }
-    (void)change_mbarrier(w, op, l, lanes<u64>(w, op->b)[l], mbarrier_complete, 0, -static_cast<s64>(total));
+    (void)change_mbarrier(w, op, l, lanes<u64>(w, op->b)[l], mbarrier_complete, 0,
+                          -static_cast<s64>(total));
   }
   return op + 1;
 }
 
-// --- clusters ---------------------------------------------------------------------------------------
+// --- clusters
+// ---------------------------------------------------------------------------------------
 
 // mapa: the address of the same variable in another block of the cluster. a: address, b: rank; d;
 // aux: 0 generic (64 bits), 4 or 8: in the shared space, of that many bytes.
@@ -363,9 +417,12 @@ const Op* map_address(Warp& w, const Op* op) {
     const int l = __builtin_ctz(rest);
     const u64 a = op->aux == 4 ? lanes<u32>(w, op->a)[l] : lanes<u64>(w, op->a)[l];
     const u64 r = in_block(a, rank[l] & 0x7fU);
-    if (op->aux == 0) lanes<u64>(w, op->d)[l] = r;
-    else if (op->aux == 8) lanes<u64>(w, op->d)[l] = r & ~window_mask;
-    else lanes<u32>(w, op->d)[l] = static_cast<u32>(r);
+    if (op->aux == 0)
+      lanes<u64>(w, op->d)[l] = r;
+    else if (op->aux == 8)
+      lanes<u64>(w, op->d)[l] = r & ~window_mask;
+    else
+      lanes<u32>(w, op->d)[l] = static_cast<u32>(r);
   }
   return op + 1;
 }
@@ -396,6 +453,8 @@ constexpr HandlerEntry async_table[] = {
 
 }  // namespace
 
-HandlerEntries async_entries() { return {async_table, sizeof(async_table) / sizeof(async_table[0])}; }
+HandlerEntries async_entries() {
+  return {async_table, sizeof(async_table) / sizeof(async_table[0])};
+}
 
 }  // namespace softgpu::SOFTGPU_ISA

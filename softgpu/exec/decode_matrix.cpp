@@ -306,15 +306,15 @@ void decode_wmma(FunctionDecoder& to, const ptx::Instruction& in) {
     form.rows = shape.n;
     form.columns = shape.k;
     form.by_columns = by_row;
+    form.right = true;
   } else {
     form.rows = shape.m;
     form.columns = shape.n;
     form.by_columns = !by_row;
     form.accumulator = true;
   }
-  if (form.rows % 8 != 0 ||
-      form.columns % (form.accumulator ? 8 : tile_columns(form.type)) != 0 || form.rows == 0 ||
-      form.columns == 0) {
+  if (form.rows % 8 != 0 || form.columns % (form.accumulator ? 8 : tile_columns(form.type)) != 0 ||
+      form.rows == 0 || form.columns == 0) {
     return to.unsupported("no such shape for this type");
   }
   if (form.by_columns && bits_of(form.type) < 8) {
@@ -391,7 +391,10 @@ bool convert_small(FunctionDecoder& to, const ptx::Instruction& in) {
   std::string_view to_type;
   std::string_view from_type;
   for (const auto& word : in.modifiers) {
-    if (size_of_type(word) <= 0) continue;
+    if (word != "e4m3x2" && word != "e5m2x2" && word != "f32" && word != "f16x2" &&
+        word != "bf16x2") {
+      continue;
+    }
     if (to_type.empty()) {
       to_type = word;
     } else {

@@ -25,11 +25,11 @@ constexpr int error_launch_failure = 719;
 
 // Op::aux of all of these: bits 0-3 the geometry, then what each says.
 constexpr std::uint32_t geometry_mask = 15;
-constexpr std::uint32_t whole_flag = 1U << 4U;    // coordinates are integers
-constexpr std::uint32_t halves_flag = 1U << 5U;   // two registers of two halves
-constexpr std::uint32_t level_flag = 1U << 6U;    // a level is given
-constexpr std::uint32_t grad_flag = 1U << 7U;     // derivatives are given
-constexpr std::uint32_t component_shift = 8;      // of tld4
+constexpr std::uint32_t whole_flag = 1U << 4U;   // coordinates are integers
+constexpr std::uint32_t halves_flag = 1U << 5U;  // two registers of two halves
+constexpr std::uint32_t level_flag = 1U << 6U;   // a level is given
+constexpr std::uint32_t grad_flag = 1U << 7U;    // derivatives are given
+constexpr std::uint32_t component_shift = 8;     // of tld4
 
 // Places in Pieces::more.
 constexpr std::size_t at_handle = 0;
@@ -74,7 +74,8 @@ class Finder {
       if (!image.foreign) return;
       MemoryRange range;
       const auto begin = reinterpret_cast<std::uint64_t>(image.data);
-      const auto end = begin + (image.height - 1) * image.row_bytes + image.width * image.format.bytes();
+      const auto end =
+          begin + (image.height - 1) * image.row_bytes + image.width * image.format.bytes();
       if (!Memory::instance().find(begin, range) || range.freed || end > range.end) {
         raise_fault(warp, op, lane, error_illegal_address,
                     "the memory under the texture object has been freed");
@@ -215,7 +216,8 @@ std::uint32_t answer(const Image& image, const Texture* texture, std::size_t que
     case 10: return texture != nullptr && texture->linear ? 1 : 0;
     case 11:
     case 12:
-    case 13: return texture != nullptr ? static_cast<std::uint32_t>(texture->address[query - 11]) : 0;
+    case 13:
+      return texture != nullptr ? static_cast<std::uint32_t>(texture->address[query - 11]) : 0;
     default: return 0;
   }
 }
@@ -226,9 +228,10 @@ void query_texture(Warp& warp, const Op* op, std::uint32_t mask) {
   Finder<Texture> textures(find_texture, error_invalid_texture, "texture");
   for (int l = 0; l < warp_size; ++l) {
     if (((mask >> l) & 1U) == 0) continue;
-    const Texture& texture = textures.of(warp, op, l, lanes<std::uint64_t>(warp, pieces.more[0])[l]);
-    const std::size_t level = std::min<std::size_t>(lane32(warp, pieces.more[1], l),
-                                                    texture.levels.size() - 1);
+    const Texture& texture =
+        textures.of(warp, op, l, lanes<std::uint64_t>(warp, pieces.more[0])[l]);
+    const std::size_t level =
+        std::min<std::size_t>(lane32(warp, pieces.more[1], l), texture.levels.size() - 1);
     if (pieces.slots[0] != 0) {
       lanes<std::uint32_t>(warp, pieces.slots[0])[l] =
           answer(texture.levels[level], &texture, op->aux);
@@ -240,14 +243,16 @@ void query_surface(Warp& warp, const Op* op, std::uint32_t mask) {
   Finder<Surface> surfaces(find_surface, error_invalid_surface, "surface");
   for (int l = 0; l < warp_size; ++l) {
     if (((mask >> l) & 1U) == 0) continue;
-    const Surface& surface = surfaces.of(warp, op, l, lanes<std::uint64_t>(warp, pieces.more[0])[l]);
+    const Surface& surface =
+        surfaces.of(warp, op, l, lanes<std::uint64_t>(warp, pieces.more[0])[l]);
     if (pieces.slots[0] != 0) {
       lanes<std::uint32_t>(warp, pieces.slots[0])[l] = answer(surface.image, nullptr, op->aux);
     }
   }
 }
 
-// --- surfaces -------------------------------------------------------------------------------------
+// --- surfaces
+// -------------------------------------------------------------------------------------
 
 // aux: bits 0-3 geometry, 4-5 what to do outside, 8-15 bytes of a value, 16 formatted (sust.p),
 // 20-23 operation of sured, 24 signed.
@@ -338,8 +343,8 @@ void store_surface(Warp& warp, const Op* op, std::uint32_t mask) {
         surfaces.of(warp, op, l, lanes<std::uint64_t>(warp, pieces.more[at_handle])[l]);
     const TexelFormat& format = surface.image.format;
     const bool formatted = (op->aux & formatted_flag) != 0;
-    std::byte* p = surface_place(warp, op, l, surface,
-                                 formatted ? format.bytes() : size * pieces.count);
+    std::byte* p =
+        surface_place(warp, op, l, surface, formatted ? format.bytes() : size * pieces.count);
     if (p == nullptr) continue;
     if (formatted) {
       for (std::uint32_t i = 0; i < format.channels; ++i) {
@@ -408,7 +413,8 @@ void reduce_surface(Warp& warp, const Op* op, std::uint32_t mask) {
   }
 }
 
-// --- decoding -------------------------------------------------------------------------------------
+// --- decoding
+// -------------------------------------------------------------------------------------
 
 std::optional<Geometry> geometry_of(const ptx::Instruction& in) {
   struct Name {
@@ -416,8 +422,12 @@ std::optional<Geometry> geometry_of(const ptx::Instruction& in) {
     Geometry geometry;
   };
   static constexpr Name names[] = {
-      {"1d", Geometry::d1},       {"2d", Geometry::d2},         {"3d", Geometry::d3},
-      {"a1d", Geometry::layered1}, {"a2d", Geometry::layered2},  {"cube", Geometry::cube},
+      {"1d", Geometry::d1},
+      {"2d", Geometry::d2},
+      {"3d", Geometry::d3},
+      {"a1d", Geometry::layered1},
+      {"a2d", Geometry::layered2},
+      {"cube", Geometry::cube},
       {"acube", Geometry::layered_cube},
   };
   for (const auto& word : in.modifiers) {
@@ -540,13 +550,15 @@ void decode_tld4(FunctionDecoder& to, const ptx::Instruction& in) {
     return to.unsupported("texel offsets and depth comparison do not come from CUDA");
   }
   const std::string& component = in.modifiers[0];
-  const std::uint32_t which = component == "g" ? 1 : component == "b" ? 2 : component == "a" ? 3 : 0;
+  const std::uint32_t which = component == "g"   ? 1
+                              : component == "b" ? 2
+                              : component == "a" ? 3
+                                                 : 0;
   std::vector<std::uint32_t> slots;
   for (const auto* item : items_of(in.operands[0])) slots.push_back(to.destination(*item, 4));
   if (slots.size() > 4) to.fail(in.text() + ": at most four destinations");
-  emit_service(to, gather_texture,
-               static_cast<std::uint32_t>(*geometry) | which << component_shift, std::move(slots),
-               true, std::move(more));
+  emit_service(to, gather_texture, static_cast<std::uint32_t>(*geometry) | which << component_shift,
+               std::move(slots), true, std::move(more));
 }
 
 void decode_query(FunctionDecoder& to, const ptx::Instruction& in) {
@@ -621,13 +633,16 @@ void decode_surface(FunctionDecoder& to, const ptx::Instruction& in) {
     aux |= operation << 20U;
     if (in.has("s32") || in.has("s64")) aux |= 1U << 24U;
   }
-  emit_service(to, load ? load_surface : in.opcode == "sust" ? store_surface : reduce_surface, aux,
-               std::move(slots), load, std::move(more));
+  emit_service(to,
+               load                  ? load_surface
+               : in.opcode == "sust" ? store_surface
+                                     : reduce_surface,
+               aux, std::move(slots), load, std::move(more));
 }
 
 constexpr DecodeEntry texture_decode_table[] = {
-    {"tex", decode_tex},       {"tld4", decode_tld4},     {"txq", decode_query},
-    {"suq", decode_query},     {"suld", decode_surface},  {"sust", decode_surface},
+    {"tex", decode_tex},       {"tld4", decode_tld4},    {"txq", decode_query},
+    {"suq", decode_query},     {"suld", decode_surface}, {"sust", decode_surface},
     {"sured", decode_surface},
 };
 

@@ -16,7 +16,7 @@ __attribute__((always_inline)) inline float e4m3_to_float(u32 x) {
   const u32 magnitude = x & 0x7fU;
   const u32 normal = (magnitude << 20) + (120U << 23);
   const float denormal = static_cast<float>(static_cast<s32>(magnitude)) * 0x1p-9F;
-  const u32 value = magnitude == 0x7fU    ? canonical_nan32
+  const u32 value = magnitude == 0x7fU   ? canonical_nan32
                     : magnitude >= 0x08U ? (normal | sign)
                                          : (bits<u32>(denormal) | sign);
   return bits<float>(value);

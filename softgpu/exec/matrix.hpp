@@ -16,7 +16,19 @@
 namespace softgpu {
 
 enum class MatrixType : std::uint8_t {
-  f16, bf16, tf32, f32, f64, e4m3, e5m2, s8, u8, s4, u4, b1, s32,
+  f16,
+  bf16,
+  tf32,
+  f32,
+  f64,
+  e4m3,
+  e5m2,
+  s8,
+  u8,
+  s4,
+  u4,
+  b1,
+  s32,
 };
 
 inline constexpr std::uint32_t bits_of(MatrixType type) {
@@ -45,10 +57,10 @@ struct MatrixForm {
   std::uint16_t k = 0;
   MatrixType a = MatrixType::f16;
   MatrixType b = MatrixType::f16;
-  std::uint8_t c_and_d = 0;   // types: c in the low four bits, d above
+  std::uint8_t c_and_d = 0;  // types: c in the low four bits, d above
   std::uint8_t flags = 0;
 
-  static constexpr std::uint8_t saturate = 1;   // .satfinite
+  static constexpr std::uint8_t saturate = 1;     // .satfinite
   static constexpr std::uint8_t logical_and = 2;  // .and.popc; .xor.popc without
   static constexpr std::uint8_t sparse = 4;
   static constexpr std::uint8_t a_columns = 8;  // mma.m8n8k4: A is .col
@@ -75,10 +87,12 @@ struct FragmentForm {
   std::uint32_t columns = 0;  // k of A and B, n of C
   bool by_columns = false;    // elements of a tile's row are `stride` apart in memory
   bool accumulator = false;
+  bool right = false;  // B, whose tiles follow each other along a row of tiles
 
   [[nodiscard]] std::uint32_t packed() const {
     return static_cast<std::uint32_t>(type) | rows << 4U | columns << 10U |
-           (by_columns ? 1U : 0U) << 20U | (accumulator ? 1U : 0U) << 21U;
+           (by_columns ? 1U : 0U) << 20U | (accumulator ? 1U : 0U) << 21U |
+           (right ? 1U : 0U) << 22U;
   }
   static FragmentForm unpacked(std::uint32_t bits) {
     FragmentForm form;
@@ -87,6 +101,7 @@ struct FragmentForm {
     form.columns = (bits >> 10U) & 1023U;
     form.by_columns = ((bits >> 20U) & 1U) != 0;
     form.accumulator = ((bits >> 21U) & 1U) != 0;
+    form.right = ((bits >> 22U) & 1U) != 0;
     return form;
   }
 };

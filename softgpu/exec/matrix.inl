@@ -14,9 +14,9 @@ namespace softgpu::SOFTGPU_ISA {
 namespace {
 
 // Instructions that are .aligned: all lanes that have not exited execute them together.
-#define SOFTGPU_ALIGNED                                                              \
-  const u32 m = active(w, op);                                                       \
-  if (m == 0) return op + 1;                                                         \
+#define SOFTGPU_ALIGNED        \
+  const u32 m = active(w, op); \
+  if (m == 0) return op + 1;   \
   if ((w.alive & ~w.mask) != 0) return softgpu::synchronise_lanes(w, op, w.alive, false);
 
 inline constexpr u32 tile_rows = 8;
@@ -27,22 +27,27 @@ __attribute__((always_inline)) inline MatrixForm matrix_form(const Op* op) {
   return form;
 }
 
-// --- tiles: one register of the warp, as 8 rows ---------------------------------------------------
+// --- tiles: one register of the warp, as 8 rows
+// ---------------------------------------------------
 
 // Rows of `columns` floats, `stride` apart.
-__attribute__((always_inline)) inline void unpack_tile(MatrixType type, const std::byte* reg, float* to,
-                                                       u32 stride) {
+__attribute__((always_inline)) inline void unpack_tile(MatrixType type, const std::byte* reg,
+                                                       float* to, u32 stride) {
   alignas(64) float flat[256];
   const u32 columns = tile_columns(type);
   const u32 count = columns * tile_rows;
   if (type == MatrixType::f16) {
 #if defined(__AVX512F__)
     for (u32 i = 0; i < 64; i += 16) {
-      _mm512_store_ps(flat + i, _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(reg + 2 * i))));
+      _mm512_store_ps(
+          flat + i,
+          _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(reg + 2 * i))));
     }
 #elif defined(__F16C__)
     for (u32 i = 0; i < 64; i += 8) {
-      _mm256_store_ps(flat + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(reg + 2 * i))));
+      _mm256_store_ps(
+          flat + i,
+          _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(reg + 2 * i))));
     }
 #else
     for (u32 i = 0; i < 64; ++i) {
@@ -73,8 +78,8 @@ __attribute__((always_inline)) inline void unpack_tile(MatrixType type, const st
     for (u32 j = 0; j < columns; ++j) to[row * stride + j] = flat[i + j];
   }
 }
-__attribute__((always_inline)) inline void unpack_tile(MatrixType type, const std::byte* reg, s32* to,
-                                                       u32 stride) {
+__attribute__((always_inline)) inline void unpack_tile(MatrixType type, const std::byte* reg,
+                                                       s32* to, u32 stride) {
   const u32 columns = tile_columns(type);
   for (u32 row = 0; row < tile_rows; ++row) {
     s32* line = to + row * stride;
@@ -93,29 +98,34 @@ __attribute__((always_inline)) inline void unpack_tile(MatrixType type, const st
         }
         break;
       default:
-        for (u32 j = 0; j < columns; ++j) line[j] = static_cast<s32>((static_cast<u32>(from[j / 2]) >> (4 * (j & 1U))) & 15U);
+        for (u32 j = 0; j < columns; ++j)
+          line[j] = static_cast<s32>((static_cast<u32>(from[j / 2]) >> (4 * (j & 1U))) & 15U);
         break;
     }
   }
 }
-__attribute__((always_inline)) inline void unpack_tile(MatrixType, const std::byte* reg, double* to, u32 stride) {
+__attribute__((always_inline)) inline void unpack_tile(MatrixType, const std::byte* reg, double* to,
+                                                       u32 stride) {
   for (u32 row = 0; row < tile_rows; ++row) __builtin_memcpy(to + row * stride, reg + 32 * row, 32);
 }
 
 // A as rows of `depth` values.
 template <class V>
-__attribute__((always_inline)) inline void unpack_a(Warp& w, const MatrixForm& form, const u32* slots, V* a, u32 depth) {
+__attribute__((always_inline)) inline void unpack_a(Warp& w, const MatrixForm& form,
+                                                    const u32* slots, V* a, u32 depth) {
   const u32 columns = tile_columns(form.a);
   const u32 down = form.m / tile_rows;
   const u32 across = depth / columns;
   for (u32 t = 0; t < down * across; ++t) {
     const TilePlace at = place_of_tile(t, down, across);
-    unpack_tile(form.a, w.frame + slots[t], a + at.row * tile_rows * depth + at.column * columns, depth);
+    unpack_tile(form.a, w.frame + slots[t], a + at.row * tile_rows * depth + at.column * columns,
+                depth);
   }
 }
 // Eight columns of B, row after row.
 template <class V>
-__attribute__((always_inline)) inline void unpack_b(Warp& w, const MatrixForm& form, const u32* slots, V* b) {
+__attribute__((always_inline)) inline void unpack_b(Warp& w, const MatrixForm& form,
+                                                    const u32* slots, V* b) {
   const u32 columns = tile_columns(form.b);
   const u32 across = form.k / columns;
   alignas(64) V tile[tile_rows * 32];
@@ -139,7 +149,8 @@ __attribute__((always_inline)) inline void unpack_c(Warp& w, const u32* slots, V
   }
 }
 template <class Lane>
-__attribute__((always_inline)) inline void write_register(Warp& w, u32 slot, const Lane* value, u32 m) {
+__attribute__((always_inline)) inline void write_register(Warp& w, u32 slot, const Lane* value,
+                                                          u32 m) {
   if (slot == 0) return;
   auto* d = lanes<Lane>(w, slot);
   SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? value[l] : d[l];
@@ -156,28 +167,33 @@ __attribute__((always_inline)) inline void write_d(Warp& w, const u32* slots, co
   write_register(w, slots[1], high, m);
 }
 
-// --- products -------------------------------------------------------------------------------------
+// --- products
+// -------------------------------------------------------------------------------------
 
 // acc (8 × 8) += a (8 rows of `depth`, `stride` apart) · b (depth rows of 8).
-__attribute__((always_inline)) inline void multiply(const float* a, u32 stride, const float* b, float* acc, u32 depth) {
+__attribute__((always_inline)) inline void multiply(const float* a, u32 stride, const float* b,
+                                                    float* acc, u32 depth) {
 #if defined(__FMA__) && defined(__AVX2__)
   __m256 sum[8];
   for (u32 i = 0; i < 8; ++i) sum[i] = _mm256_loadu_ps(acc + 8 * i);
   for (u32 k = 0; k < depth; ++k) {
     const __m256 row = _mm256_loadu_ps(b + 8 * k);
 #pragma GCC unroll 8
-    for (u32 i = 0; i < 8; ++i) sum[i] = _mm256_fmadd_ps(_mm256_set1_ps(a[i * stride + k]), row, sum[i]);
+    for (u32 i = 0; i < 8; ++i)
+      sum[i] = _mm256_fmadd_ps(_mm256_set1_ps(a[i * stride + k]), row, sum[i]);
   }
   for (u32 i = 0; i < 8; ++i) _mm256_storeu_ps(acc + 8 * i, sum[i]);
 #else
   for (u32 k = 0; k < depth; ++k) {
     for (u32 i = 0; i < 8; ++i) {
-      for (u32 j = 0; j < 8; ++j) acc[8 * i + j] = __builtin_fmaf(a[i * stride + k], b[8 * k + j], acc[8 * i + j]);
+      for (u32 j = 0; j < 8; ++j)
+        acc[8 * i + j] = __builtin_fmaf(a[i * stride + k], b[8 * k + j], acc[8 * i + j]);
     }
   }
 #endif
 }
-__attribute__((always_inline)) inline void multiply(const s32* a, u32 stride, const s32* b, s32* acc, u32 depth) {
+__attribute__((always_inline)) inline void multiply(const s32* a, u32 stride, const s32* b,
+                                                    s32* acc, u32 depth) {
   for (u32 k = 0; k < depth; ++k) {
     for (u32 i = 0; i < 8; ++i) {
       const s32 x = a[i * stride + k];
@@ -192,7 +208,8 @@ __attribute__((always_inline)) inline void multiply(const s32* a, u32 stride, co
 // Elements per unit: 4 with two kept for 16 bits and 8 bits; two with one kept for tf32; 4-bit
 // types in pairs: 8 with two pairs kept.
 template <class V>
-__attribute__((always_inline)) inline void expand_sparse(Warp& w, const MatrixForm& form, const u32* meta, const V* packed_a, V* a) {
+__attribute__((always_inline)) inline void expand_sparse(Warp& w, const MatrixForm& form,
+                                                         const u32* meta, const V* packed_a, V* a) {
   const u32 depth = form.k;
   const u32 kept = depth / 2;
   const u32 selector = form.flags >> MatrixForm::selector_shift;
@@ -290,8 +307,10 @@ const Op* mma_float(Warp& w, const Op* op) {
     for (u32 mb = 0; mb < down; ++mb) {
       const u32 block = nb * down + mb;
       float* sum = acc + 64 * block;
-      if (form.c() == MatrixType::f16) unpack_tile(MatrixType::f16, w.frame + in.c[block], sum, 8);
-      else unpack_c<float, u32>(w, in.c + 2 * block, sum);
+      if (form.c() == MatrixType::f16)
+        unpack_tile(MatrixType::f16, w.frame + in.c[block], sum, 8);
+      else
+        unpack_c<float, u32>(w, in.c + 2 * block, sum);
       multiply(a + mb * tile_rows * depth, depth, b, sum, depth);
     }
   }
@@ -300,7 +319,8 @@ const Op* mma_float(Warp& w, const Op* op) {
     for (u32 i = 0; i < 64; ++i) sum[i] = canonical(sum[i]);
     if (form.d() == MatrixType::f16) {
       alignas(64) u32 halves[warp_size];
-      for (int l = 0; l < warp_size; ++l) halves[l] = float_to_half(sum[2 * l]) | (float_to_half(sum[2 * l + 1]) << 16);
+      for (int l = 0; l < warp_size; ++l)
+        halves[l] = float_to_half(sum[2 * l]) | (float_to_half(sum[2 * l + 1]) << 16);
       write_register(w, out[block], halves, m);
     } else {
       write_d<float, u32>(w, out + 2 * block, sum, m);
@@ -341,11 +361,13 @@ const Op* mma_integer(Warp& w, const Op* op) {
       if ((form.flags & MatrixForm::saturate) != 0) {
         for (u32 i = 0; i < 64; ++i) sum[i] = SaturateAdd::f(sum[i], c[i]);
       } else {
-        for (u32 i = 0; i < 64; ++i) sum[i] = static_cast<s32>(static_cast<u32>(sum[i]) + static_cast<u32>(c[i]));
+        for (u32 i = 0; i < 64; ++i)
+          sum[i] = static_cast<s32>(static_cast<u32>(sum[i]) + static_cast<u32>(c[i]));
       }
     }
   }
-  for (u32 block = 0; block < down * across; ++block) write_d<s32, u32>(w, out + 2 * block, acc + 64 * block, m);
+  for (u32 block = 0; block < down * across; ++block)
+    write_d<s32, u32>(w, out + 2 * block, acc + 64 * block, m);
   return op + 1;
 }
 
@@ -369,7 +391,8 @@ const Op* mma_bits(Warp& w, const Op* op) {
           for (u32 k = 0; k < 4; ++k) {
             const u32 x = a[4 * i + k];
             const u32 y = b[4 * j + k];
-            sum[8 * i + j] += static_cast<u32>(__builtin_popcount((form.flags & MatrixForm::logical_and) != 0 ? x & y : x ^ y));
+            sum[8 * i + j] += static_cast<u32>(
+                __builtin_popcount((form.flags & MatrixForm::logical_and) != 0 ? x & y : x ^ y));
           }
         }
       }
@@ -397,7 +420,8 @@ const Op* mma_double(Warp& w, const Op* op) {
     const ControlRegister control((op->aux >> 24) << 13);
     for (u32 i = 0; i < 64 * down; ++i) {
       double sum = opaque(acc[i]);
-      for (u32 k = 0; k < depth; ++k) sum = opaque(__builtin_fma(opaque(a[(i / 8) * depth + k]), b[k * 8 + (i & 7U)], sum));
+      for (u32 k = 0; k < depth; ++k)
+        sum = opaque(__builtin_fma(opaque(a[(i / 8) * depth + k]), b[k * 8 + (i & 7U)], sum));
       acc[i] = sum;
     }
   }
@@ -427,11 +451,15 @@ const Op* mma_quads(Warp& w, const Op* op) {
       const u32 upper = l >= 4 ? 4 : 0;
       for (u32 i = 0; i < 4; ++i) {
         const float x = half_of(in.a, lane, i);
-        if (a_columns) a[i + upper][l & 3U] = x;
-        else a[l][i] = x;
+        if (a_columns)
+          a[i + upper][l & 3U] = x;
+        else
+          a[l][i] = x;
         const float y = half_of(in.b, lane, i);
-        if (b_rows) b[l & 3U][i + upper] = y;
-        else b[i][l] = y;
+        if (b_rows)
+          b[l & 3U][i + upper] = y;
+        else
+          b[i][l] = y;
       }
       for (u32 i = 0; i < 8; ++i) {
         if (form.c() == MatrixType::f16) {
@@ -469,10 +497,12 @@ const Op* mma_quads(Warp& w, const Op* op) {
   return op + 1;
 }
 
-// --- fragments in memory --------------------------------------------------------------------------
+// --- fragments in memory
+// --------------------------------------------------------------------------
 
 // Bytes behind a generic address, in whatever space.
-__attribute__((always_inline)) inline std::byte* generic_bytes(Warp& w, const Op* op, int lane, u64 address, u32 size, bool write) {
+__attribute__((always_inline)) inline std::byte* generic_bytes(Warp& w, const Op* op, int lane,
+                                                               u64 address, u32 size, bool write) {
   if ((address & window_mask) == shared_window) {
     const u64 at = address & ~window_mask;
     if (at + size <= w.block->shared_bytes && (at & (size - 1)) == 0) return w.block->shared + at;
@@ -481,8 +511,8 @@ __attribute__((always_inline)) inline std::byte* generic_bytes(Warp& w, const Op
   return lane_bytes(w, op, lane, address, size, write);
 }
 
-// wmma.load and wmma.store. a: address (the same in all lanes), b: stride in elements, or none; aux:
-// FragmentForm; imm: offset; extra: the registers.
+// wmma.load and wmma.store. a: address (the same in all lanes), b: stride in elements, or none;
+// aux: FragmentForm; imm: offset; extra: the registers.
 template <bool Store>
 const Op* wmma_memory(Warp& w, const Op* op) {
   SOFTGPU_ALIGNED
@@ -514,7 +544,9 @@ const Op* wmma_memory(Warp& w, const Op* op) {
       row0 = (block % down) * 8;
       column0 = (block / down) * 8;
     } else {
-      const TilePlace at = place_of_tile(r % tiles, down, across);
+      const u32 tile = r % tiles;
+      const TilePlace at =
+          form.right ? TilePlace{tile / across, tile % across} : place_of_tile(tile, down, across);
       row0 = at.row * 8;
       column0 = at.column * tile_width;
     }
@@ -528,30 +560,40 @@ const Op* wmma_memory(Warp& w, const Op* op) {
         const u32 bytes = piece * width / 8;
         const u32 part = (at & (bytes - 1)) == 0 ? bytes : width < 8 ? 1 : width / 8;
         u64 value = 0;
-        if constexpr (Store) value = width == 64 ? lanes<u64>(w, slots[r])[l] : lanes<u32>(w, slots[r])[l];
+        if constexpr (Store)
+          value = width == 64 ? lanes<u64>(w, slots[r])[l] : lanes<u32>(w, slots[r])[l];
         for (u32 done = 0; done < bytes; done += part) {
           std::byte* p = generic_bytes(w, op, static_cast<int>(l), at + done, part, Store);
-          if constexpr (Store) __builtin_memcpy(p, reinterpret_cast<const std::byte*>(&value) + done, part);
-          else __builtin_memcpy(reinterpret_cast<std::byte*>(&value) + done, p, part);
+          if constexpr (Store)
+            __builtin_memcpy(p, reinterpret_cast<const std::byte*>(&value) + done, part);
+          else
+            __builtin_memcpy(reinterpret_cast<std::byte*>(&value) + done, p, part);
         }
         if constexpr (!Store) {
-          if (width == 64) lanes<u64>(w, slots[r])[l] = value;
-          else lanes<u32>(w, slots[r])[l] = static_cast<u32>(value);
+          if (width == 64)
+            lanes<u64>(w, slots[r])[l] = value;
+          else
+            lanes<u32>(w, slots[r])[l] = static_cast<u32>(value);
         }
       } else {
         u64 value = 0;
-        if constexpr (Store) value = width == 64 ? lanes<u64>(w, slots[r])[l] : lanes<u32>(w, slots[r])[l];
+        if constexpr (Store)
+          value = width == 64 ? lanes<u64>(w, slots[r])[l] : lanes<u32>(w, slots[r])[l];
         const u32 bytes = width / 8;
         for (u32 e = 0; e < piece; ++e) {
           const u64 at = base + ((column + e) * stride + row) * bytes;
           std::byte* p = generic_bytes(w, op, static_cast<int>(l), at, bytes, Store);
           auto* element = reinterpret_cast<std::byte*>(&value) + e * bytes;
-          if constexpr (Store) __builtin_memcpy(p, element, bytes);
-          else __builtin_memcpy(element, p, bytes);
+          if constexpr (Store)
+            __builtin_memcpy(p, element, bytes);
+          else
+            __builtin_memcpy(element, p, bytes);
         }
         if constexpr (!Store) {
-          if (width == 64) lanes<u64>(w, slots[r])[l] = value;
-          else lanes<u32>(w, slots[r])[l] = static_cast<u32>(value);
+          if (width == 64)
+            lanes<u64>(w, slots[r])[l] = value;
+          else
+            lanes<u32>(w, slots[r])[l] = static_cast<u32>(value);
         }
       }
     }
@@ -587,9 +629,12 @@ const Op* matrix_rows(Warp& w, const Op* op) {
     }
     for (u32 row = 0; row < 8; ++row) {
       const u32 lane = 8 * r + row;
-      std::byte* p = generic_bytes(w, op, static_cast<int>(lane), a[lane] + static_cast<u64>(op->imm), 16, Store);
-      if constexpr (Store) __builtin_memcpy(p, tile[r] + 4 * row, 16);
-      else __builtin_memcpy(tile[r] + 4 * row, p, 16);
+      std::byte* p = generic_bytes(w, op, static_cast<int>(lane),
+                                   a[lane] + static_cast<u64>(op->imm), 16, Store);
+      if constexpr (Store)
+        __builtin_memcpy(p, tile[r] + 4 * row, 16);
+      else
+        __builtin_memcpy(tile[r] + 4 * row, p, 16);
     }
     if constexpr (!Store) {
       if (op->aux != 0) transpose_tile(tile[r]);
@@ -610,7 +655,8 @@ const Op* move_matrix(Warp& w, const Op* op) {
   return op + 1;
 }
 
-// --- 8-bit floats ---------------------------------------------------------------------------------
+// --- 8-bit floats
+// ---------------------------------------------------------------------------------
 
 // Two floats to two 8-bit floats, a in the upper byte. aux bit 0: e5m2, bit 1: relu.
 struct ConvertToSmallPair {
@@ -635,7 +681,9 @@ struct ConvertSmallPairToHalves {
     if ((aux & 2U) != 0 && y <= 0) y = 0;
     return float_to_half(y);
   }
-  static u32 f(u32 a, u32, u32, u32 aux) { return (one((a >> 8) & 0xffU, aux) << 16) | one(a & 0xffU, aux); }
+  static u32 f(u32 a, u32, u32, u32 aux) {
+    return (one((a >> 8) & 0xffU, aux) << 16) | one(a & 0xffU, aux);
+  }
 };
 
 constexpr HandlerEntry matrix_table[] = {
@@ -656,6 +704,8 @@ constexpr HandlerEntry matrix_table[] = {
 
 }  // namespace
 
-HandlerEntries matrix_entries() { return {matrix_table, sizeof(matrix_table) / sizeof(matrix_table[0])}; }
+HandlerEntries matrix_entries() {
+  return {matrix_table, sizeof(matrix_table) / sizeof(matrix_table[0])};
+}
 
 }  // namespace softgpu::SOFTGPU_ISA

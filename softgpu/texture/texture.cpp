@@ -68,7 +68,8 @@ std::int64_t place(std::int64_t i, std::int64_t size, AddressMode mode) {
   }
 }
 
-Axis axis_of(double coordinate, std::size_t extent, AddressMode mode, bool normalized, bool linear) {
+Axis axis_of(double coordinate, std::size_t extent, AddressMode mode, bool normalized,
+             bool linear) {
   const auto size = static_cast<std::int64_t>(extent);
   // Wrapping and mirroring exist for normalized coordinates only.
   if (!normalized && (mode == AddressMode::wrap || mode == AddressMode::mirror)) {
@@ -139,12 +140,12 @@ double real_channel(const TexelFormat& format, std::uint32_t raw, std::size_t ch
     return format.srgb && channel < 3 ? linear_from_srgb(x) : x;
   }
   const double x = static_cast<std::int32_t>(raw);
-  return std::max(-1.0, x / (format.bits == 8 ? 127.0 : format.bits == 16 ? 32767.0 : 2147483647.0));
+  return std::max(-1.0, x / (format.bits == 8    ? 127.0
+                             : format.bits == 16 ? 32767.0
+                                                 : 2147483647.0));
 }
 
-std::uint32_t float_bits(double x) {
-  return std::bit_cast<std::uint32_t>(static_cast<float>(x));
-}
+std::uint32_t float_bits(double x) { return std::bit_cast<std::uint32_t>(static_cast<float>(x)); }
 
 // Channels that a format lacks: nothing, and one for the fourth.
 void fill_missing(const TexelFormat& format, bool floats, Channels& c) {
@@ -260,8 +261,8 @@ Channels sample_image(const Texture& texture, const Image& image, const SamplePo
     if (axes[0].first < 0 || axes[1].first < 0 || axes[2].first < 0) {
       for (std::size_t c = 0; c < 4; ++c) {
         result[c] = floats ? float_bits(texture.border[c])
-                           : static_cast<std::uint32_t>(static_cast<std::int64_t>(
-                                 std::clamp(static_cast<double>(texture.border[c]), -0x1p31, 0x1p31)));
+                           : static_cast<std::uint32_t>(static_cast<std::int64_t>(std::clamp(
+                                 static_cast<double>(texture.border[c]), -0x1p31, 0x1p31)));
       }
       return result;
     }

@@ -1,9 +1,10 @@
 // Texture and surface objects: images with a sampler, and how threads read and write them.
 //
 // Sampling follows the CUDA Programming Guide, "Texture Fetching": linear filters weigh with 8 bits
-// of fraction (9-bit fixed point, so that 1 is exact). How the hardware rounds a coordinate to those
-// bits and in what precision it adds the weighted texels is not documented: here a coordinate is
-// rounded to the nearest 256th of a texel and the sum is made in double precision and rounded once.
+// of fraction (9-bit fixed point, so that 1 is exact). How the hardware rounds a coordinate to
+// those bits and in what precision it adds the weighted texels is not documented: here a coordinate
+// is rounded to the nearest 256th of a texel and the sum is made in double precision and rounded
+// once.
 #pragma once
 
 #include <array>
@@ -37,13 +38,13 @@ struct Image {
   std::size_t depth = 1;   // slices, layers or faces, at least 1
   std::size_t row_bytes = 0;
   std::size_t slice_bytes = 0;
-  bool foreign = false;    // lies in memory that somebody else may free
+  bool foreign = false;  // lies in memory that somebody else may free
 };
 
 enum class AddressMode : std::uint8_t { wrap, clamp, mirror, border };
 
 struct Texture {
-  std::vector<Image> levels;  // of a mipmap; one otherwise
+  std::vector<Image> levels;    // of a mipmap; one otherwise
   std::shared_ptr<void> owner;  // keeps the texels alive
   AddressMode address[3] = {AddressMode::clamp, AddressMode::clamp, AddressMode::clamp};
   bool linear = false;
@@ -75,11 +76,11 @@ enum class Geometry : std::uint8_t { d1, d2, d3, layered1, layered2, cube, layer
 
 struct SamplePoint {
   Geometry geometry = Geometry::d1;
-  bool whole = false;                 // coordinates are texel numbers; no filter
+  bool whole = false;  // coordinates are texel numbers; no filter
   std::array<float, 3> at{};
   std::array<std::int32_t, 3> texel{};
   std::uint32_t layer = 0;
-  float level = 0;                    // of a mipmap
+  float level = 0;  // of a mipmap
 };
 
 // Four channels, as the bits of what `tex` returns: floats, or integers extended to 32 bits.

@@ -38,8 +38,7 @@ u64 real_bits(double value, int exponent_bits, int mantissa_bits) {
   int exponent = 0;
   const double fraction = std::frexp(std::fabs(value), &exponent);  // in [0.5, 1)
   const int bias = (1 << (exponent_bits - 1)) - 1;
-  const auto mantissa =
-      static_cast<u64>(std::ldexp(fraction * 2 - 1, mantissa_bits));
+  const auto mantissa = static_cast<u64>(std::ldexp(fraction * 2 - 1, mantissa_bits));
   return (sign << (exponent_bits + mantissa_bits)) |
          (static_cast<u64>(exponent - 1 + bias) << mantissa_bits) | mantissa;
 }
@@ -62,10 +61,9 @@ double decode(const std::string& type, u64 bits) {
         static_cast<int>((bits >> mantissa_bits) & ((u64{1} << exponent_bits) - 1));
     const int bias = (1 << (exponent_bits - 1)) - 1;
     const double magnitude =
-        exponent == 0
-            ? std::ldexp(static_cast<double>(mantissa), 1 - bias - mantissa_bits)
-            : std::ldexp(static_cast<double>(mantissa | (u64{1} << mantissa_bits)),
-                         exponent - bias - mantissa_bits);
+        exponent == 0 ? std::ldexp(static_cast<double>(mantissa), 1 - bias - mantissa_bits)
+                      : std::ldexp(static_cast<double>(mantissa | (u64{1} << mantissa_bits)),
+                                   exponent - bias - mantissa_bits);
     return ((bits >> (exponent_bits + mantissa_bits)) & 1U) != 0 ? -magnitude : magnitude;
   };
   if (type == "f16") return real(5, 10);
@@ -75,7 +73,8 @@ double decode(const std::string& type, u64 bits) {
   return static_cast<s32>(static_cast<u32>(bits));
 }
 
-// --- fragments, as the PTX ISA writes them ---------------------------------------------------------
+// --- fragments, as the PTX ISA writes them
+// ---------------------------------------------------------
 
 struct Element {
   int row;
@@ -95,22 +94,52 @@ Fragments fragments_of(const std::string& shape, const std::string& type) {
   };
   const auto c8 = [](int lane, int i) { return Element{lane / 4, lane % 4 * 2 + (i & 1)}; };
   if (shape == "m8n8k4" && type == "f64") {
-    return {[](int l, int) { return Element{l >> 2, l % 4}; },
-            [](int l, int) { return Element{l % 4, l >> 2}; }, c8, 1, 1, 2};
+    return {[](int l, int) {
+              return Element{l >> 2, l % 4};
+            },
+            [](int l, int) {
+              return Element{l % 4, l >> 2};
+            },
+            c8,
+            1,
+            1,
+            2};
   }
   if (shape == "m16n8k4" && type == "tf32") {
-    return {[](int l, int i) { return Element{(l >> 2) + (i == 0 ? 0 : 8), l % 4}; },
-            [](int l, int) { return Element{l % 4, l >> 2}; }, c16, 2, 1, 4};
+    return {[](int l, int i) {
+              return Element{(l >> 2) + (i == 0 ? 0 : 8), l % 4};
+            },
+            [](int l, int) {
+              return Element{l % 4, l >> 2};
+            },
+            c16,
+            2,
+            1,
+            4};
   }
   if (shape == "m16n8k8" && type == "tf32") {
     return {[](int l, int i) {
               return Element{(l >> 2) + (i == 0 || i == 2 ? 0 : 8), l % 4 + (i < 2 ? 0 : 4)};
             },
-            [](int l, int i) { return Element{l % 4 + (i == 0 ? 0 : 4), l >> 2}; }, c16, 4, 2, 4};
+            [](int l, int i) {
+              return Element{l % 4 + (i == 0 ? 0 : 4), l >> 2};
+            },
+            c16,
+            4,
+            2,
+            4};
   }
   if (shape == "m16n8k8" && type != "f64") {
-    return {[](int l, int i) { return Element{(l >> 2) + (i < 2 ? 0 : 8), l % 4 * 2 + (i & 1)}; },
-            [](int l, int i) { return Element{l % 4 * 2 + i, l >> 2}; }, c16, 4, 2, 4};
+    return {[](int l, int i) {
+              return Element{(l >> 2) + (i < 2 ? 0 : 8), l % 4 * 2 + (i & 1)};
+            },
+            [](int l, int i) {
+              return Element{l % 4 * 2 + i, l >> 2};
+            },
+            c16,
+            4,
+            2,
+            4};
   }
   if (shape == "m16n8k16" && (type == "f16" || type == "bf16")) {
     return {[](int l, int i) {
@@ -120,69 +149,145 @@ Fragments fragments_of(const std::string& shape, const std::string& type) {
             [](int l, int i) {
               return Element{l % 4 * 2 + (i & 1) + (i < 2 ? 0 : 8), l >> 2};
             },
-            c16, 8, 4, 4};
+            c16,
+            8,
+            4,
+            4};
   }
   if (shape == "m16n8k4" || shape == "m16n8k8" || (shape == "m16n8k16" && type == "f64")) {
     const int k = shape == "m16n8k4" ? 4 : shape == "m16n8k8" ? 8 : 16;
-    return {[](int l, int i) { return Element{(l >> 2) + (i % 2) * 8, l % 4 + 4 * (i / 2)}; },
-            [](int l, int i) { return Element{l % 4 + 4 * i, l >> 2}; }, c16, k / 2, k / 4, 4};
+    return {[](int l, int i) {
+              return Element{(l >> 2) + (i % 2) * 8, l % 4 + 4 * (i / 2)};
+            },
+            [](int l, int i) {
+              return Element{l % 4 + 4 * i, l >> 2};
+            },
+            c16,
+            k / 2,
+            k / 4,
+            4};
   }
   if (shape == "m8n8k16") {
-    return {[](int l, int i) { return Element{l >> 2, l % 4 * 4 + i}; },
-            [](int l, int i) { return Element{l % 4 * 4 + i, l >> 2}; }, c8, 4, 4, 2};
+    return {[](int l, int i) {
+              return Element{l >> 2, l % 4 * 4 + i};
+            },
+            [](int l, int i) {
+              return Element{l % 4 * 4 + i, l >> 2};
+            },
+            c8,
+            4,
+            4,
+            2};
   }
   if (shape == "m16n8k16") {
-    return {[](int l, int i) { return Element{(l >> 2) + (i < 4 ? 0 : 8), l % 4 * 4 + (i & 3)}; },
-            [](int l, int i) { return Element{l % 4 * 4 + i, l >> 2}; }, c16, 8, 4, 4};
+    return {[](int l, int i) {
+              return Element{(l >> 2) + (i < 4 ? 0 : 8), l % 4 * 4 + (i & 3)};
+            },
+            [](int l, int i) {
+              return Element{l % 4 * 4 + i, l >> 2};
+            },
+            c16,
+            8,
+            4,
+            4};
   }
   if (shape == "m16n8k32" && width_of(type) == 8) {
     return {[](int l, int i) {
               const bool low = i < 4 || (i >= 8 && i < 12);
               return Element{(l >> 2) + (low ? 0 : 8), l % 4 * 4 + (i & 3) + (i < 8 ? 0 : 16)};
             },
-            [](int l, int i) { return Element{l % 4 * 4 + (i & 3) + (i < 4 ? 0 : 16), l >> 2}; },
-            c16, 16, 8, 4};
+            [](int l, int i) {
+              return Element{l % 4 * 4 + (i & 3) + (i < 4 ? 0 : 16), l >> 2};
+            },
+            c16,
+            16,
+            8,
+            4};
   }
   if (shape == "m8n8k32") {
-    return {[](int l, int i) { return Element{l >> 2, l % 4 * 8 + i}; },
-            [](int l, int i) { return Element{l % 4 * 8 + i, l >> 2}; }, c8, 8, 8, 2};
+    return {[](int l, int i) {
+              return Element{l >> 2, l % 4 * 8 + i};
+            },
+            [](int l, int i) {
+              return Element{l % 4 * 8 + i, l >> 2};
+            },
+            c8,
+            8,
+            8,
+            2};
   }
   if (shape == "m16n8k32") {
-    return {[](int l, int i) { return Element{(l >> 2) + (i < 8 ? 0 : 8), l % 4 * 8 + (i & 7)}; },
-            [](int l, int i) { return Element{l % 4 * 8 + (i & 7), l >> 2}; }, c16, 16, 8, 4};
+    return {[](int l, int i) {
+              return Element{(l >> 2) + (i < 8 ? 0 : 8), l % 4 * 8 + (i & 7)};
+            },
+            [](int l, int i) {
+              return Element{l % 4 * 8 + (i & 7), l >> 2};
+            },
+            c16,
+            16,
+            8,
+            4};
   }
   if (shape == "m16n8k64") {
     return {[](int l, int i) {
               const bool low = i < 8 || (i >= 16 && i < 24);
               return Element{(l >> 2) + (low ? 0 : 8), l % 4 * 8 + (i & 7) + (i < 16 ? 0 : 32)};
             },
-            [](int l, int i) { return Element{l % 4 * 8 + (i & 7) + (i < 8 ? 0 : 32), l >> 2}; },
-            c16, 32, 16, 4};
+            [](int l, int i) {
+              return Element{l % 4 * 8 + (i & 7) + (i < 8 ? 0 : 32), l >> 2};
+            },
+            c16,
+            32,
+            16,
+            4};
   }
   if (shape == "m8n8k128") {
-    return {[](int l, int i) { return Element{l >> 2, l % 4 * 32 + i}; },
-            [](int l, int i) { return Element{l % 4 * 32 + i, l >> 2}; }, c8, 32, 32, 2};
+    return {[](int l, int i) {
+              return Element{l >> 2, l % 4 * 32 + i};
+            },
+            [](int l, int i) {
+              return Element{l % 4 * 32 + i, l >> 2};
+            },
+            c8,
+            32,
+            32,
+            2};
   }
   if (shape == "m16n8k128") {
-    return {[](int l, int i) { return Element{(l >> 2) + (i < 32 ? 0 : 8), l % 4 * 32 + (i & 31)}; },
-            [](int l, int i) { return Element{l % 4 * 32 + i, l >> 2}; }, c16, 64, 32, 4};
+    return {[](int l, int i) {
+              return Element{(l >> 2) + (i < 32 ? 0 : 8), l % 4 * 32 + (i & 31)};
+            },
+            [](int l, int i) {
+              return Element{l % 4 * 32 + i, l >> 2};
+            },
+            c16,
+            64,
+            32,
+            4};
   }
   // m16n8k256
   return {[](int l, int i) {
             const bool low = i < 32 || (i >= 64 && i < 96);
             return Element{(l >> 2) + (low ? 0 : 8), l % 4 * 32 + (i & 31) + (i < 64 ? 0 : 128)};
           },
-          [](int l, int i) { return Element{l % 4 * 32 + (i & 31) + (i < 32 ? 0 : 128), l >> 2}; },
-          c16, 128, 64, 4};
+          [](int l, int i) {
+            return Element{l % 4 * 32 + (i & 31) + (i < 32 ? 0 : 128), l >> 2};
+          },
+          c16,
+          128,
+          64,
+          4};
 }
 
-// --- matrices --------------------------------------------------------------------------------------
+// --- matrices
+// --------------------------------------------------------------------------------------
 
 struct Matrix {
   int rows;
   int columns;
   std::vector<double> values;
-  Matrix(int r, int c) : rows(r), columns(c), values(static_cast<std::size_t>(r) * static_cast<std::size_t>(c)) {}
+  Matrix(int r, int c)
+      : rows(r), columns(c), values(static_cast<std::size_t>(r) * static_cast<std::size_t>(c)) {}
   double& at(int r, int c) {
     return values.at(static_cast<std::size_t>(r) * static_cast<std::size_t>(columns) +
                      static_cast<std::size_t>(c));
@@ -254,8 +359,9 @@ std::string register_kernel(const std::string& before, const std::string& instru
                             const std::string& after, int d, int a, int b, int c, int lane_bytes) {
   const std::string type = lane_bytes == 8 ? "b64" : "b32";
   std::string text = module_head();
-  text += ".visible .entry test(.param .u64 pd, .param .u64 pa, .param .u64 pb, .param .u64 pc, "
-          ".param .u32 meta)\n{\n  .reg .b32 %lane, %e;\n  .reg .b64 %base, %p;\n";
+  text +=
+      ".visible .entry test(.param .u64 pd, .param .u64 pa, .param .u64 pb, .param .u64 pc, "
+      ".param .u32 meta)\n{\n  .reg .b32 %lane, %e;\n  .reg .b64 %base, %p;\n";
   text += "  .reg ." + type + " %d<" + std::to_string(d) + ">, %a<" + std::to_string(a) + ">, %b<" +
           std::to_string(b) + ">, %c<" + std::to_string(c) + ">;\n";
   text += "  mov.u32 %lane, %laneid;\n" + before;
@@ -310,7 +416,9 @@ Matrix product(const Matrix& a, const Matrix& b, const Matrix& c, const std::str
       for (int k = 0; k < a.columns; ++k) {
         const double x = a.at(i, k);
         const double y = b.at(k, j);
-        sum += bits == "xor" ? (x != y ? 1 : 0) : bits == "and" ? (x != 0 && y != 0 ? 1 : 0) : x * y;
+        sum += bits == "xor"   ? (x != y ? 1 : 0)
+               : bits == "and" ? (x != 0 && y != 0 ? 1 : 0)
+                               : x * y;
       }
       if (d_type == "s32") {
         if (saturate) {
@@ -327,7 +435,7 @@ Matrix product(const Matrix& a, const Matrix& b, const Matrix& c, const std::str
 
 struct Case {
   std::string shape, d, a, b, c;
-  std::string bits = "";     // "xor" or "and"
+  std::string bits = "";  // "xor" or "and"
   bool saturate = false;
 };
 
@@ -354,14 +462,14 @@ void check_mma(const Case& test) {
   const Registers ra = pack(a, fragments.a, fragments.a_elements, test.a);
   const Registers rb = pack(b, fragments.b, fragments.b_elements, test.b);
   const Registers rc = pack(c, fragments.c, fragments.c_elements, test.c);
-  Registers rd(rc.lane_bytes, std::max(1, fragments.c_elements * width_of(test.d) /
-                                              (rc.lane_bytes * 8)));
+  Registers rd(rc.lane_bytes,
+               std::max(1, fragments.c_elements * width_of(test.d) / (rc.lane_bytes * 8)));
   const std::string instruction = name + " " + vector_of("d", rd.count) + ", " +
                                   vector_of("a", ra.count) + ", " + vector_of("b", rb.count) +
                                   ", " + vector_of("c", rc.count) + ";";
-  run_registers(register_kernel("", instruction, "", rd.count, ra.count, rb.count, rc.count,
-                                rc.lane_bytes),
-                rd, ra, rb, rc);
+  run_registers(
+      register_kernel("", instruction, "", rd.count, ra.count, rb.count, rc.count, rc.lane_bytes),
+      rd, ra, rb, rc);
   const Matrix want = product(a, b, c, test.d, test.saturate, test.bits);
   int wrong = 0;
   for (int lane = 0; lane < 32; ++lane) {
@@ -484,12 +592,14 @@ TEST(Mma, QuadPairs) {
           }
           Registers rd(4, 8 * width_of(d_type) / 32);
           run_registers(
-              register_kernel("", name + " " + vector_of("d", rd.count) + ", {%a0, %a1}, {%b0, %b1}, " +
-                                      vector_of("c", rc.count) + ";",
+              register_kernel("",
+                              name + " " + vector_of("d", rd.count) + ", {%a0, %a1}, {%b0, %b1}, " +
+                                  vector_of("c", rc.count) + ";",
                               "", rd.count, 2, 2, rc.count, 4),
               rd, ra, rb, rc);
           std::vector<Matrix> want;
-          for (std::size_t q = 0; q < 4; ++q) want.push_back(product(a[q], b[q], c[q], d_type, false));
+          for (std::size_t q = 0; q < 4; ++q)
+            want.push_back(product(a[q], b[q], c[q], d_type, false));
           for (int l = 0; l < 32; ++l) {
             for (int i = 0; i < 8; ++i) {
               const Element e = c_at(d_type, l, i);
@@ -548,7 +658,8 @@ TEST(Mma, RoundsWithinTheBoundOfASum) {
   }
 }
 
-// --- wmma ------------------------------------------------------------------------------------------
+// --- wmma
+// ------------------------------------------------------------------------------------------
 
 void store_element(std::byte* base, int width, std::size_t index, u64 bits) {
   if (width >= 8) {
@@ -585,8 +696,9 @@ struct Wmma {
 
 void check_wmma(const Wmma& test, bool a_row, bool b_row, bool c_row, bool d_row, bool shared) {
   const Dimensions size = dimensions_of(test.shape);
-  SCOPED_TRACE(test.shape + " " + test.suffix + (a_row ? " row" : " col") + (b_row ? " row" : " col") +
-               (c_row ? " row" : " col") + (d_row ? " row" : " col") + (shared ? " shared" : ""));
+  SCOPED_TRACE(test.shape + " " + test.suffix + (a_row ? " row" : " col") +
+               (b_row ? " row" : " col") + (c_row ? " row" : " col") + (d_row ? " row" : " col") +
+               (shared ? " shared" : ""));
   Random random(5);
   const Matrix a = whole_numbers(size.m, size.k, test.a, random);
   const Matrix b = whole_numbers(size.k, size.n, test.b, random);
@@ -597,28 +709,37 @@ void check_wmma(const Wmma& test, bool a_row, bool b_row, bool c_row, bool d_row
   const int ldb = stride(b_row ? size.n : size.k, width_of(test.b));
   const int ldc = stride(c_row ? size.n : size.m, width_of(test.c));
   const int ldd = stride(d_row ? size.n : size.m, width_of(test.d));
-  Buffer memory(4 * 16384);
+  Buffer memory(4 * 4096);
   fill(memory.data(), a, test.a, a_row, lda);
-  fill(memory.data() + 16384, b, test.b, b_row, ldb);
-  fill(memory.data() + 32768, c, test.c, c_row, ldc);
+  fill(memory.data() + 4096, b, test.b, b_row, ldb);
+  fill(memory.data() + 8192, c, test.c, c_row, ldc);
 
-  const auto type_of = [](const std::string& type) { return type == "f64" ? "f64" : type == "f32" ? "f32" : "b32"; };
+  const auto type_of = [](const std::string& type) {
+    return type == "f64" ? "f64" : type == "f32" ? "f32" : "b32";
+  };
   const auto layout = [](bool row) { return std::string(row ? "row" : "col"); };
   const std::string space = shared ? "shared" : "global";
   std::string text = module_head();
-  text += ".visible .entry test(.param .u64 memory)\n{\n  .reg .b64 %m, %pa, %pb, %pc, %pd, %t, %s;\n"
-          "  .reg .b32 %i, %v;\n  .reg .pred %more;\n  .shared .align 128 .b8 copy[65536];\n";
-  text += std::string("  .reg .") + type_of(test.a) + " %a<" + std::to_string(test.a_registers) + ">;\n";
-  text += std::string("  .reg .") + type_of(test.b) + " %b<" + std::to_string(test.b_registers) + ">;\n";
-  text += std::string("  .reg .") + type_of(test.c) + " %c<" + std::to_string(test.c_registers) + ">;\n";
-  text += std::string("  .reg .") + type_of(test.d) + " %d<" + std::to_string(test.d_registers) + ">;\n";
+  text +=
+      ".visible .entry test(.param .u64 memory)\n{\n  .reg .b64 %m, %pa, %pb, %pc, %pd, %t, %s;\n"
+      "  .reg .b32 %i, %v;\n  .reg .pred %more;\n  .shared .align 128 .b8 copy[16384];\n";
+  text += std::string("  .reg .") + type_of(test.a) + " %a<" + std::to_string(test.a_registers) +
+          ">;\n";
+  text += std::string("  .reg .") + type_of(test.b) + " %b<" + std::to_string(test.b_registers) +
+          ">;\n";
+  text += std::string("  .reg .") + type_of(test.c) + " %c<" + std::to_string(test.c_registers) +
+          ">;\n";
+  text += std::string("  .reg .") + type_of(test.d) + " %d<" + std::to_string(test.d_registers) +
+          ">;\n";
   text += "  ld.param.u64 %m, [memory];\n";
   const auto copy = [&](const std::string& label, bool in) {
-    text += "  mov.u32 %i, %tid.x;\n" + label + ":\n  mul.wide.u32 %t, %i, 4;\n"
+    text += "  mov.u32 %i, %tid.x;\n" + label +
+            ":\n  mul.wide.u32 %t, %i, 4;\n"
             "  add.u64 %t, %t, %m;\n  mov.u64 %s, copy;\n  mad.wide.u32 %s, %i, 4, %s;\n";
     text += in ? "  ld.global.u32 %v, [%t];\n  st.shared.u32 [%s], %v;\n"
                : "  ld.shared.u32 %v, [%s];\n  st.global.u32 [%t], %v;\n";
-    text += "  add.u32 %i, %i, 32;\n  setp.lt.u32 %more, %i, 16384;\n  @%more bra " + label + ";\n"
+    text += "  add.u32 %i, %i, 32;\n  setp.lt.u32 %more, %i, 4096;\n  @%more bra " + label +
+            ";\n"
             "  bar.sync 0;\n";
   };
   if (shared) {
@@ -627,20 +748,21 @@ void check_wmma(const Wmma& test, bool a_row, bool b_row, bool c_row, bool d_row
   } else {
     text += "  mov.u64 %pa, %m;\n";
   }
-  text += "  add.u64 %pb, %pa, 16384;\n  add.u64 %pc, %pa, 32768;\n  add.u64 %pd, %pa, 49152;\n";
+  text += "  add.u64 %pb, %pa, 4096;\n  add.u64 %pc, %pa, 8192;\n  add.u64 %pd, %pa, 12288;\n";
   const auto number = [](int n) { return std::to_string(n); };
-  text += "  wmma.load.a.sync.aligned." + layout(a_row) + "." + test.shape + "." + space + "." + test.a +
-          " " + vector_of("a", test.a_registers) + ", [%pa], " + number(lda) + ";\n";
-  text += "  wmma.load.b.sync.aligned." + layout(b_row) + "." + test.shape + "." + space + "." + test.b +
-          " " + vector_of("b", test.b_registers) + ", [%pb], " + number(ldb) + ";\n";
-  text += "  wmma.load.c.sync.aligned." + layout(c_row) + "." + test.shape + "." + space + "." + test.c +
-          " " + vector_of("c", test.c_registers) + ", [%pc], " + number(ldc) + ";\n";
-  text += "  wmma.mma" + (test.operation.empty() ? "" : "." + test.operation + ".popc") + ".sync.aligned." +
-          layout(a_row) + "." + layout(b_row) + "." + test.shape + "." + test.suffix + " " +
-          vector_of("d", test.d_registers) + ", " + vector_of("a", test.a_registers) + ", " +
-          vector_of("b", test.b_registers) + ", " + vector_of("c", test.c_registers) + ";\n";
-  text += "  wmma.store.d.sync.aligned." + layout(d_row) + "." + test.shape + "." + space + "." + test.d +
-          " [%pd], " + vector_of("d", test.d_registers) + ", " + number(ldd) + ";\n";
+  text += "  wmma.load.a.sync.aligned." + layout(a_row) + "." + test.shape + "." + space + "." +
+          test.a + " " + vector_of("a", test.a_registers) + ", [%pa], " + number(lda) + ";\n";
+  text += "  wmma.load.b.sync.aligned." + layout(b_row) + "." + test.shape + "." + space + "." +
+          test.b + " " + vector_of("b", test.b_registers) + ", [%pb], " + number(ldb) + ";\n";
+  text += "  wmma.load.c.sync.aligned." + layout(c_row) + "." + test.shape + "." + space + "." +
+          test.c + " " + vector_of("c", test.c_registers) + ", [%pc], " + number(ldc) + ";\n";
+  text += "  wmma.mma" + (test.operation.empty() ? "" : "." + test.operation + ".popc") +
+          ".sync.aligned." + layout(a_row) + "." + layout(b_row) + "." + test.shape + "." +
+          test.suffix + " " + vector_of("d", test.d_registers) + ", " +
+          vector_of("a", test.a_registers) + ", " + vector_of("b", test.b_registers) + ", " +
+          vector_of("c", test.c_registers) + ";\n";
+  text += "  wmma.store.d.sync.aligned." + layout(d_row) + "." + test.shape + "." + space + "." +
+          test.d + " [%pd], " + vector_of("d", test.d_registers) + ", " + number(ldd) + ";\n";
   if (shared) copy("OUT", false);
   text += "  ret;\n}\n";
 
@@ -654,7 +776,7 @@ void check_wmma(const Wmma& test, bool a_row, bool b_row, bool c_row, bool d_row
   for (int r = 0; r < size.m; ++r) {
     for (int col = 0; col < size.n; ++col) {
       const int index = d_row ? r * ldd + col : col * ldd + r;
-      const double got = decode(test.d, load_element(memory.data() + 49152, width_of(test.d),
+      const double got = decode(test.d, load_element(memory.data() + 12288, width_of(test.d),
                                                      static_cast<std::size_t>(index)));
       if (got != want.at(r, col) && wrong++ < 3) {
         ADD_FAILURE() << "row " << r << ", column " << col << ": " << got << ", expected "
@@ -700,38 +822,43 @@ TEST(Wmma, Integers) {
     check_wmma_layouts({"m8n32k16", "s32", type, type, "s32", 1, 4, 8, 8, suffix});
   }
   for (const std::string type : {"s4", "u4"}) {
-    check_wmma_layouts({"m8n8k32", "s32", type, type, "s32", 1, 1, 2, 2,
-                        "s32." + type + "." + type + ".s32"});
+    check_wmma_layouts(
+        {"m8n8k32", "s32", type, type, "s32", 1, 1, 2, 2, "s32." + type + "." + type + ".s32"});
   }
   check_wmma_layouts({"m8n8k128", "s32", "b1", "b1", "s32", 1, 1, 2, 2, "s32.b1.b1.s32", "xor"});
   check_wmma_layouts({"m8n8k128", "s32", "b1", "b1", "s32", 1, 1, 2, 2, "s32.b1.b1.s32", "and"});
 }
 
-// --- ldmatrix, stmatrix, movmatrix ---------------------------------------------------------------------
+// --- ldmatrix, stmatrix, movmatrix
+// ---------------------------------------------------------------------
 
 // PTX ISA 9.0, section 9.7.14.5.15: lane l has of row l / 4 the elements 2 (l % 4) and the next.
 TEST(LoadMatrix, GivesEachLaneItsTwoElements) {
   for (const int count : {1, 2, 4}) {
     for (const bool transposed : {false, true}) {
       std::string text = module_head();
-      text += ".visible .entry test(.param .u64 pd, .param .u64 pa)\n{\n"
-              "  .reg .b64 %pd, %pa, %t, %s;\n  .reg .b32 %lane, %v, %address, %d<4>;\n"
-              "  .shared .align 16 .b8 tile[1024];\n"
-              "  ld.param.u64 %pd, [pd];\n  ld.param.u64 %pa, [pa];\n  mov.u32 %lane, %laneid;\n"
-              "  mov.u64 %s, tile;\n  mad.wide.u32 %s, %lane, 4, %s;\n"
-              "  mad.wide.u32 %t, %lane, 4, %pa;\n";
+      text +=
+          ".visible .entry test(.param .u64 pd, .param .u64 pa)\n{\n"
+          "  .reg .b64 %pd, %pa, %t, %s;\n  .reg .b32 %lane, %v, %address, %d<4>;\n"
+          "  .shared .align 16 .b8 tile[1024];\n"
+          "  ld.param.u64 %pd, [pd];\n  ld.param.u64 %pa, [pa];\n  mov.u32 %lane, %laneid;\n"
+          "  mov.u64 %s, tile;\n  mad.wide.u32 %s, %lane, 4, %s;\n"
+          "  mad.wide.u32 %t, %lane, 4, %pa;\n";
       for (int i = 0; i < 8; ++i) {
         const std::string at = std::to_string(128 * i);
         text += "  ld.global.u32 %v, [%t+" + at + "];\n  st.shared.u32 [%s+" + at + "], %v;\n";
       }
-      // Row r of matrix m lies at 16 · ((8 m + r) · 5 mod 32): out of order, to see whose address counts.
-      text += "  bar.sync 0;\n  mul.lo.u32 %v, %lane, 5;\n  and.b32 %v, %v, 31;\n"
-              "  mov.u32 %address, tile;\n  mad.lo.u32 %address, %v, 16, %address;\n";
+      // Row r of matrix m lies at 16 · ((8 m + r) · 5 mod 32): out of order, to see whose address
+      // counts.
+      text +=
+          "  bar.sync 0;\n  mul.lo.u32 %v, %lane, 5;\n  and.b32 %v, %v, 31;\n"
+          "  mov.u32 %address, tile;\n  mad.lo.u32 %address, %v, 16, %address;\n";
       text += "  ldmatrix.sync.aligned.m8n8.x" + std::to_string(count) +
               (transposed ? ".trans" : "") + ".shared.b16 " + vector_of("d", count) +
               ", [%address];\n  mad.wide.u32 %t, %lane, 4, %pd;\n";
       for (int i = 0; i < count; ++i) {
-        text += "  st.global.u32 [%t+" + std::to_string(128 * i) + "], %d" + std::to_string(i) + ";\n";
+        text +=
+            "  st.global.u32 [%t+" + std::to_string(128 * i) + "], %d" + std::to_string(i) + ";\n";
       }
       text += "  ret;\n}\n";
       Buffer in(1024);
@@ -751,7 +878,8 @@ TEST(LoadMatrix, GivesEachLaneItsTwoElements) {
             const u16 got = out.as<u16>()[2 * (32 * matrix + lane) + half];
             const int major = lane / 4;
             const int minor = 2 * (lane % 4) + half;
-            ASSERT_EQ(got, transposed ? element(matrix, minor, major) : element(matrix, major, minor))
+            ASSERT_EQ(got,
+                      transposed ? element(matrix, minor, major) : element(matrix, major, minor))
                 << "x" << count << (transposed ? ".trans" : "") << " matrix " << matrix << " lane "
                 << lane;
           }
@@ -765,16 +893,18 @@ TEST(StoreMatrix, IsTheInverseOfLoadMatrix) {
   for (const bool transposed : {false, true}) {
     const std::string trans = transposed ? ".trans" : "";
     std::string text = module_head();
-    text += ".visible .entry test(.param .u64 pd)\n{\n  .reg .b64 %pd, %t, %s;\n"
-            "  .reg .b32 %lane, %v, %address, %d<4>;\n  .shared .align 16 .b8 tile[512];\n"
-            "  ld.param.u64 %pd, [pd];\n  mov.u32 %lane, %laneid;\n  mov.u32 %address, tile;\n"
-            "  mad.lo.u32 %address, %lane, 16, %address;\n";
+    text +=
+        ".visible .entry test(.param .u64 pd)\n{\n  .reg .b64 %pd, %t, %s;\n"
+        "  .reg .b32 %lane, %v, %address, %d<4>;\n  .shared .align 16 .b8 tile[512];\n"
+        "  ld.param.u64 %pd, [pd];\n  mov.u32 %lane, %laneid;\n  mov.u32 %address, tile;\n"
+        "  mad.lo.u32 %address, %lane, 16, %address;\n";
     for (int i = 0; i < 4; ++i) {
       // Low half: 100 i + 2 lane; high half one more.
       text += "  mad.lo.u32 %v, %lane, 2, " + std::to_string(100 * i) + ";\n  mad.lo.u32 %d" +
               std::to_string(i) + ", %v, 65537, 65536;\n";
     }
-    text += "  stmatrix.sync.aligned.m8n8.x4" + trans + ".shared.b16 [%address], {%d0, %d1, %d2, %d3};\n"
+    text += "  stmatrix.sync.aligned.m8n8.x4" + trans +
+            ".shared.b16 [%address], {%d0, %d1, %d2, %d3};\n"
             "  bar.sync 0;\n  mov.u64 %s, tile;\n  mad.wide.u32 %s, %lane, 4, %s;\n"
             "  mad.wide.u32 %t, %lane, 4, %pd;\n";
     for (int i = 0; i < 4; ++i) {
@@ -803,10 +933,12 @@ TEST(StoreMatrix, IsTheInverseOfLoadMatrix) {
 }
 
 TEST(MoveMatrix, Transposes) {
-  std::string text = register_kernel("", "movmatrix.sync.aligned.m8n8.trans.b16 %d0, %a0;", "", 1, 1, 1, 1, 4);
+  std::string text =
+      register_kernel("", "movmatrix.sync.aligned.m8n8.trans.b16 %d0, %a0;", "", 1, 1, 1, 1, 4);
   Registers a(4, 1), none(4, 1), d(4, 1);
   for (int lane = 0; lane < 32; ++lane) {
-    for (int i = 0; i < 2; ++i) a.put(lane, i, 16, static_cast<u64>(8 * (lane / 4) + 2 * (lane % 4) + i));
+    for (int i = 0; i < 2; ++i)
+      a.put(lane, i, 16, static_cast<u64>(8 * (lane / 4) + 2 * (lane % 4) + i));
   }
   run_registers(text, d, a, none, none);
   for (int lane = 0; lane < 32; ++lane) {
@@ -816,7 +948,8 @@ TEST(MoveMatrix, Transposes) {
   }
 }
 
-// --- 8-bit floats ------------------------------------------------------------------------------------
+// --- 8-bit floats
+// ------------------------------------------------------------------------------------
 
 struct Small {
   const char* name;
@@ -829,10 +962,9 @@ double value_of(const Small& type, u32 code) {
   const int bias = (1 << (type.exponent_bits - 1)) - 1;
   const auto mantissa = static_cast<double>(code & ((1U << type.mantissa_bits) - 1));
   const auto exponent = static_cast<int>((code & 0x7fU) >> type.mantissa_bits);
-  const double magnitude =
-      exponent == 0 ? std::ldexp(mantissa, 1 - bias - type.mantissa_bits)
-                    : std::ldexp(mantissa + std::ldexp(1, type.mantissa_bits),
-                                 exponent - bias - type.mantissa_bits);
+  const double magnitude = exponent == 0 ? std::ldexp(mantissa, 1 - bias - type.mantissa_bits)
+                                         : std::ldexp(mantissa + std::ldexp(1, type.mantissa_bits),
+                                                      exponent - bias - type.mantissa_bits);
   return (code & 0x80U) != 0 ? -magnitude : magnitude;
 }
 
@@ -840,11 +972,11 @@ double value_of(const Small& type, u32 code) {
 u32 nearest(const Small& type, double x) {
   if (std::isnan(x)) return type.nan;
   const u32 sign = std::signbit(x) ? 0x80U : 0;
+  if (std::fabs(x) >= value_of(type, type.largest)) return sign | type.largest;
   u32 best = 0;
   double distance = HUGE_VAL;
   for (u32 code = 0; code <= type.largest; ++code) {
-    const double d = std::isinf(x) ? value_of(type, type.largest - code + 0U) : std::fabs(value_of(type, code) - std::fabs(x));
-    if (std::isinf(x)) return sign | type.largest;
+    const double d = std::fabs(value_of(type, code) - std::fabs(x));
     if (d < distance || (d == distance && (code & 1U) == 0)) {
       distance = d;
       best = code;
@@ -855,9 +987,10 @@ u32 nearest(const Small& type, double x) {
 
 Source interesting_floats() {
   Source source;
-  for (const float x : {0.0F, -0.0F, 1.0F, -1.0F, 448.0F, 464.0F, 464.1F, 479.0F, 57344.0F, 61440.0F,
-                        65536.0F, 1e30F, -1e30F, 0x1p-9F, 0x1p-10F, 0x1.8p-10F, 0x1p-16F, 0x1p-17F,
-                        0x1.8p-17F, 1.0625F, 1.1875F, 1e-40F, HUGE_VALF, -HUGE_VALF, NAN}) {
+  for (const float x : {0.0F,     -0.0F,      1.0F,       -1.0F,    448.0F,     464.0F,  464.1F,
+                        479.0F,   57344.0F,   61440.0F,   65536.0F, 1e30F,      -1e30F,  0x1p-9F,
+                        0x1p-10F, 0x1.8p-10F, 0x1p-16F,   0x1p-17F, 0x1.8p-17F, 1.0625F, 1.1875F,
+                        1e-40F,   HUGE_VALF,  -HUGE_VALF, NAN}) {
     u32 bits = 0;
     std::memcpy(&bits, &x, 4);
     source.corners.push_back(bits);
@@ -885,7 +1018,8 @@ TEST(Float8, FromFloats) {
       return (nearest(type, static_cast<double>(float_of(in[0]))) << 8) |
              nearest(type, static_cast<double>(float_of(in[1])));
     });
-    const std::string relu = std::string("cvt.rn.satfinite.relu.") + type.name + "x2.f32 %d, %a, %b;";
+    const std::string relu =
+        std::string("cvt.rn.satfinite.relu.") + type.name + "x2.f32 %d, %a, %b;";
     check({relu, {"b16"}, {"f32", "f32"}}, inputs, [&](const Tuple& in) {
       const auto one = [&](u128 bits) {
         const auto x = static_cast<double>(float_of(bits));
@@ -930,20 +1064,23 @@ TEST(Float8, ToHalvesExactly) {
   for (u32 code = 0; code < 0x10000; code += 17) inputs.push_back({u128{code}, 0, 0, 0});
   for (const Small& type : smalls) {
     const std::string name = std::string("cvt.rn.f16x2.") + type.name + "x2 %d, %a;";
-    check_with({name, {"b32"}, {"b16"}}, inputs, [&](const Tuple& in, const Results& got) -> std::string {
-      for (int i = 0; i < 2; ++i) {
-        const auto code = (static_cast<u32>(in[0]) >> (8 * i)) & 0xffU;
-        const auto half = (static_cast<u32>(got[0]) >> (16 * i)) & 0xffffU;
-        const bool nan = (code & 0x7fU) > type.largest && !(type.mantissa_bits == 2 && (code & 0x7fU) == 0x7c);
-        const bool infinite = type.mantissa_bits == 2 && (code & 0x7fU) == 0x7c;
-        const double x = half_value(half);
-        const bool right = nan ? std::isnan(x)
-                               : infinite ? std::isinf(x) && ((code >> 7) != 0) == (x < 0)
-                                          : x == value_of(type, code) && (half >> 15) == (code >> 7);
-        if (!right) return "the value of " + hex(code);
-      }
-      return {};
-    });
+    check_with(
+        {name, {"b32"}, {"b16"}}, inputs, [&](const Tuple& in, const Results& got) -> std::string {
+          for (int i = 0; i < 2; ++i) {
+            const auto code = (static_cast<u32>(in[0]) >> (8 * i)) & 0xffU;
+            const auto half = (static_cast<u32>(got[0]) >> (16 * i)) & 0xffffU;
+            const bool nan = (code & 0x7fU) > type.largest &&
+                             !(type.mantissa_bits == 2 && (code & 0x7fU) == 0x7c);
+            const bool infinite = type.mantissa_bits == 2 && (code & 0x7fU) == 0x7c;
+            const double x = half_value(half);
+            const bool right = nan ? std::isnan(x)
+                               : infinite
+                                   ? std::isinf(x) && ((code >> 7) != 0) == (x < 0)
+                                   : x == value_of(type, code) && (half >> 15) == (code >> 7);
+            if (!right) return "the value of " + hex(code);
+          }
+          return {};
+        });
   }
 }
 

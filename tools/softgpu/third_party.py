@@ -27,7 +27,19 @@ SOURCES = {
     "llm.c": ("https://github.com/karpathy/llm.c", "f1e2ace651495b74ae22d45d1723443fd00ecd3a"),
     "cccl": ("https://github.com/NVIDIA/cccl", "v3.0.1"),
     "cuda-samples": ("https://github.com/NVIDIA/cuda-samples", "v13.0"),
+    # Programs of books, courses and a blog, one file each.
+    "CUDA-Programming": ("https://github.com/brucefan1983/CUDA-Programming",
+                         "8b6c96ba30fafeb3f71c74b2abb18a6bf849822d"),
+    "professional-cuda-c-programming": (
+        "https://github.com/deeperlearning/professional-cuda-c-programming",
+        "ee58310bcdcec62a609f02b6c5193452d8102183"),
+    "cuda-training-series": ("https://github.com/olcf/cuda-training-series",
+                             "9cd77d539d85ee3457e09a083ba299b787b7a16e"),
+    "code-samples": ("https://github.com/NVIDIA-developer-blog/code-samples",
+                     "72d62ec464442786a36754508bcb1094d197d6a5"),
 }
+COURSES = ["CUDA-Programming", "professional-cuda-c-programming", "cuda-training-series",
+           "code-samples"]
 
 # Kernel numbers of llm.c's programs; the programs end with an error at any other.
 LLMC_KERNELS = {
@@ -71,26 +83,28 @@ SAMPLE_ARGUMENTS = {
     "MC_EstimatePiInlineP": "--sims=10000",
     "MC_EstimatePiInlineQ": "--sims=10000",
 }
-SAMPLE_OUT_OF_SCOPE = {
-    "cudaCompressibleMemory": "needs the driver API",
-    "cudaNvSci": "needs NvSci",
-    "jitLto": "needs nvJitLink",
-}
-# What a sample links that nobody but NVIDIA provides, as its CMakeLists.txt says it.
-FOREIGN = [
+# What a sample uses that nobody but NVIDIA or another platform provides: by what its CMakeLists.txt
+# links, and by its source.
+FOREIGN_BUILD = [
     (r"CUDA::cuda_driver", "needs the driver API"),
     (r"CUDA::nvrtc", "needs NVRTC"),
     (r"CUDA::cufft", "needs cuFFT"),
     (r"CUDA::cusolver", "needs cuSOLVER"),
-    (r"CUDA::cusparse", "needs cuSPARSE"),
     (r"CUDA::npp", "needs NPP"),
     (r"CUDA::nvjpeg", "needs nvJPEG"),
-    (r"CUDA::curand", "needs cuRAND's host library"),
-    (r"cudadevrt|cdp[A-Z]", "launches kernels from the device"),
     (r"find_package\((OpenGL|GLUT|EGL|Vulkan|X11)", "needs graphics"),
-    (r"find_package\((MPI|NVSCI|FreeImage)", "needs a library that is not CUDA's"),
+    (r"find_package\((MPI|NVSCI|FreeImage|LLVM)", "needs a library that is not CUDA's"),
+    (r"nvvm|libdevice", "needs libNVVM"),
+    (r"D3D1[12]|d3d1[12]", "needs Windows"),
     (r"fatbin|\.cubin|-cubin|ptx\b", "loads a module of its own through the driver API"),
 ]
+FOREIGN_SOURCE = [
+    (r"\bcusparse\w*\(", "needs cuSPARSE"),
+    (r"\bcurandCreateGenerator", "needs cuRAND's host library"),
+    (r"\bnvJitLink", "needs nvJitLink"),
+    (r"windows\.h>\s*\n.*d3d|d3d1[12]", "needs Windows"),
+]
+FROM_DEVICE = re.compile(r"^cdp")  # dynamic parallelism
 
 FAILED = re.compile(
     r"\bFAILED\b|Test failed|\[FAIL|CUDA error|INCORRECT|Error at|: FAIL\b|"
@@ -208,16 +222,21 @@ def sample_programs(work):
     for lists in sorted((samples / "Samples").glob("*/*/CMakeLists.txt")):
         folder, name = lists.parent, lists.parent.name
         text = lists.read_text()
-        skip = SAMPLE_OUT_OF_SCOPE.get(name)
-        for pattern, reason in FOREIGN:
-            if skip is None and (re.search(pattern, text) or re.search(pattern, name)):
-                skip = reason
         declared = re.search(r"add_executable\(\s*\S+\s+([^)]*)\)", text)
         sources = [folder / word for word in (declared.group(1).split() if declared else [])
                    if word.endswith((".cu", ".cpp", ".c"))]
+        content = "".join(s.read_text(errors="replace") for s in sources if s.exists())
+        skip = "launches kernels from the device" if FROM_DEVICE.match(name) else None
+        if folder.parent.name == "7_libNVVM":
+            skip = "needs libNVVM"
+        for where, table in ((text, FOREIGN_BUILD), (content, FOREIGN_SOURCE)):
+            for pattern, reason in table:
+                if skip is None and re.search(pattern, where):
+                    skip = reason
         if not sources:
             skip = skip or "builds no program of its own"
         options = ["-O3", "-std=c++17", "--extended-lambda", f"-I{samples / 'Common'}"]
+        options += [f"-I{folder / inner}" for inner in ("inc", "common") if (folder / inner).exists()]
         if re.search(r"CUDA_SEPARABLE_COMPILATION\s+ON", text):
             options.append("-rdc=true")
         if "OpenMP" in text:
@@ -226,6 +245,39 @@ def sample_programs(work):
             options.append("-lcublas")
         yield Program(f"samples/{folder.parent.name}", name, sources, options, cwd=folder,
                       runs=[tuple(shlex.split(SAMPLE_ARGUMENTS.get(name, "")))], skip=skip)
+
+
+def course_programs(work):
+    """Every .cu file with a main of its own, built alone and run without arguments."""
+    for project in COURSES:
+        folder = fetch(work, project)
+        for source in sorted(folder.rglob("*.cu")):
+            text = source.read_text(errors="replace")
+            if not re.search(r"\bmain\s*\(", text):
+                continue
+            others = [s for s in source.parent.glob("*.cu") if s != source]
+            if "whole-code" in str(source) or (source.parent.name in ("cpp", "force-only")):
+                sources = [source, *others]  # one program of several files
+            else:
+                sources = [source]
+            skip = None
+            for pattern, reason in FOREIGN_SOURCE:
+                if re.search(pattern, text):
+                    skip = skip or reason
+            if re.search(r"\bcufft\w+\(", text):
+                skip = "needs cuFFT"
+            if re.search(r"\bcusolver\w+\(", text):
+                skip = "needs cuSOLVER"
+            if re.search(r"^\s*nested|launch_bounds.*<<<|__global__[^}]*<<<[^}]*>>>[^}]*}",
+                         text) and source.name.startswith("nested"):
+                skip = "launches kernels from the device"
+            name = "_".join(source.relative_to(folder).with_suffix("").parts)
+            options = ["-O3", "-std=c++17", "--extended-lambda", "-Xcompiler", "-fopenmp",
+                       f"-I{source.parent}", f"-I{source.parent.parent}", f"-I{source.parent}/../../common"]
+            if "cublas" in text:
+                options.append("-lcublas")
+            yield Program(f"courses/{project}", name, sources, options, cwd=source.parent,
+                          skip=skip)
 
 
 def filecheck(patterns, output):
@@ -311,7 +363,7 @@ def main():
                         help="folder with the software GPU's libcudart.so.13")
     parser.add_argument("--nvcc", default=None, help="an nvcc 13")
     parser.add_argument("--arch", default="compute_80", help="what to compile for")
-    parser.add_argument("--suite", default="llm.c,thrust,cub,samples")
+    parser.add_argument("--suite", default="llm.c,cub,thrust,samples,courses")
     parser.add_argument("--filter", default="", help="only programs whose suite/name has this")
     parser.add_argument("--reduced", action="store_true", help="smaller sizes for llm.c")
     parser.add_argument("--compile-only", action="store_true")
@@ -338,6 +390,8 @@ def main():
         programs += thrust_programs(arguments.work)
     if "samples" in suites:
         programs += sample_programs(arguments.work)
+    if "courses" in suites:
+        programs += course_programs(arguments.work)
     programs = [p for p in programs if re.search(arguments.filter, f"{p.suite}/{p.name}")]
 
     environment = dict(os.environ, LD_LIBRARY_PATH=str(arguments.library.resolve()))

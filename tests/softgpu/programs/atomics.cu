@@ -1,4 +1,5 @@
 // nvcc: -arch=compute_90
+// env: SOFTGPU_MODEL=h100
 //
 // Atomic operations of every kind on global and shared memory, between all threads of a grid, and
 // what they return.

@@ -8,6 +8,8 @@
 
 #include "softgpu/exec/launch.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -318,7 +320,12 @@ class Core {
 
 int core_count() {
   if (options().threads > 0) return options().threads;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  // Asked once: the answer is read from files of the system, which takes longer than a small kernel.
+  static const int usable = [] {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
+  }();
+  return usable;
 }
 
 }  // namespace

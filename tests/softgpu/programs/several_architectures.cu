@@ -1,0 +1,28 @@
+// Of several texts the best one that the device can run is taken; compressed, and beside machine
+// code.
+// nvcc: -gencode arch=compute_75,code=compute_75 -gencode arch=compute_80,code=sm_80
+// nvcc: -gencode arch=compute_86,code=compute_86 -gencode arch=compute_90,code=compute_90
+// nvcc: -Xfatbin=-compress-all
+#include "check.cuh"
+
+__global__ void which(int* out) {
+#ifdef __CUDA_ARCH__
+  *out = __CUDA_ARCH__;
+#endif
+}
+
+int main() {
+  int* out;
+  CUDA_OK(cudaMallocManaged(&out, sizeof(int)));
+  which<<<1, 1>>>(out);
+  CUDA_OK(cudaDeviceSynchronize());
+  cudaDeviceProp properties;
+  CUDA_OK(cudaGetDeviceProperties(&properties, 0));
+  const int expected = properties.major == 9 ? 900 : properties.minor == 9 ? 860 : 750;
+  CHECK_AT(*out == expected, "%d", *out);
+  cudaFuncAttributes attributes;
+  CUDA_OK(cudaFuncGetAttributes(&attributes, which));
+  CHECK(attributes.ptxVersion == expected / 10);
+  CHECK(attributes.binaryVersion == properties.major * 10 + properties.minor);
+  return verdict();
+}

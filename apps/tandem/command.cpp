@@ -26,6 +26,8 @@ const std::vector<CommandInfo>& commands() {
       {"generate", "KIND [--rows N] [--features D] [--seed S] [--out FILE]",
        "make a data set of random numbers", false, make_generate},
       {"devices", "[--json]", "list the devices of this machine", false, make_devices},
+      {"gpu", "run [options] -- PROGRAM [ARGUMENTS]",
+       "run an unmodified CUDA program on the software GPU", false, make_gpu},
       {"demo", "--report DIR", "tell five stories of learning in one HTML page", false, make_demo},
       {"help", "[COMMAND [ALGORITHM]]", "explain a command and its options", false, make_help},
   };

@@ -57,7 +57,9 @@ int run(std::vector<std::string> arguments) {
   }
   const CommandInfo& info = find_command(arguments.front());
   arguments.erase(arguments.begin());
-  if (std::any_of(arguments.begin(), arguments.end(), asks_for_help)) {
+  // What follows "--" is another program's.
+  const auto own = std::find(arguments.begin(), arguments.end(), "--");
+  if (std::any_of(arguments.begin(), own, asks_for_help)) {
     std::vector<std::string> topic{std::string(info.name)};
     if (info.takes_algorithm && !arguments.front().starts_with('-')) {
       topic.push_back(arguments.front());

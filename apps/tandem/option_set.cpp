@@ -278,7 +278,12 @@ std::string OptionSet::arguments() const {
 
 void OptionSet::parse(const std::vector<std::string>& arguments) {
   arguments_ = arguments;
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  auto end = arguments.end();
+  if (rest_ != nullptr) {
+    end = std::find(arguments.begin(), arguments.end(), "--");
+    if (end != arguments.end()) rest_->assign(end + 1, arguments.end());
+  }
+  std::vector<std::string> reversed(std::make_reverse_iterator(end), arguments.rend());
   try {
     app_.parse(reversed);
   } catch (const CLI::ArgumentMismatch& error) {

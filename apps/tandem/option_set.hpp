@@ -43,6 +43,8 @@ class OptionSet final : public OptionVisitor {
   void positional(std::string_view name, std::string& value, std::string_view help);
   // Any number of arguments without a dash.
   void topics(std::vector<std::string>& values);
+  // All that follows "--", whatever it looks like: the command line of another program.
+  void rest(std::vector<std::string>& values) { rest_ = &values; }
 
   // Throws InputError that names the option, and for an unknown one the nearest known.
   void parse(const std::vector<std::string>& arguments);
@@ -63,6 +65,7 @@ class OptionSet final : public OptionVisitor {
   std::string group_ = "Options";
   std::vector<std::string> required_;
   std::vector<std::string> arguments_;
+  std::vector<std::string>* rest_ = nullptr;
 };
 
 // One of `candidates` that `word` is probably meant to be, or nothing.

@@ -73,6 +73,8 @@ constexpr std::array<DeviceModel, 3> models{{
 
 }  // namespace
 
+std::span<const DeviceModel> device_models() { return models; }
+
 const DeviceModel* find_device_model(std::string_view key) {
   for (const DeviceModel& model : models) {
     if (model.key == key) return &model;

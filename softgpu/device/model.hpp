@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -34,6 +35,8 @@ struct DeviceModel {
 // By SOFTGPU_MODEL; a100 where it is not set. An unknown name ends the program with a message that
 // lists the known ones.
 [[nodiscard]] const DeviceModel& device_model();
+// All that there are.
+[[nodiscard]] std::span<const DeviceModel> device_models();
 [[nodiscard]] const DeviceModel* find_device_model(std::string_view key);
 [[nodiscard]] std::string device_model_keys();  // "a100, rtx4090, h100"
 // SOFTGPU_DEVICES; 1 where it is not set.

@@ -5,6 +5,8 @@
 #include <deque>
 #include <set>
 
+#include "softgpu/device/options.hpp"
+#include "softgpu/exec/approximation.hpp"
 #include "softgpu/exec/decoder.hpp"
 #include "softgpu/exec/module.hpp"
 
@@ -24,9 +26,9 @@ std::uint32_t align_up(std::uint32_t value, std::uint32_t to) { return (value + 
 struct Virtual {
   enum class Kind : std::uint8_t { value, constant, special, parameter, area };
   Kind kind = Kind::value;
-  std::uint8_t lane = 4;         // bytes of a lane; 0 for a predicate
-  std::uint64_t bits = 0;        // of a constant; the Special; bytes of an area
-  std::int32_t begin = -1;       // of its life, in half operations; -1: never used
+  std::uint8_t lane = 4;    // bytes of a lane; 0 for a predicate
+  std::uint64_t bits = 0;   // of a constant; the Special; bytes of an area
+  std::int32_t begin = -1;  // of its life, in half operations; -1: never used
   std::int32_t end = -1;
   std::uint32_t slot = 0;
   std::uint32_t parameter_size = 0;
@@ -45,14 +47,14 @@ struct Use {
 
 struct Emitted {
   std::string fields;
-  int packed_shift = -1;              // of a predicate in aux
+  int packed_shift = -1;  // of a predicate in aux
   std::uint32_t packed = 0;
   Pieces* pieces = nullptr;
   bool slots_written = false;
   bool more_written = false;
   bool guarded = false;
-  std::int64_t target = -1;           // of a branch: an instruction
-  std::vector<std::int64_t> table;    // of brx: instructions
+  std::int64_t target = -1;         // of a branch: an instruction
+  std::vector<std::int64_t> table;  // of brx: instructions
   bool ends_block = false;
   bool falls_through = true;
 };
@@ -62,21 +64,40 @@ struct SpecialName {
   Special special;
 };
 constexpr SpecialName special_names[] = {
-    {"%tid.x", Special::tid_x}, {"%tid.y", Special::tid_y}, {"%tid.z", Special::tid_z},
-    {"%ntid.x", Special::ntid_x}, {"%ntid.y", Special::ntid_y}, {"%ntid.z", Special::ntid_z},
-    {"%ctaid.x", Special::ctaid_x}, {"%ctaid.y", Special::ctaid_y}, {"%ctaid.z", Special::ctaid_z},
-    {"%nctaid.x", Special::nctaid_x}, {"%nctaid.y", Special::nctaid_y},
-    {"%nctaid.z", Special::nctaid_z}, {"%laneid", Special::laneid}, {"%warpid", Special::warpid},
-    {"%nwarpid", Special::nwarpid}, {"%smid", Special::smid}, {"%nsmid", Special::nsmid},
-    {"%gridid", Special::gridid}, {"%lanemask_eq", Special::lanemask_eq},
-    {"%lanemask_le", Special::lanemask_le}, {"%lanemask_lt", Special::lanemask_lt},
-    {"%lanemask_ge", Special::lanemask_ge}, {"%lanemask_gt", Special::lanemask_gt},
+    {"%tid.x", Special::tid_x},
+    {"%tid.y", Special::tid_y},
+    {"%tid.z", Special::tid_z},
+    {"%ntid.x", Special::ntid_x},
+    {"%ntid.y", Special::ntid_y},
+    {"%ntid.z", Special::ntid_z},
+    {"%ctaid.x", Special::ctaid_x},
+    {"%ctaid.y", Special::ctaid_y},
+    {"%ctaid.z", Special::ctaid_z},
+    {"%nctaid.x", Special::nctaid_x},
+    {"%nctaid.y", Special::nctaid_y},
+    {"%nctaid.z", Special::nctaid_z},
+    {"%laneid", Special::laneid},
+    {"%warpid", Special::warpid},
+    {"%nwarpid", Special::nwarpid},
+    {"%smid", Special::smid},
+    {"%nsmid", Special::nsmid},
+    {"%gridid", Special::gridid},
+    {"%lanemask_eq", Special::lanemask_eq},
+    {"%lanemask_le", Special::lanemask_le},
+    {"%lanemask_lt", Special::lanemask_lt},
+    {"%lanemask_ge", Special::lanemask_ge},
+    {"%lanemask_gt", Special::lanemask_gt},
     {"%dynamic_smem_size", Special::dynamic_smem_size},
-    {"%total_smem_size", Special::total_smem_size}, {"%aggr_smem_size", Special::aggr_smem_size},
-    {"%clusterid.x", Special::clusterid_x}, {"%clusterid.y", Special::clusterid_y},
-    {"%clusterid.z", Special::clusterid_z}, {"%nclusterid.x", Special::nclusterid_x},
-    {"%nclusterid.y", Special::nclusterid_y}, {"%nclusterid.z", Special::nclusterid_z},
-    {"%cluster_ctaid.x", Special::cluster_ctaid_x}, {"%cluster_ctaid.y", Special::cluster_ctaid_y},
+    {"%total_smem_size", Special::total_smem_size},
+    {"%aggr_smem_size", Special::aggr_smem_size},
+    {"%clusterid.x", Special::clusterid_x},
+    {"%clusterid.y", Special::clusterid_y},
+    {"%clusterid.z", Special::clusterid_z},
+    {"%nclusterid.x", Special::nclusterid_x},
+    {"%nclusterid.y", Special::nclusterid_y},
+    {"%nclusterid.z", Special::nclusterid_z},
+    {"%cluster_ctaid.x", Special::cluster_ctaid_x},
+    {"%cluster_ctaid.y", Special::cluster_ctaid_y},
     {"%cluster_ctaid.z", Special::cluster_ctaid_z},
     {"%cluster_nctaid.x", Special::cluster_nctaid_x},
     {"%cluster_nctaid.y", Special::cluster_nctaid_y},
@@ -110,21 +131,21 @@ struct FunctionDecoder::State {
   std::map<std::pair<std::uint64_t, int>, std::uint32_t> constants;
   std::map<std::pair<int, int>, std::uint32_t> specials;
   std::map<std::tuple<std::uint32_t, std::uint32_t, int, bool>, std::uint32_t> parameters;
-  std::map<const ptx::Variable*, std::uint32_t> areas;       // parameters and .param variables
+  std::map<const ptx::Variable*, std::uint32_t> areas;  // parameters and .param variables
   std::map<const ptx::Variable*, std::uint32_t> parameter_offsets;  // of an entry
   std::map<const ptx::Variable*, std::uint64_t> local_offsets;
   std::map<const ptx::Variable*, std::uint64_t> shared_offsets;
   std::map<const ptx::Variable*, int> definitions;
-  std::map<const ptx::Variable*, std::uint32_t> aliases;     // registers that are constants
+  std::map<const ptx::Variable*, std::uint32_t> aliases;  // registers that are constants
   std::vector<Emitted> emitted;
-  std::vector<std::int64_t> first_op;                         // by instruction
-  std::uint32_t since = 0;                                    // instructions in the basic block
+  std::vector<std::int64_t> first_op;  // by instruction
+  std::uint32_t since = 0;             // instructions in the basic block
   struct Fix {
     std::uint32_t from, to;
     int from_lane, to_lane;
     bool sign_extend;
   };
-  std::vector<Fix> fixes;                                     // after the instruction
+  std::vector<Fix> fixes;  // after the instruction
   std::uint32_t guard = 0;
   std::uint32_t carry = 0;
   std::uint64_t shared = 0;
@@ -139,7 +160,10 @@ struct FunctionDecoder::State {
 
 FunctionDecoder::FunctionDecoder(Program& program, const Program::Module& module,
                                  const ptx::Function& function, Code& code)
-    : program_(program), module_(module), function_(function), code_(code),
+    : program_(program),
+      module_(module),
+      function_(function),
+      code_(code),
       state_(std::make_shared<State>()) {}
 
 void FunctionDecoder::fail(const std::string& what) const {
@@ -268,8 +292,7 @@ std::uint32_t FunctionDecoder::source(const Operand& operand, int lane) {
     }
     case Operand::Kind::integer:
     case Operand::Kind::real32:
-    case Operand::Kind::real64:
-      return constant(operand.bits, lane);
+    case Operand::Kind::real64: return constant(operand.bits, lane);
     case Operand::Kind::symbol: {
       const auto found = module_.ast->variable_by_name.find(operand.name);
       if (found != module_.ast->variable_by_name.end()) {
@@ -278,8 +301,7 @@ std::uint32_t FunctionDecoder::source(const Operand& operand, int lane) {
       const std::uint64_t address = program_.function_address(module_, operand.name);
       return constant(address, lane);
     }
-    default:
-      fail("this kind of operand is not possible here");
+    default: fail("this kind of operand is not possible here");
   }
 }
 
@@ -394,8 +416,7 @@ std::uint32_t FunctionDecoder::variable_address(const ptx::Variable& v, int lane
       state_->local += size;
       return convert(result, 8, lane);
     }
-    case ptx::Space::reg:
-      fail("a register has no address");
+    case ptx::Space::reg: fail("a register has no address");
     default: {
       const Symbol* symbol = program_.variable(module_, v);
       if (symbol == nullptr) {
@@ -555,7 +576,9 @@ std::uint32_t FunctionDecoder::carry() {
 }
 
 void FunctionDecoder::approximated() {
-  code_.approximated.insert(static_cast<std::uint32_t>(instruction_ - function_.instructions.data()));
+  code_.approximated.emplace(
+      static_cast<std::uint32_t>(instruction_ - function_.instructions.data()),
+      describe_error(*instruction_));
 }
 
 void FunctionDecoder::branch_to(std::int64_t instruction) {
@@ -632,6 +655,26 @@ std::uint32_t FunctionDecoder::parameter_value(std::uint32_t offset, std::uint32
   v.parameter_size = size;
   v.sign_extend = sign_extend;
   return state_->parameters[key] = state_->add(v);
+}
+
+// Moves the result that the last operation computed inside the instruction's error bound.
+void FunctionDecoder::jitter() {
+  const auto bound = error_bound(*instruction_);
+  if (!bound || state_->emitted.empty()) return;
+  const std::uint32_t d = code_.ops.back().d;
+  if (d == 0) return;
+  const std::string_view type = instruction_->modifiers.back();
+  const std::string name = type == "f32"   ? "jitter.f32"
+                           : type == "f64" ? "jitter.f64"
+                           : type.starts_with("bf16") ? "jitter.bf16"
+                                                      : "jitter.f16";
+  // The value that is moved was rounded, and is rounded again: that much of the bound is used up.
+  const double rounding = type == "f32" ? 0x1p-23 : type == "f64" ? 0x1p-52
+                          : type.starts_with("bf16") ? 0x1p-7 : 0x1p-10;
+  const double left = bound->bound - rounding;
+  if (left <= 0) return;
+  emit(name, "D", d, 0, 0, 0, (bound->relative ? 1U : 0U) | (type.ends_with("x2") ? 2U : 0U),
+       std::bit_cast<std::int64_t>(left));
 }
 
 // --- the whole function -------------------------------------------------------------------------
@@ -732,6 +775,7 @@ void FunctionDecoder::run() {
     } else {
       decode(*this, in);
     }
+    if (options().jitter != 0) jitter();
     for (const auto& fix : s.fixes) {
       if (fix.from_lane == 4 && fix.to_lane == 8) {
         emit(fix.sign_extend ? "cvtw.s64.s32" : "widen", "da", fix.to, fix.from);
@@ -993,8 +1037,8 @@ void FunctionDecoder::assign_slots() {
       code_.specials.push_back({v.slot, static_cast<Special>(v.bits), lane});
     }
     if (v.kind == Virtual::Kind::parameter) {
-      code_.parameter_values.push_back({v.slot, lane, static_cast<std::uint32_t>(v.bits),
-                                        v.parameter_size, v.sign_extend});
+      code_.parameter_values.push_back(
+          {v.slot, lane, static_cast<std::uint32_t>(v.bits), v.parameter_size, v.sign_extend});
     }
   }
   if (at > (1U << 28)) fail("the function needs too many registers");
@@ -1088,19 +1132,22 @@ Handler find_handler(std::string_view name) {
   return found == all->end() ? nullptr : found->second;
 }
 
+std::uint64_t jitter_seed() { return options().jitter; }
+
 std::array<HandlerEntries, 3> choose_handlers() {
-  const char* wish = std::getenv("SOFTGPU_SIMD");
-  const std::string_view wanted = wish == nullptr ? "" : wish;
-  const bool has512 = __builtin_cpu_supports("avx512f") != 0 &&
-                      __builtin_cpu_supports("avx512dq") != 0 &&
-                      __builtin_cpu_supports("avx512bw") != 0 &&
-                      __builtin_cpu_supports("avx512vl") != 0 &&
-                      __builtin_cpu_supports("avx512cd") != 0;
-  const bool has2 =
-      __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
-      __builtin_cpu_supports("bmi2") != 0;
-  if (has512 && wanted != "avx2" && wanted != "baseline") return {avx512::entries(), avx512::matrix_entries(), avx512::async_entries()};
-  if (has2 && wanted != "baseline") return {avx2::entries(), avx2::matrix_entries(), avx2::async_entries()};
+  const SimdChoice wanted = options().simd;
+  const bool has512 =
+      __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
+      __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
+      __builtin_cpu_supports("avx512cd") != 0;
+  const bool has2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
+                    __builtin_cpu_supports("bmi2") != 0;
+  if (has512 && wanted != SimdChoice::avx2 && wanted != SimdChoice::baseline) {
+    return {avx512::entries(), avx512::matrix_entries(), avx512::async_entries()};
+  }
+  if (has2 && wanted != SimdChoice::baseline) {
+    return {avx2::entries(), avx2::matrix_entries(), avx2::async_entries()};
+  }
   return {baseline::entries(), baseline::matrix_entries(), baseline::async_entries()};
 }
 

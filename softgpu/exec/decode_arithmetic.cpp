@@ -18,8 +18,8 @@ using std::string_view;
 bool is_type(string_view m) {
   if (m.size() < 2) return false;
   static constexpr std::array<string_view, 29> types = {
-      "b8",  "b16", "b32", "b64",  "b128", "u8",    "u16",    "u32",    "u64",   "s8",
-      "s16", "s32", "s64", "f16",  "f32",  "f64",   "f16x2",  "bf16",   "bf16x2", "tf32",
+      "b8",    "b16",   "b32",  "b64",  "b128",   "u8",     "u16",   "u32",  "u64",    "s8",
+      "s16",   "s32",   "s64",  "f16",  "f32",    "f64",    "f16x2", "bf16", "bf16x2", "tf32",
       "u16x2", "s16x2", "e4m3", "e5m2", "e4m3x2", "e5m2x2", "f32x2", "pred", "ue8m0x2"};
   for (const auto type : types) {
     if (m == type) return true;
@@ -42,7 +42,8 @@ string_view type_of(FunctionDecoder& to, const Instruction& in) {
   to.fail("a type is missing");
 }
 
-void expect_operands(FunctionDecoder& to, const Instruction& in, std::size_t low, std::size_t high) {
+void expect_operands(FunctionDecoder& to, const Instruction& in, std::size_t low,
+                     std::size_t high) {
   if (in.operands.size() < low || in.operands.size() > high) {
     to.fail("wrong number of operands");
   }
@@ -98,8 +99,18 @@ void emit3(FunctionDecoder& to, const Instruction& in, const string& handler, st
 }
 
 enum : std::uint32_t {
-  half_add, half_sub, half_mul, half_fma, half_min, half_max, half_min_nan, half_max_nan, half_neg,
-  half_abs, half_ex2, half_tanh
+  half_add,
+  half_sub,
+  half_mul,
+  half_fma,
+  half_min,
+  half_max,
+  half_min_nan,
+  half_max_nan,
+  half_neg,
+  half_abs,
+  half_ex2,
+  half_tanh
 };
 
 void half(FunctionDecoder& to, const Instruction& in, string_view type, std::uint32_t which) {
@@ -173,7 +184,8 @@ void mul(FunctionDecoder& to, const Instruction& in) {
   if (type == "f32x2") return to.unsupported("packed single precision, of compute capability 10");
   const string t(type);
   if (in.has("wide")) {
-    const string wide = (is_signed(type) ? "s" : "u") + string(size_of_type(type) == 2 ? "32" : "64");
+    const string wide =
+        (is_signed(type) ? "s" : "u") + string(size_of_type(type) == 2 ? "32" : "64");
     return emit2(to, in, "mul.wide." + t, wide, type, type);
   }
   emit2(to, in, (in.has("hi") ? "mul.hi." : "mul.lo.") + t, type, type, type);
@@ -197,7 +209,8 @@ void mad(FunctionDecoder& to, const Instruction& in) {
     return;
   }
   if (in.has("wide")) {
-    const string wide = (is_signed(type) ? "s" : "u") + string(size_of_type(type) == 2 ? "32" : "64");
+    const string wide =
+        (is_signed(type) ? "s" : "u") + string(size_of_type(type) == 2 ? "32" : "64");
     return emit3(to, in, "mad.wide." + t, wide, type, type, wide);
   }
   const string name =
@@ -234,7 +247,8 @@ void min_max(FunctionDecoder& to, const Instruction& in) {
   const bool max = in.opcode == "max";
   if (is_half(type)) {
     const bool nan = in.has("NaN");
-    return half(to, in, type, max ? (nan ? half_max_nan : half_max) : (nan ? half_min_nan : half_min));
+    return half(to, in, type,
+                max ? (nan ? half_max_nan : half_max) : (nan ? half_min_nan : half_min));
   }
   if (type == "f64") return emit2(to, in, in.opcode + ".f64", type, type, type);
   if (type == "f32") {
@@ -359,7 +373,8 @@ void bit_field(FunctionDecoder& to, const Instruction& in) {
 }
 
 void permute(FunctionDecoder& to, const Instruction& in) {
-  static constexpr std::array<string_view, 7> modes = {"", "f4e", "b4e", "rc8", "ecl", "ecr", "rc16"};
+  static constexpr std::array<string_view, 7> modes = {"",    "f4e", "b4e", "rc8",
+                                                       "ecl", "ecr", "rc16"};
   std::uint32_t mode = 0;
   for (std::uint32_t i = 1; i < modes.size(); ++i) {
     if (in.has(modes[i])) mode = i;
@@ -412,9 +427,8 @@ struct Comparison {
   std::uint32_t number = 0;  // of those on halves
 };
 Comparison comparison_of(FunctionDecoder& to, const Instruction& in) {
-  static constexpr std::array<string_view, 14> names = {"eq",  "ne",  "lt",  "le",  "gt",
-                                                        "ge",  "equ", "neu", "ltu", "leu",
-                                                        "gtu", "geu", "num", "nan"};
+  static constexpr std::array<string_view, 14> names = {
+      "eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan"};
   for (const auto& m : in.modifiers) {
     for (std::uint32_t i = 0; i < names.size(); ++i) {
       if (m == names[i]) return {m, i};
@@ -579,19 +593,59 @@ void convert(FunctionDecoder& to, const Instruction& in) {
 }
 
 constexpr DecodeEntry entries[] = {
-    {"add", add_sub}, {"sub", add_sub}, {"addc", add_sub}, {"subc", add_sub}, {"mul", mul},
-    {"mad", mad}, {"madc", mad}, {"mul24", mul24}, {"mad24", mul24}, {"sad", sad},
-    {"div", divide}, {"rem", divide}, {"min", min_max}, {"max", min_max},
-    {"abs", absolute_negate}, {"neg", absolute_negate}, {"fma", fma}, {"rcp", reciprocal_root},
-    {"sqrt", reciprocal_root}, {"rsqrt", reciprocal_root}, {"sin", approximate},
-    {"cos", approximate}, {"lg2", approximate}, {"ex2", approximate}, {"tanh", approximate},
-    {"testp", testp}, {"copysign", copysign}, {"and", logic}, {"or", logic}, {"xor", logic},
-    {"not", logic}, {"cnot", logic}, {"shl", shift}, {"shr", shift}, {"shf", funnel},
-    {"popc", count_bits}, {"clz", count_bits}, {"brev", count_bits}, {"bfind", count_bits},
-    {"bfe", bit_field}, {"bfi", bit_field}, {"prmt", permute}, {"lop3", logic3},
-    {"bmsk", bit_mask}, {"szext", extend}, {"fns", find_nth}, {"dp4a", dot_product},
-    {"dp2a", dot_product}, {"setp", set_predicate}, {"set", set_register}, {"selp", select},
-    {"slct", select_by_sign}, {"cvt", convert},
+    {"add", add_sub},
+    {"sub", add_sub},
+    {"addc", add_sub},
+    {"subc", add_sub},
+    {"mul", mul},
+    {"mad", mad},
+    {"madc", mad},
+    {"mul24", mul24},
+    {"mad24", mul24},
+    {"sad", sad},
+    {"div", divide},
+    {"rem", divide},
+    {"min", min_max},
+    {"max", min_max},
+    {"abs", absolute_negate},
+    {"neg", absolute_negate},
+    {"fma", fma},
+    {"rcp", reciprocal_root},
+    {"sqrt", reciprocal_root},
+    {"rsqrt", reciprocal_root},
+    {"sin", approximate},
+    {"cos", approximate},
+    {"lg2", approximate},
+    {"ex2", approximate},
+    {"tanh", approximate},
+    {"testp", testp},
+    {"copysign", copysign},
+    {"and", logic},
+    {"or", logic},
+    {"xor", logic},
+    {"not", logic},
+    {"cnot", logic},
+    {"shl", shift},
+    {"shr", shift},
+    {"shf", funnel},
+    {"popc", count_bits},
+    {"clz", count_bits},
+    {"brev", count_bits},
+    {"bfind", count_bits},
+    {"bfe", bit_field},
+    {"bfi", bit_field},
+    {"prmt", permute},
+    {"lop3", logic3},
+    {"bmsk", bit_mask},
+    {"szext", extend},
+    {"fns", find_nth},
+    {"dp4a", dot_product},
+    {"dp2a", dot_product},
+    {"setp", set_predicate},
+    {"set", set_register},
+    {"selp", select},
+    {"slct", select_by_sign},
+    {"cvt", convert},
 };
 
 }  // namespace

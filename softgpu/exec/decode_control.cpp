@@ -82,7 +82,8 @@ void call(FunctionDecoder& to, const Instruction& in) {
   const Operand& target = in.operands[1];
   if (target.kind == Operand::Kind::symbol) {
     if (const Service service = find_service(target.name)) {
-      to.emit("service", "").imm = static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(service));
+      to.emit("service", "").imm =
+          static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(service));
       to.attach(arguments, false, results, false);
     } else {
       const Code* callee = to.program().function(to.module(), target.name);
@@ -176,7 +177,9 @@ void vote(FunctionDecoder& to, const Instruction& in) {
     return;
   }
   to.emit("vote", "dab", to.predicate_destination(in.operands[0]), a, mask, 0,
-          in.has("all") ? 0 : in.has("any") ? 1 : 2);
+          in.has("all")   ? 0
+          : in.has("any") ? 1
+                          : 2);
 }
 
 void match(FunctionDecoder& to, const Instruction& in) {
@@ -197,13 +200,20 @@ void reduce(FunctionDecoder& to, const Instruction& in) {
   const bool is_signed = in.has("s32");
   const bool is_float = in.has("f32");
   std::uint32_t which = 0;
-  if (in.has("add")) which = 0;
-  else if (in.has("min")) which = is_float ? (in.has("NaN") ? 10 : 8) : is_signed ? 3 : 1;
-  else if (in.has("max")) which = is_float ? (in.has("NaN") ? 11 : 9) : is_signed ? 4 : 2;
-  else if (in.has("and")) which = 5;
-  else if (in.has("or")) which = 6;
-  else if (in.has("xor")) which = 7;
-  else to.fail("the operation is missing");
+  if (in.has("add"))
+    which = 0;
+  else if (in.has("min"))
+    which = is_float ? (in.has("NaN") ? 10 : 8) : is_signed ? 3 : 1;
+  else if (in.has("max"))
+    which = is_float ? (in.has("NaN") ? 11 : 9) : is_signed ? 4 : 2;
+  else if (in.has("and"))
+    which = 5;
+  else if (in.has("or"))
+    which = 6;
+  else if (in.has("xor"))
+    which = 7;
+  else
+    to.fail("the operation is missing");
   if (in.has("abs")) which |= 0x100;
   const auto a = to.source(in.operands[1], 4);
   const auto mask = to.source(in.operands[2], 4);
@@ -225,11 +235,27 @@ void elect(FunctionDecoder& to, const Instruction& in) {
 }
 
 constexpr DecodeEntry entries[] = {
-    {"bra", branch}, {"brx", branch_table}, {"ret", leave}, {"exit", leave}, {"trap", trap},
-    {"brkpt", trap}, {"call", call}, {"bar", barrier}, {"barrier", barrier}, {"membar", fence},
-    {"fence", fence}, {"nanosleep", yield}, {"shfl", shuffle}, {"vote", vote}, {"match", match},
-    {"redux", reduce}, {"activemask", active_mask}, {"elect", elect}, {"pmevent", nothing},
-    {"prefetch", nothing}, {"prefetchu", nothing},
+    {"bra", branch},
+    {"brx", branch_table},
+    {"ret", leave},
+    {"exit", leave},
+    {"trap", trap},
+    {"brkpt", trap},
+    {"call", call},
+    {"bar", barrier},
+    {"barrier", barrier},
+    {"membar", fence},
+    {"fence", fence},
+    {"nanosleep", yield},
+    {"shfl", shuffle},
+    {"vote", vote},
+    {"match", match},
+    {"redux", reduce},
+    {"activemask", active_mask},
+    {"elect", elect},
+    {"pmevent", nothing},
+    {"prefetch", nothing},
+    {"prefetchu", nothing},
 };
 
 }  // namespace

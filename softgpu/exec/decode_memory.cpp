@@ -132,7 +132,10 @@ void move(FunctionDecoder& to, const Instruction& in) {
   const int lane = lane_of_type(type);
   const auto s = to.source(a, type);
   if (to.make_alias(d, s)) return;
-  to.emit(lane == 4 ? "mov.32" : lane == 8 ? "mov.64" : "mov.128", "da", to.destination(d, lane), s);
+  to.emit(lane == 4   ? "mov.32"
+          : lane == 8 ? "mov.64"
+                      : "mov.128",
+          "da", to.destination(d, lane), s);
 }
 
 // --- ld, st -------------------------------------------------------------------------------------
@@ -224,8 +227,8 @@ void load(FunctionDecoder& to, const Instruction& in) {
   const bool plain = !is_ordered(in) && !sign && (size == 4 || size == 8) && lane == size;
   to.emit(plain ? (size == 4 ? "ld.vector32" : "ld.vector64") : "ld.pieces", "a", 0, address.slot,
           0, 0,
-          static_cast<std::uint32_t>(size) | (sign ? 0x100U : 0U) |
-              (is_ordered(in) ? 0x200U : 0U) | (static_cast<std::uint32_t>(lane) << 16),
+          static_cast<std::uint32_t>(size) | (sign ? 0x100U : 0U) | (is_ordered(in) ? 0x200U : 0U) |
+              (static_cast<std::uint32_t>(lane) << 16),
           address.offset);
   to.attach(slots, true);
 }
@@ -331,8 +334,11 @@ void convert_address(FunctionDecoder& to, const Instruction& in) {
 void is_space(FunctionDecoder& to, const Instruction& in) {
   if (in.operands.size() != 2) to.fail("wrong number of operands");
   const string_view space = space_of(in);
-  const std::uint32_t which =
-      space == "shared" ? 1U : space == "local" ? 2U : space == "param" ? 3U : space == "const" ? 4U : 0U;
+  const std::uint32_t which = space == "shared"  ? 1U
+                              : space == "local" ? 2U
+                              : space == "param" ? 3U
+                              : space == "const" ? 4U
+                                                 : 0U;
   const auto a = to.source(in.operands[1], 8);
   to.emit("isspacep", "da", to.predicate_destination(in.operands[0]), a, 0, 0, which);
 }
@@ -342,7 +348,7 @@ void is_space(FunctionDecoder& to, const Instruction& in) {
 void atomic(FunctionDecoder& to, const Instruction& in) {
   if (store_async(to, in)) return;
   static constexpr std::array<string_view, 10> operations = {"add", "exch", "cas", "and", "or",
-                                                             "xor", "min", "max", "inc", "dec"};
+                                                             "xor", "min",  "max", "inc", "dec"};
   const bool red = in.opcode == "red";
   string_view operation;
   for (const string& m : in.modifiers) {
@@ -395,8 +401,13 @@ void atomic(FunctionDecoder& to, const Instruction& in) {
         if (operation != "cas" && operation != "exch") to.fail("no such 16-bit operation");
         how = operation == "cas" ? 0 : 13;
       } else {
-        how = (type == "f16" ? 1U : type == "bf16" ? 2U : type == "f16x2" ? 3U : 4U) +
-              (operation == "min" ? 4U : operation == "max" ? 8U : 0U);
+        how = (type == "f16"     ? 1U
+               : type == "bf16"  ? 2U
+               : type == "f16x2" ? 3U
+                                 : 4U) +
+              (operation == "min"   ? 4U
+               : operation == "max" ? 8U
+                                    : 0U);
         if (operation != "add" && operation != "min" && operation != "max") {
           to.fail("no such operation on halves");
         }
@@ -416,8 +427,14 @@ void atomic(FunctionDecoder& to, const Instruction& in) {
 }
 
 constexpr DecodeEntry entries[] = {
-    {"mov", move}, {"ld", load}, {"ldu", load}, {"st", store}, {"cvta", convert_address},
-    {"isspacep", is_space}, {"atom", atomic}, {"red", atomic},
+    {"mov", move},
+    {"ld", load},
+    {"ldu", load},
+    {"st", store},
+    {"cvta", convert_address},
+    {"isspacep", is_space},
+    {"atom", atomic},
+    {"red", atomic},
 };
 
 }  // namespace

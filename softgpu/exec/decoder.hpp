@@ -51,7 +51,7 @@ class FunctionDecoder {
   [[nodiscard]] std::uint32_t predicate_destination(const ptx::Operand& operand);
   [[nodiscard]] std::uint32_t constant(std::uint64_t bits, int lane);
   [[nodiscard]] std::uint32_t constant_predicate(bool value);
-  [[nodiscard]] std::uint32_t temporary(int lane);        // 4, 8 or 16
+  [[nodiscard]] std::uint32_t temporary(int lane);  // 4, 8 or 16
   [[nodiscard]] std::uint32_t temporary_predicate();
   [[nodiscard]] std::uint32_t special(Special which, int lane = 4);
 
@@ -140,6 +140,7 @@ class FunctionDecoder {
   [[nodiscard]] std::uint32_t alias_of(const ptx::Operand& operand) const;
   [[nodiscard]] std::uint64_t shared_offset(const ptx::Variable& variable);
   [[nodiscard]] std::uint32_t variable_address(const ptx::Variable& variable, int lane);
+  void jitter();
   void assign_slots();
 
   Program& program_;

@@ -39,6 +39,9 @@ HandlerEntries async_entries();
 // The handler for this processor, or nullptr.
 [[nodiscard]] Handler find_handler(std::string_view name);
 
+// SOFTGPU_JITTER.
+[[nodiscard]] std::uint64_t jitter_seed();
+
 // Processor clock ticks, or nanoseconds.
 [[nodiscard]] std::uint64_t clock_ticks(bool nanoseconds);
 

@@ -856,6 +856,42 @@ struct ApproximateRsqrt64 {
     return (aux & 4U) != 0 ? bits<double>(bits<u64>(r) & 0xffffffff00000000ULL) : r;
   }
 };
+// Moves a result inside its error bound (imm: a double), by the seed, the value and the lane: another
+// implementation's result, as it were. Zeros, infinities and NaN stay. aux: bit 0 relative, else
+// absolute; bit 1 two per register.
+__attribute__((always_inline)) inline double moved(double x, double bound, bool relative, u64 salt) {
+  u64 h = (bits<u64>(x) ^ salt) * 0x9e3779b97f4a7c15ULL;
+  h = (h ^ (h >> 29)) * 0xbf58476d1ce4e5b9ULL;
+  h ^= h >> 32;
+  const double u = static_cast<double>(static_cast<s64>(h)) * 0x1p-63;  // from -1 to 1
+  return relative ? x + x * (u * bound) : x + u * bound;
+}
+template <class T>
+const Op* jitter(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<typename T::lane>(w, op->d);
+  const double bound = bits<double>(op->imm);
+  const bool relative = (op->aux & 1U) != 0;
+  const u64 salt = softgpu::jitter_seed() * 0xd1342543de82ef95ULL;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    const auto x = static_cast<double>(T::get(d[l]));
+    if (x == 0 || x - x != 0) continue;
+    const auto y = T::put(static_cast<typename T::value>(moved(x, bound, relative, salt)));
+    if constexpr (T::bytes == 2) {
+      u32 both = (d[l] & 0xffff0000U) | (y & 0xffffU);
+      if ((op->aux & 2U) != 0) {
+        const auto upper = static_cast<double>(T::get(d[l] >> 16));
+        if (upper != 0 && upper - upper == 0) both = (both & 0xffffU) | (T::put(static_cast<float>(moved(upper, bound, relative, salt))) << 16);
+      }
+      d[l] = both;
+    } else {
+      d[l] = y;
+    }
+  }
+  return op + 1;
+}
+
 // aux: which test.
 template <class T, class U>
 struct TestProperty {
@@ -2346,6 +2382,7 @@ constexpr HandlerEntry table[] = {
     {"sqrt.approx", each<Approximate<approximate_sqrt>, F32, F32, F32, F32>}, {"rsqrt", each<Approximate<approximate_rsqrt>, F32, F32, F32, F32>},
     {"div.approx", each<ApproximateDivide, F32, F32, F32, F32>},
     {"rcp.approx.f64", each<ApproximateRcp64, F64, F64, F64, F64>}, {"rsqrt.f64", each<ApproximateRsqrt64, F64, F64, F64, F64>},
+    {"jitter.f32", jitter<F32>}, {"jitter.f64", jitter<F64>}, {"jitter.f16", jitter<F16>}, {"jitter.bf16", jitter<BF16>},
     {"testp.f32", testp<float, u32>}, {"testp.f64", testp<double, u64>},
     {"slct.b32.s32", ternary<SelectBySign, U32, U32, U32, S32>}, {"slct.b64.s32", ternary<SelectBySign, U64, U64, U64, S32>},
     {"slct.b32.ftz.f32", ternary<SelectBySignFlushed, U32, U32, U32, F32>}, {"slct.b64.ftz.f32", ternary<SelectBySignFlushed, U64, U64, U64, F32>},

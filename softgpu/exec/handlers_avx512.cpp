@@ -11,7 +11,8 @@
 #include "softgpu/exec/video.hpp"
 
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx512bw,avx512vl,avx512cd,fma,f16c,bmi,bmi2,lzcnt,popcnt,prefer-vector-width=512")
+#pragma GCC target( \
+    "avx512f,avx512dq,avx512bw,avx512vl,avx512cd,fma,f16c,bmi,bmi2,lzcnt,popcnt,prefer-vector-width=512")
 #define SOFTGPU_ISA avx512
 #include "softgpu/exec/scalar.hpp"
 

@@ -2,9 +2,9 @@
 //
 // Blocks start in order and a core keeps a block until it ends, waits for ever, or has used up its
 // turn: a block may spin for another one (a decoupled look-back, a grid barrier), which then gets
-// its turn, or a core, too. A turn grows every time that a block uses it up, so that long blocks are
-// not all begun before one of them ends; under a cooperative launch, which promises that all blocks
-// run at the same time, turns stay short.
+// its turn, or a core, too. A turn grows every time that a block uses it up, so that long blocks
+// are not all begun before one of them ends; under a cooperative launch, which promises that all
+// blocks run at the same time, turns stay short.
 
 #include "softgpu/exec/launch.hpp"
 
@@ -135,8 +135,8 @@ class Core {
       // The launch has it.
     } catch (const std::bad_alloc&) {
       if (!launch_.failed.exchange(true)) {
-        launch_.fault = {error_out_of_memory, "kernel " + launch_.code->name +
-                                                  ": not enough memory for its blocks"};
+        launch_.fault = {error_out_of_memory,
+                         "kernel " + launch_.code->name + ": not enough memory for its blocks"};
       }
     }
     grid_.executed += executed_;
@@ -345,16 +345,15 @@ Fault run_kernel(Launch& launch) {
   if (launch.parameters.size() < launch.code->parameter_bytes) {
     launch.parameters.resize(launch.code->parameter_bytes);
   }
-  const int cores =
-      static_cast<int>(std::min<std::uint64_t>(static_cast<std::uint64_t>(core_count()), grid.units));
+  const int cores = static_cast<int>(
+      std::min<std::uint64_t>(static_cast<std::uint64_t>(core_count()), grid.units));
   if (cores <= 1) {
     Core(grid).run();
   } else {
     Team::instance().run(cores, [&](int) { Core(grid).run(); });
   }
   launch.thread_instructions = grid.executed;
-  launch.seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  launch.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   record_launch(launch);
   return launch.fault;
 }

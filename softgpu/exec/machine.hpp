@@ -38,13 +38,13 @@ using Handler = const Op* (*)(Warp& warp, const Op* op);
 
 struct Op {
   Handler run = nullptr;
-  std::uint32_t d = 0;      // destination and sources: byte offsets into the frame
+  std::uint32_t d = 0;  // destination and sources: byte offsets into the frame
   std::uint32_t a = 0;
   std::uint32_t b = 0;
   std::uint32_t c = 0;
-  std::uint32_t guard = 0;  // offset of the guard predicate; bit 0 set where it is negated
-  std::uint32_t aux = 0;    // what the handler says
-  std::int64_t imm = 0;     // an address offset, a branch distance in operations, ...
+  std::uint32_t guard = 0;      // offset of the guard predicate; bit 0 set where it is negated
+  std::uint32_t aux = 0;        // what the handler says
+  std::int64_t imm = 0;         // an address offset, a branch distance in operations, ...
   const void* extra = nullptr;  // what does not fit: vectors of operands, callees
 };
 
@@ -74,13 +74,48 @@ struct Constant {
 
 // A special register that the frame holds from the start.
 enum class Special : std::uint32_t {
-  tid_x, tid_y, tid_z, ntid_x, ntid_y, ntid_z, ctaid_x, ctaid_y, ctaid_z,
-  nctaid_x, nctaid_y, nctaid_z, laneid, warpid, nwarpid, smid, nsmid, gridid,
-  lanemask_eq, lanemask_le, lanemask_lt, lanemask_ge, lanemask_gt,
-  dynamic_smem_size, total_smem_size, aggr_smem_size,
-  clusterid_x, clusterid_y, clusterid_z, nclusterid_x, nclusterid_y, nclusterid_z,
-  cluster_ctaid_x, cluster_ctaid_y, cluster_ctaid_z, cluster_nctaid_x, cluster_nctaid_y,
-  cluster_nctaid_z, cluster_ctarank, cluster_nctarank, is_explicit_cluster, zero,
+  tid_x,
+  tid_y,
+  tid_z,
+  ntid_x,
+  ntid_y,
+  ntid_z,
+  ctaid_x,
+  ctaid_y,
+  ctaid_z,
+  nctaid_x,
+  nctaid_y,
+  nctaid_z,
+  laneid,
+  warpid,
+  nwarpid,
+  smid,
+  nsmid,
+  gridid,
+  lanemask_eq,
+  lanemask_le,
+  lanemask_lt,
+  lanemask_ge,
+  lanemask_gt,
+  dynamic_smem_size,
+  total_smem_size,
+  aggr_smem_size,
+  clusterid_x,
+  clusterid_y,
+  clusterid_z,
+  nclusterid_x,
+  nclusterid_y,
+  nclusterid_z,
+  cluster_ctaid_x,
+  cluster_ctaid_y,
+  cluster_ctaid_z,
+  cluster_nctaid_x,
+  cluster_nctaid_y,
+  cluster_nctaid_z,
+  cluster_ctarank,
+  cluster_nctarank,
+  is_explicit_cluster,
+  zero,
   dynamic_shared_base,  // offset of dynamic shared memory, which follows the static
 };
 struct SpecialSlot {
@@ -101,7 +136,7 @@ struct ParameterValue {
 struct ParamSlot {
   std::uint32_t slot = 0;
   std::uint32_t size = 0;
-  std::uint32_t offset = 0;   // of a kernel's parameter in the parameter block
+  std::uint32_t offset = 0;  // of a kernel's parameter in the parameter block
   std::uint32_t align = 1;
 };
 
@@ -109,8 +144,8 @@ struct ParamSlot {
 struct Code {
   std::string name;
   std::vector<Op> ops;
-  std::vector<Origin> origins;         // one per operation
-  std::vector<std::string> texts;      // of the PTX instructions, for messages and profiles
+  std::vector<Origin> origins;     // one per operation
+  std::vector<std::string> texts;  // of the PTX instructions, for messages and profiles
   std::uint32_t frame_bytes = 0;
   std::uint32_t local_bytes = 0;
   std::vector<Constant> constants;
@@ -119,21 +154,21 @@ struct Code {
   std::vector<ParamSlot> parameters;
   std::vector<ParamSlot> returns;
   std::vector<std::unique_ptr<Pieces>> pieces;
-  std::uint32_t shared_bytes = 0;      // static shared memory, of an entry
-  std::uint32_t parameter_bytes = 0;   // of an entry
+  std::uint32_t shared_bytes = 0;     // static shared memory, of an entry
+  std::uint32_t parameter_bytes = 0;  // of an entry
   bool entry = false;
   int max_threads[3] = {0, 0, 0};
   int required_threads[3] = {0, 0, 0};
   int cluster[3] = {0, 0, 0};
-  int registers = 0;                   // 32-bit registers per thread, counted from the frame
-  std::set<std::uint32_t> approximated;  // instructions whose result the ISA only bounds
+  int registers = 0;                     // 32-bit registers per thread, counted from the frame
+  std::map<std::uint32_t, std::string> approximated;  // instructions whose result the ISA bounds
   std::set<std::uint32_t> unsupported;   // that fault if they are reached
   std::set<const Code*> callees;
   std::vector<std::unique_ptr<std::string>> reasons;  // of what is not supported
   // Where it comes from. Types of program.hpp and ptx/ast.hpp, which know this one.
   const void* origin_module = nullptr;
   const void* origin_function = nullptr;
-  std::map<int, std::string> files;    // by number, as origins name them
+  std::map<int, std::string> files;  // by number, as origins name them
   bool decoded = false;
   bool being_decoded = false;
 };
@@ -144,12 +179,12 @@ struct Frame {
   };
   std::unique_ptr<std::byte[], Free> memory;
   std::size_t capacity = 0;
-  const Code* code = nullptr;          // whose constants the memory holds
+  const Code* code = nullptr;  // whose constants the memory holds
   Frame* caller = nullptr;
-  const Op* return_to = nullptr;       // the call operation in the caller
+  const Op* return_to = nullptr;  // the call operation in the caller
   std::uint32_t local_base = 0;
   std::uint32_t depth = 0;
-  std::uint32_t lanes = 0;             // that have not returned yet
+  std::uint32_t lanes = 0;  // that have not returned yet
 };
 
 // Lanes of a warp that are at the same place.
@@ -159,9 +194,9 @@ struct Group {
   std::uint32_t mask = 0;
   Frame* frame = nullptr;
   State state = State::ready;
-  std::uint8_t barrier = 0;            // that it waits at
-  std::uint32_t members = 0;           // at_sync: the lanes that have to come together
-  bool meets_anywhere = false;         // at_sync: a warp barrier, which lanes may reach in any place
+  std::uint8_t barrier = 0;     // that it waits at
+  std::uint32_t members = 0;    // at_sync: the lanes that have to come together
+  bool meets_anywhere = false;  // at_sync: a warp barrier, which lanes may reach in any place
 };
 
 enum class Stop : std::uint8_t { none, exited, blocked, quantum, fault };
@@ -176,25 +211,25 @@ struct Warp {
   // The current group.
   std::byte* frame = nullptr;
   std::uint32_t mask = 0;
-  std::uint32_t split = 0;        // groups elsewhere: others.size()
-  std::int64_t budget = 0;        // instructions until the warp is asked to let others run
-  std::uint64_t executed = 0;     // instructions times lanes
+  std::uint32_t split = 0;     // groups elsewhere: others.size()
+  std::int64_t budget = 0;     // instructions until the warp is asked to let others run
+  std::uint64_t executed = 0;  // instructions times lanes
   Frame* call = nullptr;
   Block* block = nullptr;
   const std::byte* parameters = nullptr;
-  std::byte* local = nullptr;     // 32 times local_stride bytes, lane by lane
+  std::byte* local = nullptr;  // 32 times local_stride bytes, lane by lane
   std::size_t local_stride = 0;
-  RangeCache cache[32];           // by place of the instruction
+  RangeCache cache[32];  // by place of the instruction
   std::uint64_t cache_epoch = 0;
 
-  std::vector<Group> others;      // lanes elsewhere
-  const Op* pc = nullptr;         // of the current group while the warp does not run
-  std::uint32_t alive = 0;        // lanes that have not exited
-  std::uint32_t initial = 0;      // lanes that exist
+  std::vector<Group> others;  // lanes elsewhere
+  const Op* pc = nullptr;     // of the current group while the warp does not run
+  std::uint32_t alive = 0;    // lanes that have not exited
+  std::uint32_t initial = 0;  // lanes that exist
   int index = 0;
   Stop stop = Stop::none;
-  std::uint32_t patience = 0;     // schedulings until another group gets its turn
-  std::uint32_t kept = 0;         // schedulings for which the current group is kept
+  std::uint32_t patience = 0;  // schedulings until another group gets its turn
+  std::uint32_t kept = 0;      // schedulings for which the current group is kept
   std::vector<std::byte> local_storage;
   std::vector<std::unique_ptr<Frame>> frames;
   std::vector<Frame*> free_frames;
@@ -203,9 +238,9 @@ struct Warp {
 };
 
 struct Barrier {
-  std::uint32_t arrived = 0;       // threads
-  std::uint32_t arrived_warps = 0; // the same, with a warp's missing lanes counted as arrived
-  std::uint32_t expected = 0;      // 0: all of the block
+  std::uint32_t arrived = 0;        // threads
+  std::uint32_t arrived_warps = 0;  // the same, with a warp's missing lanes counted as arrived
+  std::uint32_t expected = 0;       // 0: all of the block
   std::uint64_t phase = 0;
   // bar.red: of the phase that is being collected, and of the two before by parity.
   std::uint32_t votes = 0;
@@ -216,9 +251,7 @@ struct Dim3 {
   std::uint32_t x = 1;
   std::uint32_t y = 1;
   std::uint32_t z = 1;
-  [[nodiscard]] std::uint64_t count() const noexcept {
-    return std::uint64_t{x} * y * z;
-  }
+  [[nodiscard]] std::uint64_t count() const noexcept { return std::uint64_t{x} * y * z; }
 };
 
 // What a kernel did wrong; codes are CUDA's.
@@ -237,8 +270,8 @@ struct Launch {
   std::vector<std::byte> parameters;
   bool cooperative = false;
   int device = 0;
-  std::size_t stack_limit = 1024;   // cudaLimitStackSize
-  int multiprocessors = 1;          // for %nsmid
+  std::size_t stack_limit = 1024;  // cudaLimitStackSize
+  int multiprocessors = 1;         // for %nsmid
   std::uint64_t id = 0;
   // Filled in by run_kernel.
   std::atomic<bool> failed{false};
@@ -250,8 +283,8 @@ struct Launch {
 // Blocks that run together and may read each other's shared memory; one block where the kernel has
 // no clusters.
 struct Cluster {
-  std::vector<Block*> blocks;      // by rank
-  std::uint32_t arrived = 0;       // threads at barrier.cluster
+  std::vector<Block*> blocks;  // by rank
+  std::uint32_t arrived = 0;   // threads at barrier.cluster
   std::uint64_t phase = 0;
 };
 
@@ -260,7 +293,7 @@ inline constexpr std::uint8_t cluster_barrier = 16;
 struct Block {
   Launch* launch = nullptr;
   Cluster* cluster = nullptr;
-  std::uint32_t rank = 0;          // in the cluster
+  std::uint32_t rank = 0;  // in the cluster
   Dim3 at;
   std::uint64_t linear = 0;
   std::byte* shared = nullptr;
@@ -290,7 +323,8 @@ inline std::uint32_t active(Warp& warp, const Op* op) {
 // Thrown inside the executor and nowhere else; the launch keeps what happened.
 struct KernelFault {};
 // Ends the kernel with a CUDA error code and a message that names the place.
-[[noreturn]] void raise_fault(Warp& warp, const Op* op, int lane, int code, const std::string& what);
+[[noreturn]] void raise_fault(Warp& warp, const Op* op, int lane, int code,
+                              const std::string& what);
 // The same for handlers, which must not use std::string.
 [[noreturn]] void raise_fault_text(Warp& warp, const Op* op, int lane, int code, const char* what);
 
@@ -321,8 +355,8 @@ const Op* wait_cluster(Warp& warp, const Op* op, std::uint32_t group, bool arriv
 // Waits until all of `members` are at this operation, then executes it again; where
 // `meets_anywhere`, lanes may come together at different operations and go on after them.
 const Op* synchronise_lanes(Warp& warp, const Op* op, std::uint32_t members, bool meets_anywhere);
-// 16 bytes at once: becomes `value` where it was `expected` (nullptr: always); what was there goes to
-// `old`.
+// 16 bytes at once: becomes `value` where it was `expected` (nullptr: always); what was there goes
+// to `old`.
 void exchange128(std::byte* at, const std::uint64_t* expected, const std::uint64_t* value,
                  std::uint64_t* old);
 // The bytes behind an address of `bytes` bytes that lane `lane` may use, or raises the fault.

@@ -21,7 +21,7 @@ struct KernelRecord {
   std::uint64_t thread_instructions = 0;
   double seconds = 0;
   std::set<std::string> exact;
-  std::set<std::string> approximated;
+  std::map<std::string, std::string> approximated;  // and how far they may be off
   std::set<std::string> unsupported;
 };
 
@@ -78,9 +78,12 @@ void record_launch(const Launch& launch) {
     if (!seen.insert(code).second) continue;
     for (const Code* callee : code->callees) open.push_back(callee);
     for (std::uint32_t i = 0; i < code->texts.size(); ++i) {
-      if (code->unsupported.count(i) != 0) r.unsupported.insert(code->texts[i]);
-      else if (code->approximated.count(i) != 0) r.approximated.insert(code->texts[i]);
-      else r.exact.insert(code->texts[i]);
+      if (code->unsupported.count(i) != 0)
+        r.unsupported.insert(code->texts[i]);
+      else if (const auto found = code->approximated.find(i); found != code->approximated.end())
+        r.approximated.emplace(code->texts[i], found->second);
+      else
+        r.exact.insert(code->texts[i]);
     }
   }
 }

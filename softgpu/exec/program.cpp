@@ -74,9 +74,9 @@ Program::Program(std::vector<std::string> texts, int device,
         symbol.address = bound_to->second;
       } else {
         const auto kind = variable->managed ? MemoryKind::managed : MemoryKind::symbol;
-        void* memory = Memory::instance().allocate(
-            std::max<std::size_t>(symbol.bytes, 1), kind, device,
-            static_cast<std::size_t>(std::max(16, variable->align)));
+        void* memory =
+            Memory::instance().allocate(std::max<std::size_t>(symbol.bytes, 1), kind, device,
+                                        static_cast<std::size_t>(std::max(16, variable->align)));
         if (memory == nullptr) {
           throw ProgramError(error_memory_allocation,
                              "no memory for the device variable " + variable->name);
@@ -259,7 +259,8 @@ void Program::place_shared(Module& module) {
     }
   }
   for (const auto* variable : named) {
-    module.shared_bytes = align_up(module.shared_bytes, static_cast<std::uint64_t>(variable->align));
+    module.shared_bytes =
+        align_up(module.shared_bytes, static_cast<std::uint64_t>(variable->align));
     module.shared_offsets[variable] = module.shared_bytes;
     module.shared_bytes += static_cast<std::uint64_t>(variable->bytes());
     if (module.shared_bytes > (1U << 24)) {

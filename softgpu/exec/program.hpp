@@ -58,8 +58,8 @@ class Program {
   // --- for the decoder ------------------------------------------------------------------------
 
   struct Module;
-  // A function's code, decoded by now or, in a recursion, being decoded; nullptr where no module has
-  // it. Only while decoding.
+  // A function's code, decoded by now or, in a recursion, being decoded; nullptr where no module
+  // has it. Only while decoding.
   [[nodiscard]] const Code* function(const Module& from, std::string_view name);
   // Address of a module variable as its own space counts: an offset for shared memory.
   [[nodiscard]] const Symbol* variable(const Module& from, const ptx::Variable& variable) const;

@@ -1,7 +1,7 @@
 // Arithmetic on one lane: what a PTX type holds, and the operations whose definition needs more
-// than a C++ operator. The executor compiles this once per instruction set, so everything has internal
-// linkage (a linker that may choose among copies would run the AVX-512 one anywhere) and is free of
-// the standard library's templates, which have not.
+// than a C++ operator. The executor compiles this once per instruction set, so everything has
+// internal linkage (a linker that may choose among copies would run the AVX-512 one anywhere) and
+// is free of the standard library's templates, which have not.
 #pragma once
 
 #include <cmath>
@@ -97,7 +97,8 @@ __attribute__((always_inline)) inline float fma_to_odd(float a, float b, float c
   const double t = s - p;
   const double e = (p - (s - t)) + (x - t);
   float r = to_odd(s);
-  if (e != 0 && s == s && e == e && static_cast<double>(r) == s && (bits<u32>(r) & 0x7f800000U) != 0x7f800000U) {
+  if (e != 0 && s == s && e == e && static_cast<double>(r) == s &&
+      (bits<u32>(r) & 0x7f800000U) != 0x7f800000U) {
     u32 b32 = bits<u32>(r);
     if ((b32 & 1U) == 0) {
       const bool smaller = (e < 0) == (s > 0);
@@ -191,12 +192,12 @@ inline u32 permute_bytes(u32 a, u32 b, u32 c, u32 mode) {
         if ((s & 8U) != 0) value = (value & 0x80U) != 0 ? 0xffU : 0;
         break;
       }
-      case 1: value = byte((c & 3U) + i); break;                              // f4e
-      case 2: value = byte((c & 3U) - i); break;                              // b4e
-      case 3: value = byte(c & 3U); break;                                    // rc8
-      case 4: value = byte(i > (c & 3U) ? i : (c & 3U)); break;               // ecl
-      case 5: value = byte(i < (c & 3U) ? i : (c & 3U)); break;               // ecr
-      default: value = byte(2 * (c & 1U) + (i & 1U)); break;                  // rc16
+      case 1: value = byte((c & 3U) + i); break;                 // f4e
+      case 2: value = byte((c & 3U) - i); break;                 // b4e
+      case 3: value = byte(c & 3U); break;                       // rc8
+      case 4: value = byte(i > (c & 3U) ? i : (c & 3U)); break;  // ecl
+      case 5: value = byte(i < (c & 3U) ? i : (c & 3U)); break;  // ecr
+      default: value = byte(2 * (c & 1U) + (i & 1U)); break;     // rc16
     }
     result |= value << (8 * i);
   }
@@ -230,7 +231,9 @@ __attribute__((always_inline)) inline F extreme(F a, F b) {
   const bool nan_a = a != a;
   const bool nan_b = b != b;
   if constexpr (PropagateNan) {
-    if (nan_a || nan_b) r = sizeof(U) == 4 ? bits<F>(static_cast<U>(canonical_nan32)) : bits<F>(static_cast<U>(0x7fffffffffffffffULL));
+    if (nan_a || nan_b)
+      r = sizeof(U) == 4 ? bits<F>(static_cast<U>(canonical_nan32))
+                         : bits<F>(static_cast<U>(0x7fffffffffffffffULL));
   } else {
     if (nan_a) r = b;
     if (nan_b) r = a;
@@ -241,17 +244,20 @@ __attribute__((always_inline)) inline F extreme(F a, F b) {
 
 // --- float to integer -----------------------------------------------------------------------
 
-// A float that already is a whole number, into range. NaN is 0; to 64 bits and from double it is the
-// integer whose highest bit alone is set.
+// A float that already is a whole number, into range. NaN is 0; to 64 bits and from double it is
+// the integer whose highest bit alone is set.
 template <class To, class F>
 __attribute__((always_inline)) inline To to_integer(F x) {
   constexpr bool is_signed = To(-1) < To(0);
   constexpr int digits = sizeof(To) * 8 - (is_signed ? 1 : 0);
-  const F above = static_cast<F>(is_signed ? (u64{1} << (digits - 1)) : (u64{1} << (digits - 1))) * 2;
-  const To lowest = is_signed ? static_cast<To>(static_cast<To>(1) << digits % (sizeof(To) * 8)) : To{0};
+  const F above =
+      static_cast<F>(is_signed ? (u64{1} << (digits - 1)) : (u64{1} << (digits - 1))) * 2;
+  const To lowest =
+      is_signed ? static_cast<To>(static_cast<To>(1) << digits % (sizeof(To) * 8)) : To{0};
   const To highest = static_cast<To>(~lowest);
   if (x != x) {
-    return sizeof(To) == 8 || sizeof(F) == 8 ? static_cast<To>(u64{1} << (sizeof(To) * 8 - 1)) : To{0};
+    return sizeof(To) == 8 || sizeof(F) == 8 ? static_cast<To>(u64{1} << (sizeof(To) * 8 - 1))
+                                             : To{0};
   }
   if (x >= above) return highest;
   if (is_signed ? x < -above : x < 0) return lowest;

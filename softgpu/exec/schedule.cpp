@@ -3,8 +3,8 @@
 // The lanes that are at one place form a group; one group at a time is the current one and runs
 // until it branches. The deepest call and in it the lowest place go first, so that lanes meet again
 // where control flow joins. That alone could wait for ever: a lane that holds a lock may be further
-// on than those that spin for it. So after a number of turns another group is run for as many, which
-// is independent thread scheduling's promise (CUDA Programming Guide, "Independent Thread
+// on than those that spin for it. So after a number of turns another group is run for as many,
+// which is independent thread scheduling's promise (CUDA Programming Guide, "Independent Thread
 // Scheduling"): every lane makes progress.
 
 #include "softgpu/exec/schedule.hpp"
@@ -202,7 +202,8 @@ std::string hexadecimal(std::uint64_t value) {
 
 template <class T>
 void fill(std::byte* at, T value) {
-  for (int l = 0; l < warp_size; ++l) std::memcpy(at + static_cast<std::size_t>(l) * sizeof(T), &value, sizeof(T));
+  for (int l = 0; l < warp_size; ++l)
+    std::memcpy(at + static_cast<std::size_t>(l) * sizeof(T), &value, sizeof(T));
 }
 
 void put(std::byte* memory, std::uint32_t slot, std::uint32_t lane_bytes, std::uint64_t value) {
@@ -612,9 +613,9 @@ const Op* wait_barrier(Warp& w, const Op* op, std::uint32_t group, std::uint32_t
   }
   Barrier& b = block.barriers[id];
   if (count != 0 && count % warp_size != 0) {
-    raise_fault(w, op, lane, error_illegal_instruction,
-                "a barrier's number of threads has to be a multiple of 32, not " +
-                    std::to_string(count));
+    raise_fault(
+        w, op, lane, error_illegal_instruction,
+        "a barrier's number of threads has to be a multiple of 32, not " + std::to_string(count));
   }
   if (count != 0 && b.arrived != 0 && b.expected != 0 && b.expected != count) {
     raise_fault(w, op, lane, error_illegal_instruction,
@@ -680,8 +681,8 @@ void exchange128(std::byte* at, const std::uint64_t* expected, const std::uint64
 
 std::byte* checked_address(Warp& w, const Op* op, int lane, std::uint64_t address,
                            std::uint32_t bytes, bool write) {
-  const std::string what = std::string(write ? "write" : "read") + " of " + std::to_string(bytes) +
-                           " bytes at ";
+  const std::string what =
+      std::string(write ? "write" : "read") + " of " + std::to_string(bytes) + " bytes at ";
   if ((address & (bytes - 1)) != 0 && (bytes & (bytes - 1)) == 0) {
     raise_fault(w, op, lane, error_misaligned_address,
                 "misaligned " + what + hexadecimal(address & ~window_mask));
@@ -731,9 +732,9 @@ std::byte* checked_address(Warp& w, const Op* op, int lane, std::uint64_t addres
       return reinterpret_cast<std::byte*>(address);
     }
     raise_fault(w, op, lane, error_illegal_address,
-                "out-of-bounds " + what + hexadecimal(address) + ", at the end of an allocation of " +
-                    std::to_string(range.end - range.begin) + " bytes at " +
-                    hexadecimal(range.begin));
+                "out-of-bounds " + what + hexadecimal(address) +
+                    ", at the end of an allocation of " + std::to_string(range.end - range.begin) +
+                    " bytes at " + hexadecimal(range.begin));
   }
   std::string near;
   if (Memory::instance().find_before(address, range) && address - range.end < (1U << 20)) {
@@ -741,9 +742,9 @@ std::byte* checked_address(Warp& w, const Op* op, int lane, std::uint64_t addres
            (range.freed ? "freed memory" : "an allocation") + " of " +
            std::to_string(range.end - range.begin) + " bytes at " + hexadecimal(range.begin);
   }
-  raise_fault(w, op, lane, error_illegal_address,
-              (address < 4096 ? "null-pointer " : "out-of-bounds ") + what + hexadecimal(address) +
-                  near);
+  raise_fault(
+      w, op, lane, error_illegal_address,
+      (address < 4096 ? "null-pointer " : "out-of-bounds ") + what + hexadecimal(address) + near);
 }
 
 const Code* code_of(const Frame* frame) { return frame->code; }
@@ -802,13 +803,13 @@ std::string describe_waiting(const Block& block) {
       if (++listed > 4) return text + "; ...";
       if (!text.empty()) text += "; ";
       text += std::to_string(std::popcount(g.mask)) + " lanes of warp " +
-              std::to_string(warp->index) + " (first: " +
-              describe_thread(*warp, std::countr_zero(g.mask)) + ") wait ";
+              std::to_string(warp->index) +
+              " (first: " + describe_thread(*warp, std::countr_zero(g.mask)) + ") wait ";
       // Lanes at a barrier of the block stand behind it.
       const Op* at = g.state == Group::State::at_barrier ? g.pc - 1 : g.pc;
       text += g.state == Group::State::at_sync ? "for lanes of their warp at "
-              : g.barrier == cluster_barrier ? "at the cluster's barrier at "
-                                             : "at barrier " + std::to_string(g.barrier) + " at ";
+              : g.barrier == cluster_barrier   ? "at the cluster's barrier at "
+                                               : "at barrier " + std::to_string(g.barrier) + " at ";
       text += describe_place(*g.frame->code, at);
     }
   }
@@ -817,10 +818,9 @@ std::string describe_waiting(const Block& block) {
 
 std::uint64_t clock_ticks(bool nanoseconds) {
   if (nanoseconds) {
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(
-            std::chrono::system_clock::now().time_since_epoch())
-            .count());
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                          std::chrono::system_clock::now().time_since_epoch())
+                                          .count());
   }
   return __builtin_ia32_rdtsc();
 }

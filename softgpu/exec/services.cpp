@@ -115,15 +115,19 @@ std::string format_text(Warp& w, const Op* op, int lane, const std::string& form
       case '%': text += '%'; break;
       case 'd':
       case 'i':
-        if (wide) append(text, spec + "lld", read_argument<long long>(w, op, lane, at));
-        else append(text, spec + "d", read_argument<std::int32_t>(w, op, lane, at));
+        if (wide)
+          append(text, spec + "lld", read_argument<long long>(w, op, lane, at));
+        else
+          append(text, spec + "d", read_argument<std::int32_t>(w, op, lane, at));
         break;
       case 'u':
       case 'x':
       case 'X':
       case 'o':
-        if (wide) append(text, spec + "ll" + c, read_argument<unsigned long long>(w, op, lane, at));
-        else append(text, spec + c, read_argument<std::uint32_t>(w, op, lane, at));
+        if (wide)
+          append(text, spec + "ll" + c, read_argument<unsigned long long>(w, op, lane, at));
+        else
+          append(text, spec + c, read_argument<std::uint32_t>(w, op, lane, at));
         break;
       case 'c': append(text, spec + c, read_argument<std::int32_t>(w, op, lane, at)); break;
       case 'e':
@@ -135,7 +139,8 @@ std::string format_text(Warp& w, const Op* op, int lane, const std::string& form
       case 'a':
       case 'A': append(text, spec + c, read_argument<double>(w, op, lane, at)); break;
       case 'p':
-        append(text, spec + c, reinterpret_cast<void*>(read_argument<std::uint64_t>(w, op, lane, at)));
+        append(text, spec + c,
+               reinterpret_cast<void*>(read_argument<std::uint64_t>(w, op, lane, at)));
         break;
       case 's':
         append(text, spec + c,
@@ -163,8 +168,10 @@ void print(Warp& w, const Op* op, std::uint32_t mask) {
     std::int32_t arguments = 0;
     for (std::size_t i = 0; i + 1 < format.size(); ++i) {
       if (format[i] != '%') continue;
-      if (format[i + 1] == '%') ++i;
-      else ++arguments;
+      if (format[i + 1] == '%')
+        ++i;
+      else
+        ++arguments;
     }
     result<std::int32_t>(w, op, l, arguments);
   }
@@ -200,8 +207,8 @@ void allocate(Warp& w, const Op* op, std::uint32_t mask) {
     std::uint64_t address = 0;
     const std::lock_guard lock(heap_mutex);
     if (bytes != 0 && bytes <= heap_limit - std::min(heap_used, heap_limit)) {
-      void* memory = Memory::instance().allocate(bytes, MemoryKind::device,
-                                                 w.block->launch->device, 16);
+      void* memory =
+          Memory::instance().allocate(bytes, MemoryKind::device, w.block->launch->device, 16);
       if (memory != nullptr) {
         address = reinterpret_cast<std::uint64_t>(memory);
         heap_blocks[address] = bytes;
@@ -238,8 +245,10 @@ struct Entry {
   std::string_view name;
   Service service;
 };
-constexpr std::array<Entry, 4> services = {
-    {{"vprintf", print}, {"__assertfail", fail_assertion}, {"malloc", allocate}, {"free", release}}};
+constexpr std::array<Entry, 4> services = {{{"vprintf", print},
+                                            {"__assertfail", fail_assertion},
+                                            {"malloc", allocate},
+                                            {"free", release}}};
 
 }  // namespace
 

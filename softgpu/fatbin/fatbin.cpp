@@ -102,8 +102,8 @@ std::string ptx_text(const FatbinEntry& entry) {
         throw FatbinError(std::string("fat binary: Zstandard: ") + ZSTD_getErrorName(got));
       }
     } else {
-      const int result = LZ4_decompress_safe(from, text.data(), static_cast<int>(entry.payload.size()),
-                                             static_cast<int>(text.size()));
+      const int result = LZ4_decompress_safe(
+          from, text.data(), static_cast<int>(entry.payload.size()), static_cast<int>(text.size()));
       if (result < 0) throw FatbinError("fat binary: LZ4: damaged data");
       got = static_cast<std::size_t>(result);
     }

@@ -26,7 +26,7 @@ struct FatbinEntry {
   enum class Compression { none, lz4, zstd };
   Kind kind = Kind::other;
   Compression compression = Compression::none;
-  int architecture = 0;  // 90 for sm_90
+  int architecture = 0;                // 90 for sm_90
   std::span<const std::byte> payload;  // as stored
   std::uint64_t plain_size = 0;        // after decompression
 };

@@ -20,7 +20,7 @@ struct MemoryRange {
   MemoryKind kind = MemoryKind::device;
   int device = 0;
   unsigned flags = 0;
-  bool freed = false;   // kept for a while, so that a use after free can be told from a wild address
+  bool freed = false;  // kept for a while, so that a use after free can be told from a wild address
 };
 
 class Memory {
@@ -49,7 +49,7 @@ class Memory {
 
  private:
   mutable std::shared_mutex mutex_;
-  std::map<std::uint64_t, MemoryRange> ranges_;   // by begin
+  std::map<std::uint64_t, MemoryRange> ranges_;  // by begin
   std::uint64_t epoch_ = 1;
   std::map<int, std::size_t> used_;
 };

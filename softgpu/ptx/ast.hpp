@@ -29,20 +29,20 @@ struct Variable;
 
 // One element of an initialiser: a number, or the address of a variable or function plus an offset.
 struct Initialiser {
-  std::uint64_t bits = 0;      // an integer, or the bits of a float of the variable's type
-  std::string symbol;          // address of this, plus bits, where not empty
-  bool generic = false;        // generic(symbol)
-  unsigned shift = 0;          // mask(): which byte of the address, in bits
+  std::uint64_t bits = 0;  // an integer, or the bits of a float of the variable's type
+  std::string symbol;      // address of this, plus bits, where not empty
+  bool generic = false;    // generic(symbol)
+  unsigned shift = 0;      // mask(): which byte of the address, in bits
   bool one_byte = false;
 };
 
 struct Variable {
   std::string name;
   Space space = Space::reg;
-  std::string type;            // "b32", "pred", "texref", ...
-  int element_size = 0;        // bytes of one element; 0 for pred
-  int vector = 1;              // 2 or 4 for .v2 and .v4
-  std::int64_t count = 1;      // elements of an array; 0 where unsized
+  std::string type;        // "b32", "pred", "texref", ...
+  int element_size = 0;    // bytes of one element; 0 for pred
+  int vector = 1;          // 2 or 4 for .v2 and .v4
+  std::int64_t count = 1;  // elements of an array; 0 where unsized
   bool is_array = false;
   int align = 0;
   bool external = false;
@@ -50,7 +50,7 @@ struct Variable {
   bool weak = false;
   bool managed = false;
   std::vector<Initialiser> initial;
-  int index = 0;               // position in its function's or module's list
+  int index = 0;  // position in its function's or module's list
 
   [[nodiscard]] std::int64_t bytes() const noexcept {
     return static_cast<std::int64_t>(element_size) * vector * count;
@@ -60,22 +60,22 @@ struct Variable {
 struct Operand {
   enum class Kind {
     none,
-    variable,   // register, or any variable's address
-    special,    // %tid.x: `name`
-    integer,    // `bits`
-    real32,     // 0f: `bits`
-    real64,     // 0d: `bits`
-    symbol,     // function or module variable by name, resolved when compiled
-    label,      // resolved to an instruction index in `bits`
-    address,    // [base + offset]: items[0] is the base, `bits` the offset
-    vector,     // {a, b, ...}: items
-    list,       // (a, b, ...): items, of a call
-    sink,       // _
+    variable,  // register, or any variable's address
+    special,   // %tid.x: `name`
+    integer,   // `bits`
+    real32,    // 0f: `bits`
+    real64,    // 0d: `bits`
+    symbol,    // function or module variable by name, resolved when compiled
+    label,     // resolved to an instruction index in `bits`
+    address,   // [base + offset]: items[0] is the base, `bits` the offset
+    vector,    // {a, b, ...}: items
+    list,      // (a, b, ...): items, of a call
+    sink,      // _
   };
   Kind kind = Kind::none;
   const Variable* variable = nullptr;
-  int component = -1;          // .x .y .z .w of a vector register
-  bool negated = false;        // !p, and -imm is folded into bits
+  int component = -1;    // .x .y .z .w of a vector register
+  bool negated = false;  // !p, and -imm is folded into bits
   std::uint64_t bits = 0;
   std::string name;
   std::vector<Operand> items;
@@ -101,13 +101,13 @@ struct Operand {
 };
 
 struct Instruction {
-  std::string opcode;                   // "ld"
-  std::vector<std::string> modifiers;   // "global", "v4", "f32"
+  std::string opcode;                  // "ld"
+  std::vector<std::string> modifiers;  // "global", "v4", "f32"
   const Variable* guard = nullptr;
   bool guard_negated = false;
   std::vector<Operand> operands;
-  int line = 0;                         // of the PTX text
-  int source_file = 0;                  // of the last .loc, 0 where there is none
+  int line = 0;         // of the PTX text
+  int source_file = 0;  // of the last .loc, 0 where there is none
   int source_line = 0;
 
   [[nodiscard]] bool has(std::string_view modifier) const {
@@ -126,7 +126,7 @@ struct Instruction {
 struct Function {
   std::string name;
   bool entry = false;
-  bool external = false;      // no body
+  bool external = false;  // no body
   bool weak = false;
   bool noreturn = false;
   std::vector<const Variable*> returns;
@@ -154,7 +154,7 @@ struct Module {
   std::map<std::string, Variable*, std::less<>> variable_by_name;
   std::map<std::string, Function*, std::less<>> function_by_name;
   std::map<std::string, std::string, std::less<>> aliases;
-  std::map<int, std::string> files;     // .file
+  std::map<int, std::string> files;  // .file
 
   [[nodiscard]] Function* find_function(std::string_view name) const;
 };

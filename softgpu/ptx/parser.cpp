@@ -48,7 +48,8 @@ std::optional<Space> space_of(std::string_view name) {
 
 class Parser {
  public:
-  Parser(Module& module, std::size_t at, int line) : module_(module), text_(module.text), at_(at), line_(line) {}
+  Parser(Module& module, std::size_t at, int line)
+      : module_(module), text_(module.text), at_(at), line_(line) {}
 
   void module() {
     for (;;) {
@@ -198,12 +199,14 @@ class Parser {
     }
     if (base == 10) {
       std::size_t stop = start;
-      while (stop < text_.size() && std::isdigit(static_cast<unsigned char>(text_[stop])) != 0) ++stop;
+      while (stop < text_.size() && std::isdigit(static_cast<unsigned char>(text_[stop])) != 0)
+        ++stop;
       const bool fraction = stop < text_.size() && text_[stop] == '.' && stop + 1 < text_.size() &&
                             std::isdigit(static_cast<unsigned char>(text_[stop + 1])) != 0;
       if (fraction) {
         double value = 0;
-        const auto [rest, status] = std::from_chars(text_.data() + start, text_.data() + text_.size(), value);
+        const auto [rest, status] =
+            std::from_chars(text_.data() + start, text_.data() + text_.size(), value);
         if (status != std::errc{}) fail("malformed number");
         at_ = static_cast<std::size_t>(rest - text_.data());
         if (negative) value = -value;
@@ -226,7 +229,9 @@ class Parser {
   }
   [[nodiscard]] std::size_t hex_run(std::size_t from) const {
     std::size_t n = 0;
-    while (from + n < text_.size() && std::isxdigit(static_cast<unsigned char>(text_[from + n])) != 0) ++n;
+    while (from + n < text_.size() &&
+           std::isxdigit(static_cast<unsigned char>(text_[from + n])) != 0)
+      ++n;
     return n;
   }
   [[nodiscard]] std::uint64_t hex(std::size_t from, std::size_t digits) const {
@@ -276,7 +281,8 @@ class Parser {
     skip();
     const std::size_t start = at_;
     std::int64_t value = 0;
-    const auto [rest, status] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
+    const auto [rest, status] =
+        std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
     if (status != std::errc{}) fail("expected a number");
     at_ = start + static_cast<std::size_t>(rest - (text_.data() + start));
     return value;
@@ -528,10 +534,10 @@ class Parser {
       skip();
       if (peek() != '.') return;
       const std::string word = dotted();
-      int* triple = word == "maxntid"              ? f.max_threads
-                    : word == "reqntid"            ? f.required_threads
-                    : word == "reqnctapercluster"  ? f.cluster
-                                                   : nullptr;
+      int* triple = word == "maxntid"             ? f.max_threads
+                    : word == "reqntid"           ? f.required_threads
+                    : word == "reqnctapercluster" ? f.cluster
+                                                  : nullptr;
       if (triple != nullptr) {
         for (int i = 0; i < 3; ++i) triple[i] = 1;
         int i = 0;
@@ -540,7 +546,8 @@ class Parser {
           if (i < 3) triple[i++] = value;
         } while (accept(','));
       } else if (word == "minnctapersm" || word == "maxnreg" || word == "maxclusterrank" ||
-                 word == "maxnctapersm" || word == "abi_preserve" || word == "abi_preserve_control") {
+                 word == "maxnctapersm" || word == "abi_preserve" ||
+                 word == "abi_preserve_control") {
         (void)integer();
       } else if (word == "noreturn") {
         f.noreturn = true;
@@ -897,7 +904,8 @@ class Parser {
     return o;
   }
 
-  [[nodiscard]] std::int64_t find_label(const std::string& word, const std::vector<int>& scopes) const {
+  [[nodiscard]] std::int64_t find_label(const std::string& word,
+                                        const std::vector<int>& scopes) const {
     for (auto id = scopes.rbegin(); id != scopes.rend(); ++id) {
       const auto found = labels_.find({*id, word});
       if (found != labels_.end()) return found->second;

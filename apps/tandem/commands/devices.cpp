@@ -1,6 +1,7 @@
 // tandem devices
 #include <nlohmann/json.hpp>
 
+#include "softgpu/device/model.hpp"
 #include "tandem/command.hpp"
 #include "tandem/core/engine.hpp"
 #include "tandem/core/error.hpp"
@@ -39,8 +40,23 @@ class Devices final : public Command {
       list.push_back(entry);
       text += "  " + name + std::string(12 - name.size(), ' ') + line + "\n";
     }
+    nlohmann::json models = nlohmann::json::array();
+    text += "\nSoftware GPUs for CUDA programs (tandem gpu run --model NAME -- PROGRAM):\n";
+    for (const auto& model : softgpu::device_models()) {
+      const std::string name(model.key);
+      const std::string capability =
+          std::to_string(model.major) + "." + std::to_string(model.minor);
+      models.push_back({{"model", name},
+                        {"software", true},
+                        {"name", model.name},
+                        {"compute_capability", capability},
+                        {"multiprocessors", model.multiprocessors},
+                        {"memory_bytes", model.memory_bytes}});
+      text += "  " + name + std::string(12 - name.size(), ' ') + "software, compute capability " +
+              capability + ", " + std::to_string(model.multiprocessors) + " multiprocessors\n";
+    }
     if (json_) {
-      print_json({{"devices", list}});
+      print_json({{"devices", list}, {"software_gpus", models}});
     } else {
       print(text);
     }

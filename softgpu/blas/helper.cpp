@@ -7,6 +7,10 @@
 #include "softgpu/blas/runtime_api.hpp"
 #include "softgpu/blas/status.hpp"
 
+// libcublasLt.so.13: a cublasHandle_t may stand in for a cublasLtHandle_t, so it is told of all.
+extern "C" int cublasLtCtxInit(const void* handle);
+extern "C" int cublasLtShutdownCtx(const void* handle);
+
 namespace softgpu::blas {
 
 std::atomic<bool> logging{false};
@@ -88,6 +92,7 @@ cublasStatus_t create(const char* function, cublasHandle_t* handle) {
     return CUBLAS_STATUS_NOT_INITIALIZED;
   }
   register_handle(context);
+  cublasLtCtxInit(context);
   *handle = context;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -95,6 +100,7 @@ cublasStatus_t create(const char* function, cublasHandle_t* handle) {
 cublasStatus_t destroy(const char* function, cublasHandle_t handle) {
   if (logging) log_call(function);
   if (!forget_handle(handle)) return CUBLAS_STATUS_NOT_INITIALIZED;
+  cublasLtShutdownCtx(handle);
   delete handle;
   return CUBLAS_STATUS_SUCCESS;
 }

@@ -707,6 +707,7 @@ void FunctionDecoder::run() {
   if (function_.entry) {
     std::uint32_t offset = 0;
     for (const ptx::Variable* p : function_.parameters) {
+      if (p->bytes() > (1 << 16) || offset > (1U << 16)) fail("more parameters than fit");
       offset = align_up(offset, static_cast<std::uint32_t>(std::max(p->align, 1)));
       s.parameter_offsets[p] = offset;
       ParamSlot slot;
@@ -1135,6 +1136,7 @@ Handler find_handler(std::string_view name) {
 std::uint64_t jitter_seed() { return options().jitter; }
 
 std::array<HandlerEntries, 3> choose_handlers() {
+#if !defined(__clang__)
   const SimdChoice wanted = options().simd;
   const bool has512 =
       __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
@@ -1148,6 +1150,7 @@ std::array<HandlerEntries, 3> choose_handlers() {
   if (has2 && wanted != SimdChoice::baseline) {
     return {avx2::entries(), avx2::matrix_entries(), avx2::async_entries()};
   }
+#endif
   return {baseline::entries(), baseline::matrix_entries(), baseline::async_entries()};
 }
 

@@ -81,7 +81,6 @@ Program::Program(std::vector<std::string> texts, int device,
           throw ProgramError(error_memory_allocation,
                              "no memory for the device variable " + variable->name);
         }
-        std::memset(memory, 0, symbol.bytes);
         parts_->owned.push_back(memory);
         symbol.address = reinterpret_cast<std::uint64_t>(memory);
       }

@@ -1,9 +1,18 @@
 #include "softgpu/memory/memory.hpp"
 
+#include <sys/mman.h>
+
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
 
 namespace softgpu {
+namespace {
+
+constexpr std::size_t map_from = std::size_t{1} << 20;
+constexpr std::size_t page = 4096;
+
+}  // namespace
 
 Memory& Memory::instance() {
   static auto* memory = new Memory;  // outlives every static of the program
@@ -14,9 +23,23 @@ void* Memory::allocate(std::size_t bytes, MemoryKind kind, int device, std::size
                        unsigned flags) {
   const std::size_t rounded = (bytes + align - 1) / align * align;
   if (rounded < bytes || rounded > (std::size_t{1} << 46)) return nullptr;
-  void* address = std::aligned_alloc(align, rounded == 0 ? align : rounded);
+  if (rounded >= map_from && align <= page) {
+    const std::size_t mapped = (rounded + page - 1) / page * page;
+    void* address = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (address == MAP_FAILED) return nullptr;
+    (void)::madvise(address, mapped, MADV_HUGEPAGE);
+    if (!add_range(address, bytes, kind, device, flags, mapped)) {
+      (void)::munmap(address, mapped);
+      return nullptr;
+    }
+    return address;
+  }
+  const std::size_t size = rounded == 0 ? align : rounded;
+  void* address = std::aligned_alloc(align, size);
   if (address == nullptr) return nullptr;
-  if (!add(address, bytes, kind, device, flags)) {
+  std::memset(address, 0, size);
+  if (!add_range(address, bytes, kind, device, flags, 0)) {
     std::free(address);
     return nullptr;
   }
@@ -24,6 +47,11 @@ void* Memory::allocate(std::size_t bytes, MemoryKind kind, int device, std::size
 }
 
 bool Memory::add(void* address, std::size_t bytes, MemoryKind kind, int device, unsigned flags) {
+  return add_range(address, bytes, kind, device, flags, 0);
+}
+
+bool Memory::add_range(void* address, std::size_t bytes, MemoryKind kind, int device,
+                       unsigned flags, std::size_t mapped) {
   const auto begin = reinterpret_cast<std::uint64_t>(address);
   const std::unique_lock lock(mutex_);
   // Freed ranges that the new one covers are history now.
@@ -39,13 +67,14 @@ bool Memory::add(void* address, std::size_t bytes, MemoryKind kind, int device, 
     if (!at->second.freed) return false;
     at = ranges_.erase(at);
   }
-  ranges_[begin] = {begin, begin + bytes, kind, device, flags, false};
+  ranges_[begin] = {begin, begin + bytes, kind, device, flags, mapped, false};
   used_[device] += kind == MemoryKind::device || kind == MemoryKind::managed ? bytes : 0;
   __atomic_add_fetch(&epoch_, 1, __ATOMIC_RELEASE);
   return true;
 }
 
 bool Memory::release(void* address) {
+  std::size_t mapped = 0;
   {
     const std::unique_lock lock(mutex_);
     const auto found = ranges_.find(reinterpret_cast<std::uint64_t>(address));
@@ -55,9 +84,14 @@ bool Memory::release(void* address) {
       used_[range.device] -= range.end - range.begin;
     }
     range.freed = true;
+    mapped = range.mapped;
     __atomic_add_fetch(&epoch_, 1, __ATOMIC_RELEASE);
   }
-  std::free(address);
+  if (mapped != 0) {
+    (void)::munmap(address, mapped);
+  } else {
+    std::free(address);
+  }
   return true;
 }
 

@@ -20,6 +20,7 @@ struct MemoryRange {
   MemoryKind kind = MemoryKind::device;
   int device = 0;
   unsigned flags = 0;
+  std::size_t mapped = 0;  // bytes that came from mmap; 0: from the C++ heap
   bool freed = false;  // kept for a while, so that a use after free can be told from a wild address
 };
 
@@ -27,8 +28,9 @@ class Memory {
  public:
   static Memory& instance();
 
-  // Zero-filled only where the operating system gives fresh pages; CUDA promises nothing either.
-  // Returns nullptr where there is not enough memory.
+  // Zero-filled: what a kernel reads before it writes is the same in every run. From a mebibyte on
+  // the pages come from the operating system and cost nothing until they are used. Returns nullptr
+  // where there is not enough memory.
   void* allocate(std::size_t bytes, MemoryKind kind, int device, std::size_t align = 256,
                  unsigned flags = 0);
   // False where `address` is not the start of a live allocation of one of the kinds.
@@ -48,6 +50,9 @@ class Memory {
   [[nodiscard]] std::size_t used(int device) const;
 
  private:
+  bool add_range(void* address, std::size_t bytes, MemoryKind kind, int device, unsigned flags,
+                 std::size_t mapped);
+
   mutable std::shared_mutex mutex_;
   std::map<std::uint64_t, MemoryRange> ranges_;  // by begin
   std::uint64_t epoch_ = 1;

@@ -369,7 +369,11 @@ class Parser {
       if (peek() != '.') fail("expected a type" + found());
       const std::string word = dotted();
       if (word == "align") {
-        v.align = static_cast<int>(integer());
+        const std::int64_t align = integer();
+        if (align < 1 || align > (1 << 16) || (align & (align - 1)) != 0) {
+          fail("an alignment is a power of two up to 65536");
+        }
+        v.align = static_cast<int>(align);
       } else if (word == "attribute") {
         expect('(');
         int depth = 1;
@@ -414,7 +418,8 @@ class Parser {
       ++at_;
       const std::int64_t count = integer();
       expect('>');
-      if (count < 0 || count > (1 << 24)) fail("impossible number of registers");
+      registers_ += count < 0 ? 0 : count;
+      if (count < 0 || registers_ > (1 << 20)) fail("impossible number of registers");
       for (std::int64_t i = 0; i < count; ++i) {
         auto one = std::make_unique<Variable>(*v);
         one->name += std::to_string(i);
@@ -955,6 +960,7 @@ class Parser {
   std::vector<PendingTarget> pending_targets_;
   int source_file_ = 0;
   int source_line_ = 0;
+  std::int64_t registers_ = 0;
 };
 
 }  // namespace

@@ -205,6 +205,8 @@ void emit_multiplication(FunctionDecoder& to, const ptx::Instruction& in, const 
   for (const auto* item : d) written.push_back(to.destination(*item, lane));
   to.emit(handler, "", 0, 0, 0, 0, aux, packed(form));
   to.attach(std::move(written), true, std::move(read), false);
+  // The order of the hardware's sums is not specified.
+  if (handler != "mma.integer" && handler != "mma.bits") to.approximated();
 }
 
 void decode_mma(FunctionDecoder& to, const ptx::Instruction& in) {
@@ -226,9 +228,15 @@ void decode_mma(FunctionDecoder& to, const ptx::Instruction& in) {
   if (words.layouts.size() > 1 && words.layouts[1] == "row") flags |= MatrixForm::b_rows;
   if (words.sparse) {
     flags |= MatrixForm::sparse;
+    // 16 lanes of metadata let two choices, 32 lanes none.
+    const unsigned width = bits_of(form.a);
+    const unsigned units = form.k / (width == 32 ? 2U : width == 4 ? 8U : 4U);
+    if (units != 4 && units != 8 && units != 16) return to.unsupported("no such sparse shape");
     if (in.operands.size() < 6 || in.operands[5].kind != ptx::Operand::Kind::integer ||
-        in.operands[5].bits > 3) {
-      to.fail(in.text() + ": the sparsity selector has to be a constant from 0 to 3");
+        in.operands[5].bits * units >= 16) {
+      to.fail(
+          in.text() +
+          ": the sparsity selector has to be a constant that leaves the metadata in four lanes");
     }
     flags |= static_cast<unsigned>(in.operands[5].bits) << MatrixForm::selector_shift;
   }

@@ -222,25 +222,13 @@ __attribute__((always_inline)) inline void expand_sparse(Warp& w, const MatrixFo
     const u32 unit = width == 32 ? 2 : width == 4 ? 8 : 4;
     const u32 units = depth / unit;
     for (u32 u = 0; u < units; ++u) {
-      u32 nibble = 0;
-      if (units == 4) {
-        // m16n8k16 of 16 bits, m16n8k8 of tf32: one lane of four for both rows of the group: low
-        // half for the upper rows, high half for the lower.
-        const u32 lane = group * 4 + selector;
-        nibble = (meta[lane] >> ((row < 8 ? 0U : 16U) + 4 * u)) & 15U;
-      } else if (units == 8 && width != 8 && width != 4) {
-        // m16n8k32 of 16 bits, m16n8k16 of tf32: two lanes of four.
-        const u32 lane = group * 4 + 2 * selector + (u / 4);
-        nibble = (meta[lane] >> ((row < 8 ? 0U : 16U) + 4 * (u % 4))) & 15U;
-      } else if (units == 8) {
-        // m16n8k32 of 8 bits, m16n8k64 of 4 bits: two lanes, 16 bits a row each.
-        const u32 lane = group * 4 + 2 * selector + (u / 4);
-        nibble = (meta[lane] >> ((row < 8 ? 0U : 16U) + 4 * (u % 4))) & 15U;
-      } else {
-        // m16n8k64 of 8 bits, m16n8k128 of 4 bits: all four lanes.
-        const u32 lane = group * 4 + (u / 4);
-        nibble = (meta[lane] >> ((row < 8 ? 0U : 16U) + 4 * (u % 4))) & 15U;
-      }
+      // Four bits for each unit. 16 and 32 bits: a lane has 16 bits of row g (low) and of row g + 8
+      // (high), lanes follow each other along the row. 8 and 4 bits: a lane has 32 bits of one row,
+      // lanes of row g and row g + 8 take turns.
+      const u32 lane = width >= 16 ? group * 4 + selector * (units / 4) + u / 4
+                                   : group * 4 + selector * 2 + (u / 8) * 2 + (row < 8 ? 0U : 1U);
+      const u32 at = width >= 16 ? (row < 8 ? 0U : 16U) + 4 * (u % 4) : 4 * (u % 8);
+      const u32 nibble = (meta[lane & 31U] >> at) & 15U;
       V* to = a + row * depth + u * unit;
       const V* from = packed_a + row * kept + u * unit / 2;
       if (width == 32) {

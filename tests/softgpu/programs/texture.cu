@@ -11,7 +11,8 @@ constexpr int width = 21;
 constexpr int height = 13;
 constexpr int depth = 5;
 
-// --- 1D memory -------------------------------------------------------------------------------------
+// --- 1D memory
+// -------------------------------------------------------------------------------------
 
 __global__ void fetch_1d(cudaTextureObject_t texture, float4* out, int n) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -49,7 +50,8 @@ void test_linear_memory() {
   CUDA_OK(cudaFree(device_out));
 }
 
-// --- 2D arrays ---------------------------------------------------------------------------------------
+// --- 2D arrays
+// ---------------------------------------------------------------------------------------
 
 __global__ void sample_2d(cudaTextureObject_t texture, const float2* at, float* out, int n) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -77,8 +79,8 @@ void test_2d(cudaTextureFilterMode filter, cudaTextureAddressMode mode, bool nor
   const cudaChannelFormatDesc format = cudaCreateChannelDesc<float>();
   cudaArray_t array;
   CUDA_OK(cudaMallocArray(&array, &format, width, height));
-  CUDA_OK(cudaMemcpy2DToArray(array, 0, 0, image.data(), width * sizeof(float), width * sizeof(float),
-                              height, cudaMemcpyHostToDevice));
+  CUDA_OK(cudaMemcpy2DToArray(array, 0, 0, image.data(), width * sizeof(float),
+                              width * sizeof(float), height, cudaMemcpyHostToDevice));
   cudaResourceDesc resource = {};
   resource.resType = cudaResourceTypeArray;
   resource.res.array.array = array;
@@ -139,8 +141,8 @@ void test_2d(cudaTextureFilterMode filter, cudaTextureAddressMode mode, bool nor
       tolerance = normalized ? 2 * 101 / 256.0 : 1e-4;
     }
     CHECK_AT(std::fabs(out[i] - expected) <= tolerance,
-             "filter %d, mode %d, normalized %d, (%g, %g): %g, expected %g", filter, mode, normalized,
-             x[i], y[i], out[i], expected);
+             "filter %d, mode %d, normalized %d, (%g, %g): %g, expected %g", filter, mode,
+             normalized, x[i], y[i], out[i], expected);
   }
   // Back out of the array.
   std::vector<float> again(width * height);
@@ -153,10 +155,11 @@ void test_2d(cudaTextureFilterMode filter, cudaTextureAddressMode mode, bool nor
   CUDA_OK(cudaFree(device_out));
 }
 
-// --- integers read as numbers, and four channels ---------------------------------------------------
+// --- integers read as numbers, and four channels
+// ---------------------------------------------------
 
-__global__ void sample_bytes(cudaTextureObject_t normalized, cudaTextureObject_t raw, float4* floats,
-                             uchar4* bytes) {
+__global__ void sample_bytes(cudaTextureObject_t normalized, cudaTextureObject_t raw,
+                             float4* floats, uchar4* bytes) {
   const int x = threadIdx.x;
   const int y = blockIdx.x;
   floats[y * width + x] = tex2D<float4>(normalized, x + 0.5f, y + 0.5f);
@@ -214,7 +217,8 @@ void test_bytes() {
   CUDA_OK(cudaFree(device_bytes));
 }
 
-// --- 3D and layers -----------------------------------------------------------------------------------
+// --- 3D and layers
+// -----------------------------------------------------------------------------------
 
 __global__ void sample_3d(cudaTextureObject_t volume, cudaTextureObject_t layers, float* out) {
   const int x = threadIdx.x;
@@ -271,8 +275,8 @@ void test_volumes() {
         const double volume = 0.5 * (0.75 * texel(x, y, z) + 0.25 * texel(x + 1, y, z) +
                                      0.75 * texel(x, y, z + 1) + 0.25 * texel(x + 1, y, z + 1));
         const double layer = 0.5 * (texel(x, y, z) + texel(x + 1, y, z));
-        CHECK_AT(std::fabs(got[0] - volume) < 1e-4, "(%d, %d, %d): %g, expected %g", x, y, z, got[0],
-                 volume);
+        CHECK_AT(std::fabs(got[0] - volume) < 1e-4, "(%d, %d, %d): %g, expected %g", x, y, z,
+                 got[0], volume);
         CHECK_AT(std::fabs(got[1] - layer) < 1e-4, "(%d, %d, %d): %g, expected %g", x, y, z, got[1],
                  layer);
       }
@@ -285,7 +289,8 @@ void test_volumes() {
   }
 }
 
-// --- mipmaps -----------------------------------------------------------------------------------------
+// --- mipmaps
+// -----------------------------------------------------------------------------------------
 
 __global__ void sample_levels(cudaTextureObject_t texture, float* out) {
   out[threadIdx.x] = tex2DLod<float>(texture, 0.5f, 0.5f, threadIdx.x * 0.25f);
@@ -327,7 +332,8 @@ void test_mipmap() {
   CUDA_OK(cudaFree(device_out));
 }
 
-// --- gathers and surfaces ------------------------------------------------------------------------------
+// --- gathers and surfaces
+// ------------------------------------------------------------------------------
 
 __global__ void gather(cudaTextureObject_t texture, float4* out) {
   out[threadIdx.x] = tex2Dgather<float4>(texture, threadIdx.x + 1.0f, 3.0f, 0);
@@ -382,7 +388,8 @@ void test_surfaces() {
     }
   }
   // Between arrays.
-  CUDA_OK(cudaMemcpy2DArrayToArray(arrays[0], 0, 0, arrays[1], 0, 0, width * sizeof(float2), height));
+  CUDA_OK(
+      cudaMemcpy2DArrayToArray(arrays[0], 0, 0, arrays[1], 0, 0, width * sizeof(float2), height));
   std::vector<float2> moved(width * height);
   CUDA_OK(cudaMemcpy2DFromArray(moved.data(), width * sizeof(float2), arrays[0], 0, 0,
                                 width * sizeof(float2), height, cudaMemcpyDeviceToHost));

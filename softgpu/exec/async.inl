@@ -4,8 +4,7 @@
 namespace softgpu::SOFTGPU_ISA {
 namespace {
 
-// --- cp.async
-// -------------------------------------------------------------------------------------
+// --- cp.async -----------------------------------------------------------------------------------
 
 __attribute__((noinline)) void check_alignment(Warp& w, const Op* op, int lane, u64 address,
                                                u32 align) {
@@ -67,8 +66,7 @@ const Op* copy_group(Warp& w, const Op* op) {
   return op + 1;
 }
 
-// --- mbarrier
-// ---------------------------------------------------------------------------------------
+// --- mbarrier -----------------------------------------------------------------------------------
 //
 // The 64-bit object is opaque to programs. Here: bits 0-19 arrivals that are still missing in this
 // phase, 20-39 arrivals expected in each phase, 40-60 the transaction count (signed), 62 set by
@@ -405,8 +403,7 @@ const Op* store_async(Warp& w, const Op* op) {
   return op + 1;
 }
 
-// --- clusters
-// ---------------------------------------------------------------------------------------
+// --- clusters -----------------------------------------------------------------------------------
 
 // mapa: the address of the same variable in another block of the cluster. a: address, b: rank; d;
 // aux: 0 generic (64 bits), 4 or 8: in the shared space, of that many bytes.

@@ -236,8 +236,7 @@ void decode_mbarrier(FunctionDecoder& to, const ptx::Instruction& in) {
   to.emit("mbarrier", fields, d, address.slot, count, expect, aux, address.offset);
 }
 
-// --- clusters and hints
-// ---------------------------------------------------------------------------
+// --- clusters and hints -------------------------------------------------------------------------
 
 void decode_mapa(FunctionDecoder& to, const ptx::Instruction& in) {
   need(to, in, 3);

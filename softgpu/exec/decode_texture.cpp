@@ -251,8 +251,7 @@ void query_surface(Warp& warp, const Op* op, std::uint32_t mask) {
   }
 }
 
-// --- surfaces
-// -------------------------------------------------------------------------------------
+// --- surfaces -----------------------------------------------------------------------------------
 
 // aux: bits 0-3 geometry, 4-5 what to do outside, 8-15 bytes of a value, 16 formatted (sust.p),
 // 20-23 operation of sured, 24 signed.
@@ -413,8 +412,7 @@ void reduce_surface(Warp& warp, const Op* op, std::uint32_t mask) {
   }
 }
 
-// --- decoding
-// -------------------------------------------------------------------------------------
+// --- decoding -----------------------------------------------------------------------------------
 
 std::optional<Geometry> geometry_of(const ptx::Instruction& in) {
   struct Name {

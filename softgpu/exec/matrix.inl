@@ -27,8 +27,7 @@ __attribute__((always_inline)) inline MatrixForm matrix_form(const Op* op) {
   return form;
 }
 
-// --- tiles: one register of the warp, as 8 rows
-// ---------------------------------------------------
+// --- tiles: one register of the warp, as 8 rows -------------------------------------------------
 
 // Rows of `columns` floats, `stride` apart.
 __attribute__((always_inline)) inline void unpack_tile(MatrixType type, const std::byte* reg,
@@ -167,8 +166,7 @@ __attribute__((always_inline)) inline void write_d(Warp& w, const u32* slots, co
   write_register(w, slots[1], high, m);
 }
 
-// --- products
-// -------------------------------------------------------------------------------------
+// --- products -----------------------------------------------------------------------------------
 
 // acc (8 × 8) += a (8 rows of `depth`, `stride` apart) · b (depth rows of 8).
 __attribute__((always_inline)) inline void multiply(const float* a, u32 stride, const float* b,
@@ -485,8 +483,7 @@ const Op* mma_quads(Warp& w, const Op* op) {
   return op + 1;
 }
 
-// --- fragments in memory
-// --------------------------------------------------------------------------
+// --- fragments in memory ------------------------------------------------------------------------
 
 // Bytes behind a generic address, in whatever space.
 __attribute__((always_inline)) inline std::byte* generic_bytes(Warp& w, const Op* op, int lane,
@@ -643,8 +640,7 @@ const Op* move_matrix(Warp& w, const Op* op) {
   return op + 1;
 }
 
-// --- 8-bit floats
-// ---------------------------------------------------------------------------------
+// --- 8-bit floats -------------------------------------------------------------------------------
 
 // Two floats to two 8-bit floats, a in the upper byte. aux bit 0: e5m2, bit 1: relu.
 struct ConvertToSmallPair {

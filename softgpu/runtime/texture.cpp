@@ -143,8 +143,7 @@ cudaArray_t keep_array(std::unique_ptr<Array> array) {
   return handle;
 }
 
-// --- copies
-// ---------------------------------------------------------------------------------------
+// --- copies -------------------------------------------------------------------------------------
 
 struct Place {
   std::size_t element = 0;  // bytes of one
@@ -274,8 +273,7 @@ cudaError_t copy_run_between(cudaArray_t to, std::size_t to_x, std::size_t to_y,
   });
 }
 
-// --- objects
-// --------------------------------------------------------------------------------------
+// --- objects ------------------------------------------------------------------------------------
 
 AddressMode address_mode(cudaTextureAddressMode mode) {
   require(mode >= cudaAddressModeWrap && mode <= cudaAddressModeBorder);
@@ -381,8 +379,7 @@ bool view_array(cudaArray_const_t handle, ArrayView& view) {
 
 extern "C" {
 
-// --- arrays
-// ---------------------------------------------------------------------------------------
+// --- arrays -------------------------------------------------------------------------------------
 
 cudaChannelFormatDesc cudaCreateChannelDesc(int x, int y, int z, int w, cudaChannelFormatKind f) {
   return {x, y, z, w, f};
@@ -505,8 +502,7 @@ cudaError_t cudaArrayGetMemoryRequirements(cudaArrayMemoryRequirements* out, cud
   });
 }
 
-// --- copies
-// ---------------------------------------------------------------------------------------
+// --- copies -------------------------------------------------------------------------------------
 
 cudaError_t cudaMemcpy2DToArray(cudaArray_t to, std::size_t x, std::size_t y, const void* from,
                                 std::size_t pitch, std::size_t width, std::size_t height,
@@ -641,8 +637,7 @@ cudaError_t cudaMemcpyArrayToArray_ptds(cudaArray_t to, std::size_t to_x, std::s
                           Carrier{false, true, nullptr});
 }
 
-// --- texture and surface objects
-// --------------------------------------------------------------------
+// --- texture and surface objects ----------------------------------------------------------------
 
 cudaError_t cudaCreateTextureObject(cudaTextureObject_t* out, const cudaResourceDesc* resource,
                                     const cudaTextureDesc* texture,

@@ -29,7 +29,7 @@ std::string kernel(const std::string& parameters, const std::string& body) {
          "  ret;\n}\n";
 }
 
-// --- cp.async ------------------------------------------------------------------------------------
+// --- cp.async -----------------------------------------------------------------------------------
 
 // Each thread copies `size` bytes, of which `read` come from the source (−1: not said).
 void check_copy(int size, int read, const std::string& cache, bool ignores) {
@@ -135,7 +135,7 @@ TEST(CopyAsync, DeferredCopiesHappenByGroup) {
   EXPECT_EQ(target[3], 4);
 }
 
-// --- mbarrier ------------------------------------------------------------------------------------
+// --- mbarrier -----------------------------------------------------------------------------------
 
 // Warp 0 fills a slot and warp 1 empties it, many times, by two barriers and their parities.
 TEST(Mbarrier, HandsASlotBackAndForth) {
@@ -270,7 +270,7 @@ TEST(Mbarrier, CountsAsyncCopiesOfThreads) {
   for (u32 i = 0; i < 64; ++i) EXPECT_EQ(out.as<u32>()[i], 1000 + (i ^ 32U));
 }
 
-// --- bulk copies ---------------------------------------------------------------------------------
+// --- bulk copies --------------------------------------------------------------------------------
 
 TEST(BulkCopy, ThereAndBack) {
   const std::string text = kernel(
@@ -325,8 +325,7 @@ TEST(BulkCopy, RefusesSizesThatAreNoMultiplesOf16) {
   EXPECT_EQ(run(text, parameters, 1).code, 716);
 }
 
-// --- clusters
-// --------------------------------------------------------------------------------------
+// --- clusters -----------------------------------------------------------------------------------
 
 TEST(Cluster, WritesIntoTheNeighboursSharedMemory) {
   const std::string text = kernel(

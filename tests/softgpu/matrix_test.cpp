@@ -13,7 +13,7 @@
 namespace softgpu::test {
 namespace {
 
-// --- types ---------------------------------------------------------------------------------------
+// --- types --------------------------------------------------------------------------------------
 
 int width_of(const std::string& type) {
   if (type == "b1") return 1;
@@ -73,8 +73,7 @@ double decode(const std::string& type, u64 bits) {
   return static_cast<s32>(static_cast<u32>(bits));
 }
 
-// --- fragments, as the PTX ISA writes them
-// ---------------------------------------------------------
+// --- fragments, as the PTX ISA writes them ------------------------------------------------------
 
 struct Element {
   int row;
@@ -279,8 +278,7 @@ Fragments fragments_of(const std::string& shape, const std::string& type) {
           4};
 }
 
-// --- matrices
-// --------------------------------------------------------------------------------------
+// --- matrices -----------------------------------------------------------------------------------
 
 struct Matrix {
   int rows;
@@ -658,8 +656,121 @@ TEST(Mma, RoundsWithinTheBoundOfASum) {
   }
 }
 
-// --- wmma
-// ------------------------------------------------------------------------------------------
+// --- sparse A -----------------------------------------------------------------------------------
+
+// A has two of every four elements (one of two for tf32, two pairs of four for 4 bits). Its
+// fragment is that of a dense matrix of half the columns. PTX ISA 9.0, section 9.7.14.6.
+void check_sparse(const std::string& shape, const std::string& dense, const std::string& d,
+                  const std::string& a_type, const std::string& b_type, const std::string& c_type,
+                  int selector) {
+  const Dimensions size = dimensions_of(shape);
+  const std::string name = "mma.sp::ordered_metadata.sync.aligned." + shape + ".row.col." + d +
+                           "." + a_type + "." + b_type + "." + c_type;
+  SCOPED_TRACE(name);
+  const Fragments kept = fragments_of(dense, a_type);
+  Random random(13);
+  const int width = width_of(a_type);
+  const int unit = width == 32 ? 2 : width == 4 ? 8 : 4;
+  Matrix chosen = whole_numbers(size.m, size.k / 2, a_type, random);
+  const Matrix b = whole_numbers(size.k, size.n, b_type, random);
+  const Matrix c = whole_numbers(size.m, size.n, "s4", random);
+  Matrix a(size.m, size.k);
+  // Bits that do not count are arbitrary.
+  std::vector<u32> meta(32, 0);
+  for (u32& word : meta) word = static_cast<u32>(random());
+  for (int row = 0; row < size.m; ++row) {
+    for (int u = 0; u < size.k / unit; ++u) {
+      u32 bits = 0;
+      if (width == 32) {
+        const int which = static_cast<int>(random() % 2);
+        bits = which == 0 ? 0x4 : 0xe;
+        a.at(row, u * 2 + which) = chosen.at(row, u);
+      } else {
+        const int first = static_cast<int>(random() % 3);
+        const int second = first + 1 + static_cast<int>(random() % static_cast<u64>(3 - first));
+        bits = static_cast<u32>(first | second << 2);
+        const int step = unit / 4;  // elements that go together
+        for (int e = 0; e < step; ++e) {
+          a.at(row, u * unit + first * step + e) = chosen.at(row, u * unit / 2 + e);
+          a.at(row, u * unit + second * step + e) = chosen.at(row, u * unit / 2 + step + e);
+        }
+      }
+      // 16-bit and wider types: 16 bits of row g and of row g + 8 in a lane; narrower ones: 32 bits
+      // of one row.
+      int lane = 0;
+      int at = 0;
+      if (width >= 16) {
+        const int lanes_used = size.k / unit / 4;
+        lane = row % 8 * 4 + selector * lanes_used + u / 4;
+        at = (row / 8) * 16 + u % 4 * 4;
+      } else {
+        lane = row % 8 * 4 + selector * 2 + u / 8 * 2 + row / 8;
+        at = u % 8 * 4;
+      }
+      u32& word = meta[static_cast<std::size_t>(lane)];
+      word = (word & ~(15U << at)) | bits << at;
+    }
+  }
+  const int per = 32 / width;
+  const auto b_at = [&](int lane, int i) {
+    return Element{lane % 4 * per + i % per + i / per * 4 * per, lane / 4};
+  };
+  const Registers ra = pack(chosen, kept.a, kept.a_elements, a_type);
+  const Registers rb = pack(b, b_at, size.k / 4, b_type);
+  const Registers rc = pack(c, kept.c, kept.c_elements, c_type);
+  // The metadata travels as one more register of C.
+  Registers carried(4, rc.count + 1);
+  std::memcpy(carried.bytes.data(), rc.bytes.data(), rc.bytes.size());
+  for (int lane = 0; lane < 32; ++lane) {
+    std::memcpy(carried.place(lane, rc.count), &meta[static_cast<std::size_t>(lane)], 4);
+  }
+  Registers rd(4, std::max(1, kept.c_elements * width_of(d) / 32));
+  const std::string instruction = name + " " + vector_of("d", rd.count) + ", " +
+                                  vector_of("a", ra.count) + ", " + vector_of("b", rb.count) +
+                                  ", " + vector_of("c", rc.count) + ", %c" +
+                                  std::to_string(rc.count) + ", " + std::to_string(selector) + ";";
+  const std::string text =
+      register_kernel("", instruction, "", rd.count, ra.count, rb.count, rc.count + 1, 4);
+  run_registers(text, rd, ra, rb, carried);
+  const Matrix want = product(a, b, c, d, false);
+  int wrong = 0;
+  for (int lane = 0; lane < 32; ++lane) {
+    for (int i = 0; i < kept.c_elements; ++i) {
+      const Element e = kept.c(lane, i);
+      const double got = decode(d, rd.get(lane, i, width_of(d)));
+      if (got != want.at(e.row, e.column) && wrong++ < 3) {
+        ADD_FAILURE() << "row " << e.row << ", column " << e.column << ": " << got << ", expected "
+                      << want.at(e.row, e.column);
+      }
+    }
+  }
+}
+
+TEST(SparseMma, AllTypes) {
+  for (const std::string type : {"f16", "bf16"}) {
+    for (int selector = 0; selector < 4; ++selector) {
+      check_sparse("m16n8k16", "m16n8k8", "f32", type, type, "f32", selector);
+    }
+    for (int selector = 0; selector < 2; ++selector) {
+      check_sparse("m16n8k32", "m16n8k16", "f32", type, type, "f32", selector);
+    }
+  }
+  check_sparse("m16n8k16", "m16n8k8", "f16", "f16", "f16", "f16", 1);
+  check_sparse("m16n8k32", "m16n8k16", "f16", "f16", "f16", "f16", 1);
+  for (int selector = 0; selector < 4; ++selector) {
+    check_sparse("m16n8k8", "m16n8k4", "f32", "tf32", "tf32", "f32", selector);
+  }
+  for (int selector = 0; selector < 2; ++selector) {
+    check_sparse("m16n8k16", "m16n8k8", "f32", "tf32", "tf32", "f32", selector);
+    check_sparse("m16n8k32", "m16n8k16", "s32", "s8", "u8", "s32", selector);
+    check_sparse("m16n8k64", "m16n8k32", "s32", "u4", "s4", "s32", selector);
+  }
+  check_sparse("m16n8k64", "m16n8k32", "s32", "u8", "s8", "s32", 0);
+  check_sparse("m16n8k128", "m16n8k64", "s32", "s4", "u4", "s32", 0);
+  check_sparse("m16n8k64", "m16n8k32", "f32", "e4m3", "e5m2", "f32", 0);
+}
+
+// --- wmma ---------------------------------------------------------------------------------------
 
 void store_element(std::byte* base, int width, std::size_t index, u64 bits) {
   if (width >= 8) {
@@ -829,8 +940,7 @@ TEST(Wmma, Integers) {
   check_wmma_layouts({"m8n8k128", "s32", "b1", "b1", "s32", 1, 1, 2, 2, "s32.b1.b1.s32", "and"});
 }
 
-// --- ldmatrix, stmatrix, movmatrix
-// ---------------------------------------------------------------------
+// --- ldmatrix, stmatrix, movmatrix --------------------------------------------------------------
 
 // PTX ISA 9.0, section 9.7.14.5.15: lane l has of row l / 4 the elements 2 (l % 4) and the next.
 TEST(LoadMatrix, GivesEachLaneItsTwoElements) {
@@ -948,8 +1058,7 @@ TEST(MoveMatrix, Transposes) {
   }
 }
 
-// --- 8-bit floats
-// ------------------------------------------------------------------------------------
+// --- 8-bit floats -------------------------------------------------------------------------------
 
 struct Small {
   const char* name;

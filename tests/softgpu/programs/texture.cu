@@ -11,8 +11,7 @@ constexpr int width = 21;
 constexpr int height = 13;
 constexpr int depth = 5;
 
-// --- 1D memory
-// -------------------------------------------------------------------------------------
+// --- 1D memory ----------------------------------------------------------------------------------
 
 __global__ void fetch_1d(cudaTextureObject_t texture, float4* out, int n) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -50,8 +49,7 @@ void test_linear_memory() {
   CUDA_OK(cudaFree(device_out));
 }
 
-// --- 2D arrays
-// ---------------------------------------------------------------------------------------
+// --- 2D arrays ----------------------------------------------------------------------------------
 
 __global__ void sample_2d(cudaTextureObject_t texture, const float2* at, float* out, int n) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -155,8 +153,7 @@ void test_2d(cudaTextureFilterMode filter, cudaTextureAddressMode mode, bool nor
   CUDA_OK(cudaFree(device_out));
 }
 
-// --- integers read as numbers, and four channels
-// ---------------------------------------------------
+// --- integers read as numbers, and four channels ------------------------------------------------
 
 __global__ void sample_bytes(cudaTextureObject_t normalized, cudaTextureObject_t raw,
                              float4* floats, uchar4* bytes) {
@@ -217,8 +214,7 @@ void test_bytes() {
   CUDA_OK(cudaFree(device_bytes));
 }
 
-// --- 3D and layers
-// -----------------------------------------------------------------------------------
+// --- 3D and layers ------------------------------------------------------------------------------
 
 __global__ void sample_3d(cudaTextureObject_t volume, cudaTextureObject_t layers, float* out) {
   const int x = threadIdx.x;
@@ -289,8 +285,7 @@ void test_volumes() {
   }
 }
 
-// --- mipmaps
-// -----------------------------------------------------------------------------------------
+// --- mipmaps ------------------------------------------------------------------------------------
 
 __global__ void sample_levels(cudaTextureObject_t texture, float* out) {
   out[threadIdx.x] = tex2DLod<float>(texture, 0.5f, 0.5f, threadIdx.x * 0.25f);
@@ -332,8 +327,7 @@ void test_mipmap() {
   CUDA_OK(cudaFree(device_out));
 }
 
-// --- gathers and surfaces
-// ------------------------------------------------------------------------------
+// --- gathers and surfaces -----------------------------------------------------------------------
 
 __global__ void gather(cudaTextureObject_t texture, float4* out) {
   out[threadIdx.x] = tex2Dgather<float4>(texture, threadIdx.x + 1.0f, 3.0f, 0);

@@ -1,6 +1,8 @@
 #include "softgpu/blas/library.hpp"
 
 #include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -52,19 +54,42 @@ bool is_handle(const void* handle) {
 
 namespace {
 
-bool known_to_runtime(const void* pointer) {
-  cudaPointerAttributes attributes{};
-  return cudaPointerGetAttributes(&attributes, pointer) == 0 && attributes.type != 0;
+// The runtime refuses all questions from inside a host function of a graph.
+constexpr int kNotPermitted = 800;
+
+// Whether every page of the range is mapped by the process.
+bool is_mapped(const void* begin, std::size_t bytes) {
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto start = reinterpret_cast<std::uintptr_t>(begin) / page * page;
+  const auto last = reinterpret_cast<std::uintptr_t>(begin) + (bytes - 1);
+  if (last < start) return false;
+  constexpr std::size_t kPages = 4096;
+  unsigned char resident[kPages];
+  for (std::uintptr_t at = start; at <= last; at += kPages * page) {
+    const std::size_t length = std::min<std::uintptr_t>(last - at + 1, kPages * page);
+    if (mincore(reinterpret_cast<void*>(at), length, resident) != 0) return false;
+  }
+  return true;
+}
+
+// Whether both ends of the range are memory that the device can reach. Inside a graph, where the
+// runtime cannot be asked, what is mapped passes: the host process at least does not crash.
+bool is_reachable(const void* begin, std::size_t bytes) {
+  const char* first = static_cast<const char*>(begin);
+  for (const char* end : {first, first + (bytes - 1)}) {
+    cudaPointerAttributes attributes{};
+    const int status = cudaPointerGetAttributes(&attributes, end);
+    if (status == kNotPermitted) return is_mapped(begin, bytes);
+    if (status != 0 || attributes.type == 0) return false;
+  }
+  return true;
 }
 
 }  // namespace
 
 bool reachable(const char* function, const Region& region) {
   if (region.bytes == 0) return true;
-  const char* last = static_cast<const char*>(region.begin) + (region.bytes - 1);
-  if (region.begin != nullptr && known_to_runtime(region.begin) && known_to_runtime(last)) {
-    return true;
-  }
+  if (region.begin != nullptr && is_reachable(region.begin, region.bytes)) return true;
   std::fprintf(stderr,
                "softgpu: %s: illegal memory access: %s at %p (%zu bytes) is not memory that the "
                "device can reach; pass an address from cudaMalloc and check its size\n",

@@ -27,8 +27,9 @@ std::unique_ptr<Engine> Engine::create(const EngineOptions& options) {
           "reference for the textbook double-precision version");
     case Device::softgpu:
       throw DeviceError(
-          "device softgpu: this build of Tandem has no software GPU yet; use --device cpu, or "
-          "--device reference for the textbook double-precision version");
+          "device softgpu: Tandem's algorithms have no CUDA half yet that it could run; use --device "
+          "cpu, or --device reference for the textbook double-precision version (CUDA programs run "
+          "with tandem gpu run)");
   }
   throw InputError("unknown device");
 }

@@ -137,7 +137,28 @@ const Op* each(Warp& w, const Op* op) {
     const int l = __builtin_ctz(rest);
     d[l] = D::put(F::f(A::get(a[l]), B::get(b[l]), C::get(c[l]), op->aux));
   }
-  return op + 1;
+  SOFTGPU_NEXT;
+}
+
+// All lanes at once, with `aux`, for operations that a compiler can make vector instructions of and
+// that do no harm to inactive lanes.
+template <class F, class D, class A, class B, class C>
+const Op* wide(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  auto* d = lanes<typename D::lane>(w, op->d);
+  const auto* a = lanes<typename A::lane>(w, op->a);
+  const auto* b = lanes<typename B::lane>(w, op->b);
+  const auto* c = lanes<typename C::lane>(w, op->c);
+  const u32 aux = op->aux;
+  if (m == full_mask) {
+    SOFTGPU_LANES d[l] = D::put(F::f(A::get(a[l]), B::get(b[l]), C::get(c[l]), aux));
+  } else if (m != 0) {
+    SOFTGPU_LANES {
+      const auto r = D::put(F::f(A::get(a[l]), B::get(b[l]), C::get(c[l]), aux));
+      d[l] = ((m >> l) & 1U) != 0 ? r : d[l];
+    }
+  }
+  SOFTGPU_NEXT;
 }
 
 // Rounding modes other than to nearest, and flushing of denormals, through the processor's control
@@ -324,7 +345,7 @@ const Op* select_by_predicate(Warp& w, const Op* op) {
   } else if (m != 0) {
     SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? (((p >> l) & 1U) != 0 ? a[l] : b[l]) : d[l];
   }
-  return op + 1;
+  SOFTGPU_NEXT;
 }
 
 // --- operations ---------------------------------------------------------------------------------
@@ -814,37 +835,40 @@ struct SelectBySignFlushed {
 
 // The approximate functions are computed more precisely than the bound that the PTX ISA gives for
 // them, then rounded once. aux bit 1 flushes denormals, as .ftz says.
-template <double (*Function)(double)>
+template <class F>
 struct Approximate {
-  static float f(float a, float, float, u32 aux) {
-    if ((aux & 2U) != 0) a = flush32(a);
-    float r = canonical(static_cast<float>(Function(static_cast<double>(a))));
-    if ((aux & 2U) != 0) r = flush32(r);
-    return r;
+  __attribute__((always_inline)) static float f(float a, float, float, u32 aux) {
+    const bool flushes = (aux & 2U) != 0;
+    const float r = canonical(static_cast<float>(F::f(static_cast<double>(flushes ? flush32(a) : a))));
+    return flushes ? flush32(r) : r;
   }
 };
-inline double approximate_exp2(double x) { return ::exp2(x); }
-inline double approximate_log2(double x) { return ::log2(x); }
-inline double approximate_sin(double x) { return ::sin(x); }
-inline double approximate_cos(double x) { return ::cos(x); }
-inline double approximate_tanh(double x) { return ::tanh(x); }
-inline double approximate_rcp(double x) { return 1.0 / x; }
-inline double approximate_sqrt(double x) { return __builtin_sqrt(x); }
-inline double approximate_rsqrt(double x) { return 1.0 / __builtin_sqrt(x); }
+struct LibrarySine {
+  static double f(double x) { return ::sin(x); }
+};
+struct LibraryCosine {
+  static double f(double x) { return ::cos(x); }
+};
+template <class F>
+const Op* approximate_sine(Warp& w, const Op* op) {
+  const auto* a = lanes<u32>(w, op->a);
+  bool large = false;
+  for (int l = 0; l < warp_size; ++l) large |= sine_is_large(bits<float>(a[l]));
+  if (!large) return wide<Approximate<F>, F32, F32, F32, F32>(w, op);
+  return each<Approximate<std::conditional_t<std::is_same_v<F, Sine<0>>, LibrarySine, LibraryCosine>>, F32, F32, F32, F32>(w, op);
+}
 struct ApproximateDivide {
-  static float f(float a, float b, float, u32 aux) {
-    if ((aux & 2U) != 0) {
-      a = flush32(a);
-      b = flush32(b);
-    }
+  __attribute__((always_inline)) static float f(float x, float y, float, u32 aux) {
+    const bool flushes = (aux & 2U) != 0;
+    const float a = flushes ? flush32(x) : x;
+    const float b = flushes ? flush32(y) : y;
     float r = canonical(a / b);
     // For 2^126 < |b| < 2^128 the hardware's div.approx gives 0 (div.full does not).
     const float magnitude = FAbs::f(b);
-    if ((aux & 4U) != 0 && magnitude > 0x1p126F && magnitude < bits<float>(0x7f800000U)) {
-      r = FAbs::f(a) == bits<float>(0x7f800000U) ? bits<float>(canonical_nan32) : 0.0F;
-    }
-    if ((aux & 2U) != 0) r = flush32(r);
-    return r;
+    const bool huge = (aux & 4U) != 0 && magnitude > 0x1p126F && magnitude < bits<float>(0x7f800000U);
+    const float zero = FAbs::f(a) == bits<float>(0x7f800000U) ? bits<float>(canonical_nan32) : 0.0F;
+    r = huge ? zero : r;
+    return flushes ? flush32(r) : r;
   }
 };
 struct ApproximateRcp64 {
@@ -1870,13 +1894,22 @@ const Op* atomic(Warp& w, const Op* op) {
   const auto* b = lanes<typename T::lane>(w, op->b);
   const auto* c = lanes<typename T::lane>(w, op->c);
   using Word = typename T::lane;
+  // A loop that waits for a lock gives the others their turns sooner.
+  if constexpr (Which == atom_cas) w.budget -= 32;
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
     const u64 address = static_cast<u64>(a[l]) + static_cast<u64>(op->imm);
     auto* p = reinterpret_cast<Word*>(lane_bytes(w, op, l, address, sizeof(Word), true));
-    Word old = __atomic_load_n(p, __ATOMIC_ACQUIRE);
     const auto x = T::get(b[l]);
     const auto y = T::get(c[l]);
+    // A block's shared memory belongs to the thread that runs the block and its cluster.
+    if ((address & window_mask) == shared_window) {
+      const Word before = *p;
+      *p = T::put(apply_atomic<T, Which>(T::get(before), x, y));
+      if (op->d != 0) lanes<Word>(w, op->d)[l] = before;
+      continue;
+    }
+    Word old = __atomic_load_n(p, __ATOMIC_ACQUIRE);
     for (;;) {
       const Word now = T::put(apply_atomic<T, Which>(T::get(old), x, y));
       if (__atomic_compare_exchange_n(p, &old, now, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)) break;
@@ -1976,7 +2009,7 @@ const Op* branch(Warp& w, const Op* op) {
 // A place that branches go to: lanes that took different ways meet here. aux as for a branch.
 const Op* join(Warp& w, const Op* op) {
   count_lanes(w, op->aux);
-  if (__builtin_expect(w.split == 0, 1)) return op + 1;
+  if (__builtin_expect(w.split == 0, 1)) SOFTGPU_NEXT;
   return spend(w, softgpu::reschedule(w, op + 1), op->aux);
 }
 // A place that only branches backwards go to: counts.
@@ -2376,11 +2409,11 @@ constexpr HandlerEntry table[] = {
     SOFTGPU_CONTROLLED("div", FDiv), SOFTGPU_CONTROLLED("fma", FFma), SOFTGPU_CONTROLLED("rcp", FRcp),
     SOFTGPU_CONTROLLED("sqrt", FSqrt), SOFTGPU_CONTROLLED("abs", FAbs), SOFTGPU_CONTROLLED("neg", FNeg),
     {"min.f32.mode", controlled<FExtreme<false, false>, F32>}, {"max.f32.mode", controlled<FExtreme<true, false>, F32>},
-    {"ex2", each<Approximate<approximate_exp2>, F32, F32, F32, F32>}, {"lg2", each<Approximate<approximate_log2>, F32, F32, F32, F32>},
-    {"sin", each<Approximate<approximate_sin>, F32, F32, F32, F32>}, {"cos", each<Approximate<approximate_cos>, F32, F32, F32, F32>},
-    {"tanh", each<Approximate<approximate_tanh>, F32, F32, F32, F32>}, {"rcp.approx", each<Approximate<approximate_rcp>, F32, F32, F32, F32>},
-    {"sqrt.approx", each<Approximate<approximate_sqrt>, F32, F32, F32, F32>}, {"rsqrt", each<Approximate<approximate_rsqrt>, F32, F32, F32, F32>},
-    {"div.approx", each<ApproximateDivide, F32, F32, F32, F32>},
+    {"ex2", wide<Approximate<Exp2>, F32, F32, F32, F32>}, {"lg2", wide<Approximate<Log2>, F32, F32, F32, F32>},
+    {"sin", approximate_sine<Sine<0>>}, {"cos", approximate_sine<Sine<1>>},
+    {"tanh", wide<Approximate<Tanh>, F32, F32, F32, F32>}, {"rcp.approx", wide<Approximate<Reciprocal>, F32, F32, F32, F32>},
+    {"sqrt.approx", wide<Approximate<SquareRoot>, F32, F32, F32, F32>}, {"rsqrt", wide<Approximate<ReciprocalRoot>, F32, F32, F32, F32>},
+    {"div.approx", wide<ApproximateDivide, F32, F32, F32, F32>},
     {"rcp.approx.f64", each<ApproximateRcp64, F64, F64, F64, F64>}, {"rsqrt.f64", each<ApproximateRsqrt64, F64, F64, F64, F64>},
     {"jitter.f32", jitter<F32>}, {"jitter.f64", jitter<F64>}, {"jitter.f16", jitter<F16>}, {"jitter.bf16", jitter<BF16>},
     {"testp.f32", testp<float, u32>}, {"testp.f64", testp<double, u64>},

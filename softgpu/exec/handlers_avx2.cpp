@@ -18,6 +18,8 @@
 #define SOFTGPU_ISA avx2
 #include "softgpu/exec/scalar.hpp"
 
+#include "softgpu/exec/approximate.hpp"
+
 #include "softgpu/exec/handlers.inl"
 
 #include "softgpu/exec/matrix.inl"

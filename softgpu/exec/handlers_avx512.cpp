@@ -19,6 +19,8 @@
 #define SOFTGPU_ISA avx512
 #include "softgpu/exec/scalar.hpp"
 
+#include "softgpu/exec/approximate.hpp"
+
 #include "softgpu/exec/handlers.inl"
 
 #include "softgpu/exec/matrix.inl"

@@ -15,6 +15,8 @@
 #define SOFTGPU_ISA baseline
 #include "softgpu/exec/scalar.hpp"
 
+#include "softgpu/exec/approximate.hpp"
+
 #include "softgpu/exec/handlers.inl"
 
 #include "softgpu/exec/matrix.inl"

@@ -9,6 +9,7 @@
 #include "softgpu/exec/approximation.hpp"
 #include "softgpu/exec/decoder.hpp"
 #include "softgpu/exec/module.hpp"
+#include "softgpu/exec/schedule.hpp"
 
 namespace softgpu {
 
@@ -271,11 +272,19 @@ std::uint32_t FunctionDecoder::source(const Operand& operand, int lane) {
       for (const auto& entry : special_names) {
         if (entry.name == operand.name) return special(entry.special, lane);
       }
+      if (operand.name == "%envreg1") return special(Special::workspace_high, lane);
+      if (operand.name == "%envreg2") return special(Special::workspace_low, lane);
       if (operand.name == "%tid.w" || operand.name == "%ctaid.w" ||
           operand.name.starts_with("%envreg") || operand.name.starts_with("%pm") ||
-          operand.name == "%reserved_smem_offset_begin" || operand.name == "%current_graph_exec" ||
-          operand.name.starts_with("%reserved_smem_offset")) {
+          operand.name == "%current_graph_exec") {
         return constant(0, lane);
+      }
+      if (operand.name.starts_with("%reserved_smem_offset_")) {
+        if (operand.name.ends_with("cap")) return constant(reserved_shared_bytes, lane);
+        program_.use_reserved_shared();
+        return special(operand.name.ends_with("end") ? Special::reserved_shared_end
+                                                     : Special::reserved_shared_begin,
+                       lane);
       }
       if (operand.name == "%ntid.w" || operand.name == "%nctaid.w") return constant(1, lane);
       if (operand.name == "%clock" || operand.name == "%clock_hi" || operand.name == "%clock64" ||

@@ -2104,28 +2104,57 @@ const Op* barrier_result(Warp& w, const Op* op) {
 
 // --- warp-wide operations -----------------------------------------------------------------------
 
-// The sync forms first bring together the lanes that the member mask names. slot `c` or imm holds
-// the mask's register; see decode.
-#define SOFTGPU_SYNC(SLOT)                                                              \
+// The sync forms first bring together the lanes that the member mask names, which SLOT holds.
+#define SOFTGPU_SYNC(SELF, SLOT, ANYWHERE)                                              \
   const u32 m = active(w, op);                                                          \
   if (m == 0) return op + 1;                                                            \
   {                                                                                     \
-    const u32 members = lanes<u32>(w, (SLOT))[__builtin_ctz(m)] & w.alive;              \
-    if ((members & ~w.mask) != 0) return softgpu::synchronise_lanes(w, op, members, false); \
+    const u32* masks = lanes<u32>(w, (SLOT));                                           \
+    if (__builtin_expect(same_members(masks, m) != m, 0)) {                             \
+      return by_members<SELF>(w, op, m, masks, ANYWHERE);                               \
+    }                                                                                   \
+    const u32 members = masks[__builtin_ctz(m)] & w.alive;                              \
+    if ((members & ~w.mask) != 0) return softgpu::synchronise_lanes(w, op, members, ANYWHERE); \
   }
 
+// The lanes of m that name the same members as its first.
+__attribute__((always_inline)) inline u32 same_members(const u32* masks, u32 m) {
+  const u32 first = masks[__builtin_ctz(m)];
+  u32 same = 0;
+  SOFTGPU_LANES same |= (masks[l] == first ? 1U : 0U) << l;
+  return same & m;
+}
+// Lanes that name different members, as tiles of a warp that run together do, are an operation for
+// each of these groups.
+template <const Op* (*self)(Warp&, const Op*)>
+const Op* by_members(Warp& w, const Op* op, u32 m, const u32* masks, bool meets_anywhere) {
+  const u32 here = w.mask;
+  for (u32 rest = m; rest != 0;) {
+    const u32 same = same_members(masks, rest);
+    const u32 members = masks[__builtin_ctz(rest)] & w.alive;
+    if ((members & ~same) != 0) {
+      return softgpu::synchronise_group(w, op, same, members, meets_anywhere);
+    }
+    rest &= ~same;
+  }
+  for (u32 rest = m; rest != 0;) {
+    w.mask = same_members(masks, rest);
+    rest &= ~w.mask;
+    (void)self(w, op);
+  }
+  w.mask = here;
+  return op + 1;
+}
+
 const Op* warp_barrier(Warp& w, const Op* op) {
-  const u32 m = active(w, op);
-  if (m == 0) return op + 1;
-  const u32 members = lanes<u32>(w, op->a)[__builtin_ctz(m)] & w.alive;
-  if ((members & ~w.mask) != 0) return softgpu::synchronise_lanes(w, op, members, true);
+  SOFTGPU_SYNC(warp_barrier, op->a, true)
   return op + 1;
 }
 
 // shfl: a value, b lane, c clamp; mask in slot imm; aux: mode 0 up, 1 down, 2 bfly, 3 idx; the
 // predicate's slot / 4 above bit 2.
 const Op* shuffle(Warp& w, const Op* op) {
-  SOFTGPU_SYNC(static_cast<u32>(op->imm))
+  SOFTGPU_SYNC((shuffle), static_cast<u32>(op->imm), false)
   const auto* a = lanes<u32>(w, op->a);
   const auto* b = lanes<u32>(w, op->b);
   const auto* c = lanes<u32>(w, op->c);
@@ -2160,7 +2189,7 @@ const Op* shuffle(Warp& w, const Op* op) {
 }
 // vote: a predicate (bit 0 negated), b mask. aux: 0 all, 1 any, 2 uni, 3 ballot.
 const Op* vote(Warp& w, const Op* op) {
-  SOFTGPU_SYNC(op->b)
+  SOFTGPU_SYNC((vote), op->b, false)
   const u32 members = lanes<u32>(w, op->b)[__builtin_ctz(m)] & m;
   const u32 p = (predicate(w, op->a & ~3U) ^ (0U - (op->a & 1U))) & members;
   if (op->aux == 3) {
@@ -2175,7 +2204,7 @@ const Op* vote(Warp& w, const Op* op) {
 // match: a value, b mask; aux: bit 0 all, bits 2..: predicate slot / 4 (of all).
 template <class Lane>
 const Op* match(Warp& w, const Op* op) {
-  SOFTGPU_SYNC(op->b)
+  SOFTGPU_SYNC((match<Lane>), op->b, false)
   const auto* a = lanes<Lane>(w, op->a);
   auto* d = lanes<u32>(w, op->d);
   const u32 members = lanes<u32>(w, op->b)[__builtin_ctz(m)] & m;
@@ -2210,7 +2239,7 @@ const Op* active_mask(Warp& w, const Op* op) {
 // redux: a value, b mask; aux: 0 add, 1 min.u, 2 max.u, 3 min.s, 4 max.s, 5 and, 6 or, 7 xor,
 // 8 min.f32, 9 max.f32, 10 min.NaN.f32, 11 max.NaN.f32; bit 8: .abs.
 const Op* reduce_warp(Warp& w, const Op* op) {
-  SOFTGPU_SYNC(op->b)
+  SOFTGPU_SYNC((reduce_warp), op->b, false)
   const auto* a = lanes<u32>(w, op->a);
   const u32 members = lanes<u32>(w, op->b)[__builtin_ctz(m)] & m;
   u32 r = 0;
@@ -2245,7 +2274,7 @@ const Op* reduce_warp(Warp& w, const Op* op) {
 }
 // elect: d the leader, aux: predicate slot, a: mask.
 const Op* elect(Warp& w, const Op* op) {
-  SOFTGPU_SYNC(op->a)
+  SOFTGPU_SYNC((elect), op->a, false)
   const u32 members = lanes<u32>(w, op->a)[__builtin_ctz(m)] & m;
   const u32 leader = static_cast<u32>(__builtin_ctz(members == 0 ? m : members));
   if (op->d != 0) {

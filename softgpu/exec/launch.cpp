@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
 #include <deque>
 #include <functional>
 #include <mutex>
@@ -21,7 +22,9 @@
 #include "softgpu/device/options.hpp"
 #include "softgpu/exec/block.hpp"
 #include "softgpu/exec/profile.hpp"
+#include "softgpu/exec/program.hpp"
 #include "softgpu/exec/schedule.hpp"
+#include "softgpu/memory/memory.hpp"
 
 namespace softgpu {
 namespace {
@@ -211,6 +214,9 @@ class Core {
           launch_.dynamic_shared == 0
               ? launch_.code->shared_bytes
               : dynamic_shared_offset(launch_.code->shared_bytes) + launch_.dynamic_shared;
+      if (launch_.program != nullptr && launch_.program->uses_reserved_shared()) {
+        block->shared_bytes = dynamic_shared_offset(block->shared_bytes) + reserved_shared_bytes;
+      }
       // Aligned like device memory, whatever the kernel asks for.
       block->shared_storage.resize(block->shared_bytes + 1024U);
       const auto at = reinterpret_cast<std::uintptr_t>(block->shared_storage.data());
@@ -320,7 +326,8 @@ class Core {
 
 int core_count() {
   if (options().threads > 0) return options().threads;
-  // Asked once: the answer is read from files of the system, which takes longer than a small kernel.
+  // Asked once: the answer is read from files of the system, which takes longer than a small
+  // kernel.
   static const int usable = [] {
     cpu_set_t set;
     return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
@@ -345,6 +352,16 @@ Fault run_kernel(Launch& launch) {
   if (launch.parameters.size() < launch.code->parameter_bytes) {
     launch.parameters.resize(launch.code->parameter_bytes);
   }
+  // What the driver gives a cooperative launch: its size, and the word that grid.sync() counts in.
+  constexpr std::size_t workspace_bytes = 16;
+  void* workspace = nullptr;
+  if (launch.cooperative) {
+    workspace = Memory::instance().allocate(workspace_bytes, MemoryKind::symbol, launch.device);
+    if (workspace == nullptr) throw std::bad_alloc();
+    std::memset(workspace, 0, workspace_bytes);
+    std::memcpy(workspace, &workspace_bytes, sizeof(std::uint32_t));
+  }
+  launch.workspace = reinterpret_cast<std::uint64_t>(workspace);
   const int cores = static_cast<int>(
       std::min<std::uint64_t>(static_cast<std::uint64_t>(core_count()), grid.units));
   if (cores <= 1) {
@@ -352,6 +369,7 @@ Fault run_kernel(Launch& launch) {
   } else {
     Team::instance().run(cores, [&](int) { Core(grid).run(); });
   }
+  if (workspace != nullptr) Memory::instance().release(workspace);
   launch.thread_instructions = grid.executed;
   launch.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   record_launch(launch);

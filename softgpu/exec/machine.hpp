@@ -117,6 +117,8 @@ enum class Special : std::uint32_t {
   is_explicit_cluster,
   zero,
   dynamic_shared_base,  // offset of dynamic shared memory, which follows the static
+  reserved_shared_begin, reserved_shared_end,  // of what the system keeps of shared memory
+  workspace_low, workspace_high,  // address of a cooperative launch's own memory; 0 for another
 };
 struct SpecialSlot {
   std::uint32_t slot;
@@ -274,6 +276,7 @@ struct Launch {
   int multiprocessors = 1;         // for %nsmid
   std::uint64_t id = 0;
   // Filled in by run_kernel.
+  std::uint64_t workspace = 0;  // see Special::workspace_low
   std::atomic<bool> failed{false};
   Fault fault;
   std::uint64_t thread_instructions = 0;
@@ -355,6 +358,9 @@ const Op* wait_cluster(Warp& warp, const Op* op, std::uint32_t group, bool arriv
 // Waits until all of `members` are at this operation, then executes it again; where
 // `meets_anywhere`, lanes may come together at different operations and go on after them.
 const Op* synchronise_lanes(Warp& warp, const Op* op, std::uint32_t members, bool meets_anywhere);
+// The same for those of the active lanes that are in `group`; the rest come to this operation again.
+const Op* synchronise_group(Warp& warp, const Op* op, std::uint32_t group, std::uint32_t members,
+                            bool meets_anywhere);
 // 16 bytes at once: becomes `value` where it was `expected` (nullptr: always); what was there goes
 // to `old`.
 void exchange128(std::byte* at, const std::uint64_t* expected, const std::uint64_t* value,

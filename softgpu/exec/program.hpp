@@ -1,6 +1,7 @@
 // A device image: PTX modules linked together and loaded for one device.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -68,6 +69,9 @@ class Program {
   // The function that starts at this address, as an indirect call has it; nullptr for none. Safe to
   // call while kernels run.
   [[nodiscard]] const Code* function_at(std::uint64_t address);
+  // Code that was decoded names the shared memory that the system keeps: blocks have to have it.
+  void use_reserved_shared() noexcept { reserved_shared_ = true; }
+  [[nodiscard]] bool uses_reserved_shared() const noexcept { return reserved_shared_; }
 
  private:
   struct Parts;
@@ -76,6 +80,7 @@ class Program {
   void place_shared(Module& module);
   std::unique_ptr<Parts> parts_;
   int device_;
+  std::atomic<bool> reserved_shared_{false};
 };
 
 }  // namespace softgpu

@@ -263,6 +263,12 @@ bool special_value(const Warp& w, Special which, std::uint64_t& value) {
     case Special::dynamic_shared_base:
       value = dynamic_shared_offset(launch.code->shared_bytes);
       return true;
+    case Special::reserved_shared_begin:
+      value = block.shared_bytes - reserved_shared_bytes;
+      return true;
+    case Special::workspace_low: value = launch.workspace & 0xffffffffU; return true;
+    case Special::workspace_high: value = launch.workspace >> 32; return true;
+    case Special::reserved_shared_end: value = block.shared_bytes; return true;
     default: return false;
   }
 }
@@ -669,6 +675,16 @@ const Op* synchronise_lanes(Warp& w, const Op* op, std::uint32_t members, bool m
   return pick(w);
 }
 
+const Op* synchronise_group(Warp& w, const Op* op, std::uint32_t group, std::uint32_t members,
+                            bool meets_anywhere) {
+  const std::uint32_t all = active(w, op);
+  const std::uint32_t stay = w.mask & ~all;
+  if (stay != 0) park(w, op + 1, stay, w.call);
+  if ((all & ~group) != 0) park(w, op, all & ~group, w.call);
+  w.mask = group;
+  return synchronise_lanes(w, op, members, meets_anywhere);
+}
+
 // --- memory and faults --------------------------------------------------------------------------
 
 void exchange128(std::byte* at, const std::uint64_t* expected, const std::uint64_t* value,
@@ -765,15 +781,20 @@ std::string describe_place(const Code& code, const Op* op) {
   return text;
 }
 
-std::string describe_thread(const Warp& w, int lane) {
-  const Block& block = *w.block;
-  const auto triple = [](std::uint64_t x, std::uint64_t y, std::uint64_t z) {
-    return "(" + std::to_string(x) + "," + std::to_string(y) + "," + std::to_string(z) + ")";
-  };
+Dim3 thread_of(const Warp& w, int lane) {
   const auto l = static_cast<std::uint32_t>(lane);
-  return "block " + triple(block.at.x, block.at.y, block.at.z) + " thread " +
-         triple(lane_value(w, Special::tid_x, l), lane_value(w, Special::tid_y, l),
-                lane_value(w, Special::tid_z, l));
+  const auto at = [&](Special which) {
+    return static_cast<std::uint32_t>(lane_value(w, which, l));
+  };
+  return {at(Special::tid_x), at(Special::tid_y), at(Special::tid_z)};
+}
+
+std::string describe_thread(const Warp& w, int lane) {
+  const auto triple = [](const Dim3& at) {
+    return "(" + std::to_string(at.x) + "," + std::to_string(at.y) + "," + std::to_string(at.z) +
+           ")";
+  };
+  return "block " + triple(w.block->at) + " thread " + triple(thread_of(w, lane));
 }
 
 void raise_fault(Warp& w, const Op* op, int lane, int code, const std::string& what) {

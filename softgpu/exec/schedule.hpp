@@ -13,6 +13,12 @@ namespace softgpu {
   return (static_bytes + 127U) / 128U * 128U;
 }
 
+// What the system keeps of a block's shared memory (%reserved_smem_offset_*); cooperative groups
+// larger than a warp synchronise through it. Here it stands at the end, and only where it is used.
+inline constexpr std::uint32_t reserved_shared_bytes = 1024;
+
+// threadIdx of a lane.
+[[nodiscard]] Dim3 thread_of(const Warp& warp, int lane);
 // "block (0,0,0) thread (3,0,0)".
 [[nodiscard]] std::string describe_thread(const Warp& warp, int lane);
 

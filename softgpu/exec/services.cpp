@@ -185,8 +185,16 @@ void fail_assertion(Warp& w, const Op* op, std::uint32_t mask) {
     const std::string file = text_at(w, op, l, argument<std::uint64_t>(w, op, 1, l));
     const auto line = argument<std::uint32_t>(w, op, 2, l);
     const std::string function = text_at(w, op, l, argument<std::uint64_t>(w, op, 3, l));
-    const std::string text = file + ":" + std::to_string(line) + ": " + function + ": " +
-                             describe_thread(w, l) + ": assertion `" + message + "` failed";
+    const Dim3 block = w.block->at;
+    const Dim3 thread = thread_of(w, l);
+    const auto place = [](const Dim3& at) {
+      return "[" + std::to_string(at.x) + "," + std::to_string(at.y) + "," + std::to_string(at.z) +
+             "]";
+    };
+    // Word for word what CUDA prints: programs and their tests look for it.
+    const std::string text = file + ":" + std::to_string(line) + ": " + function +
+                             ": block: " + place(block) + ", thread: " + place(thread) +
+                             " Assertion `" + message + "` failed.";
     if (first.empty()) first = text;
     std::fprintf(stderr, "%s\n", text.c_str());
   }

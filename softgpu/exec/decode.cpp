@@ -806,6 +806,11 @@ void FunctionDecoder::run() {
   s.guard = 0;
   emit(function_.entry ? "exit" : "ret", "");
   end_block(false);
+  if (!function_.entry) {
+    // Calls write and read them all, also those that the body never names.
+    for (const ptx::Variable* p : function_.parameters) (void)area(*p);
+    for (const ptx::Variable* p : function_.returns) (void)area(*p);
+  }
   assign_slots();
 }
 

@@ -185,10 +185,13 @@ cudaError_t cudaStreamDestroy(cudaStream_t handle) {
     {
       const std::scoped_lock lock(capture_mutex());
       if (stream.capture) {
-        invalidate(*stream.capture);
         const auto capture = stream.capture;
         std::erase(capture->streams, &stream);
-        if (capture->origin == &stream) end(capture);
+        capture->left.insert(capture->left.end(), stream.last.begin(), stream.last.end());
+        if (capture->origin == &stream) {
+          invalidate(*capture);
+          end(capture);
+        }
       }
     }
     {
@@ -590,6 +593,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* out) {
       for (const Stream* other : capture->streams) {
         for (const GraphNode* node : other->last) joined = joined && reached.contains(node);
       }
+      for (const GraphNode* node : capture->left) joined = joined && reached.contains(node);
     }
     const bool invalidated = capture->invalidated;
     const std::shared_ptr<Graph> graph = capture->graph;

@@ -28,6 +28,7 @@ struct Capture {
   Stream* origin = nullptr;
   bool invalidated = false;
   std::vector<Stream*> streams;
+  std::vector<GraphNode*> left;  // last nodes of streams that were destroyed meanwhile
 };
 
 struct Stream {

@@ -212,6 +212,31 @@ TEST_F(CudartStreams, CaptureRefusesWhatItCannotContain) {
   forget_error(cudaErrorStreamCaptureInvalidated);
 }
 
+TEST_F(CudartStreams, StreamsMayBeDestroyedOnceTheyCameBack) {
+  const auto capture = [&](bool join) {
+    cudaStream_t side = nullptr;
+    EXPECT_EQ(cudaStreamCreate(&side), cudaSuccess);
+    EXPECT_EQ(cudaStreamBeginCapture(first_, cudaStreamCaptureModeGlobal), cudaSuccess);
+    EXPECT_EQ(cudaEventRecord(event_, first_), cudaSuccess);
+    EXPECT_EQ(cudaStreamWaitEvent(side, event_, 0), cudaSuccess);
+    EXPECT_EQ(launch("count", 1, 1, side), cudaSuccess);
+    EXPECT_EQ(cudaEventRecord(event_, side), cudaSuccess);
+    if (join) {
+      EXPECT_EQ(cudaStreamWaitEvent(first_, event_, 0), cudaSuccess);
+    }
+    EXPECT_EQ(cudaStreamDestroy(side), cudaSuccess);
+    cudaGraph_t graph = nullptr;
+    const cudaError_t result = cudaStreamEndCapture(first_, &graph);
+    if (graph != nullptr) {
+      EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+    }
+    return result;
+  };
+  EXPECT_EQ(capture(true), cudaSuccess);
+  EXPECT_EQ(capture(false), cudaErrorStreamCaptureUnjoined);
+  forget_error(cudaErrorStreamCaptureUnjoined);
+}
+
 TEST_F(CudartStreams, CaptureContinuesAGivenGraph) {
   cudaGraph_t graph = nullptr;
   ASSERT_EQ(cudaGraphCreate(&graph, 0), cudaSuccess);

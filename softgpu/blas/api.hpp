@@ -14,5 +14,6 @@ extern "C" {
 #include "softgpu/blas/api_level2.def"
 #include "softgpu/blas/api_level3.def"
 #include "softgpu/blas/api_lt.def"
+#include "softgpu/blas/api_xt.def"
 }
 #undef SOFTGPU_API

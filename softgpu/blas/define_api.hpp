@@ -3,6 +3,7 @@
 
 #include "softgpu/blas/library.hpp"
 
+#undef SOFTGPU_API
 #define SOFTGPU_API(result, name, parameters, ...)           \
   result name parameters {                                   \
     [[maybe_unused]] constexpr const char* function = #name; \

@@ -72,9 +72,12 @@ bool is_mapped(const void* begin, std::size_t bytes) {
   return true;
 }
 
+thread_local int host_operands = 0;
+
 // Whether both ends of the range are memory that the device can reach. Inside a graph, where the
 // runtime cannot be asked, what is mapped passes: the host process at least does not crash.
 bool is_reachable(const void* begin, std::size_t bytes) {
+  if (host_operands > 0) return is_mapped(begin, bytes);
   const char* first = static_cast<const char*>(begin);
   for (const char* end : {first, first + (bytes - 1)}) {
     cudaPointerAttributes attributes{};
@@ -86,6 +89,9 @@ bool is_reachable(const void* begin, std::size_t bytes) {
 }
 
 }  // namespace
+
+HostOperands::HostOperands() { ++host_operands; }
+HostOperands::~HostOperands() { --host_operands; }
 
 bool reachable(const char* function, const Region& region) {
   if (region.bytes == 0) return true;

@@ -59,6 +59,15 @@ struct Region {
 // stderr (as the device would fault).
 [[nodiscard]] bool reachable(const char* function, const Region& region);
 
+// While one lives, calls of this thread take operands in any memory of the process.
+class HostOperands {
+ public:
+  HostOperands();
+  ~HostOperands();
+  HostOperands(const HostOperands&) = delete;
+  HostOperands& operator=(const HostOperands&) = delete;
+};
+
 template <class... R>
 [[nodiscard]] bool all_reachable(const char* function, const R&... regions) {
   return (reachable(function, regions) && ...);

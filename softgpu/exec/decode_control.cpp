@@ -89,7 +89,7 @@ void call(FunctionDecoder& to, const Instruction& in) {
       const Code* callee = to.program().function(to.module(), target.name);
       if (callee == nullptr) {
         to.unsupported("there is no device function " + target.name +
-                       " (a device library that is machine code only, or dynamic parallelism)");
+                       " (of a device library that is machine code only?)");
         return;
       }
       to.code().callees.insert(callee);

@@ -21,6 +21,7 @@
 
 #include "softgpu/device/options.hpp"
 #include "softgpu/exec/block.hpp"
+#include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/exec/profile.hpp"
 #include "softgpu/exec/program.hpp"
 #include "softgpu/exec/schedule.hpp"
@@ -373,6 +374,7 @@ Fault run_kernel(Launch& launch) {
   launch.thread_instructions = grid.executed;
   launch.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   record_launch(launch);
+  run_children(launch);
   return launch.fault;
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/schedule.hpp"
 
@@ -212,18 +213,9 @@ void allocate(Warp& w, const Op* op, std::uint32_t mask) {
   for (std::uint32_t rest = mask; rest != 0; rest &= rest - 1) {
     const int l = std::countr_zero(rest);
     const auto bytes = argument<std::uint64_t>(w, op, 0, l);
-    std::uint64_t address = 0;
-    const std::lock_guard lock(heap_mutex);
-    if (bytes != 0 && bytes <= heap_limit - std::min(heap_used, heap_limit)) {
-      void* memory =
-          Memory::instance().allocate(bytes, MemoryKind::device, w.block->launch->device, 16);
-      if (memory != nullptr) {
-        address = reinterpret_cast<std::uint64_t>(memory);
-        heap_blocks[address] = bytes;
-        heap_used += bytes;
-      }
-    }
-    result<std::uint64_t>(w, op, l, address);
+    result<std::uint64_t>(
+        w, op, l,
+        allocate_on_device_heap(static_cast<std::size_t>(bytes), w.block->launch->device));
   }
 }
 
@@ -232,20 +224,12 @@ void release(Warp& w, const Op* op, std::uint32_t mask) {
     const int l = std::countr_zero(rest);
     const auto address = argument<std::uint64_t>(w, op, 0, l);
     if (address == 0) continue;
-    {
-      const std::lock_guard lock(heap_mutex);
-      const auto found = heap_blocks.find(address);
-      if (found != heap_blocks.end()) {
-        heap_used -= found->second;
-        heap_blocks.erase(found);
-        Memory::instance().release(reinterpret_cast<void*>(address));
-        for (auto& range : w.cache) range = RangeCache{};
-        continue;
-      }
+    if (!free_on_device_heap(address)) {
+      raise_fault(w, op, l, error_illegal_address,
+                  "free() of an address that malloc() in a kernel did not give, or gave and that "
+                  "was freed");
     }
-    raise_fault(w, op, l, error_illegal_address,
-                "free() of an address that malloc() in a kernel did not give, or gave and that was "
-                "freed");
+    for (auto& range : w.cache) range = RangeCache{};
   }
 }
 
@@ -264,7 +248,28 @@ Service find_service(std::string_view name) {
   for (const auto& entry : services) {
     if (entry.name == name) return entry.service;
   }
-  return nullptr;
+  return find_device_runtime_service(name);
+}
+
+std::uint64_t allocate_on_device_heap(std::size_t bytes, int device) {
+  const std::lock_guard lock(heap_mutex);
+  if (bytes == 0 || bytes > heap_limit - std::min(heap_used, heap_limit)) return 0;
+  void* memory = Memory::instance().allocate(bytes, MemoryKind::device, device, 16);
+  if (memory == nullptr) return 0;
+  const auto address = reinterpret_cast<std::uint64_t>(memory);
+  heap_blocks[address] = bytes;
+  heap_used += bytes;
+  return address;
+}
+
+bool free_on_device_heap(std::uint64_t address) {
+  const std::lock_guard lock(heap_mutex);
+  const auto found = heap_blocks.find(address);
+  if (found == heap_blocks.end()) return false;
+  heap_used -= found->second;
+  heap_blocks.erase(found);
+  Memory::instance().release(reinterpret_cast<void*>(address));
+  return true;
 }
 
 void set_device_heap(std::size_t bytes) {

@@ -287,6 +287,12 @@ std::size_t default_limit(cudaLimit limit) {
 
 }  // namespace
 
+std::size_t limit_of(Device& of, cudaLimit limit) {
+  const std::scoped_lock lock(of.mutex);
+  const auto found = of.limits.find(limit);
+  return found != of.limits.end() ? found->second : default_limit(limit);
+}
+
 extern "C" {
 
 // --- the current device -------------------------------------------------------------------------
@@ -478,12 +484,7 @@ cudaError_t cudaDeviceSetLimit(cudaLimit limit, std::size_t value) {
 cudaError_t cudaDeviceGetLimit(std::size_t* value, cudaLimit limit) {
   return device_api([&] {
     require(value != nullptr);
-    *value = default_limit(limit);
-    Device& now = current_device();
-    const std::scoped_lock lock(now.mutex);
-    if (const auto found = now.limits.find(limit); found != now.limits.end()) {
-      *value = found->second;
-    }
+    *value = limit_of(current_device(), limit);
     return cudaSuccess;
   });
 }

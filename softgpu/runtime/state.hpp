@@ -84,6 +84,8 @@ struct Thread {
 [[nodiscard]] Thread& thread();
 [[nodiscard]] Device& device(int index);  // throws cudaErrorInvalidDevice
 [[nodiscard]] Device& current_device();
+// What was set, or what is so from the start; throws cudaErrorUnsupportedLimit.
+[[nodiscard]] std::size_t limit_of(Device& of, cudaLimit limit);
 
 // Prints `text` as one line on stderr.
 void complain(const std::string& text);

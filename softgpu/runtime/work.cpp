@@ -259,6 +259,8 @@ void run_launch(const KernelWork& work, int device) {
   launch.parameters = work.parameters;
   launch.cooperative = is_cooperative(work);
   launch.device = device;
+  launch.multiprocessors = device_model().multiprocessors;
+  launch.stack_limit = limit_of(cuda::device(device), cudaLimitStackSize);
   launch.id = next_id.fetch_add(1, std::memory_order_relaxed);
   const Fault fault = run_kernel(launch);
   if (fault.code != 0) {

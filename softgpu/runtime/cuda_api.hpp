@@ -629,6 +629,8 @@ enum cudaLibraryOption : int {
   cudaLibraryBinaryIsPreserved = 1
 };
 
+enum cudaGraphConditionalHandleFlags : int { cudaGraphCondAssignDefault = 1 };
+
 enum cudaGraphConditionalNodeType : int {
   cudaGraphCondTypeIf = 0,
   cudaGraphCondTypeWhile = 1,

@@ -348,6 +348,8 @@ cudaError_t cudaGraphRemoveDependencies(cudaGraph_t graph_handle, const cudaGrap
 cudaError_t cudaGraphDestroyNode(cudaGraphNode_t handle);
 cudaError_t cudaGraphNodeGetType(cudaGraphNode_t node, cudaGraphNodeType* type);
 cudaError_t cudaGraphDebugDotPrint(cudaGraph_t graph, const char* path, unsigned);
+cudaError_t cudaGraphConditionalHandleCreate(cudaGraphConditionalHandle* out, cudaGraph_t graph,
+                                             unsigned default_value, unsigned flags);
 cudaError_t cudaGraphAddNode(cudaGraphNode_t* out, cudaGraph_t graph,
                              const cudaGraphNode_t* dependencies, const cudaGraphEdgeData* edges,
                              std::size_t count, cudaGraphNodeParams* parameters);

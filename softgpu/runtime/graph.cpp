@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/runtime/pool.hpp"
 #include "softgpu/runtime/state.hpp"
 #include "softgpu/runtime/stream.hpp"
@@ -101,7 +102,7 @@ std::shared_ptr<Graph> Graph::copy() const {
   std::unordered_map<const GraphNode*, GraphNode*> copies;
   for (const auto& node : nodes) {
     Work work = node->work;
-    if (auto* child = std::get_if<ChildWork>(&work)) child->graph = child->graph->copy();
+    copy_contained_graphs(work);
     GraphNode& made = result->add(std::move(work), {});
     made.copied_from = node.get();
     copies[node.get()] = &made;
@@ -116,12 +117,7 @@ std::shared_ptr<Graph> Graph::copy() const {
     retain_user_object(*object, count);
     result->objects[object] = count;
   }
-  const std::scoped_lock lock(graphs().mutex);
-  for (const auto& node : result->nodes) {
-    if (const auto* child = std::get_if<ChildWork>(&node->work)) {
-      graphs().all[child->graph.get()] = child->graph;
-    }
-  }
+  result->conditionals = conditionals;
   return result;
 }
 
@@ -163,7 +159,35 @@ void forget_graph(cudaGraph_t handle) {
   graphs().published.erase(found);
 }
 
+Conditional::Conditional(std::uint32_t value, bool reset)
+    : handle(make_conditional()), default_value(value), assign_default(reset) {
+  set_conditional(handle, value);
+}
+Conditional::~Conditional() { drop_conditional(handle); }
+
+void copy_contained_graphs(Work& work) {
+  if (auto* child = std::get_if<ChildWork>(&work)) {
+    child->graph = child->graph->copy();
+    know_child_graph(child->graph);
+  } else if (auto* conditional = std::get_if<ConditionalWork>(&work)) {
+    conditional->handles = std::make_shared<std::vector<cudaGraph_t>>();
+    for (auto& body : conditional->bodies) {
+      body = body->copy();
+      know_child_graph(body);
+      conditional->handles->push_back(reinterpret_cast<cudaGraph_t>(body.get()));
+    }
+  }
+}
+
+void reset_conditionals(const Graph& graph) {
+  for (const auto& conditional : graph.conditionals) {
+    if (conditional->assign_default)
+      set_conditional(conditional->handle, conditional->default_value);
+  }
+}
+
 void run_graph(const Graph& graph, Stream& stream) {
+  reset_conditionals(graph);
   for (const GraphNode* node : graph.ordered()) execute(node->work, stream);
 }
 

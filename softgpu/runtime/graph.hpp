@@ -16,6 +16,18 @@ namespace softgpu::cuda {
 struct Graph;
 struct UserObject;
 
+// A value for conditional nodes, until the last graph that knows it is gone.
+struct Conditional {
+  Conditional(std::uint32_t value, bool reset);
+  ~Conditional();
+  Conditional(const Conditional&) = delete;
+  Conditional& operator=(const Conditional&) = delete;
+
+  const std::uint64_t handle;
+  const std::uint32_t default_value;
+  const bool assign_default;  // at every launch
+};
+
 struct GraphNode {
   Work work;
   Graph* graph = nullptr;
@@ -32,6 +44,7 @@ struct Graph {
   std::uint64_t id;
   std::vector<std::unique_ptr<GraphNode>> nodes;
   std::map<UserObject*, unsigned> objects;  // references that the graph holds
+  std::vector<std::shared_ptr<Conditional>> conditionals;
   const Graph* copied_from = nullptr;
 
   GraphNode& add(Work work, const std::vector<GraphNode*>& dependencies,
@@ -52,6 +65,11 @@ struct Graph {
 // Makes a child graph known: its handle stays valid as long as its node.
 void know_child_graph(const std::shared_ptr<Graph>& graph);
 void forget_graph(cudaGraph_t handle);
+
+// Deep copies of the graphs that the work contains.
+void copy_contained_graphs(Work& work);
+// Conditional values become what they are at a launch.
+void reset_conditionals(const Graph& graph);
 
 // Runs all nodes in order. The caller holds the stream.
 void run_graph(const Graph& graph, Stream& stream);

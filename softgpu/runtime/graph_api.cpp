@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "softgpu/device/model.hpp"
+#include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/memory/memory.hpp"
 #include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/graph.hpp"
@@ -145,6 +146,27 @@ FreeWork free_work(void* address) {
   return FreeWork{address};
 }
 
+ConditionalWork conditional_work(cudaConditionalNodeParams& parameters) {
+  std::uint32_t value = 0;
+  require(get_conditional(parameters.handle, value));
+  require(parameters.type >= cudaGraphCondTypeIf && parameters.type <= cudaGraphCondTypeSwitch);
+  constexpr unsigned most_bodies = 1 << 16;
+  require(parameters.size >= 1 && parameters.size <= most_bodies &&
+          (parameters.type != cudaGraphCondTypeIf || parameters.size <= 2) &&
+          (parameters.type != cudaGraphCondTypeWhile || parameters.size == 1));
+  ConditionalWork work;
+  work.handle = parameters.handle;
+  work.type = parameters.type;
+  work.handles = std::make_shared<std::vector<cudaGraph_t>>();
+  for (unsigned i = 0; i < parameters.size; ++i) {
+    work.bodies.push_back(std::make_shared<Graph>());
+    know_child_graph(work.bodies.back());
+    work.handles->push_back(reinterpret_cast<cudaGraph_t>(work.bodies.back().get()));
+  }
+  parameters.phGraph_out = work.handles->data();
+  return work;
+}
+
 Work work_from(cudaGraphNodeParams& parameters) {
   switch (parameters.type) {
     case cudaGraphNodeTypeKernel: {
@@ -180,7 +202,8 @@ Work work_from(cudaGraphNodeParams& parameters) {
       return work;
     }
     case cudaGraphNodeTypeMemFree: return free_work(parameters.free.dptr);
-    // Conditional nodes need kernels that set their handle; semaphores other interfaces.
+    case cudaGraphNodeTypeConditional: return conditional_work(parameters.conditional);
+    // Semaphores belong to other interfaces.
     default: throw ApiError(cudaErrorNotSupported);
   }
 }
@@ -218,18 +241,19 @@ void give(const std::vector<GraphNode*>& nodes, cudaGraphNode_t* out, std::size_
 }
 
 constexpr cudaGraphNodeType type_of(const Work& work) {
-  constexpr cudaGraphNodeType types[] = {cudaGraphNodeTypeKernel,    cudaGraphNodeTypeMemcpy,
-                                         cudaGraphNodeTypeMemset,    cudaGraphNodeTypeHost,
-                                         cudaGraphNodeTypeGraph,     cudaGraphNodeTypeEmpty,
-                                         cudaGraphNodeTypeWaitEvent, cudaGraphNodeTypeEventRecord,
-                                         cudaGraphNodeTypeMemAlloc,  cudaGraphNodeTypeMemFree};
+  constexpr cudaGraphNodeType types[] = {
+      cudaGraphNodeTypeKernel,    cudaGraphNodeTypeMemcpy,      cudaGraphNodeTypeMemset,
+      cudaGraphNodeTypeHost,      cudaGraphNodeTypeGraph,       cudaGraphNodeTypeEmpty,
+      cudaGraphNodeTypeWaitEvent, cudaGraphNodeTypeEventRecord, cudaGraphNodeTypeMemAlloc,
+      cudaGraphNodeTypeMemFree,   cudaGraphNodeTypeConditional};
   static_assert(std::variant_size_v<Work> == std::size(types));
   return types[work.index()];
 }
 
 const char* type_name(const Work& work) {
-  constexpr const char* names[] = {"KERNEL", "MEMCPY",     "MEMSET",       "HOST",      "GRAPH",
-                                   "EMPTY",  "EVENT_WAIT", "EVENT_RECORD", "MEM_ALLOC", "MEM_FREE"};
+  constexpr const char* names[] = {"KERNEL",    "MEMCPY",   "MEMSET",     "HOST",
+                                   "GRAPH",     "EMPTY",    "EVENT_WAIT", "EVENT_RECORD",
+                                   "MEM_ALLOC", "MEM_FREE", "CONDITIONAL"};
   static_assert(std::variant_size_v<Work> == std::size(names));
   return names[work.index()];
 }
@@ -270,7 +294,7 @@ void update(GraphExec& exec, const Graph& graph, cudaGraphExecUpdateResultInfo& 
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     GraphNode& to = *exec.graph->nodes[i];
     to.work = graph.nodes[i]->work;
-    if (auto* child = std::get_if<ChildWork>(&to.work)) child->graph = child->graph->copy();
+    copy_contained_graphs(to.work);
     to.copied_from = graph.nodes[i].get();
     exec.copies[graph.nodes[i].get()] = &to;  // beside the nodes of the first graph
   }
@@ -291,6 +315,7 @@ cudaError_t launch_graph(cudaGraphExec_t handle, cudaStream_t stream_handle) {
   if (of.pending.load() != 0 || of.sticky.load() != 0) return cudaSuccess;
   const std::scoped_lock one_at_a_time(exec.mutex);
   const StreamGuard guard(stream);
+  reset_conditionals(*exec.graph);
   for (GraphNode* node : exec.order) {
     if (exec.disabled.contains(node)) continue;
     if (of.pending.load() != 0) break;
@@ -526,6 +551,17 @@ cudaError_t cudaGraphDebugDotPrint(cudaGraph_t graph, const char* path, unsigned
       }
     }
     out << "}\n";
+    return cudaSuccess;
+  });
+}
+
+cudaError_t cudaGraphConditionalHandleCreate(cudaGraphConditionalHandle* out, cudaGraph_t graph,
+                                             unsigned default_value, unsigned flags) {
+  return device_api([&] {
+    require(out != nullptr && (flags & ~static_cast<unsigned>(cudaGraphCondAssignDefault)) == 0);
+    auto conditional = std::make_shared<Conditional>(default_value, flags != 0);
+    *out = conditional->handle;
+    find_graph(graph)->conditionals.push_back(std::move(conditional));
     return cudaSuccess;
   });
 }

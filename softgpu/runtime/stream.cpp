@@ -570,8 +570,8 @@ cudaError_t cudaStreamBeginCaptureToGraph_ptsz(cudaStream_t stream, cudaGraph_t 
 
 cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* out) {
   return device_api([&] {
-    require(out != nullptr);
-    *out = nullptr;
+    // Nobody may want to hear of a graph that the capture was given.
+    if (out != nullptr) *out = nullptr;
     Stream& stream = find_stream(handle);
     const std::scoped_lock lock(capture_mutex());
     require(stream.capture != nullptr, cudaErrorIllegalState);
@@ -600,7 +600,9 @@ cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* out) {
     end(capture);
     require(!invalidated, cudaErrorStreamCaptureInvalidated);
     require(joined, cudaErrorStreamCaptureUnjoined);
-    *out = capture->given ? reinterpret_cast<cudaGraph_t>(graph.get()) : publish_graph(graph);
+    if (out != nullptr) {
+      *out = capture->given ? reinterpret_cast<cudaGraph_t>(graph.get()) : publish_graph(graph);
+    }
     return cudaSuccess;
   });
 }

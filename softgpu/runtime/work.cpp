@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "softgpu/device/model.hpp"
+#include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/memory/memory.hpp"
 #include "softgpu/runtime/array.hpp"
@@ -289,6 +290,32 @@ void run_host(const HostWork& work, const Stream& stream) {
   }
 }
 
+void run_conditional(const ConditionalWork& work, Stream& stream) {
+  const Device& of = device(stream.device);
+  const auto value = [&] {
+    std::uint32_t now = 0;
+    require(get_conditional(work.handle, now));
+    return now;
+  };
+  switch (work.type) {
+    case cudaGraphCondTypeIf:
+      if (value() != 0) {
+        run_graph(*work.bodies[0], stream);
+      } else if (work.bodies.size() > 1) {
+        run_graph(*work.bodies[1], stream);
+      }
+      break;
+    case cudaGraphCondTypeWhile:
+      while (of.pending.load() == 0 && value() != 0) run_graph(*work.bodies[0], stream);
+      break;
+    case cudaGraphCondTypeSwitch:
+      if (const std::uint32_t chosen = value(); chosen < work.bodies.size()) {
+        run_graph(*work.bodies[chosen], stream);
+      }
+      break;
+  }
+}
+
 template <class... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
@@ -423,6 +450,7 @@ void execute(const Work& work, Stream& stream) {
                  [](const AllocWork&) {},
                  [](const FreeWork&) {},
                  [](const EmptyWork&) {},
+                 [&](const ConditionalWork& conditional) { run_conditional(conditional, stream); },
              },
              work);
 }

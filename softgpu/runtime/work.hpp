@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <variant>
@@ -70,10 +71,19 @@ struct AllocWork {
 struct FreeWork {
   void* address = nullptr;
 };
+// Graphs of which a value, set by kernels through its handle, chooses (if, switch), or that run as
+// long as it is not zero (while).
+struct ConditionalWork {
+  std::uint64_t handle = 0;
+  cudaGraphConditionalNodeType type = cudaGraphCondTypeIf;
+  std::vector<std::shared_ptr<Graph>> bodies;
+  std::shared_ptr<std::vector<cudaGraph_t>>
+      handles;  // of the bodies, as the program was given them
+};
 struct EmptyWork {};
 
 using Work = std::variant<KernelWork, CopyWork, MemsetWork, HostWork, ChildWork, EmptyWork,
-                          EventWaitWork, EventRecordWork, AllocWork, FreeWork>;
+                          EventWaitWork, EventRecordWork, AllocWork, FreeWork, ConditionalWork>;
 
 // Checks what CUDA checks when a node is made or work is enqueued; throws ApiError.
 void check_work(const Work& work, int device);

@@ -868,6 +868,7 @@ SAME_VALUE(cudaJitMaxThreadsPerBlock);
 SAME_VALUE(cudaJitOverrideDirectiveValues);
 SAME_VALUE(cudaLibraryHostUniversalFunctionAndDataTable);
 SAME_VALUE(cudaLibraryBinaryIsPreserved);
+SAME_VALUE(cudaGraphCondAssignDefault);
 SAME_VALUE(cudaGraphCondTypeIf);
 SAME_VALUE(cudaGraphCondTypeWhile);
 SAME_VALUE(cudaGraphCondTypeSwitch);

@@ -371,6 +371,27 @@ const Op* bulk_move(Warp& w, const Op* op) {
   return op + 1;
 }
 
+// Bytes that came, told to a barrier: a: its address; b: bytes; c: mask of the blocks whose
+// barriers at this place are meant (0: the one that the address names).
+const Op* bulk_done(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const auto* a = lanes<u64>(w, op->a);
+  const auto* bytes = lanes<u32>(w, op->b);
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    const s64 change = -static_cast<s64>(bytes[l]);
+    if (op->c == 0) {
+      (void)change_mbarrier(w, op, l, a[l], mbarrier_complete, 0, change);
+      continue;
+    }
+    for (u32 blocks = lanes<u32>(w, op->c)[l] & 0xffffU; blocks != 0; blocks &= blocks - 1) {
+      const auto rank = static_cast<u32>(__builtin_ctz(blocks));
+      (void)change_mbarrier(w, op, l, in_block(a[l], rank), mbarrier_complete, 0, change);
+    }
+  }
+  return op + 1;
+}
+
 // st.async and red.async: a: address, b: the mbarrier's; extra: the values' slots. aux: bytes of a
 // value, bits 8-15 how to combine, 16-23 the type.
 const Op* store_async(Warp& w, const Op* op) {
@@ -443,6 +464,7 @@ constexpr HandlerEntry async_table[] = {
     {"mbarrier.test", mbarrier_test},
     {"mbarrier.pending", mbarrier_pending},
     {"cp.bulk", bulk_move},
+    {"cp.bulk.done", bulk_done},
     {"st.async", store_async},
     {"mapa", map_address},
     {"getctarank", rank_of_address},

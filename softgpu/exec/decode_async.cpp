@@ -4,9 +4,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "softgpu/exec/decoder.hpp"
+#include "softgpu/exec/tensor_map.hpp"
 
 namespace softgpu {
 namespace {
@@ -85,10 +87,68 @@ std::optional<Reduction> reduction_of(const ptx::Instruction& in) {
   return r;
 }
 
-void decode_bulk(FunctionDecoder& to, const ptx::Instruction& in, bool reduces) {
-  if (in.has("tensor")) {
-    return to.unsupported("copies by tensor maps are not built into the software GPU");
+// cp.async.bulk.tensor, by tiles; see tensor_map.hpp.
+void decode_tensor(FunctionDecoder& to, const ptx::Instruction& in, bool reduces) {
+  if (in.has("prefetch")) return decode_nothing(to, in);
+  std::uint32_t dimensions = 0;
+  for (const auto& word : in.modifiers) {
+    if (word.size() == 2 && word[1] == 'd' && word[0] >= '1' && word[0] <= '5') {
+      dimensions = static_cast<std::uint32_t>(word[0] - '0');
+    }
+    if (word.starts_with("im2col") || word.starts_with("tile::")) {
+      return to.unsupported("tensor maps are copied by tiles only");
+    }
   }
+  const bool load = in.has("mbarrier::complete_tx::bytes");
+  const bool multicast = in.has("multicast::cluster");
+  if (dimensions == 0 || load == in.has("bulk_group") || (load && reduces)) {
+    to.fail("malformed " + in.text());
+  }
+  TensorMove how = load ? TensorMove::load : TensorMove::store;
+  if (reduces) {
+    static constexpr std::pair<std::string_view, TensorMove> operations[] = {
+        {"add", TensorMove::add},     {"min", TensorMove::min},   {"max", TensorMove::max},
+        {"and", TensorMove::bit_and}, {"or", TensorMove::bit_or}, {"xor", TensorMove::bit_xor},
+    };
+    for (const auto& [name, operation] : operations) {
+      if (in.has(name)) how = operation;
+    }
+    if (how == TensorMove::store) return to.unsupported("no such reduction by a tensor map");
+  }
+  need(to, in, load ? 3U + (multicast ? 1U : 0U) : 2U);
+  const Operand& tensor = in.operands[load ? 1 : 0];
+  if (tensor.kind != Operand::Kind::address || tensor.items.size() != 2) {
+    to.fail(in.text() + ": expected [map, {coordinates}]");
+  }
+  std::vector<std::uint32_t> more(8, 0);
+  more[0] = to.source(tensor.items[0], 8);
+  const Operand& coordinates = tensor.items[1];
+  const bool list = coordinates.kind == Operand::Kind::vector;
+  if ((list ? coordinates.items.size() : 1U) != dimensions) {
+    to.fail(in.text() + ": expected " + std::to_string(dimensions) + " coordinates");
+  }
+  for (std::uint32_t i = 0; i < dimensions; ++i) {
+    more[1 + i] = to.source(list ? coordinates.items[i] : coordinates, 4);
+  }
+  more[6] = whole_address(to, in.operands[load ? 0 : 1], "shared");
+  std::uint32_t barrier = 0;
+  std::uint32_t bytes = 0;
+  const std::uint32_t blocks = multicast ? to.source(in.operands[3], 4) : 0;
+  more[7] = blocks;
+  std::vector<std::uint32_t> slots;
+  if (load) {
+    barrier = whole_address(to, in.operands[2], "shared");
+    bytes = to.temporary(4);
+    slots.push_back(bytes);
+  }
+  to.emit("service", "", 0, 0, 0, 0, static_cast<std::uint32_t>(how) | dimensions << 8U,
+          reinterpret_cast<std::int64_t>(&move_tensor));
+  to.attach(std::move(slots), true, std::move(more), false);
+  if (load) to.emit("cp.bulk.done", multicast ? "abc" : "ab", 0, barrier, bytes, blocks);
+}
+
+void decode_bulk(FunctionDecoder& to, const ptx::Instruction& in, bool reduces) {
+  if (in.has("tensor")) return decode_tensor(to, in, reduces);
   if (in.has("commit_group") || in.has("wait_group") || in.has("prefetch")) {
     return decode_nothing(to, in);
   }
@@ -269,7 +329,7 @@ void decode_unsupported_async(FunctionDecoder& to, const ptx::Instruction& in) {
   to.unsupported(in.opcode == "multimem"
                      ? "addresses of several devices (multimem) are not built into the software GPU"
                  : in.opcode == "tensormap"
-                     ? "copies by tensor maps are not built into the software GPU"
+                     ? "tensor maps that a kernel changes are not built into the software GPU"
                      : in.opcode + " needs sm_100 or later");
 }
 

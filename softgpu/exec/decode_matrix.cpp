@@ -213,6 +213,9 @@ void decode_mma(FunctionDecoder& to, const ptx::Instruction& in) {
   const Words words = words_of(in);
   if (!words.unknown.empty()) return to.unsupported("." + words.unknown + " needs sm_100 or later");
   if (!words.shape || words.types.size() != 4) to.fail("malformed " + in.text());
+  if (words.shape->m > 32 || words.shape->n > 32 || words.shape->k > 256) {
+    return to.unsupported("no such shape");
+  }
   MatrixForm form;
   form.m = static_cast<std::uint8_t>(words.shape->m);
   form.n = static_cast<std::uint8_t>(words.shape->n);
@@ -324,6 +327,10 @@ void decode_wmma(FunctionDecoder& to, const ptx::Instruction& in) {
   if (form.rows % 8 != 0 || form.columns % (form.accumulator ? 8 : tile_columns(form.type)) != 0 ||
       form.rows == 0 || form.columns == 0) {
     return to.unsupported("no such shape for this type");
+  }
+  if (form.accumulator && form.type != MatrixType::f16 && form.type != MatrixType::f32 &&
+      form.type != MatrixType::s32 && form.type != MatrixType::f64) {
+    return to.unsupported("no accumulator of this type");
   }
   if (form.by_columns && bits_of(form.type) < 8) {
     return to.unsupported("matrices of less than 8 bits are A by rows and B by columns");

@@ -263,6 +263,260 @@ __attribute__((always_inline)) inline MatrixOperands matrix_operands(const Op* o
   return {in, in + a, in + a + b, in + a + b + c};
 }
 
+// --- the shapes that programs use most ----------------------------------------------------------
+//
+// The same results as the general handlers below, with the sizes known to the compiler.
+
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+
+__attribute__((always_inline)) inline void transpose_rows(__m256* r) {
+  __m256 t[8];
+  __m256 u[8];
+  for (u32 i = 0; i < 8; i += 2) {
+    t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+    t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+  }
+  for (u32 i = 0; i < 8; i += 4) {
+    u[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
+    u[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
+    u[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
+    u[i + 3] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0xee);
+  }
+  for (u32 i = 0; i < 4; ++i) {
+    r[i] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
+    r[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
+  }
+}
+
+__attribute__((always_inline)) inline __m128i load_16_bytes(const std::byte* p) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+}
+
+// Eight values of a row of eight by eight: one tile of 16 bits, or two of tf32.
+template <MatrixType T>
+__attribute__((always_inline)) inline __m256 known_row(const std::byte* first,
+                                                       const std::byte* second, u32 row) {
+  const __m128i low = load_16_bytes(first + 16 * row);
+  if constexpr (T == MatrixType::f16) {
+    return _mm256_cvtph_ps(low);
+  } else if constexpr (T == MatrixType::bf16) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(low), 16));
+  } else {
+    const __m256i both =
+        _mm256_inserti128_si256(_mm256_castsi128_si256(low), load_16_bytes(second + 16 * row), 1);
+    return _mm256_castsi256_ps(_mm256_and_si256(both, _mm256_set1_epi32(~0x1fff)));
+  }
+}
+
+// Rows of an accumulator of 32 bits: its two registers have the even and the odd columns.
+__attribute__((always_inline)) inline __m256 join_columns(const std::byte* even,
+                                                          const std::byte* odd, u32 row) {
+  const __m128 e = _mm_castsi128_ps(load_16_bytes(even + 16 * row));
+  const __m128 o = _mm_castsi128_ps(load_16_bytes(odd + 16 * row));
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_unpacklo_ps(e, o)), _mm_unpackhi_ps(e, o),
+                              1);
+}
+__attribute__((always_inline)) inline void split_columns(__m256 value, std::byte* even,
+                                                         std::byte* odd, u32 row) {
+  const __m128 low = _mm256_castps256_ps128(value);
+  const __m128 high = _mm256_extractf128_ps(value, 1);
+  _mm_storeu_ps(reinterpret_cast<float*>(even + 16 * row), _mm_shuffle_ps(low, high, 0x88));
+  _mm_storeu_ps(reinterpret_cast<float*>(odd + 16 * row), _mm_shuffle_ps(low, high, 0xdd));
+}
+
+// Writes blocks of eight by eight, row after row, to registers of 32 bits each.
+__attribute__((always_inline)) inline void write_blocks(Warp& w, const u32* out,
+                                                        const float* results, u32 blocks,
+                                                        bool halves, u32 m) {
+  for (u32 block = 0; block < blocks; ++block) {
+    alignas(64) std::byte even[128];
+    alignas(64) std::byte odd[128];
+    for (u32 i = 0; i < 8; ++i) {
+      const __m256 row = _mm256_load_ps(results + 64 * block + 8 * i);
+      if (halves) {
+        _mm_store_si128(reinterpret_cast<__m128i*>(even + 16 * i),
+                        _mm256_cvtps_ph(row, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+      } else {
+        split_columns(row, even, odd, i);
+      }
+    }
+    write_register(w, out[halves ? block : 2 * block], reinterpret_cast<const u32*>(even), m);
+    if (!halves) write_register(w, out[2 * block + 1], reinterpret_cast<const u32*>(odd), m);
+  }
+}
+
+template <MatrixType T, u32 M, u32 N, u32 K>
+__attribute__((noinline)) const Op* mma_float_known(Warp& w, const Op* op, u32 m) {
+  const MatrixForm form = matrix_form(op);
+  const MatrixOperands in = matrix_operands(op);
+  constexpr u32 down = M / 8;
+  constexpr u32 across = N / 8;
+  constexpr u32 groups = K / 8;                         // of eight values of k
+  constexpr u32 tiles = T == MatrixType::tf32 ? 2 : 1;  // that make such a group
+  alignas(64) float a[M * K];
+  alignas(64) float b[K * 8];
+  alignas(64) float results[M * N];
+  for (u32 mb = 0; mb < down; ++mb) {
+    for (u32 g = 0; g < groups; ++g) {
+      // Two rows of tiles follow each other first.
+      const u32 t = down * tiles * g + mb;
+      for (u32 i = 0; i < 8; ++i) {
+        _mm256_store_ps(
+            a + (8 * mb + i) * K + 8 * g,
+            known_row<T>(w.frame + in.a[t], w.frame + in.a[tiles == 2 ? t + down : t], i));
+      }
+    }
+  }
+  const bool half_c = form.c() == MatrixType::f16;
+  for (u32 nb = 0; nb < across; ++nb) {
+    for (u32 g = 0; g < groups; ++g) {
+      const u32 t = (nb * groups + g) * tiles;
+      __m256 rows[8];
+      for (u32 i = 0; i < 8; ++i)
+        rows[i] = known_row<T>(w.frame + in.b[t], w.frame + in.b[t + tiles - 1], i);
+      transpose_rows(rows);
+      for (u32 i = 0; i < 8; ++i) _mm256_store_ps(b + 64 * g + 8 * i, rows[i]);
+    }
+    for (u32 mb = 0; mb < down; ++mb) {
+      const u32 block = nb * down + mb;
+      __m256 sum[8];
+      for (u32 i = 0; i < 8; ++i) {
+        sum[i] = half_c ? _mm256_cvtph_ps(load_16_bytes(w.frame + in.c[block] + 16 * i))
+                        : join_columns(w.frame + in.c[2 * block], w.frame + in.c[2 * block + 1], i);
+      }
+      const float* rows = a + mb * 8 * K;
+      for (u32 k = 0; k < K; ++k) {
+        const __m256 line = _mm256_load_ps(b + 8 * k);
+#pragma GCC unroll 8
+        for (u32 i = 0; i < 8; ++i)
+          sum[i] = _mm256_fmadd_ps(_mm256_set1_ps(rows[i * K + k]), line, sum[i]);
+      }
+      const __m256 nan = _mm256_set1_ps(bits<float>(canonical_nan32));
+      for (u32 i = 0; i < 8; ++i) {
+        const __m256 is_nan = _mm256_cmp_ps(sum[i], sum[i], _CMP_UNORD_Q);
+        _mm256_store_ps(results + 64 * block + 8 * i, _mm256_blendv_ps(sum[i], nan, is_nan));
+      }
+    }
+  }
+  write_blocks(w, static_cast<const Pieces*>(op->extra)->slots, results, down * across,
+               form.d() == MatrixType::f16, m);
+  return op + 1;
+}
+
+// 16 bytes as 16-bit integers: eight pairs.
+__attribute__((always_inline)) inline __m256i widen_bytes(const std::byte* p, bool is_signed) {
+  return is_signed ? _mm256_cvtepi8_epi16(load_16_bytes(p))
+                   : _mm256_cvtepu8_epi16(load_16_bytes(p));
+}
+
+// Bytes: products of 16-bit integers, added in pairs to 32 bits, which cannot overflow.
+template <u32 M, u32 N, u32 K>
+__attribute__((noinline)) const Op* mma_bytes_known(Warp& w, const Op* op, u32 m) {
+  const MatrixForm form = matrix_form(op);
+  const MatrixOperands in = matrix_operands(op);
+  constexpr u32 down = M / 8;
+  constexpr u32 across = N / 8;
+  constexpr u32 groups = K / 16;
+  const bool signed_a = form.a == MatrixType::s8;
+  const bool signed_b = form.b == MatrixType::s8;
+  alignas(64) s32 a[M * K / 2];  // pairs
+  alignas(64) s32 b[K / 2 * 8];
+  alignas(64) float results[M * N];
+  for (u32 mb = 0; mb < down; ++mb) {
+    for (u32 g = 0; g < groups; ++g) {
+      const std::byte* tile = w.frame + in.a[down * g + mb];
+      for (u32 i = 0; i < 8; ++i) {
+        _mm256_store_si256(reinterpret_cast<__m256i*>(a + (8 * mb + i) * (K / 2) + 8 * g),
+                           widen_bytes(tile + 16 * i, signed_a));
+      }
+    }
+  }
+  for (u32 nb = 0; nb < across; ++nb) {
+    for (u32 g = 0; g < groups; ++g) {
+      const std::byte* tile = w.frame + in.b[nb * groups + g];
+      __m256 rows[8];
+      for (u32 i = 0; i < 8; ++i)
+        rows[i] = _mm256_castsi256_ps(widen_bytes(tile + 16 * i, signed_b));
+      transpose_rows(rows);
+      for (u32 i = 0; i < 8; ++i)
+        _mm256_store_ps(reinterpret_cast<float*>(b) + 64 * g + 8 * i, rows[i]);
+    }
+    for (u32 mb = 0; mb < down; ++mb) {
+      const u32 block = nb * down + mb;
+      __m256i sum[8];
+      for (u32 i = 0; i < 8; ++i) sum[i] = _mm256_setzero_si256();
+      const s32* rows = a + mb * 8 * (K / 2);
+      for (u32 k = 0; k < K / 2; ++k) {
+        const __m256i line = _mm256_load_si256(reinterpret_cast<const __m256i*>(b + 8 * k));
+#pragma GCC unroll 8
+        for (u32 i = 0; i < 8; ++i)
+          sum[i] = _mm256_add_epi32(
+              sum[i], _mm256_madd_epi16(_mm256_set1_epi32(rows[i * (K / 2) + k]), line));
+      }
+      for (u32 i = 0; i < 8; ++i) {
+        const __m256i c = _mm256_castps_si256(
+            join_columns(w.frame + in.c[2 * block], w.frame + in.c[2 * block + 1], i));
+        __m256i total = _mm256_add_epi32(sum[i], c);
+        if ((form.flags & MatrixForm::saturate) != 0) {
+          // Overflowed where both have a sign that the total has not: then the limit on C's side.
+          const __m256i over =
+              _mm256_andnot_si256(_mm256_xor_si256(sum[i], c), _mm256_xor_si256(total, c));
+          const __m256i limit =
+              _mm256_xor_si256(_mm256_srai_epi32(c, 31), _mm256_set1_epi32(0x7fffffff));
+          total = _mm256_castps_si256(_mm256_blendv_ps(
+              _mm256_castsi256_ps(total), _mm256_castsi256_ps(limit), _mm256_castsi256_ps(over)));
+        }
+        _mm256_store_si256(reinterpret_cast<__m256i*>(results + 64 * block + 8 * i), total);
+      }
+    }
+  }
+  write_blocks(w, static_cast<const Pieces*>(op->extra)->slots, results, down * across, false, m);
+  return op + 1;
+}
+
+// One of the above, or nullptr.
+using KnownShape = const Op* (*)(Warp&, const Op*, u32);
+__attribute__((always_inline)) inline KnownShape known_shape(const MatrixForm& form) {
+  if ((form.flags & MatrixForm::sparse) != 0) return nullptr;
+  const u32 shape = form.m * 10000U + form.n * 100U + form.k;
+  const bool bytes = (form.a == MatrixType::s8 || form.a == MatrixType::u8) &&
+                     (form.b == MatrixType::s8 || form.b == MatrixType::u8);
+  if (bytes) {
+    switch (shape) {
+      case 160832: return mma_bytes_known<16, 8, 32>;
+      case 160816: return mma_bytes_known<16, 8, 16>;
+      case 161616: return mma_bytes_known<16, 16, 16>;
+      default: return nullptr;
+    }
+  }
+  if (form.a != form.b) return nullptr;
+  if (form.a == MatrixType::f16) {
+    switch (shape) {
+      case 160816: return mma_float_known<MatrixType::f16, 16, 8, 16>;
+      case 160808: return mma_float_known<MatrixType::f16, 16, 8, 8>;
+      case 161616: return mma_float_known<MatrixType::f16, 16, 16, 16>;
+      default: return nullptr;
+    }
+  }
+  if (form.a == MatrixType::bf16) {
+    switch (shape) {
+      case 160816: return mma_float_known<MatrixType::bf16, 16, 8, 16>;
+      case 161616: return mma_float_known<MatrixType::bf16, 16, 16, 16>;
+      default: return nullptr;
+    }
+  }
+  if (form.a == MatrixType::tf32) {
+    switch (shape) {
+      case 160808: return mma_float_known<MatrixType::tf32, 16, 8, 8>;
+      case 161608: return mma_float_known<MatrixType::tf32, 16, 16, 8>;
+      default: return nullptr;
+    }
+  }
+  return nullptr;
+}
+
+#endif
+
 // Bigger than any shape: A is at most 32 × 32 or 16 × 128.
 inline constexpr u32 most_of_a = 16 * 128;
 inline constexpr u32 most_of_b = 128 * 8;
@@ -272,6 +526,9 @@ inline constexpr u32 most_blocks = 4;
 const Op* mma_float(Warp& w, const Op* op) {
   SOFTGPU_ALIGNED
   const MatrixForm form = matrix_form(op);
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+  if (const KnownShape known = known_shape(form)) return known(w, op, m);
+#endif
   const MatrixOperands in = matrix_operands(op);
   const u32* out = static_cast<const Pieces*>(op->extra)->slots;
   alignas(64) float a[most_of_a];
@@ -318,6 +575,9 @@ const Op* mma_float(Warp& w, const Op* op) {
 const Op* mma_integer(Warp& w, const Op* op) {
   SOFTGPU_ALIGNED
   const MatrixForm form = matrix_form(op);
+#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+  if (const KnownShape known = known_shape(form)) return known(w, op, m);
+#endif
   const MatrixOperands in = matrix_operands(op);
   const u32* out = static_cast<const Pieces*>(op->extra)->slots;
   alignas(64) s32 a[most_of_a];
@@ -496,6 +756,56 @@ __attribute__((always_inline)) inline std::byte* generic_bytes(Warp& w, const Op
   return lane_bytes(w, op, lane, address, size, write);
 }
 
+// The bytes of a whole matrix of `bytes` bytes where they may be used without further checks, or
+// nullptr where each element has to be looked at.
+__attribute__((always_inline)) inline std::byte* whole_matrix(Warp& w, const Op* op, int lane,
+                                                              u64 address, u64 bytes, u32 align,
+                                                              bool write) {
+  if ((address & (align - 1)) != 0) return nullptr;
+  if ((address & window_mask) == shared_window) {
+    const u64 at = address & ~window_mask;
+    return at + bytes <= w.block->shared_bytes ? w.block->shared + at : nullptr;
+  }
+  if (!cached(w, op, address, address + bytes)) {
+    (void)lane_bytes(w, op, lane, address, align, write);
+    if (!cached(w, op, address, address + bytes)) return nullptr;
+  }
+  return reinterpret_cast<std::byte*>(address);
+}
+
+// Eight rows of 16 bytes, or of 32 (accumulators of 32 bits, whose columns take turns in two
+// registers), between memory and registers.
+template <bool Store>
+__attribute__((always_inline)) inline void move_tile(std::byte* memory, u64 row_bytes,
+                                                     std::byte* reg) {
+  for (u32 i = 0; i < 8; ++i) {
+    if constexpr (Store)
+      __builtin_memcpy(memory + i * row_bytes, reg + 16 * i, 16);
+    else
+      __builtin_memcpy(reg + 16 * i, memory + i * row_bytes, 16);
+  }
+}
+template <bool Store>
+__attribute__((always_inline)) inline void move_wide_tile(std::byte* memory, u64 row_bytes,
+                                                          std::byte* even, std::byte* odd) {
+  for (u32 i = 0; i < 8; ++i) {
+    u32 row[8];
+    if constexpr (!Store) __builtin_memcpy(row, memory + i * row_bytes, 32);
+    for (u32 j = 0; j < 4; ++j) {
+      std::byte* e = even + 16 * i + 4 * j;
+      std::byte* o = odd + 16 * i + 4 * j;
+      if constexpr (Store) {
+        __builtin_memcpy(row + 2 * j, e, 4);
+        __builtin_memcpy(row + 2 * j + 1, o, 4);
+      } else {
+        __builtin_memcpy(e, row + 2 * j, 4);
+        __builtin_memcpy(o, row + 2 * j + 1, 4);
+      }
+    }
+    if constexpr (Store) __builtin_memcpy(memory + i * row_bytes, row, 32);
+  }
+}
+
 // wmma.load and wmma.store. a: address (the same in all lanes), b: stride in elements, or none;
 // aux: FragmentForm; imm: offset; extra: the registers.
 template <bool Store>
@@ -518,6 +828,37 @@ const Op* wmma_memory(Warp& w, const Op* op) {
   const u32 down = rows / tile_rows;
   const u32 across = form.accumulator ? columns / 8 : columns / tile_width;
   const u32 tiles = down * across;
+
+  // All lanes, and rows of tiles that lie in memory as they lie in registers.
+  if (m == full_mask && !form.by_columns && width != 64) {
+    const u64 total = ((rows - 1) * stride + columns) * width / 8;
+    if (std::byte* p = whole_matrix(w, op, first, base, total, width < 8 ? 4 : width / 8, Store)) {
+      const u64 row_bytes = stride * width / 8;
+      bool done = true;
+      for (u32 r = 0; r < registers; ++r) done = done && slots[r] != 0;
+      for (u32 t = 0; done && t < tiles; ++t) {
+        if (form.accumulator) {
+          std::byte* place = p + (t % down) * 8 * row_bytes + (t / down) * width;
+          if (single)
+            move_wide_tile<Store>(place, row_bytes, w.frame + slots[2 * t],
+                                  w.frame + slots[2 * t + 1]);
+          else
+            move_tile<Store>(place, row_bytes, w.frame + slots[t]);
+        } else {
+          const TilePlace at =
+              form.right ? TilePlace{t / across, t % across} : place_of_tile(t, down, across);
+          move_tile<Store>(p + at.row * 8 * row_bytes + at.column * 16, row_bytes,
+                           w.frame + slots[t]);
+        }
+      }
+      if constexpr (!Store) {
+        // The registers beyond hold the tiles again.
+        for (u32 r = tiles; done && !form.accumulator && r < registers; ++r)
+          __builtin_memcpy(w.frame + slots[r], w.frame + slots[r % tiles], 128);
+      }
+      if (done) return op + 1;
+    }
+  }
 
   for (u32 r = 0; r < registers; ++r) {
     if (slots[r] == 0) continue;

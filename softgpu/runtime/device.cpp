@@ -9,6 +9,7 @@
 #include "softgpu/device/model.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/services.hpp"
+#include "softgpu/exec/tensor_map.hpp"
 #include "softgpu/memory/memory.hpp"
 #include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/module.hpp"
@@ -594,12 +595,18 @@ cudaError_t cudaProfilerStop() {
   return api([] { return cudaSuccess; });
 }
 
-// There is no driver underneath. "Not found" is an answer that programs are prepared for.
+// There is no driver underneath. "Not found" is an answer that programs are prepared for. The one
+// function that programs ask for most, because the runtime has none for it, is there.
 cudaError_t cudaGetDriverEntryPoint(const char* symbol, void** function, unsigned long long,
                                     cudaDriverEntryPointQueryResult* result) {
   return api([&] {
     require(symbol != nullptr && function != nullptr);
     *function = nullptr;
+    if (std::strcmp(symbol, "cuTensorMapEncodeTiled") == 0) {
+      *function = reinterpret_cast<void*>(&encode_tensor_map);
+      if (result != nullptr) *result = cudaDriverEntryPointSuccess;
+      return cudaSuccess;
+    }
     if (result == nullptr) return cudaErrorSymbolNotFound;
     *result = cudaDriverEntryPointSymbolNotFound;
     return cudaSuccess;

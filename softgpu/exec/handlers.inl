@@ -225,12 +225,12 @@ const Op* controlled(Warp& w, const Op* op) {
 
 // One bit per lane from 0 / −1 flags.
 __attribute__((always_inline)) inline u32 collect(const s32* flags) {
-#if defined(__AVX512DQ__)
+#if defined(SOFTGPU_AVX512)
   const __m512i low = _mm512_loadu_si512(flags);
   const __m512i high = _mm512_loadu_si512(flags + 16);
   return static_cast<u32>(_mm512_movepi32_mask(low)) |
          (static_cast<u32>(_mm512_movepi32_mask(high)) << 16);
-#elif defined(__AVX2__)
+#elif defined(SOFTGPU_AVX2)
   u32 r = 0;
   for (int i = 0; i < 4; ++i) {
     const __m256 part = _mm256_loadu_ps(reinterpret_cast<const float*>(flags + 8 * i));
@@ -1451,7 +1451,7 @@ __attribute__((always_inline)) inline Lane load_lane(const std::byte* p) {
 // anyhow.
 enum class Pattern { consecutive, uniform, scattered };
 
-#if defined(__AVX512F__)
+#if defined(SOFTGPU_AVX512)
 template <u64 Step>
 __attribute__((always_inline)) inline Pattern pattern_of(const u64* a) {
   const __m512i first = _mm512_set1_epi64(static_cast<long long>(a[0]));

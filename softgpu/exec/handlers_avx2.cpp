@@ -15,6 +15,9 @@
 
 #pragma GCC push_options
 #pragma GCC target("avx2,fma,f16c,bmi,bmi2,lzcnt,popcnt")
+// GCC's preprocessor does not see what the pragma chooses (its macros stay undefined in C++): these
+// say it.
+#define SOFTGPU_AVX2 1
 #define SOFTGPU_ISA avx2
 #include "softgpu/exec/scalar.hpp"
 

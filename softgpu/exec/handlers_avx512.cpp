@@ -16,6 +16,10 @@
 #pragma GCC push_options
 #pragma GCC target( \
     "avx512f,avx512dq,avx512bw,avx512vl,avx512cd,fma,f16c,bmi,bmi2,lzcnt,popcnt,prefer-vector-width=512")
+// GCC's preprocessor does not see what the pragma chooses (its macros stay undefined in C++): these
+// say it.
+#define SOFTGPU_AVX2 1
+#define SOFTGPU_AVX512 1
 #define SOFTGPU_ISA avx512
 #include "softgpu/exec/scalar.hpp"
 

@@ -36,13 +36,7 @@ __attribute__((always_inline)) inline void unpack_tile(MatrixType type, const st
   const u32 columns = tile_columns(type);
   const u32 count = columns * tile_rows;
   if (type == MatrixType::f16) {
-#if defined(__AVX512F__)
-    for (u32 i = 0; i < 64; i += 16) {
-      _mm512_store_ps(
-          flat + i,
-          _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(reg + 2 * i))));
-    }
-#elif defined(__F16C__)
+#if defined(SOFTGPU_AVX2)
     for (u32 i = 0; i < 64; i += 8) {
       _mm256_store_ps(
           flat + i,
@@ -171,7 +165,7 @@ __attribute__((always_inline)) inline void write_d(Warp& w, const u32* slots, co
 // acc (8 × 8) += a (8 rows of `depth`, `stride` apart) · b (depth rows of 8).
 __attribute__((always_inline)) inline void multiply(const float* a, u32 stride, const float* b,
                                                     float* acc, u32 depth) {
-#if defined(__FMA__) && defined(__AVX2__)
+#if defined(SOFTGPU_AVX2)
   __m256 sum[8];
   for (u32 i = 0; i < 8; ++i) sum[i] = _mm256_loadu_ps(acc + 8 * i);
   for (u32 k = 0; k < depth; ++k) {
@@ -267,7 +261,7 @@ __attribute__((always_inline)) inline MatrixOperands matrix_operands(const Op* o
 //
 // The same results as the general handlers below, with the sizes known to the compiler.
 
-#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#if defined(SOFTGPU_AVX2)
 
 __attribute__((always_inline)) inline void transpose_rows(__m256* r) {
   __m256 t[8];
@@ -526,7 +520,7 @@ inline constexpr u32 most_blocks = 4;
 const Op* mma_float(Warp& w, const Op* op) {
   SOFTGPU_ALIGNED
   const MatrixForm form = matrix_form(op);
-#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#if defined(SOFTGPU_AVX2)
   if (const KnownShape known = known_shape(form)) return known(w, op, m);
 #endif
   const MatrixOperands in = matrix_operands(op);
@@ -575,7 +569,7 @@ const Op* mma_float(Warp& w, const Op* op) {
 const Op* mma_integer(Warp& w, const Op* op) {
   SOFTGPU_ALIGNED
   const MatrixForm form = matrix_form(op);
-#if defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
+#if defined(SOFTGPU_AVX2)
   if (const KnownShape known = known_shape(form)) return known(w, op, m);
 #endif
   const MatrixOperands in = matrix_operands(op);

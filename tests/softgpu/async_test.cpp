@@ -2,9 +2,11 @@
 #include <cstring>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "softgpu/exec/async.hpp"
+#include "softgpu/exec/tensor_map.hpp"
 #include "softgpu/kernel.hpp"
 
 namespace softgpu::test {
@@ -420,6 +422,138 @@ TEST(Cluster, StoresAsynchronouslyAndMulticasts) {
   }
 }
 
+// --- tensor maps
+// -----------------------------------------------------------------------------------
+
+struct Encoded {
+  alignas(64) TensorMap map;
+};
+
+Encoded encode(int type, void* address, std::vector<u64> sizes, std::vector<u64> strides,
+               std::vector<u32> box, int swizzle, int fill = 0) {
+  Encoded e;
+  const std::vector<u32> steps(sizes.size(), 1);
+  EXPECT_EQ(encode_tensor_map(&e.map, type, static_cast<u32>(sizes.size()), address, sizes.data(),
+                              strides.data(), box.data(), steps.data(), 0, swizzle, 0, fill),
+            0);
+  return e;
+}
+
+Parameters with_map(const Encoded& e, std::vector<u64> more) {
+  Parameters parameters;
+  const auto* words = reinterpret_cast<const u64*>(&e.map);
+  for (std::size_t i = 0; i < sizeof(TensorMap) / 8; ++i) parameters.add(words[i]);
+  for (const u64 x : more) parameters.add(x);
+  return parameters;
+}
+
+// A box of 8 by 16 floats at (x, y) of a matrix of 40 by 24, by way of shared memory.
+std::string box_kernel(int x, int y) {
+  return kernel(
+      ".param .align 64 .b8 map[128], .param .u64 pd",
+      "  .reg .b64 %map, %pd, %at;\n  .reg .b32 %t, %v, %a, %x, %y;\n  .reg .pred %p, %q;\n"
+      "  .shared .align 8 .b64 bar;\n  .shared .align 1024 .b8 tile[512];\n"
+      "  mov.b64 %map, map;\n  cvta.param.u64 %map, %map;\n  ld.param.u64 %pd, [pd];\n"
+      "  mov.u32 %t, %tid.x;\n  setp.ne.u32 %p, %t, 0;\n"
+      "  @!%p mbarrier.init.shared.b64 [bar], 1;\n  bar.sync 0;\n  @%p bra WAIT;\n"
+      "  mov.u32 %x, " +
+          std::to_string(x) + ";\n  mov.u32 %y, " + std::to_string(y) +
+          ";\n"
+          "  mbarrier.arrive.expect_tx.shared.b64 _, [bar], 512;\n"
+          "  cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
+          "[tile], [%map, {%x, %y}], [bar];\n"
+          "WAIT:\n  mbarrier.try_wait.parity.shared.b64 %q, [bar], 0;\n  @!%q bra WAIT;\n"
+          "  mov.u32 %a, tile;\n  mad.lo.u32 %a, %t, 4, %a;\n  ld.shared.u32 %v, [%a];\n"
+          "  mad.wide.u32 %at, %t, 4, %pd;\n  st.global.u32 [%at], %v;\n");
+}
+
+TEST(TensorMap, CopiesABoxWithWhatIsOutside) {
+  Buffer in(40 * 24 * 4);
+  for (u32 i = 0; i < 40 * 24; ++i) in.as<float>()[i] = static_cast<float>(i + 1);
+  Buffer out(512);
+  for (const auto& [x, y] :
+       std::vector<std::pair<int, int>>{{0, 0}, {5, 3}, {-3, 20}, {36, -2}, {100, 0}}) {
+    for (const int fill : {0, 1}) {
+      const Encoded e = encode(7, in.data(), {40, 24}, {160}, {8, 16}, 0, fill);
+      const Fault fault = run(box_kernel(x, y), with_map(e, {out.address()}), 128);
+      ASSERT_EQ(fault.code, 0) << fault.message;
+      for (int row = 0; row < 16; ++row) {
+        for (int column = 0; column < 8; ++column) {
+          const bool outside = x + column < 0 || x + column >= 40 || y + row < 0 || y + row >= 24;
+          const float got = out.as<float>()[8 * row + column];
+          if (outside && fill == 1) {
+            EXPECT_NE(got, got);
+          } else {
+            EXPECT_EQ(got, outside ? 0.0F : static_cast<float>(40 * (y + row) + x + column + 1));
+          }
+        }
+      }
+    }
+  }
+}
+
+// The 16-byte pieces of eight (four, two) rows are exchanged: piece p of row r goes to p xor r,
+// with rows as long as the span.
+TEST(TensorMap, Swizzles) {
+  Buffer in(64 * 8 * 4);
+  for (u32 i = 0; i < 64 * 8; ++i) in.as<u32>()[i] = i;
+  Buffer out(512);
+  // Rows of 32 bytes, 16 of them.
+  const Encoded e = encode(2, in.data(), {8, 64}, {32}, {8, 16}, 1);
+  const Fault fault = run(box_kernel(0, 4), with_map(e, {out.address()}), 128);
+  ASSERT_EQ(fault.code, 0) << fault.message;
+  for (u32 row = 0; row < 16; ++row) {
+    for (u32 column = 0; column < 8; ++column) {
+      // 32B: bit 4 of the address is exchanged by bit 7, which is every fourth row.
+      const u32 piece = (column / 4) ^ (row / 4 % 2);
+      EXPECT_EQ(out.as<u32>()[8 * row + 4 * piece + column % 4], 8 * (row + 4) + column);
+    }
+  }
+}
+
+TEST(TensorMap, StoresAndReduces) {
+  const std::string text = kernel(
+      ".param .align 64 .b8 map[128]",
+      "  .reg .b64 %map;\n  .reg .b32 %t, %a, %x, %y;\n  .reg .pred %p;\n  .reg .f32 %f;\n"
+      "  .shared .align 1024 .b8 tile[512];\n"
+      "  mov.b64 %map, map;\n  cvta.param.u64 %map, %map;\n  mov.u32 %t, %tid.x;\n"
+      "  mov.u32 %a, tile;\n  mad.lo.u32 %a, %t, 4, %a;\n  cvt.rn.f32.u32 %f, %t;\n"
+      "  st.shared.f32 [%a], %f;\n  fence.proxy.async.shared::cta;\n  bar.sync 0;\n"
+      "  setp.ne.u32 %p, %t, 0;\n  @%p bra DONE;\n  mov.u32 %x, 35;\n  mov.u32 %y, 1;\n"
+      "  cp.async.bulk.tensor.2d.global.shared::cta.tile.bulk_group [%map, {%x, %y}], [tile];\n"
+      "  cp.reduce.async.bulk.tensor.2d.global.shared::cta.add.tile.bulk_group [%map, {%x, %y}], "
+      "[tile];\n"
+      "  cp.async.bulk.commit_group;\n  cp.async.bulk.wait_group.read 0;\nDONE:\n");
+  Buffer memory(40 * 24 * 4);
+  const Encoded e = encode(7, memory.data(), {40, 24}, {160}, {8, 16}, 0);
+  const Fault fault = run(text, with_map(e, {}), 128);
+  ASSERT_EQ(fault.code, 0) << fault.message;
+  for (int y = 0; y < 24; ++y) {
+    for (int x = 0; x < 40; ++x) {
+      const bool inside = x >= 35 && y >= 1 && y < 17;
+      EXPECT_EQ(memory.as<float>()[40 * y + x],
+                inside ? static_cast<float>(2 * (8 * (y - 1) + x - 35)) : 0.0F);
+    }
+  }
+}
+
+TEST(TensorMap, RefusesWhatIsNone) {
+  Buffer in(4096);
+  Buffer out(512);
+  Encoded e = encode(7, in.data(), {40, 24}, {160}, {8, 16}, 0);
+  e.map.mark = 0;
+  EXPECT_EQ(run(box_kernel(0, 0), with_map(e, {out.address()}), 128).code, 719);
+  // Memory that is smaller than the map says.
+  const Encoded beyond = encode(7, in.data(), {40, 240}, {160}, {8, 16}, 0);
+  EXPECT_EQ(run(box_kernel(0, 20), with_map(beyond, {out.address()}), 128).code, 700);
+  TensorMap map;
+  const u64 sizes[2] = {40, 24};
+  const u64 strides[1] = {150};
+  const u32 box[2] = {8, 16};
+  const u32 steps[2] = {1, 1};
+  EXPECT_NE(encode_tensor_map(&map, 7, 2, in.data(), sizes, strides, box, steps, 0, 0, 0, 0), 0);
+}
+
 // What only advises: nothing happens, not even for addresses that are none.
 TEST(Hints, DoNothing) {
   const std::string text =
@@ -441,17 +575,16 @@ TEST(Hints, DoNothing) {
 }
 
 TEST(Unsupported, SaysWhatIsMissing) {
-  const std::string text =
+  const Fault fault = run(
       kernel(".param .u64 pd",
-             "  .reg .b64 %pd;\n  .shared .align 128 .b8 tile[128];\n  .shared .align 8 .b64 bar;\n"
-             "  .reg .b32 %x;\n  ld.param.u64 %pd, [pd];\n  mov.u32 %x, 0;\n"
-             "  cp.async.bulk.tensor.1d.shared::cluster.global.mbarrier::complete_tx::bytes "
-             "[tile], [%pd, {%x}], "
-             "[bar];\n");
-  Buffer out(256);
-  Parameters parameters;
-  parameters.add(out.address());
-  const Fault fault = run(text, parameters, 1);
+             "  .reg .b64 %pd;\n  ld.param.u64 %pd, [pd];\n"
+             "  tensormap.replace.tile.rank.global.b1024.b32 [%pd], 2;\n"),
+      [] {
+        Parameters parameters;
+        parameters.add(u64{0});
+        return parameters;
+      }(),
+      1);
   EXPECT_EQ(fault.code, 715);
   EXPECT_NE(fault.message.find("tensor maps"), std::string::npos) << fault.message;
 }

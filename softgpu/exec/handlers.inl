@@ -1499,6 +1499,50 @@ __attribute__((always_inline)) inline Pattern pattern_of(const Lane* a) {
 }
 #endif
 
+// The same for eight neighbouring lanes: a block of 16 by 16 threads has warps of two rows, one of
+// 8 by 8 of four.
+inline constexpr int group_lanes = 8;
+#if defined(__AVX512F__)
+template <u64 Step>
+__attribute__((always_inline)) inline Pattern group_pattern(const u64* a) {
+  constexpr long long s = static_cast<long long>(Step);
+  const __m512i v = _mm512_loadu_si512(a);
+  const __m512i first = _mm512_set1_epi64(static_cast<long long>(a[0]));
+  const __m512i steps = _mm512_setr_epi64(0, s, 2 * s, 3 * s, 4 * s, 5 * s, 6 * s, 7 * s);
+  if (_mm512_cmpneq_epi64_mask(v, _mm512_add_epi64(first, steps)) == 0) return Pattern::consecutive;
+  return _mm512_cmpneq_epi64_mask(v, first) == 0 ? Pattern::uniform : Pattern::scattered;
+}
+#else
+template <u64 Step>
+__attribute__((always_inline)) inline Pattern group_pattern(const u64* a) {
+  u64 wrong = 0;
+  u64 differs = 0;
+  for (int l = 0; l < group_lanes; ++l) {
+    wrong |= a[l] ^ (a[0] + static_cast<u64>(l) * Step);
+    differs |= a[l] ^ a[0];
+  }
+  return wrong == 0 ? Pattern::consecutive : differs == 0 ? Pattern::uniform : Pattern::scattered;
+}
+#endif
+
+// Keeps a loop over lanes from becoming gather instructions, which are slower than single loads on
+// most processors.
+template <class T>
+__attribute__((always_inline)) inline T separately(T x) {
+  __asm__ volatile("" : "+r"(x));
+  return x;
+}
+
+// The bytes for an access of `bytes` bytes at a generic address, or nullptr where the checked way has
+// to be gone.
+__attribute__((always_inline)) inline std::byte* quick_bytes(const Warp& w, const Op* op, u64 first, u64 bytes) {
+  if (__builtin_expect(cached(w, op, first, first + bytes), 1)) return reinterpret_cast<std::byte*>(first);
+  if ((first & window_mask) == shared_window && first - shared_window + bytes <= w.block->shared_bytes) {
+    return w.block->shared + (first - shared_window);
+  }
+  return nullptr;
+}
+
 // From memory at `p` to all lanes.
 template <class T, class Lane>
 __attribute__((always_inline)) inline void load_consecutive(Lane* d, const std::byte* p) {
@@ -1530,12 +1574,25 @@ __attribute__((noinline)) const Op* load_scattered(Warp& w, const Op* op, u32 m)
       else d[l] = load_lane<T, Lane>(softgpu::checked_address(w, op, l, x | shared_window, size, false));
     }
   } else {
-    u64 delta;
-    if (m == full_mask && all_in_one(w, op, a, offset, size, delta)) {
-      SOFTGPU_LANES {
-        T v;
-        __builtin_memcpy(&v, reinterpret_cast<const std::byte*>(a[l] + offset + delta), sizeof v);
-        d[l] = static_cast<Lane>(v);
+    if (m == full_mask) {
+      for (int g = 0; g < warp_size; g += group_lanes) {
+        const Pattern pattern = group_pattern<size>(a + g);
+        const u64 first = a[g] + offset;
+        if (pattern != Pattern::scattered && (first & (size - 1)) == 0) {
+          const std::byte* p = quick_bytes(w, op, first, pattern == Pattern::consecutive ? group_lanes * size : size);
+          if (p != nullptr) {
+            if (pattern == Pattern::uniform) {
+              const Lane v = load_lane<T, Lane>(p);
+              for (int l = g; l < g + group_lanes; ++l) d[l] = v;
+            } else {
+              for (int l = 0; l < group_lanes; ++l) d[g + l] = load_lane<T, Lane>(p + static_cast<u64>(l) * size);
+            }
+            continue;
+          }
+        }
+        for (int l = g; l < g + group_lanes; ++l) {
+          d[l] = load_lane<T, Lane>(lane_bytes(w, op, l, separately(a[l]) + offset, size, false));
+        }
       }
       return op + 1;
     }
@@ -1565,11 +1622,7 @@ const Op* load(Warp& w, const Op* op) {
         const u64 x = static_cast<u64>(first) & ~shared_window;
         if (x + bytes <= w.block->shared_bytes) p = w.block->shared + x;
       } else {
-        if (__builtin_expect(cached(w, op, first, first + bytes), 1)) {
-          p = reinterpret_cast<const std::byte*>(first);
-        } else if ((first & window_mask) == shared_window && first - shared_window + bytes <= w.block->shared_bytes) {
-          p = w.block->shared + (first - shared_window);
-        }
+        p = quick_bytes(w, op, first, bytes);
       }
       if (__builtin_expect(p != nullptr && (first & (size - 1)) == 0, 1)) {
         if (pattern == Pattern::consecutive) load_consecutive<T, Lane>(d, p);
@@ -1588,7 +1641,7 @@ const Op* load(Warp& w, const Op* op) {
       }
       if (__builtin_expect(highest < w.block->shared_bytes && highest + size <= w.block->shared_bytes && (low_bits & (size - 1)) == 0, 1)) {
         const std::byte* base = w.block->shared;
-        SOFTGPU_LANES d[l] = load_lane<T, Lane>(base + at[l]);
+        for (int l = 0; l < warp_size; ++l) d[l] = load_lane<T, Lane>(base + separately(at[l]));
         SOFTGPU_NEXT;
       }
     }
@@ -1604,6 +1657,23 @@ __attribute__((noinline)) const Op* store_scattered(Warp& w, const Op* op, u32 m
   constexpr u64 size = sizeof(T);
   const u64 limit = w.block->shared_bytes;
   std::byte* base = w.block->shared;
+  if constexpr (!Shared) {
+    if (m == full_mask) {
+      for (int g = 0; g < warp_size; g += group_lanes) {
+        const u64 first = a[g] + offset;
+        std::byte* p = nullptr;
+        if (group_pattern<size>(a + g) == Pattern::consecutive && (first & (size - 1)) == 0) {
+          p = quick_bytes(w, op, first, group_lanes * size);
+        }
+        for (int l = g; l < g + group_lanes; ++l) {
+          const T v = static_cast<T>(d[l]);
+          std::byte* to = p != nullptr ? p + static_cast<u64>(l - g) * size : lane_bytes(w, op, l, a[l] + offset, size, true);
+          __builtin_memcpy(to, &v, sizeof v);
+        }
+      }
+      return op + 1;
+    }
+  }
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
     const T v = static_cast<T>(d[l]);
@@ -1634,11 +1704,7 @@ const Op* store(Warp& w, const Op* op) {
         const u64 x = static_cast<u64>(first) & ~shared_window;
         if (x + bytes <= w.block->shared_bytes) p = w.block->shared + x;
       } else {
-        if (__builtin_expect(cached(w, op, first, first + bytes), 1)) {
-          p = reinterpret_cast<std::byte*>(first);
-        } else if ((first & window_mask) == shared_window && first - shared_window + bytes <= w.block->shared_bytes) {
-          p = w.block->shared + (first - shared_window);
-        }
+        p = quick_bytes(w, op, first, bytes);
       }
       if (__builtin_expect(p != nullptr && (first & (size - 1)) == 0, 1)) {
         SOFTGPU_LANES {
@@ -1735,10 +1801,8 @@ const Op* load_vector(Warp& w, const Op* op) {
     for (u32 i = 0; i < count; ++i) {
       if (pieces.slots[i] == 0) continue;
       auto* d = lanes<T>(w, pieces.slots[i]);
-      SOFTGPU_LANES {
-        T v;
-        __builtin_memcpy(&v, reinterpret_cast<const std::byte*>(at[l] + i * sizeof(T)), sizeof v);
-        d[l] = v;
+      for (int l = 0; l < warp_size; ++l) {
+        __builtin_memcpy(d + l, reinterpret_cast<const std::byte*>(separately(at[l]) + i * sizeof(T)), sizeof(T));
       }
     }
     return op + 1;

@@ -54,6 +54,8 @@ struct Emitted {
   bool slots_written = false;
   bool more_written = false;
   bool guarded = false;
+  std::uint32_t guard = 0;
+  std::uint32_t site = 0;
   std::int64_t target = -1;         // of a branch: an instruction
   std::vector<std::int64_t> table;  // of brx: instructions
   bool ends_block = false;
@@ -148,6 +150,7 @@ struct FunctionDecoder::State {
   };
   std::vector<Fix> fixes;  // after the instruction
   std::uint32_t guard = 0;
+  std::uint32_t site = 0;  // memory instructions so far
   std::uint32_t carry = 0;
   std::uint64_t shared = 0;
   std::uint64_t local = 0;
@@ -532,11 +535,12 @@ Op& FunctionDecoder::emit(std::string_view handler, std::string_view fields, std
   op.c = c;
   op.aux = aux;
   op.imm = imm;
-  op.guard = state_->guard;
   code_.ops.push_back(op);
   Emitted e;
   e.fields = fields;
   e.guarded = state_->guard != 0;
+  e.guard = state_->guard;
+  e.site = state_->site;
   state_->emitted.push_back(std::move(e));
   Origin origin;
   if (instruction_ != nullptr) {
@@ -690,6 +694,13 @@ void FunctionDecoder::jitter() {
 
 namespace {
 
+// Instructions with a place of their own among the remembered memory ranges.
+bool touches_memory(std::string_view opcode) {
+  return opcode == "ld" || opcode == "ldu" || opcode == "st" || opcode == "atom" ||
+         opcode == "red" || opcode == "wmma" || opcode == "ldmatrix" || opcode == "stmatrix" ||
+         opcode == "cp" || opcode == "mbarrier";
+}
+
 void count_definitions(const Operand& operand, std::map<const ptx::Variable*, int>& definitions) {
   if (operand.kind == Operand::Kind::variable) ++definitions[operand.variable];
   for (const auto& item : operand.items) {
@@ -779,6 +790,7 @@ void FunctionDecoder::run() {
       s.guard = register_slot(*in.guard, 0) | (in.guard_negated ? 1U : 0U);
     }
     ++s.since;
+    if (touches_memory(in.opcode)) ++s.site;
     const Decode decode = find_decoder(in.opcode);
     if (decode == nullptr) {
       unsupported("the software GPU does not know this instruction");
@@ -825,7 +837,7 @@ void list_uses(const Op& op, const Emitted& e, std::vector<Use>& uses) {
     if (read) uses.push_back({id, false});
     if (written) uses.push_back({id, true});
   };
-  use(op.guard, true, false);
+  use(e.guard, true, false);
   for (const char f : e.fields) {
     switch (f) {
       case 'd': use(op.d, e.guarded, true); break;
@@ -1071,7 +1083,10 @@ void FunctionDecoder::assign_slots() {
   for (std::int32_t i = 0; i < ops; ++i) {
     Op& op = code_.ops[static_cast<std::size_t>(i)];
     const Emitted& e = s.emitted[static_cast<std::size_t>(i)];
-    op.guard = slot(op.guard);
+    const std::uint32_t guard = slot(e.guard);
+    if (guard > 0xffffU) fail("the function needs too many predicates at a time");
+    op.guard = static_cast<std::uint16_t>(guard);
+    op.site = static_cast<std::uint16_t>(e.site % memory_sites);
     for (const char f : e.fields) {
       switch (f) {
         case 'd':

@@ -1397,8 +1397,7 @@ const Op* read_clock(Warp& w, const Op* op) {
 // --- memory -------------------------------------------------------------------------------------
 
 __attribute__((always_inline)) inline const RangeCache& remembered(const Warp& w, const Op* op) {
-  static_assert(sizeof(Op) % 32 == 16, "consecutive operations use different entries");
-  return w.cache[(reinterpret_cast<std::uintptr_t>(op) >> 4) & 31U];
+  return w.cache[op->site];
 }
 __attribute__((always_inline)) inline bool cached(const Warp& w, const Op* op, u64 begin, u64 end) {
   const RangeCache& range = remembered(w, op);
@@ -1502,7 +1501,7 @@ __attribute__((always_inline)) inline Pattern pattern_of(const Lane* a) {
 // The same for eight neighbouring lanes: a block of 16 by 16 threads has warps of two rows, one of
 // 8 by 8 of four.
 inline constexpr int group_lanes = 8;
-#if defined(__AVX512F__)
+#if defined(SOFTGPU_AVX512)
 template <u64 Step>
 __attribute__((always_inline)) inline Pattern group_pattern(const u64* a) {
   constexpr long long s = static_cast<long long>(Step);

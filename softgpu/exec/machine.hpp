@@ -23,6 +23,7 @@
 namespace softgpu {
 
 inline constexpr int warp_size = 32;
+inline constexpr std::uint32_t memory_sites = 64;
 inline constexpr std::uint32_t full_mask = 0xffffffffU;
 
 struct AsyncCopies;
@@ -42,7 +43,8 @@ struct Op {
   std::uint32_t a = 0;
   std::uint32_t b = 0;
   std::uint32_t c = 0;
-  std::uint32_t guard = 0;      // offset of the guard predicate; bit 0 set where it is negated
+  std::uint16_t guard = 0;      // offset of the guard predicate; bit 0 set where it is negated
+  std::uint16_t site = 0;       // which of Warp::cache an access to memory uses
   std::uint32_t aux = 0;        // what the handler says
   std::int64_t imm = 0;         // an address offset, a branch distance in operations, ...
   const void* extra = nullptr;  // what does not fit: vectors of operands, callees
@@ -221,7 +223,7 @@ struct Warp {
   const std::byte* parameters = nullptr;
   std::byte* local = nullptr;  // 32 times local_stride bytes, lane by lane
   std::size_t local_stride = 0;
-  RangeCache cache[32];  // by place of the instruction
+  RangeCache cache[memory_sites];  // by Op::site
   std::uint64_t cache_epoch = 0;
 
   std::vector<Group> others;  // lanes elsewhere

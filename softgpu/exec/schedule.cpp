@@ -697,11 +697,12 @@ void exchange128(std::byte* at, const std::uint64_t* expected, const std::uint64
 
 std::byte* checked_address(Warp& w, const Op* op, int lane, std::uint64_t address,
                            std::uint32_t bytes, bool write) {
-  const std::string what =
-      std::string(write ? "write" : "read") + " of " + std::to_string(bytes) + " bytes at ";
+  const auto what = [&] {
+    return std::string(write ? "write" : "read") + " of " + std::to_string(bytes) + " bytes at ";
+  };
   if ((address & (bytes - 1)) != 0 && (bytes & (bytes - 1)) == 0) {
     raise_fault(w, op, lane, error_misaligned_address,
-                "misaligned " + what + hexadecimal(address & ~window_mask));
+                "misaligned " + what() + hexadecimal(address & ~window_mask));
   }
   const std::uint64_t offset = address & ~window_mask;
   switch (address & window_mask) {
@@ -718,7 +719,7 @@ std::byte* checked_address(Warp& w, const Op* op, int lane, std::uint64_t addres
         return block->shared + at;
       }
       raise_fault(w, op, lane, error_illegal_address,
-                  "out-of-bounds " + what + "shared memory offset " + std::to_string(offset) +
+                  "out-of-bounds " + what() + "shared memory offset " + std::to_string(offset) +
                       " (the block has " + std::to_string(w.block->shared_bytes) + " bytes)");
     }
     case local_window:
@@ -726,12 +727,12 @@ std::byte* checked_address(Warp& w, const Op* op, int lane, std::uint64_t addres
         return w.local + static_cast<std::size_t>(lane) * w.local_stride + offset;
       }
       raise_fault(w, op, lane, error_illegal_address,
-                  "out-of-bounds " + what + "local memory offset " + std::to_string(offset));
+                  "out-of-bounds " + what() + "local memory offset " + std::to_string(offset));
     case param_window: {
       auto& parameters = w.block->launch->parameters;
       if (!write && offset + bytes <= parameters.size()) return parameters.data() + offset;
       raise_fault(w, op, lane, error_illegal_address,
-                  "out-of-bounds " + what + "parameter offset " + std::to_string(offset));
+                  "out-of-bounds " + what() + "parameter offset " + std::to_string(offset));
     }
     default: break;
   }
@@ -739,16 +740,16 @@ std::byte* checked_address(Warp& w, const Op* op, int lane, std::uint64_t addres
   if (Memory::instance().find(address, range)) {
     if (range.freed) {
       raise_fault(w, op, lane, error_illegal_address,
-                  what + hexadecimal(address) + ", which is memory that was freed");
+                  what() + hexadecimal(address) + ", which is memory that was freed");
     }
     if (address + bytes <= range.end && address + bytes > address) {
-      RangeCache& cache = w.cache[(reinterpret_cast<std::uintptr_t>(op) >> 4) & 31U];
+      RangeCache& cache = w.cache[op->site];
       cache.begin = range.begin;
       cache.end = range.end;
       return reinterpret_cast<std::byte*>(address);
     }
     raise_fault(w, op, lane, error_illegal_address,
-                "out-of-bounds " + what + hexadecimal(address) +
+                "out-of-bounds " + what() + hexadecimal(address) +
                     ", at the end of an allocation of " + std::to_string(range.end - range.begin) +
                     " bytes at " + hexadecimal(range.begin));
   }
@@ -760,7 +761,7 @@ std::byte* checked_address(Warp& w, const Op* op, int lane, std::uint64_t addres
   }
   raise_fault(
       w, op, lane, error_illegal_address,
-      (address < 4096 ? "null-pointer " : "out-of-bounds ") + what + hexadecimal(address) + near);
+      (address < 4096 ? "null-pointer " : "out-of-bounds ") + what() + hexadecimal(address) + near);
 }
 
 const Code* code_of(const Frame* frame) { return frame->code; }

@@ -1,6 +1,5 @@
 #include "softgpu/blas/library.hpp"
 
-#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -150,45 +149,6 @@ cublasStatus_t submit_to(cudaStream_t stream, const char* function,
   }
   return cudaLaunchHostFunc(stream, run_in_graph, kept) == 0 ? CUBLAS_STATUS_SUCCESS
                                                              : CUBLAS_STATUS_EXECUTION_FAILED;
-}
-
-// --- threads ------------------------------------------------------------------------------------
-
-namespace {
-
-int cores() {
-  static const int count = [] {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    int available = 1;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) available = CPU_COUNT(&set);
-    if (const char* limit = std::getenv("SOFTGPU_THREADS"); limit != nullptr) {
-      const long wanted = std::strtol(limit, nullptr, 10);
-      if (wanted >= 1 && wanted < available) available = static_cast<int>(wanted);
-    }
-    return std::max(1, available);
-  }();
-  return count;
-}
-
-}  // namespace
-
-int threads_for(double operations) {
-  // Half a million operations are about 20 us of one core: what waking the others costs.
-  const double useful = operations / 5e5;
-  if (useful < 2) return 1;
-  return useful >= cores() ? cores() : static_cast<int>(useful);
-}
-
-void parallel_for(std::int64_t n, int threads,
-                  const std::function<void(std::int64_t, std::int64_t)>& body) {
-  if (n <= 0) return;
-  const int parts = static_cast<int>(std::min<std::int64_t>(n, threads));
-  if (parts <= 1) return body(0, n);
-#pragma omp parallel for num_threads(parts) schedule(static, 1)
-  for (int part = 0; part < parts; ++part) {
-    body(n * part / parts, n * (part + 1) / parts);
-  }
 }
 
 }  // namespace softgpu::blas

@@ -168,6 +168,9 @@ inline std::int64_t at_least_one(std::int64_t n) { return n > 1 ? n : 1; }
 // of microseconds, all of the process's cores for what is large.
 [[nodiscard]] int threads_for(double operations);
 
+// Calls body(part) for every part, on up to `threads` threads. What a body throws, the caller gets.
+void parallel_parts(std::int64_t parts, int threads, const std::function<void(std::int64_t)>& body);
+
 // Calls body(first, last) on parts of [0, n) on up to `threads` threads.
 void parallel_for(std::int64_t n, int threads,
                   const std::function<void(std::int64_t, std::int64_t)>& body);

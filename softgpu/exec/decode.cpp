@@ -1137,7 +1137,8 @@ Decode find_decoder(std::string_view opcode) {
   static const auto* all = [] {
     auto* table = new std::unordered_map<std::string_view, Decode>;
     for (const auto& entries : {arithmetic_decoders(), memory_decoders(), control_decoders(),
-                                matrix_decoders(), async_decoders(), texture_decoders()}) {
+                                matrix_decoders(), async_decoders(), texture_decoders(),
+                                video_decoders()}) {
       for (std::size_t i = 0; i < entries.count; ++i) {
         (*table)[entries.first[i].opcode] = entries.first[i].decode;
       }

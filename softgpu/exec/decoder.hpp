@@ -175,6 +175,7 @@ DecodeEntries control_decoders();
 DecodeEntries matrix_decoders();
 DecodeEntries async_decoders();
 DecodeEntries texture_decoders();
+DecodeEntries video_decoders();
 
 // Bytes of a value of a fundamental type, 0 for pred.
 [[nodiscard]] int size_of_type(std::string_view type);

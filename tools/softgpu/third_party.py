@@ -13,6 +13,7 @@ when the timing starts. With --reduced their problem sizes are lowered first, an
 """
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -333,14 +334,16 @@ def build(program, arguments, binary):
                "-Wno-deprecated-gpu-targets", "-w", *program.options,
                *map(str, program.sources), "-o", str(binary)]
     stamp = binary.with_suffix(".command")
-    if stamp.exists() and stamp.read_text() == shlex.join(command):
+    version = hashlib.sha256(b"".join(Path(s).read_bytes() for s in program.sources)).hexdigest()
+    made_by = f"{shlex.join(command)} {version}"
+    if stamp.exists() and stamp.read_text() == made_by:
         return 0.0, None if binary.exists() else log.read_text().strip().splitlines()[0]
     binary.parent.mkdir(parents=True, exist_ok=True)
     status, output, seconds = run(command, arguments.compile_timeout, cwd=program.cwd)
     log.write_text(output or "no output\n")
     if status is None:
         return seconds, "compiling took too long"
-    stamp.write_text(shlex.join(command))
+    stamp.write_text(made_by)
     if status == 0:
         return seconds, None
     binary.unlink(missing_ok=True)
@@ -394,6 +397,8 @@ def main():
     arguments.work = arguments.work.resolve()
     if arguments.work.is_relative_to(root):
         parser.error("--work has to be outside the checkout: these are other people's sources")
+    if not (arguments.library / "libcudart.so.13").exists() and not arguments.compile_only:
+        parser.error(f"no libcudart.so.13 in {arguments.library}: build the software GPU first")
     if arguments.nvcc is None:
         cache = root / "build/release/CMakeCache.txt"
         found = re.search(r"^TANDEM_NVCC:\w+=(.*)$", cache.read_text() if cache.exists() else "",
@@ -426,7 +431,7 @@ def main():
         if arguments.built_only and not binary.exists():
             results.pop()
             continue
-        seconds, error = build(program, arguments, binary)
+        seconds, error = (0.0, None) if arguments.built_only else build(program, arguments, binary)
         entry["compiles"], entry["compile_seconds"] = error is None, round(seconds, 1)
         if error:
             entry["reason"] = error

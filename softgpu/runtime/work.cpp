@@ -343,9 +343,9 @@ int registers_of(const Code& code) {
 
 std::size_t max_dynamic_shared_of(const Function& function, const Code& code, int device) {
   const int set = function.settings[static_cast<std::size_t>(device)].max_dynamic_shared;
-  if (set >= 0) return static_cast<std::size_t>(set);
   const std::size_t plain = device_model().shared_per_block;
-  return plain > code.shared_bytes ? plain - code.shared_bytes : 0;
+  const std::size_t without = plain > code.shared_bytes ? plain - code.shared_bytes : 0;
+  return std::max(without, static_cast<std::size_t>(std::max(set, 0)));
 }
 
 int occupancy(const Function& function, const Code& code, int device, int threads,

@@ -3,6 +3,9 @@
 // nvcc: -gencode arch=compute_75,code=compute_75 -gencode arch=compute_80,code=sm_80
 // nvcc: -gencode arch=compute_86,code=compute_86 -gencode arch=compute_90,code=compute_90
 // nvcc: -Xfatbin=-compress-all
+// run: a100
+// run: rtx4090
+// run: h100
 #include "check.cuh"
 
 __global__ void which(int* out) {
@@ -11,7 +14,9 @@ __global__ void which(int* out) {
 #endif
 }
 
-int main() {
+int main(int argc, char** argv) {
+  // Before the first call, which reads it.
+  if (argc > 1) setenv("SOFTGPU_MODEL", argv[1], 1);
   int* out;
   CUDA_OK(cudaMallocManaged(&out, sizeof(int)));
   which<<<1, 1>>>(out);

@@ -303,7 +303,7 @@ void update(GraphExec& exec, const Graph& graph, cudaGraphExecUpdateResultInfo& 
 cudaError_t launch_graph(cudaGraphExec_t handle, cudaStream_t stream_handle) {
   GraphExec& exec = find_exec(handle);
   Stream& stream = find_stream(stream_handle);
-  if (stream.capture) {
+  if (is_capturing(stream)) {
     // In a capture a launch becomes a child graph.
     auto copy = exec.graph->copy();
     know_child_graph(copy);

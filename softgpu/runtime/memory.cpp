@@ -68,7 +68,7 @@ bool live(const void* address, MemoryRange& range) {
 cudaError_t copy_now(CopyWork work, cudaStream_t stream_handle) {
   Stream& stream = find_stream(stream_handle);
   check_legacy_use(stream);
-  if (stream.capture) throw ApiError(cudaErrorStreamCaptureUnsupported);
+  if (is_capturing(stream)) throw ApiError(cudaErrorStreamCaptureUnsupported);
   if (const cudaError_t fault = deliver(device(stream.device)); fault != cudaSuccess) return fault;
   submit(std::move(work), stream_handle);
   return cudaSuccess;
@@ -149,7 +149,7 @@ MemsetWork fill_3d(const cudaPitchedPtr& at, int value, const cudaExtent& extent
 cudaError_t fill_now(MemsetWork work, cudaStream_t stream_handle) {
   Stream& stream = find_stream(stream_handle);
   check_legacy_use(stream);
-  if (stream.capture) throw ApiError(cudaErrorStreamCaptureUnsupported);
+  if (is_capturing(stream)) throw ApiError(cudaErrorStreamCaptureUnsupported);
   submit(std::move(work), stream_handle);
   return cudaSuccess;
 }
@@ -253,7 +253,7 @@ void forget_pool_memory(void* address) {
 cudaError_t allocate_async(void** out, std::size_t bytes, Pool* pool, cudaStream_t stream_handle) {
   require(out != nullptr);
   Stream& stream = find_stream(stream_handle);
-  if (stream.capture) {
+  if (is_capturing(stream)) {
     cudaMemAllocNodeParams parameters{};
     parameters.poolProps.allocType = cudaMemAllocationTypePinned;
     parameters.poolProps.location = {cudaMemLocationTypeDevice, stream.device};
@@ -868,7 +868,7 @@ cudaError_t cudaMallocFromPoolAsync_ptsz(void** out, std::size_t bytes, cudaMemP
 cudaError_t cudaFreeAsync(void* address, cudaStream_t stream_handle) {
   return device_api([&] {
     Stream& stream = find_stream(stream_handle);
-    if (stream.capture) {
+    if (is_capturing(stream)) {
       require(address != nullptr);
       submit(FreeWork{address}, stream_handle);
       return cudaSuccess;

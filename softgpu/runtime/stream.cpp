@@ -2,6 +2,7 @@
 #include "softgpu/runtime/cuda_functions.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <thread>
 #include <unordered_set>
@@ -90,6 +91,12 @@ Event& find_event(cudaEvent_t handle) {
   const std::shared_lock lock(handles().mutex);
   require(handles().events.contains(handle), cudaErrorInvalidResourceHandle);
   return *reinterpret_cast<Event*>(handle);
+}
+
+bool is_capturing(Stream& stream) {
+  if (captures_active.load(std::memory_order_relaxed) == 0) return false;
+  const std::scoped_lock lock(capture_mutex());
+  return stream.capture != nullptr;
 }
 
 StreamGuard::StreamGuard(Stream& stream) {
@@ -433,8 +440,11 @@ cudaError_t cudaEventRecordWithFlags(cudaEvent_t handle, cudaStream_t stream_han
         return cudaSuccess;
       }
     }
-    event.capture.reset();
-    event.nodes.clear();
+    {
+      const std::scoped_lock lock(capture_mutex());
+      event.capture.reset();
+      event.nodes.clear();
+    }
     submit(EventRecordWork{handle}, stream_handle);
     return cudaSuccess;
   });
@@ -493,10 +503,12 @@ cudaError_t cudaStreamWaitEvent_ptsz(cudaStream_t stream, cudaEvent_t event, uns
 cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
   return device_api([&] {
     Event& event = find_event(handle);
-    if (event.capture) {
+    {
       const std::scoped_lock lock(capture_mutex());
-      invalidate(*event.capture);
-      throw ApiError(cudaErrorCapturedEvent);
+      if (event.capture) {
+        invalidate(*event.capture);
+        throw ApiError(cudaErrorCapturedEvent);
+      }
     }
     return deliver(device(event.device));
   });
@@ -509,10 +521,13 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
     require(milliseconds != nullptr);
     const Event& from = find_event(start);
     const Event& to = find_event(stop);
-    require(from.recorded && to.recorded &&
+    const std::int64_t began = from.at.load();
+    const std::int64_t ended = to.at.load();
+    require(began != Event::never && ended != Event::never &&
                 ((from.flags | to.flags) & cudaEventDisableTiming) == 0 && from.device == to.device,
             cudaErrorInvalidResourceHandle);
-    const auto elapsed = std::chrono::duration<float, std::milli>(to.at - from.at);
+    const std::chrono::duration<float, std::milli> elapsed =
+        std::chrono::nanoseconds(ended - began);
     *milliseconds = elapsed.count();
     return cudaSuccess;
   });

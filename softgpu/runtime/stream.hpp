@@ -1,7 +1,7 @@
 // Streams, events and captures.
 #pragma once
 
-#include <chrono>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -49,10 +49,13 @@ struct Stream {
 };
 
 struct Event {
+  static constexpr std::int64_t never = INT64_MIN;
+
   int device = 0;
   unsigned flags = 0;
-  bool recorded = false;
-  std::chrono::steady_clock::time_point at;
+  // Nanoseconds of the steady clock, less the time spent on loading code; another thread may ask
+  // while it is recorded.
+  std::atomic<std::int64_t> at{never};
   std::shared_ptr<Capture> capture;  // recorded in a stream that was being captured
   std::vector<GraphNode*> nodes;
 };
@@ -67,6 +70,8 @@ struct Event {
 
 // Captures are changed under this lock.
 [[nodiscard]] std::recursive_mutex& capture_mutex();
+
+[[nodiscard]] bool is_capturing(Stream& stream);
 
 // Calls that a capture forbids: throws cudaErrorStreamCaptureUnsupported and invalidates it.
 void check_no_capture();

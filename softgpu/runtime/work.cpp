@@ -1,6 +1,7 @@
 #include "softgpu/runtime/work.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <limits>
 
@@ -442,8 +443,9 @@ void execute(const Work& work, Stream& stream) {
                  [&](const ChildWork& child) { run_graph(*child.graph, stream); },
                  [&](const EventRecordWork& record) {
                    Event& event = find_event(record.event);
-                   event.at = std::chrono::steady_clock::now() - loading_time();
-                   event.recorded = true;
+                   const auto now =
+                       std::chrono::steady_clock::now().time_since_epoch() - loading_time();
+                   event.at = std::chrono::nanoseconds(now).count();
                  },
                  // What was enqueued before has run.
                  [](const EventWaitWork&) {},

@@ -380,10 +380,90 @@ void decode_movmatrix(FunctionDecoder& to, const ptx::Instruction& in) {
   to.emit("movmatrix", "da", d, a);
 }
 
+// wgmma.mma_async d, a, b, scale-d {, scale-a, scale-b {, transposed-a, transposed-b}}; where A is
+// in registers there is no transposed-a.
+void decode_wgmma(FunctionDecoder& to, const ptx::Instruction& in) {
+  if (in.has("fence") || in.has("commit_group") || in.has("wait_group")) {
+    to.emit("nop", "");
+    return;
+  }
+  std::optional<Shape> shape;
+  std::vector<MatrixType> types;
+  for (const auto& word : in.modifiers) {
+    if (const auto type = matrix_type(word)) types.push_back(*type);
+    if (word[0] == 'm' && !shape) shape = shape_of(word);
+  }
+  if (in.has("sp")) return to.unsupported("sparse wgmma is not built into the software GPU");
+  if (!in.has("mma_async") || !shape || types.size() != 3 || in.operands.size() < 4) {
+    to.fail("malformed " + in.text());
+  }
+  const MatrixType d = types[0];
+  const MatrixType a = types[1];
+  const MatrixType b = types[2];
+  const bool integers = is_integer(a);
+  if (a == MatrixType::b1)
+    return to.unsupported("single-bit wgmma is not built into the software GPU");
+  if (shape->m != 64 || shape->n == 0 || shape->n > 256 || shape->n % 8 != 0 ||
+      bits_of(a) != bits_of(b) || bits_of(a) < 8 || bits_of(a) > 32 || is_integer(b) != integers ||
+      a == MatrixType::f32 || b == MatrixType::f32 || a == MatrixType::s32 ||
+      b == MatrixType::s32 || shape->k * bits_of(a) != 256 ||
+      (integers ? d != MatrixType::s32 : d != MatrixType::f32 && d != MatrixType::f16)) {
+    return to.unsupported("no such shape for these types");
+  }
+  const auto registers = registers_of(in.operands[0]);
+  if (registers.size() != shape->n / (d == MatrixType::f16 ? 4 : 2)) {
+    to.fail(in.text() + ": the wrong number of registers of D");
+  }
+  MatrixForm form;
+  form.m = 16;
+  form.k = static_cast<std::uint16_t>(shape->k);
+  form.a = a;
+  form.b = b;
+  form.c_and_d =
+      static_cast<std::uint8_t>(static_cast<unsigned>(d) | static_cast<unsigned>(d) << 4U);
+  if (in.has("satfinite")) form.flags = MatrixForm::saturate;
+  std::uint32_t aux = shape->n << WarpGroupForm::n_shift;
+  std::vector<std::uint32_t> read;
+  const bool a_in_registers = in.operands[1].kind == ptx::Operand::Kind::vector;
+  if (a_in_registers) {
+    if (in.operands[1].items.size() != 4) to.fail(in.text() + ": A has four registers");
+    for (const auto& item : in.operands[1].items) read.push_back(to.source(item, 4));
+    aux |= WarpGroupForm::a_in_registers;
+  } else {
+    read.push_back(to.source(in.operands[1], 8));
+  }
+  read.push_back(to.source(in.operands[2], 8));
+  const std::uint32_t adds = to.predicate_source(in.operands[3]);
+  // Constants: 1 or -1, then 0 or 1.
+  const auto constant = [&](std::size_t at) -> std::int64_t {
+    if (at >= in.operands.size()) return 0;
+    if (in.operands[at].kind != ptx::Operand::Kind::integer) {
+      to.fail(in.text() + ": a constant is expected");
+    }
+    return static_cast<std::int64_t>(in.operands[at].bits);
+  };
+  if (constant(4) == -1) aux |= WarpGroupForm::negate_a;
+  if (constant(5) == -1) aux |= WarpGroupForm::negate_b;
+  if (!a_in_registers && constant(6) == 1) aux |= WarpGroupForm::transpose_a;
+  if (constant(a_in_registers ? 6 : 7) == 1) aux |= WarpGroupForm::transpose_b;
+  if (bits_of(a) != 16 && (aux & (WarpGroupForm::transpose_a | WarpGroupForm::transpose_b)) != 0) {
+    return to.unsupported("only matrices of 16-bit elements may be transposed");
+  }
+  // D is read and written.
+  std::vector<std::uint32_t> written;
+  for (const auto* item : registers) {
+    if (item->kind == ptx::Operand::Kind::sink) to.fail(in.text() + ": D is read as well");
+    if (to.lane_of(*item) != 4) to.fail(in.text() + ": D's registers have 32 bits");
+    read.push_back(to.source(*item, 4));
+    written.push_back(to.destination(*item, 4));
+  }
+  to.emit(integers ? "wgmma.integer" : "wgmma.float", "r", adds, 0, 0, 0, aux, packed(form));
+  to.attach(std::move(written), true, std::move(read), false);
+  if (!integers) to.approximated();
+}
+
 void decode_unsupported_matrix(FunctionDecoder& to, const ptx::Instruction& in) {
-  to.unsupported(in.opcode == "wgmma"
-                     ? "warpgroup matrix instructions (sm_90a) are not built into the software GPU"
-                     : in.opcode + " needs sm_100 or later");
+  to.unsupported(in.opcode + " needs sm_100 or later");
 }
 
 constexpr DecodeEntry matrix_decode_table[] = {
@@ -392,7 +472,7 @@ constexpr DecodeEntry matrix_decode_table[] = {
     {"ldmatrix", decode_matrix_rows},
     {"stmatrix", decode_matrix_rows},
     {"movmatrix", decode_movmatrix},
-    {"wgmma", decode_unsupported_matrix},
+    {"wgmma", decode_wgmma},
     {"tcgen05", decode_unsupported_matrix},
 };
 

@@ -79,6 +79,46 @@ inline std::int64_t packed(const MatrixForm& form) {
   return bits;
 }
 
+// Of wgmma.mma_async, packed into Op::aux: what a MatrixForm has no room for.
+struct WarpGroupForm {
+  static constexpr std::uint32_t a_in_registers = 1;
+  static constexpr std::uint32_t negate_a = 2;
+  static constexpr std::uint32_t negate_b = 4;
+  static constexpr std::uint32_t transpose_a = 8;   // A lies by columns (MN-major)
+  static constexpr std::uint32_t transpose_b = 16;  // B lies by rows
+  static constexpr std::uint32_t n_shift = 8;       // columns of D, up to 256
+};
+
+// Where an element of a matrix in shared memory lies, by its descriptor (PTX ISA 9.0, section
+// 9.7.15.5.1): bits 0-13 the address, 16-29 and 32-45 the leading and the stride dimension's byte
+// offsets, all without their four low bits; 62-63 the swizzle. `along` counts rows of A or columns
+// of B; `depth` counts bytes of k (or elements, where the matrix is transposed). Returns an offset
+// into shared memory.
+__attribute__((always_inline)) inline std::uint32_t place_by_descriptor(std::uint64_t descriptor,
+                                                                        std::uint32_t along,
+                                                                        std::uint32_t depth,
+                                                                        std::uint32_t element,
+                                                                        bool transposed) {
+  const auto start = static_cast<std::uint32_t>(descriptor & 0x3fffU) << 4U;
+  const auto leading = static_cast<std::uint32_t>(descriptor >> 16U & 0x3fffU) << 4U;
+  const auto stride = static_cast<std::uint32_t>(descriptor >> 32U & 0x3fffU) << 4U;
+  const auto mode = static_cast<std::uint32_t>(descriptor >> 62U);
+  // Bytes of a row of eight: 16 without swizzle, else 128, 64 or 32.
+  const std::uint32_t span = mode == 0 ? 16 : 256U >> mode;
+  std::uint32_t place = start;
+  if (!transposed) {
+    place += along / 8 * stride + along % 8 * span;
+    place += mode == 0 ? depth / 16 * leading + depth % 16 : depth;
+  } else {
+    const std::uint32_t bytes = along * element;
+    place += depth % 8 * span + bytes % span;
+    place += mode == 0 ? bytes / span * stride + depth / 8 * leading
+                       : bytes / span * leading + depth / 8 * stride;
+  }
+  if (mode != 0) place ^= (place >> 7U & ((span >> 4U) - 1)) << 4U;
+  return place;
+}
+
 // Of wmma.load and wmma.store: a matrix of `rows` by `columns` elements in memory, tiled as above
 // after transposition where `transposed` (B). Packed into Op::aux.
 struct FragmentForm {

@@ -737,6 +737,134 @@ const Op* mma_quads(Warp& w, const Op* op) {
   return op + 1;
 }
 
+// --- wgmma ---------------------------------------------------------------------------------------
+//
+// Each of the four warps of a group computes its own 16 rows of D (m64nNk…) when it issues the
+// instruction; waits have nothing to wait for.
+
+// The bytes of one row of A (`along` its number), or of one column of B: k elements, as they lie in
+// a tile's row.
+__attribute__((always_inline)) inline void gather_line(Warp& w, const Op* op, u64 descriptor,
+                                                       u32 along, u32 bytes, u32 element,
+                                                       bool transposed, std::byte* to) {
+  const u64 limit = w.block->shared_bytes;
+  const u32 step = transposed ? element : 16;
+  for (u32 at = 0; at < bytes; at += step) {
+    const u32 place =
+        place_by_descriptor(descriptor, along, transposed ? at / element : at, element, transposed);
+    if (place + u64{step} > limit) {
+      softgpu::raise_fault_text(
+          w, op, 0, 700,
+          "wgmma: a matrix descriptor reaches beyond the shared memory of the block");
+    }
+    __builtin_memcpy(to + at, w.block->shared + place, step);
+  }
+}
+
+// d: predicate that says whether D is added to (bit 0 negated); extra: D's registers, and in `more`
+// A's descriptor or its four registers, then B's descriptor. imm: MatrixForm with n left out; aux:
+// WarpGroupForm.
+template <class V>
+__attribute__((always_inline)) inline const Op* warp_group_multiply(Warp& w, const Op* op, u32 m) {
+  const MatrixForm form = matrix_form(op);
+  const auto& pieces = *static_cast<const Pieces*>(op->extra);
+  const u32 columns = op->aux >> WarpGroupForm::n_shift;
+  const u32 depth = form.k;
+  const u32 across = depth / tile_columns(form.a);  // tiles of 16 bytes
+  const u32 bytes = across * 16;
+  const u32 element = bits_of(form.a) < 8 ? 1 : bits_of(form.a) / 8;
+  const u32 adds = predicate(w, op->d & ~3U) ^ (0U - (op->d & 1U));
+  const bool adds_to = (adds & m) != 0;
+  const int first = __builtin_ctz(m);
+  alignas(64) V a[16 * 32];
+  alignas(64) V b[32 * 8];
+  alignas(64) V tile[tile_rows * 32];
+  alignas(64) std::byte lines[8][64];
+  alignas(64) std::byte raw[128];
+  // Rows of tiles: the bytes of eight lines, one piece of 16 after the other.
+  const auto unpack_lines = [&](MatrixType type, V* to, u32 stride) {
+    for (u32 t = 0; t < across; ++t) {
+      for (u32 i = 0; i < 8; ++i) __builtin_memcpy(raw + 16 * i, lines[i] + 16 * t, 16);
+      unpack_tile(type, raw, to + t * tile_columns(type), stride);
+    }
+  };
+  u32 next = 0;
+  if ((op->aux & WarpGroupForm::a_in_registers) != 0) {
+    for (u32 t = 0; t < 2 * across; ++t) {
+      unpack_tile(form.a, w.frame + pieces.more[t],
+                  a + (t & 1U) * 8 * depth + (t >> 1) * tile_columns(form.a), depth);
+    }
+    next = 2 * across;
+  } else {
+    const u64 descriptor = lanes<u64>(w, pieces.more[0])[first];
+    const u32 row0 = (static_cast<u32>(w.index) & 3U) * 16;
+    for (u32 half = 0; half < 2; ++half) {
+      for (u32 i = 0; i < 8; ++i)
+        gather_line(w, op, descriptor, row0 + 8 * half + i, bytes, element,
+                    (op->aux & WarpGroupForm::transpose_a) != 0, lines[i]);
+      unpack_lines(form.a, a + half * 8 * depth, depth);
+    }
+    next = 1;
+  }
+  const bool negative =
+      ((op->aux & WarpGroupForm::negate_a) != 0) != ((op->aux & WarpGroupForm::negate_b) != 0);
+  if (negative) {
+    for (u32 i = 0; i < 16 * depth; ++i) a[i] = static_cast<V>(-a[i]);
+  }
+  const u64 descriptor = lanes<u64>(w, pieces.more[next])[first];
+  const bool halves = form.d() == MatrixType::f16;
+  for (u32 nb = 0; nb < columns / 8; ++nb) {
+    for (u32 i = 0; i < 8; ++i)
+      gather_line(w, op, descriptor, 8 * nb + i, bytes, element,
+                  (op->aux & WarpGroupForm::transpose_b) != 0, lines[i]);
+    unpack_lines(form.b, tile, depth);
+    for (u32 k = 0; k < depth; ++k) {
+      for (u32 j = 0; j < 8; ++j) b[8 * k + j] = tile[j * depth + k];
+    }
+    for (u32 mb = 0; mb < 2; ++mb) {
+      const u32 block = 2 * nb + mb;
+      alignas(64) V sum[64] = {};
+      if constexpr (std::is_floating_point_v<V>) {
+        if (adds_to && halves)
+          unpack_tile(MatrixType::f16, w.frame + pieces.slots[block], sum, 8);
+        else if (adds_to)
+          unpack_c<V, u32>(w, pieces.slots + 2 * block, sum);
+        multiply(a + mb * 8 * depth, depth, b, sum, depth);
+        for (u32 i = 0; i < 64; ++i) sum[i] = canonical(sum[i]);
+        if (halves) {
+          alignas(64) u32 packed_halves[warp_size];
+          for (int l = 0; l < warp_size; ++l)
+            packed_halves[l] = float_to_half(sum[2 * l]) | (float_to_half(sum[2 * l + 1]) << 16);
+          write_register(w, pieces.slots[block], packed_halves, m);
+        } else {
+          write_d<V, u32>(w, pieces.slots + 2 * block, sum, m);
+        }
+      } else {
+        multiply(a + mb * 8 * depth, depth, b, sum, depth);
+        if (adds_to) {
+          alignas(64) s32 c[64];
+          unpack_c<s32, u32>(w, pieces.slots + 2 * block, c);
+          for (u32 i = 0; i < 64; ++i) {
+            sum[i] = (form.flags & MatrixForm::saturate) != 0
+                         ? SaturateAdd::f(sum[i], c[i])
+                         : static_cast<s32>(static_cast<u32>(sum[i]) + static_cast<u32>(c[i]));
+          }
+        }
+        write_d<s32, u32>(w, pieces.slots + 2 * block, sum, m);
+      }
+    }
+  }
+  return op + 1;
+}
+const Op* warp_group_float(Warp& w, const Op* op) {
+  SOFTGPU_ALIGNED
+  return warp_group_multiply<float>(w, op, m);
+}
+const Op* warp_group_integer(Warp& w, const Op* op) {
+  SOFTGPU_ALIGNED
+  return warp_group_multiply<s32>(w, op, m);
+}
+
 // --- fragments in memory ------------------------------------------------------------------------
 
 // Bytes behind a generic address, in whatever space.
@@ -1011,6 +1139,8 @@ constexpr HandlerEntry matrix_table[] = {
     {"mma.bits", mma_bits},
     {"mma.double", mma_double},
     {"mma.quads", mma_quads},
+    {"wgmma.float", warp_group_float},
+    {"wgmma.integer", warp_group_integer},
     {"wmma.load", wmma_memory<false>},
     {"wmma.store", wmma_memory<true>},
     {"ldmatrix", matrix_rows<false>},

@@ -842,6 +842,8 @@ class Parser {
       do o.items.push_back(operand(in));
       while (accept(','));
       expect('}');
+      // tex: {channels}|resident.
+      if (accept('|')) o.second = std::make_unique<Operand>(operand(in));
       return o;
     }
     if (c == '(') {

@@ -940,6 +940,190 @@ TEST(Wmma, Integers) {
   check_wmma_layouts({"m8n8k128", "s32", "b1", "b1", "s32", 1, 1, 2, 2, "s32.b1.b1.s32", "and"});
 }
 
+// --- wgmma -------------------------------------------------------------------------------------
+
+// How a matrix lies in shared memory (PTX ISA 9.0, section 9.7.15.5.1, "Shared memory matrix
+// layout"): byte `c` of row `r`, where rows go along m or n and bytes along k (K-major), or rows go
+// along k and bytes along m or n (MN-major).
+struct SharedLayout {
+  int span;  // 16 (no swizzle), 32, 64 or 128 bytes
+  bool k_major;
+  int leading;  // byte offsets of the descriptor
+  int stride;
+  [[nodiscard]] u64 mode() const { return span == 128 ? 1 : span == 64 ? 2 : span == 32 ? 3 : 0; }
+  [[nodiscard]] int place(int r, int c) const {
+    // Eight rows of `span` bytes are a unit, inside of which pieces of 16 bytes are exchanged.
+    const int piece = c % span / 16;
+    const int turned = span == 16 ? 0 : piece ^ (r % 8 / (128 / span));
+    const int inside = r % 8 * span + turned * 16 + c % 16;
+    const int across = c / span;
+    const int down = r / 8;
+    if (k_major) return down * stride + across * leading + inside;
+    return (span == 16 ? across * stride + down * leading : across * leading + down * stride) +
+           inside;
+  }
+};
+
+void check_wgmma(const std::string& types, const std::string& a_type, const std::string& b_type,
+                 const std::string& d_type, int n, const SharedLayout& la, const SharedLayout& lb,
+                 bool a_in_registers, bool adds, int sign) {
+  const int width = width_of(a_type);
+  const int k = 256 / width;
+  const std::string shape = "m64n" + std::to_string(n) + "k" + std::to_string(k);
+  std::string name = "wgmma.mma_async.sync.aligned." + shape + "." + types;
+  SCOPED_TRACE(name + (a_in_registers ? " registers" : "") + " A " + std::to_string(la.span) +
+               (la.k_major ? " K" : " MN") + " B " + std::to_string(lb.span) +
+               (lb.k_major ? " K" : " MN"));
+  Random random(17);
+  const Matrix a = whole_numbers(64, k, a_type, random);
+  const Matrix b = whole_numbers(k, n, b_type, random);
+  const Matrix c = whole_numbers(64, n, "s4", random);
+  const bool halves = d_type == "f16";
+  const int registers = n / (halves ? 4 : 2);
+
+  // Image of shared memory: A at 0, B at 32768.
+  Buffer image(65536);
+  const auto put = [&](const SharedLayout& layout, int base, int along, int depth,
+                       const std::string& type, double value) {
+    const int bytes = width / 8;
+    const int at = base + (layout.k_major ? layout.place(along, depth * bytes)
+                                          : layout.place(depth, along * bytes));
+    const u64 bits = encode(type, value);
+    std::memcpy(image.data() + at, &bits, static_cast<std::size_t>(bytes));
+  };
+  for (int i = 0; i < 64; ++i) {
+    for (int p = 0; p < k; ++p) put(la, 0, i, p, a_type, a.at(i, p));
+  }
+  for (int j = 0; j < n; ++j) {
+    for (int p = 0; p < k; ++p) put(lb, 32768, j, p, b_type, b.at(p, j));
+  }
+  const auto descriptor = [](const SharedLayout& layout, u64 base) {
+    return (base >> 4) | static_cast<u64>(layout.leading >> 4) << 16 |
+           static_cast<u64>(layout.stride >> 4) << 32 | layout.mode() << 62;
+  };
+  // Registers of 128 threads: D's, then A's four.
+  Buffer io(static_cast<std::size_t>((registers + 4) * 128 * 4));
+  const auto d_at = [](int thread, int i) {
+    return Element{thread / 32 * 16 + thread % 32 / 4 + (i % 4 < 2 ? 0 : 8),
+                   i / 4 * 8 + thread % 4 * 2 + i % 2};
+  };
+  for (int thread = 0; thread < 128; ++thread) {
+    for (int i = 0; i < n / 2; ++i) {
+      const Element e = d_at(thread, i);
+      const u64 bits = encode(d_type, c.at(e.row, e.column)) << (halves ? 16 * (i % 2) : 0);
+      io.as<u32>()[(halves ? i / 2 : i) * 128 + thread] |= static_cast<u32>(bits);
+    }
+    if (a_in_registers) {
+      const int per = 32 / width;
+      for (int i = 0; i < 4 * per; ++i) {
+        const int row = thread / 32 * 16 + thread % 32 / 4 + (i / per % 2) * 8;
+        const int column = thread % 4 * per + i % per + i / per / 2 * 4 * per;
+        io.as<u32>()[(registers + i / per) * 128 + thread] |=
+            static_cast<u32>(encode(a_type, a.at(row, column)) << (i % per * width));
+      }
+    }
+  }
+  const bool real = d_type != "s32";
+  std::string text = module_head();
+  text += ".extern .shared .align 1024 .b8 tile[];\n";
+  text +=
+      ".visible .entry test(.param .u64 image, .param .u64 io)\n{\n  .reg .b64 %m, %p, %q, %da, "
+      "%db;\n"
+      "  .reg .b32 %t, %v, %s, %i;\n  .reg .pred %more, %adds;\n  .reg .b32 %d<128>, %a<4>;\n"
+      "  ld.param.u64 %m, [image];\n  ld.param.u64 %p, [io];\n  mov.u32 %t, %tid.x;\n"
+      "  mov.u32 %i, %t;\nCOPY:\n  mad.wide.u32 %q, %i, 4, %m;\n  ld.global.u32 %v, [%q];\n"
+      "  mov.u32 %s, tile;\n  mad.lo.u32 %s, %i, 4, %s;\n  st.shared.u32 [%s], %v;\n"
+      "  add.u32 %i, %i, 128;\n  setp.lt.u32 %more, %i, 16384;\n  @%more bra COPY;\n"
+      "  fence.proxy.async;\n  bar.sync 0;\n  mad.wide.u32 %p, %t, 4, %p;\n";
+  for (int i = 0; i < registers; ++i) {
+    text += "  ld.global.b32 %d" + std::to_string(i) + ", [%p+" + std::to_string(512 * i) + "];\n";
+  }
+  for (int i = 0; i < 4; ++i) {
+    text += "  ld.global.b32 %a" + std::to_string(i) + ", [%p+" +
+            std::to_string(512 * (registers + i)) + "];\n";
+  }
+  // The address of the tile is added to the descriptors.
+  text += "  mov.u32 %s, tile;\n  shr.u32 %s, %s, 4;\n  cvt.u64.u32 %q, %s;\n";
+  text += "  mov.b64 %da, " + std::to_string(descriptor(la, 0)) + "U;\n  add.u64 %da, %da, %q;\n";
+  text +=
+      "  mov.b64 %db, " + std::to_string(descriptor(lb, 32768)) + "U;\n  add.u64 %db, %db, %q;\n";
+  text += "  setp.ne.u32 %adds, " + std::string(adds ? "1" : "0") +
+          ", 0;\n  wgmma.fence.sync.aligned;\n  ";
+  text += name + " " + vector_of("d", registers) + ", " +
+          (a_in_registers ? vector_of("a", 4) : "%da") + ", %db, %adds";
+  if (real) {
+    text += ", " + std::to_string(sign) + ", 1";
+    if (width == 16) {
+      if (!a_in_registers) text += la.k_major ? ", 0" : ", 1";
+      text += lb.k_major ? ", 0" : ", 1";
+    }
+  }
+  text += ";\n  wgmma.commit_group.sync.aligned;\n  wgmma.wait_group.sync.aligned 0;\n";
+  for (int i = 0; i < registers; ++i) {
+    text += "  st.global.b32 [%p+" + std::to_string(512 * i) + "], %d" + std::to_string(i) + ";\n";
+  }
+  text += "  ret;\n}\n";
+  Program program({text}, 0);
+  Parameters parameters;
+  parameters.add(image.address()).add(io.address());
+  const Fault fault = launch(program, "test", {1, 1, 1}, {128, 1, 1}, parameters, 65536);
+  ASSERT_EQ(fault.code, 0) << fault.message;
+  Matrix want = product(a, b, Matrix(64, n), d_type, false);
+  int wrong = 0;
+  for (int thread = 0; thread < 128; ++thread) {
+    for (int i = 0; i < n / 2; ++i) {
+      const Element e = d_at(thread, i);
+      const u32 word = io.as<u32>()[(halves ? i / 2 : i) * 128 + thread];
+      const double got = decode(d_type, halves ? (word >> (16 * (i % 2))) & 0xffffU : word);
+      const double expected = sign * want.at(e.row, e.column) + (adds ? c.at(e.row, e.column) : 0);
+      if (got != expected && wrong++ < 3) {
+        ADD_FAILURE() << "row " << e.row << ", column " << e.column << ": " << got << ", expected "
+                      << expected;
+      }
+    }
+  }
+}
+
+TEST(WarpGroupMma, LayoutsOfSharedMemory) {
+  // Rows of 8 lines follow each other; spans of more than 32 bytes hold more of k than is used.
+  const SharedLayout plain_k{16, true, 128, 256};
+  const SharedLayout span32{32, true, 16, 256};
+  const SharedLayout span64{64, true, 16, 512};
+  const SharedLayout span128{128, true, 16, 1024};
+  for (const SharedLayout& la : {plain_k, span32, span64, span128}) {
+    for (const SharedLayout& lb : {plain_k, span32, span64, span128}) {
+      check_wgmma("f32.f16.f16", "f16", "f16", "f32", 16, la, lb, false, true, 1);
+    }
+  }
+  // MN-major: 64 rows of A are 128 bytes; B has 32 columns.
+  const SharedLayout a128{128, false, 4096, 1024};
+  const SharedLayout a64{64, false, 1024, 512};
+  const SharedLayout a32{32, false, 512, 256};
+  const SharedLayout a16{16, false, 128, 256};
+  const SharedLayout b64{64, false, 4096, 512};
+  const SharedLayout b32{32, false, 512, 256};
+  for (const SharedLayout& la : {a128, a64, a32, a16}) {
+    for (const SharedLayout& lb : {b64, b32, a16}) {
+      check_wgmma("f32.bf16.bf16", "bf16", "bf16", "f32", 32, la, lb, false, true, -1);
+    }
+  }
+}
+
+TEST(WarpGroupMma, Types) {
+  const SharedLayout k{128, true, 16, 1024};
+  for (const int n : {8, 64, 256}) {
+    for (const bool registers : {false, true}) {
+      for (const bool adds : {false, true}) {
+        check_wgmma("f32.f16.f16", "f16", "f16", "f32", n, k, k, registers, adds, 1);
+        check_wgmma("f16.f16.f16", "f16", "f16", "f16", n, k, k, registers, adds, -1);
+        check_wgmma("f32.tf32.tf32", "tf32", "tf32", "f32", n, k, k, registers, adds, 1);
+        check_wgmma("f32.e4m3.e5m2", "e4m3", "e5m2", "f32", n, k, k, registers, adds, 1);
+        check_wgmma("s32.s8.u8", "s8", "u8", "s32", n, k, k, registers, adds, 1);
+      }
+    }
+  }
+}
+
 // --- ldmatrix, stmatrix, movmatrix --------------------------------------------------------------
 
 // PTX ISA 9.0, section 9.7.14.5.15: lane l has of row l / 4 the elements 2 (l % 4) and the next.

@@ -2,14 +2,7 @@
 
 #include <cmath>
 
-// Compiled for three instruction sets, the best chosen when the library loads: conversions touch
-// every element of a half precision matrix product.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define SOFTGPU_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define SOFTGPU_CLONES
-#endif
+#include "softgpu/blas/kernels.hpp"
 
 namespace softgpu::blas {
 namespace {

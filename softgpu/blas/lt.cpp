@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "softgpu/blas/define_api.hpp"
+#include "softgpu/blas/kernels.hpp"
 #include "softgpu/blas/pointers.hpp"
 #include "softgpu/blas/product.hpp"
 #include "softgpu/blas/runtime_api.hpp"
@@ -611,11 +612,11 @@ std::optional<Epilogue> epilogue_of(std::uint32_t value) {
 }
 
 // cuBLAS's GELU is the form with tanh.
-double gelu(double x) {
+double gelu_of(double x) {
   const double inner = std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
   return 0.5 * x * (1 + std::tanh(inner));
 }
-double gelu_gradient(double x) {
+double gelu_slope(double x) {
   const double root = std::sqrt(2 / std::numbers::pi);
   const double t = std::tanh(root * (x + 0.044715 * x * x * x));
   return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * root * (1 + 3 * 0.044715 * x * x);
@@ -896,7 +897,11 @@ void multiply_with_epilogue(const Plan& plan, const ScalarSource& scalars, Index
                 }
                 store(plan.aux_type, aux_column, 1, m, aux.data());
               }
-              for (E& value : row) value = static_cast<E>(gelu(static_cast<double>(value)));
+              if constexpr (std::is_same_v<E, float>) {
+                gelu(row.data(), m);
+              } else {
+                for (E& value : row) value = gelu_of(value);
+              }
               break;
             case Activation::ReluGradient:
               for (Index i = 0; i < m; ++i) {
@@ -906,9 +911,10 @@ void multiply_with_epilogue(const Plan& plan, const ScalarSource& scalars, Index
               break;
             case Activation::GeluGradient:
               load(plan.aux_type, aux_column, 1, m, aux.data());
-              for (Index i = 0; i < m; ++i) {
-                const auto at = static_cast<std::size_t>(i);
-                row[at] *= static_cast<E>(gelu_gradient(static_cast<double>(aux[at] * aux_scale)));
+              if constexpr (std::is_same_v<E, float>) {
+                multiply_by_gelu_slope(row.data(), aux.data(), m);
+              } else {
+                for (std::size_t i = 0; i < row.size(); ++i) row[i] *= gelu_slope(aux[i]);
               }
               break;
           }

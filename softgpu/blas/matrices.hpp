@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "softgpu/blas/kernels.hpp"
 #include "softgpu/blas/vectors.hpp"
 
 namespace softgpu::blas {
@@ -112,9 +113,14 @@ std::vector<T> general_product(cublasOperation_t op, std::int64_t m, std::int64_
   if (transposed) {
     parallel_for(n, threads, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t j = first; j < last; ++j) {
-        sum[static_cast<std::size_t>(j)] = op == CUBLAS_OP_C
-                                               ? dot_lanes<true>(m, a + j * lda, x.data())
-                                               : dot_lanes<false>(m, a + j * lda, x.data());
+        T& value = sum[static_cast<std::size_t>(j)];
+        if constexpr (!is_complex<T>) {
+          value = inner_product(m, a + j * lda, x.data());
+        } else if (op == CUBLAS_OP_C) {
+          value = dot_lanes<true>(m, a + j * lda, x.data());
+        } else {
+          value = dot_lanes<false>(m, a + j * lda, x.data());
+        }
       }
     });
   } else {
@@ -122,6 +128,10 @@ std::vector<T> general_product(cublasOperation_t op, std::int64_t m, std::int64_
       // A block of rows stays in the first-level cache while all columns pass by.
       for (std::int64_t block = first; block < last; block += 1024) {
         const std::int64_t end = std::min(last, block + 1024);
+        if constexpr (!is_complex<T>) {
+          add_columns(a + block, lda, end - block, n, x.data(), sum.data() + block);
+          continue;
+        }
         for (std::int64_t j = 0; j < n; ++j) {
           const T factor = x[static_cast<std::size_t>(j)];
           const T* column = a + j * lda;

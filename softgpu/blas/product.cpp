@@ -3,13 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-// Compiled for three instruction sets, the best chosen when the library loads.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
-#define SOFTGPU_CLONES __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
-#else
-#define SOFTGPU_CLONES
-#endif
+#include "softgpu/blas/kernels.hpp"
 
 namespace softgpu::blas {
 namespace {

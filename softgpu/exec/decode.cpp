@@ -1,8 +1,11 @@
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <map>
+#include <mutex>
 #include <set>
 
 #include "softgpu/device/options.hpp"
@@ -1149,25 +1152,17 @@ Decode find_decoder(std::string_view opcode) {
   return found == all->end() ? nullptr : found->second;
 }
 
-Handler find_handler(std::string_view name) {
-  static const auto* all = [] {
-    auto* table = new std::unordered_map<std::string_view, Handler>;
-    for (const HandlerEntries& entries : choose_handlers()) {
-      for (std::size_t i = 0; i < entries.count; ++i) {
-        (*table)[entries.first[i].name] = entries.first[i].handler;
-      }
-    }
-    return table;
-  }();
-  const auto found = all->find(name);
-  return found == all->end() ? nullptr : found->second;
-}
+namespace {
 
-std::uint64_t jitter_seed() { return options().jitter; }
+using HandlerTable = std::unordered_map<std::string_view, Handler>;
 
-std::array<HandlerEntries, 3> choose_handlers() {
-#if !defined(__clang__)
-  const SimdChoice wanted = options().simd;
+// What the processor has of what is wanted.
+SimdChoice available(SimdChoice wanted) {
+#if defined(__clang__)
+  // Clang knows no target regions: the other handlers are left out of its builds.
+  (void)wanted;
+  return SimdChoice::baseline;
+#else
   const bool has512 =
       __builtin_cpu_supports("avx512f") != 0 && __builtin_cpu_supports("avx512dq") != 0 &&
       __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512vl") != 0 &&
@@ -1175,12 +1170,62 @@ std::array<HandlerEntries, 3> choose_handlers() {
   const bool has2 = __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
                     __builtin_cpu_supports("bmi2") != 0;
   if (has512 && wanted != SimdChoice::avx2 && wanted != SimdChoice::baseline) {
+    return SimdChoice::avx512;
+  }
+  return has2 && wanted != SimdChoice::baseline ? SimdChoice::avx2 : SimdChoice::baseline;
+#endif
+}
+
+const HandlerTable* table_of(SimdChoice wanted) {
+  static std::mutex mutex;
+  static auto* tables = new std::map<SimdChoice, const HandlerTable*>;
+  const std::scoped_lock lock(mutex);
+  const HandlerTable*& known = (*tables)[available(wanted)];
+  if (known == nullptr) {
+    auto* table = new HandlerTable;
+    for (const HandlerEntries& entries : choose_handlers(wanted)) {
+      for (std::size_t i = 0; i < entries.count; ++i) {
+        (*table)[entries.first[i].name] = entries.first[i].handler;
+      }
+    }
+    known = table;
+  }
+  return known;
+}
+
+// The table that decoding uses.
+std::atomic<const HandlerTable*>& current_table() {
+  static std::atomic<const HandlerTable*> table{table_of(options().simd)};
+  return table;
+}
+
+}  // namespace
+
+Handler find_handler(std::string_view name) {
+  const HandlerTable& all = *current_table().load(std::memory_order_acquire);
+  const auto found = all.find(name);
+  return found == all.end() ? nullptr : found->second;
+}
+
+bool select_instruction_set(SimdChoice wanted) {
+  if (wanted != SimdChoice::automatic && available(wanted) != wanted) return false;
+  current_table().store(table_of(wanted), std::memory_order_release);
+  return true;
+}
+
+std::uint64_t jitter_seed() { return options().jitter; }
+
+std::array<HandlerEntries, 3> choose_handlers(SimdChoice wanted) {
+  const SimdChoice chosen = available(wanted);
+#if !defined(__clang__)
+  if (chosen == SimdChoice::avx512) {
     return {avx512::entries(), avx512::matrix_entries(), avx512::async_entries()};
   }
-  if (has2 && wanted != SimdChoice::baseline) {
+  if (chosen == SimdChoice::avx2) {
     return {avx2::entries(), avx2::matrix_entries(), avx2::async_entries()};
   }
 #endif
+  (void)chosen;
   return {baseline::entries(), baseline::matrix_entries(), baseline::async_entries()};
 }
 

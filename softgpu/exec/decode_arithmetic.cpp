@@ -119,10 +119,7 @@ void half(FunctionDecoder& to, const Instruction& in, string_view type, std::uin
   if (in.has("sat")) aux |= 0x200;
   if (in.has("relu")) aux |= 0x400;
   if (in.has("ftz")) aux |= 0x800;
-  if (in.has("xorsign")) {
-    to.unsupported("xorsign.abs of halves");
-    return;
-  }
+  if (in.has("xorsign")) aux |= 0x1000;
   const string handler = type.starts_with("bf16") ? "half.bf16" : "half.f16";
   const std::size_t n = in.operands.size();
   if (n < 2 || n > 4) to.fail("wrong number of operands");
@@ -135,7 +132,11 @@ void half(FunctionDecoder& to, const Instruction& in, string_view type, std::uin
 // Floating-point operations with rounding, flushing and saturation.
 void real(FunctionDecoder& to, const Instruction& in, string_view type, const string& name) {
   const std::uint32_t mode = float_mode(in);
-  const string handler = name + "." + string(type) + (mode != 0 ? ".mode" : "");
+  // .ftz and .sat alone are vector operations; other rounding goes through the control register.
+  const bool rounds = (mode & 0x6000U) != 0;
+  const string modifiers =
+      rounds ? "" : string((mode & 0x8000U) != 0 ? ".ftz" : "") + ((mode & 1U) != 0 ? ".sat" : "");
+  const string handler = name + modifiers + "." + string(type) + (rounds ? ".mode" : "");
   switch (in.operands.size()) {
     case 2: emit1(to, in, handler, type, type, mode); return;
     case 3: emit2(to, in, handler, type, type, type, mode); return;
@@ -222,8 +223,7 @@ void mul24(FunctionDecoder& to, const Instruction& in) {
   const string_view type = type_of(to, in);
   const string name = in.opcode + (in.has("hi") ? ".hi." : ".lo.") + string(type);
   if (in.opcode == "mul24") return emit2(to, in, name, type, type, type);
-  if (in.has("sat")) return to.unsupported("saturation of mad24.hi");
-  emit3(to, in, name, type, type, type, type);
+  emit3(to, in, in.has("sat") ? "mad24.hi.sat.s32" : name, type, type, type, type);
 }
 
 void sad(FunctionDecoder& to, const Instruction& in) {
@@ -255,8 +255,10 @@ void min_max(FunctionDecoder& to, const Instruction& in) {
     const string nan = in.has("NaN") ? ".NaN" : "";
     const bool three = in.operands.size() == 4;
     const bool xorsign = in.has("xorsign");
-    const std::uint32_t forms = (three ? 1U : 0U) | (xorsign ? 2U : 0U) | (in.has("ftz") ? 4U : 0U);
+    const std::uint32_t forms = (three ? 1U : 0U) | (xorsign ? 2U : 0U) |
+                                (in.has("ftz") ? 4U : 0U) | (in.has("abs") && !xorsign ? 8U : 0U);
     if (forms == 0) return emit2(to, in, in.opcode + nan + ".f32", type, type, type);
+    if (forms == 4 && nan.empty()) return emit2(to, in, in.opcode + ".ftz.f32", type, type, type);
     if (three) return emit3(to, in, in.opcode + nan + ".forms.f32", type, type, type, type, forms);
     return emit2(to, in, in.opcode + nan + ".forms.f32", type, type, type, forms);
   }
@@ -383,14 +385,29 @@ void permute(FunctionDecoder& to, const Instruction& in) {
 }
 
 void logic3(FunctionDecoder& to, const Instruction& in) {
-  if (in.has("or") || in.has("and")) return to.unsupported("lop3 with a predicate");
-  expect_operands(to, in, 5, 5);
+  // lop3.BoolOp d|p, a, b, c, table, q: p = (d != 0) BoolOp q.
+  const bool with_predicate = in.has("or") || in.has("and");
+  expect_operands(to, in, with_predicate ? 6 : 5, with_predicate ? 6 : 5);
   if (in.operands[4].kind != Operand::Kind::integer) to.fail("the table must be a constant");
   const auto a = to.source(in.operands[1], 4);
   const auto b = to.source(in.operands[2], 4);
   const auto c = to.source(in.operands[3], 4);
-  to.emit("lop3.b32", "dabc", to.destination(in.operands[0], 4), a, b, c,
-          static_cast<std::uint32_t>(in.operands[4].bits) & 0xffU);
+  const auto table = static_cast<std::uint32_t>(in.operands[4].bits) & 0xffU;
+  if (!with_predicate) {
+    to.emit("lop3.b32", "dabc", to.destination(in.operands[0], 4), a, b, c, table);
+    return;
+  }
+  if (!in.operands[0].second) to.fail("the predicate result is missing");
+  const auto q = to.predicate_source(in.operands[5]);
+  const auto d = to.temporary(4);
+  const auto nonzero = to.temporary_predicate();
+  to.emit("lop3.b32", "dabc", d, a, b, c, table);
+  to.emit("pred.from", "da", nonzero, d);
+  const auto p = to.predicate_destination(*in.operands[0].second);
+  if (p != 0) to.emit(in.has("or") ? "pred.or" : "pred.and", "dab", p, nonzero, q);
+  if (in.operands[0].kind != Operand::Kind::sink) {
+    to.emit("mov.32", "da", to.destination(in.operands[0], 4), d);
+  }
 }
 
 void bit_mask(FunctionDecoder& to, const Instruction& in) {
@@ -413,14 +430,6 @@ void dot_product(FunctionDecoder& to, const Instruction& in) {
 }
 
 // --- comparisons --------------------------------------------------------------------------------
-
-// .ftz: denormals count as zero.
-std::uint32_t flushed(FunctionDecoder& to, std::uint32_t slot) {
-  const auto result = to.temporary(4);
-  const auto one = to.constant(0x3f800000U, 4);
-  to.emit("mul.f32.mode", "dabc", result, slot, one, slot, 0x8040);
-  return result;
-}
 
 struct Comparison {
   string name;
@@ -463,18 +472,16 @@ void set_predicate(FunctionDecoder& to, const Instruction& in) {
   if (is_half(type)) {
     const auto a = to.source(in.operands[1], 4);
     const auto b = to.source(in.operands[2], 4);
-    to.emit(type.starts_with("bf16") ? "setp.bf16" : "setp.f16", "dabc", p, a, b, c, aux,
-            comparison.number | (type.ends_with("x2") ? 0x100U : 0U));
+    to.emit(
+        type.starts_with("bf16") ? "setp.bf16" : "setp.f16", "dabc", p, a, b, c, aux,
+        comparison.number | (type.ends_with("x2") ? 0x100U : 0U) | (in.has("ftz") ? 0x800U : 0U));
     to.packed_predicate(3, q);
     return;
   }
-  auto a = to.source(in.operands[1], type);
-  auto b = to.source(in.operands[2], type);
-  if (in.has("ftz") && type == "f32") {
-    a = flushed(to, a);
-    b = flushed(to, b);
-  }
-  const string name = "setp." + comparison.name + "." + unsigned_name(type);
+  const auto a = to.source(in.operands[1], type);
+  const auto b = to.source(in.operands[2], type);
+  const string flush = in.has("ftz") && type == "f32" ? ".ftz." : ".";
+  const string name = "setp." + comparison.name + flush + unsigned_name(type);
   to.emit(name, "dabc", p, a, b, c, aux);
   to.packed_predicate(3, q);
 }
@@ -492,9 +499,8 @@ void set_register(FunctionDecoder& to, const Instruction& in) {
     aux |= (c & 1U) << 2;
     c &= ~1U;
   }
-  const auto d = to.destination(in.operands[0], 4);
-  if (is_half(types[1]) || is_half(types[0])) {
-    if (!is_half(types[1]) || aux != 0) return to.unsupported("this form of set");
+  if (is_half(types[1])) {
+    const auto d = to.destination(in.operands[0], 4);
     const auto a = to.source(in.operands[1], 4);
     const auto b = to.source(in.operands[2], 4);
     std::uint32_t how = comparison.number;
@@ -502,18 +508,24 @@ void set_register(FunctionDecoder& to, const Instruction& in) {
     if (is_half(types[0]) || types[0] == "f32") how |= 0x200;
     if (types[0] == "f32" || types[0] == "u32" || types[0] == "s32") how |= 0x400;
     if (types[1].ends_with("x2") && !is_half(types[0])) how &= ~0x400U;
-    to.emit(types[1].starts_with("bf16") ? "set.bf16" : "set.f16", "dab", d, a, b, 0, 0, how);
+    if (in.has("ftz")) how |= 0x800;
+    to.emit(types[1].starts_with("bf16") ? "set.bf16" : "set.f16", "dabc", d, a, b, c, aux, how);
     return;
   }
-  auto a = to.source(in.operands[1], types[1]);
-  auto b = to.source(in.operands[2], types[1]);
-  if (in.has("ftz") && types[1] == "f32") {
-    a = flushed(to, a);
-    b = flushed(to, b);
-  }
-  const string name = string(types[0] == "f32" ? "setf." : "set.") + comparison.name + "." +
+  const auto a = to.source(in.operands[1], types[1]);
+  const auto b = to.source(in.operands[2], types[1]);
+  const string name = string(types[0] == "f32" ? "setf." : "set.") + comparison.name +
+                      (in.has("ftz") && types[1] == "f32" ? ".ftz." : ".") +
                       unsigned_name(types[1]);
-  to.emit(name, "dabc", d, a, b, c, aux);
+  if (is_half(types[0])) {
+    // All ones, then 1.0 of them.
+    const auto ones = to.temporary(4);
+    to.emit(name, "dabc", ones, a, b, c, aux);
+    const auto one = to.constant(types[0].starts_with("bf16") ? 0x3f80U : 0x3c00U, 4);
+    to.emit("and.b32", "dab", to.destination(in.operands[0], 4), ones, one);
+    return;
+  }
+  to.emit(name, "dabc", to.destination(in.operands[0], 4), a, b, c, aux);
 }
 
 void select(FunctionDecoder& to, const Instruction& in) {
@@ -533,9 +545,9 @@ void select_by_sign(FunctionDecoder& to, const Instruction& in) {
   const int lane = lane_of_type(types[0]);
   const auto a = to.source(in.operands[1], types[0]);
   const auto b = to.source(in.operands[2], types[0]);
-  auto c = to.source(in.operands[3], types[1]);
-  if (in.has("ftz") && types[1] == "f32") c = flushed(to, c);
-  const string name = string(lane == 4 ? "slct.b32." : "slct.b64.") + string(types[1]);
+  const auto c = to.source(in.operands[3], types[1]);
+  const string name = string(lane == 4 ? "slct.b32." : "slct.b64.") +
+                      (in.has("ftz") && types[1] == "f32" ? "ftz." : "") + string(types[1]);
   to.emit(name, "dabc", to.destination(in.operands[0], lane), a, b, c);
 }
 
@@ -545,13 +557,30 @@ std::uint32_t whole_mode(const Instruction& in) {
   return in.has("rni") ? 1 : in.has("rzi") ? 2 : in.has("rmi") ? 3 : in.has("rpi") ? 4 : 0;
 }
 
+// cvt.pack.sat.type.s32{.b32} d, a, b{, c}: two integers to fields of 2 to 16 bits.
+void convert_pack(FunctionDecoder& to, const Instruction& in) {
+  std::uint32_t aux = 0;
+  for (const auto& m : in.modifiers) {
+    if (aux == 0 && m.size() >= 2 && (m[0] == 'u' || m[0] == 's') && m[1] >= '0' && m[1] <= '9') {
+      aux = static_cast<std::uint32_t>(std::stoul(m.substr(1))) | (m[0] == 's' ? 0x100U : 0U);
+    }
+  }
+  if ((aux & 0xffU) == 0 || (aux & 0xffU) > 16) to.fail("unknown type to pack to");
+  expect_operands(to, in, 3, 4);
+  const auto a = to.source(in.operands[1], 4);
+  const auto b = to.source(in.operands[2], 4);
+  const auto c = in.operands.size() > 3 ? to.source(in.operands[3], 4) : to.constant(0, 4);
+  to.emit("cvt.pack", "dabc", to.destination(in.operands[0], 4), a, b, c, aux);
+}
+
 void convert(FunctionDecoder& to, const Instruction& in) {
-  if (in.has("pack")) return to.unsupported("cvt.pack");
+  if (in.has("pack")) return convert_pack(to, in);
   const auto types = types_of(in);
   if (types.size() < 2) to.fail("two types are expected");
   const string_view d = types[0];
   const string_view a = types[1];
-  const std::uint32_t sat = in.has("sat") || in.has("satfinite") ? 1 : 0;
+  const std::uint32_t sat = in.has("sat") ? 1 : 0;
+  const std::uint32_t finite = in.has("satfinite") ? 0x100 : 0;
   const std::uint32_t relu = in.has("relu") ? 1 : 0;
   const std::uint32_t ftz = in.has("ftz") ? 1 : 0;
   const std::uint32_t whole = whole_mode(in);
@@ -561,11 +590,17 @@ void convert(FunctionDecoder& to, const Instruction& in) {
     return to.unsupported("conversions of 8-bit floats");
   }
   if (d == "tf32") {
-    return emit1(to, in, "cvt.tf32", "b32", "b32", in.has("rna") ? 0 : in.has("rz") ? 2 : 1);
+    return emit1(to, in, "cvt.tf32", "b32", "b32",
+                 (in.has("rna")  ? 0U
+                  : in.has("rz") ? 2U
+                                 : 1U) |
+                     (relu << 4) | finite);
   }
+  const std::uint32_t rounding = in.has("rz") ? 1U : in.has("rm") ? 2U : in.has("rp") ? 3U : 0U;
   if ((d == "f16x2" || d == "bf16x2") && a == "f32") {
+    if (in.has("rs")) return to.unsupported("stochastic rounding, of compute capability 10");
     return emit2(to, in, "cvt." + string(d), "b32", "f32", "f32",
-                 sat | (relu << 4) | ((in.has("rz") ? 1U : 0U) << 5));
+                 sat | (relu << 4) | (rounding << 5) | finite | (ftz << 9));
   }
   const string names = string(d) + "." + string(a);
   const bool from_real = is_real(a) || is_half(a);
@@ -578,14 +613,15 @@ void convert(FunctionDecoder& to, const Instruction& in) {
     return emit1(to, in, "cvt." + names, d, a, (whole == 0 ? 2U : whole) | (ftz << 3));
   }
   if (is_half(d)) {
-    if (in.has("rm") || in.has("rp")) return to.unsupported("this rounding to half precision");
-    return emit1(to, in, "cvt." + names, "b32", a,
-                 sat | (whole << 1) | (relu << 4) | ((in.has("rz") ? 1U : 0U) << 5));
+    const std::uint32_t aux =
+        sat | (whole << 1) | (relu << 4) | (rounding << 5) | finite | (ftz << 9);
+    return emit1(to, in, (aux == 0 && a == "f32" ? "cvtw." : "cvt.") + names, "b32", a, aux);
   }
   const std::uint32_t mode = float_mode(in) & 0x6000U;
   const bool plain = sat == 0 && ftz == 0 && whole == 0 && mode == 0;
-  if (plain && (names == "f64.f32" || names == "f32.s32" || names == "f32.u32" ||
-                names == "f64.s32" || names == "f32.f16" || names == "f32.bf16")) {
+  if (plain &&
+      (names == "f64.f32" || names == "f32.s32" || names == "f32.u32" || names == "f64.s32" ||
+       names == "f64.u32" || names == "f32.f64" || names == "f32.f16" || names == "f32.bf16")) {
     return emit1(to, in, "cvtw." + names, d, a);
   }
   emit1(to, in, "cvt." + names, d, a,

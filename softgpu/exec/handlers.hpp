@@ -9,6 +9,8 @@
 
 namespace softgpu {
 
+enum class SimdChoice;  // softgpu/device/options.hpp
+
 struct HandlerEntry {
   const char* name;
   Handler handler;
@@ -35,9 +37,12 @@ HandlerEntries async_entries();
 }
 
 // The entries for this processor, by family; SOFTGPU_SIMD=avx512|avx2|baseline asks for less.
-[[nodiscard]] std::array<HandlerEntries, 3> choose_handlers();
+[[nodiscard]] std::array<HandlerEntries, 3> choose_handlers(SimdChoice wanted);
 // The handler for this processor, or nullptr.
 [[nodiscard]] Handler find_handler(std::string_view name);
+// What is decoded from now on runs on this instruction set instead of the one of SOFTGPU_SIMD; false
+// where the processor has not got it. Tests go through all of them so.
+bool select_instruction_set(SimdChoice wanted);
 
 // SOFTGPU_JITTER.
 [[nodiscard]] std::uint64_t jitter_seed();

@@ -866,18 +866,24 @@ struct ApproximateDivide {
     // For 2^126 < |b| < 2^128 the hardware's div.approx gives 0 (div.full does not).
     const float magnitude = FAbs::f(b);
     const bool huge = (aux & 4U) != 0 && magnitude > 0x1p126F && magnitude < bits<float>(0x7f800000U);
-    const float zero = FAbs::f(a) == bits<float>(0x7f800000U) ? bits<float>(canonical_nan32) : 0.0F;
+    const float zero = FAbs::f(a) < bits<float>(0x7f800000U) ? 0.0F : bits<float>(canonical_nan32);
     r = huge ? zero : r;
     return flushes ? flush32(r) : r;
   }
 };
+// The forms with .ftz: subnormals are zeros, NaN is canonical, and only the upper half counts.
+__attribute__((always_inline)) inline double flush64(double x) {
+  return (bits<u64>(x) & 0x7ff0000000000000ULL) == 0 ? bits<double>(bits<u64>(x) & 0x8000000000000000ULL) : x;
+}
+__attribute__((always_inline)) inline double coarse(double x) {
+  return x != x ? bits<double>(u64{0x7fffffff00000000ULL}) : bits<double>(bits<u64>(flush64(x)) & 0xffffffff00000000ULL);
+}
 struct ApproximateRcp64 {
-  static double f(double a, double, double, u32) { return bits<double>(bits<u64>(1.0 / a) & 0xffffffff00000000ULL); }
+  static double f(double a, double, double, u32) { return coarse(1.0 / flush64(a)); }
 };
 struct ApproximateRsqrt64 {
   static double f(double a, double, double, u32 aux) {
-    const double r = 1.0 / __builtin_sqrt(a);
-    return (aux & 4U) != 0 ? bits<double>(bits<u64>(r) & 0xffffffff00000000ULL) : r;
+    return (aux & 4U) != 0 ? coarse(1.0 / __builtin_sqrt(flush64(a))) : 1.0 / __builtin_sqrt(a);
   }
 };
 // Moves a result inside its error bound (imm: a double), by the seed, the value and the lane: another
@@ -1265,6 +1271,17 @@ struct ConvertPair {
     return (high << 16) | (low & 0xffffU);
   }
 };
+// cvt.pack: a and b to fields of some bits, saturated, below them what c holds already. aux: bits of
+// a field in 0-7, bit 8 the field is signed.
+struct PackFields {
+  static u32 f(u32 a, u32 b, u32 c, u32 aux) {
+    const u32 size = aux & 0xffU;
+    const bool is_signed = (aux & 0x100U) != 0;
+    const auto field = [&](u32 x) { return static_cast<u32>(VideoElement::clamp(static_cast<s32>(x), size, is_signed)) & ((1U << size) - 1); };
+    const u32 both = (field(a) << size) | field(b);
+    return size == 16 ? both : (c << (2 * size)) | both;
+  }
+};
 // f32 to tf32: 10 bits of mantissa. aux bits 0-1: to nearest with ties away (0), to nearest even (1),
 // to zero (2); bit 4 relu, bit 8 .satfinite.
 struct ConvertTf32 {
@@ -1401,7 +1418,8 @@ __attribute__((always_inline)) inline const RangeCache& remembered(const Warp& w
 }
 __attribute__((always_inline)) inline bool cached(const Warp& w, const Op* op, u64 begin, u64 end) {
   const RangeCache& range = remembered(w, op);
-  return begin >= range.begin && end <= range.end;
+  // begin < end: the access does not wrap around the end of the address space.
+  return begin >= range.begin && end <= range.end && begin < end;
 }
 
 // The bytes that one lane may use.
@@ -1569,7 +1587,7 @@ __attribute__((noinline)) const Op* load_scattered(Warp& w, const Op* op, u32 m)
     for (u32 rest = m; rest != 0; rest &= rest - 1) {
       const int l = __builtin_ctz(rest);
       const u64 x = sizeof(AddressLane) == 4 ? static_cast<u64>(static_cast<u32>(a[l] + static_cast<u32>(offset))) : (static_cast<u64>(a[l]) + offset) & ~shared_window;
-      if (x + size <= limit && (x & (size - 1)) == 0) d[l] = load_lane<T, Lane>(base + x);
+      if (x < limit && x + size <= limit && (x & (size - 1)) == 0) d[l] = load_lane<T, Lane>(base + x);
       else d[l] = load_lane<T, Lane>(softgpu::checked_address(w, op, l, x | shared_window, size, false));
     }
   } else {
@@ -1619,7 +1637,7 @@ const Op* load(Warp& w, const Op* op) {
       const std::byte* p = nullptr;
       if constexpr (Shared) {
         const u64 x = static_cast<u64>(first) & ~shared_window;
-        if (x + bytes <= w.block->shared_bytes) p = w.block->shared + x;
+        if (x < w.block->shared_bytes && x + bytes <= w.block->shared_bytes) p = w.block->shared + x;
       } else {
         p = quick_bytes(w, op, first, bytes);
       }
@@ -1679,7 +1697,7 @@ __attribute__((noinline)) const Op* store_scattered(Warp& w, const Op* op, u32 m
     std::byte* p;
     if constexpr (Shared) {
       const u64 x = sizeof(AddressLane) == 4 ? static_cast<u64>(static_cast<u32>(a[l] + static_cast<u32>(offset))) : (static_cast<u64>(a[l]) + offset) & ~shared_window;
-      p = x + size <= limit && (x & (size - 1)) == 0 ? base + x : softgpu::checked_address(w, op, l, x | shared_window, size, true);
+      p = x < limit && x + size <= limit && (x & (size - 1)) == 0 ? base + x : softgpu::checked_address(w, op, l, x | shared_window, size, true);
     } else {
       p = lane_bytes(w, op, l, static_cast<u64>(a[l]) + offset, size, true);
     }
@@ -1701,7 +1719,7 @@ const Op* store(Warp& w, const Op* op) {
       std::byte* p = nullptr;
       if constexpr (Shared) {
         const u64 x = static_cast<u64>(first) & ~shared_window;
-        if (x + bytes <= w.block->shared_bytes) p = w.block->shared + x;
+        if (x < w.block->shared_bytes && x + bytes <= w.block->shared_bytes) p = w.block->shared + x;
       } else {
         p = quick_bytes(w, op, first, bytes);
       }
@@ -2536,7 +2554,7 @@ constexpr HandlerEntry table[] = {
     {"cvtw.f64.u32", unary<ConvertPlain<F64, U32>, F64, U32>}, {"cvtw.f32.f64", unary<ConvertRounded, F32, F64>},
     {"cvtw.f16.f32", unary<ConvertPlain<F16, F32>, F16, F32>}, {"cvtw.bf16.f32", unary<ConvertPlain<BF16, F32>, BF16, F32>},
     {"cvt.f16x2", each<ConvertPair<F16>, U32, F32, F32, F32>}, {"cvt.bf16x2", each<ConvertPair<BF16>, U32, F32, F32, F32>},
-    {"cvt.tf32", each<ConvertTf32, U32, U32, U32, U32>},
+    {"cvt.pack", each<PackFields, U32, U32, U32, U32>}, {"cvt.tf32", each<ConvertTf32, U32, U32, U32, U32>},
 
     {"mov.32", move32}, {"mov.64", move64}, {"mov.128", move128}, {"widen", widen}, {"narrow", narrow},
     {"extract64", extract_from64}, {"extract32", extract_from32}, {"join32", join32}, {"join64", join64},

@@ -30,6 +30,7 @@
 #include <utility>
 #include <vector>
 
+#include "softgpu/device/options.hpp"
 #include "softgpu/exec/handlers.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/machine.hpp"
@@ -127,7 +128,13 @@ inline Fault launch(Program& program, std::string_view kernel, Dim3 grid, Dim3 t
 
 // Runs `body` once for each instruction set that this processor has.
 inline void for_each_instruction_set(const std::function<void(const char*)>& body) {
-  body("default");
+  const std::vector<std::pair<const char*, SimdChoice>> all = {{"avx512", SimdChoice::avx512},
+                                                               {"avx2", SimdChoice::avx2},
+                                                               {"baseline", SimdChoice::baseline}};
+  for (const auto& [name, choice] : all) {
+    if (select_instruction_set(choice)) body(name);
+  }
+  select_instruction_set(SimdChoice::automatic);
 }
 
 // --- operands
@@ -370,9 +377,10 @@ inline void check_with(const Form& form, const std::vector<Tuple>& inputs, const
   const auto width = [](const std::string& type) {
     return type == "pred" ? std::size_t{4} : static_cast<std::size_t>(bits_of(type)) / 8;
   };
-  bool can_be_in_place = !form.results.empty() && !form.operands.empty() &&
-                         form.results[0] == form.operands[0] &&
-                         form.text.find("%d") != std::string::npos;
+  const bool can_be_in_place = !form.results.empty() && !form.operands.empty() &&
+                               form.results[0] == form.operands[0] &&
+                               form.text.find("%d") != std::string::npos &&
+                               std::count(form.text.begin(), form.text.end(), ';') == 1;
 
   std::string text = module_head();
   text += detail::kernel_text(form, detail::Variant::plain);

@@ -494,7 +494,7 @@ TEST(MemoryFaults, CodesAndMessages) {
       {"local out of range", "mov.u64 %q, 0x10000000; ld.local.u32 %r, [%q];", 700},
       {"atomic out of range", "atom.global.add.u32 %r, [%p+256], 1;", 700},
       {"atomic on null", "mov.u64 %p, 0; red.add.u32 [%p], 1;", 700},
-      {"wraps around", "mov.u64 %p, 0xfffffffffffffffc; ld.u64 %q, [%p+0];", 700},
+      {"wraps around", "mov.u64 %q, 0xfffffffffffffff8; ld.u64 %q, [%q+16];", 700},
       {"last bytes of the address space", "mov.u64 %p, 0xfffffffffffffff8; ld.u64 %q, [%p];", 700},
   };
   for (const FaultCase& one : cases) {

@@ -334,15 +334,14 @@ TEST(Warp, DivergentLanesMeetAtSync) {
   @%p bra ODD;
 EVEN:
   add.u32 %v, %v, 1000;
-  shfl.sync.bfly.b32 %s, %v, 1, 31, 0xffffffff;
   bra JOIN;
 ODD:
   add.u32 %n, %n, 1;
   setp.lt.u32 %r, %n, %t;
   @%r bra ODD;
   add.u32 %v, %v, 2000;
-  shfl.sync.bfly.b32 %s, %v, 1, 31, 0xffffffff;
 JOIN:
+  shfl.sync.bfly.b32 %s, %v, 1, 31, 0xffffffff;
   mov.u32 %n, cell;
   mad.lo.u32 %n, %t, 4, %n;
   st.shared.u32 [%n], %s;

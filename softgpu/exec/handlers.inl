@@ -653,12 +653,12 @@ struct VideoElement {
   static s64 select(u32 x, u32 selector, bool is_signed) {
     return selector == 0 ? part(x, 32, 0, is_signed) : selector <= 4 ? part(x, 8, selector - 1, is_signed) : part(x, 16, selector - 5, is_signed);
   }
-  static s64 clamp(s64 x, u32 bits_of_part, bool is_signed) {
+  static s64 clamp(s128 x, u32 bits_of_part, bool is_signed) {
     const s64 highest = (s64{1} << (bits_of_part - (is_signed ? 1 : 0))) - 1;
     const s64 lowest = is_signed ? -(s64{1} << (bits_of_part - 1)) : 0;
-    return x < lowest ? lowest : x > highest ? highest : x;
+    return x < lowest ? lowest : x > highest ? highest : static_cast<s64>(x);
   }
-  static s64 compute(const VideoForm& form, s64 a, s64 b) {
+  static s128 compute(const VideoForm& form, s64 a, s64 b) {
     switch (form.operation()) {
       case VideoForm::add: return a + b;
       case VideoForm::subtract: return a - b;
@@ -666,7 +666,7 @@ struct VideoElement {
       case VideoForm::minimum: return a < b ? a : b;
       case VideoForm::maximum: return a > b ? a : b;
       case VideoForm::average: return a + b >= 0 ? (a + b + 1) >> 1 : (a + b) >> 1;
-      case VideoForm::shift_left: return static_cast<s64>(static_cast<u64>(a) << b);
+      case VideoForm::shift_left: return static_cast<s128>(a) << b;
       case VideoForm::shift_right: return a >> b;
       default: break;
     }
@@ -685,7 +685,7 @@ struct VideoElement {
     if (form.operation() == VideoForm::shift_left || form.operation() == VideoForm::shift_right) {
       y = form.wrap() ? y & 31 : (y > 32 ? 32 : y);
     }
-    s64 r = compute(form, x, y);
+    s128 r = compute(form, x, y);
     const u32 to = form.d_selector();
     const u32 size = to == 0 ? 32 : to <= 4 ? 8 : 16;
     if (form.saturate()) r = clamp(r, size, form.d_signed());
@@ -709,7 +709,7 @@ struct VideoElement {
       const u32 from_b = form.b_part(i);
       const s64 x = part(from_a < count ? a : b, size, from_a % count, form.a_signed());
       const s64 y = part(from_b < count ? a : b, size, from_b % count, form.b_signed());
-      s64 r = compute(form, x, y);
+      s128 r = compute(form, x, y);
       if (form.saturate()) r = clamp(r, size, form.d_signed());
       const bool wanted = ((form.mask() >> i) & 1U) != 0;
       if (form.secondary() != 0) {

@@ -78,7 +78,7 @@ struct Sine {
     sine = sine * s - 1.0 / 5040;
     sine = sine * s + 1.0 / 120;
     sine = sine * s - 1.0 / 6;
-    sine = sine * s * r + r;
+    sine = (sine * s + 1.0) * r;  // keeps the sign of zero
     double cosine = 1.0 / 479001600;
     cosine = cosine * s - 1.0 / 3628800;
     cosine = cosine * s + 1.0 / 40320;
@@ -97,7 +97,7 @@ struct Tanh {
     const double y = x > 20.0 ? 20.0 : (x < -20.0 ? -20.0 : x);
     const double e = Exp2::f(y * 0x1.71547652b82fep1);  // e^(2y)
     const double r = (e - 1.0) / (e + 1.0);
-    const double small = x - x * x * x * (1.0 / 3);
+    const double small = x * (1.0 - x * x * (1.0 / 3));
     return __builtin_fabs(x) < 0x1p-12 ? small : r;
   }
 };

@@ -332,7 +332,8 @@ TEST(BulkCopy, RefusesSizesThatAreNoMultiplesOf16) {
 TEST(Cluster, WritesIntoTheNeighboursSharedMemory) {
   const std::string text = kernel(
       ".param .u64 pd",
-      "  .reg .b64 %pd, %at, %g, %h;\n  .reg .b32 %t, %v, %a, %r, %rank, %other, %k;\n"
+      "  .reg .b64 %pd, %at, %g, %h;\n  .reg .b32 %t, %v, %a, %r, %rank, %other, %k;\n  .reg .pred "
+      "%p;\n"
       "  .shared .align 16 .b32 tile[64];\n"
       "  ld.param.u64 %pd, [pd];\n  mov.u32 %t, %tid.x;\n  mov.u32 %rank, %cluster_ctarank;\n"
       "  xor.b32 %other, %rank, 1;\n  mov.u32 %a, tile;\n"
@@ -348,7 +349,15 @@ TEST(Cluster, WritesIntoTheNeighboursSharedMemory) {
       "  mov.u32 %k, %ctaid.x;\n  mad.lo.u32 %k, %k, 128, %t;\n  mad.wide.u32 %at, %k, 4, %pd;\n"
       "  st.global.u32 [%at], %v;\n  ld.shared.u32 %v, [%a+128];\n  st.global.u32 [%at+128], %v;\n"
       "  getctarank.shared::cluster.u32 %v, %r;\n  st.global.u32 [%at+256], %v;\n"
-      "  getctarank.u64 %v, %g;\n  st.global.u32 [%at+384], %v;\n");
+      "  getctarank.u64 %v, %g;\n  st.global.u32 [%at+384], %v;\n"
+      // What was written there is read back, and changed there.
+      "  barrier.cluster.arrive;\n  barrier.cluster.wait;\n"
+      "  mad.lo.u32 %k, %rank, 1000, %t;\n  ld.shared::cluster.u32 %v, [%r];\n"
+      "  setp.ne.u32 %p, %v, %k;\n  @%p trap;\n"
+      "  atom.shared::cluster.add.u32 %v, [%r], 7;\n  setp.ne.u32 %p, %v, %k;\n  @%p trap;\n"
+      "  barrier.cluster.arrive;\n  barrier.cluster.wait;\n  ld.shared.u32 %v, [%a];\n"
+      "  mad.lo.u32 %k, %other, 1000, %t;\n  add.u32 %k, %k, 7;\n"
+      "  setp.ne.u32 %p, %v, %k;\n  @%p trap;\n");
   Buffer out(4 * 512);
   Parameters parameters;
   parameters.add(out.address());

@@ -311,9 +311,19 @@ Function& find_function(const void* host_or_handle) {
 Variable& find_variable(const void* host) {
   Registry& all = registry();
   const std::shared_lock lock(all.mutex);
-  const auto found = all.variables.find(host);
-  require(found != all.variables.end() && !found->second.empty(), cudaErrorInvalidSymbol);
-  return *found->second.back();
+  if (const auto found = all.variables.find(host);
+      found != all.variables.end() && !found->second.empty()) {
+    return *found->second.back();
+  }
+  // The address of a managed variable is, to the program, where its value lies.
+  for (const auto& [shadow, variables] : all.variables) {
+    for (const auto& variable : variables) {
+      if (host != nullptr && variable->managed != nullptr && *variable->managed == host) {
+        return *variable;
+      }
+    }
+  }
+  throw ApiError(cudaErrorInvalidSymbol);
 }
 
 void unload_modules(int device) {

@@ -278,10 +278,12 @@ class Core {
         for (const std::uint32_t i : block->order) {
           Warp& warp = *block->warps[i];
           if (warp.stop == Stop::exited || warp.stop == Stop::blocked) continue;
-          warp.budget = warp_turn;
+          const std::int64_t turn = warp.released ? 1 : warp_turn;
+          warp.released = false;
+          warp.budget = turn;
           run_warp(warp);
           ran = true;
-          left -= warp_turn - warp.budget + 1;
+          left -= turn - warp.budget + 1;
           if (warp.stop == Stop::exited) executed_ += warp.executed;
         }
         alive = alive || block->alive_warps != 0;
@@ -343,6 +345,7 @@ Fault run_kernel(Launch& launch) {
   Grid grid(launch);
   grid.units = launch.grid.count() / std::max<std::uint64_t>(launch.cluster.count(), 1);
   grid.seed = options().seed;
+  launch.in_step = options().seed == 0;
   if (options().time_limit_seconds > 0) {
     grid.limited = true;
     grid.deadline = begin + std::chrono::duration_cast<std::chrono::steady_clock::duration>(

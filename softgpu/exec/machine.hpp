@@ -217,6 +217,7 @@ struct Warp {
   std::uint32_t mask = 0;
   std::uint32_t split = 0;     // groups elsewhere: others.size()
   std::int64_t budget = 0;     // instructions until the warp is asked to let others run
+  bool released = false;       // by a barrier, and has not run since
   std::uint64_t executed = 0;  // instructions times lanes
   Frame* call = nullptr;
   Block* block = nullptr;
@@ -278,6 +279,7 @@ struct Launch {
   int multiprocessors = 1;         // for %nsmid
   std::uint64_t id = 0;
   // Filled in by run_kernel.
+  bool in_step = true;          // warps go on together after a barrier: see complete_barrier
   std::uint64_t workspace = 0;  // see Special::workspace_low
   std::atomic<bool> failed{false};
   Fault fault;

@@ -94,6 +94,9 @@ const Op* pick(Warp& w) {
   return nullptr;
 }
 
+// Every warp that a barrier releases goes on to its next branch before any goes further, much as on
+// a device, where all are issued in turn: programs are about that read what others wrote and leave
+// out the barrier before it is overwritten. A schedule seed does without, so that this shows.
 void complete_barrier(Block& block, std::uint32_t id) {
   Barrier& b = block.barriers[id];
   b.results[b.phase & 1U][0] = b.votes;
@@ -108,6 +111,7 @@ void complete_barrier(Block& block, std::uint32_t id) {
       if (g.state == Group::State::at_barrier && g.barrier == id) g.state = Group::State::ready;
     }
     if (warp->stop == Stop::blocked) warp->stop = Stop::none;
+    warp->released = block.launch->in_step;
   }
 }
 
@@ -405,6 +409,7 @@ void start_warp(Warp& w) {
   w.executed = 0;
   w.async.reset();
   w.cluster_phase = 0;
+  w.released = false;
   w.stop = Stop::none;
   w.parameters = w.block->launch->parameters.data();
   w.free_frames.clear();
@@ -634,7 +639,11 @@ const Op* wait_barrier(Warp& w, const Op* op, std::uint32_t group, std::uint32_t
   if (count != 0) b.expected = count;
   if (barrier_complete(block, b)) {
     complete_barrier(block, id);
-    return w.others.empty() ? op + 1 : reschedule(w, op + 1);
+    const Op* next = w.others.empty() ? op + 1 : reschedule(w, op + 1);
+    if (!block.launch->in_step || block.warps.size() == 1 || next == nullptr) return next;
+    w.pc = next;
+    w.stop = Stop::quantum;
+    return nullptr;
   }
   if (!wait) return op + 1;
   park(w, op + 1, group, w.call);

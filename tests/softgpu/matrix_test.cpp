@@ -387,21 +387,27 @@ std::string vector_of(const std::string& name, int count) {
   return text + "}";
 }
 
+// Every instruction set gives the same bits.
 void run_registers(const std::string& text, Registers& d, const Registers& a, const Registers& b,
-                   const Registers& c, u32 meta = 0) {
-  Buffer dd(d.bytes.size());
+                   const Registers& c) {
   Buffer da(a.bytes.size());
   Buffer db(b.bytes.size());
   Buffer dc(c.bytes.size());
   std::memcpy(da.data(), a.bytes.data(), a.bytes.size());
   std::memcpy(db.data(), b.bytes.data(), b.bytes.size());
   std::memcpy(dc.data(), c.bytes.data(), c.bytes.size());
-  Program program({text}, 0);
-  Parameters parameters;
-  parameters.add(dd.address()).add(da.address()).add(db.address()).add(dc.address()).add(meta);
-  const Fault fault = launch(program, "test", {1, 1, 1}, {32, 1, 1}, parameters);
-  ASSERT_EQ(fault.code, 0) << fault.message << "\n" << text;
-  std::memcpy(d.bytes.data(), dd.data(), d.bytes.size());
+  bool first = true;
+  for_each_instruction_set([&](const char* instruction_set) {
+    Buffer dd(d.bytes.size());
+    Program program({text}, 0);
+    Parameters parameters;
+    parameters.add(dd.address()).add(da.address()).add(db.address()).add(dc.address()).add(0U);
+    const Fault fault = launch(program, "test", {1, 1, 1}, {32, 1, 1}, parameters);
+    ASSERT_EQ(fault.code, 0) << fault.message << "\n" << text;
+    if (first) std::memcpy(d.bytes.data(), dd.data(), d.bytes.size());
+    first = false;
+    EXPECT_EQ(std::memcmp(d.bytes.data(), dd.data(), d.bytes.size()), 0) << instruction_set;
+  });
 }
 
 // What D is where everything is exact; integers modulo 2^32 or clamped.
@@ -903,7 +909,10 @@ void check_wmma_layouts(const Wmma& test) {
     const bool a_row = (bits & 1) != 0;
     const bool b_row = (bits & 2) != 0;
     if (small && (!a_row || b_row)) continue;
-    check_wmma(test, a_row, b_row, (bits & 4) != 0, (bits & 8) != 0, (bits & 16) != 0);
+    for_each_instruction_set([&](const char* instruction_set) {
+      SCOPED_TRACE(instruction_set);
+      check_wmma(test, a_row, b_row, (bits & 4) != 0, (bits & 8) != 0, (bits & 16) != 0);
+    });
     if (testing::Test::HasFailure()) return;
   }
 }

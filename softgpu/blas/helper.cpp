@@ -155,16 +155,31 @@ cublasStatus_t set(const Call& call, T value, F cublasContext::*field, bool vali
 
 // The device's memory is the host's: both directions are one copy. The synchronous calls wait for
 // the device as a cudaMemcpy does.
-cublasStatus_t copy_matrix(cudaStream_t stream, bool synchronous, std::int64_t rows,
-                           std::int64_t columns, std::int64_t element, const void* a,
-                           std::int64_t lda, void* b, std::int64_t ldb) {
+struct Copy {
+  const char* function;
+  bool to_device, synchronous;
+  cudaStream_t stream;
+};
+
+cublasStatus_t copy_matrix(const Copy& copy, std::int64_t rows, std::int64_t columns,
+                           std::int64_t element, const void* a, std::int64_t lda, void* b,
+                           std::int64_t ldb) {
   if (rows < 0 || columns < 0 || element <= 0 || lda <= 0 || ldb <= 0 || lda < rows || ldb < rows) {
     return CUBLAS_STATUS_INVALID_VALUE;
   }
   if (rows == 0 || columns == 0) return CUBLAS_STATUS_SUCCESS;
-  if (a == nullptr || b == nullptr) return CUBLAS_STATUS_MAPPING_ERROR;
-  if (synchronous && cudaStreamSynchronize(stream) != 0) return CUBLAS_STATUS_MAPPING_ERROR;
+  if (copy.synchronous && cudaStreamSynchronize(copy.stream) != 0) {
+    return CUBLAS_STATUS_MAPPING_ERROR;
+  }
   const auto work = [=] {
+    const auto size = static_cast<std::size_t>(element);
+    const Region from{"the source", a, matrix_bytes(rows, columns, lda, size)};
+    const Region to{"the target", b, matrix_bytes(rows, columns, ldb, size)};
+    const bool device = reachable(copy.function, copy.to_device ? to : from);
+    const HostOperands host;
+    if (!device || !reachable(copy.function, copy.to_device ? from : to)) {
+      return CUBLAS_STATUS_MAPPING_ERROR;
+    }
     const auto bytes = static_cast<std::size_t>(rows * element);
     for (std::int64_t j = 0; j < columns; ++j) {
       std::memcpy(static_cast<char*>(b) + j * ldb * element,
@@ -172,14 +187,13 @@ cublasStatus_t copy_matrix(cudaStream_t stream, bool synchronous, std::int64_t r
     }
     return CUBLAS_STATUS_SUCCESS;
   };
-  return synchronous ? work() : submit_to(stream, "cublasSetMatrixAsync", work);
+  return copy.synchronous ? work() : submit_to(copy.stream, copy.function, work);
 }
 
-cublasStatus_t copy_vector(cudaStream_t stream, bool synchronous, std::int64_t n,
-                           std::int64_t element, const void* x, std::int64_t incx, void* y,
-                           std::int64_t incy) {
+cublasStatus_t copy_vector(const Copy& copy, std::int64_t n, std::int64_t element, const void* x,
+                           std::int64_t incx, void* y, std::int64_t incy) {
   if (n < 0 || element <= 0 || incx <= 0 || incy <= 0) return CUBLAS_STATUS_INVALID_VALUE;
-  return copy_matrix(stream, synchronous, n == 0 ? 0 : 1, n, element, x, incx, y, incy);
+  return copy_matrix(copy, n == 0 ? 0 : 1, n, element, x, incx, y, incy);
 }
 
 }  // namespace

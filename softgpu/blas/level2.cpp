@@ -52,8 +52,8 @@ cublasStatus_t gbmv(const Call& call, cublasOperation_t op, Index m, Index n, In
                     const T* alpha, const T* a, Index lda, const T* x, Index incx, const T* beta,
                     T* y, Index incy) {
   if (!call) return call.status();
-  if (!is_operation(op) || m < 0 || n < 0 || kl < 0 || ku < 0 || lda < kl + ku + 1 || incx == 0 ||
-      incy == 0 || alpha == nullptr || beta == nullptr) {
+  if (!is_operation(op) || m < 0 || n < 0 || kl < 0 || ku < 0 || lda < 1 || kl > lda - 1 ||
+      ku > lda - 1 - kl || incx == 0 || incy == 0 || alpha == nullptr || beta == nullptr) {
     return CUBLAS_STATUS_INVALID_VALUE;
   }
   if (m == 0 || n == 0) return CUBLAS_STATUS_SUCCESS;

@@ -94,7 +94,9 @@ HostOperands::~HostOperands() { --host_operands; }
 
 bool reachable(const char* function, const Region& region) {
   if (region.bytes == 0) return true;
-  if (region.begin != nullptr && is_reachable(region.begin, region.bytes)) return true;
+  if (region.begin != nullptr && region.bytes < kLargestSize &&
+      is_reachable(region.begin, region.bytes))
+    return true;
   std::fprintf(stderr,
                "softgpu: %s: illegal memory access: %s at %p (%zu bytes) is not memory that the "
                "device can reach; pass an address from cudaMalloc and check its size\n",

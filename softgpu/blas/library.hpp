@@ -73,18 +73,26 @@ template <class... R>
   return (reachable(function, regions) && ...);
 }
 
+// Sizes are computed in 128 bits and end here: no memory is that large, so nothing that can be
+// reached is cut off, and nothing wraps around to look small.
+__extension__ using Wide = __int128;
+inline constexpr std::size_t kLargestSize = std::size_t{1} << 60;
+inline std::size_t saturated_size(Wide elements, std::size_t element) {
+  if (elements <= 0) return 0;
+  if (elements > static_cast<Wide>(kLargestSize / 16)) return kLargestSize;
+  return static_cast<std::size_t>(elements) * element;
+}
+
 // Bytes from the first element to behind the last; 0 for nothing.
 inline std::size_t vector_bytes(std::int64_t n, std::int64_t increment, std::size_t element) {
   if (n <= 0) return 0;
-  const std::int64_t step = increment < 0 ? -increment : increment;
-  return (static_cast<std::size_t>(n - 1) * static_cast<std::size_t>(step) + 1) * element;
+  const Wide step = increment < 0 ? -static_cast<Wide>(increment) : static_cast<Wide>(increment);
+  return saturated_size(static_cast<Wide>(n - 1) * step + 1, element);
 }
 inline std::size_t matrix_bytes(std::int64_t rows, std::int64_t columns, std::int64_t leading,
                                 std::size_t element) {
   if (rows <= 0 || columns <= 0) return 0;
-  return (static_cast<std::size_t>(columns - 1) * static_cast<std::size_t>(leading) +
-          static_cast<std::size_t>(rows)) *
-         element;
+  return saturated_size(static_cast<Wide>(columns - 1) * leading + rows, element);
 }
 
 // Runs work now, or puts it into the graph that captures the stream. The work's status is the

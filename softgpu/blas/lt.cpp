@@ -490,7 +490,7 @@ cudaDataType type_of(const LayoutState& layout) { return static_cast<cudaDataTyp
 bool is_valid(const LayoutState& layout) {
   constexpr std::uint64_t kMost = std::uint64_t{1} << 40;
   if (element_bytes(type_of(layout)) == 0 || layout.rows > kMost || layout.columns > kMost ||
-      layout.batch_count < 1) {
+      layout.leading > static_cast<std::int64_t>(kMost) || layout.batch_count < 1) {
     return false;
   }
   const auto round_up = [](Index n, Index to) { return (n + to - 1) / to * to; };

@@ -33,21 +33,22 @@ struct Triangle {
     return upper ? std::max<std::int64_t>(0, j - k) : j;
   }
   [[nodiscard]] std::int64_t last(std::int64_t j) const {
-    return upper ? j : std::min(n - 1, j + k);
+    return upper ? j : std::min(n - 1, k < n ? j + k : n - 1);
   }
   // Bytes from the first element to behind the last one.
   [[nodiscard]] std::size_t bytes() const {
     switch (form) {
       case Form::Full: return matrix_bytes(n, n, leading, sizeof(T));
       case Form::Band: return matrix_bytes(k + 1, n, leading, sizeof(T));
-      case Form::Packed: return n <= 0 ? 0 : static_cast<std::size_t>(n * (n + 1) / 2) * sizeof(T);
+      case Form::Packed:
+        return saturated_size(static_cast<Wide>(n) * (static_cast<Wide>(n) + 1) / 2, sizeof(T));
     }
     return 0;
   }
   [[nodiscard]] bool valid() const {
     switch (form) {
       case Form::Full: return n >= 0 && leading >= at_least_one(n);
-      case Form::Band: return n >= 0 && k >= 0 && leading >= k + 1;
+      case Form::Band: return n >= 0 && k >= 0 && leading - 1 >= k;
       case Form::Packed: return n >= 0;
     }
     return false;

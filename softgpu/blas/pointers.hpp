@@ -14,7 +14,12 @@ class Pointers {
   explicit Pointers(const T* const* array) : array_(reinterpret_cast<const void* const*>(array)) {}
   // stride in elements of `element` bytes
   Pointers(const void* base, std::int64_t stride, std::size_t element)
-      : base_(static_cast<const char*>(base)), step_(stride * static_cast<std::int64_t>(element)) {}
+      : base_(static_cast<const char*>(base)) {
+    // Kept where addresses can still be told apart; larger steps cannot reach memory anyway.
+    constexpr Wide kMost = Wide{1} << 56;
+    step_ = static_cast<std::int64_t>(
+        std::clamp<Wide>(static_cast<Wide>(stride) * static_cast<Wide>(element), -kMost, kMost));
+  }
 
   [[nodiscard]] void* at(std::int64_t i) const {
     return const_cast<void*>(array_ != nullptr ? array_[i]
@@ -42,9 +47,15 @@ class Pointers {
       return true;
     }
     if (base_ == nullptr) return reachable(function, {name, base_, bytes});
-    const std::int64_t far = (count - 1) * step_;
-    return reachable(function, {name, base_ + std::min<std::int64_t>(0, far),
-                                bytes + static_cast<std::size_t>(far < 0 ? -far : far)});
+    const Wide far = static_cast<Wide>(count - 1) * step_;
+    const std::size_t whole = saturated_size(static_cast<Wide>(bytes) + (far < 0 ? -far : far), 1);
+    const char* lowest = base_;
+    if (far < 0) {
+      // The matrices lie below the first one.
+      if (whole >= kLargestSize) return reachable(function, {name, nullptr, whole});
+      lowest = base_ + static_cast<std::int64_t>(far);
+    }
+    return reachable(function, {name, lowest, whole});
   }
 
  private:

@@ -352,6 +352,27 @@ TEST(BlasArguments, MemoryThatTheDeviceCannotReachIsAFaultNotACrash) {
             CUBLAS_STATUS_EXECUTION_FAILED);
   EXPECT_EQ(cublasSaxpy_v2(handle, 16, &alpha, x.data(), 1, nullptr, 1),
             CUBLAS_STATUS_EXECUTION_FAILED);
+  // Sizes that wrap around in 64 bits are not small.
+  const Index huge = std::numeric_limits<Index>::max();
+  EXPECT_EQ(cublasSaxpy_v2_64(handle, huge, &alpha, x.data(), huge, x.data(), huge),
+            CUBLAS_STATUS_EXECUTION_FAILED);
+  EXPECT_EQ(cublasSscal_v2_64(handle, Index{1} << 62, &alpha, x.data(), 1),
+            CUBLAS_STATUS_EXECUTION_FAILED);
+  EXPECT_EQ(cublasSgemm_v2_64(handle, CUBLAS_OP_N, CUBLAS_OP_N, huge, huge, huge, &alpha, x.data(),
+                              huge, x.data(), huge, &alpha, x.data(), huge),
+            CUBLAS_STATUS_EXECUTION_FAILED);
+  EXPECT_EQ(cublasSgemmStridedBatched_64(handle, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &alpha,
+                                         x.data(), 1, -huge, x.data(), 1, huge, &alpha, x.data(), 1,
+                                         huge, huge),
+            CUBLAS_STATUS_EXECUTION_FAILED);
+  EXPECT_EQ(cublasSspmv_v2_64(handle, CUBLAS_FILL_MODE_UPPER, huge, &alpha, x.data(), x.data(), 1,
+                              &alpha, x.data(), 1),
+            CUBLAS_STATUS_EXECUTION_FAILED);
+  EXPECT_EQ(cublasSgbmv_v2_64(handle, CUBLAS_OP_N, 4, 4, huge, huge, &alpha, x.data(), huge,
+                              x.data(), 1, &alpha, x.data(), 1),
+            CUBLAS_STATUS_INVALID_VALUE);
+  EXPECT_EQ(cublasSetVector(4, 4, x.data(), 1, wild, 1), CUBLAS_STATUS_MAPPING_ERROR);
+  EXPECT_EQ(cublasGetVector(4, 4, x.data(), 1, wild, 1), CUBLAS_STATUS_MAPPING_ERROR);
   EXPECT_EQ(cublasSaxpy_v2(handle, 1 << 28, &alpha, x.data(), 1, x.data(), 1),
             CUBLAS_STATUS_EXECUTION_FAILED);
 }

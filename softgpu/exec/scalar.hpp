@@ -116,7 +116,7 @@ __attribute__((always_inline)) inline T divide(T a, T b) {
   // Division by zero gives all ones, as the hardware's sequence does; it is not a fault.
   if (b == 0) return static_cast<T>(~T{0});
   if constexpr (T(-1) < T(0)) {
-    if (b == T(-1)) return static_cast<T>(T(0) - static_cast<decltype(T(0) + 0U)>(a));
+    if (b == T(-1)) return static_cast<T>(u64{0} - static_cast<u64>(a));  // wraps
   }
   return static_cast<T>(a / b);
 }

@@ -34,6 +34,7 @@ constexpr int error_launch_timeout = 702;
 constexpr int error_out_of_memory = 2;
 
 constexpr std::int64_t warp_turn = 8192;
+constexpr std::int64_t second_step = 32;
 constexpr std::int64_t first_turn = 200'000;
 constexpr std::int64_t cooperative_turn = 20'000;
 constexpr std::int64_t longest_turn = 200'000'000;
@@ -114,6 +115,7 @@ class Team {
 struct Unit {
   Cluster cluster;
   std::vector<std::unique_ptr<Block>> blocks;
+  std::vector<std::uint8_t> steps;  // of each warp: short turns that a barrier left it
   std::int64_t turn = first_turn;
 };
 
@@ -234,6 +236,7 @@ class Core {
       unit.cluster.blocks.push_back(block.get());
       unit.blocks.push_back(std::move(block));
     }
+    unit.steps.assign(static_cast<std::size_t>(blocks) * warps, 0);
   }
 
   void start(Unit& unit, std::uint64_t index) {
@@ -273,13 +276,21 @@ class Core {
     for (;;) {
       bool ran = false;
       bool alive = false;
+      std::size_t first = 0;
       for (auto& block : unit.blocks) {
-        if (block->alive_warps == 0) continue;
+        const std::size_t next = first + block->warps.size();
+        if (block->alive_warps == 0) {
+          first = next;
+          continue;
+        }
         for (const std::uint32_t i : block->order) {
           Warp& warp = *block->warps[i];
           if (warp.stop == Stop::exited || warp.stop == Stop::blocked) continue;
-          const std::int64_t turn = warp.released ? 1 : warp_turn;
+          // After a barrier: to the next branch, then a little further, then as long as others.
+          if (warp.released) unit.steps[first + i] = 2;
           warp.released = false;
+          std::int64_t turn = warp_turn;
+          if (unit.steps[first + i] != 0) turn = --unit.steps[first + i] == 1 ? 1 : second_step;
           warp.budget = turn;
           run_warp(warp);
           ran = true;
@@ -287,6 +298,7 @@ class Core {
           if (warp.stop == Stop::exited) executed_ += warp.executed;
         }
         alive = alive || block->alive_warps != 0;
+        first = next;
       }
       if (!alive) return true;
       if (!ran) dead_end(unit);

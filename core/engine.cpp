@@ -27,7 +27,8 @@ std::unique_ptr<Engine> Engine::create(const EngineOptions& options) {
           "reference for the textbook double-precision version");
     case Device::softgpu:
       throw DeviceError(
-          "device softgpu: Tandem's algorithms have no CUDA half yet that it could run; use --device "
+          "device softgpu: Tandem's algorithms have no CUDA half yet that it could run; use "
+          "--device "
           "cpu, or --device reference for the textbook double-precision version (CUDA programs run "
           "with tandem gpu run)");
   }

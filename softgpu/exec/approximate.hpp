@@ -43,7 +43,8 @@ struct Log2 {
     const u64 b = bits<u64>(x);
     const u64 above = b - half_root;
     const auto exponent = static_cast<s32>(static_cast<s64>(above) >> 52);
-    const double m = bits<double>(b - (above & 0xfff0000000000000ULL));  // from sqrt(1/2) to sqrt(2)
+    const double m =
+        bits<double>(b - (above & 0xfff0000000000000ULL));  // from sqrt(1/2) to sqrt(2)
     const double t = (m - 1.0) / (m + 1.0);
     const double s = t * t;
     double p = 1.0 / 17;
@@ -90,7 +91,9 @@ struct Sine {
     return bits<double>(bits<u64>(v) ^ ((quadrant & 2U) << 62));
   }
 };
-__attribute__((always_inline)) inline bool sine_is_large(float x) { return !(__builtin_fabsf(x) <= 0x1p20F); }
+__attribute__((always_inline)) inline bool sine_is_large(float x) {
+  return !(__builtin_fabsf(x) <= 0x1p20F);
+}
 
 struct Tanh {
   __attribute__((always_inline)) static double f(double x) {

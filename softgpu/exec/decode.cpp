@@ -680,13 +680,15 @@ void FunctionDecoder::jitter() {
   const std::uint32_t d = code_.ops.back().d;
   if (d == 0) return;
   const std::string_view type = instruction_->modifiers.back();
-  const std::string name = type == "f32"   ? "jitter.f32"
-                           : type == "f64" ? "jitter.f64"
+  const std::string name = type == "f32"              ? "jitter.f32"
+                           : type == "f64"            ? "jitter.f64"
                            : type.starts_with("bf16") ? "jitter.bf16"
                                                       : "jitter.f16";
   // The value that is moved was rounded, and is rounded again: that much of the bound is used up.
-  const double rounding = type == "f32" ? 0x1p-23 : type == "f64" ? 0x1p-52
-                          : type.starts_with("bf16") ? 0x1p-7 : 0x1p-10;
+  const double rounding = type == "f32"              ? 0x1p-23
+                          : type == "f64"            ? 0x1p-52
+                          : type.starts_with("bf16") ? 0x1p-7
+                                                     : 0x1p-10;
   const double left = bound->bound - rounding;
   if (left <= 0) return;
   emit(name, "D", d, 0, 0, 0, (bound->relative ? 1U : 0U) | (type.ends_with("x2") ? 2U : 0U),
@@ -1139,9 +1141,9 @@ void FunctionDecoder::assign_slots() {
 Decode find_decoder(std::string_view opcode) {
   static const auto* all = [] {
     auto* table = new std::unordered_map<std::string_view, Decode>;
-    for (const auto& entries : {arithmetic_decoders(), memory_decoders(), control_decoders(),
-                                matrix_decoders(), async_decoders(), texture_decoders(),
-                                video_decoders()}) {
+    for (const auto& entries :
+         {arithmetic_decoders(), memory_decoders(), control_decoders(), matrix_decoders(),
+          async_decoders(), texture_decoders(), video_decoders()}) {
       for (std::size_t i = 0; i < entries.count; ++i) {
         (*table)[entries.first[i].opcode] = entries.first[i].decode;
       }

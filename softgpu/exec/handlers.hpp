@@ -24,24 +24,24 @@ namespace avx512 {
 HandlerEntries entries();
 HandlerEntries matrix_entries();
 HandlerEntries async_entries();
-}
+}  // namespace avx512
 namespace avx2 {
 HandlerEntries entries();
 HandlerEntries matrix_entries();
 HandlerEntries async_entries();
-}
+}  // namespace avx2
 namespace baseline {
 HandlerEntries entries();
 HandlerEntries matrix_entries();
 HandlerEntries async_entries();
-}
+}  // namespace baseline
 
 // The entries for this processor, by family; SOFTGPU_SIMD=avx512|avx2|baseline asks for less.
 [[nodiscard]] std::array<HandlerEntries, 3> choose_handlers(SimdChoice wanted);
 // The handler for this processor, or nullptr.
 [[nodiscard]] Handler find_handler(std::string_view name);
-// What is decoded from now on runs on this instruction set instead of the one of SOFTGPU_SIMD; false
-// where the processor has not got it. Tests go through all of them so.
+// What is decoded from now on runs on this instruction set instead of the one of SOFTGPU_SIMD;
+// false where the processor has not got it. Tests go through all of them so.
 bool select_instruction_set(SimdChoice wanted);
 
 // SOFTGPU_JITTER.

@@ -119,8 +119,10 @@ enum class Special : std::uint32_t {
   is_explicit_cluster,
   zero,
   dynamic_shared_base,  // offset of dynamic shared memory, which follows the static
-  reserved_shared_begin, reserved_shared_end,  // of what the system keeps of shared memory
-  workspace_low, workspace_high,  // address of a cooperative launch's own memory; 0 for another
+  reserved_shared_begin,
+  reserved_shared_end,  // of what the system keeps of shared memory
+  workspace_low,
+  workspace_high,  // address of a cooperative launch's own memory; 0 for another
 };
 struct SpecialSlot {
   std::uint32_t slot;
@@ -164,9 +166,9 @@ struct Code {
   int max_threads[3] = {0, 0, 0};
   int required_threads[3] = {0, 0, 0};
   int cluster[3] = {0, 0, 0};
-  int registers = 0;                     // 32-bit registers per thread, counted from the frame
+  int registers = 0;  // 32-bit registers per thread, counted from the frame
   std::map<std::uint32_t, std::string> approximated;  // instructions whose result the ISA bounds
-  std::set<std::uint32_t> unsupported;   // that fault if they are reached
+  std::set<std::uint32_t> unsupported;                // that fault if they are reached
   std::set<const Code*> callees;
   std::vector<std::unique_ptr<std::string>> reasons;  // of what is not supported
   // Where it comes from. Types of program.hpp and ptx/ast.hpp, which know this one.
@@ -238,7 +240,7 @@ struct Warp {
   std::vector<std::byte> local_storage;
   std::vector<std::unique_ptr<Frame>> frames;
   std::vector<Frame*> free_frames;
-  std::uint64_t cluster_phase = 0;  // of the cluster's barrier, when this warp arrived there
+  std::uint64_t cluster_phase = 0;     // of the cluster's barrier, when this warp arrived there
   std::shared_ptr<AsyncCopies> async;  // cp.async that has not happened yet; none at first
 };
 
@@ -362,7 +364,8 @@ const Op* wait_cluster(Warp& warp, const Op* op, std::uint32_t group, bool arriv
 // Waits until all of `members` are at this operation, then executes it again; where
 // `meets_anywhere`, lanes may come together at different operations and go on after them.
 const Op* synchronise_lanes(Warp& warp, const Op* op, std::uint32_t members, bool meets_anywhere);
-// The same for those of the active lanes that are in `group`; the rest come to this operation again.
+// The same for those of the active lanes that are in `group`; the rest come to this operation
+// again.
 const Op* synchronise_group(Warp& warp, const Op* op, std::uint32_t group, std::uint32_t members,
                             bool meets_anywhere);
 // 16 bytes at once: becomes `value` where it was `expected` (nullptr: always); what was there goes

@@ -2,6 +2,9 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <mutex>
+#include <set>
+#include <string>
 
 #include "softgpu/device/model.hpp"
 #include "softgpu/device/options.hpp"
@@ -83,10 +86,15 @@ cudaError_t deliver(Device& of) {
 
 }  // namespace softgpu::cuda
 
-int softgpu_not_supported(const char* function, std::atomic<bool>* told) noexcept {
+extern "C" int softgpu_not_supported(const char* name) {
   using namespace softgpu::cuda;
-  if (!told->exchange(true)) {
-    complain(std::string(function) + " is not supported; it returns cudaErrorNotSupported");
+  static std::mutex mutex;
+  static auto* told = new std::set<std::string>;
+  {
+    const std::lock_guard lock(mutex);
+    if (told->insert(name).second) {
+      complain(std::string(name) + " is not supported; it returns cudaErrorNotSupported");
+    }
   }
   return leave(cudaErrorNotSupported);
 }

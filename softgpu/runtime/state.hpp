@@ -129,4 +129,5 @@ cudaError_t device_api(Body&& body) noexcept {
 }  // namespace softgpu::cuda
 
 // What a function that is not implemented returns, after one line on stderr at its first call.
-extern "C" int softgpu_not_supported(const char* function, std::atomic<bool>* told) noexcept;
+// The generated stubs call it.
+extern "C" __attribute__((visibility("hidden"))) int softgpu_not_supported(const char* name);

@@ -361,10 +361,10 @@ TEST(BlasArguments, MemoryThatTheDeviceCannotReachIsAFaultNotACrash) {
   EXPECT_EQ(cublasSgemm_v2_64(handle, CUBLAS_OP_N, CUBLAS_OP_N, huge, huge, huge, &alpha, x.data(),
                               huge, x.data(), huge, &alpha, x.data(), huge),
             CUBLAS_STATUS_EXECUTION_FAILED);
-  EXPECT_EQ(cublasSgemmStridedBatched_64(handle, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &alpha,
-                                         x.data(), 1, -huge, x.data(), 1, huge, &alpha, x.data(), 1,
-                                         huge, huge),
-            CUBLAS_STATUS_EXECUTION_FAILED);
+  EXPECT_EQ(
+      cublasSgemmStridedBatched_64(handle, CUBLAS_OP_N, CUBLAS_OP_N, 1, 1, 1, &alpha, x.data(), 1,
+                                   -huge, x.data(), 1, huge, &alpha, x.data(), 1, huge, huge),
+      CUBLAS_STATUS_EXECUTION_FAILED);
   EXPECT_EQ(cublasSspmv_v2_64(handle, CUBLAS_FILL_MODE_UPPER, huge, &alpha, x.data(), x.data(), 1,
                               &alpha, x.data(), 1),
             CUBLAS_STATUS_EXECUTION_FAILED);

@@ -25,6 +25,5 @@ void run_warp(Warp& warp);
 [[nodiscard]] std::string describe_waiting(const Block& block);
 // "PTX line 12 (saxpy.cu:34): ld.global.f32".
 [[nodiscard]] std::string describe_place(const Code& code, const Op* op);
-[[nodiscard]] const Code* code_of(const Frame* frame);
 
 }  // namespace softgpu

@@ -14,6 +14,7 @@
 #include "softgpu/device/model.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/program.hpp"
+#include "softgpu/exec/service_call.hpp"
 #include "softgpu/memory/memory.hpp"
 
 namespace softgpu {
@@ -53,25 +54,6 @@ std::map<const Launch*, Queue>& queues() {
 }
 std::atomic<std::size_t> queues_in_use{0};
 thread_local int depth = 0;
-
-const Pieces& pieces_of(const Op* op) { return *static_cast<const Pieces*>(op->extra); }
-
-template <class T>
-T argument(Warp& w, const Op* op, std::uint32_t which, int lane) {
-  T value{};
-  if (which < pieces_of(op).count) {
-    std::memcpy(&value,
-                w.frame + pieces_of(op).slots[which] + static_cast<std::size_t>(lane) * sizeof(T),
-                sizeof value);
-  }
-  return value;
-}
-template <class T>
-void result(Warp& w, const Op* op, int lane, T value) {
-  if (pieces_of(op).more_count == 0) return;
-  std::memcpy(w.frame + pieces_of(op).more[0] + static_cast<std::size_t>(lane) * sizeof(T), &value,
-              sizeof value);
-}
 
 template <class Body>
 void for_each_lane(std::uint32_t mask, Body&& body) {

@@ -221,13 +221,11 @@ void put(std::byte* memory, std::uint32_t slot, std::uint32_t lane_bytes, std::u
   }
 }
 
-Dim3 cluster_of(const Launch& launch) { return launch.cluster; }
-
 // False for those that differ from lane to lane.
 bool special_value(const Warp& w, Special which, std::uint64_t& value) {
   const Block& block = *w.block;
   const Launch& launch = *block.launch;
-  const Dim3 cluster = cluster_of(launch);
+  const Dim3& cluster = launch.cluster;
   switch (which) {
     case Special::ntid_x: value = launch.threads.x; return true;
     case Special::ntid_y: value = launch.threads.y; return true;
@@ -772,8 +770,6 @@ std::byte* checked_address(Warp& w, const Op* op, int lane, std::uint64_t addres
       w, op, lane, error_illegal_address,
       (address < 4096 ? "null-pointer " : "out-of-bounds ") + what() + hexadecimal(address) + near);
 }
-
-const Code* code_of(const Frame* frame) { return frame->code; }
 
 std::string describe_place(const Code& code, const Op* op) {
   const auto index = static_cast<std::size_t>(op - code.ops.data());

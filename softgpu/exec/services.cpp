@@ -12,6 +12,7 @@
 #include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/schedule.hpp"
+#include "softgpu/exec/service_call.hpp"
 
 namespace softgpu {
 namespace {
@@ -19,25 +20,6 @@ namespace {
 constexpr int error_assert = 710;
 constexpr int error_illegal_address = 700;
 constexpr std::size_t longest_text = 1 << 20;
-
-const Pieces& pieces_of(const Op* op) { return *static_cast<const Pieces*>(op->extra); }
-
-template <class T>
-T argument(Warp& w, const Op* op, std::uint32_t which, int lane) {
-  T value{};
-  if (which < pieces_of(op).count) {
-    std::memcpy(&value,
-                w.frame + pieces_of(op).slots[which] + static_cast<std::size_t>(lane) * sizeof(T),
-                sizeof value);
-  }
-  return value;
-}
-template <class T>
-void result(Warp& w, const Op* op, int lane, T value) {
-  if (pieces_of(op).more_count == 0) return;
-  std::memcpy(w.frame + pieces_of(op).more[0] + static_cast<std::size_t>(lane) * sizeof(T), &value,
-              sizeof value);
-}
 
 // A text in the kernel's memory.
 std::string text_at(Warp& w, const Op* op, int lane, std::uint64_t address) {

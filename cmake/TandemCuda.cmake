@@ -20,13 +20,63 @@ find_program(TANDEM_NVCC nvcc
              VALIDATOR tandem_nvcc_is_13)
 if(TANDEM_NVCC)
   set(tandem_cuda_status
-      "CUDA: ${TANDEM_NVCC} compiles the software GPU's test programs; this version of Tandem has no CUDA half yet: the devices cuda and softgpu are left out.")
+      "CUDA: ${TANDEM_NVCC} compiles the CUDA half (libtandem_cuda) and the software GPU's test programs")
 else()
   set(tandem_cuda_status
-      "CUDA: no nvcc 13: the software GPU's CUDA programs are NOT built and NOT tested. The CUDA Toolkit 13 (developer.nvidia.com/cuda-downloads) has it, and ./dev test fetches one.")
+      "CUDA: no nvcc 13: the CUDA half (the devices cuda and softgpu) and the software GPU's test programs are NOT built and NOT tested. The CUDA Toolkit 13 (developer.nvidia.com/cuda-downloads) has it, and ./dev test fetches one.")
 endif()
 message(STATUS "${tandem_cuda_status}")
 file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/cuda-status.txt" "${tandem_cuda_status}\n")
+
+# What the CUDA half is compiled for. `release` is every architecture that CUDA 13 supports in
+# hardware that people have, as machine code, and PTX for what comes later; two virtual architectures
+# are enough, because cp.async is the only thing in our kernels that 7.5 lacks. `development` is one.
+# The software GPU runs the PTX of compute_80.
+set(TANDEM_CUDA_ARCHITECTURES "" CACHE STRING "release, development, or empty: by the build type")
+if(TANDEM_CUDA_ARCHITECTURES STREQUAL "release"
+   OR (TANDEM_CUDA_ARCHITECTURES STREQUAL "" AND CMAKE_BUILD_TYPE STREQUAL "Release"))
+  set(tandem_cuda_code -gencode arch=compute_75,code=sm_75 -gencode
+                       arch=compute_80,code=[sm_80,sm_86,sm_89,sm_90,sm_100,sm_120,compute_80])
+elseif(TANDEM_CUDA_ARCHITECTURES STREQUAL ""
+       OR TANDEM_CUDA_ARCHITECTURES STREQUAL "development")
+  set(tandem_cuda_code -gencode arch=compute_80,code=[sm_80,compute_80])
+else()
+  message(FATAL_ERROR "TANDEM_CUDA_ARCHITECTURES is '${TANDEM_CUDA_ARCHITECTURES}': expected release, development or nothing")
+endif()
+
+# tandem_compile_cuda(variable source...)
+#
+# Compiles .cu files of the CUDA half; puts the objects' paths into `variable`. Contraction is off, as
+# everywhere; -lineinfo lets a fault name its line.
+function(tandem_compile_cuda variable)
+  set(objects)
+  foreach(source IN LISTS ARGN)
+    get_filename_component(source "${source}" ABSOLUTE)
+    file(RELATIVE_PATH stem "${PROJECT_SOURCE_DIR}" "${source}")
+    set(object "${CMAKE_CURRENT_BINARY_DIR}/objects/${stem}.o")
+    get_filename_component(folder "${object}" DIRECTORY)
+    file(MAKE_DIRECTORY "${folder}")
+    set(werror)
+    if(TANDEM_WERROR)
+      set(werror -Werror all-warnings)
+    endif()
+    add_custom_command(
+      OUTPUT "${object}"
+      COMMAND
+        ${CMAKE_CXX_COMPILER_LAUNCHER} "${TANDEM_NVCC}" -std=c++20 -O3 ${tandem_cuda_code}
+        -fmad=false -lineinfo -cudart shared --expt-relaxed-constexpr --extended-lambda ${werror}
+        -ccbin "${CMAKE_CXX_COMPILER}"
+        -Xcompiler=-fPIC,-ffp-contract=off,-fno-math-errno,-Wall,-Wextra
+        "-I${PROJECT_SOURCE_DIR}" "-I${PROJECT_SOURCE_DIR}/include"
+        "-I${PROJECT_BINARY_DIR}/generated" -MD -MF "${object}.d" -c "${source}" -o "${object}"
+      DEPENDS "${source}"
+      DEPFILE "${object}.d"
+      COMMENT "Building CUDA object ${stem}.o"
+      VERBATIM)
+    list(APPEND objects "${object}")
+  endforeach()
+  set(${variable} "${objects}" PARENT_SCOPE)
+endfunction()
 
 # tandem_add_cuda_program(target [NOT_IN_ALL] PROGRAM path SOURCES a.cu [b.cu ...] [OPTIONS ...]
 #                         [INCLUDES ...])

@@ -1,5 +1,6 @@
 #include "tandem/core/engine.hpp"
 
+#include "core/cuda_library.hpp"
 #include "core/host_engine.hpp"
 #include "core/parallel.hpp"
 #include "tandem/core/error.hpp"
@@ -22,15 +23,7 @@ std::unique_ptr<Engine> Engine::create(const EngineOptions& options) {
     case Device::reference:
     case Device::cpu: return std::make_unique<HostEngine>(resolved);
     case Device::cuda:
-      throw DeviceError(
-          "device cuda: this build of Tandem has no CUDA half yet; use --device cpu, or --device "
-          "reference for the textbook double-precision version");
-    case Device::softgpu:
-      throw DeviceError(
-          "device softgpu: Tandem's algorithms have no CUDA half yet that it could run; use "
-          "--device "
-          "cpu, or --device reference for the textbook double-precision version (CUDA programs run "
-          "with tandem gpu run)");
+    case Device::softgpu: return create_cuda_engine(resolved);
   }
   throw InputError("unknown device");
 }

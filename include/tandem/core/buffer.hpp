@@ -13,6 +13,10 @@
 
 namespace tandem {
 
+// Where a buffer may stand: in the engine's memory, or, for data of the size of the rows that steps
+// read block by block, on the host where it does not fit (Engine::allocate_rows).
+enum class Placement { engine, rows };
+
 template <class T>
 class Buffer {
   static_assert(std::is_trivially_copyable_v<T>, "buffers hold plain data");
@@ -21,12 +25,16 @@ class Buffer {
   Buffer() = default;
 
   // Uninitialised. Throws InputError where size is negative or its bytes exceed the address space.
-  Buffer(Engine& engine, Index size) : engine_(&engine), size_(size) {
+  Buffer(Engine& engine, Index size, Placement placement = Placement::engine)
+      : engine_(&engine), size_(size) {
     if (size < 0 || static_cast<std::size_t>(size) >
                         static_cast<std::size_t>(std::numeric_limits<Index>::max()) / sizeof(T)) {
       throw InputError("a buffer of " + std::to_string(size) + " elements cannot be addressed");
     }
-    if (size > 0) data_ = static_cast<T*>(engine.allocate(bytes()));
+    if (size > 0) {
+      data_ = static_cast<T*>(placement == Placement::rows ? engine.allocate_rows(bytes())
+                                                           : engine.allocate(bytes()));
+    }
   }
 
   Buffer(const Buffer&) = delete;

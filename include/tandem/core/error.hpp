@@ -2,6 +2,7 @@
 // they name the file, row, column or option, say what was expected, and what to do.
 #pragma once
 
+#include <cstddef>
 #include <stdexcept>
 #include <string>
 
@@ -28,6 +29,22 @@ class SystemError : public Error {
 class DeviceError : public Error {
  public:
   using Error::Error;
+};
+
+// Device memory is not enough for what was asked.
+class OutOfDeviceMemory : public DeviceError {
+ public:
+  OutOfDeviceMemory(const std::string& message, std::size_t needed_bytes, std::size_t free_bytes)
+      : DeviceError(message), needed(needed_bytes), free(free_bytes) {}
+  std::size_t needed;  // bytes
+  std::size_t free;    // bytes
+};
+
+// A kernel did something that the device stopped it for. CUDA gives no way to go on: every later
+// call on the device by this process fails; other engines stay usable.
+class KernelFault : public DeviceError {
+ public:
+  using DeviceError::DeviceError;
 };
 
 // The numbers left the range in which the method is defined: a diverging fit, a matrix that is

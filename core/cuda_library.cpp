@@ -1,0 +1,138 @@
+#include "core/cuda_library.hpp"
+
+#include <dlfcn.h>
+
+#include <mutex>
+#include <string>
+#include <system_error>
+
+#include "tandem/config.hpp"
+#include "tandem/core/error.hpp"
+
+namespace tandem {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Where libtandem itself is.
+fs::path own_folder() {
+  static const int anchor = 0;
+  Dl_info info{};
+  if (dladdr(&anchor, &info) == 0 || info.dli_fname == nullptr) return {};
+  std::error_code error;
+  const fs::path self = fs::canonical(info.dli_fname, error);
+  return error ? fs::path(info.dli_fname).parent_path() : self.parent_path();
+}
+
+std::string last_error() {
+  const char* text = dlerror();
+  return text != nullptr ? text : "unknown error";
+}
+
+// The software GPU's runtime has a name that NVIDIA's has not.
+bool is_software(void* runtime) { return dlsym(runtime, "softgpu_version") != nullptr; }
+
+// The runtime of that name that the process has loaded already, or null.
+void* loaded_runtime() { return dlopen("libcudart.so.13", RTLD_NOW | RTLD_NOLOAD); }
+
+void load_software_runtime() {
+  if (void* runtime = loaded_runtime(); runtime != nullptr) {
+    if (is_software(runtime)) return;
+    throw DeviceError(
+        "device softgpu: this process has loaded NVIDIA's CUDA runtime already; a process can use "
+        "either a real GPU or the software GPU. Use --device cuda, or another process");
+  }
+  const fs::path folder = softgpu_folder();
+  // Under their usual names, so that the library's dependencies are satisfied by what is loaded.
+  for (const char* name : {"libcudart.so.13", "libcublasLt.so.13", "libcublas.so.13"}) {
+    const fs::path file = folder / name;
+    if (dlopen(file.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+      throw DeviceError("device softgpu: cannot load " + file.string() + ": " + last_error());
+    }
+  }
+}
+
+void check_hardware() {
+  if (void* runtime = loaded_runtime(); runtime != nullptr && is_software(runtime)) {
+    throw DeviceError(
+        "device cuda: the CUDA runtime of this process is the software GPU; --device cuda means a "
+        "real one. Use --device softgpu");
+  }
+  if (dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+    throw DeviceError(
+        "device cuda: there is no NVIDIA driver on this machine (libcuda.so.1). With a GPU: "
+        "install "
+        "driver 580 or later. Without: --device softgpu runs the same kernels on the CPU, and "
+        "--device cpu the fast CPU version");
+  }
+}
+
+using CreateEngine = Engine* (*)(const EngineOptions&);
+using Version = const char* (*)();
+
+CreateEngine load_library(Device device) {
+  if (device == Device::softgpu) {
+    load_software_runtime();
+  } else {
+    check_hardware();
+  }
+  const fs::path file = own_folder() / ("libtandem_cuda.so." TANDEM_LIBRARY_VERSION);
+  std::error_code error;
+  if (!fs::exists(file, error)) {
+    throw DeviceError("device " + std::string(to_string(device)) +
+                      ": this build of Tandem has no CUDA half (" + file.string() +
+                      " is missing): it was built without nvcc 13. ./dev build fetches one; "
+                      "meanwhile use --device cpu");
+  }
+  void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const std::string reason = last_error();
+    throw DeviceError(
+        "device " + std::string(to_string(device)) + ": cannot load " + file.string() + ": " +
+        reason +
+        (reason.find("libcud") != std::string::npos || reason.find("libcublas") != std::string::npos
+             ? ". The CUDA 13 runtime and cuBLAS are needed: install the CUDA Toolkit "
+               "13, or put its libraries into LD_LIBRARY_PATH; or use --device softgpu"
+             : ""));
+  }
+  // A leftover of LD_LIBRARY_PATH may have put the software GPU under a real one's name.
+  if (device == Device::cuda) check_hardware();
+  const auto version = reinterpret_cast<Version>(dlsym(library, "tandem_cuda_version"));
+  const auto create = reinterpret_cast<CreateEngine>(dlsym(library, "tandem_cuda_create_engine"));
+  if (version == nullptr || create == nullptr || std::string(version()) != TANDEM_VERSION) {
+    throw DeviceError(file.string() + " belongs to another version of Tandem than " +
+                      TANDEM_VERSION "; build or install both together");
+  }
+  return create;
+}
+
+}  // namespace
+
+fs::path softgpu_folder() {
+  const fs::path own = own_folder();
+  std::error_code error;
+  for (const char* below : {"softgpu", "tandem/softgpu"}) {
+    if (fs::exists(own / below / "libcudart.so.13", error)) return own / below;
+  }
+  throw DeviceError("device softgpu: the software GPU's libcudart.so.13 is neither in " +
+                    (own / "softgpu").string() + " nor in " + (own / "tandem/softgpu").string() +
+                    "; build or install Tandem as a whole");
+}
+
+std::unique_ptr<Engine> create_cuda_engine(const EngineOptions& options) {
+  static std::mutex mutex;
+  static CreateEngine create = nullptr;
+  static Device loaded_for = Device::cpu;
+  const std::lock_guard lock(mutex);
+  if (create == nullptr) {
+    create = load_library(options.device);
+    loaded_for = options.device;
+  } else if (loaded_for != options.device) {
+    throw DeviceError("device " + std::string(to_string(options.device)) + ": this process uses " +
+                      std::string(to_string(loaded_for)) +
+                      " already, and cannot use both; use another process");
+  }
+  return std::unique_ptr<Engine>(create(options));
+}
+
+}  // namespace tandem

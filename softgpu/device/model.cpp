@@ -1,6 +1,7 @@
 #include "softgpu/device/model.hpp"
 
 #include <array>
+#include <vector>
 
 #include "softgpu/device/options.hpp"
 
@@ -91,9 +92,23 @@ std::string device_model_keys() {
   return keys;
 }
 
-const DeviceModel& device_model() {
-  static const DeviceModel& model = *find_device_model(options().model);
-  return model;
+std::optional<std::string> unknown_model(std::string_view list) {
+  for (;;) {
+    const std::size_t comma = list.find(',');
+    const std::string_view key = list.substr(0, comma);
+    if (find_device_model(key) == nullptr) return std::string(key);
+    if (comma == std::string_view::npos) return std::nullopt;
+    list.remove_prefix(comma + 1);
+  }
+}
+
+const DeviceModel& device_model(int device) {
+  static const std::vector<const DeviceModel*>& by_device = *[] {
+    auto* made = new std::vector<const DeviceModel*>;
+    for (const std::string& key : options().models) made->push_back(find_device_model(key));
+    return made;
+  }();
+  return *by_device[static_cast<std::size_t>(device) % by_device.size()];
 }
 
 int device_count() { return options().devices; }

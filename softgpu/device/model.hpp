@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,14 +33,17 @@ struct DeviceModel {
   bool clusters = false;
 };
 
-// By SOFTGPU_MODEL; a100 where it is not set. An unknown name ends the program with a message that
-// lists the known ones.
-[[nodiscard]] const DeviceModel& device_model();
+// Of this device, by SOFTGPU_MODEL: a list of several names is gone through again and again; a100
+// where it is not set. An unknown name ends the program with a message that lists the known ones.
+[[nodiscard]] const DeviceModel& device_model(int device);
 // All that there are.
 [[nodiscard]] std::span<const DeviceModel> device_models();
 [[nodiscard]] const DeviceModel* find_device_model(std::string_view key);
 [[nodiscard]] std::string device_model_keys();  // "a100, rtx4090, h100"
-// SOFTGPU_DEVICES; 1 where it is not set.
+// What is wrong with a list such as "a100,h100": the first name that is no model's; nothing where
+// all are.
+[[nodiscard]] std::optional<std::string> unknown_model(std::string_view list);
+// SOFTGPU_DEVICES; where it is not set, as many as SOFTGPU_MODEL names.
 [[nodiscard]] int device_count();
 
 }  // namespace softgpu

@@ -1,5 +1,6 @@
 #include "softgpu/device/options.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -39,8 +40,18 @@ Options read_options(const std::function<const char*(const char*)>& get) {
   };
   constexpr std::uint64_t any = UINT64_MAX;
   read("SOFTGPU_MODEL", [&](const char* name, std::string_view value) {
-    if (find_device_model(value) == nullptr) refuse(name, value, device_model_keys());
-    result.model = value;
+    constexpr std::size_t most = 64;
+    if (unknown_model(value)) {
+      refuse(name, value, device_model_keys() + "; or several, separated by commas");
+    }
+    result.models.clear();
+    for (std::size_t at = 0; at <= value.size();) {
+      const std::size_t end = std::min(value.find(',', at), value.size());
+      result.models.emplace_back(value.substr(at, end - at));
+      at = end + 1;
+    }
+    if (result.models.size() > most) refuse(name, value, "at most 64 names");
+    result.devices = static_cast<int>(result.models.size());
   });
   read("SOFTGPU_DEVICES", [&](const char* name, std::string_view value) {
     result.devices = number<int>(name, value, 1, 64, "a number from 1 to 64");

@@ -1,8 +1,10 @@
 // What a person sets from outside, by environment variables. Read once, at the first question; a
 // value that makes no sense ends the program with status 2 and a message that lists what does.
 //
-//   SOFTGPU_MODEL       a100, rtx4090 or h100: the device to be (a100)
-//   SOFTGPU_DEVICES     number of devices, 1 to 64 (1)
+//   SOFTGPU_MODEL       a100, rtx4090 or h100: the device to be (a100); a list such as
+//                       a100,h100 gives devices 0, 1, ... different models, from the front again
+//                       where there are more devices
+//   SOFTGPU_DEVICES     number of devices, 1 to 64 (as many as SOFTGPU_MODEL names)
 //   SOFTGPU_THREADS     cores that run blocks, 1 to 1024 (all that the process may use)
 //   SOFTGPU_SIMD        auto, baseline, avx2 or avx512: the instruction set of the executor (auto)
 //   SOFTGPU_SEED        a number: run warps and blocks in an order drawn by it (0: in order)
@@ -16,13 +18,14 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace softgpu {
 
 enum class SimdChoice { automatic, baseline, avx2, avx512 };
 
 struct Options {
-  std::string model = "a100";
+  std::vector<std::string> models{"a100"};  // never empty
   int devices = 1;
   int threads = 0;  // 0: all
   SimdChoice simd = SimdChoice::automatic;

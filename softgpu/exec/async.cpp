@@ -2,14 +2,11 @@
 
 #include <cstring>
 
-#include "softgpu/device/options.hpp"
+#include "softgpu/device/settings.hpp"
 
 namespace softgpu {
 
-bool defers_copies() noexcept {
-  static const bool defers = options().seed != 0;
-  return defers;
-}
+bool defers_copies() noexcept { return schedule_seed() != 0; }
 
 void defer_copy(Warp& warp, int lane, std::byte* to, const std::byte* from, std::uint32_t bytes,
                 std::uint32_t read) {

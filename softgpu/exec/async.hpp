@@ -1,7 +1,7 @@
 // Asynchronous copies (cp.async) that are deferred until a thread waits for them.
 //
 // The memory model lets a copy happen at any time between its issue and the wait. By default it
-// happens at issue. With SOFTGPU_SEED set it happens as late as it may, so that a program that
+// happens at issue. With a schedule seed it happens as late as it may, so that a program that
 // forgets to wait reads what was there before.
 #pragma once
 
@@ -26,7 +26,7 @@ struct AsyncCopies {
   std::uint32_t committed[warp_size] = {};  // groups that each lane has closed
 };
 
-// Whether copies are to be deferred in this process.
+// Whether copies are to be deferred.
 [[nodiscard]] bool defers_copies() noexcept;
 void defer_copy(Warp& warp, int lane, std::byte* to, const std::byte* from, std::uint32_t bytes,
                 std::uint32_t read);

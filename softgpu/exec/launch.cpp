@@ -8,8 +8,6 @@
 
 #include "softgpu/exec/launch.hpp"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -20,6 +18,7 @@
 #include <thread>
 
 #include "softgpu/device/options.hpp"
+#include "softgpu/device/settings.hpp"
 #include "softgpu/exec/block.hpp"
 #include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/exec/profile.hpp"
@@ -339,25 +338,14 @@ class Core {
   std::uint64_t executed_ = 0;
 };
 
-int core_count() {
-  if (options().threads > 0) return options().threads;
-  // Asked once: the answer is read from files of the system, which takes longer than a small
-  // kernel.
-  static const int usable = [] {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set)) : 1;
-  }();
-  return usable;
-}
-
 }  // namespace
 
 Fault run_kernel(Launch& launch) {
   const auto begin = std::chrono::steady_clock::now();
   Grid grid(launch);
   grid.units = launch.grid.count() / std::max<std::uint64_t>(launch.cluster.count(), 1);
-  grid.seed = options().seed;
-  launch.in_step = options().seed == 0;
+  grid.seed = schedule_seed();
+  launch.in_step = grid.seed == 0;
   if (options().time_limit_seconds > 0) {
     grid.limited = true;
     grid.deadline = begin + std::chrono::duration_cast<std::chrono::steady_clock::duration>(

@@ -23,6 +23,7 @@ struct KernelRecord {
   std::set<std::string> exact;
   std::map<std::string, std::string> approximated;  // and how far they may be off
   std::set<std::string> unsupported;
+  std::set<const Code*> listed;  // devices of different models run different code
 };
 
 std::mutex mutex;
@@ -42,7 +43,9 @@ void write_report() {
                        {"approximated", r.approximated},
                        {"unsupported", r.unsupported}});
   }
-  const nlohmann::ordered_json all = {{"model", options().model}, {"kernels", kernels}};
+  std::string models;
+  for (const std::string& model : options().models) models += (models.empty() ? "" : ",") + model;
+  const nlohmann::ordered_json all = {{"model", models}, {"kernels", kernels}};
   const std::string text = all.dump(2) + "\n";
   const std::string temporary = options().report + ".part";
   std::FILE* file = std::fopen(temporary.c_str(), "w");
@@ -69,7 +72,7 @@ void record_launch(const Launch& launch) {
   r.threads += launch.grid.count() * launch.threads.count();
   r.thread_instructions += launch.thread_instructions;
   r.seconds += launch.seconds;
-  if (r.launches > 1) return;
+  if (!r.listed.insert(launch.code).second) return;
   std::set<const Code*> seen;
   std::vector<const Code*> open{launch.code};
   while (!open.empty()) {

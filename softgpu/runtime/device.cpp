@@ -32,7 +32,7 @@ constexpr unsigned gpu_pci_device(const DeviceModel& model) {
 // Limits of textures and surfaces are those of compute capability 8.0 to 9.0 (CUDA C++ Programming
 // Guide, "Technical Specifications per Compute Capability").
 void fill_properties(cudaDeviceProp& p, int index) {
-  const DeviceModel& model = device_model();
+  const DeviceModel& model = device_model(index);
   std::memset(&p, 0, sizeof p);
   model.name.copy(p.name, sizeof p.name - 1);
   std::memcpy(p.uuid.bytes, "softgpu-device-", 15);
@@ -114,8 +114,8 @@ void fill_properties(cudaDeviceProp& p, int index) {
 }
 
 // An attribute that no property holds, or that differs from it.
-bool other_attribute(cudaDeviceAttr attribute, int& value) {
-  const DeviceModel& model = device_model();
+bool other_attribute(cudaDeviceAttr attribute, int index, int& value) {
+  const DeviceModel& model = device_model(index);
   switch (attribute) {
     case cudaDevAttrClockRate: value = model.clock_khz; return true;
     case cudaDevAttrMemoryClockRate: value = model.memory_clock_khz; return true;
@@ -414,7 +414,7 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int ind
   return api([&] {
     require(value != nullptr);
     static_cast<void>(device(index));
-    if (other_attribute(attribute, *value)) return cudaSuccess;
+    if (other_attribute(attribute, index, *value)) return cudaSuccess;
     cudaDeviceProp properties;
     fill_properties(properties, index);
     require(property_attribute(attribute, properties, *value));
@@ -468,7 +468,7 @@ cudaError_t cudaDeviceSetLimit(cudaLimit limit, std::size_t value) {
     switch (limit) {
       case cudaLimitMaxL2FetchGranularity: value = std::min<std::size_t>(value, 128); break;
       case cudaLimitPersistingL2CacheSize:
-        value = std::min(value, device_model().persisting_l2_bytes);
+        value = std::min(value, device_model(now.index).persisting_l2_bytes);
         break;
       case cudaLimitStackSize:
         value = (value + 15) / 16 * 16;

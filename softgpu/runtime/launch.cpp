@@ -90,7 +90,7 @@ Function::Settings& settings_of(Function& function, int device) {
 cudaError_t set_attribute(Function& function, cudaFuncAttribute attribute, int value, int device) {
   const Code& code = function.module.code(function, device);
   Function::Settings& settings = settings_of(function, device);
-  const DeviceModel& model = device_model();
+  const DeviceModel& model = device_model(device);
   switch (attribute) {
     case cudaFuncAttributeMaxDynamicSharedMemorySize:
       require(value >= 0 &&
@@ -133,12 +133,13 @@ int active_clusters(Function& function, const cudaLaunchConfig_t& config) {
       blocks = shape.x * shape.y * shape.z;
     }
   }
-  require(blocks >= 1 && (blocks == 1 || device_model().clusters), cudaErrorInvalidClusterSize);
+  require(blocks >= 1 && (blocks == 1 || device_model(device).clusters),
+          cudaErrorInvalidClusterSize);
   const int threads = static_cast<int>(config.blockDim.x * config.blockDim.y * config.blockDim.z);
   const int each = occupancy(function, code, device, threads, config.dynamicSmemBytes);
   // A cluster stays within a group of multiprocessors (16 on an H100).
   constexpr int group = 16;
-  return device_model().multiprocessors / group * (group * each / static_cast<int>(blocks));
+  return device_model(device).multiprocessors / group * (group * each / static_cast<int>(blocks));
 }
 
 }  // namespace
@@ -190,9 +191,9 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* out, const void* host) {
     out->sharedSizeBytes = code.shared_bytes;
     out->localSizeBytes = code.local_bytes;
     out->maxThreadsPerBlock = max_threads_of(code);
-    out->numRegs = registers_of(code);
+    out->numRegs = registers_of(code, device);
     out->ptxVersion = function.module.ptx_architecture(device);
-    out->binaryVersion = device_model().major * 10 + device_model().minor;
+    out->binaryVersion = device_model(device).major * 10 + device_model(device).minor;
     out->maxDynamicSharedSizeBytes =
         static_cast<int>(max_dynamic_shared_of(function, code, device));
     out->preferredShmemCarveout = settings.carveout;
@@ -294,11 +295,12 @@ cudaError_t cudaOccupancyAvailableDynamicSMemPerBlock(std::size_t* bytes, const 
     Function& function = find_function(host);
     const int device = thread().device;
     const Code& code = function.module.code(function, device);
+    const DeviceModel& model = device_model(device);
     const std::size_t share =
-        device_model().shared_per_multiprocessor / static_cast<std::size_t>(blocks) / 128 * 128;
-    const std::size_t taken = code.shared_bytes + device_model().shared_reserved;
+        model.shared_per_multiprocessor / static_cast<std::size_t>(blocks) / 128 * 128;
+    const std::size_t taken = code.shared_bytes + model.shared_reserved;
     *bytes = std::min(share > taken ? share - taken : 0,
-                      device_model().shared_per_block_optin - code.shared_bytes);
+                      model.shared_per_block_optin - code.shared_bytes);
     return cudaSuccess;
   });
 }
@@ -307,9 +309,9 @@ cudaError_t cudaOccupancyMaxPotentialClusterSize(int* size, const void* host,
                                                  const cudaLaunchConfig_t* config) {
   return device_api([&] {
     require(size != nullptr && config != nullptr);
-    require(device_model().clusters, cudaErrorNotSupported);
-    Function& function = find_function(host);
     const int device = thread().device;
+    require(device_model(device).clusters, cudaErrorNotSupported);
+    Function& function = find_function(host);
     const Code& code = function.module.code(function, device);
     const int threads =
         static_cast<int>(config->blockDim.x * config->blockDim.y * config->blockDim.z);

@@ -44,7 +44,7 @@ std::size_t system_available() {
 }
 
 std::size_t free_bytes(int device) {
-  const std::size_t total = device_model().memory_bytes;
+  const std::size_t total = device_model(device).memory_bytes;
   const std::size_t used = memory().used(device);
   return std::min(total > used ? total - used : 0, system_available());
 }
@@ -438,7 +438,7 @@ cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   return device_api([&] {
     require(free != nullptr && total != nullptr);
     *free = free_bytes(thread().device);
-    *total = device_model().memory_bytes;
+    *total = device_model(thread().device).memory_bytes;
     return cudaSuccess;
   });
 }

@@ -16,7 +16,9 @@
 namespace softgpu::cuda {
 namespace {
 
-int model_architecture() { return device_model().major * 10 + device_model().minor; }
+int model_architecture(int device) {
+  return device_model(device).major * 10 + device_model(device).minor;
+}
 
 std::span<const std::byte> container_at(const void* address) {
   const auto* bytes = static_cast<const std::byte*>(address);
@@ -70,19 +72,26 @@ Function::Function(Module& of, std::string called)
       codes(static_cast<std::size_t>(device_count())) {}
 
 Module::Module(std::vector<const void*> containers)
-    : containers_(std::move(containers)), programs_(static_cast<std::size_t>(device_count())) {}
+    : containers_(std::move(containers)),
+      told_(static_cast<std::size_t>(device_count())),
+      architectures_(static_cast<std::size_t>(device_count())),
+      programs_(static_cast<std::size_t>(device_count())) {}
 
 Module::Module(std::string text)
-    : text_(std::move(text)), programs_(static_cast<std::size_t>(device_count())) {}
+    : text_(std::move(text)),
+      told_(static_cast<std::size_t>(device_count())),
+      architectures_(static_cast<std::size_t>(device_count())),
+      programs_(static_cast<std::size_t>(device_count())) {}
 
 Module::~Module() { forget_functions(*this); }
 
-std::vector<std::string> Module::texts() {
+std::vector<std::string> Module::texts(int device) {
+  const int architecture = model_architecture(device);
+  int& chosen = architectures_[static_cast<std::size_t>(device)];
   if (!text_.empty()) {
-    architecture_ = model_architecture();
+    chosen = architecture;
     return {text_};
   }
-  const int architecture = model_architecture();
   std::vector<std::string> result;
   std::string offered;  // by containers without PTX that could be used
   bool newer_would_do = false;
@@ -97,7 +106,7 @@ std::vector<std::string> Module::texts() {
         newer_would_do = newer_would_do || best_ptx(entries, newest_architecture) != nullptr;
         continue;
       }
-      architecture_ = std::max(architecture_, best->architecture);
+      chosen = std::max(chosen, best->architecture);
       result.push_back(ptx_text(*best));
     }
   } catch (const FatbinError& error) {
@@ -109,7 +118,7 @@ std::vector<std::string> Module::texts() {
     const std::string wanted = std::to_string(architecture);
     std::string message =
         "this program brings " + (offered.empty() ? "no code" : offered) + "; the device " +
-        std::string(device_model().key) + " needs PTX for compute_" + wanted +
+        std::string(device_model(device).key) + " needs PTX for compute_" + wanted +
         " or less. Compile with -gencode arch=compute_" + wanted + ",code=compute_" + wanted;
     if (newer_would_do) message += ", or set SOFTGPU_MODEL=h100";
     throw ApiError(cudaErrorNoKernelImageForDevice, message);
@@ -131,7 +140,7 @@ void Module::load(int device) {
         }
       }
     }
-    program = std::make_unique<Program>(texts(), device, bound);
+    program = std::make_unique<Program>(texts(device), device, bound);
     if (managed_owner_ < 0) managed_owner_ = device;
     for (Variable* variable : managed_) {
       if (const Symbol* symbol = program->symbol(variable->name);
@@ -140,9 +149,10 @@ void Module::load(int device) {
       }
     }
   } catch (const ProgramError& error) {
-    throw ApiError(static_cast<cudaError_t>(error.code()), told_ ? "" : error.what());
+    throw ApiError(static_cast<cudaError_t>(error.code()),
+                   told_[static_cast<std::size_t>(device)] ? "" : error.what());
   } catch (const ApiError& error) {
-    throw ApiError(error.code(), told_ ? "" : error.what());
+    throw ApiError(error.code(), told_[static_cast<std::size_t>(device)] ? "" : error.what());
   }
 }
 
@@ -157,7 +167,7 @@ Program& Module::program(int device) {
   try {
     load(device);
   } catch (const ApiError&) {
-    told_ = true;
+    told_[static_cast<std::size_t>(device)] = true;
     throw;
   }
   return *programs_[static_cast<std::size_t>(device)];
@@ -230,7 +240,7 @@ void Module::unload(int device) {
 
 int Module::ptx_architecture(int device) {
   static_cast<void>(program(device));
-  return architecture_;
+  return architectures_[static_cast<std::size_t>(device)];
 }
 
 bool Module::has_kernel(std::string_view name, int device) {

@@ -73,13 +73,13 @@ class Module {
 
  private:
   void load(int device);
-  std::vector<std::string> texts();
+  std::vector<std::string> texts(int device);
 
   std::recursive_mutex mutex_;
   std::vector<const void*> containers_;
   std::string text_;
-  int architecture_ = 0;
-  bool told_ = false;                               // its failure has been printed
+  std::vector<bool> told_;                          // by device: its failure has been printed
+  std::vector<int> architectures_;                  // by device: what its PTX was written for
   std::vector<std::unique_ptr<Program>> programs_;  // by device
   std::vector<std::unique_ptr<Function>> functions_;
   std::vector<Variable*> managed_;

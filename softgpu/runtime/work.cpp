@@ -229,7 +229,7 @@ void check_launch(const KernelWork& work, int device) {
   require(cluster.x >= 1 && cluster.y >= 1 && cluster.z >= 1, cudaErrorInvalidClusterSize);
   const std::uint64_t blocks = std::uint64_t{cluster.x} * cluster.y * cluster.z;
   if (blocks > 1) {
-    require(device_model().clusters, cudaErrorNotSupported);
+    require(device_model(device).clusters, cudaErrorNotSupported);
     require(blocks <= static_cast<std::uint64_t>(settings.non_portable_cluster
                                                      ? largest_cluster_blocks
                                                      : portable_cluster_blocks),
@@ -242,7 +242,7 @@ void check_launch(const KernelWork& work, int device) {
     const int each = occupancy(function, code, device, static_cast<int>(threads), work.shared);
     require(std::uint64_t{grid[0]} * grid[1] * grid[2] <=
                 static_cast<std::uint64_t>(each) *
-                    static_cast<std::uint64_t>(device_model().multiprocessors),
+                    static_cast<std::uint64_t>(device_model(device).multiprocessors),
             cudaErrorCooperativeLaunchTooLarge);
   }
 }
@@ -261,7 +261,7 @@ void run_launch(const KernelWork& work, int device) {
   launch.parameters = work.parameters;
   launch.cooperative = is_cooperative(work);
   launch.device = device;
-  launch.multiprocessors = device_model().multiprocessors;
+  launch.multiprocessors = device_model(device).multiprocessors;
   launch.stack_limit = limit_of(cuda::device(device), cudaLimitStackSize);
   launch.id = next_id.fetch_add(1, std::memory_order_relaxed);
   const Fault fault = run_kernel(launch);
@@ -335,23 +335,23 @@ int max_threads_of(const Code& code) {
   return most;
 }
 
-int registers_of(const Code& code) {
+int registers_of(const Code& code, int device) {
   // A real compiler reuses registers and keeps to what the launch bounds leave per thread; 255 is
   // what an instruction can name.
-  const int most = device_model().registers_per_block / max_threads_of(code) / 8 * 8;
+  const int most = device_model(device).registers_per_block / max_threads_of(code) / 8 * 8;
   return std::clamp(code.registers, 16, std::min(most, 255));
 }
 
 std::size_t max_dynamic_shared_of(const Function& function, const Code& code, int device) {
   const int set = function.settings[static_cast<std::size_t>(device)].max_dynamic_shared;
-  const std::size_t plain = device_model().shared_per_block;
+  const std::size_t plain = device_model(device).shared_per_block;
   const std::size_t without = plain > code.shared_bytes ? plain - code.shared_bytes : 0;
   return std::max(without, static_cast<std::size_t>(std::max(set, 0)));
 }
 
 int occupancy(const Function& function, const Code& code, int device, int threads,
               std::size_t dynamic_shared) {
-  const DeviceModel& model = device_model();
+  const DeviceModel& model = device_model(device);
   if (threads <= 0 || threads > max_threads_of(code) ||
       dynamic_shared > max_dynamic_shared_of(function, code, device)) {
     return 0;
@@ -361,7 +361,7 @@ int occupancy(const Function& function, const Code& code, int device, int thread
   const int warps = (threads + warp_size - 1) / warp_size;
   int blocks = std::min(model.max_blocks_per_multiprocessor,
                         model.max_threads_per_multiprocessor / (warps * warp_size));
-  const int registers_per_warp = (registers_of(code) * warp_size + 255) / 256 * 256;
+  const int registers_per_warp = (registers_of(code, device) * warp_size + 255) / 256 * 256;
   // Each of the four schedulers has its own quarter of the registers.
   const int warps_by_registers = model.registers_per_multiprocessor / 4 / registers_per_warp * 4;
   blocks = std::min(blocks, warps_by_registers / warps);

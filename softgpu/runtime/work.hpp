@@ -109,7 +109,7 @@ CopyWork make_copy_2d(void* to, std::size_t to_pitch, const void* from, std::siz
                             std::size_t dynamic_shared);
 // Register count per thread that the device would be said to need; PTX names more than a real
 // compiler would keep.
-[[nodiscard]] int registers_of(const Code& code);
+[[nodiscard]] int registers_of(const Code& code, int device);
 [[nodiscard]] int max_threads_of(const Code& code);
 [[nodiscard]] std::size_t max_dynamic_shared_of(const Function& function, const Code& code,
                                                 int device);

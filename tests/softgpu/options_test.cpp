@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "softgpu/device/model.hpp"
 
@@ -29,14 +30,14 @@ std::string refusal(const std::string& name, const std::string& value) {
 
 TEST(Options, AreWhatTheyAreWhenNothingIsSet) {
   const Options options = read({});
-  EXPECT_EQ(options.model, "a100");
+  EXPECT_EQ(options.models, std::vector<std::string>{"a100"});
   EXPECT_EQ(options.devices, 1);
   EXPECT_EQ(options.threads, 0);
   EXPECT_EQ(options.simd, SimdChoice::automatic);
   EXPECT_EQ(options.seed, 0U);
   EXPECT_EQ(options.time_limit_seconds, 0);
   EXPECT_TRUE(options.report.empty());
-  EXPECT_EQ(read({{"SOFTGPU_MODEL", ""}}).model, "a100");
+  EXPECT_EQ(read({{"SOFTGPU_MODEL", ""}}).models, std::vector<std::string>{"a100"});
 }
 
 TEST(Options, AreReadFromTheEnvironment) {
@@ -48,7 +49,7 @@ TEST(Options, AreReadFromTheEnvironment) {
                                 {"SOFTGPU_JITTER", "9"},
                                 {"SOFTGPU_TIME_LIMIT", "2.5"},
                                 {"SOFTGPU_REPORT", "report.json"}});
-  EXPECT_EQ(options.model, "h100");
+  EXPECT_EQ(options.models, std::vector<std::string>{"h100"});
   EXPECT_EQ(options.devices, 4);
   EXPECT_EQ(options.threads, 3);
   EXPECT_EQ(options.simd, SimdChoice::avx2);
@@ -60,7 +61,10 @@ TEST(Options, AreReadFromTheEnvironment) {
 
 TEST(Options, RefusalsNameTheVariableAndWhatIsAllowed) {
   EXPECT_EQ(refusal("SOFTGPU_MODEL", "v100"),
-            "softgpu: SOFTGPU_MODEL=v100 is not understood; allowed: a100, rtx4090, h100");
+            "softgpu: SOFTGPU_MODEL=v100 is not understood; allowed: a100, rtx4090, h100; "
+            "or several, separated by commas");
+  EXPECT_THAT(refusal("SOFTGPU_MODEL", "a100,"), testing::HasSubstr("SOFTGPU_MODEL=a100, is not"));
+  EXPECT_THAT(refusal("SOFTGPU_MODEL", "h100,,a100"), testing::HasSubstr("is not understood"));
   EXPECT_THAT(refusal("SOFTGPU_DEVICES", "0"), testing::HasSubstr("1 to 64"));
   EXPECT_THAT(refusal("SOFTGPU_DEVICES", "2x"), testing::HasSubstr("SOFTGPU_DEVICES=2x"));
   EXPECT_THAT(refusal("SOFTGPU_THREADS", "-1"), testing::HasSubstr("1 to 1024"));
@@ -68,6 +72,14 @@ TEST(Options, RefusalsNameTheVariableAndWhatIsAllowed) {
   EXPECT_THAT(refusal("SOFTGPU_SEED", "18446744073709551616"), testing::HasSubstr("SEED"));
   EXPECT_THAT(refusal("SOFTGPU_TIME_LIMIT", "nan"), testing::HasSubstr("seconds"));
   EXPECT_THAT(refusal("SOFTGPU_TIME_LIMIT", "-1"), testing::HasSubstr("seconds"));
+}
+
+TEST(Options, AListOfModelsIsAsManyDevicesUnlessTheirNumberIsSet) {
+  const Options options = read({{"SOFTGPU_MODEL", "a100,rtx4090,h100"}});
+  EXPECT_EQ(options.models, (std::vector<std::string>{"a100", "rtx4090", "h100"}));
+  EXPECT_EQ(options.devices, 3);
+  EXPECT_EQ(read({{"SOFTGPU_MODEL", "a100,h100"}, {"SOFTGPU_DEVICES", "5"}}).devices, 5);
+  EXPECT_EQ(read({{"SOFTGPU_MODEL", "h100"}}).devices, 1);
 }
 
 TEST(DeviceModels, HaveTheLimitsOfTheirComputeCapability) {

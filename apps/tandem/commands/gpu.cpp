@@ -76,13 +76,11 @@ class Gpu final : public Command {
  public:
   void add_options(OptionSet& options) override {
     options.positional("run", action_, "the word run");
-    static const std::vector<std::string_view> models = [] {
-      std::vector<std::string_view> names;
-      for (const auto& model : softgpu::device_models()) names.push_back(model.key);
-      return names;
-    }();
-    options.choice("model", model_, "the device to be", models);
-    options.integer("devices", devices_, "how many devices there are", 1, 64);
+    options.text("model", model_,
+                 "the device to be (" + softgpu::device_model_keys() +
+                     "); several, separated by commas: devices 0, 1, ...");
+    options.integer("devices", devices_, "how many devices there are; as many as models unless set",
+                    1, 64);
     options.integer("threads", threads_, "cores that run blocks; 0: all", 0, 1024);
     options.integer("schedule-seed", seed_,
                     "run warps and blocks in an order drawn by this number; 0: in order", 0,
@@ -106,6 +104,11 @@ class Gpu final : public Command {
       throw InputError(
           "expected a program after --: tandem gpu run [options] -- PROGRAM "
           "[ARGUMENTS]");
+    }
+    if (const auto unknown = softgpu::unknown_model(model_)) {
+      throw InputError("--model " + model_ + ": unknown model '" + *unknown +
+                       "'; expected one of " + softgpu::device_model_keys() +
+                       ", or several, separated by commas");
     }
     const fs::path folder = library_folder();
     const fs::path program = find_program(command_.front());

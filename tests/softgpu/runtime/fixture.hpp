@@ -60,6 +60,19 @@ inline constexpr const char* test_kernels = R"(
   ret;
 }
 
+// order(data): data[1 + the number of blocks that came before] = block
+.visible .entry order(.param .u64 p_data)
+{
+  .reg .b32 %r<4>; .reg .b64 %rd<4>;
+  ld.param.u64 %rd1, [p_data];
+  atom.global.add.u32 %r1, [%rd1], 1;
+  mul.wide.u32 %rd2, %r1, 4;
+  add.u64 %rd3, %rd1, %rd2;
+  mov.u32 %r2, %ctaid.x;
+  st.global.u32 [%rd3+4], %r2;
+  ret;
+}
+
 .visible .entry wild()
 {
   .reg .b64 %rd<2>;

@@ -1,0 +1,19 @@
+// What a program may change while it runs; until then it is as the environment says (options.hpp).
+// A change is for kernels launched later.
+#pragma once
+
+#include <cstdint>
+
+namespace softgpu {
+
+// The order of warps and blocks is drawn by it; 0: in order.
+[[nodiscard]] std::uint64_t schedule_seed() noexcept;
+void set_schedule_seed(std::uint64_t seed) noexcept;
+
+inline constexpr int most_threads = 1024;
+// Cores that run blocks, at least 1.
+[[nodiscard]] int core_count() noexcept;
+// Below 1: all that the process may use. More than most_threads counts as that.
+void set_core_count(int count) noexcept;
+
+}  // namespace softgpu

@@ -399,6 +399,10 @@ void CudaEngine::end_repeated() {
   repetitions_->end();
   if (synchronous_) wait();
 }
+void CudaEngine::enqueue_directly() {
+  make_current();
+  repetitions_->enqueue_directly();
+}
 void CudaEngine::abandon_repeated() noexcept { repetitions_->abandon(); }
 void CudaEngine::forget_repeated(const void* owner) noexcept { repetitions_->forget(owner); }
 

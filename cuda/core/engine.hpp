@@ -94,6 +94,14 @@ class CudaEngine final : public Engine {
     return chosen_block_threads_ > 0 ? static_cast<unsigned>(chosen_block_threads_) : preferred;
   }
 
+  // Bytes that allocate() can still give.
+  [[nodiscard]] std::size_t free_memory() const;
+
+  // Inside begin_repeated(): what has been noted is enqueued now, and the rest of the part as it
+  // comes, not as a graph. For work that is more than kernels, fills and copies on the device, such
+  // as the streaming of rows. Does nothing elsewhere.
+  void enqueue_directly();
+
   // False for memory of allocate_rows() that stands on the host (pinned, and reachable by kernels,
   // but slowly): steps go over it with for_each_piece() of cuda/core/pieces.hpp.
   [[nodiscard]] bool on_device(const void* memory) const;
@@ -122,7 +130,6 @@ class CudaEngine final : public Engine {
   void check_not_repeating(const char* what) const;
   void require_alive() const;
   void drain_staging();
-  [[nodiscard]] std::size_t free_memory() const;
 
   int device_ = 0;
   int chosen_block_threads_ = 0;

@@ -1,6 +1,7 @@
 // Going over rows that may not fit into the device's memory.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -14,7 +15,8 @@ namespace tandem::cuda {
 // its device memory is kept between passes.
 class PieceStream {
  public:
-  // Bytes of device memory that it may take, for both pieces together, at least one unit each.
+  // Bytes of device memory that it may take, for both pieces together, at least one unit each; less
+  // where half of what is free is less.
   explicit PieceStream(CudaEngine& engine, std::size_t bytes = std::size_t{64} << 20)
       : engine_(engine), budget_(bytes) {}
   PieceStream(const PieceStream&) = delete;
@@ -31,7 +33,8 @@ class PieceStream {
   // `data` is `units` units of `unit_elements` elements each (a unit is what must not be cut: a
   // block of sum_block rows, a row). Calls use(first_unit, units, pointer to first_unit in device
   // memory) for consecutive pieces that make up all of it, in ascending order; `use` enqueues on
-  // the engine's stream. Where the data is on the device, that is one call and nothing is copied.
+  // the engine's stream. Where the data is on the device, that is one call and nothing is copied;
+  // where it is not, a repeated part that this stands in is enqueued as it comes, not as a graph.
   template <class T, class Use>
   void for_each_piece(const T* data, Index units, Index unit_elements, Use&& use) {
     if (units == 0) return;
@@ -39,10 +42,13 @@ class PieceStream {
       use(Index{0}, units, data);
       return;
     }
+    engine_.enqueue_directly();
     const std::size_t unit_bytes = static_cast<std::size_t>(unit_elements) * sizeof(T);
+    const std::size_t free = engine_.free_memory() + 2 * halves_[0].bytes();
+    const std::size_t budget = std::min(budget_, free / 2);
     const auto at_once = static_cast<Index>(
         std::min(static_cast<std::size_t>(units),
-                 std::max(std::size_t{1}, budget_ / 2 / std::max(std::size_t{1}, unit_bytes))));
+                 std::max(std::size_t{1}, budget / 2 / std::max(std::size_t{1}, unit_bytes))));
     reserve(static_cast<std::size_t>(at_once) * unit_bytes);
     std::size_t half = 0;
     for (Index first = 0; first < units; first += at_once) {
@@ -71,6 +77,7 @@ class PieceStream {
       }
     }
     if (halves_[0].bytes() >= bytes) return;
+    for (Buffer<std::byte>& half : halves_) half = Buffer<std::byte>();
     for (Buffer<std::byte>& half : halves_) {
       half = Buffer<std::byte>(engine_, static_cast<Index>(bytes));
     }

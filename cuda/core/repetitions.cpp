@@ -35,7 +35,7 @@ Repetitions::~Repetitions() {
 }
 
 void Repetitions::begin(const void* owner, std::uint64_t key) {
-  if (current_ != nullptr) throw std::logic_error("a repeated part inside another");
+  if (current_ != nullptr || direct_) throw std::logic_error("a repeated part inside another");
   current_ = &parts_[{owner, key}];
   noted_.clear();
 }
@@ -139,7 +139,33 @@ void Repetitions::update(Part& part, std::vector<Work>& works) {
   part.works = std::move(works);
 }
 
+void Repetitions::enqueue_directly() {
+  if (current_ == nullptr) return;
+  current_ = nullptr;
+  direct_ = true;
+  for (Work& work : noted_) {
+    switch (work.kind) {
+      case Kind::kernel: {
+        std::vector<void*> arguments = work.parameters.pointers();
+        TANDEM_CUDA(cudaLaunchKernel(work.function, work.shape.grid, work.shape.block,
+                                     arguments.data(), work.shape.shared_bytes, engine_.stream()));
+        break;
+      }
+      case Kind::fill:
+        TANDEM_CUDA(cudaMemsetAsync(work.to, 0, work.bytes, engine_.stream()));
+        break;
+      case Kind::copy:
+        TANDEM_CUDA(
+            cudaMemcpyAsync(work.to, work.from, work.bytes, cudaMemcpyDefault, engine_.stream()));
+        break;
+    }
+  }
+  noted_.clear();
+  free_deferred();
+}
+
 void Repetitions::end() {
+  if (std::exchange(direct_, false)) return;
   if (current_ == nullptr) throw std::logic_error("the end of a repeated part without its begin");
   Part& part = *current_;
   current_ = nullptr;
@@ -165,6 +191,7 @@ void Repetitions::end() {
 
 void Repetitions::abandon() noexcept {
   current_ = nullptr;
+  direct_ = false;
   noted_.clear();
   free_deferred();
 }

@@ -29,6 +29,8 @@ class Repetitions {
   // Launches what was noted down.
   void end();
   void abandon() noexcept;
+  // Enqueues what was noted down and closes the part; its end() then does nothing.
+  void enqueue_directly();
   void forget(const void* owner) noexcept;
 
   void kernel(const void* function, const Shape& shape, Parameters parameters);
@@ -67,6 +69,7 @@ class Repetitions {
   CudaEngine& engine_;
   std::map<Key, Part> parts_;
   Part* current_ = nullptr;
+  bool direct_ = false;  // between enqueue_directly() and end()
   std::vector<Work> noted_;
   std::vector<std::pair<void*, std::size_t>> deferred_;
 };

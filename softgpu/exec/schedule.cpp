@@ -10,8 +10,10 @@
 #include "softgpu/exec/schedule.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <mutex>
+#include <string_view>
 
 #include "softgpu/exec/block.hpp"
 #include "softgpu/exec/handlers.hpp"
@@ -139,6 +141,241 @@ void check_cluster(Cluster& cluster) {
   }
 }
 
+std::string hexadecimal(std::uint64_t value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+// --- lanes that wait for each other -------------------------------------------------------------
+
+// The operations at which lanes of a warp exchange values, as far as it matters where these are.
+enum class Exchange : std::uint8_t { shuffle, vote, match32, match64, reduce, elect, none };
+
+Exchange exchange_of(const Op& op) {
+  static const std::array<std::array<Handler, 6>, 3> handlers = [] {
+    std::array<std::array<Handler, 6>, 3> all{};
+    constexpr std::array<std::string_view, 6> names = {"shfl",     "vote",  "match.32",
+                                                       "match.64", "redux", "elect"};
+    const std::array<HandlerEntries, 3> sets = {avx512::entries(), avx2::entries(),
+                                                baseline::entries()};
+    for (std::size_t set = 0; set < sets.size(); ++set) {
+      for (std::size_t i = 0; i < sets[set].count; ++i) {
+        const auto* const name = std::ranges::find(names, sets[set].first[i].name);
+        if (name != names.end()) {
+          all[set][static_cast<std::size_t>(name - names.begin())] = sets[set].first[i].handler;
+        }
+      }
+    }
+    return all;
+  }();
+  for (const auto& set : handlers) {
+    const auto* const found = std::ranges::find(set, op.run);
+    if (found != set.end()) return static_cast<Exchange>(found - set.begin());
+  }
+  return Exchange::none;
+}
+
+// The part of `aux` that says what is computed; the rest says where a result goes.
+std::uint32_t qualifiers(Exchange kind, const Op& op) {
+  switch (kind) {
+    case Exchange::shuffle: return op.aux & 3U;
+    case Exchange::match32:
+    case Exchange::match64: return op.aux & 1U;
+    case Exchange::vote:
+    case Exchange::reduce: return op.aux;
+    default: return 0;
+  }
+}
+
+// A register of the operation in place: which field names it, and bytes of a lane (0: a predicate).
+struct Place {
+  std::uint32_t slot;
+  std::uint32_t lane_bytes;
+  bool result;
+};
+
+// In the same order for every operation of a kind. Slot 0 is no register's: a result that nobody
+// wants. `negated` tells whether the first place is a predicate whose complement is meant.
+std::array<Place, 6> places_of(Exchange kind, const Op& op, bool& negated) {
+  constexpr Place nowhere{0, 4, true};
+  negated = false;
+  const Place second{(op.aux >> 2) * 4, 0, true};
+  switch (kind) {
+    case Exchange::shuffle:
+      return {{{op.a, 4, false},
+               {op.b, 4, false},
+               {op.c, 4, false},
+               {static_cast<std::uint32_t>(op.imm), 4, false},
+               {op.d, 4, true},
+               second}};
+    case Exchange::vote:
+      negated = (op.a & 1U) != 0;
+      return {{{op.a & ~3U, 0, false},
+               {op.b, 4, false},
+               {op.d, op.aux == 3 ? 4U : 0U, true},
+               nowhere,
+               nowhere,
+               nowhere}};
+    case Exchange::match32:
+    case Exchange::match64:
+      return {{{op.a, kind == Exchange::match64 ? 8U : 4U, false},
+               {op.b, 4, false},
+               {op.d, 4, true},
+               second,
+               nowhere,
+               nowhere}};
+    case Exchange::reduce:
+      return {{{op.a, 4, false}, {op.b, 4, false}, {op.d, 4, true}, nowhere, nowhere, nowhere}};
+    default:
+      return {{{op.a, 4, false}, {op.d, 4, true}, {op.aux, 0, true}, nowhere, nowhere, nowhere}};
+  }
+}
+
+void copy_lanes(std::byte* to, const std::byte* from, std::uint32_t lane_bytes, std::uint32_t mask,
+                bool negated) {
+  if (lane_bytes == 0) {
+    std::uint32_t there = 0;
+    std::uint32_t here = 0;
+    std::memcpy(&there, to, sizeof there);
+    std::memcpy(&here, from, sizeof here);
+    if (negated) here = ~here;
+    there = (there & ~mask) | (here & mask);
+    std::memcpy(to, &there, sizeof there);
+    return;
+  }
+  for (std::uint32_t rest = mask; rest != 0; rest &= rest - 1) {
+    const auto at = static_cast<std::size_t>(std::countr_zero(rest)) * lane_bytes;
+    std::memcpy(to + at, from + at, lane_bytes);
+  }
+}
+
+// Executes an exchange whose lanes stand at several operations, or in several calls of one
+// function: their operands are brought together in a frame of its own, and the results taken back.
+void exchange_between(Warp& w, Exchange kind, const std::vector<Group*>& groups) {
+  constexpr std::uint32_t register_bytes = 8 * warp_size;
+  constexpr std::uint32_t first_register = 64;  // the first word is the predicate that holds always
+  alignas(64) std::byte memory[first_register + 6 * register_bytes] = {};
+  std::memcpy(memory, &full_mask, sizeof full_mask);
+  const auto slot = [](std::size_t i) {
+    return first_register + static_cast<std::uint32_t>(i) * register_bytes;
+  };
+
+  Op op = *groups.front()->pc;
+  op.guard = 0;
+  switch (kind) {
+    case Exchange::shuffle:
+      op.a = slot(0);
+      op.b = slot(1);
+      op.c = slot(2);
+      op.imm = slot(3);
+      op.d = slot(4);
+      op.aux = (op.aux & 3U) | slot(5);  // a slot divided by 4, above two bits
+      break;
+    case Exchange::vote:
+      op.a = slot(0);
+      op.b = slot(1);
+      op.d = slot(2);
+      break;
+    case Exchange::match32:
+    case Exchange::match64:
+      op.a = slot(0);
+      op.b = slot(1);
+      op.d = slot(2);
+      op.aux = (op.aux & 3U) | slot(3);
+      break;
+    case Exchange::reduce:
+      op.a = slot(0);
+      op.b = slot(1);
+      op.d = slot(2);
+      break;
+    default:
+      op.a = slot(0);
+      op.d = slot(1);
+      op.aux = slot(2);
+      break;
+  }
+  std::uint32_t all = 0;
+  bool negated = false;
+  for (const Group* g : groups) {
+    all |= g->mask;
+    const auto places = places_of(kind, *g->pc, negated);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      if (places[i].result) continue;
+      copy_lanes(memory + slot(i), g->frame->memory.get() + places[i].slot, places[i].lane_bytes,
+                 g->mask, negated && i == 0);
+    }
+  }
+  std::byte* const frame = w.frame;
+  const std::uint32_t mask = w.mask;
+  w.frame = memory;
+  w.mask = all;
+  static_cast<void>(op.run(w, &op));
+  w.frame = frame;
+  w.mask = mask;
+  for (Group* g : groups) {
+    const auto places = places_of(kind, *g->pc, negated);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      if (!places[i].result || places[i].slot == 0) continue;
+      copy_lanes(g->frame->memory.get() + places[i].slot, memory + slot(i), places[i].lane_bytes,
+                 g->mask, false);
+    }
+    g->state = Group::State::ready;
+    ++g->pc;
+  }
+}
+
+// Lanes that have exited meanwhile are named by some and no longer by others.
+bool same_members(const Warp& w, const Group& a, const Group& b) {
+  return (a.members & w.alive) == (b.members & w.alive);
+}
+
+// Lanes that stand together at one operation become one group, which executes it.
+void meet_here(Warp& w, const Group& place) {
+  std::uint32_t mask = 0;
+  Group* kept = nullptr;
+  for (Group& g : w.others) {
+    if (g.pc != place.pc || g.frame != place.frame) continue;
+    if (g.state == Group::State::at_barrier) continue;
+    mask |= g.mask;
+    if (kept == nullptr) {
+      kept = &g;
+      g.state = Group::State::ready;
+    } else {
+      g.mask = 0;
+    }
+  }
+  kept->mask = mask;
+  std::erase_if(w.others, [](const Group& g) { return g.mask == 0; });
+}
+
+// Lanes of `place` and others wait for each other at different places: they exchange their values
+// if that can be (the PTX ISA asks for the same qualifiers and the same members, not for the same
+// instruction).
+void meet_elsewhere(Warp& w, const Group& place) {
+  std::vector<Group*> groups;
+  for (Group& g : w.others) {
+    if (g.state == Group::State::at_sync && !g.meets_anywhere && same_members(w, g, place)) {
+      groups.push_back(&g);
+    }
+  }
+  const Exchange kind = exchange_of(*place.pc);
+  for (const Group* g : groups) {
+    if (kind != Exchange::none && g->pc->run == place.pc->run &&
+        qualifiers(kind, *g->pc) == qualifiers(kind, *place.pc)) {
+      continue;
+    }
+    if (g->pc == place.pc && g->frame == place.frame) continue;
+    w.call = g->frame;
+    raise_fault(w, g->pc, std::countr_zero(g->mask), error_illegal_instruction,
+                "lanes of a warp that wait for each other, by the member mask " +
+                    hexadecimal(place.members) + ", are at different operations: this one, and " +
+                    describe_thread(w, std::countr_zero(place.mask)) + " at " +
+                    describe_place(*place.frame->code, place.pc));
+  }
+  exchange_between(w, kind, groups);
+}
+
 // Lanes that wait for each other go on where all of them have come.
 void check_meetings(Warp& w) {
   for (std::size_t i = 0; i < w.others.size(); ++i) {
@@ -146,41 +383,28 @@ void check_meetings(Warp& w) {
     if (first.state != Group::State::at_sync) continue;
     const std::uint32_t wanted = first.members & w.alive;
     std::uint32_t here = 0;
+    std::uint32_t anywhere = 0;
     for (const Group& g : w.others) {
       if (g.state != Group::State::at_sync) continue;
-      if (first.meets_anywhere ? g.meets_anywhere && g.members == first.members
-                               : g.pc == first.pc && g.frame == first.frame) {
-        here |= g.mask;
+      if (g.pc == first.pc && g.frame == first.frame) here |= g.mask;
+      if (g.meets_anywhere == first.meets_anywhere && same_members(w, g, first)) {
+        anywhere |= g.mask;
       }
     }
-    if ((wanted & ~here) != 0) continue;
-    for (Group& g : w.others) {
-      if (g.state != Group::State::at_sync) continue;
-      if (first.meets_anywhere ? g.meets_anywhere && g.members == first.members
-                               : g.pc == first.pc && g.frame == first.frame) {
+    if (first.meets_anywhere) {
+      if ((wanted & ~anywhere) != 0) continue;
+      for (Group& g : w.others) {
+        if (g.state != Group::State::at_sync || !g.meets_anywhere) continue;
+        if (!same_members(w, g, first)) continue;
         g.state = Group::State::ready;
-        if (g.meets_anywhere) ++g.pc;
+        ++g.pc;
       }
-    }
-    // Those that meet at one instruction execute it together: they are one group at once.
-    if (!first.meets_anywhere) {
-      std::uint32_t mask = 0;
-      std::size_t kept = 0;
-      bool have = false;
-      for (std::size_t k = 0; k < w.others.size();) {
-        Group& g = w.others[k];
-        if (g.state == Group::State::ready && g.pc == first.pc && g.frame == first.frame) {
-          mask |= g.mask;
-          if (have) {
-            w.others.erase(w.others.begin() + static_cast<std::ptrdiff_t>(k));
-            continue;
-          }
-          have = true;
-          kept = k;
-        }
-        ++k;
-      }
-      w.others[kept].mask = mask;
+    } else if ((wanted & ~here) == 0) {
+      meet_here(w, first);
+    } else if ((wanted & ~anywhere) == 0) {
+      meet_elsewhere(w, first);
+    } else {
+      continue;
     }
     i = static_cast<std::size_t>(-1);  // from the start: the list has changed
   }
@@ -196,12 +420,6 @@ void lanes_left(Warp& w, std::uint32_t gone) {
   }
   if (block.cluster != nullptr) check_cluster(*block.cluster);
   if (w.alive != 0) check_meetings(w);
-}
-
-std::string hexadecimal(std::uint64_t value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
-  return text;
 }
 
 template <class T>

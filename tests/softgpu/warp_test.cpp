@@ -416,5 +416,344 @@ LOOP:
   });
 }
 
+// --- one exchange, at two instructions ----------------------------------------------------------
+
+// A kernel of one warp per block whose lanes part by the bits of a word (bit set: %x holds): half
+// of them execute `here`, the others `there`, which stands before it or behind it. Inputs as for
+// check_warps; %e and %r are the results of `there`.
+std::string two_places(const std::string& here, const std::string& there) {
+  return std::string(module_head()) + R"(
+.visible .entry places(.param .u64 in, .param .u64 out)
+{
+  .reg .b64 %i, %o, %w, %v;
+  .reg .b32 %t, %n, %a, %b, %c, %m, %d, %e, %k, %f, %g, %h;
+  .reg .pred %p, %r, %x, %q, %y;
+  ld.param.u64 %i, [in];
+  ld.param.u64 %o, [out];
+  mov.u32 %t, %tid.x;
+  mov.u32 %n, %ctaid.x;
+  mad.lo.u32 %k, %n, 64, %t;
+  mul.wide.u32 %w, %k, 16;
+  add.u64 %i, %i, %w;
+  mul.wide.u32 %w, %k, 8;
+  add.u64 %o, %o, %w;
+  ld.global.v4.u32 {%a, %b, %c, %m}, [%i];
+  mov.b64 %w, {%a, %b};
+  // The other place has its operands in other registers; the first one's hold nonsense there.
+  not.b32 %f, %a;
+  not.b32 %g, %b;
+  not.b32 %h, %c;
+  mov.b64 %v, {%f, %g};
+  mov.u32 %t, %laneid;
+  shr.u32 %k, %m, %t;
+  and.b32 %k, %k, 1;
+  setp.ne.u32 %x, %k, 0;
+  setp.ne.u32 %q, %a, 0;
+  not.pred %y, %q;
+  mov.u32 %d, 77;
+  mov.u32 %e, 78;
+  setp.ne.u32 %p, 0, 0;
+  setp.ne.u32 %r, 0, 0;
+  @%x bra HERE;
+  not.b32 %f, %f;
+  not.b32 %g, %g;
+  not.b32 %h, %h;
+  not.b32 %a, %a;
+  mov.b64 %v, {%f, %g};
+  )" + there +
+         R"(
+  add.u32 %e, %e, 5000;
+  mov.u32 %d, %e;
+  mov.pred %p, %r;
+  bra JOIN;
+HERE:
+  )" + here +
+         R"(
+  add.u32 %d, %d, 3000;
+JOIN:
+  selp.u32 %k, 1, 0, %p;
+  st.global.v2.u32 [%o], {%d, %k};
+  ret;
+}
+)";
+}
+
+// `expected` sees all lanes of a warp as if they were at one instruction, with the full mask.
+void check_two_places(const std::string& here, const std::string& there, const Expected& expected,
+                      const std::function<u32(Random&)>& value) {
+  auto cases = cases_of(
+      value, [](Random& random) { return static_cast<u32>(random() % 32); },
+      [](Random& random) { return random() % 2 == 0 ? 31U : 0x1c1fU; }, false);
+  Buffer in(cases.size() * 32 * 16);
+  Buffer out(cases.size() * 32 * 8);
+  for (std::size_t k = 0; k < cases.size(); ++k) {
+    for (std::size_t l = 0; l < 32; ++l) {
+      const u32 words[] = {cases[k].a[l], cases[k].b[l], cases[k].c[l], cases[k].mask};
+      std::memcpy(in.as<u32>() + (k * 32 + l) * 4, words, sizeof words);
+    }
+  }
+  for_each_instruction_set([&](const char* instruction_set) {
+    Program program({two_places(here, there)}, 0);
+    Dim3 grid;
+    grid.x = static_cast<u32>(cases.size() / 2);
+    Dim3 threads;
+    threads.x = 64;
+    const Fault fault =
+        launch(program, "places", grid, threads, Parameters().add(in.address()).add(out.address()));
+    ASSERT_EQ(fault.code, 0) << here << " and " << there << ": " << fault.message;
+    for (std::size_t k = 0; k < cases.size(); ++k) {
+      WarpCase whole = cases[k];
+      whole.mask = 0xffffffffU;
+      const WarpResult want = expected(whole);
+      for (std::size_t l = 0; l < 32; ++l) {
+        const u32* got = out.as<u32>() + (k * 32 + l) * 2;
+        ASSERT_EQ(got[0], want.d[l] + (member(cases[k], l) ? 3000U : 5000U))
+            << here << " (" << instruction_set << ") warp " << k << " lane " << l << " mask "
+            << hex(cases[k].mask);
+        ASSERT_EQ(got[1], want.p[l]) << here << " warp " << k << " lane " << l;
+      }
+    }
+  });
+}
+
+TEST(Warp, ShuffleBetweenTwoInstructions) {
+  check_two_places(
+      "shfl.sync.idx.b32 %d|%p, %a, %b, %c, 0xffffffff;",
+      "shfl.sync.idx.b32 %e|%r, %f, %g, %h, 0xffffffff;",
+      [](const WarpCase& one) {
+        WarpResult want{};
+        for (u32 l = 0; l < 32; ++l) {
+          const u32 segment = (one.c[l] >> 8) & 31U;
+          const u32 highest = (l & segment) | (one.c[l] & 31U & ~segment);
+          const u32 from = (l & segment) | (one.b[l] & ~segment);
+          want.p[l] = from <= highest ? 1 : 0;
+          want.d[l] = one.a[from <= highest ? from : l];
+        }
+        return want;
+      },
+      any_word);
+  // Without a predicate on one side, and on the other.
+  const auto neighbours = [](bool here, bool there) {
+    return [=](const WarpCase& one) {
+      WarpResult want{};
+      for (u32 l = 0; l < 32; ++l) {
+        want.d[l] = one.a[l ^ 1U];
+        want.p[l] = (member(one, l) ? here : there) ? 1 : 0;
+      }
+      return want;
+    };
+  };
+  check_two_places("shfl.sync.bfly.b32 %d, %a, 1, 31, 0xffffffff;",
+                   "shfl.sync.bfly.b32 %e, %f, 1, 31, 0xffffffff;", neighbours(false, false),
+                   any_word);
+}
+
+TEST(Warp, VoteBetweenTwoInstructions) {
+  const auto ballot = [](const WarpCase& one) {
+    u32 yes = 0;
+    for (u32 l = 0; l < 32; ++l) yes |= one.a[l] != 0 ? 1U << l : 0U;
+    return yes;
+  };
+  const auto small = [](Random& random) { return static_cast<u32>(random() % 2); };
+  // %y is the complement of %q.
+  check_two_places(
+      "vote.sync.ballot.b32 %d, %q, 0xffffffff;", "vote.sync.ballot.b32 %e, !%y, 0xffffffff;",
+      [&](const WarpCase& one) {
+        WarpResult want{};
+        want.d.fill(ballot(one));
+        return want;
+      },
+      small);
+  for (const std::string mode : {"any", "all", "uni"}) {
+    check_two_places(
+        "vote.sync." + mode + ".pred %p, !%y, 0xffffffff; mov.u32 %d, 0;",
+        "vote.sync." + mode + ".pred %r, %q, 0xffffffff; mov.u32 %e, 0;",
+        [&](const WarpCase& one) {
+          const u32 yes = ballot(one);
+          WarpResult want{};
+          want.p.fill(mode == "any"   ? yes != 0
+                      : mode == "all" ? yes == 0xffffffffU
+                                      : yes == 0 || yes == 0xffffffffU);
+          return want;
+        },
+        mode == "all" ? [](Random&) { return 1U; } : +small);
+  }
+}
+
+TEST(Warp, MatchBetweenTwoInstructions) {
+  const auto few = [](Random& random) { return static_cast<u32>(random() % 3); };
+  for (const bool wide : {false, true}) {
+    const auto same = [&](const WarpCase& one, u32 x, u32 y) {
+      return one.a[x] == one.a[y] && (!wide || one.b[x] == one.b[y]);
+    };
+    const std::string type = wide ? "b64" : "b32";
+    check_two_places(
+        "match.any.sync." + type + " %d, " + (wide ? "%w" : "%a") + ", 0xffffffff;",
+        "match.any.sync." + type + " %e, " + (wide ? "%v" : "%f") + ", 0xffffffff;",
+        [&](const WarpCase& one) {
+          WarpResult want{};
+          for (u32 l = 0; l < 32; ++l) {
+            for (u32 k = 0; k < 32; ++k) want.d[l] |= same(one, l, k) ? 1U << k : 0U;
+          }
+          return want;
+        },
+        few);
+  }
+  check_two_places(
+      "match.all.sync.b32 %d|%p, %a, 0xffffffff;", "match.all.sync.b32 %e|%r, %f, 0xffffffff;",
+      [](const WarpCase&) {
+        WarpResult want{};
+        want.d.fill(0xffffffffU);
+        want.p.fill(1);
+        return want;
+      },
+      [](Random&) { return 12U; });
+}
+
+TEST(Warp, ReduxAndElectBetweenTwoInstructions) {
+  check_two_places(
+      "redux.sync.add.u32 %d, %a, 0xffffffff;", "redux.sync.add.u32 %e, %f, 0xffffffff;",
+      [](const WarpCase& one) {
+        WarpResult want{};
+        u32 sum = 0;
+        for (const u32 x : one.a) sum += x;
+        want.d.fill(sum);
+        return want;
+      },
+      any_word);
+  check_two_places(
+      "elect.sync %d|%p, 0xffffffff;", "elect.sync %e|%r, 0xffffffff;",
+      [](const WarpCase&) {
+        WarpResult want{};
+        want.p[0] = 1;
+        return want;
+      },
+      any_word);
+}
+
+// A loop whose lanes leave it at different times and take the exchange in its tail instead; and
+// lanes that exit while others wait for them.
+TEST(Warp, LanesThatLeaveALoopMeetThoseInIt) {
+  const std::string text = std::string(module_head()) + R"(
+.func (.param .b32 r) sum_of(.param .b32 p)
+{
+  .reg .b32 %v, %s;
+  ld.param.b32 %v, [p];
+  shfl.sync.bfly.b32 %s, %v, 16, 31, 0xffffffff;
+  add.u32 %v, %v, %s;
+  st.param.b32 [r], %v;
+  ret;
+}
+.visible .entry tail(.param .u64 out)
+{
+  .reg .b64 %o, %w;
+  .reg .b32 %t, %v, %s, %n, %e;
+  .reg .pred %p, %g, %x;
+  ld.param.u64 %o, [out];
+  mov.u32 %t, %tid.x;
+  mul.wide.u32 %w, %t, 4;
+  add.u64 %o, %o, %w;
+  mov.u32 %v, %t;
+  mov.u32 %n, 0;
+  and.b32 %e, %t, 7;
+LOOP:
+  setp.ge.u32 %p, %n, %e;
+  @%p bra TAIL;
+  shfl.sync.down.b32 %s, %v, 1, 31, 0xffffffff;
+  add.u32 %v, %v, %s;
+  bra NEXT;
+TAIL:
+  shfl.sync.down.b32 %s, %v, 1, 31, 0xffffffff;
+  sub.u32 %v, %v, %s;
+NEXT:
+  add.u32 %n, %n, 1;
+  setp.lt.u32 %p, %n, 8;
+  @%p bra LOOP;
+  // Two calls of one function: each lane is in one of them.
+  setp.lt.u32 %g, %t, 16;
+  @%g bra FIRST;
+  {
+    .param .b32 a; .param .b32 b;
+    st.param.b32 [a], %v;
+    call.uni (b), sum_of, (a);
+    ld.param.b32 %v, [b];
+  }
+  bra CALLED;
+FIRST:
+  {
+    .param .b32 a; .param .b32 b;
+    st.param.b32 [a], %v;
+    call.uni (b), sum_of, (a);
+    ld.param.b32 %v, [b];
+  }
+CALLED:
+  st.global.u32 [%o], %v;
+  // Lane 5 ends while some wait for it at a warp barrier by the full mask, others come later.
+  setp.lt.u32 %x, %t, 5;
+  @%x bra EARLY;
+  setp.eq.u32 %x, %t, 5;
+  @%x exit;
+  bar.warp.sync 0xffffffff;
+  redux.sync.add.u32 %s, 1, 0xffffffff;
+  bra LAST;
+EARLY:
+  bar.warp.sync 0xffffffff;
+  redux.sync.add.u32 %s, 1, 0xffffffff;
+LAST:
+  st.global.u32 [%o+128], %s;
+  ret;
+}
+)";
+  std::array<u32, 32> v{};
+  for (u32 l = 0; l < 32; ++l) v[l] = l;
+  for (u32 n = 0; n < 8; ++n) {
+    const auto before = v;
+    for (u32 l = 0; l < 32; ++l) {
+      const u32 next = before[l == 31 ? l : l + 1];
+      v[l] = n >= (l & 7U) ? before[l] - next : before[l] + next;
+    }
+  }
+  for_each_instruction_set([&](const char* name) {
+    Program program({text}, 0);
+    Buffer out(64 * 4);
+    Dim3 threads;
+    threads.x = 32;
+    const Fault fault = launch(program, "tail", {}, threads, Parameters().add(out.address()));
+    ASSERT_EQ(fault.code, 0) << fault.message;
+    for (u32 l = 0; l < 32; ++l) {
+      EXPECT_EQ(out.as<u32>()[l], v[l] + v[l ^ 16U]) << name << " lane " << l;
+      EXPECT_EQ(out.as<u32>()[32 + l], l == 5 ? 0U : 31U) << name << " lane " << l;
+    }
+  });
+}
+
+// Lanes that wait for each other at operations that cannot meet.
+TEST(Warp, DifferentExchangesDoNotMeet) {
+  const std::pair<std::string, std::string> pairs[] = {
+      {"shfl.sync.bfly.b32 %d, %a, 1, 31, 0xffffffff;", "vote.sync.any.pred %r, %q, 0xffffffff;"},
+      {"shfl.sync.bfly.b32 %d, %a, 1, 31, 0xffffffff;",
+       "shfl.sync.up.b32 %e, %f, 1, 0, 0xffffffff;"},
+      {"redux.sync.add.u32 %d, %a, 0xffffffff;", "redux.sync.min.u32 %e, %f, 0xffffffff;"},
+      {"match.any.sync.b32 %d, %a, 0xffffffff;", "match.any.sync.b64 %e, %v, 0xffffffff;"}};
+  for (const auto& [here, there] : pairs) {
+    Program program({two_places(here, there)}, 0);
+    Buffer in(64 * 16);
+    Buffer out(64 * 8);
+    for (std::size_t l = 0; l < 64; ++l) in.as<u32>()[4 * l + 3] = 0x00ff00ffU;
+    Dim3 threads;
+    threads.x = 64;
+    const Fault fault =
+        launch(program, "places", {}, threads, Parameters().add(in.address()).add(out.address()));
+    EXPECT_EQ(fault.code, 715) << here << " and " << there;
+    for (const std::string part : {"0xffffffff", "are at different operations"}) {
+      EXPECT_NE(fault.message.find(part), std::string::npos) << fault.message;
+    }
+    for (const std::string& both : {here, there}) {
+      EXPECT_NE(fault.message.find(both.substr(0, both.find(' '))), std::string::npos)
+          << fault.message;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace softgpu::test

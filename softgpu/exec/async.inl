@@ -275,7 +275,7 @@ __attribute__((always_inline)) inline void reduce_real(std::byte* to, const std:
   for (;;) {
     const auto x = T::get(old);
     const auto y = T::get(b);
-    const auto r = how == bulk_add   ? apply_atomic<T, atom_add>(x, y, y)
+    const auto r = how == bulk_add   ? apply_atomic_in_global<T, atom_add>(x, y, y)
                    : how == bulk_min ? apply_atomic<T, atom_min>(x, y, y)
                                      : apply_atomic<T, atom_max>(x, y, y);
     if (__atomic_compare_exchange_n(p, &old, T::put(r), false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))

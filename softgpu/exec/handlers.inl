@@ -1967,6 +1967,17 @@ __attribute__((always_inline)) inline typename T::value apply_atomic(typename T:
   }
 }
 
+// The same in global memory, where single-precision additions flush denormals, inputs and result
+// (PTX ISA, "atom" and "red"); in shared memory they do not.
+template <class T, u32 Which>
+__attribute__((always_inline)) inline typename T::value apply_atomic_in_global(typename T::value old, typename T::value b, typename T::value c) {
+  if constexpr (Which == atom_add && std::is_same_v<typename T::value, float>) {
+    return flush32(apply_atomic<T, Which>(flush32(old), flush32(b), c));
+  } else {
+    return apply_atomic<T, Which>(old, b, c);
+  }
+}
+
 // d: the old value (0 where unwanted), a: generic address, b, c: operands.
 template <class T, u32 Which>
 const Op* atomic(Warp& w, const Op* op) {
@@ -1992,7 +2003,7 @@ const Op* atomic(Warp& w, const Op* op) {
     }
     Word old = __atomic_load_n(p, __ATOMIC_ACQUIRE);
     for (;;) {
-      const Word now = T::put(apply_atomic<T, Which>(T::get(old), x, y));
+      const Word now = T::put(apply_atomic_in_global<T, Which>(T::get(old), x, y));
       if (__atomic_compare_exchange_n(p, &old, now, false, __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE)) break;
     }
     if (op->d != 0) lanes<Word>(w, op->d)[l] = old;

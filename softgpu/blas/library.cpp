@@ -55,6 +55,7 @@ namespace {
 
 // The runtime refuses all questions from inside a host function of a graph.
 constexpr int kNotPermitted = 800;
+constexpr int kNotReady = 600;
 
 // Whether every page of the range is mapped by the process.
 bool is_mapped(const void* begin, std::size_t bytes) {
@@ -123,6 +124,14 @@ cublasStatus_t run_guarded(const char* function, const std::function<cublasStatu
   }
 }
 
+// Work that the stream was given before may go on in the background.
+void wait_for_earlier_work(cudaStream_t stream) {
+  const int error = cudaPeekAtLastError();
+  if (cudaStreamQuery(stream) != kNotReady) return;
+  if (error == 0) static_cast<void>(cudaGetLastError());  // "not ready" is none
+  static_cast<void>(cudaStreamSynchronize(stream));
+}
+
 void run_in_graph(void* argument) {
   const auto* work = static_cast<const GraphWork*>(argument);
   const cublasStatus_t status = run_guarded(work->function, work->run);
@@ -138,7 +147,10 @@ cublasStatus_t submit_to(cudaStream_t stream, const char* function,
                          std::function<cublasStatus_t()> work) {
   int capture = 0;
   if (cudaStreamIsCapturing(stream, &capture) != 0) return CUBLAS_STATUS_EXECUTION_FAILED;
-  if (capture == 0) return run_guarded(function, work);
+  if (capture == 0) {
+    wait_for_earlier_work(stream);
+    return run_guarded(function, work);
+  }
   // A graph may be launched any number of times and the runtime never says when it is gone, so its
   // work lives as long as the process.
   auto* kept = new (std::nothrow) GraphWork{function, std::move(work)};

@@ -21,6 +21,8 @@ struct cudaPointerAttributes {
 };
 
 int cudaStreamIsCapturing(cudaStream_t stream, int* status);
+int cudaStreamQuery(cudaStream_t stream);
+int cudaPeekAtLastError();
 int cudaLaunchHostFunc(cudaStream_t stream, void (*function)(void*), void* argument);
 int cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer);
 int cudaStreamSynchronize(cudaStream_t stream);

@@ -11,6 +11,8 @@
 //   SOFTGPU_JITTER      a number: move approximate results inside their documented bound, drawn by
 //                       it (0: do not)
 //   SOFTGPU_TIME_LIMIT  seconds that one kernel may run (0: no limit)
+//   SOFTGPU_LAUNCH_WAIT seconds that a launch waits for a kernel none of whose blocks begins or
+//                       ends, before it returns and the kernel goes on by itself (0.5)
 //   SOFTGPU_REPORT      a file that gets, at exit, what each kernel's instructions were (none)
 #pragma once
 
@@ -32,6 +34,7 @@ struct Options {
   std::uint64_t seed = 0;
   std::uint64_t jitter = 0;
   double time_limit_seconds = 0;
+  double launch_wait_seconds = 0.5;
   std::string report;  // empty: none
 };
 

@@ -29,6 +29,7 @@
 namespace softgpu {
 namespace {
 
+constexpr int error_unloading = 4;
 constexpr int error_launch_timeout = 702;
 constexpr int error_out_of_memory = 2;
 
@@ -39,6 +40,8 @@ constexpr std::int64_t cooperative_turn = 20'000;
 constexpr std::int64_t longest_turn = 200'000'000;
 // Blocks that one core keeps begun while none of them waits for a later one.
 constexpr std::size_t most_begun = 256;
+// Rounds over a block's warps between two looks at the clock.
+constexpr std::uint32_t rounds_per_look = 16;
 
 std::uint64_t mix(std::uint64_t x) {
   // SplitMix64 (Steele, Lea and Flood, 2014).
@@ -126,14 +129,21 @@ struct Grid {
   std::uint64_t seed = 0;
   std::chrono::steady_clock::time_point deadline;
   bool limited = false;
-  std::atomic<std::uint64_t> executed{0};
+  // For KernelRun::run: how long to go on while no block begins or ends, and that it was too long.
+  std::chrono::steady_clock::duration patience{};
+  bool impatient = false;
+  std::atomic<std::uint64_t> ended{0};
+  std::atomic<bool> paused{false};
 };
 
 class Core {
  public:
   explicit Core(Grid& grid) : grid_(grid), launch_(grid.launch) {}
 
+  // Until there is nothing left to do, or the grid is paused: then this goes on where it was.
   void run() {
+    seen_ = progress();
+    since_ = std::chrono::steady_clock::now();
     try {
       work();
     } catch (const KernelFault&) {
@@ -144,32 +154,53 @@ class Core {
                          "kernel " + launch_.code->name + ": not enough memory for its blocks"};
       }
     }
-    grid_.executed += executed_;
   }
+  [[nodiscard]] std::uint64_t executed() const { return executed_; }
 
  private:
   void work() {
-    std::deque<Unit*> begun;
     for (;;) {
-      if (launch_.failed.load(std::memory_order_relaxed)) return;
-      if (begun.empty()) {
+      if (stopping()) return;
+      if (begun_.empty()) {
         Unit* unit = begin_next();
         if (unit == nullptr) return;
-        begun.push_back(unit);
+        begun_.push_back(unit);
       }
-      Unit* unit = begun.front();
-      begun.pop_front();
+      Unit* unit = begun_.front();
+      begun_.pop_front();
       if (run_unit(*unit)) {
         free_.push_back(unit);
+        grid_.ended.fetch_add(1, std::memory_order_relaxed);
         continue;
       }
       if (grid_.limited && std::chrono::steady_clock::now() > grid_.deadline) time_out(*unit);
-      begun.push_back(unit);
+      begun_.push_back(unit);
       unit->turn = std::min(unit->turn * (launch_.cooperative ? 1 : 2), longest_turn);
-      if (begun.size() < most_begun || launch_.cooperative) {
-        if (Unit* next = begin_next()) begun.push_front(next);
+      if (begun_.size() < most_begun || launch_.cooperative) {
+        if (Unit* next = begin_next()) begun_.push_front(next);
       }
-      if (begun.size() == 1) std::this_thread::yield();
+      if (begun_.size() == 1) std::this_thread::yield();
+    }
+  }
+
+  [[nodiscard]] bool stopping() const {
+    return launch_.failed.load(std::memory_order_relaxed) ||
+           grid_.paused.load(std::memory_order_relaxed);
+  }
+
+  // Changes when a block begins or ends.
+  [[nodiscard]] std::uint64_t progress() const {
+    return std::min(grid_.next.load(std::memory_order_relaxed), grid_.units) +
+           grid_.ended.load(std::memory_order_relaxed);
+  }
+  void look_at_clock() {
+    const auto now = std::chrono::steady_clock::now();
+    const std::uint64_t made = progress();
+    if (made != seen_) {
+      seen_ = made;
+      since_ = now;
+    } else if (now - since_ > grid_.patience) {
+      grid_.paused = true;
     }
   }
 
@@ -301,8 +332,8 @@ class Core {
       }
       if (!alive) return true;
       if (!ran) dead_end(unit);
-      if (left <= 0) return false;
-      if (launch_.failed.load(std::memory_order_relaxed)) return false;
+      if (grid_.impatient && ++rounds_ % rounds_per_look == 0) look_at_clock();
+      if (left <= 0 || stopping()) return false;
     }
   }
 
@@ -335,50 +366,117 @@ class Core {
   Launch& launch_;
   std::vector<std::unique_ptr<Unit>> units_;
   std::vector<Unit*> free_;
+  std::deque<Unit*> begun_;
   std::uint64_t executed_ = 0;
+  std::uint64_t seen_ = 0;  // progress() since since_
+  std::chrono::steady_clock::time_point since_;
+  std::uint32_t rounds_ = 0;
 };
 
 }  // namespace
 
-Fault run_kernel(Launch& launch) {
-  const auto begin = std::chrono::steady_clock::now();
-  Grid grid(launch);
-  grid.units = launch.grid.count() / std::max<std::uint64_t>(launch.cluster.count(), 1);
+struct KernelRun::State {
+  explicit State(Launch& launch) : grid(launch) {}
+
+  [[nodiscard]] Launch& launch() { return grid.launch; }
+
+  void begin();
+  void end();
+
+  Grid grid;
+  std::chrono::steady_clock::time_point begun;
+  void* workspace = nullptr;
+  std::vector<std::unique_ptr<Core>> cores;
+};
+
+void KernelRun::State::begin() {
+  begun = std::chrono::steady_clock::now();
+  Launch& of = launch();
+  grid.units = of.grid.count() / std::max<std::uint64_t>(of.cluster.count(), 1);
   grid.seed = schedule_seed();
-  launch.in_step = grid.seed == 0;
+  of.in_step = grid.seed == 0;
   if (options().time_limit_seconds > 0) {
     grid.limited = true;
-    grid.deadline = begin + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+    grid.deadline = begun + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                                 std::chrono::duration<double>(options().time_limit_seconds));
   }
-  launch.failed = false;
-  launch.fault = {};
-  if (launch.parameters.size() < launch.code->parameter_bytes) {
-    launch.parameters.resize(launch.code->parameter_bytes);
+  grid.patience = std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+      std::chrono::duration<double>(options().launch_wait_seconds));
+  of.failed = false;
+  of.fault = {};
+  if (of.parameters.size() < of.code->parameter_bytes) {
+    of.parameters.resize(of.code->parameter_bytes);
   }
   // What the driver gives a cooperative launch: its size, and the word that grid.sync() counts in.
   constexpr std::size_t workspace_bytes = 16;
-  void* workspace = nullptr;
-  if (launch.cooperative) {
-    workspace = Memory::instance().allocate(workspace_bytes, MemoryKind::symbol, launch.device);
+  if (of.cooperative) {
+    workspace = Memory::instance().allocate(workspace_bytes, MemoryKind::symbol, of.device);
     if (workspace == nullptr) throw std::bad_alloc();
     std::memset(workspace, 0, workspace_bytes);
     std::memcpy(workspace, &workspace_bytes, sizeof(std::uint32_t));
   }
-  launch.workspace = reinterpret_cast<std::uint64_t>(workspace);
-  const int cores = static_cast<int>(
-      std::min<std::uint64_t>(static_cast<std::uint64_t>(core_count()), grid.units));
-  if (cores <= 1) {
-    Core(grid).run();
-  } else {
-    Team::instance().run(cores, [&](int) { Core(grid).run(); });
+  of.workspace = reinterpret_cast<std::uint64_t>(workspace);
+  const auto count = std::min<std::uint64_t>(static_cast<std::uint64_t>(core_count()), grid.units);
+  for (std::uint64_t i = 0; i < std::max<std::uint64_t>(count, 1); ++i) {
+    cores.push_back(std::make_unique<Core>(grid));
   }
+}
+
+void KernelRun::State::end() {
+  Launch& of = launch();
   if (workspace != nullptr) Memory::instance().release(workspace);
-  launch.thread_instructions = grid.executed;
-  launch.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  record_launch(launch);
-  run_children(launch);
-  return launch.fault;
+  workspace = nullptr;
+  of.thread_instructions = 0;
+  for (const auto& core : cores) of.thread_instructions += core->executed();
+  of.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+  record_launch(of);
+  run_children(of);
+}
+
+KernelRun::KernelRun(Launch& launch) : state_(std::make_unique<State>(launch)) { state_->begin(); }
+KernelRun::~KernelRun() = default;
+
+bool KernelRun::run() {
+  State& s = *state_;
+  s.grid.impatient = true;
+  if (s.cores.size() == 1) {
+    s.cores[0]->run();
+  } else {
+    Team::instance().run(static_cast<int>(s.cores.size()),
+                         [&](int i) { s.cores[static_cast<std::size_t>(i)]->run(); });
+  }
+  if (s.grid.paused.load() && !s.launch().failed.load() && s.grid.ended.load() < s.grid.units) {
+    return false;
+  }
+  s.end();
+  return true;
+}
+
+void KernelRun::finish() {
+  State& s = *state_;
+  s.grid.impatient = false;
+  s.grid.paused = false;
+  std::vector<std::thread> others;
+  for (std::size_t i = 1; i < s.cores.size(); ++i) {
+    others.emplace_back([&core = *s.cores[i]] { core.run(); });
+  }
+  s.cores[0]->run();
+  for (std::thread& other : others) other.join();
+  s.end();
+}
+
+void KernelRun::stop() {
+  Launch& of = state_->launch();
+  if (of.failed.exchange(true)) return;
+  of.fault.code = error_unloading;
+}
+
+const Fault& KernelRun::fault() const { return state_->launch().fault; }
+
+Fault run_kernel(Launch& launch) {
+  KernelRun run(launch);
+  if (!run.run()) run.finish();
+  return run.fault();
 }
 
 }  // namespace softgpu

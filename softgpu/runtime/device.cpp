@@ -15,6 +15,7 @@
 #include "softgpu/runtime/module.hpp"
 #include "softgpu/runtime/state.hpp"
 #include "softgpu/runtime/stream.hpp"
+#include "softgpu/runtime/task.hpp"
 
 namespace softgpu::cuda {
 namespace {
@@ -371,7 +372,7 @@ cudaError_t cudaDeviceSynchronize() {
   return device_api([&] {
     check_no_capture();
     Device& now = current_device();
-    { const std::unique_lock work_of_other_threads(now.order); }
+    wait_for_device(now.index);
     return deliver(now);
   });
 }
@@ -380,7 +381,7 @@ cudaError_t cudaDeviceReset() {
   return api([&] {
     require(!thread().in_callback, cudaErrorNotPermitted);
     Device& now = current_device();
-    const std::unique_lock work_of_other_threads(now.order);
+    wait_for_device(now.index);
     flush_device_output();
     now.pending = 0;
     now.sticky = 0;

@@ -186,9 +186,9 @@ void reset_conditionals(const Graph& graph) {
   }
 }
 
-void run_graph(const Graph& graph, Stream& stream) {
+void run_graph(const Graph& graph, int device) {
   reset_conditionals(graph);
-  for (const GraphNode* node : graph.ordered()) execute(node->work, stream);
+  for (const GraphNode* node : graph.ordered()) finish(execute(node->work, device));
 }
 
 }  // namespace softgpu::cuda

@@ -71,7 +71,7 @@ void copy_contained_graphs(Work& work);
 // Conditional values become what they are at a launch.
 void reset_conditionals(const Graph& graph);
 
-// Runs all nodes in order. The caller holds the stream.
-void run_graph(const Graph& graph, Stream& stream);
+// Runs all nodes in order; the caller has its turn in the stream.
+void run_graph(const Graph& graph, int device);
 
 }  // namespace softgpu::cuda

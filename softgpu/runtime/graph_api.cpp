@@ -314,12 +314,13 @@ cudaError_t launch_graph(cudaGraphExec_t handle, cudaStream_t stream_handle) {
   Device& of = device(stream.device);
   if (of.pending.load() != 0 || of.sticky.load() != 0) return cudaSuccess;
   const std::scoped_lock one_at_a_time(exec.mutex);
-  const StreamGuard guard(stream);
+  Turn turn(stream);
+  turn.wait();
   reset_conditionals(*exec.graph);
   for (GraphNode* node : exec.order) {
     if (exec.disabled.contains(node)) continue;
     if (of.pending.load() != 0) break;
-    execute(node->work, stream);
+    finish(execute(node->work, stream.device));
   }
   return cudaSuccess;
 }

@@ -11,6 +11,7 @@
 #include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/module.hpp"
 #include "softgpu/runtime/state.hpp"
+#include "softgpu/runtime/task.hpp"
 
 namespace softgpu::cuda {
 namespace {
@@ -125,6 +126,7 @@ cudaError_t cudaLibraryLoadFromFile(cudaLibrary_t* library, const char* path, cu
 cudaError_t cudaLibraryUnload(cudaLibrary_t handle) {
   return device_api([&] {
     static_cast<void>(find_library(handle));
+    wait_for_all_devices();
     const std::scoped_lock lock(libraries().mutex);
     libraries().live.erase(handle);
     return cudaSuccess;

@@ -15,6 +15,7 @@
 #include "softgpu/runtime/pool.hpp"
 #include "softgpu/runtime/state.hpp"
 #include "softgpu/runtime/stream.hpp"
+#include "softgpu/runtime/task.hpp"
 #include "softgpu/runtime/work.hpp"
 
 namespace softgpu::cuda {
@@ -69,8 +70,9 @@ cudaError_t copy_now(CopyWork work, cudaStream_t stream_handle) {
   Stream& stream = find_stream(stream_handle);
   check_legacy_use(stream);
   if (is_capturing(stream)) throw ApiError(cudaErrorStreamCaptureUnsupported);
+  wait_for_stream(stream);
   if (const cudaError_t fault = deliver(device(stream.device)); fault != cudaSuccess) return fault;
-  submit(std::move(work), stream_handle);
+  wait_for(submit(std::move(work), stream_handle));
   return cudaSuccess;
 }
 
@@ -150,7 +152,11 @@ cudaError_t fill_now(MemsetWork work, cudaStream_t stream_handle) {
   Stream& stream = find_stream(stream_handle);
   check_legacy_use(stream);
   if (is_capturing(stream)) throw ApiError(cudaErrorStreamCaptureUnsupported);
-  submit(std::move(work), stream_handle);
+  // Where the host may look at the memory at once the call returns afterwards.
+  MemoryRange range;
+  const bool waits = live(work.set.dst, range) && range.kind != MemoryKind::device;
+  const TaskRef task = submit(std::move(work), stream_handle);
+  if (waits) wait_for(task);
   return cudaSuccess;
 }
 
@@ -268,12 +274,16 @@ cudaError_t allocate_async(void** out, std::size_t bytes, Pool* pool, cudaStream
   return cudaSuccess;
 }
 
-cudaError_t free_memory(void* address) {
-  if (address == nullptr) return cudaSuccess;
-  if (free_graph_memory(address)) return cudaSuccess;
+void check_freed(const void* address) {
   MemoryRange range;
   require(live(address, range) && range.begin == reinterpret_cast<std::uint64_t>(address) &&
           (range.kind == MemoryKind::device || range.kind == MemoryKind::managed));
+}
+
+cudaError_t free_memory(void* address) {
+  if (address == nullptr) return cudaSuccess;
+  if (free_graph_memory(address)) return cudaSuccess;
+  check_freed(address);
   forget_pool_memory(address);
   require(memory().release(address));
   return cudaSuccess;
@@ -320,7 +330,9 @@ cudaError_t cudaMalloc(void** out, std::size_t bytes) {
 cudaError_t cudaFree(void* address) {
   return device_api([&] {
     check_no_capture();
-    // Freeing waits for the device.
+    // Freeing waits for the device, also for the one whose memory it is.
+    wait_for_device(thread().device);
+    if (MemoryRange range; live(address, range)) wait_for_device(range.device);
     if (const cudaError_t fault = deliver(current_device()); fault != cudaSuccess) return fault;
     return free_memory(address);
   });
@@ -354,6 +366,7 @@ cudaError_t cudaFreeHost(void* address) {
   return device_api([&] {
     if (address == nullptr) return cudaSuccess;
     check_no_capture();
+    wait_for_all_devices();
     MemoryRange range;
     require(live(address, range) && range.kind == MemoryKind::pinned && memory().release(address));
     return cudaSuccess;
@@ -376,6 +389,7 @@ cudaError_t cudaHostUnregister(void* address) {
   return device_api([&] {
     require(address != nullptr);
     check_no_capture();
+    wait_for_all_devices();
     MemoryRange range;
     require(
         live(address, range) && range.kind == MemoryKind::registered && memory().remove(address),
@@ -875,8 +889,11 @@ cudaError_t cudaFreeAsync(void* address, cudaStream_t stream_handle) {
     }
     require(address != nullptr);
     check_legacy_use(stream);
-    { const StreamGuard earlier_work(stream); }
-    return free_memory(address);
+    Turn turn(stream);
+    if (turn.comes()) return free_memory(address);
+    check_freed(address);
+    turn.continue_in_background([address] { static_cast<void>(free_memory(address)); });
+    return cudaSuccess;
   });
 }
 cudaError_t cudaFreeAsync_ptsz(void* address, cudaStream_t stream) {

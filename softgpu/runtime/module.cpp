@@ -12,6 +12,7 @@
 #include "softgpu/fatbin/fatbin.hpp"
 #include "softgpu/memory/memory.hpp"
 #include "softgpu/runtime/state.hpp"
+#include "softgpu/runtime/task.hpp"
 
 namespace softgpu::cuda {
 namespace {
@@ -371,7 +372,10 @@ void** __cudaRegisterFatBinary(void* fatbin) {
 
 void __cudaRegisterFatBinaryEnd(void**) {}
 
-void __cudaUnregisterFatBinary(void** handle) { delete module_of(handle); }
+void __cudaUnregisterFatBinary(void** handle) {
+  stop_background_work();  // of kernels that the module may hold
+  delete module_of(handle);
+}
 
 void __cudaRegisterFunction(void** handle, const char* host, char*, const char* name, int, uint3*,
                             uint3*, dim3*, dim3*, int*) {

@@ -10,6 +10,7 @@
 #include "softgpu/device/options.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/runtime/stream.hpp"
+#include "softgpu/runtime/task.hpp"
 
 namespace softgpu::cuda {
 
@@ -34,7 +35,10 @@ std::vector<std::unique_ptr<Device>>& devices() {
       made->push_back(std::make_unique<Device>(i));
     }
     // What kernels printed last appears although nobody synchronised.
-    std::atexit([] { flush_device_output(); });
+    std::atexit([] {
+      stop_background_work();
+      flush_device_output();
+    });
     return made;
   }();
   return *all;
@@ -69,6 +73,10 @@ Device& device(int index) {
 Device& current_device() { return device(thread().device); }
 
 void complain(const std::string& text) { std::fprintf(stderr, "softgpu: %s\n", text.c_str()); }
+
+std::chrono::duration<double> launch_wait() {
+  return std::chrono::duration<double>(options().launch_wait_seconds);
+}
 
 cudaError_t leave(cudaError_t result) noexcept {
   if (result != cudaSuccess) thread().last_error = result;

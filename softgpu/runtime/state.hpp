@@ -2,13 +2,13 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <set>
-#include <shared_mutex>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -37,17 +37,12 @@ inline void require(bool holds, cudaError_t otherwise = cudaErrorInvalidValue) {
   if (!holds) throw ApiError(otherwise);
 }
 
-// The state of one device: CUDA's primary context.
-//
-// Work runs synchronously in the thread that enqueues it, so what is left of stream order is mutual
-// exclusion: the legacy default stream holds `order` alone, streams that synchronise with it share
-// it.
+// The state of one device: CUDA's primary context. Task.hpp has the order of its work.
 struct Device {
   explicit Device(int index_);
   ~Device();
 
   const int index;
-  std::shared_mutex order;
   std::atomic<int> pending{0};  // a kernel's fault that no synchronising call has delivered yet
   std::atomic<int> sticky{0};   // delivered: every call returns it until the device is reset
   std::atomic<bool> used{false};
@@ -89,6 +84,9 @@ struct Thread {
 
 // Prints `text` as one line on stderr.
 void complain(const std::string& text);
+
+// SOFTGPU_LAUNCH_WAIT.
+[[nodiscard]] std::chrono::duration<double> launch_wait();
 
 // Keeps an error for cudaGetLastError, as every call does on its way out.
 cudaError_t leave(cudaError_t result) noexcept;

@@ -99,14 +99,14 @@ bool is_capturing(Stream& stream) {
   return stream.capture != nullptr;
 }
 
-StreamGuard::StreamGuard(Stream& stream) {
-  Device& of = device(stream.device);
-  if (stream.kind == Stream::Kind::legacy) {
-    alone_ = std::unique_lock(of.order);
-    return;
-  }
-  if (stream.blocking()) shared_ = std::shared_lock(of.order);
-  own_ = std::unique_lock(stream.order);
+TaskRef recording(Event& event) {
+  const std::shared_lock lock(handles().mutex);
+  return event.task;
+}
+
+void set_recording(Event& event, TaskRef task) {
+  const std::unique_lock lock(handles().mutex);
+  event.task = std::move(task);
 }
 
 void check_no_capture() {
@@ -147,7 +147,7 @@ void check_legacy_use(Stream& stream) {
   require(!forbidden, cudaErrorStreamCaptureImplicit);
 }
 
-void submit(Work work, cudaStream_t handle) {
+TaskRef submit(Work work, cudaStream_t handle) {
   Stream& stream = find_stream(handle);
   if (captures_active.load(std::memory_order_relaxed) != 0) {
     const std::scoped_lock lock(capture_mutex());
@@ -156,7 +156,7 @@ void submit(Work work, cudaStream_t handle) {
       check_work(work, stream.device);
       GraphNode& node = stream.capture->graph->add(std::move(work), stream.last);
       stream.last = {&node};
-      return;
+      return nullptr;
     }
   }
   check_legacy_use(stream);
@@ -164,9 +164,35 @@ void submit(Work work, cudaStream_t handle) {
   Device& of = device(stream.device);
   of.used = true;
   // After a fault nothing runs any more.
-  if (of.pending.load() != 0 || of.sticky.load() != 0) return;
-  const StreamGuard guard(stream);
-  execute(work, stream);
+  if (of.pending.load() != 0 || of.sticky.load() != 0) return nullptr;
+
+  TaskRef event;
+  if (const auto* wait = std::get_if<EventWaitWork>(&work))
+    event = recording(find_event(wait->event));
+  Turn turn(stream, std::move(event));
+  if (const auto* record = std::get_if<EventRecordWork>(&work)) {
+    set_recording(find_event(record->event), turn.task());
+  }
+  const int index = stream.device;
+  if (!turn.comes()) {
+    const bool returns_when_done = keep_for_later(work);
+    turn.continue_in_background(
+        [work = std::make_shared<Work>(std::move(work)), index] { finish(execute(*work, index)); });
+    if (returns_when_done) wait_for(turn.task());
+    return turn.task();
+  }
+  if (std::holds_alternative<HostWork>(work)) {
+    // May wait for what the program does after this call.
+    turn.continue_aside(
+        [work = std::make_shared<Work>(std::move(work)), index] { finish(execute(*work, index)); },
+        launch_wait());
+    return turn.task();
+  }
+  if (std::unique_ptr<Unfinished> rest = execute(work, index)) {
+    turn.continue_in_background(
+        [rest = std::shared_ptr<Unfinished>(std::move(rest))] { rest->finish(); });
+  }
+  return turn.task();
 }
 
 extern "C" {
@@ -205,13 +231,12 @@ cudaError_t cudaStreamDestroy(cudaStream_t handle) {
       const std::unique_lock lock(handles().mutex);
       handles().streams.erase(&stream);
     }
-    { const StreamGuard last_work(stream); }
-    delete &stream;
+    delete &stream;  // tasks do not need it any more
     return cudaSuccess;
   });
 }
 
-cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
+static cudaError_t look_at_stream(cudaStream_t handle, bool waits) {
   return device_api([&] {
     Stream& stream = find_stream(handle);
     if (captures_active.load() != 0) {
@@ -222,17 +247,20 @@ cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
       }
     }
     check_legacy_use(stream);
-    { const StreamGuard others_work(stream); }
+    if (!waits && !is_idle(stream)) return cudaErrorNotReady;
+    wait_for_stream(stream);
     return deliver(device(stream.device));
   });
 }
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return look_at_stream(stream, true); }
 cudaError_t cudaStreamSynchronize_ptsz(cudaStream_t stream) {
   return cudaStreamSynchronize(per_thread(stream));
 }
 
-cudaError_t cudaStreamQuery(cudaStream_t stream) { return cudaStreamSynchronize(stream); }
+cudaError_t cudaStreamQuery(cudaStream_t stream) { return look_at_stream(stream, false); }
 cudaError_t cudaStreamQuery_ptsz(cudaStream_t stream) {
-  return cudaStreamSynchronize(per_thread(stream));
+  return cudaStreamQuery(per_thread(stream));
 }
 
 cudaError_t cudaStreamGetPriority(cudaStream_t stream, int* priority) {
@@ -500,7 +528,7 @@ cudaError_t cudaStreamWaitEvent_ptsz(cudaStream_t stream, cudaEvent_t event, uns
   return cudaStreamWaitEvent(per_thread(stream), event, flags);
 }
 
-cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
+static cudaError_t look_at_event(cudaEvent_t handle, bool waits) {
   return device_api([&] {
     Event& event = find_event(handle);
     {
@@ -510,17 +538,22 @@ cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
         throw ApiError(cudaErrorCapturedEvent);
       }
     }
+    const TaskRef task = recording(event);
+    if (!waits && !is_done(task)) return cudaErrorNotReady;
+    wait_for(task);
     return deliver(device(event.device));
   });
 }
 
-cudaError_t cudaEventQuery(cudaEvent_t event) { return cudaEventSynchronize(event); }
+cudaError_t cudaEventSynchronize(cudaEvent_t event) { return look_at_event(event, true); }
+cudaError_t cudaEventQuery(cudaEvent_t event) { return look_at_event(event, false); }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t stop) {
   return device_api([&] {
     require(milliseconds != nullptr);
-    const Event& from = find_event(start);
-    const Event& to = find_event(stop);
+    Event& from = find_event(start);
+    Event& to = find_event(stop);
+    require(is_done(recording(from)) && is_done(recording(to)), cudaErrorNotReady);
     const std::int64_t began = from.at.load();
     const std::int64_t ended = to.at.load();
     require(began != Event::never && ended != Event::never &&

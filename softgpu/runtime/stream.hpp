@@ -6,11 +6,11 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <shared_mutex>
 #include <vector>
 
 #include "softgpu/runtime/cuda_api.hpp"
 #include "softgpu/runtime/state.hpp"
+#include "softgpu/runtime/task.hpp"
 #include "softgpu/runtime/work.hpp"
 
 namespace softgpu::cuda {
@@ -40,7 +40,6 @@ struct Stream {
   const Kind kind;
   const unsigned flags;
   int priority;
-  std::mutex order;
   std::shared_ptr<Capture> capture;
   std::vector<GraphNode*> last;  // what the next captured node depends on
   std::map<cudaLaunchAttributeID, cudaLaunchAttributeValue> attributes;
@@ -56,6 +55,7 @@ struct Event {
   // Nanoseconds of the steady clock, less the time spent on loading code; another thread may ask
   // while it is recorded.
   std::atomic<std::int64_t> at{never};
+  TaskRef task;  // that records it; nullptr where it was never recorded. Use the functions below.
   std::shared_ptr<Capture> capture;  // recorded in a stream that was being captured
   std::vector<GraphNode*> nodes;
 };
@@ -68,6 +68,10 @@ struct Event {
   return handle == nullptr ? cudaStreamPerThread : handle;
 }
 
+// The task that records the event now.
+[[nodiscard]] TaskRef recording(Event& event);
+void set_recording(Event& event, TaskRef task);
+
 // Captures are changed under this lock.
 [[nodiscard]] std::recursive_mutex& capture_mutex();
 
@@ -77,16 +81,5 @@ struct Event {
 void check_no_capture();
 // For a call that uses the legacy stream implicitly or by name: no blocking stream may capture.
 void check_legacy_use(Stream& stream);
-
-// Holds off other work of the stream, and of streams that must not overlap with it.
-class StreamGuard {
- public:
-  explicit StreamGuard(Stream& stream);
-
- private:
-  std::unique_lock<std::shared_mutex> alone_;
-  std::shared_lock<std::shared_mutex> shared_;
-  std::unique_lock<std::mutex> own_;
-};
 
 }  // namespace softgpu::cuda

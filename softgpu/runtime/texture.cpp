@@ -13,6 +13,7 @@
 #include "softgpu/runtime/array.hpp"
 #include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/state.hpp"
+#include "softgpu/runtime/task.hpp"
 
 namespace softgpu::cuda {
 
@@ -407,6 +408,7 @@ cudaError_t cudaMalloc3DArray(cudaArray_t* out, const cudaChannelFormatDesc* for
 cudaError_t cudaFreeArray(cudaArray_t array) {
   return device_api([&] {
     if (array == nullptr) return cudaSuccess;
+    wait_for_device(thread().device);
     const std::scoped_lock lock(objects().mutex);
     require(objects().arrays.erase(array) != 0, cudaErrorInvalidResourceHandle);
     return cudaSuccess;
@@ -458,6 +460,7 @@ cudaError_t cudaGetMipmappedArrayLevel(cudaArray_t* out, cudaMipmappedArray_cons
 cudaError_t cudaFreeMipmappedArray(cudaMipmappedArray_t mipmap) {
   return device_api([&] {
     if (mipmap == nullptr) return cudaSuccess;
+    wait_for_device(thread().device);
     const std::scoped_lock lock(objects().mutex);
     const auto found = objects().mipmaps.find(mipmap);
     require(found != objects().mipmaps.end(), cudaErrorInvalidResourceHandle);
@@ -661,6 +664,7 @@ cudaError_t cudaCreateTextureObject(cudaTextureObject_t* out, const cudaResource
 cudaError_t cudaDestroyTextureObject(cudaTextureObject_t texture) {
   return device_api([&] {
     if (texture == 0) return cudaSuccess;
+    wait_for_device(thread().device);  // a kernel may use it
     require(remove_texture(texture));
     const std::scoped_lock lock(objects().mutex);
     objects().textures.erase(texture);
@@ -716,6 +720,7 @@ cudaError_t cudaCreateSurfaceObject(cudaSurfaceObject_t* out, const cudaResource
 cudaError_t cudaDestroySurfaceObject(cudaSurfaceObject_t surface) {
   return device_api([&] {
     if (surface == 0) return cudaSuccess;
+    wait_for_device(thread().device);
     require(remove_surface(surface));
     const std::scoped_lock lock(objects().mutex);
     objects().surfaces.erase(surface);

@@ -14,6 +14,7 @@
 #include "softgpu/runtime/module.hpp"
 #include "softgpu/runtime/state.hpp"
 #include "softgpu/runtime/stream.hpp"
+#include "softgpu/runtime/task.hpp"
 
 namespace softgpu::cuda {
 namespace {
@@ -126,9 +127,32 @@ bool resolve(const cudaMemcpy3DParms& copy, Region& region) {
   return true;
 }
 
-void run_copy(const cudaMemcpy3DParms& copy) {
+// Memory of the program that the runtime knows nothing of.
+bool is_pageable(const std::byte* address) {
+  MemoryRange range;
+  return !Memory::instance().find(address_of(address), range) || range.freed;
+}
+
+// The bytes that a copy reads, without gaps.
+std::shared_ptr<std::vector<std::byte>> gather(const Region& region) {
+  auto bytes =
+      std::make_shared<std::vector<std::byte>>(region.width * region.height * region.depth);
+  std::byte* to = bytes->data();
+  for (std::size_t z = 0; z < region.depth; ++z) {
+    for (std::size_t y = 0; y < region.height; ++y) {
+      std::memcpy(to, region.from.data + z * region.from.slice + y * region.from.row, region.width);
+      to += region.width;
+    }
+  }
+  return bytes;
+}
+
+void run_copy(const CopyWork& work) {
   Region region;
-  if (!resolve(copy, region)) return;
+  if (!resolve(work.copy, region)) return;
+  if (work.source) {
+    region.from = {work.source->data(), region.width, region.width * region.height};
+  }
   if (region.width == region.from.row && region.width == region.to.row) {
     // Rows without gaps are one.
     region.width *= region.height;
@@ -247,11 +271,42 @@ void check_launch(const KernelWork& work, int device) {
   }
 }
 
-void run_launch(const KernelWork& work, int device) {
+// A launch that has begun.
+class Running final : public Unfinished {
+ public:
+  explicit Running(std::unique_ptr<Launch> launch)
+      : launch_(std::move(launch)), run_(*launch_), stopped_at_exit_(run_) {}
+
+  [[nodiscard]] bool run() {
+    const bool ended = run_.run();
+    if (ended) deliver_fault();
+    return ended;
+  }
+  void finish() override {
+    run_.finish();
+    deliver_fault();
+  }
+
+ private:
+  void deliver_fault() {
+    const Fault& fault = run_.fault();
+    if (fault.code == 0) return;
+    if (!fault.message.empty()) complain(fault.message);
+    int none = 0;
+    cuda::device(launch_->device).pending.compare_exchange_strong(none, fault.code);
+  }
+
+  std::unique_ptr<Launch> launch_;
+  KernelRun run_;
+  StoppedAtExit stopped_at_exit_;
+};
+
+std::unique_ptr<Unfinished> run_launch(const KernelWork& work, int device) {
   static std::atomic<std::uint64_t> next_id{1};
   Function& function = *work.function;
   const Code& code = function.module.code(function, device);
-  Launch launch;
+  auto made = std::make_unique<Launch>();
+  Launch& launch = *made;
   launch.code = &code;
   launch.program = &function.module.program(device);
   launch.grid = {work.grid.x, work.grid.y, work.grid.z};
@@ -264,12 +319,9 @@ void run_launch(const KernelWork& work, int device) {
   launch.multiprocessors = device_model(device).multiprocessors;
   launch.stack_limit = limit_of(cuda::device(device), cudaLimitStackSize);
   launch.id = next_id.fetch_add(1, std::memory_order_relaxed);
-  const Fault fault = run_kernel(launch);
-  if (fault.code != 0) {
-    complain(fault.message);
-    int none = 0;
-    cuda::device(device).pending.compare_exchange_strong(none, fault.code);
-  }
+  auto running = std::make_unique<Running>(std::move(made));
+  if (running->run()) return nullptr;
+  return running;
 }
 
 class InCallback {
@@ -281,18 +333,17 @@ class InCallback {
   bool before_;
 };
 
-void run_host(const HostWork& work, const Stream& stream) {
+void run_host(const HostWork& work, int index) {
   const InCallback guard;
   if (work.callback != nullptr) {
-    work.callback(work.stream, static_cast<cudaError_t>(device(stream.device).pending.load()),
-                  work.data);
+    work.callback(work.stream, static_cast<cudaError_t>(device(index).pending.load()), work.data);
   } else {
     work.function(work.data);
   }
 }
 
-void run_conditional(const ConditionalWork& work, Stream& stream) {
-  const Device& of = device(stream.device);
+void run_conditional(const ConditionalWork& work, int index) {
+  const Device& of = device(index);
   const auto value = [&] {
     std::uint32_t now = 0;
     require(get_conditional(work.handle, now));
@@ -301,17 +352,17 @@ void run_conditional(const ConditionalWork& work, Stream& stream) {
   switch (work.type) {
     case cudaGraphCondTypeIf:
       if (value() != 0) {
-        run_graph(*work.bodies[0], stream);
+        run_graph(*work.bodies[0], index);
       } else if (work.bodies.size() > 1) {
-        run_graph(*work.bodies[1], stream);
+        run_graph(*work.bodies[1], index);
       }
       break;
     case cudaGraphCondTypeWhile:
-      while (of.pending.load() == 0 && value() != 0) run_graph(*work.bodies[0], stream);
+      while (of.pending.load() == 0 && value() != 0) run_graph(*work.bodies[0], index);
       break;
     case cudaGraphCondTypeSwitch:
       if (const std::uint32_t chosen = value(); chosen < work.bodies.size()) {
-        run_graph(*work.bodies[chosen], stream);
+        run_graph(*work.bodies[chosen], index);
       }
       break;
   }
@@ -434,13 +485,14 @@ void check_work(const Work& work, int device) {
   }
 }
 
-void execute(const Work& work, Stream& stream) {
+std::unique_ptr<Unfinished> execute(const Work& work, int device) {
+  std::unique_ptr<Unfinished> rest;
   std::visit(Overloaded{
-                 [&](const KernelWork& kernel) { run_launch(kernel, stream.device); },
-                 [&](const CopyWork& copy) { run_copy(copy.copy); },
+                 [&](const KernelWork& kernel) { rest = run_launch(kernel, device); },
+                 [&](const CopyWork& copy) { run_copy(copy); },
                  [&](const MemsetWork& set) { run_memset(set); },
-                 [&](const HostWork& host) { run_host(host, stream); },
-                 [&](const ChildWork& child) { run_graph(*child.graph, stream); },
+                 [&](const HostWork& host) { run_host(host, device); },
+                 [&](const ChildWork& child) { run_graph(*child.graph, device); },
                  [&](const EventRecordWork& record) {
                    Event& event = find_event(record.event);
                    const auto now =
@@ -452,9 +504,24 @@ void execute(const Work& work, Stream& stream) {
                  [](const AllocWork&) {},
                  [](const FreeWork&) {},
                  [](const EmptyWork&) {},
-                 [&](const ConditionalWork& conditional) { run_conditional(conditional, stream); },
+                 [&](const ConditionalWork& conditional) { run_conditional(conditional, device); },
              },
              work);
+  return rest;
+}
+
+void finish(std::unique_ptr<Unfinished> rest) {
+  if (rest) rest->finish();
+}
+
+bool keep_for_later(Work& work) {
+  auto* copy = std::get_if<CopyWork>(&work);
+  Region region;
+  if (copy == nullptr || !resolve(copy->copy, region)) return false;
+  if (copy->copy.srcArray == nullptr && is_pageable(region.from.data)) {
+    copy->source = gather(region);
+  }
+  return copy->copy.dstArray == nullptr && is_pageable(region.to.data);
 }
 
 }  // namespace softgpu::cuda

@@ -18,6 +18,7 @@ struct Event;
 struct Function;
 struct Graph;
 struct Stream;
+struct Task;
 
 struct KernelWork {
   Function* function = nullptr;
@@ -31,6 +32,8 @@ struct KernelWork {
 // Also copies of one and two dimensions: extents of 1.
 struct CopyWork {
   cudaMemcpy3DParms copy{};
+  std::shared_ptr<std::vector<std::byte>> source =
+      nullptr;  // that the copy reads, where it was kept for later
 };
 // `depth` slices, `slice` bytes apart, of what cudaMemsetParams describes.
 struct MemsetWork {
@@ -88,12 +91,26 @@ using Work = std::variant<KernelWork, CopyWork, MemsetWork, HostWork, ChildWork,
 // Checks what CUDA checks when a node is made or work is enqueued; throws ApiError.
 void check_work(const Work& work, int device);
 
-// Runs it now, in this thread. Faults of kernels become the device's pending error.
-void execute(const Work& work, Stream& stream);
+// A kernel that waits for something: see KernelRun.
+class Unfinished {
+ public:
+  virtual ~Unfinished() = default;
+  virtual void finish() = 0;
+};
+
+// Runs it now, in this thread. Faults of kernels become the device's pending error. A kernel that
+// does not come to its end is returned to be finished later.
+[[nodiscard]] std::unique_ptr<Unfinished> execute(const Work& work, int device);
+// Sees it through.
+void finish(std::unique_ptr<Unfinished> rest);
+
+// Makes the work independent of what the caller may change when its call has returned: bytes in
+// pageable memory of the host. True where the call may not return before the work is done.
+[[nodiscard]] bool keep_for_later(Work& work);
 
 // Runs it in the stream, in order with what other threads enqueue, or adds it to the graph that the
-// stream captures into.
-void submit(Work work, cudaStream_t stream);
+// stream captures into. Returns its task, which mostly is done; nullptr where it does not run.
+std::shared_ptr<Task> submit(Work work, cudaStream_t stream);
 
 // A launch, with arguments by address as cudaLaunchKernel gets them. Checks the configuration.
 KernelWork make_kernel_work(Function& function, dim3 grid, dim3 block, std::size_t shared,

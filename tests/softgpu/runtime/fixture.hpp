@@ -73,6 +73,21 @@ inline constexpr const char* test_kernels = R"(
   ret;
 }
 
+// wait_for(flag, value, out): waits until *flag is the value, then adds 1 to *out
+.visible .entry wait_for(.param .u64 p_flag, .param .u32 p_value, .param .u64 p_out)
+{
+  .reg .pred %p; .reg .b32 %r<4>; .reg .b64 %rd<4>;
+  ld.param.u64 %rd1, [p_flag];
+  ld.param.u32 %r1, [p_value];
+  ld.param.u64 %rd2, [p_out];
+LOOP:
+  ld.volatile.global.u32 %r2, [%rd1];
+  setp.ne.u32 %p, %r2, %r1;
+  @%p bra LOOP;
+  atom.global.add.u32 %r3, [%rd2], 1;
+  ret;
+}
+
 .visible .entry wild()
 {
   .reg .b64 %rd<2>;

@@ -117,7 +117,7 @@ TEST_F(Cudart, LibraryVariablesKeepTheirValueBetweenLaunches) {
   forget_error(cudaErrorSymbolNotFound);
   unsigned count = 0;
   EXPECT_EQ(cudaLibraryGetKernelCount(&count, library_), cudaSuccess);
-  EXPECT_EQ(count, 7U);
+  EXPECT_EQ(count, 8U);
   std::size_t offset = 0;
   std::size_t size = 0;
   EXPECT_EQ(cudaFuncGetParamInfo(kernel("fill"), 2, &offset, &size), cudaSuccess);

@@ -108,6 +108,7 @@ TEST_F(CudartStreams, WorkOfOneStreamDoesNotOverlap) {
   std::thread other(work);
   work();
   other.join();
+  EXPECT_EQ(cudaStreamSynchronize(first_), cudaSuccess);
   EXPECT_EQ(sum_, 200);
 }
 

@@ -132,6 +132,12 @@ std::unique_ptr<Engine> create_cuda_engine(const EngineOptions& options) {
                       std::string(to_string(loaded_for)) +
                       " already, and cannot use both; use another process");
   }
+  if (options.device == Device::softgpu) {
+    // Its blocks run on as many cores as the CPU engine would take.
+    const auto set_threads =
+        reinterpret_cast<void (*)(int)>(dlsym(loaded_runtime(), "softgpu_set_threads"));
+    if (set_threads != nullptr) set_threads(options.threads);
+  }
   return std::unique_ptr<Engine>(create(options));
 }
 

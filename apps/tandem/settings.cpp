@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <charconv>
 
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
@@ -15,6 +17,28 @@ constexpr std::array<std::string_view, 4> device_choices{"reference", "cpu", "cu
 constexpr std::array<std::string_view, 2> numerics_choices{"exact", "fast"};
 constexpr std::array<std::string_view, 2> precision_choices{"float64", "float32"};
 
+// "512M" and the like in bytes; 0 for an empty text. K, M, G and T are powers of 1024.
+std::size_t parse_bytes(std::string_view option, const std::string& text) {
+  if (text.empty()) return 0;
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
+  int shift = 0;
+  if (!unit.empty()) {
+    const auto at = std::string_view("KMGT").find(
+        static_cast<char>(std::toupper(static_cast<unsigned char>(unit.front()))));
+    shift = at == std::string_view::npos ? -1 : static_cast<int>(at + 1) * 10;
+    unit.remove_prefix(1);
+  }
+  if (error != std::errc() || number == 0 || shift < 0 || !unit.empty() ||
+      number > (std::uint64_t{1} << 62) >> shift) {
+    throw InputError("--" + std::string(option) +
+                     ": expected a number of bytes, as in 512M or 8G (K, M, G, T), not '" + text +
+                     "'");
+  }
+  return static_cast<std::size_t>(number << shift);
+}
+
 }  // namespace
 
 void RunSettings::add_options(OptionSet& options, bool trains) {
@@ -25,6 +49,16 @@ void RunSettings::add_options(OptionSet& options, bool trains) {
                  "libraries, agreement within a bound",
                  numerics_choices);
   options.integer("threads", threads, "threads of the CPU; 0 takes all cores", 0, 4096);
+  options.integer("device-index", device_index, "cuda, softgpu: which of several GPUs", 0, 1023);
+  options.text("device-memory", device_memory,
+               "cuda, softgpu: memory of the GPU that may be used, as in 512M or 8G; rows that do "
+               "not fit are streamed from the host, with the same results; all if left out");
+  options.integer(
+      "block-threads", block_threads,
+      "cuda, softgpu: threads of a block where a kernel leaves the choice, a power of "
+      "two from 32 to 1024; 0 leaves it to each kernel. In exact numerics it changes no "
+      "result",
+      0, 1024);
   if (trains) {
     options.choice("precision", precision, "type of features and parameters", precision_choices);
     options.integer("seed", seed, "seed of every random choice", 0, INT64_MAX);
@@ -38,6 +72,9 @@ std::unique_ptr<Engine> RunSettings::make_engine() const {
   options.device = parse_device(device);
   options.numerics = parse_numerics(numerics);
   options.threads = static_cast<int>(threads);
+  options.device_index = static_cast<int>(device_index);
+  options.device_memory = parse_bytes("device-memory", device_memory);
+  options.block_threads = static_cast<int>(block_threads);
   return Engine::create(options);
 }
 

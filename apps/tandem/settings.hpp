@@ -18,12 +18,16 @@
 
 namespace tandem::program {
 
-// --device, --numerics, --threads, --json, --quiet; where asked for, --seed and --precision.
+// --device and what belongs to it, --numerics, --threads, --json, --quiet; where asked for, --seed
+// and --precision.
 struct RunSettings {
   std::string device = "cpu";
   std::string numerics = "exact";
   std::string precision = "float64";
   std::int64_t threads = 0;
+  std::int64_t device_index = 0;
+  std::string device_memory;
+  std::int64_t block_threads = 0;
   std::int64_t seed = 0;
   bool json = false;
   bool quiet = false;

@@ -124,14 +124,16 @@ struct CudaEngine::Staging {
   std::size_t next = 0;
 };
 
-CudaEngine::CudaEngine(const EngineOptions& options)
+CudaEngine::CudaEngine(const EngineOptions& options, Empty)
     : Engine(options),
       device_(options.device_index),
       chosen_block_threads_(options.block_threads),
       // On the software GPU a launch has run when it returns, so that asking costs nothing and an
       // error names its kernel.
       synchronous_(options.device == Device::softgpu ||
-                   environment_says("TANDEM_CUDA_SYNCHRONOUS")) {
+                   environment_says("TANDEM_CUDA_SYNCHRONOUS")) {}
+
+CudaEngine::CudaEngine(const EngineOptions& options) : CudaEngine(options, Empty{}) {
   if (chosen_block_threads_ != 0 && (chosen_block_threads_ < 32 || chosen_block_threads_ > 1024 ||
                                      (chosen_block_threads_ & (chosen_block_threads_ - 1)) != 0)) {
     throw InputError(

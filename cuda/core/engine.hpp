@@ -125,11 +125,13 @@ class CudaEngine final : public Engine {
  private:
   friend class Repetitions;
   struct Staging;
+  struct Empty {};
+
+  // An engine that owns nothing yet: once it stands, the destructor runs in spite of an exception.
+  CudaEngine(const EngineOptions& options, Empty);
 
   void enqueue(const void* kernel, const Shape& shape, Parameters parameters);
   void check_not_repeating(const char* what) const;
-  void require_alive() const;
-  void drain_staging();
 
   int device_ = 0;
   int chosen_block_threads_ = 0;

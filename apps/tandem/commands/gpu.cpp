@@ -12,6 +12,7 @@
 #include <string>
 #include <system_error>
 
+#include "core/cuda_library.hpp"
 #include "softgpu/device/model.hpp"
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
@@ -21,20 +22,6 @@ namespace tandem::program {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The folder with libcudart.so.13: beside the build's programs, or where an installation has it.
-fs::path library_folder() {
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error).parent_path();
-  for (const fs::path& folder : {self / "../softgpu", self / "../lib/tandem/softgpu",
-                                 self / "../lib/x86_64-linux-gnu/tandem/softgpu"}) {
-    if (fs::exists(folder / "libcudart.so.13", error)) return fs::weakly_canonical(folder);
-  }
-  throw SystemError("the software GPU's libcudart.so.13 is not beside this program (looked in " +
-                    (self / "../softgpu").lexically_normal().string() + " and " +
-                    (self / "../lib/tandem/softgpu").lexically_normal().string() +
-                    "); build or install Tandem as a whole");
-}
 
 // The program that would run: the path itself, or the first of that name in PATH.
 fs::path find_program(const std::string& name) {
@@ -110,7 +97,7 @@ class Gpu final : public Command {
                        "'; expected one of " + softgpu::device_model_keys() +
                        ", or several, separated by commas");
     }
-    const fs::path folder = library_folder();
+    const fs::path folder = softgpu_folder();
     const fs::path program = find_program(command_.front());
     check_runtime(program);
     std::string path = folder.string();

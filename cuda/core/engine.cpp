@@ -1,5 +1,6 @@
 #include "cuda/core/engine.hpp"
 
+#include <cxxabi.h>
 #include <dlfcn.h>
 
 #include <algorithm>
@@ -43,11 +44,29 @@ bool is_fault(cudaError_t status) {
   }
 }
 
-std::string kernel_name(const void* kernel) {
-  const char* name = nullptr;
-  if (cudaFuncGetName(&name, kernel) == cudaSuccess && name != nullptr) return name;
-  (void)cudaGetLastError();
-  return "a kernel";
+// The kernel's name without its parameters and our namespaces: optimizer_update_kernel<...>.
+std::string readable(const char* symbol) {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> text(
+      abi::__cxa_demangle(symbol, nullptr, nullptr, &status), std::free);
+  if (status != 0 || text == nullptr) return symbol;
+  std::string name = text.get();
+  for (const std::string_view noise :
+       {"void ", "tandem::cuda::(anonymous namespace)::", "tandem::cuda::", "tandem::"}) {
+    for (auto at = name.find(noise); at != std::string::npos; at = name.find(noise)) {
+      name.erase(at, noise.size());
+    }
+  }
+  // The parameters begin at the last parenthesis on the outermost level.
+  int depth = 0;
+  for (std::size_t i = name.size(); i-- > 0;) {
+    if (name[i] == ')') ++depth;
+    if (name[i] == '(' && --depth == 0) {
+      name.erase(i);
+      break;
+    }
+  }
+  return name;
 }
 
 bool environment_says(const char* name) {
@@ -64,9 +83,9 @@ bool environment_says(const char* name) {
                            cudaGetErrorName(status) + ") in " + what + " at " + place_of(where);
   if (is_fault(status)) {
     throw KernelFault("CUDA: " + text +
-                      ". The device cannot be used any more by this process; run it again with "
-                      "TANDEM_CUDA_SYNCHRONOUS=1 to learn which kernel it was, or with --device "
-                      "softgpu to learn which thread and address");
+                      ". The device cannot be used any more by this process. With "
+                      "TANDEM_CUDA_SYNCHRONOUS=1 in the environment the message names the kernel, "
+                      "and --device softgpu names its thread and the address");
   }
   if (status == cudaErrorMemoryAllocation) {
     std::size_t free = 0;
@@ -362,25 +381,37 @@ void CudaEngine::wait() {
   TANDEM_CUDA(cudaStreamSynchronize(stream_));
 }
 
+// Asked at the first launch: after a fault the runtime answers nothing any more.
+const std::string& CudaEngine::name_of(const void* kernel) {
+  const auto known = names_.find(kernel);
+  if (known != names_.end()) return known->second;
+  const char* symbol = nullptr;
+  if (cudaFuncGetName(&symbol, kernel) != cudaSuccess) (void)cudaGetLastError();
+  return names_.emplace(kernel, symbol != nullptr ? readable(symbol) : "a kernel").first->second;
+}
+
 void CudaEngine::enqueue(const void* kernel, const Shape& shape, Parameters parameters) {
   make_current();
-  if (shape.shared_bytes > std::size_t{48} << 10 && large_shared_.insert(kernel).second) {
-    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(properties_.sharedMemPerBlockOptin)),
-          kernel_name(kernel).c_str());
+  const std::string& name = name_of(kernel);
+  const auto require = [&](cudaError_t status) {
+    if (status != cudaSuccess) check(status, ("kernel " + name).c_str(), shape.where);
+  };
+  if (shape.shared_bytes > std::size_t{48} << 10) {
+    std::size_t& allowed = large_shared_[kernel];
+    if (shape.shared_bytes > allowed) {
+      require(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                   static_cast<int>(shape.shared_bytes)));
+      allowed = shape.shared_bytes;
+    }
   }
   if (repetitions_->open()) {
     repetitions_->kernel(kernel, shape, std::move(parameters));
     return;
   }
   std::vector<void*> arguments = parameters.pointers();
-  cudaError_t status = cudaLaunchKernel(kernel, shape.grid, shape.block, arguments.data(),
-                                        shape.shared_bytes, stream_);
-  if (status == cudaSuccess && synchronous_) status = cudaStreamSynchronize(stream_);
-  if (status != cudaSuccess) {
-    const std::string name = kernel_name(kernel);
-    check(status, ("kernel " + name).c_str());
-  }
+  require(cudaLaunchKernel(kernel, shape.grid, shape.block, arguments.data(), shape.shared_bytes,
+                           stream_));
+  if (synchronous_) require(cudaStreamSynchronize(stream_));
 }
 
 void CudaEngine::before_library_call(const char* what) {

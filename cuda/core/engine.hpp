@@ -11,6 +11,7 @@
 #include <source_location>
 #include <string>
 #include <type_traits>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct Shape {
   dim3 grid;
   dim3 block;
   std::size_t shared_bytes = 0;  // dynamic shared memory
+  // Where the launch is written, for messages.
+  std::source_location where = std::source_location::current();
 };
 
 // Blocks that `count` items need at `per_block` each.
@@ -131,6 +134,7 @@ class CudaEngine final : public Engine {
   CudaEngine(const EngineOptions& options, Empty);
 
   void enqueue(const void* kernel, const Shape& shape, Parameters parameters);
+  [[nodiscard]] const std::string& name_of(const void* kernel);
   void check_not_repeating(const char* what) const;
 
   int device_ = 0;
@@ -144,9 +148,10 @@ class CudaEngine final : public Engine {
   std::size_t in_use_ = 0;  // bytes of allocate()
   std::unique_ptr<Staging> staging_;
   std::unique_ptr<Repetitions> repetitions_;
-  std::unordered_set<const void*> host_rows_;  // where allocate_rows() gave host memory
-  std::unordered_set<const void*>
-      large_shared_;  // kernels allowed more than 48 KiB of shared memory
+  std::unordered_set<const void*> host_rows_;           // where allocate_rows() gave host memory
+  std::unordered_map<const void*, std::string> names_;  // of kernels that were launched
+  // Bytes of dynamic shared memory that kernels were allowed, where that is more than 48 KiB.
+  std::unordered_map<const void*, std::size_t> large_shared_;
 };
 
 // The engine that steps of the CUDA library were made for.

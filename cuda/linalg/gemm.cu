@@ -1,0 +1,408 @@
+// Matrix products on the GPU.
+//
+// exact: gemm_chains_kernel below, CPU twin GemmChains in cpu/linalg/gemm.cpp.
+#include "core/linalg/gemm_steps.hpp"
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+
+#include "cuda/core/async_copy.cuh"
+#include "cuda/core/engine.hpp"
+#include "cuda/linalg/gemm_tiles.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/core/math.hpp"
+
+namespace tandem::cuda {
+namespace {
+
+constexpr int warp_lanes = 32;
+
+// `count` elements that are loaded and stored as one.
+template <Real T, int count>
+struct alignas(sizeof(T) * count) Pack {
+  T values[count];
+};
+
+template <Real T>
+constexpr int vector_length = 16 / static_cast<int>(sizeof(T));
+
+// A product; no padding, because launches are compared byte by byte.
+template <Real T>
+struct GemmArguments {
+  const T* a;
+  const T* b;
+  T* c;
+  Index lda, ldb, ldc, m, n, k;
+  // Whether rows of the operand as stored begin at multiples of 16 bytes.
+  std::int16_t a_aligned, b_aligned, c_aligned, accumulate;
+};
+
+// `depth` steps of k of an operand's `extent` rows or columns, in shared memory: element (outer o,
+// step l) at l · stride + o. An operand that is stored that way (A transposed, B not) is copied in
+// vectors of 16 bytes where its rows are aligned, otherwise element by element. One that is stored
+// with k along its rows is transposed on the way, which takes single elements: a warp copies 8
+// consecutive steps, whole sectors of 32 bytes, of 4 outer indices. The stride of such a tile is
+// 16 bytes above a multiple of the extent, so that those 32 elements lie in different banks.
+template <Real T, int extent, int depth, int threads, bool k_along_rows>
+struct OperandTile {
+  static constexpr int vector = vector_length<T>;
+  static constexpr int stride = extent + (k_along_rows ? vector : 0);
+  static constexpr int elements = depth * stride;
+  static constexpr int per_thread = depth * extent / threads;
+  static_assert(depth * extent % (threads * vector) == 0, "threads copy equal parts");
+  static_assert(depth % 8 == 0, "8 steps by 4 outer indices of a warp");
+
+  // Of the tile that begins at `source`, with `outer` rows or columns and `steps` steps of k inside
+  // the matrix. Calls element(i, offset in shared memory, address, inside) for the calling thread's
+  // elements i = 0 .. per_thread − 1, or vector(i, offset, address, elements inside) for vectors,
+  // of elements i .. i + vector − 1.
+  template <class Element, class Vector>
+  __device__ static void for_each(const T* source, Index ld, int outer, int steps, bool aligned,
+                                  Element&& element, Vector&& vectors) {
+    const int thread = static_cast<int>(threadIdx.x);
+    if constexpr (k_along_rows) {
+      const int l = thread % 8;
+      const int o = thread / 8;
+      constexpr int outer_step = threads / 8;
+#pragma unroll
+      for (int i = 0; i < per_thread; ++i) {
+        const int at = o + i * outer_step;
+        const int outer_at = at % extent;
+        const int l_at = l + at / extent * 8;
+        const bool inside = outer_at < outer && l_at < steps;
+        element(i, l_at * stride + outer_at, inside ? source + outer_at * ld + l_at : source,
+                inside);
+      }
+    } else if (aligned) {
+      constexpr int row_vectors = extent / vector;
+      const int o = thread % row_vectors * vector;
+      constexpr int step = threads / row_vectors;
+      static_assert(threads % row_vectors == 0, "a thread keeps its columns");
+#pragma unroll
+      for (int i = 0; i < per_thread / vector; ++i) {
+        const int l = thread / row_vectors + i * step;
+        const int inside = l < steps ? max(0, min(vector, outer - o)) : 0;
+        vectors(i * vector, l * stride + o, inside > 0 ? source + l * ld + o : source, inside);
+      }
+    } else {
+      const int o = thread % extent;
+      constexpr int step = threads / extent;
+      static_assert(threads % extent == 0, "a thread keeps its column");
+#pragma unroll
+      for (int i = 0; i < per_thread; ++i) {
+        const int l = thread / extent + i * step;
+        const bool inside = l < steps && o < outer;
+        element(i, l * stride + o, inside ? source + l * ld + o : source, inside);
+      }
+    }
+  }
+
+  // Between begin() and the barrier after await_async_copies(), and finish(), the tile is not
+  // complete. `staged` holds the elements on devices without asynchronous copies.
+  __device__ static void begin(T* tile, [[maybe_unused]] T (&staged)[per_thread], const T* source,
+                               Index ld, int outer, int steps, bool aligned) {
+    constexpr int size = static_cast<int>(sizeof(T));
+    if constexpr (has_async_copy) {
+      for_each(
+          source, ld, outer, steps, aligned,
+          [&](int, int offset, const T* from, bool inside) {
+            async_copy<size>(tile + offset, from, inside ? size : 0);
+          },
+          [&](int, int offset, const T* from, int inside) {
+            async_copy<16>(tile + offset, from, inside * size);
+          });
+    } else {
+      for_each(
+          source, ld, outer, steps, aligned,
+          [&](int i, int, const T* from, bool inside) { staged[i] = inside ? *from : T{0}; },
+          [&](int i, int, const T* from, int inside) {
+            if (inside == vector) {
+              const auto pack = *reinterpret_cast<const Pack<T, vector>*>(from);
+#pragma unroll
+              for (int v = 0; v < vector; ++v) staged[i + v] = pack.values[v];
+            } else {
+#pragma unroll
+              for (int v = 0; v < vector; ++v) staged[i + v] = v < inside ? from[v] : T{0};
+            }
+          });
+    }
+  }
+  __device__ static void finish([[maybe_unused]] T* tile,
+                                [[maybe_unused]] const T (&staged)[per_thread],
+                                [[maybe_unused]] bool aligned) {
+    if constexpr (!has_async_copy) {
+      for_each(
+          static_cast<const T*>(nullptr), 0, 0, 0, aligned,
+          [&](int i, int offset, const T*, bool) { tile[offset] = staged[i]; },
+          [&](int i, int offset, const T*, int) {
+            Pack<T, vector> pack;
+#pragma unroll
+            for (int v = 0; v < vector; ++v) pack.values[v] = staged[i + v];
+            *reinterpret_cast<Pack<T, vector>*>(tile + offset) = pack;
+          });
+    }
+  }
+};
+
+// C = op(A)·op(B), or C += where `accumulate`: every output one chain of fmas in ascending order of
+// k, from +0 or from C, in one thread. The bits do not depend on the tile.
+//
+// Grid: one block per tile of C, in a row (gemm_tiles.hpp: which tile, and the cost functions);
+// tiles are numbered in bands of 8 rows of tiles, column by column inside a band, so that blocks
+// that run at the same time share operands in the L2 cache. Block: the tile's threads; a warp is 4
+// rows by 8 columns of threads. A thread owns thread_rows × thread_cols outputs in packs of 16
+// bytes that are `rows` / packs apart, so that a warp's loads from shared memory are consecutive.
+//
+// Any m, n >= 1, any k >= 0, any leading dimensions and alignment; at the edges zeros stand for
+// rows and columns that are not there, but never for steps of k (0·0 would turn a sum of −0 into
+// +0).
+//
+// Shared memory: two stages of both operands' tiles, 16.5 to 33 KiB for the large tile. While one
+// is computed with, the other is filled by cp.async (from compute capability 8.0 on; below, by
+// loads into registers and stores after the computation). One barrier per stage: behind it the
+// stage that all threads have waited for is complete, and the other one is no longer read by any
+// thread. No bank conflicts: reads of a warp are broadcasts or consecutive; for writes see
+// OperandTile.
+//
+// Bytes and flops: gemm_kernel_bytes(), gemm_kernel_flops(). Per step of k and thread 64 fmas (or
+// 32) to 4 loads from shared memory of 16 bytes: bound by arithmetic where tiles are large.
+template <Real T, GemmTileSize size, Transpose transpose_a, Transpose transpose_b>
+__global__ void __launch_bounds__(gemm_tile<T>(size).threads(), 512 / gemm_tile<T>(size).threads())
+    gemm_chains_kernel(const GemmArguments<T> p) {
+  constexpr GemmTile tile = gemm_tile<T>(size);
+  constexpr int rows = tile.rows;
+  constexpr int cols = tile.cols;
+  constexpr int depth = tile.depth;
+  constexpr int thread_rows = tile.thread_rows;
+  constexpr int thread_cols = tile.thread_cols;
+  constexpr int threads = tile.threads();
+  constexpr bool a_along = transpose_a == Transpose::no;
+  constexpr bool b_along = transpose_b == Transpose::yes;
+  using TileA = OperandTile<T, rows, depth, threads, a_along>;
+  using TileB = OperandTile<T, cols, depth, threads, b_along>;
+  __shared__ __align__(16) T shared_a[2][TileA::elements];
+  __shared__ __align__(16) T shared_b[2][TileB::elements];
+
+  // Which tile.
+  constexpr unsigned band = 8;
+  const auto tile_rows = static_cast<unsigned>((p.m + rows - 1) / rows);
+  const auto tile_cols = static_cast<unsigned>((p.n + cols - 1) / cols);
+  const unsigned first_band_row = blockIdx.x / (band * tile_cols) * band;
+  const unsigned in_band = blockIdx.x % (band * tile_cols);
+  const unsigned band_rows = min(band, tile_rows - first_band_row);
+  const Index row = static_cast<Index>(first_band_row + in_band % band_rows) * rows;
+  const Index col = static_cast<Index>(in_band / band_rows) * cols;
+  const int rows_inside = static_cast<int>(min(static_cast<Index>(rows), p.m - row));
+  const int cols_inside = static_cast<int>(min(static_cast<Index>(cols), p.n - col));
+
+  // Which outputs: of pack f of rows, thread_row + f · row_step and what follows it in the pack.
+  constexpr int row_pack = thread_rows < vector_length<T> ? thread_rows : vector_length<T>;
+  constexpr int col_pack = thread_cols < vector_length<T> ? thread_cols : vector_length<T>;
+  constexpr int row_step = rows / (thread_rows / row_pack);
+  constexpr int col_step = cols / (thread_cols / col_pack);
+  constexpr int warps_across = cols / thread_cols / 8;
+  const int thread = static_cast<int>(threadIdx.x);
+  const int warp = thread / warp_lanes;
+  const int lane = thread % warp_lanes;
+  int thread_row = (warp / warps_across * 4 + lane / 8) * row_pack;
+  int thread_col = (warp % warps_across * 8 + lane % 8) * col_pack;
+  const auto row_of = [&](int i) { return thread_row + i / row_pack * row_step + i % row_pack; };
+  const auto col_of = [&](int j) { return thread_col + j / col_pack * col_step + j % col_pack; };
+
+  T sums[thread_rows][thread_cols];
+  T* const c = p.c + row * p.ldc + col;
+#pragma unroll
+  for (int i = 0; i < thread_rows; ++i) {
+#pragma unroll
+    for (int j = 0; j < thread_cols; j += col_pack) {
+      const T* from = c + row_of(i) * p.ldc + col_of(j);
+      const bool load = p.accumulate != 0 && row_of(i) < rows_inside;
+      if (load && p.c_aligned != 0 && col_of(j) + col_pack <= cols_inside) {
+        const auto pack = *reinterpret_cast<const Pack<T, col_pack>*>(from);
+#pragma unroll
+        for (int v = 0; v < col_pack; ++v) sums[i][j + v] = pack.values[v];
+      } else {
+#pragma unroll
+        for (int v = 0; v < col_pack; ++v) {
+          sums[i][j + v] = load && col_of(j) + v < cols_inside ? from[v] : T{0};
+        }
+      }
+    }
+  }
+
+  const T* from_a = p.a + (a_along ? row * p.lda : row);
+  const T* from_b = p.b + (b_along ? col * p.ldb : col);
+  const Index step_a = a_along ? depth : depth * p.lda;
+  const Index step_b = b_along ? depth : depth * p.ldb;
+  T staged_a[TileA::per_thread];
+  T staged_b[TileB::per_thread];
+  const auto begin_stage = [&](int stage, Index left) {
+    const int steps = static_cast<int>(min(static_cast<Index>(depth), left));
+    TileA::begin(shared_a[stage], staged_a, from_a, p.lda, rows_inside, steps, p.a_aligned != 0);
+    TileB::begin(shared_b[stage], staged_b, from_b, p.ldb, cols_inside, steps, p.b_aligned != 0);
+    from_a += step_a;
+    from_b += step_b;
+  };
+  const auto finish_stage = [&](int stage) {
+    TileA::finish(shared_a[stage], staged_a, p.a_aligned != 0);
+    TileB::finish(shared_b[stage], staged_b, p.b_aligned != 0);
+  };
+
+  if (p.k > 0) {
+    begin_stage(0, p.k);
+    finish_stage(0);
+  }
+  int stage = 0;
+  for (Index left = p.k; left > 0; left -= depth, stage ^= 1) {
+    await_async_copies();
+    __syncthreads();
+    const bool more = left > depth;
+    if (more) begin_stage(stage ^ 1, left - depth);
+    const T* const tile_a = shared_a[stage] + thread_row;
+    const T* const tile_b = shared_b[stage] + thread_col;
+    const auto add = [&](int l) {
+      T of_a[thread_rows];
+      T of_b[thread_cols];
+#pragma unroll
+      for (int i = 0; i < thread_rows; i += row_pack) {
+        const auto pack = *reinterpret_cast<const Pack<T, row_pack>*>(tile_a + l * TileA::stride +
+                                                                      i / row_pack * row_step);
+#pragma unroll
+        for (int v = 0; v < row_pack; ++v) of_a[i + v] = pack.values[v];
+      }
+#pragma unroll
+      for (int j = 0; j < thread_cols; j += col_pack) {
+        const auto pack = *reinterpret_cast<const Pack<T, col_pack>*>(tile_b + l * TileB::stride +
+                                                                      j / col_pack * col_step);
+#pragma unroll
+        for (int v = 0; v < col_pack; ++v) of_b[j + v] = pack.values[v];
+      }
+#pragma unroll
+      for (int i = 0; i < thread_rows; ++i) {
+#pragma unroll
+        for (int j = 0; j < thread_cols; ++j) {
+          sums[i][j] = math::fma(of_a[i], of_b[j], sums[i][j]);
+        }
+      }
+    };
+    if (left >= depth) {
+#pragma unroll
+      for (int l = 0; l < depth; ++l) add(l);
+    } else {
+#pragma unroll 1
+      for (int l = 0; l < static_cast<int>(left); ++l) add(l);
+    }
+    if (more) finish_stage(stage ^ 1);
+  }
+
+  // As if they were other values than above: otherwise the addresses of all outputs would be kept
+  // in registers during the loop.
+  asm volatile("" : "+r"(thread_row), "+r"(thread_col));
+
+#pragma unroll
+  for (int i = 0; i < thread_rows; ++i) {
+    if (row_of(i) >= rows_inside) continue;
+#pragma unroll
+    for (int j = 0; j < thread_cols; j += col_pack) {
+      T* const to = c + row_of(i) * p.ldc + col_of(j);
+      if (p.c_aligned != 0 && col_of(j) + col_pack <= cols_inside) {
+        Pack<T, col_pack> pack;
+#pragma unroll
+        for (int v = 0; v < col_pack; ++v) pack.values[v] = sums[i][j + v];
+        *reinterpret_cast<Pack<T, col_pack>*>(to) = pack;
+      } else {
+#pragma unroll
+        for (int v = 0; v < col_pack; ++v) {
+          if (col_of(j) + v < cols_inside) to[v] = sums[i][j + v];
+        }
+      }
+    }
+  }
+}
+
+template <Real T>
+using GemmKernel = void (*)(GemmArguments<T>);
+
+template <Real T, GemmTileSize size>
+GemmKernel<T> kernel_for(Transpose transpose_a, Transpose transpose_b) {
+  constexpr auto no = Transpose::no;
+  constexpr auto yes = Transpose::yes;
+  if (transpose_a == no) {
+    return transpose_b == no ? gemm_chains_kernel<T, size, no, no>
+                             : gemm_chains_kernel<T, size, no, yes>;
+  }
+  return transpose_b == no ? gemm_chains_kernel<T, size, yes, no>
+                           : gemm_chains_kernel<T, size, yes, yes>;
+}
+
+template <Real T>
+GemmKernel<T> kernel_for(GemmTileSize size, Transpose transpose_a, Transpose transpose_b) {
+  switch (size) {
+    case GemmTileSize::large: return kernel_for<T, GemmTileSize::large>(transpose_a, transpose_b);
+    case GemmTileSize::medium: return kernel_for<T, GemmTileSize::medium>(transpose_a, transpose_b);
+    case GemmTileSize::small: break;
+  }
+  return kernel_for<T, GemmTileSize::small>(transpose_a, transpose_b);
+}
+
+// Whether every row of a matrix begins at a multiple of 16 bytes.
+template <Real T>
+bool rows_aligned(const T* matrix, Index ld) {
+  return reinterpret_cast<std::uintptr_t>(matrix) % 16 == 0 && ld % vector_length<T> == 0;
+}
+
+template <Real T>
+class CudaGemm final : public GemmSteps<T> {
+ public:
+  explicit CudaGemm(Engine& engine) : engine_(cuda_engine(engine)) {}
+
+  void gemm(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k, const T* a,
+            Index lda, const T* b, Index ldb, bool accumulate, T* c, Index ldc) override {
+    if (m == 0 || n == 0 || (k == 0 && accumulate)) return;
+    const int forced = static_cast<int>(engine_.block_threads(0));
+    const GemmTileSize size =
+        choose_gemm_tile<T>(m, n, engine_.properties().multiProcessorCount, forced);
+    const GemmTile tile = gemm_tile<T>(size);
+    const Index tiles = tile.tiles(m, n);
+    if (tiles > std::numeric_limits<int>::max()) {
+      throw DeviceError("a product of " + std::to_string(m) + " by " + std::to_string(n) +
+                        " outputs takes more blocks of threads than a launch may have");
+    }
+    const GemmArguments<T> arguments{
+        .a = a,
+        .b = b,
+        .c = c,
+        .lda = lda,
+        .ldb = ldb,
+        .ldc = ldc,
+        .m = m,
+        .n = n,
+        .k = k,
+        .a_aligned = rows_aligned(a, lda),
+        .b_aligned = rows_aligned(b, ldb),
+        .c_aligned = rows_aligned(c, ldc),
+        .accumulate = accumulate,
+    };
+    engine_.launch(kernel_for<T>(size, transpose_a, transpose_b),
+                   {.grid = dim3(static_cast<unsigned>(tiles)),
+                    .block = dim3(static_cast<unsigned>(tile.threads()))},
+                   arguments);
+  }
+
+ private:
+  CudaEngine& engine_;
+};
+
+}  // namespace
+}  // namespace tandem::cuda
+
+extern "C" {
+void* tandem_cuda_gemm_float32(tandem::Engine& engine) {
+  return static_cast<tandem::GemmSteps<float>*>(new tandem::cuda::CudaGemm<float>(engine));
+}
+void* tandem_cuda_gemm_float64(tandem::Engine& engine) {
+  return static_cast<tandem::GemmSteps<double>*>(new tandem::cuda::CudaGemm<double>(engine));
+}
+}

@@ -1,0 +1,101 @@
+// The tiles into which cuda/linalg/gemm.cu cuts a product, which of them it takes, and what a
+// product then costs. Apart from the kernels, so that tests and benchmarks see the same figures.
+#pragma once
+
+#include <array>
+
+#include "tandem/core/types.hpp"
+
+namespace tandem::cuda {
+
+// A block of threads computes rows × cols outputs, each thread thread_rows × thread_cols of them,
+// and keeps `depth` steps of k of both operands in shared memory, twice.
+struct GemmTile {
+  int rows;
+  int cols;
+  int depth;
+  int thread_rows;
+  int thread_cols;
+
+  [[nodiscard]] constexpr int threads() const { return rows / thread_rows * (cols / thread_cols); }
+  [[nodiscard]] constexpr Index rows_of_tiles(Index m) const { return (m + rows - 1) / rows; }
+  [[nodiscard]] constexpr Index cols_of_tiles(Index n) const { return (n + cols - 1) / cols; }
+  [[nodiscard]] constexpr Index tiles(Index m, Index n) const {
+    return rows_of_tiles(m) * cols_of_tiles(n);
+  }
+};
+
+enum class GemmTileSize { large, medium, small };
+inline constexpr std::array<GemmTileSize, 3> gemm_tile_sizes{
+    GemmTileSize::large, GemmTileSize::medium, GemmTileSize::small};
+
+// Large: 64 accumulators of 4 bytes per thread, or 32 of 8, in 64 registers. Small: for products of
+// few outputs, which would leave most of the device idle; its 64 threads do little work per
+// barrier.
+template <Real T>
+[[nodiscard]] constexpr GemmTile gemm_tile(GemmTileSize size) {
+  constexpr bool single = sizeof(T) == 4;
+  switch (size) {
+    case GemmTileSize::large:
+      return single ? GemmTile{128, 128, 16, 8, 8} : GemmTile{128, 64, 8, 8, 4};
+    case GemmTileSize::medium:
+      return single ? GemmTile{64, 64, 16, 8, 4} : GemmTile{64, 64, 8, 8, 4};
+    case GemmTileSize::small: break;
+  }
+  return single ? GemmTile{16, 16, 16, 2, 2} : GemmTile{16, 16, 8, 2, 2};
+}
+
+// The tile for an m×n product on a device of `processors` multiprocessors; `threads` other than 0
+// forces the largest tile whose blocks have at most that many threads.
+//
+// A model, in place of measurements on every GPU: a multiprocessor issues, per output and step of
+// k, one fma and its share of the loads of the operands from shared memory, and the time is that of
+// the multiprocessor with the most blocks. A smaller tile reads more memory, and has to win by a
+// fifth.
+template <Real T>
+[[nodiscard]] constexpr GemmTileSize choose_gemm_tile(Index m, Index n, int processors,
+                                                      int threads) {
+  if (threads != 0) {
+    for (const GemmTileSize size : gemm_tile_sizes) {
+      if (gemm_tile<T>(size).threads() <= threads) return size;
+    }
+    return GemmTileSize::small;
+  }
+  GemmTileSize best = GemmTileSize::large;
+  double best_time = 0;
+  for (const GemmTileSize size : gemm_tile_sizes) {
+    const GemmTile tile = gemm_tile<T>(size);
+    const Index rounds = (tile.tiles(m, n) + processors - 1) / processors;
+    const int fmas = tile.thread_rows * tile.thread_cols;
+    const int at_once = 16 / static_cast<int>(sizeof(T));
+    const auto loads = [&](int elements) { return (elements + at_once - 1) / at_once; };
+    const double issued = fmas + loads(tile.thread_rows) + loads(tile.thread_cols);
+    const double time = static_cast<double>(rounds) * tile.threads() * issued;
+    if (size == GemmTileSize::large || time < 0.8 * best_time) {
+      best = size;
+      best_time = time;
+    }
+  }
+  return best;
+}
+
+// What gemm_chains_kernel asks of global memory, in bytes: each row of tiles reads B once, each
+// column of tiles A once; C is written once, and read once where `accumulate`. Only elements of the
+// matrices are asked for, at the edges too. And its floating-point operations, where the tiles at
+// the edges count whole: it computes with zeros there.
+template <Real T>
+[[nodiscard]] constexpr double gemm_kernel_bytes(const GemmTile& tile, Index m, Index n, Index k,
+                                                 bool accumulate) {
+  const auto fm = static_cast<double>(m);
+  const auto fn = static_cast<double>(n);
+  const auto fk = static_cast<double>(k);
+  return static_cast<double>(sizeof(T)) *
+         (fm * fk * static_cast<double>(tile.cols_of_tiles(n)) +
+          fk * fn * static_cast<double>(tile.rows_of_tiles(m)) + (accumulate ? 2 : 1) * fm * fn);
+}
+[[nodiscard]] constexpr double gemm_kernel_flops(const GemmTile& tile, Index m, Index n, Index k) {
+  return 2.0 * static_cast<double>(tile.tiles(m, n)) * tile.rows * tile.cols *
+         static_cast<double>(k);
+}
+
+}  // namespace tandem::cuda

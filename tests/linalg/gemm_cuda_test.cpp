@@ -1,0 +1,271 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/linalg/gemm_steps.hpp"
+#include "core/steps.hpp"
+#include "cuda/linalg/gemm_tiles.hpp"
+#include "support/agreement.hpp"
+#include "support/cuda.hpp"
+#include "tandem/core/buffer.hpp"
+#include "tandem/core/random.hpp"
+
+namespace tandem {
+namespace {
+
+struct Shape {
+  Index m, n, k;
+};
+
+// What lies between and around the matrices: a signalling pattern that no product leaves alone.
+template <class T>
+constexpr T gap = std::numeric_limits<T>::quiet_NaN();
+
+// The operands of one product, with gaps of `gap_a`, ... elements after each row and `offset`
+// elements before the first. Every element past a row's end is NaN in A and B, so that a product
+// that takes one shows.
+template <class T>
+struct Problem {
+  Transpose ta = Transpose::no;
+  Transpose tb = Transpose::no;
+  Shape s{};
+  bool accumulate = false;
+  Index gap_a = 0;
+  Index gap_b = 0;
+  Index gap_c = 0;
+  Index offset = 0;
+
+  static constexpr Index band = 64;  // guard elements before and after C
+
+  [[nodiscard]] Index a_rows() const { return ta == Transpose::no ? s.m : s.k; }
+  [[nodiscard]] Index a_cols() const { return ta == Transpose::no ? s.k : s.m; }
+  [[nodiscard]] Index b_rows() const { return tb == Transpose::no ? s.k : s.n; }
+  [[nodiscard]] Index b_cols() const { return tb == Transpose::no ? s.n : s.k; }
+
+  using Value = T (*)(std::uint64_t);
+
+  [[nodiscard]] std::vector<T> matrix(Index rows, Index cols, Index ld, Index before, Index after,
+                                      std::uint64_t stream, Value value) const {
+    std::vector<T> v(static_cast<std::size_t>(before + rows * ld + after), gap<T>);
+    for (Index i = 0; i < rows; ++i) {
+      for (Index j = 0; j < cols; ++j) {
+        v[static_cast<std::size_t>(before + i * ld + j)] =
+            value((stream << 40) + static_cast<std::uint64_t>(i * cols + j));
+      }
+    }
+    return v;
+  }
+
+  // C as the engine computes it, with its gaps and guard bands.
+  [[nodiscard]] std::vector<T> run(Engine& engine, Value value) const {
+    const Index lda = a_cols() + gap_a;
+    const Index ldb = b_cols() + gap_b;
+    const Index ldc = s.n + gap_c;
+    const auto steps = make_steps<GemmSteps, T>(engine);
+    const Buffer<T> a = to_engine(engine, matrix(a_rows(), a_cols(), lda, offset, 0, 1, value));
+    const Buffer<T> b = to_engine(engine, matrix(b_rows(), b_cols(), ldb, offset, 0, 2, value));
+    std::vector<T> c_host = matrix(s.m, s.n, ldc, band + offset, band, 3, value);
+    if (!accumulate) {
+      // Poison, and NaN: an output that is added to and not written shows.
+      for (T& element : c_host) element = gap<T>;
+    }
+    Buffer<T> c = to_engine(engine, c_host);
+    steps->gemm(ta, tb, s.m, s.n, s.k, a.data() + offset, lda, b.data() + offset, ldb, accumulate,
+                c.data() + band + offset, ldc);
+    return c.to_host();
+  }
+
+  [[nodiscard]] std::string name() const {
+    return std::to_string(s.m) + "x" + std::to_string(s.n) + "x" + std::to_string(s.k) +
+           (ta == Transpose::no ? " N" : " T") + (tb == Transpose::no ? "N" : "T") +
+           (accumulate ? " added" : "") + ", gaps " + std::to_string(gap_a) + " " +
+           std::to_string(gap_b) + " " + std::to_string(gap_c) + ", offset " +
+           std::to_string(offset);
+  }
+};
+
+template <class T>
+T uniform(std::uint64_t index) {
+  return static_cast<T>(Random(5, Purpose::test).uniform<T>(index) * 2 - 1);
+}
+
+// Zeros of both signs, denormals, infinities, NaN, the largest and the smallest numbers among
+// ordinary ones.
+template <class T>
+T special(std::uint64_t index) {
+  using Limits = std::numeric_limits<T>;
+  const std::uint64_t bits = Random(6, Purpose::test).bits(index);
+  const T sign = (bits & 1) != 0 ? T{-1} : T{1};
+  switch ((bits >> 1) % 64) {
+    case 0: return sign * Limits::infinity();
+    case 1: return Limits::quiet_NaN();
+    case 2:
+    case 3: return sign * Limits::denorm_min() * static_cast<T>(1 + (bits >> 8) % 1000);
+    case 4:
+    case 5: return sign * T{0};
+    case 6: return sign * Limits::max();
+    case 7:
+    case 8: return sign * Limits::min();
+    default: break;
+  }
+  return sign * static_cast<T>(std::ldexp(1.0 + static_cast<double>((bits >> 8) % 4096) / 4096,
+                                          static_cast<int>((bits >> 32) % 60) - 30));
+}
+
+// Tiny factors: sums are denormal, and become −0 on the way.
+template <class T>
+T tiny(std::uint64_t index) {
+  const std::uint64_t bits = Random(7, Purpose::test).bits(index);
+  const int exponent =
+      std::numeric_limits<T>::min_exponent / 2 - static_cast<int>((bits >> 8) % 16);
+  return static_cast<T>(std::ldexp((bits & 1) != 0 ? -1.0 : 1.0, exponent - 8));
+}
+
+// All forms of one shape. C's rows are never aligned with an odd gap, A's and B's only without.
+template <class T, class F>
+void for_forms(Shape s, F&& f) {
+  for (const Transpose ta : {Transpose::no, Transpose::yes}) {
+    for (const Transpose tb : {Transpose::no, Transpose::yes}) {
+      for (const bool add : {false, true}) {
+        Problem<T> p;
+        p.ta = ta;
+        p.tb = tb;
+        p.s = s;
+        p.accumulate = add;
+        f(p);
+        p.gap_a = 3;
+        p.gap_b = 1;
+        p.gap_c = 5;
+        p.offset = add ? 1 : 2;
+        f(p);
+        // Vectors where the sizes allow them, although no row is full.
+        p.gap_a = (p.a_cols() + 7) / 4 * 4 - p.a_cols();
+        p.gap_b = (p.b_cols() + 7) / 4 * 4 - p.b_cols();
+        p.gap_c = (s.n + 7) / 4 * 4 - s.n;
+        p.offset = 0;
+        f(p);
+      }
+    }
+  }
+}
+
+// The threads of a block that force each of the three tiles, and 0 for the engine's choice.
+constexpr std::array<int, 4> block_sizes{64, 128, 256, 0};
+
+// NaNs count as equal, whatever their payloads: which one stands for an invalid operation is not
+// fixed.
+template <class T>
+std::vector<T> one_nan(std::vector<T> v) {
+  for (T& x : v) {
+    if (std::isnan(x)) x = gap<T>;
+  }
+  return v;
+}
+
+template <class T>
+void expect_the_cpus_bits(const std::vector<Shape>& shapes, T (*value)(std::uint64_t)) {
+  const auto cpu = Engine::create({.device = Device::cpu, .threads = 2});
+  std::vector<std::unique_ptr<Engine>> gpus;
+  for (const int threads : block_sizes) {
+    gpus.push_back(test::cuda_engine({.block_threads = threads}));
+  }
+  for (const Shape& s : shapes) {
+    for_forms<T>(s, [&](const Problem<T>& p) {
+      const std::vector<T> expected = one_nan(p.run(*cpu, value));
+      for (std::size_t g = 0; g < gpus.size(); ++g) {
+        EXPECT_TRUE(test::same_bits(one_nan(p.run(*gpus[g], value)), expected))
+            << p.name() << ", blocks of " << block_sizes[g];
+      }
+    });
+  }
+}
+
+// Around the edges of the three tiles and of the stages of k; empty; one row, column, step.
+const std::vector<Shape> edges{{0, 3, 4},     {3, 0, 4},    {3, 4, 0},    {1, 1, 1},
+                               {2, 3, 5},     {15, 17, 7},  {16, 16, 8},  {17, 15, 16},
+                               {33, 31, 17},  {64, 64, 33}, {63, 65, 31}, {127, 129, 9},
+                               {128, 64, 32}, {129, 1, 40}, {1, 257, 23}, {5, 3, 255},
+                               {7, 130, 15},  {31, 8, 64},  {1, 1, 1021}};
+TEST(GemmCuda, FloatHasTheBitsOfTheCpu) { expect_the_cpus_bits<float>(edges, uniform<float>); }
+TEST(GemmCuda, DoubleHasTheBitsOfTheCpu) { expect_the_cpus_bits<double>(edges, uniform<double>); }
+
+const std::vector<Shape> few{{17, 33, 29}, {70, 66, 19}};
+TEST(GemmCuda, FloatWithNaNsInfinitiesAndDenormals) {
+  expect_the_cpus_bits<float>(few, special<float>);
+}
+TEST(GemmCuda, DoubleWithNaNsInfinitiesAndDenormals) {
+  expect_the_cpus_bits<double>(few, special<double>);
+}
+// No step of k beyond the last may add 0·0 to a sum of −0.
+TEST(GemmCuda, FloatSumsOfMinusZero) { expect_the_cpus_bits<float>(few, tiny<float>); }
+TEST(GemmCuda, DoubleSumsOfMinusZero) { expect_the_cpus_bits<double>(few, tiny<double>); }
+
+// More rows of tiles than a band has, and a last band that is not full.
+TEST(GemmCuda, BandsOfTiles) {
+  expect_the_cpus_bits<float>({{16 * 19 + 3, 50, 5}, {1300, 20, 3}}, uniform<float>);
+}
+
+template <class T>
+void expect_reduction(const std::vector<Shape>& shapes) {
+  const auto reference = Engine::create({.device = Device::reference});
+  const auto gpu = test::cuda_engine({});
+  for (const Shape& s : shapes) {
+    Problem<T> p;
+    p.s = s;
+    const std::vector<T> expected = p.run(*reference, uniform<T>);
+    // γ_k for the chain, one more for the reference's last rounding, against Σ |a| |b| <= k; in
+    // double the reference rounds as often as the engine.
+    const double c = sizeof(T) == 4 ? 1 : 2;
+    std::vector<T> value = p.run(*gpu, uniform<T>);
+    std::vector<double> bound(value.size(), 0);
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      if (std::isnan(expected[i])) {
+        EXPECT_TRUE(std::isnan(value[i]));
+        continue;
+      }
+      EXPECT_LE(std::abs(static_cast<double>(value[i]) - static_cast<double>(expected[i])),
+                c * gamma_bound<T>(s.k + 1) * static_cast<double>(s.k))
+          << p.name();
+    }
+  }
+}
+TEST(GemmCuda, FloatWithinTheBoundOfTheReference) { expect_reduction<float>({{33, 20, 300}}); }
+TEST(GemmCuda, DoubleWithinTheBoundOfTheReference) { expect_reduction<double>({{33, 20, 300}}); }
+
+// A product in a repeated part, with other arguments each time.
+TEST(GemmCuda, RepeatsAsAGraph) {
+  const auto engine = test::cuda_engine({});
+  const auto steps = make_steps<GemmSteps, float>(*engine);
+  const Buffer<float> a = to_engine(*engine, std::vector<float>{1, 2, 3, 4});
+  Buffer<float> c = to_engine(*engine, std::vector<float>(12));
+  for (int i = 0; i < 3; ++i) {
+    const Repeated repeated(*engine, steps.get(), 0);
+    steps->gemm(Transpose::no, Transpose::no, 2, 2, 2, a.data(), 2, a.data(), 2, false,
+                c.data() + 4 * i, 2);
+    steps->gemm(Transpose::no, Transpose::no, 2, 2, 2, a.data(), 2, a.data(), 2, i > 0,
+                c.data() + 4 * i, 2);
+  }
+  engine->forget_repeated(steps.get());
+  EXPECT_EQ(c.to_host(), (std::vector<float>{7, 10, 15, 22, 14, 20, 30, 44, 14, 20, 30, 44}));
+}
+
+// The tile follows the size of the problem and of the device, and what the options ask for.
+TEST(GemmCuda, ChoosesTiles) {
+  using cuda::choose_gemm_tile;
+  using cuda::GemmTileSize;
+  EXPECT_EQ(choose_gemm_tile<float>(4096, 4096, 108, 0), GemmTileSize::large);
+  EXPECT_EQ(choose_gemm_tile<float>(128, 128, 108, 0), GemmTileSize::small);
+  EXPECT_EQ(choose_gemm_tile<float>(100000, 10, 108, 0), GemmTileSize::small);
+  EXPECT_EQ(choose_gemm_tile<double>(4096, 4096, 108, 0), GemmTileSize::large);
+  EXPECT_EQ(choose_gemm_tile<float>(4096, 4096, 108, 64), GemmTileSize::small);
+  EXPECT_EQ(choose_gemm_tile<float>(4096, 4096, 108, 128), GemmTileSize::medium);
+  EXPECT_EQ(choose_gemm_tile<float>(1, 1, 108, 1024), GemmTileSize::large);
+  EXPECT_EQ(choose_gemm_tile<float>(4096, 4096, 108, 32), GemmTileSize::small);
+}
+
+}  // namespace
+}  // namespace tandem

@@ -61,7 +61,11 @@ struct OperandTile {
   template <class Element, class Vector>
   __device__ static void for_each(const T* source, Index ld, int outer, int steps, bool aligned,
                                   Element&& element, Vector&& vectors) {
-    const int thread = static_cast<int>(threadIdx.x);
+    unsigned opaque = threadIdx.x;
+    // As if both were other values in each stage: otherwise every element's offset would be kept in
+    // registers during the loop over k.
+    asm volatile("" : "+r"(opaque), "+l"(ld));
+    const auto thread = static_cast<int>(opaque % threads);
     if constexpr (k_along_rows) {
       const int l = thread % 8;
       const int o = thread / 8;
@@ -212,12 +216,13 @@ __global__ void __launch_bounds__(gemm_tile<T>(size).threads(), 512 / gemm_tile<
   const auto col_of = [&](int j) { return thread_col + j / col_pack * col_step + j % col_pack; };
 
   T sums[thread_rows][thread_cols];
-  T* const c = p.c + row * p.ldc + col;
+  Index ldc = p.ldc;
+  T* const c = p.c + row * ldc + col;
 #pragma unroll
   for (int i = 0; i < thread_rows; ++i) {
 #pragma unroll
     for (int j = 0; j < thread_cols; j += col_pack) {
-      const T* from = c + row_of(i) * p.ldc + col_of(j);
+      const T* from = c + row_of(i) * ldc + col_of(j);
       const bool load = p.accumulate != 0 && row_of(i) < rows_inside;
       if (load && p.c_aligned != 0 && col_of(j) + col_pack <= cols_inside) {
         const auto pack = *reinterpret_cast<const Pack<T, col_pack>*>(from);
@@ -299,14 +304,14 @@ __global__ void __launch_bounds__(gemm_tile<T>(size).threads(), 512 / gemm_tile<
 
   // As if they were other values than above: otherwise the addresses of all outputs would be kept
   // in registers during the loop.
-  asm volatile("" : "+r"(thread_row), "+r"(thread_col));
+  asm volatile("" : "+r"(thread_row), "+r"(thread_col), "+l"(ldc));
 
 #pragma unroll
   for (int i = 0; i < thread_rows; ++i) {
     if (row_of(i) >= rows_inside) continue;
 #pragma unroll
     for (int j = 0; j < thread_cols; j += col_pack) {
-      T* const to = c + row_of(i) * p.ldc + col_of(j);
+      T* const to = c + row_of(i) * ldc + col_of(j);
       if (p.c_aligned != 0 && col_of(j) + col_pack <= cols_inside) {
         Pack<T, col_pack> pack;
 #pragma unroll

@@ -60,13 +60,17 @@ std::string metrics_to_text(const Scores& scores) {
 }
 
 nlohmann::json seconds_to_json(const Seconds& seconds) {
-  return {{"load", seconds.load}, {"train", seconds.train}, {"evaluate", seconds.evaluate}};
+  nlohmann::json json{
+      {"load", seconds.load}, {"train", seconds.train}, {"evaluate", seconds.evaluate}};
+  if (seconds.software_gpu) json["measured"] = software_gpu_time;
+  return json;
 }
 
 std::string seconds_to_text(const Seconds& seconds, bool trained) {
   std::string text = "load " + readable_seconds(seconds.load);
   if (trained) text += ", train " + readable_seconds(seconds.train);
-  return text + ", evaluate " + readable_seconds(seconds.evaluate);
+  text += ", evaluate " + readable_seconds(seconds.evaluate);
+  return seconds.software_gpu ? text + " (" + std::string(software_gpu_time) + ")" : text;
 }
 
 std::string shape_to_text(Index rows, Index features) {

@@ -22,12 +22,17 @@ struct Scores {
 // A table: a row per metric, a column per part; for classes, a second table per class.
 [[nodiscard]] std::string metrics_to_text(const Scores& scores);
 
+inline constexpr std::string_view software_gpu_time =
+    "time of the CPU that plays the GPU, not of a GPU";
+
 struct Seconds {
   double load = 0;
   double train = 0;
   double evaluate = 0;
   // Of all threads together: what other work on the machine distorts least.
   double train_processor = 0;
+  // On the software GPU: time of the host, which says nothing about a GPU.
+  bool software_gpu = false;
 };
 [[nodiscard]] nlohmann::json seconds_to_json(const Seconds& seconds);
 [[nodiscard]] std::string seconds_to_text(const Seconds& seconds, bool trained);

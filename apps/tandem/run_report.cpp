@@ -215,7 +215,9 @@ void write_run_report(const RunReport& settings, Engine& engine, const TrainedMo
     }
   }
   facts.emplace_back("iterations", std::to_string(log.iterations));
-  facts.emplace_back("seconds to train", readable_seconds(settings.seconds.train));
+  facts.emplace_back(
+      settings.seconds.software_gpu ? "seconds to train on the software GPU" : "seconds to train",
+      readable_seconds(settings.seconds.train));
   page.facts(facts);
   page.command(settings.command);
 

@@ -142,18 +142,20 @@ class Compare final : public Command {
       entry["epochs_to_1_percent"] = near > 0 ? nlohmann::json(near) : nlohmann::json();
       list.push_back(std::move(entry));
     }
-    return {{"algorithm", algorithm_},
-            {"device", to_string(engine.device())},
-            {"numerics", to_string(engine.numerics())},
-            {"precision", to_string(precision_of<T>)},
-            {"seed", run_.seed},
-            {"data", data_.data},
-            {"rows", data.rows()},
-            {"features", data.cols()},
-            {"epochs", epochs_},
-            {"learning_rate", rate_},
-            {"lowest_cost", lowest},
-            {"optimizers", list}};
+    nlohmann::json json{{"algorithm", algorithm_},
+                        {"device", to_string(engine.device())},
+                        {"numerics", to_string(engine.numerics())},
+                        {"precision", to_string(precision_of<T>)},
+                        {"seed", run_.seed},
+                        {"data", data_.data},
+                        {"rows", data.rows()},
+                        {"features", data.cols()},
+                        {"epochs", epochs_},
+                        {"learning_rate", rate_},
+                        {"lowest_cost", lowest},
+                        {"optimizers", list}};
+    if (engine.device() == Device::softgpu) json["measured"] = software_gpu_time;
+    return json;
   }
 
   template <Real T>
@@ -182,6 +184,9 @@ class Compare final : public Command {
            describe(engine, run_) + "\n  target    " + data.train.target_column.name + " (" +
            data.target_rule + ")\n  all       " + counted(epochs_, "epoch") + ", learning rate " +
            shortest(rate_) + "\n\n" + table(rows) +
+           (engine.device() == Device::softgpu
+                ? "\nseconds: " + std::string(software_gpu_time) + "\n"
+                : "") +
            "\nepochs to 1 %: until the cost was at most 1 % above the lowest that any of them "
            "reached.\n";
   }

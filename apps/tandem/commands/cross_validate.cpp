@@ -70,6 +70,7 @@ class Validation : public Command {
       json["features"] = data.train.cols();
       json["options"] = options_to_json(options_of(*algorithm_));
       json["seconds"] = {{"load", load}, {"validate", watch.lap()}};
+      if (engine->device() == Device::softgpu) json["seconds"]["measured"] = software_gpu_time;
       print_json(json);
       return 0;
     });

@@ -33,6 +33,7 @@ class EvaluateCommand final : public Command {
     run_.seed = static_cast<std::int64_t>(model.provenance.seed);
     const auto engine = run_.make_engine();
     Seconds seconds;
+    seconds.software_gpu = engine->device() == Device::softgpu;
     Stopwatch watch;
     Dataset<T> data = load_data_for(run_, data_, model);
     seconds.load = watch.lap();

@@ -4,6 +4,7 @@
 #include "tandem/command.hpp"
 #include "tandem/data/write.hpp"
 #include "tandem/output.hpp"
+#include "tandem/results.hpp"
 #include "tandem/settings.hpp"
 
 namespace tandem::program {
@@ -45,13 +46,15 @@ class Predict final : public Command {
       write_table(model, predictions, rows);
     }
     if (run_.json && !out_.empty() && out_ != "-") {
+      nlohmann::json times{{"load", load}, {"predict", seconds}};
+      if (engine->device() == Device::softgpu) times["measured"] = software_gpu_time;
       print_json({{"algorithm", model.provenance.algorithm},
                   {"model", model_},
                   {"data", data_.data},
                   {"out", out_},
                   {"rows", rows},
                   {"device", to_string(engine->device())},
-                  {"seconds", {{"load", load}, {"predict", seconds}}}});
+                  {"seconds", times}});
     } else if (!out_.empty() && out_ != "-") {
       print(counted(rows, "prediction") + " of " + model.provenance.algorithm + ": " + out_ + "\n");
     }

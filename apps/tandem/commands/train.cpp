@@ -102,6 +102,7 @@ class Train final : public Command {
   int run_as(const OptionSet& options) {
     const auto engine = run_.make_engine();
     Seconds seconds;
+    seconds.software_gpu = engine->device() == Device::softgpu;
     Stopwatch watch;
     LoadedData<T> data = load_data<T>(run_, data_, &test_, *algorithm_);
     seconds.load = watch.lap();

@@ -198,8 +198,10 @@ std::string CudaEngine::description() const {
   const std::string capability =
       std::to_string(properties_.major) + "." + std::to_string(properties_.minor);
   if (device() == Device::softgpu) {
-    return std::string("softgpu, the CUDA kernels run on the CPU as if on ") + properties_.name +
-           " (compute capability " + capability + ")";
+    std::string_view model = properties_.name;
+    if (model.starts_with("softgpu ")) model.remove_prefix(8);
+    return "softgpu, CUDA kernels run on the CPU as if on " + std::string(model) +
+           ", compute capability " + capability;
   }
   return std::string("cuda, ") + properties_.name + " (compute capability " + capability + ")";
 }

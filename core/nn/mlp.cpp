@@ -112,7 +112,9 @@ MlpRows<T> upload(Engine& engine, const Dataset<T>& data, const std::vector<std:
   if (reads_host_memory(engine)) {
     rows.x = data.features.data();
   } else {
-    rows.uploaded = to_engine(engine, data.features.values());
+    const auto& values = data.features.values();
+    rows.uploaded = Buffer<T>(engine, static_cast<Index>(values.size()), Placement::rows);
+    rows.uploaded.upload(values);
     rows.x = rows.uploaded.data();
   }
   if (labels.empty()) {
@@ -238,6 +240,10 @@ class Training {
         Penalty{.l1 = 0, .l2 = options.l2, .begin = 0, .end = network_->layout().weights_end});
   }
 
+  Training(const Training&) = delete;
+  Training& operator=(const Training&) = delete;
+  ~Training() { engine_.forget_repeated(this); }
+
   std::unique_ptr<MlpModel<T>> run(MlpInitialization initialization) {
     network_->set_layers(initial_layers<T>(design_, initialization, options_.seed));
     if (has_validation()) {
@@ -283,11 +289,20 @@ class Training {
     order_.upload(order);
     optimizer_->begin_epoch(epoch_);
     if (batch_ == 0) network_->totals().fill_zero();
+    const auto prepare = [&](Index batch) {
+      if (batch == batches_) return;
+      const Piece piece = piece_of(rows_used_, design_.batch_size, batch);
+      network_->prepare_batch(data_, order_.data() + piece.begin, piece.size());
+    };
+    prepare(batch_);
     while (batch_ < batches_) {
+      prepare(batch_ + 1);
       const Piece piece = piece_of(rows_used_, design_.batch_size, batch_);
-      network_->train_batch(data_, order_.data() + piece.begin, piece.size(),
-                            static_cast<std::uint64_t>(epoch_ * batches_ + batch_));
-      optimizer_->step(network_->parameters(), network_->gradient());
+      repeated(training_part, piece.size(), [&] {
+        network_->train_batch(data_, order_.data() + piece.begin, piece.size(),
+                              static_cast<std::uint64_t>(epoch_ * batches_ + batch_));
+        optimizer_->step(network_->parameters(), network_->gradient());
+      });
       ++batch_;
       if (batch_ < batches_) poll();
     }
@@ -301,9 +316,17 @@ class Training {
       network_->totals().fill_zero();
       const MlpRows<T>& data = own_validation_ ? *own_validation_ : data_;
       const auto rows = static_cast<Index>(validation_rows_.size());
+      const auto prepare_evaluation = [&](Index begin) {
+        if (begin >= rows) return;
+        network_->prepare_batch(data, validation_order_.data() + begin,
+                                std::min(evaluation_rows, rows - begin));
+      };
+      prepare_evaluation(0);
       for (Index begin = 0; begin < rows; begin += evaluation_rows) {
-        network_->evaluate_batch(data, validation_order_.data() + begin,
-                                 std::min(evaluation_rows, rows - begin));
+        prepare_evaluation(begin + evaluation_rows);
+        const Index size = std::min(evaluation_rows, rows - begin);
+        repeated(evaluation_part, size,
+                 [&] { network_->evaluate_batch(data, validation_order_.data() + begin, size); });
       }
       monitored = record("validation_", validation_weight_, rows);
     }
@@ -315,6 +338,21 @@ class Training {
         best_parameters_.copy_from(network_->parameters());
         best_running_.copy_from(network_->running());
       }
+    }
+  }
+
+  // The two parts of an epoch that are enqueued again and again. Their key also tells the sizes of
+  // batches apart, of which there are two at most: a full batch and the last one.
+  static constexpr std::uint64_t training_part = 0;
+  static constexpr std::uint64_t evaluation_part = 1;
+  template <class Enqueue>
+  void repeated(std::uint64_t part, Index rows, Enqueue&& enqueue) {
+    // In fast numerics products are a library's, which enqueues by itself.
+    if (engine_.numerics() == Numerics::exact) {
+      const Repeated scope(engine_, this, 2 * static_cast<std::uint64_t>(rows) + part);
+      enqueue();
+    } else {
+      enqueue();
     }
   }
 

@@ -189,6 +189,11 @@ void MlpNetwork<T>::forward_prediction(Index rows) {
 }
 
 template <Real T>
+void MlpNetwork<T>::prepare_batch(const MlpRows<T>& data, const Index* order, Index rows) {
+  steps_->prepare_rows(data.x, data.cols, order, rows);
+}
+
+template <Real T>
 void MlpNetwork<T>::train_batch(const MlpRows<T>& data, const Index* order, Index rows,
                                 std::uint64_t step) {
   steps_->gather_rows(data.x, data.cols, order, rows, x_.data());

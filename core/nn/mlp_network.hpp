@@ -58,9 +58,9 @@ template <Real T>
 struct MlpRows {
   Index rows = 0;
   Index cols = 0;
-  const T* x = nullptr;  // the features: in `uploaded`, or the host's own copy of them where
-                         // the engine reads host memory
-  Buffer<T> uploaded;
+  const T* x = nullptr;         // the features: in `uploaded`, or the host's own copy of them where
+                                // the engine reads host memory
+  Buffer<T> uploaded;           // Placement::rows
   Buffer<std::int32_t> labels;  // classification
   Buffer<T> values;             // regression
   Buffer<T> weights;            // may be empty
@@ -88,6 +88,8 @@ class MlpNetwork {
   [[nodiscard]] Buffer<double>& totals() noexcept { return totals_; }
   [[nodiscard]] Index capacity() const noexcept { return capacity_; }
 
+  // Announces the rows of a later train_batch or evaluate_batch (MlpSteps::prepare_rows).
+  void prepare_batch(const MlpRows<T>& data, const Index* order, Index rows);
   // Forwards and backwards over the rows order[0] .. order[rows − 1]: leaves the gradient of their
   // mean loss in gradient(), adds to totals(), updates the running averages. `step` counts the
   // batches of a training run and selects the dropout mask.

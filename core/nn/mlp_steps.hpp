@@ -64,7 +64,13 @@ class MlpSteps {
   [[nodiscard]] static std::unique_ptr<MlpSteps> make_reference(Engine& engine);
   [[nodiscard]] static std::unique_ptr<MlpSteps> make_cpu(Engine& engine);
 
-  // out(r, ·) = x(order[r], ·), r < rows.
+  // Announces a gather_rows with the same arguments, once: an engine whose rows stand on the host
+  // may begin to fetch them while it works on what is enqueued later. Not inside a repeated part;
+  // x and order must keep their contents until the gather.
+  virtual void prepare_rows(const T* /*x*/, Index /*cols*/, const Index* /*order*/,
+                            Index /*rows*/) {}
+
+  // out(r, ·) = x(order[r], ·), r < rows. At most two of them in a repeated part.
   virtual void gather_rows(const T* x, Index cols, const Index* order, Index rows, T* out) = 0;
 
   // Backwards through an activation and the addition of a bias: d ← d ∘ slope where slope is given,

@@ -7,6 +7,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -393,6 +394,66 @@ TYPED_TEST(MlpCuda, LossesOfVeryManyClasses) {
   }
 }
 
+// --- rows on the host
+// ------------------------------------------------------------------------------
+
+// An engine with so little memory that `rows` of that many bytes stand on the host.
+std::unique_ptr<Engine> small_engine(std::size_t bytes) {
+  auto engine = test::cuda_engine({.device_memory = bytes + bytes / 4});
+  EXPECT_NO_THROW(engine->deallocate(engine->allocate(bytes), bytes));
+  return engine;
+}
+
+// Gathers that were prepared, in order or not, twice, never, or for nothing.
+TYPED_TEST(MlpCuda, GathersRowsThatStandOnTheHost) {
+  using T = TypeParam;
+  const Index rows = 1000;
+  const Index batch = 90;
+  for (const Index cols : {64, 33}) {
+    const auto x = uniform<T>(rows * cols, 1);
+    const auto engine = small_engine(x.size() * sizeof(T));
+    const auto steps = make_steps<MlpSteps, T>(*engine);
+    Buffer<T> on_host(*engine, rows * cols, Placement::rows);
+    on_host.upload(x);
+    std::vector<Index> order;
+    const Random random(5, Purpose::test);
+    for (Index i = 0; i < rows; ++i)
+      order.push_back(random.below(rows, static_cast<std::uint64_t>(i)));
+    const auto at = to_engine(*engine, order);
+    const auto prepare = [&](Index b) {
+      steps->prepare_rows(on_host.data(), cols, at.data() + b * batch, batch);
+    };
+    const auto expect = [&](Index b) {
+      OnEngine<T> out(*engine, batch * cols);
+      {
+        const Repeated part(*engine, steps.get(), 0);
+        steps->gather_rows(on_host.data(), cols, at.data() + b * batch, batch, out.data());
+      }
+      std::vector<T> expected;
+      for (Index r = 0; r < batch; ++r) {
+        const auto row = x.begin() + order[static_cast<std::size_t>(b * batch + r)] * cols;
+        expected.insert(expected.end(), row, row + cols);
+      }
+      EXPECT_TRUE(same_bits(out.take(), expected)) << "batch " << b;
+    };
+    prepare(0);
+    for (Index b = 0; b < 6; ++b) {
+      prepare(b + 1);
+      expect(b);
+    }
+    expect(9);  // not prepared
+    expect(6);
+    prepare(1);
+    prepare(2);
+    prepare(3);
+    expect(3);
+    expect(1);
+    expect(2);
+    prepare(4);
+    engine->forget_repeated(steps.get());
+  }
+}
+
 // --- whole fits
 // ------------------------------------------------------------------------------------
 
@@ -520,6 +581,136 @@ void expect_the_cpus_models() {
 
 TEST(MlpCudaFits, AreTheCpusBitForBitInFloat) { expect_the_cpus_models<float>(); }
 TEST(MlpCudaFits, AreTheCpusBitForBitInDouble) { expect_the_cpus_models<double>(); }
+
+// The rows stand on the host and are fetched a batch ahead.
+TEST(MlpCudaFits, AreTheSameWithRowsOnTheHost) {
+  const auto cpu = Engine::create({.device = Device::cpu, .threads = 2});
+  for (const bool validation : {false, true}) {
+    const auto data = random_data<float>(12001, 24, 3);
+    MlpOptions options;
+    options.hidden = {8};
+    options.batch_size = 700;
+    options.epochs = 2;
+    options.patience = 0;
+    options.validation_fraction = validation ? 0.4 : 0;
+    const std::size_t bytes = data.features.values().size() * sizeof(float);
+    const auto engine = small_engine(bytes);
+    expect_same_model(*fitted(*engine, options, data), *fitted(*cpu, options, data));
+  }
+}
+
+// Counts the parts of loops that are enqueued as one.
+class CountingEngine final : public Engine {
+ public:
+  CountingEngine() : Engine({.device = Device::cpu, .threads = 1}) {}
+  [[nodiscard]] std::string description() const override { return cpu_->description(); }
+  [[nodiscard]] void* allocate(std::size_t bytes) override { return cpu_->allocate(bytes); }
+  void deallocate(void* memory, std::size_t bytes) noexcept override {
+    cpu_->deallocate(memory, bytes);
+  }
+  void copy_from_host(void* to, const void* from_host, std::size_t bytes) override {
+    EXPECT_FALSE(open_);
+    cpu_->copy_from_host(to, from_host, bytes);
+  }
+  void copy_to_host(void* to_host, const void* from, std::size_t bytes) override {
+    EXPECT_FALSE(open_);
+    cpu_->copy_to_host(to_host, from, bytes);
+  }
+  void copy_within(void* to, const void* from, std::size_t bytes) override {
+    cpu_->copy_within(to, from, bytes);
+  }
+  void fill_zero(void* to, std::size_t bytes) override { cpu_->fill_zero(to, bytes); }
+  void wait() override { EXPECT_FALSE(open_); }
+  void begin_repeated(const void* /*owner*/, std::uint64_t key) override {
+    EXPECT_FALSE(open_);
+    open_ = true;
+    ++parts[key];
+  }
+  void end_repeated() override { open_ = false; }
+  void forget_repeated(const void* /*owner*/) noexcept override { forgotten = true; }
+  std::map<std::uint64_t, int> parts;
+  bool forgotten = false;
+
+ private:
+  std::unique_ptr<Engine> cpu_ = Engine::create({.device = Device::cpu, .threads = 1});
+  bool open_ = false;
+};
+
+// Each batch, with its step of the optimiser, is one part, and nothing in it copies from or to the
+// host or waits.
+TEST(MlpCudaFits, EnqueueEachBatchAsOnePart) {
+  CountingEngine engine;
+  MlpOptions options;
+  options.hidden = {4};
+  options.batch_size = 50;
+  options.epochs = 2;
+  options.patience = 0;
+  options.validation_fraction = 0.5;
+  (void)fitted(engine, options, random_data<float>(2400, 3, 2));
+  std::vector<int> counts;
+  for (const auto& [key, count] : engine.parts) counts.push_back(count);
+  std::sort(counts.begin(), counts.end());
+  // 1200 rows of training: 24 full batches; of validation: 1024 and 176; in each of 2 epochs.
+  EXPECT_EQ(counts, (std::vector<int>{2, 2, 48}));
+  EXPECT_TRUE(engine.forgotten);
+}
+
+// A batch as one graph leaves the bits that its kernels leave when they are launched singly.
+TEST(MlpCudaFits, AreTheSameWithAndWithoutGraphs) {
+  const Index rows = 70;
+  const auto data = random_data<float>(rows, 6, 3);
+  const auto engine = test::cuda_engine();
+  const auto train = [&](bool graphs) {
+    MlpDesign design;
+    design.widths = {6, 10, 3};
+    design.batch_norm = true;
+    design.dropout = 0.3;
+    design.batch_size = 16;
+    MlpNetwork<float> network(*engine, design, 16, true);
+    MlpLayer<float> first{.weights = Matrix<float>(6, 10, uniform<float>(60, 1)),
+                          .bias = uniform<float>(10, 2),
+                          .scale = uniform<float>(10, 3),
+                          .running_mean = std::vector<float>(10, 0.0F),
+                          .running_variance = std::vector<float>(10, 1.0F)};
+    MlpLayer<float> last;
+    last.weights = Matrix<float>(10, 3, uniform<float>(30, 4));
+    last.bias = uniform<float>(3, 5);
+    network.set_layers(std::vector<MlpLayer<float>>{first, last});
+    Optimizer<float> optimizer(*engine, OptimizerOptions{}, network.layout().parameters, 3);
+    MlpRows<float> on_engine;
+    on_engine.rows = rows;
+    on_engine.cols = 6;
+    on_engine.uploaded = to_engine(*engine, data.features.values());
+    on_engine.x = on_engine.uploaded.data();
+    on_engine.labels = to_engine(*engine, encode_classes(data).labels);
+    std::vector<Index> order;
+    for (Index i = 0; i < rows; ++i) order.push_back((i * 11) % rows);
+    const auto at = to_engine(*engine, order);
+    std::uint64_t step = 0;
+    for (Index epoch = 0; epoch < 3; ++epoch) {
+      optimizer.begin_epoch(epoch);
+      for (Index begin = 0; begin < rows; begin += 16) {
+        const Index size = std::min<Index>(16, rows - begin);
+        const auto batch = [&] {
+          network.train_batch(on_engine, at.data() + begin, size, step++);
+          optimizer.step(network.parameters(), network.gradient());
+        };
+        if (graphs) {
+          const Repeated part(*engine, &network, static_cast<std::uint64_t>(size));
+          batch();
+        } else {
+          batch();
+        }
+      }
+    }
+    engine->forget_repeated(&network);
+    auto all = network.parameters().to_host();
+    const auto running = network.running().to_host();
+    all.insert(all.end(), running.begin(), running.end());
+    return all;
+  };
+  EXPECT_TRUE(same_bits(train(true), train(false)));
+}
 
 }  // namespace
 }  // namespace tandem

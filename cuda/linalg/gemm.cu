@@ -1,6 +1,7 @@
 // Matrix products on the GPU.
 //
 // exact: gemm_chains_kernel below, CPU twin GemmChains in cpu/linalg/gemm.cpp.
+// fast: cuBLAS (cuda/linalg/cublas.hpp).
 #include "core/linalg/gemm_steps.hpp"
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 
 #include "cuda/core/async_copy.cuh"
 #include "cuda/core/engine.hpp"
+#include "cuda/linalg/cublas.hpp"
 #include "cuda/linalg/gemm_tiles.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/math.hpp"
@@ -359,9 +361,9 @@ bool rows_aligned(const T* matrix, Index ld) {
 }
 
 template <Real T>
-class CudaGemm final : public GemmSteps<T> {
+class GemmChainsCuda final : public GemmSteps<T> {
  public:
-  explicit CudaGemm(Engine& engine) : engine_(cuda_engine(engine)) {}
+  explicit GemmChainsCuda(Engine& engine) : engine_(cuda_engine(engine)) {}
 
   void gemm(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k, const T* a,
             Index lda, const T* b, Index ldb, bool accumulate, T* c, Index ldc) override {
@@ -400,14 +402,40 @@ class CudaGemm final : public GemmSteps<T> {
   CudaEngine& engine_;
 };
 
+template <Real T>
+class GemmCublas final : public GemmSteps<T> {
+ public:
+  explicit GemmCublas(Engine& engine) : chains_(engine), cublas_(cuda_engine(engine)) {}
+
+  void gemm(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k, const T* a,
+            Index lda, const T* b, Index ldb, bool accumulate, T* c, Index ldc) override {
+    if (m == 0 || n == 0 || k == 0) {
+      chains_.gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
+      return;
+    }
+    cublas_.gemm(sizeof(T) == 4 ? cublas::Compute::float32 : cublas::Compute::float64, transpose_a,
+                 transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
+  }
+
+ private:
+  GemmChainsCuda<T> chains_;
+  Cublas cublas_;
+};
+
+template <Real T>
+GemmSteps<T>* make_gemm(Engine& engine) {
+  if (engine.numerics() == Numerics::fast) return new GemmCublas<T>(engine);
+  return new GemmChainsCuda<T>(engine);
+}
+
 }  // namespace
 }  // namespace tandem::cuda
 
 extern "C" {
 void* tandem_cuda_gemm_float32(tandem::Engine& engine) {
-  return static_cast<tandem::GemmSteps<float>*>(new tandem::cuda::CudaGemm<float>(engine));
+  return tandem::cuda::make_gemm<float>(engine);
 }
 void* tandem_cuda_gemm_float64(tandem::Engine& engine) {
-  return static_cast<tandem::GemmSteps<double>*>(new tandem::cuda::CudaGemm<double>(engine));
+  return tandem::cuda::make_gemm<double>(engine);
 }
 }

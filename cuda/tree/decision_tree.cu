@@ -1,0 +1,229 @@
+// Steps of the decision tree on a GPU: exact, sort-based, level by level.
+//
+// Every feature is sorted once; from then on a node is a range of each feature's order, and a level
+// is searched and partitioned by a handful of launches, whatever the number of its nodes.
+#include <bit>
+#include <vector>
+
+#include "core/steps.hpp"
+#include "cuda/tree/decision_tree_state.hpp"
+
+namespace tandem::cuda {
+
+PayloadBits payload_bits(Index rows, std::int32_t classes) {
+  if (classes == 0) return {};
+  const auto class_bits =
+      static_cast<int>(std::bit_width(static_cast<std::uint32_t>(std::max(classes, 2) - 1)));
+  const int row_bits = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(rows)));
+  if (class_bits + row_bits > 32) return {};
+  return {class_bits, (1U << class_bits) - 1};
+}
+
+TreeOrders::TreeOrders(CudaEngine& engine, Index rows, Index cols)
+    : engine_(engine),
+      rows_(rows),
+      cols_(cols),
+      entries_(engine, rows * cols, Placement::rows),
+      // Of orders on the host, at most a quarter stands on the device.
+      pieces_(engine, std::min<std::size_t>(entries_.bytes() / 4, std::size_t{64} << 20)) {}
+
+namespace {
+
+using tree::GrownNode;
+using tree::GrownSubtree;
+using tree::NodeSplit;
+using tree::OpenNode;
+using tree::SplitRules;
+using tree::SplitToApply;
+using tree::TreeData;
+using tree::TreeOnEngine;
+
+// leaf[i] = the leaf of row i of x.
+//
+// Grid: a thread per row. Reads per level 17 bytes of the tree plus a threshold, which the cache
+// holds, and one value at random; writes 8 bytes, coalesced. Lanes whose rows end early wait for
+// the deepest of the warp. CPU twin: CpuSteps::find_leaves.
+template <Real T>
+__global__ void find_leaves_kernel(const std::int32_t* __restrict__ feature,
+                                   const T* __restrict__ threshold,
+                                   const std::int64_t* __restrict__ right,
+                                   const std::uint8_t* __restrict__ missing_left,
+                                   const T* __restrict__ x, Index rows, Index cols,
+                                   std::int64_t* __restrict__ leaf) {
+  const Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= rows) return;
+  const T* row = x + i * cols;
+  std::int64_t node = 0;
+  for (std::int64_t other = right[0]; other != 0; other = right[node]) {
+    const T value = row[feature[node]];
+    const bool goes_left = value <= threshold[node] || (value != value && missing_left[node] != 0);
+    node = goes_left ? node + 1 : other;
+  }
+  leaf[i] = node;
+}
+
+template <Real T>
+class CudaDecisionTree final : public tree::DecisionTreeSteps<T> {
+ public:
+  explicit CudaDecisionTree(Engine& engine) : engine_(cuda_engine(engine)), x_pieces_(engine_) {}
+
+  void prepare(const TreeData<T>& data, const SplitRules& rules) override {
+    const auto pointer = [](const auto* buffer) {
+      return buffer != nullptr && !buffer->empty() ? buffer->data() : nullptr;
+    };
+    rules_ = rules;
+    x_ = data.x->data();
+    target_ = pointer(data.target);
+    const PayloadBits bits = payload_bits(data.rows, rules.classes);
+    rows_ = {pointer(data.labels),
+             pointer(data.weights),
+             pointer(data.sums),
+             pointer(data.squares),
+             nullptr,
+             bits.class_bits,
+             bits.class_mask};
+    // A table of φ pays where rows meet its entries often.
+    const Index longest_table = std::max(8 * data.rows, Index{1} << 16);
+    entropy_terms_ = {};
+    if (rules.criterion == TreeCriterion::entropy && rules.total_weight <= longest_table) {
+      entropy_terms_ = Buffer<std::int64_t>(engine_, rules.total_weight + 1);
+      fill_entropy_terms(engine_, rules, entropy_terms_.size(), entropy_terms_.data());
+      rows_.entropy_terms = entropy_terms_.data();
+    }
+    goes_left_ = Buffer<std::uint8_t>(engine_, data.rows);
+    orders_ = std::make_unique<TreeOrders>(engine_, data.rows, data.cols);
+    sort_features(engine_, x_, rows_, *orders_);
+  }
+
+  void find_splits(std::span<const OpenNode> nodes, std::span<NodeSplit<T>> splits,
+                   std::span<std::int64_t> left_statistics) override {
+    find_tree_splits(engine_, rules_, rows_, x_, target_, *orders_, nodes, splits, left_statistics);
+  }
+
+  void apply_splits(std::span<const SplitToApply> splits) override {
+    apply_tree_splits(engine_, rows_, *orders_, splits, goes_left_);
+  }
+
+  // A level costs the same few launches however many nodes it has.
+  [[nodiscard]] Index subtree_rows() const override { return 0; }
+
+  // Asked for only where a run that began on another engine goes on here: level by level, all
+  // subtrees together.
+  void grow_subtrees(std::span<const OpenNode> nodes,
+                     std::span<GrownSubtree<T>> subtrees) override {
+    struct Open {
+      std::size_t subtree;
+      Index node;
+      Index begin;
+      std::uint64_t key;
+    };
+    const Index width = rules_.width();
+    std::vector<Open> level;
+    for (std::size_t i = 0; i < nodes.size(); ++i) {
+      GrownNode<T> root;
+      root.rows = nodes[i].rows;
+      root.depth = nodes[i].depth;
+      subtrees[i].nodes.assign(1, root);
+      subtrees[i].statistics.assign(nodes[i].statistics, nodes[i].statistics + width);
+      level.push_back({i, 0, nodes[i].begin, nodes[i].key});
+    }
+    while (!level.empty()) {
+      std::vector<OpenNode> open;
+      for (const Open& at : level) {
+        const GrownSubtree<T>& subtree = subtrees[at.subtree];
+        const GrownNode<T>& node = subtree.nodes[static_cast<std::size_t>(at.node)];
+        open.push_back(
+            {at.begin, node.rows, node.depth, at.key, subtree.statistics.data() + at.node * width});
+      }
+      std::vector<NodeSplit<T>> splits(level.size());
+      std::vector<std::int64_t> left(level.size() * static_cast<std::size_t>(width));
+      find_splits(open, splits, left);
+      std::vector<Open> next;
+      std::vector<SplitToApply> apply;
+      for (std::size_t i = 0; i < level.size(); ++i) {
+        const Open at = level[i];
+        const NodeSplit<T>& split = splits[i];
+        if (split.feature < 0) continue;
+        GrownSubtree<T>& subtree = subtrees[at.subtree];
+        const std::int64_t* left_sums = left.data() + static_cast<Index>(i) * width;
+        const std::int64_t* whole = subtree.statistics.data() + at.node * width;
+        std::vector<std::int64_t> right(static_cast<std::size_t>(width));
+        for (Index k = 0; k < width; ++k) {
+          right[static_cast<std::size_t>(k)] = whole[k] - left_sums[k];
+        }
+        if (rules_.min_impurity_decrease > 0 &&
+            tree::impurity_decrease(rules_, whole, left_sums, right.data()) <
+                rules_.min_impurity_decrease) {
+          continue;
+        }
+        const auto first_child = static_cast<Index>(subtree.nodes.size());
+        GrownNode<T>& node = subtree.nodes[static_cast<std::size_t>(at.node)];
+        node.feature = split.feature;
+        node.threshold = split.threshold;
+        node.missing_left = split.missing_left;
+        node.left = first_child;
+        node.right = first_child + 1;
+        const Index rows = node.rows;
+        GrownNode<T> child;
+        child.depth = node.depth + 1;
+        child.rows = split.left_rows;
+        subtree.nodes.push_back(child);
+        child.rows = rows - split.left_rows;
+        subtree.nodes.push_back(child);
+        subtree.statistics.insert(subtree.statistics.end(), left_sums, left_sums + width);
+        subtree.statistics.insert(subtree.statistics.end(), right.begin(), right.end());
+        const bool left_open = tree::may_split(rules_, split.left_rows, child.depth, left_sums);
+        const bool right_open = tree::may_split(rules_, child.rows, child.depth, right.data());
+        apply.push_back({at.begin, rows, split.feature, split.left_known, split.left_rows,
+                         split.missing_left && split.left_rows > split.left_known, left_open,
+                         right_open});
+        if (left_open) {
+          next.push_back({at.subtree, first_child, at.begin, tree::child_key(at.key, false)});
+        }
+        if (right_open) {
+          next.push_back({at.subtree, first_child + 1, at.begin + split.left_rows,
+                          tree::child_key(at.key, true)});
+        }
+      }
+      apply_splits(apply);
+      level = std::move(next);
+    }
+  }
+
+  void find_leaves(const TreeOnEngine<T>& nodes, const Buffer<T>& x, Index rows, Index cols,
+                   Buffer<std::int64_t>& leaf) override {
+    const unsigned threads = engine_.block_threads(256);
+    x_pieces_.for_each_piece(x.data(), rows, cols, [&](Index first, Index count, const T* piece) {
+      engine_.launch(
+          find_leaves_kernel<T>,
+          {.grid = dim3(static_cast<unsigned>(blocks_for(count, threads))), .block = dim3(threads)},
+          nodes.feature.data(), nodes.threshold.data(), nodes.right.data(),
+          nodes.missing_left.data(), piece, count, cols, leaf.data() + first);
+    });
+  }
+
+ private:
+  CudaEngine& engine_;
+  SplitRules rules_;
+  TreeRows rows_;
+  const T* x_ = nullptr;
+  const T* target_ = nullptr;
+  std::unique_ptr<TreeOrders> orders_;
+  Buffer<std::uint8_t> goes_left_;
+  Buffer<std::int64_t> entropy_terms_;
+  PieceStream x_pieces_;
+};
+
+}  // namespace
+}  // namespace tandem::cuda
+
+extern "C" {
+void* tandem_cuda_decision_tree_float32(tandem::Engine& engine) {
+  return static_cast<tandem::tree::DecisionTreeSteps<float>*>(
+      new tandem::cuda::CudaDecisionTree<float>(engine));
+}
+void* tandem_cuda_decision_tree_float64(tandem::Engine& engine) {
+  return static_cast<tandem::tree::DecisionTreeSteps<double>*>(
+      new tandem::cuda::CudaDecisionTree<double>(engine));
+}
+}

@@ -1,0 +1,175 @@
+// Sorting the rows by every feature.
+#include <thrust/iterator/counting_iterator.h>
+#include <thrust/iterator/transform_iterator.h>
+#include <bit>
+#include <cub/device/device_radix_sort.cuh>
+#include <cub/device/device_scan.cuh>
+#include <limits>
+
+#include "cuda/core/check.hpp"
+#include "cuda/tree/decision_tree_state.hpp"
+
+namespace tandem::cuda {
+namespace {
+
+// Integers that order as the values do; every NaN comes last, −0 and +0 are one value.
+__device__ std::uint32_t ordered_key(float value) {
+  if (value != value) return ~std::uint32_t{0};
+  const auto bits = __float_as_uint(value + 0.0F);
+  return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
+}
+__device__ std::uint64_t ordered_key(double value) {
+  if (value != value) return ~std::uint64_t{0};
+  const auto bits = static_cast<std::uint64_t>(__double_as_longlong(value + 0.0));
+  return (bits & 0x8000000000000000U) != 0 ? ~bits : bits | 0x8000000000000000U;
+}
+template <Real T>
+using KeyOf = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+
+// Columns taken out of the table at once: a sector of 32 bytes of floats.
+constexpr Index columns_at_once = 8;
+
+// keys[c·total_rows + first_row + i] = the key of x[i·cols + first_col + c] for `rows` rows of x
+// and `columns` <= columns_at_once columns.
+//
+// Grid: ceil(rows / block) blocks; a block transposes block × columns values through shared memory
+// (block + 1 keys per column, so that neither writing nor reading meets a bank twice), one barrier.
+// A warp reads `columns` neighbouring values of each of 32 / columns rows: every sector of x once;
+// it writes 32 neighbouring keys. Bytes: (sizeof(T) + sizeof(key)) per value.
+template <Real T>
+__global__ void take_keys_kernel(const T* __restrict__ x, Index rows, Index cols, Index first_col,
+                                 unsigned columns, Index total_rows, Index first_row,
+                                 KeyOf<T>* __restrict__ keys) {
+  extern __shared__ unsigned char shared[];
+  auto* tile = reinterpret_cast<KeyOf<T>*>(shared);
+  const unsigned pitch = blockDim.x + 1;
+  const Index first = static_cast<Index>(blockIdx.x) * blockDim.x;
+  for (unsigned k = threadIdx.x; k < blockDim.x * columns; k += blockDim.x) {
+    const unsigned row = k / columns;
+    const unsigned col = k % columns;
+    if (first + row < rows) {
+      tile[col * pitch + row] = ordered_key(x[(first + row) * cols + first_col + col]);
+    }
+  }
+  __syncthreads();
+  if (first + threadIdx.x >= rows) return;
+  for (unsigned c = 0; c < columns; ++c) {
+    keys[c * total_rows + first_row + first + threadIdx.x] = tile[c * pitch + threadIdx.x];
+  }
+}
+
+// One thread per row. Writes 4 bytes each.
+__global__ void number_rows_kernel(Index count, std::uint32_t* rows) {
+  const Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i < count) rows[i] = static_cast<std::uint32_t>(i);
+}
+
+__device__ std::uint32_t payload_of(const TreeRows& rows, std::uint32_t row) {
+  std::uint32_t payload = row << rows.class_bits;
+  if (rows.class_bits > 0) payload |= static_cast<std::uint32_t>(rows.labels[row]);
+  return payload;
+}
+
+// Entries of a sorted feature. A float's key is its rank; a double's keys were numbered before.
+// One thread per row; reads 8 bytes and a class at random, writes 8.
+__global__ void make_entries_kernel(const std::uint32_t* __restrict__ ranks,
+                                    const std::uint32_t* __restrict__ sorted, Index count,
+                                    TreeRows rows, TreeEntry* __restrict__ order) {
+  const Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i < count) order[i] = {ranks[i], payload_of(rows, sorted[i])};
+}
+
+// 1 where a new value begins.
+struct BeginsValue {
+  const std::uint64_t* keys;
+  __device__ std::uint32_t operator()(std::int64_t i) const {
+    return i > 0 && keys[i] != keys[i - 1] ? 1 : 0;
+  }
+};
+
+// ranks[i] of a missing value.
+__global__ void mark_missing_kernel(const std::uint64_t* __restrict__ keys, Index count,
+                                    std::uint32_t* __restrict__ ranks) {
+  const Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i < count && keys[i] == ~std::uint64_t{0}) ranks[i] = missing_rank;
+}
+
+// A call of CUB twice, as CUB wants it: for the size of its scratch memory, and to run.
+template <class Call>
+void call_cub(CudaEngine& engine, const char* what, Buffer<std::byte>& scratch, Call&& call) {
+  engine.before_library_call(what);
+  std::size_t bytes = 0;
+  TANDEM_CUDA(call(nullptr, bytes));
+  if (scratch.bytes() < bytes) scratch = Buffer<std::byte>(engine, static_cast<Index>(bytes));
+  TANDEM_CUDA(call(scratch.data(), bytes));
+  engine.after_library_call(what);
+}
+
+}  // namespace
+
+template <Real T>
+void sort_features(CudaEngine& engine, const T* x, const TreeRows& rows, TreeOrders& orders) {
+  using Key = KeyOf<T>;
+  const Index n = orders.rows();
+  const unsigned threads = engine.block_threads(256);
+  const Shape per_row{.grid = dim3(static_cast<unsigned>(blocks_for(n, threads))),
+                      .block = dim3(threads)};
+  Buffer<std::uint32_t> numbers(engine, n);
+  engine.launch(number_rows_kernel, per_row, n, numbers.data());
+  const Index at_once = std::min(columns_at_once, orders.cols());
+  Buffer<Key> keys(engine, at_once * n);
+  Buffer<Key> sorted_keys(engine, n);
+  Buffer<std::uint32_t> sorted(engine, n);
+  Buffer<std::uint32_t> ranks(engine, sizeof(T) == 4 ? 0 : n);
+  Buffer<std::byte> scratch;
+  Buffer<TreeEntry> order;
+  if (!orders.on_device()) order = Buffer<TreeEntry>(engine, n);
+  PieceStream pieces(engine, std::clamp<std::size_t>(static_cast<std::size_t>(n) * 8,
+                                                     std::size_t{1} << 12, std::size_t{64} << 20));
+  for (Index first = 0; first < orders.cols(); first += at_once) {
+    const Index columns = std::min(at_once, orders.cols() - first);
+    pieces.for_each_piece(x, n, orders.cols(), [&](Index first_row, Index count, const T* piece) {
+      engine.launch(
+          take_keys_kernel<T>,
+          {.grid = dim3(static_cast<unsigned>(blocks_for(count, threads))),
+           .block = dim3(threads),
+           .shared_bytes = static_cast<std::size_t>(columns) * (threads + 1) * sizeof(Key)},
+          piece, count, orders.cols(), first, static_cast<unsigned>(columns), n, first_row,
+          keys.data());
+    });
+    for (Index c = 0; c < columns; ++c) {
+      call_cub(engine, "cub::DeviceRadixSort", scratch, [&](void* memory, std::size_t& bytes) {
+        return cub::DeviceRadixSort::SortPairs(memory, bytes, std::as_const(keys).data() + c * n,
+                                               sorted_keys.data(), std::as_const(numbers).data(),
+                                               sorted.data(), static_cast<std::uint32_t>(n), 0,
+                                               static_cast<int>(sizeof(Key)) * 8, engine.stream());
+      });
+      const std::uint32_t* rank = nullptr;
+      if constexpr (sizeof(T) == 4) {
+        rank = sorted_keys.data();
+      } else {
+        const auto begins = thrust::make_transform_iterator(
+            thrust::make_counting_iterator(std::int64_t{0}), BeginsValue{sorted_keys.data()});
+        call_cub(engine, "cub::DeviceScan", scratch, [&](void* memory, std::size_t& bytes) {
+          return cub::DeviceScan::InclusiveSum(memory, bytes, begins, ranks.data(),
+                                               static_cast<std::uint32_t>(n), engine.stream());
+        });
+        engine.launch(mark_missing_kernel, per_row, sorted_keys.data(), n, ranks.data());
+        rank = ranks.data();
+      }
+      TreeEntry* target = orders.data() + (first + c) * n;
+      TreeEntry* made = orders.on_device() ? target : order.data();
+      engine.launch(make_entries_kernel, per_row, rank, sorted.data(), n, rows, made);
+      if (made != target) {
+        engine.copy_within(target, made, static_cast<std::size_t>(n) * sizeof(TreeEntry));
+      }
+    }
+  }
+  // Copies of orders on the host to the device run beside this stream's work.
+  if (!orders.on_device()) engine.wait();
+}
+
+template void sort_features(CudaEngine&, const float*, const TreeRows&, TreeOrders&);
+template void sort_features(CudaEngine&, const double*, const TreeRows&, TreeOrders&);
+
+}  // namespace tandem::cuda

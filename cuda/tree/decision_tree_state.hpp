@@ -1,0 +1,111 @@
+// What the parts of the decision tree's CUDA half share: the orders of the rows by each feature,
+// and the functions that sort, search and partition them.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "core/tree/decision_tree_steps.hpp"
+#include "cuda/core/engine.hpp"
+#include "cuda/core/pieces.hpp"
+
+namespace tandem::cuda {
+
+// One row in the order of one feature. Equal values of the feature have equal ranks, larger values
+// have larger ones; `payload` is the row, and below it, where both fit in 32 bits, the class.
+struct alignas(8) TreeEntry {
+  std::uint32_t rank;
+  std::uint32_t payload;
+};
+inline constexpr std::uint32_t missing_rank = ~std::uint32_t{0};
+
+// What kernels look up by row. Null where there is nothing.
+struct TreeRows {
+  const std::int32_t* labels = nullptr;
+  const std::int64_t* weights = nullptr;  // null: every row weighs 1
+  const std::int64_t* sums = nullptr;
+  const std::int64_t* squares = nullptr;
+  const std::int64_t* entropy_terms = nullptr;  // φ(0), φ(1), ...; null: compute them
+  int class_bits = 0;                           // of the payload; 0: look the class up
+  std::uint32_t class_mask = 0;
+};
+
+// Where class and row share the payload.
+struct PayloadBits {
+  int class_bits = 0;
+  std::uint32_t class_mask = 0;
+};
+[[nodiscard]] PayloadBits payload_bits(Index rows, std::int32_t classes);
+
+// Order f is rows entries from f·rows on; in the engine's memory, or on the host.
+class TreeOrders {
+ public:
+  TreeOrders(CudaEngine& engine, Index rows, Index cols);
+
+  [[nodiscard]] Index rows() const { return rows_; }
+  [[nodiscard]] Index cols() const { return cols_; }
+  // Reachable by kernels, slowly where it is on the host.
+  [[nodiscard]] const TreeEntry* data() const { return entries_.data(); }
+  [[nodiscard]] TreeEntry* data() { return entries_.data(); }
+  [[nodiscard]] bool on_device() const { return engine_.on_device(entries_.data()); }
+
+  // Calls use(first_feature, features, their orders in device memory) for groups of at most
+  // `at_once` features, in ascending order.
+  template <class Use>
+  void for_each_group(Index at_once, Use&& use) {
+    pieces_.for_each_piece(std::as_const(entries_).data(), cols_, rows_,
+                           [&](Index first, Index features, const TreeEntry* orders) {
+                             for (Index done = 0; done < features; done += at_once) {
+                               use(first + done, std::min(at_once, features - done),
+                                   orders + done * rows_);
+                             }
+                           });
+  }
+  // The same where `use` changes the orders.
+  template <class Use>
+  void change_each_group(Index at_once, Use&& use) {
+    const bool streamed = !on_device();
+    pieces_.for_each_piece(
+        std::as_const(entries_).data(), cols_, rows_,
+        [&](Index first, Index features, const TreeEntry* read) {
+          // Our own memory, or a piece that nothing else reads.
+          auto* orders = const_cast<TreeEntry*>(read);
+          for (Index done = 0; done < features; done += at_once) {
+            use(first + done, std::min(at_once, features - done), orders + done * rows_);
+          }
+          if (streamed) {
+            engine_.copy_within(entries_.data() + first * rows_, orders,
+                                static_cast<std::size_t>(features * rows_) * sizeof(TreeEntry));
+          }
+        });
+  }
+
+ private:
+  CudaEngine& engine_;
+  Index rows_;
+  Index cols_;
+  Buffer<TreeEntry> entries_;  // cols × rows
+  PieceStream pieces_;
+};
+
+// Fills the orders. In decision_tree_sort.cu.
+template <Real T>
+void sort_features(CudaEngine& engine, const T* x, const TreeRows& rows, TreeOrders& orders);
+
+// As DecisionTreeSteps::find_splits. In decision_tree_search.cu.
+template <Real T>
+void find_tree_splits(CudaEngine& engine, const tree::SplitRules& rules, const TreeRows& rows,
+                      const T* x, const T* target, TreeOrders& orders,
+                      std::span<const tree::OpenNode> nodes, std::span<tree::NodeSplit<T>> splits,
+                      std::span<std::int64_t> left_statistics);
+// φ of 0 .. count − 1.
+void fill_entropy_terms(CudaEngine& engine, const tree::SplitRules& rules, Index count,
+                        std::int64_t* terms);
+
+// As DecisionTreeSteps::apply_splits; goes_left: rows elements. In decision_tree_partition.cu.
+void apply_tree_splits(CudaEngine& engine, const TreeRows& rows, TreeOrders& orders,
+                       std::span<const tree::SplitToApply> splits, Buffer<std::uint8_t>& goes_left);
+
+}  // namespace tandem::cuda

@@ -787,9 +787,8 @@ DecisionTreeModel<T> fit_decision_tree(Engine& engine, const Dataset<T>& train,
   const SplitRules& rules = training.rules;
 
   // One upload.
-  const auto x = to_engine(
-      engine,
-      std::span<const T>(training.x, static_cast<std::size_t>(training.rows * train.cols())));
+  Buffer<T> x(engine, training.rows * train.cols(), Placement::rows);
+  x.upload({training.x, static_cast<std::size_t>(x.size())});
   const auto labels = to_engine(engine, training.labels);
   const auto target = to_engine(engine, training.target);
   const auto weights = to_engine(engine, training.weights);
@@ -892,9 +891,9 @@ std::vector<std::int64_t> DecisionTreeModel<T>::apply(Engine& engine, MatrixView
   for (auto& child : right) child = std::max<std::int64_t>(child, 0);
   on_engine.right = to_engine(engine, right);
   on_engine.missing_left = to_engine(engine, nodes_.missing_left);
-  Buffer<T> rows;
+  Buffer<T> rows(engine, x.rows * x.cols, Placement::rows);
   if (x.contiguous()) {
-    rows = to_engine(engine, std::span<const T>(x.data, static_cast<std::size_t>(x.rows * x.cols)));
+    rows.upload({x.data, static_cast<std::size_t>(x.rows * x.cols)});
   } else {
     std::vector<T> packed;
     packed.reserve(static_cast<std::size_t>(x.rows * x.cols));
@@ -902,7 +901,7 @@ std::vector<std::int64_t> DecisionTreeModel<T>::apply(Engine& engine, MatrixView
       const auto row = x.row(i);
       packed.insert(packed.end(), row.begin(), row.end());
     }
-    rows = to_engine(engine, packed);
+    rows.upload(packed);
   }
   Buffer<std::int64_t> leaf(engine, x.rows);
   make_steps<DecisionTreeSteps, T>(engine)->find_leaves(on_engine, rows, x.rows, x.cols, leaf);

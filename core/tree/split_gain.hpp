@@ -92,21 +92,22 @@ TANDEM_HOST_DEVICE inline double sum_of_squares(const std::int64_t* weights, std
 // split lowers the sum of squares by W·a² / (W_L·W_R); the score leaves out the constant W. Taking
 // the node's mean out first keeps the difference of nearly equal sums out of the score; `shift`,
 // the integer part of S/W, is taken off exactly.
+// What is on the right is counted in integers too, lest rounding make nothing of it.
 struct SquaredErrorScore {
   std::int64_t shift = 0;
+  std::int64_t total = 0;
   double mean = 0;  // of what is left
-  double total = 0;
 
   SquaredErrorScore() = default;
   TANDEM_HOST_DEVICE SquaredErrorScore(std::int64_t weight, std::int64_t sum)
-      : shift(sum / weight), total(static_cast<double>(weight)) {
-    mean = static_cast<double>(sum - shift * weight) / total;
+      : shift(sum / weight), total(weight) {
+    mean = static_cast<double>(sum - shift * weight) / static_cast<double>(weight);
   }
   [[nodiscard]] TANDEM_HOST_DEVICE std::int64_t operator()(std::int64_t left_weight,
                                                            std::int64_t left_sum) const {
     const double left = static_cast<double>(left_weight);
     const double a = static_cast<double>(left_sum - shift * left_weight) - mean * left;
-    return score_of(a * a / (left * (total - left)));
+    return score_of(a * a / (left * static_cast<double>(total - left_weight)));
   }
 };
 

@@ -265,10 +265,14 @@ void apply_tree_splits(CudaEngine& engine, const TreeRows& rows, TreeOrders& ord
   mark(device_short, device_short_tiles);
   mark(device_long, device_long_tiles);
 
-  // Also bounds the warps of the short splits' launch.
-  const Index entries_per_feature =
-      std::max<Index>({long_tile_count * tile_rows, short_count, Index{1}});
-  const Index at_once = std::clamp<Index>(most_scratch / entries_per_feature, 1, orders.cols());
+  // As many features at once as fit into a quarter of what is free; the bound of the scratch order
+  // also bounds the warps of the short splits' launch.
+  const Index entries_per_feature = std::max<Index>({long_tile_count * tile_rows, short_count, 1});
+  constexpr std::size_t bytes_per_entry = sizeof(TreeEntry) + 1;
+  const Index at_once = std::clamp<Index>(
+      std::min(most_scratch, static_cast<Index>(engine.free_memory() / 4 / bytes_per_entry)) /
+          entries_per_feature,
+      1, orders.cols());
   Buffer<TreeEntry> scratch(engine, at_once * long_tile_count * tile_rows);
   Buffer<std::uint32_t> sides(engine, at_once * long_tile_count * words_of_tile);
   Buffer<std::int64_t> lefts(engine, at_once * long_tile_count);

@@ -1006,8 +1006,13 @@ void best_cuts(CudaEngine& engine, const SplitRules& rules, const TreeRows& rows
                Buffer<Candidate>& node_best) {
   const SearchLevel& on_device = level.on_device;
   const Index sums_per_feature = search.columns * on_device.long_tiles;
+  // Of the memory that is free, a quarter.
+  const auto bytes_per_feature =
+      static_cast<std::size_t>(on_device.tile_count * static_cast<Index>(sizeof(Candidate)) +
+                               (sums_per_feature + search.columns * on_device.long_nodes) * 8);
   const Index at_once = std::clamp<Index>(
-      std::min(most_pairs / on_device.tile_count, most_sums / std::max<Index>(1, sums_per_feature)),
+      std::min({most_pairs / on_device.tile_count, most_sums / std::max<Index>(1, sums_per_feature),
+                static_cast<Index>(engine.free_memory() / 4 / bytes_per_feature)}),
       1, orders.cols());
   Buffer<Candidate> best(engine, at_once * on_device.tile_count);
   Buffer<std::int64_t> before(engine, at_once * sums_per_feature);

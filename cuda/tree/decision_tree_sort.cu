@@ -26,11 +26,11 @@ __device__ std::uint64_t ordered_key(double value) {
 template <Real T>
 using KeyOf = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
 
-// Columns taken out of the table at once: a sector of 32 bytes of floats.
-constexpr Index columns_at_once = 8;
+// Columns taken out of the table at once, where memory allows: a sector of 32 bytes of floats.
+constexpr Index most_columns = 8;
 
 // keys[c·total_rows + first_row + i] = the key of x[i·cols + first_col + c] for `rows` rows of x
-// and `columns` <= columns_at_once columns.
+// and `columns` <= most_columns columns.
 //
 // Grid: ceil(rows / block) blocks; a block transposes block × columns values through shared memory
 // (block + 1 keys per column, so that neither writing nor reading meets a bank twice), one barrier.
@@ -116,7 +116,8 @@ void sort_features(CudaEngine& engine, const T* x, const TreeRows& rows, TreeOrd
                       .block = dim3(threads)};
   Buffer<std::uint32_t> numbers(engine, n);
   engine.launch(number_rows_kernel, per_row, n, numbers.data());
-  const Index at_once = std::min(columns_at_once, orders.cols());
+  const auto fitting = static_cast<Index>(engine.free_memory() / 3 / sizeof(Key)) / n;
+  const Index at_once = std::clamp<Index>(std::min(fitting, orders.cols()), 1, most_columns);
   Buffer<Key> keys(engine, at_once * n);
   Buffer<Key> sorted_keys(engine, n);
   Buffer<std::uint32_t> sorted(engine, n);

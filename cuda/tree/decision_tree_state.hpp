@@ -80,6 +80,8 @@ class TreeOrders {
                                 static_cast<std::size_t>(features * rows_) * sizeof(TreeEntry));
           }
         });
+    // The next pass's copies to the device run beside this stream's work.
+    if (streamed) engine_.wait();
   }
 
  private:

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "tandem/core/engine.hpp"
+#include "tandem/core/numerics.hpp"
 #include "tandem/core/random.hpp"
 #include "tandem/nn/mlp.hpp"
 
@@ -130,12 +131,121 @@ class MlpSteps {
                     double* totals) = 0;
 };
 
-// What one batch moves and computes at least, for benchmarks: `widths` from the inputs to the
-// outputs. Parameters are read twice and their gradient is written; the rows are read twice.
+// Bytes that must move, each once, and operations: an addition, a product, a division and a square
+// root are one, an fma is two. For benchmarks, and for tests of what kernels do.
 struct MlpCost {
   double bytes = 0;
   double flops = 0;
 };
+
+// Operations of the functions of tandem/core/math.hpp.
+template <Real T>
+struct MathFlops {
+  static constexpr bool single = sizeof(T) == 4;
+  static constexpr double exp = single ? 30 : 40;
+  static constexpr double log = single ? 25 : 33;
+  static constexpr double tanh = single ? 48 : 58;
+  static constexpr double sigmoid = single ? 42 : 52;
+  static constexpr double softplus = single ? 64 : 82;
+  static constexpr double erf = single ? 67 : 109;
+};
+
+template <Real T>
+[[nodiscard]] constexpr MlpCost mlp_gather_cost(Index cols, Index rows) {
+  const auto r = static_cast<double>(rows);
+  return {r * (2 * static_cast<double>(cols) * sizeof(T) + sizeof(Index)), 0};
+}
+
+template <Real T>
+[[nodiscard]] constexpr MlpCost mlp_activation_gradient_cost(Index rows, Index width, bool sloped,
+                                                             bool sums) {
+  const auto n = static_cast<double>(rows) * static_cast<double>(width);
+  const auto m = static_cast<double>(width);
+  return {sizeof(T) * (n * (sloped ? 3 : 1) + (sums ? m : 0)),
+          n * ((sloped ? 1 : 0) + (sums ? 1 : 0))};
+}
+
+template <Real T>
+[[nodiscard]] constexpr MlpCost mlp_activate_cost(Activation activation, Index rows, Index width,
+                                                  bool scaled, bool dropout, bool slope) {
+  const auto n = static_cast<double>(rows) * static_cast<double>(width);
+  const auto m = static_cast<double>(width);
+  double flops = scaled ? 2 : 1;
+  switch (activation) {
+    case Activation::sigmoid: flops += MathFlops<T>::sigmoid + (slope ? 2 : 0); break;
+    case Activation::tanh: flops += MathFlops<T>::tanh + (slope ? 2 : 0); break;
+    case Activation::relu: break;
+    case Activation::gelu:
+      flops += MathFlops<T>::erf + 4 + (slope ? MathFlops<T>::exp + 5 : 0);
+      break;
+  }
+  if (dropout) flops += 2;
+  return {sizeof(T) * (n * (slope ? 3 : 2) + m * (scaled ? 2 : 1)), n * flops};
+}
+
+// The lanes of a long sum are added in 32 operations for each block of rows.
+template <Real T>
+[[nodiscard]] constexpr MlpCost mlp_normalize_cost(Index rows, Index width) {
+  const auto n = static_cast<double>(rows) * static_cast<double>(width);
+  const auto m = static_cast<double>(width);
+  const auto blocks = static_cast<double>((rows + sum_block - 1) / sum_block);
+  return {sizeof(T) * (2 * n + 5 * m), 6 * n + m * (2 * 32 * blocks + 11)};
+}
+template <Real T>
+[[nodiscard]] constexpr MlpCost mlp_normalize_backward_cost(Index rows, Index width) {
+  const auto n = static_cast<double>(rows) * static_cast<double>(width);
+  const auto m = static_cast<double>(width);
+  const auto blocks = static_cast<double>((rows + sum_block - 1) / sum_block);
+  return {sizeof(T) * (3 * n + 4 * m), 7 * n + m * (2 * 32 * blocks + 3)};
+}
+template <Real T>
+[[nodiscard]] constexpr MlpCost mlp_running_affine_cost(Index width) {
+  const auto m = static_cast<double>(width);
+  return {sizeof(T) * 6 * m, 5 * m};
+}
+
+template <Real T>
+[[nodiscard]] constexpr MlpCost mlp_output_cost(MlpOutput output, Index rows, Index width) {
+  const auto n = static_cast<double>(rows) * static_cast<double>(width);
+  const auto m = static_cast<double>(width);
+  double flops = n;
+  if (output == MlpOutput::softmax) flops = n * (4 + MathFlops<T>::exp);
+  if (output == MlpOutput::sigmoid) flops += static_cast<double>(rows) * MathFlops<T>::sigmoid;
+  return {sizeof(T) * (2 * n + m), flops};
+}
+
+// A row's loss is written and read back, for the sum.
+template <Real T>
+[[nodiscard]] constexpr MlpCost mlp_loss_cost(MlpOutput output, MlpLoss loss, bool gradient,
+                                              Index rows, Index width, bool weighted) {
+  const auto r = static_cast<double>(rows);
+  const auto n = r * static_cast<double>(width);
+  const auto m = static_cast<double>(width);
+  const double target = output == MlpOutput::identity ? sizeof(T) : sizeof(std::int32_t);
+  const double bytes = sizeof(T) * (n * (gradient ? 2 : 1) + m + (weighted ? r : 0)) +
+                       r * (sizeof(Index) + target + 2 * sizeof(double));
+  double element = 1;  // operations of each element
+  double row = 4;      // of each row: the gradient's factor, the weighted loss and its sum
+  if (output == MlpOutput::softmax) {
+    element += MathFlops<T>::exp + 2;
+    if (loss == MlpLoss::cross_entropy) {
+      row += MathFlops<T>::log + 2;
+      if (gradient) element += 3;
+    } else {
+      row += 1;
+      element += gradient ? 10 : 6;
+    }
+  } else if (output == MlpOutput::identity) {
+    element += gradient ? 4 : 3;
+  } else {
+    element += MathFlops<T>::sigmoid + 1 +
+               (loss == MlpLoss::cross_entropy ? MathFlops<T>::softplus : 2) + (gradient ? 3 : 0);
+  }
+  return {bytes, n * element + r * row};
+}
+
+// What one batch moves and computes at least, for benchmarks: `widths` from the inputs to the
+// outputs. Parameters are read twice and their gradient is written; the rows are read twice.
 [[nodiscard]] inline MlpCost mlp_batch_cost(const std::vector<Index>& widths, Index rows,
                                             std::size_t element) {
   MlpCost cost;

@@ -87,6 +87,9 @@ __device__ T* shared_array() {
 // Shared memory that a block may have on every GPU without being asked for specially.
 constexpr std::size_t shared_limit = std::size_t{48} << 10;
 
+// Of a block, for kernels that take any number of threads: so many registers are left to each.
+constexpr int most_threads = 1024;
+
 // --- gathering rows
 // --------------------------------------------------------------------------------
 
@@ -102,9 +105,9 @@ constexpr std::size_t shared_limit = std::size_t{48} << 10;
 constexpr int gather_ahead = 4;
 
 template <class Unit>
-__global__ void gather_rows_kernel(const Unit* __restrict__ x, Index units,
-                                   const Index* __restrict__ order, Index rows,
-                                   Unit* __restrict__ out) {
+__global__ void __launch_bounds__(most_threads)
+    gather_rows_kernel(const Unit* __restrict__ x, Index units, const Index* __restrict__ order,
+                       Index rows, Unit* __restrict__ out) {
   const Index r = static_cast<Index>(blockIdx.x) * blockDim.y + threadIdx.y;
   if (r >= rows) return;
   const Unit* from = x + order[r] * units;
@@ -146,8 +149,9 @@ struct GatherShape {
 // Bytes and flops: mlp_activation_gradient_cost with db false. CPU twin: ActivationGradient in
 // cpu/nn/mlp.cpp.
 template <Real T>
-__global__ void multiply_by_slope_kernel(Index count, const T* __restrict__ slope,
-                                         T* __restrict__ d, bool whole_vectors) {
+__global__ void __launch_bounds__(most_threads)
+    multiply_by_slope_kernel(Index count, const T* __restrict__ slope, T* __restrict__ d,
+                             bool whole_vectors) {
   const Index at = (static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x) * vector_size<T>;
   if (at >= count) return;
   const Index n = count - at;
@@ -168,16 +172,18 @@ __global__ void multiply_by_slope_kernel(Index count, const T* __restrict__ slop
 // per tile. The chain is what takes the time for many rows: one addition after another, about four
 // clocks each.
 //
-// Grid: ceil(width / 32) blocks of any number of warps. Shared memory: two tiles, 16 KiB for float,
+// Grid: ceil(width / 32) blocks of up to 16 warps. Shared memory: two tiles, 16 KiB for float,
 // 32 KiB for double. Reads and writes along rows are coalesced: a warp has 32 consecutive elements,
 // of one row, or, where the matrix is narrower than a warp, of as many rows as that takes. No bank
 // conflicts. Bytes and flops: mlp_activation_gradient_cost. CPU twin: ActivationGradient in
 // cpu/nn/mlp.cpp.
 constexpr int sum_tile_rows = 64;
 constexpr int sum_ahead = 8;
+constexpr unsigned sum_most_threads = 512;
 
 template <Real T, bool sloped>
-__global__ void activation_gradient_kernel(Index rows, Index width, const T* slope, T* d, T* db) {
+__global__ void __launch_bounds__(sum_most_threads)
+    activation_gradient_kernel(Index rows, Index width, const T* slope, T* d, T* db) {
   __shared__ T tiles[2][sum_tile_rows * warp_size];
   const Index first_column = static_cast<Index>(blockIdx.x) * warp_size;
   const auto columns =
@@ -236,9 +242,9 @@ __global__ void activation_gradient_kernel(Index rows, Index width, const T* slo
 // --- activations
 // -----------------------------------------------------------------------------------
 
-// The value of the activation at u, and its derivative.
+// The value of the activation at u, and, where it is wanted, its derivative.
 template <Activation activation, Real T>
-__device__ T activation_at(T u, T& slope) {
+__device__ T activation_at(T u, bool wanted, T& slope) {
   if constexpr (activation == Activation::sigmoid) {
     const T a = math::sigmoid(u);
     slope = a * (T{1} - a);
@@ -255,8 +261,10 @@ __device__ T activation_at(T u, T& slope) {
     const T density_at_0 = static_cast<T>(0.39894228040143267794);
     const T half = static_cast<T>(0.5);
     const T distribution = math::fma(half, math::erf(u * root_half), half);
-    const T density = math::exp(-(half * (u * u))) * density_at_0;
-    slope = math::fma(u, density, distribution);
+    if (wanted) {
+      const T density = math::exp(-(half * (u * u))) * density_at_0;
+      slope = math::fma(u, density, distribution);
+    }
     return u * distribution;
   }
 }
@@ -299,9 +307,10 @@ __device__ Vector<T> dropout_factors(const DropoutDraw<T>& draw, Index element) 
 // and flops: mlp_activate_cost; bound by memory but for erf in double. CPU twin: ActivateRowsOf in
 // cpu/nn/mlp.cpp.
 template <Activation activation, Real T>
-__global__ void activate_kernel(Index count, Index width, const T* __restrict__ scale,
-                                const T* __restrict__ shift, DropoutDraw<T> draw, const T* z, T* a,
-                                T* slope, bool whole_vectors, bool whole_columns) {
+__global__ void __launch_bounds__(most_threads)
+    activate_kernel(Index count, Index width, const T* __restrict__ scale,
+                    const T* __restrict__ shift, DropoutDraw<T> draw, const T* z, T* a, T* slope,
+                    bool whole_vectors, bool whole_columns) {
   const Index at = (static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x) * vector_size<T>;
   if (at >= count) return;
   const Index n = count - at;
@@ -325,10 +334,10 @@ __global__ void activate_kernel(Index count, Index width, const T* __restrict__ 
       if (++j == width) j = 0;
     }
   }
-  Vector<T> slopes;
+  Vector<T> slopes{};
 #pragma unroll
   for (int k = 0; k < vector_size<T>; ++k) {
-    u.at[k] = activation_at<activation>(u.at[k], slopes.at[k]);
+    u.at[k] = activation_at<activation>(u.at[k], slope != nullptr, slopes.at[k]);
   }
   if (draw.drops) {
     const Vector<T> factors = dropout_factors(draw, at);
@@ -420,9 +429,10 @@ __device__ double column_sum(const NormThread& t, Index rows, double* partials, 
 // multiple of 8; else parts straddle sectors. Bytes and flops: mlp_normalize_cost. CPU twin:
 // NormalizeColumns in cpu/nn/mlp.cpp.
 template <int each, Real T>
-__global__ void normalize_kernel(Index rows, Index width, double epsilon, double momentum, T* z,
-                                 T* __restrict__ inverse_of, T* __restrict__ running_mean,
-                                 T* __restrict__ running_variance, bool staged) {
+__global__ void __launch_bounds__(norm_partials)
+    normalize_kernel(Index rows, Index width, double epsilon, double momentum, T* z,
+                     T* __restrict__ inverse_of, T* __restrict__ running_mean,
+                     T* __restrict__ running_variance, bool staged) {
   __shared__ double partials[norm_partials + norm_columns];
   constexpr Index groups = sum_lanes / each;
   const NormThread t = norm_thread(width);
@@ -462,11 +472,11 @@ __global__ void normalize_kernel(Index rows, Index width, double epsilon, double
 // both are read three times. Bytes and flops: mlp_normalize_backward_cost. CPU twin:
 // NormalizeColumnsBackward in cpu/nn/mlp.cpp.
 template <int each, Real T>
-__global__ void normalize_backward_kernel(Index rows, Index width, const T* normalized,
-                                          const T* __restrict__ scale,
-                                          const T* __restrict__ inverse, T* du,
-                                          T* __restrict__ scale_gradient,
-                                          T* __restrict__ shift_gradient, bool staged) {
+__global__ void __launch_bounds__(norm_partials)
+    normalize_backward_kernel(Index rows, Index width, const T* normalized,
+                              const T* __restrict__ scale, const T* __restrict__ inverse, T* du,
+                              T* __restrict__ scale_gradient, T* __restrict__ shift_gradient,
+                              bool staged) {
   __shared__ double partials[norm_partials + norm_columns];
   constexpr Index groups = sum_lanes / each;
   const NormThread t = norm_thread(width);
@@ -641,7 +651,7 @@ __device__ void each_element_of_tile(unsigned rows, unsigned width, Copy&& copy)
 // of one sector each. Bytes and flops: mlp_output_cost, mlp_loss_cost. CPU twins: OutputRows,
 // SoftmaxLossRows in cpu/nn/mlp.cpp.
 template <SoftmaxUse use, Real T>
-__global__ void softmax_row_per_thread_kernel(LossArguments<T> p) {
+__global__ void __launch_bounds__(most_threads) softmax_row_per_thread_kernel(LossArguments<T> p) {
   T* tile = shared_array<T>();
   const auto width = static_cast<unsigned>(p.width);
   const Index first = static_cast<Index>(blockIdx.x) * blockDim.x;
@@ -728,7 +738,8 @@ __global__ void softmax_row_per_thread_kernel(LossArguments<T> p) {
 // writes are coalesced, without bank conflicts. No barriers but those of add_to_totals. Bytes and
 // flops: mlp_output_cost, mlp_loss_cost; chains take about eight clocks per class.
 template <SoftmaxUse use, Real T>
-__global__ void softmax_row_per_warp_kernel(LossArguments<T> p, bool staged) {
+__global__ void __launch_bounds__(most_threads)
+    softmax_row_per_warp_kernel(LossArguments<T> p, bool staged) {
   const unsigned lane = threadIdx.x % warp_size;
   const unsigned warp = threadIdx.x / warp_size;
   const Index r = static_cast<Index>(blockIdx.x) * (blockDim.x / warp_size) + warp;
@@ -837,8 +848,8 @@ __global__ void softmax_row_per_warp_kernel(LossArguments<T> p, bool staged) {
 // are read by order[r]: gathers of one sector each; the rest is coalesced. Bytes and flops:
 // mlp_loss_cost. CPU twin: SingleOutputLossRows in cpu/nn/mlp.cpp.
 template <Real T>
-__global__ void single_output_loss_kernel(LossArguments<T> p, MlpOutput output,
-                                          MlpLoss loss_function) {
+__global__ void __launch_bounds__(most_threads)
+    single_output_loss_kernel(LossArguments<T> p, MlpOutput output, MlpLoss loss_function) {
   const Index r = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
   bool right = false;
   if (r < p.rows) {
@@ -940,7 +951,7 @@ class CudaMlp final : public MlpSteps<T> {
                      rows * width, slope, d, aligned(slope, d));
       return;
     }
-    const unsigned threads = engine_.block_threads(256);
+    const unsigned threads = std::min(engine_.block_threads(256), sum_most_threads);
     engine_.launch(slope != nullptr ? activation_gradient_kernel<T, true>
                                     : activation_gradient_kernel<T, false>,
                    {.grid = blocks(width, warp_size), .block = threads}, rows, width, slope, d, db);

@@ -582,6 +582,46 @@ void expect_the_cpus_models() {
 TEST(MlpCudaFits, AreTheCpusBitForBitInFloat) { expect_the_cpus_models<float>(); }
 TEST(MlpCudaFits, AreTheCpusBitForBitInDouble) { expect_the_cpus_models<double>(); }
 
+// The smallest and the largest blocks.
+TEST(MlpCudaFits, AreTheSameForAllBlockSizes) {
+  const auto cpu = Engine::create({.device = Device::cpu, .threads = 2});
+  for (const char* activation : {"sigmoid", "tanh", "relu", "gelu"}) {
+    MlpOptions options;
+    options.hidden = {33};
+    options.batch_size = 40;
+    options.epochs = 1;
+    options.activation = activation;
+    options.dropout = 0.2;
+    options.batch_norm = true;
+    for (const Index classes : {3, 35}) {
+      const auto data = random_data<double>(100, 5, classes, true);
+      const auto expected = fitted(*cpu, options, data);
+      for (const int threads : {32, 128, 1024}) {
+        SCOPED_TRACE(std::string(activation) + ", " + std::to_string(threads));
+        expect_same_model(*fitted(*test::cuda_engine({.block_threads = threads}), options, data),
+                          *expected);
+      }
+    }
+  }
+}
+
+// Products by the library, outside of graphs: a fit whose losses differ from the exact ones by
+// roundings. With features, weights and sums of magnitude about 1 and at most 10 terms in a sum, a
+// step's relative error is some 100 roundings; three small steps do not amplify it tenfold.
+TEST(MlpCudaFits, RunInFastNumerics) {
+  MlpOptions options;
+  options.hidden = {9, 6};
+  options.batch_size = 20;
+  options.epochs = 1;
+  options.activation = "tanh";
+  const auto data = random_data<float>(60, 10, 3);
+  const auto exact = Engine::create({.device = Device::cpu, .threads = 1});
+  const auto fast = test::cuda_engine({.numerics = Numerics::fast});
+  const double expected = fitted(*exact, options, data)->log.history.at("loss").front();
+  const double value = fitted(*fast, options, data)->log.history.at("loss").front();
+  EXPECT_NEAR(value, expected, 1000 * unit_roundoff<float> * expected);
+}
+
 // The rows stand on the host and are fetched a batch ahead.
 TEST(MlpCudaFits, AreTheSameWithRowsOnTheHost) {
   const auto cpu = Engine::create({.device = Device::cpu, .threads = 2});

@@ -147,7 +147,8 @@ std::vector<double> quantised_weights(std::span<const T> weights, Index rows) {
 template <Real T>
 double inertia_of(KMeansSteps<T>& steps, const Buffer<T>& centres, Buffer<T>& next) {
   constexpr double relative_error = 1e-10;
-  const KMeansTotals totals = steps.recentre(centres, next);
+  steps.recentre(centres, next);
+  const KMeansTotals totals = steps.totals();
   if (totals.cost_error <= relative_error * totals.cost) return totals.cost;
   return steps.inertia(centres);
 }
@@ -227,6 +228,10 @@ class Lloyd {
     mean_variance_ = square_sum / columns.weight / static_cast<double>(x.cols);
   }
 
+  Lloyd(const Lloyd&) = delete;
+  Lloyd& operator=(const Lloyd&) = delete;
+  ~Lloyd() { engine_.forget_repeated(steps_.get()); }
+
   KMeansModel<T> fit() {
     const Index starts = options_.init == KMeansInit::given ? 1 : options_.starts;
     std::optional<Start<T>> best;
@@ -268,10 +273,15 @@ class Lloyd {
     bool labelled = false;  // whether the labels are those of `centres`
 
     while (!log.converged && static_cast<Index>(costs.size()) < options_.max_iterations) {
-      // Assign each row to its nearest centre,
-      steps_->assign(centres);
-      // and move each centre to the mean of its rows.
-      KMeansTotals totals = steps_->recentre(centres, next);
+      {
+        // Centres and next change places from one iteration to the next.
+        const Repeated part(engine_, steps_.get(), costs.size() % 2);
+        // Assign each row to its nearest centre,
+        steps_->assign(centres);
+        // and move each centre to the mean of its rows.
+        steps_->recentre(centres, next);
+      }
+      KMeansTotals totals = steps_->totals();
       const double cost = totals.cost;
       const double cost_before = costs.empty() ? cost : costs.back();
       const bool first = costs.empty();
@@ -283,7 +293,8 @@ class Lloyd {
       }
       if (totals.empty > 0) {
         fill_empty_centres(centres);
-        totals = steps_->recentre(centres, next);
+        steps_->recentre(centres, next);
+        totals = steps_->totals();
       }
       std::swap(centres, next);
       if (totals.shift_squared <= options_.tolerance * mean_variance_) {

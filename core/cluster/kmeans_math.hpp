@@ -2,7 +2,9 @@
 // that follow from it. docs/algorithms/kmeans.md derives the bounds.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <span>
 
@@ -32,10 +34,34 @@ TANDEM_HOST_DEVICE inline double cost_term(double centre, double sum, double wei
   return centre * (weight * centre - 2.0 * sum);
 }
 
+// What of a coordinate enters cost_error_bound.
+TANDEM_HOST_DEVICE inline double cost_magnitude(double centre, double sum, double weight) {
+  const double size = std::fabs(centre);
+  return size * (weight * size + 2.0 * std::fabs(sum));
+}
+
+// What of a feature enters it: `most` is max_c |c'_j|, `unit` what the least bit of a fixed-point
+// sum of x'_j stands for. A row's w x'_j is rounded by half of that at most, and enters twice.
+TANDEM_HOST_DEVICE inline double cost_fixed_error(double most, Index rows, double unit) {
+  return most * static_cast<double>(rows) * unit;
+}
+
+// The fixed point of the sums of w x'_j. Its scale is a double, so that multiplying by it is exact
+// scaling; sums of values that are all below 1e-290 or so have fewer bits for that.
+[[nodiscard]] inline FixedPoint fixed_point_of_feature(Index rows, double largest) {
+  FixedPoint fixed = FixedPoint::for_sum(rows, largest);
+  fixed.exponent = std::min(fixed.exponent, 1022);
+  return fixed;
+}
+
+// w x'_j, scaled by 2^exponent, as an integer: FixedPoint::encode() where `scale` is that power.
+TANDEM_HOST_DEVICE inline std::int64_t fixed_units(double value, double scale) {
+  return static_cast<std::int64_t>(std::nearbyint(value * scale));
+}
+
 // A bound on the error of a cost made of cost_terms and the long_sum `square_total` over `rows`
-// rows. `magnitude` is the sum of |c'| (W |c'| + 2 |S|); `fixed_error` the sum over features j of
-// max_c |c'_j| · rows · unit_j, unit_j being what the least bit of a fixed-point sum of x'_j stands
-// for: a row's w x'_j is rounded by half of that at most, and enters twice.
+// rows. `magnitude` is the long_sum of cost_magnitude over the coordinates of the centres, row by
+// row; `fixed_error` the long_sum of cost_fixed_error over the features.
 [[nodiscard]] inline double cost_error_bound(Index rows, Index terms, double square_total,
                                              double magnitude, double fixed_error) {
   // Each square and term has up to four roundings of its own.

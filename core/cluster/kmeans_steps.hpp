@@ -90,8 +90,10 @@ class KMeansSteps {
   // label(x) = argmin over c of ‖x − c‖², ties to the lowest index; W, rows and S follow.
   // centres: k × d.
   virtual void assign(const Buffer<T>& centres) = 0;
-  // next = S / W per centre; an empty centre stays where it is. Waits.
-  virtual KMeansTotals recentre(const Buffer<T>& centres, Buffer<T>& next) = 0;
+  // next = S / W per centre; an empty centre stays where it is.
+  virtual void recentre(const Buffer<T>& centres, Buffer<T>& next) = 0;
+  // Of the last recentre, and of the assign before. Waits.
+  [[nodiscard]] virtual KMeansTotals totals() = 0;
   // Σ w ‖x − centre(x)‖² with the labels of the last assign, from the rows themselves: a long_sum
   // of chains in double. Waits.
   [[nodiscard]] virtual double inertia(const Buffer<T>& centres) = 0;

@@ -1008,7 +1008,7 @@ class KMeansCpu final : public KMeansSteps<T> {
     scales_ = Buffer<double>(engine_, stride_);
     scales_.fill_zero();
     for (std::size_t j = 0; j < width; ++j) {
-      fixed_.push_back(FixedPoint::for_sum(rows_, heaviest * spread.largest[j]));
+      fixed_.push_back(fixed_point_of_feature(rows_, heaviest * spread.largest[j]));
       scales_.data()[j] = std::ldexp(1.0, fixed_.back().exponent);
     }
     return spread;
@@ -1107,9 +1107,10 @@ class KMeansCpu final : public KMeansSteps<T> {
     }
   }
 
-  KMeansTotals recentre(const Buffer<T>& centres, Buffer<T>& next) override {
+  void recentre(const Buffer<T>& centres, Buffer<T>& next) override {
     move_centres(centres);
-    KMeansTotals totals;
+    KMeansTotals& totals = totals_;
+    totals = KMeansTotals();
     totals.changed = changed_;
     for (const Index count : counts_) {
       if (count == 0) ++totals.empty;
@@ -1138,22 +1139,23 @@ class KMeansCpu final : public KMeansSteps<T> {
                        weight_of_centre(c));
     });
     totals.cost = std::max(square_total_ + terms, 0.0);
-    double magnitude = 0;
-    double fixed_error = 0;
-    for (Index j = 0; j < features_; ++j) {
+    const double magnitude = long_sum(k_ * features_, [&](Index at) {
+      const Index c = at / features_;
+      return cost_magnitude(static_cast<double>(moved_.data()[at]), sum(c, at % features_),
+                            weight_of_centre(c));
+    });
+    const double fixed_error = long_sum(features_, [&](Index j) {
       double most = 0;
       for (Index c = 0; c < k_; ++c) {
-        const double value = std::abs(static_cast<double>(moved_.data()[c * features_ + j]));
-        most = std::max(most, value);
-        magnitude += value * (weight_of_centre(c) * value + 2 * std::abs(sum(c, j)));
+        most = std::max(most, std::abs(static_cast<double>(moved_.data()[c * features_ + j])));
       }
-      fixed_error += most * static_cast<double>(rows_) *
-                     std::ldexp(1.0, -fixed_[static_cast<std::size_t>(j)].exponent);
-    }
+      const int exponent = fixed_[static_cast<std::size_t>(j)].exponent;
+      return cost_fixed_error(most, rows_, std::ldexp(1.0, -exponent));
+    });
     totals.cost_error =
         cost_error_bound(rows_, k_ * features_, square_total_, magnitude, fixed_error);
-    return totals;
   }
+  KMeansTotals totals() override { return totals_; }
 
   double inertia(const Buffer<T>& centres) override {
     move_centres(centres);
@@ -1528,6 +1530,7 @@ class KMeansCpu final : public KMeansSteps<T> {
 
   Index k_ = 0;
   Index changed_ = 0;
+  KMeansTotals totals_;
   std::vector<std::int64_t> sums_;  // [k][stride]
   std::vector<std::int64_t> weight_sums_;
   std::vector<Index> counts_;

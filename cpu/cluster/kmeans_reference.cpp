@@ -75,8 +75,9 @@ class KMeansReference final : public KMeansSteps<T> {
     }
   }
 
-  KMeansTotals recentre(const Buffer<T>& centres, Buffer<T>& next) override {
-    KMeansTotals totals;
+  void recentre(const Buffer<T>& centres, Buffer<T>& next) override {
+    KMeansTotals& totals = totals_;
+    totals = KMeansTotals();
     totals.changed = changed_;
     totals.cost = inertia(centres);
     std::vector<double> weight(static_cast<std::size_t>(k_), 0);
@@ -97,8 +98,8 @@ class KMeansReference final : public KMeansSteps<T> {
         totals.shift_squared += shift * shift;
       }
     }
-    return totals;
   }
+  KMeansTotals totals() override { return totals_; }
 
   double inertia(const Buffer<T>& centres) override {
     double sum = 0;
@@ -218,6 +219,7 @@ class KMeansReference final : public KMeansSteps<T> {
   std::vector<double> distance_;  // squared, per row: to what the last call of distances_to_* says
   Index k_ = 0;
   Index changed_ = 0;
+  KMeansTotals totals_;
 };
 
 }  // namespace

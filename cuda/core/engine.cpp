@@ -143,6 +143,13 @@ struct CudaEngine::Staging {
   std::size_t next = 0;
 };
 
+void Parameters::add_bytes(const void* value, std::size_t size) {
+  const std::size_t at = bytes_.size();
+  starts_.push_back(at);
+  bytes_.resize(at + (size + alignment - 1) / alignment * alignment);
+  std::memcpy(bytes_.data() + at, value, size);
+}
+
 CudaEngine::CudaEngine(const EngineOptions& options, Empty)
     : Engine(options),
       device_(options.device_index),

@@ -42,10 +42,7 @@ class Parameters {
   void add(const P& value) {
     static_assert(std::is_trivially_copyable_v<P>, "kernel parameters are copied as bytes");
     static_assert(alignof(P) <= alignment, "an over-aligned kernel parameter");
-    const std::size_t at = bytes_.size();
-    starts_.push_back(at);
-    bytes_.resize(at + (sizeof(P) + alignment - 1) / alignment * alignment);
-    std::memcpy(bytes_.data() + at, &value, sizeof(P));
+    add_bytes(&value, sizeof(P));
   }
   // Valid until the next add or move.
   [[nodiscard]] std::vector<void*> pointers() {
@@ -58,6 +55,8 @@ class Parameters {
 
  private:
   static constexpr std::size_t alignment = 16;
+  // Not inline: the compiler's bounds checks take a growing vector for an overflow.
+  void add_bytes(const void* value, std::size_t size);
   std::vector<std::byte> bytes_;  // operator new aligns to 16
   std::vector<std::size_t> starts_;
 };

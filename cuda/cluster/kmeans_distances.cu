@@ -1,0 +1,259 @@
+// D, the squared distance of each row to something, and what is asked about it.
+#include <limits>
+
+#include "cuda/cluster/kmeans.cuh"
+
+namespace tandem::cuda::kmeans {
+namespace {
+
+// ‖x' − c'‖² of a row and its centre, one chain in type A over ascending features; 0 without a
+// centre. −2c' is c' but for an exact factor.
+template <class A, class T>
+__device__ A distance_to_own_centre(const Rows<T>& rows, Index row, std::int32_t label,
+                                    const Centres<T>& centres) {
+  if (label < 0) return A{0};
+  const T* x = rows.panels + row / panel_rows * rows.features * panel_rows + row % panel_rows;
+  const T* c = centres.values + label;
+  A sum{0};
+#pragma unroll 4
+  for (Index j = 0; j < rows.features; ++j) {
+    const A difference =
+        static_cast<A>(x[j * panel_rows]) - static_cast<A>(T(-0.5) * c[j * centres.padded]);
+    sum = fma(difference, difference, sum);
+  }
+  return sum;
+}
+
+// One row per thread. Loads of rows are coalesced; those of centres go to one feature of up to 32
+// centres, which lie side by side in the L1 cache. Bound by memory: n·d elements, 8 bytes of label
+// and distance per row; 4 flops per element. CPU twin: distances_by_label in
+// cpu/cluster/kmeans.cpp.
+template <class T>
+__global__ void own_distances_kernel(Rows<T> rows, const std::int32_t* __restrict__ labels,
+                                     Centres<T> centres, T* __restrict__ distance) {
+  const Index row = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (row >= rows.count) return;
+  distance[row] = distance_to_own_centre<T>(rows, row, labels[row], centres);
+}
+
+// partial[block] = Σ w ‖x' − c'‖²: a block of any number of threads for each sum_block rows. Costs
+// of the rows go to shared memory (8 KiB), then one warp adds them in the shape of a long sum: one
+// synchronisation. n·d elements, the labels and weights; 4 flops in double per element. CPU twin:
+// inertia in cpu/cluster/kmeans.cpp.
+template <class T>
+__global__ void block_costs_kernel(Rows<T> rows, const std::int32_t* __restrict__ labels,
+                                   const double* __restrict__ weights, Centres<T> centres,
+                                   double* __restrict__ partial) {
+  __shared__ double costs[sum_block];
+  const Index first = static_cast<Index>(blockIdx.x) * sum_block;
+  const Index left = rows.count - first;
+  const int here = static_cast<int>(left < sum_block ? left : sum_block);
+  for (int i = static_cast<int>(threadIdx.x); i < here; i += static_cast<int>(blockDim.x)) {
+    const Index row = first + i;
+    const auto cost = distance_to_own_centre<double>(rows, row, labels[row], centres);
+    costs[i] = weights != nullptr ? weights[row] * cost : cost;
+  }
+  __syncthreads();
+  if (threadIdx.x >= warp_size) return;
+  const double sum = sum_of_block(0, here, [&](Index i) { return costs[i]; });
+  if (threadIdx.x == 0) partial[blockIdx.x] = sum;
+}
+
+// Rows out of their panels, as distances_to_rows_kernel reads them: one element per thread. The
+// panels may stand in the host's pinned memory.
+template <class T>
+__global__ void gather_rows_kernel(Rows<T> rows, const Index* __restrict__ chosen, Index count,
+                                   int tile_rows, Index elements, T* __restrict__ gathered) {
+  const Index at = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (at >= elements) return;
+  const Index tile = at / (rows.features * tile_rows);
+  const Index feature = at / tile_rows % rows.features;
+  const Index slot = tile * tile_rows + at % tile_rows;
+  const Index row = chosen[slot < count ? slot : count - 1];
+  gathered[at] =
+      rows.panels[(row / panel_rows * rows.features + feature) * panel_rows + row % panel_rows];
+}
+
+// D_i = min(D_i, ‖x' − y'‖²): one row per thread, Y gathered rows at a time.
+//
+// Grid: ceil(n / block) blocks. A thread carries Y chains over ascending features; loads of its row
+// are coalesced, those of the gathered rows the same for all threads (Y consecutive elements: two
+// or four loads of 16 bytes from the cache). No shared memory, no synchronisation. Elements of rows
+// are read once per tile of Y gathered rows, from L2 if more than one; D is read and written. 3
+// flops per row, feature and gathered row. With one gathered row (k-means++) bound by memory: n·d
+// elements and 8 bytes per row. CPU twin: panel_distances in cpu/cluster/kmeans.cpp.
+template <int Y, class T>
+__global__ void distances_to_rows_kernel(Rows<T> rows, const T* __restrict__ gathered, Index tiles,
+                                         bool first, T* __restrict__ distance) {
+  const Index row = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (row >= rows.count) return;
+  const T* const x = rows.panels + row / panel_rows * rows.features * panel_rows + row % panel_rows;
+  T least = first ? std::numeric_limits<T>::infinity() : distance[row];
+  for (Index tile = 0; tile < tiles; ++tile) {
+    const T* const y = gathered + tile * rows.features * Y;
+    T sum[Y] = {};
+#pragma unroll 4
+    for (Index j = 0; j < rows.features; ++j) {
+      const T value = x[j * panel_rows];
+#pragma unroll
+      for (int i = 0; i < Y; ++i) {
+        const T difference = value - y[j * Y + i];
+        sum[i] = fma(difference, difference, sum[i]);
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < Y; ++i) least = fmin(least, sum[i]);
+  }
+  distance[row] = least;
+}
+
+// blocks[b] = Σ w·D: a warp for each sum_block rows. Bound by memory: 4 or 8 bytes of D and 8 of
+// weight per row. CPU twin: potential in cpu/cluster/kmeans.cpp.
+template <class T>
+__global__ void sum_pulls_kernel(Pull<T> pull, Index rows, double* __restrict__ blocks) {
+  const Index block = (static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x) / warp_size;
+  if (block * sum_block >= rows) return;
+  const double sum = sum_of_block(block * sum_block, rows, pull);
+  if (threadIdx.x % warp_size == 0) blocks[block] = sum;
+}
+
+// KMeansSteps::sample. One block of any number of threads: all of them bring 1024 values at a time
+// into shared memory (8 KiB), thread 0 adds them in order: first the sums of blocks, until one goes
+// beyond the target, then the rows of that block. Running totals are chains by definition; n / 1024
+// + 1024 additions. CPU twin: sample in cpu/cluster/kmeans.cpp.
+template <class T>
+__global__ void sample_kernel(Pull<T> pull, Index rows, const double* __restrict__ blocks,
+                              const double* __restrict__ potential, double u, Index* chosen_row) {
+  constexpr int at_once = static_cast<int>(sum_block);
+  __shared__ double values[at_once];
+  __shared__ Index chosen;
+  __shared__ double rest;
+  __shared__ bool found;
+  const Index block_count = (rows + sum_block - 1) / sum_block;
+  const double target = u * *potential;
+  double before = 0;  // of thread 0
+  if (threadIdx.x == 0) {
+    chosen = -1;
+    rest = std::numeric_limits<double>::infinity();
+    found = false;
+  }
+  for (Index first = 0; first < block_count; first += at_once) {
+    const int here =
+        static_cast<int>(block_count - first < at_once ? block_count - first : at_once);
+    for (int i = static_cast<int>(threadIdx.x); i < here; i += static_cast<int>(blockDim.x)) {
+      values[i] = blocks[first + i];
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      for (int i = 0; i < here; ++i) {
+        const double value = values[i];
+        if (value > 0) chosen = first + i;
+        if (before + value > target) {
+          rest = target - before;
+          found = true;
+          break;
+        }
+        before += value;
+      }
+    }
+    __syncthreads();
+    if (found) break;
+  }
+  if (chosen < 0) {
+    if (threadIdx.x == 0) *chosen_row = -1;
+    return;
+  }
+  const Index first = chosen * sum_block;
+  const int here = static_cast<int>(rows - first < at_once ? rows - first : at_once);
+  for (int i = static_cast<int>(threadIdx.x); i < here; i += static_cast<int>(blockDim.x)) {
+    values[i] = pull(first + i);
+  }
+  __syncthreads();
+  if (threadIdx.x != 0) return;
+  double sum = 0;
+  Index last = -1;
+  for (int i = 0; i < here; ++i) {
+    const double term = values[i];
+    if (!(term > 0)) continue;
+    sum += term;
+    last = first + i;
+    if (sum > rest) break;
+  }
+  *chosen_row = last;
+}
+
+Shape one_per_thread(CudaEngine& engine, Index count) {
+  const unsigned threads = engine.block_threads(128);
+  return {.grid = dim3(static_cast<unsigned>(blocks_for(count, threads))), .block = dim3(threads)};
+}
+
+}  // namespace
+
+template <Real T>
+void distances_to_own_centres(CudaEngine& engine, const Rows<T>& rows, const std::int32_t* labels,
+                              const Centres<T>& centres, T* distance) {
+  engine.launch(own_distances_kernel<T>, one_per_thread(engine, rows.count), rows, labels, centres,
+                distance);
+}
+
+template <Real T>
+void block_costs(CudaEngine& engine, const Rows<T>& rows, const std::int32_t* labels,
+                 const double* weights, const Centres<T>& centres, double* partial) {
+  engine.launch(block_costs_kernel<T>,
+                {.grid = dim3(static_cast<unsigned>(rows.block_count())),
+                 .block = dim3(engine.block_threads(256))},
+                rows, labels, weights, centres, partial);
+}
+
+template <Real T>
+void gather_rows(CudaEngine& engine, const Rows<T>& rows, const Index* chosen, Index count,
+                 T* gathered) {
+  const Index elements = padded_rows(count) * rows.features;
+  engine.launch(gather_rows_kernel<T>, one_per_thread(engine, elements), rows, chosen, count,
+                count == 1 ? 1 : rows_of_tile, elements, gathered);
+}
+
+template <Real T>
+void distances_to_rows(CudaEngine& engine, const Rows<T>& rows, const T* gathered, Index count,
+                       bool first, T* distance) {
+  const Shape shape = one_per_thread(engine, rows.count);
+  if (count == 1) {
+    engine.launch(distances_to_rows_kernel<1, T>, shape, rows, gathered, Index{1}, first, distance);
+  } else {
+    engine.launch(distances_to_rows_kernel<rows_of_tile, T>, shape, rows, gathered,
+                  padded_rows(count) / rows_of_tile, first, distance);
+  }
+}
+
+template <Real T>
+void sum_pulls(CudaEngine& engine, const Pull<T>& pull, Index rows, double* blocks) {
+  const unsigned threads = engine.block_threads(128);
+  const Index warps = blocks_for(rows, sum_block);
+  engine.launch(sum_pulls_kernel<T>,
+                {.grid = dim3(static_cast<unsigned>(blocks_for(warps, threads / warp_size))),
+                 .block = dim3(threads)},
+                pull, rows, blocks);
+}
+
+template <Real T>
+void sample(CudaEngine& engine, const Pull<T>& pull, Index rows, const double* blocks,
+            const double* potential, double u, Index* row) {
+  engine.launch(sample_kernel<T>, {.grid = dim3(1), .block = dim3(engine.block_threads(256))}, pull,
+                rows, blocks, potential, u, row);
+}
+
+#define TANDEM_INSTANTIATE(T)                                                                    \
+  template void distances_to_own_centres(CudaEngine&, const Rows<T>&, const std::int32_t*,       \
+                                         const Centres<T>&, T*);                                 \
+  template void block_costs(CudaEngine&, const Rows<T>&, const std::int32_t*, const double*,     \
+                            const Centres<T>&, double*);                                         \
+  template void gather_rows(CudaEngine&, const Rows<T>&, const Index*, Index, T*);               \
+  template void distances_to_rows(CudaEngine&, const Rows<T>&, const T*, Index, bool, T*);       \
+  template void sum_pulls(CudaEngine&, const Pull<T>&, Index, double*);                          \
+  template void sample(CudaEngine&, const Pull<T>&, Index, const double*, const double*, double, \
+                       Index*);
+TANDEM_INSTANTIATE(float)
+TANDEM_INSTANTIATE(double)
+#undef TANDEM_INSTANTIATE
+
+}  // namespace tandem::cuda::kmeans

@@ -86,6 +86,16 @@ double penalty_of(const GradientProblem& problem, double l1, const std::vector<d
   return problem.l2 / 2 * squares + l1 * magnitudes;
 }
 
+// Frees at the end of a fit what the engine keeps for its repeated parts.
+struct ForgetRepeated {
+  ForgetRepeated(Engine& on, const void* of) : engine(on), owner(of) {}
+  ForgetRepeated(const ForgetRepeated&) = delete;
+  ForgetRepeated& operator=(const ForgetRepeated&) = delete;
+  ~ForgetRepeated() { engine.forget_repeated(owner); }
+  Engine& engine;
+  const void* owner;
+};
+
 }  // namespace
 
 template <Real T>
@@ -94,6 +104,7 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
                                   std::span<const T> train_target, const Dataset<T>* validation,
                                   std::span<const T> validation_target, RunControl& control) {
   const auto steps = make_steps<LinearSteps, T>(engine);
+  const ForgetRepeated forget{engine, steps.get()};
   const Index n = train.rows();
   const Index d = train.cols();
   const bool batches = options.batch_size > 0 && options.batch_size < n;
@@ -186,6 +197,7 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
           n, Random(problem.seed, Purpose::shuffle, static_cast<std::uint32_t>(epoch)));
       for (Index first = 0; first < n; first += options.batch_size) {
         const Index count = std::min<Index>(options.batch_size, n - first);
+        const Repeated repeated(engine, steps.get(), count == options.batch_size ? 0 : 1);
         steps->gather(source, order, first, count, batch);
         if (problem.standardise) steps->standardise(centre, factor, batch);
         // Each row counts with its weight relative to the mean weight, so that a step's size does
@@ -198,6 +210,7 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
       penalty = penalty_of(problem, l1, parameters.to_host(), d);
     } else {
       penalty = penalty_of(problem, l1, parameters.to_host(), d);
+      const Repeated repeated(engine, steps.get(), 2);
       steps->pass(problem.loss, *packed, problem.outputs, problem.intercept, parameters,
                   1 / units.total_weight, gradient, cost);
       optimizer.step(parameters, gradient);

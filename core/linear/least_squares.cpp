@@ -165,8 +165,7 @@ LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProbl
   const Index chunk_bytes = (Index{8} << 20) * std::clamp(engine.threads(), 1, 8);
   const Index row_bytes = std::max<Index>(1, d) * static_cast<Index>(sizeof(T));
   const Index chunk = std::min(std::max<Index>(1, chunk_bytes / row_bytes / group), groups) * group;
-  RowMajorRows<T> rows{chunk, d, Buffer<T>(engine, chunk * d), Buffer<T>(engine, chunk),
-                       Buffer<T>(engine, data.has_weights() ? chunk : 0)};
+  RowMajorRows<T> rows = room_for(engine, data, chunk);
   for (Index begin = 0; begin < n; begin += chunk) {
     const Index count = std::min(chunk, n - begin);
     upload_rows(engine, data, begin, count, rows);

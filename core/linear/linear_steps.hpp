@@ -30,12 +30,13 @@ inline constexpr Index packed_stride = sum_block + 32;
 template <Real T>
 struct PackedRows {
   PackedRows() = default;
-  PackedRows(Engine& engine, Index row_count, Index feature_count, bool weighted)
+  PackedRows(Engine& engine, Index row_count, Index feature_count, bool weighted,
+             Placement placement = Placement::engine)
       : rows(row_count),
         features(feature_count),
-        x(engine, blocks(row_count) * packed_stride * feature_count),
-        target(engine, blocks(row_count) * sum_block),
-        weights(engine, weighted ? blocks(row_count) * sum_block : 0) {}
+        x(engine, blocks(row_count) * packed_stride * feature_count, placement),
+        target(engine, blocks(row_count) * sum_block, placement),
+        weights(engine, weighted ? blocks(row_count) * sum_block : 0, placement) {}
   [[nodiscard]] static Index blocks(Index rows) noexcept {
     return (rows + sum_block - 1) / sum_block;
   }

@@ -77,7 +77,8 @@ class LogisticCost final : public SmoothFunction {
  public:
   LogisticCost(Engine& engine, LinearSteps<T>& steps, LinearLoss loss, const PackedRows<T>& rows,
                Index outputs, bool intercept, double l2, double weight)
-      : steps_(steps),
+      : engine_(engine),
+        steps_(steps),
         loss_(loss),
         rows_(rows),
         outputs_(outputs),
@@ -85,17 +86,24 @@ class LogisticCost final : public SmoothFunction {
         l2_(l2),
         weight_(weight),
         cost_(engine, 1) {}
+  LogisticCost(const LogisticCost&) = delete;
+  LogisticCost& operator=(const LogisticCost&) = delete;
+  ~LogisticCost() override { engine_.forget_repeated(this); }
 
   [[nodiscard]] double evaluate(const Buffer<double>& x, Buffer<double>& gradient) override {
-    cost_.fill_zero();
-    steps_.pass(loss_, rows_, outputs_, intercept_, x, 1 / weight_, gradient, cost_);
-    if (l2_ > 0) {
-      steps_.add_penalty(l2_, outputs_ * rows_.features, weight_, x, gradient, cost_);
+    {
+      const Repeated repeated(engine_, this, 0);
+      cost_.fill_zero();
+      steps_.pass(loss_, rows_, outputs_, intercept_, x, 1 / weight_, gradient, cost_);
+      if (l2_ > 0) {
+        steps_.add_penalty(l2_, outputs_ * rows_.features, weight_, x, gradient, cost_);
+      }
     }
     return cost_.to_host()[0] / weight_;
   }
 
  private:
+  Engine& engine_;
   LinearSteps<T>& steps_;
   LinearLoss loss_;
   const PackedRows<T>& rows_;
@@ -125,8 +133,7 @@ LbfgsInitial initial_diagonal(Engine& engine, LinearSteps<T>& steps, const Probl
                               const std::vector<T>& target) {
   const Index d = data.cols();
   const Index count = std::min(data.rows(), 16 * sum_block);
-  RowMajorRows<T> head{count, d, Buffer<T>(engine, count * d), Buffer<T>(engine, count),
-                       Buffer<T>(engine, data.has_weights() ? count : 0)};
+  RowMajorRows<T> head = room_for(engine, data, count);
   upload_rows<T>(engine, data, 0, count, head, target);
   PackedRows<T> packed(engine, count, d, false);
   steps.pack(head, count, 0, packed);
@@ -168,8 +175,7 @@ LbfgsInitial initial_inverse(Engine& engine, LinearSteps<T>& passes, const Probl
   const Index p = least_squares_columns(d, intercept);
   const Index group = least_squares_group(p);
   const Index groups = (rows_used + group - 1) / group;
-  RowMajorRows<T> rows{rows_used, d, Buffer<T>(engine, rows_used * d), Buffer<T>(engine, rows_used),
-                       Buffer<T>(engine, data.has_weights() ? rows_used : 0)};
+  RowMajorRows<T> rows = room_for(engine, data, rows_used);
   upload_rows<T>(engine, data, 0, rows_used, rows, target);
   const auto steps = make_steps<LeastSquaresSteps, T>(engine);
   Buffer<double> factors(engine, groups * p * p);

@@ -25,9 +25,9 @@ std::vector<T> predict_linear(Engine& engine, LinearLoss loss, Index outputs, In
   const Index chunk = std::min(std::max<Index>(1, chunk_bytes / row_bytes / sum_block) * sum_block,
                                PackedRows<T>::blocks(x.rows) * sum_block);
   std::vector<T> results(static_cast<std::size_t>(x.rows * columns));
-  RowMajorRows<T> rows{chunk, features, Buffer<T>(engine, chunk * features), Buffer<T>(),
-                       Buffer<T>()};
-  PackedRows<T> packed(engine, chunk, features, false);
+  RowMajorRows<T> rows{chunk, features, Buffer<T>(engine, chunk * features, Placement::rows),
+                       Buffer<T>(), Buffer<T>()};
+  PackedRows<T> packed(engine, chunk, features, false, Placement::rows);
   Buffer<T> output(engine, chunk * columns);
   for (Index begin = 0; begin < x.rows; begin += chunk) {
     const Index count = std::min(chunk, x.rows - begin);

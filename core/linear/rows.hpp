@@ -29,19 +29,27 @@ void upload_rows(Engine& engine, const Dataset<T>& data, Index begin, Index coun
   if (!rows.weights.empty()) upload(rows.weights, data.weights.data() + begin, count);
 }
 
+// Row-major memory for `count` rows of `data`; on the host where they do not fit the engine's.
+template <Real T>
+[[nodiscard]] RowMajorRows<T> room_for(Engine& engine, const Dataset<T>& data, Index count) {
+  return {count, data.cols(), Buffer<T>(engine, count * data.cols(), Placement::rows),
+          Buffer<T>(engine, count, Placement::rows),
+          Buffer<T>(engine, data.has_weights() ? count : 0, Placement::rows)};
+}
+
 // All rows, row-major.
 template <Real T>
 [[nodiscard]] RowMajorRows<T> upload_all(Engine& engine, const Dataset<T>& data,
                                          std::span<const T> target = {}) {
   const Index n = data.rows();
-  RowMajorRows<T> rows{n, data.cols(), Buffer<T>(engine, n * data.cols()), Buffer<T>(engine, n),
-                       Buffer<T>(engine, data.has_weights() ? n : 0)};
+  RowMajorRows<T> rows = room_for(engine, data, n);
   upload_rows(engine, data, 0, n, rows, target);
   return rows;
 }
 
 // All rows, packed; they go through a row-major buffer that stays in cache, the second-level one
-// for one thread. Several threads share the last-level cache and are woken less often.
+// for one thread. Several threads share the last-level cache and are woken less often. The packed
+// ones stand on the host where they do not fit the engine's memory.
 template <Real T>
 [[nodiscard]] PackedRows<T> pack_all(Engine& engine, LinearSteps<T>& steps, const Dataset<T>& data,
                                      std::span<const T> target = {}) {
@@ -50,10 +58,9 @@ template <Real T>
   const Index chunk_bytes = engine.threads() > 1 ? Index{8} << 20 : Index{1} << 20;
   const Index row_bytes = std::max<Index>(1, d) * static_cast<Index>(sizeof(T));
   const Index chunk = std::max<Index>(2, chunk_bytes / row_bytes / sum_block) * sum_block;
-  PackedRows<T> packed(engine, n, d, data.has_weights());
+  PackedRows<T> packed(engine, n, d, data.has_weights(), Placement::rows);
   const Index staged = std::min(chunk, n);
-  RowMajorRows<T> rows{staged, d, Buffer<T>(engine, staged * d), Buffer<T>(engine, staged),
-                       Buffer<T>(engine, data.has_weights() ? staged : 0)};
+  RowMajorRows<T> rows = room_for(engine, data, staged);
   for (Index begin = 0; begin < n; begin += chunk) {
     const Index count = std::min(chunk, n - begin);
     upload_rows(engine, data, begin, count, rows, target);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/linear/least_squares_steps.hpp"
+#include "core/linear/linear_loss.hpp"
 #include "core/parallel.hpp"
 #include "cpu/simd-inl.hpp"
 
@@ -155,6 +156,11 @@ namespace {
 
 using cpu::column_stride;
 
+// A NaN of R is the one NaN.
+void tidy(double* r, Index p) {
+  for (Index e = 0; e < p * p; ++e) r[e] = linear::with_one_nan(r[e]);
+}
+
 constexpr Index padded(Index rows) { return (rows + sum_lanes - 1) / sum_lanes * sum_lanes; }
 
 template <Real T>
@@ -176,6 +182,7 @@ class CpuLeastSquares final : public LeastSquaresSteps<T> {
         load_block(rows, begin, used, intercept, p, b);
         cpu::update_factor(r, p, b, padded(used), false);
       }
+      tidy(r, p);
     });
   }
 
@@ -200,6 +207,7 @@ class CpuLeastSquares final : public LeastSquaresSteps<T> {
           }
           cpu::update_factor(into, p, b, padded(used), begin == 0);
         }
+        tidy(into, p);
       });
     }
   }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/linear/linear_loss.hpp"
 #include "core/linear/linear_steps.hpp"
 #include "core/parallel.hpp"
 #include "cpu/math-inl.hpp"
@@ -47,6 +48,10 @@ struct LinearScratch {
 HWY_BEFORE_NAMESPACE();
 namespace tandem::cpu::HWY_NAMESPACE {
 namespace {
+
+#define TANDEM_LOSS_FUNCTION HWY_INLINE
+#include "core/linear/linear_loss.inc"
+#undef TANDEM_LOSS_FUNCTION
 
 // Rows are processed in whole groups of sum_lanes; the rows past the end are zero.
 constexpr Index padded(Index rows) { return (rows + sum_lanes - 1) / sum_lanes * sum_lanes; }
@@ -105,8 +110,7 @@ void Residuals(const LinearBlock<T>& block, const LinearScratch<T>& scratch) {
   using V = hn::Vec<decltype(d)>;
   const auto lanes = static_cast<Index>(hn::Lanes(d));
   const Index rows = padded(block.rows);
-  const V zero = hn::Zero(d);
-  const V one = hn::Set(d, T{1});
+  const math_detail::VectorOperations<hn::ScalableTag<T>> o;
   T* z = scratch.z;
   switch (block.loss) {
     case LinearLoss::squared:
@@ -115,19 +119,10 @@ void Residuals(const LinearBlock<T>& block, const LinearScratch<T>& scratch) {
       }
       break;
     case LinearLoss::logistic:
-      // With e = exp(−|m|): loss = max(m, 0) + ln(1 + e), residual (1 − 2y)·(m >= 0 ? 1 : e)/(1 +
-      // e).
       for (Index i = 0; i < rows; i += lanes) {
-        const V y = hn::LoadU(d, block.target + i);
-        const V sign = hn::Sub(one, hn::Add(y, y));
-        const V m = hn::Mul(sign, hn::LoadU(d, z + i));
-        const V e = Exp(d, hn::Neg(hn::Abs(m)));
-        const auto wrong = hn::Ge(m, zero);
-        // max(m, 0) by a selection that keeps a NaN.
-        const V positive = hn::IfThenElse(hn::Lt(m, zero), zero, m);
-        hn::StoreU(hn::Add(positive, Log1p(d, e)), d, scratch.losses + i);
-        const V share = hn::Div(hn::IfThenElse(wrong, one, e), hn::Add(one, e));
-        hn::StoreU(hn::Mul(sign, share), d, z + i);
+        const auto terms = logistic_terms(o, hn::LoadU(d, block.target + i), hn::LoadU(d, z + i));
+        hn::StoreU(terms.loss, d, scratch.losses + i);
+        hn::StoreU(terms.residual, d, z + i);
       }
       break;
     case LinearLoss::softmax:
@@ -137,20 +132,20 @@ void Residuals(const LinearBlock<T>& block, const LinearScratch<T>& scratch) {
         V own = largest;
         for (Index k = 1; k < block.outputs; ++k) {
           const V value = hn::LoadU(d, z + k * sum_block + i);
-          largest = hn::IfThenElse(hn::Lt(value, largest), largest, value);
+          largest = larger_output(o, largest, value);
           own = hn::IfThenElse(hn::Eq(y, hn::Set(d, static_cast<T>(k))), value, own);
         }
-        V sum = zero;
+        V sum = hn::Zero(d);
         for (Index k = 0; k < block.outputs; ++k) {
-          const V e = Exp(d, hn::Sub(hn::LoadU(d, z + k * sum_block + i), largest));
+          const V e = softmax_exponential(o, hn::LoadU(d, z + k * sum_block + i), largest);
           sum = hn::Add(sum, e);
           hn::StoreU(e, d, z + k * sum_block + i);
         }
-        hn::StoreU(hn::Sub(Log(d, sum), hn::Sub(own, largest)), d, scratch.losses + i);
+        hn::StoreU(softmax_loss(o, sum, own, largest), d, scratch.losses + i);
         for (Index k = 0; k < block.outputs; ++k) {
           const V p = hn::Div(hn::LoadU(d, z + k * sum_block + i), sum);
-          const auto is_own = hn::Eq(y, hn::Set(d, static_cast<T>(k)));
-          hn::StoreU(hn::IfThenElse(is_own, hn::Sub(p, one), p), d, z + k * sum_block + i);
+          hn::StoreU(softmax_residual(o, p, y, hn::Set(d, static_cast<T>(k))), d,
+                     z + k * sum_block + i);
         }
       }
       break;
@@ -262,7 +257,7 @@ void PredictBlock(const LinearBlock<T>& block, const LinearScratch<T>& scratch, 
   T* z = scratch.z;
   Outputs(block, z);
   if (block.loss == LinearLoss::squared) {
-    std::copy_n(z, block.rows, results);
+    for (Index i = 0; i < block.rows; ++i) results[i] = linear::with_one_nan(z[i]);
     return;
   }
   if (block.loss == LinearLoss::logistic) {
@@ -272,20 +267,20 @@ void PredictBlock(const LinearBlock<T>& block, const LinearScratch<T>& scratch, 
       hn::StoreU(Sigmoid(d, hn::Neg(value)), d, scratch.losses + i);
     }
     for (Index i = 0; i < block.rows; ++i) {
-      results[2 * i] = scratch.losses[i];
+      results[2 * i] = scratch.losses[i];  // NaN is the one NaN already
       results[2 * i + 1] = z[i];
     }
     return;
   }
+  const math_detail::VectorOperations<hn::ScalableTag<T>> o;
   for (Index i = 0; i < rows; i += lanes) {
     V largest = hn::LoadU(d, z + i);
     for (Index k = 1; k < block.outputs; ++k) {
-      const V value = hn::LoadU(d, z + k * sum_block + i);
-      largest = hn::IfThenElse(hn::Lt(value, largest), largest, value);
+      largest = larger_output(o, largest, hn::LoadU(d, z + k * sum_block + i));
     }
     V sum = hn::Zero(d);
     for (Index k = 0; k < block.outputs; ++k) {
-      const V e = Exp(d, hn::Sub(hn::LoadU(d, z + k * sum_block + i), largest));
+      const V e = softmax_exponential(o, hn::LoadU(d, z + k * sum_block + i), largest);
       sum = hn::Add(sum, e);
       hn::StoreU(e, d, z + k * sum_block + i);
     }
@@ -295,7 +290,7 @@ void PredictBlock(const LinearBlock<T>& block, const LinearScratch<T>& scratch, 
   }
   for (Index i = 0; i < block.rows; ++i) {
     for (Index k = 0; k < block.outputs; ++k) {
-      results[i * block.outputs + k] = z[k * sum_block + i];
+      results[i * block.outputs + k] = linear::with_one_nan(z[k * sum_block + i]);
     }
   }
 }
@@ -474,14 +469,14 @@ class CpuLinear final : public LinearSteps<T> {
           sum += partial[static_cast<std::size_t>(b * (d + 1) + j)];
         }
         if (squares) {
-          moments.data()[d + 1 + j] = std::sqrt(sum / total);
+          moments.data()[d + 1 + j] = linear::with_one_nan(std::sqrt(sum / total));
         } else {
-          moments.data()[j] = sum / total;
+          moments.data()[j] = linear::with_one_nan(sum / total);
           centre[static_cast<std::size_t>(j)] = sum / total;
         }
       }
     }
-    moments.data()[2 * d + 2] = total;
+    moments.data()[2 * d + 2] = linear::with_one_nan(total);
   }
 
   void standardise(const Buffer<double>& centre, const Buffer<double>& factor,
@@ -495,7 +490,7 @@ class CpuLinear final : public LinearSteps<T> {
         const double middle = centre.data()[j];
         const double scale = factor.data()[j];
         for (Index i = 0; i < count; ++i) {
-          x[i] = static_cast<T>((static_cast<double>(x[i]) - middle) * scale);
+          x[i] = linear::with_one_nan(static_cast<T>((static_cast<double>(x[i]) - middle) * scale));
         }
       }
     });
@@ -519,10 +514,11 @@ class CpuLinear final : public LinearSteps<T> {
       const double* part = partial_.data() + b * terms;
       for (Index t = first; t < terms; ++t) sums_[static_cast<std::size_t>(t)] += part[t];
     }
-    cost.data()[0] += sums_.back();
+    cost.data()[0] = linear::with_one_nan(cost.data()[0] + sums_.back());
     for (Index t = 0; t < gradient.size(); ++t) {
-      gradient.data()[t] =
-          t < outputs * d || intercept ? factor * sums_[static_cast<std::size_t>(t)] : 0.0;
+      gradient.data()[t] = t < outputs * d || intercept
+                               ? linear::with_one_nan(factor * sums_[static_cast<std::size_t>(t)])
+                               : 0.0;
     }
   }
 
@@ -535,11 +531,11 @@ class CpuLinear final : public LinearSteps<T> {
         const double value = parameters.data()[p];
         double& lane = lanes[(p - begin) % sum_lanes];
         lane = std::fma(value, value, lane);
-        gradient.data()[p] = std::fma(l2, value, gradient.data()[p]);
+        gradient.data()[p] = linear::with_one_nan(std::fma(l2, value, gradient.data()[p]));
       }
       squares += add_lanes(lanes);
     }
-    cost.data()[0] += cost_factor * (l2 / 2 * squares);
+    cost.data()[0] = linear::with_one_nan(cost.data()[0] + cost_factor * (l2 / 2 * squares));
   }
 
   void predict(LinearLoss loss, const PackedRows<T>& rows, Index outputs,

@@ -1,0 +1,811 @@
+// The steps of linear models on the GPU. Rows are packed in blocks of sum_block, feature-major
+// inside, so that the lanes of a warp read neighbouring rows of one feature: every access to the
+// features is coalesced, and lane l of a warp is lane l of the documented long sum.
+#include <cuda_pipeline.h>
+
+#include <algorithm>
+
+#include "core/linear/linear_loss.hpp"
+#include "core/linear/linear_steps.hpp"
+#include "cuda/core/block_long_sum.cuh"
+#include "cuda/core/engine.hpp"
+#include "cuda/core/long_sum.cuh"
+#include "cuda/core/pieces.hpp"
+#include "cuda/linear/linear_cost.hpp"
+
+namespace tandem::cuda {
+namespace {
+
+using linear::with_one_nan;
+
+// Consecutive blocks of packed rows in device memory.
+template <Real T>
+struct Rows {
+  const T* x;
+  const T* target;
+  const T* weights;  // null: 1 each
+  Index rows;
+  Index features;
+};
+
+__device__ Index rows_of_block(Index rows, Index block) {
+  const Index left = rows - block * sum_block;
+  return left < sum_block ? left : sum_block;
+}
+// Lanes past the last row add terms that are zero.
+__device__ int padded_to_lanes(Index rows) {
+  return static_cast<int>((rows + sum_lanes - 1) / sum_lanes * sum_lanes);
+}
+
+// In: the outputs of a row, q[k·stride], numbers of T kept in double. Out: q_k = w·r_k in double,
+// and the two factors whose product is w·loss. `row` counts from the first of `in`.
+template <Real T>
+__device__ void weighted_residuals(LinearLoss loss, const Rows<T>& in, Index row, int outputs,
+                                   double* q, int stride, double& left, double& right) {
+  using O = linear::Scalar<T>;
+  const O o;
+  const T y = in.target[row];
+  const double weight = in.weights == nullptr ? 1.0 : static_cast<double>(in.weights[row]);
+  if (loss == LinearLoss::squared) {
+    const double residual = static_cast<double>(static_cast<T>(q[0]) - y);
+    q[0] = weight * residual;
+    left = 0.5 * residual;
+    right = q[0];
+    return;
+  }
+  left = weight;
+  if (loss == LinearLoss::logistic) {
+    const auto terms = linear::logistic_terms(o, y, static_cast<T>(q[0]));
+    q[0] = weight * static_cast<double>(terms.residual);
+    right = static_cast<double>(terms.loss);
+    return;
+  }
+  T largest = static_cast<T>(q[0]);
+  T own = largest;
+  for (int k = 1; k < outputs; ++k) {
+    const T z = static_cast<T>(q[k * stride]);
+    largest = linear::larger_output(o, largest, z);
+    own = y == static_cast<T>(k) ? z : own;
+  }
+  T sum = 0;
+  for (int k = 0; k < outputs; ++k) {
+    const T e = linear::softmax_exponential(o, static_cast<T>(q[k * stride]), largest);
+    sum += e;
+    q[k * stride] = static_cast<double>(e);
+  }
+  right = static_cast<double>(linear::softmax_loss(o, sum, own, largest));
+  for (int k = 0; k < outputs; ++k) {
+    const T p = static_cast<T>(q[k * stride]) / sum;
+    q[k * stride] =
+        weight * static_cast<double>(linear::softmax_residual(o, p, y, static_cast<T>(k)));
+  }
+}
+
+// The parameters rounded to T, once per pass.
+//
+// Grid: ceil(count / block) blocks, one thread per parameter. Moves (8 + sizeof(T))·count bytes.
+template <Real T>
+__global__ void round_parameters_kernel(const double* parameters, Index count, T* model) {
+  const Index p = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (p < count) model[p] = static_cast<T>(parameters[p]);
+}
+
+// Outputs, losses and gradient of one block of rows in one reading of it.
+//
+// Grid: one block of threads (64 or 256) per sum_block of rows. The rows go through shared memory
+// in tiles of tile_rows, a power of two: cp.async copies features × tile_rows elements, 16 bytes
+// per thread; a thread computes one output of one row, a chain of fmas over the features; a thread
+// per row turns the outputs into weighted residuals; then warp v takes the features v, v + warps,
+// ..., and its lane l adds the terms of the tile's rows l, l + 32, ... to the sums of (feature,
+// output) that it keeps in registers from the first tile to the last: features_per_warp ×
+// most_outputs doubles. The intercept is one more feature, of ones; warp 0 also adds the losses. At
+// the end the lanes of each sum are added by shuffles and go to partial, K·(d + 1) + 1 per block.
+//
+// Requires: d + 1 <= features_per_warp·warps, K <= most_outputs.
+// Shared memory: fused_shared_bytes(); accesses of a warp are to neighbouring rows, or broadcasts:
+// no bank conflicts beyond the two wavefronts that 32 doubles take. Four barriers per tile. The
+// copies of one block overlap the sums of the others on the multiprocessor. Bytes and flops:
+// linear_kernels_cost() in linear_cost.hpp; every byte of the rows is read once. Bound by memory
+// where double precision runs at half or a quarter of single's rate, and by the d·K fmas in double
+// per row that the long sums are made of where it runs at 1/64.
+// Numerics: as LinearSteps::pass says; the same bits for any number of threads and any tile_rows.
+// CPU twin: PassBlock in cpu/linear/linear.cpp.
+template <int features_per_warp, int most_outputs, Real T>
+__global__ void __launch_bounds__(256)
+    fused_pass_kernel(LinearLoss loss, Rows<T> in, int outputs, const T* __restrict__ model,
+                      int tile_rows, double* __restrict__ partial) {
+  extern __shared__ __align__(16) unsigned char shared[];
+  const int features = static_cast<int>(in.features);
+  double* q = reinterpret_cast<double*>(shared);
+  double* left = q + outputs * tile_rows;
+  double* right = left + tile_rows;
+  T* x = reinterpret_cast<T*>(right + tile_rows);
+  T* w = x + features * tile_rows;  // outputs × features
+  T* b = w + outputs * features;
+
+  const int thread = static_cast<int>(threadIdx.x);
+  const int threads = static_cast<int>(blockDim.x);
+  const int lane = thread % static_cast<int>(warp_size);
+  const int warp = thread / static_cast<int>(warp_size);
+  const int warps = threads / static_cast<int>(warp_size);
+  const Index block = blockIdx.x;
+  const int rows = static_cast<int>(rows_of_block(in.rows, block));
+  const T* from = in.x + block * features * packed_stride;
+  for (int p = thread; p < outputs * (features + 1); p += threads) w[p] = model[p];
+
+  double sums[features_per_warp][most_outputs];
+#pragma unroll
+  for (int f = 0; f < features_per_warp; ++f) {
+#pragma unroll
+    for (int k = 0; k < most_outputs; ++k) sums[f][k] = 0.0;
+  }
+  double cost = 0.0;
+
+  const int shift = 31 - __clz(tile_rows);
+  constexpr int at_once = 16 / static_cast<int>(sizeof(T));
+  constexpr int at_once_shift = sizeof(T) == 4 ? 2 : 1;
+  for (int first = 0; first < rows; first += tile_rows) {
+    const int copies_shift = shift - at_once_shift;  // of one feature
+    for (int e = thread; e < features << copies_shift; e += threads) {
+      const int j = e >> copies_shift;
+      const int i = (e & ((1 << copies_shift) - 1)) * at_once;
+      __pipeline_memcpy_async(x + (j << shift) + i, from + j * packed_stride + first + i, 16);
+    }
+    __pipeline_commit();
+    __pipeline_wait_prior(0);
+    __syncthreads();
+
+    for (int e = thread; e < outputs << shift; e += threads) {
+      const int k = e >> shift;
+      const T* column = x + (e & (tile_rows - 1));
+      const T* weights = w + k * features;
+      T z = b[k];
+      for (int j = 0; j < features; ++j) z = math::fma(column[j << shift], weights[j], z);
+      q[e] = static_cast<double>(z);
+    }
+    __syncthreads();
+    for (int i = thread; i < tile_rows; i += threads) {
+      if (first + i < rows) {
+        weighted_residuals(loss, in, block * sum_block + first + i, outputs, q + i, tile_rows,
+                           left[i], right[i]);
+      } else {
+        for (int k = 0; k < outputs; ++k) q[(k << shift) + i] = 0.0;
+        left[i] = 0.0;
+        right[i] = 0.0;
+      }
+    }
+    __syncthreads();
+
+    const int here = rows - first < tile_rows ? padded_to_lanes(rows - first) : tile_rows;
+    for (int i = lane; i < here; i += static_cast<int>(sum_lanes)) {
+      double residual[most_outputs];
+#pragma unroll
+      for (int k = 0; k < most_outputs; ++k) {
+        residual[k] = k < outputs ? q[(k << shift) + i] : 0.0;
+      }
+#pragma unroll
+      for (int f = 0; f < features_per_warp; ++f) {
+        const int j = warp + f * warps;
+        if (j > features) continue;
+        const double value = j < features ? static_cast<double>(x[(j << shift) + i]) : 1.0;
+#pragma unroll
+        for (int k = 0; k < most_outputs; ++k) {
+          if (k < outputs) sums[f][k] = math::fma(residual[k], value, sums[f][k]);
+        }
+      }
+      if (warp == 0) cost = math::fma(left[i], right[i], cost);
+    }
+    __syncthreads();
+  }
+
+  double* out = partial + block * (outputs * (in.features + 1) + 1);
+#pragma unroll
+  for (int f = 0; f < features_per_warp; ++f) {
+    const int j = warp + f * warps;
+    if (j > features) continue;
+#pragma unroll
+    for (int k = 0; k < most_outputs; ++k) {
+      if (k >= outputs) continue;
+      const double sum = add_lanes_of_warp(sums[f][k]);
+      if (lane == 0) out[j < features ? k * features + j : outputs * features + k] = sum;
+    }
+  }
+  if (warp == 0) {
+    cost = add_lanes_of_warp(cost);
+    if (lane == 0) out[outputs * (features + 1)] = cost;
+  }
+}
+
+// Outputs of the row `column` points at into z[k·stride], for all outputs; eight at a time, so that
+// the features are read once per eight.
+template <Real T, class Z>
+__device__ void outputs_of_row(const T* column, int features, int outputs, const T* model, Z* z,
+                               int stride) {
+  constexpr int at_once = 8;
+  const T* intercepts = model + static_cast<Index>(outputs) * features;
+  if (outputs == 1) {
+    T sum = intercepts[0];
+    for (int j = 0; j < features; ++j) sum = math::fma(column[j * packed_stride], model[j], sum);
+    z[0] = static_cast<Z>(sum);
+    return;
+  }
+  for (int first = 0; first < outputs; first += at_once) {
+    T sums[at_once];
+    const T* weights[at_once];
+#pragma unroll
+    for (int c = 0; c < at_once; ++c) {
+      const int k = first + c < outputs ? first + c : outputs - 1;
+      sums[c] = intercepts[k];
+      weights[c] = model + static_cast<Index>(k) * features;
+    }
+    for (int j = 0; j < features; ++j) {
+      const T value = column[j * packed_stride];
+#pragma unroll
+      for (int c = 0; c < at_once; ++c) sums[c] = math::fma(value, weights[c][j], sums[c]);
+    }
+#pragma unroll
+    for (int c = 0; c < at_once; ++c) {
+      if (first + c < outputs) z[static_cast<Index>(first + c) * stride] = static_cast<Z>(sums[c]);
+    }
+  }
+}
+
+// The weighted residuals of all rows, for passes that the fused kernel has not the registers for,
+// and for those without a gradient: q, blocks × outputs × sum_block, and the factors of the losses,
+// left and right, blocks × sum_block.
+//
+// Grid: one thread per row, a block of rows being a whole number of blocks of threads (a power of
+// two up to 1024). The model is read by broadcasts through the first-level cache. No shared memory,
+// no synchronisation. Reads the features once per eight outputs. CPU twin: Outputs, Residuals and
+// WeightedResiduals in cpu/linear/linear.cpp.
+template <Real T>
+__global__ void residuals_kernel(LinearLoss loss, Rows<T> in, int outputs,
+                                 const T* __restrict__ model, double* __restrict__ q,
+                                 double* __restrict__ left, double* __restrict__ right) {
+  const Index row = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const Index block = row / sum_block;
+  const int i = static_cast<int>(row % sum_block);
+  if (block * sum_block >= in.rows) return;
+  const Index rows = rows_of_block(in.rows, block);
+  double* residual = q + block * outputs * sum_block + i;
+  if (i < rows) {
+    const int features = static_cast<int>(in.features);
+    outputs_of_row(in.x + block * features * packed_stride + i, features, outputs, model, residual,
+                   static_cast<int>(sum_block));
+    double a;
+    double b;
+    weighted_residuals(loss, in, row, outputs, residual, static_cast<int>(sum_block), a, b);
+    left[row] = a;
+    right[row] = b;
+  } else if (i < padded_to_lanes(rows)) {
+    for (int k = 0; k < outputs; ++k) residual[k * sum_block] = 0.0;
+    left[row] = 0.0;
+    right[row] = 0.0;
+  }
+}
+
+// A tile of (feature, output) sums per warp: each value read serves as many sums as the tile is
+// wide in the other direction.
+inline constexpr int tile_features = 4;
+inline constexpr int tile_outputs = 4;
+
+// The gradient's sums of the features from the weighted residuals.
+//
+// Grid: (ceil(d / (4·warps)), ceil(K / 4), blocks of rows), any number of whole warps. A warp adds
+// the terms of 4 features × 4 outputs over one block of rows, lane l those of the rows l, l + 32,
+// ...; features are read once per four outputs, residuals once per four features, those of a block
+// of threads from the first-level cache but for the first warp. No shared memory, no
+// synchronisation. CPU twin: ColumnSums in cpu/linear/linear.cpp.
+template <Real T>
+__global__ void column_sums_kernel(Rows<T> in, int outputs, const double* __restrict__ q,
+                                   double* __restrict__ partial) {
+  const int lane = static_cast<int>(threadIdx.x % warp_size);
+  const int warp = static_cast<int>(threadIdx.x / warp_size);
+  const int warps = static_cast<int>(blockDim.x / warp_size);
+  const int features = static_cast<int>(in.features);
+  const int first_feature = (static_cast<int>(blockIdx.x) * warps + warp) * tile_features;
+  const int first_output = static_cast<int>(blockIdx.y) * tile_outputs;
+  if (first_feature >= features) return;
+  const Index block = blockIdx.z;
+  const int rows = padded_to_lanes(rows_of_block(in.rows, block));
+  const T* x = in.x + (block * features + first_feature) * packed_stride;
+  const double* residuals = q + (block * outputs + first_output) * sum_block;
+  double sums[tile_features][tile_outputs] = {};
+  for (int i = lane; i < rows; i += static_cast<int>(sum_lanes)) {
+    double residual[tile_outputs];
+#pragma unroll
+    for (int k = 0; k < tile_outputs; ++k) {
+      residual[k] = first_output + k < outputs ? residuals[k * sum_block + i] : 0.0;
+    }
+#pragma unroll
+    for (int f = 0; f < tile_features; ++f) {
+      if (first_feature + f >= features) continue;
+      const double value = static_cast<double>(x[f * packed_stride + i]);
+#pragma unroll
+      for (int k = 0; k < tile_outputs; ++k) {
+        if (first_output + k < outputs) sums[f][k] = math::fma(residual[k], value, sums[f][k]);
+      }
+    }
+  }
+  double* out = partial + block * (outputs * (in.features + 1) + 1);
+#pragma unroll
+  for (int f = 0; f < tile_features; ++f) {
+    if (first_feature + f >= features) continue;
+#pragma unroll
+    for (int k = 0; k < tile_outputs; ++k) {
+      if (first_output + k >= outputs) continue;
+      const double sum = add_lanes_of_warp(sums[f][k]);
+      if (lane == 0) out[static_cast<Index>(first_output + k) * features + first_feature + f] = sum;
+    }
+  }
+}
+
+// The sums over the rows of a block that need no feature: the intercepts' gradients (with a
+// gradient) and the cost, at the end of the block's columns of partial.
+//
+// Grid: one warp per block of rows and sum, any number of warps to a block. Reads the residuals or
+// the factors of the losses once, coalesced. CPU twin: WeightedResiduals and PassBlock.
+template <Real T>
+__global__ void row_sums_kernel(Rows<T> in, int outputs, bool gradient,
+                                const double* __restrict__ q, const double* __restrict__ left,
+                                const double* __restrict__ right, double* __restrict__ partial) {
+  const int lane = static_cast<int>(threadIdx.x % warp_size);
+  const Index warp = (static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x) / warp_size;
+  const int kinds = gradient ? outputs + 1 : 1;
+  const Index block = warp / kinds;
+  const int kind = static_cast<int>(warp % kinds) + (gradient ? 0 : outputs);
+  if (block * sum_block >= in.rows) return;
+  const int rows = padded_to_lanes(rows_of_block(in.rows, block));
+  double sum = 0.0;
+  if (kind < outputs) {
+    const double* residual = q + (block * outputs + kind) * sum_block;
+    for (int i = lane; i < rows; i += static_cast<int>(sum_lanes)) sum += residual[i];
+  } else {
+    const Index begin = block * sum_block;
+    for (int i = lane; i < rows; i += static_cast<int>(sum_lanes)) {
+      sum = math::fma(left[begin + i], right[begin + i], sum);
+    }
+  }
+  sum = add_lanes_of_warp(sum);
+  if (lane != 0) return;
+  if (gradient) {
+    partial[block * (outputs * (in.features + 1) + 1) + outputs * in.features + kind] = sum;
+  } else {
+    partial[block] = sum;
+  }
+}
+
+// The end of a pass: gradient ← factor·sum, 0 for intercepts that are fixed; cost[0] += the last
+// sum. `parameters` is 0 without a gradient.
+//
+// Grid: ceil(max(1, parameters) / block) blocks, one thread per parameter.
+__global__ void finish_pass_kernel(const double* __restrict__ sums, Index parameters, Index weights,
+                                   bool intercept, double factor, double* __restrict__ gradient,
+                                   double* __restrict__ cost) {
+  const Index p = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (p < parameters) {
+    gradient[p] = p < weights || intercept ? with_one_nan(factor * sums[p]) : 0.0;
+  }
+  if (p == 0) cost[0] = with_one_nan(cost[0] + sums[parameters]);
+}
+
+// gradient += l2·parameters on the penalised ones; the cost of the penalty.
+//
+// Grid: one block of threads: a model is small, and one launch is what it takes. Reads 24 and
+// writes 8 bytes per parameter. CPU twin: CpuLinear::add_penalty.
+__global__ void penalty_kernel(double l2, Index penalised, double cost_factor,
+                               const double* __restrict__ parameters, double* __restrict__ gradient,
+                               double* __restrict__ cost) {
+  __shared__ double partial[sums_at_once];
+  const double squares = long_sum_by_block(penalised, partial, [&](Index p, double lane) {
+    return math::fma(parameters[p], parameters[p], lane);
+  });
+  for (Index p = threadIdx.x; p < penalised; p += blockDim.x) {
+    gradient[p] = with_one_nan(math::fma(l2, parameters[p], gradient[p]));
+  }
+  if (threadIdx.x == 0) cost[0] = with_one_nan(cost[0] + cost_factor * (l2 / 2 * squares));
+}
+
+// Predictions, rows × columns.
+//
+// Grid: one thread per row, a block of rows being a whole number of blocks of threads. Reads the
+// features once per eight outputs; a softmax keeps its outputs in its row of the results, which is
+// written three times and read twice, from the first-level cache. A warp writes 32 rows of the
+// results, which are one piece of memory, column by column: not coalesced with more than one
+// column, but every sector that is touched is filled before it leaves the cache. CPU twin:
+// PredictBlock in cpu/linear/linear.cpp.
+template <Real T>
+__global__ void predict_kernel(LinearLoss loss, Rows<T> in, int outputs,
+                               const T* __restrict__ model, T* __restrict__ results) {
+  const Index row = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (row >= in.rows) return;
+  const int features = static_cast<int>(in.features);
+  const T* column = in.x + row / sum_block * features * packed_stride + row % sum_block;
+  if (loss == LinearLoss::logistic) {
+    T z;
+    outputs_of_row(column, features, 1, model, &z, 1);
+    results[2 * row] = math::sigmoid(-z);
+    results[2 * row + 1] = math::sigmoid(z);
+    return;
+  }
+  T* z = results + row * outputs;
+  outputs_of_row(column, features, outputs, model, z, 1);
+  if (loss == LinearLoss::squared) {
+    z[0] = with_one_nan(z[0]);
+    return;
+  }
+  const linear::Scalar<T> o;
+  T largest = z[0];
+  for (int k = 1; k < outputs; ++k) largest = linear::larger_output(o, largest, z[k]);
+  T sum = 0;
+  for (int k = 0; k < outputs; ++k) {
+    const T e = linear::softmax_exponential(o, z[k], largest);
+    sum += e;
+    z[k] = e;
+  }
+  for (int k = 0; k < outputs; ++k) z[k] = with_one_nan(z[k] / sum);
+}
+
+// Where a row of the packed form comes from.
+struct InOrder {
+  __device__ Index operator()(Index i) const { return i; }
+};
+struct Shuffled {
+  RandomPermutation order;
+  Index first;
+  __device__ Index operator()(Index i) const { return order(first + i); }
+};
+
+// Rows of `from` into whole blocks of packed rows, zeros behind them.
+//
+// Grid: (blocks of rows·32, ceil(d / 32)): a tile of 32 rows × 32 features goes through shared
+// memory, read along the features and written along the rows, both coalesced (with few features a
+// row is less than a sector, and the tile's rows are one piece of memory only where they are in
+// order). Any number of whole warps. Shared memory: 33 elements per row, so that neither way has
+// bank conflicts. Two barriers. Moves 2·d elements per row, and the target and weight. CPU twin:
+// fill_block in cpu/linear/linear.cpp.
+template <Real T, class Source>
+__global__ void pack_kernel(const T* __restrict__ from_x, const T* __restrict__ from_target,
+                            const T* __restrict__ from_weights, Source source, Index count,
+                            Index features, T* __restrict__ x, T* __restrict__ target,
+                            T* __restrict__ weights) {
+  constexpr int side = 32;
+  __shared__ T tile[side][side + 1];
+  __shared__ Index source_of[side];
+  const int lane = static_cast<int>(threadIdx.x % warp_size);
+  const int warp = static_cast<int>(threadIdx.x / warp_size);
+  const int warps = static_cast<int>(blockDim.x / warp_size);
+  const Index first_row = static_cast<Index>(blockIdx.x) * side;
+  const Index first_feature = static_cast<Index>(blockIdx.y) * side;
+  const Index row = first_row + lane;
+  if (warp == 0) {
+    source_of[lane] = row < count ? source(row) : -1;
+    if (blockIdx.y == 0) {
+      const Index at = source_of[lane];
+      if (target != nullptr && (at < 0 || from_target != nullptr)) {
+        target[row] = at < 0 ? T{0} : from_target[at];
+      }
+      if (weights != nullptr && (at < 0 || from_weights != nullptr)) {
+        weights[row] = at < 0 ? T{0} : from_weights[at];
+      }
+    }
+  }
+  __syncthreads();
+  for (int i = warp; i < side; i += warps) {
+    const Index j = first_feature + lane;
+    tile[i][lane] = source_of[i] >= 0 && j < features ? from_x[source_of[i] * features + j] : T{0};
+  }
+  __syncthreads();
+  for (int c = warp; c < side; c += warps) {
+    const Index j = first_feature + c;
+    if (j < features) {
+      x[(row / sum_block * features + j) * packed_stride + row % sum_block] = tile[lane][c];
+    }
+  }
+}
+
+// Sums of w·(x − centre), or of its square, of each feature, the target and, as column d + 1, of
+// the weights themselves, per block of rows: partial, blocks × (d + 2).
+//
+// Grid: (ceil((d + 2) / warps), blocks of rows), a warp per column. Reads each column once and the
+// weights once per column, from the first-level cache for all but one warp. CPU twin: MomentBlock.
+template <Real T>
+__global__ void moments_kernel(Rows<T> in, const double* __restrict__ centre, bool squares,
+                               double* __restrict__ partial) {
+  const Index j =
+      static_cast<Index>(blockIdx.x) * (blockDim.x / warp_size) + threadIdx.x / warp_size;
+  const Index block = blockIdx.y;
+  if (j > in.features + 1) return;
+  const Index rows = rows_of_block(in.rows, block);
+  const T* weights = in.weights == nullptr ? nullptr : in.weights + block * sum_block;
+  double sum;
+  if (j == in.features + 1) {
+    sum = sum_of_block(0, rows, [&](Index i) {
+      return weights == nullptr ? 1.0 : static_cast<double>(weights[i]) - 0.0;
+    });
+  } else {
+    const T* x = j < in.features ? in.x + (block * in.features + j) * packed_stride
+                                 : in.target + block * sum_block;
+    const double middle = squares ? centre[j] : 0.0;
+    sum = sum_of_block(0, rows, [&](Index i) {
+      double term = static_cast<double>(x[i]) - middle;
+      if (squares) term = term * term;
+      return weights == nullptr ? term : static_cast<double>(weights[i]) * term;
+    });
+  }
+  if (threadIdx.x % warp_size == 0) partial[block * (in.features + 2) + j] = sum;
+}
+
+// Means, or deviations, from the sums of all blocks. One thread per column.
+__global__ void finish_moments_kernel(const double* __restrict__ sums, Index features, bool squares,
+                                      double* __restrict__ moments) {
+  const Index j = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (j > features) return;
+  const double mean = with_one_nan(sums[j] / sums[features + 1]);
+  moments[squares ? features + 1 + j : j] = squares ? with_one_nan(math::sqrt(mean)) : mean;
+  if (j == 0) moments[2 * features + 2] = with_one_nan(sums[features + 1]);
+}
+
+// x ← (x − centre)·factor, and the target as column d.
+//
+// Grid: (blocks of rows, d + 1), any number of threads. Reads and writes every element once,
+// coalesced. CPU twin: CpuLinear::standardise.
+template <Real T>
+__global__ void standardise_kernel(const double* __restrict__ centre,
+                                   const double* __restrict__ factor, Index rows, Index features,
+                                   T* __restrict__ x, T* __restrict__ target) {
+  const Index block = blockIdx.x;
+  const Index count = rows_of_block(rows, block);
+  const double middle = centre[blockIdx.y];
+  const double scale = factor[blockIdx.y];
+  T* column = blockIdx.y < features ? x + (block * features + blockIdx.y) * packed_stride
+                                    : target + block * sum_block;
+  for (Index i = threadIdx.x; i < count; i += blockDim.x) {
+    column[i] = with_one_nan(static_cast<T>((static_cast<double>(column[i]) - middle) * scale));
+  }
+}
+
+// Host side.
+
+unsigned whole(Index blocks) { return static_cast<unsigned>(blocks); }
+
+template <Real T>
+class CudaLinear final : public LinearSteps<T> {
+ public:
+  explicit CudaLinear(Engine& engine) : engine_(cuda_engine(engine)), stream_(engine_) {}
+
+  void pack(const RowMajorRows<T>& from, Index count, Index at, PackedRows<T>& to) override {
+    fill(from, InOrder{}, count, at / sum_block, to);
+  }
+
+  void gather(const RowMajorRows<T>& from, const RandomPermutation& order, Index first, Index count,
+              PackedRows<T>& batch) override {
+    batch.rows = count;
+    fill(from, Shuffled{order, first}, count, 0, batch);
+  }
+
+  void moments(const PackedRows<T>& rows, Buffer<double>& moments) override {
+    const Index d = rows.features;
+    const Index columns = d + 2;
+    reserve(sums_, columns);
+    const unsigned threads = engine_.block_threads(256);
+    for (const bool squares : {false, true}) {
+      for_each_chunk(
+          rows, columns * 8, most_grid_y, [&](const Rows<T>& in, Index blocks, bool more) {
+            reserve(partial_, blocks * columns);
+            engine_.launch(
+                moments_kernel<T>,
+                {.grid = dim3(whole(blocks_for(columns, threads / warp_size)), whole(blocks)),
+                 .block = dim3(threads)},
+                in, moments.data(), squares, partial_.data());
+            add_blocks(engine_, partial_.data(), blocks, columns, more, sums_.data());
+          });
+      engine_.launch(finish_moments_kernel,
+                     {.grid = dim3(whole(blocks_for(d + 1, threads))), .block = dim3(threads)},
+                     sums_.data(), d, squares, moments.data());
+    }
+  }
+
+  void standardise(const Buffer<double>& centre, const Buffer<double>& factor,
+                   PackedRows<T>& rows) override {
+    engine_.launch(standardise_kernel<T>,
+                   {.grid = dim3(whole(PackedRows<T>::blocks(rows.rows)), whole(rows.features + 1)),
+                    .block = dim3(engine_.block_threads(256))},
+                   centre.data(), factor.data(), rows.rows, rows.features, rows.x.data(),
+                   rows.target.data());
+    finish_on_host(rows);
+  }
+
+  void pass(LinearLoss loss, const PackedRows<T>& rows, Index outputs, bool intercept,
+            const Buffer<double>& parameters, double factor, Buffer<double>& gradient,
+            Buffer<double>& cost) override {
+    const Index d = rows.features;
+    const bool with_gradient = !gradient.empty();
+    const Index columns = with_gradient ? outputs * (d + 1) + 1 : 1;
+    round_model(parameters);
+    reserve(sums_, columns);
+    if (rows.rows == 0) sums_.fill_zero();
+    const unsigned threads = std::min(engine_.block_threads(256), 256U);
+    const PassPlan plan =
+        plan_pass(d, outputs, sizeof(T), threads, engine_.properties().sharedMemPerBlockOptin);
+    if (with_gradient && plan.fused) {
+      for_each_chunk(rows, columns * 8, most_grid_x,
+                     [&](const Rows<T>& in, Index blocks, bool more) {
+                       reserve(partial_, blocks * columns);
+                       engine_.launch(fused_kernel(plan),
+                                      {.grid = dim3(whole(blocks)),
+                                       .block = dim3(threads),
+                                       .shared_bytes = plan.shared_bytes},
+                                      loss, in, static_cast<int>(outputs), model_.data(),
+                                      plan.tile_rows, partial_.data());
+                       add_blocks(engine_, partial_.data(), blocks, columns, more, sums_.data());
+                     });
+    } else {
+      // So few blocks at a time that the second reading of the features finds them in the cache,
+      // but enough of them to fill the device.
+      constexpr Index least = 64;
+      const Index block_bytes = d * packed_stride * static_cast<Index>(sizeof(T));
+      const Index cached = static_cast<Index>(engine_.properties().l2CacheSize) / 2 / block_bytes;
+      for_each_chunk(rows, columns * 8 + (outputs + 2) * sum_block * 8,
+                     std::min(most_grid_y, std::max(least, cached)),
+                     [&](const Rows<T>& in, Index blocks, bool more) {
+                       pass_in_two(loss, in, blocks, outputs, with_gradient, threads);
+                       add_blocks(engine_, partial_.data(), blocks, columns, more, sums_.data());
+                     });
+    }
+    engine_.launch(finish_pass_kernel,
+                   {.grid = dim3(whole(blocks_for(std::max<Index>(1, columns - 1), threads))),
+                    .block = dim3(threads)},
+                   sums_.data(), columns - 1, outputs * d, intercept, factor, gradient.data(),
+                   cost.data());
+  }
+
+  void add_penalty(double l2, Index penalised, double cost_factor, const Buffer<double>& parameters,
+                   Buffer<double>& gradient, Buffer<double>& cost) override {
+    engine_.launch(penalty_kernel, {.grid = dim3(1), .block = dim3(engine_.block_threads(512))}, l2,
+                   penalised, cost_factor, parameters.data(), gradient.data(), cost.data());
+  }
+
+  void predict(LinearLoss loss, const PackedRows<T>& rows, Index outputs,
+               const Buffer<double>& parameters, Buffer<T>& results) override {
+    const Index columns = loss == LinearLoss::logistic ? 2 : outputs;
+    round_model(parameters);
+    const unsigned threads = engine_.block_threads(256);
+    Index done = 0;
+    for_each_chunk(rows, 0, most_grid_x / 32, [&](const Rows<T>& in, Index /*blocks*/, bool) {
+      engine_.launch(predict_kernel<T>,
+                     {.grid = dim3(whole(blocks_for(in.rows, threads))), .block = dim3(threads)},
+                     loss, in, static_cast<int>(outputs), model_.data(),
+                     results.data() + done * columns);
+      done += in.rows;
+    });
+  }
+
+ private:
+  static constexpr Index most_grid_x = (Index{1} << 31) - 1;
+  static constexpr Index most_grid_y = 65535;
+
+  // Bytes of the workspace of a pass: less than what the rows that are streamed leave.
+  [[nodiscard]] Index most_workspace() const {
+    const std::size_t own = partial_.bytes() + residuals_.bytes();
+    return static_cast<Index>(std::min(std::size_t{64} << 20, (engine_.free_memory() + own) / 4));
+  }
+
+  // Calls use(rows, blocks, whether it is not the first call) for consecutive chunks of whole
+  // blocks in device memory, of at most most_blocks and as many as fit the workspace at
+  // bytes_per_block.
+  template <class Use>
+  void for_each_chunk(const PackedRows<T>& all, Index bytes_per_block, Index most_blocks,
+                      Use&& use) {
+    const Index d = all.features;
+    const Index at_once = std::max<Index>(
+        1, std::min(most_blocks, most_workspace() / std::max<Index>(1, bytes_per_block)));
+    stream_.for_each_piece(all.x.data(), PackedRows<T>::blocks(all.rows), d * packed_stride,
+                           [&](Index first, Index units, const T* x) {
+                             for (Index begin = 0; begin < units; begin += at_once) {
+                               const Index blocks = std::min(at_once, units - begin);
+                               const Index row = (first + begin) * sum_block;
+                               use(Rows<T>{x + begin * d * packed_stride, all.target.data() + row,
+                                           all.weights.empty() ? nullptr : all.weights.data() + row,
+                                           std::min(all.rows - row, blocks * sum_block), d},
+                                   blocks, row > 0);
+                             }
+                           });
+  }
+
+  void pass_in_two(LinearLoss loss, const Rows<T>& in, Index blocks, Index outputs,
+                   bool with_gradient, unsigned threads) {
+    const Index d = in.features;
+    const Index columns = with_gradient ? outputs * (d + 1) + 1 : 1;
+    reserve(partial_, blocks * columns);
+    reserve(residuals_, blocks * (outputs + 2) * sum_block);
+    double* q = residuals_.data();
+    double* left = q + blocks * outputs * sum_block;
+    double* right = left + blocks * sum_block;
+    const auto k = static_cast<int>(outputs);
+    engine_.launch(
+        residuals_kernel<T>,
+        {.grid = dim3(whole(blocks_for(blocks * sum_block, threads))), .block = dim3(threads)},
+        loss, in, k, model_.data(), q, left, right);
+    const unsigned warps = threads / warp_size;
+    if (with_gradient) {
+      engine_.launch(column_sums_kernel<T>,
+                     {.grid = dim3(whole(blocks_for(d, warps * tile_features)),
+                                   whole(blocks_for(outputs, tile_outputs)), whole(blocks)),
+                      .block = dim3(threads)},
+                     in, k, q, partial_.data());
+    }
+    const Index sums = blocks * (with_gradient ? outputs + 1 : 1);
+    engine_.launch(row_sums_kernel<T>,
+                   {.grid = dim3(whole(blocks_for(sums, warps))), .block = dim3(threads)}, in, k,
+                   with_gradient, q, left, right, partial_.data());
+  }
+
+  using FusedKernel = void (*)(LinearLoss, Rows<T>, int, const T*, int, double*);
+  static FusedKernel fused_kernel(const PassPlan& plan) {
+    if (plan.outputs == 1) {
+      if (plan.features_per_warp == 2) return fused_pass_kernel<2, 1, T>;
+      if (plan.features_per_warp == 8) return fused_pass_kernel<8, 1, T>;
+      return fused_pass_kernel<32, 1, T>;
+    }
+    if (plan.features_per_warp == 2) return fused_pass_kernel<2, 4, T>;
+    return fused_pass_kernel<8, 4, T>;
+  }
+
+  void round_model(const Buffer<double>& parameters) {
+    const unsigned threads = engine_.block_threads(256);
+    reserve(model_, parameters.size());
+    engine_.launch(
+        round_parameters_kernel<T>,
+        {.grid = dim3(whole(blocks_for(parameters.size(), threads))), .block = dim3(threads)},
+        parameters.data(), parameters.size(), model_.data());
+  }
+
+  template <class Source>
+  void fill(const RowMajorRows<T>& from, const Source& source, Index count, Index first_block,
+            PackedRows<T>& to) {
+    const Index d = to.features;
+    const Index blocks = PackedRows<T>::blocks(count);
+    const auto data = [](const Buffer<T>& buffer) {
+      return buffer.empty() ? nullptr : buffer.data();
+    };
+    const auto at = [&](Buffer<T>& buffer) {
+      return buffer.empty() ? nullptr : buffer.data() + first_block * sum_block;
+    };
+    engine_.launch(pack_kernel<T, Source>,
+                   {.grid = dim3(whole(blocks * (sum_block / 32)), whole(blocks_for(d, 32))),
+                    .block = dim3(engine_.block_threads(256))},
+                   from.x.data(), data(from.target), data(from.weights), source, count, d,
+                   to.x.data() + first_block * d * packed_stride, at(to.target), at(to.weights));
+    finish_on_host(to);
+  }
+
+  // Rows that stand on the host are next read by copies of another stream.
+  void finish_on_host(const PackedRows<T>& rows) {
+    if (!engine_.on_device(rows.x.data())) engine_.wait();
+  }
+
+  template <class U>
+  void reserve(Buffer<U>& buffer, Index size) {
+    if (buffer.size() < size) buffer = Buffer<U>(engine_, size);
+  }
+
+  CudaEngine& engine_;
+  PieceStream stream_;
+  Buffer<T> model_;
+  Buffer<double> partial_;    // blocks × columns
+  Buffer<double> sums_;       // columns
+  Buffer<double> residuals_;  // of pass_in_two: blocks × (outputs + 2) × sum_block
+};
+
+}  // namespace
+}  // namespace tandem::cuda
+
+extern "C" {
+void* tandem_cuda_linear_float32(tandem::Engine& engine) {
+  return static_cast<tandem::LinearSteps<float>*>(new tandem::cuda::CudaLinear<float>(engine));
+}
+void* tandem_cuda_linear_float64(tandem::Engine& engine) {
+  return static_cast<tandem::LinearSteps<double>*>(new tandem::cuda::CudaLinear<double>(engine));
+}
+}

@@ -85,6 +85,9 @@ Options read_options(const std::function<const char*(const char*)>& get) {
   read("SOFTGPU_LAUNCH_WAIT", [&](const char* name, std::string_view value) {
     result.launch_wait_seconds = number<double>(name, value, 0.0, 1e9, "seconds, 0 to 1e9");
   });
+  read("SOFTGPU_COUNT", [&](const char* name, std::string_view value) {
+    result.count = number<int>(name, value, 0, 1, "0 or 1") == 1;
+  });
   read("SOFTGPU_REPORT", [&](const char*, std::string_view value) { result.report = value; });
   return result;
 }

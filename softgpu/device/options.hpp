@@ -13,6 +13,7 @@
 //   SOFTGPU_TIME_LIMIT  seconds that one kernel may run (0: no limit)
 //   SOFTGPU_LAUNCH_WAIT seconds that a launch waits for a kernel none of whose blocks begins or
 //                       ends, before it returns and the kernel goes on by itself (0.5)
+//   SOFTGPU_COUNT       1: count what kernels do from the start, for the report too (0)
 //   SOFTGPU_REPORT      a file that gets, at exit, what each kernel's instructions were (none)
 #pragma once
 
@@ -35,6 +36,7 @@ struct Options {
   std::uint64_t jitter = 0;
   double time_limit_seconds = 0;
   double launch_wait_seconds = 0.5;
+  bool count = false;
   std::string report;  // empty: none
 };
 

@@ -15,11 +15,13 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "softgpu/device/options.hpp"
 #include "softgpu/device/settings.hpp"
 #include "softgpu/exec/block.hpp"
+#include "softgpu/exec/counters.hpp"
 #include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/exec/profile.hpp"
 #include "softgpu/exec/program.hpp"
@@ -381,9 +383,11 @@ struct KernelRun::State {
   [[nodiscard]] Launch& launch() { return grid.launch; }
 
   void begin();
+  void run_core(std::size_t index);
   void end();
 
   Grid grid;
+  std::optional<CountedLaunch> counted;
   std::chrono::steady_clock::time_point begun;
   void* workspace = nullptr;
   std::vector<std::unique_ptr<Core>> cores;
@@ -420,10 +424,21 @@ void KernelRun::State::begin() {
   for (std::uint64_t i = 0; i < std::max<std::uint64_t>(count, 1); ++i) {
     cores.push_back(std::make_unique<Core>(grid));
   }
+  if (counting() && of.program != nullptr) counted.emplace(of);
+}
+
+void KernelRun::State::run_core(std::size_t index) {
+  Core& core = *cores[index];
+  if (counted) {
+    counted->run([&core] { core.run(); });
+  } else {
+    core.run();
+  }
 }
 
 void KernelRun::State::end() {
   Launch& of = launch();
+  counted.reset();
   if (workspace != nullptr) Memory::instance().release(workspace);
   workspace = nullptr;
   of.thread_instructions = 0;
@@ -440,10 +455,10 @@ bool KernelRun::run() {
   State& s = *state_;
   s.grid.impatient = true;
   if (s.cores.size() == 1) {
-    s.cores[0]->run();
+    s.run_core(0);
   } else {
     Team::instance().run(static_cast<int>(s.cores.size()),
-                         [&](int i) { s.cores[static_cast<std::size_t>(i)]->run(); });
+                         [&s](int i) { s.run_core(static_cast<std::size_t>(i)); });
   }
   if (s.grid.paused.load() && !s.launch().failed.load() && s.grid.ended.load() < s.grid.units) {
     return false;
@@ -458,9 +473,9 @@ void KernelRun::finish() {
   s.grid.paused = false;
   std::vector<std::thread> others;
   for (std::size_t i = 1; i < s.cores.size(); ++i) {
-    others.emplace_back([&core = *s.cores[i]] { core.run(); });
+    others.emplace_back([&s, i] { s.run_core(i); });
   }
-  s.cores[0]->run();
+  s.run_core(0);
   for (std::thread& other : others) other.join();
   s.end();
 }

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "softgpu/device/options.hpp"
+#include "softgpu/exec/counters.hpp"
 
 namespace softgpu {
 namespace {
@@ -33,15 +34,19 @@ void write_report() {
   const std::lock_guard lock(mutex);
   nlohmann::ordered_json kernels = nlohmann::ordered_json::array();
   for (const auto& [name, r] : *records) {
-    kernels.push_back({{"kernel", name},
-                       {"launches", r.launches},
-                       {"blocks", r.blocks},
-                       {"threads", r.threads},
-                       {"thread_instructions", r.thread_instructions},
-                       {"seconds", r.seconds},
-                       {"exact", r.exact},
-                       {"approximated", r.approximated},
-                       {"unsupported", r.unsupported}});
+    nlohmann::ordered_json kernel = {{"kernel", name},
+                                     {"launches", r.launches},
+                                     {"blocks", r.blocks},
+                                     {"threads", r.threads},
+                                     {"thread_instructions", r.thread_instructions},
+                                     {"seconds", r.seconds},
+                                     {"exact", r.exact},
+                                     {"approximated", r.approximated},
+                                     {"unsupported", r.unsupported}};
+    if (auto counted = counters_of(name); !counted.is_null()) {
+      kernel["counters"] = std::move(counted);
+    }
+    kernels.push_back(std::move(kernel));
   }
   std::string models;
   for (const std::string& model : options().models) models += (models.empty() ? "" : ",") + model;

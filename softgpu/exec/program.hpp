@@ -36,6 +36,8 @@ struct Symbol {
   bool managed = false;
 };
 
+class CountedCodes;  // counters.cpp
+
 class Program {
  public:
   // Reads the modules' declarations and gives their variables memory with initial values. Names in
@@ -55,6 +57,8 @@ class Program {
   [[nodiscard]] std::vector<std::string> kernels() const;
   [[nodiscard]] const Symbol* symbol(std::string_view name) const;
   [[nodiscard]] int device() const noexcept { return device_; }
+  // The versions of its functions that count what they do; made as they are needed.
+  [[nodiscard]] std::shared_ptr<CountedCodes> counted_codes();
 
   // --- for the decoder ------------------------------------------------------------------------
 
@@ -79,6 +83,7 @@ class Program {
                                                               std::string_view name) const;
   void place_shared(Module& module);
   std::unique_ptr<Parts> parts_;
+  std::shared_ptr<CountedCodes> counted_;
   int device_;
   std::atomic<bool> reserved_shared_{false};
 };

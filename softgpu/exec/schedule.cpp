@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "softgpu/exec/block.hpp"
+#include "softgpu/exec/counters.hpp"
 #include "softgpu/exec/handlers.hpp"
 #include "softgpu/exec/program.hpp"
 
@@ -152,7 +153,7 @@ std::string hexadecimal(std::uint64_t value) {
 // The operations at which lanes of a warp exchange values, as far as it matters where these are.
 enum class Exchange : std::uint8_t { shuffle, vote, match32, match64, reduce, elect, none };
 
-Exchange exchange_of(const Op& op) {
+Exchange exchange_of(Handler handler) {
   static const std::array<std::array<Handler, 6>, 3> handlers = [] {
     std::array<std::array<Handler, 6>, 3> all{};
     constexpr std::array<std::string_view, 6> names = {"shfl",     "vote",  "match.32",
@@ -170,7 +171,7 @@ Exchange exchange_of(const Op& op) {
     return all;
   }();
   for (const auto& set : handlers) {
-    const auto* const found = std::ranges::find(set, op.run);
+    const auto* const found = std::ranges::find(set, handler);
     if (found != set.end()) return static_cast<Exchange>(found - set.begin());
   }
   return Exchange::none;
@@ -262,6 +263,7 @@ void exchange_between(Warp& w, Exchange kind, const std::vector<Group*>& groups)
   };
 
   Op op = *groups.front()->pc;
+  op.run = handler_of(*groups.front()->frame->code, *groups.front()->pc);
   op.guard = 0;
   switch (kind) {
     case Exchange::shuffle:
@@ -320,6 +322,7 @@ void exchange_between(Warp& w, Exchange kind, const std::vector<Group*>& groups)
       copy_lanes(g->frame->memory.get() + places[i].slot, memory + slot(i), places[i].lane_bytes,
                  g->mask, false);
     }
+    count_exchange(*g->frame->code, *g->pc, g->mask);
     g->state = Group::State::ready;
     ++g->pc;
   }
@@ -359,9 +362,10 @@ void meet_elsewhere(Warp& w, const Group& place) {
       groups.push_back(&g);
     }
   }
-  const Exchange kind = exchange_of(*place.pc);
+  const Handler handler = handler_of(*place.frame->code, *place.pc);
+  const Exchange kind = exchange_of(handler);
   for (const Group* g : groups) {
-    if (kind != Exchange::none && g->pc->run == place.pc->run &&
+    if (kind != Exchange::none && handler_of(*g->frame->code, *g->pc) == handler &&
         qualifiers(kind, *g->pc) == qualifiers(kind, *place.pc)) {
       continue;
     }
@@ -789,6 +793,7 @@ const Op* call_indirect(Warp& w, const Op* op) {
     raise_fault(w, op, first, error_invalid_pc,
                 "an indirect call goes to " + hexadecimal(address) + ", where no function is");
   }
+  callee = &version_to_call(*w.block->launch, *callee);
   // The others come back to this operation for their own target.
   const std::uint32_t others = m & ~same;
   const std::uint32_t stay = w.mask & ~m;

@@ -23,6 +23,14 @@ void softgpu_set_seed(uint64_t seed);
  * process may use, more means 1024. Until it is called, as SOFTGPU_THREADS says. */
 void softgpu_set_threads(int threads);
 
+/* Counting: what kernels that are launched from now on execute and how they use memory. Other than 0
+ * starts from zero, 0 stops; a kernel that is counted runs several times slower. */
+void softgpu_count(int on);
+
+/* What was counted since the last start, by kernel, as JSON; docs/softgpu.md says what the names mean.
+ * Memory of malloc, which the caller frees; NULL where there is none left. */
+char* softgpu_counters(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -37,6 +37,7 @@ TEST(Options, AreWhatTheyAreWhenNothingIsSet) {
   EXPECT_EQ(options.seed, 0U);
   EXPECT_EQ(options.time_limit_seconds, 0);
   EXPECT_EQ(options.launch_wait_seconds, 0.5);
+  EXPECT_FALSE(options.count);
   EXPECT_TRUE(options.report.empty());
   EXPECT_EQ(read({{"SOFTGPU_MODEL", ""}}).models, std::vector<std::string>{"a100"});
 }
@@ -50,6 +51,7 @@ TEST(Options, AreReadFromTheEnvironment) {
                                 {"SOFTGPU_JITTER", "9"},
                                 {"SOFTGPU_TIME_LIMIT", "2.5"},
                                 {"SOFTGPU_LAUNCH_WAIT", "0"},
+                                {"SOFTGPU_COUNT", "1"},
                                 {"SOFTGPU_REPORT", "report.json"}});
   EXPECT_EQ(options.models, std::vector<std::string>{"h100"});
   EXPECT_EQ(options.devices, 4);
@@ -59,6 +61,7 @@ TEST(Options, AreReadFromTheEnvironment) {
   EXPECT_EQ(options.jitter, 9U);
   EXPECT_EQ(options.time_limit_seconds, 2.5);
   EXPECT_EQ(options.launch_wait_seconds, 0);
+  EXPECT_TRUE(options.count);
   EXPECT_EQ(options.report, "report.json");
 }
 
@@ -75,6 +78,7 @@ TEST(Options, RefusalsNameTheVariableAndWhatIsAllowed) {
   EXPECT_THAT(refusal("SOFTGPU_SEED", "18446744073709551616"), testing::HasSubstr("SEED"));
   EXPECT_THAT(refusal("SOFTGPU_TIME_LIMIT", "nan"), testing::HasSubstr("seconds"));
   EXPECT_THAT(refusal("SOFTGPU_LAUNCH_WAIT", "no"), testing::HasSubstr("seconds"));
+  EXPECT_THAT(refusal("SOFTGPU_COUNT", "2"), testing::HasSubstr("0 or 1"));
   EXPECT_THAT(refusal("SOFTGPU_TIME_LIMIT", "-1"), testing::HasSubstr("seconds"));
 }
 

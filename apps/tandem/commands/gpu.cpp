@@ -79,6 +79,7 @@ class Gpu final : public Command {
     options.real("time-limit", time_limit_, "seconds that one kernel may run; 0: no limit", 0, 1e9);
     options.file("report", report_,
                  "write a JSON file at exit: executed instructions and exactness by kernel");
+    options.flag("count", count_, "count what kernels do, for the report too (docs/softgpu.md)");
     options.rest(command_);
   }
 
@@ -112,6 +113,7 @@ class Gpu final : public Command {
     if (options.given("schedule-seed")) set("SOFTGPU_SEED", std::to_string(seed_));
     if (options.given("jitter")) set("SOFTGPU_JITTER", std::to_string(jitter_));
     if (options.given("time-limit")) set("SOFTGPU_TIME_LIMIT", shortest(time_limit_));
+    if (count_) set("SOFTGPU_COUNT", "1");
     if (options.given("report")) set("SOFTGPU_REPORT", fs::absolute(report_).string());
     std::vector<char*> arguments;
     for (auto& argument : command_) arguments.push_back(argument.data());
@@ -139,6 +141,7 @@ class Gpu final : public Command {
   std::int64_t jitter_ = 0;
   double time_limit_ = 0;
   std::string report_;
+  bool count_ = false;
   std::vector<std::string> command_;
 };
 

@@ -5,8 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <numeric>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "softgpu/runtime/cuda_functions.hpp"
 #include "tests/softgpu/runtime/fixture.hpp"
@@ -59,6 +62,34 @@ TEST_F(Control, AnyNumberOfThreadsIsTaken) {
     softgpu_set_threads(threads);
     EXPECT_THAT(order(100), testing::Each(testing::Lt(100U))) << threads;
   }
+}
+
+TEST_F(Control, CountersAreText) {
+  unsigned* data = allocate(1000);
+  softgpu_count(1);
+  EXPECT_EQ(launch("fill", 4, 256, nullptr, data, 7U, 1000U), cudaSuccess);
+  EXPECT_EQ(launch("fill", 4, 256, nullptr, data, 7U, 1000U), cudaSuccess);
+  EXPECT_EQ(launch("twice", 4, 256, nullptr, data, 1000U), cudaSuccess);
+  softgpu_count(0);
+  EXPECT_EQ(launch("twice", 4, 256, nullptr, data, 1000U), cudaSuccess);
+  char* text = softgpu_counters();
+  ASSERT_NE(text, nullptr);
+  const nlohmann::json all = nlohmann::json::parse(text);
+  std::free(text);
+  EXPECT_EQ(all["software"], true);
+  ASSERT_EQ(all["kernels"].size(), 2U);
+  const auto& fill = all["kernels"][0];
+  EXPECT_EQ(fill["kernel"], "fill");
+  EXPECT_EQ(fill["launches"], 2);
+  EXPECT_EQ(fill["global"]["store"]["bytes"], 8000);
+  EXPECT_EQ(fill["global"]["store"]["requests"], 64);
+  EXPECT_EQ(fill["global"]["load"]["requests"], 0);
+  const auto& twice = all["kernels"][1];
+  EXPECT_EQ(twice["launches"], 1);
+  EXPECT_EQ(twice["touched"]["read_bytes"], 4000);
+  EXPECT_EQ(twice["touched"]["written_bytes"], 4000);
+  EXPECT_EQ(read(data, 1)[0], 28U);
+  EXPECT_EQ(cudaFree(data), cudaSuccess);
 }
 
 }  // namespace

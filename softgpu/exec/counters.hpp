@@ -1,0 +1,55 @@
+// What kernels do, counted: instructions, floating-point operations, and how they use memory.
+//
+// An observer that hangs on the executor. A launch that is counted runs on a copy of the decoded
+// code in which every instruction first comes by here (several times slower); a launch that is not
+// runs on the code as it is, which knows nothing of this. docs/softgpu.md says what is counted and
+// by which model.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "softgpu/exec/machine.hpp"
+
+namespace softgpu {
+
+// Whether launches are counted; from the start where SOFTGPU_COUNT is set. Switching it on starts
+// from zero.
+[[nodiscard]] bool counting();
+void count_launches(bool on);
+
+// The counters since then, of all kernels: {"kernels": [...]}, by name.
+[[nodiscard]] nlohmann::ordered_json counters();
+// Of one kernel by its mangled name; null where it was not counted.
+[[nodiscard]] nlohmann::ordered_json counters_of(const std::string& kernel);
+
+// For launch.cpp: while this lives, the launch's code is the counting one. At the end its counters
+// are added to its kernel's.
+class CountedLaunch {
+ public:
+  explicit CountedLaunch(Launch& launch);
+  ~CountedLaunch();
+  CountedLaunch(const CountedLaunch&) = delete;
+  CountedLaunch& operator=(const CountedLaunch&) = delete;
+
+  // Runs the work of one core, on its thread.
+  void run(const std::function<void()>& core);
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+// --- for schedule.cpp ---------------------------------------------------------------------------
+
+// The version of a function that an indirect call on this thread goes to.
+[[nodiscard]] const Code& version_to_call(const Launch& launch, const Code& callee);
+// What does the work of an operation of `code`: its handler, also where it is counted first.
+[[nodiscard]] Handler handler_of(const Code& code, const Op& op);
+// Lanes that waited at an operation have got its result without executing it again.
+void count_exchange(const Code& code, const Op& op, std::uint32_t lanes);
+
+}  // namespace softgpu

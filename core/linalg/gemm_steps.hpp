@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <stdexcept>
 #include <string_view>
 
 #include "tandem/core/engine.hpp"
@@ -37,6 +38,31 @@ class GemmSteps {
   virtual void gemm(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k,
                     const T* a, Index lda, const T* b, Index ldb, bool accumulate, T* c,
                     Index ldc) = 0;
+
+  // What follows is for fast numerics: a product and what a layer of a network does to it, in one
+  // pass over the result, where the engine has that. Matrices have no gaps and begin at multiples
+  // of 16 bytes. The bounds are those of gemm() with one term more; whether a NaN passes max(0, ·)
+  // is not fixed.
+
+  // Whether the engine has all of: for C of rows×outputs, gemm_relu() with k = inputs, and
+  // gemm_relu_gradient() with k = next_outputs (not asked for where that is 0).
+  [[nodiscard]] virtual bool fuses_relu(Index /*rows*/, Index /*inputs*/, Index /*outputs*/,
+                                        Index /*next_outputs*/) {
+    return false;
+  }
+  // The bytes of a mask that says which outputs of an m×n product are above 0.
+  [[nodiscard]] virtual Index relu_mask_bytes(Index /*m*/, Index /*n*/) const { return 0; }
+  // C (m×n) = max(0, A·B + bias), bias_j added to column j; fills `mask` where it is not null.
+  virtual void gemm_relu(Index /*m*/, Index /*n*/, Index /*k*/, const T* /*a*/, const T* /*b*/,
+                         const T* /*bias*/, void* /*mask*/, T* /*c*/) {
+    throw std::logic_error("gemm_relu without fuses_relu");
+  }
+  // C (m×n) = A·Bᵀ where the mask is set and 0 elsewhere; column_sums_j = Σ_i C(i, j), any order.
+  virtual void gemm_relu_gradient(Index /*m*/, Index /*n*/, Index /*k*/, const T* /*a*/,
+                                  const T* /*b*/, const void* /*mask*/, T* /*column_sums*/,
+                                  T* /*c*/) {
+    throw std::logic_error("gemm_relu_gradient without fuses_relu");
+  }
 };
 
 // What a product costs: floating-point operations, and bytes that must move when each operand is

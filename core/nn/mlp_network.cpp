@@ -76,6 +76,7 @@ MlpNetwork<T>::MlpNetwork(Engine& engine, const MlpDesign& design, Index capacit
     layer.slope = Buffer<T>(engine, size);
     layer.dz = Buffer<T>(engine, size);
     if (design.normalised(l)) layer.inverse = Buffer<T>(engine, width);
+    layer.mask = Buffer<std::byte>(engine, gemm_->relu_mask_bytes(capacity, width));
   }
 }
 
@@ -133,12 +134,28 @@ void MlpNetwork<T>::multiply(Transpose transpose_a, Transpose transpose_b, Index
 }
 
 template <Real T>
+bool MlpNetwork<T>::fuses(std::size_t layer, Index rows, bool training) {
+  if (engine_.numerics() == Numerics::exact || !design_.hidden(layer) || design_.batch_norm ||
+      design_.activation != Activation::relu || (training && design_.dropout > 0)) {
+    return false;
+  }
+  return gemm_->fuses_relu(rows, design_.widths[layer], design_.widths[layer + 1],
+                           training ? design_.widths[layer + 2] : 0);
+}
+
+template <Real T>
 void MlpNetwork<T>::forward_training(Index rows, std::uint64_t step) {
   const T* parameters = parameters_.data();
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Index outputs = design_.widths[l + 1];
     const auto& block = layout_.blocks[l];
     Layer& layer = layers_[l];
+    if (fuses(l, rows, true)) {
+      // A = max(0, A·W + b)
+      gemm_->gemm_relu(rows, outputs, design_.widths[l], input_of(l), parameters + block.weights,
+                       parameters + block.bias, layer.mask.data(), layer.a.data());
+      continue;
+    }
     // Z = A·W
     multiply(Transpose::no, Transpose::no, rows, outputs, design_.widths[l], input_of(l),
              parameters + block.weights, layer.z.data());
@@ -170,6 +187,11 @@ void MlpNetwork<T>::forward_prediction(Index rows) {
     const Index outputs = design_.widths[l + 1];
     const auto& block = layout_.blocks[l];
     Layer& layer = layers_[l];
+    if (fuses(l, rows, false)) {
+      gemm_->gemm_relu(rows, outputs, design_.widths[l], input_of(l), parameters + block.weights,
+                       parameters + block.bias, nullptr, layer.a.data());
+      continue;
+    }
     multiply(Transpose::no, Transpose::no, rows, outputs, design_.widths[l], input_of(l),
              parameters + block.weights, layer.z.data());
     if (!design_.hidden(l)) break;
@@ -219,7 +241,7 @@ void MlpNetwork<T>::train_batch(const MlpRows<T>& data, const Index* order, Inde
       steps_->normalize_backward(rows, outputs, layer.z.data(), parameters + block.scale,
                                  layer.inverse.data(), dz, gradient + block.scale,
                                  gradient + block.bias);
-    } else {
+    } else if (!fuses(l, rows, true)) {
       // dZ = dA ∘ f', db = column sums of dZ
       steps_->activation_gradient(rows, outputs, slope, dz, gradient + block.bias);
     }
@@ -227,6 +249,13 @@ void MlpNetwork<T>::train_batch(const MlpRows<T>& data, const Index* order, Inde
     multiply(Transpose::yes, Transpose::no, inputs, outputs, rows, input_of(l), dz,
              gradient + block.weights);
     if (l == 0) break;
+    if (fuses(l - 1, rows, true)) {
+      // dZ of the layer below = (dZ·Wᵀ) ∘ f', and its db
+      gemm_->gemm_relu_gradient(rows, inputs, outputs, dz, parameters + block.weights,
+                                layers_[l - 1].mask.data(), gradient + layout_.blocks[l - 1].bias,
+                                layers_[l - 1].dz.data());
+      continue;
+    }
     // dA of the layer below = dZ·Wᵀ
     multiply(Transpose::no, Transpose::yes, rows, inputs, outputs, dz, parameters + block.weights,
              layers_[l - 1].dz.data());

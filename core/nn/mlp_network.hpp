@@ -101,17 +101,21 @@ class MlpNetwork {
 
  private:
   struct Layer {
-    Buffer<T> z;        // sums, normalised where the layer is; of the last layer the outputs
-    Buffer<T> a;        // outputs of a hidden layer
-    Buffer<T> slope;    // derivative of a by what the activation was applied to
-    Buffer<T> dz;       // gradient of the loss by a, then by z
-    Buffer<T> inverse;  // 1 / deviation of each column
-    Buffer<T> affine;   // prediction: scale, then shift
+    Buffer<T> z;             // sums, normalised where the layer is; of the last layer the outputs
+    Buffer<T> a;             // outputs of a hidden layer
+    Buffer<T> slope;         // derivative of a by what the activation was applied to
+    Buffer<T> dz;            // gradient of the loss by a, then by z
+    Buffer<T> inverse;       // 1 / deviation of each column
+    Buffer<T> affine;        // prediction: scale, then shift
+    Buffer<std::byte> mask;  // where fuses() may hold: which outputs are above 0
   };
 
   // c (m×n) = op(a)·op(b), all without gaps.
   void multiply(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k, const T* a,
                 const T* b, T* c);
+  // Whether products include the addition of a hidden layer's bias and its max(0, ·), forwards and,
+  // in training, backwards: in fast numerics, on engines that have such products.
+  [[nodiscard]] bool fuses(std::size_t layer, Index rows, bool training);
   void forward_training(Index rows, std::uint64_t step);
   void forward_prediction(Index rows);
   [[nodiscard]] const T* input_of(std::size_t layer) const {

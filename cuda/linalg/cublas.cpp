@@ -1,10 +1,9 @@
 #include "cuda/linalg/cublas.hpp"
 
-#include <dlfcn.h>
-
 #include <cstddef>
 #include <string>
 
+#include "cuda/linalg/shared_library.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem::cuda {
@@ -26,34 +25,15 @@ struct Library {
               int algorithm) = nullptr;
 };
 
-constexpr const char* library_name = "libcublas.so.13";
-
-template <class Function>
-void find(void* library, const char* name, Function& function) {
-  function = reinterpret_cast<Function>(dlsym(library, name));
-  if (function == nullptr) {
-    throw DeviceError(std::string(library_name) + " has no function " + name +
-                      "; fast numerics needs cuBLAS of CUDA 13");
-  }
-}
-
-// On the software GPU its own library of that name has been loaded already, and is found.
 Library load() {
-  void* handle = dlopen(library_name, RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    const char* reason = dlerror();
-    throw DeviceError(std::string("fast numerics needs cuBLAS, which cannot be loaded: ") +
-                      (reason != nullptr ? reason : library_name) +
-                      ". Install the CUDA Toolkit 13, or put its libraries into LD_LIBRARY_PATH; "
-                      "or use --numerics exact, which does without");
-  }
+  const SharedLibrary shared("libcublas.so.13");
   Library library;
-  find(handle, "cublasCreate_v2", library.create);
-  find(handle, "cublasDestroy_v2", library.destroy);
-  find(handle, "cublasSetStream_v2", library.set_stream);
-  find(handle, "cublasSetWorkspace_v2", library.set_workspace);
-  find(handle, "cublasGetStatusString", library.status_string);
-  find(handle, "cublasGemmEx_64", library.gemm);
+  shared.find("cublasCreate_v2", library.create);
+  shared.find("cublasDestroy_v2", library.destroy);
+  shared.find("cublasSetStream_v2", library.set_stream);
+  shared.find("cublasSetWorkspace_v2", library.set_workspace);
+  shared.find("cublasGetStatusString", library.status_string);
+  shared.find("cublasGemmEx_64", library.gemm);
   return library;
 }
 

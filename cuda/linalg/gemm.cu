@@ -12,6 +12,7 @@
 #include "cuda/core/async_copy.cuh"
 #include "cuda/core/engine.hpp"
 #include "cuda/linalg/cublas.hpp"
+#include "cuda/linalg/cublaslt.hpp"
 #include "cuda/linalg/gemm_tiles.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/math.hpp"
@@ -405,7 +406,8 @@ class GemmChainsCuda final : public GemmSteps<T> {
 template <Real T>
 class GemmCublas final : public GemmSteps<T> {
  public:
-  explicit GemmCublas(Engine& engine) : chains_(engine), cublas_(cuda_engine(engine)) {}
+  explicit GemmCublas(Engine& engine)
+      : chains_(engine), cublas_(cuda_engine(engine)), lt_(cuda_engine(engine)) {}
 
   void gemm(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k, const T* a,
             Index lda, const T* b, Index ldb, bool accumulate, T* c, Index ldc) override {
@@ -417,9 +419,48 @@ class GemmCublas final : public GemmSteps<T> {
                  transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
   }
 
+  // In float: cuBLASLt has no epilogues in double.
+  bool fuses_relu(Index rows, Index inputs, Index outputs, Index next_outputs) override {
+    if (sizeof(T) != 4) return false;
+    if (next_outputs == 0) {
+      return lt_.has(fused(cublas::Epilogue::relu, Transpose::no, rows, outputs, inputs));
+    }
+    return lt_.has(fused(cublas::Epilogue::relu_with_mask, Transpose::no, rows, outputs, inputs)) &&
+           lt_.has(
+               fused(cublas::Epilogue::relu_gradient, Transpose::yes, rows, outputs, next_outputs));
+  }
+  Index relu_mask_bytes(Index m, Index n) const override {
+    return sizeof(T) == 4 ? m * CublasLt::mask_ld(n) / 8 : 0;
+  }
+  void gemm_relu([[maybe_unused]] Index m, [[maybe_unused]] Index n, [[maybe_unused]] Index k,
+                 [[maybe_unused]] const T* a, [[maybe_unused]] const T* b,
+                 [[maybe_unused]] const T* bias, [[maybe_unused]] void* mask,
+                 [[maybe_unused]] T* c) override {
+    if constexpr (sizeof(T) == 4) {
+      const auto epilogue =
+          mask != nullptr ? cublas::Epilogue::relu_with_mask : cublas::Epilogue::relu;
+      lt_.run(fused(epilogue, Transpose::no, m, n, k), a, b, bias, mask, c);
+    }
+  }
+  void gemm_relu_gradient([[maybe_unused]] Index m, [[maybe_unused]] Index n,
+                          [[maybe_unused]] Index k, [[maybe_unused]] const T* a,
+                          [[maybe_unused]] const T* b, [[maybe_unused]] const void* mask,
+                          [[maybe_unused]] T* column_sums, [[maybe_unused]] T* c) override {
+    if constexpr (sizeof(T) == 4) {
+      lt_.run(fused(cublas::Epilogue::relu_gradient, Transpose::yes, m, n, k), a, b, column_sums,
+              mask, c);
+    }
+  }
+
  private:
+  static FusedProduct fused(cublas::Epilogue epilogue, Transpose transpose_b, Index m, Index n,
+                            Index k) {
+    return {epilogue, cublas::Compute::float32, Transpose::no, transpose_b, m, n, k};
+  }
+
   GemmChainsCuda<T> chains_;
   Cublas cublas_;
+  CublasLt lt_;
 };
 
 template <Real T>

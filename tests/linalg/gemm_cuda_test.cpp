@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <memory>
 #include <string>
@@ -25,6 +27,31 @@ static_assert(static_cast<int>(cuda::cublas::Compute::float32) == CUBLAS_COMPUTE
 static_assert(static_cast<int>(cuda::cublas::Compute::float64) == CUBLAS_COMPUTE_64F);
 static_assert(static_cast<int>(cuda::cublas::Compute::bfloat16) == CUBLAS_COMPUTE_32F_FAST_16BF);
 static_assert(static_cast<int>(cuda::cublas::Compute::tf32) == CUBLAS_COMPUTE_32F_FAST_TF32);
+static_assert(static_cast<int>(cuda::cublas::Epilogue::relu) == CUBLASLT_EPILOGUE_RELU_BIAS);
+static_assert(static_cast<int>(cuda::cublas::Epilogue::relu_with_mask) ==
+              CUBLASLT_EPILOGUE_RELU_AUX_BIAS);
+static_assert(static_cast<int>(cuda::cublas::Epilogue::relu_gradient) ==
+              CUBLASLT_EPILOGUE_DRELU_BGRAD);
+static_assert(static_cast<int>(cuda::cublas::Attribute::transpose_a) ==
+              CUBLASLT_MATMUL_DESC_TRANSA);
+static_assert(static_cast<int>(cuda::cublas::Attribute::transpose_b) ==
+              CUBLASLT_MATMUL_DESC_TRANSB);
+static_assert(static_cast<int>(cuda::cublas::Attribute::epilogue) == CUBLASLT_MATMUL_DESC_EPILOGUE);
+static_assert(static_cast<int>(cuda::cublas::Attribute::bias) == CUBLASLT_MATMUL_DESC_BIAS_POINTER);
+static_assert(static_cast<int>(cuda::cublas::Attribute::mask) ==
+              CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER);
+static_assert(static_cast<int>(cuda::cublas::Attribute::mask_ld) ==
+              CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD);
+static_assert(static_cast<int>(cuda::cublas::Preference::workspace_bytes) ==
+              CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES);
+static_assert(static_cast<int>(cuda::cublas::Preference::alignment_a) ==
+              CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES);
+static_assert(static_cast<int>(cuda::cublas::Preference::alignment_d) ==
+              CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES);
+static_assert(sizeof(cuda::cublas::Algorithm) == sizeof(cublasLtMatmulAlgo_t));
+static_assert(sizeof(cuda::cublas::HeuristicResult) == sizeof(cublasLtMatmulHeuristicResult_t));
+static_assert(offsetof(cuda::cublas::HeuristicResult, state) ==
+              offsetof(cublasLtMatmulHeuristicResult_t, state));
 static_assert(cuda::cublas::default_algorithm == CUBLAS_GEMM_DEFAULT);
 static_assert(cuda::cublas::success == CUBLAS_STATUS_SUCCESS);
 
@@ -282,6 +309,91 @@ TEST(GemmCuda, FloatFastWithinTheBoundOfTheReference) {
 }
 TEST(GemmCuda, DoubleFastWithinTheBoundOfTheReference) {
   expect_reduction<double>(Numerics::fast, few_long);
+}
+
+// Forwards and backwards through a layer in one product each. Forwards, max(0, ·) is no error's
+// source: the bound is that of a product with one term more. Backwards, an output whose sign the
+// error could have changed may be either.
+TEST(GemmCuda, ProductsWithALayersEpilogues) {
+  const auto engine = test::cuda_engine({.numerics = Numerics::fast});
+  const auto steps = make_steps<GemmSteps, float>(*engine);
+  const auto numbers = [](std::size_t count, std::uint64_t stream) {
+    std::vector<float> v(count);
+    for (std::size_t i = 0; i < count; ++i) v[i] = uniform<float>((stream << 40) + i);
+    return v;
+  };
+  struct Layer {
+    Index rows, inputs, outputs, next;
+  };
+  for (const Layer s : {Layer{1, 1, 1, 1}, Layer{5, 7, 3, 10}, Layer{33, 64, 128, 10},
+                        Layer{128, 30, 129, 17}, Layer{7, 100, 200, 64}}) {
+    const auto rows = static_cast<std::size_t>(s.rows);
+    const auto inputs = static_cast<std::size_t>(s.inputs);
+    const auto outputs = static_cast<std::size_t>(s.outputs);
+    const auto next = static_cast<std::size_t>(s.next);
+    ASSERT_TRUE(steps->fuses_relu(s.rows, s.inputs, s.outputs, s.next));
+    ASSERT_TRUE(steps->fuses_relu(s.rows, s.inputs, s.outputs, 0));
+    const std::vector<float> x = numbers(rows * inputs, 1);
+    const std::vector<float> w = numbers(inputs * outputs, 2);
+    const std::vector<float> bias = numbers(outputs, 3);
+    const std::vector<float> above = numbers(rows * next, 4);
+    const std::vector<float> w_next = numbers(outputs * next, 5);
+    const Buffer<float> x_buffer = to_engine(*engine, x);
+    const Buffer<float> w_buffer = to_engine(*engine, w);
+    const Buffer<float> bias_buffer = to_engine(*engine, bias);
+    const Buffer<float> above_buffer = to_engine(*engine, above);
+    const Buffer<float> w_next_buffer = to_engine(*engine, w_next);
+    Buffer<float> a_buffer = to_engine(*engine, std::vector<float>(rows * outputs, gap<float>));
+    Buffer<float> predicted = to_engine(*engine, std::vector<float>(rows * outputs, gap<float>));
+    Buffer<float> d_buffer = to_engine(*engine, std::vector<float>(rows * outputs, gap<float>));
+    Buffer<float> sums_buffer = to_engine(*engine, std::vector<float>(outputs, gap<float>));
+    Buffer<std::byte> mask(*engine, steps->relu_mask_bytes(s.rows, s.outputs));
+    steps->gemm_relu(s.rows, s.outputs, s.inputs, x_buffer.data(), w_buffer.data(),
+                     bias_buffer.data(), mask.data(), a_buffer.data());
+    steps->gemm_relu(s.rows, s.outputs, s.inputs, x_buffer.data(), w_buffer.data(),
+                     bias_buffer.data(), nullptr, predicted.data());
+    steps->gemm_relu_gradient(s.rows, s.outputs, s.next, above_buffer.data(), w_next_buffer.data(),
+                              mask.data(), sums_buffer.data(), d_buffer.data());
+    const std::vector<float> a = a_buffer.to_host();
+    EXPECT_TRUE(test::same_bits(predicted.to_host(), a));
+    const std::vector<float> d = d_buffer.to_host();
+    const std::vector<float> sums = sums_buffer.to_host();
+    for (std::size_t j = 0; j < outputs; ++j) {
+      double sum = 0;
+      double sum_magnitude = 0;
+      for (std::size_t i = 0; i < rows; ++i) {
+        double u = bias[j];
+        double magnitude = std::abs(u);
+        for (std::size_t l = 0; l < inputs; ++l) {
+          const double term = static_cast<double>(x[i * inputs + l]) * w[l * outputs + j];
+          u += term;
+          magnitude += std::abs(term);
+        }
+        const double bound = gamma_bound<float>(s.inputs + 2) * magnitude;
+        EXPECT_LE(std::abs(a[i * outputs + j] - std::max(0.0, u)), bound);
+        double product = 0;
+        double product_magnitude = 0;
+        for (std::size_t l = 0; l < next; ++l) {
+          const double term = static_cast<double>(above[i * next + l]) * w_next[j * next + l];
+          product += term;
+          product_magnitude += std::abs(term);
+        }
+        const double value = d[i * outputs + j];
+        if (std::abs(u) > bound) {
+          EXPECT_LE(std::abs(value - (u > 0 ? product : 0)),
+                    gamma_bound<float>(s.next + 1) * product_magnitude);
+        }
+        sum += value;
+        sum_magnitude += std::abs(value);
+      }
+      EXPECT_LE(std::abs(sums[j] - sum), gamma_bound<float>(s.rows + 1) * sum_magnitude);
+    }
+  }
+  const auto exact = test::cuda_engine({});
+  const auto in_double = make_steps<GemmSteps, double>(*engine);
+  const auto by_chains = make_steps<GemmSteps, float>(*exact);
+  EXPECT_FALSE(in_double->fuses_relu(4, 4, 4, 4));
+  EXPECT_FALSE(by_chains->fuses_relu(4, 4, 4, 4));
 }
 
 // A product in a repeated part, with other arguments each time: as a graph, and by cuBLAS, which a

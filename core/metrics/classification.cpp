@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/metrics/row_sums.hpp"
+#include "core/metrics/terms.hpp"
 #include "core/metrics/weights.hpp"
 #include "core/parallel.hpp"
 #include "tandem/core/math.hpp"
@@ -185,13 +186,9 @@ double accuracy(std::span<const std::int32_t> truth, std::span<const std::int32_
   require_rows(truth.size(), metric);
   require_same_size(truth.size(), predicted.size(), metric, "predictions");
   require_weights(weights, truth.size(), metric);
-  const auto [right, total] =
-      row_sums<2>(1, static_cast<Index>(truth.size()), [&](Index i, double* terms) {
-        const auto at = static_cast<std::size_t>(i);
-        const double w = weight_of(weights, i);
-        terms[0] = truth[at] == predicted[at] && truth[at] >= 0 ? w : 0.0;
-        terms[1] = w;
-      });
+  const RowWeights w{weights.empty() ? nullptr : weights.data()};
+  const auto [right, total] = row_sums<2>(1, static_cast<Index>(truth.size()),
+                                          AccuracyTerms{truth.data(), predicted.data(), w});
   return right / total;
 }
 
@@ -199,15 +196,10 @@ template <Real T>
 double log_loss(std::span<const std::int32_t> truth, MatrixView<const T> probabilities,
                 std::span<const double> weights) {
   require_probabilities(truth, probabilities, weights, "log loss");
-  constexpr double least = std::numeric_limits<T>::epsilon();
+  const RowWeights w{weights.empty() ? nullptr : weights.data()};
   const auto [loss, total] =
-      row_sums<2>(1, static_cast<Index>(truth.size()), [&](Index i, double* terms) {
-        const std::int32_t label = truth[static_cast<std::size_t>(i)];
-        const double p = label < 0 ? 0.0 : static_cast<double>(probabilities(i, label));
-        const double w = weight_of(weights, i);
-        terms[0] = w * -math::log(std::clamp(p, least, 1 - least));
-        terms[1] = w;
-      });
+      row_sums<2>(1, static_cast<Index>(truth.size()),
+                  LogLossTerms<T>{truth.data(), probabilities.data, probabilities.stride, w});
   return loss / total;
 }
 
@@ -215,19 +207,10 @@ template <Real T>
 double brier(std::span<const std::int32_t> truth, MatrixView<const T> probabilities,
              std::span<const double> weights) {
   require_probabilities(truth, probabilities, weights, "Brier score");
-  const Index classes = probabilities.cols;
-  const auto [loss, total] =
-      row_sums<2>(1, static_cast<Index>(truth.size()), [&](Index i, double* terms) {
-        const std::int32_t label = truth[static_cast<std::size_t>(i)];
-        const double w = weight_of(weights, i);
-        double sum = label < 0 ? 1.0 : 0.0;
-        for (Index c = 0; c < classes; ++c) {
-          const double d = static_cast<double>(probabilities(i, c)) - (c == label ? 1.0 : 0.0);
-          sum += d * d;
-        }
-        terms[0] = w * (classes == 2 ? sum / 2 : sum);
-        terms[1] = w;
-      });
+  const RowWeights w{weights.empty() ? nullptr : weights.data()};
+  const auto [loss, total] = row_sums<2>(
+      1, static_cast<Index>(truth.size()),
+      BrierTerms<T>{truth.data(), probabilities.data, probabilities.stride, probabilities.cols, w});
   return loss / total;
 }
 

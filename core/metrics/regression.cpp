@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "core/metrics/row_sums.hpp"
+#include "core/metrics/terms.hpp"
 #include "core/metrics/weights.hpp"
 
 namespace tandem {
@@ -22,34 +23,22 @@ RegressionScores scores(std::span<const T> truth, std::span<const T> predicted,
                      " is not a finite number");
   }
   const auto rows = static_cast<Index>(truth.size());
-  const auto y = [&](Index i) { return static_cast<double>(truth[static_cast<std::size_t>(i)]); };
-  const auto error = [&](Index i) {
-    return y(i) - static_cast<double>(predicted[static_cast<std::size_t>(i)]);
-  };
+  const RowWeights w{weights.empty() ? nullptr : weights.data()};
   const auto [weight, weighted, squares, magnitudes] =
-      row_sums<4>(threads, rows, [&](Index i, double* terms) {
-        const double w = weight_of(weights, i);
-        const double e = error(i);
-        terms[0] = w;
-        terms[1] = w * y(i);
-        terms[2] = w * (e * e);
-        terms[3] = w * std::abs(e);
-      });
-  const double mean = weighted / weight;
-  const auto [deviations] = row_sums<1>(threads, rows, [&](Index i, double* terms) {
-    const double d = y(i) - mean;
-    terms[0] = weight_of(weights, i) * (d * d);
-  });
-  // By the values and not by the sum, which roundings of the mean keep from being 0.
-  bool constant = true;
-  bool found = false;
-  double first = 0;
-  for (Index i = 0; i < rows && constant; ++i) {
-    if (weight_of(weights, i) == 0) continue;
-    if (!found) first = y(i);
-    found = true;
-    constant = y(i) == first;
-  }
+      row_sums<4>(threads, rows, RegressionTerms<T>{truth.data(), predicted.data(), w});
+  Index first = 0;
+  while (w(first) == 0) ++first;
+  const auto [deviations, others] =
+      row_sums<2>(threads, rows,
+                  DeviationTerms<T>{truth.data(), w, weighted / weight,
+                                    static_cast<double>(truth[static_cast<std::size_t>(first)])});
+  return scores_of_sums(weight, squares, magnitudes, deviations, others == 0);
+}
+
+}  // namespace
+
+RegressionScores scores_of_sums(double weight, double squares, double magnitudes, double deviations,
+                                bool constant) {
   RegressionScores result;
   result.mse = squares / weight;
   result.rmse = std::sqrt(result.mse);
@@ -61,8 +50,6 @@ RegressionScores scores(std::span<const T> truth, std::span<const T> predicted,
   }
   return result;
 }
-
-}  // namespace
 
 RegressionScores regression_scores(std::span<const float> truth, std::span<const float> predicted,
                                    std::span<const double> weights, int threads) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tandem/core/buffer.hpp"
 #include "tandem/data/dataset.hpp"
 
 namespace tandem {
@@ -58,6 +59,17 @@ template <Real T>
 // deviation (1).
 template <Real T>
 [[nodiscard]] Dataset<T> generate_regression(const GenerateOptions& options);
+
+// The same numbers in an engine's memory, made there: for benchmarks and experiments whose data
+// would take longer to send than to make.
+template <Real T>
+struct GeneratedOnEngine {
+  Buffer<T> x;       // rows × features, row-major
+  Buffer<T> target;  // rows
+};
+template <Real T>
+[[nodiscard]] GeneratedOnEngine<T> generate_on_engine(Engine& engine, std::string_view kind,
+                                                      const GenerateOptions& options);
 
 // "blobs", "circles", "classification", "moons", "regression", "xor".
 [[nodiscard]] const std::vector<std::string_view>& generator_names();

@@ -6,6 +6,7 @@
 #include <string>
 #include <system_error>
 
+#include "core/software_gpu.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
 
@@ -134,9 +135,7 @@ std::unique_ptr<Engine> create_cuda_engine(const EngineOptions& options) {
   }
   if (options.device == Device::softgpu) {
     // Its blocks run on as many cores as the CPU engine would take.
-    const auto set_threads =
-        reinterpret_cast<void (*)(int)>(dlsym(loaded_runtime(), "softgpu_set_threads"));
-    if (set_threads != nullptr) set_threads(options.threads);
+    software_gpu::set_threads(options.threads);
   }
   return std::unique_ptr<Engine>(create(options));
 }

@@ -246,9 +246,11 @@ __global__ void totals_kernel(const double* __restrict__ partial, Index blocks,
       }
     }
     if (lane == 0) {
-      double* const to[] = {&totals->shift_squared, &totals->cost_terms, &totals->magnitude,
-                            &totals->fixed_error};
-      *to[part] = sum;
+      double* const to = part == 0   ? &totals->shift_squared
+                         : part == 1 ? &totals->cost_terms
+                         : part == 2 ? &totals->magnitude
+                                     : &totals->fixed_error;
+      *to = sum;
     }
   }
   if (threadIdx.x == 0) {

@@ -22,11 +22,54 @@ namespace {
 
 constexpr int warp_lanes = 32;
 
-// `count` elements that are loaded and stored as one.
+// `count` elements that are loaded and stored as one: CUDA's vector types, because compilers take
+// apart stores of other structures.
 template <Real T, int count>
-struct alignas(sizeof(T) * count) Pack {
-  T values[count];
+struct VectorOf;
+template <>
+struct VectorOf<float, 2> {
+  using type = float2;
 };
+template <>
+struct VectorOf<float, 4> {
+  using type = float4;
+};
+template <>
+struct VectorOf<double, 2> {
+  using type = double2;
+};
+template <int count, Real T>
+__device__ void load_pack(const T* from, T* values) {
+  using Vector = typename VectorOf<T, count>::type;
+  const Vector vector = *reinterpret_cast<const Vector*>(from);
+  values[0] = vector.x;
+  values[1] = vector.y;
+  if constexpr (count == 4) {
+    values[2] = vector.z;
+    values[3] = vector.w;
+  }
+}
+template <int count, Real T>
+__device__ auto packed(const T* values) {
+  typename VectorOf<T, count>::type vector;
+  vector.x = values[0];
+  vector.y = values[1];
+  if constexpr (count == 4) {
+    vector.z = values[2];
+    vector.w = values[3];
+  }
+  return vector;
+}
+template <int count, Real T>
+__device__ void store_pack(const T* values, T* to) {
+  *reinterpret_cast<typename VectorOf<T, count>::type*>(to) = packed<count>(values);
+}
+// To global memory. By an instruction of its own (with the ordinary cache policy), because the
+// compiler would merge it with the stores of single elements in another branch.
+template <int count, Real T>
+__device__ void store_pack_global(const T* values, T* to) {
+  __stwb(reinterpret_cast<typename VectorOf<T, count>::type*>(to), packed<count>(values));
+}
 
 template <Real T>
 constexpr int vector_length = 16 / static_cast<int>(sizeof(T));
@@ -126,9 +169,7 @@ struct OperandTile {
           [&](int i, int, const T* from, bool inside) { staged[i] = inside ? *from : T{0}; },
           [&](int i, int, const T* from, int inside) {
             if (inside == vector) {
-              const auto pack = *reinterpret_cast<const Pack<T, vector>*>(from);
-#pragma unroll
-              for (int v = 0; v < vector; ++v) staged[i + v] = pack.values[v];
+              load_pack<vector>(from, staged + i);
             } else {
 #pragma unroll
               for (int v = 0; v < vector; ++v) staged[i + v] = v < inside ? from[v] : T{0};
@@ -143,12 +184,7 @@ struct OperandTile {
       for_each(
           static_cast<const T*>(nullptr), 0, 0, 0, aligned,
           [&](int i, int offset, const T*, bool) { tile[offset] = staged[i]; },
-          [&](int i, int offset, const T*, int) {
-            Pack<T, vector> pack;
-#pragma unroll
-            for (int v = 0; v < vector; ++v) pack.values[v] = staged[i + v];
-            *reinterpret_cast<Pack<T, vector>*>(tile + offset) = pack;
-          });
+          [&](int i, int offset, const T*, int) { store_pack<vector>(staged + i, tile + offset); });
     }
   }
 };
@@ -228,9 +264,7 @@ __global__ void __launch_bounds__(gemm_tile<T>(size).threads(), 512 / gemm_tile<
       const T* from = c + row_of(i) * ldc + col_of(j);
       const bool load = p.accumulate != 0 && row_of(i) < rows_inside;
       if (load && p.c_aligned != 0 && col_of(j) + col_pack <= cols_inside) {
-        const auto pack = *reinterpret_cast<const Pack<T, col_pack>*>(from);
-#pragma unroll
-        for (int v = 0; v < col_pack; ++v) sums[i][j + v] = pack.values[v];
+        load_pack<col_pack>(from, sums[i] + j);
       } else {
 #pragma unroll
         for (int v = 0; v < col_pack; ++v) {
@@ -275,17 +309,11 @@ __global__ void __launch_bounds__(gemm_tile<T>(size).threads(), 512 / gemm_tile<
       T of_b[thread_cols];
 #pragma unroll
       for (int i = 0; i < thread_rows; i += row_pack) {
-        const auto pack = *reinterpret_cast<const Pack<T, row_pack>*>(tile_a + l * TileA::stride +
-                                                                      i / row_pack * row_step);
-#pragma unroll
-        for (int v = 0; v < row_pack; ++v) of_a[i + v] = pack.values[v];
+        load_pack<row_pack>(tile_a + l * TileA::stride + i / row_pack * row_step, of_a + i);
       }
 #pragma unroll
       for (int j = 0; j < thread_cols; j += col_pack) {
-        const auto pack = *reinterpret_cast<const Pack<T, col_pack>*>(tile_b + l * TileB::stride +
-                                                                      j / col_pack * col_step);
-#pragma unroll
-        for (int v = 0; v < col_pack; ++v) of_b[j + v] = pack.values[v];
+        load_pack<col_pack>(tile_b + l * TileB::stride + j / col_pack * col_step, of_b + j);
       }
 #pragma unroll
       for (int i = 0; i < thread_rows; ++i) {
@@ -316,10 +344,7 @@ __global__ void __launch_bounds__(gemm_tile<T>(size).threads(), 512 / gemm_tile<
     for (int j = 0; j < thread_cols; j += col_pack) {
       T* const to = c + row_of(i) * ldc + col_of(j);
       if (p.c_aligned != 0 && col_of(j) + col_pack <= cols_inside) {
-        Pack<T, col_pack> pack;
-#pragma unroll
-        for (int v = 0; v < col_pack; ++v) pack.values[v] = sums[i][j + v];
-        *reinterpret_cast<Pack<T, col_pack>*>(to) = pack;
+        store_pack_global<col_pack>(sums[i] + j, to);
       } else {
 #pragma unroll
         for (int v = 0; v < col_pack; ++v) {

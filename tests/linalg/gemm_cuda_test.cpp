@@ -1,10 +1,13 @@
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdlib>
 #include <limits>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -415,6 +418,83 @@ TEST(GemmCuda, InRepeatedParts) {
     EXPECT_EQ(c.to_host(), (std::vector<float>{7, 10, 15, 22, 14, 20, 30, 44, 14, 20, 30, 44}));
   }
 }
+
+// The counters of the one kernel that `work` launches, as docs/softgpu.md describes them; null
+// where the CUDA runtime is NVIDIA's, which counts nothing.
+template <class Work>
+nlohmann::json counted(Work&& work) {
+  void* runtime = dlopen("libcudart.so.13", RTLD_NOW | RTLD_NOLOAD);
+  if (runtime == nullptr) return nullptr;
+  const auto count = reinterpret_cast<void (*)(int)>(dlsym(runtime, "softgpu_count"));
+  const auto counters = reinterpret_cast<char* (*)()>(dlsym(runtime, "softgpu_counters"));
+  if (count == nullptr || counters == nullptr) return nullptr;
+  count(1);
+  work();
+  const std::unique_ptr<char, void (*)(void*)> text(counters(), std::free);
+  count(0);
+  dlclose(runtime);
+  const nlohmann::json kernels = nlohmann::json::parse(text.get()).at("kernels");
+  EXPECT_EQ(kernels.size(), 1U);
+  EXPECT_EQ(kernels.at(0).at("launches"), 1);
+  return kernels.at(0);
+}
+
+// A product of these sizes without gaps in a tile of that size; its bytes and flops are those of
+// the cost functions, exactly.
+template <class T>
+nlohmann::json counted_product(cuda::GemmTileSize size, Transpose ta, Transpose tb, Shape s,
+                               bool accumulate) {
+  const cuda::GemmTile tile = cuda::gemm_tile<T>(size);
+  const auto engine = test::cuda_engine({.block_threads = tile.threads()});
+  const auto steps = make_steps<GemmSteps, T>(*engine);
+  const Buffer<T> a = to_engine(*engine, std::vector<T>(static_cast<std::size_t>(s.m * s.k)));
+  const Buffer<T> b = to_engine(*engine, std::vector<T>(static_cast<std::size_t>(s.k * s.n)));
+  Buffer<T> c = to_engine(*engine, std::vector<T>(static_cast<std::size_t>(s.m * s.n)));
+  const nlohmann::json kernel = counted([&] {
+    steps->gemm(ta, tb, s.m, s.n, s.k, a.data(), ta == Transpose::no ? s.k : s.m, b.data(),
+                tb == Transpose::no ? s.n : s.k, accumulate, c.data(), s.n);
+    engine->wait();
+  });
+  if (kernel.is_null()) return kernel;
+  const auto& global = kernel.at("global");
+  EXPECT_EQ(global.at("load").at("bytes").template get<double>() +
+                global.at("store").at("bytes").template get<double>(),
+            cuda::gemm_kernel_bytes<T>(tile, s.m, s.n, s.k, accumulate));
+  EXPECT_EQ(kernel.at("flops").at(sizeof(T) == 4 ? "f32" : "f64"),
+            cuda::gemm_kernel_flops(tile, s.m, s.n, s.k));
+  return kernel;
+}
+
+// Global memory: where rows are aligned, no sector more than the bytes take. Shared memory: no bank
+// is asked for two words at once, in any case.
+template <class T>
+void expect_the_stated_cost() {
+  const auto require_ideal = [](const nlohmann::json& kernel, const char* memory, const char* unit,
+                                const std::string& name) {
+    for (const char* access : {"load", "store"}) {
+      const auto& counts = kernel.at(memory).at(access);
+      EXPECT_EQ(counts.at(unit), counts.at(std::string("ideal_") + unit))
+          << name << ", " << memory << " " << access << ", at " << kernel.at("places").dump(1);
+    }
+  };
+  for (const cuda::GemmTileSize size : cuda::gemm_tile_sizes) {
+    for (const Transpose ta : {Transpose::no, Transpose::yes}) {
+      for (const Transpose tb : {Transpose::no, Transpose::yes}) {
+        const std::string name = "tile " + std::to_string(static_cast<int>(size)) +
+                                 (ta == Transpose::no ? " N" : " T") +
+                                 (tb == Transpose::no ? "N" : "T");
+        const auto aligned = counted_product<T>(size, ta, tb, {256, 128, 64}, false);
+        if (aligned.is_null()) GTEST_SKIP() << "NVIDIA's runtime counts nothing";
+        require_ideal(aligned, "global", "sectors", name);
+        require_ideal(aligned, "shared", "wavefronts", name);
+        require_ideal(counted_product<T>(size, ta, tb, {131, 67, 29}, true), "shared", "wavefronts",
+                      name + ", not aligned");
+      }
+    }
+  }
+}
+TEST(GemmCuda, FloatCostsWhatIsStated) { expect_the_stated_cost<float>(); }
+TEST(GemmCuda, DoubleCostsWhatIsStated) { expect_the_stated_cost<double>(); }
 
 // The tile follows the size of the problem and of the device, and what the options ask for.
 TEST(GemmCuda, ChoosesTiles) {

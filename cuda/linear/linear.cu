@@ -255,7 +255,7 @@ __device__ void outputs_of_row(const T* column, int features, int outputs, const
 // left and right, blocks × sum_block.
 //
 // Grid: one thread per row, a block of rows being a whole number of blocks of threads (a power of
-// two up to 1024). The model is read by broadcasts through the first-level cache. No shared memory,
+// two up to 256). The model is read by broadcasts through the first-level cache. No shared memory,
 // no synchronisation. Reads the features once per eight outputs. CPU twin: Outputs, Residuals and
 // WeightedResiduals in cpu/linear/linear.cpp.
 template <Real T>
@@ -408,12 +408,12 @@ __global__ void penalty_kernel(double l2, Index penalised, double cost_factor,
 
 // Predictions, rows × columns.
 //
-// Grid: one thread per row, a block of rows being a whole number of blocks of threads. Reads the
-// features once per eight outputs; a softmax keeps its outputs in its row of the results, which is
-// written three times and read twice, from the first-level cache. A warp writes 32 rows of the
-// results, which are one piece of memory, column by column: not coalesced with more than one
-// column, but every sector that is touched is filled before it leaves the cache. CPU twin:
-// PredictBlock in cpu/linear/linear.cpp.
+// Grid: one thread per row, in blocks of up to 256. Reads the features once per eight outputs, in
+// chains that wait for memory: as many warps as fit hide that; a softmax keeps its outputs in its
+// row of the results, which is written three times and read twice, from the first-level cache. A
+// warp writes 32 rows of the results, which are one piece of memory, column by column: not
+// coalesced with more than one column, but every sector that is touched is filled before it leaves
+// the cache. CPU twin: PredictBlock in cpu/linear/linear.cpp.
 template <Real T>
 __global__ void predict_kernel(LinearLoss loss, Rows<T> in, int outputs,
                                const T* __restrict__ model, T* __restrict__ results) {
@@ -625,7 +625,7 @@ class CudaLinear final : public LinearSteps<T> {
     round_model(parameters);
     reserve(sums_, columns);
     if (rows.rows == 0) sums_.fill_zero();
-    const unsigned threads = std::min(engine_.block_threads(256), 256U);
+    const unsigned threads = block_threads();
     const PassPlan plan =
         plan_pass(d, outputs, sizeof(T), threads, engine_.properties().sharedMemPerBlockOptin);
     if (with_gradient && plan.fused) {
@@ -670,7 +670,7 @@ class CudaLinear final : public LinearSteps<T> {
                const Buffer<double>& parameters, Buffer<T>& results) override {
     const Index columns = loss == LinearLoss::logistic ? 2 : outputs;
     round_model(parameters);
-    const unsigned threads = engine_.block_threads(256);
+    const unsigned threads = block_threads();
     Index done = 0;
     for_each_chunk(rows, 0, most_grid_x / 32, [&](const Rows<T>& in, Index /*blocks*/, bool) {
       engine_.launch(predict_kernel<T>,
@@ -682,6 +682,11 @@ class CudaLinear final : public LinearSteps<T> {
   }
 
  private:
+  // Of kernels whose registers allow no more than 256.
+  [[nodiscard]] unsigned block_threads() const {
+    return std::min(engine_.block_threads(256), 256U);
+  }
+
   static constexpr Index most_grid_x = (Index{1} << 31) - 1;
   static constexpr Index most_grid_y = 65535;
 

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "core/linear/least_squares_steps.hpp"
 #include "core/linear/linear_steps.hpp"
+#include "core/software_gpu.hpp"
 #include "core/steps.hpp"
+#include "tandem/core/error.hpp"
 #include "tandem/core/random.hpp"
 #include "tandem/linear/linear_regression.hpp"
 #include "tandem/linear/logistic_regression.hpp"
@@ -112,7 +115,80 @@ void pass(benchmark::State& state, LinearLoss loss) {
   count(state, linear_pass_cost(loss, n, d, outputs, sizeof(T)), 1);
 }
 
+// One pass on the software GPU. Its times are those of a simulation on this machine's processor and
+// say nothing about a GPU; what is worth reading are the counters, which are the same on both:
+// bytes and operations of the pass as the kernels' cost function states them (the tests hold the
+// kernels to it), and how often the rows are read.
+void softgpu_pass(benchmark::State& state, LinearLoss loss) {
+  using T = float;
+  const Index n = state.range(0);
+  const Index d = state.range(1);
+  const Index outputs = state.range(2);
+  std::unique_ptr<Engine> engine;
+  try {
+    engine = Engine::create({.device = Device::softgpu});
+  } catch (const DeviceError& e) {
+    state.SkipWithError(e.what());
+    return;
+  }
+  const auto data =
+      generated<T>(n, d, loss == LinearLoss::squared ? 0 : std::max<Index>(2, outputs));
+  const auto steps = make_steps<LinearSteps, T>(*engine);
+  PackedRows<T> packed(*engine, n, d, false);
+  const RowMajorRows<T> rows{n, d, to_engine(*engine, data.features.values()),
+                             to_engine(*engine, data.target), Buffer<T>()};
+  steps->pack(rows, n, 0, packed);
+  Buffer<double> parameters(*engine, outputs * (d + 1));
+  parameters.fill_zero();
+  Buffer<double> gradient(*engine, outputs * (d + 1));
+  Buffer<double> cost(*engine, 1);
+  cost.fill_zero();
+  for (auto _ : state) {
+    steps->pass(loss, packed, outputs, true, parameters, 1.0, gradient, cost);
+    engine->wait();
+  }
+  const software_gpu::Counting counting;
+  steps->pass(loss, packed, outputs, true, parameters, 1.0, gradient, cost);
+  engine->wait();
+  double bytes = 0;
+  double flops = 0;
+  double sectors = 0;
+  double ideal = 0;
+  for (const auto& kernel : counting.counters().at("kernels")) {
+    bytes += kernel.at("touched").at("read_bytes").get<double>() +
+             kernel.at("touched").at("written_bytes").get<double>();
+    for (const auto& of_type : kernel.at("flops")) flops += of_type.get<double>();
+    for (const char* access : {"load", "store"}) {
+      sectors += kernel.at("global").at(access).at("sectors").get<double>();
+      ideal += kernel.at("global").at(access).at("ideal_sectors").get<double>();
+    }
+  }
+  const LinearPassCost least = linear_pass_cost(loss, n, d, outputs, sizeof(T));
+  state.counters["counted_bytes"] = bytes;
+  state.counters["counted_flops"] = flops;
+  state.counters["bytes_per_least"] = bytes / least.bytes;
+  state.counters["sectors_per_ideal"] = sectors / ideal;
+  state.SetLabel("simulated: the time is not a GPU's");
+}
+
 constexpr auto unit = benchmark::kMillisecond;
+BENCHMARK_CAPTURE(softgpu_pass, squared, LinearLoss::squared)
+    ->ArgNames({"rows", "cols", "outputs"})
+    ->Args({16384, 28, 1})
+    ->Args({16384, 300, 1})
+    ->Iterations(1)
+    ->Unit(unit);
+BENCHMARK_CAPTURE(softgpu_pass, logistic, LinearLoss::logistic)
+    ->ArgNames({"rows", "cols", "outputs"})
+    ->Args({16384, 28, 1})
+    ->Iterations(1)
+    ->Unit(unit);
+BENCHMARK_CAPTURE(softgpu_pass, softmax, LinearLoss::softmax)
+    ->ArgNames({"rows", "cols", "outputs"})
+    ->Args({16384, 13, 3})
+    ->Args({16384, 64, 10})
+    ->Iterations(1)
+    ->Unit(unit);
 BENCHMARK(closed_form<float>)
     ->ArgNames({"rows", "cols", "threads"})
     ->Args({1000000, 28, 1})

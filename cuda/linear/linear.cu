@@ -81,13 +81,18 @@ __device__ void weighted_residuals(LinearLoss loss, const Rows<T>& in, Index row
   }
 }
 
-// The parameters rounded to T, once per pass.
+// The parameters rounded to T, once per pass: the weight of feature j and output k at j·outputs +
+// k, the intercepts as those of feature d. What a kernel needs at a time is then in one place.
 //
-// Grid: ceil(count / block) blocks, one thread per parameter. Moves (8 + sizeof(T))·count bytes.
+// Grid: ceil(outputs·(d + 1) / block) blocks, one thread per parameter. Reads 8 bytes and writes
+// one element per parameter.
 template <Real T>
-__global__ void round_parameters_kernel(const double* parameters, Index count, T* model) {
+__global__ void round_parameters_kernel(const double* __restrict__ parameters, Index features,
+                                        Index outputs, T* __restrict__ model) {
   const Index p = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (p < count) model[p] = static_cast<T>(parameters[p]);
+  if (p >= outputs * (features + 1)) return;
+  const Index to = p < outputs * features ? p % features * outputs + p / features : p;
+  model[to] = static_cast<T>(parameters[p]);
 }
 
 // Outputs, losses and gradient of one block of rows in one reading of it.
@@ -105,7 +110,7 @@ __global__ void round_parameters_kernel(const double* parameters, Index count, T
 // Shared memory: fused_shared_bytes(); accesses of a warp are to neighbouring rows, or broadcasts:
 // no bank conflicts beyond the two wavefronts that 32 doubles take. Four barriers per tile. The
 // copies of one block overlap the sums of the others on the multiprocessor. Bytes and flops:
-// linear_kernels_cost() in linear_cost.hpp; every byte of the rows is read once. Bound by memory
+// fused_pass_cost() in linear_cost.hpp; every byte of the rows is read once. Bound by memory
 // where double precision runs at half or a quarter of single's rate, and by the d·K fmas in double
 // per row that the long sums are made of where it runs at 1/64.
 // Numerics: as LinearSteps::pass says; the same bits for any number of threads and any tile_rows.
@@ -120,8 +125,7 @@ __global__ void __launch_bounds__(256)
   double* left = q + outputs * tile_rows;
   double* right = left + tile_rows;
   T* x = reinterpret_cast<T*>(right + tile_rows);
-  T* w = x + features * tile_rows;  // outputs × features
-  T* b = w + outputs * features;
+  T* w = x + features * tile_rows;
 
   const int thread = static_cast<int>(threadIdx.x);
   const int threads = static_cast<int>(blockDim.x);
@@ -158,9 +162,10 @@ __global__ void __launch_bounds__(256)
     for (int e = thread; e < outputs << shift; e += threads) {
       const int k = e >> shift;
       const T* column = x + (e & (tile_rows - 1));
-      const T* weights = w + k * features;
-      T z = b[k];
-      for (int j = 0; j < features; ++j) z = math::fma(column[j << shift], weights[j], z);
+      T z = w[features * outputs + k];
+      for (int j = 0; j < features; ++j) {
+        z = math::fma(column[j << shift], w[j * outputs + k], z);
+      }
       q[e] = static_cast<double>(z);
     }
     __syncthreads();
@@ -222,30 +227,31 @@ template <Real T, class Z>
 __device__ void outputs_of_row(const T* column, int features, int outputs, const T* model, Z* z,
                                int stride) {
   constexpr int at_once = 8;
-  const T* intercepts = model + static_cast<Index>(outputs) * features;
   if (outputs == 1) {
-    T sum = intercepts[0];
+    T sum = model[features];
     for (int j = 0; j < features; ++j) sum = math::fma(column[j * packed_stride], model[j], sum);
     z[0] = static_cast<Z>(sum);
     return;
   }
   for (int first = 0; first < outputs; first += at_once) {
+    const int here = outputs - first < at_once ? outputs - first : at_once;
+    const T* weights = model + first;
     T sums[at_once];
-    const T* weights[at_once];
 #pragma unroll
     for (int c = 0; c < at_once; ++c) {
-      const int k = first + c < outputs ? first + c : outputs - 1;
-      sums[c] = intercepts[k];
-      weights[c] = model + static_cast<Index>(k) * features;
+      if (c < here) sums[c] = weights[static_cast<Index>(features) * outputs + c];
     }
     for (int j = 0; j < features; ++j) {
       const T value = column[j * packed_stride];
 #pragma unroll
-      for (int c = 0; c < at_once; ++c) sums[c] = math::fma(value, weights[c][j], sums[c]);
+      for (int c = 0; c < at_once; ++c) {
+        if (c < here) sums[c] = math::fma(value, weights[c], sums[c]);
+      }
+      weights += outputs;
     }
 #pragma unroll
     for (int c = 0; c < at_once; ++c) {
-      if (first + c < outputs) z[static_cast<Index>(first + c) * stride] = static_cast<Z>(sums[c]);
+      if (c < here) z[static_cast<Index>(first + c) * stride] = static_cast<Z>(sums[c]);
     }
   }
 }
@@ -256,7 +262,9 @@ __device__ void outputs_of_row(const T* column, int features, int outputs, const
 //
 // Grid: one thread per row, a block of rows being a whole number of blocks of threads (a power of
 // two up to 256). The model is read by broadcasts through the first-level cache. No shared memory,
-// no synchronisation. Reads the features once per eight outputs. CPU twin: Outputs, Residuals and
+// no synchronisation. Reads the features once per eight outputs; with more than one output, a row's
+// outputs are kept in q, read and written three times from the first-level cache. Bytes and flops:
+// residuals_cost() in linear_cost.hpp. CPU twin: Outputs, Residuals and
 // WeightedResiduals in cpu/linear/linear.cpp.
 template <Real T>
 __global__ void residuals_kernel(LinearLoss loss, Rows<T> in, int outputs,
@@ -270,11 +278,19 @@ __global__ void residuals_kernel(LinearLoss loss, Rows<T> in, int outputs,
   double* residual = q + block * outputs * sum_block + i;
   if (i < rows) {
     const int features = static_cast<int>(in.features);
-    outputs_of_row(in.x + block * features * packed_stride + i, features, outputs, model, residual,
-                   static_cast<int>(sum_block));
+    const T* column = in.x + block * features * packed_stride + i;
     double a;
     double b;
-    weighted_residuals(loss, in, row, outputs, residual, static_cast<int>(sum_block), a, b);
+    if (outputs == 1) {
+      double z;
+      outputs_of_row(column, features, 1, model, &z, 1);
+      weighted_residuals(loss, in, row, 1, &z, 1, a, b);
+      residual[0] = z;
+    } else {
+      constexpr int stride = static_cast<int>(sum_block);
+      outputs_of_row(column, features, outputs, model, residual, stride);
+      weighted_residuals(loss, in, row, outputs, residual, stride, a, b);
+    }
     left[row] = a;
     right[row] = b;
   } else if (i < padded_to_lanes(rows)) {
@@ -622,7 +638,7 @@ class CudaLinear final : public LinearSteps<T> {
     const Index d = rows.features;
     const bool with_gradient = !gradient.empty();
     const Index columns = with_gradient ? outputs * (d + 1) + 1 : 1;
-    round_model(parameters);
+    round_model(parameters, d, outputs);
     reserve(sums_, columns);
     if (rows.rows == 0) sums_.fill_zero();
     const unsigned threads = block_threads();
@@ -669,7 +685,7 @@ class CudaLinear final : public LinearSteps<T> {
   void predict(LinearLoss loss, const PackedRows<T>& rows, Index outputs,
                const Buffer<double>& parameters, Buffer<T>& results) override {
     const Index columns = loss == LinearLoss::logistic ? 2 : outputs;
-    round_model(parameters);
+    round_model(parameters, rows.features, outputs);
     const unsigned threads = block_threads();
     Index done = 0;
     for_each_chunk(rows, 0, most_grid_x / 32, [&](const Rows<T>& in, Index /*blocks*/, bool) {
@@ -757,13 +773,13 @@ class CudaLinear final : public LinearSteps<T> {
     return fused_pass_kernel<8, 4, T>;
   }
 
-  void round_model(const Buffer<double>& parameters) {
+  void round_model(const Buffer<double>& parameters, Index features, Index outputs) {
     const unsigned threads = engine_.block_threads(256);
-    reserve(model_, parameters.size());
-    engine_.launch(
-        round_parameters_kernel<T>,
-        {.grid = dim3(whole(blocks_for(parameters.size(), threads))), .block = dim3(threads)},
-        parameters.data(), parameters.size(), model_.data());
+    const Index size = outputs * (features + 1);
+    reserve(model_, size);
+    engine_.launch(round_parameters_kernel<T>,
+                   {.grid = dim3(whole(blocks_for(size, threads))), .block = dim3(threads)},
+                   parameters.data(), features, outputs, model_.data());
   }
 
   template <class Source>

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "core/linear/least_squares_steps.hpp"
 #include "core/linear/linear_steps.hpp"
 
 namespace tandem::cuda {
@@ -54,29 +55,131 @@ struct PassPlan {
   return plan;
 }
 
-// One pass with a gradient over n rows, all kernels of it together. Rows are read in whole tiles.
-// The partial sums of each block of rows are written once and read once. Where two kernels do it,
-// the features are read twice, for each four outputs (the second time from the second-level cache
-// where 64 blocks of rows fit into it), and n·K weighted residuals in double and the n pairs of
-// factors of the loss are written and read.
-// An fma counts two operations; an exponential, a logarithm or a division is not counted here, see
-// linear_pass_cost for the method's.
-[[nodiscard]] constexpr LinearPassCost linear_kernels_cost(const PassPlan& plan, Index rows,
-                                                           Index features, Index outputs,
-                                                           bool weighted, std::size_t element) {
-  const Index blocks = (rows + sum_block - 1) / sum_block;
-  const Index tile = plan.fused ? plan.tile_rows : sum_lanes;
-  const auto n = static_cast<double>((rows + tile - 1) / tile * tile);
-  const auto b = static_cast<double>(blocks);
-  const auto d = static_cast<double>(features);
+// Operations of one row's losses and residuals besides the chains: additions, multiplications and
+// divisions one each, fmas two, of the formulas in core/linear/linear_loss.inc with Tandem's exp,
+// log and log1p, and of the weighting and the cost.
+[[nodiscard]] constexpr double loss_flops(LinearLoss loss, Index outputs, std::size_t element) {
+  const bool single = element == sizeof(float);
+  const double exponential = single ? 31 : 41;
   const auto k = static_cast<double>(outputs);
-  const auto s = static_cast<double>(element);
-  const double terms = k * (d + 1) + 1;
-  const double sums = 2 * 8 * b * terms;
-  const double per_row = static_cast<double>(rows) * (weighted ? 2 : 1) * s;
-  if (plan.fused) return {n * d * s + per_row + sums, n * k * (4 * d + 2)};
-  const double groups = static_cast<double>((outputs + 3) / 4);
-  return {n * d * s * (1 + groups) + per_row + sums + n * 8 * (2 * k + 4), n * k * (4 * d + 2)};
+  switch (loss) {
+    case LinearLoss::squared: return 1 + 2 + 2;
+    case LinearLoss::logistic: return 7 + exponential + (single ? 45 : 53) + 1 + 2;
+    case LinearLoss::softmax: return k * (exponential + 5) + (single ? 35 : 43) + 2 + 2;
+  }
+  return 0;
+}
+// Additions that fold the lanes of one sum, as a warp does them.
+inline constexpr double fold_flops = 5 * 32;
+
+[[nodiscard]] constexpr double padded_rows(Index rows, Index to) {
+  return static_cast<double>((rows + to - 1) / to * to);
+}
+[[nodiscard]] constexpr double blocks_of_rows(Index rows) {
+  return padded_rows(rows, sum_block) / static_cast<double>(sum_block);
+}
+
+// fused_pass_kernel: rows in whole tiles, targets and weights, the model once, and the sums of each
+// block, K·(d + 1) + 1 of them.
+[[nodiscard]] constexpr LinearPassCost fused_pass_cost(const PassPlan& plan, LinearLoss loss,
+                                                       Index rows, Index features, Index outputs,
+                                                       bool weighted, std::size_t element) {
+  const double n = static_cast<double>(rows);
+  const double whole = padded_rows(rows, plan.tile_rows);
+  const double d = static_cast<double>(features);
+  const double k = static_cast<double>(outputs);
+  const double s = static_cast<double>(element);
+  const double sums = (k * (d + 1) + 1) * blocks_of_rows(rows);
+  return {whole * d * s + n * (weighted ? 2 : 1) * s + k * (d + 1) * s + 8 * sums,
+          whole * k * 2 * d + padded_rows(rows, sum_lanes) * k * 2 * (d + 1) +
+              n * loss_flops(loss, outputs, element) + sums * fold_flops};
+}
+
+// residuals_kernel: the rows once for each eight outputs, one copy of it from memory; with more
+// than one output the residuals are also read.
+[[nodiscard]] constexpr LinearPassCost residuals_cost(LinearLoss loss, Index rows, Index features,
+                                                      Index outputs, bool weighted,
+                                                      std::size_t element) {
+  const double n = static_cast<double>(rows);
+  const double d = static_cast<double>(features);
+  const double k = static_cast<double>(outputs);
+  const double s = static_cast<double>(element);
+  return {n * (d + (weighted ? 2 : 1)) * s + n * 8 * (outputs == 1 ? 1 : 2 * k) + n * 16 +
+              k * (d + 1) * s,
+          n * (k * 2 * d + loss_flops(loss, outputs, element) - 2)};
+}
+
+// column_sums_kernel: the rows once for each four outputs, one copy of it from memory, and the
+// residuals.
+[[nodiscard]] constexpr LinearPassCost column_sums_cost(Index rows, Index features, Index outputs,
+                                                        std::size_t element) {
+  const double n = padded_rows(rows, sum_lanes);
+  const double d = static_cast<double>(features);
+  const double k = static_cast<double>(outputs);
+  const double sums = k * d * blocks_of_rows(rows);
+  return {n * (d * static_cast<double>(element) + 8 * k) + 8 * sums,
+          n * k * 2 * d + sums * fold_flops};
+}
+
+// row_sums_kernel after a pass with a gradient.
+[[nodiscard]] constexpr LinearPassCost row_sums_cost(Index rows, Index outputs) {
+  const double n = padded_rows(rows, sum_lanes);
+  const double k = static_cast<double>(outputs);
+  const double sums = (k + 1) * blocks_of_rows(rows);
+  return {n * 8 * (k + 2) + 8 * sums, n * (k + 2) + sums * fold_flops};
+}
+
+// pack_kernel: each element is read and written once, the columns in whole blocks.
+[[nodiscard]] constexpr LinearPassCost pack_cost(Index rows, Index features, bool weighted,
+                                                 std::size_t element) {
+  const double columns = static_cast<double>(features) + (weighted ? 2 : 1);
+  return {(static_cast<double>(rows) + padded_rows(rows, sum_block)) * columns *
+              static_cast<double>(element),
+          0};
+}
+
+// Both launches of moments_kernel.
+[[nodiscard]] constexpr LinearPassCost moments_cost(Index rows, Index features, bool weighted,
+                                                    std::size_t element) {
+  const double n = static_cast<double>(rows);
+  const double columns = static_cast<double>(features) + 1;
+  const double sums = 2 * (columns + 1) * blocks_of_rows(rows);
+  const double first = weighted ? 3 : 2;  // − 0, weight, addition
+  return {2 * n * (columns + (weighted ? 1 : 0)) * static_cast<double>(element) + 8 * sums,
+          n * columns * (2 * first + 1) + n * 2 * (weighted ? 2 : 1) + sums * fold_flops};
+}
+
+// predict_kernel.
+[[nodiscard]] constexpr double predict_bytes(LinearLoss loss, Index rows, Index features,
+                                             Index outputs, std::size_t element) {
+  const double n = static_cast<double>(rows);
+  const double columns = loss == LinearLoss::logistic ? 2
+                         : loss == LinearLoss::softmax
+                             ? 2 * static_cast<double>(outputs)  // and read
+                             : 1;
+  return (n * (static_cast<double>(features) + columns) +
+          static_cast<double>(outputs * (features + 1))) *
+         static_cast<double>(element);
+}
+
+// factor_kernel over n rows, a multiple of sum_block: each row and target (and weight) once, and
+// the factors of the groups, written and read; what is read of them again comes from a cache.
+// Besides the method's 2·n·p², every thread computes a reflection's scalars, 6 operations, and
+// every lane a column's factor.
+[[nodiscard]] constexpr LinearPassCost factor_cost(Index rows, Index features, bool intercept,
+                                                   bool weighted, std::size_t element,
+                                                   unsigned threads) {
+  const Index columns = least_squares_columns(features, intercept);
+  const Index group = least_squares_group(columns);
+  const double n = static_cast<double>(rows);
+  const double p = static_cast<double>(columns);
+  const double groups = static_cast<double>((rows + group - 1) / group);
+  const double updates = p * (p - 1) / 2;
+  const double scalars =
+      blocks_of_rows(rows) * ((updates + p) * fold_flops + updates * 3 * 32 + p * 6 * threads);
+  return {n * (static_cast<double>(features) + (weighted ? 2 : 1)) * static_cast<double>(element) +
+              groups * p * p * 8 * 2,
+          2 * n * p * p + n * static_cast<double>(features + 1) + scalars};
 }
 
 }  // namespace tandem::cuda

@@ -1,0 +1,162 @@
+// What the kernels of linear models move and compute, counted by the software GPU, against the cost
+// functions that stand beside them.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "core/linear/least_squares_steps.hpp"
+#include "core/linear/linear_steps.hpp"
+#include "core/steps.hpp"
+#include "cuda/linear/linear_cost.hpp"
+#include "support/counters.hpp"
+#include "tandem/core/random.hpp"
+
+namespace tandem {
+namespace {
+
+::testing::AssertionResult as_stated(double counted, double stated) {
+  if (std::abs(counted - stated) <= 0.05 * stated) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure() << counted << " counted, " << stated << " stated";
+}
+
+template <class T>
+struct Data {
+  Data(Engine& engine, LinearSteps<T>& steps, LinearLoss loss, Index n, Index d, Index k,
+       bool weighted)
+      : rows{n, d, Buffer<T>(), Buffer<T>(), Buffer<T>()}, packed(engine, n, d, weighted) {
+    const Random random(81, Purpose::test);
+    std::vector<T> x, target, weights;
+    for (Index i = 0; i < n * d; ++i) {
+      x.push_back(static_cast<T>(random.uniform(static_cast<std::uint64_t>(i)) - 0.5));
+    }
+    for (Index i = 0; i < n; ++i) {
+      target.push_back(loss == LinearLoss::logistic ? static_cast<T>(i % 2)
+                                                    : static_cast<T>(i % k));
+      if (weighted) weights.push_back(static_cast<T>(i % 3));
+    }
+    rows.x = to_engine(engine, x);
+    rows.target = to_engine(engine, target);
+    rows.weights = to_engine(engine, weights);
+    steps.pack(rows, n, 0, packed);
+  }
+  RowMajorRows<T> rows;
+  PackedRows<T> packed;
+};
+
+template <class T>
+class LinearCounters : public ::testing::Test {};
+using Reals = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(LinearCounters, Reals);
+
+// The device that the software GPU is by default allows this much.
+constexpr std::size_t most_shared = 166912;
+
+TYPED_TEST(LinearCounters, PassesMoveAndComputeWhatTheirCostsSay) {
+  using T = TypeParam;
+  const auto engine = test::cuda_engine();
+  const auto steps = make_steps<LinearSteps, T>(*engine);
+  struct Case {
+    LinearLoss loss;
+    Index n, d, k;
+    bool weighted;
+  };
+  for (const Case& c : {Case{LinearLoss::squared, 4096, 28, 1, true},
+                        Case{LinearLoss::logistic, 3000, 60, 1, false},
+                        Case{LinearLoss::softmax, 2048, 20, 3, true},
+                        Case{LinearLoss::squared, 2048, 300, 1, false},
+                        Case{LinearLoss::softmax, 2048, 64, 10, true}}) {
+    const Data<T> data(*engine, *steps, c.loss, c.n, c.d, c.k, c.weighted);
+    Buffer<double> parameters(*engine, c.k * (c.d + 1));
+    parameters.fill_zero();
+    Buffer<double> gradient(*engine, c.k * (c.d + 1));
+    Buffer<double> cost(*engine, 1);
+    cost.fill_zero();
+    test::Counting counting;
+    if (!counting.available()) GTEST_SKIP() << "nothing is counted on this device";
+    steps->pass(c.loss, data.packed, c.k, true, parameters, 1, gradient, cost);
+    const auto plan = cuda::plan_pass(c.d, c.k, sizeof(T), 256, most_shared);
+    const std::string what = std::to_string(c.n) + " × " + std::to_string(c.d) + ", " +
+                             std::to_string(c.k) + " outputs, loss " +
+                             std::to_string(static_cast<int>(c.loss));
+    const auto expect = [&](const char* kernel, const LinearPassCost& stated) {
+      const auto counted = counting.of(kernel);
+      EXPECT_GT(counted.launches, 0) << kernel << ", " << what;
+      EXPECT_TRUE(as_stated(counted.bytes, stated.bytes)) << kernel << ", " << what;
+      EXPECT_TRUE(as_stated(counted.flops, stated.flops)) << kernel << ", " << what;
+      EXPECT_LT(counted.sectors_per_ideal, 1.02) << kernel << ", " << what;
+      EXPECT_LT(counted.wavefronts_per_ideal, 1.02) << kernel << ", " << what;
+    };
+    EXPECT_EQ(plan.fused, c.d < 100 && c.k < 10);
+    if (plan.fused) {
+      expect("fused_pass_kernel",
+             cuda::fused_pass_cost(plan, c.loss, c.n, c.d, c.k, c.weighted, sizeof(T)));
+    } else {
+      expect("residuals_kernel",
+             cuda::residuals_cost(c.loss, c.n, c.d, c.k, c.weighted, sizeof(T)));
+      expect("column_sums_kernel", cuda::column_sums_cost(c.n, c.d, c.k, sizeof(T)));
+      expect("row_sums_kernel", cuda::row_sums_cost(c.n, c.k));
+    }
+  }
+}
+
+TYPED_TEST(LinearCounters, PackingMomentsAndPredictionsMoveWhatTheirCostsSay) {
+  using T = TypeParam;
+  const auto engine = test::cuda_engine();
+  const auto steps = make_steps<LinearSteps, T>(*engine);
+  for (const bool weighted : {false, true}) {
+    const Index n = 4000;
+    const Index d = 40;
+    Data<T> data(*engine, *steps, LinearLoss::softmax, n, d, 3, weighted);
+    Buffer<double> moments(*engine, 2 * d + 3);
+    Buffer<double> parameters(*engine, 3 * (d + 1));
+    parameters.fill_zero();
+    Buffer<T> results(*engine, 3 * n);
+    test::Counting counting;
+    if (!counting.available()) GTEST_SKIP() << "nothing is counted on this device";
+    steps->pack(data.rows, n, 0, data.packed);
+    steps->moments(data.packed, moments);
+    steps->predict(LinearLoss::squared, data.packed, 1, parameters, results);
+    const auto pack = counting.of("pack_kernel");
+    EXPECT_TRUE(as_stated(pack.bytes, cuda::pack_cost(n, d, weighted, sizeof(T)).bytes));
+    EXPECT_LT(pack.sectors_per_ideal, 1.02);
+    EXPECT_LT(pack.wavefronts_per_ideal, 1.02);
+    const auto moment = counting.of("moments_kernel");
+    const auto stated = cuda::moments_cost(n, d, weighted, sizeof(T));
+    EXPECT_TRUE(as_stated(moment.bytes, stated.bytes));
+    EXPECT_TRUE(as_stated(moment.flops, stated.flops));
+    EXPECT_LT(moment.sectors_per_ideal, 1.02);
+    const auto predict = counting.of("predict_kernel");
+    EXPECT_TRUE(
+        as_stated(predict.bytes, cuda::predict_bytes(LinearLoss::squared, n, d, 1, sizeof(T))));
+    EXPECT_LT(predict.sectors_per_ideal, 1.02);
+  }
+}
+
+TYPED_TEST(LinearCounters, FactorisationsMoveAndComputeWhatTheirCostSays) {
+  using T = TypeParam;
+  const auto engine = test::cuda_engine();
+  const auto linear = make_steps<LinearSteps, T>(*engine);
+  const auto steps = make_steps<LeastSquaresSteps, T>(*engine);
+  for (const Index d : {Index{10}, Index{16}}) {
+    const bool weighted = d == 16;
+    const Index n = 8192;
+    const Data<T> data(*engine, *linear, LinearLoss::squared, n, d, 7, weighted);
+    const Index p = least_squares_columns(d, true);
+    const Index groups = n / least_squares_group(p);
+    Buffer<double> factors(*engine, groups * p * p);
+    test::Counting counting;
+    if (!counting.available()) GTEST_SKIP() << "nothing is counted on this device";
+    steps->factor(data.rows, n, true, 0, factors);
+    const auto counted = counting.of("factor_kernel");
+    const auto stated = cuda::factor_cost(n, d, true, weighted, sizeof(T), 256);
+    EXPECT_TRUE(as_stated(counted.bytes, stated.bytes)) << d;
+    EXPECT_TRUE(as_stated(counted.flops, stated.flops)) << d;
+    EXPECT_LT(counted.sectors_per_ideal, 1.05) << d;
+    // Where a row ends inside a warp's copies, two of its threads meet in a bank.
+    EXPECT_LT(counted.wavefronts_per_ideal, 1.05) << d;
+  }
+}
+
+}  // namespace
+}  // namespace tandem

@@ -154,7 +154,8 @@ void softgpu_pass(benchmark::State& state, LinearLoss loss) {
   double flops = 0;
   double sectors = 0;
   double ideal = 0;
-  for (const auto& kernel : counting.counters().at("kernels")) {
+  const auto counters = counting.counters();
+  for (const auto& kernel : counters.at("kernels")) {
     bytes += kernel.at("touched").at("read_bytes").get<double>() +
              kernel.at("touched").at("written_bytes").get<double>();
     for (const auto& of_type : kernel.at("flops")) flops += of_type.get<double>();

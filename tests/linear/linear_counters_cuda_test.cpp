@@ -61,11 +61,13 @@ TYPED_TEST(LinearCounters, PassesMoveAndComputeWhatTheirCostsSay) {
     Index n, d, k;
     bool weighted;
   };
-  for (const Case& c : {Case{LinearLoss::squared, 4096, 28, 1, true},
-                        Case{LinearLoss::logistic, 3000, 60, 1, false},
-                        Case{LinearLoss::softmax, 2048, 20, 3, true},
-                        Case{LinearLoss::squared, 2048, 300, 1, false},
-                        Case{LinearLoss::softmax, 2048, 64, 10, true}}) {
+  for (const Case& c :
+       {Case{LinearLoss::squared, 4096, 28, 1, true},
+        Case{LinearLoss::logistic, 3000, 60, 1, false},
+        Case{LinearLoss::logistic, 2048, 4, 1, false}, Case{LinearLoss::softmax, 2048, 20, 3, true},
+        Case{LinearLoss::softmax, 2048, 4, 3, false},
+        Case{LinearLoss::squared, 2048, 300, 1, false},
+        Case{LinearLoss::softmax, 2048, 64, 10, true}}) {
     const Data<T> data(*engine, *steps, c.loss, c.n, c.d, c.k, c.weighted);
     Buffer<double> parameters(*engine, c.k * (c.d + 1));
     parameters.fill_zero();

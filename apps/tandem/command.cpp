@@ -25,6 +25,8 @@ const std::vector<CommandInfo>& commands() {
        "train the same model with every optimiser, side by side", false, make_compare},
       {"generate", "KIND [--rows N] [--features D] [--seed S] [--out FILE]",
        "make a data set of random numbers", false, make_generate},
+      {"agree", "[ALGORITHM...] [--devices reference,cpu,cuda|softgpu] [options]",
+       "check that all engines compute the same", false, make_agree},
       {"devices", "[--json]", "list the devices of this machine", false, make_devices},
       {"gpu", "run [options] -- PROGRAM [ARGUMENTS]",
        "run an unmodified CUDA program on the software GPU", false, make_gpu},

@@ -259,6 +259,13 @@ void OptionSet::topics(std::vector<std::string>& values) {
   option->expected(0, 3);
 }
 
+void OptionSet::positionals(std::string_view name, std::vector<std::string>& values,
+                            std::string_view help) {
+  auto* option = app_.add_option(std::string(name), values, std::string(help));
+  option->group("Arguments");
+  option->expected(0, CLI::detail::expected_max_vector_size);
+}
+
 std::string OptionSet::arguments() const {
   std::string text;
   for (const std::string& argument : arguments_) {

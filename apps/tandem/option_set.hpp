@@ -41,7 +41,9 @@ class OptionSet final : public OptionVisitor {
   void real(std::string_view name, std::optional<double>& value, std::string_view help,
             double lowest, double highest);
   void positional(std::string_view name, std::string& value, std::string_view help);
-  // Any number of arguments without a dash.
+  // Any number of arguments without a dash, none included.
+  void positionals(std::string_view name, std::vector<std::string>& values, std::string_view help);
+  // The same for a command and an algorithm.
   void topics(std::vector<std::string>& values);
   // All that follows "--", whatever it looks like: the command line of another program.
   void rest(std::vector<std::string>& values) { rest_ = &values; }

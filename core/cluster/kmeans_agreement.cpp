@@ -289,7 +289,7 @@ class RecentreCase final : public LloydCase<T> {
         largest[j] = std::max(largest[j], std::abs(x));
       }
       // The engine's largest |x'| is rounded up by one unit at most: one more bit.
-      unit[j] = 2 * FixedPoint::for_sum(n, heaviest * reach[j]).term_error();
+      unit[j] = 2 * fixed_point_of_feature(n, heaviest * reach[j]).term_error();
     }
     for (int t = 0; t < this->iterations; ++t) {
       const std::string at = std::to_string(t);

@@ -219,7 +219,8 @@ class LloydCase : public Case {
       out.add("centres" + at, centres);
       out.add("labels" + at, steps.labels());
       if (follow != nullptr) steps.begin(k_, follow->get<std::int32_t>("labels" + at));
-      const KMeansTotals totals = steps.recentre(centres, next);
+      steps.recentre(centres, next);
+      const KMeansTotals totals = steps.totals();
       out.add("next" + at, next);
       out.add("counts" + at, steps.counts());
       out.add("weights" + at, steps.centre_weights());

@@ -1,0 +1,149 @@
+// Agreement of L-BFGS: the operations on whole vectors, and the two-loop recursion.
+#include <limits>
+
+#include "core/agree/case.hpp"
+#include "core/optim/lbfgs_steps.hpp"
+#include "core/steps.hpp"
+
+namespace tandem::agree {
+namespace {
+
+// |Σ a·b| in two orders, both in double: a long sum, and the judge's own.
+template <Real T>
+double product_bound(const std::vector<T>& a, const std::vector<T>& b, double& value) {
+  long double sum = 0;
+  double magnitude = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    sum += static_cast<long double>(a[i]) * static_cast<long double>(b[i]);
+    magnitude += std::abs(static_cast<double>(a[i]) * static_cast<double>(b[i]));
+  }
+  value = static_cast<double>(sum);
+  return long_sum_bound(static_cast<Index>(a.size()) + 1) * magnitude +
+         static_cast<double>(a.size() + 1) * std::numeric_limits<double>::denorm_min();
+}
+
+template <Real T>
+class VectorsCase final : public Case {
+ public:
+  explicit VectorsCase(const Key& key) {
+    Draw draw(key.seed, 31);
+    const Index size = key.kind == DataKind::one_row ? 1 : key.rows;
+    for (auto* values : {&a_, &b_, &c_, &d_}) *values = make_values<T>(key.kind, size, draw);
+    length_ = draw.uniform(-2, 2);
+    slot_ = draw.below(3);
+  }
+
+  void run(Engine& engine, const Outputs* /*follow*/, Outputs& out) const override {
+    const auto steps = make_steps<LbfgsSteps, T>(engine);
+    const auto a = to_engine(engine, a_), b = to_engine(engine, b_), c = to_engine(engine, c_),
+               d = to_engine(engine, d_);
+    out.add("dot", steps->dot(a, b));
+    out.add("largest", steps->largest(a));
+    Buffer<T> moved(engine, a.size());
+    steps->move(a, length_, b, moved);
+    out.add("moved", moved);
+    LbfgsPairs<T> pairs(engine, 3, a.size());
+    out.add("ratio", steps->store(slot_, a, b, c, d, pairs));
+    out.add("s", pairs.s);
+    out.add("y", pairs.y);
+    out.add("products", pairs.products);
+  }
+
+  void judge(Judge& judge) const override {
+    double dot = 0;
+    const double bound = product_bound(a_, b_, dot);
+    judge.compare("dot", 0, Tolerance::reduction, judge.got.number("dot"), dot, bound);
+    judge.exact("largest");
+    const auto& moved = judge.got.get<T>("moved");
+    const double length = static_cast<double>(static_cast<T>(length_));
+    for (std::size_t i = 0; i < moved.size(); ++i) {
+      const long double exact = static_cast<long double>(length) * static_cast<long double>(b_[i]) +
+                                static_cast<long double>(a_[i]);
+      // One rounding of T; the judge's own of long double are 2^-11 of one in double.
+      judge.compare(
+          "moved", static_cast<Index>(i), Tolerance::elementwise, static_cast<double>(moved[i]),
+          static_cast<double>(exact),
+          2.01 * (unit_roundoff<T> * static_cast<double>(std::abs(exact)) +
+                  unit_roundoff<double> * (std::abs(length * static_cast<double>(b_[i]))) +
+                  static_cast<double>(std::numeric_limits<T>::denorm_min())));
+    }
+    for (const char* name : {"s", "y", "products", "ratio"}) judge.exact(name);
+  }
+
+ private:
+  std::vector<T> a_, b_, c_, d_;
+  double length_ = 0;
+  Index slot_ = 0;
+};
+
+template <Real T>
+class DirectionCase final : public Case {
+ public:
+  explicit DirectionCase(const Key& key) {
+    Draw draw(key.seed, 32);
+    groups_ = draw.of<Index>({0, 0, 1, 3});
+    Index size = key.kind == DataKind::one_row ? 1 : key.rows;
+    if (groups_ > 0) size = groups_ * std::min<Index>(1 + size / groups_, 60);
+    memory_ = draw.of<Index>({1, 3, 10});
+    count_ = draw.between(0, memory_ + 2);
+    const Index m = groups_ > 0 ? size / groups_ : size;
+    inverse_.assign(static_cast<std::size_t>(groups_ > 0 ? m * m : m), 0.0);
+    for (Index i = 0; i < m; ++i) {
+      inverse_[static_cast<std::size_t>(groups_ > 0 ? i * m + i : i)] = draw.uniform(0.1, 2);
+      if (groups_ > 0 && i > 0) {
+        const double beside = draw.uniform(-0.02, 0.02);
+        inverse_[static_cast<std::size_t>(i * m + i - 1)] = beside;
+        inverse_[static_cast<std::size_t>((i - 1) * m + i)] = beside;
+      }
+    }
+    gradient_ = make_values<T>(key.kind, size, draw);
+    for (Index p = 0; p < count_; ++p) {
+      auto s = make_values<T>(key.kind, size, draw);
+      std::vector<T> y;
+      // A positive product, as the line search sees to.
+      for (const T value : s) y.push_back(static_cast<T>(draw.uniform(0.5, 2)) * value);
+      s_.push_back(std::move(s));
+      y_.push_back(std::move(y));
+    }
+  }
+
+  void run(Engine& engine, const Outputs* /*follow*/, Outputs& out) const override {
+    const auto steps = make_steps<LbfgsSteps, T>(engine);
+    const auto size = static_cast<Index>(gradient_.size());
+    const auto zero = to_engine(engine, std::vector<T>(gradient_.size()));
+    LbfgsPairs<T> pairs(engine, memory_, size);
+    for (Index p = 0; p < count_; ++p) {
+      const Index slot = p % memory_;
+      const auto at = static_cast<std::size_t>(p);
+      (void)steps->store(slot, to_engine(engine, s_[at]), zero, to_engine(engine, y_[at]), zero,
+                         pairs);
+      pairs.newest = slot;
+      pairs.count = std::min(pairs.count + 1, memory_);
+    }
+    const LbfgsInitial initial{to_engine(engine, inverse_), groups_};
+    const auto gradient = to_engine(engine, gradient_);
+    Buffer<T> direction(engine, size);
+    steps->direction(pairs, initial, gradient, direction);
+    out.add("direction", direction);
+  }
+
+  // The reference is the same recursion on the host.
+  void judge(Judge& judge) const override { judge.exact("direction"); }
+
+ private:
+  Index groups_ = 0, memory_ = 1, count_ = 0;
+  std::vector<double> inverse_;
+  std::vector<T> gradient_;
+  std::vector<std::vector<T>> s_, y_;
+};
+
+}  // namespace
+
+Agreement make_lbfgs_agreement() {
+  return {part<VectorsCase>("vectors", "inner products, steps, differences", {"lbfgs"},
+                            "reduction: one long sum; elementwise: one rounding"),
+          part<DirectionCase>("direction", "the two-loop recursion", {"lbfgs"},
+                              "exact: reference and cpu share this code")};
+}
+
+}  // namespace tandem::agree

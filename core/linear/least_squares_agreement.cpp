@@ -37,7 +37,7 @@ class FactorCase final : public Case {
 
   // RᵀR = AᵀA. A factorisation by p reflections (or rotations) of columns of m elements changes a
   // column by p·γ(c·m) of its length (Higham, theorem 19.4, with c = 4); the product of two columns
-  // then by the sum of both. Squares below the smallest number are lost: lengths are off by its
+  // then by the sum of both. Squares below 2^-960 are passed over: lengths are off by its
   // root. Signs of rows of R are free.
   void judge(Judge& judge) const override {
     const Index p = columns();
@@ -52,8 +52,7 @@ class FactorCase final : public Case {
       }
       return static_cast<double>(sum);
     };
-    const double smallest = std::numeric_limits<double>::denorm_min();
-    const double lost = std::sqrt(static_cast<double>(m) * smallest);
+    const double lost = std::sqrt(static_cast<double>(m + p) * least_squares_negligible);
     std::vector<double> length;
     for (Index a = 0; a < p; ++a) length.push_back(std::sqrt(product(expected, a, a)) + lost);
     const double relative = 2 * 2 * static_cast<double>(p) * gamma_bound<double>(4 * (m + p));

@@ -19,9 +19,10 @@ namespace tandem {
 //
 // The update of R by m rows B, columns k = 0 .. p − 1 in turn (Householder reflections that touch
 // row k of R and B; Golub and Van Loan, "Matrix Computations", 4th ed., §5.1 and §6.5):
-//   s = Σ_i B_ik²;  nothing is done where s = 0
-//   norm = √fma(R_kk, R_kk, s);  v₀ = R_kk + copysign(norm, R_kk);  c = 1 / (norm·|v₀|)
-//   for each column j > k:  f = fma(v₀, R_kj, Σ_i B_ik·B_ij)·c
+//   s = Σ_i B_ik²;  nothing is done where s < 2^-960: what is left of a column that depends on
+//   others (squares of less than that have few bits, and 1 / (norm·|v₀|) below may overflow) norm =
+//   √fma(R_kk, R_kk, s);  v₀ = R_kk + copysign(norm, R_kk);  c = 1 / (norm·|v₀|) for each column j
+//   > k:  f = fma(v₀, R_kj, Σ_i B_ik·B_ij)·c
 //                           R_kj ← fma(−f, v₀, R_kj);  B_ij ← fma(−f, B_ik, B_ij)
 //   R_kk ← −copysign(norm, R_kk)
 // where every Σ_i is a long sum of one block, each product added to its lane by fma. A group is the
@@ -41,6 +42,8 @@ namespace tandem {
   const auto p = static_cast<double>(columns);
   return {n * p * static_cast<double>(element), 2 * n * p * p};
 }
+
+inline constexpr double least_squares_negligible = 0x1p-960;
 
 template <Real T>
 class LeastSquaresSteps {

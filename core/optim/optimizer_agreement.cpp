@@ -79,6 +79,12 @@ class UpdateCase final : public Case {
     Number w, m, s;
   };
 
+  // The reference multiplies by the rate before it divides; its product may be denormal in double.
+  static Number quotient(const Number& a, const Number& b, double rate) {
+    const Number q = a / b;
+    return {q.value(), q.error() + std::numeric_limits<double>::denorm_min() / (b.value() * rate)};
+  }
+
   // The formulas of core/optim/optimizer_steps.hpp with their errors.
   State traced(std::size_t i) const {
     State state{static_cast<double>(parameters_[i]), 0.0, 0.0};
@@ -104,7 +110,7 @@ class UpdateCase final : public Case {
         case OptimizerMethod::rmsprop:
           s = fma(scalar(u.beta2), s, scalar(u.one_minus_beta2) * (g * g));
           divisor = sqrt(s) + scalar(u.epsilon);
-          w = fma(scalar(-u.rate), g / divisor, w);
+          w = fma(scalar(-u.rate), quotient(g, divisor, u.rate), w);
           break;
         case OptimizerMethod::adam:
         case OptimizerMethod::adamw:
@@ -112,7 +118,7 @@ class UpdateCase final : public Case {
           s = fma(scalar(u.beta2), s, scalar(u.one_minus_beta2) * (g * g));
           divisor = fma(sqrt(s), scalar(u.second_scale), scalar(u.epsilon));
           if (penalised && u.decay != 0) w = fma(scalar(-u.decay), w, w);
-          w = fma(scalar(-u.first_rate), m / divisor, w);
+          w = fma(scalar(-u.first_rate), quotient(m, divisor, u.first_rate), w);
           break;
       }
       if (penalised && u.threshold != 0) {

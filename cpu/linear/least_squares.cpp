@@ -102,7 +102,8 @@ void UpdateFactor(double* r, Index p, double* b, Index rows, bool triangular, do
     double* row = r + k * p;
     const double squares = products[k];
     std::fill(factors + k, factors + p, 0.0);
-    if (squares != 0) {
+    // Written so that a NaN goes on.
+    if (!(squares < least_squares_negligible)) {
       const double norm = std::sqrt(std::fma(row[k], row[k], squares));
       const double head = row[k] + std::copysign(norm, row[k]);
       const double scale = 1 / (norm * std::abs(head));

@@ -1,5 +1,6 @@
 // The factorisation row by row: Givens rotations, which share no arithmetic with the blocked
 // reflections of the other engines.
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -14,9 +15,11 @@ void rotate_in(std::vector<double>& row, Index p, double* r) {
     const double b = row[static_cast<std::size_t>(k)];
     if (b == 0) continue;
     const double a = r[k * p + k];
-    const double length = std::hypot(a, b);
-    const double cosine = a / length;
-    const double sine = b / length;
+    // Denormal numbers have too few bits for a sine and a cosine.
+    const double up = std::max(std::abs(a), std::abs(b)) < 0x1p-900 ? 0x1p600 : 1.0;
+    const double length = std::hypot(up * a, up * b);
+    const double cosine = up * a / length;
+    const double sine = up * b / length;
     for (Index j = k; j < p; ++j) {
       const double upper = r[k * p + j];
       const double lower = row[static_cast<std::size_t>(j)];

@@ -406,11 +406,15 @@ void CudaEngine::enqueue(const void* kernel, const Shape& shape, Parameters para
     if (status != cudaSuccess) check(status, ("kernel " + name).c_str(), shape.where);
   };
   if (shape.shared_bytes > std::size_t{48} << 10) {
+    // All that the device has: the attribute is the device's, and engines that share it must not
+    // lower what another one relies on.
     std::size_t& allowed = large_shared_[kernel];
-    if (shape.shared_bytes > allowed) {
+    if (allowed == 0) {
+      cudaFuncAttributes attributes{};
+      require(cudaFuncGetAttributes(&attributes, kernel));
+      allowed = properties_.sharedMemPerBlockOptin - attributes.sharedSizeBytes;
       require(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                   static_cast<int>(shape.shared_bytes)));
-      allowed = shape.shared_bytes;
+                                   static_cast<int>(allowed)));
     }
   }
   if (repetitions_->open()) {

@@ -52,7 +52,7 @@ __device__ void update_factor(double* r, int p, double* b, int rows, bool triang
   for (int k = 0; k < p; ++k) {
     __syncthreads();
     const auto [squares, own] = heads[k % 2];
-    const bool reflects = squares != 0;
+    const bool reflects = !(squares < least_squares_negligible);
     const double* v = b + k * column_stride;
     const double norm = math::sqrt(math::fma(own, own, squares));
     const double head = own + std::copysign(norm, own);

@@ -23,9 +23,9 @@ TreeOrders::TreeOrders(CudaEngine& engine, Index rows, Index cols)
     : engine_(engine),
       rows_(rows),
       cols_(cols),
-      entries_(engine, rows * cols, Placement::rows),
+      numbers_(engine, 2 * rows * cols, Placement::rows),
       // Of orders on the host, at most a quarter stands on the device.
-      pieces_(engine, std::min<std::size_t>(entries_.bytes() / 4, std::size_t{64} << 20)) {}
+      pieces_(engine, std::min<std::size_t>(numbers_.bytes() / 4, std::size_t{64} << 20)) {}
 
 namespace {
 

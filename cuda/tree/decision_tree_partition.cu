@@ -36,27 +36,27 @@ struct LongSplit {
 // order, which may be on the host. Reads 8 bytes per row, coalesced; writes 1 at random.
 __global__ void mark_left_kernel(const SplitOnDevice* __restrict__ splits,
                                  const SplitTile* __restrict__ tiles, Index tile_count,
-                                 const TreeEntry* __restrict__ orders, Index stride, TreeRows rows,
-                                 std::uint8_t* __restrict__ goes_left) {
+                                 const std::uint32_t* __restrict__ orders, Index total_rows,
+                                 TreeRows rows, std::uint8_t* __restrict__ goes_left) {
   const Index job =
       static_cast<Index>(blockIdx.x) * (blockDim.x / warp_size) + threadIdx.x / warp_size;
   if (job >= tile_count) return;
   const SplitTile tile = tiles[job];
   const SplitOnDevice split = splits[tile.split];
-  const TreeEntry* order = orders + split.feature * stride + split.begin;
+  const TreeOrder order = order_from(orders, total_rows, split.feature, split.begin);
   const bool missing_goes_left = split.left_rows > split.left_known;
   const std::uint32_t end = min(split.rows, tile.first + tile_rows);
   for (std::uint32_t i = tile.first + lane_of_thread(); i < end; i += warp_size) {
-    const TreeEntry entry = order[i];
-    const bool left = i < split.left_known || (missing_goes_left && entry.rank == missing_rank);
-    goes_left[row_of(rows, entry.payload)] = left ? 1 : 0;
+    const bool left = i < split.left_known || (missing_goes_left && order.ranks[i] == missing_rank);
+    goes_left[row_of(rows, order.payloads[i])] = left ? 1 : 0;
   }
 }
 
 // True where the order of a feature stays as it is.
-__device__ bool stays(const SplitOnDevice& split, std::uint32_t feature, const TreeEntry* order) {
+__device__ bool stays(const SplitOnDevice& split, std::uint32_t feature,
+                      const std::uint32_t* ranks) {
   return (feature == split.feature && split.left_known == split.left_rows) ||
-         !varies(order, split.rows);
+         !varies(ranks, split.rows);
 }
 
 // Partitions the orders of `features` features in the range of splits of at most tile_rows rows.
@@ -65,34 +65,42 @@ __device__ bool stays(const SplitOnDevice& split, std::uint32_t feature, const T
 // and from the place of the right child; a store meets a bank twice at most where the two meet. No
 // barrier but the warp's. Reads 8 bytes per row, coalesced, and a byte at random; writes 8.
 __global__ void partition_short_kernel(const SplitOnDevice* __restrict__ splits, Index split_count,
-                                       TreeEntry* __restrict__ orders, Index stride,
+                                       std::uint32_t* __restrict__ orders, Index total_rows,
                                        std::uint32_t first_feature, std::uint32_t features,
                                        TreeRows rows, const std::uint8_t* __restrict__ goes_left) {
-  extern __shared__ TreeEntry shared_entries[];
+  extern __shared__ std::uint32_t shared_orders[];
   const Index job =
       static_cast<Index>(blockIdx.x) * (blockDim.x / warp_size) + threadIdx.x / warp_size;
   if (job >= split_count * features) return;
   const SplitOnDevice split = splits[job % split_count];
   const auto feature = static_cast<std::uint32_t>(job / split_count);
-  TreeEntry* order = orders + feature * stride + split.begin;
-  if (stays(split, first_feature + feature, order)) return;
-  TreeEntry* target = shared_entries + threadIdx.x / warp_size * tile_rows;
+  const TreeOrderToChange order = order_from(orders, total_rows, feature, split.begin);
+  if (stays(split, first_feature + feature, order.ranks)) return;
+  std::uint32_t* new_ranks = shared_orders + threadIdx.x / warp_size * 2 * tile_rows;
+  std::uint32_t* new_payloads = new_ranks + tile_rows;
   const unsigned lane = lane_of_thread();
   std::uint32_t to_left = 0;
   std::uint32_t to_right = split.left_rows;
   for (std::uint32_t i = 0; i < split.rows; i += warp_size) {
     const bool active = i + lane < split.rows;
-    const TreeEntry entry = active ? order[i + lane] : TreeEntry{0, 0};
-    const bool left = active && goes_left[row_of(rows, entry.payload)] != 0;
+    const std::uint32_t payload = active ? order.payloads[i + lane] : 0;
+    const bool left = active && goes_left[row_of(rows, payload)] != 0;
     const unsigned lefts = __ballot_sync(all_lanes, left);
     const unsigned rights = __ballot_sync(all_lanes, active && !left);
-    if (left) target[to_left + __popc(lefts & lanes_below())] = entry;
-    if (active && !left) target[to_right + __popc(rights & lanes_below())] = entry;
+    if (active) {
+      const std::uint32_t place = left ? to_left + __popc(lefts & lanes_below())
+                                       : to_right + __popc(rights & lanes_below());
+      new_ranks[place] = order.ranks[i + lane];
+      new_payloads[place] = payload;
+    }
     to_left += __popc(lefts);
     to_right += __popc(rights);
   }
   __syncwarp();
-  for (std::uint32_t i = lane; i < split.rows; i += warp_size) order[i] = target[i];
+  for (std::uint32_t i = lane; i < split.rows; i += warp_size) {
+    order.ranks[i] = new_ranks[i];
+    order.payloads[i] = new_payloads[i];
+  }
 }
 
 // lefts[feature, tile] = how many of the tile's rows go left; sides[feature, tile, step] = which;
@@ -102,7 +110,7 @@ __global__ void partition_short_kernel(const SplitOnDevice* __restrict__ splits,
 // at random; writes a bit per row and 9 bytes per tile.
 __global__ void count_left_kernel(const SplitOnDevice* __restrict__ splits,
                                   const SplitTile* __restrict__ tiles, Index tile_count,
-                                  const TreeEntry* __restrict__ orders, Index stride,
+                                  const std::uint32_t* __restrict__ orders, Index total_rows,
                                   std::uint32_t first_feature, std::uint32_t features,
                                   TreeRows rows, const std::uint8_t* __restrict__ goes_left,
                                   std::int64_t* __restrict__ lefts,
@@ -114,15 +122,15 @@ __global__ void count_left_kernel(const SplitOnDevice* __restrict__ splits,
   const SplitTile tile = tiles[job % tile_count];
   const auto feature = static_cast<std::uint32_t>(job / tile_count);
   const SplitOnDevice split = splits[tile.split];
-  const TreeEntry* order = orders + feature * stride + split.begin;
+  const TreeOrder order = order_from(orders, total_rows, feature, split.begin);
   const unsigned lane = lane_of_thread();
   std::int64_t count = 0;
-  const bool moving = !stays(split, first_feature + feature, order);
+  const bool moving = !stays(split, first_feature + feature, order.ranks);
   if (moving) {
     const std::uint32_t end = min(split.rows, tile.first + tile_rows);
     std::uint32_t* words = sides + job * words_of_tile;
     for (std::uint32_t i = tile.first; i < end; i += warp_size) {
-      const bool left = i + lane < end && goes_left[row_of(rows, order[i + lane].payload)] != 0;
+      const bool left = i + lane < end && goes_left[row_of(rows, order.payloads[i + lane])] != 0;
       const unsigned bits = __ballot_sync(all_lanes, left);
       if (lane == 0) *words = bits;
       ++words;
@@ -161,23 +169,24 @@ __global__ void scan_left_kernel(const LongSplit* __restrict__ splits, Index spl
 // ascending runs.
 __global__ void scatter_kernel(const SplitOnDevice* __restrict__ splits,
                                const SplitTile* __restrict__ tiles, Index tile_count,
-                               const TreeEntry* __restrict__ orders, Index stride,
+                               const std::uint32_t* __restrict__ orders, Index total_rows,
                                std::uint32_t features, const std::int64_t* __restrict__ lefts,
                                const std::uint32_t* __restrict__ sides,
                                const std::uint8_t* __restrict__ moves,
-                               TreeEntry* __restrict__ scratch) {
+                               std::uint32_t* __restrict__ scratch) {
   const Index job =
       static_cast<Index>(blockIdx.x) * (blockDim.x / warp_size) + threadIdx.x / warp_size;
   if (job >= tile_count * features || moves[job] == 0) return;
   const SplitTile tile = tiles[job % tile_count];
   const auto feature = static_cast<std::uint32_t>(job / tile_count);
   const SplitOnDevice split = splits[tile.split];
-  const TreeEntry* order = orders + feature * stride + split.begin;
+  const TreeOrder order = order_from(orders, total_rows, feature, split.begin);
   const unsigned lane = lane_of_thread();
   const std::uint32_t end = min(split.rows, tile.first + tile_rows);
   const std::uint32_t* words = sides + job * words_of_tile;
   // The tiles of a split follow each other.
-  TreeEntry* target = scratch + job * tile_rows - tile.first;
+  std::uint32_t* ranks = scratch + job * tile_rows - tile.first;
+  std::uint32_t* payloads = ranks + static_cast<Index>(features) * tile_count * tile_rows;
   auto to_left = static_cast<std::uint32_t>(lefts[job]);
   std::uint32_t to_right = split.left_rows + tile.first - to_left;
   for (std::uint32_t i = tile.first; i < end; i += warp_size) {
@@ -186,8 +195,10 @@ __global__ void scatter_kernel(const SplitOnDevice* __restrict__ splits,
     if ((there >> lane & 1U) != 0) {
       const bool left = (bits >> lane & 1U) != 0;
       const unsigned below = lanes_below();
-      target[left ? to_left + __popc(bits & below) : to_right + __popc(~bits & below)] =
-          order[i + lane];
+      const std::uint32_t place =
+          left ? to_left + __popc(bits & below) : to_right + __popc(~bits & below);
+      ranks[place] = order.ranks[i + lane];
+      payloads[place] = order.payloads[i + lane];
     }
     to_left += __popc(bits);
     to_right += __popc(~bits & there);
@@ -198,19 +209,22 @@ __global__ void scatter_kernel(const SplitOnDevice* __restrict__ splits,
 // row, coalesced.
 __global__ void copy_back_kernel(const SplitOnDevice* __restrict__ splits,
                                  const SplitTile* __restrict__ tiles, Index tile_count,
-                                 TreeEntry* __restrict__ orders, Index stride,
+                                 std::uint32_t* __restrict__ orders, Index total_rows,
                                  std::uint32_t features, const std::uint8_t* __restrict__ moves,
-                                 const TreeEntry* __restrict__ scratch) {
+                                 const std::uint32_t* __restrict__ scratch) {
   const Index job =
       static_cast<Index>(blockIdx.x) * (blockDim.x / warp_size) + threadIdx.x / warp_size;
   if (job >= tile_count * features || moves[job] == 0) return;
   const SplitTile tile = tiles[job % tile_count];
   const auto feature = static_cast<std::uint32_t>(job / tile_count);
   const SplitOnDevice split = splits[tile.split];
-  TreeEntry* order = orders + feature * stride + split.begin;
+  const TreeOrderToChange order = order_from(orders, total_rows, feature, split.begin);
+  const std::uint32_t* ranks = scratch + job * tile_rows - tile.first;
+  const std::uint32_t* payloads = ranks + static_cast<Index>(features) * tile_count * tile_rows;
   const std::uint32_t end = min(split.rows, tile.first + tile_rows);
   for (std::uint32_t i = tile.first + lane_of_thread(); i < end; i += warp_size) {
-    order[i] = scratch[job * tile_rows + (i - tile.first)];
+    order.ranks[i] = ranks[i];
+    order.payloads[i] = payloads[i];
   }
 }
 
@@ -268,21 +282,21 @@ void apply_tree_splits(CudaEngine& engine, const TreeRows& rows, TreeOrders& ord
   // As many features at once as fit into a quarter of what is free; the bound of the scratch order
   // also bounds the warps of the short splits' launch.
   const Index entries_per_feature = std::max<Index>({long_tile_count * tile_rows, short_count, 1});
-  constexpr std::size_t bytes_per_entry = sizeof(TreeEntry) + 1;
+  constexpr std::size_t bytes_per_entry = 9;  // rank, payload; a bit, and a share of a tile's sums
   const Index at_once = std::clamp<Index>(
       std::min(most_scratch, static_cast<Index>(engine.free_memory() / 4 / bytes_per_entry)) /
           entries_per_feature,
       1, orders.cols());
-  Buffer<TreeEntry> scratch(engine, at_once * long_tile_count * tile_rows);
+  Buffer<std::uint32_t> scratch(engine, 2 * at_once * long_tile_count * tile_rows);
   Buffer<std::uint32_t> sides(engine, at_once * long_tile_count * words_of_tile);
   Buffer<std::int64_t> lefts(engine, at_once * long_tile_count);
   Buffer<std::uint8_t> moves(engine, at_once * long_tile_count);
-  orders.change_each_group(at_once, [&](Index first, Index features, TreeEntry* entries) {
+  orders.change_each_group(at_once, [&](Index first, Index features, std::uint32_t* entries) {
     const auto first_feature = static_cast<std::uint32_t>(first);
     const auto count = static_cast<std::uint32_t>(features);
     if (short_count > 0) {
       // As many warps in a block as its 48 KiB allow.
-      constexpr std::size_t bytes = tile_rows * sizeof(TreeEntry);
+      constexpr std::size_t bytes = 2 * tile_rows * sizeof(std::uint32_t);
       const auto fitting =
           std::min<std::size_t>(static_cast<std::size_t>(warps), (std::size_t{48} << 10) / bytes);
       engine.launch(partition_short_kernel,

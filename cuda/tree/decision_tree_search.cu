@@ -54,8 +54,8 @@ struct SearchLevel {
 };
 
 struct FeatureGroup {
-  const TreeEntry* orders;  // count × stride
-  Index stride;
+  const std::uint32_t* orders;  // of `count` features
+  Index rows;
   std::uint32_t first;
   std::uint32_t count;
 };
@@ -506,16 +506,16 @@ __global__ void tally_tiles_kernel(SearchLevel level, SplitRules rules, TreeRows
   const auto long_tile = static_cast<std::uint32_t>(job % level.long_tiles);
   const SearchTile tile = level.tiles[level.long_tile_list[long_tile]];
   const SearchNode node = level.nodes[tile.node];
-  const TreeEntry* order = group.orders + feature * group.stride + node.begin;
+  const TreeOrder order = order_from(group.orders, group.rows, feature, node.begin);
   std::uint32_t end = tile.first;
-  if (looks_at(level, tile.node, group.first + feature) && varies(order, node.rows)) {
-    end = min(known_rows(order, node.rows), tile.first + level.tile_rows);
+  if (looks_at(level, tile.node, group.first + feature) && varies(order.ranks, node.rows)) {
+    end = min(known_rows(order.ranks, node.rows), tile.first + level.tile_rows);
   }
   const unsigned lane = lane_of_thread();
   const auto each_step = [&](auto&& step) {
     for (std::uint32_t i = tile.first; i < end; i += warp_size) {
       const bool active = i + lane < end;
-      step(active, active ? order[i + lane].payload : 0);
+      step(active, active ? order.payloads[i + lane] : 0);
     }
   };
   const auto store = [&](Index column, std::int64_t value, Index columns) {
@@ -590,12 +590,12 @@ __global__ void score_cuts_kernel(SearchLevel level, SplitRules rules, TreeRows 
   const auto feature = static_cast<std::uint32_t>(job / level.tile_count);
   const SearchTile tile = level.tiles[job % level.tile_count];
   const SearchNode node = level.nodes[tile.node];
-  const TreeEntry* order = group.orders + feature * group.stride + node.begin;
+  const TreeOrder order = order_from(group.orders, group.rows, feature, node.begin);
   const unsigned lane = lane_of_thread();
   Candidate own;
   own.feature = group.first + feature;
-  if (looks_at(level, tile.node, own.feature) && varies(order, node.rows)) {
-    const std::uint32_t known = known_rows(order, node.rows);
+  if (looks_at(level, tile.node, own.feature) && varies(order.ranks, node.rows)) {
+    const std::uint32_t known = known_rows(order.ranks, node.rows);
     const std::uint32_t missing = node.rows - known;
     Scorer scorer(rules, rows, level.statistics + static_cast<Index>(tile.node) * rules.width(),
                   shared_counts + threadIdx.x / warp_size * (Scorer::shared(rules) / 8));
@@ -603,7 +603,7 @@ __global__ void score_cuts_kernel(SearchLevel level, SplitRules rules, TreeRows 
       scorer.clear();
       for (std::uint32_t i = known; i < node.rows; i += warp_size) {
         const bool active = i + lane < node.rows;
-        scorer.add_missing(active, active ? order[i + lane].payload : 0);
+        scorer.add_missing(active, active ? order.payloads[i + lane] : 0);
       }
     } else {
       const Index row = static_cast<Index>(feature) * Scorer::columns(rules);
@@ -622,21 +622,22 @@ __global__ void score_cuts_kernel(SearchLevel level, SplitRules rules, TreeRows 
         min(static_cast<Index>(missing > 0 ? known : known - 1), node.rows - least);
     const std::uint32_t end = min(known, tile.first + level.tile_rows);
     const std::uint32_t readable = min(node.rows, end + 1);
-    const auto entry_at = [&](std::uint32_t i) {
-      return i < readable ? order[i] : TreeEntry{missing_rank, 0};
+    const auto rank_at = [&](std::uint32_t i) {
+      return i < readable ? order.ranks[i] : missing_rank;
     };
-    TreeEntry entry = entry_at(tile.first + lane);
+    std::uint32_t rank = rank_at(tile.first + lane);
     for (std::uint32_t i = tile.first; i < end; i += warp_size) {
-      const TreeEntry ahead = entry_at(i + warp_size + lane);
-      const std::uint32_t first_ahead = __shfl_sync(all_lanes, ahead.rank, 0);
-      std::uint32_t next_rank = __shfl_down_sync(all_lanes, entry.rank, 1);
+      const std::uint32_t ahead = rank_at(i + warp_size + lane);
+      const std::uint32_t first_ahead = __shfl_sync(all_lanes, ahead, 0);
+      std::uint32_t next_rank = __shfl_down_sync(all_lanes, rank, 1);
       if (lane == warp_size - 1) next_rank = first_ahead;
       const bool active = i + lane < end;
+      const std::uint32_t payload = active ? order.payloads[i + lane] : 0;
       const std::uint32_t count = i + lane + 1;
-      const bool cut = active && count < node.rows && entry.rank != next_rank;
+      const bool cut = active && count < node.rows && rank != next_rank;
       const bool wanted_left = cut && missing > 0 && count >= lowest_left && count <= highest_left;
       const bool wanted_right = cut && count >= least && count <= highest_right;
-      const Scores scores = scorer.step(active, entry.payload, count, wanted_left, wanted_right);
+      const Scores scores = scorer.step(active, payload, count, wanted_left, wanted_right);
       // Ascending cuts, so that only a higher score replaces an earlier one.
       if (wanted_left && scores.missing_left > own.score) {
         own.score = scores.missing_left;
@@ -646,7 +647,7 @@ __global__ void score_cuts_kernel(SearchLevel level, SplitRules rules, TreeRows 
         own.score = scores.missing_right;
         own.key = 2 * count + 1;
       }
-      entry = ahead;
+      rank = ahead;
     }
     using Reduce = cub::WarpReduce<Candidate>;
     typename Reduce::TempStorage none;
@@ -696,7 +697,7 @@ struct FoundSplit {
 // where values are missing, entries along a search for the first of them. x may be on the host.
 template <Real T>
 __global__ void complete_splits_kernel(SearchLevel level, TreeRows rows,
-                                       const TreeEntry* __restrict__ orders, Index stride,
+                                       const std::uint32_t* __restrict__ orders, Index total_rows,
                                        const T* __restrict__ x, Index cols,
                                        const Candidate* __restrict__ node_best,
                                        FoundSplit<T>* __restrict__ found) {
@@ -707,8 +708,8 @@ __global__ void complete_splits_kernel(SearchLevel level, TreeRows rows,
   const Candidate best = node_best[i];
   FoundSplit<T> split{0, -1, 0, 0, 0};
   if (best.score != tree::no_score) {
-    const TreeEntry* order = orders + best.feature * stride + node.begin;
-    const std::uint32_t known = known_rows(order, node.rows);
+    const TreeOrder order = order_from(orders, total_rows, best.feature, node.begin);
+    const std::uint32_t known = known_rows(order.ranks, node.rows);
     const bool missing_left = (best.key & 1U) == 0;
     split.feature = static_cast<std::int32_t>(best.feature);
     split.left_known = best.key / 2;
@@ -717,7 +718,7 @@ __global__ void complete_splits_kernel(SearchLevel level, TreeRows rows,
                              ? missing_left
                              : 2 * static_cast<std::uint64_t>(split.left_rows) >= node.rows;
     const auto value = [&](std::uint32_t k) {
-      return x[static_cast<Index>(row_of(rows, order[k].payload)) * cols + best.feature];
+      return x[static_cast<Index>(row_of(rows, order.payloads[k])) * cols + best.feature];
     };
     split.threshold =
         split.left_known == known
@@ -735,7 +736,7 @@ __global__ void complete_splits_kernel(SearchLevel level, TreeRows rows,
 // target where they are needed; adds one integer per tile and column atomically.
 template <Real T>
 __global__ void left_statistics_kernel(SearchLevel level, SplitRules rules, TreeRows rows,
-                                       const TreeEntry* __restrict__ orders, Index stride,
+                                       const std::uint32_t* __restrict__ orders, Index total_rows,
                                        const T* __restrict__ target,
                                        const FoundSplit<T>* __restrict__ found,
                                        unsigned long long* __restrict__ left,
@@ -748,13 +749,14 @@ __global__ void left_statistics_kernel(SearchLevel level, SplitRules rules, Tree
   const FoundSplit<T> split = found[tile.node];
   if (split.feature < 0) return;
   const SearchNode node = level.nodes[tile.node];
-  const TreeEntry* order = orders + split.feature * stride + node.begin;
+  const TreeOrder order =
+      order_from(orders, total_rows, static_cast<std::uint32_t>(split.feature), node.begin);
   const std::uint32_t end = min(node.rows, tile.first + level.tile_rows);
   const unsigned lane = lane_of_thread();
   const bool missing_goes_left = split.left_rows > split.left_known;
   unsigned long long* sums = left + static_cast<Index>(tile.node) * rules.width();
-  const auto goes_left = [&](std::uint32_t i, const TreeEntry& entry) {
-    return i < split.left_known || (missing_goes_left && entry.rank == missing_rank);
+  const auto goes_left = [&](std::uint32_t i) {
+    return i < split.left_known || (missing_goes_left && order.ranks[i] == missing_rank);
   };
   if (rules.classes > 0) {
     const auto classes = static_cast<unsigned>(rules.classes);
@@ -762,8 +764,8 @@ __global__ void left_statistics_kernel(SearchLevel level, SplitRules rules, Tree
     for (unsigned c = lane; c < classes; c += warp_size) counts[c] = 0;
     __syncwarp();
     for (std::uint32_t i = tile.first; i < end; i += warp_size) {
-      const TreeEntry entry = i + lane < end ? order[i + lane] : TreeEntry{0, 0};
-      add_to_classes(rows, i + lane < end && goes_left(i + lane, entry), entry.payload, counts);
+      const bool left = i + lane < end && goes_left(i + lane);
+      add_to_classes(rows, left, left ? order.payloads[i + lane] : 0, counts);
     }
     for (unsigned c = lane; c < classes; c += warp_size) {
       if (counts[c] != 0) atomicAdd(sums + c, static_cast<unsigned long long>(counts[c]));
@@ -772,14 +774,14 @@ __global__ void left_statistics_kernel(SearchLevel level, SplitRules rules, Tree
   }
   std::int64_t total[3] = {0, 0, 0};
   bool other_value = false;
-  const T first = target[order[0].payload];
+  const T first = target[order.payloads[0]];
   for (std::uint32_t i = tile.first + lane; i < end; i += warp_size) {
-    const TreeEntry entry = order[i];
-    other_value = other_value || target[entry.payload] != first;
-    if (!goes_left(i, entry)) continue;
-    total[0] += weight_of(rows, entry.payload);
-    total[1] += rows.sums[entry.payload];
-    total[2] += rows.squares[entry.payload];
+    const std::uint32_t payload = order.payloads[i];
+    other_value = other_value || target[payload] != first;
+    if (!goes_left(i)) continue;
+    total[0] += weight_of(rows, payload);
+    total[1] += rows.sums[payload];
+    total[2] += rows.squares[payload];
   }
   __syncwarp();
   for (int k = 0; k < 3; ++k) {
@@ -794,15 +796,19 @@ __global__ void left_statistics_kernel(SearchLevel level, SplitRules rules, Tree
 // Grid: a thread per (node of first .. first + nodes − 1, feature). Reads two entries at random,
 // which may be on the host; writes 9 bytes.
 __global__ void draw_features_kernel(SearchLevel level, SplitRules rules,
-                                     const TreeEntry* __restrict__ orders, Index stride, Index cols,
-                                     std::uint32_t first, std::uint32_t nodes,
+                                     const std::uint32_t* __restrict__ orders, Index total_rows,
+                                     Index cols, std::uint32_t first, std::uint32_t nodes,
                                      std::uint64_t* __restrict__ draws,
                                      std::uint8_t* __restrict__ varying) {
   const Index job = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (job >= nodes * cols) return;
   const Index feature = job % cols;
   const SearchNode node = level.nodes[first + job / cols];
-  varying[job] = varies(orders + feature * stride + node.begin, node.rows) ? 1 : 0;
+  varying[job] =
+      varies(order_from(orders, total_rows, static_cast<std::uint32_t>(feature), node.begin).ranks,
+             node.rows)
+          ? 1
+          : 0;
   draws[job] = tree::feature_draw(rules, node.key, feature);
 }
 
@@ -967,7 +973,9 @@ class Level {
     if (rules.features_per_node >= cols) return;
     const auto words = static_cast<std::uint32_t>(blocks_for(cols, 32));
     looked_at_ = Buffer<std::uint32_t>(engine, on_device.node_count * static_cast<Index>(words));
-    const Index at_once = std::clamp<Index>(most_pairs / cols, 1, on_device.node_count);
+    const auto fitting = static_cast<Index>(engine.free_memory() / 4 / 9);
+    const Index at_once =
+        std::clamp<Index>(std::min(most_pairs, fitting) / cols, 1, on_device.node_count);
     Buffer<std::uint64_t> draws(engine, at_once * cols);
     Buffer<std::uint8_t> varying(engine, at_once * cols);
     const unsigned threads = engine.block_threads(256);
@@ -1017,7 +1025,7 @@ void best_cuts(CudaEngine& engine, const SplitRules& rules, const TreeRows& rows
   Buffer<Candidate> best(engine, at_once * on_device.tile_count);
   Buffer<std::int64_t> before(engine, at_once * sums_per_feature);
   Buffer<std::int64_t> totals(engine, at_once * search.columns * on_device.long_nodes);
-  orders.for_each_group(at_once, [&](Index first, Index features, const TreeEntry* entries) {
+  orders.for_each_group(at_once, [&](Index first, Index features, const std::uint32_t* entries) {
     const FeatureGroup group{entries, orders.rows(), static_cast<std::uint32_t>(first),
                              static_cast<std::uint32_t>(features)};
     if (on_device.long_tiles > 0) {
@@ -1053,17 +1061,23 @@ void find_tree_splits(CudaEngine& engine, const SplitRules& rules, const TreeRow
   const Index width = rules.width();
   // Long enough that a tile's sums are little beside its rows.
   const auto tile_rows = static_cast<std::uint32_t>(std::max<Index>(512, 4 * search.columns));
+  // As many nodes at once as the limits and an eighth of the memory that is free allow.
+  const auto bytes_per_node = static_cast<Index>(sizeof(SearchNode) + sizeof(LongNode) +
+                                                 sizeof(Candidate) + sizeof(FoundSplit<T>) + 4) +
+                              16 * width + orders.cols() / 8;
+  const Index bytes_per_tile = sizeof(SearchTile) + 4 + sizeof(Candidate) + 8 * search.columns;
   std::size_t first = 0;
   while (first < nodes.size()) {
+    const auto most_bytes = static_cast<Index>(engine.free_memory() / 8);
     Index tiles = 0;
+    Index bytes = 0;
     std::size_t end = first;
-    while (end < nodes.size()) {
-      tiles += blocks_for(nodes[end].rows, tile_rows);
-      if (end > first &&
-          (tiles > most_pairs || static_cast<Index>(end + 1 - first) * width > most_sums)) {
-        break;
-      }
-      ++end;
+    for (; end < nodes.size(); ++end) {
+      const Index of_node = blocks_for(nodes[end].rows, tile_rows);
+      tiles += of_node;
+      bytes += bytes_per_node + of_node * bytes_per_tile;
+      const auto sums = static_cast<Index>(end + 1 - first) * width;
+      if (end > first && (tiles > most_pairs || sums > most_sums || bytes > most_bytes)) break;
     }
     const std::size_t count = end - first;
     Level level(engine, rules, nodes.subspan(first, count), tile_rows);

@@ -70,13 +70,11 @@ __device__ std::uint32_t payload_of(const TreeRows& rows, std::uint32_t row) {
   return payload;
 }
 
-// Entries of a sorted feature. A float's key is its rank; a double's keys were numbered before.
-// One thread per row; reads 8 bytes and a class at random, writes 8.
-__global__ void make_entries_kernel(const std::uint32_t* __restrict__ ranks,
-                                    const std::uint32_t* __restrict__ sorted, Index count,
-                                    TreeRows rows, TreeEntry* __restrict__ order) {
+// A row's payload. One thread per row; reads 4 bytes and a class at random, writes 4.
+__global__ void make_payloads_kernel(const std::uint32_t* __restrict__ sorted, Index count,
+                                     TreeRows rows, std::uint32_t* __restrict__ payloads) {
   const Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (i < count) order[i] = {ranks[i], payload_of(rows, sorted[i])};
+  if (i < count) payloads[i] = payload_of(rows, sorted[i]);
 }
 
 // 1 where a new value begins.
@@ -119,12 +117,11 @@ void sort_features(CudaEngine& engine, const T* x, const TreeRows& rows, TreeOrd
   const auto fitting = static_cast<Index>(engine.free_memory() / 3 / sizeof(Key)) / n;
   const Index at_once = std::clamp<Index>(std::min(fitting, orders.cols()), 1, most_columns);
   Buffer<Key> keys(engine, at_once * n);
-  Buffer<Key> sorted_keys(engine, n);
+  Buffer<Key> sorted_keys(engine, sizeof(T) == 4 ? 0 : n);
   Buffer<std::uint32_t> sorted(engine, n);
-  Buffer<std::uint32_t> ranks(engine, sizeof(T) == 4 ? 0 : n);
   Buffer<std::byte> scratch;
-  Buffer<TreeEntry> order;
-  if (!orders.on_device()) order = Buffer<TreeEntry>(engine, n);
+  Buffer<std::uint32_t> order;
+  if (!orders.on_device()) order = Buffer<std::uint32_t>(engine, 2 * n);
   PieceStream pieces(engine, std::clamp<std::size_t>(static_cast<std::size_t>(n) * 8,
                                                      std::size_t{1} << 12, std::size_t{64} << 20));
   for (Index first = 0; first < orders.cols(); first += at_once) {
@@ -139,30 +136,32 @@ void sort_features(CudaEngine& engine, const T* x, const TreeRows& rows, TreeOrd
           keys.data());
     });
     for (Index c = 0; c < columns; ++c) {
+      std::uint32_t* target = orders.data() + 2 * (first + c) * n;
+      std::uint32_t* ranks = orders.on_device() ? target : order.data();
+      Key* keys_out = nullptr;
+      if constexpr (sizeof(T) == 4) {
+        keys_out = ranks;  // a float's key is its rank
+      } else {
+        keys_out = sorted_keys.data();
+      }
       call_cub(engine, "cub::DeviceRadixSort", scratch, [&](void* memory, std::size_t& bytes) {
         return cub::DeviceRadixSort::SortPairs(memory, bytes, std::as_const(keys).data() + c * n,
-                                               sorted_keys.data(), std::as_const(numbers).data(),
+                                               keys_out, std::as_const(numbers).data(),
                                                sorted.data(), static_cast<std::uint32_t>(n), 0,
                                                static_cast<int>(sizeof(Key)) * 8, engine.stream());
       });
-      const std::uint32_t* rank = nullptr;
-      if constexpr (sizeof(T) == 4) {
-        rank = sorted_keys.data();
-      } else {
+      if constexpr (sizeof(T) == 8) {
         const auto begins = thrust::make_transform_iterator(
             thrust::make_counting_iterator(std::int64_t{0}), BeginsValue{sorted_keys.data()});
         call_cub(engine, "cub::DeviceScan", scratch, [&](void* memory, std::size_t& bytes) {
-          return cub::DeviceScan::InclusiveSum(memory, bytes, begins, ranks.data(),
+          return cub::DeviceScan::InclusiveSum(memory, bytes, begins, ranks,
                                                static_cast<std::uint32_t>(n), engine.stream());
         });
-        engine.launch(mark_missing_kernel, per_row, sorted_keys.data(), n, ranks.data());
-        rank = ranks.data();
+        engine.launch(mark_missing_kernel, per_row, sorted_keys.data(), n, ranks);
       }
-      TreeEntry* target = orders.data() + (first + c) * n;
-      TreeEntry* made = orders.on_device() ? target : order.data();
-      engine.launch(make_entries_kernel, per_row, rank, sorted.data(), n, rows, made);
-      if (made != target) {
-        engine.copy_within(target, made, static_cast<std::size_t>(n) * sizeof(TreeEntry));
+      engine.launch(make_payloads_kernel, per_row, sorted.data(), n, rows, ranks + n);
+      if (ranks != target) {
+        engine.copy_within(target, ranks, static_cast<std::size_t>(2 * n) * sizeof(std::uint32_t));
       }
     }
   }

@@ -13,12 +13,16 @@
 
 namespace tandem::cuda {
 
-// One row in the order of one feature. Equal values of the feature have equal ranks, larger values
-// have larger ones; `payload` is the row, and below it, where both fit in 32 bits, the class.
-struct alignas(8) TreeEntry {
-  std::uint32_t rank;
-  std::uint32_t payload;
+// The order of the rows by one feature, or a node's part of it, in two arrays. Equal values of the
+// feature have equal ranks, larger values have larger ones; a payload is the row, and below it,
+// where both fit in 32 bits, the class.
+template <class Number>
+struct TreeOrderOf {
+  Number* ranks;
+  Number* payloads;
 };
+using TreeOrder = TreeOrderOf<const std::uint32_t>;
+using TreeOrderToChange = TreeOrderOf<std::uint32_t>;
 inline constexpr std::uint32_t missing_rank = ~std::uint32_t{0};
 
 // What kernels look up by row. Null where there is nothing.
@@ -39,7 +43,8 @@ struct PayloadBits {
 };
 [[nodiscard]] PayloadBits payload_bits(Index rows, std::int32_t classes);
 
-// Order f is rows entries from f·rows on; in the engine's memory, or on the host.
+// Order f: its ranks from 2·f·rows on, its payloads from (2·f + 1)·rows on. In the engine's memory,
+// or on the host.
 class TreeOrders {
  public:
   TreeOrders(CudaEngine& engine, Index rows, Index cols);
@@ -47,19 +52,19 @@ class TreeOrders {
   [[nodiscard]] Index rows() const { return rows_; }
   [[nodiscard]] Index cols() const { return cols_; }
   // Reachable by kernels, slowly where it is on the host.
-  [[nodiscard]] const TreeEntry* data() const { return entries_.data(); }
-  [[nodiscard]] TreeEntry* data() { return entries_.data(); }
-  [[nodiscard]] bool on_device() const { return engine_.on_device(entries_.data()); }
+  [[nodiscard]] const std::uint32_t* data() const { return numbers_.data(); }
+  [[nodiscard]] std::uint32_t* data() { return numbers_.data(); }
+  [[nodiscard]] bool on_device() const { return engine_.on_device(numbers_.data()); }
 
   // Calls use(first_feature, features, their orders in device memory) for groups of at most
   // `at_once` features, in ascending order.
   template <class Use>
   void for_each_group(Index at_once, Use&& use) {
-    pieces_.for_each_piece(std::as_const(entries_).data(), cols_, rows_,
-                           [&](Index first, Index features, const TreeEntry* orders) {
+    pieces_.for_each_piece(std::as_const(numbers_).data(), cols_, 2 * rows_,
+                           [&](Index first, Index features, const std::uint32_t* orders) {
                              for (Index done = 0; done < features; done += at_once) {
                                use(first + done, std::min(at_once, features - done),
-                                   orders + done * rows_);
+                                   orders + 2 * done * rows_);
                              }
                            });
   }
@@ -68,16 +73,17 @@ class TreeOrders {
   void change_each_group(Index at_once, Use&& use) {
     const bool streamed = !on_device();
     pieces_.for_each_piece(
-        std::as_const(entries_).data(), cols_, rows_,
-        [&](Index first, Index features, const TreeEntry* read) {
+        std::as_const(numbers_).data(), cols_, 2 * rows_,
+        [&](Index first, Index features, const std::uint32_t* read) {
           // Our own memory, or a piece that nothing else reads.
-          auto* orders = const_cast<TreeEntry*>(read);
+          auto* orders = const_cast<std::uint32_t*>(read);
           for (Index done = 0; done < features; done += at_once) {
-            use(first + done, std::min(at_once, features - done), orders + done * rows_);
+            use(first + done, std::min(at_once, features - done), orders + 2 * done * rows_);
           }
           if (streamed) {
-            engine_.copy_within(entries_.data() + first * rows_, orders,
-                                static_cast<std::size_t>(features * rows_) * sizeof(TreeEntry));
+            engine_.copy_within(
+                numbers_.data() + 2 * first * rows_, orders,
+                static_cast<std::size_t>(2 * features * rows_) * sizeof(std::uint32_t));
           }
         });
     // The next pass's copies to the device run beside this stream's work.
@@ -88,7 +94,7 @@ class TreeOrders {
   CudaEngine& engine_;
   Index rows_;
   Index cols_;
-  Buffer<TreeEntry> entries_;  // cols × rows
+  Buffer<std::uint32_t> numbers_;  // cols × 2 × rows
   PieceStream pieces_;
 };
 

@@ -12,6 +12,14 @@ namespace tandem::cuda {
 __device__ inline unsigned lane_of_thread() { return threadIdx.x % warp_size; }
 __device__ inline unsigned lanes_below() { return (1U << lane_of_thread()) - 1; }
 
+// The part of feature `feature`'s order from `begin` on; `orders` are of `rows` rows each.
+template <class Number>
+__device__ TreeOrderOf<Number> order_from(Number* orders, Index rows, std::uint32_t feature,
+                                          std::uint32_t begin) {
+  Number* ranks = orders + 2 * feature * rows + begin;
+  return {ranks, ranks + rows};
+}
+
 // In every lane the sum over the lanes. All 32 lanes must call it, as everything below.
 __device__ inline std::int64_t sum_of_lanes(std::int64_t value) {
   using Reduce = cub::WarpReduce<std::int64_t>;
@@ -31,14 +39,14 @@ __device__ inline std::int64_t running_sum(std::int64_t value, std::int64_t& car
 
 // False where a feature has one value in a node. It is then constant in the whole subtree, and its
 // order is no longer kept there.
-__device__ inline bool varies(const TreeEntry* order, std::uint32_t rows) {
-  return order[0].rank != order[rows - 1].rank;
+__device__ inline bool varies(const std::uint32_t* ranks, std::uint32_t rows) {
+  return ranks[0] != ranks[rows - 1];
 }
 
 // The number of rows whose value is known; the missing ones come after them. A search by 32 probes
 // at a time: 7 rounds for 2^31 rows.
-__device__ inline std::uint32_t known_rows(const TreeEntry* order, std::uint32_t rows) {
-  if (order[rows - 1].rank != missing_rank) return rows;
+__device__ inline std::uint32_t known_rows(const std::uint32_t* ranks, std::uint32_t rows) {
+  if (ranks[rows - 1] != missing_rank) return rows;
   std::uint32_t low = 0;
   std::uint32_t high = rows - 1;  // missing; the first missing row is one of low .. high
   while (low < high) {
@@ -47,7 +55,7 @@ __device__ inline std::uint32_t known_rows(const TreeEntry* order, std::uint32_t
              static_cast<std::uint32_t>(static_cast<std::uint64_t>(high - low) * lane / warp_size);
     };
     const unsigned missing =
-        __ballot_sync(all_lanes, order[probe(lane_of_thread())].rank == missing_rank);
+        __ballot_sync(all_lanes, ranks[probe(lane_of_thread())] == missing_rank);
     if (missing == 0) {
       low = probe(warp_size - 1) + 1;
     } else {

@@ -23,7 +23,8 @@ TreeOrders::TreeOrders(CudaEngine& engine, Index rows, Index cols)
     : engine_(engine),
       rows_(rows),
       cols_(cols),
-      numbers_(engine, 2 * rows * cols, Placement::rows),
+      stride_(blocks_for(rows, 32) * 32),
+      numbers_(engine, 2 * stride_ * cols, Placement::rows),
       // Of orders on the host, at most a quarter stands on the device.
       pieces_(engine, std::min<std::size_t>(numbers_.bytes() / 4, std::size_t{64} << 20)) {}
 

@@ -4,7 +4,8 @@
 // its tiles first count and remember what goes left, a scan over the tiles says where each tile's
 // rows go, and they go there by way of a scratch order, because a range is partitioned in place.
 //
-// CPU twin: CpuSteps::apply_splits in cpu/tree/decision_tree.cpp.
+// Costs: cuda/tree/decision_tree_cost.hpp. CPU twin: CpuSteps::apply_splits in
+// cpu/tree/decision_tree.cpp.
 #include <vector>
 
 #include "cuda/tree/decision_tree_warp.cuh"
@@ -36,14 +37,14 @@ struct LongSplit {
 // order, which may be on the host. Reads 8 bytes per row, coalesced; writes 1 at random.
 __global__ void mark_left_kernel(const SplitOnDevice* __restrict__ splits,
                                  const SplitTile* __restrict__ tiles, Index tile_count,
-                                 const std::uint32_t* __restrict__ orders, Index total_rows,
+                                 const std::uint32_t* __restrict__ orders, Index stride,
                                  TreeRows rows, std::uint8_t* __restrict__ goes_left) {
   const Index job =
       static_cast<Index>(blockIdx.x) * (blockDim.x / warp_size) + threadIdx.x / warp_size;
   if (job >= tile_count) return;
   const SplitTile tile = tiles[job];
   const SplitOnDevice split = splits[tile.split];
-  const TreeOrder order = order_from(orders, total_rows, split.feature, split.begin);
+  const TreeOrder order = order_from(orders, stride, split.feature, split.begin);
   const bool missing_goes_left = split.left_rows > split.left_known;
   const std::uint32_t end = min(split.rows, tile.first + tile_rows);
   for (std::uint32_t i = tile.first + lane_of_thread(); i < end; i += warp_size) {
@@ -61,11 +62,12 @@ __device__ bool stays(const SplitOnDevice& split, std::uint32_t feature,
 
 // Partitions the orders of `features` features in the range of splits of at most tile_rows rows.
 //
-// Grid: a warp per (feature, split). Shared: tile_rows entries per warp, which fill from the left
-// and from the place of the right child; a store meets a bank twice at most where the two meet. No
-// barrier but the warp's. Reads 8 bytes per row, coalesced, and a byte at random; writes 8.
+// Grid: a warp per (feature, split). Shared: tile_rows ranks and payloads per warp. The left
+// child's fill it from its begin and the right child's from its end backwards: 32 rows then go to
+// 32 banks, because what both have so far is a multiple of 32. No barrier but the warp's. Reads 8
+// bytes per row, coalesced, and a byte at random; writes 8.
 __global__ void partition_short_kernel(const SplitOnDevice* __restrict__ splits, Index split_count,
-                                       std::uint32_t* __restrict__ orders, Index total_rows,
+                                       std::uint32_t* __restrict__ orders, Index stride,
                                        std::uint32_t first_feature, std::uint32_t features,
                                        TreeRows rows, const std::uint8_t* __restrict__ goes_left) {
   extern __shared__ std::uint32_t shared_orders[];
@@ -74,13 +76,13 @@ __global__ void partition_short_kernel(const SplitOnDevice* __restrict__ splits,
   if (job >= split_count * features) return;
   const SplitOnDevice split = splits[job % split_count];
   const auto feature = static_cast<std::uint32_t>(job / split_count);
-  const TreeOrderToChange order = order_from(orders, total_rows, feature, split.begin);
+  const TreeOrderToChange order = order_from(orders, stride, feature, split.begin);
   if (stays(split, first_feature + feature, order.ranks)) return;
   std::uint32_t* new_ranks = shared_orders + threadIdx.x / warp_size * 2 * tile_rows;
   std::uint32_t* new_payloads = new_ranks + tile_rows;
   const unsigned lane = lane_of_thread();
   std::uint32_t to_left = 0;
-  std::uint32_t to_right = split.left_rows;
+  std::uint32_t to_right = 0;
   for (std::uint32_t i = 0; i < split.rows; i += warp_size) {
     const bool active = i + lane < split.rows;
     const std::uint32_t payload = active ? order.payloads[i + lane] : 0;
@@ -89,7 +91,7 @@ __global__ void partition_short_kernel(const SplitOnDevice* __restrict__ splits,
     const unsigned rights = __ballot_sync(all_lanes, active && !left);
     if (active) {
       const std::uint32_t place = left ? to_left + __popc(lefts & lanes_below())
-                                       : to_right + __popc(rights & lanes_below());
+                                       : tile_rows - 1 - to_right - __popc(rights & lanes_below());
       new_ranks[place] = order.ranks[i + lane];
       new_payloads[place] = payload;
     }
@@ -98,8 +100,9 @@ __global__ void partition_short_kernel(const SplitOnDevice* __restrict__ splits,
   }
   __syncwarp();
   for (std::uint32_t i = lane; i < split.rows; i += warp_size) {
-    order.ranks[i] = new_ranks[i];
-    order.payloads[i] = new_payloads[i];
+    const std::uint32_t place = i < split.left_rows ? i : tile_rows - 1 - (i - split.left_rows);
+    order.ranks[i] = new_ranks[place];
+    order.payloads[i] = new_payloads[place];
   }
 }
 
@@ -110,7 +113,7 @@ __global__ void partition_short_kernel(const SplitOnDevice* __restrict__ splits,
 // at random; writes a bit per row and 9 bytes per tile.
 __global__ void count_left_kernel(const SplitOnDevice* __restrict__ splits,
                                   const SplitTile* __restrict__ tiles, Index tile_count,
-                                  const std::uint32_t* __restrict__ orders, Index total_rows,
+                                  const std::uint32_t* __restrict__ orders, Index stride,
                                   std::uint32_t first_feature, std::uint32_t features,
                                   TreeRows rows, const std::uint8_t* __restrict__ goes_left,
                                   std::int64_t* __restrict__ lefts,
@@ -122,7 +125,7 @@ __global__ void count_left_kernel(const SplitOnDevice* __restrict__ splits,
   const SplitTile tile = tiles[job % tile_count];
   const auto feature = static_cast<std::uint32_t>(job / tile_count);
   const SplitOnDevice split = splits[tile.split];
-  const TreeOrder order = order_from(orders, total_rows, feature, split.begin);
+  const TreeOrder order = order_from(orders, stride, feature, split.begin);
   const unsigned lane = lane_of_thread();
   std::int64_t count = 0;
   const bool moving = !stays(split, first_feature + feature, order.ranks);
@@ -169,7 +172,7 @@ __global__ void scan_left_kernel(const LongSplit* __restrict__ splits, Index spl
 // ascending runs.
 __global__ void scatter_kernel(const SplitOnDevice* __restrict__ splits,
                                const SplitTile* __restrict__ tiles, Index tile_count,
-                               const std::uint32_t* __restrict__ orders, Index total_rows,
+                               const std::uint32_t* __restrict__ orders, Index stride,
                                std::uint32_t features, const std::int64_t* __restrict__ lefts,
                                const std::uint32_t* __restrict__ sides,
                                const std::uint8_t* __restrict__ moves,
@@ -180,7 +183,7 @@ __global__ void scatter_kernel(const SplitOnDevice* __restrict__ splits,
   const SplitTile tile = tiles[job % tile_count];
   const auto feature = static_cast<std::uint32_t>(job / tile_count);
   const SplitOnDevice split = splits[tile.split];
-  const TreeOrder order = order_from(orders, total_rows, feature, split.begin);
+  const TreeOrder order = order_from(orders, stride, feature, split.begin);
   const unsigned lane = lane_of_thread();
   const std::uint32_t end = min(split.rows, tile.first + tile_rows);
   const std::uint32_t* words = sides + job * words_of_tile;
@@ -209,7 +212,7 @@ __global__ void scatter_kernel(const SplitOnDevice* __restrict__ splits,
 // row, coalesced.
 __global__ void copy_back_kernel(const SplitOnDevice* __restrict__ splits,
                                  const SplitTile* __restrict__ tiles, Index tile_count,
-                                 std::uint32_t* __restrict__ orders, Index total_rows,
+                                 std::uint32_t* __restrict__ orders, Index stride,
                                  std::uint32_t features, const std::uint8_t* __restrict__ moves,
                                  const std::uint32_t* __restrict__ scratch) {
   const Index job =
@@ -218,7 +221,7 @@ __global__ void copy_back_kernel(const SplitOnDevice* __restrict__ splits,
   const SplitTile tile = tiles[job % tile_count];
   const auto feature = static_cast<std::uint32_t>(job / tile_count);
   const SplitOnDevice split = splits[tile.split];
-  const TreeOrderToChange order = order_from(orders, total_rows, feature, split.begin);
+  const TreeOrderToChange order = order_from(orders, stride, feature, split.begin);
   const std::uint32_t* ranks = scratch + job * tile_rows - tile.first;
   const std::uint32_t* payloads = ranks + static_cast<Index>(features) * tile_count * tile_rows;
   const std::uint32_t end = min(split.rows, tile.first + tile_rows);
@@ -263,7 +266,7 @@ void apply_tree_splits(CudaEngine& engine, const TreeRows& rows, TreeOrders& ord
     return Shape{.grid = dim3(static_cast<unsigned>(blocks_for(jobs, warps))),
                  .block = dim3(threads)};
   };
-  const Index n = orders.rows();
+  const Index n = orders.stride();
   const auto short_count = static_cast<Index>(short_splits.size());
   const auto long_count = static_cast<Index>(long_splits.size());
   const auto long_tile_count = static_cast<Index>(long_tiles.size());

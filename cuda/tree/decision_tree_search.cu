@@ -6,7 +6,8 @@
 // a pass before counts what each holds, and a scan over the tiles says where each starts. All sums
 // are of integers, so that neither tiles nor lanes show in the result.
 //
-// CPU twin: CpuSteps::find_splits in cpu/tree/decision_tree.cpp.
+// Costs: cuda/tree/decision_tree_cost.hpp. CPU twin: CpuSteps::find_splits in
+// cpu/tree/decision_tree.cpp.
 #include <array>
 #include <limits>
 #include <vector>
@@ -55,7 +56,7 @@ struct SearchLevel {
 
 struct FeatureGroup {
   const std::uint32_t* orders;  // of `count` features
-  Index rows;
+  Index stride;
   std::uint32_t first;
   std::uint32_t count;
 };
@@ -506,7 +507,7 @@ __global__ void tally_tiles_kernel(SearchLevel level, SplitRules rules, TreeRows
   const auto long_tile = static_cast<std::uint32_t>(job % level.long_tiles);
   const SearchTile tile = level.tiles[level.long_tile_list[long_tile]];
   const SearchNode node = level.nodes[tile.node];
-  const TreeOrder order = order_from(group.orders, group.rows, feature, node.begin);
+  const TreeOrder order = order_from(group.orders, group.stride, feature, node.begin);
   std::uint32_t end = tile.first;
   if (looks_at(level, tile.node, group.first + feature) && varies(order.ranks, node.rows)) {
     end = min(known_rows(order.ranks, node.rows), tile.first + level.tile_rows);
@@ -590,7 +591,7 @@ __global__ void score_cuts_kernel(SearchLevel level, SplitRules rules, TreeRows 
   const auto feature = static_cast<std::uint32_t>(job / level.tile_count);
   const SearchTile tile = level.tiles[job % level.tile_count];
   const SearchNode node = level.nodes[tile.node];
-  const TreeOrder order = order_from(group.orders, group.rows, feature, node.begin);
+  const TreeOrder order = order_from(group.orders, group.stride, feature, node.begin);
   const unsigned lane = lane_of_thread();
   Candidate own;
   own.feature = group.first + feature;
@@ -697,7 +698,7 @@ struct FoundSplit {
 // where values are missing, entries along a search for the first of them. x may be on the host.
 template <Real T>
 __global__ void complete_splits_kernel(SearchLevel level, TreeRows rows,
-                                       const std::uint32_t* __restrict__ orders, Index total_rows,
+                                       const std::uint32_t* __restrict__ orders, Index stride,
                                        const T* __restrict__ x, Index cols,
                                        const Candidate* __restrict__ node_best,
                                        FoundSplit<T>* __restrict__ found) {
@@ -708,7 +709,7 @@ __global__ void complete_splits_kernel(SearchLevel level, TreeRows rows,
   const Candidate best = node_best[i];
   FoundSplit<T> split{0, -1, 0, 0, 0};
   if (best.score != tree::no_score) {
-    const TreeOrder order = order_from(orders, total_rows, best.feature, node.begin);
+    const TreeOrder order = order_from(orders, stride, best.feature, node.begin);
     const std::uint32_t known = known_rows(order.ranks, node.rows);
     const bool missing_left = (best.key & 1U) == 0;
     split.feature = static_cast<std::int32_t>(best.feature);
@@ -736,7 +737,7 @@ __global__ void complete_splits_kernel(SearchLevel level, TreeRows rows,
 // target where they are needed; adds one integer per tile and column atomically.
 template <Real T>
 __global__ void left_statistics_kernel(SearchLevel level, SplitRules rules, TreeRows rows,
-                                       const std::uint32_t* __restrict__ orders, Index total_rows,
+                                       const std::uint32_t* __restrict__ orders, Index stride,
                                        const T* __restrict__ target,
                                        const FoundSplit<T>* __restrict__ found,
                                        unsigned long long* __restrict__ left,
@@ -750,7 +751,7 @@ __global__ void left_statistics_kernel(SearchLevel level, SplitRules rules, Tree
   if (split.feature < 0) return;
   const SearchNode node = level.nodes[tile.node];
   const TreeOrder order =
-      order_from(orders, total_rows, static_cast<std::uint32_t>(split.feature), node.begin);
+      order_from(orders, stride, static_cast<std::uint32_t>(split.feature), node.begin);
   const std::uint32_t end = min(node.rows, tile.first + level.tile_rows);
   const unsigned lane = lane_of_thread();
   const bool missing_goes_left = split.left_rows > split.left_known;
@@ -796,7 +797,7 @@ __global__ void left_statistics_kernel(SearchLevel level, SplitRules rules, Tree
 // Grid: a thread per (node of first .. first + nodes − 1, feature). Reads two entries at random,
 // which may be on the host; writes 9 bytes.
 __global__ void draw_features_kernel(SearchLevel level, SplitRules rules,
-                                     const std::uint32_t* __restrict__ orders, Index total_rows,
+                                     const std::uint32_t* __restrict__ orders, Index stride,
                                      Index cols, std::uint32_t first, std::uint32_t nodes,
                                      std::uint64_t* __restrict__ draws,
                                      std::uint8_t* __restrict__ varying) {
@@ -805,7 +806,7 @@ __global__ void draw_features_kernel(SearchLevel level, SplitRules rules,
   const Index feature = job % cols;
   const SearchNode node = level.nodes[first + job / cols];
   varying[job] =
-      varies(order_from(orders, total_rows, static_cast<std::uint32_t>(feature), node.begin).ranks,
+      varies(order_from(orders, stride, static_cast<std::uint32_t>(feature), node.begin).ranks,
              node.rows)
           ? 1
           : 0;
@@ -985,7 +986,7 @@ class Level {
       engine.launch(draw_features_kernel,
                     {.grid = dim3(static_cast<unsigned>(blocks_for(nodes * cols, threads))),
                      .block = dim3(threads)},
-                    on_device, rules, orders.data(), orders.rows(), cols,
+                    on_device, rules, orders.data(), orders.stride(), cols,
                     static_cast<std::uint32_t>(first), nodes, draws.data(), varying.data());
       engine.launch(choose_features_kernel, warps_shape(engine, nodes), rules, cols, nodes,
                     draws.data(), varying.data(), words, looked_at_.data() + first * words);
@@ -1026,7 +1027,7 @@ void best_cuts(CudaEngine& engine, const SplitRules& rules, const TreeRows& rows
   Buffer<std::int64_t> before(engine, at_once * sums_per_feature);
   Buffer<std::int64_t> totals(engine, at_once * search.columns * on_device.long_nodes);
   orders.for_each_group(at_once, [&](Index first, Index features, const std::uint32_t* entries) {
-    const FeatureGroup group{entries, orders.rows(), static_cast<std::uint32_t>(first),
+    const FeatureGroup group{entries, orders.stride(), static_cast<std::uint32_t>(first),
                              static_cast<std::uint32_t>(features)};
     if (on_device.long_tiles > 0) {
       engine.launch(search.tally,
@@ -1091,13 +1092,13 @@ void find_tree_splits(CudaEngine& engine, const SplitRules& rules, const TreeRow
     left.fill_zero();
     differs.fill_zero();
     engine.launch(complete_splits_kernel<T>, warps_shape(engine, static_cast<Index>(count)),
-                  level.on_device, rows, orders.data(), orders.rows(), x, orders.cols(),
+                  level.on_device, rows, orders.data(), orders.stride(), x, orders.cols(),
                   node_best.data(), found.data());
     engine.launch(left_statistics_kernel<T>,
                   warps_shape(engine, level.on_device.tile_count,
                               8 * static_cast<std::size_t>(rules.classes)),
-                  level.on_device, rules, rows, orders.data(), orders.rows(), target, found.data(),
-                  reinterpret_cast<unsigned long long*>(left.data()), differs.data());
+                  level.on_device, rules, rows, orders.data(), orders.stride(), target,
+                  found.data(), reinterpret_cast<unsigned long long*>(left.data()), differs.data());
 
     const std::vector<FoundSplit<T>> on_host = found.to_host();
     const std::vector<unsigned> many_values = differs.to_host();

@@ -1,4 +1,9 @@
-// Sorting the rows by every feature.
+// Sorting the rows by every feature, once: keys whose order as integers is that of the values,
+// CUB's radix sort, and ranks: a float's key is its rank, a double's are numbered by CUB's scan.
+// CUB's radix sort is stable, so that equal values stand in the order of their rows.
+//
+// Costs: cuda/tree/decision_tree_cost.hpp. CPU twin: CpuSteps::prepare in
+// cpu/tree/decision_tree.cpp.
 #include <thrust/iterator/counting_iterator.h>
 #include <thrust/iterator/transform_iterator.h>
 #include <bit>
@@ -29,11 +34,20 @@ using KeyOf = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
 // Columns taken out of the table at once, where memory allows: a sector of 32 bytes of floats.
 constexpr Index most_columns = 8;
 
+// Keys between two columns in shared memory: a warp's store of 4 bytes, or half a warp's of 8, is
+// of `columns` neighbours in each of 32 / columns rows, or 16 / columns.
+template <Real T>
+__host__ __device__ constexpr unsigned take_keys_pitch(unsigned threads, unsigned columns) {
+  const unsigned rows = (sizeof(T) == 4 ? 32 : 16) / columns;
+  return threads + (rows > 0 ? rows : 1);
+}
+
 // keys[c·total_rows + first_row + i] = the key of x[i·cols + first_col + c] for `rows` rows of x
 // and `columns` <= most_columns columns.
 //
 // Grid: ceil(rows / block) blocks; a block transposes block × columns values through shared memory
-// (block + 1 keys per column, so that neither writing nor reading meets a bank twice), one barrier.
+// (so many keys between columns that neither writing nor reading meets a bank twice where `columns`
+// is 8), one barrier.
 // A warp reads `columns` neighbouring values of each of 32 / columns rows: every sector of x once;
 // it writes 32 neighbouring keys. Bytes: (sizeof(T) + sizeof(key)) per value.
 template <Real T>
@@ -42,7 +56,7 @@ __global__ void take_keys_kernel(const T* __restrict__ x, Index rows, Index cols
                                  KeyOf<T>* __restrict__ keys) {
   extern __shared__ unsigned char shared[];
   auto* tile = reinterpret_cast<KeyOf<T>*>(shared);
-  const unsigned pitch = blockDim.x + 1;
+  const unsigned pitch = take_keys_pitch<T>(blockDim.x, columns);
   const Index first = static_cast<Index>(blockIdx.x) * blockDim.x;
   for (unsigned k = threadIdx.x; k < blockDim.x * columns; k += blockDim.x) {
     const unsigned row = k / columns;
@@ -109,6 +123,7 @@ template <Real T>
 void sort_features(CudaEngine& engine, const T* x, const TreeRows& rows, TreeOrders& orders) {
   using Key = KeyOf<T>;
   const Index n = orders.rows();
+  const Index stride = orders.stride();
   const unsigned threads = engine.block_threads(256);
   const Shape per_row{.grid = dim3(static_cast<unsigned>(blocks_for(n, threads))),
                       .block = dim3(threads)};
@@ -121,22 +136,23 @@ void sort_features(CudaEngine& engine, const T* x, const TreeRows& rows, TreeOrd
   Buffer<std::uint32_t> sorted(engine, n);
   Buffer<std::byte> scratch;
   Buffer<std::uint32_t> order;
-  if (!orders.on_device()) order = Buffer<std::uint32_t>(engine, 2 * n);
+  if (!orders.on_device()) order = Buffer<std::uint32_t>(engine, 2 * stride);
   PieceStream pieces(engine, std::clamp<std::size_t>(static_cast<std::size_t>(n) * 8,
                                                      std::size_t{1} << 12, std::size_t{64} << 20));
   for (Index first = 0; first < orders.cols(); first += at_once) {
     const Index columns = std::min(at_once, orders.cols() - first);
     pieces.for_each_piece(x, n, orders.cols(), [&](Index first_row, Index count, const T* piece) {
-      engine.launch(
-          take_keys_kernel<T>,
-          {.grid = dim3(static_cast<unsigned>(blocks_for(count, threads))),
-           .block = dim3(threads),
-           .shared_bytes = static_cast<std::size_t>(columns) * (threads + 1) * sizeof(Key)},
-          piece, count, orders.cols(), first, static_cast<unsigned>(columns), n, first_row,
-          keys.data());
+      engine.launch(take_keys_kernel<T>,
+                    {.grid = dim3(static_cast<unsigned>(blocks_for(count, threads))),
+                     .block = dim3(threads),
+                     .shared_bytes = static_cast<std::size_t>(columns) *
+                                     take_keys_pitch<T>(threads, static_cast<unsigned>(columns)) *
+                                     sizeof(Key)},
+                    piece, count, orders.cols(), first, static_cast<unsigned>(columns), n,
+                    first_row, keys.data());
     });
     for (Index c = 0; c < columns; ++c) {
-      std::uint32_t* target = orders.data() + 2 * (first + c) * n;
+      std::uint32_t* target = orders.data() + 2 * (first + c) * stride;
       std::uint32_t* ranks = orders.on_device() ? target : order.data();
       Key* keys_out = nullptr;
       if constexpr (sizeof(T) == 4) {
@@ -159,9 +175,10 @@ void sort_features(CudaEngine& engine, const T* x, const TreeRows& rows, TreeOrd
         });
         engine.launch(mark_missing_kernel, per_row, sorted_keys.data(), n, ranks);
       }
-      engine.launch(make_payloads_kernel, per_row, sorted.data(), n, rows, ranks + n);
+      engine.launch(make_payloads_kernel, per_row, sorted.data(), n, rows, ranks + stride);
       if (ranks != target) {
-        engine.copy_within(target, ranks, static_cast<std::size_t>(2 * n) * sizeof(std::uint32_t));
+        engine.copy_within(target, ranks,
+                           static_cast<std::size_t>(2 * stride) * sizeof(std::uint32_t));
       }
     }
   }

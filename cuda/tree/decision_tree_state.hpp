@@ -43,14 +43,15 @@ struct PayloadBits {
 };
 [[nodiscard]] PayloadBits payload_bits(Index rows, std::int32_t classes);
 
-// Order f: its ranks from 2·f·rows on, its payloads from (2·f + 1)·rows on. In the engine's memory,
-// or on the host.
+// Order f: its ranks from 2·f·stride on, its payloads from (2·f + 1)·stride on; the stride is the
+// rows up to a multiple of 128 bytes. In the engine's memory, or on the host.
 class TreeOrders {
  public:
   TreeOrders(CudaEngine& engine, Index rows, Index cols);
 
   [[nodiscard]] Index rows() const { return rows_; }
   [[nodiscard]] Index cols() const { return cols_; }
+  [[nodiscard]] Index stride() const { return stride_; }
   // Reachable by kernels, slowly where it is on the host.
   [[nodiscard]] const std::uint32_t* data() const { return numbers_.data(); }
   [[nodiscard]] std::uint32_t* data() { return numbers_.data(); }
@@ -60,11 +61,11 @@ class TreeOrders {
   // `at_once` features, in ascending order.
   template <class Use>
   void for_each_group(Index at_once, Use&& use) {
-    pieces_.for_each_piece(std::as_const(numbers_).data(), cols_, 2 * rows_,
+    pieces_.for_each_piece(std::as_const(numbers_).data(), cols_, 2 * stride_,
                            [&](Index first, Index features, const std::uint32_t* orders) {
                              for (Index done = 0; done < features; done += at_once) {
                                use(first + done, std::min(at_once, features - done),
-                                   orders + 2 * done * rows_);
+                                   orders + 2 * done * stride_);
                              }
                            });
   }
@@ -73,17 +74,17 @@ class TreeOrders {
   void change_each_group(Index at_once, Use&& use) {
     const bool streamed = !on_device();
     pieces_.for_each_piece(
-        std::as_const(numbers_).data(), cols_, 2 * rows_,
+        std::as_const(numbers_).data(), cols_, 2 * stride_,
         [&](Index first, Index features, const std::uint32_t* read) {
           // Our own memory, or a piece that nothing else reads.
           auto* orders = const_cast<std::uint32_t*>(read);
           for (Index done = 0; done < features; done += at_once) {
-            use(first + done, std::min(at_once, features - done), orders + 2 * done * rows_);
+            use(first + done, std::min(at_once, features - done), orders + 2 * done * stride_);
           }
           if (streamed) {
             engine_.copy_within(
-                numbers_.data() + 2 * first * rows_, orders,
-                static_cast<std::size_t>(2 * features * rows_) * sizeof(std::uint32_t));
+                numbers_.data() + 2 * first * stride_, orders,
+                static_cast<std::size_t>(2 * features * stride_) * sizeof(std::uint32_t));
           }
         });
     // The next pass's copies to the device run beside this stream's work.
@@ -94,7 +95,8 @@ class TreeOrders {
   CudaEngine& engine_;
   Index rows_;
   Index cols_;
-  Buffer<std::uint32_t> numbers_;  // cols × 2 × rows
+  Index stride_;
+  Buffer<std::uint32_t> numbers_;  // cols × 2 × stride
   PieceStream pieces_;
 };
 

@@ -12,12 +12,13 @@ namespace tandem::cuda {
 __device__ inline unsigned lane_of_thread() { return threadIdx.x % warp_size; }
 __device__ inline unsigned lanes_below() { return (1U << lane_of_thread()) - 1; }
 
-// The part of feature `feature`'s order from `begin` on; `orders` are of `rows` rows each.
+// The part of feature `feature`'s order from `begin` on; `orders` have `stride` ranks and as many
+// payloads each.
 template <class Number>
-__device__ TreeOrderOf<Number> order_from(Number* orders, Index rows, std::uint32_t feature,
+__device__ TreeOrderOf<Number> order_from(Number* orders, Index stride, std::uint32_t feature,
                                           std::uint32_t begin) {
-  Number* ranks = orders + 2 * feature * rows + begin;
-  return {ranks, ranks + rows};
+  Number* ranks = orders + 2 * feature * stride + begin;
+  return {ranks, ranks + stride};
 }
 
 // In every lane the sum over the lanes. All 32 lanes must call it, as everything below.

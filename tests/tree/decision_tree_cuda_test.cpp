@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "core/software_gpu.hpp"
 #include "core/steps.hpp"
 #include "core/tree/decision_tree_steps.hpp"
+#include "cuda/tree/decision_tree_cost.hpp"
 #include "support/agreement.hpp"
 #include "support/cuda.hpp"
 #include "tandem/core/random.hpp"
@@ -407,6 +410,112 @@ TEST(DecisionTreeCudaSteps, LevelByLevelWithGuards) {
     }
   }
 }
+
+// --- what the kernels move and compute -----------------------------------------------------------
+
+// What docs/softgpu.md says of its counters, of the kernel whose name holds `part`.
+struct Counted {
+  Counted(const nlohmann::ordered_json& counters, const std::string& part) {
+    for (const auto& kernel : counters.at("kernels")) {
+      if (kernel.at("name").get<std::string>().find(part) == std::string::npos) continue;
+      const auto number = [&](const char* group, const char* name) {
+        return kernel.at(group).value(name, 0.0);
+      };
+      ++kernels;
+      bytes += number("touched", "read_bytes") + number("touched", "written_bytes");
+      flops += number("flops", "f64") + number("flops", "f32") + number("special", "f64");
+      for (const char* access : {"load", "store"}) {
+        const auto& global = kernel.at("global").at(access);
+        const auto& shared = kernel.at("shared").at(access);
+        sectors += global.at("sectors").get<double>();
+        ideal_sectors += global.at("ideal_sectors").get<double>();
+        wavefronts += shared.at("wavefronts").get<double>();
+        ideal_wavefronts += shared.at("ideal_wavefronts").get<double>();
+      }
+    }
+  }
+  int kernels = 0;
+  double bytes = 0;
+  double flops = 0;
+  double sectors = 0;
+  double ideal_sectors = 0;
+  double wavefronts = 0;
+  double ideal_wavefronts = 0;
+};
+
+// One node of `rows` rows is searched and split, two classes by Gini's index, values that differ.
+// Every kernel moves and computes what its cost function says, coalesced and without bank
+// conflicts.
+void expect_costs(Index rows) {
+  using T = float;
+  const Index cols = 8;
+  const Random random(21, Purpose::test);
+  std::vector<T> x;
+  for (Index i = 0; i < rows * cols; ++i) {
+    x.push_back(static_cast<T>(random.uniform<double>(static_cast<std::uint64_t>(i))));
+  }
+  std::vector<std::int32_t> labels;
+  std::vector<std::int64_t> root(2, 0);
+  for (Index i = 0; i < rows; ++i) {
+    labels.push_back(x[static_cast<std::size_t>(i * cols + 3)] > 0.4F ? 1 : 0);
+    ++root[static_cast<std::size_t>(labels.back())];
+  }
+  tree::SplitRules rules;
+  rules.criterion = TreeCriterion::gini;
+  rules.classes = 2;
+  rules.features_per_node = cols;
+  rules.total_weight = rows;
+  const auto gpu = test::cuda_engine({});
+  if (!software_gpu::is_loaded()) GTEST_SKIP() << "a real GPU does not count";
+  const software_gpu::Counting counting;
+  Half<T> half(*gpu, x, rows, cols, labels, {}, rules);
+  const std::vector<tree::OpenNode> nodes{{0, rows, 0, tree::root_key, root.data()}};
+  std::vector<tree::NodeSplit<T>> splits(1);
+  std::vector<std::int64_t> left(2);
+  half.steps->find_splits(nodes, splits, left);
+  ASSERT_EQ(splits[0].feature, 3);
+  half.steps->apply_splits(std::vector<tree::SplitToApply>{
+      {0, rows, 3, splits[0].left_known, splits[0].left_rows, false, true, true}});
+  gpu->wait();
+
+  const nlohmann::ordered_json counters = counting.counters();
+  // `by_row`: look-ups by row, or two runs of stores, are not coalesced.
+  const auto expect = [&](const char* kernel, const cuda::TreeKernelCost& cost,
+                          bool by_row = false) {
+    const Counted counted(counters, kernel);
+    EXPECT_EQ(counted.kernels, 1) << kernel;
+    EXPECT_NEAR(counted.bytes, cost.bytes, 0.05 * cost.bytes) << kernel;
+    EXPECT_NEAR(counted.flops, cost.flops, 0.05 * cost.flops) << kernel;
+    if (!by_row) {
+      EXPECT_LE(counted.sectors, 1.05 * counted.ideal_sectors) << kernel;
+    }
+    EXPECT_LE(counted.wavefronts, 1.05 * counted.ideal_wavefronts) << kernel;
+  };
+  const auto n = static_cast<double>(rows);
+  const auto all = static_cast<double>(cols);
+  const double moved = all - 1;  // not the feature that was split
+  const double tiles = std::ceil(n / 512);
+  expect("take_keys_kernel", cuda::take_keys_cost(n, all, sizeof(T)));
+  expect("make_payloads_kernel", {all * cuda::make_payloads_cost(n, true).bytes, 0}, true);
+  expect("score_cuts_kernel",
+         cuda::score_cuts_cost(n, all, tiles, tiles > 1 ? 1 : 0, cuda::gini_flops, (n - 1) * all));
+  expect("left_statistics_kernel",
+         cuda::left_statistics_cost(static_cast<double>(splits[0].left_rows), tiles, 1));
+  expect("mark_left_kernel", cuda::mark_left_cost(n), true);
+  if (tiles == 1) {
+    expect("partition_short_kernel", cuda::partition_short_cost(n, moved), true);
+    return;
+  }
+  expect("tally_tiles_kernel", cuda::tally_tiles_cost(n, all, tiles, 1));
+  expect("scan_tiles_kernel", cuda::scan_tiles_cost(all, tiles, 1, 1));
+  expect("count_left_kernel", cuda::count_left_cost(n, moved, tiles), true);
+  expect("scan_left_kernel", cuda::scan_left_cost(all, tiles, 1));
+  expect("scatter_kernel", cuda::scatter_cost(n, moved, tiles), true);
+  expect("copy_back_kernel", cuda::copy_back_cost(n, moved, tiles));
+}
+
+TEST(DecisionTreeCudaCost, NodeOfSeveralTiles) { expect_costs(8192); }
+TEST(DecisionTreeCudaCost, NodeOfOneTile) { expect_costs(512); }
 
 // --- data larger than the device -----------------------------------------------------------------
 

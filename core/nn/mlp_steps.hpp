@@ -204,12 +204,16 @@ template <Real T>
   return {sizeof(T) * 6 * m, 5 * m};
 }
 
+// The operations of a chain over a row's classes count 32 times where a warp has the row: all of
+// its lanes go along.
+[[nodiscard]] constexpr double mlp_chain_lanes(Index width) { return width > 32 ? 32 : 1; }
+
 template <Real T>
 [[nodiscard]] constexpr MlpCost mlp_output_cost(MlpOutput output, Index rows, Index width) {
   const auto n = static_cast<double>(rows) * static_cast<double>(width);
   const auto m = static_cast<double>(width);
   double flops = n;
-  if (output == MlpOutput::softmax) flops = n * (4 + MathFlops<T>::exp);
+  if (output == MlpOutput::softmax) flops = n * (3 + MathFlops<T>::exp + mlp_chain_lanes(width));
   if (output == MlpOutput::sigmoid) flops += static_cast<double>(rows) * MathFlops<T>::sigmoid;
   return {sizeof(T) * (2 * n + m), flops};
 }
@@ -227,13 +231,13 @@ template <Real T>
   double element = 1;  // operations of each element
   double row = 4;      // of each row: the gradient's factor, the weighted loss and its sum
   if (output == MlpOutput::softmax) {
-    element += MathFlops<T>::exp + 2;
+    element += MathFlops<T>::exp + 1 + mlp_chain_lanes(width);
     if (loss == MlpLoss::cross_entropy) {
       row += MathFlops<T>::log + 2;
       if (gradient) element += 3;
     } else {
       row += 1;
-      element += gradient ? 10 : 6;
+      element += (gradient ? 6 : 2) + 4 * mlp_chain_lanes(width);
     }
   } else if (output == MlpOutput::identity) {
     element += gradient ? 4 : 3;

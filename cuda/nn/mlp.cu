@@ -378,11 +378,13 @@ __device__ inline NormThread norm_thread(Index width) {
   return t;
 }
 
-// The long sums of the block's columns over all rows, each returned in all threads of its column.
-// term(r) is the term of row r in this thread's column. All threads of the block must call it.
-// Shared memory: norm_partials + norm_columns doubles; threads of a warp touch consecutive ones.
-template <int each, class Term>
-__device__ double column_sum(const NormThread& t, Index rows, double* partials, Term&& term) {
+// finish(s) of the long sums s of the block's columns over all rows, in all threads of the column:
+// called by one of them, that of group 0, since it may divide doubles. term(r) is the term of row r
+// in this thread's column. All threads of the block must call it. Shared memory: norm_partials +
+// norm_columns doubles; threads of a warp touch consecutive ones.
+template <int each, class Term, class Finish>
+__device__ double column_sum(const NormThread& t, Index rows, double* partials, Term&& term,
+                             Finish&& finish) {
   constexpr unsigned groups = static_cast<unsigned>(sum_lanes) / each;
   double* sums = partials + norm_partials;
   double total = 0.0;
@@ -414,7 +416,7 @@ __device__ double column_sum(const NormThread& t, Index rows, double* partials, 
       total += sum;
     }
   }
-  if (threadIdx.x < norm_columns) sums[threadIdx.x] = total;
+  if (t.group == 0) sums[t.column] = finish(total);
   __syncthreads();
   return sums[t.column];
 }
@@ -438,20 +440,27 @@ __global__ void __launch_bounds__(norm_partials)
   const NormThread t = norm_thread(width);
   T* stage = shared_array<T>() + t.column;
   const auto count = static_cast<double>(rows);
-  const double mean = column_sum<each>(t, rows, partials,
-                                       [&](Index r) {
-                                         const T v = z[r * width + t.j];
-                                         if (staged) stage[r * norm_columns] = v;
-                                         return static_cast<double>(v);
-                                       }) /
-                      count;
+  const double mean = column_sum<each>(
+      t, rows, partials,
+      [&](Index r) {
+        const T v = z[r * width + t.j];
+        if (staged) stage[r * norm_columns] = v;
+        return static_cast<double>(v);
+      },
+      [&](double sum) { return sum / count; });
   const auto value = [&](Index r) { return staged ? stage[r * norm_columns] : z[r * width + t.j]; };
-  const double squares = column_sum<each>(t, rows, partials, [&](Index r) {
-    const double difference = static_cast<double>(value(r)) - mean;
-    return difference * difference;
-  });
+  double squares = 0.0;  // in group 0
+  const T inverse = static_cast<T>(column_sum<each>(
+      t, rows, partials,
+      [&](Index r) {
+        const double difference = static_cast<double>(value(r)) - mean;
+        return difference * difference;
+      },
+      [&](double sum) {
+        squares = sum;
+        return 1.0 / math::sqrt(sum / count + epsilon);
+      }));
   if (!t.inside) return;
-  const T inverse = static_cast<T>(1.0 / math::sqrt(squares / count + epsilon));
   const T centre = static_cast<T>(mean);
 #pragma unroll 4
   for (Index r = t.group; r < rows; r += groups) {
@@ -483,26 +492,38 @@ __global__ void __launch_bounds__(norm_partials)
   T* stage = shared_array<T>() + t.column;
   T* stage_normalized = stage + rows * norm_columns;
   const auto count = static_cast<double>(rows);
-  const double shift_sum = column_sum<each>(t, rows, partials, [&](Index r) {
-    const T v = du[r * width + t.j];
-    if (staged) {
-      stage[r * norm_columns] = v;
-      stage_normalized[r * norm_columns] = normalized[r * width + t.j];
-    }
-    return static_cast<double>(v);
-  });
+  double shift_sum = 0.0;  // in group 0, as scale_sum
+  double scale_sum = 0.0;
+  const T shift_mean = static_cast<T>(column_sum<each>(
+      t, rows, partials,
+      [&](Index r) {
+        const T v = du[r * width + t.j];
+        if (staged) {
+          stage[r * norm_columns] = v;
+          stage_normalized[r * norm_columns] = normalized[r * width + t.j];
+        }
+        return static_cast<double>(v);
+      },
+      [&](double sum) {
+        shift_sum = sum;
+        return sum / count;
+      }));
   const auto du_at = [&](Index r) {
     return staged ? stage[r * norm_columns] : du[r * width + t.j];
   };
   const auto normalized_at = [&](Index r) {
     return staged ? stage_normalized[r * norm_columns] : normalized[r * width + t.j];
   };
-  const double scale_sum = column_sum<each>(t, rows, partials, [&](Index r) {
-    return static_cast<double>(du_at(r)) * static_cast<double>(normalized_at(r));
-  });
+  const T scale_mean = static_cast<T>(column_sum<each>(
+      t, rows, partials,
+      [&](Index r) {
+        return static_cast<double>(du_at(r)) * static_cast<double>(normalized_at(r));
+      },
+      [&](double sum) {
+        scale_sum = sum;
+        return sum / count;
+      }));
   if (!t.inside) return;
-  const T shift_mean = static_cast<T>(shift_sum / count);
-  const T scale_mean = static_cast<T>(scale_sum / count);
   const T factor = scale[t.j] * inverse[t.j];
 #pragma unroll 4
   for (Index r = t.group; r < rows; r += groups) {
@@ -622,8 +643,10 @@ constexpr Index narrow_width = 32;
 }
 
 // Copies `rows` consecutive rows between global memory, where a warp's 32 elements are consecutive,
-// and the narrow tile. Where the width is even, the tile's padding makes a few pairs of a warp's
-// elements share a bank: one element in width/2.
+// and the narrow tile. Where the width
+// is even, the padding makes some of a warp's 32 elements share a bank, and the copy takes two
+// steps instead of one: 32 rows of 10 take 80 steps without and 100 with these. Without padding it
+// would be every other access that does.
 template <class T, class Copy>
 __device__ void each_element_of_tile(unsigned rows, unsigned width, Copy&& copy) {
   const unsigned stride = narrow_stride(width);
@@ -648,7 +671,8 @@ __device__ void each_element_of_tile(unsigned rows, unsigned width, Copy&& copy)
 //
 // Grid: ceil(rows / block) blocks. Shared memory: block·(width | 1) elements, at most 48 KiB. Two
 // barriers, and those of add_to_totals. Labels, weights and targets are read by order[r]: gathers
-// of one sector each. Bytes and flops: mlp_output_cost, mlp_loss_cost. CPU twins: OutputRows,
+// of one sector each. Banks: see each_element_of_tile; and a thread's look-up of its own class's u
+// may meet another's. Bytes and flops: mlp_output_cost, mlp_loss_cost. CPU twins: OutputRows,
 // SoftmaxLossRows in cpu/nn/mlp.cpp.
 template <SoftmaxUse use, Real T>
 __global__ void __launch_bounds__(most_threads) softmax_row_per_thread_kernel(LossArguments<T> p) {

@@ -17,6 +17,7 @@
 #include "core/nn/mlp_steps.hpp"
 #include "core/steps.hpp"
 #include "support/agreement.hpp"
+#include "support/counters.hpp"
 #include "support/cuda.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/random.hpp"
@@ -390,6 +391,127 @@ TYPED_TEST(MlpCuda, LossesOfVeryManyClasses) {
   for (const auto loss : {MlpLoss::cross_entropy, MlpLoss::squared_error}) {
     this->compare([&](Engine& engine, MlpSteps<T>& steps) {
       return ends(engine, steps, Ending{MlpOutput::softmax, loss}, rows, width, true, z);
+    });
+  }
+}
+
+// --- what the kernels do
+// ---------------------------------------------------------------------------
+
+// Bytes and operations are those of the cost function within 5 %; `sectors` and `wavefronts` as
+// many as those of perfect accesses, or as many times more as is given, for the reason at the
+// kernel.
+template <class Step>
+void expect_cost(Engine& engine, const MlpCost& cost, Step&& step, double sectors = 1,
+                 double wavefronts = 1) {
+  const auto counted = test::counted(engine, step);
+  ASSERT_TRUE(counted.has_value());
+  EXPECT_EQ(counted->launches, 1);
+  EXPECT_NEAR(counted->bytes, cost.bytes, 0.05 * cost.bytes);
+  EXPECT_NEAR(counted->flops, cost.flops, 0.05 * cost.flops);
+  EXPECT_LE(counted->sectors_per_ideal, sectors);
+  EXPECT_LE(counted->wavefronts_per_ideal, wavefronts);
+}
+
+TYPED_TEST(MlpCuda, KernelsCostWhatTheirFunctionsSay) {
+  using T = TypeParam;
+  const auto engine = test::cuda_engine();
+  if (engine->device() != Device::softgpu) GTEST_SKIP() << "only the software GPU counts";
+  const auto steps = make_steps<MlpSteps, T>(*engine);
+  const Index rows = 512;
+  const Index width = 64;
+  const auto matrix = [&](std::uint32_t stream) {
+    return to_engine(*engine, uniform<T>(rows * width, stream, 4));
+  };
+  Buffer<T> z = matrix(1);
+  Buffer<T> a = matrix(2);
+  Buffer<T> slope = matrix(3);
+  Buffer<T> scale = to_engine(*engine, uniform<T>(width, 4));
+  Buffer<T> shift = to_engine(*engine, uniform<T>(width, 5));
+  Buffer<T> column = to_engine(*engine, uniform<T>(width, 6));
+  Buffer<T> other = to_engine(*engine, std::vector<T>(static_cast<std::size_t>(width), T{1}));
+  // Rows in order: what losses gather by it (labels, weights) is as coalesced as the order is.
+  std::vector<Index> at;
+  std::vector<std::int32_t> label;
+  for (Index r = 0; r < rows; ++r) {
+    at.push_back(r);
+    label.push_back(static_cast<std::int32_t>(r % 2));
+  }
+  const auto order = to_engine(*engine, at);
+  const auto labels = to_engine(*engine, label);
+  const auto weights = to_engine(*engine, std::vector<T>(static_cast<std::size_t>(rows), T{1}));
+  Buffer<double> totals = to_engine(*engine, std::vector<double>(2));
+  {
+    SCOPED_TRACE("gather");
+    expect_cost(*engine, mlp_gather_cost<T>(width, rows),
+                [&] { steps->gather_rows(z.data(), width, order.data(), rows, a.data()); });
+  }
+  for (const bool sloped : {false, true}) {
+    SCOPED_TRACE("activation_gradient");
+    expect_cost(*engine, mlp_activation_gradient_cost<T>(rows, width, sloped, true), [&] {
+      steps->activation_gradient(rows, width, sloped ? slope.data() : nullptr, a.data(),
+                                 column.data());
+    });
+  }
+  expect_cost(*engine, mlp_activation_gradient_cost<T>(rows, width, true, false),
+              [&] { steps->activation_gradient(rows, width, slope.data(), a.data(), nullptr); });
+
+  for (const auto activation :
+       {Activation::sigmoid, Activation::tanh, Activation::relu, Activation::gelu}) {
+    SCOPED_TRACE(to_string(activation));
+    for (const bool dropped : {false, true}) {
+      MlpDropout dropout;
+      dropout.rate = dropped ? 0.5 : 0;
+      dropout.capacity = static_cast<std::uint64_t>(rows * width);
+      expect_cost(*engine, mlp_activate_cost<T>(activation, rows, width, true, dropped, true), [&] {
+        steps->activate(activation, rows, width, scale.data(), shift.data(), dropout, z.data(),
+                        a.data(), slope.data());
+      });
+    }
+    expect_cost(*engine, mlp_activate_cost<T>(activation, rows, width, false, false, false), [&] {
+      steps->activate(activation, rows, width, nullptr, shift.data(), MlpDropout{}, z.data(),
+                      a.data(), nullptr);
+    });
+  }
+  {
+    SCOPED_TRACE("batch normalisation");
+    expect_cost(*engine, mlp_normalize_cost<T>(rows, width), [&] {
+      steps->normalize(rows, width, 1e-5, 0.9, z.data(), column.data(), shift.data(), other.data());
+    });
+    expect_cost(*engine, mlp_normalize_backward_cost<T>(rows, width), [&] {
+      steps->normalize_backward(rows, width, z.data(), scale.data(), column.data(), a.data(),
+                                shift.data(), other.data());
+    });
+    expect_cost(*engine, mlp_running_affine_cost<T>(width), [&] {
+      steps->running_affine(width, 1e-5, scale.data(), shift.data(), column.data(), other.data(),
+                            a.data(), z.data());
+    });
+  }
+
+  const MlpTargets<T> targets{labels.data(), weights.data(), weights.data()};
+  for (const Index classes : {10, 11, 64}) {
+    SCOPED_TRACE(std::to_string(classes) + " classes");
+    // See the kernel: an even width's padding, and the look-up of the row's own class.
+    const double wavefronts = classes == 10 ? 1.26 : classes == 11 ? 1.02 : 1;
+    expect_cost(
+        *engine, mlp_output_cost<T>(MlpOutput::softmax, rows, classes),
+        [&] { steps->output(MlpOutput::softmax, rows, classes, scale.data(), z.data()); }, 1,
+        wavefronts);
+    for (const auto loss : {MlpLoss::cross_entropy, MlpLoss::squared_error}) {
+      expect_cost(
+          *engine, mlp_loss_cost<T>(MlpOutput::softmax, loss, true, rows, classes, true),
+          [&] {
+            steps->loss(MlpOutput::softmax, loss, true, rows, classes, scale.data(), targets,
+                        order.data(), z.data(), totals.data());
+          },
+          1, wavefronts);
+    }
+  }
+  for (const auto loss : {MlpLoss::cross_entropy, MlpLoss::squared_error}) {
+    SCOPED_TRACE("one output");
+    expect_cost(*engine, mlp_loss_cost<T>(MlpOutput::sigmoid, loss, true, rows, 1, true), [&] {
+      steps->loss(MlpOutput::sigmoid, loss, true, rows, 1, scale.data(), targets, order.data(),
+                  z.data(), totals.data());
     });
   }
 }

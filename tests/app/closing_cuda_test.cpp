@@ -62,7 +62,7 @@ class ClosingCuda : public Program {
 
 TEST_F(ClosingCuda, KMeansOnIris) {
   expect_same_model({"kmeans", "--data", data_file("iris.csv"), "--k", "3"});
-  expect_same_model({"kmeans", "--data", data_file("iris.csv"), "--k", "8", "--init", "kmeans||"});
+  expect_same_model({"kmeans", "--data", data_file("iris.csv"), "--k", "8", "--init", "k-means||"});
 }
 
 TEST_F(ClosingCuda, KMeansOnDigits) {

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -10,6 +11,7 @@
 #include <utility>
 
 #include "core/file.hpp"
+#include "core/software_gpu.hpp"
 #include "tandem/cluster/select_k.hpp"
 #include "tandem/command.hpp"
 #include "tandem/config.hpp"
@@ -97,6 +99,7 @@ class Demo final : public Command {
     clusters(page);
     network(page);
     agreement(page);
+    gpu(page);
     const auto engine = Engine::create({.threads = static_cast<int>(threads_)});
     page.footer("Made by tandem demo, Tandem " TANDEM_VERSION ", on " + engine->description() +
                 "; exact numerics, float64, seed 0. Data: diabetes (Efron, Hastie, Johnstone and "
@@ -173,6 +176,84 @@ class Demo final : public Command {
     page.table({{"reference against cpu", "largest difference", "bound", "within"},
                 {row[1], row[2], row[3], row[4]}});
     agreements_.push_back(row);
+    compare_with_gpu(story, recipe, cpu);
+  }
+
+  // --- what the CUDA half makes of a story
+
+  struct GpuKernel {
+    std::string story;
+    std::string name;
+    double launches = 0;
+    double operations = 0;    // of floating point
+    double bytes = 0;         // of global memory, each once per launch
+    double instructions = 0;  // of threads
+  };
+
+  // Trains a third time, by the CUDA kernels on the software GPU, and compares the models bit by
+  // bit.
+  void compare_with_gpu(const std::string& story, const Recipe& recipe, const RecipeRun& cpu) {
+    if (!gpu_missing_.empty()) return;
+    try {
+      gpu_name_ = Engine::create({.device = Device::softgpu})->description();
+    } catch (const DeviceError& error) {
+      gpu_missing_ = error.what();
+      return;
+    }
+    const software_gpu::Counting counting;
+    const RecipeRun run = train(recipe, Device::softgpu);
+    Archive a;
+    Archive b;
+    cpu.model.model->save(a);
+    run.model.model->save(b);
+    const std::vector<std::uint8_t> x = encode_archive(a, "model");
+    const std::vector<std::uint8_t> y = encode_archive(b, "model");
+    Index differing = std::abs(static_cast<Index>(x.size()) - static_cast<Index>(y.size())) * 8;
+    for (std::size_t i = 0; i < std::min(x.size(), y.size()); ++i) {
+      differing += std::popcount(static_cast<unsigned>(x[i] ^ y[i]));
+    }
+    gpu_differs_ = gpu_differs_ || differing != 0;
+    double launches = 0;
+    double instructions = 0;
+    std::size_t kernels = 0;
+    const auto counters = counting.counters();
+    for (const auto& kernel : counters.at("kernels")) {
+      GpuKernel one{.story = story, .name = short_name(kernel.at("name"))};
+      one.launches = kernel.at("launches");
+      one.instructions = kernel.at("instructions").at("thread");
+      for (const char* group : {"flops", "special"}) {
+        for (const auto& count : kernel.at(group)) one.operations += count.get<double>();
+      }
+      one.bytes = kernel.at("touched").at("read_bytes").get<double>() +
+                  kernel.at("touched").at("written_bytes").get<double>();
+      launches += one.launches;
+      instructions += one.instructions;
+      ++kernels;
+      gpu_kernels_.push_back(one);
+    }
+    gpu_rows_.push_back({story, std::to_string(x.size()), std::to_string(differing),
+                         std::to_string(kernels), fixed(launches, 0),
+                         fixed(instructions / 1e6, instructions < 1e7 ? 2 : 0)});
+    auto& figures = figures_[story]["gpu"];
+    figures["engine"] = gpu_name_;
+    figures["software"] = true;
+    figures["differing_bits"] = differing;
+    figures["launches"] = launches;
+    figures["thread_instructions"] = instructions;
+  }
+
+  // A kernel's name without what stands around it: "void tandem::cuda::assign_kernel<float>(...)".
+  static std::string short_name(std::string name) {
+    const std::string_view anonymous = "(anonymous namespace)::";
+    if (const auto from = name.find(anonymous); from != std::string::npos) {
+      name.erase(0, from + anonymous.size());
+    }
+    name = name.substr(0, name.find_first_of("<("));
+    const auto at = name.find_last_of(": ");
+    if (at != std::string::npos) name = name.substr(at + 1);
+    if (name.ends_with("_kernel")) name.resize(name.size() - 7);
+    std::replace(name.begin(), name.end(), '_', ' ');
+    return name;
   }
 
   // Clusters numbered in the order of their first rows: of starts that end equally well, the two
@@ -583,6 +664,98 @@ class Demo final : public Command {
         "u = 2⁻⁵³, to first order. Clusters must hold the same rows, whatever they are numbered.");
   }
 
+  // --- and on a GPU
+
+  void gpu(Page& page) {
+    tell("the same on a GPU");
+    page.section("", "The same on a GPU");
+    if (!gpu_missing_.empty()) {
+      page.paragraph("Left out: " + gpu_missing_);
+      figures_["gpu"] = nullptr;
+      return;
+    }
+    page.paragraph(
+        "Every story was told a third time: by the CUDA kernels that a graphics processor would "
+        "run. There need not be one in this machine; the software GPU executes the kernels "
+        "instruction by instruction on the CPU. That says nothing about time, and no time is "
+        "shown. But the answer of thousands of threads, in an order of their own, has to be the "
+        "CPU's to the last bit" +
+        std::string(gpu_differs_ ? ". It is not: a bit that differs below is a fault of Tandem."
+                                 : ", and it is: not one bit of the models differs."));
+    std::vector<std::vector<std::string>> rows{{"story", "bytes of the model", "bits that differ",
+                                                "kernels", "launches",
+                                                "thread instructions (million)"}};
+    rows.insert(rows.end(), gpu_rows_.begin(), gpu_rows_.end());
+    page.table(rows, "cpu against " + gpu_name_);
+    page.paragraph(
+        "What the kernels do can be counted, and tells what a GPU would wait for. Each point is a "
+        "kernel: to the right, how many floating-point operations it makes of each byte that it "
+        "has to move; upwards, the most that an A100 could reach with that, by its data sheet "
+        "(2039 GB/s, 9.7 TFLOP/s in float64). Left of the bend the memory is the limit, and only a "
+        "kernel that moves fewer bytes could be faster; right of it the arithmetic is. (With data "
+        "as "
+        "small as this a GPU would mostly wait for its kernels to be started.)");
+    constexpr double bandwidth = 2039;  // GB/s, NVIDIA A100 80GB SXM data sheet
+    constexpr double peak = 9700;       // GFLOP/s in float64, without tensor cores
+    const auto limit = [&](double intensity) { return std::min(peak, bandwidth * intensity); };
+    Plot plot;
+    plot.title = "operations per byte of each kernel, under the limits of an A100";
+    plot.x = {.label = "operations per byte moved", .logarithmic = true, .from = 0.01, .to = 100.0};
+    plot.y = {.label = "limit by the data sheet (GFLOP/s)",
+              .logarithmic = true,
+              .from = 10.0,
+              .to = 20000.0};
+    plot.width = 860;
+    plot.height = 400;
+    plot.series.push_back({.label = "limit of an A100",
+                           .points = {{0.01, limit(0.01)}, {peak / bandwidth, peak}, {100, peak}},
+                           .colour = -1,
+                           .size = 1.3});
+    int colour = 0;
+    for (const auto& row : gpu_rows_) {
+      Series series{.label = row[0],
+                    .mark = Mark::points,
+                    .colour = ++colour,
+                    .shape = colour % 5,
+                    .size = 1.6};
+      const GpuKernel* busiest = nullptr;
+      for (const GpuKernel& kernel : gpu_kernels_) {
+        if (kernel.story != row[0] || kernel.operations == 0 || kernel.bytes == 0) continue;
+        const double intensity = kernel.operations / kernel.bytes;
+        if (intensity < 0.01 || intensity > 100) continue;
+        series.points.push_back({intensity, limit(intensity)});
+        if (busiest == nullptr || kernel.instructions > busiest->instructions) busiest = &kernel;
+      }
+      if (busiest != nullptr) {
+        figures_["gpu"]["busiest"][row[0]] = {
+            {"kernel", busiest->name},
+            {"operations_per_byte", busiest->operations / busiest->bytes}};
+      }
+      plot.series.push_back(std::move(series));
+    }
+    page.figures(
+        {{svg(plot),
+          "Operations and bytes as counted by the software GPU; the height is a limit from "
+          "a data sheet and not a measurement."}});
+    std::vector<std::vector<std::string>> busy{
+        {"story", "busiest kernel", "launches", "operations per byte", "limited by"}};
+    for (const auto& row : gpu_rows_) {
+      const GpuKernel* busiest = nullptr;
+      for (const GpuKernel& kernel : gpu_kernels_) {
+        if (kernel.story == row[0] &&
+            (busiest == nullptr || kernel.instructions > busiest->instructions)) {
+          busiest = &kernel;
+        }
+      }
+      if (busiest == nullptr) continue;
+      const double intensity = busiest->bytes > 0 ? busiest->operations / busiest->bytes : 0;
+      busy.push_back({row[0], busiest->name, fixed(busiest->launches, 0), fixed(intensity, 2),
+                      intensity < peak / bandwidth ? "memory" : "arithmetic"});
+    }
+    page.table(busy);
+    page.command("tandem agree --devices reference,cpu,softgpu");
+  }
+
   std::string folder_;
   std::string data_dir_;
   std::string data_;
@@ -591,6 +764,11 @@ class Demo final : public Command {
   bool json_ = false;
   int plots_ = 0;
   std::vector<std::vector<std::string>> agreements_;
+  std::string gpu_missing_;  // why there is no CUDA half
+  std::string gpu_name_;
+  bool gpu_differs_ = false;
+  std::vector<std::vector<std::string>> gpu_rows_;
+  std::vector<GpuKernel> gpu_kernels_;
   nlohmann::json figures_;
 };
 

@@ -4,13 +4,16 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "core/software_gpu.hpp"
+#include "support/cuda.hpp"
 #include "tandem/core/engine.hpp"
 
 namespace tandem::test {
 
-// Of all kernels together.
+// Of several kernels together.
 struct Counters {
   double launches = 0;
   double bytes = 0;  // each byte once per launch, reads and writes
@@ -20,13 +23,16 @@ struct Counters {
   double wavefronts_per_ideal = 1;
 };
 
-[[nodiscard]] inline Counters sum_of(const nlohmann::ordered_json& all) {
+// Of the kernels whose readable name contains `part`.
+[[nodiscard]] inline Counters sum_of(const nlohmann::ordered_json& all,
+                                     std::string_view part = {}) {
   Counters sum;
   double sectors = 0;
   double ideal_sectors = 0;
   double wavefronts = 0;
   double ideal_wavefronts = 0;
   for (const auto& kernel : all.at("kernels")) {
+    if (kernel.at("name").get<std::string>().find(part) == std::string::npos) continue;
     sum.launches += kernel.at("launches").get<double>();
     for (const char* bytes : {"read_bytes", "written_bytes"}) {
       sum.bytes += kernel.at("touched").at(bytes).get<double>();
@@ -47,6 +53,22 @@ struct Counters {
   if (ideal_wavefronts > 0) sum.wavefronts_per_ideal = wavefronts / ideal_wavefronts;
   return sum;
 }
+
+// Counts while it lives, where the device can; one at a time, after an engine was made.
+class Counting {
+ public:
+  Counting() {
+    if (software_gpu::is_loaded()) counting_.emplace();
+  }
+  [[nodiscard]] bool available() const { return counting_.has_value(); }
+  // Requires: available().
+  [[nodiscard]] Counters of(std::string_view part) const {
+    return sum_of(counting_->counters(), part);
+  }
+
+ private:
+  std::optional<software_gpu::Counting> counting_;
+};
 
 // What `work` makes the engine do; nothing where the device cannot tell.
 template <class Work>

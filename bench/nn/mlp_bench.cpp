@@ -5,13 +5,18 @@
 
 #include <algorithm>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <span>
 #include <vector>
 
 #include "core/nn/mlp_network.hpp"
 #include "core/optim/optimizer_steps.hpp"
+#include "core/software_gpu.hpp"
 #include "tandem/core/engine.hpp"
+#include "tandem/core/error.hpp"
 #include "tandem/core/random.hpp"
 #include "tandem/nn/mlp.hpp"
+#include "tandem/optim/optimizer.hpp"
 
 namespace tandem {
 namespace {
@@ -152,6 +157,76 @@ BENCHMARK(predict)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime()
     ->MeasureProcessCPUTime();
+
+// One batch with its step of Adam on the software GPU. The time is that of a simulation on this
+// machine's processor and says nothing about a GPU; the counters are what the kernels do on either:
+// instructions of warps, bytes that must move (each once per kernel), operations, and sectors of
+// memory per perfect access. least_bytes and least_flops are mlp_batch_cost and optimizer_cost.
+void counted_batch(benchmark::State& state) {
+  std::unique_ptr<Engine> engine;
+  try {
+    engine = Engine::create({.device = Device::softgpu});
+  } catch (const DeviceError& e) {
+    state.SkipWithError(e.what());
+    return;
+  }
+  MlpNetwork<float> network(*engine, design(), batch, true);
+  Optimizer<float> optimizer(*engine, OptimizerOptions{}, network.layout().parameters, 1);
+  MlpRows<float> on_engine;
+  constexpr Index few = 1024;
+  on_engine.rows = few;
+  on_engine.cols = features;
+  on_engine.uploaded =
+      to_engine(*engine, std::span<const float>(data().features.values()).first(few * features));
+  on_engine.x = on_engine.uploaded.data();
+  auto labels = encode_classes(data()).labels;
+  labels.resize(few);
+  on_engine.labels = to_engine(*engine, labels);
+  std::vector<Index> order(batch);
+  const Random random(2, Purpose::shuffle);
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = random.below(few, i);
+  const Buffer<Index> order_on_engine = to_engine(*engine, order);
+  const auto train = [&] {
+    network.train_batch(on_engine, order_on_engine.data(), batch, 0);
+    optimizer.step(network.parameters(), network.gradient());
+    engine->wait();
+  };
+  for (auto _ : state) train();
+  const software_gpu::Counting counting;
+  train();
+  double kernels = 0;
+  double instructions = 0;
+  double bytes = 0;
+  double flops = 0;
+  double sectors = 0;
+  double ideal = 0;
+  const auto counters = counting.counters();
+  for (const auto& kernel : counters.at("kernels")) {
+    kernels += kernel.at("launches").get<double>();
+    instructions += kernel.at("instructions").at("warp").get<double>();
+    bytes += kernel.at("touched").at("read_bytes").get<double>() +
+             kernel.at("touched").at("written_bytes").get<double>();
+    for (const char* group : {"flops", "special"}) {
+      for (const auto& of_type : kernel.at(group)) flops += of_type.get<double>();
+    }
+    for (const char* access : {"load", "store"}) {
+      sectors += kernel.at("global").at(access).at("sectors").get<double>();
+      ideal += kernel.at("global").at(access).at("ideal_sectors").get<double>();
+    }
+  }
+  const Index parameters = network.layout().parameters;
+  const MlpCost cost = mlp_batch_cost(design().widths, batch, sizeof(float));
+  const OptimizerCost step = optimizer_cost(OptimizerMethod::adam, parameters, sizeof(float));
+  state.counters["kernels"] = kernels;
+  state.counters["warp_instructions"] = instructions;
+  state.counters["bytes"] = bytes;
+  state.counters["least_bytes"] = cost.bytes + step.bytes;
+  state.counters["flops"] = flops;
+  state.counters["least_flops"] = cost.flops + step.flops;
+  state.counters["sectors_per_ideal"] = sectors / ideal;
+  state.SetLabel("simulated: the time is not a GPU's");
+}
+BENCHMARK(counted_batch)->Iterations(1)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace tandem

@@ -11,6 +11,7 @@
 #include "core/steps.hpp"
 #include "core/tree/decision_tree_steps.hpp"
 #include "cuda/tree/decision_tree_cost.hpp"
+#include "support/agree.hpp"
 #include "support/agreement.hpp"
 #include "support/cuda.hpp"
 #include "tandem/core/random.hpp"
@@ -268,6 +269,8 @@ TEST(DecisionTreeCuda, WeightsOfVeryDifferentSize) {
     }
   }
 }
+
+TEST(DecisionTreeCuda, Agrees) { test::expect_agreement("decision-tree", test::cuda_device()); }
 
 // --- the steps -----------------------------------------------------------------------------------
 

@@ -390,6 +390,7 @@ struct KernelRun::State {
   std::optional<CountedLaunch> counted;
   std::chrono::steady_clock::time_point begun;
   void* workspace = nullptr;
+  std::atomic<bool> stopped{false};
   std::vector<std::unique_ptr<Core>> cores;
 };
 
@@ -477,13 +478,13 @@ void KernelRun::finish() {
   }
   s.run_core(0);
   for (std::thread& other : others) other.join();
+  if (s.stopped && s.launch().fault.code == 0) s.launch().fault.code = error_unloading;
   s.end();
 }
 
 void KernelRun::stop() {
-  Launch& of = state_->launch();
-  if (of.failed.exchange(true)) return;
-  of.fault.code = error_unloading;
+  state_->stopped = true;
+  state_->launch().failed = true;
 }
 
 const Fault& KernelRun::fault() const { return state_->launch().fault; }

@@ -34,6 +34,19 @@ struct LbfgsPairs {
   Buffer<T> products;
 };
 
+// Bytes that direction() must move with a diagonal initial matrix, each vector once per loop, and
+// its operations: two products and two updates per pair, one product and three scalings more.
+struct LbfgsCost {
+  double bytes = 0;
+  double flops = 0;
+};
+[[nodiscard]] constexpr LbfgsCost lbfgs_direction_cost(Index size, Index pairs,
+                                                       std::size_t element) {
+  const auto n = static_cast<double>(size);
+  const auto c = static_cast<double>(pairs);
+  return {n * ((4 * c + 11) * static_cast<double>(element) + 8), n * (8 * c + 5)};
+}
+
 // Every inner product is a long sum over the elements, each product added to its lane by fma.
 template <Real T>
 class LbfgsSteps {

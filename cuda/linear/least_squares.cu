@@ -112,9 +112,9 @@ __device__ double* columns_of_block(double* shared, double* workspace, int p) {
 // three more per block of rows. Reads each row once; each of the p²/2 column updates of a block of
 // rows moves 8 KiB in and out of shared memory or cache and does 4·1024 flops: bound by that, not
 // by the device's memory, from p = 8 on. Columns: no bank conflicts beyond the two wavefronts that
-// 32 doubles take. Bytes and flops: least_squares_cost() in core/linear/least_squares_steps.hpp.
-// Numerics: as that header states it; the same bits for any number of threads. CPU twin:
-// UpdateFactor in cpu/linear/least_squares.cpp.
+// 32 doubles take. Bytes and flops: factor_cost() in cuda/linear/linear_cost.hpp.
+// Numerics: as core/linear/least_squares_steps.hpp states it; the same bits for any number of
+// threads. CPU twin: UpdateFactor in cpu/linear/least_squares.cpp.
 template <Real T>
 __global__ void __launch_bounds__(256)
     factor_kernel(const T* __restrict__ x, const T* __restrict__ target,

@@ -311,7 +311,8 @@ inline constexpr int tile_outputs = 4;
 // the terms of 4 features × 4 outputs over one block of rows, lane l those of the rows l, l + 32,
 // ...; features are read once per four outputs, residuals once per four features, those of a block
 // of threads from the first-level cache but for the first warp. No shared memory, no
-// synchronisation. CPU twin: ColumnSums in cpu/linear/linear.cpp.
+// synchronisation. Bytes and flops: column_sums_cost(). CPU twin: ColumnSums in
+// cpu/linear/linear.cpp.
 template <Real T>
 __global__ void column_sums_kernel(Rows<T> in, int outputs, const double* __restrict__ q,
                                    double* __restrict__ partial) {
@@ -360,7 +361,8 @@ __global__ void column_sums_kernel(Rows<T> in, int outputs, const double* __rest
 // gradient) and the cost, at the end of the block's columns of partial.
 //
 // Grid: one warp per block of rows and sum, any number of warps to a block. Reads the residuals or
-// the factors of the losses once, coalesced. CPU twin: WeightedResiduals and PassBlock.
+// the factors of the losses once, coalesced: row_sums_cost(). CPU twin: WeightedResiduals and
+// PassBlock.
 template <Real T>
 __global__ void row_sums_kernel(Rows<T> in, int outputs, bool gradient,
                                 const double* __restrict__ q, const double* __restrict__ left,
@@ -425,11 +427,11 @@ __global__ void penalty_kernel(double l2, Index penalised, double cost_factor,
 // Predictions, rows × columns.
 //
 // Grid: one thread per row, in blocks of up to 256. Reads the features once per eight outputs, in
-// chains that wait for memory: as many warps as fit hide that; a softmax keeps its outputs in its
+// chains that wait for memory: as many warps as fit hide that. A softmax keeps its outputs in its
 // row of the results, which is written three times and read twice, from the first-level cache. A
 // warp writes 32 rows of the results, which are one piece of memory, column by column: not
 // coalesced with more than one column, but every sector that is touched is filled before it leaves
-// the cache. CPU twin: PredictBlock in cpu/linear/linear.cpp.
+// the cache. Bytes: predict_bytes(). CPU twin: PredictBlock in cpu/linear/linear.cpp.
 template <Real T>
 __global__ void predict_kernel(LinearLoss loss, Rows<T> in, int outputs,
                                const T* __restrict__ model, T* __restrict__ results) {
@@ -478,7 +480,7 @@ struct Shuffled {
 // memory, read along the features and written along the rows, both coalesced (with few features a
 // row is less than a sector, and the tile's rows are one piece of memory only where they are in
 // order). Any number of whole warps. Shared memory: 33 elements per row, so that neither way has
-// bank conflicts. Two barriers. Moves 2·d elements per row, and the target and weight. CPU twin:
+// bank conflicts. Two barriers. Bytes: pack_cost(). CPU twin:
 // fill_block in cpu/linear/linear.cpp.
 template <Real T, class Source>
 __global__ void pack_kernel(const T* __restrict__ from_x, const T* __restrict__ from_target,
@@ -524,7 +526,8 @@ __global__ void pack_kernel(const T* __restrict__ from_x, const T* __restrict__ 
 // the weights themselves, per block of rows: partial, blocks × (d + 2).
 //
 // Grid: (ceil((d + 2) / warps), blocks of rows), a warp per column. Reads each column once and the
-// weights once per column, from the first-level cache for all but one warp. CPU twin: MomentBlock.
+// weights once per column, from the first-level cache for all but one warp. Bytes and flops of both
+// launches: moments_cost(). CPU twin: MomentBlock.
 template <Real T>
 __global__ void moments_kernel(Rows<T> in, const double* __restrict__ centre, bool squares,
                                double* __restrict__ partial) {

@@ -37,8 +37,9 @@ struct Pairs {
 //
 // Grid: one block of whole warps. Shared memory: sums_at_once doubles. The barriers with which a
 // product begins and ends also order the updates of q before and after it.
-// Moves size·(2 + 5·pairs) elements, from the second-level cache after the first touch; flops
-// 4·size·pairs. For a million elements a multiprocessor's share of the bandwidth is what bounds it.
+// Bytes and flops of both loops: lbfgs_direction_cost() in core/optim/lbfgs_steps.hpp; every thread
+// also adds the sums of the blocks of 1024 elements for itself. After the first touch vectors come
+// from a cache; for a million elements a multiprocessor's share of the bandwidth is what bounds it.
 // CPU twin: HostLbfgs::direction.
 template <Real T>
 __global__ void newest_to_oldest_kernel(Pairs<T> pairs, const T* __restrict__ gradient, T* q,

@@ -2,8 +2,10 @@
 
 #include <cmath>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "core/optim/lbfgs_steps.hpp"
+#include "core/software_gpu.hpp"
 #include "core/steps.hpp"
 #include "support/agreement.hpp"
 #include "support/cuda.hpp"
@@ -138,6 +140,41 @@ TYPED_TEST(LbfgsCuda, TheLargestMagnitudeSeesWhatIsNotANumber) {
   }
   EXPECT_EQ(steps->largest(Buffer<TypeParam>()), 0);
   EXPECT_EQ(steps->dot(Buffer<TypeParam>(), Buffer<TypeParam>()), 0);
+}
+
+TYPED_TEST(LbfgsCuda, DirectionsMoveAndComputeWhatTheirCostSays) {
+  const auto gpu = test::cuda_engine();
+  if (!software_gpu::is_loaded()) GTEST_SKIP() << "nothing is counted on this device";
+  const auto steps = make_steps<LbfgsSteps, TypeParam>(*gpu);
+  constexpr Index size = 20000;
+  LbfgsPairs<TypeParam> pairs(*gpu, 3, size);
+  pairs.count = 3;
+  pairs.s = to_engine(*gpu, drawn<TypeParam>(3 * size, 1));
+  pairs.y = to_engine(*gpu, drawn<TypeParam>(3 * size, 2));
+  pairs.products = to_engine(*gpu, std::vector<TypeParam>{3, 4, 5});
+  const LbfgsInitial initial{to_engine(*gpu, std::vector<double>(size, 1.5)), 0};
+  const auto gradient = to_engine(*gpu, drawn<TypeParam>(size, 3));
+  Buffer<TypeParam> direction(*gpu, size);
+  const software_gpu::Counting counting;
+  steps->direction(pairs, initial, gradient, direction);
+  gpu->wait();
+  const auto counters = counting.counters();
+  double bytes = 0;
+  double flops = 0;
+  for (const auto& kernel : counters.at("kernels")) {
+    bytes += kernel.at("touched").at("read_bytes").template get<double>() +
+             kernel.at("touched").at("written_bytes").template get<double>();
+    for (const auto& of_type : kernel.at("flops")) flops += of_type.template get<double>();
+    const auto& loads = kernel.at("global").at("load");
+    EXPECT_LT(loads.at("sectors").template get<double>(),
+              1.02 * loads.at("ideal_sectors").template get<double>());
+  }
+  const auto stated = lbfgs_direction_cost(size, 3, sizeof(TypeParam));
+  EXPECT_NEAR(bytes, stated.bytes, 0.05 * stated.bytes);
+  // Of each of the seven products: lanes are folded by a warp, and 512 threads add the sums of the
+  // blocks.
+  constexpr double products = 7.0 * ((size + sum_block - 1) / sum_block) * (5 * 32 + 512);
+  EXPECT_NEAR(flops, stated.flops + products, 0.05 * stated.flops);
 }
 
 }  // namespace

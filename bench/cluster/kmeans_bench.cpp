@@ -4,10 +4,19 @@
 // Counters: flops and bytes per second that the method needs at least, by kmeans_assign_cost for
 // each of the 11 assignments of ten iterations; iterations in which rows are skipped need fewer, so
 // that flops may exceed the peak of the fma units. That peak: fma_peak of tandem_core_bench.
+//
+// assign_on_cuda times the same assignment on a GPU, where there is one. assign_counted runs its
+// kernels on the software GPU, which says nothing about a GPU's time: its figures are counts, of
+// the kernel alone (docs/softgpu.md), and the times beside them are this machine's, spent on
+// counting.
 #include <benchmark/benchmark.h>
 
+#include <nlohmann/json.hpp>
+
 #include "core/cluster/kmeans_steps.hpp"
+#include "core/software_gpu.hpp"
 #include "tandem/cluster/kmeans.hpp"
+#include "tandem/core/error.hpp"
 #include "tandem/core/math.hpp"
 #include "tandem/core/random.hpp"
 
@@ -62,6 +71,11 @@ void report(benchmark::State& state, const Size& size, Index assignments) {
       Counter(times * cost.bytes, Counter::kIsIterationInvariantRate, Counter::kIs1000);
 }
 
+std::string label_of(const Size& size) {
+  return std::to_string(size.rows) + " x " + std::to_string(size.features) +
+         ", k = " + std::to_string(size.clusters);
+}
+
 void ten_iterations(benchmark::State& state) {
   const Size& size = sizes[state.range(0)];
   const auto engine = Engine::create({.threads = static_cast<int>(state.range(1))});
@@ -73,14 +87,11 @@ void ten_iterations(benchmark::State& state) {
     }
   }
   report(state, size, 11);
-  state.SetLabel(std::to_string(size.rows) + " x " + std::to_string(size.features) +
-                 ", k = " + std::to_string(size.clusters));
+  state.SetLabel(label_of(size));
 }
 
 // The first assignment of a start: every row is scored and added to a sum.
-void assign(benchmark::State& state) {
-  const Size& size = sizes[state.range(0)];
-  const auto engine = Engine::create({.threads = static_cast<int>(state.range(1))});
+void assign_on(benchmark::State& state, const Size& size, const std::unique_ptr<Engine>& engine) {
   const Matrix<float> x = made_rows(size);
   const auto steps = make_steps<KMeansSteps, float>(*engine);
   const std::vector<float> origin(static_cast<std::size_t>(size.features), 1.0F);
@@ -94,6 +105,70 @@ void assign(benchmark::State& state) {
   report(state, size, 1);
 }
 
+void assign(benchmark::State& state) {
+  assign_on(state, sizes[state.range(0)],
+            Engine::create({.threads = static_cast<int>(state.range(1))}));
+}
+
+void assign_on_cuda(benchmark::State& state) {
+  std::unique_ptr<Engine> engine;
+  try {
+    engine = Engine::create({.device = Device::cuda});
+  } catch (const Error& error) {
+    state.SkipWithError(error.what());
+    return;
+  }
+  assign_on(state, sizes[state.range(0)], engine);
+  state.SetLabel(label_of(sizes[state.range(0)]) + ", " + engine->description());
+}
+
+// A tenth of the rows: counting is slow, and counts grow with the rows.
+void assign_counted(benchmark::State& state) {
+  Size size = sizes[state.range(0)];
+  size.rows /= 10;
+  std::unique_ptr<Engine> engine;
+  try {
+    engine = Engine::create({.device = Device::softgpu});
+  } catch (const Error& error) {
+    state.SkipWithError(error.what());
+    return;
+  }
+  const Matrix<float> x = made_rows(size);
+  const auto steps = make_steps<KMeansSteps, float>(*engine);
+  (void)steps->load(x.view(), {},
+                    std::vector<float>(static_cast<std::size_t>(size.features), 1.0F));
+  const Buffer<float> centres = to_engine(*engine, options_for(size, x).centres.values());
+  for (auto _ : state) {
+    steps->begin(size.clusters);
+    const software_gpu::Counting counting;
+    steps->assign(centres);
+    engine->wait();
+    const nlohmann::ordered_json counters = counting.counters();
+    for (const auto& kernel : counters.at("kernels")) {
+      if (kernel.at("name").get<std::string>().find("assign_kernel") == std::string::npos) continue;
+      const double rows = static_cast<double>(size.rows);
+      const auto& touched = kernel.at("touched");
+      state.counters["counted_flops"] = kernel.at("flops").value("f32", 0.0);
+      state.counters["counted_bytes"] =
+          touched.at("read_bytes").get<double>() + touched.at("written_bytes").get<double>();
+      state.counters["warp_instructions_per_row"] =
+          kernel.at("instructions").at("warp").get<double>() / rows;
+      const auto over_ideal = [](const nlohmann::ordered_json& access, const char* what) {
+        const double ideal = access.at(std::string("ideal_") + what).get<double>();
+        return ideal > 0 ? access.at(what).get<double>() / ideal : 1.0;
+      };
+      state.counters["sectors_over_ideal"] = over_ideal(kernel.at("global").at("load"), "sectors");
+      state.counters["wavefronts_over_ideal"] =
+          over_ideal(kernel.at("shared").at("load"), "wavefronts");
+    }
+  }
+  const KMeansCost least =
+      kmeans_assign_cost(size.rows, size.features, size.clusters, sizeof(float));
+  state.counters["least_flops"] = least.flops;
+  state.counters["least_bytes"] = least.bytes;
+  state.SetLabel(label_of(size) + ", software GPU: counts of the kernel, not a GPU's time");
+}
+
 void for_sizes(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"size", "threads"})
       ->ArgsProduct({{0, 1, 2}, {1, 2}})
@@ -103,6 +178,16 @@ void for_sizes(benchmark::internal::Benchmark* bench) {
 }
 BENCHMARK(ten_iterations)->Apply(for_sizes);
 BENCHMARK(assign)->Apply(for_sizes);
+BENCHMARK(assign_on_cuda)
+    ->ArgName("size")
+    ->DenseRange(0, 2)
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+BENCHMARK(assign_counted)
+    ->ArgName("size")
+    ->DenseRange(0, 2)
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace tandem

@@ -7,6 +7,8 @@
 //   kmeans_distances.cu   D, the inertia, the potential, a draw by it
 //   kmeans_draw.cu        draws and the farthest row, by CUB
 //
+// kmeans_cost.hpp says what each kernel must do.
+//
 // Layout. Rows, moved by the origin, lie in panels of 32, feature by feature, as on the CPU:
 // panels[panel][feature][row in panel]. A lane of a warp is a row of a panel, so that every load of
 // rows is 32 consecutive elements, no sum and no argmin goes across lanes, and a lane is the lane
@@ -16,6 +18,7 @@
 #include <cstdint>
 
 #include "core/cluster/kmeans_math.hpp"
+#include "cuda/cluster/kmeans_cost.hpp"
 #include "cuda/core/engine.hpp"
 #include "cuda/core/long_sum.cuh"
 #include "tandem/core/random.hpp"
@@ -57,13 +60,6 @@ struct Centres {
   Index padded;
 };
 
-// What a kernel must do. Bytes are those of global memory, each counted as often as the kernel asks
-// for it (caches may serve some of them); an fma is two flops.
-struct KernelCost {
-  double flops;
-  double bytes;
-};
-
 // --- kmeans_load.cu -----------------------------------------------------------------------------
 
 // panels = the rows x, `count` × `features` without gaps, up to the end of the last block.
@@ -85,68 +81,6 @@ void move_to_origin(CudaEngine& engine, T* panels, const Rows<T>& rows, const T*
 void fill(CudaEngine& engine, std::int32_t* values, Index count, std::int32_t value);
 
 // --- kmeans_assign.cu ---------------------------------------------------------------------------
-
-// How assign_kernel cuts the work of a problem: see there.
-struct AssignShape {
-  int centres_per_thread;
-  int centre_warps;
-  int warps;
-  int depth;      // features in a stage
-  bool resident;  // rows stay in shared memory for all tiles of centres
-  Index padded;   // centres, to whole tiles
-  int shared_bytes;
-
-  static constexpr int panels_per_warp = 4;
-
-  [[nodiscard]] constexpr int block_panels() const {
-    return warps / centre_warps * panels_per_warp;
-  }
-  [[nodiscard]] constexpr int tile_centres() const { return centre_warps * centres_per_thread; }
-};
-[[nodiscard]] constexpr AssignShape assign_shape(Index features, Index centres, int element_bytes,
-                                                 int threads) {
-  AssignShape shape{};
-  const int most = element_bytes == 4 ? 16 : 8;
-  shape.centres_per_thread = centres > 8 ? most : centres > 4 ? 8 : 4;
-  shape.warps = threads / 32 < 8 ? threads / 32 : 8;
-  const Index needed = blocks_for(centres, shape.centres_per_thread);
-  // Of two and four warps side by side, those that leave fewer centres over.
-  shape.centre_warps = 1;
-  if (needed > 1 && shape.warps >= 2) {
-    shape.centre_warps = shape.warps >= 4 && (needed + 3) / 4 * 4 <= (needed + 1) / 2 * 2 ? 4 : 2;
-  }
-  shape.padded = blocks_for(centres, shape.tile_centres()) * shape.tile_centres();
-  const int row_bytes = shape.block_panels() * 32 * element_bytes;  // of one feature
-  const int centre_bytes = shape.tile_centres() * element_bytes;
-  shape.depth = 16384 / row_bytes;
-  if (shape.depth > 16) shape.depth = 16;
-  if (shape.depth < 2) shape.depth = 2;
-  while (shape.depth / 2 >= features && shape.depth > 1) shape.depth /= 2;
-  const Index chunks = blocks_for(features, shape.depth);
-  const Index all_rows = chunks * shape.depth * row_bytes;
-  const int stages = 2 * shape.depth * centre_bytes;
-  shape.resident = shape.padded > shape.tile_centres() && all_rows + stages <= (Index{48} << 10);
-  shape.shared_bytes =
-      stages + (shape.resident ? static_cast<int>(all_rows) : 2 * shape.depth * row_bytes);
-  const int combine = shape.block_panels() * 32 * shape.centre_warps *
-                      (element_bytes + static_cast<int>(sizeof(int)));
-  if (shape.shared_bytes < combine) shape.shared_bytes = combine;
-  return shape;
-}
-[[nodiscard]] constexpr KernelCost assign_kernel_cost(const AssignShape& shape, Index rows,
-                                                      Index features, int element_bytes) {
-  const Index panels = blocks_for(rows, panel_rows);
-  const Index warps = blocks_for(panels, AssignShape::panels_per_warp);
-  const Index blocks = blocks_for(panels, shape.block_panels());
-  const Index tiles = shape.padded / shape.tile_centres();
-  const auto d = static_cast<double>(features);
-  const auto padded = static_cast<double>(shape.padded);
-  const double passes = shape.resident ? 1 : static_cast<double>(tiles);
-  return {2 * static_cast<double>(warps * AssignShape::panels_per_warp * panel_rows) * d * padded,
-          passes * static_cast<double>(panels * panel_rows) * d * element_bytes +
-              static_cast<double>(blocks) * padded * d * element_bytes +
-              static_cast<double>(warps) * padded * element_bytes + 4 * static_cast<double>(rows)};
-}
 
 // centres = c' of `count` centres of the data's coordinates, packed.
 template <Real T>

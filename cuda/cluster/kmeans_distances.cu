@@ -26,7 +26,7 @@ __device__ A distance_to_own_centre(const Rows<T>& rows, Index row, std::int32_t
 
 // One row per thread. Loads of rows are coalesced; those of centres go to one feature of up to 32
 // centres, which lie side by side in the L1 cache. Bound by memory: n·d elements, 8 bytes of label
-// and distance per row; 4 flops per element. CPU twin: distances_by_label in
+// and distance per row; own_distances_kernel_cost(). CPU twin: distances_by_label in
 // cpu/cluster/kmeans.cpp.
 template <class T>
 __global__ void own_distances_kernel(Rows<T> rows, const std::int32_t* __restrict__ labels,
@@ -38,8 +38,8 @@ __global__ void own_distances_kernel(Rows<T> rows, const std::int32_t* __restric
 
 // partial[block] = Σ w ‖x' − c'‖²: a block of any number of threads for each sum_block rows. Costs
 // of the rows go to shared memory (8 KiB), then one warp adds them in the shape of a long sum: one
-// synchronisation. n·d elements, the labels and weights; 4 flops in double per element. CPU twin:
-// inertia in cpu/cluster/kmeans.cpp.
+// synchronisation. Bytes and flops, in double: block_costs_kernel_cost(). CPU twin: inertia in
+// cpu/cluster/kmeans.cpp.
 template <class T>
 __global__ void block_costs_kernel(Rows<T> rows, const std::int32_t* __restrict__ labels,
                                    const double* __restrict__ weights, Centres<T> centres,
@@ -80,8 +80,8 @@ __global__ void gather_rows_kernel(Rows<T> rows, const Index* __restrict__ chose
 // are coalesced, those of the gathered rows the same for all threads (Y consecutive elements: two
 // or four loads of 16 bytes from the cache). No shared memory, no synchronisation. Elements of rows
 // are read once per tile of Y gathered rows, from L2 if more than one; D is read and written. 3
-// flops per row, feature and gathered row. With one gathered row (k-means++) bound by memory: n·d
-// elements and 8 bytes per row. CPU twin: panel_distances in cpu/cluster/kmeans.cpp.
+// flops per row, feature and gathered row: distances_to_rows_kernel_cost(). With one gathered row
+// (k-means++) bound by memory. CPU twin: panel_distances in cpu/cluster/kmeans.cpp.
 template <int Y, class T>
 __global__ void distances_to_rows_kernel(Rows<T> rows, const T* __restrict__ gathered, Index tiles,
                                          bool first, T* __restrict__ distance) {
@@ -107,8 +107,8 @@ __global__ void distances_to_rows_kernel(Rows<T> rows, const T* __restrict__ gat
   distance[row] = least;
 }
 
-// blocks[b] = Σ w·D: a warp for each sum_block rows. Bound by memory: 4 or 8 bytes of D and 8 of
-// weight per row. CPU twin: potential in cpu/cluster/kmeans.cpp.
+// blocks[b] = Σ w·D: a warp for each sum_block rows. Bound by memory: sum_pulls_kernel_cost(). CPU
+// twin: potential in cpu/cluster/kmeans.cpp.
 template <class T>
 __global__ void sum_pulls_kernel(Pull<T> pull, Index rows, double* __restrict__ blocks) {
   const Index block = (static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x) / warp_size;

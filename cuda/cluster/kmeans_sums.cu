@@ -33,11 +33,11 @@ constexpr int pitch = 33;
 // where the L2 cache adds. All are integers: the order cannot show. Synchronisation: warps of their
 // own, and twice per block for the private sums.
 //
-// Bytes: 8 per row for labels; 32·d elements per panel with a changed row; its atomics, 8·d bytes
-// for each changed row's two sums, are in shared memory or the cache. 3 flops (product, scaling,
-// rounding) per element. CPU twin: label_row and move_row_sums in cpu/cluster/kmeans.cpp.
+// Bytes and flops: move_sums_kernel_cost(): 8 bytes per row for labels, the panels with a changed
+// row; atomics are in shared memory or, as a rule, in the cache. CPU twin: label_row and
+// move_row_sums in cpu/cluster/kmeans.cpp.
 template <bool private_sums, class T>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 2)
     move_sums_kernel(Rows<T> rows, const double* __restrict__ weights,
                      const std::int32_t* __restrict__ from, const std::int32_t* __restrict__ to,
                      Index centres, Sums sums, int width, unsigned long long* changed) {
@@ -157,8 +157,8 @@ __global__ void move_row_kernel(Rows<T> rows, const double* weights, Index row, 
 // next = S / W, and the three long sums over the coordinates of the centres that recentre tells.
 //
 // Grid: a warp for each sum_block of the k·d coordinates, consecutive in centres, next and sums. No
-// shared memory, no synchronisation. Reads 2 elements and 1 integer per coordinate, writes one
-// element; about 20 flops with one division. CPU twin: recentre in cpu/cluster/kmeans.cpp.
+// shared memory, no synchronisation. Bytes and flops: recentre_kernel_cost(). CPU
+// twin: recentre in cpu/cluster/kmeans.cpp.
 template <class T>
 __global__ void recentre_kernel(const T* __restrict__ centres, const T* __restrict__ origin,
                                 Index coordinates, Index features, Sums sums, T* __restrict__ next,

@@ -8,7 +8,7 @@
 
 #include "cuda/core/engine.hpp"
 #include "cuda/core/long_sum.cuh"
-#include "cuda/metrics/silhouette.cuh"
+#include "cuda/metrics/silhouette_cost.hpp"
 #include "tandem/core/math.hpp"
 
 namespace tandem::cuda {

@@ -6,7 +6,9 @@
 #include "cluster/support.hpp"
 #include "core/cluster/kmeans_math.hpp"
 #include "core/cluster/kmeans_steps.hpp"
+#include "cuda/cluster/kmeans_cost.hpp"
 #include "support/agreement.hpp"
+#include "support/counters.hpp"
 #include "support/cuda.hpp"
 #include "tandem/cluster/kmeans.hpp"
 #include "tandem/metrics/clustering.hpp"
@@ -369,6 +371,128 @@ TYPED_TEST(KMeansCuda, PredictsAndMeasuresTheSame) {
   expect_the_same_model(fit_kmeans<T>(cpu(), x.view(), options), model);
   EXPECT_EQ(model.predict(cpu(), x.view()).labels, model.predict(gpu(), x.view()).labels);
   EXPECT_EQ(model.own_metrics(cpu(), x.view()), model.own_metrics(gpu(), x.view()));
+}
+
+// --- what the kernels do, as the software GPU counts it -----------------------------------------
+
+// Of the launch of a kernel while `work` runs.
+template <class Work>
+test::Counters counts_of(std::string_view kernel_name, Work&& work) {
+  const test::Counting counting;
+  work();
+  const test::Counters counts = counting.of(kernel_name);
+  EXPECT_EQ(counts.launches, 1) << kernel_name;
+  return counts;
+}
+
+// Within 5 % of what the kernel says it must do.
+void expect_cost(const test::Counters& counts, const cuda::kmeans::KernelCost& cost) {
+  EXPECT_NEAR(counts.flops, cost.flops, 0.05 * cost.flops);
+  EXPECT_NEAR(counts.bytes, cost.bytes, 0.05 * cost.bytes);
+}
+
+template <Real T>
+struct Counted {
+  Matrix<T> x;
+  std::vector<double> weights;
+  std::vector<T> origin;
+  std::unique_ptr<KMeansSteps<T>> steps = make_steps<KMeansSteps, T>(gpu());
+  Buffer<T> centres;
+  Buffer<T> next;
+  Index k;
+
+  Counted(Index rows, Index cols, Index clusters, bool weighted)
+      : x(grouped_rows<T>(rows, cols, 5, 1)),
+        weights(weighted ? std::vector<double>(static_cast<std::size_t>(rows), 2.0)
+                         : std::vector<double>()),
+        origin(static_cast<std::size_t>(cols), T{0}),
+        centres(to_engine(gpu(), problem_of(x, clusters).centres)),
+        next(gpu(), centres.size()),
+        k(clusters) {}
+  void load() { (void)steps->load(x.view(), weights, origin); }
+};
+
+TYPED_TEST(KMeansCuda, KernelsDoWhatTheyCost) {
+  using T = TypeParam;
+  if (test::cuda_device() != Device::softgpu) GTEST_SKIP() << "only the software GPU counts";
+  constexpr int element = sizeof(T);
+  (void)gpu();
+  for (const bool weighted : {false, true}) {
+    // Rows that are not whole panels; tiles of centres that are not full; several stages.
+    const Index rows = 4001;
+    const Index cols = 37;
+    const Index k = 30;
+    Counted<T> of(rows, cols, k, weighted);
+    using namespace cuda::kmeans;
+    const auto check = [&](const char* kernel, const KernelCost& cost, auto&& work) {
+      SCOPED_TRACE(std::string(kernel) + (weighted ? ", weights" : ""));
+      const test::Counters counts = counts_of(kernel, work);
+      expect_cost(counts, cost);
+      return counts;
+    };
+    test::Counters counts = counts_of("pack_rows_kernel", [&] { of.load(); });
+    EXPECT_LT(counts.sectors_per_ideal, 1.2);     // runs of 32 floats that do not begin at a sector
+    EXPECT_LT(counts.wavefronts_per_ideal, 1.5);  // the last 5 of 37 features: a narrow tile
+    counts = check("sum_columns_kernel", sum_columns_kernel_cost(rows, cols, element, weighted),
+                   [&] { of.load(); });
+    EXPECT_LT(counts.sectors_per_ideal, 1.05);
+    counts = check("move_to_origin_kernel",
+                   move_to_origin_kernel_cost(rows, cols, element, weighted), [&] { of.load(); });
+    EXPECT_LT(counts.sectors_per_ideal, 1.05);
+
+    of.steps->begin(k);
+    const AssignShape shape = assign_shape(cols, k, element, 128);
+    counts = check("assign_kernel", assign_kernel_cost(shape, rows, cols, element),
+                   [&] { of.steps->assign(of.centres); });
+    EXPECT_LT(counts.sectors_per_ideal, 1.01);
+    EXPECT_LT(counts.wavefronts_per_ideal, 1.01);
+    of.steps->begin(k);
+    counts = check("move_sums_kernel",
+                   move_sums_kernel_cost(rows, ceiling(rows, 32), rows, cols, k, element, weighted),
+                   [&] { of.steps->assign(of.centres); });
+    EXPECT_LT(counts.sectors_per_ideal, 1.05);
+    EXPECT_LT(counts.wavefronts_per_ideal, 1.05);
+    counts = check("recentre_kernel", recentre_kernel_cost(k, cols, element, weighted),
+                   [&] { of.steps->recentre(of.centres, of.next); });
+    EXPECT_LT(counts.sectors_per_ideal, 1.1);
+    check("block_costs_kernel", block_costs_kernel_cost(rows, cols, k, element, weighted),
+          [&] { (void)of.steps->inertia(of.centres); });
+    check("own_distances_kernel", own_distances_kernel_cost(rows, cols, k, element),
+          [&] { of.steps->distances_to_own_centres(of.centres); });
+    for (const Index chosen : {Index{1}, Index{16}}) {
+      std::vector<Index> others;
+      for (Index i = 0; i < chosen; ++i) others.push_back(i * 101 % rows);
+      counts = check("distances_to_rows_kernel",
+                     distances_to_rows_kernel_cost(rows, cols, chosen, true, element),
+                     [&] { of.steps->distances_to_rows(others, true); });
+      EXPECT_LT(counts.sectors_per_ideal, 1.01);
+    }
+    counts = check("sum_pulls_kernel", sum_pulls_kernel_cost(rows, element, weighted),
+                   [&] { (void)of.steps->potential(); });
+    EXPECT_LT(counts.sectors_per_ideal, 1.1);  // one double per block is written
+  }
+}
+
+// Of the shapes of the assignment: those with one tile, with rows in shared memory, with rows read
+// once per tile; no bank conflicts in any.
+TYPED_TEST(KMeansCuda, EveryShapeOfTheAssignmentDoesWhatItCosts) {
+  using T = TypeParam;
+  if (test::cuda_device() != Device::softgpu) GTEST_SKIP() << "only the software GPU counts";
+  (void)gpu();
+  for (const Index k : {3, 8, 16, 60, 130}) {
+    for (const Index cols : {4, 20, 150}) {
+      SCOPED_TRACE(std::to_string(k) + " centres, " + std::to_string(cols) + " features");
+      Counted<T> of(1000, cols, k, false);
+      of.load();
+      of.steps->begin(k);
+      const auto shape = cuda::kmeans::assign_shape(cols, k, sizeof(T), 128);
+      const test::Counters counts =
+          counts_of("assign_kernel", [&] { of.steps->assign(of.centres); });
+      expect_cost(counts, cuda::kmeans::assign_kernel_cost(shape, 1000, cols, sizeof(T)));
+      EXPECT_LT(counts.sectors_per_ideal, 1.01);
+      EXPECT_LT(counts.wavefronts_per_ideal, 1.01);
+    }
+  }
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 // How the silhouette's kernel cuts its work, and what that costs.
 #pragma once
 
-#include "cuda/core/engine.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem::cuda {
@@ -39,22 +38,19 @@ struct SilhouetteShape {
   return shape;
 }
 
-// Of global memory, as often as the kernel asks for it; the chains are three flops a feature, and
-// for each pair of rows come a square root and an addition.
+// Of rows, padded to those of a warp, against all: three flops a feature, a square root and an
+// addition. Bytes are those of global memory, each counted once.
 struct SilhouetteCost {
   double flops;
   double bytes;
 };
-[[nodiscard]] constexpr SilhouetteCost silhouette_kernel_cost(const SilhouetteShape& shape,
-                                                              Index rows, Index cols,
-                                                              int element_bytes) {
+[[nodiscard]] constexpr SilhouetteCost silhouette_kernel_cost(Index rows, Index cols,
+                                                              Index clusters, int element_bytes) {
   const auto n = static_cast<double>(rows);
   const auto d = static_cast<double>(cols);
-  const auto blocks = static_cast<double>(blocks_for(rows, shape.block_rows()));
-  // Each block reads all members once, and its rows once or as often as there are groups of
-  // members.
-  const double row_passes = shape.resident ? 1 : static_cast<double>(blocks_for(rows, 32));
-  return {n * n * (3 * d + 2), (blocks * n + row_passes * n) * d * element_bytes};
+  const auto padded = static_cast<double>((rows + 7) / 8 * 8);
+  return {padded * n * (3 * d + 2),
+          n * (d * element_bytes + 20) + 8 * static_cast<double>(clusters + 1)};
 }
 
 }  // namespace tandem::cuda

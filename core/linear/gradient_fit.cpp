@@ -224,9 +224,12 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
                            (problem.standardise ? "" : " or scale the features"));
     }
     if (watched) {
-      cost.fill_zero();
-      steps->pass(problem.loss, *watched, problem.outputs, problem.intercept, parameters, 1.0,
-                  no_gradient, cost);
+      {
+        const Repeated repeated(engine, steps.get(), 3);
+        cost.fill_zero();
+        steps->pass(problem.loss, *watched, problem.outputs, problem.intercept, parameters, 1.0,
+                    no_gradient, cost);
+      }
       watch = cost_unit * (cost.to_host()[0] / watched_weight);
       validation_costs.push_back(watch);
     }

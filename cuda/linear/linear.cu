@@ -221,12 +221,12 @@ __global__ void __launch_bounds__(256)
   }
 }
 
-// Outputs of the row `column` points at into z[k·stride], for all outputs; eight at a time, so that
-// the features are read once per eight.
+// Outputs of the row `column` points at into z[k·stride], for all outputs; sixteen at a time, so
+// that the features are read once per sixteen.
 template <Real T, class Z>
 __device__ void outputs_of_row(const T* column, int features, int outputs, const T* model, Z* z,
                                int stride) {
-  constexpr int at_once = 8;
+  constexpr int at_once = 16;
   if (outputs == 1) {
     T sum = model[features];
     for (int j = 0; j < features; ++j) sum = math::fma(column[j * packed_stride], model[j], sum);
@@ -262,10 +262,10 @@ __device__ void outputs_of_row(const T* column, int features, int outputs, const
 //
 // Grid: one thread per row, a block of rows being a whole number of blocks of threads (a power of
 // two up to 256). The model is read by broadcasts through the first-level cache. No shared memory,
-// no synchronisation. Reads the features once per eight outputs; with more than one output, a row's
-// outputs are kept in q, read and written three times from the first-level cache. Bytes and flops:
-// residuals_cost() in linear_cost.hpp. CPU twin: Outputs, Residuals and
-// WeightedResiduals in cpu/linear/linear.cpp.
+// no synchronisation. Reads the features once per sixteen outputs; with more than one output, a
+// row's outputs are kept in q, read and written three times from the first-level cache. Bytes and
+// flops: residuals_cost() in linear_cost.hpp. CPU twin: Outputs, Residuals and WeightedResiduals in
+// cpu/linear/linear.cpp.
 template <Real T>
 __global__ void residuals_kernel(LinearLoss loss, Rows<T> in, int outputs,
                                  const T* __restrict__ model, double* __restrict__ q,
@@ -307,12 +307,12 @@ inline constexpr int tile_outputs = 4;
 
 // The gradient's sums of the features from the weighted residuals.
 //
-// Grid: (ceil(d / (4·warps)), ceil(K / 4), blocks of rows), any number of whole warps. A warp adds
+// Grid: (ceil(K / 4), ceil(d / (4·warps)), blocks of rows), any number of whole warps. A warp adds
 // the terms of 4 features × 4 outputs over one block of rows, lane l those of the rows l, l + 32,
-// ...; features are read once per four outputs, residuals once per four features, those of a block
-// of threads from the first-level cache but for the first warp. No shared memory, no
-// synchronisation. Bytes and flops: column_sums_cost(). CPU twin: ColumnSums in
-// cpu/linear/linear.cpp.
+// .... Blocks of threads that read the same features for other outputs are neighbours in the grid
+// and run at the same time, so that memory is asked for them once; residuals come from the
+// second-level cache, for a block of threads but once. No shared memory, no synchronisation. Bytes
+// and flops: column_sums_cost(). CPU twin: ColumnSums in cpu/linear/linear.cpp.
 template <Real T>
 __global__ void column_sums_kernel(Rows<T> in, int outputs, const double* __restrict__ q,
                                    double* __restrict__ partial) {
@@ -320,8 +320,8 @@ __global__ void column_sums_kernel(Rows<T> in, int outputs, const double* __rest
   const int warp = static_cast<int>(threadIdx.x / warp_size);
   const int warps = static_cast<int>(blockDim.x / warp_size);
   const int features = static_cast<int>(in.features);
-  const int first_feature = (static_cast<int>(blockIdx.x) * warps + warp) * tile_features;
-  const int first_output = static_cast<int>(blockIdx.y) * tile_outputs;
+  const int first_feature = (static_cast<int>(blockIdx.y) * warps + warp) * tile_features;
+  const int first_output = static_cast<int>(blockIdx.x) * tile_outputs;
   if (first_feature >= features) return;
   const Index block = blockIdx.z;
   const int rows = padded_to_lanes(rows_of_block(in.rows, block));
@@ -426,7 +426,7 @@ __global__ void penalty_kernel(double l2, Index penalised, double cost_factor,
 
 // Predictions, rows × columns.
 //
-// Grid: one thread per row, in blocks of up to 256. Reads the features once per eight outputs, in
+// Grid: one thread per row, in blocks of up to 256. Reads the features once per sixteen outputs, in
 // chains that wait for memory: as many warps as fit hide that. A softmax keeps its outputs in its
 // row of the results, which is written three times and read twice, from the first-level cache. A
 // warp writes 32 rows of the results, which are one piece of memory, column by column: not
@@ -567,20 +567,22 @@ __global__ void finish_moments_kernel(const double* __restrict__ sums, Index fea
 
 // x ← (x − centre)·factor, and the target as column d.
 //
-// Grid: (blocks of rows, d + 1), any number of threads. Reads and writes every element once,
-// coalesced. CPU twin: CpuLinear::standardise.
+// Grid: (blocks of rows, up to d + 1 columns), any number of threads. Reads and writes every
+// element once, coalesced. CPU twin: CpuLinear::standardise.
 template <Real T>
 __global__ void standardise_kernel(const double* __restrict__ centre,
                                    const double* __restrict__ factor, Index rows, Index features,
                                    T* __restrict__ x, T* __restrict__ target) {
   const Index block = blockIdx.x;
   const Index count = rows_of_block(rows, block);
-  const double middle = centre[blockIdx.y];
-  const double scale = factor[blockIdx.y];
-  T* column = blockIdx.y < features ? x + (block * features + blockIdx.y) * packed_stride
-                                    : target + block * sum_block;
-  for (Index i = threadIdx.x; i < count; i += blockDim.x) {
-    column[i] = with_one_nan(static_cast<T>((static_cast<double>(column[i]) - middle) * scale));
+  for (Index j = blockIdx.y; j <= features; j += gridDim.y) {
+    const double middle = centre[j];
+    const double scale = factor[j];
+    T* column =
+        j < features ? x + (block * features + j) * packed_stride : target + block * sum_block;
+    for (Index i = threadIdx.x; i < count; i += blockDim.x) {
+      column[i] = with_one_nan(static_cast<T>((static_cast<double>(column[i]) - middle) * scale));
+    }
   }
 }
 
@@ -628,7 +630,8 @@ class CudaLinear final : public LinearSteps<T> {
   void standardise(const Buffer<double>& centre, const Buffer<double>& factor,
                    PackedRows<T>& rows) override {
     engine_.launch(standardise_kernel<T>,
-                   {.grid = dim3(whole(PackedRows<T>::blocks(rows.rows)), whole(rows.features + 1)),
+                   {.grid = dim3(whole(PackedRows<T>::blocks(rows.rows)),
+                                 whole(std::min(most_grid_y, rows.features + 1))),
                     .block = dim3(engine_.block_threads(256))},
                    centre.data(), factor.data(), rows.rows, rows.features, rows.x.data(),
                    rows.target.data());
@@ -754,8 +757,8 @@ class CudaLinear final : public LinearSteps<T> {
     const unsigned warps = threads / warp_size;
     if (with_gradient) {
       engine_.launch(column_sums_kernel<T>,
-                     {.grid = dim3(whole(blocks_for(d, warps * tile_features)),
-                                   whole(blocks_for(outputs, tile_outputs)), whole(blocks)),
+                     {.grid = dim3(whole(blocks_for(outputs, tile_outputs)),
+                                   whole(blocks_for(d, warps * tile_features)), whole(blocks)),
                       .block = dim3(threads)},
                      in, k, q, partial_.data());
     }

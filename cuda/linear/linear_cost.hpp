@@ -97,7 +97,7 @@ inline constexpr double fold_flops = 5 * 32;
               n * loss_flops(loss, outputs, element) + sums * fold_flops};
 }
 
-// residuals_kernel: the rows once for each eight outputs, one copy of it from memory; with more
+// residuals_kernel: the rows once for each sixteen outputs, one copy of it from memory; with more
 // than one output the residuals are also read.
 [[nodiscard]] constexpr LinearPassCost residuals_cost(LinearLoss loss, Index rows, Index features,
                                                       Index outputs, bool weighted,

@@ -118,10 +118,11 @@ std::unique_ptr<Engine> cpu_engine() {
 template <class T>
 class LinearCuda : public ::testing::Test {
  protected:
-  static void expect_equal_passes(const std::vector<Scenario<T>>& scenarios) {
+  static void expect_equal_passes(const std::vector<Scenario<T>>& scenarios,
+                                  std::initializer_list<int> block_threads = {0, 64}) {
     const auto cpu = cpu_engine();
     const auto cpu_steps = make_steps<LinearSteps, T>(*cpu);
-    for (const int threads : {0, 64}) {
+    for (const int threads : block_threads) {
       const auto gpu = test::cuda_engine({.block_threads = threads});
       const auto steps = make_steps<LinearSteps, T>(*gpu);
       for (const Scenario<T>& scenario : scenarios) {
@@ -170,6 +171,9 @@ TYPED_TEST(LinearCuda, PassesHaveTheBitsOfTheCpuForAllNumbersOfFeatures) {
   }
   scenarios.emplace_back(LinearLoss::softmax, 40, 5, 37, true);
   this->expect_equal_passes(scenarios);
+  scenarios.clear();
+  for (const Kind& kind : kinds) scenarios.emplace_back(kind.loss, 1100, 9, kind.outputs, true);
+  this->expect_equal_passes(scenarios, {32, 1024});
 }
 
 TYPED_TEST(LinearCuda, PassesHaveTheBitsOfTheCpuForExtremeValues) {

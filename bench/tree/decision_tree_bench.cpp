@@ -3,8 +3,11 @@
 #include <benchmark/benchmark.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
+#include "core/software_gpu.hpp"
 #include "core/tree/decision_tree_steps.hpp"
+#include "tandem/core/error.hpp"
 #include "tandem/core/random.hpp"
 #include "tandem/tree/decision_tree.hpp"
 
@@ -114,6 +117,60 @@ void find_leaves(benchmark::State& state) {
       visits * 25 * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 BENCHMARK(find_leaves)->Apply(sizes);
+
+// A whole fit on the software GPU. Its time is that of a simulation on this machine's processor and
+// says nothing about a GPU; what is worth reading are the counters, which are the same on both: the
+// bytes that its kernels move at least (each once per launch), beside those that the tree asks for,
+// how well they are coalesced, and how many launches there are.
+void softgpu_grow(benchmark::State& state, const std::string& criterion, Index classes) {
+  std::unique_ptr<Engine> engine;
+  try {
+    engine = Engine::create({.device = Device::softgpu});
+  } catch (const DeviceError& e) {
+    state.SkipWithError(e.what());
+    return;
+  }
+  const auto data = overlapping<float>(state.range(0), state.range(1), classes);
+  DecisionTreeOptions options;
+  options.task = classes == 0 ? "regression" : "classification";
+  options.criterion = criterion;
+  options.max_depth = state.range(2);
+  RunControl control;
+  const software_gpu::Counting counting;
+  tree::StepCost cost;
+  for (auto _ : state) cost = cost_of(fit_decision_tree(*engine, data, options, control));
+  const auto counters = counting.counters();
+  const auto fits = static_cast<double>(state.iterations());
+  double bytes = 0;
+  double sectors = 0;
+  double ideal = 0;
+  double launches = 0;
+  for (const auto& kernel : counters.at("kernels")) {
+    launches += kernel.at("launches").get<double>();
+    bytes += kernel.at("touched").at("read_bytes").get<double>() +
+             kernel.at("touched").at("written_bytes").get<double>();
+    for (const char* access : {"load", "store"}) {
+      sectors += kernel.at("global").at(access).at("sectors").get<double>();
+      ideal += kernel.at("global").at(access).at("ideal_sectors").get<double>();
+    }
+  }
+  state.counters["counted_bytes"] = bytes / fits;
+  state.counters["bytes_per_stated"] = bytes / fits / cost.bytes;
+  state.counters["sectors_per_ideal"] = sectors / ideal;
+  state.counters["launches"] = launches / fits;
+  state.SetLabel("simulated: the time is not a GPU's");
+}
+BENCHMARK_CAPTURE(softgpu_grow, entropy_of_two, "entropy", 2)
+    ->ArgNames({"rows", "features", "max_depth"})
+    ->Args({20000, 8, 4})
+    ->Args({20000, 8, 0})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(softgpu_grow, squared_error, "squared-error", 0)
+    ->ArgNames({"rows", "features", "max_depth"})
+    ->Args({20000, 8, 4})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace tandem

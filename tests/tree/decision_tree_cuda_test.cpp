@@ -520,6 +520,48 @@ void expect_costs(Index rows) {
 TEST(DecisionTreeCudaCost, NodeOfSeveralTiles) { expect_costs(8192); }
 TEST(DecisionTreeCudaCost, NodeOfOneTile) { expect_costs(512); }
 
+// --- a run that goes on elsewhere
+// -----------------------------------------------------------------
+
+// Stops after one level, or batch of subtrees, and keeps the state.
+class StopAfterOne final : public RunControl {
+ public:
+  explicit StopAfterOne(const Archive* state) : state_(state) {}
+  [[nodiscard]] bool stop_requested() const noexcept override { return true; }
+  [[nodiscard]] bool keeps_checkpoints() const noexcept override { return true; }
+  void save_checkpoint(const Archive& state) override { saved = state; }
+  [[nodiscard]] const Archive* resume_state() const noexcept override { return state_; }
+  Archive saved;
+
+ private:
+  const Archive* state_;
+};
+
+// Each level on the other engine than the one before.
+TEST(DecisionTreeCuda, GoesOnWhereTheCpuStoppedAndBack) {
+  const Recipe recipe{.rows = 2500, .cols = 60, .classes = 3, .missing = 0.02};
+  auto options = options_for(recipe, "gini");
+  options.min_samples_leaf = 60;
+  const auto data = make<float>(recipe, 12);
+  const auto cpu = cpu_engine();
+  const auto gpu = test::cuda_engine({});
+  const auto whole = fit(*cpu, data, options);
+  Archive state;
+  int interruptions = 0;
+  for (bool done = false; !done;) {
+    StopAfterOne control(interruptions > 0 ? &state : nullptr);
+    try {
+      Engine& engine = interruptions % 2 == 0 ? *cpu : *gpu;
+      expect_same_bits(whole, fit_decision_tree(engine, data, options, control));
+      done = true;
+    } catch (const Interrupted&) {
+      state = control.saved;
+      ASSERT_LT(++interruptions, 100);
+    }
+  }
+  EXPECT_GE(interruptions, 3);
+}
+
 // --- data larger than the device -----------------------------------------------------------------
 
 TEST(DecisionTreeCuda, DataLargerThanTheDevice) {

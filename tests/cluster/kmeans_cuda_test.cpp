@@ -220,10 +220,12 @@ TYPED_TEST(KMeansCuda, TiesGoToTheLowestIndex) {
   }
   for (const Index k : {6, 70, 150}) {
     Problem<T> problem{x.view(), {}, {}, k};
-    // Copies of the same few centres, in descending order of nearness to the first rows.
+    // Copies of the same five centres. With many, the first 16 are far off instead, so that the
+    // lowest index is another warp's than that of the first of a later tile.
+    const Index nearest = k > 100 ? 16 : 0;
     for (Index c = 0; c < k; ++c) {
       for (Index j = 0; j < 3; ++j) {
-        problem.centres.push_back(static_cast<T>((4 - c % 5 + j * 3) % 5));
+        problem.centres.push_back(c < nearest ? T{1000} : static_cast<T>((4 - c % 5 + j * 3) % 5));
       }
     }
     for (const int threads : {0, 64, 256}) {
@@ -234,7 +236,10 @@ TYPED_TEST(KMeansCuda, TiesGoToTheLowestIndex) {
     (void)steps->load(x.view(), {}, std::vector<T>(3, T{0}));
     steps->begin(k);
     steps->assign(to_engine(gpu(), problem.centres));
-    for (const std::int32_t label : steps->labels()) EXPECT_LT(label, 5);
+    for (const std::int32_t label : steps->labels()) {
+      EXPECT_GE(label, nearest);
+      EXPECT_LT(label, nearest + 5);
+    }
   }
 }
 
@@ -371,6 +376,13 @@ TYPED_TEST(KMeansCuda, PredictsAndMeasuresTheSame) {
   expect_the_same_model(fit_kmeans<T>(cpu(), x.view(), options), model);
   EXPECT_EQ(model.predict(cpu(), x.view()).labels, model.predict(gpu(), x.view()).labels);
   EXPECT_EQ(model.own_metrics(cpu(), x.view()), model.own_metrics(gpu(), x.view()));
+  // The smallest and the largest blocks that can be asked for.
+  options.init = KMeansInit::parallel;
+  const auto expected = fit_kmeans<T>(cpu(), x.view(), options);
+  for (const int threads : {32, 1024}) {
+    const auto engine = test::cuda_engine({.block_threads = threads});
+    expect_the_same_model(expected, fit_kmeans<T>(*engine, x.view(), options));
+  }
 }
 
 // --- what the kernels do, as the software GPU counts it -----------------------------------------

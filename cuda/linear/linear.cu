@@ -116,7 +116,7 @@ __global__ void round_parameters_kernel(const double* __restrict__ parameters, I
 // Numerics: as LinearSteps::pass says; the same bits for any number of threads and any tile_rows.
 // CPU twin: PassBlock in cpu/linear/linear.cpp.
 template <int features_per_warp, int most_outputs, Real T>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, features_per_warp* most_outputs <= 8 ? 3 : 1)
     fused_pass_kernel(LinearLoss loss, Rows<T> in, int outputs, const T* __restrict__ model,
                       int tile_rows, double* __restrict__ partial) {
   extern __shared__ __align__(16) unsigned char shared[];
@@ -267,9 +267,10 @@ __device__ void outputs_of_row(const T* column, int features, int outputs, const
 // flops: residuals_cost() in linear_cost.hpp. CPU twin: Outputs, Residuals and WeightedResiduals in
 // cpu/linear/linear.cpp.
 template <Real T>
-__global__ void residuals_kernel(LinearLoss loss, Rows<T> in, int outputs,
-                                 const T* __restrict__ model, double* __restrict__ q,
-                                 double* __restrict__ left, double* __restrict__ right) {
+__global__ void __launch_bounds__(256)
+    residuals_kernel(LinearLoss loss, Rows<T> in, int outputs, const T* __restrict__ model,
+                     double* __restrict__ q, double* __restrict__ left,
+                     double* __restrict__ right) {
   const Index row = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
   const Index block = row / sum_block;
   const int i = static_cast<int>(row % sum_block);
@@ -314,8 +315,9 @@ inline constexpr int tile_outputs = 4;
 // second-level cache, for a block of threads but once. No shared memory, no synchronisation. Bytes
 // and flops: column_sums_cost(). CPU twin: ColumnSums in cpu/linear/linear.cpp.
 template <Real T>
-__global__ void column_sums_kernel(Rows<T> in, int outputs, const double* __restrict__ q,
-                                   double* __restrict__ partial) {
+__global__ void __launch_bounds__(256)
+    column_sums_kernel(Rows<T> in, int outputs, const double* __restrict__ q,
+                       double* __restrict__ partial) {
   const int lane = static_cast<int>(threadIdx.x % warp_size);
   const int warp = static_cast<int>(threadIdx.x / warp_size);
   const int warps = static_cast<int>(blockDim.x / warp_size);
@@ -364,9 +366,10 @@ __global__ void column_sums_kernel(Rows<T> in, int outputs, const double* __rest
 // the factors of the losses once, coalesced: row_sums_cost(). CPU twin: WeightedResiduals and
 // PassBlock.
 template <Real T>
-__global__ void row_sums_kernel(Rows<T> in, int outputs, bool gradient,
-                                const double* __restrict__ q, const double* __restrict__ left,
-                                const double* __restrict__ right, double* __restrict__ partial) {
+__global__ void __launch_bounds__(256)
+    row_sums_kernel(Rows<T> in, int outputs, bool gradient, const double* __restrict__ q,
+                    const double* __restrict__ left, const double* __restrict__ right,
+                    double* __restrict__ partial) {
   const int lane = static_cast<int>(threadIdx.x % warp_size);
   const Index warp = (static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x) / warp_size;
   const int kinds = gradient ? outputs + 1 : 1;
@@ -411,9 +414,10 @@ __global__ void finish_pass_kernel(const double* __restrict__ sums, Index parame
 //
 // Grid: one block of threads: a model is small, and one launch is what it takes. Reads 24 and
 // writes 8 bytes per parameter. CPU twin: CpuLinear::add_penalty.
-__global__ void penalty_kernel(double l2, Index penalised, double cost_factor,
-                               const double* __restrict__ parameters, double* __restrict__ gradient,
-                               double* __restrict__ cost) {
+__global__ void __launch_bounds__(1024)
+    penalty_kernel(double l2, Index penalised, double cost_factor,
+                   const double* __restrict__ parameters, double* __restrict__ gradient,
+                   double* __restrict__ cost) {
   __shared__ double partial[sums_at_once];
   const double squares = long_sum_by_block(penalised, partial, [&](Index p, double lane) {
     return math::fma(parameters[p], parameters[p], lane);
@@ -433,8 +437,9 @@ __global__ void penalty_kernel(double l2, Index penalised, double cost_factor,
 // coalesced with more than one column, but every sector that is touched is filled before it leaves
 // the cache. Bytes: predict_bytes(). CPU twin: PredictBlock in cpu/linear/linear.cpp.
 template <Real T>
-__global__ void predict_kernel(LinearLoss loss, Rows<T> in, int outputs,
-                               const T* __restrict__ model, T* __restrict__ results) {
+__global__ void __launch_bounds__(256)
+    predict_kernel(LinearLoss loss, Rows<T> in, int outputs, const T* __restrict__ model,
+                   T* __restrict__ results) {
   const Index row = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (row >= in.rows) return;
   const int features = static_cast<int>(in.features);
@@ -529,8 +534,9 @@ __global__ void pack_kernel(const T* __restrict__ from_x, const T* __restrict__ 
 // weights once per column, from the first-level cache for all but one warp. Bytes and flops of both
 // launches: moments_cost(). CPU twin: MomentBlock.
 template <Real T>
-__global__ void moments_kernel(Rows<T> in, const double* __restrict__ centre, bool squares,
-                               double* __restrict__ partial) {
+__global__ void __launch_bounds__(1024)
+    moments_kernel(Rows<T> in, const double* __restrict__ centre, bool squares,
+                   double* __restrict__ partial) {
   const Index j =
       static_cast<Index>(blockIdx.x) * (blockDim.x / warp_size) + threadIdx.x / warp_size;
   const Index block = blockIdx.y;

@@ -42,8 +42,9 @@ struct Pairs {
 // from a cache; for a million elements a multiprocessor's share of the bandwidth is what bounds it.
 // CPU twin: HostLbfgs::direction.
 template <Real T>
-__global__ void newest_to_oldest_kernel(Pairs<T> pairs, const T* __restrict__ gradient, T* q,
-                                        T* __restrict__ alpha) {
+__global__ void __launch_bounds__(1024)
+    newest_to_oldest_kernel(Pairs<T> pairs, const T* __restrict__ gradient, T* q,
+                            T* __restrict__ alpha) {
   __shared__ double partial[sums_at_once];
   for (Index i = threadIdx.x; i < pairs.size; i += blockDim.x) q[i] = -gradient[i];
   for (Index age = 0; age < pairs.count; ++age) {
@@ -61,9 +62,9 @@ __global__ void newest_to_oldest_kernel(Pairs<T> pairs, const T* __restrict__ gr
 //
 // Grid, shared memory and cost as the first loop.
 template <Real T>
-__global__ void oldest_to_newest_kernel(Pairs<T> pairs, const T* __restrict__ scaled,
-                                        const T* __restrict__ scaled_y, const T* __restrict__ alpha,
-                                        T* q) {
+__global__ void __launch_bounds__(1024)
+    oldest_to_newest_kernel(Pairs<T> pairs, const T* __restrict__ scaled,
+                            const T* __restrict__ scaled_y, const T* __restrict__ alpha, T* q) {
   __shared__ double partial[sums_at_once];
   T gamma = T{1};
   if (pairs.count > 0) {
@@ -105,10 +106,10 @@ __global__ void apply_diagonal_kernel(const double* __restrict__ diagonal, Index
 // has more than the two wavefronts that 32 doubles take. Two barriers per tile. Moves 8·m² bytes
 // once per `warps` columns; flops 2·m² per column. CPU twin: apply() in cpu/optim/lbfgs.cpp.
 template <Real T>
-__global__ void apply_matrix_kernel(const double* __restrict__ matrix, Index m, Index groups,
-                                    Index columns, const T* __restrict__ x0,
-                                    const T* __restrict__ x1, T* __restrict__ out0,
-                                    T* __restrict__ out1) {
+__global__ void __launch_bounds__(1024)
+    apply_matrix_kernel(const double* __restrict__ matrix, Index m, Index groups, Index columns,
+                        const T* __restrict__ x0, const T* __restrict__ x1, T* __restrict__ out0,
+                        T* __restrict__ out1) {
   constexpr int side = 32;
   __shared__ double tile[side][side + 1];
   const int lane = static_cast<int>(threadIdx.x % warp_size);
@@ -150,8 +151,9 @@ struct Change {
 //
 // Grid: one block of whole warps. Moves 6 elements per variable and 4 more from the cache.
 template <Real T>
-__global__ void store_kernel(Index size, Change<T> change, T* s, T* y, T* __restrict__ slot_product,
-                             double* __restrict__ result) {
+__global__ void __launch_bounds__(1024)
+    store_kernel(Index size, Change<T> change, T* s, T* y, T* __restrict__ slot_product,
+                 double* __restrict__ result) {
   __shared__ double partial[sums_at_once];
   for (Index i = threadIdx.x; i < size; i += blockDim.x) {
     s[i] = change.x[i] - change.x_before[i];
@@ -175,8 +177,8 @@ __global__ void move_kernel(const T* __restrict__ from, T length, const T* __res
 
 // result ← aᵀb. Grid: one block of whole warps.
 template <Real T>
-__global__ void dot_kernel(const T* __restrict__ a, const T* __restrict__ b, Index size,
-                           double* __restrict__ result) {
+__global__ void __launch_bounds__(1024) dot_kernel(const T* __restrict__ a, const T* __restrict__ b,
+                                                   Index size, double* __restrict__ result) {
   __shared__ double partial[sums_at_once];
   const double sum = product<T>(a, b, size, partial);
   if (threadIdx.x == 0) *result = sum;
@@ -188,7 +190,8 @@ __device__ double larger(double a, double b) { return a != a || a > b ? a : b; }
 // result ← the largest magnitude, NaN where there is one; no order of comparisons changes it. Grid:
 // one block of whole warps, at most 1024 threads.
 template <Real T>
-__global__ void largest_kernel(const T* __restrict__ a, Index size, double* __restrict__ result) {
+__global__ void __launch_bounds__(1024)
+    largest_kernel(const T* __restrict__ a, Index size, double* __restrict__ result) {
   __shared__ double of_warp[warp_size];
   double value = 0.0;
   for (Index i = threadIdx.x; i < size; i += blockDim.x) {

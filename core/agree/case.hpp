@@ -166,9 +166,12 @@ struct Part {
 
 using Agreement = std::vector<Part>;
 
+// Static, because the files' cases are in unnamed namespaces and some share a name: compilers give
+// the closure below a weak symbol otherwise, and one file's cases would run in place of another's.
 template <template <class> class CaseOf>
-[[nodiscard]] Part part(std::string name, std::string summary, std::vector<std::string> needs,
-                        std::string bound, Index largest = 1025) {
+[[nodiscard]] static Part part(std::string name, std::string summary,
+                               std::vector<std::string> needs, std::string bound,
+                               Index largest = 1025) {
   return {std::move(name),
           std::move(summary),
           std::move(needs),

@@ -55,6 +55,8 @@ void require(bool holds, const char* what) {
 }
 
 std::string number(double value) {
+  // Devices differ in the sign of a NaN.
+  if (std::isnan(value)) return "nan";
   char text[32];
   std::snprintf(text, sizeof text, "%.6g", value);
   return text;

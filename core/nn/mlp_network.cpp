@@ -168,12 +168,7 @@ void MlpNetwork<T>::forward_training(Index rows, std::uint64_t step) {
                         running_.data() + block.running_variance);
       scale = parameters + block.scale;
     }
-    MlpDropout dropout;
-    dropout.rate = design_.dropout;
-    dropout.seed = design_.seed;
-    dropout.layer = static_cast<std::uint32_t>(l);
-    dropout.step = step;
-    dropout.capacity = static_cast<std::uint64_t>((design_.batch_size * outputs + 3) / 4 * 4);
+    const MlpDropout dropout = design_.dropout_of(l, step);
     // A = f(Z + b), or f(γ·Ẑ + β)
     steps_->activate(design_.activation, rows, outputs, scale, parameters + block.bias, dropout,
                      layer.z.data(), layer.a.data(), layer.slope.data());

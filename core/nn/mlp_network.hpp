@@ -31,6 +31,16 @@ struct MlpDesign {
   [[nodiscard]] bool normalised(std::size_t layer) const noexcept {
     return batch_norm && hidden(layer);
   }
+  // Of a layer's outputs in training batch number `step`.
+  [[nodiscard]] MlpDropout dropout_of(std::size_t layer, std::uint64_t step) const noexcept {
+    MlpDropout made;
+    made.rate = dropout;
+    made.seed = seed;
+    made.layer = static_cast<std::uint32_t>(layer);
+    made.step = step;
+    made.capacity = static_cast<std::uint64_t>((batch_size * widths[layer + 1] + 3) / 4 * 4);
+    return made;
+  }
 };
 
 // Where each layer's parameters lie in one flat vector: all weights first, so that a penalty on the

@@ -418,7 +418,8 @@ HWY_INLINE T Exponentials(Index width, T* u, T& largest) {
     const auto v = LoadPart(d, u + j, n);
     const auto inside =
         n >= lanes ? hn::FirstN(d, hn::Lanes(d)) : hn::FirstN(d, static_cast<size_t>(n));
-    top = hn::Max(top, hn::IfThenElse(inside, v, lowest));
+    // Never a NaN: processors differ in the maximum of one.
+    top = hn::IfThenElse(hn::And(inside, hn::Gt(v, top)), v, top);
   }
   top = hn::MaxOfLanes(d, top);
   largest = hn::GetLane(top);
@@ -493,7 +494,7 @@ void SoftmaxLossRows(const Loss<T>& p, Index begin, Index end) {
       AddBias(p.width, p.bias, u);
       const T own = u[label];
       bool first = true;  // no class before it has a u as large
-      for (Index j = 0; j < label; ++j) first = first && u[j] < own;
+      for (Index j = 0; j < label; ++j) first = first && !(u[j] >= own);
       T largest;
       const T sum = Exponentials(p.width, u, largest);
       sums[r - from] = sum;

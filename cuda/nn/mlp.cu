@@ -696,11 +696,11 @@ __global__ void __launch_bounds__(most_threads) softmax_row_per_thread_kernel(Lo
       label = static_cast<unsigned>(p.targets.labels[target.row]);
     }
     T top = -std::numeric_limits<T>::infinity();
-    unsigned top_at = 0;  // the lowest class with the largest u
+    unsigned top_at = width;  // the lowest class with the largest u
     for (unsigned j = 0; j < width; ++j) {
       const T v = u[j] + p.bias[j];
       u[j] = v;
-      if (v > top) {
+      if (v > top || (v == top && top_at == width)) {
         top = v;
         top_at = j;
       }
@@ -778,12 +778,12 @@ __global__ void __launch_bounds__(most_threads)
       label = p.targets.labels[target.row];
     }
     T top = -std::numeric_limits<T>::infinity();
-    Index top_at = lane;  // this lane's lowest class with its largest u
+    Index top_at = p.width;  // this lane's lowest class with its largest u
     T own = 0;
     for (Index j = lane; j < p.width; j += warp_size) {
       const T v = z[j] + p.bias[j];
       u[j] = v;
-      if (v > top) {
+      if (v > top || (v == top && top_at == p.width)) {
         top = v;
         top_at = j;
       }

@@ -16,6 +16,7 @@
 #include "core/nn/mlp_network.hpp"
 #include "core/nn/mlp_steps.hpp"
 #include "core/steps.hpp"
+#include "support/agree.hpp"
 #include "support/agreement.hpp"
 #include "support/counters.hpp"
 #include "support/cuda.hpp"
@@ -575,6 +576,11 @@ TYPED_TEST(MlpCuda, GathersRowsThatStandOnTheHost) {
     engine->forget_repeated(steps.get());
   }
 }
+
+// --- agreement
+// -----------------------------------------------------------------------------------
+
+TEST(MlpCudaAgreement, OfBatchesAndFits) { test::expect_agreement("mlp", test::cuda_device()); }
 
 // --- whole fits
 // ------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ namespace {
 // The runtime refuses all questions from inside a host function of a graph.
 constexpr int kNotPermitted = 800;
 constexpr int kNotReady = 600;
+constexpr unsigned kNonBlocking = 1;  // cudaStreamNonBlocking
 
 // Whether every page of the range is mapped by the process.
 bool is_mapped(const void* begin, std::size_t bytes) {
@@ -124,12 +125,21 @@ cublasStatus_t run_guarded(const char* function, const std::function<cublasStatu
   }
 }
 
-// Work that the stream was given before may go on in the background.
-void wait_for_earlier_work(cudaStream_t stream) {
+void wait_for_stream(cudaStream_t stream) {
   const int error = cudaPeekAtLastError();
   if (cudaStreamQuery(stream) != kNotReady) return;
   if (error == 0) static_cast<void>(cudaGetLastError());  // "not ready" is none
   static_cast<void>(cudaStreamSynchronize(stream));
+}
+
+// Work that the stream was given before, and work of the legacy default stream where it waits for
+// that, may go on in the background.
+void wait_for_earlier_work(cudaStream_t stream) {
+  wait_for_stream(stream);
+  unsigned flags = 0;
+  if (stream != nullptr && cudaStreamGetFlags(stream, &flags) == 0 && (flags & kNonBlocking) == 0) {
+    wait_for_stream(nullptr);
+  }
 }
 
 void run_in_graph(void* argument) {

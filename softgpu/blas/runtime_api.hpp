@@ -22,6 +22,7 @@ struct cudaPointerAttributes {
 
 int cudaStreamIsCapturing(cudaStream_t stream, int* status);
 int cudaStreamQuery(cudaStream_t stream);
+int cudaStreamGetFlags(cudaStream_t stream, unsigned* flags);
 int cudaPeekAtLastError();
 int cudaLaunchHostFunc(cudaStream_t stream, void (*function)(void*), void* argument);
 int cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer);

@@ -70,7 +70,7 @@ cudaError_t copy_now(CopyWork work, cudaStream_t stream_handle) {
   Stream& stream = find_stream(stream_handle);
   check_legacy_use(stream);
   if (is_capturing(stream)) throw ApiError(cudaErrorStreamCaptureUnsupported);
-  wait_for_stream(stream);
+  wait_for_turn(stream);
   if (const cudaError_t fault = deliver(device(stream.device)); fault != cudaSuccess) return fault;
   wait_for(submit(std::move(work), stream_handle));
   return cudaSuccess;

@@ -37,6 +37,10 @@ bool follows(const Stream& stream, const Task& task) {
   return stream.blocking() && task.legacy;
 }
 
+bool belongs_to(const Stream& stream, const Task& task) {
+  return task.stream == stream.id || (stream.kind == Stream::Kind::legacy && follows(stream, task));
+}
+
 void finish(const TaskRef& task) {
   Order& of = order();
   {
@@ -166,10 +170,14 @@ void wait_for(const TaskRef& task) {
 bool is_idle(const Stream& stream) {
   const std::scoped_lock lock(order().mutex);
   return std::ranges::none_of(order().open,
-                              [&](const TaskRef& task) { return follows(stream, *task); });
+                              [&](const TaskRef& task) { return belongs_to(stream, *task); });
 }
 
 void wait_for_stream(const Stream& stream) {
+  wait_for_open([&](const Task& task) { return belongs_to(stream, task); });
+}
+
+void wait_for_turn(const Stream& stream) {
   wait_for_open([&](const Task& task) { return follows(stream, task); });
 }
 

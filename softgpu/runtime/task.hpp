@@ -64,9 +64,12 @@ class Turn {
 [[nodiscard]] bool is_done(const TaskRef& task);  // also where it is nullptr
 void wait_for(const TaskRef& task);
 
-// Work enqueued so far, by this or any thread.
+// Work enqueued so far, by this or any thread: of the stream, and where that is the legacy one, of
+// those that it waits for.
 [[nodiscard]] bool is_idle(const Stream& stream);
 void wait_for_stream(const Stream& stream);
+// All that new work of the stream would have to wait for.
+void wait_for_turn(const Stream& stream);
 void wait_for_device(int device);
 void wait_for_all_devices();
 

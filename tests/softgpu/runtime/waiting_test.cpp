@@ -141,6 +141,19 @@ TEST_F(CudartWaiting, TheLegacyStreamWaitsForBlockingOnesOnly) {
   EXPECT_EQ(cudaStreamDestroy(other), cudaSuccess);
 }
 
+// A blocking stream that has nothing to do has nothing to wait for.
+TEST_F(CudartWaiting, AnEmptyStreamIsReadyWhileTheLegacyOneWaits) {
+  ASSERT_EQ(launch("wait_for", 1, 1, nullptr, flag_, 1U, data_), cudaSuccess);
+  EXPECT_EQ(cudaStreamQuery(blocking_), cudaSuccess);
+  EXPECT_EQ(cudaStreamSynchronize(blocking_), cudaSuccess);
+  ASSERT_EQ(launch("twice", 1, 1, blocking_, data_, 1U), cudaSuccess);
+  EXPECT_EQ(cudaStreamQuery(blocking_), cudaErrorNotReady);
+  forget_not_ready();
+  store(flag_, 1);
+  EXPECT_EQ(cudaStreamSynchronize(blocking_), cudaSuccess);
+  EXPECT_EQ(data_[0], 2U);
+}
+
 TEST_F(CudartWaiting, StreamsWaitForEvents) {
   ASSERT_EQ(launch("wait_for", 1, 1, free_, flag_, 1U, data_), cudaSuccess);
   EXPECT_EQ(cudaEventRecord(event_, free_), cudaSuccess);

@@ -5,19 +5,21 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
+#include <chrono>
 #include <cmath>
+#include <thread>
 #include <vector>
 
 #include "check.cuh"
 
-#define BLAS_OK(call)                                                                       \
-  do {                                                                                      \
-    const cublasStatus_t status_of_call = (call);                                           \
-    if (status_of_call != CUBLAS_STATUS_SUCCESS) {                                          \
-      std::printf("%s:%d: %s: %s\n", __FILE__, __LINE__, #call,                             \
-                  cublasGetStatusString(status_of_call));                                   \
-      std::exit(1);                                                                         \
-    }                                                                                       \
+#define BLAS_OK(call)                                           \
+  do {                                                          \
+    const cublasStatus_t status_of_call = (call);               \
+    if (status_of_call != CUBLAS_STATUS_SUCCESS) {              \
+      std::printf("%s:%d: %s: %s\n", __FILE__, __LINE__, #call, \
+                  cublasGetStatusString(status_of_call));       \
+      std::exit(1);                                             \
+    }                                                           \
   } while (false)
 
 constexpr int n = 96;
@@ -35,6 +37,12 @@ __global__ void fill(T* x, int count, int salt) {
 __global__ void add_one(float* x, int count) {
   const int i = blockIdx.x * blockDim.x + threadIdx.x;
   if (i < count) x[i] += 1.0f;
+}
+
+__global__ void wait_and_fill(const volatile int* go, float* x, int count) {
+  while (*go == 0) {
+  }
+  for (int i = threadIdx.x; i < count; i += blockDim.x) x[i] = 3;
 }
 
 // Sums of eighths of small integers: exact in float.
@@ -185,6 +193,23 @@ int main() {
   BLAS_OK(cublasLtMatrixLayoutDestroy(layout));
   BLAS_OK(cublasLtMatmulDescDestroy(description));
   BLAS_OK(cublasLtDestroy(lt));
+
+  // Behind a kernel that waits for the host, in the same stream and in the legacy one.
+  int* go = nullptr;
+  CUDA_OK(cudaMallocHost(&go, sizeof(int)));
+  for (cudaStream_t waits : {stream, cudaStream_t{nullptr}}) {
+    *go = 0;
+    CUDA_OK(cudaMemset(a, 0, 64 * sizeof(float)));
+    wait_and_fill<<<1, 32, 0, waits>>>(go, a, 64);
+    std::thread setter([go] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      *static_cast<volatile int*>(go) = 1;
+    });
+    float sum = 0;
+    BLAS_OK(cublasSasum(handle, 64, a, 1, &sum));
+    setter.join();
+    CHECK_AT(sum == 192, "%g", sum);
+  }
 
   // Faults are statuses.
   CHECK(cublasSscal(handle, 16, &one, reinterpret_cast<float*>(64), 1) ==

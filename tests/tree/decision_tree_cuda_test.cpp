@@ -218,10 +218,10 @@ TEST(DecisionTreeCuda, OptionsAndDrawsOfFeatures) {
 TEST(DecisionTreeCuda, ManyClasses) {
   const auto gpu = test::cuda_engine({});
   for (const int weights : {0, 2}) {
-    Recipe recipe{.rows = 600, .cols = 2, .classes = 1024, .weights = weights};
+    Recipe recipe{.rows = 1100, .cols = 2, .classes = 1024, .weights = weights};
     auto data = make<float>(recipe, 3);
     for (std::size_t i = 0; i < data.target.size(); ++i) {
-      data.target[i] = static_cast<float>(i * 7 % 500);
+      data.target[i] = static_cast<float>(i * 7 % 1024);
     }
     for (const std::string& criterion : criteria_of(recipe)) {
       auto options = options_for(recipe, criterion);
@@ -519,6 +519,26 @@ void expect_costs(Index rows) {
 
 TEST(DecisionTreeCudaCost, NodeOfSeveralTiles) { expect_costs(8192); }
 TEST(DecisionTreeCudaCost, NodeOfOneTile) { expect_costs(512); }
+
+// So many rows and classes that a row and its class do not fit into 32 bits.
+TEST(LongDecisionTreeCuda, ClassesBesideTheirRows) {
+  const Index rows = (Index{1} << 22) + 5;
+  const Random random(2, Purpose::test);
+  Dataset<float> data;
+  data.source = "generated";
+  data.features = Matrix<float>(rows, 1);
+  data.columns = numbered_columns(1);
+  data.target_column.name = "y";
+  for (Index i = 0; i < rows; ++i) {
+    const double u = random.uniform(static_cast<std::uint64_t>(i));
+    data.features(i, 0) = static_cast<float>(u);
+    data.target.push_back(static_cast<float>(i < 600 ? i : static_cast<Index>(u * u * 600)));
+  }
+  DecisionTreeOptions options;
+  options.task = "classification";
+  options.max_depth = 2;
+  expect_the_cpus_tree(*test::cuda_engine({}), data, options);
+}
 
 // --- a run that goes on elsewhere
 // -----------------------------------------------------------------

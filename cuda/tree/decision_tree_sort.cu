@@ -129,7 +129,7 @@ void sort_features(CudaEngine& engine, const T* x, const TreeRows& rows, TreeOrd
                       .block = dim3(threads)};
   Buffer<std::uint32_t> numbers(engine, n);
   engine.launch(number_rows_kernel, per_row, n, numbers.data());
-  const auto fitting = static_cast<Index>(engine.free_memory() / 3 / sizeof(Key)) / n;
+  const auto fitting = static_cast<Index>(engine.free_memory() / 8 / sizeof(Key)) / n;
   const Index at_once = std::clamp<Index>(std::min(fitting, orders.cols()), 1, most_columns);
   Buffer<Key> keys(engine, at_once * n);
   Buffer<Key> sorted_keys(engine, sizeof(T) == 4 ? 0 : n);

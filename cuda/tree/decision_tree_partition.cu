@@ -34,7 +34,8 @@ struct LongSplit {
 };
 
 // goes_left[row] of all rows of the splits. Grid: a warp per tile, over the split's own feature's
-// order, which may be on the host. Reads 8 bytes per row, coalesced; writes 1 at random.
+// order, which may be on the host. Reads 4 bytes per row, coalesced, and the ranks of rows that may
+// be missing; writes a byte per row at random.
 __global__ void mark_left_kernel(const SplitOnDevice* __restrict__ splits,
                                  const SplitTile* __restrict__ tiles, Index tile_count,
                                  const std::uint32_t* __restrict__ orders, Index stride,
@@ -109,7 +110,7 @@ __global__ void partition_short_kernel(const SplitOnDevice* __restrict__ splits,
 // lefts[feature, tile] = how many of the tile's rows go left; sides[feature, tile, step] = which;
 // moves[feature, tile] = 0 where the order stays as it is.
 //
-// Grid: a warp per (feature, tile of a longer split). Reads 8 bytes per row, coalesced, and a byte
+// Grid: a warp per (feature, tile of a longer split). Reads 4 bytes per row, coalesced, and a byte
 // at random; writes a bit per row and 9 bytes per tile.
 __global__ void count_left_kernel(const SplitOnDevice* __restrict__ splits,
                                   const SplitTile* __restrict__ tiles, Index tile_count,

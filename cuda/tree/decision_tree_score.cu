@@ -412,7 +412,7 @@ class SquaredError {
 // looked at or does not vary.
 //
 // Grid: a warp per (feature, tile of a node of several tiles); no barrier but the warp's. Shared:
-// 8·classes bytes per warp where there are more than two classes or weights. Reads 8 bytes per row
+// 8·classes bytes per warp where there are more than two classes or weights. Reads 4 bytes per row
 // and feature, coalesced, and what it looks up by row at random (nothing for two classes; a class
 // where it does not fit into the payload, 8 bytes of weight, 8 of w·y); writes 8·columns per tile.
 enum class Tally { two_classes, classes, target };

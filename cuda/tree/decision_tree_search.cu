@@ -117,8 +117,9 @@ __global__ void complete_splits_kernel(SearchLevel level, TreeRows rows,
 // node has more than one target value. Both start at 0. A node without a split is left out.
 //
 // Grid: a warp per tile, over the chosen feature's order, which may be on the host. Shared:
-// 8·classes bytes per warp. Reads 8 bytes per row, coalesced, and its class, weight, sums and
-// target where they are needed; adds one integer per tile and column atomically.
+// 8·classes bytes per warp. Reads 4 bytes per row that goes left (in regression, of every row),
+// coalesced, and what is looked up by row: class, weight, sums, target; adds one integer per tile
+// and column atomically.
 template <Real T>
 __global__ void left_statistics_kernel(SearchLevel level, SplitRules rules, TreeRows rows,
                                        const std::uint32_t* __restrict__ orders, Index stride,

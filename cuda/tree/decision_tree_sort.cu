@@ -124,7 +124,8 @@ void sort_features(CudaEngine& engine, const T* x, const TreeRows& rows, TreeOrd
   using Key = KeyOf<T>;
   const Index n = orders.rows();
   const Index stride = orders.stride();
-  const unsigned threads = engine.block_threads(256);
+  // At most 512: a block of take_keys_kernel has `threads` keys of 8 columns in shared memory.
+  const unsigned threads = std::min(engine.block_threads(256), 512U);
   const Shape per_row{.grid = dim3(static_cast<unsigned>(blocks_for(n, threads))),
                       .block = dim3(threads)};
   Buffer<std::uint32_t> numbers(engine, n);

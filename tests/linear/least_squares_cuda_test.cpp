@@ -112,5 +112,28 @@ TYPED_TEST(LeastSquaresCuda, FactorsHaveTheBitsOfTheCpuForExtremeValues) {
   this->expect_the_cpus_bits(scenarios);
 }
 
+// Factors with more rows than a block of rows has: merged in two parts, the second not triangular.
+TEST(LeastSquaresCudaMerge, FactorsOfManyColumnsHaveTheBitsOfTheCpu) {
+  constexpr Index p = 1030;
+  const Random random(80, Purpose::test);
+  std::vector<double> factors(2 * p * p, 0.0);
+  for (Index r = 0; r < 2 * p; ++r) {
+    for (Index j = r % p; j < p; ++j) {
+      const auto at = static_cast<std::size_t>(r * p + j);
+      // Few columns far from the diagonal, so that most reflections have little to do.
+      if (j == r % p || j % 64 == 0 || j + 8 > p) factors[at] = random.uniform(at) - 0.5;
+    }
+  }
+  const auto merged = [&](Engine& engine) {
+    auto buffer = to_engine(engine, factors);
+    make_steps<LeastSquaresSteps, double>(engine)->merge(2, p, buffer);
+    auto all = buffer.to_host();
+    all.resize(p * p);
+    return all;
+  };
+  const auto cpu = Engine::create({.device = Device::cpu, .threads = 2});
+  EXPECT_TRUE(test::same_bits(merged(*cpu), merged(*test::cuda_engine())));
+}
+
 }  // namespace
 }  // namespace tandem

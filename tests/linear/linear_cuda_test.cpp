@@ -482,6 +482,7 @@ TYPED_TEST(LinearCuda, WholeFitsWithRowsOnTheHostAreTheCpus) {
   EXPECT_TRUE(
       test::same_bits(logistic_fit(*cpu, options, data), logistic_fit(*gpu, options, data)));
   LinearRegressionOptions linear;
+  EXPECT_TRUE(test::same_bits(linear_fit(*cpu, linear, data), linear_fit(*gpu, linear, data)));
   linear.solver = "gradient";
   linear.gradient.epochs = 1;
   for (const Index batch : {0, 4000}) {

@@ -94,5 +94,20 @@ TEST_F(ClosingCuda, MlpOnDigits) {
   expect_same_model({"mlp", "--data", data_file("digits.csv"), "--hidden", "64", "--epochs", "3"});
 }
 
+TEST_F(ClosingCuda, TheDemosStoriesAreTheSameOnTheSoftwareGpu) {
+  if (cuda_device() != Device::softgpu) GTEST_SKIP() << "the demo uses the software GPU";
+  const auto json = result({"demo", "--report", path("demo")});
+  int stories = 0;
+  for (const auto& [name, story] : json.items()) {
+    if (!story.is_object() || !story.contains("gpu")) continue;
+    ++stories;
+    EXPECT_EQ(story["gpu"]["differing_bits"], 0) << name;
+    EXPECT_GT(story["gpu"]["launches"], 0) << name;
+    EXPECT_EQ(story["gpu"]["software"], true) << name;
+  }
+  EXPECT_EQ(stories, 5);
+  EXPECT_THAT(read_text(path("demo") + "/report.html"), ::testing::HasSubstr("The same on a GPU"));
+}
+
 }  // namespace
 }  // namespace tandem::test

@@ -80,4 +80,12 @@ inline constexpr double squared_error_flops = 5;
   return {features * (16 * rows + tiles), 0};
 }
 
+// --- decision_tree.cu ----------------------------------------------------------------------------
+
+// A leaf written per row, the tree read, and of x the values that rows are asked for.
+[[nodiscard]] constexpr TreeKernelCost find_leaves_cost(double rows, double nodes, double values,
+                                                        double value_bytes) {
+  return {8 * rows + (13 + value_bytes) * nodes + value_bytes * values, 0};
+}
+
 }  // namespace tandem::cuda

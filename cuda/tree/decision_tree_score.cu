@@ -150,6 +150,8 @@ struct GiniSums {
 };
 
 // The weight of each class on the left, in shared memory, and of the missing rows behind it.
+// Lanes of one class read the same word; those of classes 16 apart meet in a bank, which depends on
+// the data and which no layout avoids for all.
 class ClassWeights {
  public:
   __host__ __device__ static std::uint32_t columns(const SplitRules& rules) {

@@ -479,6 +479,13 @@ void expect_costs(Index rows) {
   ASSERT_EQ(splits[0].feature, 3);
   half.steps->apply_splits(std::vector<tree::SplitToApply>{
       {0, rows, 3, splits[0].left_known, splits[0].left_rows, false, true, true}});
+  tree::TreeOnEngine<T> stump;
+  stump.feature = to_engine(*gpu, std::vector<std::int32_t>{0, -1, -1});
+  stump.threshold = to_engine(*gpu, std::vector<T>{0.5F, 0, 0});
+  stump.right = to_engine(*gpu, std::vector<std::int64_t>{2, 0, 0});
+  stump.missing_left = to_engine(*gpu, std::vector<std::uint8_t>{0, 0, 0});
+  Buffer<std::int64_t> leaf(*gpu, rows);
+  half.steps->find_leaves(stump, half.x, rows, cols, leaf);
   gpu->wait();
 
   const nlohmann::ordered_json counters = counting.counters();
@@ -505,6 +512,7 @@ void expect_costs(Index rows) {
   expect("left_statistics_kernel",
          cuda::left_statistics_cost(static_cast<double>(splits[0].left_rows), tiles, 1));
   expect("mark_left_kernel", cuda::mark_left_cost(n), true);
+  expect("find_leaves_kernel", cuda::find_leaves_cost(n, 3, n, sizeof(T)), true);
   if (tiles == 1) {
     expect("partition_short_kernel", cuda::partition_short_cost(n, moved), true);
     return;

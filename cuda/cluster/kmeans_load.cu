@@ -20,15 +20,22 @@ __global__ void pack_rows_kernel(const T* __restrict__ x, Index count, Index fea
   const Index f0 = static_cast<Index>(blockIdx.x) % feature_tiles * 32;
   const int width = static_cast<int>(features - f0 < 32 ? features - f0 : 32);
   const Index first = panel * panel_rows;
-  for (int i = static_cast<int>(threadIdx.x); i < 32 * width; i += static_cast<int>(blockDim.x)) {
-    const int r = i / width;
-    const int f = i % width;
-    tile[r][f] = first + r < count ? x[(first + r) * features + f0 + f] : T{0};
+  const int lane = static_cast<int>(threadIdx.x % 32);
+  const int warp = static_cast<int>(threadIdx.x / 32);
+  const int warps = static_cast<int>(blockDim.x / 32);
+  if (width == 32) {
+    for (int r = warp; r < 32; r += warps) {
+      tile[r][lane] = first + r < count ? x[(first + r) * features + f0 + lane] : T{0};
+    }
+  } else {
+    for (int i = static_cast<int>(threadIdx.x); i < 32 * width; i += static_cast<int>(blockDim.x)) {
+      const int r = i / width;
+      const int f = i % width;
+      tile[r][f] = first + r < count ? x[(first + r) * features + f0 + f] : T{0};
+    }
   }
   __syncthreads();
-  const int lane = static_cast<int>(threadIdx.x % 32);
-  for (int f = static_cast<int>(threadIdx.x / 32); f < width;
-       f += static_cast<int>(blockDim.x / 32)) {
+  for (int f = warp; f < width; f += warps) {
     panels[(panel * features + f0 + f) * panel_rows + lane] = tile[lane][f];
   }
 }

@@ -24,7 +24,7 @@ constexpr int pitch = 33;
 // Grid: any number of blocks of W warps; a warp takes every (blocks · W)-th panel. A panel without
 // a changed row costs its labels only. Of another, tiles of 32 rows × `width` features go through
 // the warp's part of shared memory (read by rows, used by features: pitch 33, no conflicts), so
-// that a lane has one feature and walks over the rows: what the lanes of a warp add goes to
+// that a lane has one feature and walks over the changed rows: what the lanes of a warp add goes to
 // consecutive addresses, and two lanes meet at one only where `width` < 32 and two of the G rows
 // have the same centre.
 //
@@ -63,6 +63,7 @@ __global__ void __launch_bounds__(256, 2)
 
   const int own_feature = lane % width;
   const int first_row = lane / width * width;  // of `width` rows: 32 / G = width
+  const unsigned group_mask = all_lanes >> (32 - width);
   unsigned long long moved = 0;
   for (Index panel = static_cast<Index>(blockIdx.x) * warps + warp; panel < panels;
        panel += static_cast<Index>(gridDim.x) * warps) {
@@ -94,14 +95,16 @@ __global__ void __launch_bounds__(256, 2)
       __syncwarp();
       const bool has_feature = own_feature < here;
       const double scale = has_feature ? sums.scales[f0 + own_feature] : 0.0;
-      for (int i = 0; i < width; ++i) {
-        const int r = first_row + i;
+      // Of the rows of the lane's group, those whose label changed.
+      unsigned left = has_feature ? mask >> first_row & group_mask : 0;
+      while (__any_sync(all_lanes, left != 0)) {
+        const int r = first_row + (left != 0 ? __ffs(static_cast<int>(left)) - 1 : 0);
         const std::int32_t old_of_row = __shfl_sync(all_lanes, old_label, r);
         const std::int32_t new_of_row = __shfl_sync(all_lanes, new_label, r);
-        const double weight_of_row = __shfl_sync(all_lanes, weight, r);
-        if ((mask >> r & 1U) == 0 || !has_feature) continue;
-        double value = static_cast<double>(tile[own_feature * pitch + r]);
-        if (weights != nullptr) value = weight_of_row * value;
+        const double weight_of_row = weights != nullptr ? __shfl_sync(all_lanes, weight, r) : 1.0;
+        if (left == 0) continue;
+        left &= left - 1;
+        const double value = weight_of_row * static_cast<double>(tile[own_feature * pitch + r]);
         const unsigned long long units = as_unsigned(fixed_units(value, scale));
         const Index feature = f0 + own_feature;
         if (new_of_row >= 0) atomicAdd(values + new_of_row * features + feature, units);

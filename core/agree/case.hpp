@@ -32,6 +32,7 @@
 
 #include "core/agree/data.hpp"
 #include "tandem/agree/agreement.hpp"
+#include "tandem/core/archive.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/engine.hpp"
 #include "tandem/core/numerics.hpp"
@@ -84,6 +85,8 @@ class Outputs {
 
   // The engine refused the data: the error's class and message.
   std::string refusal;
+  // Of a fit, the model, for the reference to load: add_model() of fits.hpp.
+  std::shared_ptr<const Archive> model;
 
  private:
   [[nodiscard]] const Values* find(std::string_view name) const noexcept;

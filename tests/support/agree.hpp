@@ -1,4 +1,5 @@
-// An algorithm's agreement as a gtest: all of its parts, both precisions, the engines that there are.
+// An algorithm's agreement as a gtest: all of its parts, both precisions, the engines that there
+// are.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -23,10 +24,10 @@ inline void expect_agreement(const std::string& algorithm, Device device, int ca
     EXPECT_GT(line.cases, line.refused);
     EXPECT_EQ(line.failure, "");
     EXPECT_EQ(line.differing_bits, 0)
-        << (line.first_difference ? line.first_difference->engine + ": " +
-                                        line.first_difference->output + "\n" +
-                                        line.first_difference->command
-                                  : "");
+        << (line.first_difference
+                ? line.first_difference->engine + ": " + line.first_difference->output + "\n" +
+                      line.first_difference->command
+                : "");
     EXPECT_EQ(line.outside, 0) << (line.worst ? line.worst->output + "\n" + line.worst->command
                                               : "");
   }

@@ -18,6 +18,8 @@ constexpr int models = 3;
 constexpr std::uint64_t schedule_seeds[] = {0, 1, 20261123};
 constexpr int block_threads[] = {64, 256};
 constexpr int cpu_threads[] = {1, 2, 7};
+// Of a default run: how often each kind of data has its turn.
+constexpr int rounds = 3;
 
 const std::vector<Index>& usual_sizes() {
   static const std::vector<Index> sizes{1, 2, 7, 31, 33, 100, 257, 1025};
@@ -147,7 +149,7 @@ Runner::~Runner() = default;
 
 int Runner::cases_per_line() const {
   if (options_.cases > 0) return options_.cases;
-  return options_.kinds.empty() ? data_kinds : static_cast<int>(options_.kinds.size());
+  return rounds * (options_.kinds.empty() ? data_kinds : static_cast<int>(options_.kinds.size()));
 }
 
 std::vector<std::string> Runner::engines() const {

@@ -1,13 +1,16 @@
 // The harness itself: what is wrong has to show. And the agreement of reference and cpu.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <limits>
+#include <sstream>
 
 #include "app/program.hpp"
 #include "core/agree/case.hpp"
 #include "core/agree/running_error.hpp"
 #include "support/agree.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/model/algorithm.hpp"
 
 namespace tandem {
 namespace {

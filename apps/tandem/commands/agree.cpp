@@ -26,7 +26,7 @@ class Agree final : public Command {
     options.group("Cases");
     options.words("data", agreement_.kinds, "kinds of data; all if left out", "KIND,...");
     options.integers("sizes", sizes_, "rows; awkward ones if left out", 1, Index{1} << 31);
-    options.integer("cases", cases_, "of each line; 0: as many as kinds of data", 0, 1000000000);
+    options.integer("cases", cases_, "of each line; 0: three of each kind of data", 0, 1000000000);
     options.integer("seed", seed_, "of the first case; the others count up from it", 0, INT64_MAX);
     options.flag("all-configurations", agreement_.all_configurations,
                  "run each case with every schedule and block size of the CUDA half, not one of "

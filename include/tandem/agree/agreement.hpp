@@ -26,7 +26,7 @@ struct AgreementOptions {
   // Case number i of a line has the seed `seed` + i, the kind of data and the size that are i-th in
   // turn, so that `seed`, one kind, one size and one case reproduce it.
   std::uint64_t seed = 0;
-  int cases = 0;  // of each line; 0: as many as there are kinds of data
+  int cases = 0;  // of each line; 0: three of each kind of data
   // Each case on all configurations of the CUDA half, and not on one per device model, in turn.
   bool all_configurations = false;
 };

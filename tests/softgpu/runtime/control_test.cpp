@@ -5,8 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <numeric>
+#include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -90,6 +93,41 @@ TEST_F(Control, CountersAreText) {
   EXPECT_EQ(twice["touched"]["written_bytes"], 4000);
   EXPECT_EQ(read(data, 1)[0], 28U);
   EXPECT_EQ(cudaFree(data), cudaSuccess);
+}
+
+// Runs one counted kernel and ends the process.
+[[noreturn]] void run_with_report(const std::string& report) {
+  setenv("SOFTGPU_COUNT", "1", 1);
+  setenv("SOFTGPU_REPORT", report.c_str(), 1);
+  cudaLibrary_t library = nullptr;
+  cudaKernel_t kernel = nullptr;
+  void* data = nullptr;
+  unsigned n = 100;
+  void* arguments[] = {&data, &n};
+  const bool good =
+      cudaLibraryLoadData(&library, test_kernels, nullptr, nullptr, 0, nullptr, nullptr, 0) ==
+          cudaSuccess &&
+      cudaLibraryGetKernel(&kernel, library, "twice") == cudaSuccess &&
+      cudaMalloc(&data, 400) == cudaSuccess &&
+      cudaLaunchKernel(kernel, {1, 1, 1}, {128, 1, 1}, arguments, 0, nullptr) == cudaSuccess;
+  std::exit(good ? 0 : 1);
+}
+
+TEST(ControlDeathTest, TheReportHasTheCounters) {
+  // In a process of its own, which reads the variables at its first call and writes at its end.
+  ::testing::GTEST_FLAG(death_test_style) = "threadsafe";
+  const std::string report = ::testing::TempDir() + "/softgpu_report.json";
+  EXPECT_EXIT(run_with_report(report), ::testing::ExitedWithCode(0), "");
+  std::ifstream file(report);
+  const nlohmann::json json = nlohmann::json::parse(file);
+  EXPECT_EQ(json["model"], "a100");
+  ASSERT_EQ(json["kernels"].size(), 1U);
+  const auto& kernel = json["kernels"][0];
+  EXPECT_EQ(kernel["kernel"], "twice");
+  EXPECT_EQ(kernel["counters"]["instructions"]["thread"], kernel["thread_instructions"]);
+  EXPECT_EQ(kernel["counters"]["global"]["load"]["bytes"], 400);
+  EXPECT_EQ(kernel["counters"]["touched"]["written_bytes"], 400);
+  std::remove(report.c_str());
 }
 
 }  // namespace

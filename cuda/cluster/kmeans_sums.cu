@@ -37,7 +37,7 @@ constexpr int pitch = 33;
 // row; atomics are in shared memory or, as a rule, in the cache. CPU twin: label_row and
 // move_row_sums in cpu/cluster/kmeans.cpp.
 template <bool private_sums, class T>
-__global__ void __launch_bounds__(256, 2)
+__global__ void __launch_bounds__(256, 1)
     move_sums_kernel(Rows<T> rows, const double* __restrict__ weights,
                      const std::int32_t* __restrict__ from, const std::int32_t* __restrict__ to,
                      Index centres, Sums sums, int width, unsigned long long* changed) {

@@ -38,7 +38,7 @@ constexpr int Q = SilhouetteShape::rows_per_warp;
 // silhouette_kernel_cost() counts bytes and flops: rows² · (3 · cols + 2) flops, bound by them from
 // about eight features on. CPU twin: Silhouettes in cpu/metrics/silhouette.cpp.
 template <class T>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 1)
     silhouette_kernel(const T* __restrict__ x, Index rows, Index cols,
                       const Index* __restrict__ members, const Index* __restrict__ first,
                       Index clusters, const std::int32_t* __restrict__ cluster, int depth,

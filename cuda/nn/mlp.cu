@@ -431,7 +431,7 @@ __device__ double column_sum(const NormThread& t, Index rows, double* partials, 
 // multiple of 8; else parts straddle sectors. Bytes and flops: mlp_normalize_cost. CPU twin:
 // NormalizeColumns in cpu/nn/mlp.cpp.
 template <int each, Real T>
-__global__ void __launch_bounds__(norm_partials)
+__global__ void __launch_bounds__(norm_partials, 1)
     normalize_kernel(Index rows, Index width, double epsilon, double momentum, T* z,
                      T* __restrict__ inverse_of, T* __restrict__ running_mean,
                      T* __restrict__ running_variance, bool staged) {
@@ -762,7 +762,7 @@ __global__ void __launch_bounds__(most_threads) softmax_row_per_thread_kernel(Lo
 // writes are coalesced, without bank conflicts. No barriers but those of add_to_totals. Bytes and
 // flops: mlp_output_cost, mlp_loss_cost; chains take about eight clocks per class.
 template <SoftmaxUse use, Real T>
-__global__ void __launch_bounds__(most_threads)
+__global__ void __launch_bounds__(most_threads, 1)
     softmax_row_per_warp_kernel(LossArguments<T> p, bool staged) {
   const unsigned lane = threadIdx.x % warp_size;
   const unsigned warp = threadIdx.x / warp_size;

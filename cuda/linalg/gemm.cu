@@ -189,6 +189,14 @@ struct OperandTile {
   }
 };
 
+// Threads of a multiprocessor that the registers are to suffice for. Of the large tile's blocks 7.5
+// has shared memory for one only, which may have the more registers.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+constexpr int resident_threads = 256;
+#else
+constexpr int resident_threads = 512;
+#endif
+
 // C = op(A)·op(B), or C += where `accumulate`: every output one chain of fmas in ascending order of
 // k, from +0 or from C, in one thread. The bits do not depend on the tile.
 //
@@ -212,7 +220,8 @@ struct OperandTile {
 // Bytes and flops: gemm_kernel_bytes(), gemm_kernel_flops(). Per step of k and thread 64 fmas (or
 // 32) to 4 loads from shared memory of 16 bytes: bound by arithmetic where tiles are large.
 template <Real T, GemmTileSize size, Transpose transpose_a, Transpose transpose_b>
-__global__ void __launch_bounds__(gemm_tile<T>(size).threads(), 512 / gemm_tile<T>(size).threads())
+__global__ void __launch_bounds__(gemm_tile<T>(size).threads(),
+                                  resident_threads / gemm_tile<T>(size).threads())
     gemm_chains_kernel(const GemmArguments<T> p) {
   constexpr GemmTile tile = gemm_tile<T>(size);
   constexpr int rows = tile.rows;

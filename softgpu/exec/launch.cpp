@@ -405,8 +405,6 @@ void KernelRun::State::begin() {
     grid.deadline = begun + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
                                 std::chrono::duration<double>(options().time_limit_seconds));
   }
-  grid.patience = std::chrono::duration_cast<std::chrono::steady_clock::duration>(
-      std::chrono::duration<double>(options().launch_wait_seconds));
   of.failed = false;
   of.fault = {};
   if (of.parameters.size() < of.code->parameter_bytes) {
@@ -452,8 +450,9 @@ void KernelRun::State::end() {
 KernelRun::KernelRun(Launch& launch) : state_(std::make_unique<State>(launch)) { state_->begin(); }
 KernelRun::~KernelRun() = default;
 
-bool KernelRun::run() {
+bool KernelRun::run(std::chrono::duration<double> patience) {
   State& s = *state_;
+  s.grid.patience = std::chrono::duration_cast<std::chrono::steady_clock::duration>(patience);
   s.grid.impatient = true;
   if (s.cores.size() == 1) {
     s.run_core(0);
@@ -491,7 +490,7 @@ const Fault& KernelRun::fault() const { return state_->launch().fault; }
 
 Fault run_kernel(Launch& launch) {
   KernelRun run(launch);
-  if (!run.run()) run.finish();
+  if (!run.run(std::chrono::duration<double>(options().launch_wait_seconds))) run.finish();
   return run.fault();
 }
 

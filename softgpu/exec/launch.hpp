@@ -1,6 +1,7 @@
 // Runs kernels.
 #pragma once
 
+#include <chrono>
 #include <memory>
 
 #include "softgpu/exec/machine.hpp"
@@ -17,9 +18,9 @@ class KernelRun {
   KernelRun& operator=(const KernelRun&) = delete;
 
   // Runs blocks on the calling thread and on those that all kernels share. True where the last has
-  // ended. False where for SOFTGPU_LAUNCH_WAIT seconds none began or ended: what the kernel waits
-  // for may be the caller, or another kernel, and the shared threads are free again.
-  [[nodiscard]] bool run();
+  // ended. False where for so long none began or ended: what the kernel waits for may be the
+  // caller, or another kernel, and the shared threads are free again.
+  [[nodiscard]] bool run(std::chrono::duration<double> patience);
   // Goes on after run() gave up, in any thread, with threads of its own, until the kernel ends.
   void finish();
   // Makes the kernel end as soon as it can, with an error; from any thread, once.

@@ -36,6 +36,7 @@ struct Function {
   std::string name;
   std::vector<Settings> settings;               // by device
   std::vector<std::atomic<const Code*>> codes;  // by device; nullptr until first used
+  std::atomic<bool> waits{false};               // a launch of it went on in the background
 };
 
 // A variable that the host knows by the address of its shadow.

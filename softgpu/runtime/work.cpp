@@ -277,8 +277,8 @@ class Running final : public Unfinished {
   explicit Running(std::unique_ptr<Launch> launch)
       : launch_(std::move(launch)), run_(*launch_), stopped_at_exit_(run_) {}
 
-  [[nodiscard]] bool run() {
-    const bool ended = run_.run();
+  [[nodiscard]] bool run(std::chrono::duration<double> patience) {
+    const bool ended = run_.run(patience);
     if (ended) deliver_fault();
     return ended;
   }
@@ -320,7 +320,11 @@ std::unique_ptr<Unfinished> run_launch(const KernelWork& work, int device) {
   launch.stack_limit = limit_of(cuda::device(device), cudaLimitStackSize);
   launch.id = next_id.fetch_add(1, std::memory_order_relaxed);
   auto running = std::make_unique<Running>(std::move(made));
-  if (running->run()) return nullptr;
+  // A kernel that waited once does so again, in a loop maybe.
+  constexpr std::chrono::duration<double> short_wait{0.005};
+  const bool waits = function.waits.load(std::memory_order_relaxed);
+  if (running->run(waits ? std::min(launch_wait(), short_wait) : launch_wait())) return nullptr;
+  function.waits.store(true, std::memory_order_relaxed);
   return running;
 }
 

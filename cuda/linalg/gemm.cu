@@ -115,36 +115,44 @@ struct OperandTile {
     if constexpr (k_along_rows) {
       const int l = thread % 8;
       const int o = thread / 8;
-      constexpr int outer_step = threads / 8;
+      constexpr int step = threads / 8;
+      static_assert(extent % step == 0, "threads copy equal parts");
+      const T* from = source + o * ld + l;
 #pragma unroll
-      for (int i = 0; i < per_thread; ++i) {
-        const int at = o + i * outer_step;
-        const int outer_at = at % extent;
-        const int l_at = l + at / extent * 8;
-        const bool inside = outer_at < outer && l_at < steps;
-        element(i, l_at * stride + outer_at, inside ? source + outer_at * ld + l_at : source,
-                inside);
+      for (int i = 0; i < extent / step; ++i) {
+        const int at = o + i * step;
+#pragma unroll
+        for (int group = 0; group < depth / 8; ++group) {
+          element(i * (depth / 8) + group, (l + group * 8) * stride + at, from + group * 8,
+                  at < outer && l + group * 8 < steps);
+        }
+        from += step * ld;
       }
     } else if (aligned) {
       constexpr int row_vectors = extent / vector;
-      const int o = thread % row_vectors * vector;
       constexpr int step = threads / row_vectors;
       static_assert(threads % row_vectors == 0, "a thread keeps its columns");
+      const int o = thread % row_vectors * vector;
+      const int l = thread / row_vectors;
+      const int inside = max(0, min(vector, outer - o));
+      const T* from = source + l * ld + o;
 #pragma unroll
       for (int i = 0; i < per_thread / vector; ++i) {
-        const int l = thread / row_vectors + i * step;
-        const int inside = l < steps ? max(0, min(vector, outer - o)) : 0;
-        vectors(i * vector, l * stride + o, inside > 0 ? source + l * ld + o : source, inside);
+        const int at = l + i * step;
+        vectors(i * vector, at * stride + o, from, at < steps ? inside : 0);
+        from += step * ld;
       }
     } else {
-      const int o = thread % extent;
       constexpr int step = threads / extent;
       static_assert(threads % extent == 0, "a thread keeps its column");
+      const int o = thread % extent;
+      const int l = thread / extent;
+      const T* from = source + l * ld + o;
 #pragma unroll
       for (int i = 0; i < per_thread; ++i) {
-        const int l = thread / extent + i * step;
-        const bool inside = l < steps && o < outer;
-        element(i, l * stride + o, inside ? source + l * ld + o : source, inside);
+        const int at = l + i * step;
+        element(i, at * stride + o, from, at < steps && o < outer);
+        from += step * ld;
       }
     }
   }
@@ -226,7 +234,8 @@ __global__ void __launch_bounds__(gemm_tile<T>(size).threads(),
   constexpr GemmTile tile = gemm_tile<T>(size);
   constexpr int rows = tile.rows;
   constexpr int cols = tile.cols;
-  constexpr int depth = tile.depth;
+  // Staged copies take a register per element, of which the large tile has none to spare.
+  constexpr int depth = has_async_copy || size != GemmTileSize::large ? tile.depth : 8;
   constexpr int thread_rows = tile.thread_rows;
   constexpr int thread_cols = tile.thread_cols;
   constexpr int threads = tile.threads();

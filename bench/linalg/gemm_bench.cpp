@@ -4,20 +4,26 @@
 //   tandem_linalg_bench --benchmark_repetitions=9 --benchmark_enable_random_interleaving=true
 //       --benchmark_report_aggregates_only=true
 //
-// Each line states flops and bytes per second; peak figures are tandem_core_bench's.
+// Each line states flops and bytes per second; peak figures are tandem_core_bench's. The lines that
+// begin with "counted" are of the CUDA half on the software GPU: what its kernels do, and no time
+// of a GPU.
 #include <benchmark/benchmark.h>
 #include <dnnl.h>
 #include <omp.h>
 
 #include <Eigen/Core>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "core/linalg/gemm_steps.hpp"
+#include "core/software_gpu.hpp"
 #include "core/steps.hpp"
+#include "cuda/linalg/gemm_tiles.hpp"
 #include "tandem/core/buffer.hpp"
+#include "tandem/core/error.hpp"
 #include "tandem/core/random.hpp"
 
 #if defined(TANDEM_BENCH_BLIS)
@@ -100,6 +106,62 @@ void product(benchmark::State& state, Library library, Shape s, int threads) {
                                                benchmark::Counter::kIsRate);
 }
 
+// A product on the software GPU in the tile of that size. The time is that of a simulation on this
+// machine's processor and says nothing about a GPU; the counters are what the kernel does on
+// either: bytes that it asks of global memory (requested), that must move at least (touched), and
+// the cost function's (stated); operations, zeros at the edges included; instructions of warps;
+// sectors and wavefronts over the least possible.
+void counted_product(benchmark::State& state, cuda::GemmTileSize size, Shape s) {
+  const cuda::GemmTile tile = cuda::gemm_tile<float>(size);
+  std::unique_ptr<Engine> engine;
+  try {
+    engine = Engine::create({.device = Device::softgpu, .block_threads = tile.threads()});
+  } catch (const DeviceError& e) {
+    state.SkipWithError(e.what());
+    return;
+  }
+  const auto steps = make_steps<GemmSteps, float>(*engine);
+  const auto zeros = [&](Index count) {
+    return to_engine(*engine, std::vector<float>(static_cast<std::size_t>(count)));
+  };
+  const Buffer<float> a = zeros(s.m * s.k);
+  const Buffer<float> b = zeros(s.k * s.n);
+  Buffer<float> c = zeros(s.m * s.n);
+  const auto multiply = [&] {
+    steps->gemm(s.ta, s.tb, s.m, s.n, s.k, a.data(), s.ta == Transpose::yes ? s.m : s.k, b.data(),
+                s.tb == Transpose::yes ? s.k : s.n, false, c.data(), s.n);
+    engine->wait();
+  };
+  for (auto _ : state) multiply();
+  const software_gpu::Counting counting;
+  multiply();
+  const auto counters = counting.counters();
+  const auto& kernel = counters.at("kernels").at(0);
+  const auto number = [&](const char* group, const char* what, const char* which) {
+    return kernel.at(group).at(what).at(which).get<double>();
+  };
+  const auto ratio = [&](const char* group, const std::string& unit) {
+    double used = 0;
+    double ideal = 0;
+    for (const char* access : {"load", "store"}) {
+      used += number(group, access, unit.c_str());
+      ideal += number(group, access, ("ideal_" + unit).c_str());
+    }
+    return used / ideal;
+  };
+  state.counters["requested"] =
+      number("global", "load", "bytes") + number("global", "store", "bytes");
+  state.counters["stated"] = cuda::gemm_kernel_bytes<float>(tile, s.m, s.n, s.k, false);
+  state.counters["touched"] = kernel.at("touched").at("read_bytes").get<double>() +
+                              kernel.at("touched").at("written_bytes").get<double>();
+  state.counters["operations"] = kernel.at("flops").at("f32").get<double>();
+  state.counters["stated_operations"] = cuda::gemm_kernel_flops(tile, s.m, s.n, s.k);
+  state.counters["warp_instructions"] = kernel.at("instructions").at("warp").get<double>();
+  state.counters["sectors_per_ideal"] = ratio("global", "sectors");
+  state.counters["wavefronts_per_ideal"] = ratio("shared", "wavefronts");
+  state.SetLabel("simulated: the time is not a GPU's");
+}
+
 const bool registered = [] {
   const Transpose no = Transpose::no;
   const Transpose yes = Transpose::yes;
@@ -125,6 +187,18 @@ const bool registered = [] {
         // One thread: its processor time, which other work on the machine distorts less.
         if (threads > 1) b->UseRealTime();
       }
+    }
+  }
+  for (const Shape& s : {Shape{512, 512, 512, no, no}, Shape{512, 512, 512, no, yes},
+                         Shape{512, 512, 512, yes, no}, Shape{128, 10, 128, no, no}}) {
+    for (const cuda::GemmTileSize size : cuda::gemm_tile_sizes) {
+      const std::string title =
+          "counted/" + std::to_string(s.m) + "x" + std::to_string(s.n) + "x" + std::to_string(s.k) +
+          (s.ta == yes ? "/T" : "/N") + (s.tb == yes ? "T" : "N") +
+          "/blocks_of:" + std::to_string(cuda::gemm_tile<float>(size).threads());
+      benchmark::RegisterBenchmark(title.c_str(), counted_product, size, s)
+          ->Iterations(1)
+          ->Unit(benchmark::kMillisecond);
     }
   }
   return true;

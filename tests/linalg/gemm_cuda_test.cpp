@@ -1,10 +1,8 @@
-#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "core/linalg/gemm_steps.hpp"
+#include "core/software_gpu.hpp"
 #include "core/steps.hpp"
 #include "cuda/linalg/cublas_values.hpp"
 #include "cuda/linalg/gemm_tiles.hpp"
@@ -422,18 +421,12 @@ TEST(GemmCuda, InRepeatedParts) {
 // The counters of the one kernel that `work` launches, as docs/softgpu.md describes them; null
 // where the CUDA runtime is NVIDIA's, which counts nothing.
 template <class Work>
-nlohmann::json counted(Work&& work) {
-  void* runtime = dlopen("libcudart.so.13", RTLD_NOW | RTLD_NOLOAD);
-  if (runtime == nullptr) return nullptr;
-  const auto count = reinterpret_cast<void (*)(int)>(dlsym(runtime, "softgpu_count"));
-  const auto counters = reinterpret_cast<char* (*)()>(dlsym(runtime, "softgpu_counters"));
-  if (count == nullptr || counters == nullptr) return nullptr;
-  count(1);
+nlohmann::ordered_json counted(Work&& work) {
+  if (!software_gpu::is_loaded()) return nullptr;
+  const software_gpu::Counting counting;
   work();
-  const std::unique_ptr<char, void (*)(void*)> text(counters(), std::free);
-  count(0);
-  dlclose(runtime);
-  const nlohmann::json kernels = nlohmann::json::parse(text.get()).at("kernels");
+  const nlohmann::ordered_json all = counting.counters();
+  const auto& kernels = all.at("kernels");
   EXPECT_EQ(kernels.size(), 1U);
   EXPECT_EQ(kernels.at(0).at("launches"), 1);
   return kernels.at(0);
@@ -442,15 +435,15 @@ nlohmann::json counted(Work&& work) {
 // A product of these sizes without gaps in a tile of that size; its bytes and flops are those of
 // the cost functions, exactly.
 template <class T>
-nlohmann::json counted_product(cuda::GemmTileSize size, Transpose ta, Transpose tb, Shape s,
-                               bool accumulate) {
+nlohmann::ordered_json counted_product(cuda::GemmTileSize size, Transpose ta, Transpose tb, Shape s,
+                                       bool accumulate) {
   const cuda::GemmTile tile = cuda::gemm_tile<T>(size);
   const auto engine = test::cuda_engine({.block_threads = tile.threads()});
   const auto steps = make_steps<GemmSteps, T>(*engine);
   const Buffer<T> a = to_engine(*engine, std::vector<T>(static_cast<std::size_t>(s.m * s.k)));
   const Buffer<T> b = to_engine(*engine, std::vector<T>(static_cast<std::size_t>(s.k * s.n)));
   Buffer<T> c = to_engine(*engine, std::vector<T>(static_cast<std::size_t>(s.m * s.n)));
-  const nlohmann::json kernel = counted([&] {
+  const nlohmann::ordered_json kernel = counted([&] {
     steps->gemm(ta, tb, s.m, s.n, s.k, a.data(), ta == Transpose::no ? s.k : s.m, b.data(),
                 tb == Transpose::no ? s.n : s.k, accumulate, c.data(), s.n);
     engine->wait();
@@ -469,8 +462,8 @@ nlohmann::json counted_product(cuda::GemmTileSize size, Transpose ta, Transpose 
 // is asked for two words at once, in any case.
 template <class T>
 void expect_the_stated_cost() {
-  const auto require_ideal = [](const nlohmann::json& kernel, const char* memory, const char* unit,
-                                const std::string& name) {
+  const auto require_ideal = [](const nlohmann::ordered_json& kernel, const char* memory,
+                                const char* unit, const std::string& name) {
     for (const char* access : {"load", "store"}) {
       const auto& counts = kernel.at(memory).at(access);
       EXPECT_EQ(counts.at(unit), counts.at(std::string("ideal_") + unit))

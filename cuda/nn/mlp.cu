@@ -84,8 +84,9 @@ __device__ T* shared_array() {
   return reinterpret_cast<T*>(shared_bytes);
 }
 
-// Shared memory that a block may have on every GPU without being asked for specially.
-constexpr std::size_t shared_limit = std::size_t{48} << 10;
+// Dynamic shared memory that a block may have on every GPU without being asked for specially: 48
+// KiB less what kernels have besides.
+constexpr std::size_t shared_limit = (std::size_t{48} << 10) - 512;
 
 // Of a block, for kernels that take any number of threads: so many registers are left to each.
 constexpr int most_threads = 1024;
@@ -669,11 +670,11 @@ __device__ void each_element_of_tile(unsigned rows, unsigned width, Copy&& copy)
 // chains are those of the definition. A block's rows pass through shared memory in both directions,
 // so that global memory is read and written along rows.
 //
-// Grid: ceil(rows / block) blocks. Shared memory: block·(width | 1) elements, at most 48 KiB. Two
-// barriers, and those of add_to_totals. Labels, weights and targets are read by order[r]: gathers
-// of one sector each. Banks: see each_element_of_tile; and a thread's look-up of its own class's u
-// may meet another's. Bytes and flops: mlp_output_cost, mlp_loss_cost. CPU twins: OutputRows,
-// SoftmaxLossRows in cpu/nn/mlp.cpp.
+// Grid: ceil(rows / block) blocks. Shared memory: block·(width | 1) elements, at most shared_limit.
+// Two barriers, and those of add_to_totals. Labels, weights and targets are read by order[r]:
+// gathers of one sector each. Banks: see each_element_of_tile; and a thread's look-up of its own
+// class's u may meet another's. Bytes and flops: mlp_output_cost, mlp_loss_cost. CPU twins:
+// OutputRows, SoftmaxLossRows in cpu/nn/mlp.cpp.
 template <SoftmaxUse use, Real T>
 __global__ void __launch_bounds__(most_threads) softmax_row_per_thread_kernel(LossArguments<T> p) {
   T* tile = shared_array<T>();

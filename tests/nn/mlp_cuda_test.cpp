@@ -383,6 +383,47 @@ TYPED_TEST(MlpCuda, LossesOfAwkwardOutputs) {
   }
 }
 
+// Outputs that are infinite or not numbers spoil the loss, but not the count of right rows. (Which
+// NaN it is differs between processors.)
+TYPED_TEST(MlpCuda, CountsRightRowsBesideOutputsThatAreNoNumbers) {
+  using T = TypeParam;
+  const T infinity = std::numeric_limits<T>::infinity();
+  const T nan = std::numeric_limits<T>::quiet_NaN();
+  for (const Index width : {3, 40}) {
+    const Index rows = 64;
+    std::vector<T> z(static_cast<std::size_t>(rows * width));
+    const Random random(6, Purpose::test);
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      const Index choice = random.below(4, i);
+      z[i] = choice == 0 ? nan : choice == 1 ? infinity : choice == 2 ? -infinity : T{1};
+    }
+    std::vector<std::int32_t> label;
+    std::vector<Index> at;
+    for (Index r = 0; r < rows; ++r) {
+      label.push_back(
+          static_cast<std::int32_t>(random.below(3, 1000000U + static_cast<unsigned>(r))));
+      at.push_back(r);
+    }
+    this->compare([&](Engine& engine, MlpSteps<T>& steps) {
+      Buffer<T> g = to_engine(engine, z);
+      const auto bias = to_engine(engine, std::vector<T>(static_cast<std::size_t>(width), T{0}));
+      const auto labels = to_engine(engine, label);
+      const auto order = to_engine(engine, at);
+      MlpTargets<T> targets;
+      targets.labels = labels.data();
+      Buffer<double> totals = to_engine(engine, std::vector<double>(2));
+      steps.loss(MlpOutput::softmax, MlpLoss::cross_entropy, true, rows, width, bias.data(),
+                 targets, order.data(), g.data(), totals.data());
+      Results<T> results;
+      const auto host = totals.to_host();
+      EXPECT_TRUE(std::isnan(host[MlpTotals::loss]));
+      results.totals = {host[MlpTotals::correct]};
+      EXPECT_GT(results.totals[0], 0);
+      return results;
+    });
+  }
+}
+
 // Rows that do not fit into shared memory.
 TYPED_TEST(MlpCuda, LossesOfVeryManyClasses) {
   using T = TypeParam;

@@ -197,14 +197,6 @@ struct OperandTile {
   }
 };
 
-// Threads of a multiprocessor that the registers are to suffice for. Of the large tile's blocks 7.5
-// has shared memory for one only, which may have the more registers.
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
-constexpr int resident_threads = 256;
-#else
-constexpr int resident_threads = 512;
-#endif
-
 // C = op(A)·op(B), or C += where `accumulate`: every output one chain of fmas in ascending order of
 // k, from +0 or from C, in one thread. The bits do not depend on the tile.
 //
@@ -218,7 +210,7 @@ constexpr int resident_threads = 512;
 // rows and columns that are not there, but never for steps of k (0·0 would turn a sum of −0 into
 // +0).
 //
-// Shared memory: two stages of both operands' tiles, 16.5 to 33 KiB for the large tile. While one
+// Shared memory: two stages of both operands' tiles, 16 to 33 KiB for the large tile. While one
 // is computed with, the other is filled by cp.async (from compute capability 8.0 on; below, by
 // loads into registers and stores after the computation). One barrier per stage: behind it the
 // stage that all threads have waited for is complete, and the other one is no longer read by any
@@ -228,13 +220,14 @@ constexpr int resident_threads = 512;
 // Bytes and flops: gemm_kernel_bytes(), gemm_kernel_flops(). Per step of k and thread 64 fmas (or
 // 32) to 4 loads from shared memory of 16 bytes: bound by arithmetic where tiles are large.
 template <Real T, GemmTileSize size, Transpose transpose_a, Transpose transpose_b>
-__global__ void __launch_bounds__(gemm_tile<T>(size).threads(),
-                                  resident_threads / gemm_tile<T>(size).threads())
+__global__ void __launch_bounds__(gemm_tile<T>(size).threads(), 512 / gemm_tile<T>(size).threads())
     gemm_chains_kernel(const GemmArguments<T> p) {
   constexpr GemmTile tile = gemm_tile<T>(size);
   constexpr int rows = tile.rows;
   constexpr int cols = tile.cols;
-  // Staged copies take a register per element, of which the large tile has none to spare.
+  // Below 8.0 staged copies take a register per element, of which the large tile has none to spare,
+  // and shared memory is 64 KiB: half the depth lets two of its blocks share a multiprocessor, as
+  // elsewhere.
   constexpr int depth = has_async_copy || size != GemmTileSize::large ? tile.depth : 8;
   constexpr int thread_rows = tile.thread_rows;
   constexpr int thread_cols = tile.thread_cols;

@@ -65,6 +65,8 @@ class Fits : public Case {
     std::vector<double> residual;  // p − [its class], in double
     double loss = 0;
   };
+  // Probabilities are never off by more; infinite where the parameters have left the range of T.
+  static double limited(double error) { return std::isinf(error) ? error : std::min(2.0, error); }
   [[nodiscard]] std::vector<Row> rows(const Outputs& got) const {
     const auto& weights = got.get<double>("weights");
     const auto& intercepts = got.get<double>("intercepts");
@@ -80,7 +82,12 @@ class Fits : public Case {
       row.bound = linear_row_bound<T>(
           {loss, x, static_cast<Index>(outputs), parameters, y[static_cast<std::size_t>(i)]});
       std::vector<double> z;
-      double rounded = 0;  // parameters are rounded to T
+      double rounded = 0;  // parameters are rounded to T, and may leave its range then
+      for (const double parameter : parameters) {
+        if (std::abs(parameter) > static_cast<double>(std::numeric_limits<T>::max())) {
+          rounded = std::numeric_limits<double>::infinity();
+        }
+      }
       for (std::size_t k = 0; k < outputs; ++k) {
         double value = intercepts[k];
         double magnitude = std::abs(value);
@@ -92,8 +99,8 @@ class Fits : public Case {
         z.push_back(value);
         rounded = std::max(rounded, 2 * unit_roundoff<T> * magnitude);
       }
-      for (double& e : row.bound.residual_error) e = std::min(2.0, e + 2 * rounded);
-      for (double& e : row.bound.prediction_error) e = std::min(2.0, e + 2 * rounded);
+      for (double& e : row.bound.residual_error) e = limited(e + 2 * rounded);
+      for (double& e : row.bound.prediction_error) e = limited(e + 2 * rounded);
       row.bound.loss_error += 2 * rounded;
       const auto label = static_cast<std::size_t>(y[static_cast<std::size_t>(i)]);
       if (outputs == 1) {

@@ -29,6 +29,7 @@ struct Fault {
 };
 Fault fault;
 
+template <Real T>
 class FakeCase final : public agree::Case {
  public:
   explicit FakeCase(const agree::Key& key) : key_(key) {}
@@ -59,7 +60,7 @@ AgreementLine run_fake(const Fault& with, AgreementOptions options = {}) {
   if (options.cases == 0) options.cases = 2;
   agree::Runner runner(options);
   RunControl control;
-  return runner.run("fake", agree::part<FakeCase, FakeCase>("step", "a step", {"fake"}, "none"),
+  return runner.run("fake", agree::part<FakeCase>("step", "a step", {"fake"}, "none"),
                     Precision::float64, control);
 }
 

@@ -131,6 +131,16 @@ class ClosedFormCase final : public Fits<T> {
     }
     double reach = std::sqrt(y_length) + std::sqrt(total) * std::abs(b);
     for (std::size_t j = 0; j < w.size(); ++j) reach += length[j] * std::abs(w[j]);
+    if (judge.got.template get<std::int64_t>("rank")[0] < d) {
+      // The smallest of several minimisers: a second factorisation, of the rows, mixes columns, so
+      // that it is stable for the whole matrix of scaled columns only.
+      double longest = 0, sum = 0;
+      for (std::size_t j = 0; j < w.size(); ++j) {
+        longest = std::max(longest, length[j] / scale[j]);
+        sum += scale[j] * std::abs(w[j]);
+      }
+      reach += longest * sum;
+    }
     std::vector<long double> product(static_cast<std::size_t>(d) + 1);
     long double squares = 0;
     for (Index i = 0; i < n; ++i) {

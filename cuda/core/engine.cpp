@@ -243,8 +243,9 @@ void* CudaEngine::allocate(std::size_t bytes) {
         "out of device memory: " + mebibytes(bytes) + " needed, " + mebibytes(free) + " free" +
             (limit_ > 0 ? " of the " + mebibytes(limit_) + " that --device-memory allows"
                         : std::string()) +
-            ". With a smaller --device-memory the rows stay on the host and are streamed, which "
-            "leaves the device to the rest; or use --device cpu",
+            (limit_ > 0 ? ". Allow more of it, or use --device cpu"
+                        : ". With --device-memory the rows can be kept on the host and streamed, "
+                          "which leaves the device to the rest; or use --device cpu"),
         bytes, free);
   }
   TANDEM_CUDA(status);

@@ -283,9 +283,9 @@ void Runner::run_case(const std::string& algorithm, const Part& part, const Key&
   }
   for (const auto& configurations : engines_->cuda_by_model) {
     for (std::size_t c = 0; c < configurations.size(); ++c) {
-      // Each model starts its round elsewhere.
+      // Each model starts its round elsewhere, and so does each round of the kinds of data.
       const auto turn =
-          static_cast<std::size_t>(number) +
+          static_cast<std::size_t>(number + number / data_kinds) +
           2 * static_cast<std::size_t>(&configurations - engines_->cuda_by_model.data());
       if (!options_.all_configurations && c != turn % configurations.size()) continue;
       const auto& on = configurations[c];

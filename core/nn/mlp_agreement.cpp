@@ -390,7 +390,8 @@ class TracedNetwork {
         row_loss = half * (value[0] * value[0]);
       } else if (design_.output == MlpOutput::sigmoid) {
         const bool second = target.label == 1;
-        if (std::abs(value[0].value()) <= value[0].error()) ++batch.undecided;
+        // NaNs decide nothing.
+        if (!(std::abs(value[0].value()) > value[0].error())) ++batch.undecided;
         const Number v = value[0];
         const Number p = sigmoid(v);
         value[0] = second ? p - one : p;
@@ -408,8 +409,8 @@ class TracedNetwork {
         const Number own = value[label];
         bool undecided = false;
         for (Index j = 0; j < width; ++j) {
-          undecided = undecided || (j != label && std::abs(value[j].value() - own.value()) <=
-                                                      value[j].error() + own.error());
+          undecided = undecided || (j != label && !(std::abs(value[j].value() - own.value()) >
+                                                    value[j].error() + own.error()));
         }
         if (undecided) ++batch.undecided;
         Number sum;

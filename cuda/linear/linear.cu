@@ -437,7 +437,7 @@ __global__ void __launch_bounds__(1024)
 // coalesced with more than one column, but every sector that is touched is filled before it leaves
 // the cache. Bytes: predict_bytes(). CPU twin: PredictBlock in cpu/linear/linear.cpp.
 template <Real T>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, 1)
     predict_kernel(LinearLoss loss, Rows<T> in, int outputs, const T* __restrict__ model,
                    T* __restrict__ results) {
   const Index row = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;

@@ -106,7 +106,7 @@ __global__ void apply_diagonal_kernel(const double* __restrict__ diagonal, Index
 // has more than the two wavefronts that 32 doubles take. Two barriers per tile. Moves 8·m² bytes
 // once per `warps` columns; flops 2·m² per column. CPU twin: apply() in cpu/optim/lbfgs.cpp.
 template <Real T>
-__global__ void __launch_bounds__(1024)
+__global__ void __launch_bounds__(1024, 1)
     apply_matrix_kernel(const double* __restrict__ matrix, Index m, Index groups, Index columns,
                         const T* __restrict__ x0, const T* __restrict__ x1, T* __restrict__ out0,
                         T* __restrict__ out1) {

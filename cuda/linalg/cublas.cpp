@@ -1,5 +1,6 @@
 #include "cuda/linalg/cublas.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 
@@ -68,13 +69,14 @@ void Cublas::open() {
   check_cublas(functions.create(&handle), "creating a handle");
   handle_ = handle;
   // Explicit, so that nothing is allocated behind the engine's back. NVIDIA advises 4 MiB, from
-  // compute capability 9.0 on 32 MiB (cuBLAS guide, cublasSetWorkspace).
-  const Index bytes = Index{engine_.properties().major >= 9 ? 32 : 4} << 20;
-  workspace_ = Buffer<std::byte>(engine_, bytes);
+  // compute capability 9.0 on 32 MiB (cuBLAS guide, cublasSetWorkspace); less where memory is
+  // short.
+  const std::size_t advised = std::size_t{engine_.properties().major >= 9 ? 32U : 4U} << 20;
+  const std::size_t bytes = std::min(advised, engine_.free_memory() / 8);
+  workspace_ = Buffer<std::byte>(engine_, static_cast<Index>(bytes));
   // In this order: setting the stream resets the workspace.
   check_cublas(functions.set_stream(handle_, engine_.stream()), "setting the stream");
-  check_cublas(functions.set_workspace(handle_, workspace_.data(), static_cast<std::size_t>(bytes)),
-               "setting the workspace");
+  check_cublas(functions.set_workspace(handle_, workspace_.data(), bytes), "setting the workspace");
 }
 
 template <Real T>

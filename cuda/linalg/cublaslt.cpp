@@ -1,5 +1,6 @@
 #include "cuda/linalg/cublaslt.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -70,7 +71,9 @@ void check_cublas(int status, const char* what) {
                     library().status_string(status) + " (status " + std::to_string(status) + ")");
 }
 
-constexpr std::size_t workspace_bytes = std::size_t{4} << 20;
+// At most and at least; the latter also stands for operands that are not known yet.
+constexpr std::size_t most_workspace = std::size_t{4} << 20;
+constexpr std::size_t least_workspace = 256;
 constexpr std::uint32_t least_alignment = 16;
 
 // What a description takes its value from.
@@ -110,7 +113,8 @@ CublasLt::~CublasLt() {
 void CublasLt::open() {
   if (handle_ != nullptr) return;
   engine_.make_current();
-  workspace_ = Buffer<std::byte>(engine_, static_cast<Index>(workspace_bytes));
+  const std::size_t bytes = std::clamp(engine_.free_memory() / 8, least_workspace, most_workspace);
+  workspace_ = Buffer<std::byte>(engine_, static_cast<Index>(bytes));
   check_cublas(library().create(&handle_), "creating a handle");
 }
 
@@ -150,7 +154,7 @@ CublasLt::Plan& CublasLt::plan(const FusedProduct& product) {
     check_cublas(functions.set_preference(preference, what, &value, sizeof value),
                  "describing a preference");
   };
-  prefer(Preference::workspace_bytes, std::uint64_t{workspace_bytes});
+  prefer(Preference::workspace_bytes, static_cast<std::uint64_t>(workspace_.size()));
   for (const Preference alignment : {Preference::alignment_a, Preference::alignment_b,
                                      Preference::alignment_c, Preference::alignment_d}) {
     prefer(alignment, least_alignment);
@@ -182,11 +186,11 @@ void CublasLt::run(const FusedProduct& product, const float* a, const float* b, 
   if (product.epilogue != cublas::Epilogue::relu) set(how.description, Attribute::mask, mask);
   const float alpha = 1;
   const float beta = 0;
-  check_cublas(
-      library().multiply(handle_, how.description, &alpha, b, how.layouts[0], a, how.layouts[1],
-                         &beta, c, how.layouts[2], c, how.layouts[2], &how.algorithm,
-                         workspace_.data(), workspace_bytes, engine_.stream()),
-      "a product");
+  check_cublas(library().multiply(handle_, how.description, &alpha, b, how.layouts[0], a,
+                                  how.layouts[1], &beta, c, how.layouts[2], c, how.layouts[2],
+                                  &how.algorithm, workspace_.data(),
+                                  static_cast<std::size_t>(workspace_.size()), engine_.stream()),
+               "a product");
   engine_.after_library_call("cublasLtMatmul");
 }
 

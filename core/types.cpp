@@ -9,8 +9,10 @@ constexpr EnumNames<Device, 4> device_names{{{Device::reference, "reference"},
                                              {Device::cpu, "cpu"},
                                              {Device::cuda, "cuda"},
                                              {Device::softgpu, "softgpu"}}};
-constexpr EnumNames<Numerics, 2> numerics_names{
-    {{Numerics::exact, "exact"}, {Numerics::fast, "fast"}}};
+constexpr EnumNames<Numerics, 4> numerics_names{{{Numerics::exact, "exact"},
+                                                 {Numerics::fast, "fast"},
+                                                 {Numerics::fast_tf32, "fast-tf32"},
+                                                 {Numerics::fast_bf16, "fast-bf16"}}};
 constexpr EnumNames<Precision, 2> precision_names{
     {{Precision::float32, "float32"}, {Precision::float64, "float64"}}};
 constexpr EnumNames<Task, 3> task_names{{{Task::regression, "regression"},

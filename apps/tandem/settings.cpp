@@ -14,7 +14,8 @@ namespace tandem::program {
 namespace {
 
 constexpr std::array<std::string_view, 4> device_choices{"reference", "cpu", "cuda", "softgpu"};
-constexpr std::array<std::string_view, 2> numerics_choices{"exact", "fast"};
+constexpr std::array<std::string_view, 4> numerics_choices{"exact", "fast", "fast-tf32",
+                                                           "fast-bf16"};
 constexpr std::array<std::string_view, 2> precision_choices{"float64", "float32"};
 
 // "512M" and the like in bytes; 0 for an empty text. K, M, G and T are powers of 1024.
@@ -46,7 +47,8 @@ void RunSettings::add_options(OptionSet& options, bool trains) {
   options.choice("device", device, "where the work runs", device_choices);
   options.choice("numerics", numerics,
                  "exact: the same bits on every device, for any number of threads; fast: vendor "
-                 "libraries, agreement within a bound",
+                 "libraries, agreement within a bound; fast-tf32, fast-bf16: on a GPU, products of "
+                 "factors rounded to 10 or 7 bits of fraction",
                  numerics_choices);
   options.integer("threads", threads, "threads of the CPU; 0 takes all cores", 0, 4096);
   options.integer("device-index", device_index, "cuda, softgpu: which of several GPUs", 0, 1023);

@@ -204,8 +204,10 @@ std::string Runner::command_of(const std::string& algorithm, const Part& part, c
   return "tandem agree " + algorithm + " --parts " + part.name + " --data " +
          std::string(to_string(key.kind)) + " --sizes " + std::to_string(key.rows) +
          " --precision " + std::string(tandem::to_string(key.precision)) +
-         (key.numerics == Numerics::fast ? " --numerics fast" : "") + " --seed " +
-         std::to_string(key.seed) + " --cases 1 --devices " + devices +
+         (key.numerics == Numerics::exact
+              ? ""
+              : " --numerics " + std::string(tandem::to_string(key.numerics))) +
+         " --seed " + std::to_string(key.seed) + " --cases 1 --devices " + devices +
          (all ? " --all-configurations" : "");
 }
 
@@ -252,7 +254,7 @@ void Runner::run_case(const std::string& algorithm, const Part& part, const Key&
     }
   };
   const auto compare = [&](const Attempt& attempt) {
-    if (key.numerics == Numerics::fast) {
+    if (key.numerics != Numerics::exact) {
       judge(attempt);
       return;
     }

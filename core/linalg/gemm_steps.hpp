@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "tandem/core/engine.hpp"
+#include "tandem/core/numerics.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem {
@@ -33,7 +34,7 @@ class GemmSteps {
   // γ_k · Σ |a(i, l)| |b(l, j)| (and |C(i, j)|, with γ_k+1, where `accumulate`). Which NaN stands
   // for an invalid operation is not fixed.
   // fast: any order; the same bound holds for any order of a sum of k products with or without fma,
-  // with γ_k+1.
+  // with γ_k+1. With rounded factors: gemm_bound().
   // reference: products and sums in double precision, rounded once at the end.
   virtual void gemm(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k,
                     const T* a, Index lda, const T* b, Index ldb, bool accumulate, T* c,
@@ -64,6 +65,24 @@ class GemmSteps {
     throw std::logic_error("gemm_relu_gradient without fuses_relu");
   }
 };
+
+// The bound on the error of an output, relative to Σ |a(i, l)| |b(l, j)| (and |C(i, j)| where
+// `accumulate`): `terms` is k, and one more with `accumulate`.
+//
+// exact, fast, and double always: γ_terms+1 of T. fast_tf32, fast_bf16: each factor is off by a
+// relative error of at most r, 2^−10 or 2^−7 where what does not fit is cut off, half of that where
+// it is rounded (which, no library says); the product of two factors of at most 12 bits is exact;
+// tensor cores add in at least 24 bits, and may cut off, so that each addition has a relative error
+// of at most 2u (Fasi, Higham, Mikaitis, Pranesh, "Numerical behavior of NVIDIA tensor cores",
+// 2021). Together (1 + r)²·(1 + γ) − 1 with γ = γ_2(terms + 1) of T. Not for factors below the
+// smallest normal number, which may become 0.
+template <Real T>
+[[nodiscard]] constexpr double gemm_bound(Numerics numerics, Index terms) {
+  const bool rounded = numerics == Numerics::fast_tf32 || numerics == Numerics::fast_bf16;
+  if (sizeof(T) != 4 || !rounded) return gamma_bound<T>(terms + 1);
+  const double r = numerics == Numerics::fast_tf32 ? 0x1p-10 : 0x1p-7;
+  return (1 + r) * (1 + r) * (1 + gamma_bound<T>(2 * (terms + 1))) - 1;
+}
 
 // What a product costs: floating-point operations, and bytes that must move when each operand is
 // read once and C is written once (and read once where `accumulate`).

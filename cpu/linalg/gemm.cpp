@@ -402,7 +402,7 @@ class GemmOneDnn final : public GemmSteps<float> {
 template <Real T>
 std::unique_ptr<GemmSteps<T>> GemmSteps<T>::make_cpu(Engine& engine) {
   if constexpr (std::is_same_v<T, float>) {
-    if (engine.numerics() == Numerics::fast) {
+    if (engine.numerics() != Numerics::exact) {
       return std::make_unique<cpu::GemmOneDnn>(engine.threads());
     }
   }

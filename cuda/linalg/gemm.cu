@@ -443,7 +443,10 @@ template <Real T>
 class GemmCublas final : public GemmSteps<T> {
  public:
   explicit GemmCublas(Engine& engine)
-      : chains_(engine), cublas_(cuda_engine(engine)), lt_(cuda_engine(engine)) {}
+      : compute_(compute_of(engine.numerics())),
+        chains_(engine),
+        cublas_(cuda_engine(engine)),
+        lt_(cuda_engine(engine)) {}
 
   void gemm(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k, const T* a,
             Index lda, const T* b, Index ldb, bool accumulate, T* c, Index ldc) override {
@@ -451,8 +454,7 @@ class GemmCublas final : public GemmSteps<T> {
       chains_.gemm(transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
       return;
     }
-    cublas_.gemm(sizeof(T) == 4 ? cublas::Compute::float32 : cublas::Compute::float64, transpose_a,
-                 transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
+    cublas_.gemm(compute_, transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc);
   }
 
   // In float: cuBLASLt has no epilogues in double.
@@ -489,11 +491,22 @@ class GemmCublas final : public GemmSteps<T> {
   }
 
  private:
-  static FusedProduct fused(cublas::Epilogue epilogue, Transpose transpose_b, Index m, Index n,
-                            Index k) {
-    return {epilogue, cublas::Compute::float32, Transpose::no, transpose_b, m, n, k};
+  static cublas::Compute compute_of(Numerics numerics) {
+    if (sizeof(T) != 4) return cublas::Compute::float64;
+    switch (numerics) {
+      case Numerics::fast_tf32: return cublas::Compute::tf32;
+      case Numerics::fast_bf16: return cublas::Compute::bfloat16;
+      case Numerics::exact:
+      case Numerics::fast: break;
+    }
+    return cublas::Compute::float32;
+  }
+  [[nodiscard]] FusedProduct fused(cublas::Epilogue epilogue, Transpose transpose_b, Index m,
+                                   Index n, Index k) const {
+    return {epilogue, compute_, Transpose::no, transpose_b, m, n, k};
   }
 
+  cublas::Compute compute_;
   GemmChainsCuda<T> chains_;
   Cublas cublas_;
   CublasLt lt_;
@@ -501,7 +514,7 @@ class GemmCublas final : public GemmSteps<T> {
 
 template <Real T>
 GemmSteps<T>* make_gemm(Engine& engine) {
-  if (engine.numerics() == Numerics::fast) return new GemmCublas<T>(engine);
+  if (engine.numerics() != Numerics::exact) return new GemmCublas<T>(engine);
   return new GemmChainsCuda<T>(engine);
 }
 

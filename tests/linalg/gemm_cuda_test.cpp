@@ -291,8 +291,8 @@ void expect_reduction(Numerics numerics, const std::vector<Shape>& shapes) {
           EXPECT_TRUE(test::same_bits(std::span(&value[i], 1), std::span(&expected[i], 1)));
           continue;
         }
-        // One more for the reference's own last rounding.
-        const double bound = c * gamma_bound<T>(s.k + 2) * magnitudes[i];
+        // One more for C, and one for the reference's own last rounding.
+        const double bound = c * gemm_bound<T>(numerics, s.k + 2) * magnitudes[i];
         EXPECT_LE(std::abs(static_cast<double>(value[i]) - static_cast<double>(expected[i])), bound)
             << p.name();
       }
@@ -311,6 +311,30 @@ TEST(GemmCuda, FloatFastWithinTheBoundOfTheReference) {
 }
 TEST(GemmCuda, DoubleFastWithinTheBoundOfTheReference) {
   expect_reduction<double>(Numerics::fast, few_long);
+  expect_reduction<double>(Numerics::fast_bf16, few_long);
+}
+TEST(GemmCuda, FloatOfRoundedFactorsWithinTheBoundOfTheReference) {
+  expect_reduction<float>(Numerics::fast_tf32, few_long);
+  expect_reduction<float>(Numerics::fast_bf16, few_long);
+}
+
+// 1 + 2^−9 fits into TF32 and not into bfloat16, 1 + 2^−12 into neither: the choice arrives.
+TEST(GemmCuda, RoundsFactorsAsChosen) {
+  const auto product = [](Numerics numerics, float factor) {
+    const auto engine = test::cuda_engine({.numerics = numerics});
+    const auto steps = make_steps<GemmSteps, float>(*engine);
+    const Buffer<float> a = to_engine(*engine, std::vector<float>{factor});
+    const Buffer<float> b = to_engine(*engine, std::vector<float>{1});
+    Buffer<float> c = to_engine(*engine, std::vector<float>(1));
+    steps->gemm(Transpose::no, Transpose::no, 1, 1, 1, a.data(), 1, b.data(), 1, false, c.data(),
+                1);
+    return c.to_host()[0];
+  };
+  if (test::cuda_device() != Device::softgpu) GTEST_SKIP() << "a GPU may use no tensor cores here";
+  EXPECT_EQ(product(Numerics::fast, 1 + 0x1p-12F), 1 + 0x1p-12F);
+  EXPECT_EQ(product(Numerics::fast_tf32, 1 + 0x1p-12F), 1);
+  EXPECT_EQ(product(Numerics::fast_tf32, 1 + 0x1p-9F), 1 + 0x1p-9F);
+  EXPECT_EQ(product(Numerics::fast_bf16, 1 + 0x1p-9F), 1);
 }
 
 // Forwards and backwards through a layer in one product each. Forwards, max(0, ·) is no error's

@@ -20,7 +20,10 @@ enum class Device { reference, cpu, cuda, softgpu };
 
 // exact: the same bits on cpu and cuda, for any number of threads.
 // fast:  vendor libraries may reorder; agreement is within a derived bound.
-enum class Numerics { exact, fast };
+// fast_tf32, fast_bf16: fast, and a GPU may round the factors of matrix products of floats to TF32
+//        (a fraction of 10 bits) or bfloat16 (7 bits), for its tensor cores; the same as fast
+//        elsewhere.
+enum class Numerics { exact, fast, fast_tf32, fast_bf16 };
 
 enum class Precision { float32, float64 };
 

@@ -6,6 +6,8 @@
 #include <map>
 #include <utility>
 
+#include "core/host_engine.hpp"
+#include "core/metrics/cluster_steps.hpp"
 #include "core/metrics/row_sums.hpp"
 #include "core/metrics/silhouette_steps.hpp"
 #include "core/metrics/weights.hpp"
@@ -85,31 +87,52 @@ Parts parts_of(MatrixView<const T> x, std::span<const std::int32_t> labels,
   return parts;
 }
 
-// The mean of each cluster's rows, in double: sums over members have the shape of long_sum.
+// A clustering where the engine's steps can see it. The arguments of the constructor must outlive
+// it.
 template <Real T>
-Matrix<double> centroids_of(MatrixView<const T> x, const Members& members, int threads) {
-  const auto clusters = static_cast<Index>(members.first.size()) - 1;
-  Matrix<double> centroids(clusters, x.cols);
-  for (Index c = 0; c < clusters; ++c) {
-    const Index* const rows = members.rows.data() + members.first[static_cast<std::size_t>(c)];
-    const std::vector<double> sums =
-        column_sums(threads, members.size(c), x.cols,
-                    [&](Index m, Index j) { return static_cast<double>(x(rows[m], j)); });
-    for (Index j = 0; j < x.cols; ++j) {
-      centroids(c, j) = sums[static_cast<std::size_t>(j)] / static_cast<double>(members.size(c));
+class OnEngine {
+ public:
+  OnEngine(Engine& engine, MatrixView<const T> x, const Parts& parts, const Members& members)
+      : cluster_(to_engine(engine, parts.of_row)), members_(to_engine(engine, members.rows)) {
+    rows.x = x.data;
+    rows.stride = x.stride;
+    if (!reads_host_memory(engine)) {
+      x_ = Buffer<T>(engine, x.rows * x.cols, Placement::rows);
+      if (x.contiguous()) {
+        x_.upload({x.data, static_cast<std::size_t>(x.rows * x.cols)});
+      } else {
+        std::vector<T> packed;
+        packed.reserve(static_cast<std::size_t>(x.rows * x.cols));
+        for (Index i = 0; i < x.rows; ++i) {
+          packed.insert(packed.end(), x.row(i).begin(), x.row(i).end());
+        }
+        x_.upload(packed);
+      }
+      rows.x = x_.data();
+      rows.stride = x.cols;
     }
+    rows.rows = x.rows;
+    rows.cols = x.cols;
+    rows.members = members_.data();
+    rows.cluster = cluster_.data();
+    rows.first = members.first;
   }
-  return centroids;
-}
 
-template <Real T>
-double squared_distance(MatrixView<const T> x, Index row, std::span<const double> centroid) {
-  double sum = 0;
-  for (Index j = 0; j < x.cols; ++j) {
-    const double d = static_cast<double>(x(row, j)) - centroid[static_cast<std::size_t>(j)];
-    sum = std::fma(d, d, sum);
+  ClusteredRows<T> rows;
+
+ private:
+  Buffer<std::int32_t> cluster_;
+  Buffer<Index> members_;
+  Buffer<T> x_;
+};
+
+double squared_distance(const double* a, const double* b, Index cols) {
+  double squares = 0;
+  for (Index j = 0; j < cols; ++j) {
+    const double d = a[j] - b[j];
+    squares = std::fma(d, d, squares);
   }
-  return sum;
+  return squares;
 }
 
 // How often part a of the one meets part b of the other, and the sizes of the parts.
@@ -186,30 +209,26 @@ double silhouette(Engine& engine, MatrixView<const T> x, std::span<const std::in
 }
 
 template <Real T>
-double davies_bouldin(MatrixView<const T> x, std::span<const std::int32_t> labels, int threads) {
+double davies_bouldin(Engine& engine, MatrixView<const T> x, std::span<const std::int32_t> labels) {
   const Parts parts = parts_of(x, labels, "Davies-Bouldin index");
   const Members members = members_of(parts);
-  const Matrix<double> centroids = centroids_of(x, members, threads);
-  std::vector<double> spread(static_cast<std::size_t>(parts.count));
-  for (Index c = 0; c < parts.count; ++c) {
-    const Index* const rows = members.rows.data() + members.first[static_cast<std::size_t>(c)];
-    const auto [sum] = row_sums<1>(threads, members.size(c), [&](Index m, double* terms) {
-      terms[0] = std::sqrt(squared_distance(x, rows[m], centroids.row(c)));
-    });
-    spread[static_cast<std::size_t>(c)] = sum / static_cast<double>(members.size(c));
-  }
+  const OnEngine<T> there(engine, x, parts, members);
+  const auto steps = make_steps<ClusterMetricSteps, T>(engine);
+  Buffer<double> centroids_there(engine, parts.count * x.cols);
+  Buffer<double> spreads_there(engine, parts.count);
+  steps->centroids(there.rows, centroids_there);
+  steps->spreads(there.rows, centroids_there, spreads_there);
+  const std::vector<double> centroids = centroids_there.to_host();
+  const std::vector<double> spreads = spreads_there.to_host();
   double total = 0;
   for (Index c = 0; c < parts.count; ++c) {
     double worst = 0;
     for (Index other = 0; other < parts.count; ++other) {
       if (other == c) continue;
-      double squares = 0;
-      for (Index j = 0; j < x.cols; ++j) {
-        const double d = centroids(c, j) - centroids(other, j);
-        squares = std::fma(d, d, squares);
-      }
+      const double squares = squared_distance(centroids.data() + c * x.cols,
+                                              centroids.data() + other * x.cols, x.cols);
       const double both =
-          spread[static_cast<std::size_t>(c)] + spread[static_cast<std::size_t>(other)];
+          spreads[static_cast<std::size_t>(c)] + spreads[static_cast<std::size_t>(other)];
       if (both > 0) worst = std::max(worst, both / std::sqrt(squares));
     }
     total += worst;
@@ -218,28 +237,46 @@ double davies_bouldin(MatrixView<const T> x, std::span<const std::int32_t> label
 }
 
 template <Real T>
-double calinski_harabasz(MatrixView<const T> x, std::span<const std::int32_t> labels, int threads) {
+double davies_bouldin(MatrixView<const T> x, std::span<const std::int32_t> labels, int threads) {
+  return davies_bouldin(*Engine::create({.threads = threads}), x, labels);
+}
+
+template <Real T>
+double calinski_harabasz(Engine& engine, MatrixView<const T> x,
+                         std::span<const std::int32_t> labels) {
   const Parts parts = parts_of(x, labels, "Calinski-Harabasz index");
   const Members members = members_of(parts);
-  const Matrix<double> centroids = centroids_of(x, members, threads);
-  std::vector<double> mean = column_sums(
-      threads, x.rows, x.cols, [&](Index i, Index j) { return static_cast<double>(x(i, j)); });
-  for (double& value : mean) value /= static_cast<double>(x.rows);
-  const auto [within] = row_sums<1>(threads, x.rows, [&](Index i, double* terms) {
-    terms[0] = squared_distance(x, i, centroids.row(parts.of_row[static_cast<std::size_t>(i)]));
-  });
+  const OnEngine<T> there(engine, x, parts, members);
+  const auto steps = make_steps<ClusterMetricSteps, T>(engine);
+  Buffer<double> centroids_there(engine, parts.count * x.cols);
+  Buffer<double> within_there(engine, 1);
+  steps->centroids(there.rows, centroids_there);
+  steps->within(there.rows, centroids_there, within_there);
+  const std::vector<double> centroids = centroids_there.to_host();
+  const double within = within_there.to_host()[0];
+  // The mean of all rows: one cluster of them.
+  const Parts one{1, std::vector<std::int32_t>(static_cast<std::size_t>(x.rows), 0)};
+  const Members all = members_of(one);
+  ClusteredRows<T> whole = there.rows;
+  const Buffer<Index> in_order = to_engine(engine, all.rows);
+  whole.members = in_order.data();
+  whole.first = all.first;
+  Buffer<double> mean_there(engine, x.cols);
+  steps->centroids(whole, mean_there);
+  const std::vector<double> mean = mean_there.to_host();
   double between = 0;
   for (Index c = 0; c < parts.count; ++c) {
-    double squares = 0;
-    for (Index j = 0; j < x.cols; ++j) {
-      const double d = centroids(c, j) - mean[static_cast<std::size_t>(j)];
-      squares = std::fma(d, d, squares);
-    }
-    between += static_cast<double>(members.size(c)) * squares;
+    between += static_cast<double>(members.size(c)) *
+               squared_distance(centroids.data() + c * x.cols, mean.data(), x.cols);
   }
   if (within == 0) return 1.0;
   return (between / static_cast<double>(parts.count - 1)) /
          (within / static_cast<double>(x.rows - parts.count));
+}
+
+template <Real T>
+double calinski_harabasz(MatrixView<const T> x, std::span<const std::int32_t> labels, int threads) {
+  return calinski_harabasz(*Engine::create({.threads = threads}), x, labels);
 }
 
 double adjusted_rand(std::span<const std::int32_t> truth, std::span<const std::int32_t> labels) {
@@ -278,11 +315,13 @@ double normalized_mutual_information(std::span<const std::int32_t> truth,
   return std::clamp(information / mean, 0.0, 1.0);
 }
 
-#define TANDEM_INSTANTIATE(T)                                                              \
-  template std::vector<double> silhouette_values(Engine&, MatrixView<const T>,             \
-                                                 std::span<const std::int32_t>);           \
-  template double silhouette(Engine&, MatrixView<const T>, std::span<const std::int32_t>); \
-  template double davies_bouldin(MatrixView<const T>, std::span<const std::int32_t>, int); \
+#define TANDEM_INSTANTIATE(T)                                                                     \
+  template std::vector<double> silhouette_values(Engine&, MatrixView<const T>,                    \
+                                                 std::span<const std::int32_t>);                  \
+  template double silhouette(Engine&, MatrixView<const T>, std::span<const std::int32_t>);        \
+  template double davies_bouldin(Engine&, MatrixView<const T>, std::span<const std::int32_t>);    \
+  template double calinski_harabasz(Engine&, MatrixView<const T>, std::span<const std::int32_t>); \
+  template double davies_bouldin(MatrixView<const T>, std::span<const std::int32_t>, int);        \
   template double calinski_harabasz(MatrixView<const T>, std::span<const std::int32_t>, int);
 TANDEM_INSTANTIATE(float)
 TANDEM_INSTANTIATE(double)

@@ -95,9 +95,8 @@ void evaluate_clustering(Evaluation& evaluation, Engine& engine, const Dataset<T
   const auto clusters = static_cast<Index>(found.size());
   if (clusters >= 2 && clusters < data.rows()) {
     const MatrixView<const T> x = data.features.view();
-    put(evaluation, "davies_bouldin", davies_bouldin(x, predictions.labels, engine.threads()));
-    put(evaluation, "calinski_harabasz",
-        calinski_harabasz(x, predictions.labels, engine.threads()));
+    put(evaluation, "davies_bouldin", davies_bouldin(engine, x, predictions.labels));
+    put(evaluation, "calinski_harabasz", calinski_harabasz(engine, x, predictions.labels));
     if (options.silhouette)
       put(evaluation, "silhouette", silhouette(engine, x, predictions.labels));
   }

@@ -145,9 +145,8 @@ class Select final : public Command {
     const auto labels = model.predict(engine, data.features.view()).labels;
     const auto clusters = model.centres.rows();
     if (clusters < 2 || clusters >= data.rows()) return;
-    json["davies_bouldin"] = davies_bouldin<T>(data.features.view(), labels, engine.threads());
-    json["calinski_harabasz"] =
-        calinski_harabasz<T>(data.features.view(), labels, engine.threads());
+    json["davies_bouldin"] = davies_bouldin<T>(engine, data.features.view(), labels);
+    json["calinski_harabasz"] = calinski_harabasz<T>(engine, data.features.view(), labels);
   }
 
   std::unique_ptr<Algorithm> algorithm_;

@@ -33,12 +33,20 @@ template <Real T>
 // centroids coincide and S_i + S_j > 0; such a pair counts 0 where S_i + S_j = 0. Davies and
 // Bouldin, "A cluster separation measure", IEEE PAMI 1 (1979).
 template <Real T>
+[[nodiscard]] double davies_bouldin(Engine& engine, MatrixView<const T> x,
+                                    std::span<const std::int32_t> labels);
+// On the CPU.
+template <Real T>
 [[nodiscard]] double davies_bouldin(MatrixView<const T> x, std::span<const std::int32_t> labels,
                                     int threads = 1);
 
 // (B / (k − 1)) / (W / (n − k)), B and W the sums of squares between and within clusters; 1 where
 // W = 0. Calinski and Harabasz, "A dendrite method for cluster analysis", Comm. in Statistics 3
 // (1974).
+template <Real T>
+[[nodiscard]] double calinski_harabasz(Engine& engine, MatrixView<const T> x,
+                                       std::span<const std::int32_t> labels);
+// On the CPU.
 template <Real T>
 [[nodiscard]] double calinski_harabasz(MatrixView<const T> x, std::span<const std::int32_t> labels,
                                        int threads = 1);

@@ -1,0 +1,85 @@
+#include <cmath>
+#include <vector>
+
+#include "core/metrics/cluster_steps.hpp"
+#include "core/metrics/row_sums.hpp"
+
+namespace tandem {
+namespace {
+
+template <Real T>
+double squared_distance(const ClusteredRows<T>& rows, Index row, const double* centroid) {
+  double sum = 0;
+  for (Index j = 0; j < rows.cols; ++j) {
+    const double d = static_cast<double>(rows.x[row * rows.stride + j]) - centroid[j];
+    sum = std::fma(d, d, sum);
+  }
+  return sum;
+}
+
+// For both host engines: the indices are definitions in double, whose sums have one shape.
+template <Real T>
+class HostClusterMetric final : public ClusterMetricSteps<T> {
+ public:
+  explicit HostClusterMetric(Engine& engine) : engine_(engine) {}
+
+  void centroids(const ClusteredRows<T>& rows, Buffer<double>& centroids) override {
+    for (Index c = 0; c < rows.clusters(); ++c) {
+      const Index* members = members_of(rows, c);
+      const std::vector<double> sums =
+          column_sums(engine_.threads(), size_of(rows, c), rows.cols, [&](Index m, Index j) {
+            return static_cast<double>(rows.x[members[m] * rows.stride + j]);
+          });
+      for (Index j = 0; j < rows.cols; ++j) {
+        centroids.data()[c * rows.cols + j] =
+            sums[static_cast<std::size_t>(j)] / static_cast<double>(size_of(rows, c));
+      }
+    }
+  }
+
+  void spreads(const ClusteredRows<T>& rows, const Buffer<double>& centroids,
+               Buffer<double>& spreads) override {
+    for (Index c = 0; c < rows.clusters(); ++c) {
+      const Index* members = members_of(rows, c);
+      const double* centroid = centroids.data() + c * rows.cols;
+      const auto [sum] =
+          row_sums<1>(engine_.threads(), size_of(rows, c), [&](Index m, double* terms) {
+            terms[0] = std::sqrt(squared_distance(rows, members[m], centroid));
+          });
+      spreads.data()[c] = sum / static_cast<double>(size_of(rows, c));
+    }
+  }
+
+  void within(const ClusteredRows<T>& rows, const Buffer<double>& centroids,
+              Buffer<double>& within) override {
+    const auto [sum] = row_sums<1>(engine_.threads(), rows.rows, [&](Index i, double* terms) {
+      terms[0] = squared_distance(rows, i, centroids.data() + rows.cluster[i] * rows.cols);
+    });
+    within.data()[0] = sum;
+  }
+
+ private:
+  static const Index* members_of(const ClusteredRows<T>& rows, Index c) {
+    return rows.members + rows.first[static_cast<std::size_t>(c)];
+  }
+  static Index size_of(const ClusteredRows<T>& rows, Index c) {
+    return rows.first[static_cast<std::size_t>(c) + 1] - rows.first[static_cast<std::size_t>(c)];
+  }
+
+  Engine& engine_;
+};
+
+}  // namespace
+
+template <Real T>
+std::unique_ptr<ClusterMetricSteps<T>> ClusterMetricSteps<T>::make_reference(Engine& engine) {
+  return std::make_unique<HostClusterMetric<T>>(engine);
+}
+template <Real T>
+std::unique_ptr<ClusterMetricSteps<T>> ClusterMetricSteps<T>::make_cpu(Engine& engine) {
+  return std::make_unique<HostClusterMetric<T>>(engine);
+}
+template class ClusterMetricSteps<float>;
+template class ClusterMetricSteps<double>;
+
+}  // namespace tandem

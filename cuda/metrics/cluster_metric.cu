@@ -9,6 +9,8 @@ namespace tandem::cuda {
 namespace {
 
 constexpr unsigned columns_at_once = 32;
+// A tile per warp: few enough that 48 KiB hold them.
+constexpr unsigned most_distance_threads = 128;
 
 // A block of a long sum: positions begin .. end − 1, of the members of a cluster or of all rows.
 struct Task {
@@ -25,10 +27,10 @@ struct Task {
 // wide against bank conflicts. Grid: (ceil(cols / 32), tasks), strided in y above 65535. Reads each
 // element once. CPU twin: HostClusterMetric::centroids.
 template <Real T>
-__global__ void member_sums_kernel(const T* __restrict__ x, Index stride, Index cols,
-                                   const Index* __restrict__ members,
-                                   const Task* __restrict__ tasks, Index task_count,
-                                   double* __restrict__ partial) {
+__global__ void __launch_bounds__(columns_at_once* sum_lanes)
+    member_sums_kernel(const T* __restrict__ x, Index stride, Index cols,
+                       const Index* __restrict__ members, const Task* __restrict__ tasks,
+                       Index task_count, double* __restrict__ partial) {
   __shared__ double lanes[sum_lanes][columns_at_once + 1];
   const Index column = static_cast<Index>(blockIdx.x) * columns_at_once + threadIdx.x;
   for (Index t = blockIdx.y; t < task_count; t += gridDim.y) {
@@ -182,8 +184,7 @@ class CudaClusterMetric final : public ClusterMetricSteps<T> {
   void distances(const ClusteredRows<T>& rows, const Index* members, const std::int32_t* cluster,
                  const Buffer<double>& centroids, const Tasks& tasks, bool root,
                  Buffer<double>& partial) {
-    // A tile per warp: few enough that 48 KiB hold them.
-    const unsigned threads = std::min(128U, engine_.block_threads(128));
+    const unsigned threads = std::min(most_distance_threads, engine_.block_threads(128));
     const unsigned warps = threads / warp_size;
     engine_.launch(centroid_distances_kernel<T>,
                    {.grid = dim3(static_cast<unsigned>(blocks_for(tasks.list.size(), warps))),

@@ -20,9 +20,9 @@ constexpr unsigned columns_at_once = 32;
 // are then added by a warp, through shared memory (33 wide, so that neither side has bank
 // conflicts).
 template <Real T>
-__global__ void column_sums_kernel(const T* __restrict__ x, Index rows, Index cols,
-                                   const double* __restrict__ centre,
-                                   double* __restrict__ partial) {
+__global__ void __launch_bounds__(columns_at_once* sum_lanes)
+    column_sums_kernel(const T* __restrict__ x, Index rows, Index cols,
+                       const double* __restrict__ centre, double* __restrict__ partial) {
   __shared__ double lanes[sum_lanes][columns_at_once + 1];
   const Index column = static_cast<Index>(blockIdx.x) * columns_at_once + threadIdx.x;
   const Index blocks = (rows + sum_block - 1) / sum_block;
@@ -55,8 +55,9 @@ __global__ void column_sums_kernel(const T* __restrict__ x, Index rows, Index co
 // Share l of the rows are 32 consecutive ones, so that folding the shares in order keeps the first
 // of equal values.
 template <Real T>
-__global__ void column_ranges_kernel(const T* __restrict__ x, Index rows, Index cols,
-                                     ColumnRange<T>* __restrict__ partial) {
+__global__ void __launch_bounds__(columns_at_once* sum_lanes)
+    column_ranges_kernel(const T* __restrict__ x, Index rows, Index cols,
+                         ColumnRange<T>* __restrict__ partial) {
   __shared__ ColumnRange<T> shares[sum_lanes][columns_at_once];
   constexpr T infinity = std::numeric_limits<T>::infinity();
   constexpr Index share_rows = sum_block / sum_lanes;

@@ -1,7 +1,9 @@
 // The Davies-Bouldin and the Calinski-Harabasz index on the device: the CPU's bits.
 #include <gtest/gtest.h>
 
+#include "core/metrics/cluster_steps.hpp"
 #include "support/agreement.hpp"
+#include "support/counters.hpp"
 #include "support/cuda.hpp"
 #include "tandem/core/random.hpp"
 #include "tandem/metrics/clustering.hpp"
@@ -59,6 +61,26 @@ void expect_the_cpus_bits() {
 
 TEST(ClusterMetricCuda, GivesTheBitsOfTheCpuInFloat) { expect_the_cpus_bits<float>(); }
 TEST(ClusterMetricCuda, GivesTheBitsOfTheCpuInDouble) { expect_the_cpus_bits<double>(); }
+
+// Rows in the order of their clusters and rows anywhere; 33 features, so that the last tile of
+// features is a single one.
+TEST(ClusterMetricCuda, MovesAndComputesWhatItStates) {
+  const auto engine = test::cuda_engine();
+  const Clustered<float> data(5000, 33, 7);
+  const MatrixView<const float> x = data.x.view();
+  const test::Counting counting;
+  if (!counting.available()) GTEST_SKIP() << "a real GPU does not count";
+  (void)davies_bouldin(*engine, x, data.labels);
+  const test::Counters counters = counting.of("centroid_distances_kernel");
+  const ClusterPassCost cost = cluster_distances_cost(x.rows, x.cols, sizeof(float));
+  EXPECT_EQ(counters.launches, 1);
+  EXPECT_NEAR(counters.bytes, cost.bytes, 0.05 * cost.bytes);
+  EXPECT_NEAR(counters.flops, cost.flops, 0.05 * cost.flops);
+  EXPECT_LT(counters.wavefronts_per_ideal, 1.02);
+  const test::Counters sums = counting.of("member_sums_kernel");
+  EXPECT_EQ(sums.launches, 1);
+  EXPECT_LT(sums.wavefronts_per_ideal, 1.02);
+}
 
 }  // namespace
 }  // namespace tandem

@@ -12,6 +12,7 @@
 #include "core/metrics/silhouette_steps.hpp"
 #include "core/metrics/weights.hpp"
 #include "core/parallel.hpp"
+#include "core/rows_on_engine.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/math.hpp"
 
@@ -97,17 +98,7 @@ class OnEngine {
     rows.x = x.data;
     rows.stride = x.stride;
     if (!reads_host_memory(engine)) {
-      x_ = Buffer<T>(engine, x.rows * x.cols, Placement::rows);
-      if (x.contiguous()) {
-        x_.upload({x.data, static_cast<std::size_t>(x.rows * x.cols)});
-      } else {
-        std::vector<T> packed;
-        packed.reserve(static_cast<std::size_t>(x.rows * x.cols));
-        for (Index i = 0; i < x.rows; ++i) {
-          packed.insert(packed.end(), x.row(i).begin(), x.row(i).end());
-        }
-        x_.upload(packed);
-      }
+      x_ = rows_on_engine(engine, x, Placement::rows);
       rows.x = x_.data();
       rows.stride = x.cols;
     }
@@ -174,17 +165,7 @@ std::vector<double> silhouette_values(Engine& engine, MatrixView<const T> x,
                                       std::span<const std::int32_t> labels) {
   const Parts parts = parts_of(x, labels, "silhouette");
   const Members members = members_of(parts);
-  Buffer<T> rows(engine, x.rows * x.cols);
-  if (x.contiguous()) {
-    rows.upload({x.data, static_cast<std::size_t>(x.rows * x.cols)});
-  } else {
-    std::vector<T> packed;
-    packed.reserve(static_cast<std::size_t>(x.rows * x.cols));
-    for (Index i = 0; i < x.rows; ++i) {
-      packed.insert(packed.end(), x.row(i).begin(), x.row(i).end());
-    }
-    rows.upload(packed);
-  }
+  const Buffer<T> rows = rows_on_engine(engine, x, Placement::engine);
   const auto member_rows = to_engine(engine, members.rows);
   const auto first = to_engine(engine, members.first);
   const auto cluster = to_engine(engine, parts.of_row);

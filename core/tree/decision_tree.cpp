@@ -11,6 +11,7 @@
 #include <numeric>
 #include <utility>
 
+#include "core/rows_on_engine.hpp"
 #include "core/steps.hpp"
 #include "core/tree/decision_tree_steps.hpp"
 #include "core/tree/split_gain.hpp"
@@ -891,18 +892,7 @@ std::vector<std::int64_t> DecisionTreeModel<T>::apply(Engine& engine, MatrixView
   for (auto& child : right) child = std::max<std::int64_t>(child, 0);
   on_engine.right = to_engine(engine, right);
   on_engine.missing_left = to_engine(engine, nodes_.missing_left);
-  Buffer<T> rows(engine, x.rows * x.cols, Placement::rows);
-  if (x.contiguous()) {
-    rows.upload({x.data, static_cast<std::size_t>(x.rows * x.cols)});
-  } else {
-    std::vector<T> packed;
-    packed.reserve(static_cast<std::size_t>(x.rows * x.cols));
-    for (Index i = 0; i < x.rows; ++i) {
-      const auto row = x.row(i);
-      packed.insert(packed.end(), row.begin(), row.end());
-    }
-    rows.upload(packed);
-  }
+  const Buffer<T> rows = rows_on_engine(engine, x, Placement::rows);
   Buffer<std::int64_t> leaf(engine, x.rows);
   make_steps<DecisionTreeSteps, T>(engine)->find_leaves(on_engine, rows, x.rows, x.cols, leaf);
   return leaf.to_host();

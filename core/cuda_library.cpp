@@ -41,7 +41,8 @@ void load_software_runtime() {
     if (is_software(runtime)) return;
     throw DeviceError(
         "device softgpu: this process has loaded NVIDIA's CUDA runtime already; a process can use "
-        "either a real GPU or the software GPU. Use --device cuda, or another process");
+        "either a real GPU or the software GPU. Use " +
+        option("device") + " cuda, or another process");
   }
   const fs::path folder = softgpu_folder();
   // Under their usual names, so that the library's dependencies are satisfied by what is loaded.
@@ -55,16 +56,19 @@ void load_software_runtime() {
 
 void check_hardware() {
   if (void* runtime = loaded_runtime(); runtime != nullptr && is_software(runtime)) {
-    throw DeviceError(
-        "device cuda: the CUDA runtime of this process is the software GPU; --device cuda means a "
-        "real one. Use --device softgpu");
+    throw DeviceError("device cuda: the CUDA runtime of this process is the software GPU; " +
+                      option("device") +
+                      " cuda means a "
+                      "real one. Use " +
+                      option("device") + " softgpu");
   }
   if (dlopen("libcuda.so.1", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     throw DeviceError(
         "device cuda: there is no NVIDIA driver on this machine (libcuda.so.1). With a GPU: "
         "install "
-        "driver 580 or later. Without: --device softgpu runs the same kernels on the CPU, and "
-        "--device cpu the fast CPU version");
+        "driver 580 or later. Without: " +
+        option("device") + " softgpu runs the same kernels on the CPU, and " + option("device") +
+        " cpu the fast CPU version");
   }
 }
 
@@ -83,7 +87,8 @@ CreateEngine load_library(Device device) {
     throw DeviceError("device " + std::string(to_string(device)) +
                       ": this build of Tandem has no CUDA half (" + file.string() +
                       " is missing): it was built without nvcc 13. ./dev build fetches one; "
-                      "meanwhile use --device cpu");
+                      "meanwhile use " +
+                      option("device") + " cpu");
   }
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
@@ -93,7 +98,8 @@ CreateEngine load_library(Device device) {
         reason +
         (reason.find("libcud") != std::string::npos || reason.find("libcublas") != std::string::npos
              ? ". The CUDA 13 runtime and cuBLAS are needed: install the CUDA Toolkit "
-               "13, or put its libraries into LD_LIBRARY_PATH; or use --device softgpu"
+               "13, or put its libraries into LD_LIBRARY_PATH; or use " +
+                   option("device") + " softgpu"
              : ""));
   }
   // A leftover of LD_LIBRARY_PATH may have put the software GPU under a real one's name.

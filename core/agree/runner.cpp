@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "core/agree/case.hpp"
-#include "core/enum_names.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem::agree {

@@ -6,11 +6,13 @@
 #include <optional>
 #include <string>
 #include <unordered_set>
+#include <utility>
 
 #include "core/cluster/kmeans_init.hpp"
 #include "core/cluster/kmeans_math.hpp"
 #include "core/cluster/kmeans_steps.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/data/read.hpp"
 
 namespace tandem {
 namespace {
@@ -25,36 +27,34 @@ std::string text(double value) {
 // --- checks -------------------------------------------------------------------------------------
 
 template <Real T>
-void check_options(const KMeansOptions<T>& options, Index features) {
-  if (options.clusters < 1) {
-    throw InputError("k is " + std::to_string(options.clusters) + "; expected 1 or more clusters");
+void check_given_centres(MatrixView<const T> centres, Index clusters, Index features) {
+  if (centres.rows != clusters) {
+    throw InputError(option("clusters") + " is " + std::to_string(clusters) + " but " +
+                     std::to_string(centres.rows) + " centres are given; expected one per cluster");
   }
-  if (options.clusters > std::numeric_limits<std::int32_t>::max()) {
-    throw InputError("k is " + std::to_string(options.clusters) + "; expected less than 2^31");
-  }
-  if (options.starts < 1) throw InputError("starts must be 1 or more");
-  if (options.max_iterations < 1) throw InputError("max-iterations must be 1 or more");
-  if (!(options.tolerance >= 0)) throw InputError("tolerance must be 0 or more");
-  if (!(options.inertia_tolerance >= 0)) throw InputError("inertia-tolerance must be 0 or more");
-  if (options.init == KMeansInit::parallel) {
-    if (!(options.oversampling > 0) || !std::isfinite(options.oversampling)) {
-      throw InputError("oversampling must be a number above 0");
-    }
-    if (options.rounds < 1) throw InputError("rounds must be 1 or more");
-  }
-  if (options.init != KMeansInit::given) return;
-  if (options.centres.rows() != options.clusters) {
-    throw InputError("k is " + std::to_string(options.clusters) + " but " +
-                     std::to_string(options.centres.rows()) +
-                     " centres are given; expected one per cluster");
-  }
-  if (options.centres.cols() != features) {
-    throw InputError("the given centres have " + std::to_string(options.centres.cols()) +
+  if (centres.cols != features) {
+    throw InputError("the given centres have " + std::to_string(centres.cols) +
                      " coordinates but the data has " + std::to_string(features) + " features");
   }
-  for (const T value : options.centres.values()) {
-    if (!std::isfinite(value)) throw InputError("a given centre has a value that is not finite");
+  for (Index c = 0; c < centres.rows; ++c) {
+    for (const T value : centres.row(c)) {
+      if (!std::isfinite(value)) throw InputError("a given centre has a value that is not finite");
+    }
   }
+}
+
+// The centres of the file, as option `centres` names it.
+template <Real T>
+Matrix<T> read_centres(const std::string& path, Index clusters, Index features) {
+  Dataset<T> file = read_dataset<T>(path);
+  require_finite(file, false);
+  if (file.rows() != clusters || file.cols() != features) {
+    throw InputError(path + ": has " + std::to_string(file.rows()) + " rows of " +
+                     std::to_string(file.cols()) + " values; expected " + std::to_string(clusters) +
+                     " centres (" + option("clusters") + ") of " + std::to_string(features) +
+                     " features");
+  }
+  return std::move(file.features);
 }
 
 // For values that a sum over all rows has shown not to be finite: names the first one.
@@ -63,10 +63,10 @@ void require_finite_values(MatrixView<const T> x) {
   for (Index i = 0; i < x.rows; ++i) {
     for (Index j = 0; j < x.cols; ++j) {
       if (std::isfinite(x(i, j))) continue;
-      throw InputError("k-means: row " + std::to_string(i + 1) + ", column " +
-                       std::to_string(j + 1) + " is " +
-                       (std::isnan(x(i, j)) ? "missing or not a number; fill it with --impute"
-                                            : "infinite; expected a finite number"));
+      throw InputError(
+          "k-means: row " + std::to_string(i + 1) + ", column " + std::to_string(j + 1) + " is " +
+          (std::isnan(x(i, j)) ? "missing or not a number; fill it with " + option("impute")
+                               : std::string("infinite; expected a finite number")));
     }
   }
 }
@@ -78,11 +78,11 @@ void require_range(double largest, Index features) {
       (largest == 0 || largest >= least_magnitude<T>())) {
     return;
   }
-  throw InputError(
-      "k-means: values are as far as " + text(largest) +
-      " from their mean, and squares of that leave the range of " +
-      std::string(to_string(precision_of<T>)) +
-      "; scale the features (--scale standard) or use double precision (--precision float64)");
+  throw InputError("k-means: values are as far as " + text(largest) +
+                   " from their mean, and squares of that leave the range of " +
+                   std::string(to_string(precision_of<T>)) + "; scale the features (" +
+                   option("scale") + " standard) or use double precision (" + option("precision") +
+                   " float64)");
 }
 
 template <Real T>
@@ -108,8 +108,8 @@ void require_more_rows_than_clusters(MatrixView<const T> x, std::span<const doub
     throw InputError("k-means: k is " + std::to_string(clusters) + " but the data has only " +
                      std::to_string(distinct.size()) + " distinct row" +
                      (distinct.size() == 1 ? "" : "s") +
-                     (weights.empty() ? "" : " of positive weight") + "; choose --k " +
-                     std::to_string(distinct.size()) + " or less");
+                     (weights.empty() ? "" : " of positive weight") + "; choose " +
+                     option("clusters") + " " + std::to_string(distinct.size()) + " or less");
   }
 }
 
@@ -155,7 +155,7 @@ double inertia_of(KMeansSteps<T>& steps, const Buffer<T>& centres, Buffer<T>& ne
 
 // --- Lloyd's algorithm --------------------------------------------------------------------------
 
-// What a start has come to.
+// The result of one start.
 template <Real T>
 struct Start {
   std::vector<T> centres;
@@ -194,11 +194,13 @@ struct Position {
 template <Real T>
 class Lloyd {
  public:
-  Lloyd(Engine& engine, MatrixView<const T> x, const KMeansOptions<T>& options,
-        std::span<const double> weights, RunControl& control)
+  // `centres` are the first ones, or none.
+  Lloyd(Engine& engine, MatrixView<const T> x, const KMeansOptions& options,
+        MatrixView<const T> centres, std::span<const double> weights, RunControl& control)
       : engine_(engine),
         x_(x),
         options_(options),
+        given_(centres),
         weights_(weights),
         control_(control),
         steps_(make_steps<KMeansSteps, T>(engine)) {
@@ -216,12 +218,10 @@ class Lloyd {
       largest = std::max(largest, spread.largest[at]);
       square_sum += spread.square_sum[at];
     }
-    if (options.init == KMeansInit::given) {
-      for (Index at = 0; at < options.centres.size(); ++at) {
-        const double origin = static_cast<double>(origin_[static_cast<std::size_t>(at % x.cols)]);
-        const double value =
-            static_cast<double>(options.centres.values()[static_cast<std::size_t>(at)]);
-        largest = std::max(largest, std::abs(value - origin));
+    for (Index c = 0; c < given_.rows; ++c) {
+      for (Index j = 0; j < x.cols; ++j) {
+        const double origin = static_cast<double>(origin_[static_cast<std::size_t>(j)]);
+        largest = std::max(largest, std::abs(static_cast<double>(given_(c, j)) - origin));
       }
     }
     require_range<T>(largest, x.cols);
@@ -233,7 +233,7 @@ class Lloyd {
   ~Lloyd() { engine_.forget_repeated(steps_.get()); }
 
   KMeansModel<T> fit() {
-    const Index starts = options_.init == KMeansInit::given ? 1 : options_.starts;
+    const Index starts = given_.rows > 0 ? 1 : options_.starts;
     std::optional<Start<T>> best;
     std::optional<Position<T>> resumed = resume(best);
     for (Index s = resumed ? resumed->start : 0; s < starts; ++s) {
@@ -244,8 +244,8 @@ class Lloyd {
         steps_->begin(options_.clusters, position.labels);
       } else {
         position.start = s;
-        position.centres =
-            first_centres(engine_, *steps_, x_, weights_, std::span<const T>(origin_), options_, s);
+        position.centres = first_centres(engine_, *steps_, x_, weights_,
+                                         std::span<const T>(origin_), options_, given_, s);
         steps_->begin(options_.clusters);
       }
       Start<T> start = run(std::move(position), best);
@@ -395,7 +395,8 @@ class Lloyd {
 
   Engine& engine_;
   MatrixView<const T> x_;
-  const KMeansOptions<T>& options_;
+  const KMeansOptions& options_;
+  MatrixView<const T> given_;
   std::span<const double> weights_;
   RunControl& control_;
   std::unique_ptr<KMeansSteps<T>> steps_;
@@ -405,33 +406,61 @@ class Lloyd {
 
 }  // namespace
 
-std::string_view to_string(KMeansInit init) noexcept {
-  switch (init) {
-    case KMeansInit::plus_plus: return "k-means++";
-    case KMeansInit::parallel: return "k-means||";
-    case KMeansInit::random: return "random";
-    case KMeansInit::given: return "given";
-  }
-  return "?";
+void KMeansOptions::visit(OptionVisitor& visitor) {
+  constexpr std::int64_t many = std::int64_t{1} << 40;
+  visitor.integer({"clusters", "k", {"n_clusters"}}, clusters, "number of clusters", 1,
+                  std::int64_t{1} << 30);
+  visitor.choice("init", init,
+                 "how the first centres are found; a file of centres alone means given");
+  visitor.text("centres", centres,
+               "file of the first centres, a row each, in the features that the clustering sees");
+  visitor.integer({"starts", {"n_init"}}, starts,
+                  "runs from different first centres, of which the best is kept", 1, 1000000);
+  visitor.integer({"max_iterations", {"max_iter"}}, max_iterations, "most iterations of a start", 1,
+                  many);
+  visitor.real({"tolerance", {"tol"}}, tolerance,
+               "stop when the squared moves of the centres, added up, are at most this part of "
+               "the mean variance of the features",
+               0, 1e300);
+  visitor.real("inertia_tolerance", inertia_tolerance,
+               "stop when the inertia changes by at most this part of itself; 0 never", 0, 1);
+  visitor.real({"oversampling", {"oversampling_factor"}}, oversampling,
+               "k-means||: rows drawn per round, in multiples of the clusters", 1e-3, 1e3);
+  visitor.integer("rounds", rounds, "k-means||: rounds of drawing", 1, 1000);
+  visitor.seed(seed);
 }
 
-KMeansInit parse_kmeans_init(std::string_view name) {
-  for (const KMeansInit init :
-       {KMeansInit::plus_plus, KMeansInit::parallel, KMeansInit::random, KMeansInit::given}) {
-    if (name == to_string(init)) return init;
+void KMeansOptions::check() const {
+  if (!centres.empty() && init != KMeansInit::given && init != KMeansInit::plus_plus) {
+    throw InputError(option("centres") + " and " + option("init") + " " +
+                     std::string(to_string(init)) +
+                     " exclude each other: both say where the first centres come from");
   }
-  throw InputError("unknown initialisation '" + std::string(name) +
-                   "': expected k-means++, k-means||, random or given");
 }
 
 template <Real T>
-KMeansModel<T> fit_kmeans(Engine& engine, MatrixView<const T> x, const KMeansOptions<T>& options,
-                          std::span<const T> weights, RunControl& control) {
+KMeansModel<T> fit(Engine& engine, const DatasetView<T>& data, const KMeansOptions& options,
+                   const FitContext<std::type_identity_t<T>>& context) {
+  const FitSetting<T> setting(data, context);
+  require_dense(data, "k-means");
+  const MatrixView<const T> x = data.features;
   if (x.rows < 1) throw InputError("k-means: the data has no rows; expected at least one");
   if (x.cols < 1) throw InputError("k-means: the data has no features; expected at least one");
-  check_options(options, x.cols);
-  const std::vector<double> quantised = quantised_weights(weights, x.rows);
-  Lloyd<T> lloyd(engine, x, options, quantised, control);
+  check_options(options);
+  Matrix<T> of_file;
+  MatrixView<const T> centres = context.initial_centres;
+  if (centres.rows == 0 && !options.centres.empty()) {
+    of_file = read_centres<T>(options.centres, options.clusters, x.cols);
+    centres = std::as_const(of_file).view();
+  }
+  if (centres.rows > 0) {
+    check_given_centres(centres, options.clusters, x.cols);
+  } else if (options.init == KMeansInit::given) {
+    throw InputError(option("init") + " given needs the first centres: " + option("centres") +
+                     " FILE");
+  }
+  const std::vector<double> quantised = quantised_weights(setting.data().weights, x.rows);
+  Lloyd<T> lloyd(engine, x, options, centres, quantised, setting.control());
   require_more_rows_than_clusters(x, std::span<const double>(quantised), options.clusters);
   return lloyd.fit();
 }
@@ -503,11 +532,9 @@ std::map<std::string, double> KMeansModel<T>::own_metrics(Engine& engine,
 
 template class KMeansModel<float>;
 template class KMeansModel<double>;
-template KMeansModel<float> fit_kmeans(Engine&, MatrixView<const float>,
-                                       const KMeansOptions<float>&, std::span<const float>,
-                                       RunControl&);
-template KMeansModel<double> fit_kmeans(Engine&, MatrixView<const double>,
-                                        const KMeansOptions<double>&, std::span<const double>,
-                                        RunControl&);
+template KMeansModel<float> fit(Engine&, const DatasetView<float>&, const KMeansOptions&,
+                                const FitContext<float>&);
+template KMeansModel<double> fit(Engine&, const DatasetView<double>&, const KMeansOptions&,
+                                 const FitContext<double>&);
 
 }  // namespace tandem

@@ -72,7 +72,7 @@ std::vector<Index> plus_plus(KMeansSteps<T>& steps, Index k, Index rows,
 template <Real T>
 std::vector<Index> parallel(Engine& engine, KMeansSteps<T>& steps, MatrixView<const T> x,
                             std::span<const double> weights, std::span<const T> origin,
-                            const KMeansOptions<T>& options, const Random& random, Index start) {
+                            const KMeansOptions& options, const Random& random, Index start) {
   const Index k = options.clusters;
   // 1. a row at random; 2. its cost.
   std::vector<Index> candidates{draw_by_weight(weights, x.rows, random, 0)};
@@ -146,8 +146,14 @@ std::vector<Index> different_rows(Index k, Index rows, std::span<const double> w
 template <Real T>
 std::vector<T> first_centres(Engine& engine, KMeansSteps<T>& steps, MatrixView<const T> x,
                              std::span<const double> weights, std::span<const T> origin,
-                             const KMeansOptions<T>& options, Index start) {
-  if (options.init == KMeansInit::given) return options.centres.values();
+                             const KMeansOptions& options, MatrixView<const T> given, Index start) {
+  if (given.rows > 0) {
+    std::vector<T> centres;
+    for (Index c = 0; c < given.rows; ++c) {
+      centres.insert(centres.end(), given.row(c).begin(), given.row(c).end());
+    }
+    return centres;
+  }
   const Random random(options.seed, Purpose::initial_centres, static_cast<std::uint32_t>(start));
   std::vector<Index> chosen;
   switch (options.init) {
@@ -173,9 +179,9 @@ std::vector<T> first_centres(Engine& engine, KMeansSteps<T>& steps, MatrixView<c
 
 template std::vector<float> first_centres(Engine&, KMeansSteps<float>&, MatrixView<const float>,
                                           std::span<const double>, std::span<const float>,
-                                          const KMeansOptions<float>&, Index);
+                                          const KMeansOptions&, MatrixView<const float>, Index);
 template std::vector<double> first_centres(Engine&, KMeansSteps<double>&, MatrixView<const double>,
                                            std::span<const double>, std::span<const double>,
-                                           const KMeansOptions<double>&, Index);
+                                           const KMeansOptions&, MatrixView<const double>, Index);
 
 }  // namespace tandem

@@ -21,34 +21,34 @@ void KMeansModel<T>::save(Archive& archive) const {
 }
 
 template <Real T>
-std::unique_ptr<KMeansModel<T>> KMeansModel<T>::load(const Archive& archive) {
-  auto model = std::make_unique<KMeansModel<T>>();
-  model->centres = archive.get_matrix<T>("centres");
-  const Index k = model->centres.rows();
-  const Index features = model->centres.cols();
+KMeansModel<T> KMeansModel<T>::load(const Archive& archive) {
+  KMeansModel<T> model;
+  model.centres = archive.get_matrix<T>("centres");
+  const Index k = model.centres.rows();
+  const Index features = model.centres.cols();
   if (k < 1 || features < 1) archive.fail("centres", "has no centres or no features");
-  model->origin = archive.get_tensor<T>("origin", features);
-  for (const T value : model->origin) {
+  model.origin = archive.get_tensor<T>("origin", features);
+  for (const T value : model.origin) {
     if (!std::isfinite(value)) archive.fail("origin", "has a value that is not finite");
   }
   const double limit = largest_magnitude<T>(features);
   for (Index c = 0; c < k; ++c) {
     for (Index j = 0; j < features; ++j) {
-      const double moved = static_cast<double>(model->centres(c, j)) -
-                           static_cast<double>(model->origin[static_cast<std::size_t>(j)]);
+      const double moved = static_cast<double>(model.centres(c, j)) -
+                           static_cast<double>(model.origin[static_cast<std::size_t>(j)]);
       if (!(std::abs(moved) <= limit)) {
         archive.fail("centres", "has a value that is not finite or too far from the origin");
       }
     }
   }
-  model->counts = archive.get_tensor<Index>("counts", k);
-  for (const Index count : model->counts) {
+  model.counts = archive.get_tensor<Index>("counts", k);
+  for (const Index count : model.counts) {
     if (count < 0) archive.fail("counts", "has a negative count");
   }
-  model->inertia = archive.get_double("inertia");
-  if (!(model->inertia >= 0)) archive.fail("inertia", "is not a number, 0 or more");
-  model->start = archive.get_int("start", 0, std::numeric_limits<std::int64_t>::max() - 1);
-  model->log = TrainingLog::load(archive);
+  model.inertia = archive.get_double("inertia");
+  if (!(model.inertia >= 0)) archive.fail("inertia", "is not a number, 0 or more");
+  model.start = archive.get_int("start", 0, std::numeric_limits<std::int64_t>::max() - 1);
+  model.log = TrainingLog::load(archive);
   return model;
 }
 
@@ -102,8 +102,8 @@ std::string KMeansModel<T>::to_text(const std::vector<std::string>& feature_name
 
 template void KMeansModel<float>::save(Archive&) const;
 template void KMeansModel<double>::save(Archive&) const;
-template std::unique_ptr<KMeansModel<float>> KMeansModel<float>::load(const Archive&);
-template std::unique_ptr<KMeansModel<double>> KMeansModel<double>::load(const Archive&);
+template KMeansModel<float> KMeansModel<float>::load(const Archive&);
+template KMeansModel<double> KMeansModel<double>::load(const Archive&);
 template nlohmann::json KMeansModel<float>::to_json(const std::vector<std::string>&) const;
 template nlohmann::json KMeansModel<double>::to_json(const std::vector<std::string>&) const;
 template std::string KMeansModel<float>::to_text(const std::vector<std::string>&) const;

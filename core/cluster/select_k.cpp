@@ -88,28 +88,10 @@ Matrix<T> reference_set(MatrixView<const T> x, std::uint64_t seed, Index number)
   return set;
 }
 
-template <Real T>
-void check(const SelectKOptions<T>& options) {
-  if (options.lowest < 1 || options.highest < options.lowest) {
-    throw InputError("k from " + std::to_string(options.lowest) + " to " +
-                     std::to_string(options.highest) +
-                     " is not a range; expected 1 <= lowest <= highest");
-  }
-  if (options.kmeans.init == KMeansInit::given) {
-    throw InputError(
-        "choosing k needs centres for each k; they cannot be given, choose another "
-        "--init");
-  }
-  if (options.silhouette_rows < 0) throw InputError("silhouette-rows must be 0 or more");
-  if (options.gap && (options.reference_sets < 1 || options.reference_starts < 1)) {
-    throw InputError("the gap statistic needs at least 1 reference set and 1 start");
-  }
-}
-
 // The statistic of each candidate: the mean over the reference sets of log W*, less log W, and its
 // error s_k.
 template <Real T>
-void add_gaps(Engine& engine, MatrixView<const T> x, const SelectKOptions<T>& options,
+void add_gaps(Engine& engine, MatrixView<const T> x, const SelectKOptions& options,
               std::span<const T> weights, RunControl& control, Index& done, Index total,
               std::vector<KCandidate>& candidates) {
   InterruptionOnly inner(control);
@@ -118,11 +100,13 @@ void add_gaps(Engine& engine, MatrixView<const T> x, const SelectKOptions<T>& op
   for (Index b = 0; b < options.reference_sets; ++b) {
     const Matrix<T> reference = reference_set(x, options.kmeans.seed, b);
     for (std::size_t at = 0; at < candidates.size(); ++at) {
-      KMeansOptions<T> kmeans = options.kmeans;
+      KMeansOptions kmeans = options.kmeans;
       kmeans.clusters = candidates[at].k;
       kmeans.starts = options.reference_starts;
-      logs[at].push_back(
-          math::log(fit_kmeans<T>(engine, reference.view(), kmeans, weights, inner).inertia));
+      DatasetView<T> data;
+      data.features = reference.view();
+      data.weights = weights;
+      logs[at].push_back(math::log(fit(engine, data, kmeans, {.control = &inner}).inertia));
     }
     control.report({"reference set", ++done, total, {}, 0});
     if (control.stop_requested()) throw Interrupted("stopped because an interrupt was received");
@@ -144,6 +128,31 @@ nlohmann::json number_or_null(double value) {
 }
 
 }  // namespace
+
+void SelectKOptions::visit(OptionVisitor& visitor) {
+  constexpr std::int64_t most = std::int64_t{1} << 30;
+  visitor.integer("lowest", lowest, "the smallest number of clusters that is tried", 1, most);
+  visitor.integer("highest", highest, "the largest number of clusters that is tried", 1, most);
+  visitor.flag("silhouette", silhouette, "the silhouette (rows squared work)");
+  visitor.integer("silhouette_rows", silhouette_rows,
+                  "of more rows than this, that many are drawn for the silhouette; 0: all", 0,
+                  std::numeric_limits<std::int64_t>::max());
+  visitor.flag("gap", gap, "the gap statistic");
+  visitor.integer({"reference_sets", "references", {}}, reference_sets,
+                  "sets of uniform random rows for the gap statistic", 1, 10000);
+  visitor.integer("reference_starts", reference_starts, "starts of a fit to such a set", 1,
+                  1000000);
+  WithoutOptions fits(visitor, {"clusters", "centres"});
+  kmeans.visit(fits);
+}
+
+void SelectKOptions::check() const {
+  if (highest < lowest) {
+    throw InputError(option("highest") + " is " + std::to_string(highest) + ", below " +
+                     option("lowest") + ", " + std::to_string(lowest));
+  }
+  kmeans.check();
+}
 
 Index elbow(const std::vector<Index>& k, const std::vector<double>& inertia) {
   if (k.size() < 3) return 0;
@@ -172,9 +181,20 @@ Index first_gap_within_error(const std::vector<Index>& k, const std::vector<doub
 }
 
 template <Real T>
-KSelection<T> select_k(Engine& engine, MatrixView<const T> x, const SelectKOptions<T>& options,
-                       std::span<const T> weights, RunControl& control) {
-  check(options);
+KSelection<T> select_k(Engine& engine, const DatasetView<T>& data, const SelectKOptions& options,
+                       const FitContext<std::type_identity_t<T>>& context) {
+  check_options(options);
+  if (options.kmeans.init == KMeansInit::given || !options.kmeans.centres.empty() ||
+      context.initial_centres.rows > 0) {
+    throw InputError("choosing " + option("clusters") +
+                     " needs centres for each number; they cannot be given, choose another " +
+                     option("init"));
+  }
+  require_dense(data, "k-means");
+  const FitSetting<T> setting(data, context);
+  const MatrixView<const T> x = data.features;
+  const std::span<const T> weights = setting.data().weights;
+  RunControl& control = setting.control();
   InterruptionOnly inner(control);
   const std::vector<Index> judged =
       rows_to_judge(x.rows, options.silhouette_rows, options.kmeans.seed);
@@ -186,9 +206,9 @@ KSelection<T> select_k(Engine& engine, MatrixView<const T> x, const SelectKOptio
   KSelection<T> selection;
   // The largest first, so that too large a range is refused at once.
   for (Index k = options.highest; k >= options.lowest; --k) {
-    KMeansOptions<T> kmeans = options.kmeans;
+    KMeansOptions kmeans = options.kmeans;
     kmeans.clusters = k;
-    KMeansModel<T> model = fit_kmeans<T>(engine, x, kmeans, weights, inner);
+    KMeansModel<T> model = fit(engine, setting.data(), kmeans, {.control = &inner});
     KCandidate candidate;
     candidate.k = k;
     candidate.inertia = model.inertia;
@@ -285,10 +305,9 @@ std::string KSelection<T>::to_text() const {
 
 template struct KSelection<float>;
 template struct KSelection<double>;
-template KSelection<float> select_k(Engine&, MatrixView<const float>, const SelectKOptions<float>&,
-                                    std::span<const float>, RunControl&);
-template KSelection<double> select_k(Engine&, MatrixView<const double>,
-                                     const SelectKOptions<double>&, std::span<const double>,
-                                     RunControl&);
+template KSelection<float> select_k(Engine&, const DatasetView<float>&, const SelectKOptions&,
+                                    const FitContext<float>&);
+template KSelection<double> select_k(Engine&, const DatasetView<double>&, const SelectKOptions&,
+                                     const FitContext<double>&);
 
 }  // namespace tandem

@@ -400,8 +400,8 @@ Head read_head(const Input& input, std::size_t longest) {
     }
     if (head.text.find('\0') != std::string::npos) {
       throw InputError(input.name() +
-                       ": contains zero bytes, so it is not a text file; name its format with "
-                       "--format if it is one of npy, npz or idx");
+                       ": contains zero bytes, so it is not a text file; name its format with " +
+                       option("format") + " if it is one of npy, npz or idx");
     }
     if (whole) {
       if (!head.text.empty() && head.text.back() != '\n') head.text += '\n';
@@ -533,14 +533,14 @@ Roles find_roles(const Layout& layout, const ReadOptions& options) {
   Roles roles;
   std::vector<bool> taken(static_cast<std::size_t>(count), false);
   if (!options.weights.empty()) {
-    roles.weights = find_column(options.weights, layout.names, "--weights", layout.file);
+    roles.weights = find_column(options.weights, layout.names, option("weights"), layout.file);
     taken[static_cast<std::size_t>(roles.weights)] = true;
   }
   for (const auto& name : options.ignore) {
     // A model takes the columns that it needs; the others may be there or not.
     if (options.schema != nullptr) break;
-    taken[static_cast<std::size_t>(find_column(name, layout.names, "--ignore", layout.file))] =
-        true;
+    taken[static_cast<std::size_t>(
+        find_column(name, layout.names, option("ignore"), layout.file))] = true;
   }
   std::unordered_map<std::string_view, Index> position;
   for (Index c = 0; c < count; ++c) position.emplace(layout.names[static_cast<std::size_t>(c)], c);
@@ -562,7 +562,7 @@ Roles find_roles(const Layout& layout, const ReadOptions& options) {
       roles.target = found->second;
     } else if (!(schema_target && options.target == schema->target.name && !by_name) &&
                !(by_place && all_named)) {
-      roles.target = find_column(options.target, layout.names, "--target", layout.file);
+      roles.target = find_column(options.target, layout.names, option("target"), layout.file);
     }
   } else if (schema_target && layout.header) {
     const auto found = position.find(schema->target.name);
@@ -618,7 +618,7 @@ Roles find_roles(const Layout& layout, const ReadOptions& options) {
                      " columns of features, the model was trained on " +
                      std::to_string(schema->columns.size()) +
                      (roles.target < 0 && roles.features.size() == schema->columns.size() + 1
-                          ? "; name the target's position with --target"
+                          ? "; name the target's position with " + option("target")
                           : ""));
   }
   return roles;
@@ -679,7 +679,7 @@ class CsvReader {
     const Head head = read_head(input_, longest_record(budget_));
     layout_.delimiter = options_.delimiter != 0 ? options_.delimiter : find_delimiter(head, tabs);
     if (layout_.delimiter == '"' || layout_.delimiter == '\n' || layout_.delimiter == '\r') {
-      throw InputError("--delimiter cannot be a quote or the end of a line");
+      throw InputError(option("delimiter") + " cannot be a quote or the end of a line");
     }
     const auto records = first_records(head, layout_.delimiter, 1000);
     if (records.empty()) {
@@ -870,11 +870,11 @@ class CsvReader {
 
   [[noreturn]] void too_many_categories(const Text& text) const {
     const auto& name = layout_.names[static_cast<std::size_t>(text.column)];
-    throw InputError(layout_.file + ": the column " + name + " has more than " +
-                     std::to_string(most_categories) +
-                     " distinct texts, so it is an identifier or not a category; leave it out with "
-                     "--ignore " +
-                     name);
+    throw InputError(
+        layout_.file + ": the column " + name + " has more than " +
+        std::to_string(most_categories) +
+        " distinct texts, so it is an identifier or not a category; leave it out with " +
+        option("ignore") + " " + name);
   }
 
   [[nodiscard]] Index held() const {
@@ -1026,12 +1026,12 @@ class CsvReader {
            (first != surprises_before_.end()
                 ? quoted(first->text) + " in line " + std::to_string(first->line + 1)
                 : quoted(*word)) +
-           "; if that stands for a missing value, say so with --missing");
+           "; if that stands for a missing value, say so with " + option("missing"));
     }
     if (count > 1000 && count > rows_ / 2 && text.column != roles_.target) {
       warn(layout_.file + ": nearly every value of the column " + column.name + " is different (" +
-           std::to_string(count) + " texts); if it is an identifier, leave it out with --ignore " +
-           column.name);
+           std::to_string(count) + " texts); if it is an identifier, leave it out with " +
+           option("ignore") + " " + column.name);
     }
   }
 

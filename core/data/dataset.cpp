@@ -11,19 +11,12 @@
 #include <type_traits>
 #include <unordered_map>
 
+#include "core/memory.hpp"
+#include "core/text.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem {
 namespace {
-
-// As short as it reads back.
-template <Real T>
-std::string shortest(T value) {
-  std::array<char, 64> text{};
-  const auto [end, status] = std::to_chars(text.data(), text.data() + text.size(), value);
-  (void)status;
-  return {text.data(), end};
-}
 
 // The exponents of NaN and infinity, and no others, are all ones. On integers and without a branch,
 // so that the compiler makes vectors of it.
@@ -37,14 +30,14 @@ bool all_finite(std::span<const T> values) {
 }
 
 template <Real T>
-[[noreturn]] void missing_target(const Dataset<T>& data, std::size_t row) {
+[[noreturn]] void missing_target(const DatasetView<T>& data, std::size_t row) {
   throw InputError(data.source + ": row " + std::to_string(row + 1) + ": the target " +
-                   data.target_column.name + " is missing; remove the row");
+                   data.target_column().name + " is missing; remove the row");
 }
 
 // Ascending, without repetition; -0 counts as 0. Requires: no NaN.
 template <Real T>
-std::vector<T> distinct_values(const std::vector<T>& values) {
+std::vector<T> distinct_values(std::span<const T> values) {
   // Few are found by insertion; where there are many, sorting a copy is cheaper.
   constexpr std::size_t few = 256;
   std::vector<T> distinct;
@@ -62,7 +55,7 @@ std::vector<T> distinct_values(const std::vector<T>& values) {
     if (distinct.size() > few) break;
   }
   if (distinct.size() <= few) return distinct;
-  distinct = values;
+  distinct.assign(values.begin(), values.end());
   std::sort(distinct.begin(), distinct.end());
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   const auto zero = std::lower_bound(distinct.begin(), distinct.end(), T{0});
@@ -71,27 +64,28 @@ std::vector<T> distinct_values(const std::vector<T>& values) {
 }
 
 template <Real T>
-void require_target(const Dataset<T>& data) {
+void require_target(const DatasetView<T>& data) {
   if (!data.has_target()) {
-    throw InputError(data.source + ": has no target column; name one with --target");
+    throw InputError(data.source + ": has no target column; name one with " + option("target"));
   }
 }
 
 }  // namespace
 
 template <Real T>
-Dataset<T> select_rows(const Dataset<T>& data, const std::vector<Index>& rows) {
+Dataset<T> select_rows(const DatasetView<T>& data, const std::vector<Index>& rows) {
   Dataset<T> part;
   part.source = data.source;
-  part.columns = data.columns;
-  part.target_column = data.target_column;
+  part.columns.assign(data.columns.begin(), data.columns.end());
+  if (part.columns.empty()) part.columns = numbered_columns(data.cols());
+  part.target_column = data.target_column();
   const auto count = static_cast<Index>(rows.size());
   part.features = Matrix<T>(count, data.cols());
   for (Index i = 0; i < count; ++i) {
     const auto from = data.features.row(rows[static_cast<std::size_t>(i)]);
     std::copy(from.begin(), from.end(), part.features.row(i).begin());
   }
-  const auto pick = [&](const std::vector<T>& all) {
+  const auto pick = [&](std::span<const T> all) {
     std::vector<T> picked;
     if (all.empty()) return picked;
     picked.reserve(rows.size());
@@ -112,18 +106,18 @@ std::vector<Column> numbered_columns(Index count) {
 }
 
 template <Real T>
-Classes encode_classes(const Dataset<T>& data) {
+Classes encode_classes(const DatasetView<T>& data) {
   require_target(data);
   Classes classes;
-  if (data.target_column.categorical()) {
-    const auto& categories = data.target_column.categories;
+  if (data.target_column().categorical()) {
+    const auto& categories = data.target_column().categories;
     std::vector<bool> present(categories.size(), false);
     for (std::size_t i = 0; i < data.target.size(); ++i) {
       const T code = data.target[i];
       if (std::isnan(code)) missing_target(data, i);
       if (!(code >= 0 && code < static_cast<T>(categories.size()))) {
         throw InputError(data.source + ": row " + std::to_string(i + 1) + ": the target " +
-                         data.target_column.name + " has a code that stands for no category");
+                         data.target_column().name + " has a code that stands for no category");
       }
       present[static_cast<std::size_t>(code)] = true;
     }
@@ -143,11 +137,11 @@ Classes encode_classes(const Dataset<T>& data) {
     if (std::isnan(data.target[i])) missing_target(data, i);
   }
   constexpr std::size_t most_classes_of_fractions = 100;
-  const std::vector<T> distinct = distinct_values(data.target);
+  const std::vector<T> distinct = distinct_values<T>(data.target);
   const bool fractions =
       std::any_of(distinct.begin(), distinct.end(), [](T v) { return v != std::trunc(v); });
   if (fractions && distinct.size() > most_classes_of_fractions) {
-    throw InputError(data.source + ": the target " + data.target_column.name + " has more than " +
+    throw InputError(data.source + ": the target " + data.target_column().name + " has more than " +
                      std::to_string(most_classes_of_fractions) +
                      " distinct values, some of them fractions; that is a regression target, "
                      "expected classes");
@@ -166,7 +160,7 @@ Classes encode_classes(const Dataset<T>& data) {
 }
 
 template <Real T>
-Classes encode_classes(const Dataset<T>& data, const std::vector<std::string>& names) {
+Classes encode_classes(const DatasetView<T>& data, const std::vector<std::string>& names) {
   Classes own = encode_classes(data);
   std::unordered_map<std::string_view, std::int32_t> position;
   for (std::size_t c = 0; c < names.size(); ++c) {
@@ -184,9 +178,9 @@ Classes encode_classes(const Dataset<T>& data, const std::vector<std::string>& n
 }
 
 template <Real T>
-Task task_of_target(const Dataset<T>& data) {
+Task task_of_target(const DatasetView<T>& data) {
   constexpr std::size_t most_classes = 20;
-  if (data.target_column.categorical()) return Task::classification;
+  if (data.target_column().categorical()) return Task::classification;
   std::vector<T> distinct;  // sorted
   for (const T value : data.target) {
     if (std::isnan(value)) continue;
@@ -200,25 +194,26 @@ Task task_of_target(const Dataset<T>& data) {
 }
 
 template <Real T>
-void require_numeric_target(const Dataset<T>& data) {
+void require_numeric_target(const DatasetView<T>& data) {
   require_target(data);
-  if (!data.target_column.categorical()) return;
-  throw InputError(data.source + ": the target " + data.target_column.name +
-                   " holds texts; a regression expects numbers: name another column with "
-                   "--target, or choose an algorithm that classifies");
+  if (!data.target_column().categorical()) return;
+  throw InputError(data.source + ": the target " + data.target_column().name +
+                   " holds texts; a regression expects numbers: name another column with " +
+                   option("target") + ", or choose an algorithm that classifies");
 }
 
 template <Real T>
-void require_finite(const Dataset<T>& data, bool with_target, bool allow_missing) {
+void require_finite(const DatasetView<T>& data, bool with_target, bool allow_missing) {
   for (Index i = 0; i < data.rows(); ++i) {
     const auto row = data.features.row(i);
     if (all_finite(row)) continue;
     for (std::size_t j = 0; j < row.size(); ++j) {
       if (std::isfinite(row[j]) || (allow_missing && std::isnan(row[j]))) continue;
-      const std::string where =
-          data.source + ": row " + std::to_string(i + 1) + ", column " + data.columns[j].name;
+      const std::string where = data.source + ": row " + std::to_string(i + 1) + ", column " +
+                                data.feature_name(static_cast<Index>(j));
       if (std::isnan(row[j])) {
-        throw InputError(where + ": the value is missing or not a number; fill it with --impute");
+        throw InputError(where + ": the value is missing or not a number; fill it with " +
+                         option("impute"));
       }
       throw InputError(where + ": the value is infinite; expected a finite number");
     }
@@ -228,22 +223,68 @@ void require_finite(const Dataset<T>& data, bool with_target, bool allow_missing
     if (std::isnan(data.target[i])) missing_target(data, i);
     if (!std::isfinite(data.target[i])) {
       throw InputError(data.source + ": row " + std::to_string(i + 1) + ": the target " +
-                       data.target_column.name + " is infinite; expected a finite number");
+                       data.target_column().name + " is infinite; expected a finite number");
     }
   }
 }
 
-template Dataset<float> select_rows(const Dataset<float>&, const std::vector<Index>&);
-template Dataset<double> select_rows(const Dataset<double>&, const std::vector<Index>&);
-template Classes encode_classes(const Dataset<float>&);
-template Classes encode_classes(const Dataset<double>&);
-template Classes encode_classes(const Dataset<float>&, const std::vector<std::string>&);
-template Classes encode_classes(const Dataset<double>&, const std::vector<std::string>&);
-template Task task_of_target(const Dataset<float>&);
-template Task task_of_target(const Dataset<double>&);
-template void require_numeric_target(const Dataset<float>&);
-template void require_numeric_target(const Dataset<double>&);
-template void require_finite(const Dataset<float>&, bool, bool);
-template void require_finite(const Dataset<double>&, bool, bool);
+template <Real T>
+void require_dense(const DatasetView<T>& data, std::string_view algorithm) {
+  if (!data.is_sparse()) return;
+  throw InputError(data.source + ": holds sparse rows, and " + std::string(algorithm) +
+                   " takes dense ones; write them out with to_dense() first");
+}
+
+template <Real T>
+Dataset<T> to_dense(const DatasetView<T>& data) {
+  Dataset<T> dense;
+  dense.source = data.source;
+  dense.columns.assign(data.columns.begin(), data.columns.end());
+  if (dense.columns.empty()) dense.columns = numbered_columns(data.cols());
+  dense.target.assign(data.target.begin(), data.target.end());
+  dense.target_column = data.target_column();
+  dense.weights.assign(data.weights.begin(), data.weights.end());
+  const double bytes = static_cast<double>(data.rows()) * static_cast<double>(data.cols()) *
+                       static_cast<double>(sizeof(T));
+  if (bytes > static_cast<double>(available_memory())) {
+    throw InputError(data.source + ": " + std::to_string(data.rows()) + " rows of " +
+                     std::to_string(data.cols()) + " dense values would take " +
+                     shortest(std::ceil(bytes / 1e6)) +
+                     " MB, more than the memory that is left; choose fewer rows or columns");
+  }
+  dense.features = Matrix<T>(data.rows(), data.cols());
+  for (Index i = 0; i < data.rows(); ++i) {
+    auto to = dense.features.row(i);
+    if (!data.is_sparse()) {
+      const auto from = data.features.row(i);
+      std::copy(from.begin(), from.end(), to.begin());
+      continue;
+    }
+    const auto first = static_cast<std::size_t>(data.sparse.offsets[static_cast<std::size_t>(i)]);
+    const auto last =
+        static_cast<std::size_t>(data.sparse.offsets[static_cast<std::size_t>(i) + 1]);
+    for (std::size_t p = first; p < last; ++p) {
+      to[static_cast<std::size_t>(data.sparse.columns[p])] = data.sparse.values[p];
+    }
+  }
+  return dense;
+}
+
+template void require_dense(const DatasetView<float>&, std::string_view);
+template void require_dense(const DatasetView<double>&, std::string_view);
+template Dataset<float> to_dense(const DatasetView<float>&);
+template Dataset<double> to_dense(const DatasetView<double>&);
+template Dataset<float> select_rows(const DatasetView<float>&, const std::vector<Index>&);
+template Dataset<double> select_rows(const DatasetView<double>&, const std::vector<Index>&);
+template Classes encode_classes(const DatasetView<float>&);
+template Classes encode_classes(const DatasetView<double>&);
+template Classes encode_classes(const DatasetView<float>&, const std::vector<std::string>&);
+template Classes encode_classes(const DatasetView<double>&, const std::vector<std::string>&);
+template Task task_of_target(const DatasetView<float>&);
+template Task task_of_target(const DatasetView<double>&);
+template void require_numeric_target(const DatasetView<float>&);
+template void require_numeric_target(const DatasetView<double>&);
+template void require_finite(const DatasetView<float>&, bool, bool);
+template void require_finite(const DatasetView<double>&, bool, bool);
 
 }  // namespace tandem

@@ -161,7 +161,8 @@ Dataset<T> read_libsvm(const Input& input, const ReadOptions& options) {
   if (!options.target.empty() || !options.weights.empty() || !options.ignore.empty()) {
     // The target of this format is its label.
     if (!options.weights.empty() || !options.ignore.empty()) {
-      throw InputError(input.name() + ": --weights and --ignore mean nothing for a libsvm file");
+      throw InputError(input.name() + ": " + option("weights") + " and " + option("ignore") +
+                       " mean nothing for a libsvm file");
     }
   }
   const MemoryBudget budget(input.name(), options);

@@ -197,11 +197,11 @@ Dataset<T> make_dataset(Table<T> table, Table<T>* target, const Input& input,
     const bool absent = options.schema != nullptr &&
                         table.cols == static_cast<Index>(options.schema->columns.size());
     if (target == nullptr && !options.target.empty() && !absent) {
-      target_column = drop(options.target, "--target");
+      target_column = drop(options.target, option("target"));
     }
-    if (!options.weights.empty()) weight_column = drop(options.weights, "--weights");
+    if (!options.weights.empty()) weight_column = drop(options.weights, option("weights"));
     for (const auto& wanted : options.ignore) {
-      if (!absent) (void)drop(wanted, "--ignore");
+      if (!absent) (void)drop(wanted, option("ignore"));
     }
   }
   const auto kept = static_cast<Index>(std::count(dropped.begin(), dropped.end(), false));

@@ -12,28 +12,17 @@ namespace tandem {
 
 void GradientOptions::visit(OptionVisitor& visitor) {
   optimizer.visit(visitor);
-  visitor.integer("batch-size", batch_size, "rows of a batch of the gradient solver, 0 for all", 0,
+  visitor.integer("batch_size", batch_size, "rows of a batch of the gradient solver, 0 for all", 0,
                   std::int64_t{1} << 40);
   visitor.integer("epochs", epochs, "most passes of the gradient solver over the data", 1,
                   std::int64_t{1} << 40);
-  visitor.real("validation-fraction", validation_fraction,
+  visitor.real("validation_fraction", validation_fraction,
                "part of the training rows kept to watch the cost on (gradient solver)", 0, 0.99);
-  visitor.integer("patience", patience,
+  visitor.integer({"patience", {"n_iter_no_change"}}, patience,
                   "epochs without improvement after which the gradient solver stops, 0 for never",
                   0, std::int64_t{1} << 40);
   visitor.real("tolerance", tolerance,
                "smallest improvement that counts, relative to the cost (gradient solver)", 0, 1);
-}
-
-void GradientOptions::check() const {
-  optimizer.check();
-  if (batch_size < 0) throw InputError("--batch-size must not be negative");
-  if (epochs < 1) throw InputError("--epochs must be at least 1");
-  if (!(validation_fraction >= 0 && validation_fraction < 1)) {
-    throw InputError("--validation-fraction must be at least 0 and below 1");
-  }
-  if (patience < 0) throw InputError("--patience must not be negative");
-  if (!(tolerance >= 0 && tolerance <= 1)) throw InputError("--tolerance must be from 0 to 1");
 }
 
 namespace {
@@ -100,8 +89,8 @@ struct ForgetRepeated {
 
 template <Real T>
 GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem,
-                                  const GradientOptions& options, const Dataset<T>& train,
-                                  std::span<const T> train_target, const Dataset<T>* validation,
+                                  const GradientOptions& options, const DatasetView<T>& train,
+                                  std::span<const T> train_target, const DatasetView<T>* validation,
                                   std::span<const T> validation_target, RunControl& control) {
   const auto steps = make_steps<LinearSteps, T>(engine);
   const ForgetRepeated forget{engine, steps.get()};
@@ -218,10 +207,10 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
     costs.push_back(cost_unit * (cost.to_host()[0] / units.total_weight + penalty));
     double watch = costs.back();
     if (!std::isfinite(watch) || watch > 1e6 * costs.front()) {
-      throw NumericalError("the cost grew from " + std::to_string(costs.front()) + " to " +
-                           std::to_string(watch) + " in " + std::to_string(epoch + 1) +
-                           " epochs: the training diverges; choose a smaller --learning-rate" +
-                           (problem.standardise ? "" : " or scale the features"));
+      throw NumericalError(
+          "the cost grew from " + std::to_string(costs.front()) + " to " + std::to_string(watch) +
+          " in " + std::to_string(epoch + 1) + " epochs: the training diverges; choose a smaller " +
+          option("learning_rate") + (problem.standardise ? "" : " or scale the features"));
     }
     if (watched) {
       {
@@ -271,7 +260,8 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
   if (!finite) {
     throw NumericalError(
         "the parameters left the range of double precision: the training diverges; "
-        "choose a smaller --learning-rate");
+        "choose a smaller " +
+        option("learning_rate"));
   }
   log.iterations = epoch;
   log.history["cost"] = std::move(costs);
@@ -281,12 +271,12 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
 }
 
 template GradientSolution fit_by_gradients(Engine&, const GradientProblem&, const GradientOptions&,
-                                           const Dataset<float>&, std::span<const float>,
-                                           const Dataset<float>*, std::span<const float>,
+                                           const DatasetView<float>&, std::span<const float>,
+                                           const DatasetView<float>*, std::span<const float>,
                                            RunControl&);
 template GradientSolution fit_by_gradients(Engine&, const GradientProblem&, const GradientOptions&,
-                                           const Dataset<double>&, std::span<const double>,
-                                           const Dataset<double>*, std::span<const double>,
+                                           const DatasetView<double>&, std::span<const double>,
+                                           const DatasetView<double>*, std::span<const double>,
                                            RunControl&);
 
 }  // namespace tandem

@@ -150,7 +150,7 @@ Index solve_triangle(Index n, std::vector<double> triangle, std::vector<double> 
 
 template <Real T>
 LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProblem& problem,
-                                         const Dataset<T>& data) {
+                                         const DatasetView<T>& data) {
   const Index n = data.rows();
   const Index d = data.cols();
   const Index first = problem.intercept ? 1 : 0;  // column of the first feature
@@ -197,8 +197,7 @@ LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProbl
         problem.intercept ? std::fma(at(0, column), at(0, column), centred) : centred;
     if (!std::isfinite(whole)) {
       require_finite(data, true);
-      throw NumericalError(data.source + ": the squares of column " +
-                           data.columns[static_cast<std::size_t>(j)].name +
+      throw NumericalError(data.source + ": the squares of column " + data.feature_name(j) +
                            " exceed the range of double precision; scale the features");
     }
     deviation[static_cast<std::size_t>(j)] = std::sqrt(centred / total_weight);
@@ -265,8 +264,8 @@ LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProbl
 }
 
 template LeastSquaresSolution solve_least_squares(Engine&, const LeastSquaresProblem&,
-                                                  const Dataset<float>&);
+                                                  const DatasetView<float>&);
 template LeastSquaresSolution solve_least_squares(Engine&, const LeastSquaresProblem&,
-                                                  const Dataset<double>&);
+                                                  const DatasetView<double>&);
 
 }  // namespace tandem

@@ -26,7 +26,7 @@ struct LeastSquaresSolution {
 template <Real T>
 [[nodiscard]] LeastSquaresSolution solve_least_squares(Engine& engine,
                                                        const LeastSquaresProblem& problem,
-                                                       const Dataset<T>& data);
+                                                       const DatasetView<T>& data);
 
 // The solution of T·w ≈ c, T upper triangular n × n row-major, that minimises Σ (w_j·scale_j)²
 // among the minimisers of the residual. Column j counts as zero where `zero[j]`; a column that lies

@@ -12,6 +12,7 @@
 #include "core/linear/least_squares_steps.hpp"
 #include "core/linear/predict.hpp"
 #include "core/linear/rows.hpp"
+#include "core/load_enum.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
@@ -21,10 +22,8 @@
 namespace tandem {
 namespace {
 
-constexpr std::array<std::string_view, 2> solvers{"lbfgs", "gradient"};
-
 template <Real T>
-double total_weight(const Dataset<T>& data) {
+double total_weight(const DatasetView<T>& data) {
   if (!data.has_weights()) return static_cast<double>(data.rows());
   return long_sum(data.rows(), [&](Index i) { return data.weights[static_cast<std::size_t>(i)]; });
 }
@@ -129,7 +128,7 @@ constexpr Index most_dense = 256;
 // variance·(mean of x²) + l2 for weights and variance for intercepts.
 template <Real T>
 LbfgsInitial initial_diagonal(Engine& engine, LinearSteps<T>& steps, const Problem& problem,
-                              double variance, const Dataset<T>& data,
+                              double variance, const DatasetView<T>& data,
                               const std::vector<T>& target) {
   const Index d = data.cols();
   const Index count = std::min(data.rows(), 16 * sum_block);
@@ -160,7 +159,8 @@ LbfgsInitial initial_diagonal(Engine& engine, LinearSteps<T>& steps, const Probl
 // more iterations than others.
 template <Real T>
 LbfgsInitial initial_inverse(Engine& engine, LinearSteps<T>& passes, const Problem& problem,
-                             bool intercept, const Dataset<T>& data, const std::vector<T>& target) {
+                             bool intercept, const DatasetView<T>& data,
+                             const std::vector<T>& target) {
   const Index n = data.rows();
   const Index d = data.cols();
   const Index m = d + 1;
@@ -224,7 +224,7 @@ LbfgsInitial initial_inverse(Engine& engine, LinearSteps<T>& passes, const Probl
 
 template <Real T>
 std::vector<double> fit_by_lbfgs(Engine& engine, const LogisticRegressionOptions& options,
-                                 const Problem& problem, const Dataset<T>& train,
+                                 const Problem& problem, const DatasetView<T>& train,
                                  const std::vector<T>& target, RunControl& control,
                                  TrainingLog& log) {
   const Index d = train.cols();
@@ -263,11 +263,10 @@ std::vector<double> fit_by_lbfgs(Engine& engine, const LogisticRegressionOptions
 }  // namespace
 
 void LogisticRegressionOptions::visit(OptionVisitor& visitor) {
-  visitor.choice("solver", solver, "lbfgs: limited-memory BFGS; gradient: one of the optimizers",
-                 solvers);
-  visitor.real("c", c,
+  visitor.choice("solver", solver, "lbfgs: limited-memory BFGS; gradient: one of the optimizers");
+  visitor.real({"c", {"C"}}, c,
                "inverse strength of the penalty on squared weights relative to the summed loss, "
-               "where --l1 and --l2 are 0; 0 for no penalty",
+               "where l1 and l2 are 0; 0 for no penalty",
                0, 1e12);
   visitor.real("l2", l2, "strength of the penalty on squared weights relative to the mean loss", 0,
                1e12);
@@ -275,41 +274,37 @@ void LogisticRegressionOptions::visit(OptionVisitor& visitor) {
                "strength of the penalty on absolute weights relative to the mean loss (gradient "
                "solver)",
                0, 1e12);
-  visitor.flag("no-intercept", no_intercept, "fix the intercepts at zero");
-  visitor.integer("max-iterations", max_iterations, "most iterations of lbfgs", 1,
+  visitor.flag("no_intercept", no_intercept, "fix the intercepts at zero");
+  visitor.integer({"max_iterations", {"max_iter"}}, max_iterations, "most iterations of lbfgs", 1,
                   std::int64_t{1} << 40);
-  visitor.real("gradient-tolerance", gradient_tolerance,
+  visitor.real("gradient_tolerance", gradient_tolerance,
                "largest element of the gradient at which lbfgs has converged", 0, 1e6);
   gradient.visit(visitor);
+  visitor.seed(seed);
 }
 
 void LogisticRegressionOptions::check() const {
-  if (solver != "lbfgs" && solver != "gradient") {
-    throw InputError("unknown --solver '" + solver + "': expected one of lbfgs, gradient");
+  if (l1 > 0 && solver == LogisticSolver::lbfgs) {
+    throw InputError(option("l1") + " is not smooth, which lbfgs needs; add " + option("solver") +
+                     " gradient");
   }
-  if (!(l1 >= 0) || !(l2 >= 0) || !(c >= 0) || !std::isfinite(l1) || !std::isfinite(l2) ||
-      !std::isfinite(c)) {
-    throw InputError("--c, --l1 and --l2 must be finite and not negative");
-  }
-  if (l1 > 0 && solver == "lbfgs") {
-    throw InputError("--l1 is not smooth, which lbfgs needs; add --solver gradient");
-  }
-  if (max_iterations < 1) throw InputError("--max-iterations must be at least 1");
-  if (!(gradient_tolerance >= 0)) throw InputError("--gradient-tolerance must not be negative");
   gradient.check();
 }
 
 template <Real T>
-std::unique_ptr<LogisticRegressionModel<T>> fit_logistic_regression(
-    Engine& engine, const LogisticRegressionOptions& options, const Dataset<T>& train,
-    const Dataset<T>* validation, RunControl& control) {
-  options.check();
+LogisticRegressionModel<T> fit(Engine& engine, const DatasetView<T>& data,
+                               const LogisticRegressionOptions& options,
+                               const FitContext<std::type_identity_t<T>>& context) {
+  const FitSetting<T> setting(data, context);
+  const DatasetView<T>& train = setting.data();
+  require_dense(train, "logistic regression");
+  check_options(options);
   check_rows(train);
   Classes classes = encode_classes(train);
   const auto count = static_cast<Index>(classes.names.size());
   if (count < 2) {
     throw InputError(train.source + ": every row has the class " + classes.names.front() + " in " +
-                     train.target_column.name + "; expected at least two classes");
+                     train.target_column().name + "; expected at least two classes");
   }
   Problem problem{count == 2 ? LinearLoss::logistic : LinearLoss::softmax, count == 2 ? 1 : count,
                   options.l1, options.l2};
@@ -317,24 +312,28 @@ std::unique_ptr<LogisticRegressionModel<T>> fit_logistic_regression(
   if (options.l1 == 0 && options.l2 == 0 && options.c > 0) {
     problem.l2 = 1 / (options.c * weight);
   }
-  auto model = std::make_unique<LogisticRegressionModel<T>>();
-  model->class_names = classes.names;
-  model->solver = options.solver;
+  LogisticRegressionModel<T> model;
+  model.class_names = classes.names;
+  model.solver = options.solver;
   std::vector<T> target = as_target<T>(classes.labels);
   std::vector<double> parameters;
-  if (options.solver == "lbfgs") {
-    parameters = fit_by_lbfgs(engine, options, problem, train, target, control, model->log);
+  if (options.solver == LogisticSolver::lbfgs) {
+    parameters =
+        fit_by_lbfgs(engine, options, problem, train, target, setting.control(), model.log);
   } else {
     require_finite(train, false);
+    // The rows trained on and, where there are any, those watched; they point to what holds them.
     std::optional<Dataset<T>> kept;
     std::optional<Dataset<T>> watched;
+    std::optional<DatasetView<T>> validation = context.validation;
     std::vector<T> watched_target;
     const auto pick = [&](const std::vector<Index>& rows) {
       std::vector<T> picked;
       for (const Index row : rows) picked.push_back(target[static_cast<std::size_t>(row)]);
       return picked;
     };
-    if (validation != nullptr) {
+    if (validation) {
+      require_dense(*validation, "logistic regression");
       check_rows(*validation);
       require_finite(*validation, false);
       const Classes seen = encode_classes(*validation, classes.names);
@@ -352,7 +351,7 @@ std::unique_ptr<LogisticRegressionModel<T>> fit_logistic_regression(
                      std::to_string(validation->rows() - static_cast<Index>(known.size())) +
                      " rows have classes that the training rows lack; they are left out");
         watched = select_rows(*validation, known);
-        validation = &*watched;
+        validation.emplace(watched->view());
       }
     } else if (options.gradient.validation_fraction > 0) {
       const Split split = stratified_train_test_split(
@@ -361,9 +360,9 @@ std::unique_ptr<LogisticRegressionModel<T>> fit_logistic_regression(
       watched = select_rows(train, split.test);
       watched_target = pick(split.test);
       target = pick(split.train);
-      check_rows(*kept);
-      check_rows(*watched);
-      validation = &*watched;
+      check_rows(kept->view());
+      check_rows(watched->view());
+      validation.emplace(watched->view());
     }
     const GradientProblem gradient{.loss = problem.loss,
                                    .outputs = problem.outputs,
@@ -372,16 +371,17 @@ std::unique_ptr<LogisticRegressionModel<T>> fit_logistic_regression(
                                    .l2 = problem.l2,
                                    .standardise = false,
                                    .seed = options.seed};
-    auto solution = fit_by_gradients<T>(engine, gradient, options.gradient, kept ? *kept : train,
-                                        target, validation, watched_target, control);
+    auto solution =
+        fit_by_gradients<T>(engine, gradient, options.gradient, kept ? kept->view() : train, target,
+                            validation ? &*validation : nullptr, watched_target, setting.control());
     parameters = std::move(solution.parameters);
-    model->log = std::move(solution.log);
+    model.log = std::move(solution.log);
   }
   const auto split =
       parameters.begin() + static_cast<std::ptrdiff_t>(problem.outputs * train.cols());
-  model->intercepts.assign(split, parameters.end());
+  model.intercepts.assign(split, parameters.end());
   parameters.erase(split, parameters.end());
-  model->weights = Matrix<double>(problem.outputs, train.cols(), std::move(parameters));
+  model.weights = Matrix<double>(problem.outputs, train.cols(), std::move(parameters));
   // A row on the wrong side costs at least ln 2: below that in total, all rows are on the right
   // one, and without a penalty larger weights are always better.
   double lightest = 1;
@@ -390,9 +390,9 @@ std::unique_ptr<LogisticRegressionModel<T>> fit_logistic_regression(
   }
   constexpr double ln2 = 0.6931471805599453;
   if (problem.l1 == 0 && problem.l2 == 0 &&
-      model->log.history.at("cost").back() * weight < ln2 * lightest) {
-    model->log.converged = false;
-    model->log.stopped_because +=
+      model.log.history.at("cost").back() * weight < ln2 * lightest) {
+    model.log.converged = false;
+    model.log.stopped_because +=
         "; the weights separate the classes, and without a penalty the cost has no minimum: it "
         "keeps falling as they grow";
   }
@@ -424,37 +424,36 @@ void LogisticRegressionModel<T>::save(Archive& archive) const {
   archive.set_matrix("weights", weights);
   archive.set_tensor("intercepts", intercepts);
   archive.set("classes", class_names);
-  archive.set("solver", solver);
+  archive.set("solver", to_string(solver));
   log.save(archive);
 }
 
 template <Real T>
-std::unique_ptr<LogisticRegressionModel<T>> LogisticRegressionModel<T>::load(
-    const Archive& archive) {
-  auto model = std::make_unique<LogisticRegressionModel>();
-  model->class_names = archive.get_strings("classes");
-  const auto count = static_cast<Index>(model->class_names.size());
+LogisticRegressionModel<T> LogisticRegressionModel<T>::load(const Archive& archive) {
+  LogisticRegressionModel model;
+  model.class_names = archive.get_strings("classes");
+  const auto count = static_cast<Index>(model.class_names.size());
   if (count < 2) archive.fail("classes", "expected at least two");
   const Index outputs = count == 2 ? 1 : count;
-  model->weights = archive.get_matrix<double>("weights", outputs);
-  if (model->weights.cols() < 1) archive.fail("weights", "expected at least one feature");
-  model->intercepts = archive.get_tensor<double>("intercepts", outputs);
+  model.weights = archive.get_matrix<double>("weights", outputs);
+  if (model.weights.cols() < 1) archive.fail("weights", "expected at least one feature");
+  model.intercepts = archive.get_tensor<double>("intercepts", outputs);
   const auto finite = [](double value) { return std::isfinite(value); };
-  if (!std::all_of(model->weights.values().begin(), model->weights.values().end(), finite)) {
+  if (!std::all_of(model.weights.values().begin(), model.weights.values().end(), finite)) {
     archive.fail("weights", "expected finite numbers");
   }
-  if (!std::all_of(model->intercepts.begin(), model->intercepts.end(), finite)) {
+  if (!std::all_of(model.intercepts.begin(), model.intercepts.end(), finite)) {
     archive.fail("intercepts", "expected finite numbers");
   }
-  model->solver = archive.get_string("solver");
-  model->log = TrainingLog::load(archive);
+  model.solver = load_enum<LogisticSolver>(archive, "solver");
+  model.log = TrainingLog::load(archive);
   return model;
 }
 
 template <Real T>
 nlohmann::json LogisticRegressionModel<T>::to_json(
     const std::vector<std::string>& feature_names) const {
-  nlohmann::json json = {{"solver", solver}, {"classes", class_names}};
+  nlohmann::json json = {{"solver", to_string(solver)}, {"classes", class_names}};
   nlohmann::json outputs = nlohmann::json::array();
   for (Index k = 0; k < weights.rows(); ++k) {
     nlohmann::json coefficients = nlohmann::json::object();
@@ -485,7 +484,7 @@ std::string LogisticRegressionModel<T>::to_text(
     return std::string(text.data());
   };
   const bool binary = weights.rows() == 1;
-  std::string text = "logistic regression, solver " + solver + ", ";
+  std::string text = "logistic regression, solver " + std::string(to_string(solver)) + ", ";
   text += binary ? "log odds of " + class_names[1] + " against " + class_names[0] + "\n"
                  : std::to_string(class_names.size()) + " classes\n";
   if (!binary) {
@@ -508,11 +507,11 @@ std::string LogisticRegressionModel<T>::to_text(
 
 template class LogisticRegressionModel<float>;
 template class LogisticRegressionModel<double>;
-template std::unique_ptr<LogisticRegressionModel<float>> fit_logistic_regression(
-    Engine&, const LogisticRegressionOptions&, const Dataset<float>&, const Dataset<float>*,
-    RunControl&);
-template std::unique_ptr<LogisticRegressionModel<double>> fit_logistic_regression(
-    Engine&, const LogisticRegressionOptions&, const Dataset<double>&, const Dataset<double>*,
-    RunControl&);
+template LogisticRegressionModel<float> fit(Engine&, const DatasetView<float>&,
+                                            const LogisticRegressionOptions&,
+                                            const FitContext<float>&);
+template LogisticRegressionModel<double> fit(Engine&, const DatasetView<double>&,
+                                             const LogisticRegressionOptions&,
+                                             const FitContext<double>&);
 
 }  // namespace tandem

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/linear/linear_steps.hpp"
 #include "tandem/core/engine.hpp"
@@ -15,7 +16,7 @@ namespace tandem {
 // The rows begin .. begin + count − 1 of `data` into the first rows of `rows`, with `target` in
 // place of the data's own where it is not empty.
 template <Real T>
-void upload_rows(Engine& engine, const Dataset<T>& data, Index begin, Index count,
+void upload_rows(Engine& engine, const DatasetView<T>& data, Index begin, Index count,
                  RowMajorRows<T>& rows, std::span<const T> target = {}) {
   const auto upload = [&](Buffer<T>& to, const T* from, Index values) {
     if (values > 0) {
@@ -23,7 +24,17 @@ void upload_rows(Engine& engine, const Dataset<T>& data, Index begin, Index coun
     }
   };
   const Index d = data.cols();
-  upload(rows.x, data.features.data() + begin * d, count * d);
+  const MatrixView<const T> part = data.features.rows_from(begin, count);
+  if (part.contiguous()) {
+    upload(rows.x, part.data, count * d);
+  } else {
+    std::vector<T> packed;
+    packed.reserve(static_cast<std::size_t>(count * d));
+    for (Index i = 0; i < count; ++i) {
+      packed.insert(packed.end(), part.row(i).begin(), part.row(i).end());
+    }
+    upload(rows.x, packed.data(), count * d);
+  }
   if (target.empty()) target = data.target;
   if (!rows.target.empty()) upload(rows.target, target.data() + begin, count);
   if (!rows.weights.empty()) upload(rows.weights, data.weights.data() + begin, count);
@@ -31,7 +42,7 @@ void upload_rows(Engine& engine, const Dataset<T>& data, Index begin, Index coun
 
 // Row-major memory for `count` rows of `data`; on the host where they do not fit the engine's.
 template <Real T>
-[[nodiscard]] RowMajorRows<T> room_for(Engine& engine, const Dataset<T>& data, Index count) {
+[[nodiscard]] RowMajorRows<T> room_for(Engine& engine, const DatasetView<T>& data, Index count) {
   return {count, data.cols(), Buffer<T>(engine, count * data.cols(), Placement::rows),
           Buffer<T>(engine, count, Placement::rows),
           Buffer<T>(engine, data.has_weights() ? count : 0, Placement::rows)};
@@ -39,7 +50,7 @@ template <Real T>
 
 // All rows, row-major.
 template <Real T>
-[[nodiscard]] RowMajorRows<T> upload_all(Engine& engine, const Dataset<T>& data,
+[[nodiscard]] RowMajorRows<T> upload_all(Engine& engine, const DatasetView<T>& data,
                                          std::span<const T> target = {}) {
   const Index n = data.rows();
   RowMajorRows<T> rows = room_for(engine, data, n);
@@ -51,8 +62,8 @@ template <Real T>
 // for one thread. Several threads share the last-level cache and are woken less often. The packed
 // ones stand on the host where they do not fit the engine's memory.
 template <Real T>
-[[nodiscard]] PackedRows<T> pack_all(Engine& engine, LinearSteps<T>& steps, const Dataset<T>& data,
-                                     std::span<const T> target = {}) {
+[[nodiscard]] PackedRows<T> pack_all(Engine& engine, LinearSteps<T>& steps,
+                                     const DatasetView<T>& data, std::span<const T> target = {}) {
   const Index n = data.rows();
   const Index d = data.cols();
   const Index chunk_bytes = engine.threads() > 1 ? Index{8} << 20 : Index{1} << 20;
@@ -72,14 +83,14 @@ template <Real T>
 // Sizes that fit together, at least one row, weights that are >= 0 and not all 0. Throws
 // InputError.
 template <Real T>
-void check_rows(const Dataset<T>& data) {
+void check_rows(const DatasetView<T>& data) {
   const auto n = static_cast<std::size_t>(data.rows());
   if (n == 0) throw InputError(data.source + ": has no rows; nothing can be learnt from it");
   if (data.cols() == 0) {
     throw InputError(data.source + ": has no feature columns; expected at least one");
   }
   if (!data.has_target()) {
-    throw InputError(data.source + ": has no target column; name one with --target");
+    throw InputError(data.source + ": has no target column; name one with " + option("target"));
   }
   if (data.target.size() != n || (data.has_weights() && data.weights.size() != n)) {
     throw InputError(data.source + ": has " + std::to_string(n) + " rows but " +

@@ -15,8 +15,8 @@ namespace {
 template <Real T>
 void require_target(const Dataset<T>& data) {
   if (!data.has_target()) {
-    throw InputError(data.source +
-                     ": has no target column to evaluate against; name one with --target");
+    throw InputError(data.source + ": has no target column to evaluate against; name one with " +
+                     option("target"));
   }
 }
 

@@ -12,37 +12,6 @@
 namespace tandem {
 namespace {
 
-class OptionRecorder final : public OptionVisitor {
- public:
-  void integer(std::string_view name, std::int64_t& value, std::string_view, std::int64_t,
-               std::int64_t) override {
-    options.set(name, value);
-  }
-  void real(std::string_view name, double& value, std::string_view, double, double) override {
-    options.set(name, value);
-  }
-  void flag(std::string_view name, bool& value, std::string_view) override {
-    options.set(name, value);
-  }
-  void choice(std::string_view name, std::string& value, std::string_view,
-              std::span<const std::string_view>) override {
-    options.set(name, value);
-  }
-  void integers(std::string_view name, std::vector<std::int64_t>& value, std::string_view,
-                std::int64_t, std::int64_t) override {
-    options.set_tensor(name, value);
-  }
-  void reals(std::string_view name, std::vector<double>& value, std::string_view, double,
-             double) override {
-    options.set(name, value);
-  }
-  void text(std::string_view name, std::string& value, std::string_view) override {
-    options.set(name, value);
-  }
-
-  Archive options;
-};
-
 void save_column(Archive& archive, const std::string& name, const Column& column) {
   archive.set(name + "/name", column.name);
   archive.set(name + "/categories", column.categories);
@@ -125,19 +94,13 @@ void Provenance::save(Archive& archive) const {
 Provenance Provenance::load(const Archive& archive) {
   Provenance provenance;
   provenance.version = archive.get_string("version");
-  provenance.device = parse_device(archive.get_string("device"));
-  provenance.numerics = parse_numerics(archive.get_string("numerics"));
+  provenance.device = parse_enum<Device>("device", archive.get_string("device"));
+  provenance.numerics = parse_enum<Numerics>("numerics", archive.get_string("numerics"));
   provenance.seed = static_cast<std::uint64_t>(archive.get_int("seed"));
   provenance.rows = archive.get_int("rows", 0, INT64_MAX);
   provenance.source = archive.get_string("source");
   provenance.options = archive.part("options");
   return provenance;
-}
-
-Archive options_of(Algorithm& algorithm) {
-  OptionRecorder recorder;
-  algorithm.visit_options(recorder);
-  return recorder.options;
 }
 
 nlohmann::json options_to_json(const Archive& options) {
@@ -219,7 +182,7 @@ TrainedModel<T> TrainedModel<T>::load(const Archive& archive) {
     algorithm = make_algorithm(name);
     trained.provenance = Provenance::load(archive.part("provenance"));
   } catch (const InputError& error) {
-    throw InputError(archive.origin() + ": " + error.what());
+    throw InputError(archive.origin() + ": " + error.marked());
   }
   trained.provenance.algorithm = name;
   trained.provenance.precision = precision_of<T>;
@@ -250,23 +213,26 @@ TrainedModel<T> fit_pipeline(Algorithm& algorithm, Engine& engine, Dataset<T>& t
   trained.provenance.seed = settings.seed;
   trained.provenance.rows = train.rows();
   trained.provenance.source = train.source;
-  trained.provenance.options = options_of(algorithm);
+  trained.provenance.options = algorithm.options();
   trained.schema.columns = train.columns;
   if (train.has_target()) trained.schema.target = train.target_column;
 
-  algorithm.set_seed(settings.seed);
+  algorithm.set("seed", static_cast<std::int64_t>(settings.seed));
   algorithm.check_options();
   auto fitted =
       Preprocessor<T>::fit_transform(std::move(train), settings.preprocess, engine.threads());
   trained.preprocessor = std::move(fitted.preprocessor);
   train = std::move(fitted.data);
-  const bool supervised = algorithm.task(train) != Task::clustering;
+  const bool supervised = algorithm.kind() == ModelKind::predictor;
   require_finite(train, supervised, algorithm.accepts_missing());
   if (validation != nullptr) {
     *validation = trained.preprocessor.transform(std::move(*validation), engine.threads());
     require_finite(*validation, supervised, algorithm.accepts_missing());
   }
-  trained.model = algorithm.fit(engine, train, validation, control);
+  FitContext<T> context;
+  context.control = &control;
+  if (validation != nullptr) context.validation.emplace(validation->view());
+  trained.model = algorithm.fit(engine, train.view(), context);
   return trained;
 }
 
@@ -280,7 +246,7 @@ void save_model(const std::string& path, const TrainedModel<T>& model) {
 AnyModel model_from_archive(const Archive& archive) {
   Precision precision{};
   try {
-    precision = parse_precision(archive.get_string("precision"));
+    precision = parse_enum<Precision>("precision", archive.get_string("precision"));
   } catch (const InputError&) {
     archive.fail("precision", "is neither float32 nor float64");
   }

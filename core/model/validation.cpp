@@ -135,14 +135,14 @@ Scores score_split(const Algorithm& algorithm, const PreprocessOptions& preproce
                    Engine& engine, RunControl& control) {
   auto fitted =
       Preprocessor<T>::fit_transform(select_rows(data, train_rows), preprocess, engine.threads());
-  const bool with_target = algorithm.task(data) != Task::clustering;
+  const bool with_target = algorithm.kind() == ModelKind::predictor;
   require_finite(fitted.data, with_target, algorithm.accepts_missing());
   const Dataset<T> test =
       fitted.preprocessor.transform(select_rows(data, test_rows), engine.threads());
   require_finite(test, with_target, algorithm.accepts_missing());
   FoldControl fold(control);
   const auto begin = std::chrono::steady_clock::now();
-  const std::unique_ptr<Model<T>> model = algorithm.fit(engine, fitted.data, nullptr, fold);
+  const std::unique_ptr<Model<T>> model = algorithm.fit(engine, fitted.data, {.control = &fold});
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   return {evaluate(*model, engine, fitted.data, evaluation).metrics,
           evaluate(*model, engine, test, evaluation).metrics, seconds.count()};

@@ -12,6 +12,7 @@
 #include "core/host_engine.hpp"
 #include "core/nn/mlp_network.hpp"
 #include "core/parallel.hpp"
+#include "core/rows_on_engine.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/math.hpp"
 #include "tandem/data/split.hpp"
@@ -19,40 +20,8 @@
 namespace tandem {
 namespace {
 
-constexpr std::array<std::string_view, 4> activation_names{"sigmoid", "tanh", "relu", "gelu"};
-constexpr std::array<std::string_view, 3> output_names{"softmax", "sigmoid", "identity"};
-constexpr std::array<std::string_view, 2> loss_names{"cross-entropy", "squared-error"};
-constexpr std::array<std::string_view, 4> initialization_names{"xavier-uniform", "xavier-normal",
-                                                               "he-uniform", "he-normal"};
-// As the options accept them.
-constexpr std::array<std::string_view, 3> task_choices{"auto", "classification", "regression"};
-constexpr std::array<std::string_view, 3> output_choices{"auto", "softmax", "sigmoid"};
-constexpr std::array<std::string_view, 3> loss_choices{"auto", "cross-entropy", "squared-error"};
-constexpr std::array<std::string_view, 5> initialization_choices{
-    "auto", "xavier-uniform", "xavier-normal", "he-uniform", "he-normal"};
-
 // Rows of one pass over validation rows: enough for the products to run at their best.
 constexpr Index evaluation_rows = 1024;
-
-template <std::size_t n>
-void require_choice(std::string_view option, const std::string& value,
-                    const std::array<std::string_view, n>& choices) {
-  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
-  std::string accepted;
-  for (const auto& choice : choices)
-    accepted += (accepted.empty() ? "" : ", ") + std::string(choice);
-  throw InputError("--" + std::string(option) + " is '" + value + "', expected one of " + accepted);
-}
-
-// The position of a name that check() has accepted.
-template <class Enumeration, std::size_t n>
-Enumeration parse(const std::string& value, const std::array<std::string_view, n>& names) {
-  return static_cast<Enumeration>(std::find(names.begin(), names.end(), value) - names.begin());
-}
-
-void require(bool holds, const char* what) {
-  if (!holds) throw InputError(what);
-}
 
 std::string number(double value) {
   // Devices differ in the sign of a NaN.
@@ -106,17 +75,15 @@ std::vector<MlpLayer<T>> initial_layers(const MlpDesign& design, MlpInitializati
 
 // The data set on the engine, which must not outlive it, with weights divided by their mean.
 template <Real T>
-MlpRows<T> upload(Engine& engine, const Dataset<T>& data, const std::vector<std::int32_t>& labels,
-                  double mean_weight) {
+MlpRows<T> upload(Engine& engine, const DatasetView<T>& data,
+                  const std::vector<std::int32_t>& labels, double mean_weight) {
   MlpRows<T> rows;
   rows.rows = data.rows();
   rows.cols = data.cols();
-  if (reads_host_memory(engine)) {
-    rows.x = data.features.data();
+  if (reads_host_memory(engine) && data.features.contiguous()) {
+    rows.x = data.features.data;
   } else {
-    const auto& values = data.features.values();
-    rows.uploaded = Buffer<T>(engine, static_cast<Index>(values.size()), Placement::rows);
-    rows.uploaded.upload(values);
+    rows.uploaded = rows_on_engine(engine, data.features, Placement::rows);
     rows.x = rows.uploaded.data();
   }
   if (labels.empty()) {
@@ -135,7 +102,7 @@ MlpRows<T> upload(Engine& engine, const Dataset<T>& data, const std::vector<std:
 }
 
 template <Real T>
-double mean_weight(const Dataset<T>& data, const std::vector<Index>& rows) {
+double mean_weight(const DatasetView<T>& data, const std::vector<Index>& rows) {
   if (!data.has_weights()) return 1;
   const double sum = long_sum(static_cast<Index>(rows.size()), [&](Index i) {
     return data.weights[static_cast<std::size_t>(rows[static_cast<std::size_t>(i)])];
@@ -148,11 +115,12 @@ double mean_weight(const Dataset<T>& data, const std::vector<Index>& rows) {
 }
 
 template <Real T>
-void check_data(const Dataset<T>& data) {
+void check_data(const DatasetView<T>& data) {
+  require_dense(data, "a perceptron");
   if (data.rows() == 0) throw InputError(data.source + ": has no rows; expected at least one");
   if (data.cols() == 0) throw InputError(data.source + ": has no feature columns");
   if (!data.has_target()) {
-    throw InputError(data.source + ": has no target column; name one with --target");
+    throw InputError(data.source + ": has no target column; name one with " + option("target"));
   }
   require_finite(data, true);
   for (std::size_t i = 0; i < data.weights.size(); ++i) {
@@ -181,8 +149,8 @@ template <Real T>
 class Training {
  public:
   Training(Engine& engine, const MlpOptions& options, const MlpDesign& design,
-           const Dataset<T>& train, const std::vector<std::int32_t>& labels,
-           const Dataset<T>* validation, const std::vector<std::int32_t>& validation_labels,
+           const DatasetView<T>& train, const std::vector<std::int32_t>& labels,
+           const DatasetView<T>* validation, const std::vector<std::int32_t>& validation_labels,
            RunControl& control)
       : engine_(engine),
         options_(options),
@@ -206,9 +174,9 @@ class Training {
     const auto rows = static_cast<Index>(train_rows_.size());
     design_.batch_size = std::min<Index>(options.batch_size, rows);
     if (design_.batch_norm && design_.batch_size < 2) {
-      throw InputError(train.source +
-                       ": --batch-norm needs at least 2 rows in a batch; raise --batch-size or "
-                       "train on more rows");
+      throw InputError(train.source + ": " + option("batch_norm") +
+                       " needs at least 2 rows in a batch; raise " + option("batch_size") +
+                       " or train on more rows");
     }
     batches_ = pieces(rows, design_.batch_size);
     // The variance of a single row is 0: with batch normalisation a last batch of one row is left
@@ -218,7 +186,7 @@ class Training {
       --batches_;
       --rows_used_;
     }
-    if (train.has_weights()) weights_ = train.weights;
+    weights_.assign(train.weights.begin(), train.weights.end());
     mean_weight_ = weight;
     data_ = upload(engine, train, labels, weight);
     if (validation != nullptr) {
@@ -226,7 +194,7 @@ class Training {
     }
     if (!validation_rows_.empty()) {
       validation_order_ = to_engine(engine, validation_rows_);
-      const auto& host = validation != nullptr ? validation->weights : train.weights;
+      const auto host = validation != nullptr ? validation->weights : train.weights;
       validation_weight_ = total_weight(host, validation_rows_, validation_rows_.size());
       if (!(validation_weight_ > 0)) {
         throw InputError("the validation rows have no sample weight above 0");
@@ -246,7 +214,7 @@ class Training {
   Training& operator=(const Training&) = delete;
   ~Training() { engine_.forget_repeated(this); }
 
-  std::unique_ptr<MlpModel<T>> run(MlpInitialization initialization) {
+  MlpModel<T> run(MlpInitialization initialization) {
     network_->set_layers(initial_layers<T>(design_, initialization, options_.seed));
     if (has_validation()) {
       best_parameters_ = Buffer<T>(engine_, network_->parameters().size());
@@ -274,7 +242,7 @@ class Training {
     return options_.patience > 0 && stale_ >= options_.patience;
   }
 
-  double total_weight(const std::vector<T>& weights, const std::vector<Index>& rows,
+  double total_weight(std::span<const T> weights, const std::vector<Index>& rows,
                       std::size_t count) const {
     if (weights.empty()) return static_cast<double>(count);
     return long_sum(static_cast<Index>(count),
@@ -374,11 +342,11 @@ class Training {
   }
 
   [[noreturn]] void diverged(const std::string& what) const {
-    throw NumericalError("mlp: training diverged in epoch " + std::to_string(epoch_ + 1) + ": " +
-                         what + "; lower --learning-rate (now " +
-                         number(options_.optimizer.learning_rate) +
-                         ") or bring the features to one scale with --scale standard" +
-                         (classification_ ? "" : ", and check the size of the target"));
+    throw NumericalError(
+        "mlp: training diverged in epoch " + std::to_string(epoch_ + 1) + ": " + what + "; lower " +
+        option("learning_rate") + " (now " + number(options_.optimizer.learning_rate) +
+        ") or bring the features to one scale with " + option("scale") + " standard" +
+        (classification_ ? "" : ", and check the size of the target"));
   }
 
   // Between two batches of an epoch: a long epoch can be stopped, and continued, in its middle.
@@ -442,7 +410,7 @@ class Training {
     }
   }
 
-  std::unique_ptr<MlpModel<T>> finish() {
+  MlpModel<T> finish() {
     log_.iterations = epoch_;
     log_.converged = out_of_patience();
     const std::string part = has_validation() ? "validation loss" : "training loss";
@@ -451,8 +419,7 @@ class Training {
                              number(options_.tolerance) + " for " +
                              std::to_string(options_.patience) + " epochs";
     } else {
-      log_.stopped_because =
-          "all " + std::to_string(options_.epochs) + " epochs (--epochs) were done";
+      log_.stopped_because = "all " + std::to_string(options_.epochs) + " epochs allowed were done";
     }
     if (has_validation()) {
       network_->parameters().copy_from(best_parameters_);
@@ -460,9 +427,9 @@ class Training {
       log_.stopped_because +=
           "; the weights are those of epoch " + std::to_string(best_epoch_) + ", the best";
     }
-    auto model = std::make_unique<MlpModel<T>>();
-    model->layers = network_->layers();
-    for (const auto& layer : model->layers) {
+    MlpModel<T> model;
+    model.layers = network_->layers();
+    for (const auto& layer : model.layers) {
       const auto finite = [](const std::vector<T>& values) {
         return std::all_of(values.begin(), values.end(), [](T v) { return std::isfinite(v); });
       };
@@ -472,11 +439,11 @@ class Training {
         diverged("a weight is not finite");
       }
     }
-    model->activation = design_.activation;
-    model->output = design_.output;
-    model->loss = design_.loss;
-    model->batch_norm_epsilon = design_.batch_norm_epsilon;
-    model->log = std::move(log_);
+    model.activation = design_.activation;
+    model.output = design_.output;
+    model.loss = design_.loss;
+    model.batch_norm_epsilon = design_.batch_norm_epsilon;
+    model.log = std::move(log_);
     return model;
   }
 
@@ -512,86 +479,64 @@ class Training {
 
 }  // namespace
 
-std::string_view to_string(Activation value) noexcept {
-  return activation_names[static_cast<std::size_t>(value)];
-}
-std::string_view to_string(MlpOutput value) noexcept {
-  return output_names[static_cast<std::size_t>(value)];
-}
-std::string_view to_string(MlpLoss value) noexcept {
-  return loss_names[static_cast<std::size_t>(value)];
-}
-std::string_view to_string(MlpInitialization value) noexcept {
-  return initialization_names[static_cast<std::size_t>(value)];
-}
-
 void MlpOptions::visit(OptionVisitor& visitor) {
   constexpr std::int64_t many = std::int64_t{1} << 40;
-  visitor.integers("hidden", hidden, "widths of the hidden layers, from the inputs on", 1, 1 << 24);
-  visitor.choice("activation", activation, "what follows the sums of a hidden layer",
-                 activation_names);
-  visitor.choice("task", task, "what to predict; auto: classes where the target looks like them",
-                 task_choices);
+  visitor.integers({"hidden", {"hidden_layer_sizes"}}, hidden,
+                   "widths of the hidden layers, from the inputs on", 1, 1 << 24);
+  visitor.choice("activation", activation, "what follows the sums of a hidden layer");
+  visitor.choice("task", task, "what to predict; auto: classes where the target looks like them");
   visitor.choice("output", output,
-                 "last layer of a classifier: one output per class, or one for two classes",
-                 output_choices);
-  visitor.choice("loss", loss, "what training lowers; auto: cross-entropy for classes",
-                 loss_choices);
+                 "last layer: an output per class, one for two classes, or a value; auto: softmax "
+                 "for classes, identity for values");
+  visitor.choice("loss", loss, "what training lowers; auto: cross-entropy for classes");
   visitor.choice("initialization", initialization,
                  "distribution of the first weights; auto: he-uniform for relu and gelu, else "
-                 "xavier-uniform",
-                 initialization_choices);
+                 "xavier-uniform");
   optimizer.visit(visitor);
   visitor.real("l2", l2, "penalty l2/2 times the sum of the squared weights", 0, 1e6);
   visitor.real("dropout", dropout, "share of each hidden layer's outputs dropped in training", 0,
                0.99);
-  visitor.flag("batch-norm", batch_norm, "batch normalisation after the sums of hidden layers");
-  visitor.real("batch-norm-momentum", batch_norm_momentum,
+  visitor.flag("batch_norm", batch_norm, "batch normalisation after the sums of hidden layers");
+  visitor.real("batch_norm_momentum", batch_norm_momentum,
                "part of the running averages that a batch leaves", 0, 0.999999);
-  visitor.real("batch-norm-epsilon", batch_norm_epsilon, "added to a batch's variance", 1e-12, 1);
-  visitor.integer("batch-size", batch_size, "rows per step of the optimizer", 1, many);
+  visitor.real("batch_norm_epsilon", batch_norm_epsilon, "added to a batch's variance", 1e-12, 1);
+  visitor.integer("batch_size", batch_size, "rows per step of the optimizer", 1, many);
   visitor.integer("epochs", epochs, "most passes over the training rows", 1, 1LL << 31);
-  visitor.flag("keep-order", keep_order, "take the rows in the same order in every epoch");
-  visitor.real("validation-fraction", validation_fraction,
+  visitor.flag("keep_order", keep_order, "take the rows in the same order in every epoch");
+  visitor.real("validation_fraction", validation_fraction,
                "share of the training rows kept to watch the loss on; the best weights on them win",
                0, 0.9);
-  visitor.integer("patience", patience,
+  visitor.integer({"patience", {"n_iter_no_change"}}, patience,
                   "stop after so many epochs without improvement of the loss; 0: never", 0, many);
-  visitor.real("tolerance", tolerance, "how much of an improvement counts for --patience", 0, 1e6);
+  visitor.real({"tolerance", {"tol"}}, tolerance, "how much of an improvement counts for patience",
+               0, 1e6);
+  visitor.seed(seed);
 }
 
 void MlpOptions::check() const {
   optimizer.check();
-  require_choice("activation", activation, activation_names);
-  require_choice("task", task, task_choices);
-  require_choice("output", output, output_choices);
-  require_choice("loss", loss, loss_choices);
-  require_choice("initialization", initialization, initialization_choices);
-  for (const auto width : hidden) require(width >= 1, "--hidden: each width must be at least 1");
-  require(l2 >= 0 && std::isfinite(l2), "--l2 must not be negative");
-  require(dropout >= 0 && dropout <= 0.99, "--dropout must be from 0 to 0.99");
-  require(batch_norm_momentum >= 0 && batch_norm_momentum < 1,
-          "--batch-norm-momentum must be at least 0 and below 1");
-  require(batch_norm_epsilon > 0 && std::isfinite(batch_norm_epsilon),
-          "--batch-norm-epsilon must be a positive number");
-  require(batch_size >= 1, "--batch-size must be at least 1");
-  require(epochs >= 1 && epochs <= (std::int64_t{1} << 31), "--epochs must be from 1 to 2^31");
-  require(validation_fraction >= 0 && validation_fraction < 1,
-          "--validation-fraction must be at least 0 and below 1");
-  require(patience >= 0, "--patience must not be negative");
-  require(tolerance >= 0 && std::isfinite(tolerance), "--tolerance must not be negative");
-  if (task == "regression") {
-    require(output == "auto",
-            "--output belongs to classification; leave it out with --task regression");
-    require(loss != "cross-entropy",
-            "--loss cross-entropy belongs to classification; use squared-error for a regression");
+  const auto named = [](std::string_view name, auto value) {
+    return option(name) + " " + std::string(to_string(value));
+  };
+  if (task == TaskChoice::regression) {
+    if (output != MlpOutput::automatic && output != MlpOutput::identity) {
+      throw InputError(named("output", output) + " belongs to classification; leave it out with " +
+                       named("task", task));
+    }
+    if (loss == MlpLoss::cross_entropy) {
+      throw InputError(named("loss", loss) +
+                       " belongs to classification; use squared-error for a regression");
+    }
+  }
+  if (task == TaskChoice::classification && output == MlpOutput::identity) {
+    throw InputError(named("output", output) + " belongs to regression; use softmax or sigmoid");
   }
 }
 
 template <Real T>
-Task mlp_task(const MlpOptions& options, const Dataset<T>& data) {
-  if (options.task == "classification") return Task::classification;
-  if (options.task == "regression") {
+Task MlpOptions::task_for(const DatasetView<T>& data) const {
+  if (task == TaskChoice::classification) return Task::classification;
+  if (task == TaskChoice::regression || output == MlpOutput::identity) {
     require_numeric_target(data);
     return Task::regression;
   }
@@ -599,11 +544,12 @@ Task mlp_task(const MlpOptions& options, const Dataset<T>& data) {
 }
 
 template <Real T>
-std::unique_ptr<MlpModel<T>> fit_mlp(Engine& engine, const MlpOptions& options,
-                                     const Dataset<T>& train,
-                                     const std::type_identity_t<Dataset<T>>* validation,
-                                     RunControl& control) {
-  options.check();
+MlpModel<T> fit(Engine& engine, const DatasetView<T>& data, const MlpOptions& options,
+                const FitContext<std::type_identity_t<T>>& context) {
+  const FitSetting<T> setting(data, context);
+  const DatasetView<T>& train = setting.data();
+  const DatasetView<T>* validation = context.validation ? &*context.validation : nullptr;
+  check_options(options);
   check_data(train);
   if (validation != nullptr) {
     check_data(*validation);
@@ -613,10 +559,10 @@ std::unique_ptr<MlpModel<T>> fit_mlp(Engine& engine, const MlpOptions& options,
                        train.source);
     }
   }
-  const bool classification = mlp_task(options, train) == Task::classification;
+  const bool classification = options.task_for(train) == Task::classification;
 
   MlpDesign design;
-  design.activation = parse<Activation>(options.activation, activation_names);
+  design.activation = options.activation;
   design.batch_norm = options.batch_norm;
   design.batch_norm_momentum = options.batch_norm_momentum;
   design.batch_norm_epsilon = options.batch_norm_epsilon;
@@ -630,17 +576,18 @@ std::unique_ptr<MlpModel<T>> fit_mlp(Engine& engine, const MlpOptions& options,
     classes = encode_classes(train);
     const auto count = classes.names.size();
     if (count < 2) {
-      throw InputError(train.source + ": the target " + train.target_column.name +
+      throw InputError(train.source + ": the target " + train.target_column().name +
                        " has one class only, '" + classes.names.front() +
                        "'; expected at least two");
     }
-    if (options.output == "sigmoid" && count != 2) {
-      throw InputError("--output sigmoid is for two classes, but the target " +
-                       train.target_column.name + " has " + std::to_string(count) +
-                       "; use --output softmax");
+    if (options.output == MlpOutput::sigmoid && count != 2) {
+      throw InputError(option("output") + " sigmoid is for two classes, but the target " +
+                       train.target_column().name + " has " + std::to_string(count) + "; use " +
+                       option("output") + " softmax");
     }
-    design.output = options.output == "sigmoid" ? MlpOutput::sigmoid : MlpOutput::softmax;
-    design.loss = options.loss == "squared-error" ? MlpLoss::squared_error : MlpLoss::cross_entropy;
+    design.output = options.output == MlpOutput::sigmoid ? MlpOutput::sigmoid : MlpOutput::softmax;
+    design.loss =
+        options.loss == MlpLoss::squared_error ? MlpLoss::squared_error : MlpLoss::cross_entropy;
     if (design.output == MlpOutput::softmax) outputs = static_cast<Index>(count);
     if (validation != nullptr) {
       validation_classes = encode_classes(*validation, classes.names);
@@ -652,12 +599,15 @@ std::unique_ptr<MlpModel<T>> fit_mlp(Engine& engine, const MlpOptions& options,
       }
     }
   } else {
-    if (options.output != "auto" || options.loss == "cross-entropy") {
-      throw InputError(
-          train.source + ": the target " + train.target_column.name +
-          " holds values and not classes, but --" +
-          (options.output != "auto" ? "output " + options.output : "loss " + options.loss) +
-          " needs classes; leave it out, or use --task classification");
+    const bool of_classes =
+        options.output != MlpOutput::automatic && options.output != MlpOutput::identity;
+    if (of_classes || options.loss == MlpLoss::cross_entropy) {
+      throw InputError(train.source + ": the target " + train.target_column().name +
+                       " holds values and not classes, but " +
+                       (of_classes ? option("output") + " " + std::string(to_string(options.output))
+                                   : option("loss") + " " + std::string(to_string(options.loss))) +
+                       " needs classes; leave it out, or use " + option("task") +
+                       " classification");
     }
     design.output = MlpOutput::identity;
     design.loss = MlpLoss::squared_error;
@@ -666,26 +616,25 @@ std::unique_ptr<MlpModel<T>> fit_mlp(Engine& engine, const MlpOptions& options,
   design.widths.insert(design.widths.end(), options.hidden.begin(), options.hidden.end());
   design.widths.push_back(outputs);
 
-  const bool rectified =
-      design.activation == Activation::relu || design.activation == Activation::gelu;
-  const MlpInitialization initialization =
-      options.initialization != "auto"
-          ? parse<MlpInitialization>(options.initialization, initialization_names)
-          : (rectified ? MlpInitialization::he_uniform : MlpInitialization::xavier_uniform);
+  MlpInitialization initialization = options.initialization;
+  if (initialization == MlpInitialization::automatic) {
+    const bool rectified =
+        design.activation == Activation::relu || design.activation == Activation::gelu;
+    initialization = rectified ? MlpInitialization::he_uniform : MlpInitialization::xavier_uniform;
+  }
 
   Training<T> training(engine, options, design, train, classes.labels, validation,
-                       validation_classes.labels, control);
-  auto model = training.run(initialization);
-  model->class_names = std::move(classes.names);
+                       validation_classes.labels, setting.control());
+  MlpModel<T> model = training.run(initialization);
+  model.class_names = std::move(classes.names);
   return model;
 }
 
-template Task mlp_task(const MlpOptions&, const Dataset<float>&);
-template Task mlp_task(const MlpOptions&, const Dataset<double>&);
-template std::unique_ptr<MlpModel<float>> fit_mlp(Engine&, const MlpOptions&, const Dataset<float>&,
-                                                  const Dataset<float>*, RunControl&);
-template std::unique_ptr<MlpModel<double>> fit_mlp(Engine&, const MlpOptions&,
-                                                   const Dataset<double>&, const Dataset<double>*,
-                                                   RunControl&);
+template Task MlpOptions::task_for(const DatasetView<float>&) const;
+template Task MlpOptions::task_for(const DatasetView<double>&) const;
+template MlpModel<float> fit(Engine&, const DatasetView<float>&, const MlpOptions&,
+                             const FitContext<float>&);
+template MlpModel<double> fit(Engine&, const DatasetView<double>&, const MlpOptions&,
+                              const FitContext<double>&);
 
 }  // namespace tandem

@@ -113,29 +113,29 @@ void MlpModel<T>::save(Archive& archive) const {
 }
 
 template <Real T>
-std::unique_ptr<MlpModel<T>> MlpModel<T>::load(const Archive& archive) {
-  auto model = std::make_unique<MlpModel<T>>();
+MlpModel<T> MlpModel<T>::load(const Archive& archive) {
+  MlpModel model;
   const std::vector<Index>& widths = archive.get_tensor<Index>("widths");
   if (widths.size() < 2) archive.fail("widths", "names fewer than two layers");
   for (const Index width : widths) {
     if (width < 1) archive.fail("widths", "has a layer without elements");
   }
-  model->activation = named<Activation>(archive, "activation", 4);
-  model->output = named<MlpOutput>(archive, "output", 3);
-  model->loss = named<MlpLoss>(archive, "loss", 2);
-  model->class_names = archive.get_strings("classes");
-  const auto classes = static_cast<Index>(model->class_names.size());
+  model.activation = named<Activation>(archive, "activation", 4);
+  model.output = named<MlpOutput>(archive, "output", 3);
+  model.loss = named<MlpLoss>(archive, "loss", 2);
+  model.class_names = archive.get_strings("classes");
+  const auto classes = static_cast<Index>(model.class_names.size());
   const bool fits =
-      model->output == MlpOutput::softmax
+      model.output == MlpOutput::softmax
           ? classes >= 2 && widths.back() == classes
-          : widths.back() == 1 && classes == (model->output == MlpOutput::sigmoid ? 2 : 0);
+          : widths.back() == 1 && classes == (model.output == MlpOutput::sigmoid ? 2 : 0);
   if (!fits) archive.fail("classes", "does not fit the outputs of the network");
-  if (model->output == MlpOutput::identity && model->loss == MlpLoss::cross_entropy) {
+  if (model.output == MlpOutput::identity && model.loss == MlpLoss::cross_entropy) {
     archive.fail("loss", "does not fit the outputs of the network");
   }
   const bool batch_norm = archive.get_bool("batch_norm");
-  model->batch_norm_epsilon = archive.get_double("batch_norm_epsilon");
-  if (!(model->batch_norm_epsilon > 0) || !std::isfinite(model->batch_norm_epsilon)) {
+  model.batch_norm_epsilon = archive.get_double("batch_norm_epsilon");
+  if (!(model.batch_norm_epsilon > 0) || !std::isfinite(model.batch_norm_epsilon)) {
     archive.fail("batch_norm_epsilon", "is not a positive number");
   }
   for (std::size_t l = 0; l + 1 < widths.size(); ++l) {
@@ -162,9 +162,9 @@ std::unique_ptr<MlpModel<T>> MlpModel<T>::load(const Archive& archive) {
       layer.running_mean = values("running_mean", any);
       layer.running_variance = values("running_variance", T{0});
     }
-    model->layers.push_back(std::move(layer));
+    model.layers.push_back(std::move(layer));
   }
-  model->log = TrainingLog::load(archive);
+  model.log = TrainingLog::load(archive);
   return model;
 }
 

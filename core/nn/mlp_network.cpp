@@ -16,7 +16,7 @@ Index reserve(Index& end, Index rows, Index cols) {
   constexpr Index limit = std::numeric_limits<Index>::max() / 64;
   if (rows < 0 || cols < 0 || (cols > 0 && rows > limit / cols) || end > limit - rows * cols) {
     throw InputError("a layer of " + std::to_string(rows) + " by " + std::to_string(cols) +
-                     " weights is too large; choose smaller widths with --hidden");
+                     " weights is too large; choose smaller widths with " + option("hidden"));
   }
   const Index begin = end;
   end += (rows * cols + alignment - 1) / alignment * alignment;

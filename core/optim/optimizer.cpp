@@ -11,17 +11,6 @@
 namespace tandem {
 namespace {
 
-constexpr std::array<std::string_view, 6> method_names{"gradient-descent", "momentum", "nesterov",
-                                                       "rmsprop",          "adam",     "adamw"};
-constexpr std::array<std::string_view, 5> schedule_names{"constant", "step", "exponential",
-                                                         "inverse-time", "cosine"};
-
-std::string list(std::span<const std::string_view> names) {
-  std::string text;
-  for (const auto& name : names) text += (text.empty() ? "" : ", ") + std::string(name);
-  return text;
-}
-
 bool has_first_moment(OptimizerMethod method) {
   return method != OptimizerMethod::gradient_descent && method != OptimizerMethod::rmsprop;
 }
@@ -66,77 +55,41 @@ double cosine_of_half_turns(double x) {
 
 }  // namespace
 
-std::string_view to_string(OptimizerMethod method) noexcept {
-  return method_names[static_cast<std::size_t>(method)];
-}
-
-OptimizerMethod parse_optimizer_method(std::string_view text) {
-  for (std::size_t i = 0; i < method_names.size(); ++i) {
-    if (method_names[i] == text) return static_cast<OptimizerMethod>(i);
-  }
-  throw InputError("unknown optimizer '" + std::string(text) + "': expected one of " +
-                   list(method_names));
-}
-
-std::span<const std::string_view> optimizer_method_names() noexcept { return method_names; }
-
 void OptimizerOptions::visit(OptionVisitor& visitor) {
-  visitor.choice("optimizer", method, "how parameters follow the gradient", method_names);
-  visitor.real("learning-rate", learning_rate, "size of the optimizer's steps", 1e-12, 1e6);
+  visitor.choice("optimizer", method, "how parameters follow the gradient");
+  visitor.real({"learning_rate", {"learning_rate_init", "eta0"}}, learning_rate,
+               "size of the optimizer's steps", 1e-12, 1e6);
   visitor.real("momentum", momentum, "decay of the velocity (momentum, nesterov)", 0, 0.999999);
   visitor.real("beta1", beta1, "decay of the first moment (adam, adamw)", 0, 0.999999);
   visitor.real("beta2", beta2, "decay of the second moment (rmsprop, adam, adamw)", 0, 0.9999999);
   visitor.real("epsilon", epsilon, "added to the root of the second moment (rmsprop, adam, adamw)",
                1e-30, 1);
-  visitor.real("weight-decay", weight_decay, "decoupled weight decay (adamw)", 0, 1e6);
-  visitor.choice("schedule", schedule, "how the learning rate changes from epoch to epoch",
-                 schedule_names);
+  visitor.real("weight_decay", weight_decay, "decoupled weight decay (adamw)", 0, 1e6);
+  visitor.choice("schedule", schedule, "how the learning rate changes from epoch to epoch");
   visitor.real("decay", decay,
-               "factor that the learning rate reaches after --decay-every epochs (step, "
+               "factor that the learning rate reaches after decay_every epochs (step, "
                "exponential, inverse-time)",
                1e-12, 1);
-  visitor.integer("decay-every", decay_every,
-                  "epochs in which the learning rate falls by the factor --decay", 1,
+  visitor.integer("decay_every", decay_every,
+                  "epochs in which the learning rate falls by the factor decay", 1,
                   std::int64_t{1} << 40);
-  visitor.real("final-fraction", final_fraction,
+  visitor.real("final_fraction", final_fraction,
                "part of the learning rate that is left in the end (cosine)", 0, 1);
-  visitor.integer("warm-up", warm_up, "epochs during which the learning rate rises from near zero",
+  visitor.integer("warm_up", warm_up, "epochs during which the learning rate rises from near zero",
                   0, std::int64_t{1} << 40);
-}
-
-void OptimizerOptions::check() const {
-  (void)parse_optimizer_method(method);
-  if (std::find(schedule_names.begin(), schedule_names.end(), schedule) == schedule_names.end()) {
-    throw InputError("unknown --schedule '" + schedule + "': expected one of " +
-                     list(schedule_names));
-  }
-  const auto require = [](bool holds, const char* what) {
-    if (!holds) throw InputError(what);
-  };
-  require(learning_rate > 0 && std::isfinite(learning_rate),
-          "--learning-rate must be a positive number");
-  require(momentum >= 0 && momentum < 1, "--momentum must be at least 0 and below 1");
-  require(beta1 >= 0 && beta1 < 1, "--beta1 must be at least 0 and below 1");
-  require(beta2 >= 0 && beta2 < 1, "--beta2 must be at least 0 and below 1");
-  require(epsilon > 0 && std::isfinite(epsilon), "--epsilon must be a positive number");
-  require(weight_decay >= 0 && std::isfinite(weight_decay), "--weight-decay must not be negative");
-  require(decay > 0 && decay <= 1, "--decay must be above 0 and at most 1");
-  require(decay_every >= 1, "--decay-every must be at least 1");
-  require(final_fraction >= 0 && final_fraction <= 1, "--final-fraction must be from 0 to 1");
-  require(warm_up >= 0, "--warm-up must not be negative");
 }
 
 double learning_rate_at(const OptimizerOptions& options, Index epoch, Index epochs) {
   const double d = options.decay;
   const Index k = options.decay_every;
   double factor = 1;
-  if (options.schedule == "step") {
+  if (options.schedule == LearningRateSchedule::step) {
     factor = power(d, epoch / k);
-  } else if (options.schedule == "exponential") {
+  } else if (options.schedule == LearningRateSchedule::exponential) {
     factor = power(d, epoch / k) * power(root(d, k), epoch % k);
-  } else if (options.schedule == "inverse-time") {
+  } else if (options.schedule == LearningRateSchedule::inverse_time) {
     factor = 1 / (1 + (1 / d - 1) * (static_cast<double>(epoch) / static_cast<double>(k)));
-  } else if (options.schedule == "cosine") {
+  } else if (options.schedule == LearningRateSchedule::cosine) {
     const Index last = std::max<Index>(epochs, 1);
     const double x = static_cast<double>(std::min(epoch, last)) / static_cast<double>(last);
     factor =
@@ -151,25 +104,21 @@ double learning_rate_at(const OptimizerOptions& options, Index epoch, Index epoc
 template <Real T>
 Optimizer<T>::Optimizer(Engine& engine, const OptimizerOptions& options, Index size, Index epochs,
                         const Penalty& penalty)
-    : options_(options),
-      method_(parse_optimizer_method(options.method)),
-      penalty_(penalty),
-      size_(size),
-      epochs_(epochs) {
-  options.check();
+    : options_(options), penalty_(penalty), size_(size), epochs_(epochs) {
+  check_options(options);
   if (!(penalty.l1 >= 0) || !(penalty.l2 >= 0) || !std::isfinite(penalty.l1) ||
       !std::isfinite(penalty.l2)) {
-    throw InputError("--l1 and --l2 must be finite and not negative");
+    throw InputError(option("l1") + " and " + option("l2") + " must be finite and not negative");
   }
   if (penalty.begin < 0 || penalty.end < penalty.begin || penalty.end > size) {
     throw std::logic_error("the penalised range is not part of the parameters");
   }
   rate_ = learning_rate_at(options_, 0, epochs_);
-  if (has_first_moment(method_)) {
+  if (has_first_moment(options_.method)) {
     first_ = Buffer<T>(engine, size);
     first_.fill_zero();
   }
-  if (has_second_moment(method_)) {
+  if (has_second_moment(options_.method)) {
     second_ = Buffer<T>(engine, size);
     second_.fill_zero();
   }
@@ -199,7 +148,7 @@ void Optimizer<T>::step(Buffer<T>& parameters, const Buffer<T>& gradient) {
   beta1_power_ *= options_.beta1;
   beta2_power_ *= options_.beta2;
   OptimizerUpdate u;
-  u.method = method_;
+  u.method = options_.method;
   u.rate = rate_;
   u.momentum = options_.momentum;
   u.beta1 = options_.beta1;
@@ -209,10 +158,10 @@ void Optimizer<T>::step(Buffer<T>& parameters, const Buffer<T>& gradient) {
   u.epsilon = options_.epsilon;
   u.first_rate = rate_ / (1 - beta1_power_);
   u.second_scale = 1 / std::sqrt(1 - beta2_power_);
-  u.decay = method_ == OptimizerMethod::adamw ? rate_ * options_.weight_decay : 0;
+  u.decay = options_.method == OptimizerMethod::adamw ? rate_ * options_.weight_decay : 0;
   u.l2 = penalty_.l2;
   const bool accumulates =
-      method_ == OptimizerMethod::momentum || method_ == OptimizerMethod::nesterov;
+      options_.method == OptimizerMethod::momentum || options_.method == OptimizerMethod::nesterov;
   u.threshold = penalty_.l1 * (accumulates ? rate_ / (1 - options_.momentum) : rate_);
   u.penalised_begin = penalty_.begin;
   u.penalised_end = penalty_.end;
@@ -222,7 +171,7 @@ void Optimizer<T>::step(Buffer<T>& parameters, const Buffer<T>& gradient) {
 template <Real T>
 void Optimizer<T>::save(Archive& archive, std::string_view prefix) const {
   Archive state;
-  state.set("method", options_.method);
+  state.set("method", to_string(options_.method));
   state.set("steps", steps_);
   state.set("beta1_power", beta1_power_);
   state.set("beta2_power", beta2_power_);
@@ -235,8 +184,9 @@ void Optimizer<T>::save(Archive& archive, std::string_view prefix) const {
 template <Real T>
 void Optimizer<T>::load(const Archive& archive, std::string_view prefix) {
   const Archive state = archive.part(prefix);
-  if (state.get_string("method") != options_.method) {
-    state.fail("method", "expected " + options_.method + ", the optimizer of this run");
+  if (state.get_string("method") != to_string(options_.method)) {
+    state.fail("method", "expected " + std::string(to_string(options_.method)) +
+                             ", the optimizer of this run");
   }
   const auto& first = state.template get_tensor<T>("first", first_.size());
   const auto& second = state.template get_tensor<T>("second", second_.size());

@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "core/enum_names.hpp"
+#include "core/load_enum.hpp"
 #include "core/metrics/row_sums.hpp"
 #include "core/parallel.hpp"
 #include "tandem/core/error.hpp"
@@ -20,21 +20,6 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 constexpr double infinity = std::numeric_limits<double>::infinity();
-
-constexpr EnumNames<Scale, 3> scale_names{
-    {{Scale::none, "none"}, {Scale::standard, "standard"}, {Scale::minmax, "minmax"}}};
-constexpr EnumNames<Impute, 5> impute_names{{{Impute::none, "none"},
-                                             {Impute::mean, "mean"},
-                                             {Impute::median, "median"},
-                                             {Impute::most_frequent, "most-frequent"},
-                                             {Impute::constant, "constant"}}};
-constexpr EnumNames<Encode, 3> encode_names{
-    {{Encode::one_hot, "one-hot"}, {Encode::ordinal, "ordinal"}, {Encode::none, "none"}}};
-constexpr EnumNames<Outliers, 3> outlier_names{
-    {{Outliers::none, "none"}, {Outliers::zscore, "zscore"}, {Outliers::iqr, "iqr"}}};
-constexpr EnumNames<OutlierAction, 3> action_names{{{OutlierAction::report, "report"},
-                                                    {OutlierAction::drop, "drop"},
-                                                    {OutlierAction::clip, "clip"}}};
 
 double threshold_of(const PreprocessOptions& options) {
   if (options.outlier_threshold > 0) return options.outlier_threshold;
@@ -190,20 +175,15 @@ bool named(const std::vector<Column>& columns) {
 
 }  // namespace
 
-std::string_view to_string(Scale value) noexcept { return name_of(scale_names, value); }
-std::string_view to_string(Impute value) noexcept { return name_of(impute_names, value); }
-std::string_view to_string(Encode value) noexcept { return name_of(encode_names, value); }
-std::string_view to_string(Outliers value) noexcept { return name_of(outlier_names, value); }
-std::string_view to_string(OutlierAction value) noexcept { return name_of(action_names, value); }
-
-Scale parse_scale(std::string_view text) { return parse_name(scale_names, "scale", text); }
-Impute parse_impute(std::string_view text) { return parse_name(impute_names, "imputation", text); }
-Encode parse_encode(std::string_view text) { return parse_name(encode_names, "encoding", text); }
-Outliers parse_outliers(std::string_view text) {
-  return parse_name(outlier_names, "outlier rule", text);
-}
-OutlierAction parse_outlier_action(std::string_view text) {
-  return parse_name(action_names, "outlier action", text);
+void PreprocessOptions::visit(OptionVisitor& visitor) {
+  visitor.choice("scale", scale, "bring numeric columns to one scale");
+  visitor.choice("impute", impute, "fill missing values");
+  visitor.real("impute_constant", impute_constant, "the value for impute constant", -1e300, 1e300);
+  visitor.choice("encode", encode, "turn text columns into numbers");
+  visitor.choice("outliers", outliers, "find outliers of numeric columns");
+  visitor.choice("outlier_action", outlier_action, "what becomes of them");
+  visitor.real("outlier_threshold", outlier_threshold,
+               "how far out is an outlier; 0: 3 for zscore, 1.5 for iqr", 0, 1e300);
 }
 
 template <Real T>
@@ -706,21 +686,14 @@ void Preprocessor<T>::save(Archive& archive) const {
 
 template <Real T>
 Preprocessor<T> Preprocessor<T>::load(const Archive& archive) {
-  const auto choice = [&](std::string_view name, auto parser) {
-    try {
-      return parser(archive.get_string(name));
-    } catch (const InputError& error) {
-      archive.fail(name, error.what());
-    }
-  };
   Preprocessor result;
   PreprocessOptions& options = result.options_;
-  options.scale = choice("scale", parse_scale);
-  options.impute = choice("impute", parse_impute);
+  options.scale = load_enum<Scale>(archive, "scale");
+  options.impute = load_enum<Impute>(archive, "impute");
   options.impute_constant = archive.get_double("impute_constant");
-  options.encode = choice("encode", parse_encode);
-  options.outliers = choice("outliers", parse_outliers);
-  options.outlier_action = choice("outlier_action", parse_outlier_action);
+  options.encode = load_enum<Encode>(archive, "encode");
+  options.outliers = load_enum<Outliers>(archive, "outliers");
+  options.outlier_action = load_enum<OutlierAction>(archive, "outlier_action");
   options.outlier_threshold = archive.get_double("outlier_threshold");
   check(options);
   result.dropped_ = archive.get_int("dropped_rows", 0, std::numeric_limits<Index>::max());

@@ -28,91 +28,23 @@ constexpr Index most_rows = (Index{1} << 31) - 1;
 
 // --- options -------------------------------------------------------------------------------------
 
-TreeCriterion resolve_criterion(const std::string& name, Task task) {
+TreeCriterion resolve_criterion(TreeCriterion criterion, Task task) {
   const bool classifies = task == Task::classification;
-  if (name == "auto") return classifies ? TreeCriterion::gini : TreeCriterion::squared_error;
-  if (name == "entropy" || name == "gini") {
-    if (!classifies) {
-      throw InputError("criterion " + name +
-                       " is for classification, and the target is a number to be regressed; use "
-                       "--criterion squared-error or --task classification");
-    }
-    return name == "entropy" ? TreeCriterion::entropy : TreeCriterion::gini;
+  if (criterion == TreeCriterion::automatic) {
+    return classifies ? TreeCriterion::gini : TreeCriterion::squared_error;
   }
-  if (name == "squared-error") {
-    if (classifies) {
-      throw InputError(
-          "criterion squared-error is for regression, and the target is a class; use --criterion "
-          "gini or entropy, or --task regression");
-    }
-    return TreeCriterion::squared_error;
+  const bool of_classes = criterion != TreeCriterion::squared_error;
+  if (of_classes == classifies) return criterion;
+  const std::string name = option("criterion") + " " + std::string(to_string(criterion));
+  if (of_classes) {
+    throw InputError(name +
+                     " is for classification, and the target is a number to be regressed; "
+                     "use " +
+                     option("criterion") + " squared-error or " + option("task") +
+                     " classification");
   }
-  throw InputError("unknown criterion '" + name +
-                   "': expected auto, entropy, gini or squared-error");
-}
-
-// The whole text as a number, or false.
-template <class Number>
-bool read_number(std::string_view text, Number& value) {
-  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return status == std::errc() && end == text.data() + text.size() && !text.empty();
-}
-
-// Features per node out of `cols`. With cols = 0, checks the text only.
-Index resolve_max_features(const std::string& text, Index cols) {
-  const auto at_least_one = [](double count) {
-    return std::max<Index>(1, static_cast<Index>(count));
-  };
-  if (text == "all") return cols;
-  if (text == "sqrt") return at_least_one(std::sqrt(static_cast<double>(cols)));
-  if (text == "log2")
-    return cols > 0 ? std::bit_width(static_cast<std::uint64_t>(cols)) - 1 + (cols == 1) : 1;
-  std::int64_t count = 0;
-  if (read_number(text, count)) {
-    if (count < 1 || (cols > 0 && count > cols)) {
-      throw InputError("max-features " + text + ": expected 1 to the number of features" +
-                       (cols > 0 ? ", " + std::to_string(cols) : ""));
-    }
-    return count;
-  }
-  double fraction = 0;
-  if (read_number(text, fraction) && fraction > 0 && fraction <= 1) {
-    return at_least_one(fraction * static_cast<double>(cols));
-  }
-  throw InputError("max-features '" + text +
-                   "': expected all, sqrt, log2, a count such as 5, or a fraction such as 0.3");
-}
-
-// Weight per class of a mapping "name=weight,...". Names may hold '=': the last one counts.
-std::vector<double> read_class_weights(const std::string& text,
-                                       const std::vector<std::string>& classes) {
-  std::vector<double> weights(classes.size(), 1.0);
-  std::vector<bool> named(classes.size(), false);
-  std::size_t begin = 0;
-  while (begin <= text.size()) {
-    const std::size_t end = std::min(text.find(',', begin), text.size());
-    const std::string entry = text.substr(begin, end - begin);
-    begin = end + 1;
-    const std::size_t equals = entry.rfind('=');
-    double weight = 0;
-    if (equals == std::string::npos ||
-        !read_number(std::string_view(entry).substr(equals + 1), weight) || !(weight >= 0) ||
-        !std::isfinite(weight)) {
-      throw InputError("class-weight: '" + entry +
-                       "' is not CLASS=WEIGHT with a weight of 0 or more; expected none, balanced, "
-                       "or a list such as yes=2,no=1");
-    }
-    const std::string name = entry.substr(0, equals);
-    const auto found = std::find(classes.begin(), classes.end(), name);
-    if (found == classes.end()) {
-      throw InputError("class-weight: the target has no class '" + name + "'");
-    }
-    const auto at = static_cast<std::size_t>(found - classes.begin());
-    if (named[at]) throw InputError("class-weight: class '" + name + "' is named twice");
-    named[at] = true;
-    weights[at] = weight;
-  }
-  return weights;
+  throw InputError(name + " is for regression, and the target is a class; use " +
+                   option("criterion") + " gini or entropy, or " + option("task") + " regression");
 }
 
 // --- the training set in integers ----------------------------------------------------------------
@@ -169,7 +101,7 @@ struct TrainingRows {
 };
 
 template <Real T>
-std::vector<double> row_weights(const Dataset<T>& data, const DecisionTreeOptions& options,
+std::vector<double> row_weights(const DatasetView<T>& data, const DecisionTreeOptions& options,
                                 const Classes& classes, bool classifies) {
   std::vector<double> weights(static_cast<std::size_t>(data.rows()), 1.0);
   for (std::size_t i = 0; i < data.weights.size(); ++i) {
@@ -179,21 +111,12 @@ std::vector<double> row_weights(const Dataset<T>& data, const DecisionTreeOption
                        ": the sample weight must be a finite number, 0 or more");
     }
   }
-  if (options.class_weight == "none") return weights;
+  if (options.class_weight.rule == ClassWeights::Rule::none) return weights;
   if (!classifies) {
-    throw InputError("class-weight is for classification, and this tree regresses; use none");
+    throw InputError(option("class_weight") +
+                     " is for classification, and this tree regresses; use none");
   }
-  std::vector<double> by_class;
-  if (options.class_weight == "balanced") {
-    std::vector<Index> counts(classes.names.size(), 0);
-    for (const auto label : classes.labels) ++counts[static_cast<std::size_t>(label)];
-    for (const Index count : counts) {
-      by_class.push_back(static_cast<double>(data.rows()) /
-                         (static_cast<double>(counts.size()) * static_cast<double>(count)));
-    }
-  } else {
-    by_class = read_class_weights(options.class_weight, classes.names);
-  }
+  const std::vector<double> by_class = options.class_weight.of(classes.names, classes.labels);
   for (std::size_t i = 0; i < weights.size(); ++i) {
     weights[i] *= by_class[static_cast<std::size_t>(classes.labels[i])];
   }
@@ -243,7 +166,7 @@ void encode_target(TrainingRows<T>& training, const std::vector<double>& weights
 }
 
 template <Real T>
-TrainingRows<T> prepare_rows(const Dataset<T>& data, const DecisionTreeOptions& options) {
+TrainingRows<T> prepare_rows(const DatasetView<T>& data, const DecisionTreeOptions& options) {
   TrainingRows<T> training;
   if (data.rows() == 0) throw InputError(data.source + ": has no rows to train on");
   if (data.cols() == 0) throw InputError(data.source + ": has no feature columns to train on");
@@ -251,17 +174,17 @@ TrainingRows<T> prepare_rows(const Dataset<T>& data, const DecisionTreeOptions& 
     throw InputError(data.source + ": " + std::to_string(data.rows()) +
                      " rows; a decision tree takes at most " + std::to_string(most_rows));
   }
-  training.task = decision_tree_task(data, options);
+  training.task = options.task_for(data);
   const bool classifies = training.task == Task::classification;
   require_finite(data, true, true);
   Classes classes;
   if (classifies) {
     classes = encode_classes(data);
     if (classes.names.size() > static_cast<std::size_t>(most_classes)) {
-      throw InputError(data.source + ": the target " + data.target_column.name + " has " +
+      throw InputError(data.source + ": the target " + data.target_column().name + " has " +
                        std::to_string(classes.names.size()) +
                        " classes; a decision tree takes at most " + std::to_string(most_classes) +
-                       ": is it an identifier, or a number for --task regression?");
+                       ": is it an identifier, or a number for " + option("task") + " regression?");
     }
   }
   const std::vector<double> all_weights = row_weights(data, options, classes, classifies);
@@ -274,8 +197,8 @@ TrainingRows<T> prepare_rows(const Dataset<T>& data, const DecisionTreeOptions& 
   }
   if (kept.empty()) throw InputError(data.source + ": every row has weight 0");
   training.rows = static_cast<Index>(kept.size());
-  training.x = data.features.data();
-  if (training.rows < data.rows()) {
+  training.x = data.features.data;
+  if (training.rows < data.rows() || !data.features.contiguous()) {
     training.selected_x.reserve(kept.size() * static_cast<std::size_t>(data.cols()));
     for (const Index row : kept) {
       const auto from = data.features.row(row);
@@ -321,7 +244,7 @@ TrainingRows<T> prepare_rows(const Dataset<T>& data, const DecisionTreeOptions& 
   rules.min_samples_split = options.min_samples_split;
   rules.min_samples_leaf = options.min_samples_leaf;
   rules.min_impurity_decrease = options.min_impurity_decrease;
-  rules.features_per_node = resolve_max_features(options.max_features, data.cols());
+  rules.features_per_node = options.max_features.of(data.cols());
   rules.seed = options.seed;
   return training;
 }
@@ -725,65 +648,60 @@ std::string why_it_stopped(const DecisionTreeOptions& options, Index nodes, bool
 
 using namespace tree;  // NOLINT(google-build-using-namespace): the file's own parts
 
-std::string_view to_string(TreeCriterion criterion) noexcept {
-  switch (criterion) {
-    case TreeCriterion::entropy: return "entropy";
-    case TreeCriterion::gini: return "gini";
-    case TreeCriterion::squared_error: break;
-  }
-  return "squared-error";
+void DecisionTreeOptions::visit(OptionVisitor& visitor) {
+  constexpr std::int64_t no_limit = std::numeric_limits<std::int64_t>::max();
+  visitor.choice("task", task,
+                 "what to predict; auto classifies texts and whole numbers of at most 20 values");
+  visitor.choice("criterion", criterion,
+                 "impurity that splits lower; auto is gini or squared-error, by task");
+  visitor.integer("max_depth", max_depth, "most splits between the root and a leaf; 0 is no limit",
+                  0, no_limit);
+  visitor.integer("min_samples_split", min_samples_split, "fewest rows that a node is split with",
+                  2, no_limit);
+  visitor.integer("min_samples_leaf", min_samples_leaf, "fewest rows of a leaf", 1, no_limit);
+  visitor.real("min_impurity_decrease", min_impurity_decrease,
+               "least decrease of the whole tree's impurity that is worth a split", 0,
+               std::numeric_limits<double>::max());
+  visitor.written(
+      "max_features", max_features,
+      "features looked at per node: all, sqrt, log2, a count, or a fraction such as 0.3",
+      "all|sqrt|N");
+  visitor.written("class_weight", class_weight,
+                  "none, balanced, or weights by class such as yes=2,no=1", "TEXT");
+  visitor.seed(seed);
+}
+
+void DecisionTreeOptions::check() const {
+  if (task == TaskChoice::automatic) return;
+  (void)tree::resolve_criterion(
+      criterion, task == TaskChoice::classification ? Task::classification : Task::regression);
 }
 
 template <Real T>
-Task decision_tree_task(const Dataset<T>& data, const DecisionTreeOptions& options) {
+Task DecisionTreeOptions::task_for(const DatasetView<T>& data) const {
   if (!data.has_target()) {
-    throw InputError(data.source + ": has no target column; name one with --target");
+    throw InputError(data.source + ": has no target column; name one with " + option("target"));
   }
-  if (options.task == "classification") return Task::classification;
-  if (options.task == "regression") {
+  if (task == TaskChoice::classification) return Task::classification;
+  if (task == TaskChoice::regression) {
     require_numeric_target(data);
     return Task::regression;
   }
-  if (options.task != "auto") {
-    throw InputError("unknown task '" + options.task +
-                     "': expected auto, classification or regression");
-  }
-  if (data.target_column.categorical()) return Task::classification;
-  if (options.criterion == "squared-error") return Task::regression;
-  if (options.criterion == "entropy" || options.criterion == "gini") return Task::classification;
+  if (data.target_column().categorical()) return Task::classification;
+  if (criterion == TreeCriterion::squared_error) return Task::regression;
+  if (criterion != TreeCriterion::automatic) return Task::classification;
   return task_of_target(data);
 }
 
-void check_decision_tree_options(const DecisionTreeOptions& options) {
-  if (options.task != "auto" && options.task != "classification" && options.task != "regression") {
-    throw InputError("unknown task '" + options.task +
-                     "': expected auto, classification or regression");
-  }
-  if (options.criterion != "auto") {
-    (void)resolve_criterion(
-        options.criterion,
-        options.task == "classification" ? Task::classification
-        : options.task == "regression"
-            ? Task::regression
-            : (options.criterion == "squared-error" ? Task::regression : Task::classification));
-  }
-  (void)resolve_max_features(options.max_features, 0);
-  const auto at_least = [](std::string_view name, auto value, auto lowest) {
-    if (!(value >= lowest)) {
-      throw InputError("option " + std::string(name) + " must be at least " +
-                       std::to_string(lowest) + ", not " + std::to_string(value));
-    }
-  };
-  at_least("max-depth", options.max_depth, Index{0});
-  at_least("min-samples-split", options.min_samples_split, Index{2});
-  at_least("min-samples-leaf", options.min_samples_leaf, Index{1});
-  at_least("min-impurity-decrease", options.min_impurity_decrease, 0.0);
-}
-
 template <Real T>
-DecisionTreeModel<T> fit_decision_tree(Engine& engine, const Dataset<T>& train,
-                                       const DecisionTreeOptions& options, RunControl& control) {
-  check_decision_tree_options(options);
+DecisionTreeModel<T> fit(Engine& engine, const DatasetView<T>& data,
+                         const DecisionTreeOptions& options,
+                         const FitContext<std::type_identity_t<T>>& context) {
+  const FitSetting<T> setting(data, context);
+  const DatasetView<T>& train = setting.data();
+  RunControl& control = setting.control();
+  require_dense(train, "a decision tree");
+  check_options(options);
   const TrainingRows<T> training = prepare_rows(train, options);
   const SplitRules& rules = training.rules;
 
@@ -1258,11 +1176,11 @@ nlohmann::json DecisionTreeModel<T>::to_json(const std::vector<std::string>& fea
 
 template class DecisionTreeModel<float>;
 template class DecisionTreeModel<double>;
-template Task decision_tree_task(const Dataset<float>&, const DecisionTreeOptions&);
-template Task decision_tree_task(const Dataset<double>&, const DecisionTreeOptions&);
-template DecisionTreeModel<float> fit_decision_tree(Engine&, const Dataset<float>&,
-                                                    const DecisionTreeOptions&, RunControl&);
-template DecisionTreeModel<double> fit_decision_tree(Engine&, const Dataset<double>&,
-                                                     const DecisionTreeOptions&, RunControl&);
+template Task DecisionTreeOptions::task_for(const DatasetView<float>&) const;
+template Task DecisionTreeOptions::task_for(const DatasetView<double>&) const;
+template DecisionTreeModel<float> fit(Engine&, const DatasetView<float>&,
+                                      const DecisionTreeOptions&, const FitContext<float>&);
+template DecisionTreeModel<double> fit(Engine&, const DatasetView<double>&,
+                                       const DecisionTreeOptions&, const FitContext<double>&);
 
 }  // namespace tandem

@@ -85,7 +85,8 @@ bool environment_says(const char* name) {
     throw KernelFault("CUDA: " + text +
                       ". The device cannot be used any more by this process. With "
                       "TANDEM_CUDA_SYNCHRONOUS=1 in the environment the message names the kernel, "
-                      "and --device softgpu names its thread and the address");
+                      "and " +
+                      option("device") + " softgpu names its thread and the address");
   }
   if (status == cudaErrorMemoryAllocation) {
     std::size_t free = 0;
@@ -99,12 +100,14 @@ bool environment_says(const char* name) {
   if (status == cudaErrorInsufficientDriver) {
     throw DeviceError(
         "CUDA: the NVIDIA driver is older than this build needs (CUDA 13: driver 580 or later). "
-        "Update the driver, or use --device softgpu, which needs none");
+        "Update the driver, or use " +
+        option("device") + " softgpu, which needs none");
   }
   if (status == cudaErrorNoDevice) {
-    throw DeviceError(
-        "CUDA: the driver finds no GPU. Use --device softgpu, which runs the same kernels on the "
-        "CPU, or --device cpu");
+    throw DeviceError("CUDA: the driver finds no GPU. Use " + option("device") +
+                      " softgpu, which runs the same kernels on the "
+                      "CPU, or " +
+                      option("device") + " cpu");
   }
   if (status == cudaErrorNoKernelImageForDevice) {
     throw DeviceError(
@@ -241,11 +244,14 @@ void* CudaEngine::allocate(std::size_t bytes) {
     const std::size_t free = free_memory();
     throw OutOfDeviceMemory(
         "out of device memory: " + mebibytes(bytes) + " needed, " + mebibytes(free) + " free" +
-            (limit_ > 0 ? " of the " + mebibytes(limit_) + " that --device-memory allows"
-                        : std::string()) +
-            (limit_ > 0 ? ". Allow more of it, or use --device cpu"
-                        : ". With --device-memory the rows can be kept on the host and streamed, "
-                          "which leaves the device to the rest; or use --device cpu"),
+            (limit_ > 0
+                 ? " of the " + mebibytes(limit_) + " that " + option("device_memory") + " allows"
+                 : std::string()) +
+            (limit_ > 0 ? ". Allow more of it, or use " + option("device") + " cpu"
+                        : ". With " + option("device_memory") +
+                              " the rows can be kept on the host and streamed, "
+                              "which leaves the device to the rest; or use " +
+                              option("device") + " cpu"),
         bytes, free);
   }
   TANDEM_CUDA(status);

@@ -2,15 +2,17 @@
 // ties and empty clusters, and the error bounds.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <memory>
-#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "tandem/core/engine.hpp"
 #include "tandem/core/matrix.hpp"
-#include "tandem/core/run_control.hpp"
+#include "tandem/core/names.hpp"
+#include "tandem/core/options.hpp"
+#include "tandem/model/fit.hpp"
 #include "tandem/model/model.hpp"
 
 namespace tandem {
@@ -25,27 +27,33 @@ namespace tandem {
 //   given      KMeansOptions::centres
 enum class KMeansInit { plus_plus, parallel, random, given };
 
-[[nodiscard]] std::string_view to_string(KMeansInit) noexcept;  // "k-means++", "k-means||", ...
-// Throws InputError that lists the accepted names.
-[[nodiscard]] KMeansInit parse_kmeans_init(std::string_view);
+template <>
+inline constexpr std::array<std::string_view, 4> enum_names<KMeansInit>{"k-means++", "k-means||",
+                                                                        "random", "given"};
 
-template <Real T>
 struct KMeansOptions {
-  Index clusters = 8;
+  std::int64_t clusters = 8;
   KMeansInit init = KMeansInit::plus_plus;
-  Matrix<T> centres;  // clusters × features, for KMeansInit::given
+  // A file of the first centres, a row each, in the features that the clustering sees; read where
+  // FitContext::initial_centres has none. Centres that are given, there or here, mean
+  // KMeansInit::given.
+  std::string centres;
   // Runs from different first centres; the one with the least inertia wins, the earliest of equals.
   // Given centres make one start.
-  Index starts = 10;
-  Index max_iterations = 300;
+  std::int64_t starts = 10;
+  std::int64_t max_iterations = 300;
   // Stop when the squared distances that the centres moved, added up, are at most `tolerance` times
   // the mean variance of the features.
   double tolerance = 1e-4;
   // Stop when the cost changed by at most this part of itself; 0 turns this off.
   double inertia_tolerance = 0;
   double oversampling = 2;  // k-means||: rows drawn per round, in multiples of k
-  Index rounds = 5;         // k-means||
+  std::int64_t rounds = 5;  // k-means||
   std::uint64_t seed = 0;
+
+  void visit(OptionVisitor& visitor);
+  // Throws InputError that names the options.
+  void check() const;
 };
 
 template <Real T>
@@ -70,25 +78,18 @@ class KMeansModel final : public Model<T> {
                                                           MatrixView<const T> x) const override;
 
   void save(Archive& archive) const override;
-  [[nodiscard]] static std::unique_ptr<KMeansModel> load(const Archive& archive);
+  [[nodiscard]] static KMeansModel load(const Archive& archive);
   [[nodiscard]] nlohmann::json to_json(
       const std::vector<std::string>& feature_names) const override;
   [[nodiscard]] std::string to_text(const std::vector<std::string>& feature_names) const override;
 };
 
-// x: rows × features. weights: one per row, >= 0 with a positive sum, or none. Throws InputError
-// for an option out of range, no rows, values that are not finite or too large for T, and more
-// clusters than distinct rows of positive weight.
+// Rows are weighted by data.weights, where there are any: >= 0 with a positive sum. Throws
+// InputError for an option out of range, no rows, values that are not finite or too large for T,
+// and more clusters than distinct rows of positive weight; Interrupted.
 template <Real T>
-[[nodiscard]] KMeansModel<T> fit_kmeans(Engine& engine, MatrixView<const T> x,
-                                        const KMeansOptions<T>& options, std::span<const T> weights,
-                                        RunControl& control);
-template <Real T>
-[[nodiscard]] KMeansModel<T> fit_kmeans(Engine& engine, MatrixView<const T> x,
-                                        const KMeansOptions<T>& options,
-                                        std::span<const T> weights = {}) {
-  RunControl control;
-  return fit_kmeans(engine, x, options, weights, control);
-}
+[[nodiscard]] KMeansModel<T> fit(Engine& engine, const DatasetView<T>& data,
+                                 const KMeansOptions& options,
+                                 const FitContext<std::type_identity_t<T>>& context = {});
 
 }  // namespace tandem

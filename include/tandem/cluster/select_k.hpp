@@ -10,23 +10,26 @@
 
 namespace tandem {
 
-template <Real T>
 struct SelectKOptions {
   SelectKOptions() { kmeans.starts = 50; }
 
-  Index lowest = 2;
-  Index highest = 10;
+  std::int64_t lowest = 2;
+  std::int64_t highest = 10;
   // How each k is fitted; `clusters` is set from the range, and centres cannot be given. More
   // starts than a single fit has by default, because the rules compare optima.
-  KMeansOptions<T> kmeans;
+  KMeansOptions kmeans;
   bool silhouette = true;
   // Silhouettes take time with the square of the rows: of more rows than this, that many are drawn
   // without replacement, the same for each k. 0: all rows.
-  Index silhouette_rows = 20000;
+  std::int64_t silhouette_rows = 20000;
   bool gap = true;
-  Index reference_sets = 10;  // of the gap statistic
+  std::int64_t reference_sets = 10;  // of the gap statistic
   // Starts of a fit to a reference set; those have no clusters to be missed.
-  Index reference_starts = 5;
+  std::int64_t reference_starts = 5;
+
+  // The range, the rules, and the options of a fit but for those that the range decides.
+  void visit(OptionVisitor& visitor);
+  void check() const;
 };
 
 struct KCandidate {
@@ -56,17 +59,17 @@ struct KSelection {
 };
 
 // Throws InputError where the range is empty or reaches beyond the number of distinct rows, and for
-// whatever fit_kmeans refuses. Of `control`, progress ("k") and interruption are used; there is no
-// checkpoint.
+// whatever a k-means fit refuses. Of the context's control, progress ("k") and interruption are
+// used; there is no checkpoint.
 template <Real T>
-[[nodiscard]] KSelection<T> select_k(Engine& engine, MatrixView<const T> x,
-                                     const SelectKOptions<T>& options, std::span<const T> weights,
-                                     RunControl& control);
+[[nodiscard]] KSelection<T> select_k(Engine& engine, const DatasetView<T>& data,
+                                     const SelectKOptions& options,
+                                     const FitContext<std::type_identity_t<T>>& context = {});
 template <Real T>
-[[nodiscard]] KSelection<T> select_k(Engine& engine, MatrixView<const T> x,
-                                     const SelectKOptions<T>& options) {
-  RunControl control;
-  return select_k(engine, x, options, std::span<const T>(), control);
+[[nodiscard]] KSelection<T> select_k(Engine& engine, const Dataset<T>& data,
+                                     const SelectKOptions& options,
+                                     const FitContext<std::type_identity_t<T>>& context = {}) {
+  return select_k(engine, data.view(), options, context);
 }
 
 // The k whose point is farthest below the chord from the first point of the curve (k, inertia) to

@@ -3,14 +3,32 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace tandem {
 
+// The name of an option inside a message, marked so that each reader can be shown it as it is
+// spelled where they are: "max_depth" in the library, "--max-depth" on the command line.
+[[nodiscard]] std::string option(std::string_view name);
+
 class Error : public std::runtime_error {
  public:
-  using std::runtime_error::runtime_error;
+  // `message` may hold marked names of options, see option(); what() has them as they are called
+  // in the library.
+  explicit Error(const std::string& message);
+
+  // The message with every name of an option as `spell` writes it.
+  [[nodiscard]] std::string spelled(
+      const std::function<std::string(std::string_view)>& spell) const;
+  // The message with its marks, for an error that wraps this one.
+  [[nodiscard]] const std::string& marked() const noexcept { return *marked_; }
+
+ private:
+  std::shared_ptr<const std::string> marked_;  // shared, so that a copy cannot throw
 };
 
 // The input or the options are wrong; the same call will fail again. Exit status 2.

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "tandem/core/names.hpp"
+
 namespace tandem {
 
 // Every size, row number and offset. 64 bits and signed, so that 2^31 elements and more are
@@ -29,15 +31,23 @@ enum class Precision { float32, float64 };
 
 enum class Task { regression, classification, clustering };
 
-[[nodiscard]] std::string_view to_string(Device) noexcept;
-[[nodiscard]] std::string_view to_string(Numerics) noexcept;
-[[nodiscard]] std::string_view to_string(Precision) noexcept;
-[[nodiscard]] std::string_view to_string(Task) noexcept;
+template <>
+inline constexpr std::array<std::string_view, 4> enum_names<Device>{"reference", "cpu", "cuda",
+                                                                    "softgpu"};
+template <>
+inline constexpr std::array<std::string_view, 4> enum_names<Numerics>{"exact", "fast", "fast-tf32",
+                                                                      "fast-bf16"};
+template <>
+inline constexpr std::array<std::string_view, 2> enum_names<Precision>{"float32", "float64"};
+template <>
+inline constexpr std::array<std::string_view, 3> enum_names<Task>{"regression", "classification",
+                                                                  "clustering"};
 
-// Each throws InputError that lists the accepted names.
-[[nodiscard]] Device parse_device(std::string_view);
-[[nodiscard]] Numerics parse_numerics(std::string_view);
-[[nodiscard]] Precision parse_precision(std::string_view);
+// What a predictor of either kind is asked for; automatic: by the target, see task_of_target().
+enum class TaskChoice { regression, classification, automatic };
+template <>
+inline constexpr std::array<std::string_view, 3> enum_names<TaskChoice>{"regression",
+                                                                        "classification", "auto"};
 
 template <class T>
 concept Real = std::is_same_v<T, float> || std::is_same_v<T, double>;

@@ -1,7 +1,11 @@
 // A table in memory: features, and optionally a target and sample weights.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tandem/core/matrix.hpp"
@@ -19,7 +23,50 @@ struct Column {
   [[nodiscard]] bool operator==(const Column&) const = default;
 };
 
-// A missing value, feature or target, is a NaN.
+// Rows in compressed sparse row form: row i holds the values[p] in the columns columns[p] for
+// p = offsets[i] .. offsets[i + 1] − 1, columns ascending within a row; all others are 0.
+template <Real T>
+struct CsrView {
+  Index rows = 0;
+  Index cols = 0;
+  std::span<const Index> offsets;         // rows + 1
+  std::span<const std::int32_t> columns;  // one per value
+  std::span<const T> values;
+};
+
+// A table that somebody else keeps: what algorithms are trained on and evaluated with. Nothing is
+// copied; what it points to must stay as it is while it is used. A missing value, feature or
+// target, is a NaN. Several threads may read one view.
+template <Real T>
+struct DatasetView {
+  std::string source = "data";      // the file or generator it comes from, for messages
+  MatrixView<const T> features;     // rows × columns; empty where `sparse` holds them
+  CsrView<T> sparse;                // in place of `features`, where it has rows
+  std::span<const Column> columns;  // one per feature; none: numeric features x0, x1, ...
+  std::span<const T> target;  // one per row, or empty; codes where target_column is categorical
+  std::reference_wrapper<const Column> target_description = no_column();
+  std::span<const T> weights;      // one per row, or empty; >= 0
+  std::span<const Index> groups;   // ranking: the first row of each query, ascending; or empty
+  std::span<const T> base_margin;  // rows × outputs raw scores that a fit starts from; or empty
+
+  [[nodiscard]] Index rows() const noexcept { return is_sparse() ? sparse.rows : features.rows; }
+  [[nodiscard]] Index cols() const noexcept { return is_sparse() ? sparse.cols : features.cols; }
+  [[nodiscard]] bool is_sparse() const noexcept { return sparse.rows > 0; }
+  [[nodiscard]] bool has_target() const noexcept { return !target.empty(); }
+  [[nodiscard]] bool has_weights() const noexcept { return !weights.empty(); }
+  [[nodiscard]] const Column& target_column() const noexcept { return target_description; }
+  [[nodiscard]] std::string feature_name(Index j) const {
+    return columns.empty() ? "x" + std::to_string(j) : columns[static_cast<std::size_t>(j)].name;
+  }
+
+ private:
+  static const Column& no_column() noexcept {
+    static const Column none;
+    return none;
+  }
+};
+
+// A table in memory that owns what it holds.
 template <Real T>
 struct Dataset {
   std::string source;           // the file or generator it comes from, for messages
@@ -33,11 +80,22 @@ struct Dataset {
   [[nodiscard]] Index cols() const noexcept { return features.cols(); }
   [[nodiscard]] bool has_target() const noexcept { return !target.empty(); }
   [[nodiscard]] bool has_weights() const noexcept { return !weights.empty(); }
+  [[nodiscard]] DatasetView<T> view() const {
+    DatasetView<T> view;
+    view.source = source;
+    view.features = features.view();
+    view.columns = columns;
+    view.target = target;
+    view.target_description = target_column;
+    view.weights = weights;
+    return view;
+  }
+  operator DatasetView<T>() const { return view(); }  // NOLINT(google-explicit-constructor)
 };
 
 // The rows named, in that order; columns and names are kept.
 template <Real T>
-[[nodiscard]] Dataset<T> select_rows(const Dataset<T>& data, const std::vector<Index>& rows);
+[[nodiscard]] Dataset<T> select_rows(const DatasetView<T>& data, const std::vector<Index>& rows);
 
 // Column names "x0", "x1", ... for data that comes without any.
 [[nodiscard]] std::vector<Column> numbered_columns(Index count);
@@ -53,25 +111,62 @@ struct Classes {
 // fractional value and more than 100 distinct values: it is then a regression target. Categories
 // that no row has are left out.
 template <Real T>
-[[nodiscard]] Classes encode_classes(const Dataset<T>& data);
+[[nodiscard]] Classes encode_classes(const DatasetView<T>& data);
 
 // The same with the class names fixed by an earlier training set; unknown ones give −1.
 template <Real T>
-[[nodiscard]] Classes encode_classes(const Dataset<T>& data, const std::vector<std::string>& names);
+[[nodiscard]] Classes encode_classes(const DatasetView<T>& data,
+                                     const std::vector<std::string>& names);
 
 // What a target asks for where nobody says: classification where it is categorical or has at most
 // 20 distinct values, all whole numbers; else regression. Missing values are passed over.
 template <Real T>
-[[nodiscard]] Task task_of_target(const Dataset<T>& data);
+[[nodiscard]] Task task_of_target(const DatasetView<T>& data);
 
 // Throws InputError where there is no target or it holds texts, whose codes are no quantities.
 template <Real T>
-void require_numeric_target(const Dataset<T>& data);
+void require_numeric_target(const DatasetView<T>& data);
 
 // Throws InputError that names the source, row and column of the first feature (and target, where
 // with_target) that is NaN or infinite, and the option that helps. With allow_missing, NaN features
 // pass and infinite ones do not.
 template <Real T>
-void require_finite(const Dataset<T>& data, bool with_target, bool allow_missing = false);
+void require_finite(const DatasetView<T>& data, bool with_target, bool allow_missing = false);
+
+// Throws InputError where the rows are sparse; `algorithm` needs them dense.
+template <Real T>
+void require_dense(const DatasetView<T>& data, std::string_view algorithm);
+
+// The rows of a sparse view written out, with target, weights and the rest; throws InputError that
+// states the bytes where they do not fit into memory.
+template <Real T>
+[[nodiscard]] Dataset<T> to_dense(const DatasetView<T>& data);
+
+// The same for a table that owns its rows.
+template <Real T>
+[[nodiscard]] Dataset<T> select_rows(const Dataset<T>& data, const std::vector<Index>& rows) {
+  return select_rows(data.view(), rows);
+}
+template <Real T>
+[[nodiscard]] Classes encode_classes(const Dataset<T>& data) {
+  return encode_classes(data.view());
+}
+template <Real T>
+[[nodiscard]] Classes encode_classes(const Dataset<T>& data,
+                                     const std::vector<std::string>& names) {
+  return encode_classes(data.view(), names);
+}
+template <Real T>
+[[nodiscard]] Task task_of_target(const Dataset<T>& data) {
+  return task_of_target(data.view());
+}
+template <Real T>
+void require_numeric_target(const Dataset<T>& data) {
+  require_numeric_target(data.view());
+}
+template <Real T>
+void require_finite(const Dataset<T>& data, bool with_target, bool allow_missing = false) {
+  require_finite(data.view(), with_target, allow_missing);
+}
 
 }  // namespace tandem

@@ -4,15 +4,17 @@
 // docs/algorithms/linear-models.md says what is computed, in which order, and how exactly.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tandem/core/engine.hpp"
-#include "tandem/core/run_control.hpp"
+#include "tandem/core/names.hpp"
+#include "tandem/core/options.hpp"
 #include "tandem/data/dataset.hpp"
-#include "tandem/model/algorithm.hpp"
+#include "tandem/model/fit.hpp"
 #include "tandem/model/model.hpp"
 #include "tandem/optim/optimizer.hpp"
 
@@ -31,23 +33,26 @@ struct GradientOptions {
   std::int64_t patience = 50;
   double tolerance = 1e-9;
 
-  // The options of OptimizerOptions and --batch-size, --epochs, --validation-fraction, --patience,
-  // --tolerance.
+  // The options of OptimizerOptions, and these.
   void visit(OptionVisitor& visitor);
-  void check() const;
+  void check() const { optimizer.check(); }
 };
+
+//   qr        closed form by QR factorisation in double precision; no L1. Of several minimisers (as
+//             many features as rows, dependent columns) the one with the smallest Σ v_j² is taken.
+//   gradient  one of the optimizers, on all rows or on batches. Features and target are
+//             standardised internally (learning rates then suit any units) and the result is
+//             translated back.
+enum class LinearSolver { qr, gradient };
+template <>
+inline constexpr std::array<std::string_view, 2> enum_names<LinearSolver>{"qr", "gradient"};
 
 // The cost that is minimised is
 //   1/(2W)·Σ_i ω_i·(b + Σ_j w_j·x_ij − y_i)² + l2/2·Σ_j v_j² + l1·Σ_j |v_j|,
 // ω the rows' weights, W their sum, v_j = w_j·s_j with s_j the standard deviation of feature j;
 // with keep_scale v_j = w_j. The intercept is free.
 struct LinearRegressionOptions {
-  // qr        closed form by QR factorisation in double precision; no L1. Of several minimisers (as
-  //           many features as rows, dependent columns) the one with the smallest Σ v_j² is taken.
-  // gradient  one of the optimizers, on all rows or on batches. Features and target are
-  // standardised
-  //           internally (learning rates then suit any units) and the result is translated back.
-  std::string solver = "qr";
+  LinearSolver solver = LinearSolver::qr;
   double l1 = 0;
   double l2 = 0;
   bool keep_scale = false;    // penalties and gradients see features in their own units
@@ -56,8 +61,12 @@ struct LinearRegressionOptions {
   std::uint64_t seed = 0;
 
   void visit(OptionVisitor& visitor);
-  // Throws InputError that names the option.
+  // Throws InputError that names the options.
   void check() const;
+  template <Real T>
+  [[nodiscard]] Task task_for(const DatasetView<T>& /*data*/) const {
+    return Task::regression;
+  }
 };
 
 template <Real T>
@@ -66,7 +75,7 @@ class LinearRegressionModel final : public Model<T> {
   // In double whatever T is: predictions round each of them to T once.
   std::vector<double> weights;  // one per feature
   double intercept = 0;
-  std::string solver;
+  LinearSolver solver = LinearSolver::qr;
   Index rank = -1;  // of the centred features, as the qr solver found it; −1: another solver
   TrainingLog log;  // cost; validation_cost where there is a validation part
 
@@ -78,7 +87,7 @@ class LinearRegressionModel final : public Model<T> {
   [[nodiscard]] const TrainingLog& training() const override { return log; }
   void save(Archive& archive) const override;
   // Throws InputError for anything that save() could not have written.
-  [[nodiscard]] static std::unique_ptr<LinearRegressionModel> load(const Archive& archive);
+  [[nodiscard]] static LinearRegressionModel load(const Archive& archive);
   [[nodiscard]] nlohmann::json to_json(
       const std::vector<std::string>& feature_names) const override;
   [[nodiscard]] std::string to_text(const std::vector<std::string>& feature_names) const override;
@@ -88,8 +97,8 @@ class LinearRegressionModel final : public Model<T> {
 // or infinite, weights that are negative or all zero), NumericalError where a gradient run diverges
 // or values leave the range of double.
 template <Real T>
-[[nodiscard]] std::unique_ptr<LinearRegressionModel<T>> fit_linear_regression(
-    Engine& engine, const LinearRegressionOptions& options, const Dataset<T>& train,
-    const Dataset<T>* validation, RunControl& control);
+[[nodiscard]] LinearRegressionModel<T> fit(Engine& engine, const DatasetView<T>& data,
+                                           const LinearRegressionOptions& options,
+                                           const FitContext<std::type_identity_t<T>>& context = {});
 
 }  // namespace tandem

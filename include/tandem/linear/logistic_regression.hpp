@@ -4,28 +4,34 @@
 // docs/algorithms/linear-models.md says what is computed, in which order, and how exactly.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tandem/core/engine.hpp"
-#include "tandem/core/run_control.hpp"
+#include "tandem/core/names.hpp"
+#include "tandem/core/options.hpp"
 #include "tandem/data/dataset.hpp"
 #include "tandem/linear/linear_regression.hpp"
-#include "tandem/model/algorithm.hpp"
+#include "tandem/model/fit.hpp"
 #include "tandem/model/model.hpp"
 
 namespace tandem {
+
+//   lbfgs     limited-memory BFGS; no L1
+//   gradient  one of the optimizers, on all rows or on batches
+enum class LogisticSolver { lbfgs, gradient };
+template <>
+inline constexpr std::array<std::string_view, 2> enum_names<LogisticSolver>{"lbfgs", "gradient"};
 
 // The cost that is minimised is
 //   1/W·Σ_i ω_i·(−ln P(class of row i)) + l2/2·Σ w² + l1·Σ |w|,
 // ω the rows' weights, W their sum, w all weights of all classes. Intercepts are free. Features
 // count in their own units: scale them first.
 struct LogisticRegressionOptions {
-  // lbfgs     limited-memory BFGS; no L1
-  // gradient  one of the optimizers, on all rows or on batches
-  std::string solver = "lbfgs";
+  LogisticSolver solver = LogisticSolver::lbfgs;
   // Where l1 and l2 are both 0, l2 is 1 / (c·W): the strength that scikit-learn and LIBLINEAR call
   // C. 0: no penalty.
   double c = 1;
@@ -39,8 +45,12 @@ struct LogisticRegressionOptions {
   std::uint64_t seed = 0;
 
   void visit(OptionVisitor& visitor);
-  // Throws InputError that names the option.
+  // Throws InputError that names the options.
   void check() const;
+  template <Real T>
+  [[nodiscard]] Task task_for(const DatasetView<T>& /*data*/) const {
+    return Task::classification;
+  }
 };
 
 template <Real T>
@@ -51,7 +61,7 @@ class LogisticRegressionModel final : public Model<T> {
   Matrix<double> weights;
   std::vector<double> intercepts;  // one per row of weights
   std::vector<std::string> class_names;
-  std::string solver;
+  LogisticSolver solver = LogisticSolver::lbfgs;
   TrainingLog log;  // cost; validation_cost where there is a validation part
 
   [[nodiscard]] std::string_view algorithm() const override { return "logistic-regression"; }
@@ -63,7 +73,7 @@ class LogisticRegressionModel final : public Model<T> {
   [[nodiscard]] const TrainingLog& training() const override { return log; }
   void save(Archive& archive) const override;
   // Throws InputError for anything that save() could not have written.
-  [[nodiscard]] static std::unique_ptr<LogisticRegressionModel> load(const Archive& archive);
+  [[nodiscard]] static LogisticRegressionModel load(const Archive& archive);
   [[nodiscard]] nlohmann::json to_json(
       const std::vector<std::string>& feature_names) const override;
   [[nodiscard]] std::string to_text(const std::vector<std::string>& feature_names) const override;
@@ -73,8 +83,8 @@ class LogisticRegressionModel final : public Model<T> {
 // that are missing or infinite, weights that are negative or all zero), NumericalError where a
 // gradient run diverges or values leave the range of the precision.
 template <Real T>
-[[nodiscard]] std::unique_ptr<LogisticRegressionModel<T>> fit_logistic_regression(
-    Engine& engine, const LogisticRegressionOptions& options, const Dataset<T>& train,
-    const Dataset<T>* validation, RunControl& control);
+[[nodiscard]] LogisticRegressionModel<T> fit(
+    Engine& engine, const DatasetView<T>& data, const LogisticRegressionOptions& options,
+    const FitContext<std::type_identity_t<T>>& context = {});
 
 }  // namespace tandem

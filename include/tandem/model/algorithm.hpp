@@ -2,72 +2,79 @@
 // wants uses the typed interface of that algorithm's own header instead.
 #pragma once
 
-#include <cstdint>
+#include <array>
 #include <memory>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
-#include "tandem/core/run_control.hpp"
+#include "tandem/core/names.hpp"
+#include "tandem/core/options.hpp"
 #include "tandem/data/dataset.hpp"
+#include "tandem/model/fit.hpp"
 #include "tandem/model/model.hpp"
 
 namespace tandem {
 
-// An algorithm describes its options to a visitor once; the command line, the documentation and
-// the record in a model file are all made from that description. Option names are written as on
-// the command line without the dashes ("max-depth"). `help` is one sentence without a full stop.
-class OptionVisitor {
- public:
-  virtual ~OptionVisitor() = default;
-  virtual void integer(std::string_view name, std::int64_t& value, std::string_view help,
-                       std::int64_t lowest, std::int64_t highest) = 0;
-  // lowest and highest are themselves allowed.
-  virtual void real(std::string_view name, double& value, std::string_view help, double lowest,
-                    double highest) = 0;
-  virtual void flag(std::string_view name, bool& value, std::string_view help) = 0;
-  virtual void choice(std::string_view name, std::string& value, std::string_view help,
-                      std::span<const std::string_view> choices) = 0;
-  virtual void integers(std::string_view name, std::vector<std::int64_t>& value,
-                        std::string_view help, std::int64_t lowest, std::int64_t highest) = 0;
-  virtual void reals(std::string_view name, std::vector<double>& value, std::string_view help,
-                     double lowest, double highest) = 0;
-  // Free text, such as the name of a file or a mapping that the algorithm parses.
-  virtual void text(std::string_view name, std::string& value, std::string_view help) = 0;
-};
+// What kind of model an algorithm makes.
+//   predictor    a value or a class of each row
+//   clusterer    a cluster of each row, without a target
+//   transformer  other features of each row
+//   recommender  items for users
+//   detector     how unusual each row is
+enum class ModelKind { predictor, clusterer, transformer, recommender, detector };
+template <>
+inline constexpr std::array<std::string_view, 5> enum_names<ModelKind>{
+    "predictor", "clusterer", "transformer", "recommender", "detector"};
 
+// One object may be used by one thread at a time; const members by several.
 class Algorithm {
  public:
   virtual ~Algorithm() = default;
   [[nodiscard]] virtual std::string_view name() const = 0;     // "kmeans"
   [[nodiscard]] virtual std::string_view summary() const = 0;  // one sentence without a full stop
-  // May depend on the options (a decision tree classifies or regresses) and, where they leave it
-  // open, on the target: a categorical one, or whole numbers of few distinct values, asks for
-  // classification.
-  [[nodiscard]] virtual Task task(const Dataset<float>& data) const = 0;
-  [[nodiscard]] virtual Task task(const Dataset<double>& data) const = 0;
+  [[nodiscard]] virtual ModelKind kind() const = 0;
+  // What a fit on this data would be. It may depend on the options (a decision tree classifies or
+  // regresses) and, where they leave it open, on the target: a categorical one, or whole numbers of
+  // few distinct values, asks for classification.
+  [[nodiscard]] virtual Task task(const DatasetView<float>& data) const = 0;
+  [[nodiscard]] virtual Task task(const DatasetView<double>& data) const = 0;
+  template <Real T>
+  [[nodiscard]] Task task(const Dataset<T>& data) const {
+    return task(data.view());
+  }
   // True where fit() and predict() take NaN features as missing values.
-  [[nodiscard]] virtual bool accepts_missing() const { return false; }
-  // True where features on one scale are what most users want (--scale's default).
-  [[nodiscard]] virtual bool prefers_scaled_features() const { return false; }
+  [[nodiscard]] virtual bool accepts_missing() const = 0;
+  // True where features on one scale are what most users want.
+  [[nodiscard]] virtual bool prefers_scaled_features() const = 0;
+  // With the options as they stand.
+  [[nodiscard]] virtual std::unique_ptr<Algorithm> clone() const = 0;
 
   virtual void visit_options(OptionVisitor& visitor) = 0;
-  // Checks what no single option can tell; throws InputError that names the options.
-  virtual void check_options() const {}
-  // The seed of every random choice.
-  virtual void set_seed(std::uint64_t seed) = 0;
+  // Gives an option a value by its name or one of its other names, "seed" included; "-" and "_" are
+  // equal. Throws InputError for an unknown name, another type or a value out of range.
+  // What two options say together is checked by fit() and check_options().
+  Algorithm& set(std::string_view option_name, const OptionValue& value);
+  [[nodiscard]] bool has_option(std::string_view option_name) const;
+  // The options as they stand, by canonical name, without the seed: see record_options().
+  [[nodiscard]] Archive options() const;
+  // Throws InputError that names the options.
+  virtual void check_options() const = 0;
 
-  // `validation` may be null. Throws InputError for data that it cannot be trained on.
-  [[nodiscard]] virtual std::unique_ptr<Model<float>> fit(Engine& engine,
-                                                          const Dataset<float>& train,
-                                                          const Dataset<float>* validation,
-                                                          RunControl& control) const = 0;
-  [[nodiscard]] virtual std::unique_ptr<Model<double>> fit(Engine& engine,
-                                                           const Dataset<double>& train,
-                                                           const Dataset<double>* validation,
-                                                           RunControl& control) const = 0;
+  // Throws InputError for data that it cannot be trained on.
+  [[nodiscard]] virtual std::unique_ptr<Model<float>> fit(
+      Engine& engine, const DatasetView<float>& train,
+      const FitContext<float>& context = {}) const = 0;
+  [[nodiscard]] virtual std::unique_ptr<Model<double>> fit(
+      Engine& engine, const DatasetView<double>& train,
+      const FitContext<double>& context = {}) const = 0;
+  template <Real T>
+  [[nodiscard]] std::unique_ptr<Model<T>> fit(
+      Engine& engine, const Dataset<T>& train,
+      const FitContext<std::type_identity_t<T>>& context = {}) const {
+    return fit(engine, train.view(), context);
+  }
   // From what Model::save wrote; throws InputError for anything that it could not have written.
   [[nodiscard]] virtual std::unique_ptr<Model<float>> load(const Archive& archive,
                                                            std::type_identity<float>) const = 0;

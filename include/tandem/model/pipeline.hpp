@@ -40,10 +40,7 @@ struct Provenance {
   [[nodiscard]] static Provenance load(const Archive& archive);
 };
 
-// The algorithm's options as they stand: integers, numbers, flags and texts by name; lists of
-// integers as int64 tensors.
-[[nodiscard]] Archive options_of(Algorithm& algorithm);
-// The same as an object: {"k": 3, "init": "kmeans++"}.
+// Recorded options as an object: {"clusters": 3, "init": "k-means++"}.
 [[nodiscard]] nlohmann::json options_to_json(const Archive& options);
 
 // A number that differs where data differ in shape or in any bit of a feature, target or weight,
@@ -80,7 +77,7 @@ struct TrainedModel {
 // What a fit needs besides the data.
 struct FitSettings {
   PreprocessOptions preprocess;
-  std::uint64_t seed = 0;  // as given to algorithm.set_seed()
+  std::uint64_t seed = 0;  // given to the algorithm
 };
 
 // Fits preprocessing on `train`, then the algorithm. On return `train` and, where given,

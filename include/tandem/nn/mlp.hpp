@@ -4,18 +4,18 @@
 // states which operations round in which order.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
 #include "tandem/core/engine.hpp"
-#include "tandem/core/run_control.hpp"
+#include "tandem/core/names.hpp"
+#include "tandem/core/options.hpp"
 #include "tandem/data/dataset.hpp"
-#include "tandem/model/algorithm.hpp"
+#include "tandem/model/fit.hpp"
 #include "tandem/model/model.hpp"
 #include "tandem/optim/optimizer.hpp"
 
@@ -27,36 +27,46 @@ namespace tandem {
 //   relu     max(0, z)
 //   gelu     z·Φ(z), Φ the normal distribution function, by erf (Hendrycks and Gimpel 2016)
 enum class Activation { sigmoid, tanh, relu, gelu };
+template <>
+inline constexpr std::array<std::string_view, 4> enum_names<Activation>{"sigmoid", "tanh", "relu",
+                                                                        "gelu"};
 
 // Of the last layer.
 //   softmax   one output per class, exp(z_j) / Σ exp(z_k)
 //   sigmoid   one output, the probability of the second of two classes
 //   identity  one output, the predicted value of a regression
-enum class MlpOutput { softmax, sigmoid, identity };
+//   automatic  as an option: softmax for classes, identity for values; no model has it
+enum class MlpOutput { softmax, sigmoid, identity, automatic };
+template <>
+inline constexpr std::array<std::string_view, 4> enum_names<MlpOutput>{"softmax", "sigmoid",
+                                                                       "identity", "auto"};
 
 // Of a row with outputs p and target y (0 or 1 per class; the value in a regression).
 //   cross_entropy  −log p of the row's class
 //   squared_error  ½·Σ (p_j − y_j)²
-enum class MlpLoss { cross_entropy, squared_error };
+//   automatic      as an option: cross_entropy for classes, squared_error for values
+enum class MlpLoss { cross_entropy, squared_error, automatic };
+template <>
+inline constexpr std::array<std::string_view, 3> enum_names<MlpLoss>{"cross-entropy",
+                                                                     "squared-error", "auto"};
 
 // Distribution of the first weights of a layer with n inputs and m outputs. Biases start at 0.
 //   xavier_uniform  uniform on ±√(6 / (n + m)); xavier_normal: deviation √(2 / (n + m))
 //                   (Glorot and Bengio, AISTATS 2010)
 //   he_uniform      uniform on ±√(6 / n); he_normal: deviation √(2 / n) (He et al., ICCV 2015)
-enum class MlpInitialization { xavier_uniform, xavier_normal, he_uniform, he_normal };
-
-[[nodiscard]] std::string_view to_string(Activation) noexcept;
-[[nodiscard]] std::string_view to_string(MlpOutput) noexcept;
-[[nodiscard]] std::string_view to_string(MlpLoss) noexcept;
-[[nodiscard]] std::string_view to_string(MlpInitialization) noexcept;
+//   automatic       he_uniform for relu and gelu, else xavier_uniform
+enum class MlpInitialization { xavier_uniform, xavier_normal, he_uniform, he_normal, automatic };
+template <>
+inline constexpr std::array<std::string_view, 5> enum_names<MlpInitialization>{
+    "xavier-uniform", "xavier-normal", "he-uniform", "he-normal", "auto"};
 
 struct MlpOptions {
   std::vector<std::int64_t> hidden = {256};  // widths of the hidden layers; may be empty
-  std::string activation = "relu";
-  std::string task = "auto";            // classification, regression; auto: by the target
-  std::string output = "auto";          // softmax, sigmoid (two classes); auto: softmax
-  std::string loss = "auto";            // auto: cross-entropy for classes, squared-error for values
-  std::string initialization = "auto";  // auto: he-uniform for relu and gelu, else xavier-uniform
+  Activation activation = Activation::relu;
+  TaskChoice task = TaskChoice::automatic;
+  MlpOutput output = MlpOutput::automatic;
+  MlpLoss loss = MlpLoss::automatic;
+  MlpInitialization initialization = MlpInitialization::automatic;
   OptimizerOptions optimizer;
   double l2 = 1e-3;    // adds l2/2·Σw² over all weights, biases free, to the cost
   double dropout = 0;  // share of each hidden layer's outputs dropped in training
@@ -77,8 +87,11 @@ struct MlpOptions {
   std::uint64_t seed = 0;
 
   void visit(OptionVisitor& visitor);
-  // Throws InputError that names the option.
+  // Throws InputError that names the options.
   void check() const;
+  // `task`, or what the target asks for: see task_of_target().
+  template <Real T>
+  [[nodiscard]] Task task_for(const DatasetView<T>& data) const;
 };
 
 template <Real T>
@@ -119,23 +132,17 @@ class MlpModel final : public Model<T> {
   [[nodiscard]] const TrainingLog& training() const override { return log; }
   void save(Archive& archive) const override;
   // Throws InputError for anything that save() could not have written.
-  [[nodiscard]] static std::unique_ptr<MlpModel> load(const Archive& archive);
+  [[nodiscard]] static MlpModel load(const Archive& archive);
   [[nodiscard]] nlohmann::json to_json(
       const std::vector<std::string>& feature_names) const override;
   [[nodiscard]] std::string to_text(const std::vector<std::string>& feature_names) const override;
 };
 
-// options.task, or where that is "auto": classification for a categorical target and for whole
-// numbers of at most 20 distinct values.
-template <Real T>
-[[nodiscard]] Task mlp_task(const MlpOptions& options, const Dataset<T>& data);
-
-// Trains a network; `validation` may be null. A regression's target is taken as it is: scale it
+// Trains a network. A regression's target is taken as it is: scale it
 // where its size is far from 1. Throws InputError for data that cannot be trained on,
 // NumericalError where training diverges.
 template <Real T>
-[[nodiscard]] std::unique_ptr<MlpModel<T>> fit_mlp(
-    Engine& engine, const MlpOptions& options, const Dataset<T>& train,
-    const std::type_identity_t<Dataset<T>>* validation, RunControl& control);
+[[nodiscard]] MlpModel<T> fit(Engine& engine, const DatasetView<T>& data, const MlpOptions& options,
+                              const FitContext<std::type_identity_t<T>>& context = {});
 
 }  // namespace tandem

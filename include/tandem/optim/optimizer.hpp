@@ -18,27 +18,32 @@
 //                     Regularization", ICLR 2019.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
-#include <string>
 #include <string_view>
 
 #include "tandem/core/archive.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/engine.hpp"
-#include "tandem/model/algorithm.hpp"
+#include "tandem/core/names.hpp"
+#include "tandem/core/options.hpp"
 
 namespace tandem {
 
 enum class OptimizerMethod { gradient_descent, momentum, nesterov, rmsprop, adam, adamw };
-[[nodiscard]] std::string_view to_string(OptimizerMethod) noexcept;
-// Throws InputError that lists the names.
-[[nodiscard]] OptimizerMethod parse_optimizer_method(std::string_view);
+template <>
+inline constexpr std::array<std::string_view, 6> enum_names<OptimizerMethod>{
+    "gradient-descent", "momentum", "nesterov", "rmsprop", "adam", "adamw"};
 
-// All names, in the order of the enumeration: "gradient-descent", "momentum", ...
-[[nodiscard]] std::span<const std::string_view> optimizer_method_names() noexcept;
+// How the learning rate changes from epoch to epoch: see OptimizerOptions::schedule.
+enum class LearningRateSchedule { constant, step, exponential, inverse_time, cosine };
+template <>
+inline constexpr std::array<std::string_view, 5> enum_names<LearningRateSchedule>{
+    "constant", "step", "exponential", "inverse-time", "cosine"};
 
 struct OptimizerOptions {
-  std::string method = "adam";
+  OptimizerMethod method = OptimizerMethod::adam;
   double learning_rate = 0.001;
   double momentum = 0.9;       // momentum, nesterov
   double beta1 = 0.9;          // adam, adamw
@@ -57,22 +62,19 @@ struct OptimizerOptions {
   // so that the middle three all reach η·d after K epochs. During the first `warm_up` epochs the
   // result is further multiplied by (e + 1) / (warm_up + 1) (Goyal et al., "Accurate, Large
   // Minibatch SGD", 2017).
-  std::string schedule = "constant";
+  LearningRateSchedule schedule = LearningRateSchedule::constant;
   double decay = 0.5;
   std::int64_t decay_every = 10;
   double final_fraction = 0.0;
   std::int64_t warm_up = 0;
 
-  // --optimizer, --learning-rate, --momentum, --beta1, --beta2, --epsilon, --weight-decay,
-  // --schedule, --decay, --decay-every, --final-fraction, --warm-up.
+  // The option of `method` is called optimizer, the others as the members are.
   void visit(OptionVisitor& visitor);
-  // Throws InputError that names the option for what no run can work with: an unknown method or
-  // schedule, a rate that is not positive, a decay factor outside (0, 1].
-  void check() const;
+  void check() const {}
 };
 
 // The learning rate of epoch e, in double, from exact operations only: the same everywhere.
-// Requires: options.check() passes; 0 <= epoch; epochs >= 1 is the total planned.
+// Requires: check_options(options) passes; 0 <= epoch; epochs >= 1 is the total planned.
 [[nodiscard]] double learning_rate_at(const OptimizerOptions& options, Index epoch, Index epochs);
 
 // A penalty on the parameters [begin, end): l2/2·Σw² + l1·Σ|w| is added to the cost. Parameters
@@ -100,7 +102,7 @@ class OptimizerSteps;
 template <Real T>
 class Optimizer {
  public:
-  // Throws InputError where options.check() does.
+  // Throws InputError where check_options(options) does.
   Optimizer(Engine& engine, const OptimizerOptions& options, Index size, Index epochs,
             const Penalty& penalty = {});
   ~Optimizer();
@@ -123,7 +125,6 @@ class Optimizer {
 
  private:
   OptimizerOptions options_;
-  OptimizerMethod method_;
   Penalty penalty_;
   Index size_;
   Index epochs_;

@@ -10,12 +10,15 @@
 //   5. numeric and ordinal columns are scaled (one-hot indicators are not: they stay 0 and 1).
 #pragma once
 
+#include <array>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tandem/core/archive.hpp"
+#include "tandem/core/names.hpp"
+#include "tandem/core/options.hpp"
 #include "tandem/data/dataset.hpp"
 
 namespace tandem {
@@ -25,12 +28,17 @@ namespace tandem {
 // minmax:   (x − min) / (max − min), so that the training part spans [0, 1]
 // A column that is constant in the training part is shifted and divided by 1: it becomes 0.
 enum class Scale { none, standard, minmax };
+template <>
+inline constexpr std::array<std::string_view, 3> enum_names<Scale>{"none", "standard", "minmax"};
 
 // How a missing value (NaN) is filled. mean, median and most_frequent are those of the training
 // part's present values; the median of an even count is the mean of the two middle values; of
 // equally frequent values the least wins. In categorical columns mean, median and most_frequent
 // all take the most frequent category, and constant makes "missing" a category of its own.
 enum class Impute { none, mean, median, most_frequent, constant };
+template <>
+inline constexpr std::array<std::string_view, 5> enum_names<Impute>{"none", "mean", "median",
+                                                                    "most-frequent", "constant"};
 
 // What becomes of a categorical column.
 //   one_hot: an indicator per category that occurs in the training part, "column=category", in the
@@ -41,6 +49,8 @@ enum class Impute { none, mean, median, most_frequent, constant };
 //   none:    as ordinal, over all categories that the training data declares, and the column stays
 //            marked as categorical. It is not scaled.
 enum class Encode { one_hot, ordinal, none };
+template <>
+inline constexpr std::array<std::string_view, 3> enum_names<Encode>{"one-hot", "ordinal", "none"};
 
 // How outliers are found. Missing values never are outliers; columns that are constant in the
 // training part have none.
@@ -50,11 +60,16 @@ enum class Encode { one_hot, ordinal, none };
 //           American Statistician 50, 1996: definition 7); a column whose quartiles coincide has
 //           no outliers
 enum class Outliers { none, zscore, iqr };
+template <>
+inline constexpr std::array<std::string_view, 3> enum_names<Outliers>{"none", "zscore", "iqr"};
 
 // report: only counted. drop: rows of the training part with an outlier are removed before anything
 // else is learned; transform() never removes a row. clip: values are moved to the nearest bound, in
 // the training part and in transform().
 enum class OutlierAction { report, drop, clip };
+template <>
+inline constexpr std::array<std::string_view, 3> enum_names<OutlierAction>{"report", "drop",
+                                                                           "clip"};
 
 struct PreprocessOptions {
   Scale scale = Scale::none;
@@ -65,21 +80,10 @@ struct PreprocessOptions {
   OutlierAction outlier_action = OutlierAction::report;
   double outlier_threshold = 0;  // > 0; 0 means 3 for zscore and 1.5 for iqr
 
+  void visit(OptionVisitor& visitor);
+  void check() const {}
   [[nodiscard]] bool operator==(const PreprocessOptions&) const = default;
 };
-
-// The names of the command line: "none", "standard", "minmax"; "most-frequent"; "one-hot"; ... The
-// parsers throw InputError that lists them.
-[[nodiscard]] std::string_view to_string(Scale) noexcept;
-[[nodiscard]] std::string_view to_string(Impute) noexcept;
-[[nodiscard]] std::string_view to_string(Encode) noexcept;
-[[nodiscard]] std::string_view to_string(Outliers) noexcept;
-[[nodiscard]] std::string_view to_string(OutlierAction) noexcept;
-[[nodiscard]] Scale parse_scale(std::string_view);
-[[nodiscard]] Impute parse_impute(std::string_view);
-[[nodiscard]] Encode parse_encode(std::string_view);
-[[nodiscard]] Outliers parse_outliers(std::string_view);
-[[nodiscard]] OutlierAction parse_outlier_action(std::string_view);
 
 // What was learned of one input column.
 struct ColumnFit {

@@ -5,6 +5,7 @@
 // the criteria, the treatment of missing values, of weights and of ties, and the numerics.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -12,39 +13,48 @@
 #include <vector>
 
 #include "tandem/core/engine.hpp"
-#include "tandem/core/run_control.hpp"
+#include "tandem/core/names.hpp"
+#include "tandem/core/options.hpp"
+#include "tandem/data/class_weights.hpp"
 #include "tandem/data/dataset.hpp"
+#include "tandem/model/fit.hpp"
 #include "tandem/model/model.hpp"
+#include "tandem/tree/max_features.hpp"
 
 namespace tandem {
 
-enum class TreeCriterion { entropy, gini, squared_error };
-
-[[nodiscard]] std::string_view to_string(TreeCriterion) noexcept;
+// automatic, as an option: gini for classification, squared_error for regression.
+enum class TreeCriterion { entropy, gini, squared_error, automatic };
+template <>
+inline constexpr std::array<std::string_view, 4> enum_names<TreeCriterion>{"entropy", "gini",
+                                                                           "squared-error", "auto"};
 
 struct DecisionTreeOptions {
-  // "auto" classifies where the target is categorical or has at most 20 distinct values, all of
-  // them whole numbers, and regresses elsewhere. "classification", "regression".
-  std::string task = "auto";
-  // "auto" is gini or squared-error, by task. "entropy", "gini", "squared-error".
-  std::string criterion = "auto";
+  TaskChoice task = TaskChoice::automatic;
+  TreeCriterion criterion = TreeCriterion::automatic;
   // Splits between the root and a leaf, at most; 0 is no limit.
-  Index max_depth = 0;
+  std::int64_t max_depth = 0;
   // A node of fewer rows becomes a leaf; >= 2.
-  Index min_samples_split = 2;
+  std::int64_t min_samples_split = 2;
   // A split that leaves fewer rows on a side is not considered; >= 1.
-  Index min_samples_leaf = 1;
+  std::int64_t min_samples_leaf = 1;
   // A node whose split lowers the weighted impurity, as a share of the whole weight, by less
   // becomes a leaf; >= 0.
   double min_impurity_decrease = 0;
-  // Features looked at in each node: "all", a count ("5"), a fraction with a point ("0.3"), "sqrt"
-  // or "log2" of the number of features. They are drawn, per node, among the features that are not
+  // Features looked at in each node. They are drawn, per node, among the features that are not
   // constant in the node.
-  std::string max_features = "all";
-  // Classification: "none", "balanced" (rows / (classes · rows of the class)), or a mapping such as
-  // "setosa=1,virginica=2.5"; classes that it does not name weigh 1. Multiplies the sample weights.
-  std::string class_weight = "none";
+  MaxFeatures max_features;
+  // Classification. Multiplies the sample weights.
+  ClassWeights class_weight;
   std::uint64_t seed = 0;
+
+  void visit(OptionVisitor& visitor);
+  // Throws InputError that names the options.
+  void check() const;
+  // `task`, or what `criterion` and then the target ask for: see task_of_target(). Throws
+  // InputError where there is no target.
+  template <Real T>
+  [[nodiscard]] Task task_for(const DatasetView<T>& data) const;
 };
 
 // A node of the tree as a reader of the model sees it. Nodes are numbered from the root, depth
@@ -107,8 +117,8 @@ class DecisionTreeModel final : public Model<T> {
 
  private:
   template <Real U>
-  friend DecisionTreeModel<U> fit_decision_tree(Engine&, const Dataset<U>&,
-                                                const DecisionTreeOptions&, RunControl&);
+  friend DecisionTreeModel<U> fit(Engine&, const DatasetView<U>&, const DecisionTreeOptions&,
+                                  const FitContext<std::type_identity_t<U>>&);
   [[nodiscard]] std::string leaf_label(Index node) const;
 
   Task task_ = Task::classification;
@@ -120,18 +130,11 @@ class DecisionTreeModel final : public Model<T> {
   TrainingLog training_;
 };
 
-// The task that `options` ask for on this data. Throws InputError where there is no target.
-template <Real T>
-[[nodiscard]] Task decision_tree_task(const Dataset<T>& data, const DecisionTreeOptions& options);
-
-// Throws InputError for options that contradict each other or cannot be read.
-void check_decision_tree_options(const DecisionTreeOptions& options);
-
 // Missing features (NaN) are allowed. Rows of weight 0 are left out. Throws InputError for no rows,
 // infinite features, a missing or infinite target, options that do not fit the data; Interrupted.
 template <Real T>
-[[nodiscard]] DecisionTreeModel<T> fit_decision_tree(Engine& engine, const Dataset<T>& train,
-                                                     const DecisionTreeOptions& options,
-                                                     RunControl& control);
+[[nodiscard]] DecisionTreeModel<T> fit(Engine& engine, const DatasetView<T>& data,
+                                       const DecisionTreeOptions& options,
+                                       const FitContext<std::type_identity_t<T>>& context = {});
 
 }  // namespace tandem

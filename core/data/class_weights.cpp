@@ -1,0 +1,66 @@
+#include "tandem/data/class_weights.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/text.hpp"
+#include "tandem/core/error.hpp"
+
+namespace tandem {
+
+ClassWeights ClassWeights::parse(std::string_view text) {
+  if (text == "none") return {};
+  if (text == "balanced") return {.rule = Rule::balanced, .weights = {}};
+  ClassWeights result{.rule = Rule::listed, .weights = {}};
+  for (const std::string& entry : split(text, ',')) {
+    const std::size_t equals = entry.rfind('=');
+    double weight = 0;
+    if (equals == std::string::npos ||
+        !read_number(std::string_view(entry).substr(equals + 1), weight) || !(weight >= 0) ||
+        !std::isfinite(weight)) {
+      throw InputError("'" + entry +
+                       "' is not CLASS=WEIGHT with a weight of 0 or more; expected none, balanced, "
+                       "or a list such as yes=2,no=1");
+    }
+    std::string name = entry.substr(0, equals);
+    for (const auto& [other, ignored] : result.weights) {
+      if (other == name) throw InputError("class '" + name + "' is named twice");
+    }
+    result.weights.emplace_back(std::move(name), weight);
+  }
+  return result;
+}
+
+std::string ClassWeights::to_string() const {
+  if (rule == Rule::none) return "none";
+  if (rule == Rule::balanced) return "balanced";
+  std::string text;
+  for (const auto& [name, weight] : weights) {
+    text += (text.empty() ? "" : ",") + name + "=" + shortest(weight);
+  }
+  return text;
+}
+
+std::vector<double> ClassWeights::of(const std::vector<std::string>& classes,
+                                     std::span<const std::int32_t> labels) const {
+  std::vector<double> result(classes.size(), 1.0);
+  if (rule == Rule::balanced) {
+    std::vector<std::int64_t> counts(classes.size(), 0);
+    for (const auto label : labels) ++counts[static_cast<std::size_t>(label)];
+    for (std::size_t c = 0; c < classes.size(); ++c) {
+      result[c] = static_cast<double>(labels.size()) /
+                  (static_cast<double>(classes.size()) * static_cast<double>(counts[c]));
+    }
+  } else if (rule == Rule::listed) {
+    for (const auto& [name, weight] : weights) {
+      const auto found = std::find(classes.begin(), classes.end(), name);
+      if (found == classes.end()) {
+        throw InputError(option("class_weight") + ": the target has no class '" + name + "'");
+      }
+      result[static_cast<std::size_t>(found - classes.begin())] = weight;
+    }
+  }
+  return result;
+}
+
+}  // namespace tandem

@@ -1,0 +1,31 @@
+// Weights of classes, which multiply those of their rows.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tandem {
+
+struct ClassWeights {
+  // none: all classes weigh 1. balanced: rows / (classes · rows of the class). listed: as `weights`
+  // says; classes that it does not name weigh 1.
+  enum class Rule { none, balanced, listed };
+  Rule rule = Rule::none;
+  std::vector<std::pair<std::string, double>> weights;  // by class name; finite, >= 0
+
+  // "none", "balanced", or a list such as "setosa=1,virginica=2.5"; a name may hold "=", the last
+  // one counts. Throws InputError.
+  [[nodiscard]] static ClassWeights parse(std::string_view text);
+  [[nodiscard]] std::string to_string() const;
+  // One per class. labels: one per row, an index into `classes`. Throws InputError for a listed
+  // class that there is not.
+  [[nodiscard]] std::vector<double> of(const std::vector<std::string>& classes,
+                                       std::span<const std::int32_t> labels) const;
+  [[nodiscard]] bool operator==(const ClassWeights&) const = default;
+};
+
+}  // namespace tandem

@@ -1,0 +1,62 @@
+// What every fit has in common. Each algorithm's header declares one function,
+//
+//   XModel<T> fit(Engine&, const DatasetView<T>&, const XOptions&, const FitContext<T>& = {});
+//
+// overloaded on the type of the options, so that one name trains everything:
+//
+//   const auto model = tandem::fit(*engine, data, tandem::KMeansOptions{.clusters = 3});
+#pragma once
+
+#include <optional>
+#include <span>
+#include <type_traits>
+
+#include "tandem/core/engine.hpp"
+#include "tandem/core/matrix.hpp"
+#include "tandem/core/run_control.hpp"
+#include "tandem/data/dataset.hpp"
+
+namespace tandem {
+
+// What a fit may be given besides engine, data and options. All of it is optional; what an
+// algorithm has no use for is passed over where that changes no result, and refused elsewhere.
+template <Real T>
+struct FitContext {
+  // Rows to decide by when to stop early, with the columns of the training rows.
+  std::optional<DatasetView<T>> validation{};
+  // Sample weights, one per row, >= 0; they stand in for those of the data.
+  std::span<const T> weights{};
+  // Told about progress and asked whether to stop; keeps checkpoints.
+  RunControl* control = nullptr;
+  // k-means: clusters × features, the centres to begin with. They make one start.
+  MatrixView<const T> initial_centres{};
+};
+
+// For drivers: the context's control, or one that does nothing; and the data with the context's
+// weights.
+template <Real T>
+class FitSetting {
+ public:
+  FitSetting(const DatasetView<T>& data, const FitContext<T>& context)
+      : data_(data), control_(context.control != nullptr ? *context.control : none_) {
+    if (!context.weights.empty()) data_.weights = context.weights;
+  }
+  FitSetting(const FitSetting&) = delete;
+  FitSetting& operator=(const FitSetting&) = delete;
+  [[nodiscard]] const DatasetView<T>& data() const noexcept { return data_; }
+  [[nodiscard]] RunControl& control() const noexcept { return control_; }
+
+ private:
+  RunControl none_;
+  DatasetView<T> data_;
+  RunControl& control_;
+};
+
+// The same for a table that owns its rows.
+template <Real T, class Options>
+[[nodiscard]] auto fit(Engine& engine, const Dataset<T>& data, const Options& options,
+                       const FitContext<std::type_identity_t<T>>& context = {}) {
+  return fit(engine, data.view(), options, context);
+}
+
+}  // namespace tandem

@@ -9,7 +9,7 @@
 
 namespace tandem {
 
-HostEngine::HostEngine(const EngineOptions& options) : Engine(options) {
+HostEngine::HostEngine(const EngineOptions& options) : EngineBackend(options) {
   cpu::apply_simd_environment();
 }
 

@@ -1,11 +1,11 @@
 // The engine behind the devices reference and cpu: memory is the host's and work is done at once.
 #pragma once
 
-#include "tandem/core/engine.hpp"
+#include "core/engine_backend.hpp"
 
 namespace tandem {
 
-class HostEngine final : public Engine {
+class HostEngine final : public EngineBackend {
  public:
   explicit HostEngine(const EngineOptions& options);
 

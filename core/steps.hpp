@@ -19,6 +19,7 @@
 #include <memory>
 #include <string>
 
+#include "core/engine_backend.hpp"
 #include "tandem/core/engine.hpp"
 #include "tandem/core/error.hpp"
 
@@ -37,7 +38,7 @@ template <template <class> class Steps, class T>
   }
   const std::string name =
       std::string(Steps<T>::name) + "_" + std::string(to_string(precision_of<T>));
-  void* factory = engine.steps_factory(name);
+  void* factory = backend(engine).steps_factory(name);
   if (factory == nullptr) {
     throw DeviceError("the CUDA library has no steps called " + name +
                       "; it was built from another version of Tandem");

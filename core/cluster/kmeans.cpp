@@ -1,4 +1,5 @@
 #include "tandem/cluster/kmeans.hpp"
+#include "core/engine_backend.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -230,7 +231,7 @@ class Lloyd {
 
   Lloyd(const Lloyd&) = delete;
   Lloyd& operator=(const Lloyd&) = delete;
-  ~Lloyd() { engine_.forget_repeated(steps_.get()); }
+  ~Lloyd() { backend(engine_).forget_repeated(steps_.get()); }
 
   KMeansModel<T> fit() {
     const Index starts = given_.rows > 0 ? 1 : options_.starts;

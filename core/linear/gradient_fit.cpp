@@ -1,4 +1,5 @@
 #include "core/linear/gradient_fit.hpp"
+#include "core/engine_backend.hpp"
 
 #include <cmath>
 #include <limits>
@@ -80,7 +81,7 @@ struct ForgetRepeated {
   ForgetRepeated(Engine& on, const void* of) : engine(on), owner(of) {}
   ForgetRepeated(const ForgetRepeated&) = delete;
   ForgetRepeated& operator=(const ForgetRepeated&) = delete;
-  ~ForgetRepeated() { engine.forget_repeated(owner); }
+  ~ForgetRepeated() { backend(engine).forget_repeated(owner); }
   Engine& engine;
   const void* owner;
 };

@@ -1,4 +1,5 @@
 #include "core/linear/least_squares.hpp"
+#include "core/engine_backend.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -175,7 +176,8 @@ LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProbl
   // Only the merged factor leaves the engine.
   Buffer<double> pair(engine, 2 * p * p);
   pair.fill_zero();
-  engine.copy_within(pair.data(), factors.data(), static_cast<std::size_t>(p * p) * sizeof(double));
+  backend(engine).copy_within(pair.data(), factors.data(),
+                              static_cast<std::size_t>(p * p) * sizeof(double));
   std::vector<double> r = pair.to_host();
 
   // Column j of the triangle below the row of the intercept is the centred feature.

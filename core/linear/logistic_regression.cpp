@@ -1,4 +1,5 @@
 #include "tandem/linear/logistic_regression.hpp"
+#include "core/engine_backend.hpp"
 
 #include <algorithm>
 #include <array>
@@ -87,7 +88,7 @@ class LogisticCost final : public SmoothFunction {
         cost_(engine, 1) {}
   LogisticCost(const LogisticCost&) = delete;
   LogisticCost& operator=(const LogisticCost&) = delete;
-  ~LogisticCost() override { engine_.forget_repeated(this); }
+  ~LogisticCost() override { backend(engine_).forget_repeated(this); }
 
   [[nodiscard]] double evaluate(const Buffer<double>& x, Buffer<double>& gradient) override {
     {
@@ -182,7 +183,7 @@ LbfgsInitial initial_inverse(Engine& engine, LinearSteps<T>& passes, const Probl
   steps->factor(rows, rows_used, intercept, 0, factors);
   steps->merge(groups, p, factors);
   Buffer<double> merged(engine, p * p);
-  engine.copy_within(merged.data(), factors.data(), merged.bytes());
+  backend(engine).copy_within(merged.data(), factors.data(), merged.bytes());
   const std::vector<double> r = merged.to_host();
 
   double weight = static_cast<double>(rows_used);

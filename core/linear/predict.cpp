@@ -1,4 +1,5 @@
 #include "core/linear/predict.hpp"
+#include "core/engine_backend.hpp"
 
 #include <algorithm>
 #include <string>
@@ -32,7 +33,8 @@ std::vector<T> predict_linear(Engine& engine, LinearLoss loss, Index outputs, In
   for (Index begin = 0; begin < x.rows; begin += chunk) {
     const Index count = std::min(chunk, x.rows - begin);
     const auto upload = [&](Index at, const T* from, Index values) {
-      engine.copy_from_host(rows.x.data() + at, from, static_cast<std::size_t>(values) * sizeof(T));
+      backend(engine).copy_from_host(rows.x.data() + at, from,
+                                     static_cast<std::size_t>(values) * sizeof(T));
     };
     if (x.contiguous()) {
       upload(0, x.data + begin * x.stride, count * features);
@@ -44,8 +46,8 @@ std::vector<T> predict_linear(Engine& engine, LinearLoss loss, Index outputs, In
     packed.rows = count;
     steps->pack(rows, count, 0, packed);
     steps->predict(loss, packed, outputs, model_parameters, output);
-    engine.copy_to_host(results.data() + begin * columns, output.data(),
-                        static_cast<std::size_t>(count * columns) * sizeof(T));
+    backend(engine).copy_to_host(results.data() + begin * columns, output.data(),
+                                 static_cast<std::size_t>(count * columns) * sizeof(T));
   }
   return results;
 }

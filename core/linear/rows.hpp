@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/engine_backend.hpp"
 #include "core/linear/linear_steps.hpp"
 #include "tandem/core/engine.hpp"
 #include "tandem/core/error.hpp"
@@ -20,7 +21,7 @@ void upload_rows(Engine& engine, const DatasetView<T>& data, Index begin, Index 
                  RowMajorRows<T>& rows, std::span<const T> target = {}) {
   const auto upload = [&](Buffer<T>& to, const T* from, Index values) {
     if (values > 0) {
-      engine.copy_from_host(to.data(), from, static_cast<std::size_t>(values) * sizeof(T));
+      backend(engine).copy_from_host(to.data(), from, static_cast<std::size_t>(values) * sizeof(T));
     }
   };
   const Index d = data.cols();

@@ -1,4 +1,5 @@
 #include "tandem/metrics/on_engine.hpp"
+#include "core/engine_backend.hpp"
 
 #include <cmath>
 #include <limits>
@@ -13,7 +14,7 @@ namespace {
 template <class V>
 V element(const Buffer<V>& buffer, Engine& engine, Index at) {
   V value{};
-  engine.copy_to_host(&value, buffer.data() + at, sizeof value);
+  backend(engine).copy_to_host(&value, buffer.data() + at, sizeof value);
   return value;
 }
 

@@ -1,4 +1,5 @@
 #include "tandem/nn/mlp.hpp"
+#include "core/engine_backend.hpp"
 
 #include <algorithm>
 #include <array>
@@ -212,7 +213,7 @@ class Training {
 
   Training(const Training&) = delete;
   Training& operator=(const Training&) = delete;
-  ~Training() { engine_.forget_repeated(this); }
+  ~Training() { backend(engine_).forget_repeated(this); }
 
   MlpModel<T> run(MlpInitialization initialization) {
     network_->set_layers(initial_layers<T>(design_, initialization, options_.seed));

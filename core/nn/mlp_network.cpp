@@ -1,4 +1,5 @@
 #include "core/nn/mlp_network.hpp"
+#include "core/engine_backend.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -276,16 +277,17 @@ void MlpNetwork<T>::predict(MatrixView<const T> x, std::span<T> out) {
     const auto chunk = x.rows_from(begin, rows);
     const auto bytes = [](Index count) { return static_cast<std::size_t>(count) * sizeof(T); };
     if (chunk.contiguous()) {
-      engine_.copy_from_host(x_.data(), chunk.data, bytes(rows * x.cols));
+      backend(engine_).copy_from_host(x_.data(), chunk.data, bytes(rows * x.cols));
     } else {
       for (Index i = 0; i < rows; ++i) {
-        engine_.copy_from_host(x_.data() + i * x.cols, chunk.row(i).data(), bytes(x.cols));
+        backend(engine_).copy_from_host(x_.data() + i * x.cols, chunk.row(i).data(), bytes(x.cols));
       }
     }
     forward_prediction(rows);
     steps_->output(design_.output, rows, width, parameters_.data() + layout_.blocks[last].bias,
                    layers_[last].z.data());
-    engine_.copy_to_host(out.data() + begin * width, layers_[last].z.data(), bytes(rows * width));
+    backend(engine_).copy_to_host(out.data() + begin * width, layers_[last].z.data(),
+                                  bytes(rows * width));
   }
 }
 

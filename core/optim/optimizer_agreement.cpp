@@ -1,6 +1,7 @@
 // Agreement of the optimisers: a few updates of many parameters.
 #include "core/agree/case.hpp"
 #include "core/agree/running_error.hpp"
+#include "core/engine_backend.hpp"
 #include "core/optim/optimizer_steps.hpp"
 #include "core/steps.hpp"
 
@@ -54,7 +55,7 @@ class UpdateCase final : public Case {
       const Repeated repeated(engine, steps.get(), 0);
       steps->update(updates_[t], gradient, w, m, s);
     }
-    engine.forget_repeated(steps.get());
+    backend(engine).forget_repeated(steps.get());
     out.add("w", w);
     out.add("first", m);
     out.add("second", s);

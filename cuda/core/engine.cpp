@@ -154,7 +154,7 @@ void Parameters::add_bytes(const void* value, std::size_t size) {
 }
 
 CudaEngine::CudaEngine(const EngineOptions& options, Empty)
-    : Engine(options),
+    : EngineBackend(options),
       device_(options.device_index),
       chosen_block_threads_(options.block_threads),
       // On the software GPU a launch has run when it returns, so that asking costs nothing and an
@@ -320,6 +320,8 @@ void CudaEngine::copy_from_host(void* to, const void* from_host, std::size_t byt
     std::memcpy(to, from_host, bytes);
     return;
   }
+  transfers_.to_device_bytes += static_cast<std::int64_t>(bytes);
+  ++transfers_.to_device_copies;
   for (std::size_t done = 0; done < bytes;) {
     const std::size_t part = std::min(Staging::half_bytes, bytes - done);
     const std::size_t half = staging_->next;
@@ -341,6 +343,8 @@ void CudaEngine::copy_to_host(void* to_host, const void* from, std::size_t bytes
     std::memcpy(to_host, from, bytes);
     return;
   }
+  transfers_.to_host_bytes += static_cast<std::int64_t>(bytes);
+  ++transfers_.to_host_copies;
   auto* target = static_cast<std::byte*>(to_host);
   const auto* source = static_cast<const std::byte*>(from);
   std::array<std::size_t, 2> begin{};

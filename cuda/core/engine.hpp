@@ -15,8 +15,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "core/engine_backend.hpp"
 #include "tandem/core/buffer.hpp"
-#include "tandem/core/engine.hpp"
 
 namespace tandem::cuda {
 
@@ -63,12 +63,13 @@ class Parameters {
 
 class Repetitions;
 
-class CudaEngine final : public Engine {
+class CudaEngine final : public EngineBackend {
  public:
   explicit CudaEngine(const EngineOptions& options);
   ~CudaEngine() override;
 
   [[nodiscard]] std::string description() const override;
+  [[nodiscard]] Transfers transfers() const noexcept override { return transfers_; }
   [[nodiscard]] void* allocate(std::size_t bytes) override;
   [[nodiscard]] void* allocate_rows(std::size_t bytes) override;
   void deallocate(void* memory, std::size_t bytes) noexcept override;
@@ -119,6 +120,12 @@ class CudaEngine final : public Engine {
     enqueue(reinterpret_cast<const void*>(kernel), shape, std::move(parameters));
   }
 
+  // Counts rows that steps stream from the host by themselves, see for_each_piece().
+  void count_streamed(std::size_t bytes) noexcept {
+    transfers_.to_device_bytes += static_cast<std::int64_t>(bytes);
+    ++transfers_.to_device_copies;
+  }
+
   // For libraries that enqueue on stream() by themselves (CUB, cuBLAS): call before and after. Not
   // inside begin_repeated().
   void before_library_call(const char* what);
@@ -143,6 +150,7 @@ class CudaEngine final : public Engine {
   cudaStream_t stream_ = nullptr;
   cudaStream_t copy_stream_ = nullptr;
   cudaMemPool_t pool_ = nullptr;
+  Transfers transfers_;
   std::size_t limit_ = 0;   // bytes that may be in use at once
   std::size_t in_use_ = 0;  // bytes of allocate()
   std::unique_ptr<Staging> staging_;
@@ -155,7 +163,7 @@ class CudaEngine final : public Engine {
 
 // The engine that steps of the CUDA library were made for.
 [[nodiscard]] inline CudaEngine& cuda_engine(Engine& engine) {
-  return static_cast<CudaEngine&>(engine);
+  return static_cast<CudaEngine&>(backend(engine));
 }
 
 }  // namespace tandem::cuda

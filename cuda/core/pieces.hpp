@@ -58,6 +58,7 @@ class PieceStream {
       TANDEM_CUDA(cudaMemcpyAsync(halves_[half].data(), data + first * unit_elements,
                                   static_cast<std::size_t>(count) * unit_bytes,
                                   cudaMemcpyHostToDevice, engine_.copy_stream()));
+      engine_.count_streamed(static_cast<std::size_t>(count) * unit_bytes);
       TANDEM_CUDA(cudaEventRecord(copied_[half], engine_.copy_stream()));
       TANDEM_CUDA(cudaStreamWaitEvent(engine_.stream(), copied_[half]));
       use(first, count, reinterpret_cast<const T*>(std::as_const(halves_[half]).data()));

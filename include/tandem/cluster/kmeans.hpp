@@ -66,6 +66,9 @@ class KMeansModel final : public Model<T> {
   Index start = 0;            // which start won, from 0
   TrainingLog log;  // history "inertia": the cost of the centres each iteration began with
 
+  [[nodiscard]] std::unique_ptr<Model<T>> clone() const override {
+    return std::make_unique<KMeansModel>(*this);
+  }
   [[nodiscard]] std::string_view algorithm() const override { return "kmeans"; }
   [[nodiscard]] Task task() const override { return Task::clustering; }
   [[nodiscard]] Index features() const override { return centres.cols(); }

@@ -14,8 +14,18 @@
 namespace tandem {
 
 // Where a buffer may stand: in the engine's memory, or, for data of the size of the rows that steps
-// read block by block, on the host where it does not fit (Engine::allocate_rows).
+// read block by block, on the host where it does not fit (EngineBackend::allocate_rows).
 enum class Placement { engine, rows };
+
+// The engine's part of a buffer's work.
+namespace buffer {
+[[nodiscard]] void* allocate(Engine& engine, std::size_t bytes, Placement placement);
+void deallocate(Engine& engine, void* memory, std::size_t bytes) noexcept;
+void upload(Engine& engine, void* to, const void* from_host, std::size_t bytes);
+void download(Engine& engine, void* to_host, const void* from, std::size_t bytes);
+void copy(Engine& engine, void* to, const void* from, std::size_t bytes);
+void fill_zero(Engine& engine, void* to, std::size_t bytes);
+}  // namespace buffer
 
 template <class T>
 class Buffer {
@@ -32,8 +42,7 @@ class Buffer {
       throw InputError("a buffer of " + std::to_string(size) + " elements cannot be addressed");
     }
     if (size > 0) {
-      data_ = static_cast<T*>(placement == Placement::rows ? engine.allocate_rows(bytes())
-                                                           : engine.allocate(bytes()));
+      data_ = static_cast<T*>(buffer::allocate(engine, bytes(), placement));
     }
   }
 
@@ -66,11 +75,11 @@ class Buffer {
   // Requires: host.size() == size(). The host memory may be reused on return.
   void upload(std::span<const T> host) {
     check(host.size());
-    if (size_ > 0) engine_->copy_from_host(data_, host.data(), bytes());
+    if (size_ > 0) buffer::upload(*engine_, data_, host.data(), bytes());
   }
   void download(std::span<T> host) const {
     check(host.size());
-    if (size_ > 0) engine_->copy_to_host(host.data(), data_, bytes());
+    if (size_ > 0) buffer::download(*engine_, host.data(), data_, bytes());
   }
   [[nodiscard]] std::vector<T> to_host() const {
     std::vector<T> host(static_cast<std::size_t>(size_));
@@ -79,10 +88,10 @@ class Buffer {
   }
   void copy_from(const Buffer& other) {
     check(static_cast<std::size_t>(other.size_));
-    if (size_ > 0) engine_->copy_within(data_, other.data_, bytes());
+    if (size_ > 0) buffer::copy(*engine_, data_, other.data_, bytes());
   }
   void fill_zero() {
-    if (size_ > 0) engine_->fill_zero(data_, bytes());
+    if (size_ > 0) buffer::fill_zero(*engine_, data_, bytes());
   }
 
  private:
@@ -93,7 +102,7 @@ class Buffer {
     }
   }
   void release() noexcept {
-    if (data_ != nullptr) engine_->deallocate(data_, bytes());
+    if (data_ != nullptr) buffer::deallocate(*engine_, data_, bytes());
     data_ = nullptr;
   }
 

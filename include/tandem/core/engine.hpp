@@ -4,10 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "tandem/core/types.hpp"
 
@@ -26,6 +24,18 @@ struct EngineOptions {
   int block_threads = 0;          // threads of a block where a kernel leaves the choice; 0: its own
 };
 
+// Bytes and copies that went between the host and a device with memory of its own, since the engine
+// was made. Zero on the devices reference and cpu, where there is nothing to copy.
+struct Transfers {
+  std::int64_t to_device_bytes = 0;
+  std::int64_t to_host_bytes = 0;
+  std::int64_t to_device_copies = 0;
+  std::int64_t to_host_copies = 0;
+};
+
+// An engine is used by one thread at a time; several threads each take one of their own, see
+// another(). Programs call nothing else of it than what stands here; what an implementation of a
+// device offers to the algorithms is its EngineBackend (core/engine_backend.hpp).
 class Engine {
  public:
   // Throws DeviceError where the device is missing; never falls back to another device.
@@ -38,67 +48,24 @@ class Engine {
   [[nodiscard]] Device device() const noexcept { return options_.device; }
   [[nodiscard]] Numerics numerics() const noexcept { return options_.numerics; }
   [[nodiscard]] int threads() const noexcept { return options_.threads; }
+  // As they were resolved: `threads` is never 0.
+  [[nodiscard]] const EngineOptions& options() const noexcept { return options_; }
 
   // One line for reports: "cpu, 2 threads, AVX-512".
   [[nodiscard]] virtual std::string description() const = 0;
+  [[nodiscard]] virtual Transfers transfers() const noexcept { return {}; }
 
-  // Uninitialised memory of this engine, aligned to at least 64 bytes. Throws SystemError or
-  // DeviceError that states the bytes asked for.
-  [[nodiscard]] virtual void* allocate(std::size_t bytes) = 0;
-  // The same for data of the size of the rows, which steps read block by block: where it does not
-  // fit into the device's memory it stands on the host and is streamed, with the same results.
-  [[nodiscard]] virtual void* allocate_rows(std::size_t bytes) { return allocate(bytes); }
-  virtual void deallocate(void* memory, std::size_t bytes) noexcept = 0;
-
-  // Copies are ordered with all other work of this engine. copy_to_host waits.
-  virtual void copy_from_host(void* to, const void* from_host, std::size_t bytes) = 0;
-  virtual void copy_to_host(void* to_host, const void* from, std::size_t bytes) = 0;
-  virtual void copy_within(void* to, const void* from, std::size_t bytes) = 0;
-  virtual void fill_zero(void* to, std::size_t bytes) = 0;
+  // A second engine of the same device and options, with a queue and memory of its own.
+  [[nodiscard]] std::unique_ptr<Engine> another() const { return create(options_); }
 
   // Returns when all enqueued work is done; throws what it failed with.
   virtual void wait() = 0;
 
-  // Between these two the caller enqueues what it has enqueued before under the same owner and key,
-  // and will again, with other arguments perhaps: a GPU then runs it as one graph. Nothing in
-  // between may wait.
-  virtual void begin_repeated(const void* /*owner*/, std::uint64_t /*key*/) {}
-  virtual void end_repeated() {}
-  // In place of end_repeated(), when an exception ends the part: nothing of it is done.
-  virtual void abandon_repeated() noexcept {}
-  // Frees what is kept for an owner.
-  virtual void forget_repeated(const void* /*owner*/) noexcept {}
-
-  // For engines that live in a shared library of their own: the factory of the steps called
-  // `name`, or nullptr. See core/steps.hpp.
-  [[nodiscard]] virtual void* steps_factory(std::string_view name) const;
-
- protected:
+ private:
+  friend class EngineBackend;
   explicit Engine(const EngineOptions& options) : options_(options) {}
 
- private:
   EngineOptions options_;
-};
-
-// A part of a loop's body that is enqueued again and again (Engine::begin_repeated), as a scope.
-class Repeated {
- public:
-  Repeated(Engine& engine, const void* owner, std::uint64_t key) : engine_(engine) {
-    engine.begin_repeated(owner, key);
-  }
-  Repeated(const Repeated&) = delete;
-  Repeated& operator=(const Repeated&) = delete;
-  ~Repeated() noexcept(false) {
-    if (std::uncaught_exceptions() > exceptions_) {
-      engine_.abandon_repeated();
-    } else {
-      engine_.end_repeated();
-    }
-  }
-
- private:
-  Engine& engine_;
-  int exceptions_ = std::uncaught_exceptions();
 };
 
 }  // namespace tandem

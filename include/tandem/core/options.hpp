@@ -83,6 +83,7 @@ class ChoiceRef {
 class WrittenRef {
  public:
   template <class V>
+    requires(!std::is_same_v<std::remove_const_t<V>, WrittenRef>)
   explicit WrittenRef(V& value)
       : value_(&value),
         get_([](const void* at) { return static_cast<const V*>(at)->to_string(); }),

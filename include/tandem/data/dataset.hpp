@@ -40,14 +40,14 @@ struct CsrView {
 template <Real T>
 struct DatasetView {
   std::string source = "data";      // the file or generator it comes from, for messages
-  MatrixView<const T> features;     // rows × columns; empty where `sparse` holds them
-  CsrView<T> sparse;                // in place of `features`, where it has rows
-  std::span<const Column> columns;  // one per feature; none: numeric features x0, x1, ...
-  std::span<const T> target;  // one per row, or empty; codes where target_column is categorical
+  MatrixView<const T> features{};     // rows × columns; empty where `sparse` holds them
+  CsrView<T> sparse{};                // in place of `features`, where it has rows
+  std::span<const Column> columns{};  // one per feature; none: numeric features x0, x1, ...
+  std::span<const T> target{};  // one per row, or empty; codes where target_column is categorical
   std::reference_wrapper<const Column> target_description = no_column();
-  std::span<const T> weights;      // one per row, or empty; >= 0
-  std::span<const Index> groups;   // ranking: the first row of each query, ascending; or empty
-  std::span<const T> base_margin;  // rows × outputs raw scores that a fit starts from; or empty
+  std::span<const T> weights{};      // one per row, or empty; >= 0
+  std::span<const Index> groups{};   // ranking: the first row of each query, ascending; or empty
+  std::span<const T> base_margin{};  // rows × outputs raw scores that a fit starts from; or empty
 
   [[nodiscard]] Index rows() const noexcept { return is_sparse() ? sparse.rows : features.rows; }
   [[nodiscard]] Index cols() const noexcept { return is_sparse() ? sparse.cols : features.cols; }

@@ -79,6 +79,9 @@ class LinearRegressionModel final : public Model<T> {
   Index rank = -1;  // of the centred features, as the qr solver found it; −1: another solver
   TrainingLog log;  // cost; validation_cost where there is a validation part
 
+  [[nodiscard]] std::unique_ptr<Model<T>> clone() const override {
+    return std::make_unique<LinearRegressionModel>(*this);
+  }
   [[nodiscard]] std::string_view algorithm() const override { return "linear-regression"; }
   [[nodiscard]] Task task() const override { return Task::regression; }
   [[nodiscard]] Index features() const override { return static_cast<Index>(weights.size()); }

@@ -64,6 +64,9 @@ class LogisticRegressionModel final : public Model<T> {
   LogisticSolver solver = LogisticSolver::lbfgs;
   TrainingLog log;  // cost; validation_cost where there is a validation part
 
+  [[nodiscard]] std::unique_ptr<Model<T>> clone() const override {
+    return std::make_unique<LogisticRegressionModel>(*this);
+  }
   [[nodiscard]] std::string_view algorithm() const override { return "logistic-regression"; }
   [[nodiscard]] Task task() const override { return Task::classification; }
   [[nodiscard]] Index features() const override { return weights.cols(); }

@@ -11,6 +11,7 @@
 #include "tandem/core/archive.hpp"
 #include "tandem/core/engine.hpp"
 #include "tandem/core/matrix.hpp"
+#include "tandem/data/dataset.hpp"
 
 namespace tandem {
 
@@ -36,16 +37,27 @@ struct TrainingLog {
 };
 
 template <Real T>
+class Predictor;
+
+// Plain host data. Several threads may call the const members of one model, each with an engine of
+// its own.
+template <Real T>
 class Model {
  public:
   virtual ~Model() = default;
+  // A copy.
+  [[nodiscard]] virtual std::unique_ptr<Model<T>> clone() const = 0;
+
+  // A copy of the model, kept where it will be used: see Predictor.
+  [[nodiscard]] Predictor<T> on(const Engine& engine) const;
 
   [[nodiscard]] virtual std::string_view algorithm() const = 0;  // "decision-tree"
   [[nodiscard]] virtual Task task() const = 0;
   [[nodiscard]] virtual Index features() const = 0;
   // Classification: the class names, in order of label. Others: empty.
   [[nodiscard]] virtual const std::vector<std::string>& classes() const = 0;
-  // x: rows × features(). Throws InputError where the number of columns differs.
+  // x: rows × features(). Throws InputError where the number of columns differs. For a single call;
+  // on() is for several.
   [[nodiscard]] virtual Predictions<T> predict(Engine& engine, MatrixView<const T> x) const = 0;
   [[nodiscard]] virtual const TrainingLog& training() const = 0;
 
@@ -61,5 +73,33 @@ class Model {
   [[nodiscard]] virtual std::string to_text(
       const std::vector<std::string>& feature_names) const = 0;
 };
+
+// A model kept where it will be used. It shares ownership of the model, so that it may outlive
+// whoever made it. Several threads may call one Predictor at once: each call takes an engine of its
+// own, with its own queue and scratch memory, from those that earlier calls have left, and an error
+// reaches the call that caused it. Copies share all of it.
+template <Real T>
+class Predictor {
+ public:
+  // Further engines are made as `engine` was; it itself is not kept.
+  Predictor(std::shared_ptr<const Model<T>> model, const Engine& engine);
+
+  // x: rows × features(). Throws InputError where the number of columns differs.
+  [[nodiscard]] Predictions<T> predict(MatrixView<const T> x) const;
+  [[nodiscard]] Predictions<T> predict(const DatasetView<T>& data) const;
+  [[nodiscard]] Predictions<T> predict(const Dataset<T>& data) const {
+    return predict(data.features.view());
+  }
+  [[nodiscard]] const Model<T>& model() const noexcept;
+
+ private:
+  struct Shared;
+  std::shared_ptr<Shared> shared_;
+};
+
+template <Real T>
+Predictor<T> Model<T>::on(const Engine& engine) const {
+  return Predictor<T>(std::shared_ptr<const Model<T>>(clone()), engine);
+}
 
 }  // namespace tandem

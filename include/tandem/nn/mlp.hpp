@@ -122,6 +122,9 @@ class MlpModel final : public Model<T> {
 
   [[nodiscard]] Index parameters() const noexcept;
 
+  [[nodiscard]] std::unique_ptr<Model<T>> clone() const override {
+    return std::make_unique<MlpModel>(*this);
+  }
   [[nodiscard]] std::string_view algorithm() const override { return "mlp"; }
   [[nodiscard]] Task task() const override {
     return output == MlpOutput::identity ? Task::regression : Task::classification;

@@ -77,6 +77,9 @@ struct DecisionTreeNodes {
 template <Real T>
 class DecisionTreeModel final : public Model<T> {
  public:
+  [[nodiscard]] std::unique_ptr<Model<T>> clone() const override {
+    return std::make_unique<DecisionTreeModel>(*this);
+  }
   [[nodiscard]] std::string_view algorithm() const override { return "decision-tree"; }
   [[nodiscard]] Task task() const override { return task_; }
   [[nodiscard]] Index features() const override { return features_; }

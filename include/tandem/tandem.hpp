@@ -17,6 +17,7 @@
 #include "tandem/core/random_permutation.hpp"
 #include "tandem/core/run_control.hpp"
 #include "tandem/core/types.hpp"
+#include "tandem/data/arrow.hpp"
 #include "tandem/data/class_weights.hpp"
 #include "tandem/data/dataset.hpp"
 #include "tandem/data/generate.hpp"

@@ -37,7 +37,7 @@ struct KMeansOptions {
   // A file of the first centres, a row each, in the features that the clustering sees; read where
   // FitContext::initial_centres has none. Centres that are given, there or here, mean
   // KMeansInit::given.
-  std::string centres;
+  std::string centres{};
   // Runs from different first centres; the one with the least inertia wins, the earliest of equals.
   // Given centres make one start.
   std::int64_t starts = 10;

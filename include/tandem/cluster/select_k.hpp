@@ -11,13 +11,11 @@
 namespace tandem {
 
 struct SelectKOptions {
-  SelectKOptions() { kmeans.starts = 50; }
-
   std::int64_t lowest = 2;
   std::int64_t highest = 10;
   // How each k is fitted; `clusters` is set from the range, and centres cannot be given. More
   // starts than a single fit has by default, because the rules compare optima.
-  KMeansOptions kmeans;
+  KMeansOptions kmeans{.starts = 50};
   bool silhouette = true;
   // Silhouettes take time with the square of the rows: of more rows than this, that many are drawn
   // without replacement, the same for each k. 0: all rows.

@@ -39,7 +39,7 @@ struct CsrView {
 // target, is a NaN. Several threads may read one view.
 template <Real T>
 struct DatasetView {
-  std::string source = "data";      // the file or generator it comes from, for messages
+  std::string source = "data";        // the file or generator it comes from, for messages
   MatrixView<const T> features{};     // rows × columns; empty where `sparse` holds them
   CsrView<T> sparse{};                // in place of `features`, where it has rows
   std::span<const Column> columns{};  // one per feature; none: numeric features x0, x1, ...

@@ -26,8 +26,8 @@ template <Real T>
   return view;
 }
 
-// Rows of `cols` values each, laid end to end; target one per row, or empty. Throws InputError where
-// the sizes do not fit.
+// Rows of `cols` values each, laid end to end; target one per row, or empty. Throws InputError
+// where the sizes do not fit.
 template <Real T>
 [[nodiscard]] DatasetView<T> view_of(const std::vector<T>& values, Index cols,
                                      std::span<const std::type_identity_t<T>> target = {}) {

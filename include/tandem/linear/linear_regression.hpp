@@ -22,7 +22,7 @@ namespace tandem {
 
 // How a gradient solver goes through the data and when it stops. Shared by the linear models.
 struct GradientOptions {
-  OptimizerOptions optimizer;
+  OptimizerOptions optimizer{};
   std::int64_t batch_size = 0;  // rows of a batch; 0: all rows in one batch
   std::int64_t epochs = 10000;  // passes over the data at most
   // Part of the training rows that is kept for validation where no validation set is given.

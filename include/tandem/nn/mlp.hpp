@@ -67,7 +67,7 @@ struct MlpOptions {
   MlpOutput output = MlpOutput::automatic;
   MlpLoss loss = MlpLoss::automatic;
   MlpInitialization initialization = MlpInitialization::automatic;
-  OptimizerOptions optimizer;
+  OptimizerOptions optimizer{};
   double l2 = 1e-3;    // adds l2/2·Σw² over all weights, biases free, to the cost
   double dropout = 0;  // share of each hidden layer's outputs dropped in training
   // After each hidden layer's weighted sum (Ioffe and Szegedy, ICML 2015). Prediction uses running

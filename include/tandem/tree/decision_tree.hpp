@@ -43,9 +43,9 @@ struct DecisionTreeOptions {
   double min_impurity_decrease = 0;
   // Features looked at in each node. They are drawn, per node, among the features that are not
   // constant in the node.
-  MaxFeatures max_features;
+  MaxFeatures max_features{};
   // Classification. Multiplies the sample weights.
-  ClassWeights class_weight;
+  ClassWeights class_weight{};
   std::uint64_t seed = 0;
 
   void visit(OptionVisitor& visitor);

@@ -4,6 +4,9 @@
 #include <spdlog/spdlog.h>
 
 #include <memory>
+#include <utility>
+
+#include "tandem/core/error.hpp"
 
 namespace tandem::log {
 namespace {
@@ -21,6 +24,17 @@ spdlog::logger& logger() {
   return **instance;
 }
 
+// Leaked like the logger.
+std::function<std::string(std::string_view)>& spelling() {
+  static auto* const instance = new std::function<std::string(std::string_view)>(
+      [](std::string_view name) { return std::string(name); });
+  return *instance;
+}
+
+std::string spelled(std::string_view message) {
+  return Error(std::string(message)).spelled(spelling());
+}
+
 }  // namespace
 
 void set_level(Level level) noexcept {
@@ -33,9 +47,13 @@ void set_level(Level level) noexcept {
   }
 }
 
-void debug(std::string_view message) { logger().debug("{}", message); }
-void info(std::string_view message) { logger().info("{}", message); }
-void warning(std::string_view message) { logger().warn("{}", message); }
-void error(std::string_view message) { logger().error("{}", message); }
+void set_spelling(std::function<std::string(std::string_view)> spell) {
+  spelling() = std::move(spell);
+}
+
+void debug(std::string_view message) { logger().debug("{}", spelled(message)); }
+void info(std::string_view message) { logger().info("{}", spelled(message)); }
+void warning(std::string_view message) { logger().warn("{}", spelled(message)); }
+void error(std::string_view message) { logger().error("{}", spelled(message)); }
 
 }  // namespace tandem::log

@@ -1,5 +1,8 @@
 #include "tandem/command.hpp"
 
+#include <algorithm>
+
+#include "common/text.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
 
@@ -19,8 +22,8 @@ const std::vector<CommandInfo>& commands() {
        "estimate how well an algorithm does on unseen rows", true, make_cross_validate},
       {"learning-curve", "ALGORITHM --data FILE [options]",
        "scores against the number of training rows", true, make_learning_curve},
-      {"select", "kmeans --data FILE --k FROM..TO [options]", "choose the number of clusters", true,
-       make_select},
+      {"select", "ALGORITHM --data FILE --k FROM..TO [options]", "choose the number of clusters",
+       true, make_select},
       {"compare", "optimizers --data FILE [options]",
        "train the same model with every optimiser, side by side", false, make_compare},
       {"generate", "KIND [--rows N] [--features D] [--seed S] [--out FILE]",
@@ -42,19 +45,23 @@ const CommandInfo& find_command(std::string_view name) {
     if (info.name == name) return info;
     names.emplace_back(info.name);
   }
-  const auto meant = nearest(name, names);
+  const std::string meant = nearest_name(name, names);
   throw InputError("unknown command '" + std::string(name) + "'; " +
-                   (meant ? "did you mean " + *meant + "?" : "tandem help lists them"));
+                   (meant.empty() ? "tandem help lists them" : "did you mean " + meant + "?"));
 }
 
 std::unique_ptr<Algorithm> find_algorithm(const std::string& name) {
   const auto& names = algorithm_names();
   if (std::find(names.begin(), names.end(), name) != names.end()) return make_algorithm(name);
-  std::string list;
-  for (const auto& one : names) list += (list.empty() ? "" : ", ") + one;
-  const auto meant = nearest(name, names);
-  throw InputError("unknown algorithm '" + name + "'; expected one of " + list +
-                   (meant ? "; did you mean " + *meant + "?" : ""));
+  const std::string meant = nearest_name(name, names);
+  throw InputError("unknown algorithm '" + name + "'; expected one of " + joined(names) +
+                   (meant.empty() ? "" : "; did you mean " + meant + "?"));
+}
+
+Spelling spelling_of(Algorithm& algorithm) {
+  OptionSet options("", "");
+  algorithm.visit_options(options);
+  return options.spelling();
 }
 
 PreparedCommand prepare(const CommandInfo& info, std::unique_ptr<Algorithm> algorithm) {

@@ -42,6 +42,9 @@ struct PreparedCommand {
 // Throws InputError with the nearest name.
 [[nodiscard]] std::unique_ptr<Algorithm> find_algorithm(const std::string& name);
 
+// How the options of an algorithm are spelled on the command line.
+[[nodiscard]] Spelling spelling_of(Algorithm& algorithm);
+
 // What `tandem` alone, and `tandem help`, prints.
 [[nodiscard]] std::string overview();
 

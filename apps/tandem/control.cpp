@@ -64,8 +64,9 @@ ProgramControl::ProgramControl(ControlOptions options)
   for (const auto& [name, value] : options_.run.entries()) {
     const auto found = run.entries().find(name);
     if (found != run.entries().end() && found->second == value) continue;
-    std::string what = name == "data" ? "the data differ" : "--" + name + " differs";
-    if (name.starts_with("options/")) what = "--" + name.substr(8) + " differs";
+    // Options of the algorithm and of the preprocessing have the name of their group in front.
+    std::string what = option(name.substr(name.rfind('/') + 1)) + " differs";
+    if (name == "data") what = "the data differ";
     if (name == "algorithm") what = "the algorithm differs";
     if (name == "version") what = "the version of Tandem differs";
     throw InputError(options_.resume + ": belongs to another run: " + what +
@@ -73,8 +74,8 @@ ProgramControl::ProgramControl(ControlOptions options)
   }
   for (const auto& [name, value] : run.entries()) {
     if (!options_.run.has(name)) {
-      throw InputError(options_.resume + ": belongs to another run: it has an option " + name +
-                       " that this one has not");
+      throw InputError(options_.resume + ": belongs to another run: it has an option " +
+                       option(name.substr(name.rfind('/') + 1)) + " that this one has not");
     }
   }
   state_ = checkpoint.part("state");

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "tandem/option_set.hpp"
+#include "common/text.hpp"
 #include "tandem/output.hpp"
 
 namespace tandem::program {

@@ -6,10 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "common/text.hpp"
 #include "tandem/command.hpp"
 #include "tandem/config.hpp"
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/log.hpp"
 #include "tandem/output.hpp"
 
 namespace tandem::program {
@@ -22,10 +24,9 @@ bool asks_for_help(const std::string& argument) { return argument == "--help" ||
 std::unique_ptr<Algorithm> take_algorithm(const CommandInfo& info,
                                           std::vector<std::string>& arguments) {
   if (arguments.empty()) {
-    std::string list;
-    for (const auto& name : algorithm_names()) list += (list.empty() ? "" : ", ") + name;
     throw InputError("expected an algorithm: tandem " + std::string(info.name) + " " +
-                     std::string(info.arguments) + "; the algorithms are " + list);
+                     std::string(info.arguments) + "; the algorithms are " +
+                     joined(algorithm_names()));
   }
   auto at = arguments.begin();
   if (at->starts_with('-')) {
@@ -43,7 +44,8 @@ std::unique_ptr<Algorithm> take_algorithm(const CommandInfo& info,
   return algorithm;
 }
 
-int run(std::vector<std::string> arguments) {
+// `spelling` becomes that of the command's options as soon as they are known.
+int run(std::vector<std::string> arguments, Spelling& spelling) {
   if (arguments.empty() || asks_for_help(arguments.front())) {
     print(overview());
     return 0;
@@ -71,6 +73,8 @@ int run(std::vector<std::string> arguments) {
   std::unique_ptr<Algorithm> algorithm;
   if (info.takes_algorithm) algorithm = take_algorithm(info, arguments);
   const PreparedCommand prepared = prepare(info, std::move(algorithm));
+  spelling = prepared.options->spelling();
+  log::set_spelling(spelling);
   prepared.options->parse(arguments);
   install_signal_handlers();
   return prepared.command->run(*prepared.options);
@@ -88,14 +92,15 @@ int fail(int status, std::string message) {
 int main(int argc, char** argv) {
   using namespace tandem;
   using namespace tandem::program;
+  Spelling spelling;
   try {
-    return run(std::vector<std::string>(argv + 1, argv + argc));
+    return run(std::vector<std::string>(argv + 1, argv + argc), spelling);
   } catch (const InputError& error) {
-    return fail(2, error.what());
+    return fail(2, error.spelled(spelling));
   } catch (const Interrupted& error) {
-    return fail(130, error.what());
+    return fail(130, error.spelled(spelling));
   } catch (const Error& error) {
-    return fail(1, error.what());
+    return fail(1, error.spelled(spelling));
   } catch (const std::bad_alloc&) {
     return fail(1,
                 "out of memory; take fewer rows or columns, or --precision float32, which needs "

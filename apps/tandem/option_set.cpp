@@ -1,85 +1,42 @@
 #include "tandem/option_set.hpp"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <cmath>
+#include <iterator>
+#include <utility>
 
+#include "common/text.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem::program {
 namespace {
 
-[[noreturn]] void refuse(std::string_view option, const std::string& what) {
-  throw InputError("--" + std::string(option) + ": " + what);
-}
-
-template <class T>
-std::string range(T lowest, T highest) {
-  const auto write = [](T value) {
-    if constexpr (std::is_same_v<T, double>) {
-      return shortest(value);
-    } else {
-      return std::to_string(value);
-    }
-  };
-  const bool low = lowest > std::numeric_limits<T>::lowest() &&
-                   !(std::is_same_v<T, double> && std::isinf(static_cast<double>(lowest)));
-  const bool high = highest < std::numeric_limits<T>::max() &&
-                    !(std::is_same_v<T, double> && std::isinf(static_cast<double>(highest)));
-  if (low && high) return "from " + write(lowest) + " to " + write(highest);
-  if (low) return "of at least " + write(lowest);
-  if (high) return "of at most " + write(highest);
-  return "";
-}
-
-template <class T>
-T parse_number(std::string_view option, std::string_view text, T lowest, T highest) {
-  T value{};
-  const std::string_view digits = text.starts_with('+') ? text.substr(1) : text;
-  const auto [end, status] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  const std::string kind = std::is_same_v<T, double> ? "a number" : "a whole number";
-  const std::string limits = range(lowest, highest);
-  const std::string expected = "expected " + kind + (limits.empty() ? "" : " " + limits);
-  if (digits.empty() || status == std::errc::invalid_argument ||
-      end != digits.data() + digits.size()) {
-    refuse(option, "'" + std::string(text) + "' is not " + kind + "; " + expected);
-  }
-  if (status != std::errc{} || !(value >= lowest && value <= highest)) {
-    refuse(option, std::string(text) + " is out of range; " + expected);
-  }
-  return value;
-}
-
-template <class T>
-std::string join(const std::vector<T>& values) {
-  std::string text;
-  for (const T& value : values) {
-    if (!text.empty()) text += ',';
-    if constexpr (std::is_same_v<T, double>) {
-      text += shortest(value);
-    } else if constexpr (std::is_same_v<T, std::string>) {
-      text += value;
-    } else {
-      text += std::to_string(value);
-    }
-  }
+std::string dashed(std::string_view name) {
+  std::string text(name);
+  std::replace(text.begin(), text.end(), '_', '-');
   return text;
 }
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
+// The names that CLI11 is to know an option by: "--k,--clusters,--n-clusters".
+std::string all_names(const OptionName& name) {
+  std::vector<std::string> names{"--" + dashed(name.shown())};
+  const auto add = [&](std::string_view other) {
+    std::string text = "--" + dashed(other);
+    if (std::find(names.begin(), names.end(), text) == names.end())
+      names.push_back(std::move(text));
+  };
+  add(name.name());
+  for (const auto other : name.others()) add(other);
+  return joined(names, ",");
+}
+
+std::string as_text(double value) { return shortest(value); }
+std::string as_text(std::int64_t value) { return std::to_string(value); }
+
+template <class T>
+std::string list_text(const std::vector<T>& values) {
+  std::vector<std::string> texts;
+  for (const T value : values) texts.push_back(as_text(value));
+  return joined(texts, ",");
 }
 
 std::vector<std::string> wrap(std::string_view text, std::size_t width) {
@@ -96,39 +53,17 @@ std::vector<std::string> wrap(std::string_view text, std::size_t width) {
 
 }  // namespace
 
-std::string shortest(double value) {
-  std::array<char, 64> text{};
-  const auto written = std::to_chars(text.data(), text.data() + text.size(), value);
-  return {text.data(), written.ptr};
+void Spelling::add(const OptionName& name) {
+  shown_.insert_or_assign(std::string(name.name()), dashed(name.shown()));
 }
 
-std::vector<std::string> split(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  for (;;) {
-    const auto at = text.find(separator);
-    parts.emplace_back(text.substr(0, at));
-    if (at == std::string_view::npos) return parts;
-    text.remove_prefix(at + 1);
-  }
+std::string Spelling::operator()(std::string_view canonical_name) const {
+  const auto found = shown_.find(canonical_name);
+  return "--" + (found == shown_.end() ? dashed(canonical_name) : found->second);
 }
 
-std::optional<std::string> nearest(std::string_view word,
-                                   const std::vector<std::string>& candidates) {
-  std::optional<std::string> best;
-  std::size_t least = std::max<std::size_t>(1, (word.size() + 1) / 3) + 1;
-  for (const std::string& candidate : candidates) {
-    std::size_t distance = edit_distance(word, candidate);
-    // "--rate" for "--learning-rate" and "--learn" for the same.
-    if (word.size() >= 4 && candidate.find(word) != std::string::npos) {
-      distance = std::min<std::size_t>(distance, 1);
-    }
-    if (distance < least) {
-      least = distance;
-      best = candidate;
-    }
-  }
-  return best;
-}
+Words Words::parse(std::string_view text) { return {split(text, ',')}; }
+std::string Words::to_string() const { return joined(list, ","); }
 
 OptionSet::OptionSet(std::string title, std::string usage)
     : title_(std::move(title)), usage_(std::move(usage)) {
@@ -136,11 +71,14 @@ OptionSet::OptionSet(std::string title, std::string usage)
   app_.allow_extras();
 }
 
-template <class Read>
-CLI::Option* OptionSet::add(std::string_view name, std::string_view help, std::string type,
-                            std::string standard, Read&& read) {
+CLI::Option* OptionSet::add(const OptionName& name, std::string_view help, std::string type,
+                            std::string standard, VisitOptions declare) {
+  spelling_.add(name);
   auto* option = app_.add_option_function<std::string>(
-      "--" + std::string(name), [read](const std::string& text) { read(text); }, std::string(help));
+      all_names(name),
+      [canonical = std::string(name.name()), declare = std::move(declare)](
+          const std::string& text) { set_option(declare, canonical, text); },
+      std::string(help));
   option->type_name(std::move(type));
   option->default_str(std::move(standard));
   option->group(group_);
@@ -148,102 +86,79 @@ CLI::Option* OptionSet::add(std::string_view name, std::string_view help, std::s
   return option;
 }
 
-void OptionSet::integer(std::string_view name, std::int64_t& value, std::string_view help,
+void OptionSet::integer(const OptionName& name, std::int64_t& value, std::string_view help,
                         std::int64_t lowest, std::int64_t highest) {
-  add(name, help, "N", std::to_string(value),
-      [option = std::string(name), &value, lowest, highest](const std::string& text) {
-        value = parse_number(option, text, lowest, highest);
-      });
+  add(name, help, "N", as_text(value), [name, &value, lowest, highest](OptionVisitor& visitor) {
+    visitor.integer(name, value, {}, lowest, highest);
+  });
 }
 
-void OptionSet::real(std::string_view name, double& value, std::string_view help, double lowest,
+void OptionSet::real(const OptionName& name, double& value, std::string_view help, double lowest,
                      double highest) {
-  add(name, help, "X", shortest(value),
-      [option = std::string(name), &value, lowest, highest](const std::string& text) {
-        value = parse_number(option, text, lowest, highest);
-      });
+  add(name, help, "X", as_text(value), [name, &value, lowest, highest](OptionVisitor& visitor) {
+    visitor.real(name, value, {}, lowest, highest);
+  });
 }
 
-void OptionSet::real(std::string_view name, std::optional<double>& value, std::string_view help,
-                     double lowest, double highest) {
-  add(name, help, "X", value ? shortest(*value) : "",
-      [option = std::string(name), &value, lowest, highest](const std::string& text) {
-        value = parse_number(option, text, lowest, highest);
-      });
-}
-
-void OptionSet::flag(std::string_view name, bool& value, std::string_view help) {
-  const std::string option = std::string(name);
+void OptionSet::flag(const OptionName& name, bool& value, std::string_view help) {
+  spelling_.add(name);
   auto* added = app_.add_flag_function(
-      "--" + option + ",!--no-" + option, [&value](std::int64_t count) { value = count > 0; },
-      std::string(help));
+      all_names(name) + ",!--no-" + dashed(name.shown()),
+      [&value](std::int64_t count) { value = count > 0; }, std::string(help));
   added->default_str(value ? "yes" : "");
   added->group(group_);
   added->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
 }
 
-void OptionSet::choice(std::string_view name, std::string& value, std::string_view help,
-                       std::span<const std::string_view> choices) {
-  std::vector<std::string> accepted(choices.begin(), choices.end());
+void OptionSet::integers(const OptionName& name, std::vector<std::int64_t>& value,
+                         std::string_view help, std::int64_t lowest, std::int64_t highest) {
+  add(name, help, "N,N,...", list_text(value),
+      [name, &value, lowest, highest](OptionVisitor& visitor) {
+        visitor.integers(name, value, {}, lowest, highest);
+      });
+}
+
+void OptionSet::reals(const OptionName& name, std::vector<double>& value, std::string_view help,
+                      double lowest, double highest) {
+  add(name, help, "X,X,...", list_text(value),
+      [name, &value, lowest, highest](OptionVisitor& visitor) {
+        visitor.reals(name, value, {}, lowest, highest);
+      });
+}
+
+void OptionSet::text(const OptionName& name, std::string& value, std::string_view help) {
+  add(name, help, "TEXT", value,
+      [name, &value](OptionVisitor& visitor) { visitor.text(name, value, {}); });
+}
+
+void OptionSet::choice_ref(const OptionName& name, ChoiceRef value, std::string_view help) {
   // Short lists are shown in place of the value's name, long ones in the sentence.
-  std::string type;
-  for (const auto& one : accepted) type += (type.empty() ? "" : "|") + one;
+  std::string type = joined(value.names(), "|");
   std::string sentence(help);
   if (type.size() > 16) {
     type = "WORD";
-    for (std::size_t i = 0; i < accepted.size(); ++i) {
-      sentence += (i == 0 ? ": " : ", ") + accepted[i];
-    }
+    sentence += ": " + joined(value.names());
   }
-  add(name, sentence, type, value,
-      [option = std::string(name), &value, accepted](const std::string& text) {
-        if (std::find(accepted.begin(), accepted.end(), text) == accepted.end()) {
-          std::string list;
-          for (const auto& one : accepted) list += (list.empty() ? "" : ", ") + one;
-          const auto meant = nearest(text, accepted);
-          refuse(option, "unknown value '" + text + "'; expected one of " + list +
-                             (meant ? "; did you mean " + *meant + "?" : ""));
-        }
-        value = text;
+  add(name, sentence, type, std::string(value.get()),
+      [name, value](OptionVisitor& visitor) { visitor.choice_ref(name, value, {}); });
+}
+
+void OptionSet::written_ref(const OptionName& name, WrittenRef value, std::string_view help,
+                            std::string_view syntax) {
+  add(name, help, std::string(syntax), value.get(),
+      [name, reference = std::as_const(value)](OptionVisitor& visitor) {
+        visitor.written_ref(name, reference, {}, {});
       });
 }
 
-void OptionSet::integers(std::string_view name, std::vector<std::int64_t>& value,
-                         std::string_view help, std::int64_t lowest, std::int64_t highest) {
-  add(name, help, "N,N,...", join(value),
-      [option = std::string(name), &value, lowest, highest](const std::string& text) {
-        value.clear();
-        if (text.empty()) return;
-        for (const auto& part : split(text, ',')) {
-          value.push_back(parse_number(option, part, lowest, highest));
-        }
+void OptionSet::seed(std::uint64_t& value) {
+  // The option stands where the last of them has asked for it.
+  if (!seeds_.empty()) app_.remove_option(app_.get_option("--seed"));
+  seeds_.push_back(&value);
+  add("seed", "seed of every random choice", "N", std::to_string(value),
+      [this](OptionVisitor& visitor) {
+        for (std::uint64_t* each : seeds_) visitor.seed(*each);
       });
-}
-
-void OptionSet::reals(std::string_view name, std::vector<double>& value, std::string_view help,
-                      double lowest, double highest) {
-  add(name, help, "X,X,...", join(value),
-      [option = std::string(name), &value, lowest, highest](const std::string& text) {
-        value.clear();
-        if (text.empty()) return;
-        for (const auto& part : split(text, ',')) {
-          value.push_back(parse_number(option, part, lowest, highest));
-        }
-      });
-}
-
-void OptionSet::text(std::string_view name, std::string& value, std::string_view help) {
-  add(name, help, "TEXT", value, [&value](const std::string& text) { value = text; });
-}
-
-void OptionSet::file(std::string_view name, std::string& value, std::string_view help) {
-  add(name, help, "FILE", value, [&value](const std::string& text) { value = text; });
-}
-
-void OptionSet::words(std::string_view name, std::vector<std::string>& value, std::string_view help,
-                      std::string_view type) {
-  add(name, help, std::string(type), join(value),
-      [&value](const std::string& text) { value = split(text, ','); });
 }
 
 void OptionSet::positional(std::string_view name, std::string& value, std::string_view help) {
@@ -283,6 +198,15 @@ std::string OptionSet::arguments() const {
   return text;
 }
 
+// CLI11 knows options by their names with dashes only.
+std::string OptionSet::with_dashes(const std::string& argument) const {
+  if (!argument.starts_with("--")) return argument;
+  const auto equals = std::min(argument.find('='), argument.size());
+  const std::string name = dashed(std::string_view(argument).substr(0, equals));
+  if (app_.get_option_no_throw(name) == nullptr) return argument;
+  return name + argument.substr(equals);
+}
+
 void OptionSet::parse(const std::vector<std::string>& arguments) {
   arguments_ = arguments;
   auto end = arguments.end();
@@ -290,7 +214,10 @@ void OptionSet::parse(const std::vector<std::string>& arguments) {
     end = std::find(arguments.begin(), arguments.end(), "--");
     if (end != arguments.end()) rest_->assign(end + 1, arguments.end());
   }
-  std::vector<std::string> reversed(std::make_reverse_iterator(end), arguments.rend());
+  std::vector<std::string> reversed;
+  for (auto at = std::make_reverse_iterator(end); at != arguments.rend(); ++at) {
+    reversed.push_back(with_dashes(*at));
+  }
   try {
     app_.parse(reversed);
   } catch (const CLI::ArgumentMismatch& error) {
@@ -308,9 +235,10 @@ void OptionSet::parse(const std::vector<std::string>& arguments) {
       throw InputError("unexpected argument '" + argument + "'; see " + usage_ + " --help");
     }
     const std::string name = argument.substr(0, argument.find('='));
-    const auto meant = nearest(name, known);
-    throw InputError("unknown option " + name +
-                     (meant ? "; did you mean " + *meant + "?" : "; see " + usage_ + " --help"));
+    const std::string meant = nearest_name(name, known);
+    throw InputError(
+        "unknown option " + name +
+        (meant.empty() ? "; see " + usage_ + " --help" : "; did you mean " + meant + "?"));
   }
   for (const std::string& name : required_) {
     if (app_.get_option(name)->count() == 0) {
@@ -320,7 +248,7 @@ void OptionSet::parse(const std::vector<std::string>& arguments) {
 }
 
 bool OptionSet::given(std::string_view name) const {
-  const auto* option = app_.get_option_no_throw("--" + std::string(name));
+  const auto* option = app_.get_option_no_throw("--" + dashed(name));
   return option != nullptr && option->count() > 0;
 }
 

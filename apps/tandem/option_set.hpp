@@ -1,18 +1,47 @@
-// The options of one command, on top of CLI11. An algorithm describes its options to it as to any
-// OptionVisitor; the program's own options are described in the same words, so that checks,
-// messages and help pages are the same for all.
+// The options of one command, on top of CLI11. Algorithms and the program's own settings describe
+// their options to it as to any OptionVisitor, so that checks, messages and help pages are the same
+// for all. Options are shown with dashes ("--max-depth") and accepted by every name that they have,
+// with "-" or "_".
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <optional>
-#include <set>
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "tandem/model/algorithm.hpp"
+#include "tandem/core/options.hpp"
 
 namespace tandem::program {
+
+// How options are spelled on a command line: canonical name → what is shown, without the dashes.
+// A name that it does not know is spelled by the rule: dashes between words.
+class Spelling {
+ public:
+  void add(const OptionName& name);
+  // "--max-depth"
+  [[nodiscard]] std::string operator()(std::string_view canonical_name) const;
+
+ private:
+  std::map<std::string, std::string, std::less<>> shown_;
+};
+
+// A value with syntax "FILE" on the command line.
+struct FileName {
+  std::string path;  // empty: none was given
+
+  [[nodiscard]] static FileName parse(std::string_view text) { return {std::string(text)}; }
+  [[nodiscard]] const std::string& to_string() const noexcept { return path; }
+};
+
+// Words separated by commas.
+struct Words {
+  std::vector<std::string> list;
+
+  [[nodiscard]] static Words parse(std::string_view text);
+  [[nodiscard]] std::string to_string() const;
+};
 
 class OptionSet final : public OptionVisitor {
  public:
@@ -21,25 +50,23 @@ class OptionSet final : public OptionVisitor {
   // The heading of the options that follow.
   void group(std::string heading) { group_ = std::move(heading); }
 
-  void integer(std::string_view name, std::int64_t& value, std::string_view help,
+  void integer(const OptionName& name, std::int64_t& value, std::string_view help,
                std::int64_t lowest, std::int64_t highest) override;
-  void real(std::string_view name, double& value, std::string_view help, double lowest,
+  void real(const OptionName& name, double& value, std::string_view help, double lowest,
             double highest) override;
-  void flag(std::string_view name, bool& value, std::string_view help) override;
-  void choice(std::string_view name, std::string& value, std::string_view help,
-              std::span<const std::string_view> choices) override;
-  void integers(std::string_view name, std::vector<std::int64_t>& value, std::string_view help,
+  void flag(const OptionName& name, bool& value, std::string_view help) override;
+  void integers(const OptionName& name, std::vector<std::int64_t>& value, std::string_view help,
                 std::int64_t lowest, std::int64_t highest) override;
-  void reals(std::string_view name, std::vector<double>& value, std::string_view help,
+  void reals(const OptionName& name, std::vector<double>& value, std::string_view help,
              double lowest, double highest) override;
-  void text(std::string_view name, std::string& value, std::string_view help) override;
+  void text(const OptionName& name, std::string& value, std::string_view help) override;
+  void choice_ref(const OptionName& name, ChoiceRef value, std::string_view help) override;
+  void written_ref(const OptionName& name, WrittenRef value, std::string_view help,
+                   std::string_view syntax) override;
+  // A command has one option --seed; its value goes to everything that has asked for one.
+  void seed(std::uint64_t& value) override;
 
-  // What algorithms do not need. `type` is the word for the value in help pages.
-  void file(std::string_view name, std::string& value, std::string_view help);
-  void words(std::string_view name, std::vector<std::string>& value, std::string_view help,
-             std::string_view type);
-  void real(std::string_view name, std::optional<double>& value, std::string_view help,
-            double lowest, double highest);
+  // What algorithms do not have.
   void positional(std::string_view name, std::string& value, std::string_view help);
   // Any number of arguments without a dash, none included.
   void positionals(std::string_view name, std::vector<std::string>& values, std::string_view help);
@@ -48,35 +75,33 @@ class OptionSet final : public OptionVisitor {
   // All that follows "--", whatever it looks like: the command line of another program.
   void rest(std::vector<std::string>& values) { rest_ = &values; }
 
+  // How messages spell an option that the command has no such option for: as the one whose value
+  // decides it.
+  void spell(const OptionName& name) { spelling_.add(name); }
   // Throws InputError that names the option, and for an unknown one the nearest known.
   void parse(const std::vector<std::string>& arguments);
-  // Whether the option was given; valid after parse().
+  // Whether the option of this canonical name was given; valid after parse().
   [[nodiscard]] bool given(std::string_view name) const;
   // The arguments as parsed, quoted for a shell where they need it.
   [[nodiscard]] std::string arguments() const;
   [[nodiscard]] std::string help() const;
+  [[nodiscard]] const Spelling& spelling() const noexcept { return spelling_; }
 
  private:
-  template <class Read>
-  CLI::Option* add(std::string_view name, std::string_view help, std::string type,
-                   std::string standard, Read&& read);
+  // `declare` describes the option to another visitor, which reads its value.
+  CLI::Option* add(const OptionName& name, std::string_view help, std::string type,
+                   std::string standard, VisitOptions declare);
+  [[nodiscard]] std::string with_dashes(const std::string& argument) const;
 
   CLI::App app_;
   std::string title_;
   std::string usage_;
   std::string group_ = "Options";
+  Spelling spelling_;
   std::vector<std::string> required_;
   std::vector<std::string> arguments_;
   std::vector<std::string>* rest_ = nullptr;
+  std::vector<std::uint64_t*> seeds_;
 };
-
-// One of `candidates` that `word` is probably meant to be, or nothing.
-[[nodiscard]] std::optional<std::string> nearest(std::string_view word,
-                                                 const std::vector<std::string>& candidates);
-
-// Shortest text that reads back to the same number.
-[[nodiscard]] std::string shortest(double value);
-
-[[nodiscard]] std::vector<std::string> split(std::string_view text, char separator);
 
 }  // namespace tandem::program

@@ -27,8 +27,4 @@ struct RecipeRun {
 // Trains in float64 and exact numerics on the device.
 [[nodiscard]] RecipeRun run_recipe(const Recipe& recipe, Device device, RunControl& control);
 
-// Sets options of an algorithm by their names on the command line: {"--k=3"}.
-void set_options(Algorithm& algorithm, const std::vector<std::string>& arguments);
-[[nodiscard]] bool has_option(Algorithm& algorithm, const std::string& name);
-
 }  // namespace tandem::program

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "core/file.hpp"
+#include "tandem/command.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/figures.hpp"
@@ -270,9 +271,10 @@ void write_run_report(const RunReport& settings, Engine& engine, const TrainedMo
   options.push_back({"engine", settings.engine});
   options.push_back({"data", model.provenance.source});
   if (!model.schema.target.name.empty()) options.push_back({"target", model.schema.target.name});
+  const Spelling spelling = spelling_of(*make_algorithm(model.provenance.algorithm));
   const nlohmann::json given = options_to_json(model.provenance.options);
   for (const auto& [name, value] : given.items()) {
-    options.push_back({"--" + name, value.is_string() ? std::string(value) : value.dump()});
+    options.push_back({spelling(name), value.is_string() ? std::string(value) : value.dump()});
   }
   options.push_back({"--scale", std::string(to_string(model.preprocessor.options().scale))});
   options.push_back({"seconds", seconds_to_text(settings.seconds, true)});

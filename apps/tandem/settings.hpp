@@ -1,10 +1,13 @@
 // The options that several commands share, and what is made of them.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tandem/control.hpp"
@@ -16,67 +19,110 @@
 #include "tandem/option_set.hpp"
 #include "tandem/preprocess/preprocessor.hpp"
 
+namespace tandem {
+namespace program {
+
+// Of a CSV file; automatic: by its content.
+enum class HeaderChoice { automatic, yes, no };
+// Of a libsvm file; automatic: 0 where that index occurs, else 1.
+enum class IndexBase { zero, one, automatic };
+
+}  // namespace program
+
+template <>
+inline constexpr std::array<std::string_view, 3> enum_names<program::HeaderChoice>{"auto", "yes",
+                                                                                   "no"};
+template <>
+inline constexpr std::array<std::string_view, 3> enum_names<program::IndexBase>{"0", "1", "auto"};
+
+}  // namespace tandem
+
 namespace tandem::program {
 
-// --device and what belongs to it, --numerics, --threads, --json, --quiet; where asked for, --seed
-// and --precision.
+// A number of bytes, written "512M" or "8G"; K, M, G and T are powers of 1024.
+struct Bytes {
+  std::size_t count = 0;  // 0: all that there is
+
+  [[nodiscard]] static Bytes parse(std::string_view text);
+  [[nodiscard]] std::string to_string() const;
+};
+
+// --device and what belongs to it, --numerics, --precision, --threads, --seed, --json, --quiet.
 struct RunSettings {
-  std::string device = "cpu";
-  std::string numerics = "exact";
-  std::string precision = "float64";
+  Device device = Device::cpu;
+  Numerics numerics = Numerics::exact;
+  Precision precision = Precision::float64;
   std::int64_t threads = 0;
   std::int64_t device_index = 0;
-  std::string device_memory;
+  Bytes device_memory;
   std::int64_t block_threads = 0;
-  std::int64_t seed = 0;
+  std::uint64_t seed = 0;
   bool json = false;
   bool quiet = false;
 
+  void visit(OptionVisitor& visitor);
+  // A command that does not train takes precision and seed from its model.
   void add_options(OptionSet& options, bool trains);
   [[nodiscard]] std::unique_ptr<Engine> make_engine() const;
   // A line on standard error, unless --quiet.
   void say(const std::string& text) const;
 };
 
+// "auto", or one of format_names().
+struct FileFormat {
+  std::string name = "auto";
+
+  [[nodiscard]] static FileFormat parse(std::string_view text);
+  [[nodiscard]] const std::string& to_string() const noexcept { return name; }
+};
+
+// What separates the fields of a CSV file.
+struct Delimiter {
+  char character = 0;  // 0: found out
+
+  [[nodiscard]] static Delimiter parse(std::string_view text);
+  [[nodiscard]] std::string to_string() const;
+};
+
 // --data and how it is read.
 struct DataSettings {
-  std::string data;
+  FileName data;
   std::string target;
-  std::string target_file;
+  FileName target_file;
   std::string weights;
-  std::vector<std::string> ignore;
-  std::string format = "auto";
-  std::string header = "auto";
-  std::string delimiter;
-  std::vector<std::string> missing = default_missing_texts();
+  Words ignore;
+  FileFormat format;
+  HeaderChoice header = HeaderChoice::automatic;
+  Delimiter delimiter;
+  Words missing{default_missing_texts()};
   std::int64_t features = 0;
-  std::string index_base = "auto";
+  IndexBase index_base = IndexBase::automatic;
 
+  void visit(OptionVisitor& visitor);
   void add_options(OptionSet& options);
   [[nodiscard]] ReadOptions read_options(const RunSettings& run) const;
 };
 
+// A part of the rows, more than none and less than all.
+struct RowShare {
+  std::optional<double> value;
+
+  [[nodiscard]] static RowShare parse(std::string_view text);
+  [[nodiscard]] std::string to_string() const;
+};
+
 // --test FILE, --test-fraction, --validation FILE.
 struct TestSettings {
-  std::string test;
-  std::optional<double> test_fraction;
-  std::string validation;
-  void add_options(OptionSet& options);
+  FileName test;
+  RowShare test_fraction;
+  FileName validation;
+
+  void visit(OptionVisitor& visitor);
 };
 
-// --scale and the other steps before the algorithm.
-struct PreprocessSettings {
-  std::string scale;
-  std::string impute = "none";
-  double impute_constant = 0;
-  std::string encode = "one-hot";
-  std::string outliers = "none";
-  std::string outlier_action = "report";
-  std::optional<double> outlier_threshold;
-
-  void add_options(OptionSet& options, const Algorithm& algorithm);
-  [[nodiscard]] PreprocessOptions make() const;
-};
+// --scale and the other steps before the algorithm, with the defaults that suit it.
+void add_preprocess_options(OptionSet& options, PreprocessOptions& preprocess,
+                            const Algorithm& algorithm);
 
 template <Real T>
 struct LoadedData {
@@ -97,8 +143,6 @@ template <Real T>
 template <Real T>
 [[nodiscard]] Dataset<T> load_data_for(const RunSettings& run, const DataSettings& data,
                                        const TrainedModel<T>& model);
-
-[[nodiscard]] bool clusters(const Algorithm& algorithm);
 
 // "cpu, 2 threads, AVX-512; exact, float64, seed 0"
 [[nodiscard]] std::string describe(const Engine& engine, const RunSettings& run);

@@ -1,4 +1,4 @@
-// Ten iterations of Lloyd's algorithm from given centres, with everything that fit_kmeans does
+// Ten iterations of Lloyd's algorithm from given centres, with everything that a fit does
 // around them, and one assignment of all rows by itself.
 //
 // Counters: flops and bytes per second that the method needs at least, by kmeans_assign_cost for
@@ -19,6 +19,7 @@
 #include "tandem/core/error.hpp"
 #include "tandem/core/math.hpp"
 #include "tandem/core/random.hpp"
+#include "tandem/data/views.hpp"
 
 namespace tandem {
 namespace {
@@ -49,15 +50,21 @@ Matrix<float> made_rows(const Size& size) {
   return x;
 }
 
-KMeansOptions<float> options_for(const Size& size, const Matrix<float>& x) {
-  KMeansOptions<float> options;
+KMeansOptions options_for(const Size& size) {
+  KMeansOptions options;
   options.clusters = size.clusters;
   options.init = KMeansInit::given;
-  options.centres = Matrix<float>(size.clusters, size.features,
-                                  {x.data(), x.data() + size.clusters * size.features});
   options.max_iterations = 10;
   options.tolerance = 0;
   return options;
+}
+
+// The first rows.
+MatrixView<const float> centres_of(const Size& size, const Matrix<float>& x) {
+  return x.view().rows_from(0, size.clusters);
+}
+Buffer<float> first_centres(Engine& engine, const Size& size, const Matrix<float>& x) {
+  return to_engine(engine, std::vector<float>(x.data(), x.data() + size.clusters * size.features));
 }
 
 void report(benchmark::State& state, const Size& size, Index assignments) {
@@ -80,9 +87,11 @@ void ten_iterations(benchmark::State& state) {
   const Size& size = sizes[state.range(0)];
   const auto engine = Engine::create({.threads = static_cast<int>(state.range(1))});
   const Matrix<float> x = made_rows(size);
-  const KMeansOptions<float> options = options_for(size, x);
+  const KMeansOptions options = options_for(size);
+  const auto data = view_of(x.view());
   for (auto _ : state) {
-    if (fit_kmeans<float>(*engine, x.view(), options).log.iterations != 10) {
+    const auto model = fit(*engine, data, options, {.initial_centres = centres_of(size, x)});
+    if (model.log.iterations != 10) {
       state.SkipWithError("fewer than ten iterations");
     }
   }
@@ -96,7 +105,7 @@ void assign_on(benchmark::State& state, const Size& size, const std::unique_ptr<
   const auto steps = make_steps<KMeansSteps, float>(*engine);
   const std::vector<float> origin(static_cast<std::size_t>(size.features), 1.0F);
   (void)steps->load(x.view(), {}, origin);
-  const Buffer<float> centres = to_engine(*engine, options_for(size, x).centres.values());
+  const Buffer<float> centres = first_centres(*engine, size, x);
   for (auto _ : state) {
     steps->begin(size.clusters);
     steps->assign(centres);
@@ -137,7 +146,7 @@ void assign_counted(benchmark::State& state) {
   const auto steps = make_steps<KMeansSteps, float>(*engine);
   (void)steps->load(x.view(), {},
                     std::vector<float>(static_cast<std::size_t>(size.features), 1.0F));
-  const Buffer<float> centres = to_engine(*engine, options_for(size, x).centres.values());
+  const Buffer<float> centres = first_centres(*engine, size, x);
   for (auto _ : state) {
     steps->begin(size.clusters);
     const software_gpu::Counting counting;

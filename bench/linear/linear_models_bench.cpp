@@ -64,9 +64,8 @@ template <Real T>
 void closed_form(benchmark::State& state) {
   const auto data = generated<T>(state.range(0), state.range(1), 0);
   const auto engine = engine_with(state.range(2));
-  RunControl control;
   for (auto _ : state) {
-    benchmark::DoNotOptimize(fit_linear_regression<T>(*engine, {}, data, nullptr, control));
+    benchmark::DoNotOptimize(fit(*engine, data, LinearRegressionOptions{}));
   }
   count(state, least_squares_cost(data.rows(), least_squares_columns(data.cols(), true), sizeof(T)),
         1);
@@ -76,11 +75,9 @@ template <Real T>
 void lbfgs(benchmark::State& state) {
   const auto data = generated<T>(state.range(0), state.range(1), state.range(3));
   const auto engine = engine_with(state.range(2));
-  RunControl control;
   Index iterations = 0;
   for (auto _ : state) {
-    const auto model = fit_logistic_regression<T>(*engine, {}, data, nullptr, control);
-    iterations = model->log.iterations;
+    iterations = fit(*engine, data, LogisticRegressionOptions{}).log.iterations;
   }
   const Index outputs = state.range(3) == 2 ? 1 : state.range(3);
   const auto cost = linear_pass_cost(outputs == 1 ? LinearLoss::logistic : LinearLoss::softmax,

@@ -80,13 +80,12 @@ void report(benchmark::State& state) {
       epoch_bytes(), benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1000);
 }
 
-// Everything that fit_mlp does: checks, the upload, one epoch, the model.
+// Everything that a fit does: checks, the upload, one epoch, the model.
 void fit(benchmark::State& state) {
   const auto engine = Engine::create({.threads = static_cast<int>(state.range(0))});
-  RunControl control;
   const Dataset<float>& set = data();
   for (auto _ : state) {
-    benchmark::DoNotOptimize(fit_mlp<float>(*engine, options(), set, nullptr, control));
+    benchmark::DoNotOptimize(tandem::fit(*engine, set, options()));
   }
   report(state);
 }

@@ -14,7 +14,7 @@ void update(benchmark::State& state, OptimizerMethod method) {
   engine_options.threads = static_cast<int>(state.range(1));
   const auto engine = Engine::create(engine_options);
   OptimizerOptions options;
-  options.method = std::string(to_string(method));
+  options.method = method;
   Optimizer<T> optimizer(*engine, options, size, 1);
   auto parameters =
       to_engine(*engine, std::vector<T>(static_cast<std::size_t>(size), static_cast<T>(0.5)));

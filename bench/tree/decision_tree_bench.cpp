@@ -60,18 +60,17 @@ tree::StepCost cost_of(const DecisionTreeModel<T>& model) {
 }
 
 template <Real T>
-void grow(benchmark::State& state, const std::string& criterion, Index classes) {
+void grow(benchmark::State& state, TreeCriterion criterion, Index classes) {
   const auto data = overlapping<T>(state.range(0), state.range(1), classes);
   EngineOptions engine_options;
   engine_options.threads = static_cast<int>(state.range(2));
   const auto engine = Engine::create(engine_options);
   DecisionTreeOptions options;
-  options.task = classes == 0 ? "regression" : "classification";
+  options.task = classes == 0 ? TaskChoice::regression : TaskChoice::classification;
   options.criterion = criterion;
-  RunControl control;
   tree::StepCost cost;
   for (auto _ : state) {
-    const auto model = fit_decision_tree(*engine, data, options, control);
+    const auto model = fit(*engine, data, options);
     cost = cost_of(model);
     state.counters["nodes"] = static_cast<double>(model.nodes().size());
   }
@@ -82,11 +81,13 @@ void grow(benchmark::State& state, const std::string& criterion, Index classes) 
       benchmark::Counter(cost.operations * iterations, benchmark::Counter::kIsRate);
 }
 
-void entropy_of_two(benchmark::State& state) { grow<float>(state, "entropy", 2); }
-void entropy_of_two_double(benchmark::State& state) { grow<double>(state, "entropy", 2); }
-void entropy_of_ten(benchmark::State& state) { grow<float>(state, "entropy", 10); }
-void gini_of_two(benchmark::State& state) { grow<float>(state, "gini", 2); }
-void squared_error(benchmark::State& state) { grow<float>(state, "squared-error", 0); }
+void entropy_of_two(benchmark::State& state) { grow<float>(state, TreeCriterion::entropy, 2); }
+void entropy_of_two_double(benchmark::State& state) {
+  grow<double>(state, TreeCriterion::entropy, 2);
+}
+void entropy_of_ten(benchmark::State& state) { grow<float>(state, TreeCriterion::entropy, 10); }
+void gini_of_two(benchmark::State& state) { grow<float>(state, TreeCriterion::gini, 2); }
+void squared_error(benchmark::State& state) { grow<float>(state, TreeCriterion::squared_error, 0); }
 
 void sizes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"rows", "features", "threads"})
@@ -108,8 +109,7 @@ void find_leaves(benchmark::State& state) {
   EngineOptions engine_options;
   engine_options.threads = static_cast<int>(state.range(2));
   const auto engine = Engine::create(engine_options);
-  RunControl control;
-  const auto model = fit_decision_tree(*engine, data, {}, control);
+  const auto model = fit(*engine, data, DecisionTreeOptions{});
   double visits = 0;
   for (const auto rows : model.nodes().rows) visits += static_cast<double>(rows);
   for (auto _ : state) benchmark::DoNotOptimize(model.apply(*engine, data.features.view()));
@@ -122,7 +122,7 @@ BENCHMARK(find_leaves)->Apply(sizes);
 // says nothing about a GPU; what is worth reading are the counters, which are the same on both: the
 // bytes that its kernels move at least (each once per launch), beside those that the tree asks for,
 // how well they are coalesced, and how many launches there are.
-void softgpu_grow(benchmark::State& state, const std::string& criterion, Index classes) {
+void softgpu_grow(benchmark::State& state, TreeCriterion criterion, Index classes) {
   std::unique_ptr<Engine> engine;
   try {
     engine = Engine::create({.device = Device::softgpu});
@@ -132,13 +132,12 @@ void softgpu_grow(benchmark::State& state, const std::string& criterion, Index c
   }
   const auto data = overlapping<float>(state.range(0), state.range(1), classes);
   DecisionTreeOptions options;
-  options.task = classes == 0 ? "regression" : "classification";
+  options.task = classes == 0 ? TaskChoice::regression : TaskChoice::classification;
   options.criterion = criterion;
   options.max_depth = state.range(2);
-  RunControl control;
   const software_gpu::Counting counting;
   tree::StepCost cost;
-  for (auto _ : state) cost = cost_of(fit_decision_tree(*engine, data, options, control));
+  for (auto _ : state) cost = cost_of(fit(*engine, data, options));
   const auto counters = counting.counters();
   const auto fits = static_cast<double>(state.iterations());
   double bytes = 0;
@@ -160,13 +159,13 @@ void softgpu_grow(benchmark::State& state, const std::string& criterion, Index c
   state.counters["launches"] = launches / fits;
   state.SetLabel("simulated: the time is not a GPU's");
 }
-BENCHMARK_CAPTURE(softgpu_grow, entropy_of_two, "entropy", 2)
+BENCHMARK_CAPTURE(softgpu_grow, entropy_of_two, TreeCriterion::entropy, 2)
     ->ArgNames({"rows", "features", "max_depth"})
     ->Args({20000, 8, 4})
     ->Args({20000, 8, 0})
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(softgpu_grow, squared_error, "squared-error", 0)
+BENCHMARK_CAPTURE(softgpu_grow, squared_error, TreeCriterion::squared_error, 0)
     ->ArgNames({"rows", "features", "max_depth"})
     ->Args({20000, 8, 4})
     ->Iterations(1)

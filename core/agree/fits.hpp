@@ -68,11 +68,13 @@ template <Real T>
 // One of the six optimisers, at a rate at which the first epochs do not diverge.
 [[nodiscard]] inline OptimizerOptions draw_optimizer(Draw& draw) {
   OptimizerOptions options;
-  options.method = draw.of<const char*>(
-      {"gradient-descent", "momentum", "nesterov", "rmsprop", "adam", "adamw"});
+  options.method = draw.of({OptimizerMethod::gradient_descent, OptimizerMethod::momentum,
+                            OptimizerMethod::nesterov, OptimizerMethod::rmsprop,
+                            OptimizerMethod::adam, OptimizerMethod::adamw});
   options.learning_rate = draw.uniform(0.001, 0.05);
-  options.schedule =
-      draw.of<const char*>({"constant", "step", "exponential", "inverse-time", "cosine"});
+  options.schedule = draw.of({LearningRateSchedule::constant, LearningRateSchedule::step,
+                              LearningRateSchedule::exponential, LearningRateSchedule::inverse_time,
+                              LearningRateSchedule::cosine});
   options.decay_every = 2;
   return options;
 }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/agree/case.hpp"
+#include "core/engine_backend.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem::agree {
@@ -308,7 +309,8 @@ AgreementLine Runner::run(const std::string& algorithm, const Part& part, Precis
   for (const auto& configurations : engines_->cuda_by_model) {
     for (const std::string& steps : part.needs) {
       const std::string name = steps + "_" + std::string(tandem::to_string(precision));
-      if (configurations.front().engine->steps_factory(name) == nullptr && line.failure.empty()) {
+      if (backend(*configurations.front().engine).steps_factory(name) == nullptr &&
+          line.failure.empty()) {
         line.failure = "not there: the CUDA half has no steps called " + name;
       }
     }

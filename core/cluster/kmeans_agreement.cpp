@@ -481,10 +481,10 @@ class FitCase final : public Case {
     options_.seed = draw_.bits() >> 1;
     if (options_.init == KMeansInit::given) {
       // Rows with repetition: empty clusters.
-      options_.centres = Matrix<T>(options_.clusters, rows_.x.cols());
+      centres_ = Matrix<T>(options_.clusters, rows_.x.cols());
       for (Index c = 0; c < options_.clusters; ++c) {
         const auto row = rows_.x.row(draw_.below(rows_.x.rows()));
-        std::copy(row.begin(), row.end(), options_.centres.row(c).begin());
+        std::copy(row.begin(), row.end(), centres_.row(c).begin());
       }
     }
     for (const double w : rows_.weights) weights_.push_back(static_cast<T>(w));
@@ -503,7 +503,8 @@ class FitCase final : public Case {
       out.add("inertia", loaded.steps->inertia(centres));
       return;
     }
-    const auto model = fit_kmeans<T>(engine, rows_.x.view(), options_, weights_);
+    const auto model = fit(engine, DatasetView<T>{.features = rows_.x.view()}, options_,
+                           {.weights = weights_, .initial_centres = centres_.view()});
     out.add("centres", model.centres.values());
     out.add("origin", model.origin);
     out.add("counts", model.counts);
@@ -528,7 +529,8 @@ class FitCase final : public Case {
  private:
   Draw draw_;
   Rows<T> rows_;
-  KMeansOptions<T> options_;
+  KMeansOptions options_;
+  Matrix<T> centres_;  // with KMeansInit::given
   std::vector<T> weights_;
 };
 

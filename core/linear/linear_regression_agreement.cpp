@@ -30,10 +30,8 @@ class Fits : public Case {
       model.weights = follow->get<double>("weights");
       model.intercept = follow->number("intercept");
     } else {
-      RunControl control;
-      auto found = fit_linear_regression<T>(engine, options_, data_, &data_, control);
-      add_model(out, *found);
-      model = std::move(*found);
+      model = fit(engine, data_, options_, {.validation = data_.view()});
+      add_model(out, model);
     }
     out.add("predicted", model.predict(engine, data_.features.view()).values);
   }
@@ -183,7 +181,7 @@ class GradientCase final : public Fits<T> {
  public:
   explicit GradientCase(const Key& key) : Fits<T>(key, 62) {
     auto& options = this->options_;
-    options.solver = "gradient";
+    options.solver = LinearSolver::gradient;
     options.l1 = this->draw_.template of<double>({0, 0, 0.05});
     options.gradient.optimizer = draw_optimizer(this->draw_);
     if (options.keep_scale) options.gradient.optimizer.learning_rate = 1e-4;

@@ -32,10 +32,10 @@ class Fits : public Case {
         model.class_names.push_back(std::to_string(c));
       }
     } else {
-      RunControl control;
-      auto found = fit_logistic_regression<T>(engine, options_, data_, watched(), control);
-      add_model(out, *found);
-      model = std::move(*found);
+      FitContext<T> context;
+      if (watched() != nullptr) context.validation = watched()->view();
+      model = fit(engine, data_, options_, context);
+      add_model(out, model);
     }
     const auto predictions = model.predict(engine, data_.features.view());
     out.add("probabilities", predictions.probabilities.values());
@@ -221,7 +221,7 @@ class GradientCase final : public Fits<T> {
  public:
   explicit GradientCase(const Key& key) : Fits<T>(key, 72) {
     auto& options = this->options_;
-    options.solver = "gradient";
+    options.solver = LogisticSolver::gradient;
     options.l1 = this->draw_.template of<double>({0, 0, 0.05});
     options.gradient.optimizer = draw_optimizer(this->draw_);
     options.gradient.epochs = this->draw_.between(1, 5);

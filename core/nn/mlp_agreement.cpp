@@ -631,11 +631,11 @@ class FitCase final : public Case {
     Draw& draw = drawn_.draw;
     const MlpDesign& design = drawn_.design;
     options_.hidden.assign(design.widths.begin() + 1, design.widths.end() - 1);
-    options_.activation = to_string(design.activation);
-    options_.task = drawn_.classification() ? "classification" : "regression";
+    options_.activation = design.activation;
+    options_.task = drawn_.classification() ? TaskChoice::classification : TaskChoice::regression;
     if (drawn_.classification()) {
-      options_.output = to_string(design.output);
-      options_.loss = to_string(design.loss);
+      options_.output = design.output;
+      options_.loss = design.loss;
     }
     options_.batch_norm = design.batch_norm;
     options_.dropout = design.dropout;
@@ -646,8 +646,9 @@ class FitCase final : public Case {
     if (drawn_.x.rows() / options_.batch_size > 64) options_.epochs = 1, options_.batch_size = 32;
     options_.validation_fraction = drawn_.x.rows() > 20 ? draw.of({0.0, 0.3}) : 0.0;
     options_.keep_order = draw.flip();
-    options_.optimizer.method = draw.of<const char*>(
-        {"gradient-descent", "momentum", "nesterov", "rmsprop", "adam", "adamw"});
+    options_.optimizer.method = draw.of(
+        {OptimizerMethod::gradient_descent, OptimizerMethod::momentum, OptimizerMethod::nesterov,
+         OptimizerMethod::rmsprop, OptimizerMethod::adam, OptimizerMethod::adamw});
     options_.optimizer.learning_rate = draw.of({0.001, 0.01});
     options_.seed = draw.bits() >> 1;
     data_.source = "drawn";
@@ -661,26 +662,23 @@ class FitCase final : public Case {
 
   // The reference tells what the engine's model predicts.
   void run(Engine& engine, const Outputs* follow, Outputs& out) const override {
-    MlpModel<T> followed;
-    std::unique_ptr<MlpModel<T>> fitted;
+    MlpModel<T> model;
     if (follow != nullptr) {
-      followed = model_of(*follow);
+      model = model_of(*follow);
     } else {
-      RunControl control;
-      fitted = fit_mlp<T>(engine, options_, data_, nullptr, control);
-      out.add("widths", widths_of(*fitted));
-      for (std::size_t l = 0; l < fitted->layers.size(); ++l) {
-        const auto& layer = fitted->layers[l];
+      model = fit(engine, data_, options_);
+      out.add("widths", widths_of(model));
+      for (std::size_t l = 0; l < model.layers.size(); ++l) {
+        const auto& layer = model.layers[l];
         out.add("weights " + std::to_string(l), layer.weights.values());
         out.add("bias " + std::to_string(l), layer.bias);
         out.add("scale " + std::to_string(l), layer.scale);
         out.add("running mean " + std::to_string(l), layer.running_mean);
         out.add("running variance " + std::to_string(l), layer.running_variance);
       }
-      for (const auto& [series, values] : fitted->log.history) out.add(series, values);
+      for (const auto& [series, values] : model.log.history) out.add(series, values);
     }
-    const auto predictions =
-        (follow != nullptr ? followed : *fitted).predict(engine, drawn_.x.view());
+    const auto predictions = model.predict(engine, drawn_.x.view());
     out.add("predicted",
             drawn_.classification() ? predictions.probabilities.values() : predictions.values);
   }

@@ -61,13 +61,14 @@ class TreeCase : public Case {
     for (T& value : data_.features.values()) {
       if (draw_.uniform() < missing) value = std::numeric_limits<T>::quiet_NaN();
     }
-    options_.task = classifies ? "classification" : "regression";
+    options_.task = classifies ? TaskChoice::classification : TaskChoice::regression;
     if (classifies) {
-      options_.criterion = draw_.flip() ? "entropy" : "gini";
-      if (draw_.below(4) == 0) options_.class_weight = "balanced";
+      options_.criterion = draw_.flip() ? TreeCriterion::entropy : TreeCriterion::gini;
+      if (draw_.below(4) == 0) options_.class_weight.rule = ClassWeights::Rule::balanced;
     }
-    options_.max_features = draw_.of({"all", "all", "sqrt", "2"});
-    if (options_.max_features == "2" && data_.cols() < 2) options_.max_features = "1";
+    using Rule = MaxFeatures::Rule;
+    options_.max_features.rule = draw_.of({Rule::all, Rule::all, Rule::sqrt, Rule::count});
+    options_.max_features.count = std::min<Index>(2, data_.cols());
     options_.max_depth = deep ? draw_.of<Index>({0, 0, 5}) : 2;
     options_.min_samples_leaf = draw_.of<Index>({1, 1, 4});
     options_.min_samples_split = draw_.of<Index>({2, 2, 7});
@@ -75,8 +76,7 @@ class TreeCase : public Case {
   }
 
   void run(Engine& engine, const Outputs* follow, Outputs& out) const override {
-    RunControl control;
-    const auto model = fit_decision_tree(engine, data_, options_, control);
+    const auto model = fit(engine, data_, options_);
     const auto& nodes = model.nodes();
     out.add("feature", nodes.feature);
     out.add("threshold", nodes.threshold);
@@ -133,7 +133,7 @@ class TreeCase : public Case {
       // of the largest merit there can be; targets below the smallest unit of fixed point are 0.
       const double merit_a = static_cast<double>(impurity(left_a) + impurity(right_a));
       const double merit_b = static_cast<double>(impurity(left_b) + impurity(right_b));
-      const double largest = options_.task == "regression"
+      const double largest = options_.task == TaskChoice::regression
                                  ? root
                                  : weight * std::log2(static_cast<double>(at.rows.size()) + 2);
       const double bound = (64 * unit_roundoff<double> + 0x1p-40) * largest + weight * 0x1p-1000;
@@ -195,7 +195,7 @@ class TreeCase : public Case {
   [[nodiscard]] long double impurity(const std::vector<Index>& rows) const {
     std::map<T, long double> weight_of;
     std::map<T, long double> class_weight;
-    if (options_.class_weight == "balanced") {
+    if (options_.class_weight.rule == ClassWeights::Rule::balanced) {
       for (const T y : data_.target) class_weight[y] += 1;
       for (auto& [y, count] : class_weight) {
         count = static_cast<long double>(data_.rows()) /
@@ -219,9 +219,9 @@ class TreeCase : public Case {
     for (const auto& [y, w] : weight_of) {
       const long double share = w / total;
       const long double distance = static_cast<long double>(y) - mean;
-      if (options_.criterion == "entropy") {
+      if (options_.criterion == TreeCriterion::entropy) {
         sum -= share * std::log2(share);
-      } else if (options_.criterion == "gini") {
+      } else if (options_.criterion == TreeCriterion::gini) {
         sum += share * (1 - share);
       } else {
         sum += share * distance * distance;

@@ -89,6 +89,81 @@ TEST_F(TandemProgram, RefusesWrongUsage) {
   expect_error({"demo"}, 2, "--report");
 }
 
+TEST_F(TandemProgram, OptionsHaveAllTheirNames) {
+  const std::string iris = data_file("iris.csv");
+  for (const std::vector<std::string>& way : std::vector<std::vector<std::string>>{
+           {"--k", "3"}, {"--clusters=3"}, {"--n-clusters", "3"}, {"--n_clusters=3"}}) {
+    std::vector<std::string> arguments{"train", "kmeans", "--data", iris, "--max_iterations", "7"};
+    arguments.insert(arguments.end(), way.begin(), way.end());
+    const auto json = result(arguments);
+    EXPECT_EQ(json["options"]["clusters"], 3) << way.front();
+    EXPECT_EQ(json["options"]["max_iterations"], 7) << way.front();
+    EXPECT_FALSE(json["options"].contains("k"));
+  }
+  // The seed goes to the algorithm too.
+  const auto inertia = [&](const char* seed) {
+    return result({"train", "kmeans", "--data", iris, "--init", "random", "--starts", "1", "--seed",
+                   seed})["metrics"]["inertia"];
+  };
+  EXPECT_EQ(inertia("0"), inertia("0"));
+  EXPECT_NE(inertia("0"), inertia("4"));
+  // What the help page and the model call it is the short one.
+  ASSERT_EQ(run({"train", "kmeans", "--data", iris, "--k", "3", "--model", path("m")}).status, 0);
+  EXPECT_THAT(run({"inspect", path("m")}).out, HasSubstr("--k 3 "));
+  EXPECT_EQ(result({"inspect", path("m")})["options"]["clusters"], 3);
+}
+
+// The library marks the names of options in its messages; the program spells them.
+TEST_F(TandemProgram, MessagesSpellOptionsWithDashes) {
+  const std::string iris = data_file("iris.csv");
+  expect_error({"train", "logistic-regression", "--data", iris, "--l1", "1"}, 2,
+               "--l1 is not smooth, which lbfgs needs; add --solver gradient");
+  expect_error({"train", "decision-tree", "--data", iris, "--max-features", "9"}, 2,
+               "--max-features 9");
+  expect_error({"train", "decision-tree", "--data", iris, "--max_features", "some"}, 2,
+               "--max-features: 'some': expected all");
+  expect_error({"train", "kmeans", "--data", iris, "--n-clusters", "0"}, 2,
+               "--k: 0 is out of range; expected a whole number from 1");
+  // In a remark as well.
+  write_text(path("mixed.csv"), "a,b\n1,1\n2,2\nunknown,10\n11,11\n");
+  const Outcome outcome =
+      run({"train", "linear-regression", "--data", path("mixed.csv"), "--l2", "1"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("say so with --missing"));
+  EXPECT_EQ(outcome.err.find_first_of("\x0e\x0f"), std::string::npos);
+}
+
+TEST_F(TandemProgram, SelectTakesWhatHasANumberOfClusters) {
+  const std::string iris = data_file("iris.csv");
+  expect_error({"select", "decision-tree", "--data", iris}, 2, "has none");
+  expect_error({"select", "kmeans", "--data", iris, "--k", "0..3"}, 2, "--k: 0 is out of range");
+  expect_error({"select", "kmeans", "--data", iris, "--k", "5..3"}, 2, "--k: 5..3 is empty");
+  expect_error({"select", "kmeans", "--data", iris, "--k", "2-3"}, 2,
+               "--k: '2-3' is not a range of whole numbers");
+  expect_error({"select", "kmeans", "--data", iris, "--init", "given"}, 2, "choose another --init");
+  const auto json =
+      result({"select", "kmeans", "--data", iris, "--k", "2..3", "--no-gap", "--n-init", "3"});
+  EXPECT_EQ(json["candidates"].size(), 2U);
+  EXPECT_EQ(json["algorithm"], "kmeans");
+}
+
+TEST_F(TandemProgram, CompareTakesWhatAnOptimizerTrains) {
+  const std::string diabetes = data_file("diabetes.csv");
+  expect_error({"compare", "optimizers", "--data", diabetes, "--algorithm", "decision-tree"}, 2,
+               "--algorithm: decision-tree is not trained by an optimiser; expected one of "
+               "linear-regression, logistic-regression, mlp");
+  expect_error({"compare", "optimizers", "--data", diabetes, "--optimizers", "adm"}, 2,
+               "did you mean adam?");
+  expect_error({"compare", "optimizers", "--data", diabetes, "--algorithm", "mlp", "--batch-size",
+                "0", "--epochs", "1"},
+               2, "--batch-size: 0 is out of range");
+  const auto json = result({"compare", "optimizers", "--data", diabetes, "--optimizers",
+                            "adam,nesterov", "--epochs", "5", "--momentum", "0.5"});
+  EXPECT_EQ(json["algorithm"], "linear-regression");
+  ASSERT_EQ(json["optimizers"].size(), 2U);
+  EXPECT_EQ(json["optimizers"][1]["cost"].size(), 5U);
+}
+
 TEST_F(TandemProgram, RefusesBadData) {
   const auto file = [&](const char* name, const std::string& text) {
     write_text(path(name), text);
@@ -290,6 +365,9 @@ TEST_P(Interrupted, ResumedGivesTheSameBytes) {
   const Outcome refused = run(other);
   EXPECT_EQ(refused.status, 2) << refused.err;
   EXPECT_THAT(refused.err, HasSubstr("--seed differs"));
+  other.back() = "0";
+  other.insert(other.end(), {"--scale", "minmax"});
+  EXPECT_THAT(run(other).err, HasSubstr("--scale differs"));
 
   parts.insert(parts.end(), {"--resume", path("parts.checkpoint")});
   const Outcome resumed = run(parts);

@@ -6,6 +6,7 @@
 #include "cluster/support.hpp"
 #include "core/cluster/kmeans_math.hpp"
 #include "core/cluster/kmeans_steps.hpp"
+#include "core/engine_backend.hpp"
 #include "cuda/cluster/kmeans_cost.hpp"
 #include "support/agreement.hpp"
 #include "support/counters.hpp"
@@ -107,7 +108,7 @@ Answers answers_of(Engine& engine, const Problem<T>& problem) {
     answers.add(steps->inertia(centres));
     std::swap(centres, next);
   }
-  engine.forget_repeated(steps.get());
+  backend(engine).forget_repeated(steps.get());
 
   // A row into the last centre.
   steps->distances_to_own_centres(centres);
@@ -315,13 +316,13 @@ TYPED_TEST(KMeansCuda, StreamedRowsGiveTheSameBits) {
   const auto limited = test::cuda_engine({.device_memory = limit});
   EXPECT_TRUE(same(answers_of(cpu(), problem), answers_of(*limited, problem)));
 
-  KMeansOptions<T> options;
+  KMeansOptions options;
   options.clusters = 7;
   options.starts = 2;
   options.seed = 4;
   options.init = KMeansInit::parallel;
-  const auto a = fit_kmeans<T>(cpu(), x.view(), options);
-  const auto b = fit_kmeans<T>(*limited, x.view(), options);
+  const auto a = test::fit_rows(cpu(), x, options);
+  const auto b = test::fit_rows(*limited, x, options);
   EXPECT_TRUE(test::same_bits(a.centres.values(), b.centres.values()));
   EXPECT_EQ(test::bits_of(a.inertia), test::bits_of(b.inertia));
 }
@@ -345,23 +346,25 @@ TYPED_TEST(KMeansCuda, WholeFits) {
   for (const KMeansInit init :
        {KMeansInit::plus_plus, KMeansInit::parallel, KMeansInit::random, KMeansInit::given}) {
     for (const bool weighted : {false, true}) {
-      KMeansOptions<T> options;
+      KMeansOptions options;
       options.clusters = 11;
       options.starts = 2;
       options.seed = 3;
       options.init = init;
+      Matrix<T> centres;
       if (init == KMeansInit::given) {
         // Two copies and a far-off one: centres without rows.
-        Matrix<T> centres(11, 7, {x.data(), x.data() + 77});
+        centres = Matrix<T>(11, 7, {x.data(), x.data() + 77});
         std::copy_n(centres.data(), 7, centres.data() + 7);
         for (Index j = 0; j < 7; ++j) centres(10, j) = T{1000};
-        options.centres = centres;
       }
-      const std::span<const T> w = weighted ? std::span<const T>(weights) : std::span<const T>();
-      const auto expected = fit_kmeans<T>(cpu(), x.view(), options, w);
+      FitContext<T> context;
+      if (weighted) context.weights = weights;
+      context.initial_centres = std::as_const(centres).view();
+      const auto expected = test::fit_rows(cpu(), x, options, context);
       for (const int threads : {0, 64, 256}) {
         SCOPED_TRACE(std::string(to_string(init)) + ", " + std::to_string(threads));
-        expect_the_same_model(expected, fit_kmeans<T>(gpu(threads), x.view(), options, w));
+        expect_the_same_model(expected, test::fit_rows(gpu(threads), x, options, context));
       }
     }
   }
@@ -370,18 +373,18 @@ TYPED_TEST(KMeansCuda, WholeFits) {
 TYPED_TEST(KMeansCuda, PredictsAndMeasuresTheSame) {
   using T = TypeParam;
   const auto x = test::iris<T>();
-  KMeansOptions<T> options;
+  KMeansOptions options;
   options.clusters = 3;
-  const auto model = fit_kmeans<T>(gpu(), x.view(), options);
-  expect_the_same_model(fit_kmeans<T>(cpu(), x.view(), options), model);
+  const auto model = test::fit_rows(gpu(), x, options);
+  expect_the_same_model(test::fit_rows(cpu(), x, options), model);
   EXPECT_EQ(model.predict(cpu(), x.view()).labels, model.predict(gpu(), x.view()).labels);
   EXPECT_EQ(model.own_metrics(cpu(), x.view()), model.own_metrics(gpu(), x.view()));
   // The smallest and the largest blocks that can be asked for.
   options.init = KMeansInit::parallel;
-  const auto expected = fit_kmeans<T>(cpu(), x.view(), options);
+  const auto expected = test::fit_rows(cpu(), x, options);
   for (const int threads : {32, 1024}) {
     const auto engine = test::cuda_engine({.block_threads = threads});
-    expect_the_same_model(expected, fit_kmeans<T>(*engine, x.view(), options));
+    expect_the_same_model(expected, test::fit_rows(*engine, x, options));
   }
 }
 

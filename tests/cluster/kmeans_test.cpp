@@ -17,6 +17,7 @@
 namespace tandem {
 namespace {
 
+using test::fit_rows;
 using test::grouped_rows;
 using test::same_bits;
 using ::testing::HasSubstr;
@@ -25,13 +26,20 @@ std::unique_ptr<Engine> engine_of(Device device, int threads = 1) {
   return Engine::create({device, Numerics::exact, threads});
 }
 
+// Options for a fit from given centres, and such a fit.
 template <Real T>
-KMeansOptions<T> given(const Matrix<T>& centres) {
-  KMeansOptions<T> options;
-  options.init = KMeansInit::given;
-  options.clusters = centres.rows();
-  options.centres = centres;
-  return options;
+KMeansOptions given(const Matrix<T>& centres) {
+  return {.clusters = centres.rows(), .init = KMeansInit::given};
+}
+template <Real T>
+KMeansModel<T> fit_from(Engine& engine, const Matrix<T>& x, const Matrix<T>& centres,
+                        const KMeansOptions& options,
+                        std::span<const std::type_identity_t<T>> weights = {}) {
+  return fit_rows(engine, x, options, {.weights = weights, .initial_centres = centres.view()});
+}
+template <Real T>
+KMeansModel<T> fit_from(Engine& engine, const Matrix<T>& x, const Matrix<T>& centres) {
+  return fit_from(engine, x, centres, given(centres));
 }
 
 template <Real T>
@@ -66,7 +74,7 @@ INSTANTIATE_TEST_SUITE_P(Engines, KMeansOn, ::testing::Values(Device::reference,
 TEST_P(KMeansOn, FourPointsByHand) {
   const auto engine = engine_of(GetParam());
   const Matrix<double> x(4, 1, {0, 1, 10, 11});
-  const auto model = fit_kmeans<double>(*engine, x.view(), given(Matrix<double>(2, 1, {0, 1})));
+  const auto model = fit_from(*engine, x, Matrix<double>(2, 1, {0, 1}));
   EXPECT_EQ(model.log.iterations, 3);
   EXPECT_EQ(model.log.stopped_because, "no label changed");
   EXPECT_TRUE(model.log.converged);
@@ -86,13 +94,10 @@ TEST_P(KMeansOn, FourPointsByHand) {
 // 5 is as far from 4 as from 6.
 TEST_P(KMeansOn, TiesGoToTheLowestCentre) {
   const auto engine = engine_of(GetParam());
-  auto options = given(Matrix<float>(3, 1, {6, 4, 4}));
-  options.max_iterations = 1;
-  options.tolerance = 1e9;
   const Matrix<float> x(3, 1, {5, 4, 6});
   const auto steps_labels = [&] {
     KMeansModel<float> model;
-    model.centres = options.centres;
+    model.centres = Matrix<float>(3, 1, {6, 4, 4});
     model.origin = {0};
     return model.predict(*engine, x.view()).labels;
   }();
@@ -102,14 +107,12 @@ TEST_P(KMeansOn, TiesGoToTheLowestCentre) {
 // The least of 60 runs of sklearn.cluster.KMeans(3, n_init=1, random_state=s).fit(iris).inertia_.
 TEST_P(KMeansOn, IrisByTheDefaults) {
   const auto engine = engine_of(GetParam());
-  KMeansOptions<double> options;
+  KMeansOptions options;
   options.clusters = 3;
-  EXPECT_NEAR(fit_kmeans<double>(*engine, test::iris<double>().view(), options).inertia,
-              78.851441426146, 1e-4);
-  KMeansOptions<float> single;
+  EXPECT_NEAR(fit_rows(*engine, test::iris<double>(), options).inertia, 78.851441426146, 1e-4);
+  KMeansOptions single;
   single.clusters = 3;
-  EXPECT_NEAR(fit_kmeans<float>(*engine, test::iris<float>().view(), single).inertia,
-              78.851441426146, 1e-4);
+  EXPECT_NEAR(fit_rows(*engine, test::iris<float>(), single).inertia, 78.851441426146, 1e-4);
 }
 
 TEST(KMeans, IrisByEveryInitialisation) {
@@ -117,12 +120,12 @@ TEST(KMeans, IrisByEveryInitialisation) {
   const auto x = test::iris<float>();
   for (const KMeansInit init : {KMeansInit::plus_plus, KMeansInit::parallel, KMeansInit::random}) {
     for (std::uint64_t seed = 0; seed < 3; ++seed) {
-      KMeansOptions<float> options;
+      KMeansOptions options;
       options.clusters = 3;
       options.init = init;
       options.starts = 20;
       options.seed = seed;
-      EXPECT_NEAR(fit_kmeans<float>(*engine, x.view(), options).inertia, 78.851441426146, 1e-4)
+      EXPECT_NEAR(fit_rows(*engine, x, options).inertia, 78.851441426146, 1e-4)
           << to_string(init) << " " << seed;
     }
   }
@@ -163,12 +166,12 @@ TYPED_TEST(KMeansOf, CpuFollowsTheReference) {
                                       {2100, 3, 13},
                                       {500, 64, 25}}) {
     const auto x = grouped_rows<T>(rows, cols, k, 5, 3);
-    KMeansOptions<T> options;
+    KMeansOptions options;
     options.clusters = k;
     options.starts = 2;
     options.seed = 3;
-    const auto a = fit_kmeans<T>(*cpu, x.view(), options);
-    const auto b = fit_kmeans<T>(*reference, x.view(), options);
+    const auto a = fit_rows(*cpu, x, options);
+    const auto b = fit_rows(*reference, x, options);
     EXPECT_EQ(a.counts, b.counts);
     EXPECT_EQ(a.start, b.start);
     EXPECT_EQ(a.log.iterations, b.log.iterations);
@@ -190,14 +193,14 @@ TYPED_TEST(KMeansOf, SameBitsForAnyThreadsAndInstructionSet) {
   for (std::size_t i = 0; i < weights.size(); ++i) weights[i] = static_cast<T>(i % 7) / T{4};
   for (const KMeansInit init : {KMeansInit::plus_plus, KMeansInit::parallel, KMeansInit::random}) {
     for (const bool weighted : {false, true}) {
-      KMeansOptions<T> options;
+      KMeansOptions options;
       options.clusters = init == KMeansInit::random ? 45 : 13;
       options.init = init;
       options.starts = 2;
       options.max_iterations = 3;
       const auto fit = [&](int threads) {
-        return fit_kmeans<T>(*engine_of(Device::cpu, threads), x.view(), options,
-                             weighted ? std::span<const T>(weights) : std::span<const T>());
+        return fit_rows(*engine_of(Device::cpu, threads), x, options,
+                        {.weights = weighted ? std::span<const T>(weights) : std::span<const T>()});
       };
       const auto one = fit(1);
       expect_same_model(one, fit(1));
@@ -221,12 +224,12 @@ TYPED_TEST(KMeansOf, InertiaNeverRises) {
   using T = TypeParam;
   for (const double offset : {0.0, 1000.0}) {
     const auto x = grouped_rows<T>(3000, 7, 30, 2, offset);
-    KMeansOptions<T> options;
+    KMeansOptions options;
     options.clusters = 20;
     options.init = KMeansInit::random;
     options.starts = 1;
     options.tolerance = 0;
-    const auto model = fit_kmeans<T>(*engine_of(Device::cpu, 2), x.view(), options);
+    const auto model = fit_rows(*engine_of(Device::cpu, 2), x, options);
     const auto& costs = model.log.history.at("inertia");
     ASSERT_GT(costs.size(), 4U);
     const double total = 3000 * 7 * 25.0;
@@ -248,13 +251,14 @@ TYPED_TEST(KMeansOf, SkippedRowsHaveTheLabelsOfScoredOnes) {
   using T = TypeParam;
   for (const double offset : {0.0, 300.0}) {
     const auto x = grouped_rows<T>(3001, 5, 60, 11, offset);
-    auto options = given(Matrix<T>(64, 5, {x.data(), x.data() + 64 * 5}));
-    for (Index j = 0; j < 5; ++j) options.centres(7, j) = T{5000};
+    Matrix<T> centres(64, 5, {x.data(), x.data() + 64 * 5});
+    for (Index j = 0; j < 5; ++j) centres(7, j) = T{5000};
+    auto options = given(centres);
     options.tolerance = 0;
     for (Index iterations = 1; iterations < 14; ++iterations) {
       options.max_iterations = iterations;
       const auto engine = engine_of(Device::cpu, static_cast<int>(1 + iterations % 3));
-      const auto model = fit_kmeans<T>(*engine, x.view(), options);
+      const auto model = fit_from(*engine, x, centres, options);
       std::vector<Index> counts(64, 0);
       for (const auto label : model.predict(*engine, x.view()).labels) {
         ++counts[static_cast<std::size_t>(label)];
@@ -271,12 +275,14 @@ TYPED_TEST(KMeansOf, FewTravellingCentresGiveTheLabelsOfScoringAll) {
   constexpr Index k = 64;
   constexpr Index d = 7;
   const auto x = grouped_rows<T>(4001, d, k, 5, 20.0);
-  auto options = given(Matrix<T>(k, d, {x.data(), x.data() + k * d}));
+  Matrix<T> centres(k, d, {x.data(), x.data() + k * d});
+  auto options = given(centres);
   options.max_iterations = 60;
-  options = given(fit_kmeans<T>(*engine_of(Device::cpu), x.view(), options).centres);
+  centres = fit_from(*engine_of(Device::cpu), x, centres, options).centres;
+  options = given(centres);
   // Three centres start on rows of other groups: their own rows scatter, and they come back.
   for (const Index c : {3, 20, 41}) {
-    for (Index j = 0; j < d; ++j) options.centres(c, j) = x(c + 1000, j);
+    for (Index j = 0; j < d; ++j) centres(c, j) = x(c + 1000, j);
   }
   options.tolerance = 0;
   for (const std::string_view set : {"widest", "avx2", "baseline"}) {
@@ -286,7 +292,7 @@ TYPED_TEST(KMeansOf, FewTravellingCentresGiveTheLabelsOfScoringAll) {
     for (Index iterations = 1; iterations < 12; ++iterations) {
       options.max_iterations = iterations;
       const auto engine = engine_of(Device::cpu, static_cast<int>(1 + iterations % 3));
-      const auto model = fit_kmeans<T>(*engine, x.view(), options);
+      const auto model = fit_from(*engine, x, centres, options);
       std::vector<Index> counts(k, 0);
       for (const auto label : model.predict(*engine, x.view()).labels) {
         ++counts[static_cast<std::size_t>(label)];
@@ -301,9 +307,9 @@ TYPED_TEST(KMeansOf, PredictGivesTheLabelsAndInertiaOfTheFit) {
   using T = TypeParam;
   const auto engine = engine_of(Device::cpu, 2);
   const auto x = grouped_rows<T>(1500, 4, 6, 8);
-  KMeansOptions<T> options;
+  KMeansOptions options;
   options.clusters = 6;
-  const auto model = fit_kmeans<T>(*engine, x.view(), options);
+  const auto model = fit_rows(*engine, x, options);
   std::vector<Index> counts(6, 0);
   for (const auto label : model.predict(*engine, x.view()).labels) {
     ++counts[static_cast<std::size_t>(label)];
@@ -327,9 +333,9 @@ TEST_P(KMeansOn, WholeWeightsAreDuplicatedRows) {
     }
   }
   const Matrix<double> longer(static_cast<Index>(repeated.size()) / 3, 3, repeated);
-  const auto options = given(Matrix<double>(5, 3, {x.data(), x.data() + 15}));
-  const auto a = fit_kmeans<double>(*engine, x.view(), options, weights);
-  const auto b = fit_kmeans<double>(*engine, longer.view(), options);
+  const Matrix<double> centres(5, 3, {x.data(), x.data() + 15});
+  const auto a = fit_from(*engine, x, centres, given(centres), weights);
+  const auto b = fit_from(*engine, longer, centres);
   EXPECT_EQ(a.log.iterations, b.log.iterations);
   EXPECT_EQ(a.log.stopped_because, b.log.stopped_because);
   // Sums of up to 450 terms of magnitude up to 5 in double or fixed point.
@@ -347,8 +353,7 @@ TEST_P(KMeansOn, WholeWeightsAreDuplicatedRows) {
 TEST_P(KMeansOn, EmptyCentresTakeTheFarthestRows) {
   const auto engine = engine_of(GetParam());
   const Matrix<float> x(5, 1, {0, 1, 2, 10, 20});
-  const auto model =
-      fit_kmeans<float>(*engine, x.view(), given(Matrix<float>(3, 1, {1, 100, 200})));
+  const auto model = fit_from(*engine, x, Matrix<float>(3, 1, {1, 100, 200}));
   EXPECT_EQ(model.centres.values(), (std::vector<float>{1, 20, 10}));
   EXPECT_EQ(model.inertia, 2);
 }
@@ -358,10 +363,11 @@ TEST_P(KMeansOn, EmptyCentresTakeTheFarthestRows) {
 TEST_P(KMeansOn, EmptyCentresTakeDifferentPoints) {
   const auto engine = engine_of(GetParam());
   const Matrix<double> x(6, 1, {30, 30, 30, 10, 0, -10});
-  auto options = given(Matrix<double>(3, 1, {0, 900, 900}));
+  const Matrix<double> centres(3, 1, {0, 900, 900});
+  auto options = given(centres);
   options.max_iterations = 1;
   options.tolerance = 0;
-  const auto model = fit_kmeans<double>(*engine, x.view(), options);
+  const auto model = fit_from(*engine, x, centres, options);
   // Row 0 moves to centre 1. Distances: the other copies 0; 10 and −10: 100, 0: 0. Row 3 moves.
   EXPECT_EQ(model.centres.values(), (std::vector<double>{(30 + 30 + 0 - 10) / 4.0, 30, 10}));
 }
@@ -369,23 +375,22 @@ TEST_P(KMeansOn, EmptyCentresTakeDifferentPoints) {
 TEST_P(KMeansOn, EmptyCentresStayWhereEveryRowLiesOnACentre) {
   const auto engine = engine_of(GetParam());
   const Matrix<double> x(4, 1, {0, 0, 4, 4});
-  const auto model = fit_kmeans<double>(*engine, x.view(), given(Matrix<double>(2, 1, {4, 0})));
+  const auto model = fit_from(*engine, x, Matrix<double>(2, 1, {4, 0}));
   EXPECT_EQ(model.inertia, 0);
-  EXPECT_THROW((void)fit_kmeans<double>(*engine, x.view(), given(Matrix<double>(3, 1, {4, 0, 9}))),
-               InputError);
+  EXPECT_THROW((void)fit_from(*engine, x, Matrix<double>(3, 1, {4, 0, 9})), InputError);
 }
 
 TEST(KMeans, SaysWhyItStopped) {
   const auto engine = engine_of(Device::cpu);
   const auto x = grouped_rows<float>(2000, 4, 40, 6);
-  KMeansOptions<float> options;
+  KMeansOptions options;
   options.clusters = 12;
   options.starts = 1;
   options.init = KMeansInit::random;
   const auto why = [&](auto&& change) {
     auto changed = options;
     change(changed);
-    return fit_kmeans<float>(*engine, x.view(), changed).log;
+    return fit_rows(*engine, x, changed).log;
   };
   const auto unchanged = why([](auto& o) { o.tolerance = 0; });
   EXPECT_EQ(unchanged.stopped_because, "no label changed");
@@ -411,18 +416,18 @@ TEST(KMeans, SaysWhyItStopped) {
 TEST(KMeans, MoreStartsAreNeverWorseAndTheEarliestOfEqualsWins) {
   const auto engine = engine_of(Device::cpu);
   const auto x = grouped_rows<double>(400, 2, 12, 3);
-  KMeansOptions<double> options;
+  KMeansOptions options;
   options.clusters = 12;
   double before = std::numeric_limits<double>::infinity();
   for (const Index starts : {1, 2, 4, 8}) {
     options.starts = starts;
-    const auto model = fit_kmeans<double>(*engine, x.view(), options);
+    const auto model = fit_rows(*engine, x, options);
     EXPECT_LE(model.inertia, before);
     EXPECT_LT(model.start, starts);
     before = model.inertia;
   }
   options.clusters = 1;
-  EXPECT_EQ(fit_kmeans<double>(*engine, x.view(), options).start, 0);
+  EXPECT_EQ(fit_rows(*engine, x, options).start, 0);
 }
 
 TEST_P(KMeansOn, AsManyClustersAsDistinctRows) {
@@ -433,13 +438,13 @@ TEST_P(KMeansOn, AsManyClustersAsDistinctRows) {
     x(i, 1) = static_cast<float>(i % 2);
   }
   for (const KMeansInit init : {KMeansInit::plus_plus, KMeansInit::parallel, KMeansInit::random}) {
-    KMeansOptions<float> options;
+    KMeansOptions options;
     options.init = init;
     options.clusters = 10;
-    EXPECT_EQ(fit_kmeans<float>(*engine, x.view(), options).inertia, 0) << to_string(init);
+    EXPECT_EQ(fit_rows(*engine, x, options).inertia, 0) << to_string(init);
     options.clusters = 11;
     try {
-      (void)fit_kmeans<float>(*engine, x.view(), options);
+      (void)fit_rows(*engine, x, options);
       ADD_FAILURE() << "11 clusters of 10 distinct rows";
     } catch (const InputError& error) {
       EXPECT_THAT(error.what(), HasSubstr("only 10 distinct rows"));
@@ -449,29 +454,30 @@ TEST_P(KMeansOn, AsManyClustersAsDistinctRows) {
 
 TEST(KMeans, OneRowAndConstantData) {
   const auto engine = engine_of(Device::cpu);
-  KMeansOptions<float> options;
+  KMeansOptions options;
   options.clusters = 1;
-  const auto one = fit_kmeans<float>(*engine, Matrix<float>(1, 3, {1, 2, 3}).view(), options);
+  const auto one = fit_rows(*engine, Matrix<float>(1, 3, {1, 2, 3}), options);
   EXPECT_EQ(one.centres.values(), (std::vector<float>{1, 2, 3}));
   EXPECT_EQ(one.inertia, 0);
-  const auto same = fit_kmeans<float>(*engine, Matrix<float>(50, 2, 7.0F).view(), options);
+  const auto same = fit_rows(*engine, Matrix<float>(50, 2, 7.0F), options);
   EXPECT_EQ(same.centres.values(), (std::vector<float>{7, 7}));
   EXPECT_EQ(same.inertia, 0);
 }
 
 TEST(KMeans, RefusesBadInput) {
   const auto engine = engine_of(Device::cpu);
-  const auto expect_refusal = [&](const Matrix<float>& x, const KMeansOptions<float>& options,
-                                  const std::vector<float>& weights, const std::string& message) {
+  const auto expect_refusal = [&](const Matrix<float>& x, const KMeansOptions& options,
+                                  const std::vector<float>& weights, const std::string& message,
+                                  const Matrix<float>& centres = {}) {
     try {
-      (void)fit_kmeans<float>(*engine, x.view(), options, weights);
+      (void)fit_rows(*engine, x, options, {.weights = weights, .initial_centres = centres.view()});
       ADD_FAILURE() << "accepted; expected: " << message;
     } catch (const InputError& error) {
       EXPECT_THAT(error.what(), HasSubstr(message));
     }
   };
   auto x = grouped_rows<float>(100, 3, 4, 1);
-  KMeansOptions<float> options;
+  KMeansOptions options;
   options.clusters = 4;
   expect_refusal(Matrix<float>(0, 3), options, {}, "no rows");
   expect_refusal(Matrix<float>(3, 0), options, {}, "no features");
@@ -492,25 +498,24 @@ TEST(KMeans, RefusesBadInput) {
   expect_refusal(bad, options, {}, "leave the range of float32");
   auto wrong = options;
   wrong.clusters = 0;
-  expect_refusal(x, wrong, {}, "1 or more clusters");
-  expect_refusal(x, given(Matrix<float>(4, 2)), {}, "2 coordinates");
-  wrong = given(Matrix<float>(3, 3));
-  wrong.clusters = 4;
-  expect_refusal(x, wrong, {}, "3 centres are given");
+  expect_refusal(x, wrong, {}, "clusters: 0 is out of range; expected a whole number from 1");
+  expect_refusal(x, given(Matrix<float>(4, 2)), {}, "2 coordinates", Matrix<float>(4, 2));
+  expect_refusal(x, options, {}, "3 centres are given", Matrix<float>(3, 3));
+  expect_refusal(x, given(Matrix<float>(4, 3)), {}, "needs the first centres");
 }
 
 TEST(KMeans, ModelSurvivesItsArchive) {
   const auto engine = engine_of(Device::cpu);
   const auto x = grouped_rows<float>(200, 3, 4, 1);
-  KMeansOptions<float> options;
+  KMeansOptions options;
   options.clusters = 4;
-  const auto model = fit_kmeans<float>(*engine, x.view(), options);
+  const auto model = fit_rows(*engine, x, options);
   Archive archive;
   model.save(archive);
   const auto loaded =
       KMeansModel<float>::load(decode_archive(encode_archive(archive, "model"), "model", "memory"));
-  expect_same_model(model, *loaded);
-  EXPECT_EQ(model.predict(*engine, x.view()).labels, loaded->predict(*engine, x.view()).labels);
+  expect_same_model(model, loaded);
+  EXPECT_EQ(model.predict(*engine, x.view()).labels, loaded.predict(*engine, x.view()).labels);
   EXPECT_THAT(model.to_text({"a", "b", "c"}), HasSubstr("4 clusters"));
 
   const auto refused = [&](auto&& change) {
@@ -546,18 +551,18 @@ class Interrupter final : public RunControl {
 TEST_P(KMeansOn, ResumingGivesTheBitsOfAnUninterruptedRun) {
   const auto engine = engine_of(GetParam());
   const auto x = grouped_rows<float>(600, 2, 9, 3);
-  KMeansOptions<float> options;
+  KMeansOptions options;
   options.clusters = 9;
   options.starts = 3;
   options.tolerance = 0;
   options.init = KMeansInit::random;
-  const auto whole = fit_kmeans<float>(*engine, x.view(), options);
+  const auto whole = fit_rows(*engine, x, options);
   int interruptions = 0;
   for (Index at = 1; at < 40; at += 3) {
     Interrupter first;
     first.left = at;
     try {
-      (void)fit_kmeans<float>(*engine, x.view(), options, {}, first);
+      (void)fit_rows(*engine, x, options, {.control = &first});
       continue;
     } catch (const Interrupted&) {
       ++interruptions;
@@ -566,17 +571,17 @@ TEST_P(KMeansOn, ResumingGivesTheBitsOfAnUninterruptedRun) {
         decode_archive(encode_archive(first.saved, "checkpoint"), "checkpoint", "memory");
     Interrupter second;
     second.from = &state;
-    expect_same_model(whole, fit_kmeans<float>(*engine, x.view(), options, {}, second));
+    expect_same_model(whole, fit_rows(*engine, x, options, {.control = &second}));
   }
   EXPECT_GE(interruptions, 5);
 
   Interrupter other;
   other.left = 1;
-  EXPECT_THROW((void)fit_kmeans<float>(*engine, x.view(), options, {}, other), Interrupted);
+  EXPECT_THROW((void)fit_rows(*engine, x, options, {.control = &other}), Interrupted);
   Interrupter resumed;
   resumed.from = &other.saved;
   options.clusters = 8;
-  EXPECT_THROW((void)fit_kmeans<float>(*engine, x.view(), options, {}, resumed), InputError);
+  EXPECT_THROW((void)fit_rows(*engine, x, options, {.control = &resumed}), InputError);
 }
 
 }  // namespace

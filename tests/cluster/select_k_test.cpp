@@ -13,6 +13,11 @@
 namespace tandem {
 namespace {
 
+template <Real T>
+DatasetView<T> rows_of(const Matrix<T>& x) {
+  return {.features = x.view()};
+}
+
 // Scaled, the points are (0, 1) (1/4, 0.3) (2/4, 0.2) (3/4, 0.1) (1, 0): 0.45 below the chord at 2,
 // 0.3 at 3.
 TEST(Elbow, IsFarthestBelowTheChord) {
@@ -35,9 +40,10 @@ TEST(Gap, IsTheFirstWithinOneErrorOfTheNext) {
 // the inertias are those of the same runs.
 TEST(SelectK, IrisAgreesWithScikitLearn) {
   const auto engine = Engine::create({Device::cpu, Numerics::exact, 2});
-  SelectKOptions<double> options;
+  const auto x = test::iris<double>();
+  SelectKOptions options;
   options.highest = 5;
-  const auto selection = select_k<double>(*engine, test::iris<double>().view(), options);
+  const auto selection = select_k(*engine, rows_of(x), options);
   const std::array<double, 4> silhouettes{0.6810461692117462, 0.5528190123564095,
                                           0.49805050499728737, 0.4887488870931056};
   const std::array<double, 4> inertias{152.34795176035792, 78.851441426146, 57.228473214285714,
@@ -69,11 +75,11 @@ TEST(SelectK, FindsFourGroups) {
           static_cast<float>(20 * side + random.uniform(static_cast<std::uint64_t>(2 * i + j)));
     }
   }
-  SelectKOptions<float> options;
+  SelectKOptions options;
   options.lowest = 1;
   options.highest = 8;
   options.kmeans.starts = 10;
-  const auto four = select_k<float>(*engine, x.view(), options);
+  const auto four = select_k(*engine, rows_of(x), options);
   EXPECT_EQ(four.by_silhouette, 4);
   EXPECT_EQ(four.by_gap, 4);
   EXPECT_EQ(four.by_elbow, 4);
@@ -87,18 +93,18 @@ TEST(SelectK, FindsFourGroups) {
         static_cast<float>(uniform.uniform(static_cast<std::uint64_t>(1000 + i)));
   }
   options.highest = 4;
-  EXPECT_EQ(select_k<float>(*engine, x.view(), options).by_gap, 1);
+  EXPECT_EQ(select_k(*engine, rows_of(x), options).by_gap, 1);
 }
 
 TEST(SelectK, SameBitsForAnyThreads) {
   const auto x = test::grouped_rows<float>(300, 3, 4, 9);
-  SelectKOptions<float> options;
+  SelectKOptions options;
   options.highest = 5;
   options.kmeans.starts = 3;
   options.silhouette_rows = 100;
   const auto run = [&](int threads) {
     const auto engine = Engine::create({Device::cpu, Numerics::exact, threads});
-    return select_k<float>(*engine, x.view(), options).to_json().dump();
+    return select_k(*engine, rows_of(x), options).to_json().dump();
   };
   EXPECT_EQ(run(1), run(2));
 }
@@ -106,21 +112,21 @@ TEST(SelectK, SameBitsForAnyThreads) {
 TEST(SelectK, RefusesRangesThatMakeNoSense) {
   const auto engine = Engine::create({Device::cpu, Numerics::exact, 1});
   const Matrix<float> x(5, 1, {1, 2, 3, 4, 4});
-  SelectKOptions<float> options;
+  SelectKOptions options;
   options.gap = false;
   options.highest = 5;
-  EXPECT_THROW((void)select_k<float>(*engine, x.view(), options), InputError);
+  EXPECT_THROW((void)select_k(*engine, rows_of(x), options), InputError);
   options.highest = 4;
-  const auto selection = select_k<float>(*engine, x.view(), options);
+  const auto selection = select_k(*engine, rows_of(x), options);
   EXPECT_EQ(selection.candidates.back().inertia, 0);
   EXPECT_EQ(selection.by_gap, 0);
   options.lowest = 0;
-  EXPECT_THROW((void)select_k<float>(*engine, x.view(), options), InputError);
+  EXPECT_THROW((void)select_k(*engine, rows_of(x), options), InputError);
   options.lowest = 5;
-  EXPECT_THROW((void)select_k<float>(*engine, x.view(), options), InputError);
+  EXPECT_THROW((void)select_k(*engine, rows_of(x), options), InputError);
   options.lowest = 2;
   options.kmeans.init = KMeansInit::given;
-  EXPECT_THROW((void)select_k<float>(*engine, x.view(), options), InputError);
+  EXPECT_THROW((void)select_k(*engine, rows_of(x), options), InputError);
 }
 
 }  // namespace

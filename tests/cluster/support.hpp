@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tandem/cluster/kmeans.hpp"
 #include "tandem/core/matrix.hpp"
 #include "tandem/core/random.hpp"
 
@@ -27,6 +28,13 @@ Matrix<T> grouped_rows(Index rows, Index cols, Index groups, std::uint64_t seed,
     }
   }
   return x;
+}
+
+// A fit on rows alone.
+template <Real T>
+KMeansModel<T> fit_rows(Engine& engine, const Matrix<T>& x, const KMeansOptions& options,
+                        const FitContext<std::type_identity_t<T>>& context = {}) {
+  return fit(engine, DatasetView<T>{.features = x.view()}, options, context);
 }
 
 // The four numeric columns of data/iris.csv.

@@ -1,4 +1,5 @@
-# Installs Tandem into a scratch prefix, builds tests/consumer against it and runs the result.
+# Installs Tandem into a scratch prefix, builds the programs of tests/consumer against it and runs
+# them.
 # Arguments (-D): build_dir, source_dir, scratch_dir, generator.
 
 function(run)
@@ -15,7 +16,10 @@ run("${CMAKE_COMMAND}" --install "${build_dir}" --prefix "${scratch_dir}/prefix"
 run("${CMAKE_COMMAND}" -S "${source_dir}" -B "${scratch_dir}/build" -G "${generator}"
     "-DCMAKE_PREFIX_PATH=${scratch_dir}/prefix" -DCMAKE_BUILD_TYPE=Release)
 run("${CMAKE_COMMAND}" --build "${scratch_dir}/build")
-run("${scratch_dir}/build/consumer" "${source_dir}/../../data/iris.csv")
+foreach(program typed by_name many_threads)
+  run("${scratch_dir}/build/${program}" "${source_dir}/../../data/iris.csv")
+endforeach()
+run("${scratch_dir}/build/in_memory")
 # The installed program finds its library without help from the environment.
 run("${CMAKE_COMMAND}" -E env --unset=LD_LIBRARY_PATH "${scratch_dir}/prefix/bin/tandem" --version)
 file(REMOVE_RECURSE "${scratch_dir}")

@@ -69,7 +69,7 @@ TEST(CudaEngine, TooLittleMemoryIsAnErrorThatSaysHowMuchIsThere) {
     EXPECT_EQ(error.needed, (std::size_t{1} << 19) + 1);
     EXPECT_EQ(error.free, std::size_t{1} << 19);
     EXPECT_THAT(error.what(), HasSubstr("0.5 MiB needed, 0.5 MiB free of the 1.0 MiB"));
-    EXPECT_THAT(error.what(), HasSubstr("--device-memory"));
+    EXPECT_THAT(error.what(), HasSubstr("device_memory allows"));
   }
   // Nothing is lost by it.
   const Buffer<std::byte> rest(*engine, Index{1} << 19);

@@ -26,15 +26,15 @@ TEST(Engine, NegativeThreadsAreRefused) {
 
 TEST(Engine, NamesOfEnumerationsReadBack) {
   for (const Device value : {Device::reference, Device::cpu, Device::cuda, Device::softgpu}) {
-    EXPECT_EQ(parse_device(to_string(value)), value);
+    EXPECT_EQ(parse_enum<Device>("device", to_string(value)), value);
   }
   for (const Numerics value :
        {Numerics::exact, Numerics::fast, Numerics::fast_tf32, Numerics::fast_bf16}) {
-    EXPECT_EQ(parse_numerics(to_string(value)), value);
+    EXPECT_EQ(parse_enum<Numerics>("numerics", to_string(value)), value);
   }
-  EXPECT_EQ(parse_numerics("fast-tf32"), Numerics::fast_tf32);
-  EXPECT_EQ(parse_precision("float32"), Precision::float32);
-  EXPECT_THROW((void)parse_device("gpu"), InputError);
+  EXPECT_EQ(parse_enum<Numerics>("numerics", "fast-tf32"), Numerics::fast_tf32);
+  EXPECT_EQ(parse_enum<Precision>("precision", "float32"), Precision::float32);
+  EXPECT_THROW((void)parse_enum<Device>("device", "gpu"), InputError);
 }
 
 TEST(Buffer, MovesAndCopiesOnlyWhenTold) {

@@ -172,7 +172,7 @@ TEST(Csv, TargetByNamePositionAndLast) {
   EXPECT_EQ(read(text, with_target("last")).target, (std::vector<double>{3, 6}));
   EXPECT_FALSE(read(text).has_target());
   EXPECT_THAT(message_of(text, with_target("d")),
-              HasSubstr("has no column 'd', which --target names; it has 3: a, b, c"));
+              HasSubstr("has no column 'd', which target names; it has 3: a, b, c"));
   EXPECT_THAT(message_of(text, with_target("3")), HasSubstr("has no column '3'"));
   // A name wins over a position.
   EXPECT_EQ(read("1,0\n3,4\n",
@@ -293,8 +293,7 @@ TEST(Csv, ASchemaWithoutNamesGoesByPosition) {
   options.schema = &schema;
   EXPECT_EQ(read("1,2\n3,4\n", options).rows(), 2);
   EXPECT_EQ(read("p,q\n1,2\n", options).features.values(), (std::vector<double>{1, 2}));
-  EXPECT_THAT(message_of("1,2,3\n", options),
-              HasSubstr("name the target's position with --target"));
+  EXPECT_THAT(message_of("1,2,3\n", options), HasSubstr("name the target's position with target"));
   options.target = "0";
   const auto data = read("1,2,3\n", options);
   EXPECT_EQ(data.target, (std::vector<double>{1}));

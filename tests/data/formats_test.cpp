@@ -259,7 +259,7 @@ TEST(Libsvm, DamageIsRefused) {
   options.memory_limit = 1 << 20;
   EXPECT_THAT(message_of("1 2000000000:1\n", options), HasSubstr("as a dense matrix needs"));
   options.weights = "w";
-  EXPECT_THAT(message_of("1 1:1\n", options), HasSubstr("--weights"));
+  EXPECT_THAT(message_of("1 1:1\n", options), HasSubstr("weights and ignore"));
 }
 
 TEST(Libsvm, ThreadsDoNotChangeTheResult) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/engine_backend.hpp"
 #include "core/linalg/gemm_steps.hpp"
 #include "core/software_gpu.hpp"
 #include "core/steps.hpp"
@@ -437,7 +438,7 @@ TEST(GemmCuda, InRepeatedParts) {
       steps->gemm(Transpose::no, Transpose::no, 2, 2, 2, a.data(), 2, a.data(), 2, i > 0,
                   c.data() + 4 * i, 2);
     }
-    engine->forget_repeated(steps.get());
+    backend(*engine).forget_repeated(steps.get());
     EXPECT_EQ(c.to_host(), (std::vector<float>{7, 10, 15, 22, 14, 20, 30, 44, 14, 20, 30, 44}));
   }
 }

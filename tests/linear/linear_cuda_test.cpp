@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 
+#include "core/engine_backend.hpp"
 #include "core/linear/linear_steps.hpp"
 #include "core/steps.hpp"
 #include "support/agreement.hpp"
@@ -331,9 +332,9 @@ TYPED_TEST(LinearCuda, StreamedRowsGiveTheSameBits) {
       for (Index begin = 0; begin < 9000; begin += sum_block) {
         const Index count = std::min(sum_block, 9000 - begin);
         const auto bytes = static_cast<std::size_t>(count) * sizeof(T);
-        engine.copy_from_host(part.x.data(), scenario.x.data() + 9 * begin, 9 * bytes);
-        engine.copy_from_host(part.target.data(), scenario.target.data() + begin, bytes);
-        engine.copy_from_host(part.weights.data(), scenario.weights.data() + begin, bytes);
+        backend(engine).copy_from_host(part.x.data(), scenario.x.data() + 9 * begin, 9 * bytes);
+        backend(engine).copy_from_host(part.target.data(), scenario.target.data() + begin, bytes);
+        backend(engine).copy_from_host(part.weights.data(), scenario.weights.data() + begin, bytes);
         of.pack(part, count, begin, rows);
       }
       if (engine.device() != Device::cpu) {
@@ -389,22 +390,20 @@ std::vector<double> joined(std::vector<double> a, const std::vector<double>& b) 
 template <class T>
 std::vector<double> linear_fit(Engine& engine, const LinearRegressionOptions& options,
                                const Dataset<T>& data) {
-  RunControl control;
-  const auto model = fit_linear_regression<T>(engine, options, data, nullptr, control);
-  const auto predictions = model->predict(engine, data.features.view());
-  auto all = joined(model->weights, {model->intercept, static_cast<double>(model->rank)});
-  for (const auto& [name, history] : model->log.history) all = joined(all, history);
+  const auto model = fit(engine, data, options);
+  const auto predictions = model.predict(engine, data.features.view());
+  auto all = joined(model.weights, {model.intercept, static_cast<double>(model.rank)});
+  for (const auto& [name, history] : model.log.history) all = joined(all, history);
   for (const T value : predictions.values) all.push_back(static_cast<double>(value));
   return all;
 }
 template <class T>
 std::vector<double> logistic_fit(Engine& engine, const LogisticRegressionOptions& options,
                                  const Dataset<T>& data) {
-  RunControl control;
-  const auto model = fit_logistic_regression<T>(engine, options, data, nullptr, control);
-  const auto predictions = model->predict(engine, data.features.view());
-  auto all = joined(model->weights.values(), model->intercepts);
-  for (const auto& [name, history] : model->log.history) all = joined(all, history);
+  const auto model = fit(engine, data, options);
+  const auto predictions = model.predict(engine, data.features.view());
+  auto all = joined(model.weights.values(), model.intercepts);
+  for (const auto& [name, history] : model.log.history) all = joined(all, history);
   for (const T value : predictions.probabilities.values()) {
     all.push_back(static_cast<double>(value));
   }
@@ -423,15 +422,15 @@ TYPED_TEST(LinearCuda, WholeFitsOfLinearRegressionAreTheCpus) {
       options.no_intercept = weighted;
       EXPECT_TRUE(
           test::same_bits(linear_fit(*cpu, options, data), linear_fit(*gpu, options, data)));
-      options.solver = "gradient";
+      options.solver = LinearSolver::gradient;
       options.l1 = 0.01;
       options.gradient.epochs = 4;
       options.gradient.optimizer.learning_rate = 0.05;
       for (const Index batch : {0, 128}) {
         options.gradient.batch_size = batch;
         options.gradient.validation_fraction = batch == 0 ? 0.2 : 0;
-        for (const auto method : optimizer_method_names()) {
-          options.gradient.optimizer.method = method;
+        for (const auto method : enum_names<OptimizerMethod>) {
+          options.gradient.optimizer.method = parse_enum<OptimizerMethod>("optimizer", method);
           EXPECT_TRUE(
               test::same_bits(linear_fit(*cpu, options, data), linear_fit(*gpu, options, data)))
               << method << " " << batch << " " << weighted;
@@ -454,7 +453,7 @@ TYPED_TEST(LinearCuda, WholeFitsOfLogisticRegressionAreTheCpus) {
       EXPECT_TRUE(
           test::same_bits(logistic_fit(*cpu, options, data), logistic_fit(*gpu, options, data)))
           << classes;
-      options.solver = "gradient";
+      options.solver = LogisticSolver::gradient;
       options.gradient.epochs = 3;
       options.gradient.batch_size = 100;
       EXPECT_TRUE(
@@ -483,7 +482,7 @@ TYPED_TEST(LinearCuda, WholeFitsWithRowsOnTheHostAreTheCpus) {
       test::same_bits(logistic_fit(*cpu, options, data), logistic_fit(*gpu, options, data)));
   LinearRegressionOptions linear;
   EXPECT_TRUE(test::same_bits(linear_fit(*cpu, linear, data), linear_fit(*gpu, linear, data)));
-  linear.solver = "gradient";
+  linear.solver = LinearSolver::gradient;
   linear.gradient.epochs = 1;
   for (const Index batch : {0, 4000}) {
     linear.gradient.batch_size = batch;

@@ -82,21 +82,13 @@ double r2(Engine& engine, const LinearRegressionModel<T>& model, const Dataset<T
   return 1 - residual / total;
 }
 
-LinearRegressionOptions gradient_options(const std::string& method = "adam", double rate = 0.01) {
+LinearRegressionOptions gradient_options(OptimizerMethod method = OptimizerMethod::adam,
+                                         double rate = 0.01) {
   LinearRegressionOptions options;
-  options.solver = "gradient";
+  options.solver = LinearSolver::gradient;
   options.gradient.optimizer.method = method;
   options.gradient.optimizer.learning_rate = rate;
   return options;
-}
-
-template <class T>
-std::unique_ptr<LinearRegressionModel<T>> fit(const Engine& engine,
-                                              const LinearRegressionOptions& options,
-                                              const Dataset<T>& data,
-                                              const Dataset<T>* validation = nullptr) {
-  RunControl control;
-  return fit_linear_regression(const_cast<Engine&>(engine), options, data, validation, control);
 }
 
 std::string message_of(const std::function<void()>& run) {
@@ -118,23 +110,23 @@ TEST(LeastSquares, ALineThroughThreePoints) {
   data.target = {1, 3, 4};
   for (const Device device : {Device::reference, Device::cpu}) {
     const auto engine = engine_on(device);
-    const auto model = fit(*engine, {}, data);
-    EXPECT_NEAR(model->weights[0], 1.5, 4e-15);
-    EXPECT_NEAR(model->intercept, 7.0 / 6, 4e-15);
-    EXPECT_NEAR(model->log.history.at("cost")[0], 1.0 / 36, 1e-16);
+    const auto model = fit(*engine, data, LinearRegressionOptions{});
+    EXPECT_NEAR(model.weights[0], 1.5, 4e-15);
+    EXPECT_NEAR(model.intercept, 7.0 / 6, 4e-15);
+    EXPECT_NEAR(model.log.history.at("cost")[0], 1.0 / 36, 1e-16);
     LinearRegressionOptions through_zero;
     through_zero.no_intercept = true;
-    const auto origin = fit(*engine, through_zero, data);
-    EXPECT_NEAR(origin->weights[0], 11.0 / 5, 4e-15);
-    EXPECT_EQ(origin->intercept, 0.0);
+    const auto origin = fit(*engine, data, through_zero);
+    EXPECT_NEAR(origin.weights[0], 11.0 / 5, 4e-15);
+    EXPECT_EQ(origin.intercept, 0.0);
     // Twice the weight of a row is the row twice.
     Dataset<double> weighted = data;
     weighted.weights = {1, 1, 2};
     Dataset<double> repeated = data;
     repeated.features = Matrix<double>(4, 1, std::vector<double>{0, 1, 2, 2});
     repeated.target = {1, 3, 4, 4};
-    EXPECT_NEAR(fit(*engine, {}, weighted)->weights[0], fit(*engine, {}, repeated)->weights[0],
-                1e-14);
+    EXPECT_NEAR(fit(*engine, weighted, LinearRegressionOptions{}).weights[0],
+                fit(*engine, repeated, LinearRegressionOptions{}).weights[0], 1e-14);
   }
 }
 
@@ -148,29 +140,29 @@ TEST(LeastSquares, DiabetesAsScikitLearn) {
       7.46450456e-01,  3.72004715e-01,  6.53383194e+00, 6.84831250e+01, 2.80116989e-01};
   for (const Device device : {Device::reference, Device::cpu}) {
     const auto engine = engine_on(device);
-    const auto model = fit(*engine, {}, data);
+    const auto model = fit(*engine, data, LinearRegressionOptions{});
     for (std::size_t j = 0; j < 10; ++j) {
-      EXPECT_NEAR(model->weights[j], expected[j], 5e-9 * std::abs(expected[j]));
+      EXPECT_NEAR(model.weights[j], expected[j], 5e-9 * std::abs(expected[j]));
     }
-    EXPECT_NEAR(model->intercept, -334.5671385187859, 1e-9);
-    EXPECT_NEAR(r2(*engine, *model, data), 0.5177484222203499, 1e-13);
-    EXPECT_EQ(model->rank, 10);
+    EXPECT_NEAR(model.intercept, -334.5671385187859, 1e-9);
+    EXPECT_NEAR(r2(*engine, model, data), 0.5177484222203499, 1e-13);
+    EXPECT_EQ(model.rank, 10);
 
     LinearRegressionOptions ridge;
     ridge.l2 = 0.1;
     ridge.keep_scale = true;
-    const auto raw = fit(*engine, ridge, data);
-    EXPECT_NEAR(raw->weights[0], -0.01967399, 1e-8);
-    EXPECT_NEAR(raw->weights[1], -15.16474415, 1e-7);
-    EXPECT_NEAR(raw->intercept, -150.45009390019297, 1e-8);
+    const auto raw = fit(*engine, data, ridge);
+    EXPECT_NEAR(raw.weights[0], -0.01967399, 1e-8);
+    EXPECT_NEAR(raw.weights[1], -15.16474415, 1e-7);
+    EXPECT_NEAR(raw.intercept, -150.45009390019297, 1e-8);
     ridge.keep_scale = false;
-    const auto standardised = fit(*engine, ridge, data);
-    EXPECT_NEAR(standardised->weights[0], 4.75392278e-03, 1e-10);
-    EXPECT_NEAR(standardised->weights[1], -1.97499449e+01, 1e-7);
+    const auto standardised = fit(*engine, data, ridge);
+    EXPECT_NEAR(standardised.weights[0], 4.75392278e-03, 1e-10);
+    EXPECT_NEAR(standardised.weights[1], -1.97499449e+01, 1e-7);
   }
   const auto engine = engine_on(Device::cpu);
   const auto single = diabetes<float>();
-  EXPECT_NEAR(r2(*engine, *fit(*engine, {}, single), single), 0.517748, 1e-6);
+  EXPECT_NEAR(r2(*engine, fit(*engine, single, LinearRegressionOptions{}), single), 0.517748, 1e-6);
 }
 
 // The columns of the Hilbert matrix, condition 1.6e13 at order 10: the residual of a QR solution
@@ -190,11 +182,11 @@ TEST(LeastSquares, IllConditionedColumnsKeepASmallResidual) {
     data.target.push_back(y);
   }
   const auto engine = engine_on(Device::cpu);
-  const auto model = fit(*engine, {}, data);
-  EXPECT_EQ(model->rank, d);
-  EXPECT_LT(std::sqrt(2 * model->log.history.at("cost")[0]), 1e-13);
+  const auto model = fit(*engine, data, LinearRegressionOptions{});
+  EXPECT_EQ(model.rank, d);
+  EXPECT_LT(std::sqrt(2 * model.log.history.at("cost")[0]), 1e-13);
   // Errors of the weights: condition of the centred, scaled columns, about 1e8, times 1e-15.
-  for (const double w : model->weights) EXPECT_NEAR(w, 1.0, 1e-6);
+  for (const double w : model.weights) EXPECT_NEAR(w, 1.0, 1e-6);
 }
 
 TEST(LeastSquares, DependentAndConstantColumnsGetTheSmallestWeights) {
@@ -210,15 +202,15 @@ TEST(LeastSquares, DependentAndConstantColumnsGetTheSmallestWeights) {
   data.columns = numbered_columns(5);
   for (const Device device : {Device::reference, Device::cpu}) {
     const auto engine = engine_on(device);
-    const auto model = fit(*engine, {}, data);
-    EXPECT_EQ(model->rank, 2);
-    EXPECT_NEAR(model->weights[0], -1.0, 1e-9);
-    EXPECT_EQ(model->weights[1], 0.0);
-    EXPECT_NEAR(model->weights[2], 0.25, 1e-9);
-    EXPECT_NEAR(model->weights[3], -1.0, 1e-9);
-    EXPECT_NEAR(model->weights[4], 0.25, 1e-9);
-    EXPECT_NEAR(r2(*engine, *model, data), 1.0, 1e-12);
-    EXPECT_NE(model->log.stopped_because.find("only 2 of 5"), std::string::npos);
+    const auto model = fit(*engine, data, LinearRegressionOptions{});
+    EXPECT_EQ(model.rank, 2);
+    EXPECT_NEAR(model.weights[0], -1.0, 1e-9);
+    EXPECT_EQ(model.weights[1], 0.0);
+    EXPECT_NEAR(model.weights[2], 0.25, 1e-9);
+    EXPECT_NEAR(model.weights[3], -1.0, 1e-9);
+    EXPECT_NEAR(model.weights[4], 0.25, 1e-9);
+    EXPECT_NEAR(r2(*engine, model, data), 1.0, 1e-12);
+    EXPECT_NE(model.log.stopped_because.find("only 2 of 5"), std::string::npos);
   }
 }
 
@@ -226,18 +218,18 @@ TEST(LeastSquares, FewerRowsThanFeatures) {
   const auto data = random_rows<double>(3, 6);
   for (const Device device : {Device::reference, Device::cpu}) {
     const auto engine = engine_on(device);
-    const auto model = fit(*engine, {}, data);
-    EXPECT_EQ(model->rank, 2);
-    EXPECT_NEAR(r2(*engine, *model, data), 1.0, 1e-12);
+    const auto model = fit(*engine, data, LinearRegressionOptions{});
+    EXPECT_EQ(model.rank, 2);
+    EXPECT_NEAR(r2(*engine, model, data), 1.0, 1e-12);
     LinearRegressionOptions ridge;
     ridge.l2 = 0.5;
-    EXPECT_EQ(fit(*engine, ridge, data)->rank, 6);
+    EXPECT_EQ(fit(*engine, data, ridge).rank, 6);
   }
   const auto one = random_rows<float>(1, 2);
   const auto engine = engine_on(Device::cpu);
-  const auto model = fit(*engine, {}, one);
-  EXPECT_EQ(model->rank, 0);
-  EXPECT_EQ(static_cast<float>(model->intercept), one.target[0]);
+  const auto model = fit(*engine, one, LinearRegressionOptions{});
+  EXPECT_EQ(model.rank, 0);
+  EXPECT_EQ(static_cast<float>(model.intercept), one.target[0]);
 }
 
 TEST(LeastSquares, AConstantTargetIsItsIntercept) {
@@ -246,9 +238,9 @@ TEST(LeastSquares, AConstantTargetIsItsIntercept) {
   const auto engine = engine_on(Device::cpu);
   for (const bool gradient : {false, true}) {
     const auto model =
-        fit(*engine, gradient ? gradient_options() : LinearRegressionOptions{}, data);
-    EXPECT_NEAR(model->intercept, 4.5, 1e-12);
-    for (const double w : model->weights) EXPECT_NEAR(w, 0.0, 1e-12);
+        fit(*engine, data, gradient ? gradient_options() : LinearRegressionOptions{});
+    EXPECT_NEAR(model.intercept, 4.5, 1e-12);
+    for (const double w : model.weights) EXPECT_NEAR(w, 0.0, 1e-12);
   }
 }
 
@@ -266,11 +258,11 @@ TYPED_TEST(LinearEngines, ClosedFormAgreesWithTheReferenceAtAwkwardSizes) {
                         Index{1025}, Index{4096}, Index{4097}, Index{12001}}) {
     for (const Index d : {Index{1}, Index{3}, Index{8}, Index{9}}) {
       const auto data = random_rows<TypeParam>(n, d, 0.1, n % 2 == 1);
-      const auto expected = fit(*reference, {}, data);
-      const auto got = fit(*cpu, {}, data);
-      EXPECT_TRUE(test::within(got->weights, expected->weights, [](std::size_t) { return 1e-12; }))
+      const auto expected = fit(*reference, data, LinearRegressionOptions{});
+      const auto got = fit(*cpu, data, LinearRegressionOptions{});
+      EXPECT_TRUE(test::within(got.weights, expected.weights, [](std::size_t) { return 1e-12; }))
           << n << " " << d;
-      EXPECT_NEAR(got->intercept, expected->intercept, 1e-12);
+      EXPECT_NEAR(got.intercept, expected.intercept, 1e-12);
     }
   }
 }
@@ -278,16 +270,16 @@ TYPED_TEST(LinearEngines, ClosedFormAgreesWithTheReferenceAtAwkwardSizes) {
 TYPED_TEST(LinearEngines, SameBitsForAllThreadsAndInstructionSets) {
   const auto data = random_rows<TypeParam>(5001, 13, 0.1, true);
   std::vector<LinearRegressionOptions> cases(3);
-  cases[1] = gradient_options("nesterov", 0.1);
+  cases[1] = gradient_options(OptimizerMethod::nesterov, 0.1);
   cases[1].gradient.epochs = 5;
-  cases[2] = gradient_options("adam", 0.01);
+  cases[2] = gradient_options(OptimizerMethod::adam, 0.01);
   cases[2].gradient.epochs = 2;
   cases[2].gradient.batch_size = 1500;
   for (const auto& options : cases) {
     cpu::limit_simd("baseline");
     const auto one = engine_on(Device::cpu, 1);
-    const auto expected = fit(*one, options, data);
-    const auto values = expected->predict(*one, data.features.view()).values;
+    const auto expected = fit(*one, data, options);
+    const auto values = expected.predict(*one, data.features.view()).values;
     for (const char* simd : {"avx512", "avx2", "baseline"}) {
       try {
         cpu::limit_simd(simd);
@@ -296,11 +288,11 @@ TYPED_TEST(LinearEngines, SameBitsForAllThreadsAndInstructionSets) {
       }
       for (const int threads : {1, 2, 7}) {
         const auto engine = engine_on(Device::cpu, threads);
-        const auto got = fit(*engine, options, data);
-        EXPECT_TRUE(test::same_bits(got->weights, expected->weights)) << simd << " " << threads;
-        EXPECT_EQ(test::bits_of(got->intercept), test::bits_of(expected->intercept));
-        EXPECT_EQ(got->log, expected->log);
-        EXPECT_TRUE(test::same_bits(got->predict(*engine, data.features.view()).values, values));
+        const auto got = fit(*engine, data, options);
+        EXPECT_TRUE(test::same_bits(got.weights, expected.weights)) << simd << " " << threads;
+        EXPECT_EQ(test::bits_of(got.intercept), test::bits_of(expected.intercept));
+        EXPECT_EQ(got.log, expected.log);
+        EXPECT_TRUE(test::same_bits(got.predict(*engine, data.features.view()).values, values));
       }
     }
   }
@@ -312,25 +304,26 @@ TEST(GradientSolver, ReachesTheClosedFormOnDiabetes) {
   const auto data = diabetes<double>();
   for (const Device device : {Device::reference, Device::cpu}) {
     const auto engine = engine_on(device);
-    const auto model = fit(*engine, gradient_options(), data);
-    EXPECT_NEAR(r2(*engine, *model, data), 0.517748, 1e-6)
-        << model->log.stopped_because << " " << model->log.iterations;
-    EXPECT_TRUE(model->log.converged);
+    const auto model = fit(*engine, data, gradient_options());
+    EXPECT_NEAR(r2(*engine, model, data), 0.517748, 1e-6)
+        << model.log.stopped_because << " " << model.log.iterations;
+    EXPECT_TRUE(model.log.converged);
   }
 }
 
 TEST(GradientSolver, EveryOptimizerComesClose) {
   const auto data = diabetes<float>();
   const auto engine = engine_on(Device::cpu);
-  for (const auto method : optimizer_method_names()) {
-    const bool plain = method == "gradient-descent";
-    auto options = gradient_options(std::string(method), plain ? 0.3 : 0.03);
+  for (const auto name : enum_names<OptimizerMethod>) {
+    const auto method = parse_enum<OptimizerMethod>("optimizer", name);
+    const bool plain = method == OptimizerMethod::gradient_descent;
+    auto options = gradient_options(method, plain ? 0.3 : 0.03);
     options.gradient.optimizer.weight_decay = 0;
-    options.gradient.optimizer.schedule = "inverse-time";
+    options.gradient.optimizer.schedule = LearningRateSchedule::inverse_time;
     options.gradient.optimizer.decay_every = plain ? 1000000 : 500;
     options.gradient.epochs = 4000;
-    const auto model = fit(*engine, options, data);
-    EXPECT_NEAR(r2(*engine, *model, data), 0.517748, 1e-3) << method;
+    const auto model = fit(*engine, data, options);
+    EXPECT_NEAR(r2(*engine, model, data), 0.517748, 1e-3) << name;
   }
 }
 
@@ -339,10 +332,10 @@ TEST(GradientSolver, EveryOptimizerComesClose) {
 TEST(GradientSolver, TheCostNeverRisesWithASmallRate) {
   const auto data = diabetes<double>();
   const auto engine = engine_on(Device::cpu);
-  auto options = gradient_options("gradient-descent", 0.09);
+  auto options = gradient_options(OptimizerMethod::gradient_descent, 0.09);
   options.gradient.epochs = 2000;
-  const auto model = fit(*engine, options, data);
-  const auto& cost = model->log.history.at("cost");
+  const auto model = fit(*engine, data, options);
+  const auto& cost = model.log.history.at("cost");
   for (std::size_t e = 1; e < cost.size(); ++e) EXPECT_LE(cost[e], cost[e - 1]) << e;
   // The first entry is the cost of predicting the mean: half the variance of the target.
   EXPECT_NEAR(cost[0], 0.5 * 5929.88489656, 1e-6);
@@ -351,17 +344,17 @@ TEST(GradientSolver, TheCostNeverRisesWithASmallRate) {
 TEST(GradientSolver, PenaltiesMeanTheSameAsInTheClosedForm) {
   const auto data = diabetes<double>();
   const auto engine = engine_on(Device::cpu);
-  auto options = gradient_options("nesterov", 0.1);
+  auto options = gradient_options(OptimizerMethod::nesterov, 0.1);
   options.l2 = 0.1;
   options.gradient.tolerance = 1e-14;
   options.gradient.patience = 500;  // the velocity makes the cost swing
-  const auto model = fit(*engine, options, data);
-  EXPECT_NEAR(model->weights[0], 4.75392278e-03, 1e-5);
-  EXPECT_NEAR(model->weights[1], -1.97499449e+01, 1e-4);
+  const auto model = fit(*engine, data, options);
+  EXPECT_NEAR(model.weights[0], 4.75392278e-03, 1e-5);
+  EXPECT_NEAR(model.weights[1], -1.97499449e+01, 1e-4);
   LinearRegressionOptions closed;
   closed.l2 = 0.1;
-  EXPECT_NEAR(model->log.history.at("cost").back(),
-              fit(*engine, closed, data)->log.history.at("cost")[0], 1e-7);
+  EXPECT_NEAR(model.log.history.at("cost").back(),
+              fit(*engine, data, closed).log.history.at("cost")[0], 1e-7);
 }
 
 // scikit-learn 1.9.1: Lasso(alpha=2.0, tol=1e-12) on standardised features, coefficients divided by
@@ -371,16 +364,17 @@ TEST(GradientSolver, LassoAsScikitLearn) {
   const auto engine = engine_on(Device::cpu);
   const std::vector<double> expected{0, -15.16685983, 5.57946006, 0.95383623,  -0.0785938,
                                      0, -0.77816787,  0,          44.36173754, 0.1472023};
-  for (const char* method : {"nesterov", "momentum", "gradient-descent"}) {
+  for (const OptimizerMethod method :
+       {OptimizerMethod::nesterov, OptimizerMethod::momentum, OptimizerMethod::gradient_descent}) {
     auto options = gradient_options(method, 0.1);
     options.l1 = 2;
     options.gradient.tolerance = 1e-14;
     options.gradient.patience = 500;
-    const auto model = fit(*engine, options, data);
+    const auto model = fit(*engine, data, options);
     for (std::size_t j = 0; j < 10; ++j) {
-      EXPECT_NEAR(model->weights[j], expected[j], 1e-4) << method << " " << j;
+      EXPECT_NEAR(model.weights[j], expected[j], 1e-4) << to_string(method) << " " << j;
       if (expected[j] == 0) {
-        EXPECT_EQ(model->weights[j], 0.0) << method << " " << j;
+        EXPECT_EQ(model.weights[j], 0.0) << to_string(method) << " " << j;
       }
     }
   }
@@ -389,16 +383,16 @@ TEST(GradientSolver, LassoAsScikitLearn) {
 TEST(GradientSolver, MiniBatchesComeClose) {
   const auto data = random_rows<float>(5000, 4, 0.1, true);
   const auto engine = engine_on(Device::cpu);
-  auto options = gradient_options("adam", 0.01);
+  auto options = gradient_options(OptimizerMethod::adam, 0.01);
   options.gradient.batch_size = 128;
   options.gradient.epochs = 60;
-  options.gradient.optimizer.schedule = "exponential";
+  options.gradient.optimizer.schedule = LearningRateSchedule::exponential;
   options.gradient.optimizer.decay_every = 10;
-  const auto model = fit(*engine, options, data);
-  const auto exact = fit(*engine, {}, data);
-  for (std::size_t j = 0; j < 4; ++j) EXPECT_NEAR(model->weights[j], exact->weights[j], 0.01);
+  const auto model = fit(*engine, data, options);
+  const auto exact = fit(*engine, data, LinearRegressionOptions{});
+  for (std::size_t j = 0; j < 4; ++j) EXPECT_NEAR(model.weights[j], exact.weights[j], 0.01);
   options.seed = 1;
-  EXPECT_NE(fit(*engine, options, data)->weights, model->weights);
+  EXPECT_NE(fit(*engine, data, options).weights, model.weights);
 }
 
 TEST(GradientSolver, AValidationPartStopsEarlyAndKeepsTheBest) {
@@ -406,31 +400,31 @@ TEST(GradientSolver, AValidationPartStopsEarlyAndKeepsTheBest) {
   const auto train = random_rows<double>(12, 10, 6.0);
   auto all = random_rows<double>(300, 10, 6.0);
   const auto engine = engine_on(Device::cpu);
-  auto options = gradient_options("gradient-descent", 0.1);
-  const auto model = fit(*engine, options, train, &all);
-  const auto& watched = model->log.history.at("validation_cost");
-  EXPECT_NE(model->log.stopped_because.find("validation cost"), std::string::npos);
+  auto options = gradient_options(OptimizerMethod::gradient_descent, 0.1);
+  const auto model = fit(*engine, train, options, {.validation = all.view()});
+  const auto& watched = model.log.history.at("validation_cost");
+  EXPECT_NE(model.log.stopped_because.find("validation cost"), std::string::npos);
   const double best = *std::min_element(watched.begin(), watched.end());
   EXPECT_LT(best, watched.back());
   double cost = 0;
-  const auto values = model->predict(*engine, all.features.view()).values;
+  const auto values = model.predict(*engine, all.features.view()).values;
   for (std::size_t i = 0; i < values.size(); ++i) {
     cost += 0.5 * (values[i] - all.target[i]) * (values[i] - all.target[i]);
   }
   EXPECT_NEAR(cost / 300, best, 1e-9 * best);
   options.gradient.validation_fraction = 0.25;
-  EXPECT_TRUE(fit(*engine, options, all)->log.history.contains("validation_cost"));
+  EXPECT_TRUE(fit(*engine, all, options).log.history.contains("validation_cost"));
 }
 
 TEST(GradientSolver, DivergenceIsAnErrorThatNamesTheRate) {
   const auto data = diabetes<float>();
   const auto engine = engine_on(Device::cpu);
   const auto message =
-      message_of([&] { (void)fit(*engine, gradient_options("momentum", 5), data); });
-  EXPECT_NE(message.find("--learning-rate"), std::string::npos) << message;
-  auto raw = gradient_options("gradient-descent", 0.1);
+      message_of([&] { (void)fit(*engine, data, gradient_options(OptimizerMethod::momentum, 5)); });
+  EXPECT_NE(message.find("learning_rate"), std::string::npos) << message;
+  auto raw = gradient_options(OptimizerMethod::gradient_descent, 0.1);
   raw.keep_scale = true;
-  EXPECT_THROW((void)fit(*engine, raw, data), NumericalError);
+  EXPECT_THROW((void)fit(*engine, data, raw), NumericalError);
 }
 
 class StopAfter final : public RunControl {
@@ -454,21 +448,22 @@ TEST(GradientSolver, ResumesWithTheSameBits) {
   const auto validation = random_rows<float>(100, 5);
   const auto engine = engine_on(Device::cpu, 2);
   for (const Index batch_size : {Index{0}, Index{700}}) {
-    auto options = gradient_options("adam", 0.05);
+    auto options = gradient_options(OptimizerMethod::adam, 0.05);
     options.gradient.batch_size = batch_size;
     options.gradient.epochs = 30;
-    options.gradient.optimizer.schedule = "cosine";
-    RunControl plain;
-    const auto whole = fit_linear_regression(*engine, options, data, &validation, plain);
+    options.gradient.optimizer.schedule = LearningRateSchedule::cosine;
+    const auto whole = fit(*engine, data, options, {.validation = validation.view()});
     StopAfter stop(11);
-    EXPECT_THROW((void)fit_linear_regression(*engine, options, data, &validation, stop),
-                 Interrupted);
+    EXPECT_THROW(
+        (void)fit(*engine, data, options, {.validation = validation.view(), .control = &stop}),
+        Interrupted);
     const auto state = decode_archive(encode_archive(stop.saved, "checkpoint"), "checkpoint", "x");
     StopAfter resume(state);
-    const auto resumed = fit_linear_regression(*engine, options, data, &validation, resume);
-    EXPECT_TRUE(test::same_bits(resumed->weights, whole->weights));
-    EXPECT_EQ(test::bits_of(resumed->intercept), test::bits_of(whole->intercept));
-    EXPECT_EQ(resumed->log, whole->log);
+    const auto resumed =
+        fit(*engine, data, options, {.validation = validation.view(), .control = &resume});
+    EXPECT_TRUE(test::same_bits(resumed.weights, whole.weights));
+    EXPECT_EQ(test::bits_of(resumed.intercept), test::bits_of(whole.intercept));
+    EXPECT_EQ(resumed.log, whole.log);
   }
 }
 
@@ -481,7 +476,7 @@ TEST(LinearRegression, RefusesWhatItCannotBeTrainedOn) {
       auto data = random_rows<float>(50, 3, 0.1, true);
       change(data);
       const auto message = message_of([&] {
-        (void)fit(*engine, gradient ? gradient_options() : LinearRegressionOptions{}, data);
+        (void)fit(*engine, data, gradient ? gradient_options() : LinearRegressionOptions{});
       });
       EXPECT_NE(message.find(word), std::string::npos) << message;
     }
@@ -490,38 +485,39 @@ TEST(LinearRegression, RefusesWhatItCannotBeTrainedOn) {
   refuses([](auto& data) { data.features(3, 0) = std::numeric_limits<float>::infinity(); },
           "infinite");
   refuses([](auto& data) { data.target[4] = std::nanf(""); }, "row 5");
-  refuses([](auto& data) { data.target.clear(); }, "--target");
+  refuses([](auto& data) { data.target.clear(); }, "name one with target");
   refuses([](auto& data) { data = random_rows<float>(0, 3); }, "no rows");
   refuses([](auto& data) { data.weights[2] = -1; }, "row 3");
   refuses([](auto& data) { std::fill(data.weights.begin(), data.weights.end(), 0.0F); }, "zero");
 
   const auto narrow = random_rows<float>(20, 2);
   EXPECT_NE(message_of([&] {
-              (void)fit(*engine, gradient_options(), random_rows<float>(20, 3), &narrow);
+              (void)fit(*engine, random_rows<float>(20, 3), gradient_options(),
+                        {.validation = narrow.view()});
             }).find("2 features"),
             std::string::npos);
 
   LinearRegressionOptions lasso;
   lasso.l1 = 1;
-  EXPECT_NE(message_of([&] { lasso.check(); }).find("--solver gradient"), std::string::npos);
+  EXPECT_NE(message_of([&] { lasso.check(); }).find("add solver gradient"), std::string::npos);
   Dataset<double> huge = random_rows<double>(50, 2);
   for (Index i = 0; i < 50; ++i) huge.features(i, 1) *= 1e200;
-  EXPECT_THROW((void)fit(*engine, {}, huge), NumericalError);
-  EXPECT_THROW((void)fit(*engine, gradient_options(), huge), NumericalError);
+  EXPECT_THROW((void)fit(*engine, huge, LinearRegressionOptions{}), NumericalError);
+  EXPECT_THROW((void)fit(*engine, huge, gradient_options()), NumericalError);
 }
 
 TEST(LinearRegression, SavesAndLoads) {
   const auto engine = engine_on(Device::cpu);
   const auto data = random_rows<float>(100, 3);
-  const auto model = fit(*engine, {}, data);
+  const auto model = fit(*engine, data, LinearRegressionOptions{});
   Archive archive;
-  model->save(archive);
+  model.save(archive);
   const auto loaded = LinearRegressionModel<float>::load(archive);
-  EXPECT_TRUE(test::same_bits(loaded->weights, model->weights));
-  EXPECT_EQ(loaded->log, model->log);
-  EXPECT_TRUE(test::same_bits(loaded->predict(*engine, data.features.view()).values,
-                              model->predict(*engine, data.features.view()).values));
-  EXPECT_NE(model->to_text({"a", "b", "c"}).find("(intercept)"), std::string::npos);
+  EXPECT_TRUE(test::same_bits(loaded.weights, model.weights));
+  EXPECT_EQ(loaded.log, model.log);
+  EXPECT_TRUE(test::same_bits(loaded.predict(*engine, data.features.view()).values,
+                              model.predict(*engine, data.features.view()).values));
+  EXPECT_NE(model.to_text({"a", "b", "c"}).find("(intercept)"), std::string::npos);
   Archive broken = archive;
   broken.set_tensor("weights", std::vector<double>{1, std::nan(""), 2});
   EXPECT_THROW((void)LinearRegressionModel<float>::load(broken), InputError);
@@ -529,7 +525,7 @@ TEST(LinearRegression, SavesAndLoads) {
   EXPECT_THROW((void)LinearRegressionModel<float>::load(broken), InputError);
   const auto wide = random_rows<float>(4, 5);
   EXPECT_NE(
-      message_of([&] { (void)model->predict(*engine, wide.features.view()); }).find("3 features"),
+      message_of([&] { (void)model.predict(*engine, wide.features.view()); }).find("3 features"),
       std::string::npos);
 }
 
@@ -537,15 +533,15 @@ TEST(LinearRegression, SavesAndLoads) {
 TEST(LinearRegression, PredictsThroughAStride) {
   const auto engine = engine_on(Device::cpu);
   const auto data = random_rows<double>(1500, 3);
-  const auto model = fit(*engine, {}, data);
+  const auto model = fit(*engine, data, LinearRegressionOptions{});
   Matrix<double> wide(1500, 5);
   for (Index i = 0; i < 1500; ++i) {
     for (Index j = 0; j < 3; ++j) wide(i, j) = data.features(i, j);
   }
   const MatrixView<const double> window{wide.data(), 1500, 3, 5};
-  EXPECT_TRUE(test::same_bits(model->predict(*engine, window).values,
-                              model->predict(*engine, data.features.view()).values));
-  EXPECT_TRUE(model->predict(*engine, data.features.view().rows_from(0, 0)).values.empty());
+  EXPECT_TRUE(test::same_bits(model.predict(*engine, window).values,
+                              model.predict(*engine, data.features.view()).values));
+  EXPECT_TRUE(model.predict(*engine, data.features.view().rows_from(0, 0)).values.empty());
 }
 
 }  // namespace

@@ -85,15 +85,6 @@ Dataset<T> random_classes(Index n, Index d, Index classes, bool weighted = false
 }
 
 template <class T>
-std::unique_ptr<LogisticRegressionModel<T>> fit(Engine& engine,
-                                                const LogisticRegressionOptions& options,
-                                                const Dataset<T>& data,
-                                                const Dataset<T>* validation = nullptr) {
-  RunControl control;
-  return fit_logistic_regression(engine, options, data, validation, control);
-}
-
-template <class T>
 double accuracy(Engine& engine, const LogisticRegressionModel<T>& model, const Dataset<T>& data) {
   const auto labels = model.predict(engine, data.features.view()).labels;
   double right = 0;
@@ -130,14 +121,14 @@ TEST(LogisticRegression, IrisAsScikitLearn) {
   const std::vector<double> intercepts{9.8495680505, 2.2372056322, -12.0867736827};
   for (const Device device : {Device::reference, Device::cpu}) {
     const auto engine = engine_on(device);
-    const auto model = fit(*engine, tight(), data);
-    EXPECT_TRUE(model->log.converged) << model->log.stopped_because;
+    const auto model = fit(*engine, data, tight());
+    EXPECT_TRUE(model.log.converged) << model.log.stopped_because;
     // The gradient's tolerance over the smallest curvature, 1e-8 / (1 / 150).
-    EXPECT_TRUE(test::within(model->weights.values(), weights, [](std::size_t) { return 1.5e-6; }));
-    EXPECT_TRUE(test::within(model->intercepts, intercepts, [](std::size_t) { return 1e-5; }));
-    EXPECT_NEAR(model->log.history.at("cost").back(), 0.19257544402728327, 1e-12);
-    EXPECT_NEAR(accuracy(*engine, *model, data), 0.9733333333333334, 1e-12);
-    EXPECT_EQ(model->class_names, (std::vector<std::string>{"setosa", "versicolor", "virginica"}));
+    EXPECT_TRUE(test::within(model.weights.values(), weights, [](std::size_t) { return 1.5e-6; }));
+    EXPECT_TRUE(test::within(model.intercepts, intercepts, [](std::size_t) { return 1e-5; }));
+    EXPECT_NEAR(model.log.history.at("cost").back(), 0.19257544402728327, 1e-12);
+    EXPECT_NEAR(accuracy(*engine, model, data), 0.9733333333333334, 1e-12);
+    EXPECT_EQ(model.class_names, (std::vector<std::string>{"setosa", "versicolor", "virginica"}));
   }
 }
 
@@ -149,22 +140,22 @@ TEST(LogisticRegression, TwoClassesAsScikitLearn) {
     auto options = tight();
     options.c = 0.5;
     data.weights.clear();
-    const auto model = fit(*engine, options, data);
+    const auto model = fit(*engine, data, options);
     EXPECT_TRUE(
-        test::within(model->weights.values(),
+        test::within(model.weights.values(),
                      std::vector<double>{-0.1020873103, -0.2625915113, 2.3040208946, 1.7748768765},
                      [](std::size_t) { return 1e-6; }));
-    EXPECT_NEAR(model->intercepts[0], -12.8425140263, 1e-5);
-    const auto p = model->predict(*engine, data.features.view()).probabilities;
+    EXPECT_NEAR(model.intercepts[0], -12.8425140263, 1e-5);
+    const auto p = model.predict(*engine, data.features.view()).probabilities;
     EXPECT_NEAR(p(0, 0), 0.7471920623, 1e-7);
     EXPECT_NEAR(p(1, 1), 0.2131978338, 1e-7);
     for (std::size_t i = 0; i < 100; ++i) data.weights.push_back(static_cast<double>(i % 3) + 1);
-    const auto weighted = fit(*engine, tight(), data);
+    const auto weighted = fit(*engine, data, tight());
     EXPECT_TRUE(
-        test::within(weighted->weights.values(),
+        test::within(weighted.weights.values(),
                      std::vector<double>{-0.7867049584, -0.9409415012, 3.5848860752, 3.2858993656},
                      [](std::size_t) { return 1e-6; }));
-    EXPECT_NEAR(weighted->intercepts[0], -15.3566341932, 1e-5);
+    EXPECT_NEAR(weighted.intercepts[0], -15.3566341932, 1e-5);
   }
 }
 
@@ -180,9 +171,9 @@ TEST(LogisticRegression, ReadsDigitsOfAHeldOutQuarter) {
     for (auto* part : {&train, &test}) {
       for (float& x : part->features.values()) x /= 16;
     }
-    const auto model = fit(*engine, {}, train);
-    mean += accuracy(*engine, *model, test) / 3;
-    EXPECT_TRUE(model->log.converged) << model->log.stopped_because;
+    const auto model = fit(*engine, train, LogisticRegressionOptions{});
+    mean += accuracy(*engine, model, test) / 3;
+    EXPECT_TRUE(model.log.converged) << model.log.stopped_because;
   }
   // scikit-learn 1.9.1 with the same settings: 0.962 to 0.971 over six splits.
   EXPECT_GE(mean, 0.955);
@@ -196,16 +187,16 @@ TEST(LogisticRegression, BothSolversFindTheSameMinimum) {
     const auto data = random_classes<double>(600, 5, classes, true);
     auto options = tight();
     options.l2 = 0.01;
-    const auto exact = fit(*engine, options, data);
-    options.solver = "gradient";
-    options.gradient.optimizer.method = "nesterov";
+    const auto exact = fit(*engine, data, options);
+    options.solver = LogisticSolver::gradient;
+    options.gradient.optimizer.method = OptimizerMethod::nesterov;
     options.gradient.optimizer.learning_rate = 0.5;
     options.gradient.epochs = 3000;
     options.gradient.tolerance = 1e-15;
-    const auto model = fit(*engine, options, data);
-    EXPECT_TRUE(test::within(model->weights.values(), exact->weights.values(),
+    const auto model = fit(*engine, data, options);
+    EXPECT_TRUE(test::within(model.weights.values(), exact.weights.values(),
                              [](std::size_t) { return 1e-5; }));
-    EXPECT_NEAR(model->log.history.at("cost").back(), exact->log.history.at("cost").back(), 1e-10);
+    EXPECT_NEAR(model.log.history.at("cost").back(), exact.log.history.at("cost").back(), 1e-10);
   }
 }
 
@@ -215,21 +206,21 @@ TEST(LogisticRegression, L1SatisfiesTheConditionsOfOptimality) {
   const auto data = versicolor_and_virginica<double>();
   const auto engine = engine_on(Device::cpu);
   LogisticRegressionOptions options;
-  options.solver = "gradient";
+  options.solver = LogisticSolver::gradient;
   options.l1 = 0.05;
-  options.gradient.optimizer.method = "nesterov";
+  options.gradient.optimizer.method = OptimizerMethod::nesterov;
   options.gradient.optimizer.learning_rate = 0.05;
   options.gradient.epochs = 20000;
   options.gradient.patience = 0;
-  const auto model = fit(*engine, options, data);
-  const auto p = model->predict(*engine, data.features.view()).probabilities;
+  const auto model = fit(*engine, data, options);
+  const auto p = model.predict(*engine, data.features.view()).probabilities;
   Index zeros = 0;
   for (Index j = 0; j < 4; ++j) {
     double g = 0;
     for (Index i = 0; i < 100; ++i) {
       g += (p(i, 1) - data.target[static_cast<std::size_t>(i)] + 1) * data.features(i, j) / 100;
     }
-    const double w = model->weights(0, j);
+    const double w = model.weights(0, j);
     if (w == 0) {
       ++zeros;
       EXPECT_LE(std::abs(g), 0.05 + 1e-9);
@@ -247,13 +238,13 @@ TEST(LogisticRegression, LbfgsNeverRaisesTheCost) {
     const auto data = shipped<float>(name);
     LogisticRegressionOptions options;
     options.gradient_tolerance = 1e-3;
-    const auto model = fit(*engine, options, data);
-    const auto& cost = model->log.history.at("cost");
-    EXPECT_NEAR(cost[0], std::log(static_cast<double>(model->class_names.size())), 1e-6);
+    const auto model = fit(*engine, data, options);
+    const auto& cost = model.log.history.at("cost");
+    EXPECT_NEAR(cost[0], std::log(static_cast<double>(model.class_names.size())), 1e-6);
     for (std::size_t i = 1; i < cost.size(); ++i) {
       EXPECT_LE(cost[i], cost[i - 1] * (1 + 1e-6)) << name << " " << i;
     }
-    EXPECT_GE(accuracy(*engine, *model, data), 0.93) << name << " " << model->log.stopped_because;
+    EXPECT_GE(accuracy(*engine, model, data), 0.93) << name << " " << model.log.stopped_because;
   }
 }
 
@@ -267,14 +258,14 @@ TYPED_TEST(LogisticEngines, SameBitsForAllThreadsAndInstructionSets) {
     const auto data = random_classes<TypeParam>(2501, 6, classes, true);
     std::vector<LogisticRegressionOptions> cases(2);
     cases[0].max_iterations = 5;
-    cases[1].solver = "gradient";
+    cases[1].solver = LogisticSolver::gradient;
     cases[1].gradient.epochs = 2;
     cases[1].gradient.batch_size = 1100;
     for (const auto& options : cases) {
       cpu::limit_simd("baseline");
       const auto one = engine_on(Device::cpu, 1);
-      const auto expected = fit(*one, options, data);
-      const auto probabilities = expected->predict(*one, data.features.view()).probabilities;
+      const auto expected = fit(*one, data, options);
+      const auto probabilities = expected.predict(*one, data.features.view()).probabilities;
       for (const char* simd : {"avx512", "avx2", "baseline"}) {
         try {
           cpu::limit_simd(simd);
@@ -283,13 +274,13 @@ TYPED_TEST(LogisticEngines, SameBitsForAllThreadsAndInstructionSets) {
         }
         for (const int threads : {1, 2, 7}) {
           const auto engine = engine_on(Device::cpu, threads);
-          const auto got = fit(*engine, options, data);
-          EXPECT_TRUE(test::same_bits(got->weights.values(), expected->weights.values()))
+          const auto got = fit(*engine, data, options);
+          EXPECT_TRUE(test::same_bits(got.weights.values(), expected.weights.values()))
               << simd << " " << threads;
-          EXPECT_TRUE(test::same_bits(got->intercepts, expected->intercepts));
-          EXPECT_EQ(got->log, expected->log);
+          EXPECT_TRUE(test::same_bits(got.intercepts, expected.intercepts));
+          EXPECT_EQ(got.log, expected.log);
           EXPECT_TRUE(
-              test::same_bits(got->predict(*engine, data.features.view()).probabilities.values(),
+              test::same_bits(got.predict(*engine, data.features.view()).probabilities.values(),
                               probabilities.values()));
         }
       }
@@ -306,12 +297,12 @@ TYPED_TEST(LogisticEngines, AgreesWithTheReference) {
   LogisticRegressionOptions options;
   options.l2 = 0.1;
   options.gradient_tolerance = sizeof(TypeParam) == 4 ? 1e-7 : 1e-12;
-  const auto expected = fit(*engine_on(Device::reference), options, data);
-  const auto got = fit(*engine_on(Device::cpu), options, data);
-  EXPECT_TRUE(expected->log.converged) << expected->log.stopped_because;
-  EXPECT_TRUE(got->log.converged) << got->log.stopped_because;
+  const auto expected = fit(*engine_on(Device::reference), data, options);
+  const auto got = fit(*engine_on(Device::cpu), data, options);
+  EXPECT_TRUE(expected.log.converged) << expected.log.stopped_because;
+  EXPECT_TRUE(got.log.converged) << got.log.stopped_because;
   const double error = 1.4 * gamma_bound<TypeParam>(20) + 2 * options.gradient_tolerance;
-  EXPECT_TRUE(test::within(got->weights.values(), expected->weights.values(),
+  EXPECT_TRUE(test::within(got.weights.values(), expected.weights.values(),
                            [&](std::size_t) { return std::sqrt(21.0) * error / 0.1; }));
 }
 
@@ -327,29 +318,29 @@ TEST(LogisticRegression, SeparableClassesWithoutAPenaltySayWhyTheyStop) {
   LogisticRegressionOptions options;
   options.c = 0;
   options.gradient_tolerance = 0;
-  const auto model = fit(*engine, options, data);
-  EXPECT_FALSE(model->log.converged);
-  EXPECT_NE(model->log.stopped_because.find("separate the classes"), std::string::npos)
-      << model->log.stopped_because;
-  EXPECT_TRUE(std::isfinite(model->weights(0, 0)));
+  const auto model = fit(*engine, data, options);
+  EXPECT_FALSE(model.log.converged);
+  EXPECT_NE(model.log.stopped_because.find("separate the classes"), std::string::npos)
+      << model.log.stopped_because;
+  EXPECT_TRUE(std::isfinite(model.weights(0, 0)));
   options.c = 1;
-  EXPECT_EQ(fit(*engine, options, data)->log.stopped_because.find("separate"), std::string::npos);
+  EXPECT_EQ(fit(*engine, data, options).log.stopped_because.find("separate"), std::string::npos);
 }
 
 TEST(LogisticRegression, MoreFeaturesThanRowsConstantAndDuplicateColumns) {
   const auto engine = engine_on(Device::cpu);
-  EXPECT_TRUE(fit(*engine, tight(), random_classes<double>(6, 20, 2))->log.converged);
+  EXPECT_TRUE(fit(*engine, random_classes<double>(6, 20, 2), tight()).log.converged);
   auto data = random_classes<double>(300, 4, 2);
   for (Index i = 0; i < 300; ++i) {
     data.features(i, 1) = 5;
     data.features(i, 2) = 0;
     data.features(i, 3) = data.features(i, 0);
   }
-  const auto model = fit(*engine, tight(), data);
-  EXPECT_TRUE(model->log.converged) << model->log.stopped_because;
-  EXPECT_NEAR(model->weights(0, 1), 0.0, 1e-6);
-  EXPECT_EQ(model->weights(0, 2), 0.0);
-  EXPECT_NEAR(model->weights(0, 3), model->weights(0, 0), 1e-9);
+  const auto model = fit(*engine, data, tight());
+  EXPECT_TRUE(model.log.converged) << model.log.stopped_because;
+  EXPECT_NEAR(model.weights(0, 1), 0.0, 1e-6);
+  EXPECT_EQ(model.weights(0, 2), 0.0);
+  EXPECT_NEAR(model.weights(0, 3), model.weights(0, 0), 1e-9);
 }
 
 // So many features that L-BFGS starts from the diagonal; half of them in units a thousand times
@@ -364,20 +355,20 @@ TEST(LogisticRegression, ManyFeatures) {
   LogisticRegressionOptions options;
   options.l2 = 0.01;
   options.gradient_tolerance = 1e-2;
-  const auto model = fit(*engine, options, data);
-  EXPECT_TRUE(model->log.converged) << model->log.stopped_because;
-  EXPECT_LT(model->log.iterations, 200);
+  const auto model = fit(*engine, data, options);
+  EXPECT_TRUE(model.log.converged) << model.log.stopped_because;
+  EXPECT_LT(model.log.iterations, 200);
 }
 
 TEST(LogisticRegression, RefusesWhatItCannotBeTrainedOn) {
   const auto engine = engine_on(Device::cpu);
   const auto refuses = [&](auto change, const std::string& word) {
-    for (const char* solver : {"lbfgs", "gradient"}) {
+    for (const LogisticSolver solver : {LogisticSolver::lbfgs, LogisticSolver::gradient}) {
       auto data = random_classes<float>(60, 3, 2);
       change(data);
       LogisticRegressionOptions options;
       options.solver = solver;
-      const auto message = message_of([&] { (void)fit(*engine, options, data); });
+      const auto message = message_of([&] { (void)fit(*engine, data, options); });
       EXPECT_NE(message.find(word), std::string::npos) << message;
     }
   };
@@ -387,12 +378,12 @@ TEST(LogisticRegression, RefusesWhatItCannotBeTrainedOn) {
   refuses([](auto& data) { data.features(3, 0) = std::numeric_limits<float>::infinity(); },
           "infinite");
   refuses([](auto& data) { data.target[4] = std::nanf(""); }, "row 5");
-  refuses([](auto& data) { data.target.clear(); }, "--target");
+  refuses([](auto& data) { data.target.clear(); }, "name one with target");
   refuses([](auto& data) { data = random_classes<float>(0, 3, 2); }, "no rows");
 
   LogisticRegressionOptions lasso;
   lasso.l1 = 1;
-  EXPECT_NE(message_of([&] { lasso.check(); }).find("--solver gradient"), std::string::npos);
+  EXPECT_NE(message_of([&] { lasso.check(); }).find("add solver gradient"), std::string::npos);
 }
 
 TEST(LogisticRegression, AClassThatOnlyTheValidationPartHasIsLeftOut) {
@@ -400,11 +391,11 @@ TEST(LogisticRegression, AClassThatOnlyTheValidationPartHasIsLeftOut) {
   const auto train = random_classes<float>(200, 3, 2);
   const auto validation = random_classes<float>(90, 3, 3);
   LogisticRegressionOptions options;
-  options.solver = "gradient";
+  options.solver = LogisticSolver::gradient;
   options.gradient.epochs = 20;
-  const auto model = fit(*engine, options, train, &validation);
-  EXPECT_EQ(model->class_names.size(), 2U);
-  EXPECT_EQ(model->log.history.at("validation_cost").size(), 20U);
+  const auto model = fit(*engine, train, options, {.validation = validation.view()});
+  EXPECT_EQ(model.class_names.size(), 2U);
+  EXPECT_EQ(model.log.history.at("validation_cost").size(), 20U);
 }
 
 class StopAfter final : public RunControl {
@@ -428,18 +419,16 @@ TEST(LogisticRegression, ResumesWithTheSameBits) {
   const auto engine = engine_on(Device::cpu, 2);
   auto options = tight();
   options.gradient_tolerance = 1e-6;
-  RunControl plain;
-  const auto whole = fit_logistic_regression<float>(*engine, options, data, nullptr, plain);
-  ASSERT_GT(whole->log.iterations, 6);
+  const auto whole = fit(*engine, data, options);
+  ASSERT_GT(whole.log.iterations, 6);
   for (const Index at : {Index{1}, Index{5}}) {
     StopAfter stop(at);
-    EXPECT_THROW((void)fit_logistic_regression<float>(*engine, options, data, nullptr, stop),
-                 Interrupted);
+    EXPECT_THROW((void)fit(*engine, data, options, {.control = &stop}), Interrupted);
     const auto state = decode_archive(encode_archive(stop.saved, "checkpoint"), "checkpoint", "x");
     StopAfter resume(state);
-    const auto resumed = fit_logistic_regression<float>(*engine, options, data, nullptr, resume);
-    EXPECT_TRUE(test::same_bits(resumed->weights.values(), whole->weights.values()));
-    EXPECT_EQ(resumed->log, whole->log);
+    const auto resumed = fit(*engine, data, options, {.control = &resume});
+    EXPECT_TRUE(test::same_bits(resumed.weights.values(), whole.weights.values()));
+    EXPECT_EQ(resumed.log, whole.log);
   }
 }
 
@@ -447,16 +436,16 @@ TEST(LogisticRegression, SavesAndLoads) {
   const auto engine = engine_on(Device::cpu);
   for (const Index classes : {Index{2}, Index{4}}) {
     const auto data = random_classes<float>(200, 3, classes);
-    const auto model = fit(*engine, {}, data);
+    const auto model = fit(*engine, data, LogisticRegressionOptions{});
     Archive archive;
-    model->save(archive);
+    model.save(archive);
     const auto loaded = LogisticRegressionModel<float>::load(archive);
-    EXPECT_EQ(loaded->class_names, model->class_names);
-    EXPECT_EQ(loaded->log, model->log);
+    EXPECT_EQ(loaded.class_names, model.class_names);
+    EXPECT_EQ(loaded.log, model.log);
     EXPECT_TRUE(
-        test::same_bits(loaded->predict(*engine, data.features.view()).probabilities.values(),
-                        model->predict(*engine, data.features.view()).probabilities.values()));
-    EXPECT_NE(model->to_text({"a", "b", "c"}).find("(intercept)"), std::string::npos);
+        test::same_bits(loaded.predict(*engine, data.features.view()).probabilities.values(),
+                        model.predict(*engine, data.features.view()).probabilities.values()));
+    EXPECT_NE(model.to_text({"a", "b", "c"}).find("(intercept)"), std::string::npos);
     Archive broken = archive;
     broken.set("classes", std::vector<std::string>{"0", "1", "2"});
     EXPECT_THROW((void)LogisticRegressionModel<float>::load(broken), InputError);

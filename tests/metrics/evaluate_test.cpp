@@ -16,6 +16,7 @@ class Oracle final : public Model<double> {
  public:
   Oracle(Task task, Predictions<double> predictions, std::vector<std::string> classes = {})
       : task_(task), predictions_(std::move(predictions)), classes_(std::move(classes)) {}
+  std::unique_ptr<Model<double>> clone() const override { return std::make_unique<Oracle>(*this); }
   std::string_view algorithm() const override { return "oracle"; }
   Task task() const override { return task_; }
   Index features() const override { return 1; }

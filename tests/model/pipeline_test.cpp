@@ -242,7 +242,7 @@ TEST(PipelineErrors, MissingValuesAreNamed) {
     FAIL();
   } catch (const InputError& error) {
     EXPECT_THAT(error.what(), HasSubstr("row 6, column weight"));
-    EXPECT_THAT(error.what(), HasSubstr("--impute"));
+    EXPECT_THAT(error.what(), HasSubstr("impute"));
   }
 }
 
@@ -269,11 +269,11 @@ TEST(Fingerprint, SeesEveryBitAndTheShape) {
 
 TEST(Options, AreRecordedWithTheirTypes) {
   const auto algorithm = make_algorithm("mlp");
-  const nlohmann::json json = options_to_json(options_of(*algorithm));
+  const nlohmann::json json = options_to_json(algorithm->options());
   EXPECT_TRUE(json["hidden"].is_array());
   EXPECT_TRUE(json["epochs"].is_number_integer());
-  EXPECT_TRUE(json["learning-rate"].is_number_float());
-  EXPECT_TRUE(json["batch-norm"].is_boolean());
+  EXPECT_TRUE(json["learning_rate"].is_number_float());
+  EXPECT_TRUE(json["batch_norm"].is_boolean());
   EXPECT_TRUE(json["activation"].is_string());
 }
 

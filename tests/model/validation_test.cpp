@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <set>
 
 #include "support/agreement.hpp"
@@ -22,6 +23,9 @@ class ConstantModel final : public Model<double> {
  public:
   ConstantModel(Task task, double value, std::vector<std::string> classes)
       : task_(task), value_(value), classes_(std::move(classes)) {}
+  std::unique_ptr<Model<double>> clone() const override {
+    return std::make_unique<ConstantModel>(*this);
+  }
   std::string_view algorithm() const override { return "constant"; }
   Task task() const override { return task_; }
   Index features() const override { return 1; }
@@ -48,19 +52,27 @@ class Constant final : public Algorithm {
   Constant(Task task, std::vector<Seen>* seen) : task_(task), seen_(seen) {}
   std::string_view name() const override { return "constant"; }
   std::string_view summary() const override { return "Predicts a constant"; }
-  Task task(const Dataset<float>&) const override { return task_; }
-  Task task(const Dataset<double>&) const override { return task_; }
+  ModelKind kind() const override {
+    return task_ == Task::clustering ? ModelKind::clusterer : ModelKind::predictor;
+  }
+  Task task(const DatasetView<float>&) const override { return task_; }
+  Task task(const DatasetView<double>&) const override { return task_; }
+  bool accepts_missing() const override { return false; }
+  bool prefers_scaled_features() const override { return false; }
+  std::unique_ptr<Algorithm> clone() const override { return std::make_unique<Constant>(*this); }
   void visit_options(OptionVisitor&) override {}
-  void set_seed(std::uint64_t) override {}
-  std::unique_ptr<Model<float>> fit(Engine&, const Dataset<float>&, const Dataset<float>*,
-                                    RunControl&) const override {
+  void check_options() const override {}
+  std::unique_ptr<Model<float>> fit(Engine&, const DatasetView<float>&,
+                                    const FitContext<float>&) const override {
     return nullptr;
   }
-  std::unique_ptr<Model<double>> fit(Engine&, const Dataset<double>& train, const Dataset<double>*,
-                                     RunControl& control) const override {
+  std::unique_ptr<Model<double>> fit(Engine&, const DatasetView<double>& train,
+                                     const FitContext<double>& context) const override {
     // A fit of one iteration.
-    end_iteration(control, {"iteration", 1, 1, "", 0}, [] { return Archive{}; });
-    seen_->push_back({train});
+    end_iteration(*context.control, {"iteration", 1, 1, "", 0}, [] { return Archive{}; });
+    std::vector<Index> all(static_cast<std::size_t>(train.rows()));
+    std::iota(all.begin(), all.end(), Index{0});
+    seen_->push_back({select_rows(train, all)});
     if (task_ == Task::regression) {
       double sum = 0;
       for (const double y : train.target) sum += y;

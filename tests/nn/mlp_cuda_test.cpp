@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/engine_backend.hpp"
 #include "core/nn/mlp_network.hpp"
 #include "core/nn/mlp_steps.hpp"
 #include "core/steps.hpp"
@@ -564,7 +565,7 @@ TYPED_TEST(MlpCuda, KernelsCostWhatTheirFunctionsSay) {
 // An engine with so little memory that `rows` of that many bytes stand on the host.
 std::unique_ptr<Engine> small_engine(std::size_t bytes) {
   auto engine = test::cuda_engine({.device_memory = bytes + bytes / 4});
-  EXPECT_NO_THROW(engine->deallocate(engine->allocate(bytes), bytes));
+  EXPECT_NO_THROW(backend(*engine).deallocate(backend(*engine).allocate(bytes), bytes));
   return engine;
 }
 
@@ -614,7 +615,7 @@ TYPED_TEST(MlpCuda, GathersRowsThatStandOnTheHost) {
     expect(1);
     expect(2);
     prepare(4);
-    engine->forget_repeated(steps.get());
+    backend(*engine).forget_repeated(steps.get());
   }
 }
 
@@ -674,10 +675,8 @@ void expect_same_model(const MlpModel<T>& value, const MlpModel<T>& expected) {
 }
 
 template <Real T>
-std::unique_ptr<MlpModel<T>> fitted(Engine& engine, const MlpOptions& options,
-                                    const Dataset<T>& data) {
-  RunControl control;
-  return fit_mlp<T>(engine, options, data, nullptr, control);
+MlpModel<T> fitted(Engine& engine, const MlpOptions& options, const Dataset<T>& data) {
+  return fit(engine, data, options);
 }
 
 struct Fit {
@@ -698,17 +697,19 @@ std::vector<Fit> fits() {
     change(fit.options);
     all.push_back(std::move(fit));
   };
-  for (const char* activation : {"sigmoid", "tanh", "relu", "gelu"}) {
-    add(activation, 3, false, [&](MlpOptions& o) { o.activation = activation; });
-    add(std::string(activation) + ", dropout, batch norm, weights", 3, true, [&](MlpOptions& o) {
+  for (const auto name : enum_names<Activation>) {
+    const auto activation = parse_enum<Activation>("activation", name);
+    add(std::string(name), 3, false, [&](MlpOptions& o) { o.activation = activation; });
+    add(std::string(name) + ", dropout, batch norm, weights", 3, true, [&](MlpOptions& o) {
       o.activation = activation;
       o.dropout = 0.25;
       o.batch_norm = true;
     });
   }
-  for (const char* loss : {"cross-entropy", "squared-error"}) {
-    for (const char* output : {"softmax", "sigmoid"}) {
-      add(std::string(output) + ", " + loss, 2, true, [&](MlpOptions& o) {
+  for (const MlpLoss loss : {MlpLoss::cross_entropy, MlpLoss::squared_error}) {
+    for (const MlpOutput output : {MlpOutput::softmax, MlpOutput::sigmoid}) {
+      const std::string name = std::string(to_string(output)) + ", " + std::string(to_string(loss));
+      add(name, 2, true, [&](MlpOptions& o) {
         o.output = output;
         o.loss = loss;
       });
@@ -719,8 +720,9 @@ std::vector<Fit> fits() {
       [](MlpOptions& o) { o.validation_fraction = 0.3; });
   add("linear", 3, false, [](MlpOptions& o) { o.hidden.clear(); });
   add("40 classes, validation", 40, false, [](MlpOptions& o) { o.validation_fraction = 0.4; });
-  for (const char* method : {"gradient-descent", "momentum", "nesterov", "rmsprop", "adamw"}) {
-    add(method, 3, false, [&](MlpOptions& o) { o.optimizer.method = method; });
+  for (const auto name : enum_names<OptimizerMethod>) {
+    const auto method = parse_enum<OptimizerMethod>("optimizer", name);
+    add(std::string(name), 3, false, [&](MlpOptions& o) { o.optimizer.method = method; });
   }
   add("one batch, dropout", 3, false, [](MlpOptions& o) {
     o.batch_size = 1000;
@@ -738,10 +740,10 @@ void expect_the_cpus_models() {
     SCOPED_TRACE(fit.name);
     const auto data = random_data<T>(fit.classes == 40 ? 121 : 53, 5, fit.classes, fit.weights);
     const auto expected = fitted(*cpu, fit.options, data);
-    expect_same_model(*fitted(*gpu, fit.options, data), *expected);
-    expect_same_model(*fitted(*other, fit.options, data), *expected);
-    const auto value = expected->predict(*gpu, data.features.view());
-    const auto predicted = expected->predict(*cpu, data.features.view());
+    expect_same_model(fitted(*gpu, fit.options, data), expected);
+    expect_same_model(fitted(*other, fit.options, data), expected);
+    const auto value = expected.predict(*gpu, data.features.view());
+    const auto predicted = expected.predict(*cpu, data.features.view());
     EXPECT_EQ(value.labels, predicted.labels);
     EXPECT_TRUE(same_bits(value.values, predicted.values));
     EXPECT_TRUE(same_bits(value.probabilities.values(), predicted.probabilities.values()));
@@ -754,12 +756,12 @@ TEST(MlpCudaFits, AreTheCpusBitForBitInDouble) { expect_the_cpus_models<double>(
 // The smallest and the largest blocks.
 TEST(MlpCudaFits, AreTheSameForAllBlockSizes) {
   const auto cpu = Engine::create({.device = Device::cpu, .threads = 2});
-  for (const char* activation : {"sigmoid", "tanh", "relu", "gelu"}) {
+  for (const auto activation : enum_names<Activation>) {
     MlpOptions options;
     options.hidden = {33};
     options.batch_size = 40;
     options.epochs = 1;
-    options.activation = activation;
+    options.activation = parse_enum<Activation>("activation", activation);
     options.dropout = 0.2;
     options.batch_norm = true;
     for (const Index classes : {3, 35}) {
@@ -767,8 +769,8 @@ TEST(MlpCudaFits, AreTheSameForAllBlockSizes) {
       const auto expected = fitted(*cpu, options, data);
       for (const int threads : {32, 128, 1024}) {
         SCOPED_TRACE(std::string(activation) + ", " + std::to_string(threads));
-        expect_same_model(*fitted(*test::cuda_engine({.block_threads = threads}), options, data),
-                          *expected);
+        expect_same_model(fitted(*test::cuda_engine({.block_threads = threads}), options, data),
+                          expected);
       }
     }
   }
@@ -782,12 +784,12 @@ TEST(MlpCudaFits, RunInFastNumerics) {
   options.hidden = {9, 6};
   options.batch_size = 20;
   options.epochs = 1;
-  options.activation = "tanh";
+  options.activation = Activation::tanh;
   const auto data = random_data<float>(60, 10, 3);
   const auto exact = Engine::create({.device = Device::cpu, .threads = 1});
   const auto fast = test::cuda_engine({.numerics = Numerics::fast});
-  const double expected = fitted(*exact, options, data)->log.history.at("loss").front();
-  const double value = fitted(*fast, options, data)->log.history.at("loss").front();
+  const double expected = fitted(*exact, options, data).log.history.at("loss").front();
+  const double value = fitted(*fast, options, data).log.history.at("loss").front();
   EXPECT_NEAR(value, expected, 1000 * unit_roundoff<float> * expected);
 }
 
@@ -804,31 +806,33 @@ TEST(MlpCudaFits, AreTheSameWithRowsOnTheHost) {
     options.validation_fraction = validation ? 0.4 : 0;
     const std::size_t bytes = data.features.values().size() * sizeof(float);
     const auto engine = small_engine(bytes);
-    expect_same_model(*fitted(*engine, options, data), *fitted(*cpu, options, data));
+    expect_same_model(fitted(*engine, options, data), fitted(*cpu, options, data));
   }
 }
 
 // Counts the parts of loops that are enqueued as one.
-class CountingEngine final : public Engine {
+class CountingEngine final : public EngineBackend {
  public:
-  CountingEngine() : Engine({.device = Device::cpu, .threads = 1}) {}
+  CountingEngine() : EngineBackend({.device = Device::cpu, .threads = 1}) {}
   [[nodiscard]] std::string description() const override { return cpu_->description(); }
-  [[nodiscard]] void* allocate(std::size_t bytes) override { return cpu_->allocate(bytes); }
+  [[nodiscard]] void* allocate(std::size_t bytes) override {
+    return backend(*cpu_).allocate(bytes);
+  }
   void deallocate(void* memory, std::size_t bytes) noexcept override {
-    cpu_->deallocate(memory, bytes);
+    backend(*cpu_).deallocate(memory, bytes);
   }
   void copy_from_host(void* to, const void* from_host, std::size_t bytes) override {
     EXPECT_FALSE(open_);
-    cpu_->copy_from_host(to, from_host, bytes);
+    backend(*cpu_).copy_from_host(to, from_host, bytes);
   }
   void copy_to_host(void* to_host, const void* from, std::size_t bytes) override {
     EXPECT_FALSE(open_);
-    cpu_->copy_to_host(to_host, from, bytes);
+    backend(*cpu_).copy_to_host(to_host, from, bytes);
   }
   void copy_within(void* to, const void* from, std::size_t bytes) override {
-    cpu_->copy_within(to, from, bytes);
+    backend(*cpu_).copy_within(to, from, bytes);
   }
-  void fill_zero(void* to, std::size_t bytes) override { cpu_->fill_zero(to, bytes); }
+  void fill_zero(void* to, std::size_t bytes) override { backend(*cpu_).fill_zero(to, bytes); }
   void wait() override { EXPECT_FALSE(open_); }
   void begin_repeated(const void* /*owner*/, std::uint64_t key) override {
     EXPECT_FALSE(open_);
@@ -912,7 +916,7 @@ TEST(MlpCudaFits, AreTheSameWithAndWithoutGraphs) {
         }
       }
     }
-    engine->forget_repeated(&network);
+    backend(*engine).forget_repeated(&network);
     auto all = network.parameters().to_host();
     const auto running = network.running().to_host();
     all.insert(all.end(), running.begin(), running.end());

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "core/engine_backend.hpp"
 #include "core/optim/optimizer_steps.hpp"
 #include "core/steps.hpp"
 #include "support/agreement.hpp"
@@ -50,7 +51,7 @@ State<T> updated(Engine& engine, OptimizerMethod method, Index size) {
     const Repeated repeated(engine, steps.get(), 0);
     steps->update(u, gradient, w, m, s);
   }
-  engine.forget_repeated(steps.get());
+  backend(engine).forget_repeated(steps.get());
   return {w.to_host(), m.to_host(), s.to_host()};
 }
 

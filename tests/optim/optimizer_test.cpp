@@ -21,7 +21,7 @@ std::vector<OptimizerMethod> all_methods() {
 }
 
 // Two steps from w = 1 with the gradients 0.5 and −0.25, by hand.
-std::vector<double> two_steps(const std::string& method, Device device) {
+std::vector<double> two_steps(OptimizerMethod method, Device device) {
   const auto engine = engine_on(device);
   OptimizerOptions options;
   options.method = method;
@@ -38,33 +38,33 @@ std::vector<double> two_steps(const std::string& method, Device device) {
 
 TEST(Optimizer, TwoStepsByHand) {
   for (const Device device : {Device::reference, Device::cpu}) {
-    const auto near = [&](const std::string& method, double first, double second) {
+    const auto near = [&](OptimizerMethod method, double first, double second) {
       const auto path = two_steps(method, device);
-      EXPECT_NEAR(path[0], first, 1e-12) << method;
-      EXPECT_NEAR(path[1], second, 1e-12) << method;
+      EXPECT_NEAR(path[0], first, 1e-12) << to_string(method);
+      EXPECT_NEAR(path[1], second, 1e-12) << to_string(method);
     };
-    near("gradient-descent", 0.95, 0.975);
+    near(OptimizerMethod::gradient_descent, 0.95, 0.975);
     // v = 0.5, then 0.45 − 0.25 = 0.2.
-    near("momentum", 0.95, 0.93);
+    near(OptimizerMethod::momentum, 0.95, 0.93);
     // The first step is 0.5 + 0.9·0.5 = 0.95, the second −0.25 + 0.9·0.2 = −0.07.
-    near("nesterov", 0.905, 0.912);
+    near(OptimizerMethod::nesterov, 0.905, 0.912);
     // s = 0.00025, then 0.00031225.
-    near("rmsprop", 1 - 0.1 * 0.5 / (std::sqrt(0.00025) + 1e-8),
+    near(OptimizerMethod::rmsprop, 1 - 0.1 * 0.5 / (std::sqrt(0.00025) + 1e-8),
          1 - 0.1 * 0.5 / (std::sqrt(0.00025) + 1e-8) + 0.1 * 0.25 / (std::sqrt(0.00031225) + 1e-8));
     // m̂ = 0.5, ŝ = 0.25; then m̂ = (0.045 − 0.025) / 0.19, ŝ = 0.00031225 / 0.001999.
     const double adam1 = 1 - 0.1 * 0.5 / (0.5 + 1e-8);
     const double step2 = 0.1 * (0.02 / 0.19) / (std::sqrt(0.00031225 / 0.001999) + 1e-8);
-    near("adam", adam1, adam1 - step2);
+    near(OptimizerMethod::adam, adam1, adam1 - step2);
     // Decay first: factor 1 − 0.1·0.01 on what the step started from.
     const double adamw1 = 0.999 - 0.1 * 0.5 / (0.5 + 1e-8);
-    near("adamw", adamw1, 0.999 * adamw1 - step2);
+    near(OptimizerMethod::adamw, adamw1, 0.999 * adamw1 - step2);
   }
 }
 
 TEST(Optimizer, PenaltiesActOnTheirRangeOnly) {
   const auto engine = engine_on(Device::cpu);
   OptimizerOptions options;
-  options.method = "gradient-descent";
+  options.method = OptimizerMethod::gradient_descent;
   options.learning_rate = 0.5;
   Optimizer<double> optimizer(*engine, options, 4, 1, {.l1 = 0.2, .l2 = 0.1, .begin = 0, .end = 3});
   auto w = to_engine(*engine, std::vector<double>{1.0, 0.1, -1.0, 1.0});
@@ -83,10 +83,10 @@ TEST(Optimizer, FixedPointsAreMinimisersOfThePenalisedCost) {
   for (const OptimizerMethod method : all_methods()) {
     for (const double l1 : {0.0, 0.7, 4.0}) {
       OptimizerOptions options;
-      options.method = std::string(to_string(method));
+      options.method = method;
       options.learning_rate = 0.02;
       options.weight_decay = 0;
-      options.schedule = "inverse-time";
+      options.schedule = LearningRateSchedule::inverse_time;
       options.decay_every = 200;
       Optimizer<double> optimizer(*engine, options, 1, 1,
                                   {.l1 = l1, .l2 = 0.5, .begin = 0, .end = 1});
@@ -99,9 +99,9 @@ TEST(Optimizer, FixedPointsAreMinimisersOfThePenalisedCost) {
       // The steps of rmsprop and adam do not vanish with the gradient: they end within the last
       // learning rate of the minimum.
       EXPECT_NEAR(w.to_host()[0], expected, optimizer.learning_rate())
-          << options.method << " " << l1;
+          << to_string(method) << " " << l1;
       if (l1 > 3) {
-        EXPECT_EQ(w.to_host()[0], 0.0) << options.method;
+        EXPECT_EQ(w.to_host()[0], 0.0) << to_string(method);
       }
     }
   }
@@ -126,7 +126,7 @@ OnePass<T> one_pass(Engine& engine, OptimizerMethod method, Index size, int step
     return v;
   };
   OptimizerOptions options;
-  options.method = std::string(to_string(method));
+  options.method = method;
   options.learning_rate = 0.01;
   const Penalty penalty{.l1 = 0.01, .l2 = 0.1, .begin = size / 3, .end = size - size / 4};
   Optimizer<T> optimizer(engine, options, size, 1, penalty);
@@ -215,7 +215,7 @@ TEST(Optimizer, DivergenceStaysVisibleThroughTheSoftThreshold) {
   for (const Device device : {Device::reference, Device::cpu}) {
     const auto engine = engine_on(device);
     OptimizerOptions options;
-    options.method = "gradient-descent";
+    options.method = OptimizerMethod::gradient_descent;
     Optimizer<float> optimizer(*engine, options, 1, 1, {.l1 = 1, .l2 = 0, .begin = 0, .end = 1});
     auto w = to_engine(*engine, std::vector<float>{1});
     optimizer.step(w,
@@ -229,8 +229,8 @@ TEST(Optimizer, ResumesWithTheSameBits) {
   const Random random(3, Purpose::test);
   for (const OptimizerMethod method : all_methods()) {
     OptimizerOptions options;
-    options.method = std::string(to_string(method));
-    options.schedule = "cosine";
+    options.method = method;
+    options.schedule = LearningRateSchedule::cosine;
     const auto gradient = [&](int t) {
       std::vector<float> g(10);
       for (std::size_t i = 0; i < g.size(); ++i) {
@@ -259,10 +259,11 @@ TEST(Optimizer, ResumesWithTheSameBits) {
     after.load(archive);
     EXPECT_EQ(after.steps(), 7);
     run(after, part, 7, 20);
-    EXPECT_TRUE(test::same_bits(part.to_host(), w.to_host())) << options.method;
+    EXPECT_TRUE(test::same_bits(part.to_host(), w.to_host())) << to_string(method);
 
     OptimizerOptions other = options;
-    other.method = method == OptimizerMethod::adam ? "momentum" : "adam";
+    other.method =
+        method == OptimizerMethod::adam ? OptimizerMethod::momentum : OptimizerMethod::adam;
     Optimizer<float> wrong(*engine, other, 10, 20);
     EXPECT_THROW(wrong.load(archive), InputError);
     if (method != OptimizerMethod::gradient_descent) {
@@ -277,29 +278,29 @@ TEST(LearningRate, FollowsTheFormulas) {
   options.learning_rate = 2;
   options.decay = 0.25;
   options.decay_every = 4;
-  const auto at = [&](const char* schedule, Index epoch) {
+  const auto at = [&](LearningRateSchedule schedule, Index epoch) {
     options.schedule = schedule;
     return learning_rate_at(options, epoch, 8);
   };
-  EXPECT_EQ(at("constant", 100), 2);
-  EXPECT_EQ(at("step", 3), 2);
-  EXPECT_EQ(at("step", 4), 0.5);
-  EXPECT_EQ(at("step", 8), 0.125);
-  EXPECT_NEAR(at("exponential", 2), 1.0, 1e-15);
-  EXPECT_EQ(at("exponential", 4), 0.5);
-  EXPECT_NEAR(at("exponential", 7), 2 * std::pow(0.25, 7.0 / 4), 1e-15);
-  EXPECT_EQ(at("inverse-time", 4), 0.5);
-  EXPECT_EQ(at("inverse-time", 0), 2);
-  EXPECT_EQ(at("cosine", 0), 2);
-  EXPECT_NEAR(at("cosine", 4), 1, 1e-15);
-  EXPECT_NEAR(at("cosine", 3), 1 + std::cos(3 * std::acos(-1.0) / 8), 1e-15);
-  EXPECT_NEAR(at("cosine", 8), 0, 1e-15);
+  EXPECT_EQ(at(LearningRateSchedule::constant, 100), 2);
+  EXPECT_EQ(at(LearningRateSchedule::step, 3), 2);
+  EXPECT_EQ(at(LearningRateSchedule::step, 4), 0.5);
+  EXPECT_EQ(at(LearningRateSchedule::step, 8), 0.125);
+  EXPECT_NEAR(at(LearningRateSchedule::exponential, 2), 1.0, 1e-15);
+  EXPECT_EQ(at(LearningRateSchedule::exponential, 4), 0.5);
+  EXPECT_NEAR(at(LearningRateSchedule::exponential, 7), 2 * std::pow(0.25, 7.0 / 4), 1e-15);
+  EXPECT_EQ(at(LearningRateSchedule::inverse_time, 4), 0.5);
+  EXPECT_EQ(at(LearningRateSchedule::inverse_time, 0), 2);
+  EXPECT_EQ(at(LearningRateSchedule::cosine, 0), 2);
+  EXPECT_NEAR(at(LearningRateSchedule::cosine, 4), 1, 1e-15);
+  EXPECT_NEAR(at(LearningRateSchedule::cosine, 3), 1 + std::cos(3 * std::acos(-1.0) / 8), 1e-15);
+  EXPECT_NEAR(at(LearningRateSchedule::cosine, 8), 0, 1e-15);
   options.final_fraction = 0.5;
-  EXPECT_NEAR(at("cosine", 8), 1, 1e-15);
+  EXPECT_NEAR(at(LearningRateSchedule::cosine, 8), 1, 1e-15);
   options.warm_up = 3;
-  EXPECT_EQ(at("constant", 0), 0.5);
-  EXPECT_EQ(at("constant", 2), 1.5);
-  EXPECT_EQ(at("constant", 3), 2);
+  EXPECT_EQ(at(LearningRateSchedule::constant, 0), 0.5);
+  EXPECT_EQ(at(LearningRateSchedule::constant, 2), 1.5);
+  EXPECT_EQ(at(LearningRateSchedule::constant, 3), 2);
 }
 
 TEST(OptimizerOptions, RejectsWhatNoRunCanWorkWith) {
@@ -307,20 +308,18 @@ TEST(OptimizerOptions, RejectsWhatNoRunCanWorkWith) {
     OptimizerOptions options;
     change(options);
     try {
-      options.check();
+      check_options(options);
       ADD_FAILURE() << "accepted " << word;
     } catch (const InputError& error) {
       EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
     }
   };
-  refuses([](auto& o) { o.method = "sgd"; }, "gradient-descent");
-  refuses([](auto& o) { o.schedule = "linear"; }, "inverse-time");
-  refuses([](auto& o) { o.learning_rate = 0; }, "--learning-rate");
-  refuses([](auto& o) { o.learning_rate = std::nan(""); }, "--learning-rate");
-  refuses([](auto& o) { o.momentum = 1; }, "--momentum");
-  refuses([](auto& o) { o.beta2 = 1; }, "--beta2");
-  refuses([](auto& o) { o.decay = 0; }, "--decay");
-  refuses([](auto& o) { o.warm_up = -1; }, "--warm-up");
+  refuses([](auto& o) { o.learning_rate = 0; }, "learning_rate: ");
+  refuses([](auto& o) { o.learning_rate = std::nan(""); }, "learning_rate: ");
+  refuses([](auto& o) { o.momentum = 1; }, "momentum: ");
+  refuses([](auto& o) { o.beta2 = 1; }, "beta2: ");
+  refuses([](auto& o) { o.decay = 0; }, "decay: ");
+  refuses([](auto& o) { o.warm_up = -1; }, "warm_up: ");
 }
 
 }  // namespace

@@ -432,10 +432,10 @@ TEST(Preprocessor, HostileArchives) {
 }
 
 TEST(PreprocessorNames, ParseAndPrint) {
-  EXPECT_EQ(parse_impute("most-frequent"), Impute::most_frequent);
+  EXPECT_EQ(parse_enum<Impute>("impute", "most_frequent"), Impute::most_frequent);
   EXPECT_EQ(to_string(Encode::one_hot), "one-hot");
   try {
-    (void)parse_scale("big");
+    (void)parse_enum<Scale>("scale", "big");
     FAIL();
   } catch (const InputError& error) {
     EXPECT_STREQ(error.what(), "unknown scale 'big': expected one of none, standard, minmax");

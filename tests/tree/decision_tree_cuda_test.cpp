@@ -78,14 +78,14 @@ Dataset<T> make(const Recipe& recipe, std::uint64_t seed) {
   return data;
 }
 
-std::vector<std::string> criteria_of(const Recipe& recipe) {
-  if (recipe.classes == 0) return {"squared-error"};
-  return {"entropy", "gini"};
+std::vector<TreeCriterion> criteria_of(const Recipe& recipe) {
+  if (recipe.classes == 0) return {TreeCriterion::squared_error};
+  return {TreeCriterion::entropy, TreeCriterion::gini};
 }
 
-DecisionTreeOptions options_for(const Recipe& recipe, const std::string& criterion) {
+DecisionTreeOptions options_for(const Recipe& recipe, TreeCriterion criterion) {
   DecisionTreeOptions options;
-  options.task = recipe.classes == 0 ? "regression" : "classification";
+  options.task = recipe.classes == 0 ? TaskChoice::regression : TaskChoice::classification;
   options.criterion = criterion;
   return options;
 }
@@ -103,13 +103,6 @@ void expect_same_bits(const DecisionTreeModel<T>& a, const DecisionTreeModel<T>&
   EXPECT_TRUE(a == b);
 }
 
-template <Real T>
-DecisionTreeModel<T> fit(Engine& engine, const Dataset<T>& data,
-                         const DecisionTreeOptions& options) {
-  RunControl control;
-  return fit_decision_tree(engine, data, options, control);
-}
-
 // The same tree, and the same leaf for every row.
 template <Real T>
 void expect_the_cpus_tree(Engine& gpu, const Dataset<T>& data, const DecisionTreeOptions& options) {
@@ -123,8 +116,9 @@ template <Real T>
 void expect_the_cpus_trees(Engine& gpu, const Recipe& recipe, std::uint64_t seed,
                            void (*change)(DecisionTreeOptions&) = nullptr) {
   const auto data = make<T>(recipe, seed);
-  for (const std::string& criterion : criteria_of(recipe)) {
-    SCOPED_TRACE(to_string(recipe) + ", seed " + std::to_string(seed) + ", " + criterion);
+  for (const TreeCriterion criterion : criteria_of(recipe)) {
+    SCOPED_TRACE(to_string(recipe) + ", seed " + std::to_string(seed) + ", " +
+                 std::string(to_string(criterion)));
     auto options = options_for(recipe, criterion);
     if (change != nullptr) change(options);
     expect_the_cpus_tree(gpu, data, options);
@@ -202,13 +196,13 @@ TEST(DecisionTreeCuda, OptionsAndDrawsOfFeatures) {
     const Recipe recipe{
         .rows = 700, .cols = 40, .classes = classes, .distinct = 40, .missing = 0.05};
     expect_the_cpus_trees<double>(*gpu, recipe, 5, [](DecisionTreeOptions& options) {
-      options.max_features = "sqrt";
+      options.max_features = MaxFeatures::parse("sqrt");
       options.min_samples_leaf = 4;
       options.min_samples_split = 11;
       options.seed = 99;
     });
     expect_the_cpus_trees<float>(*gpu, recipe, 6, [](DecisionTreeOptions& options) {
-      options.max_features = "2";
+      options.max_features = MaxFeatures::parse("2");
       options.min_impurity_decrease = 0.002;
       options.max_depth = 6;
     });
@@ -223,7 +217,7 @@ TEST(DecisionTreeCuda, ManyClasses) {
     for (std::size_t i = 0; i < data.target.size(); ++i) {
       data.target[i] = static_cast<float>(i * 7 % 1024);
     }
-    for (const std::string& criterion : criteria_of(recipe)) {
+    for (const TreeCriterion criterion : criteria_of(recipe)) {
       auto options = options_for(recipe, criterion);
       options.max_depth = 3;
       expect_the_cpus_tree(*gpu, data, options);
@@ -245,7 +239,8 @@ TEST(DecisionTreeCuda, ValuesAtTheEdgeOfTheirType) {
     data.columns = numbered_columns(1);
     data.target_column.name = "y";
     data.target = {0, 1, 0, 1, 0, 0, 1, 0, 1, 0, 1, 1};
-    for (const std::string criterion : {"entropy", "gini", "squared-error"}) {
+    for (const TreeCriterion criterion :
+         {TreeCriterion::entropy, TreeCriterion::gini, TreeCriterion::squared_error}) {
       DecisionTreeOptions options;
       options.criterion = criterion;
       expect_the_cpus_tree(*gpu, data, options);
@@ -264,7 +259,7 @@ TEST(DecisionTreeCuda, WeightsOfVeryDifferentSize) {
     const Recipe recipe{.rows = 64, .cols = 2, .classes = classes};
     auto data = make<double>(recipe, 4);
     for (Index i = 0; i < recipe.rows; ++i) data.weights.push_back(std::ldexp(1.0, -int(i % 60)));
-    for (const std::string& criterion : criteria_of(recipe)) {
+    for (const TreeCriterion criterion : criteria_of(recipe)) {
       expect_the_cpus_tree(*gpu, data, options_for(recipe, criterion));
     }
   }
@@ -543,7 +538,7 @@ TEST(LongDecisionTreeCuda, ClassesBesideTheirRows) {
     data.target.push_back(static_cast<float>(i < 600 ? i : static_cast<Index>(u * u * 600)));
   }
   DecisionTreeOptions options;
-  options.task = "classification";
+  options.task = TaskChoice::classification;
   options.max_depth = 2;
   expect_the_cpus_tree(*test::cuda_engine({}), data, options);
 }
@@ -568,7 +563,7 @@ class StopAfterOne final : public RunControl {
 // Each level on the other engine than the one before.
 TEST(DecisionTreeCuda, GoesOnWhereTheCpuStoppedAndBack) {
   const Recipe recipe{.rows = 2500, .cols = 60, .classes = 3, .missing = 0.02};
-  auto options = options_for(recipe, "gini");
+  auto options = options_for(recipe, TreeCriterion::gini);
   options.min_samples_leaf = 60;
   const auto data = make<float>(recipe, 12);
   const auto cpu = cpu_engine();
@@ -580,7 +575,7 @@ TEST(DecisionTreeCuda, GoesOnWhereTheCpuStoppedAndBack) {
     StopAfterOne control(interruptions > 0 ? &state : nullptr);
     try {
       Engine& engine = interruptions % 2 == 0 ? *cpu : *gpu;
-      expect_same_bits(whole, fit_decision_tree(engine, data, options, control));
+      expect_same_bits(whole, fit(engine, data, options, {.control = &control}));
       done = true;
     } catch (const Interrupted&) {
       state = control.saved;
@@ -596,10 +591,11 @@ TEST(DecisionTreeCuda, DataLargerThanTheDevice) {
   for (const Index classes : {0, 2}) {
     const Recipe recipe{.rows = 6000, .cols = 12, .classes = classes, .missing = 0.05};
     const auto data = make<double>(recipe, 7);
-    auto options = options_for(recipe, classes == 0 ? "squared-error" : "entropy");
+    auto options =
+        options_for(recipe, classes == 0 ? TreeCriterion::squared_error : TreeCriterion::entropy);
     // To the end, so that a level has more nodes than are searched at once.
     options.max_depth = classes == 0 ? 4 : 0;
-    options.max_features = "7";
+    options.max_features = MaxFeatures::parse("7");
     // The table is 576 kB, and so are its orders.
     const auto gpu = test::cuda_engine({.device_memory = std::size_t{600} << 10});
     expect_the_cpus_tree(*gpu, data, options);

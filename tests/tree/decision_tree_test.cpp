@@ -78,8 +78,7 @@ Dataset<T> shipped(const std::string& name) {
 template <Real T>
 DecisionTreeModel<T> fit(const Dataset<T>& data, const DecisionTreeOptions& options,
                          Device device = Device::cpu, int threads = 1) {
-  RunControl control;
-  return fit_decision_tree(*engine_of(device, threads), data, options, control);
+  return fit(*engine_of(device, threads), data, options, FitContext<T>{});
 }
 
 template <Real T>
@@ -134,16 +133,16 @@ Dataset<T> make(const Recipe& recipe, std::uint64_t seed) {
   return data;
 }
 
-DecisionTreeOptions options_for(const Recipe& recipe, const std::string& criterion) {
+DecisionTreeOptions options_for(const Recipe& recipe, TreeCriterion criterion) {
   DecisionTreeOptions options;
-  options.task = recipe.classes == 0 ? "regression" : "classification";
+  options.task = recipe.classes == 0 ? TaskChoice::regression : TaskChoice::classification;
   options.criterion = criterion;
   return options;
 }
 
-std::vector<std::string> criteria_of(const Recipe& recipe) {
-  if (recipe.classes == 0) return {"squared-error"};
-  return {"entropy", "gini"};
+std::vector<TreeCriterion> criteria_of(const Recipe& recipe) {
+  if (recipe.classes == 0) return {TreeCriterion::squared_error};
+  return {TreeCriterion::entropy, TreeCriterion::gini};
 }
 
 // --- tie-aware agreement -------------------------------------------------------------------------
@@ -262,7 +261,7 @@ INSTANTIATE_TEST_SUITE_P(Engines, OnEngine, ::testing::Values(Device::reference,
 
 TEST_P(OnEngine, SplitsTwoClassesAtTheMidpoint) {
   const auto data = dataset<float>(1, {1, 2, 4, 7}, {0, 0, 1, 1});
-  for (const std::string criterion : {"entropy", "gini"}) {
+  for (const TreeCriterion criterion : {TreeCriterion::entropy, TreeCriterion::gini}) {
     DecisionTreeOptions options;
     options.criterion = criterion;
     const auto model = fit(data, options, GetParam());
@@ -271,7 +270,7 @@ TEST_P(OnEngine, SplitsTwoClassesAtTheMidpoint) {
     EXPECT_THAT(model.nodes().left, ElementsAre(1, -1, -1));
     EXPECT_THAT(model.nodes().right, ElementsAre(2, -1, -1));
     EXPECT_THAT(model.nodes().rows, ElementsAre(4, 2, 2));
-    EXPECT_EQ(model.nodes().impurity[0], criterion == "entropy" ? 1.0 : 0.5);
+    EXPECT_EQ(model.nodes().impurity[0], criterion == TreeCriterion::entropy ? 1.0 : 0.5);
     EXPECT_THAT(model.values().values(), ElementsAre(2, 2, 2, 0, 0, 2));
     EXPECT_THAT(model.importances(), ElementsAre(1.0));
     EXPECT_EQ(model.training().stopped_because, "every leaf is pure");
@@ -316,7 +315,7 @@ TEST_P(OnEngine, RegressionByHand) {
   // Best cut: {0, 1} against {5, 6}: means 0.5 and 5.5, variances 0.25.
   const auto data = dataset<double>(1, {1, 2, 3, 4}, {0, 1, 5, 6});
   DecisionTreeOptions options;
-  options.task = "regression";
+  options.task = TaskChoice::regression;
   options.max_depth = 1;
   const auto model = fit(data, options, GetParam());
   EXPECT_THAT(model.nodes().feature, ElementsAre(0, -1, -1));
@@ -422,16 +421,16 @@ TEST_P(OnEngine, MinimumImpurityDecreaseIsAShareOfTheWhole) {
 TEST_P(OnEngine, ClassWeights) {
   const auto data = dataset<float>(1, {1, 1, 1, 1}, {0, 0, 0, 1});
   DecisionTreeOptions options;
-  options.class_weight = "balanced";
+  options.class_weight = ClassWeights::parse("balanced");
   auto model = fit(data, options, GetParam());
   EXPECT_NEAR(model.values()(0, 0), 2.0, 1e-12);  // 3 rows of 4 / (2·3)
   EXPECT_NEAR(model.values()(0, 1), 2.0, 1e-12);
-  options.class_weight = "1=5";
+  options.class_weight = ClassWeights::parse("1=5");
   model = fit(data, options, GetParam());
   EXPECT_THAT(model.values().values(), ElementsAre(3, 5));
   EXPECT_THAT(model.predict(*engine_of(GetParam()), data.features.view()).labels,
               ElementsAre(1, 1, 1, 1));
-  options.class_weight = "1=0";
+  options.class_weight = ClassWeights::parse("1=0");
   model = fit(data, options, GetParam());
   EXPECT_THAT(model.nodes().rows, ElementsAre(3));
 }
@@ -443,7 +442,7 @@ TEST_P(OnEngine, BreastCancer) {
   const auto data = shipped<float>("breast_cancer");
   ASSERT_EQ(data.rows(), 569);
   DecisionTreeOptions options;
-  options.criterion = "entropy";
+  options.criterion = TreeCriterion::entropy;
   options.max_depth = 3;
   const auto model = fit(data, options, GetParam());
   EXPECT_DOUBLE_EQ(accuracy(model, data), 551.0 / 569);
@@ -513,7 +512,7 @@ void compare_engines(const Recipe& recipe, std::uint64_t seed, DecisionTreeOptio
   SCOPED_TRACE(std::to_string(recipe.rows) + " rows, " + std::to_string(recipe.cols) +
                " columns, " + std::to_string(recipe.classes) + " classes, " +
                std::to_string(recipe.distinct) + " values, seed " + std::to_string(seed) + ", " +
-               options.criterion);
+               std::string(to_string(options.criterion)));
   const auto reference = fit(data, options, Device::reference);
   const auto cpu = fit(data, options, Device::cpu, 1);
   expect_same_up_to_ties(data, cpu, reference, ties);
@@ -529,7 +528,7 @@ TEST(DecisionTreeEngines, AwkwardSizes) {
     if (rows == 0) continue;
     for (const Index classes : {0, 2, 3}) {
       Recipe recipe{.rows = rows, .classes = classes};
-      for (const auto& criterion : criteria_of(recipe)) {
+      for (const TreeCriterion criterion : criteria_of(recipe)) {
         compare_engines<float>(recipe, 1, options_for(recipe, criterion), ties);
         compare_engines<double>(recipe, 2, options_for(recipe, criterion), ties);
       }
@@ -551,7 +550,7 @@ TEST(DecisionTreeEngines, DuplicatesMissingWeightsConstants) {
                               .missing = missing,
                               .weighted = weighted,
                               .constant_column = true};
-          for (const auto& criterion : criteria_of(recipe)) {
+          for (const TreeCriterion criterion : criteria_of(recipe)) {
             compare_engines<float>(recipe, ++seed, options_for(recipe, criterion), ties);
           }
         }
@@ -565,14 +564,14 @@ TEST(DecisionTreeEngines, OptionsAndDrawsOfFeatures) {
   for (const Index classes : {0, 2, 4}) {
     const Recipe recipe{
         .rows = 700, .cols = 9, .classes = classes, .distinct = 40, .missing = 0.05};
-    for (const auto& criterion : criteria_of(recipe)) {
+    for (const TreeCriterion criterion : criteria_of(recipe)) {
       auto options = options_for(recipe, criterion);
-      options.max_features = "sqrt";
+      options.max_features = MaxFeatures::parse("sqrt");
       options.min_samples_leaf = 4;
       options.min_samples_split = 11;
       options.seed = 99;
       compare_engines<double>(recipe, 5, options, ties);
-      options.max_features = "2";
+      options.max_features = MaxFeatures::parse("2");
       options.min_impurity_decrease = 0.002;
       options.max_depth = 6;
       compare_engines<float>(recipe, 6, options, ties);
@@ -584,11 +583,11 @@ TEST(DecisionTreeEngines, OptionsAndDrawsOfFeatures) {
 TEST(DecisionTreeEngines, LevelsAndSubtrees) {
   Index ties = 0;
   Recipe recipe{.rows = 9001, .cols = 60, .classes = 2, .missing = 0.01};
-  auto options = options_for(recipe, "entropy");
+  auto options = options_for(recipe, TreeCriterion::entropy);
   options.max_depth = 12;
   compare_engines<float>(recipe, 3, options, ties);
   recipe.classes = 0;
-  compare_engines<float>(recipe, 4, options_for(recipe, "squared-error"), ties);
+  compare_engines<float>(recipe, 4, options_for(recipe, TreeCriterion::squared_error), ties);
 }
 
 TEST(DecisionTreeEngines, ValuesAtTheEdgeOfTheirType) {
@@ -624,14 +623,14 @@ TEST(DecisionTreeWeights, WholeWeightsAreDuplicatedRows) {
     }
     auto plain = select_rows(data, duplicated);
     plain.weights.clear();
-    for (const auto& criterion : criteria_of(recipe)) {
+    for (const TreeCriterion criterion : criteria_of(recipe)) {
       const auto options = options_for(recipe, criterion);
       for (const auto device : {Device::reference, Device::cpu}) {
         // The reference's sums of doubles break ties of whole targets either way.
         if (device == Device::reference && classes == 0) continue;
         const auto weighted = fit(data, options, device);
         const auto repeated = fit(plain, options, device);
-        EXPECT_EQ(weighted.nodes().feature, repeated.nodes().feature) << criterion;
+        EXPECT_EQ(weighted.nodes().feature, repeated.nodes().feature) << to_string(criterion);
         EXPECT_EQ(weighted.nodes().threshold, repeated.nodes().threshold);
         EXPECT_EQ(weighted.nodes().weight, repeated.nodes().weight);
         EXPECT_TRUE(test::elementwise(weighted.values().values(), repeated.values().values(), 4));
@@ -657,7 +656,8 @@ TEST(DecisionTreeModelFile, KeepsEveryBit) {
   for (const Index classes : {0, 3}) {
     const Recipe recipe{.rows = 300, .classes = classes, .missing = 0.1};
     const auto model =
-        fit(make<float>(recipe, 1), options_for(recipe, classes == 0 ? "auto" : "gini"));
+        fit(make<float>(recipe, 1),
+            options_for(recipe, classes == 0 ? TreeCriterion::automatic : TreeCriterion::gini));
     Archive archive;
     model.save(archive);
     expect_same_bits(model, DecisionTreeModel<float>::load(archive));
@@ -772,7 +772,7 @@ TEST(DecisionTreeModelText, TextAndGraphvizOfIris) {
   auto data = shipped<float>("iris");
   data.target_column.categories = {"setosa", "versicolor", "virginica"};
   DecisionTreeOptions options;
-  options.criterion = "entropy";
+  options.criterion = TreeCriterion::entropy;
   options.max_depth = 2;
   const auto model = fit(data, options);
   const std::vector<std::string> names{"sepal length", "sepal width", "petal \"length\"",
@@ -834,8 +834,8 @@ TEST(DecisionTreeResume, GivesTheBitsOfAnUninterruptedRun) {
     for (const Index classes : {0, 3}) {
       const Recipe recipe{
           .rows = 6000, .cols = 100, .classes = classes, .distinct = 50, .missing = 0.02};
-      auto options = options_for(recipe, "auto");
-      options.max_features = "9";
+      auto options = options_for(recipe, TreeCriterion::automatic);
+      options.max_features = MaxFeatures::parse("9");
       options.min_samples_leaf = 30;
       const auto data = make<float>(recipe, 12);
       const auto whole = fit(data, options, device);
@@ -844,7 +844,7 @@ TEST(DecisionTreeResume, GivesTheBitsOfAnUninterruptedRun) {
       for (bool done = false; !done;) {
         StopAfter control(1, interruptions > 0 ? &state : nullptr);
         try {
-          const auto model = fit_decision_tree(*engine_of(device), data, options, control);
+          const auto model = fit(*engine_of(device), data, options, {.control = &control});
           expect_same_bits(whole, model);
           done = true;
         } catch (const Interrupted&) {
@@ -861,24 +861,27 @@ TEST(DecisionTreeResume, GivesTheBitsOfAnUninterruptedRun) {
 TEST(DecisionTreeResume, RefusesTheStateOfOtherData) {
   const auto data = make<float>({.rows = 500, .cols = 40}, 1);
   StopAfter control(1, nullptr);
-  EXPECT_THROW((void)fit_decision_tree(*engine_of(Device::reference), data, {}, control),
-               Interrupted);
+  EXPECT_THROW(
+      (void)fit(*engine_of(Device::reference), data, DecisionTreeOptions{}, {.control = &control}),
+      Interrupted);
   const auto other = make<float>({.rows = 501, .cols = 40}, 1);
   StopAfter resumed(1000, &control.saved);
-  EXPECT_THROW((void)fit_decision_tree(*engine_of(Device::reference), other, {}, resumed),
-               InputError);
+  EXPECT_THROW(
+      (void)fit(*engine_of(Device::reference), other, DecisionTreeOptions{}, {.control = &resumed}),
+      InputError);
 }
 
 TEST(DecisionTreeResume, RefusesAForgedState) {
   const auto data = make<float>({.rows = 500, .cols = 40}, 1);
   StopAfter control(3, nullptr);
-  EXPECT_THROW((void)fit_decision_tree(*engine_of(Device::reference), data, {}, control),
-               Interrupted);
+  EXPECT_THROW(
+      (void)fit(*engine_of(Device::reference), data, DecisionTreeOptions{}, {.control = &control}),
+      Interrupted);
   const auto& numbers = control.saved.get_tensor<std::int64_t>("numbers");
   const auto resume = [&](const Archive& state) {
     for (const auto device : {Device::reference, Device::cpu}) {
       StopAfter resumed(1000, &state);
-      (void)fit_decision_tree(*engine_of(device), data, {}, resumed);
+      (void)fit(*engine_of(device), data, DecisionTreeOptions{}, {.control = &resumed});
     }
   };
   EXPECT_NO_THROW(resume(control.saved));
@@ -905,7 +908,9 @@ TEST(DecisionTreeResume, RefusesAForgedState) {
   // The same shape, other rows.
   const auto other = make<float>({.rows = 500, .cols = 40}, 2);
   StopAfter resumed(1000, &control.saved);
-  EXPECT_THROW((void)fit_decision_tree(*engine_of(Device::cpu), other, {}, resumed), InputError);
+  EXPECT_THROW(
+      (void)fit(*engine_of(Device::cpu), other, DecisionTreeOptions{}, {.control = &resumed}),
+      InputError);
 }
 
 // --- refusals ------------------------------------------------------------------------------------
@@ -946,43 +951,44 @@ TEST(DecisionTreeInput, SaysWhatIsWrong) {
                 d.weights = {0, 0};
               }),
               HasSubstr("every row has weight 0"));
-  EXPECT_THAT(message([](Options& o, Data&) { o.criterion = "mse"; }),
-              HasSubstr("unknown criterion"));
-  EXPECT_THAT(message([](Options& o, Data&) { o.task = "guess"; }), HasSubstr("unknown task"));
   EXPECT_THAT(message([](Options& o, Data&) {
-                o.task = "regression";
-                o.criterion = "gini";
+                o.task = TaskChoice::regression;
+                o.criterion = TreeCriterion::gini;
               }),
               HasSubstr("is for classification"));
   EXPECT_THAT(message([](Options& o, Data&) {
-                o.task = "classification";
-                o.criterion = "squared-error";
+                o.task = TaskChoice::classification;
+                o.criterion = TreeCriterion::squared_error;
               }),
               HasSubstr("is for regression"));
-  EXPECT_THAT(message([](Options& o, Data&) { o.max_features = "2"; }),
-              HasSubstr("max-features 2"));
-  EXPECT_THAT(message([](Options& o, Data&) { o.max_features = "1.5"; }),
-              HasSubstr("max-features"));
-  EXPECT_THAT(message([](Options& o, Data&) { o.max_features = ""; }), HasSubstr("max-features"));
+  EXPECT_THAT(message([](Options& o, Data&) { o.max_features = MaxFeatures::parse("2"); }),
+              HasSubstr("max_features 2"));
+  for (const char* text : {"1.5", "", "0", "-1", "half"}) {
+    EXPECT_THAT(message([&](Options& o, Data&) { set_option(o, "max_features", text); }),
+                HasSubstr("max_features: "))
+        << text;
+  }
   EXPECT_THAT(message([](Options& o, Data&) { o.min_samples_split = 1; }),
-              HasSubstr("min-samples-split"));
+              HasSubstr("min_samples_split: 1"));
   EXPECT_THAT(message([](Options& o, Data&) { o.min_samples_leaf = 0; }),
-              HasSubstr("min-samples-leaf"));
-  EXPECT_THAT(message([](Options& o, Data&) { o.max_depth = -1; }), HasSubstr("max-depth"));
+              HasSubstr("min_samples_leaf: 0"));
+  EXPECT_THAT(message([](Options& o, Data&) { o.max_depth = -1; }), HasSubstr("max_depth: -1"));
   EXPECT_THAT(message([](Options& o, Data&) { o.min_impurity_decrease = nan; }),
-              HasSubstr("min-impurity-decrease"));
-  EXPECT_THAT(message([](Options& o, Data&) { o.class_weight = "2=1"; }),
+              HasSubstr("min_impurity_decrease: nan"));
+  EXPECT_THAT(message([](Options& o, Data&) { o.class_weight = ClassWeights::parse("2=1"); }),
               HasSubstr("no class '2'"));
-  EXPECT_THAT(message([](Options& o, Data&) { o.class_weight = "1=x"; }), HasSubstr("'1=x'"));
-  EXPECT_THAT(message([](Options& o, Data&) { o.class_weight = "1=1,1=2"; }), HasSubstr("twice"));
+  EXPECT_THAT(message([](Options& o, Data&) { o.class_weight = ClassWeights::parse("1=x"); }),
+              HasSubstr("'1=x'"));
+  EXPECT_THAT(message([](Options& o, Data&) { o.class_weight = ClassWeights::parse("1=1,1=2"); }),
+              HasSubstr("twice"));
   EXPECT_THAT(message([](Options& o, Data& d) {
-                o.task = "regression";
+                o.task = TaskChoice::regression;
                 d.target = {-3e38F, 3e38F};
               }),
               HasSubstr("nothing was thrown"));
   const auto huge = dataset<double>(1, {1, 2}, {-1e300, 1e300});
   DecisionTreeOptions regression;
-  regression.task = "regression";
+  regression.task = TaskChoice::regression;
   EXPECT_THAT(message_of([&] { (void)fit(huge, regression); }), HasSubstr("divide the target"));
   const auto model = fit(data, {});
   const Matrix<float> wide(1, 2);
@@ -1002,7 +1008,7 @@ TEST(DecisionTreeInput, DegenerateDataGivesOneLeaf) {
   const auto one_row = fit(dataset<float>(1, {1}, {4}), {});
   EXPECT_EQ(one_row.nodes().size(), 1);
   DecisionTreeOptions options;
-  options.task = "regression";
+  options.task = TaskChoice::regression;
   const auto level = fit(dataset<double>(1, {1, 2, 3}, {0.1, 0.1, 0.1}), options);
   EXPECT_EQ(level.nodes().size(), 1);
   EXPECT_EQ(level.values()(0, 0), 0.1);
@@ -1011,12 +1017,12 @@ TEST(DecisionTreeInput, DegenerateDataGivesOneLeaf) {
 
 TEST(DecisionTreeInput, TheTaskFollowsTheTarget) {
   DecisionTreeOptions options;
-  EXPECT_EQ(decision_tree_task(dataset<float>(1, {1, 2}, {0, 1}), options), Task::classification);
-  EXPECT_EQ(decision_tree_task(dataset<float>(1, {1, 2}, {0, 1.5}), options), Task::regression);
-  EXPECT_EQ(decision_tree_task(shipped<float>("diabetes"), options), Task::regression);
-  EXPECT_EQ(decision_tree_task(shipped<float>("digits"), options), Task::classification);
-  options.criterion = "squared-error";
-  EXPECT_EQ(decision_tree_task(dataset<float>(1, {1, 2}, {0, 1}), options), Task::regression);
+  EXPECT_EQ(options.task_for(dataset<float>(1, {1, 2}, {0, 1}).view()), Task::classification);
+  EXPECT_EQ(options.task_for(dataset<float>(1, {1, 2}, {0, 1.5}).view()), Task::regression);
+  EXPECT_EQ(options.task_for(shipped<float>("diabetes").view()), Task::regression);
+  EXPECT_EQ(options.task_for(shipped<float>("digits").view()), Task::classification);
+  options.criterion = TreeCriterion::squared_error;
+  EXPECT_EQ(options.task_for(dataset<float>(1, {1, 2}, {0, 1}).view()), Task::regression);
 }
 
 // --- draws of features ---------------------------------------------------------------------------
@@ -1024,14 +1030,14 @@ TEST(DecisionTreeInput, TheTaskFollowsTheTarget) {
 TEST(DecisionTreeDraws, DependOnTheSeedAlone) {
   const auto data = make<float>({.rows = 400, .cols = 12}, 21);
   DecisionTreeOptions options;
-  options.max_features = "3";
+  options.max_features = MaxFeatures::parse("3");
   const auto first = fit(data, options);
   expect_same_bits(first, fit(data, options, Device::cpu, 2));
   options.seed = 1;
   EXPECT_FALSE(first == fit(data, options));
   // A fraction of 12 features is a count.
   options.seed = 0;
-  options.max_features = "0.25";
+  options.max_features = MaxFeatures::parse("0.25");
   expect_same_bits(first, fit(data, options));
 }
 
@@ -1041,7 +1047,7 @@ TEST(DecisionTreeDraws, LeaveOutConstantFeatures) {
   for (std::size_t i = 0; i < 8; ++i) x[12 * i + 7] = static_cast<double>(i);
   const auto data = dataset<float>(12, x, {0, 1, 0, 1, 0, 1, 0, 1});
   DecisionTreeOptions options;
-  options.max_features = "1";
+  options.max_features = MaxFeatures::parse("1");
   for (const auto device : {Device::reference, Device::cpu}) {
     EXPECT_EQ(accuracy(fit(data, options, device), data), 1.0);
   }
@@ -1051,9 +1057,8 @@ TEST(DecisionTreeAlgorithm, IsRegistered) {
   const auto algorithm = make_algorithm("decision-tree");
   EXPECT_TRUE(algorithm->accepts_missing());
   const auto data = dataset<float>(1, {1, 2, 3, 4}, {0, 0, 1, 1});
-  RunControl control;
   const auto engine = engine_of(Device::cpu);
-  const auto model = algorithm->fit(*engine, data, nullptr, control);
+  const auto model = algorithm->fit(*engine, data);
   Archive archive;
   model->save(archive);
   const auto loaded = algorithm->load(archive, std::type_identity<float>{});

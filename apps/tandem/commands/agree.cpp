@@ -1,11 +1,27 @@
 // tandem agree
+#include <array>
 #include <nlohmann/json.hpp>
 
+#include "common/text.hpp"
 #include "tandem/agree/agreement.hpp"
 #include "tandem/command.hpp"
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/output.hpp"
+
+namespace tandem {
+namespace program {
+
+// Where a GPU rounds the factors of products, there is no bound to judge by.
+enum class JudgedNumerics { exact, fast };
+
+}  // namespace program
+
+template <>
+inline constexpr std::array<std::string_view, 2> enum_names<program::JudgedNumerics>{"exact",
+                                                                                     "fast"};
+
+}  // namespace tandem
 
 namespace tandem::program {
 namespace {
@@ -16,19 +32,18 @@ class Agree final : public Command {
     options.positionals("ALGORITHM", agreement_.algorithms,
                         "algorithms and building blocks; all if left out");
     options.group("What is compared");
-    options.words("devices", devices_, "reference, cpu, and cuda or softgpu", "DEVICE,...");
-    constexpr std::array<std::string_view, 2> numerics{"exact", "fast"};
-    options.choice("numerics", numerics_,
-                   "exact: cpu and CUDA must have the same bits; fast: each is judged by its bound",
-                   numerics);
-    options.words("precision", precisions_, "float32, float64", "PRECISION,...");
-    options.words("parts", agreement_.parts, "steps, or fit; all if left out", "PART,...");
+    options.written("devices", devices_, "reference, cpu, and cuda or softgpu", "DEVICE,...");
+    options.choice(
+        "numerics", numerics_,
+        "exact: cpu and CUDA must have the same bits; fast: each is judged by its bound");
+    options.written("precision", precisions_, "float32, float64", "PRECISION,...");
+    options.written("parts", parts_, "steps, or fit; all if left out", "PART,...");
     options.group("Cases");
-    options.words("data", agreement_.kinds, "kinds of data; all if left out", "KIND,...");
+    options.written("data", kinds_, "kinds of data; all if left out", "KIND,...");
     options.integers("sizes", sizes_, "rows; awkward ones if left out", 1, Index{1} << 31);
     options.integer("cases", cases_, "of each line; 0: three of each kind of data", 0, 1000000000);
     options.integer("seed", seed_, "of the first case; the others count up from it", 0, INT64_MAX);
-    options.flag("all-configurations", agreement_.all_configurations,
+    options.flag("all_configurations", agreement_.all_configurations,
                  "run each case with every schedule and block size of the CUDA half, not one of "
                  "them in turn per device model");
     options.group("Output");
@@ -40,17 +55,21 @@ class Agree final : public Command {
     for (const auto& name : agreement_.algorithms) {
       const auto& names = agreement_names();
       if (std::find(names.begin(), names.end(), name) != names.end()) continue;
-      std::string list;
-      for (const auto& one : names) list += (list.empty() ? "" : ", ") + one;
-      const auto meant = nearest(name, names);
-      throw InputError("unknown algorithm '" + name + "'; expected one of " + list +
-                       (meant ? "; did you mean " + *meant + "?" : ""));
+      const std::string meant = nearest_name(name, names);
+      throw InputError("unknown algorithm '" + name + "'; expected one of " + joined(names) +
+                       (meant.empty() ? "" : "; did you mean " + meant + "?"));
     }
     agreement_.devices.clear();
-    for (const auto& name : devices_) agreement_.devices.push_back(parse_device(name));
+    for (const auto& name : devices_.list) {
+      agreement_.devices.push_back(parse_enum<Device>("device", name));
+    }
     agreement_.precisions.clear();
-    for (const auto& name : precisions_) agreement_.precisions.push_back(parse_precision(name));
-    agreement_.numerics = parse_numerics(numerics_);
+    for (const auto& name : precisions_.list) {
+      agreement_.precisions.push_back(parse_enum<Precision>("precision", name));
+    }
+    agreement_.numerics = numerics_ == JudgedNumerics::fast ? Numerics::fast : Numerics::exact;
+    agreement_.parts = parts_.list;
+    agreement_.kinds = kinds_.list;
     agreement_.sizes.assign(sizes_.begin(), sizes_.end());
     agreement_.cases = static_cast<int>(cases_);
     agreement_.seed = static_cast<std::uint64_t>(seed_);
@@ -100,14 +119,17 @@ class Agree final : public Command {
       entry["worst"] = line.worst ? to_json(*line.worst) : nlohmann::json();
       lines.push_back(std::move(entry));
     }
-    return {{"engines", report.engines}, {"software_gpu", report.software_gpu},
-            {"numerics", numerics_},     {"seed", seed_},
-            {"seconds", seconds},        {"lines", lines},
+    return {{"engines", report.engines},
+            {"software_gpu", report.software_gpu},
+            {"numerics", to_string(numerics_)},
+            {"seed", seed_},
+            {"seconds", seconds},
+            {"lines", lines},
             {"agrees", report.agrees()}};
   }
 
   std::string to_text(const AgreementReport& report, double seconds) const {
-    std::string text = "Engines, " + numerics_ + " numerics:\n";
+    std::string text = "Engines, " + std::string(tandem::to_string(numerics_)) + " numerics:\n";
     for (const auto& engine : report.engines) text += "  " + engine + "\n";
     if (report.software_gpu) {
       text +=
@@ -168,10 +190,12 @@ class Agree final : public Command {
   }
 
   AgreementOptions agreement_;
-  std::vector<std::string> devices_{"reference", "cpu", "softgpu"};
-  std::vector<std::string> precisions_{"float32", "float64"};
+  Words devices_{{"reference", "cpu", "softgpu"}};
+  Words precisions_{{"float32", "float64"}};
+  Words parts_;
+  Words kinds_;
   std::vector<std::int64_t> sizes_;
-  std::string numerics_ = "exact";
+  JudgedNumerics numerics_ = JudgedNumerics::exact;
   std::int64_t cases_ = 0;
   std::int64_t seed_ = 0;
   bool json_ = false;

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "common/text.hpp"
 #include "tandem/command.hpp"
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
@@ -15,27 +16,42 @@
 namespace tandem::program {
 namespace {
 
+// The algorithms that are trained by an optimiser.
+std::vector<std::string> optimized_algorithms() {
+  std::vector<std::string> names;
+  for (const std::string& name : algorithm_names()) {
+    if (make_algorithm(name)->has_option("optimizer")) names.push_back(name);
+  }
+  return names;
+}
+
 class Compare final : public Command {
  public:
+  Compare() { optimizer_.learning_rate = 0.1; }
+
   void add_options(OptionSet& options) override {
     options.positional("WHAT", what_, "optimizers");
     data_.add_options(options);
     options.group("Comparison");
     options.text("algorithm", algorithm_,
-                 "what to train: linear-regression or logistic-regression by the target if left "
-                 "out, or mlp");
-    options.words("optimizers", methods_, "which ones; all if left out", "NAME,...");
+                 "what to train: one of " + joined(optimized_algorithms()) +
+                     "; linear-regression or logistic-regression, by the target, if left out");
+    options.written("optimizers", methods_, "which ones; all if left out", "NAME,...");
     options.integer("epochs", epochs_, "passes over the rows", 1, INT64_MAX);
-    options.real("learning-rate", rate_, "of all of them", 1e-12, 1e6);
-    options.integer("batch-size", batch_, "rows of a step; 0 takes all", 0, INT64_MAX);
+    options.integer("batch_size", batch_size_,
+                    "rows of a step; 0 takes all; the algorithm's own if left out", 0, INT64_MAX);
+    options.group("Options of all optimizers");
+    WithoutOptions shared(options, {"optimizer"});
+    optimizer_.visit(shared);
     run_.add_options(options, true);
   }
 
-  int run(const OptionSet& /*options*/) override {
+  int run(const OptionSet& options) override {
     if (what_ != "optimizers") {
       throw InputError("unknown comparison '" + what_ + "'; expected optimizers");
     }
-    return with_precision(parse_precision(run_.precision),
+    batch_size_given_ = options.given("batch_size");
+    return with_precision(run_.precision,
                           [&](auto type) { return run_as<typename decltype(type)::type>(); });
   }
 
@@ -44,26 +60,36 @@ class Compare final : public Command {
     std::string method;
     std::vector<double> cost;
     std::map<std::string, double> metrics;
-    std::string failure;  // where the run diverged
+    bool diverged = false;
     double seconds = 0;
   };
 
   template <Real T>
   int run_as() {
-    if (methods_.empty()) {
-      for (const auto name : optimizer_method_names()) methods_.emplace_back(name);
+    std::vector<OptimizerMethod> methods;
+    for (const std::string& name : methods_.list) {
+      methods.push_back(parse_enum<OptimizerMethod>("optimizer", name));
     }
-    for (const auto& name : methods_) (void)parse_optimizer_method(name);
+    if (methods.empty()) {
+      for (std::size_t i = 0; i < enum_names<OptimizerMethod>.size(); ++i) {
+        methods.push_back(static_cast<OptimizerMethod>(i));
+      }
+    }
     const auto engine = run_.make_engine();
     // Any supervised algorithm reads the file in the same way.
     const auto reader = find_algorithm(algorithm_.empty() ? "linear-regression" : algorithm_);
+    if (!reader->has_option("optimizer")) {
+      throw InputError(option("algorithm") + ": " + algorithm_ +
+                       " is not trained by an optimiser; expected one of " +
+                       joined(optimized_algorithms()));
+    }
     const LoadedData<T> data = load_data<T>(run_, data_, nullptr, *reader);
     if (algorithm_.empty()) {
       algorithm_ =
           data.train.target_column.categorical() ? "logistic-regression" : "linear-regression";
     }
     std::vector<Outcome> outcomes;
-    for (const auto& method : methods_) {
+    for (const OptimizerMethod method : methods) {
       check_interrupt();
       outcomes.push_back(train(method, *engine, data.train));
     }
@@ -79,32 +105,34 @@ class Compare final : public Command {
     return 0;
   }
 
+  // Every run takes all its epochs, by the optimiser, however the algorithm is trained by default.
+  [[nodiscard]] std::unique_ptr<Algorithm> configured(OptimizerMethod method) const {
+    auto algorithm = make_algorithm(algorithm_);
+    OptimizerOptions optimizer = optimizer_;
+    optimizer.method = method;
+    restore_options([&](OptionVisitor& visitor) { algorithm->visit_options(visitor); },
+                    record_options([&](OptionVisitor& visitor) { optimizer.visit(visitor); }));
+    algorithm->set("epochs", epochs_);
+    if (algorithm->has_option("solver")) algorithm->set("solver", "gradient");
+    if (algorithm->has_option("patience")) algorithm->set("patience", 0);
+    if (batch_size_given_) algorithm->set("batch_size", batch_size_);
+    return algorithm;
+  }
+
   template <Real T>
-  Outcome train(const std::string& method, Engine& engine, Dataset<T> data) const {
-    const auto algorithm = find_algorithm(algorithm_);
-    std::vector<std::string> arguments{"--optimizer=" + method,
-                                       "--epochs=" + std::to_string(epochs_),
-                                       "--learning-rate=" + shortest(rate_)};
-    if (!has_option(*algorithm, "optimizer")) {
-      throw InputError("--algorithm: " + algorithm_ + " is not trained by an optimiser");
-    }
-    if (has_option(*algorithm, "solver")) arguments.emplace_back("--solver=gradient");
-    if (has_option(*algorithm, "patience")) arguments.emplace_back("--patience=0");
-    if (has_option(*algorithm, "batch-size") && (batch_ > 0 || algorithm_ != "mlp")) {
-      arguments.push_back("--batch-size=" + std::to_string(batch_));
-    }
-    set_options(*algorithm, arguments);
+  Outcome train(OptimizerMethod method, Engine& engine, Dataset<T> data) const {
+    const auto algorithm = configured(method);
     PreprocessOptions preprocess;
     if (algorithm->prefers_scaled_features()) preprocess.scale = Scale::standard;
     ControlOptions control_options;
     control_options.quiet = run_.quiet;
     ProgramControl control(control_options);
     Outcome outcome;
-    outcome.method = method;
+    outcome.method = to_string(method);
     const Stopwatch watch;
     try {
-      const auto model = fit_pipeline(*algorithm, engine, data, nullptr,
-                                      {preprocess, static_cast<std::uint64_t>(run_.seed)}, control);
+      const auto model =
+          fit_pipeline(*algorithm, engine, data, nullptr, {preprocess, run_.seed}, control);
       outcome.seconds = watch.seconds();
       const TrainingLog& log = model.model->training();
       for (const char* name : {"cost", "loss"}) {
@@ -114,8 +142,8 @@ class Compare final : public Command {
       EvaluateOptions options;
       options.curves = false;
       outcome.metrics = evaluate(*model.model, engine, data, options).metrics;
-    } catch (const NumericalError& error) {
-      outcome.failure = error.what();
+    } catch (const NumericalError&) {
+      outcome.diverged = true;
     }
     return outcome;
   }
@@ -137,7 +165,7 @@ class Compare final : public Command {
                            {"cost", one.cost},
                            {"metrics", one.metrics},
                            {"seconds", one.seconds},
-                           {"diverged", !one.failure.empty()}};
+                           {"diverged", one.diverged}};
       const auto near = epochs_to(one, lowest, 0.01);
       entry["epochs_to_1_percent"] = near > 0 ? nlohmann::json(near) : nlohmann::json();
       list.push_back(std::move(entry));
@@ -147,11 +175,11 @@ class Compare final : public Command {
                         {"numerics", to_string(engine.numerics())},
                         {"precision", to_string(precision_of<T>)},
                         {"seed", run_.seed},
-                        {"data", data_.data},
+                        {"data", data_.data.path},
                         {"rows", data.rows()},
                         {"features", data.cols()},
                         {"epochs", epochs_},
-                        {"learning_rate", rate_},
+                        {"learning_rate", optimizer_.learning_rate},
                         {"lowest_cost", lowest},
                         {"optimizers", list}};
     if (engine.device() == Device::softgpu) json["measured"] = software_gpu_time;
@@ -165,7 +193,7 @@ class Compare final : public Command {
     std::vector<std::vector<std::string>> rows{
         {"optimizer", "first cost", "last cost", "epochs to 1 %", "to 0.01 %", score, "seconds"}};
     for (const Outcome& one : outcomes) {
-      if (!one.failure.empty() || one.cost.empty()) {
+      if (one.diverged || one.cost.empty()) {
         rows.push_back({one.method, "diverged", "", "", "", "", ""});
         continue;
       }
@@ -179,11 +207,11 @@ class Compare final : public Command {
                       found == one.metrics.end() ? "-" : readable(found->second),
                       readable_seconds(one.seconds)});
     }
-    return algorithm_ + " on " + data_.data + ": " +
+    return algorithm_ + " on " + data_.data.path + ": " +
            shape_to_text(data.train.rows(), data.train.cols()) + "\n\n  run       " +
            describe(engine, run_) + "\n  target    " + data.train.target_column.name + " (" +
            data.target_rule + ")\n  all       " + counted(epochs_, "epoch") + ", learning rate " +
-           shortest(rate_) + "\n\n" + table(rows) +
+           shortest(optimizer_.learning_rate) + "\n\n" + table(rows) +
            (engine.device() == Device::softgpu
                 ? "\nseconds: " + std::string(software_gpu_time) + "\n"
                 : "") +
@@ -193,10 +221,11 @@ class Compare final : public Command {
 
   std::string what_;
   std::string algorithm_;
-  std::vector<std::string> methods_;
+  Words methods_;
   std::int64_t epochs_ = 300;
-  double rate_ = 0.1;
-  std::int64_t batch_ = 0;
+  std::int64_t batch_size_ = 0;
+  bool batch_size_given_ = false;
+  OptimizerOptions optimizer_;  // `method` is each in turn
   RunSettings run_;
   DataSettings data_;
 };

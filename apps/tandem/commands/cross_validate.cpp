@@ -27,15 +27,14 @@ class Validation : public Command {
     add_own_options(options);
     options.group("Options of " + std::string(algorithm_->name()));
     algorithm_->visit_options(options);
-    preprocess_.add_options(options, *algorithm_);
+    add_preprocess_options(options, preprocess_, *algorithm_);
     run_.add_options(options, true);
   }
 
   int run(const OptionSet& /*options*/) override {
     algorithm_->check_options();
-    algorithm_->set_seed(static_cast<std::uint64_t>(run_.seed));
-    validation_.seed = static_cast<std::uint64_t>(run_.seed);
-    return with_precision(parse_precision(run_.precision), [&](auto type) {
+    validation_.seed = run_.seed;
+    return with_precision(run_.precision, [&](auto type) {
       using T = typename decltype(type)::type;
       const auto engine = run_.make_engine();
       Stopwatch watch;
@@ -50,7 +49,7 @@ class Validation : public Command {
       validate(*engine, data.train, control, json, text);
       control.finish();
       if (!run_.json) {
-        print(std::string(algorithm_->name()) + " on " + data_.data + ": " +
+        print(std::string(algorithm_->name()) + " on " + data_.data.path + ": " +
               shape_to_text(data.train.rows(), data.train.cols()) + "\n\n  run       " +
               describe(*engine, run_) + "\n" +
               (data.train.has_target() ? "  target    " + data.train.target_column.name + " (" +
@@ -65,10 +64,10 @@ class Validation : public Command {
       json["precision"] = to_string(precision_of<T>);
       json["threads"] = engine->threads();
       json["seed"] = run_.seed;
-      json["data"] = data_.data;
+      json["data"] = data_.data.path;
       json["rows"] = data.train.rows();
       json["features"] = data.train.cols();
-      json["options"] = options_to_json(options_of(*algorithm_));
+      json["options"] = options_to_json(algorithm_->options());
       json["seconds"] = {{"load", load}, {"validate", watch.lap()}};
       if (engine->device() == Device::softgpu) json["seconds"]["measured"] = software_gpu_time;
       print_json(json);
@@ -86,7 +85,7 @@ class Validation : public Command {
   std::unique_ptr<Algorithm> algorithm_;
   RunSettings run_;
   DataSettings data_;
-  PreprocessSettings preprocess_;
+  PreprocessOptions preprocess_;
   ValidationOptions validation_;
 };
 
@@ -111,7 +110,7 @@ class CrossValidate final : public Validation {
   void run_as(Engine& engine, const Dataset<T>& data, RunControl& control, nlohmann::json& json,
               std::string& text) {
     const CrossValidation result =
-        cross_validate(*algorithm_, preprocess_.make(), data, validation_, engine, control);
+        cross_validate(*algorithm_, preprocess_, data, validation_, engine, control);
     json = to_json(result);
     text = "  folds     " + std::to_string(validation_.folds) +
            (validation_.repeats > 1 ? ", " + counted(validation_.repeats, "repeat") : "") +
@@ -149,7 +148,7 @@ class LearningCurveCommand final : public Validation {
   void run_as(Engine& engine, const Dataset<T>& data, RunControl& control, nlohmann::json& json,
               std::string& text) {
     const LearningCurve curve =
-        learning_curve(*algorithm_, preprocess_.make(), data, sizes_, validation_, engine, control);
+        learning_curve(*algorithm_, preprocess_, data, sizes_, validation_, engine, control);
     json = to_json(curve);
     text = "\n";
     for (const auto& [name, series] : curve.metrics) {

@@ -79,7 +79,7 @@ class Demo final : public Command {
  public:
   void add_options(OptionSet& options) override {
     options.text("report", folder_, "the folder for report.html, made where it is missing");
-    options.text("data-dir", data_dir_, "the folder of Tandem's data sets; found if left out");
+    options.text("data_dir", data_dir_, "the folder of Tandem's data sets; found if left out");
     options.integer("threads", threads_, "threads of the CPU; 0 takes all cores", 0, 4096);
     options.flag("quiet", quiet_, "no progress");
     options.flag("json", json_, "print the figures of the stories as JSON");
@@ -197,7 +197,7 @@ class Demo final : public Command {
     try {
       gpu_name_ = Engine::create({.device = Device::softgpu})->description();
     } catch (const DeviceError& error) {
-      gpu_missing_ = error.what();
+      gpu_missing_ = error.spelled(Spelling());
       return;
     }
     const software_gpu::Counting counting;
@@ -490,12 +490,12 @@ class Demo final : public Command {
         {"k", "inertia (cm²)", "silhouette", "agrees with the species (adjusted Rand)"}};
     const Recipe three{"kmeans", {"--data", data_ + "/iris.csv", "--k", "3", "--starts", "50"}};
     const RecipeRun run = train(three);
-    SelectKOptions<double> options;
+    SelectKOptions options;
     options.lowest = 2;
     options.highest = 5;
     options.gap = false;
     const auto view = std::as_const(run.data.features).view();
-    const KSelection<double> selection = select_k<double>(*run.engine, view, options);
+    const KSelection<double> selection = select_k(*run.engine, run.data, options);
     const auto species = encode_classes(run.data).labels;
     for (std::size_t i = 0; i < selection.candidates.size(); ++i) {
       const KCandidate& one = selection.candidates[i];

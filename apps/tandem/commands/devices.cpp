@@ -30,7 +30,7 @@ class Devices final : public Command {
         entry["available"] = true;
       } catch (const DeviceError& error) {
         // Its own name is said twice otherwise.
-        line = error.what();
+        line = error.spelled(Spelling());
         const std::string prefix = "device " + name + ": ";
         if (line.starts_with(prefix)) line = line.substr(prefix.size());
         entry["available"] = false;

@@ -29,8 +29,8 @@ class EvaluateCommand final : public Command {
  private:
   template <Real T>
   void evaluate_model(const TrainedModel<T>& model) {
-    run_.precision = std::string(to_string(precision_of<T>));
-    run_.seed = static_cast<std::int64_t>(model.provenance.seed);
+    run_.precision = precision_of<T>;
+    run_.seed = model.provenance.seed;
     const auto engine = run_.make_engine();
     Seconds seconds;
     seconds.software_gpu = engine->device() == Device::softgpu;
@@ -49,7 +49,7 @@ class EvaluateCommand final : public Command {
     }
     seconds.evaluate = watch.lap();
     if (!run_.json) {
-      print(model.provenance.algorithm + " of " + model_ + " on " + data_.data + ": " +
+      print(model.provenance.algorithm + " of " + model_ + " on " + data_.data.path + ": " +
             shape_to_text(rows, model.model->features()) + "\n\n  run       " +
             describe(*engine, run_) + "\n  seconds   " + seconds_to_text(seconds, false) + "\n\n" +
             metrics_to_text(scores));
@@ -65,7 +65,7 @@ class EvaluateCommand final : public Command {
         {"precision", to_string(precision_of<T>)},
         {"threads", engine->threads()},
         {"seed", model.provenance.seed},
-        {"data", data_.data},
+        {"data", data_.data.path},
         {"rows", rows},
         {"features", model.model->features()},
         {"seconds", seconds_to_json(seconds)},

@@ -1,8 +1,11 @@
 // tandem generate KIND
 #include "tandem/data/generate.hpp"
 
+#include <charconv>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "common/text.hpp"
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/data/write.hpp"
@@ -12,39 +15,52 @@
 namespace tandem::program {
 namespace {
 
+// A number, or none: the kind's own. generate() knows its range.
+struct Noise {
+  std::optional<double> value;
+
+  [[nodiscard]] static Noise parse(std::string_view text) {
+    double number = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (status != std::errc{} || end != text.data() + text.size()) {
+      throw InputError("'" + std::string(text) + "' is not a number");
+    }
+    return {number};
+  }
+  [[nodiscard]] std::string to_string() const { return value ? shortest(*value) : ""; }
+};
+
 class Generate final : public Command {
  public:
   void add_options(OptionSet& options) override {
-    std::string kinds;
-    for (const auto name : generator_names()) {
-      kinds += (kinds.empty() ? "" : ", ") + std::string(name);
-    }
-    options.positional("KIND", kind_, "one of " + kinds);
+    options.positional("KIND", kind_, "one of " + joined(generator_names()));
     options.group("Data");
     options.integer("rows", made_.rows, "number of rows", 1, INT64_MAX);
     options.integer("features", made_.features, "number of features", 1, INT64_MAX);
-    options.real("noise", made_.noise, "how noisy; what it means depends on the kind", 0, 1e300);
+    options.written("noise", noise_,
+                    "how noisy; what it means depends on the kind, which has a default of its own",
+                    "X");
     options.integer("classes", made_.classes, "centres or classes; 0 takes the kind's default", 0,
                     INT64_MAX);
     options.integer("informative", made_.informative,
                     "features that matter (classification, regression); 0 takes half", 0,
                     INT64_MAX);
     options.group("Run");
-    options.integer("seed", seed_, "seed of the random numbers", 0, INT64_MAX);
-    options.choice("precision", precision_, "type of the numbers",
-                   std::vector<std::string_view>{"float64", "float32"});
+    options.seed(made_.seed);
+    options.choice("precision", precision_, "type of the numbers");
     options.integer("threads", threads_, "threads of the CPU; 0 takes all cores", 0, 4096);
     options.flag("json", json_, "print what was written as JSON");
     options.group("Results");
-    options.file("out", out_,
-                 "where the data set goes: CSV, or by its name .npy (features, then the target as "
-                 "last column); standard output if left out");
+    options.written("out", out_file_,
+                    "where the data set goes: CSV, or by its name .npy (features, then the target "
+                    "as last column); standard output if left out",
+                    "FILE");
   }
 
   int run(const OptionSet& /*options*/) override {
-    made_.seed = static_cast<std::uint64_t>(seed_);
     made_.threads = static_cast<int>(threads_);
-    return with_precision(parse_precision(precision_), [&](auto type) {
+    made_.noise = noise_.value;
+    return with_precision(precision_, [&](auto type) {
       return write(generate<typename decltype(type)::type>(kind_, made_));
     });
   }
@@ -52,30 +68,31 @@ class Generate final : public Command {
  private:
   template <Real T>
   int write(const Dataset<T>& data) {
-    if (out_.empty() || out_ == "-") {
+    const std::string& out = out_file_.path;
+    if (out.empty() || out == "-") {
       write_standard_output(data);
       return 0;
     }
-    if (out_.ends_with(".npy")) {
+    if (out.ends_with(".npy")) {
       Matrix<T> all(data.rows(), data.cols() + (data.has_target() ? 1 : 0));
       for (Index i = 0; i < data.rows(); ++i) {
         const auto from = data.features.row(i);
         std::copy(from.begin(), from.end(), all.row(i).begin());
         if (data.has_target()) all.row(i).back() = data.target[static_cast<std::size_t>(i)];
       }
-      write_npy(out_, MatrixView<const T>(all.view()));
+      write_npy(out, MatrixView<const T>(all.view()));
     } else {
-      write_csv(out_, data, ',', made_.threads);
+      write_csv(out, data, ',', made_.threads);
     }
     if (json_) {
       print_json({{"kind", kind_},
-                  {"out", out_},
+                  {"out", out},
                   {"rows", data.rows()},
                   {"features", data.cols()},
-                  {"seed", seed_}});
+                  {"seed", made_.seed}});
     } else {
       print(kind_ + ": " + counted(data.rows(), "row") + ", " + counted(data.cols(), "feature") +
-            ": " + out_ + "\n");
+            ": " + out + "\n");
     }
     return 0;
   }
@@ -107,11 +124,11 @@ class Generate final : public Command {
   }
 
   std::string kind_;
-  std::string out_;
+  FileName out_file_;
   GenerateOptions made_;
-  std::int64_t seed_ = 0;
+  Noise noise_;
   std::int64_t threads_ = 0;
-  std::string precision_ = "float64";
+  Precision precision_ = Precision::float64;
   bool json_ = false;
 };
 

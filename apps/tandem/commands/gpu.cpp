@@ -12,6 +12,7 @@
 #include <string>
 #include <system_error>
 
+#include "common/text.hpp"
 #include "core/cuda_library.hpp"
 #include "softgpu/device/model.hpp"
 #include "tandem/command.hpp"
@@ -69,16 +70,17 @@ class Gpu final : public Command {
     options.integer("devices", devices_, "how many devices there are; as many as models unless set",
                     1, 64);
     options.integer("threads", threads_, "cores that run blocks; 0: all", 0, 1024);
-    options.integer("schedule-seed", seed_,
+    options.integer("schedule_seed", seed_,
                     "run warps and blocks in an order drawn by this number; 0: in order", 0,
                     std::int64_t{1} << 62);
     options.integer("jitter", jitter_,
                     "move approximate results inside their documented bound, drawn by this "
                     "number; 0: do not",
                     0, std::int64_t{1} << 62);
-    options.real("time-limit", time_limit_, "seconds that one kernel may run; 0: no limit", 0, 1e9);
-    options.file("report", report_,
-                 "write a JSON file at exit: executed instructions and exactness by kernel");
+    options.real("time_limit", time_limit_, "seconds that one kernel may run; 0: no limit", 0, 1e9);
+    options.written("report", report_,
+                    "write a JSON file at exit: executed instructions and exactness by kernel",
+                    "FILE");
     options.flag("count", count_, "count what kernels do, for the report too (docs/softgpu.md)");
     options.rest(command_);
   }
@@ -110,11 +112,11 @@ class Gpu final : public Command {
     if (options.given("model")) set("SOFTGPU_MODEL", model_);
     if (options.given("devices")) set("SOFTGPU_DEVICES", std::to_string(devices_));
     if (options.given("threads")) set("SOFTGPU_THREADS", std::to_string(threads_));
-    if (options.given("schedule-seed")) set("SOFTGPU_SEED", std::to_string(seed_));
+    if (options.given("schedule_seed")) set("SOFTGPU_SEED", std::to_string(seed_));
     if (options.given("jitter")) set("SOFTGPU_JITTER", std::to_string(jitter_));
-    if (options.given("time-limit")) set("SOFTGPU_TIME_LIMIT", shortest(time_limit_));
+    if (options.given("time_limit")) set("SOFTGPU_TIME_LIMIT", shortest(time_limit_));
     if (count_) set("SOFTGPU_COUNT", "1");
-    if (options.given("report")) set("SOFTGPU_REPORT", fs::absolute(report_).string());
+    if (options.given("report")) set("SOFTGPU_REPORT", fs::absolute(report_.path).string());
     std::vector<char*> arguments;
     for (auto& argument : command_) arguments.push_back(argument.data());
     arguments.push_back(nullptr);
@@ -140,7 +142,7 @@ class Gpu final : public Command {
   std::int64_t seed_ = 0;
   std::int64_t jitter_ = 0;
   double time_limit_ = 0;
-  std::string report_;
+  FileName report_;
   bool count_ = false;
   std::vector<std::string> command_;
 };

@@ -69,9 +69,10 @@ class Inspect final : public Command {
       return;
     }
     std::string options;
+    const Spelling spelling = spelling_of(*make_algorithm(from.algorithm));
     const nlohmann::json given = options_to_json(from.options);
     for (const auto& [name, value] : given.items()) {
-      options += (options.empty() ? "--" : " --") + name + " " +
+      options += (options.empty() ? "" : " ") + spelling(name) + " " +
                  (value.is_string() ? std::string(value) : value.dump());
     }
     const TrainingLog& log = model.model->training();

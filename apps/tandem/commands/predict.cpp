@@ -17,8 +17,9 @@ class Predict final : public Command {
     data_.add_options(options);
     run_.add_options(options, false);
     options.group("Results");
-    options.file("out", out_,
-                 "where the predictions go: CSV, or .npy by its name; standard output if left out");
+    options.written(
+        "out", out_file_,
+        "where the predictions go: CSV, or .npy by its name; standard output if left out", "FILE");
     options.flag("probabilities", probabilities_, "also a column per class with its probability");
   }
 
@@ -40,34 +41,35 @@ class Predict final : public Command {
     const Predictions<T> predictions = model.predict(*engine, std::move(data));
     const double seconds = watch.lap();
     check_interrupt();
-    if (out_.ends_with(".npy")) {
+    const std::string& out = out_file_.path;
+    if (out.ends_with(".npy")) {
       write_array(predictions);
     } else {
       write_table(model, predictions, rows);
     }
-    if (run_.json && !out_.empty() && out_ != "-") {
+    if (run_.json && !out.empty() && out != "-") {
       nlohmann::json times{{"load", load}, {"predict", seconds}};
       if (engine->device() == Device::softgpu) times["measured"] = software_gpu_time;
       print_json({{"algorithm", model.provenance.algorithm},
                   {"model", model_},
-                  {"data", data_.data},
-                  {"out", out_},
+                  {"data", data_.data.path},
+                  {"out", out},
                   {"rows", rows},
                   {"device", to_string(engine->device())},
                   {"seconds", times}});
-    } else if (!out_.empty() && out_ != "-") {
-      print(counted(rows, "prediction") + " of " + model.provenance.algorithm + ": " + out_ + "\n");
+    } else if (!out.empty() && out != "-") {
+      print(counted(rows, "prediction") + " of " + model.provenance.algorithm + ": " + out + "\n");
     }
   }
 
   template <Real T>
   void write_array(const Predictions<T>& predictions) const {
     if (probabilities_ && !predictions.probabilities.empty()) {
-      write_npy(out_, predictions.probabilities.view());
+      write_npy(out_file_.path, predictions.probabilities.view());
     } else if (!predictions.values.empty()) {
-      write_npy(out_, std::span<const T>(predictions.values));
+      write_npy(out_file_.path, std::span<const T>(predictions.values));
     } else {
-      write_npy(out_, std::span<const std::int32_t>(predictions.labels));
+      write_npy(out_file_.path, std::span<const std::int32_t>(predictions.labels));
     }
   }
 
@@ -94,8 +96,8 @@ class Predict final : public Command {
       if (!probabilities) return;
       for (const T p : predictions.probabilities.row(i)) record.add(p);
     };
-    if (!out_.empty() && out_ != "-") {
-      write_csv_table(out_, header, rows, fill);
+    if (!out_file_.path.empty() && out_file_.path != "-") {
+      write_csv_table(out_file_.path, header, rows, fill);
       return;
     }
     CsvRecord record;
@@ -114,7 +116,7 @@ class Predict final : public Command {
   }
 
   std::string model_;
-  std::string out_;
+  FileName out_file_;
   RunSettings run_;
   DataSettings data_;
   bool probabilities_ = false;

@@ -25,36 +25,37 @@ class Train final : public Command {
 
   void add_options(OptionSet& options) override {
     data_.add_options(options);
-    test_.add_options(options);
+    test_.visit(options);
     options.group("Options of " + std::string(algorithm_->name()));
     algorithm_->visit_options(options);
-    preprocess_.add_options(options, *algorithm_);
+    add_preprocess_options(options, preprocess_, *algorithm_);
     run_.add_options(options, true);
     options.group("Results");
-    options.file("model", model_, "keep the model in this file");
+    options.written("model", model_file_, "keep the model in this file", "FILE");
     options.text("report", report_, "write a page about this run into this folder");
     options.flag("silhouette", silhouette_, "clusters: also the silhouette (rows squared work)");
     options.group("Interruption");
-    options.file("checkpoint", checkpoint_,
-                 "keep the state of the run here, so that it can be resumed (MODEL.checkpoint if "
-                 "left out)");
-    options.real("checkpoint-every", checkpoint_every_, "seconds between checkpoints", 0, 1e9);
-    options.file("resume", resume_, "go on from this checkpoint, with the same data and options");
+    options.written("checkpoint", checkpoint_file_,
+                    "keep the state of the run here, so that it can be resumed (MODEL.checkpoint "
+                    "if left out)",
+                    "FILE");
+    options.real("checkpoint_every", checkpoint_every_, "seconds between checkpoints", 0, 1e9);
+    options.written("resume", resume_file_,
+                    "go on from this checkpoint, with the same data and options", "FILE");
   }
 
   int run(const OptionSet& options) override {
     algorithm_->check_options();
     check_outputs();
     if (run_.json) log::set_level(log::Level::warning);
-    return with_precision(parse_precision(run_.precision), [&](auto type) {
-      return run_as<typename decltype(type)::type>(options);
-    });
+    return with_precision(
+        run_.precision, [&](auto type) { return run_as<typename decltype(type)::type>(options); });
   }
 
  private:
   // Before hours of training, not after.
   void check_outputs() const {
-    for (const std::string& path : {model_, checkpoint_}) {
+    for (const std::string& path : {model_file_.path, checkpoint_file_.path}) {
       if (path.empty()) continue;
       if (std::filesystem::is_directory(path)) {
         throw InputError(path + ": is a folder, expected the name of a file");
@@ -83,15 +84,11 @@ class Train final : public Command {
       run.set("device", to_string(engine.device()));
     }
     run.set("precision", to_string(precision_of<T>));
-    run.set("seed", run_.seed);
-    run.set_part("options", options_of(*algorithm_));
-    run.set("scale", preprocess_.scale);
-    run.set("impute", preprocess_.impute);
-    run.set("impute-constant", preprocess_.impute_constant);
-    run.set("encode", preprocess_.encode);
-    run.set("outliers", preprocess_.outliers);
-    run.set("outlier-action", preprocess_.outlier_action);
-    run.set("outlier-threshold", preprocess_.outlier_threshold.value_or(0));
+    run.set("seed", static_cast<std::int64_t>(run_.seed));
+    run.set_part("options", algorithm_->options());
+    PreprocessOptions preprocess = preprocess_;
+    run.set_part("preprocess",
+                 record_options([&](OptionVisitor& visitor) { preprocess.visit(visitor); }));
     run.set("data", static_cast<std::int64_t>(
                         fingerprint(data.train) ^
                         (data.validation ? fingerprint(*data.validation) * 3 : std::uint64_t{0})));
@@ -111,18 +108,20 @@ class Train final : public Command {
 
     ControlOptions control_options;
     control_options.quiet = run_.quiet;
-    control_options.checkpoint = checkpoint_;
-    if (checkpoint_.empty()) {
-      control_options.checkpoint = !resume_.empty()  ? resume_
-                                   : !model_.empty() ? model_ + ".checkpoint"
-                                                     : "";
+    const std::string& model_path = model_file_.path;
+    const std::string& resume_path = resume_file_.path;
+    control_options.checkpoint = checkpoint_file_.path;
+    if (control_options.checkpoint.empty()) {
+      control_options.checkpoint = !resume_path.empty()  ? resume_path
+                                   : !model_path.empty() ? model_path + ".checkpoint"
+                                                         : "";
     }
     control_options.checkpoint_every = checkpoint_every_;
-    control_options.resume = resume_;
+    control_options.resume = resume_path;
     control_options.run = record(*engine, data);
     ProgramControl control(control_options);
 
-    FitSettings settings{preprocess_.make(), static_cast<std::uint64_t>(run_.seed)};
+    const FitSettings settings{preprocess_, run_.seed};
     watch.lap();
     const double processor_before = processor_seconds();
     TrainedModel<T> model;
@@ -132,10 +131,10 @@ class Train final : public Command {
     } catch (const Interrupted& stop) {
       control.finish();
       if (control.saved()) {
-        throw Interrupted(std::string(stop.what()) + "; to go on, add --resume " +
-                          control_options.checkpoint + " to the same command");
+        throw Interrupted(stop.marked() + "; to go on, add --resume " + control_options.checkpoint +
+                          " to the same command");
       }
-      throw Interrupted(std::string(stop.what()) +
+      throw Interrupted(stop.marked() +
                         (control_options.checkpoint.empty()
                              ? "; with --checkpoint FILE the state would have been kept"
                              : "; this algorithm has no state to keep at that point"));
@@ -158,7 +157,7 @@ class Train final : public Command {
     seconds.evaluate = watch.lap();
     check_interrupt();
 
-    if (!model_.empty()) save_model(model_, model);
+    if (!model_path.empty()) save_model(model_path, model);
     control.remove_checkpoints();
     if (!report_.empty()) {
       RunReport report;
@@ -202,7 +201,7 @@ class Train final : public Command {
         {"precision", to_string(precision_of<T>)},
         {"threads", engine.threads()},
         {"seed", run_.seed},
-        {"data", data_.data},
+        {"data", data_.data.path},
         {"rows", model.provenance.rows},
         {"columns", raw_features},
         {"features", model.model->features()},
@@ -214,7 +213,7 @@ class Train final : public Command {
         {"iterations", log.iterations},
         {"converged", log.converged},
         {"stopped_because", log.stopped_because},
-        {"model", model_.empty() ? nlohmann::json() : nlohmann::json(model_)},
+        {"model", model_file_.path.empty() ? nlohmann::json() : nlohmann::json(model_file_.path)},
     };
     if (data.train.has_target()) {
       json["target"] = data.train.target_column.name;
@@ -229,7 +228,7 @@ class Train final : public Command {
   std::string to_text(const Engine& engine, const TrainedModel<T>& model, const LoadedData<T>& data,
                       const Scores& scores, const Seconds& seconds) const {
     const TrainingLog& log = model.model->training();
-    std::string text = model.provenance.algorithm + " on " + data_.data + ": " +
+    std::string text = model.provenance.algorithm + " on " + data_.data.path + ": " +
                        shape_to_text(model.provenance.rows, model.model->features());
     if (data.test) text += "; " + counted(data.test->rows(), "row") + " to test";
     text += "\n\n";
@@ -249,7 +248,7 @@ class Train final : public Command {
       text += "  " + fact[0] + std::string(10 - fact[0].size(), ' ') + fact[1] + "\n";
     }
     text += "\n" + metrics_to_text(scores);
-    if (!model_.empty()) text += "\nmodel: " + model_ + "\n";
+    if (!model_file_.path.empty()) text += "\nmodel: " + model_file_.path + "\n";
     if (!report_.empty()) text += "\nreport: " + report_ + "/report.html\n";
     return text;
   }
@@ -258,12 +257,12 @@ class Train final : public Command {
   RunSettings run_;
   DataSettings data_;
   TestSettings test_;
-  PreprocessSettings preprocess_;
-  std::string model_;
+  PreprocessOptions preprocess_;
+  FileName model_file_;
   std::string report_;
-  std::string checkpoint_;
+  FileName checkpoint_file_;
   double checkpoint_every_ = 60;
-  std::string resume_;
+  FileName resume_file_;
   bool silhouette_ = false;
 };
 

@@ -1,0 +1,41 @@
+// Numbers and lists as texts, for the programs.
+#pragma once
+
+#include <array>
+#include <charconv>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tandem::program {
+
+// The shortest text that reads back as the same number.
+[[nodiscard]] inline std::string shortest(double value) {
+  std::array<char, 64> text{};
+  const auto written = std::to_chars(text.data(), text.data() + text.size(), value);
+  return {text.data(), written.ptr};
+}
+
+// The parts between separators: at least one, which is empty where `text` is.
+[[nodiscard]] inline std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> parts;
+  for (;;) {
+    const auto at = text.find(separator);
+    parts.emplace_back(text.substr(0, at));
+    if (at == std::string_view::npos) return parts;
+    text.remove_prefix(at + 1);
+  }
+}
+
+// "kmeans, mlp", for messages and help pages.
+template <class Texts>
+[[nodiscard]] std::string joined(const Texts& texts, std::string_view separator = ", ") {
+  std::string all;
+  for (const auto& text : texts) {
+    if (!all.empty()) all += separator;
+    all += text;
+  }
+  return all;
+}
+
+}  // namespace tandem::program

@@ -32,12 +32,84 @@ namespace tandem {
 inline constexpr Index sum_block = 1024;
 inline constexpr Index sum_lanes = 32;
 
+// The quotient rounded up, of non-negative numbers.
+template <class Integer>
+[[nodiscard]] TANDEM_HOST_DEVICE constexpr Integer ceil_div(Integer a, Integer b) {
+  return a / b + (a % b != 0 ? 1 : 0);
+}
+
+// Blocks of a long sum over `rows` rows.
+[[nodiscard]] TANDEM_HOST_DEVICE constexpr Index sum_blocks(Index rows) {
+  return ceil_div(rows, sum_block);
+}
+
 // The sum of one block's lanes; overwrites them.
 TANDEM_HOST_DEVICE inline double add_lanes(double* lanes) {
   for (int half = static_cast<int>(sum_lanes) / 2; half > 0; half /= 2) {
     for (int l = 0; l < half; ++l) lanes[l] += lanes[l + half];
   }
   return lanes[0];
+}
+
+// Levels of the tree over the blocks of any number of rows: 2^63 rows are 2^53 blocks.
+inline constexpr int max_sum_levels = 54;
+
+// The tree over the sums of blocks that come one by one, in ascending order. It keeps the roots of
+// the complete subtrees so far, at most one on each level, so that the memory does not grow with
+// the rows: a new block is a root on level 0, and two roots on one level are added, the left one to
+// the right one, and become one on the next. There may be 2^Levels − 1 blocks. With a few Levels a
+// kernel's thread keeps all of it in registers.
+template <int Levels = max_sum_levels>
+class SumTree {
+ public:
+  TANDEM_HOST_DEVICE void add(double sum_of_next_block) {
+    double sum = sum_of_next_block;
+#if defined(__CUDA_ARCH__)
+#pragma unroll
+#endif
+    for (int k = 0; k < Levels; ++k) {
+      if (((blocks_ >> k) & 1) == 0) {
+        roots_[k] = sum;
+        break;
+      }
+      sum = roots_[k] + sum;
+    }
+    ++blocks_;
+  }
+
+  [[nodiscard]] TANDEM_HOST_DEVICE Index blocks() const { return blocks_; }
+
+  // The long sum over the blocks so far: +0 of none.
+  [[nodiscard]] TANDEM_HOST_DEVICE double total() const {
+    double sum = 0.0;
+    bool any = false;
+#if defined(__CUDA_ARCH__)
+#pragma unroll
+#endif
+    for (int k = 0; k < Levels; ++k) {
+      if (((blocks_ >> k) & 1) == 0) continue;
+      sum = any ? roots_[k] + sum : roots_[k];
+      any = true;
+    }
+    return sum;
+  }
+
+ private:
+  double roots_[Levels];  // roots_[k] is in use where bit k of blocks_ is set
+  Index blocks_ = 0;
+};
+
+// The tree over the sums of all blocks at once, in place, one for each column: `sums` is
+// blocks × columns, row by row. The result stands in the first row, the rest is overwritten. Of no
+// blocks there is no result, and `sums` is not looked at.
+TANDEM_HOST_DEVICE inline void add_block_sums(double* sums, Index blocks, Index columns = 1) {
+  for (Index step = 1; step < blocks; step *= 2) {
+    for (Index b = 0; b + step < blocks; b += 2 * step) {
+      double* left = sums + b * columns;
+      const double* right = left + step * columns;
+      for (Index c = 0; c < columns; ++c) left[c] += right[c];
+    }
+  }
 }
 
 // The long sum of term(i), i = 0 .. count − 1. The plain definition: engines compute the same

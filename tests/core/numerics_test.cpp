@@ -14,6 +14,7 @@
 #include "tandem/core/random.hpp"
 #include "tandem/core/random_permutation.hpp"
 #include "tests/support/agreement.hpp"
+#include "tests/support/long_sums.hpp"
 
 namespace tandem {
 namespace {
@@ -141,30 +142,13 @@ TEST(SumTree, DiffersFromAChainFromFourBlocksOn) {
   }
 }
 
-// Ends of ranges of blocks, strictly ascending from 0 to `blocks`.
-std::vector<Index> random_cuts(Index blocks, std::uint64_t seed) {
-  const Random random(seed, Purpose::test);
-  std::vector<Index> cuts{0};
-  for (Index b = 1; b < blocks; ++b) {
-    if (random.uniform(static_cast<std::uint64_t>(b)) < 0.3) cuts.push_back(b);
-  }
-  cuts.push_back(blocks);
-  return cuts;
-}
-
-Index most_nodes(Index blocks) {
-  Index log = 0;
-  while ((Index{2} << log) <= blocks) ++log;
-  return std::max<Index>(1, 2 * log);
-}
-
 TEST(LongSumPart, HasTheSameBitsForAnyCutsInAnyOrder) {
   for (const Index count : awkward_block_counts()) {
     for (const Index last_rows : {Index{1}, Index{700}, sum_block}) {
       const Index rows = (count - 1) * sum_block + last_rows;
       const std::vector<double> blocks = uneven_numbers(count, 21);
       for (std::uint64_t seed = 0; seed < 20; ++seed) {
-        const std::vector<Index> cuts = random_cuts(count, seed);
+        const std::vector<Index> cuts = test::random_cuts(count, seed);
         std::vector<LongSumPart> parts;
         for (std::size_t p = 0; p + 1 < cuts.size(); ++p) {
           LongSumPart part(2);
@@ -174,7 +158,8 @@ TEST(LongSumPart, HasTheSameBitsForAnyCutsInAnyOrder) {
             const double value = blocks[static_cast<std::size_t>(b)];
             part.add_block(b, std::array{value, -value}, b + 1 == count ? last_rows : sum_block);
           }
-          EXPECT_LE(static_cast<Index>(part.nodes().size()), most_nodes(cuts[p + 1] - cuts[p]));
+          EXPECT_LE(static_cast<Index>(part.nodes().size()),
+                    test::most_nodes(cuts[p + 1] - cuts[p]));
           parts.push_back(part);
         }
         const auto number = static_cast<Index>(parts.size());
@@ -196,7 +181,7 @@ TEST(LongSumPart, HoldsTheMaximalCompleteNodesOfItsRange) {
     for (Index end = begin + 1; end < 80; ++end) {
       LongSumPart part;
       for (Index b = begin; b < end; ++b) part.add_block(b, std::array{1.0});
-      ASSERT_LE(static_cast<Index>(part.nodes().size()), most_nodes(end - begin));
+      ASSERT_LE(static_cast<Index>(part.nodes().size()), test::most_nodes(end - begin));
       Index next = begin;
       for (std::size_t i = 0; i < part.nodes().size(); ++i) {
         const LongSumPart::Node node = part.nodes()[i];

@@ -26,9 +26,13 @@ namespace tandem {
 //   - inside a block, lane l of sum_lanes adds the terms of the rows l, l + sum_lanes, ... of the
 //     block in ascending order, starting from +0.0 (rows past the end add nothing);
 //   - the lanes are added by halves: lane l += lane l + 16, then + 8, + 4, + 2, + 1;
-//   - the blocks' sums are added in ascending order, starting from +0.0.
-// A warp of 32 threads, two AVX-512 or four AVX2 registers of doubles at a time, and a plain loop
-// all compute it naturally.
+//   - the blocks' sums are the leaves of a tree. Node (0, i) is block i; node (k, i) is the sum
+//     node (k − 1, 2i) + node (k − 1, 2i + 1), or the left of the two unchanged where the right one
+//     lies past the last block. The sum is the root; that of no rows is +0.0.
+// Lanes start from +0.0, but nothing above them does, and nothing is padded. A warp of 32 threads,
+// two AVX-512 or four AVX2 registers of doubles at a time, and a plain loop all compute a block
+// naturally; and since a node is the same wherever it is computed, so do several threads, GPUs or
+// machines the whole (long_sum_part.hpp).
 inline constexpr Index sum_block = 1024;
 inline constexpr Index sum_lanes = 32;
 
@@ -65,7 +69,7 @@ class SumTree {
   TANDEM_HOST_DEVICE void add(double sum_of_next_block) {
     double sum = sum_of_next_block;
 #if defined(__CUDA_ARCH__)
-#pragma unroll
+#pragma unroll(Levels <= 16 ? Levels : 1)
 #endif
     for (int k = 0; k < Levels; ++k) {
       if (((blocks_ >> k) & 1) == 0) {
@@ -84,7 +88,7 @@ class SumTree {
     double sum = 0.0;
     bool any = false;
 #if defined(__CUDA_ARCH__)
-#pragma unroll
+#pragma unroll(Levels <= 16 ? Levels : 1)
 #endif
     for (int k = 0; k < Levels; ++k) {
       if (((blocks_ >> k) & 1) == 0) continue;
@@ -116,15 +120,15 @@ TANDEM_HOST_DEVICE inline void add_block_sums(double* sums, Index blocks, Index 
 // shape faster.
 template <class Term>
 double long_sum(Index count, Term&& term) {
-  double total = 0.0;
+  SumTree<> tree;
   for (Index begin = 0; begin < count; begin += sum_block) {
     const Index end = begin + sum_block < count ? begin + sum_block : count;
     double lanes[sum_lanes] = {};
     for (Index i = begin; i < end; ++i)
       lanes[(i - begin) % sum_lanes] += static_cast<double>(term(i));
-    total += add_lanes(lanes);
+    tree.add(add_lanes(lanes));
   }
-  return total;
+  return tree.total();
 }
 
 // Unit roundoff u: the largest relative error of one rounding to nearest.
@@ -140,9 +144,19 @@ template <Real T>
   return nu < 1 ? nu / (1 - nu) : std::numeric_limits<double>::infinity();
 }
 
-// The bound on the error of a long_sum of `count` terms, relative to the sum of their magnitudes.
+// Additions on the way from a block's sum to the root of the tree over `blocks` blocks, at most:
+// ⌈log₂ blocks⌉.
+[[nodiscard]] TANDEM_HOST_DEVICE constexpr Index sum_tree_height(Index blocks) {
+  Index height = 0;
+  while (height < max_sum_levels && (Index{1} << height) < blocks) ++height;
+  return height;
+}
+
+// The bound on the error of a long_sum of `count` terms, relative to the sum of their magnitudes:
+// γ(37 + ⌈log₂⌈count / 1024⌉⌉). A term is added up to 32 times in its lane, 5 times as the lanes
+// are folded, and once on each level of the tree.
 [[nodiscard]] constexpr double long_sum_bound(Index count) {
-  return gamma_bound<double>(sum_block / sum_lanes + 5 + (count + sum_block - 1) / sum_block);
+  return gamma_bound<double>(sum_block / sum_lanes + 5 + sum_tree_height(sum_blocks(count)));
 }
 
 // Sums that are natural in integers are kept in 64-bit fixed point, so that no order of additions,

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <utility>
 
 #include "tandem/core/types.hpp"
@@ -16,13 +18,64 @@ namespace tandem {
 // Runs body(context) on the calling thread and on up to threads − 1 others at once, and returns
 // when all that began have ended. Others join when the system gives them a core; the caller never
 // waits for one that has not begun, so that a busy machine costs parallelism and no more. Inside
-// another call, and while another thread's call is under way, the caller runs alone. `body` must
-// not throw.
+// another call, and while another thread's call is under way, the caller runs alone. In the child
+// of a fork a team of new threads is made when it is first asked for. `body` must not throw.
 void run_on_team(int threads, void (*body)(void* context), void* context);
 
-// The calling thread's place in its team: 0 for the caller, 1 .. threads − 1 for the others. For
-// scratch memory of one's own.
+// The calling thread's place in its team: 0 for the caller, 1 .. threads − 1 for the others. A
+// thread has the same place in every team that it joins. For scratch memory of one's own.
 [[nodiscard]] int place_in_team() noexcept;
+
+// How `count` pieces are shared out among the members of a team. Each has a share of consecutive
+// pieces, those of its place, so that a loop that is run again finds a piece's data in the cache of
+// the core that had it before; whoever is through with a share goes on with the next one's.
+class TeamShares {
+ public:
+  TeamShares(int members, Index count) noexcept
+      : members_(members < most ? members : most), count_(count) {
+    for (int m = 0; m < members_; ++m) new (at(m)) Share{begin_of(m), begin_of(m + 1)};
+  }
+  TeamShares(const TeamShares&) = delete;
+  TeamShares& operator=(const TeamShares&) = delete;
+
+  // Calls f(i) for pieces that nobody else has taken, until there are none. Returns early where f
+  // returns false; then no other piece is begun by anyone.
+  template <class F>
+  void take(int place, F&& f) {
+    for (int turn = 0; turn < members_; ++turn) {
+      Share& share = *at((place + turn) % members_);
+      for (;;) {
+        // Without the first look an exhausted share's counter would be written to by everyone.
+        if (share.next.load(std::memory_order_relaxed) >= share.end) break;
+        const Index i = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (i >= share.end) break;
+        if (f(i)) continue;
+        for (int m = 0; m < members_; ++m) at(m)->next.store(count_, std::memory_order_relaxed);
+        return;
+      }
+    }
+  }
+
+ private:
+  static constexpr int most = 64;
+  // A cache line each: counters of different members must not share one.
+  struct alignas(64) Share {
+    std::atomic<Index> next;
+    Index end;
+  };
+  // member / members of the count, rounded down, without overflow.
+  [[nodiscard]] Index begin_of(int member) const noexcept {
+    return count_ / members_ * member + count_ % members_ * member / members_;
+  }
+  [[nodiscard]] Share* at(int member) noexcept {
+    return reinterpret_cast<Share*>(memory_) + member;
+  }
+
+  int members_;
+  Index count_;
+  // Only the shares that exist are touched: most teams are small.
+  alignas(Share) std::byte memory_[most * sizeof(Share)];
+};
 
 // Calls f(i) for i = 0 .. count − 1 on up to `threads` threads, each i once, in any order. What is
 // computed must not depend on the order: pieces are fixed by the caller, not by the threads. The
@@ -33,28 +86,27 @@ void parallel_for(int threads, Index count, F&& f) {
     for (Index i = 0; i < count; ++i) f(i);
     return;
   }
+  const int members = static_cast<int>(count < threads ? count : static_cast<Index>(threads));
   struct Loop {
     F& f;
-    Index count;
-    std::atomic<Index> next{0};
+    TeamShares shares;
     std::exception_ptr failure;
     std::mutex mutex;
-  } loop{f, count, {}, {}, {}};
+  } loop{f, {members, count}, {}, {}};
   const auto body = [](void* context) {
     Loop& mine = *static_cast<Loop*>(context);
-    for (;;) {
-      const Index i = mine.next.fetch_add(1, std::memory_order_relaxed);
-      if (i >= mine.count) return;
+    mine.shares.take(place_in_team(), [&](Index i) {
       try {
         mine.f(i);
+        return true;
       } catch (...) {
         const std::lock_guard<std::mutex> lock(mine.mutex);
         if (!mine.failure) mine.failure = std::current_exception();
-        mine.next.store(mine.count, std::memory_order_relaxed);
+        return false;
       }
-    }
+    });
   };
-  run_on_team(static_cast<int>(count < threads ? count : static_cast<Index>(threads)), body, &loop);
+  run_on_team(members, body, &loop);
   if (loop.failure) std::rethrow_exception(loop.failure);
 }
 

@@ -165,7 +165,16 @@ struct Part {
   std::string bound;               // in words
   std::function<std::unique_ptr<Case>(const Key&)> make;
   Index largest = 1025;  // rows of a default run at most
+  // Its results hold long sums over the rows. A default run then has further cases, one for each of
+  // the numbers of blocks at which the shapes of trees differ from each other and from a chain.
+  bool many_blocks = false;
 };
+
+// `part`, with cases of many blocks of rows.
+[[nodiscard]] inline Part over_many_blocks(Part part) {
+  part.many_blocks = true;
+  return part;
+}
 
 using Agreement = std::vector<Part>;
 
@@ -210,7 +219,7 @@ class Runner {
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
-  [[nodiscard]] int cases_per_line() const;
+  [[nodiscard]] int cases_per_line(const Part& part) const;
   [[nodiscard]] AgreementLine run(const std::string& algorithm, const Part& part,
                                   Precision precision, RunControl& control);
   [[nodiscard]] std::vector<std::string> engines() const;
@@ -219,6 +228,7 @@ class Runner {
  private:
   struct Engines;
   struct Attempt;
+  [[nodiscard]] int usual_cases() const;
   [[nodiscard]] Key key_of(const Part& part, Precision precision, int number) const;
   void run_case(const std::string& algorithm, const Part& part, const Key& key, int number,
                 AgreementLine& line);

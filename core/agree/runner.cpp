@@ -26,6 +26,12 @@ const std::vector<Index>& usual_sizes() {
   return sizes;
 }
 
+// Blocks of rows of the cases that are about the shape of long sums.
+const std::vector<Index>& block_counts() {
+  static const std::vector<Index> counts{4, 5, 6, 7, 8, 9, 15, 16, 17, 33};
+  return counts;
+}
+
 // The software GPU's own controls, or null where the CUDA runtime is another or not loaded. See
 // softgpu/runtime/control.h.
 using SetSeed = void (*)(std::uint64_t);
@@ -147,9 +153,15 @@ Runner::Runner(AgreementOptions options)
 }
 Runner::~Runner() = default;
 
-int Runner::cases_per_line() const {
+int Runner::usual_cases() const {
   if (options_.cases > 0) return options_.cases;
   return rounds * (options_.kinds.empty() ? data_kinds : static_cast<int>(options_.kinds.size()));
+}
+
+int Runner::cases_per_line(const Part& part) const {
+  const bool default_run = options_.cases == 0 && options_.sizes.empty();
+  return usual_cases() +
+         (default_run && part.many_blocks ? static_cast<int>(block_counts().size()) : 0);
 }
 
 std::vector<std::string> Runner::engines() const {
@@ -189,6 +201,12 @@ Key Runner::key_of(const Part& part, Precision precision, int number) const {
   key.kind = kinds[n % kinds.size()];
   // A stride that visits all sizes, and shifts by one each time that the kinds have gone round.
   key.rows = sizes[(n * 3 + n / kinds.size() + sizes.size() - 1) % sizes.size()];
+  if (number >= usual_cases()) {
+    // A last block of 1 to 1024 rows.
+    const auto blocks = block_counts().at(static_cast<std::size_t>(number - usual_cases()));
+    Draw draw(options_.seed + n, 1);
+    key.rows = (blocks - 1) * sum_block + draw.between(1, sum_block);
+  }
   key.precision = precision;
   key.numerics = options_.numerics;
   key.seed = options_.seed + n;
@@ -315,7 +333,7 @@ AgreementLine Runner::run(const std::string& algorithm, const Part& part, Precis
       }
     }
   }
-  for (int number = 0; line.failure.empty() && number < cases_per_line(); ++number) {
+  for (int number = 0; line.failure.empty() && number < cases_per_line(part); ++number) {
     if (control.stop_requested()) {
       throw Interrupted("stopped because an interrupt was received");
     }

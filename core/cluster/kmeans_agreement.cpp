@@ -537,17 +537,19 @@ class FitCase final : public Case {
 }  // namespace
 
 Agreement make_kmeans_agreement() {
-  return {
-      part<MeasureCase>("measure", "means and square sums of the columns", {"kmeans"},
-                        "reduction: long sums in double, and 2u for x' rounded to T"),
-      part<AssignCase>("assign", "labels of the nearest centres, three times", {"kmeans"},
-                       "tie-aware: B(x, a) + B(x, b), B = γ(2d+4)·Σ(|x'|+|c'|)²"),
-      part<RecentreCase>("recentre", "centres, cost and inertia from the labels", {"kmeans"},
-                         "reduction: u·max|x'|, half a unit of fixed point per row, 2u·|centre|"),
-      part<DistancesCase>("distances", "distances to rows, their sum, and draws by them",
-                          {"kmeans"}, "reduction and tie-aware: γ(d+6)·Σ(|x'|+|y'|)²"),
-      part<FitCase>("fit", "the model, judged by the reference's value of it", {"kmeans"},
-                    "tie-aware labels; inertia: 3u·Σw(|x'|+|c'|)² and 1e-10 of it", 257)};
+  return {over_many_blocks(
+              part<MeasureCase>("measure", "means and square sums of the columns", {"kmeans"},
+                                "reduction: long sums in double, and 2u for x' rounded to T")),
+          part<AssignCase>("assign", "labels of the nearest centres, three times", {"kmeans"},
+                           "tie-aware: B(x, a) + B(x, b), B = γ(2d+4)·Σ(|x'|+|c'|)²"),
+          over_many_blocks(part<RecentreCase>(
+              "recentre", "centres, cost and inertia from the labels", {"kmeans"},
+              "reduction: u·max|x'|, half a unit of fixed point per row, 2u·|centre|")),
+          over_many_blocks(
+              part<DistancesCase>("distances", "distances to rows, their sum, and draws by them",
+                                  {"kmeans"}, "reduction and tie-aware: γ(d+6)·Σ(|x'|+|y'|)²")),
+          part<FitCase>("fit", "the model, judged by the reference's value of it", {"kmeans"},
+                        "tie-aware labels; inertia: 3u·Σw(|x'|+|c'|)² and 1e-10 of it", 257)};
 }
 
 }  // namespace tandem::agree

@@ -59,6 +59,72 @@ TANDEM_HOST_DEVICE inline std::int64_t fixed_units(double value, double scale) {
   return static_cast<std::int64_t>(std::nearbyint(value * scale));
 }
 
+// Drawing a row by its share of a long sum. All nodes of the tree over the sums of blocks lie one
+// level after the other, the sums of the blocks first and the root last.
+[[nodiscard]] inline Index count_tree_nodes(Index blocks) {
+  Index nodes = blocks;
+  for (Index on_level = blocks; on_level > 1;) {
+    on_level = ceil_div<Index>(on_level, 2);
+    nodes += on_level;
+  }
+  return nodes;
+}
+
+// Node i of the level above one of `count` nodes.
+TANDEM_HOST_DEVICE inline double node_above(const double* below, Index count, Index i) {
+  return 2 * i + 1 < count ? below[2 * i] + below[2 * i + 1] : below[2 * i];
+}
+
+// Where the running total of the blocks' sums, which are >= 0, exceeds `target`: goes down from the
+// root, to the left where the left node exceeds what is left of the target, else to the right with
+// what is left of it after the left node; never to a right node of 0, so that where rounding leaves
+// a target that nothing exceeds it ends in the last block with a sum > 0. Returns the block, and in
+// `rest` what its rows have to exceed. Requires: blocks >= 1.
+TANDEM_HOST_DEVICE inline Index block_by_share(const double* nodes, Index node_count, Index blocks,
+                                               double target, double& rest) {
+  rest = target;
+  Index node = 0;
+  const double* level = nodes + node_count - 1;  // the root's
+  for (Index height = sum_tree_height(blocks); height > 0; --height) {
+    const Index below = ceil_div<Index>(blocks, Index{1} << (height - 1));
+    level -= below;
+    const Index left = 2 * node;
+    const Index right = left + 1;
+    node = left;
+    if (right < below && level[right] > 0 && !(level[left] > rest)) {
+      rest -= level[left];
+      node = right;
+    }
+  }
+  return node;
+}
+
+// Of a block's w·D, one after the other: the first at which the running sum exceeds `rest`, or the
+// last above 0 where none does; −1 where all are 0.
+TANDEM_HOST_DEVICE inline Index row_by_share(const double* terms, Index count, double rest) {
+  double sum = 0;
+  Index last = -1;
+  for (Index i = 0; i < count; ++i) {
+    if (!(terms[i] > 0)) continue;
+    sum += terms[i];
+    last = i;
+    if (sum > rest) break;
+  }
+  return last;
+}
+
+// w·D of a row.
+template <Real T>
+struct KMeansPull {
+  const T* distance;      // D
+  const double* weights;  // null for weights of 1
+
+  TANDEM_HOST_DEVICE double operator()(Index row) const {
+    const auto d = static_cast<double>(distance[row]);
+    return weights != nullptr ? weights[row] * d : d;
+  }
+};
+
 // A bound on the error of a cost made of cost_terms and the long_sum `square_total` over `rows`
 // rows. `magnitude` is the long_sum of cost_magnitude over the coordinates of the centres, row by
 // row; `fixed_error` the long_sum of cost_fixed_error over the features.

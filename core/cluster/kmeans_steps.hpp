@@ -106,9 +106,10 @@ class KMeansSteps {
   virtual void distances_to_rows(std::span<const Index> rows, bool first) = 0;
   // The long_sum of w·D. Waits.
   [[nodiscard]] virtual double potential() = 0;
-  // A row drawn with probability w·D / Σ w·D from u, uniform on [0, 1): in blocks of sum_block
-  // rows, the first block whose running total exceeds u·potential, and in it the first row whose
-  // running sum exceeds the rest; where rounding leaves none, the last row with w·D > 0 before.
+  // A row drawn with probability w·D / Σ w·D from u, uniform on [0, 1): block_by_share() of
+  // kmeans_math.hpp goes down the tree of potential() to the block in which the running total
+  // exceeds u·potential, and in it the first row whose running sum exceeds the rest is taken; where
+  // rounding leaves none, the last row with w·D > 0 before.
   // Requires potential() > 0. Waits.
   [[nodiscard]] virtual Index sample(double u) = 0;
   // All rows i with random.uniform(first_index + i) < factor · w·D, in ascending order. Waits.

@@ -116,10 +116,11 @@ class ClassesCase final : public Case {
 }  // namespace
 
 Agreement make_metric_agreement() {
-  return {part<ValuesCase>("values", "errors of predicted values", {"metric"},
-                           "reduction: two long sums and 8 roundings"),
-          part<ClassesCase>("classes", "confusion, accuracy, log loss, Brier score", {"metric"},
-                            "exact: reference and cpu share this code; accuracy by definition")};
+  return {over_many_blocks(part<ValuesCase>("values", "errors of predicted values", {"metric"},
+                                            "reduction: two long sums and 8 roundings")),
+          over_many_blocks(part<ClassesCase>(
+              "classes", "confusion, accuracy, log loss, Brier score", {"metric"},
+              "exact: reference and cpu share this code; accuracy by definition"))};
 }
 
 }  // namespace tandem::agree

@@ -15,7 +15,7 @@ namespace tandem {
 template <std::size_t K, class Add>
 std::array<double, K> row_sums(int threads, Index rows, Add&& add) {
   const Index blocks = pieces(rows, sum_block);
-  std::vector<std::array<double, K>> partial(static_cast<std::size_t>(blocks));
+  std::vector<double> partial(static_cast<std::size_t>(blocks) * K);
   parallel_pieces(threads, blocks, 16, [&](Piece some) {
     for (Index b = some.begin; b < some.end; ++b) {
       const Piece block = piece_of(rows, sum_block, b);
@@ -26,14 +26,14 @@ std::array<double, K> row_sums(int threads, Index rows, Add&& add) {
         for (std::size_t k = 0; k < K; ++k) lanes[k][(i - block.begin) % sum_lanes] += terms[k];
       }
       for (std::size_t k = 0; k < K; ++k) {
-        partial[static_cast<std::size_t>(b)][k] = add_lanes(lanes[k]);
+        partial[static_cast<std::size_t>(b) * K + k] = add_lanes(lanes[k]);
       }
     }
   });
   std::array<double, K> sums{};
-  for (const auto& block : partial) {
-    for (std::size_t k = 0; k < K; ++k) sums[k] += block[k];
-  }
+  if (blocks == 0) return sums;
+  add_block_sums(partial.data(), blocks, static_cast<Index>(K));
+  std::copy_n(partial.begin(), K, sums.begin());
   return sums;
 }
 
@@ -59,12 +59,9 @@ std::vector<double> column_sums(int threads, Index rows, Index cols, Add&& add) 
       std::copy_n(lanes.begin(), width, partial.begin() + b * cols);
     }
   });
-  std::vector<double> sums(width, 0.0);
-  for (Index b = 0; b < blocks; ++b) {
-    for (std::size_t j = 0; j < width; ++j)
-      sums[j] += partial[static_cast<std::size_t>(b) * width + j];
-  }
-  return sums;
+  add_block_sums(partial.data(), blocks, cols);
+  partial.resize(width);  // zeros where there were no blocks
+  return partial;
 }
 
 }  // namespace tandem

@@ -140,10 +140,11 @@ class DirectionCase final : public Case {
 }  // namespace
 
 Agreement make_lbfgs_agreement() {
-  return {part<VectorsCase>("vectors", "inner products, steps, differences", {"lbfgs"},
-                            "reduction: one long sum; elementwise: one rounding"),
-          part<DirectionCase>("direction", "the two-loop recursion", {"lbfgs"},
-                              "exact: reference and cpu share this code")};
+  return {
+      over_many_blocks(part<VectorsCase>("vectors", "inner products, steps, differences", {"lbfgs"},
+                                         "reduction: one long sum; elementwise: one rounding")),
+      over_many_blocks(part<DirectionCase>("direction", "the two-loop recursion", {"lbfgs"},
+                                           "exact: reference and cpu share this code"))};
 }
 
 }  // namespace tandem::agree

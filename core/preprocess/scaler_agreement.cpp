@@ -77,8 +77,9 @@ class ScaleCase final : public Case {
 }  // namespace
 
 Agreement make_scaler_agreement() {
-  return {part<ScaleCase>("scale", "columns brought to one scale, in the engine's memory",
-                          {"scaler"}, "reduction: one long sum per mean; scaled values exact")};
+  return {over_many_blocks(
+      part<ScaleCase>("scale", "columns brought to one scale, in the engine's memory", {"scaler"},
+                      "reduction: one long sum per mean; scaled values exact"))};
 }
 
 }  // namespace tandem::agree

@@ -524,7 +524,7 @@ class CpuLinear final : public LinearSteps<T> {
 
   void add_penalty(double l2, Index penalised, double cost_factor, const Buffer<double>& parameters,
                    Buffer<double>& gradient, Buffer<double>& cost) override {
-    double squares = 0;
+    SumTree<> squares;
     for (Index begin = 0; begin < penalised; begin += sum_block) {
       double lanes[sum_lanes] = {};
       for (Index p = begin; p < std::min(begin + sum_block, penalised); ++p) {
@@ -533,9 +533,9 @@ class CpuLinear final : public LinearSteps<T> {
         lane = std::fma(value, value, lane);
         gradient.data()[p] = linear::with_one_nan(std::fma(l2, value, gradient.data()[p]));
       }
-      squares += add_lanes(lanes);
+      squares.add(add_lanes(lanes));
     }
-    cost.data()[0] = linear::with_one_nan(cost.data()[0] + cost_factor * (l2 / 2 * squares));
+    cost.data()[0] = linear::with_one_nan(cost.data()[0] + cost_factor * (l2 / 2 * squares.total()));
   }
 
   void predict(LinearLoss loss, const PackedRows<T>& rows, Index outputs,

@@ -12,6 +12,7 @@
 
 #include "core/metrics/silhouette_steps.hpp"
 #include "core/parallel.hpp"
+#include "core/sum_trees.hpp"
 #include "cpu/simd-inl.hpp"
 #include "tandem/core/numerics.hpp"
 
@@ -102,13 +103,14 @@ void Silhouettes(const T* HWY_RESTRICT x, Index cols, const Index* HWY_RESTRICT 
   const auto rows = static_cast<std::size_t>(end - begin);
   std::vector<double> lanes(rows * lanes_of_sum);
   std::vector<double> sums(rows);
+  SumTrees trees(static_cast<Index>(rows));  // over the blocks of a cluster
   std::vector<double> own(rows, 0.0);
   std::vector<double> nearest(rows, std::numeric_limits<double>::infinity());
   const auto panel =
       hwy::AllocateAligned<T>(static_cast<std::size_t>(std::max<Index>(cols, 1)) * lanes_of_sum);
   std::fill_n(panel.get(), static_cast<std::size_t>(cols) * lanes_of_sum, T{0});
   for (Index c = 0; c < clusters; ++c) {
-    std::fill(sums.begin(), sums.end(), 0.0);
+    trees.clear();
     for (Index block = first[c]; block < first[c + 1]; block += sum_block) {
       const Index block_end = std::min(block + sum_block, first[c + 1]);
       std::fill(lanes.begin(), lanes.end(), 0.0);
@@ -133,8 +135,10 @@ void Silhouettes(const T* HWY_RESTRICT x, Index cols, const Index* HWY_RESTRICT 
           TileDistances<1>(query, cols, panel.get(), count, lanes.data() + q * lanes_of_sum);
         }
       }
-      for (std::size_t q = 0; q < rows; ++q) sums[q] += add_lanes(lanes.data() + q * lanes_of_sum);
+      for (std::size_t q = 0; q < rows; ++q) sums[q] = add_lanes(lanes.data() + q * lanes_of_sum);
+      trees.add(sums.data());
     }
+    trees.total(sums.data());
     const Index size = first[c + 1] - first[c];
     for (std::size_t q = 0; q < rows; ++q) {
       if (cluster[begin + static_cast<Index>(q)] == c) {

@@ -11,7 +11,7 @@ namespace {
 
 template <Real T>
 double product(const T* a, const T* b, Index size) {
-  double total = 0;
+  SumTree<> tree;
   for (Index begin = 0; begin < size; begin += sum_block) {
     const Index end = std::min(begin + sum_block, size);
     double lanes[sum_lanes] = {};
@@ -19,9 +19,9 @@ double product(const T* a, const T* b, Index size) {
       double& lane = lanes[(i - begin) % sum_lanes];
       lane = std::fma(static_cast<double>(a[i]), static_cast<double>(b[i]), lane);
     }
-    total += add_lanes(lanes);
+    tree.add(add_lanes(lanes));
   }
-  return total;
+  return tree.total();
 }
 
 // out ← initial·x.

@@ -24,7 +24,7 @@ class KMeansCuda final : public KMeansSteps<T> {
       : engine_(cuda_engine(engine)), stream_(engine_), changed_(engine_, 1), totals_(engine_, 1) {}
 
   KMeansColumns measure(MatrixView<const T> x, std::span<const double> weights) override {
-    const Buffer<double> partial = pack(x, weights);
+    Buffer<double> partial = pack(x, weights);
     KMeansColumns columns;
     columns.weight = weights.empty() ? static_cast<double>(x.rows) : long_sum(x.rows, [&](Index i) {
       return weights[static_cast<std::size_t>(i)];
@@ -163,17 +163,15 @@ class KMeansCuda final : public KMeansSteps<T> {
   }
 
   double potential() override {
-    kmeans::sum_pulls(engine_, pull(), rows_, potential_blocks_.data());
-    add_blocks(engine_, potential_blocks_.data(), blocks_, 1, false, potential_.data());
+    kmeans::sum_pulls(engine_, pull(), rows_, potential_nodes_.data());
+    add_block_sums(engine_, potential_nodes_.data(), blocks_, 1, potential_.data());
     return potential_.to_host().front();
   }
 
   Index sample(double u) override {
-    kmeans::sum_pulls(engine_, pull(), rows_, potential_blocks_.data());
-    add_blocks(engine_, potential_blocks_.data(), blocks_, 1, false, potential_.data());
+    kmeans::sum_pulls(engine_, pull(), rows_, potential_nodes_.data());
     Buffer<Index> row(engine_, 1);
-    kmeans::sample(engine_, pull(), rows_, potential_blocks_.data(), potential_.data(), u,
-                   row.data());
+    kmeans::sample(engine_, pull(), rows_, potential_nodes_.data(), u, row.data());
     return row.to_host().front();
   }
 
@@ -247,7 +245,7 @@ class KMeansCuda final : public KMeansSteps<T> {
     labels_ = Buffer<std::int32_t>(engine_, rows_);
     next_labels_ = Buffer<std::int32_t>(engine_, rows_);
     weights_ = weights.empty() ? Buffer<double>() : to_engine(engine_, weights);
-    potential_blocks_ = Buffer<double>(engine_, blocks_);
+    potential_nodes_ = Buffer<double>(engine_, count_tree_nodes(blocks_));
     potential_ = Buffer<double>(engine_, 1);
     Buffer<double> partial(engine_, blocks_ * features_);
     panels_ = Buffer<T>(engine_, blocks_ * sum_block * features_, Placement::rows);
@@ -332,10 +330,10 @@ class KMeansCuda final : public KMeansSteps<T> {
     if (distance_.empty()) distance_ = Buffer<T>(engine_, rows_);
   }
 
-  // Columns of sums of blocks, added in order. Waits.
-  std::vector<double> add_up(const Buffer<double>& partial, Index columns) {
+  // Adds the columns of sums of blocks, which it overwrites. Waits.
+  std::vector<double> add_up(Buffer<double>& partial, Index columns) {
     Buffer<double> total(engine_, columns);
-    add_blocks(engine_, partial.data(), blocks_, columns, false, total.data());
+    add_block_sums(engine_, partial.data(), blocks_, columns, total.data());
     return total.to_host();
   }
 
@@ -351,7 +349,7 @@ class KMeansCuda final : public KMeansSteps<T> {
   Buffer<std::int32_t> labels_;
   Buffer<std::int32_t> next_labels_;  // change places with labels_ at each assign
   Buffer<T> distance_;                // squared; made when first asked for
-  Buffer<double> potential_blocks_;
+  Buffer<double> potential_nodes_;    // the sums of blocks, and room for the tree above them
   Buffer<double> potential_;
   Buffer<double> scales_;  // of the fixed-point sums, per feature
   Buffer<double> units_;

@@ -146,24 +146,16 @@ template <Real T>
 void distances_to_rows(CudaEngine& engine, const Rows<T>& rows, const T* gathered, Index count,
                        bool first, T* distance);
 
-// w·D of a row.
 template <Real T>
-struct Pull {
-  const T* distance;
-  const double* weights;  // null for weights of 1
-
-  TANDEM_HOST_DEVICE double operator()(Index row) const {
-    const auto d = static_cast<double>(distance[row]);
-    return weights != nullptr ? weights[row] * d : d;
-  }
-};
+using Pull = KMeansPull<T>;
 // blocks[b] = Σ w·D over the rows of a block.
 template <Real T>
 void sum_pulls(CudaEngine& engine, const Pull<T>& pull, Index rows, double* blocks);
-// *row = KMeansSteps::sample(u).
+// *row = KMeansSteps::sample(u). `nodes` has room for count_tree_nodes(); the sums of the blocks
+// stand in it first, from sum_pulls, and the levels of the tree above them are written behind.
 template <Real T>
-void sample(CudaEngine& engine, const Pull<T>& pull, Index rows, const double* blocks,
-            const double* potential, double u, Index* row);
+void sample(CudaEngine& engine, const Pull<T>& pull, Index rows, double* nodes, double u,
+            Index* row);
 
 // --- kmeans_draw.cu -----------------------------------------------------------------------------
 

@@ -1,4 +1,5 @@
-// D, the squared distance of each row to something, and what is asked about it.
+// The squared distance of each row to its own centre or to the nearest of given rows (D), the cost
+// of a clustering, and draws of rows by their D.
 #include <limits>
 
 #include "cuda/cluster/kmeans.cuh"
@@ -117,69 +118,39 @@ __global__ void sum_pulls_kernel(Pull<T> pull, Index rows, double* __restrict__ 
   if (threadIdx.x % warp_size == 0) blocks[block] = sum;
 }
 
-// KMeansSteps::sample. One block of any number of threads: all of them bring 1024 values at a time
-// into shared memory (8 KiB), thread 0 adds them in order: first the sums of blocks, until one goes
-// beyond the target, then the rows of that block. Running totals are chains by definition; n / 1024
-// + 1024 additions. CPU twin: sample in cpu/cluster/kmeans.cpp.
+// KMeansSteps::sample. One block of any number of threads: all of them build the levels of the tree
+// above the sums of blocks, one synchronisation a level; thread 0 goes down it. All threads bring
+// the w·D of that block's rows into shared memory (8 KiB), and thread 0 adds them in order: within
+// a block running totals are chains by definition. CPU twin: sample in cpu/cluster/kmeans.cpp.
 template <class T>
-__global__ void sample_kernel(Pull<T> pull, Index rows, const double* __restrict__ blocks,
-                              const double* __restrict__ potential, double u, Index* chosen_row) {
-  constexpr int at_once = static_cast<int>(sum_block);
-  __shared__ double values[at_once];
+__global__ void sample_kernel(Pull<T> pull, Index rows, double* nodes, Index node_count, double u,
+                              Index* chosen_row) {
+  __shared__ double values[sum_block];
   __shared__ Index chosen;
   __shared__ double rest;
-  __shared__ bool found;
-  const Index block_count = (rows + sum_block - 1) / sum_block;
-  const double target = u * *potential;
-  double before = 0;  // of thread 0
+  const Index blocks = sum_blocks(rows);
+  double* below = nodes;
+  for (Index count = blocks; count > 1; count = ceil_div<Index>(count, 2)) {
+    double* const level = below + count;
+    for (Index i = threadIdx.x; 2 * i < count; i += blockDim.x) {
+      level[i] = node_above(below, count, i);
+    }
+    below = level;
+    __syncthreads();
+  }
   if (threadIdx.x == 0) {
-    chosen = -1;
-    rest = std::numeric_limits<double>::infinity();
-    found = false;
+    chosen = block_by_share(nodes, node_count, blocks, u * nodes[node_count - 1], rest);
   }
-  for (Index first = 0; first < block_count; first += at_once) {
-    const int here =
-        static_cast<int>(block_count - first < at_once ? block_count - first : at_once);
-    for (int i = static_cast<int>(threadIdx.x); i < here; i += static_cast<int>(blockDim.x)) {
-      values[i] = blocks[first + i];
-    }
-    __syncthreads();
-    if (threadIdx.x == 0) {
-      for (int i = 0; i < here; ++i) {
-        const double value = values[i];
-        if (value > 0) chosen = first + i;
-        if (before + value > target) {
-          rest = target - before;
-          found = true;
-          break;
-        }
-        before += value;
-      }
-    }
-    __syncthreads();
-    if (found) break;
-  }
-  if (chosen < 0) {
-    if (threadIdx.x == 0) *chosen_row = -1;
-    return;
-  }
+  __syncthreads();
   const Index first = chosen * sum_block;
-  const int here = static_cast<int>(rows - first < at_once ? rows - first : at_once);
+  const int here = static_cast<int>(rows - first < sum_block ? rows - first : sum_block);
   for (int i = static_cast<int>(threadIdx.x); i < here; i += static_cast<int>(blockDim.x)) {
     values[i] = pull(first + i);
   }
   __syncthreads();
   if (threadIdx.x != 0) return;
-  double sum = 0;
-  Index last = -1;
-  for (int i = 0; i < here; ++i) {
-    const double term = values[i];
-    if (!(term > 0)) continue;
-    sum += term;
-    last = first + i;
-    if (sum > rest) break;
-  }
-  *chosen_row = last;
+  const Index row = row_by_share(values, here, rest);
+  *chosen_row = row < 0 ? -1 : first + row;
 }
 
 Shape one_per_thread(CudaEngine& engine, Index count) {
@@ -236,22 +207,21 @@ void sum_pulls(CudaEngine& engine, const Pull<T>& pull, Index rows, double* bloc
 }
 
 template <Real T>
-void sample(CudaEngine& engine, const Pull<T>& pull, Index rows, const double* blocks,
-            const double* potential, double u, Index* row) {
+void sample(CudaEngine& engine, const Pull<T>& pull, Index rows, double* nodes, double u,
+            Index* row) {
   engine.launch(sample_kernel<T>, {.grid = dim3(1), .block = dim3(engine.block_threads(256))}, pull,
-                rows, blocks, potential, u, row);
+                rows, nodes, count_tree_nodes(sum_blocks(rows)), u, row);
 }
 
-#define TANDEM_INSTANTIATE(T)                                                                    \
-  template void distances_to_own_centres(CudaEngine&, const Rows<T>&, const std::int32_t*,       \
-                                         const Centres<T>&, T*);                                 \
-  template void block_costs(CudaEngine&, const Rows<T>&, const std::int32_t*, const double*,     \
-                            const Centres<T>&, double*);                                         \
-  template void gather_rows(CudaEngine&, const Rows<T>&, const Index*, Index, T*);               \
-  template void distances_to_rows(CudaEngine&, const Rows<T>&, const T*, Index, bool, T*);       \
-  template void sum_pulls(CudaEngine&, const Pull<T>&, Index, double*);                          \
-  template void sample(CudaEngine&, const Pull<T>&, Index, const double*, const double*, double, \
-                       Index*);
+#define TANDEM_INSTANTIATE(T)                                                                \
+  template void distances_to_own_centres(CudaEngine&, const Rows<T>&, const std::int32_t*,   \
+                                         const Centres<T>&, T*);                             \
+  template void block_costs(CudaEngine&, const Rows<T>&, const std::int32_t*, const double*, \
+                            const Centres<T>&, double*);                                     \
+  template void gather_rows(CudaEngine&, const Rows<T>&, const Index*, Index, T*);           \
+  template void distances_to_rows(CudaEngine&, const Rows<T>&, const T*, Index, bool, T*);   \
+  template void sum_pulls(CudaEngine&, const Pull<T>&, Index, double*);                      \
+  template void sample(CudaEngine&, const Pull<T>&, Index, double*, double, Index*);
 TANDEM_INSTANTIATE(float)
 TANDEM_INSTANTIATE(double)
 #undef TANDEM_INSTANTIATE

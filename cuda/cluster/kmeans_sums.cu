@@ -220,9 +220,9 @@ __global__ void feature_errors_kernel(const T* __restrict__ centres, const T* __
   errors[j] = cost_fixed_error(most, rows, units[j]);
 }
 
-// Everything of size one. A single block of four warps or more, or of one: the three chains over
-// blocks of coordinates and the long sum over features are a warp's each. k·d / 1024 additions in
-// order: no time beside a pass over the rows.
+// Everything of size one. A single block of any number of warps: the trees over the three sums of
+// blocks of coordinates, and the long sum over features, are a warp's each, which takes 32 blocks
+// at a time. k·d / 1024 loads: no time beside a pass over the rows.
 __global__ void totals_kernel(const double* __restrict__ partial, Index blocks,
                               const double* __restrict__ errors, Index features,
                               const unsigned long long* __restrict__ counts, Index centres,
@@ -238,16 +238,20 @@ __global__ void totals_kernel(const double* __restrict__ partial, Index blocks,
   const int lane = static_cast<int>(threadIdx.x % warp_size);
   const int warps = static_cast<int>(blockDim.x / warp_size);
   for (int part = static_cast<int>(threadIdx.x / warp_size); part < 4; part += warps) {
-    double sum = 0;
+    WarpSumTree tree;
     if (part < 3) {
-      if (lane == 0) {
-        for (Index b = 0; b < blocks; ++b) sum += partial[3 * b + part];
+      for (Index first = 0; first < blocks; first += warp_size) {
+        const Index here = blocks - first < warp_size ? blocks - first : warp_size;
+        const double of_block = lane < here ? partial[3 * (first + lane) + part] : 0.0;
+        tree.add(__shfl_sync(all_lanes, add_nodes_of_warp(of_block, here), 0));
       }
     } else {
       for (Index first = 0; first < features; first += sum_block) {
-        sum += sum_of_block(first, features, [&](Index j) { return errors[j]; });
+        const double sum = sum_of_block(first, features, [&](Index j) { return errors[j]; });
+        tree.add(__shfl_sync(all_lanes, sum, 0));
       }
     }
+    const double sum = tree.total();
     if (lane == 0) {
       double* const to = part == 0   ? &totals->shift_squared
                          : part == 1 ? &totals->cost_terms

@@ -5,21 +5,22 @@
 
 namespace tandem::cuda {
 
-// Blocks of a long sum whose sums are kept in shared memory at once.
-inline constexpr int sums_at_once = 64;
+// Blocks of a long sum whose sums are kept in shared memory at once: a subtree, a node for each
+// lane of a warp.
+inline constexpr int sums_at_once = static_cast<int>(warp_size);
 
 // The long sum over the elements 0 .. count − 1, the same in every thread of the block: lanes grow
-// by lane = add(i, lane). A warp per block of the sum; the blocks' sums are added in order by every
-// thread for itself. All threads of the block must call it, with the same count; partial holds
-// sums_at_once doubles in shared memory. What other threads wrote to memory before the call can be
-// read by `add`, and partial may be used again after it.
+// by lane = add(i, lane). A warp per block of the sum; every warp then goes up the tree by itself,
+// by shuffles. All threads of the block, which are whole warps, must call it, with the same count;
+// partial holds sums_at_once doubles in shared memory. What other threads wrote to memory before
+// the call can be read by `add`, and partial may be used again after it.
 template <class Add>
 __device__ double long_sum_by_block(Index count, double* partial, Add&& add) {
   const Index lane = threadIdx.x % warp_size;
   const Index warp = threadIdx.x / warp_size;
   const Index warps = blockDim.x / warp_size;
-  const Index blocks = (count + sum_block - 1) / sum_block;
-  double total = 0.0;
+  const Index blocks = sum_blocks(count);
+  WarpSumTree tree;  // over subtrees of sums_at_once blocks
   __syncthreads();
   for (Index first = 0; first < blocks; first += sums_at_once) {
     const Index here = blocks - first < sums_at_once ? blocks - first : sums_at_once;
@@ -32,10 +33,11 @@ __device__ double long_sum_by_block(Index count, double* partial, Add&& add) {
       if (lane == 0) partial[b] = sum;
     }
     __syncthreads();
-    for (Index b = 0; b < here; ++b) total += partial[b];
+    const double node = add_nodes_of_warp(lane < here ? partial[lane] : 0.0, here);
+    tree.add(__shfl_sync(all_lanes, node, 0));
     __syncthreads();
   }
-  return total;
+  return tree.total();
 }
 
 }  // namespace tandem::cuda

@@ -110,8 +110,9 @@ __global__ void centroid_distances_kernel(const T* __restrict__ x, Index stride,
   if (lane == 0) partial[t] = total;
 }
 
-// mean(c, j) = Σ over the tasks of cluster c, in order, of partial(task, j), divided by its size.
-// One thread per (cluster, column).
+// mean(c, j) = the tree over the tasks of cluster c of partial(task, j), divided by its size. One
+// thread per (cluster, column); its stack of roots is in local memory, of which as many levels are
+// touched as the cluster has.
 __global__ void fold_tasks_kernel(const double* __restrict__ partial,
                                   const Index* __restrict__ first_task,
                                   const Index* __restrict__ first_member, Index clusters,
@@ -120,9 +121,9 @@ __global__ void fold_tasks_kernel(const double* __restrict__ partial,
   if (e >= clusters * cols) return;
   const Index c = e / cols;
   const Index j = e % cols;
-  double sum = 0.0;
-  for (Index t = first_task[c]; t < first_task[c + 1]; ++t) sum += partial[t * cols + j];
-  mean[e] = sum / static_cast<double>(first_member[c + 1] - first_member[c]);
+  SumTree<> tree;
+  for (Index t = first_task[c]; t < first_task[c + 1]; ++t) tree.add(partial[t * cols + j]);
+  mean[e] = tree.total() / static_cast<double>(first_member[c + 1] - first_member[c]);
 }
 
 template <Real T>
@@ -157,7 +158,7 @@ class CudaClusterMetric final : public ClusterMetricSteps<T> {
     const Tasks tasks(engine_, all);
     Buffer<double> partial(engine_, tasks.list.size());
     distances(rows, nullptr, rows.cluster, centroids, tasks, false, partial);
-    add_blocks(engine_, partial.data(), tasks.list.size(), 1, false, within.data());
+    add_block_sums(engine_, partial.data(), tasks.list.size(), 1, within.data());
   }
 
  private:

@@ -134,7 +134,7 @@ class CudaMetric final : public MetricSteps<T> {
     Buffer<double> total(engine_, Terms::count);
     engine_.launch(metric_sums_kernel<Terms>, per_item(blocks * warp_size), terms, rows,
                    partial.data());
-    add_blocks(engine_, partial.data(), blocks, Terms::count, false, total.data());
+    add_block_sums(engine_, partial.data(), blocks, Terms::count, total.data());
     std::array<double, Terms::count> host{};
     total.download(host);
     return host;

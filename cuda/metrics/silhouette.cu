@@ -33,7 +33,8 @@ constexpr int Q = SilhouetteShape::rows_per_warp;
 //
 // Numerics. acc = fma(d, d, acc) over ascending features in T, sqrt in T, then the long sum of the
 // cluster in double; members past the end add nothing. After 1024 members, and at the cluster's
-// end, the lanes are added by halves. Lane q keeps what row q needs of the clusters seen so far.
+// end, the lanes are added by halves. Lane q keeps what row q needs of the clusters seen so far,
+// and the tree over the blocks of the one at hand (in local memory, touched once per 1024 members).
 //
 // silhouette_kernel_cost() counts bytes and flops: rows² · (3 · cols + 2) flops, bound by them from
 // about eight features on. CPU twin: Silhouettes in cpu/metrics/silhouette.cpp.
@@ -92,7 +93,6 @@ __global__ void __launch_bounds__(256, 1)
   const std::int32_t own_cluster = has_row ? cluster[own_row] : -1;
   double own = 0;
   double nearest = std::numeric_limits<double>::infinity();
-  double cluster_sum = 0;
 
   if (resident) {
     for (int chunk = 0; chunk < chunks; ++chunk) load_rows(chunk, chunk);
@@ -108,7 +108,7 @@ __global__ void __launch_bounds__(256, 1)
     const Index begin = first[c];
     const Index end = first[c + 1];
     double sums[Q] = {};
-    cluster_sum = 0;
+    SumTree<> cluster_sum;  // of row `lane`
     for (Index group = begin; group < end; group += sum_lanes) {
       T squares[Q] = {};
       for (int chunk = 0; chunk < chunks; ++chunk) {
@@ -151,18 +151,21 @@ __global__ void __launch_bounds__(256, 1)
         for (int q = 0; q < Q; ++q) sums[q] += static_cast<double>(math::sqrt(squares[q]));
       }
       if (group + sum_lanes < end && (group + sum_lanes - begin) % sum_block != 0) continue;
+      double own_sum = 0;
 #pragma unroll
       for (int q = 0; q < Q; ++q) {
         const double block_sum = __shfl_sync(all_lanes, add_lanes_of_warp(sums[q]), 0);
-        if (lane == q) cluster_sum += block_sum;
+        if (lane == q) own_sum = block_sum;
         sums[q] = 0;
       }
+      cluster_sum.add(own_sum);
     }
     const Index size = end - begin;
+    const double total = cluster_sum.total();
     if (c == own_cluster) {
-      own = size > 1 ? cluster_sum / static_cast<double>(size - 1) : 0.0;
+      own = size > 1 ? total / static_cast<double>(size - 1) : 0.0;
     } else {
-      const double mean = cluster_sum / static_cast<double>(size);
+      const double mean = total / static_cast<double>(size);
       nearest = mean < nearest ? mean : nearest;
     }
   }

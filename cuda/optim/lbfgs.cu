@@ -37,7 +37,7 @@ struct Pairs {
 //
 // Grid: one block of whole warps. Shared memory: sums_at_once doubles. The barriers with which a
 // product begins and ends also order the updates of q before and after it.
-// Bytes and flops of both loops: lbfgs_direction_cost() in core/optim/lbfgs_steps.hpp; every thread
+// Bytes and flops of both loops: lbfgs_direction_cost() in core/optim/lbfgs_steps.hpp; every warp
 // also adds the sums of the blocks of 1024 elements for itself. After the first touch vectors come
 // from a cache; for a million elements a multiprocessor's share of the bandwidth is what bounds it.
 // CPU twin: HostLbfgs::direction.

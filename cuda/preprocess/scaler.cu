@@ -125,7 +125,7 @@ class CudaScaler final : public ScalerSteps<T> {
     Buffer<double> partial(engine_, blocks * cols);
     engine_.launch(column_sums_kernel<T>, tiles(blocks, cols), x, rows, cols, centre,
                    partial.data());
-    add_blocks(engine_, partial.data(), blocks, cols, false, sums.data());
+    add_block_sums(engine_, partial.data(), blocks, cols, sums.data());
   }
 
   void scale(T* x, Index rows, Index cols, const double* shift, const double* divisor) override {

@@ -171,9 +171,12 @@ TYPED_TEST(LbfgsCuda, DirectionsMoveAndComputeWhatTheirCostSays) {
   }
   const auto stated = lbfgs_direction_cost(size, 3, sizeof(TypeParam));
   EXPECT_NEAR(bytes, stated.bytes, 0.05 * stated.bytes);
-  // Of each of the seven products: lanes are folded by a warp, and 512 threads add the sums of the
-  // blocks.
-  constexpr double products = 7.0 * ((size + sum_block - 1) / sum_block) * (5 * 32 + 512);
+  // Of each of the seven products: a warp folds the lanes of a block; each of 16 warps folds the 20
+  // blocks, where lane l adds that of lane l + step if it is there.
+  constexpr Index blocks = sum_blocks(size);
+  double folds = 0;
+  for (Index step = 1; step < 32; step *= 2) folds += static_cast<double>(blocks - step);
+  const double products = 7.0 * (static_cast<double>(blocks) * 5 * 32 + 16 * folds);
   EXPECT_NEAR(flops, stated.flops + products, 0.05 * stated.flops);
 }
 

@@ -50,7 +50,8 @@ double outputs_of(MlpOutput output, std::vector<double>& u) {
       return std::log(sum);
     }
     case MlpOutput::sigmoid: u[0] = 1 / (1 + std::exp(-u[0])); return 0;
-    case MlpOutput::identity: return 0;
+    case MlpOutput::identity:
+    case MlpOutput::automatic: break;  // no network has it
   }
   return 0;
 }

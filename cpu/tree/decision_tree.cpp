@@ -653,7 +653,8 @@ Candidate CpuSteps<T>::best_of_feature(const OpenNode& node, Index feature, Scra
         return best_of_feature_by<GiniInIntegers<true>>(node, feature, own);
       }
       return best_of_feature_by<GiniInDoubles>(node, feature, own);
-    case TreeCriterion::squared_error: break;
+    case TreeCriterion::squared_error:
+    case TreeCriterion::automatic: break;  // no rules have it
   }
   if (weighted) return best_of_feature_by<SquaredError<true>>(node, feature, own);
   return best_of_feature_by<SquaredError<false>>(node, feature, own);

@@ -578,7 +578,8 @@ CriterionKernels kernels_of(const SplitRules& rules, const TreeRows& rows) {
         return kernels_by<Tally::classes, ClassSums<GiniSums>>(rules);
       }
       return kernels_by<Tally::classes, GiniInDoubles>(rules);
-    case TreeCriterion::squared_error: break;
+    case TreeCriterion::squared_error:
+    case TreeCriterion::automatic: break;  // no rules have it
   }
   return kernels_by<Tally::target, SquaredError>(rules);
 }

@@ -20,6 +20,7 @@
 #include "tandem/core/random.hpp"
 #include "tandem/data/read.hpp"
 #include "tandem/data/split.hpp"
+#include "tandem/model/algorithm.hpp"
 #include "tandem/preprocess/preprocessor.hpp"
 
 namespace tandem {

@@ -1,4 +1,4 @@
-// What can be asked of the software GPU beside CUDA (softgpu/runtime/control.h). Requires: an
+// The software GPU's own functions, beside CUDA's (softgpu/runtime/control.h). Requires: an
 // engine of Device::softgpu was made in this process; throws DeviceError otherwise.
 #pragma once
 

@@ -19,7 +19,7 @@ namespace tandem::cpu::HWY_NAMESPACE {
 
 namespace math_detail {
 
-// What tandem/core/math_functions.inc asks for, for a vector of lanes.
+// The operations that tandem/core/math_functions.inc asks for, on a vector of lanes.
 template <class D>
 struct VectorOperations {
   using T = hn::TFromD<D>;

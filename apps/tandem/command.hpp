@@ -45,7 +45,7 @@ struct PreparedCommand {
 // How the options of an algorithm are spelled on the command line.
 [[nodiscard]] Spelling spelling_of(Algorithm& algorithm);
 
-// What `tandem` alone, and `tandem help`, prints.
+// The text that `tandem` alone, and `tandem help`, prints.
 [[nodiscard]] std::string overview();
 
 using CommandMaker = std::unique_ptr<Command>(std::unique_ptr<Algorithm>);

@@ -1,4 +1,4 @@
-// What a run tells the person at the terminal, and how that person stops it.
+// Progress of a run for the person at the terminal, and how that person stops it.
 #pragma once
 
 #include <chrono>
@@ -40,7 +40,7 @@ struct ControlOptions {
   std::string checkpoint;  // empty: none is kept
   double checkpoint_every = 60;
   std::string resume;  // a checkpoint to start from
-  Archive run;         // what must be equal for a run to be resumed
+  Archive run;         // must be equal for a run to be resumed
 };
 
 // Progress is one line that is written over and over, on a terminal only.

@@ -30,8 +30,8 @@ struct Window {
 template <Real T>
 [[nodiscard]] Window window_of(const Dataset<T>& data, Index x, Index y);
 
-// What the model predicts on a grid of the window, as boxes coloured by class or cluster; where it
-// gives probabilities, the surer, the stronger. Requires: two numeric columns.
+// The model's predictions on a grid of the window, as boxes coloured by class or cluster, in
+// stronger colours where it gives higher probabilities. Requires: two numeric columns.
 template <Real T>
 [[nodiscard]] std::vector<report::Box> decision_regions(const TrainedModel<T>& model,
                                                         Engine& engine, const Window& window);

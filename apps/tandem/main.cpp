@@ -59,7 +59,7 @@ int run(std::vector<std::string> arguments, Spelling& spelling) {
   }
   const CommandInfo& info = find_command(arguments.front());
   arguments.erase(arguments.begin());
-  // What follows "--" is another program's.
+  // Arguments after "--" belong to another program.
   const auto own = std::find(arguments.begin(), arguments.end(), "--");
   if (std::any_of(arguments.begin(), own, asks_for_help)) {
     std::vector<std::string> topic{std::string(info.name)};

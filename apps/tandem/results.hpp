@@ -29,7 +29,7 @@ struct Seconds {
   double load = 0;
   double train = 0;
   double evaluate = 0;
-  // Of all threads together: what other work on the machine distorts least.
+  // Processor time of all threads together, which other work on the machine distorts least.
   double train_processor = 0;
   // On the software GPU: time of the host, which says nothing about a GPU.
   bool software_gpu = false;

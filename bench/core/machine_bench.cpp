@@ -1,5 +1,5 @@
-// What the machine can do at most, for benchmarks to state their share of: fused multiply-adds of
-// one core and of several, and the bandwidth of main memory (the triad of McCalpin's STREAM).
+// The most that the machine can do, for benchmarks to state their share of it: fused multiply-adds
+// of one core and of several, and the bandwidth of main memory (the triad of McCalpin's STREAM).
 #include <benchmark/benchmark.h>
 #include <omp.h>
 

@@ -1,4 +1,4 @@
-// What the benchmark programs share: timing of both sides, the comparison, the line that run.py
+// Shared by the benchmark programs: timing of both sides, the comparison, the line that run.py
 // reads.
 #pragma once
 

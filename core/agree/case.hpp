@@ -39,7 +39,7 @@
 
 namespace tandem::agree {
 
-// What determines a case.
+// All that determines a case.
 struct Key {
   DataKind kind = DataKind::random;
   Index rows = 1;
@@ -85,7 +85,7 @@ class Outputs {
 
   // The engine refused the data: the error's class and message.
   std::string refusal;
-  // Of a fit, the model, for the reference to load: add_model() of fits.hpp.
+  // The model of a fit, for the reference to load; add_model() of fits.hpp sets it.
   std::shared_ptr<const Archive> model;
 
  private:
@@ -239,7 +239,7 @@ class Runner {
   std::unique_ptr<Engines> engines_;
 };
 
-// Of the table that the build generates. Throws InputError that lists the names.
+// Looks into the table that the build generates. Throws InputError that lists the names.
 [[nodiscard]] Agreement find_agreement(std::string_view name);
 
 }  // namespace tandem::agree

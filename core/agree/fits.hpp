@@ -1,4 +1,4 @@
-// What cases of whole fits share: data sets, and models as outputs.
+// Shared by the cases of whole fits: data sets, and models as outputs.
 #pragma once
 
 #include <string>

@@ -12,13 +12,13 @@
 namespace tandem::agree {
 namespace {
 
-// Of the devices that the software GPU can pose as; one of each.
+// Three of the devices that the software GPU can pose as, one of each generation.
 constexpr const char* software_models = "a100,rtx4090,h100";
 constexpr int models = 3;
 constexpr std::uint64_t schedule_seeds[] = {0, 1, 20261123};
 constexpr int block_threads[] = {64, 256};
 constexpr int cpu_threads[] = {1, 2, 7};
-// Of a default run: how often each kind of data has its turn.
+// How often each kind of data has its turn in a default run.
 constexpr int rounds = 3;
 
 const std::vector<Index>& usual_sizes() {
@@ -291,7 +291,7 @@ void Runner::run_case(const std::string& algorithm, const Part& part, const Key&
       worst.expected = difference.expected;
       worst.error = std::abs(worst.value - worst.expected);
     }
-    // Of two results that differ, either may be the wrong one.
+    // Where two results differ, either may be the wrong one.
     if (difference.differing > 0) judge(attempt);
   };
 

@@ -492,7 +492,7 @@ class FitCase final : public Case {
 
   void run(Engine& engine, const Outputs* follow, Outputs& out) const override {
     if (follow != nullptr) {
-      // What the centres that were found are worth, by the reference.
+      // The reference computes the cost of the centres that were found.
       const Loaded<T> loaded(engine, rows_, options_.clusters, &follow->get<T>("origin"));
       const auto centres = to_engine(engine, follow->get<T>("centres"));
       loaded.steps->begin(options_.clusters);

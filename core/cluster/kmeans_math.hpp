@@ -34,14 +34,15 @@ TANDEM_HOST_DEVICE inline double cost_term(double centre, double sum, double wei
   return centre * (weight * centre - 2.0 * sum);
 }
 
-// What of a coordinate enters cost_error_bound.
+// The magnitude of one coordinate of a centre that enters cost_error_bound.
 TANDEM_HOST_DEVICE inline double cost_magnitude(double centre, double sum, double weight) {
   const double size = std::fabs(centre);
   return size * (weight * size + 2.0 * std::fabs(sum));
 }
 
-// What of a feature enters it: `most` is max_c |c'_j|, `unit` what the least bit of a fixed-point
-// sum of x'_j stands for. A row's w x'_j is rounded by half of that at most, and enters twice.
+// The error that rounding to fixed point adds to it, for one feature: `most` is max_c |c'_j|,
+// `unit` the value of the sum's least bit. A row's w x'_j is rounded by at most half of it, and
+// enters twice.
 TANDEM_HOST_DEVICE inline double cost_fixed_error(double most, Index rows, double unit) {
   return most * static_cast<double>(rows) * unit;
 }

@@ -26,7 +26,7 @@ struct KMeansSpread {
   std::vector<double> largest;     // per feature: max |x'|
 };
 
-// What one iteration tells the driver. All of it is of size one.
+// The results of one iteration that the driver reads. All of them are single numbers.
 struct KMeansTotals {
   Index changed = 0;         // rows whose label this assign changed (all of them at first)
   Index empty = 0;           // centres without a row of positive weight
@@ -35,7 +35,7 @@ struct KMeansTotals {
   double cost_error = 0;     // bound on the rounding error of cost: kmeans_math.hpp
 };
 
-// What one assign of all rows needs at least: a multiplication and an addition per row, feature and
+// The least cost of one assign of all rows: a multiplication and an addition per row, feature and
 // centre; the rows read once, the labels read and written.
 struct KMeansCost {
   double flops;
@@ -92,7 +92,7 @@ class KMeansSteps {
   virtual void assign(const Buffer<T>& centres) = 0;
   // next = S / W per centre; an empty centre stays where it is.
   virtual void recentre(const Buffer<T>& centres, Buffer<T>& next) = 0;
-  // Of the last recentre, and of the assign before. Waits.
+  // Totals of the last recentre, and of the assign before it. Waits.
   [[nodiscard]] virtual KMeansTotals totals() = 0;
   // Σ w ‖x − centre(x)‖² with the labels of the last assign, from the rows themselves: a long_sum
   // of chains in double. Waits.
@@ -116,8 +116,8 @@ class KMeansSteps {
   [[nodiscard]] virtual std::vector<Index> sample_each(double factor, const Random& random,
                                                        std::uint64_t first_index) = 0;
 
-  // Of the rows of positive weight whose centre has another such row: the one with the largest D,
-  // ties to the lowest row. Waits.
+  // The row with the largest D among those of positive weight whose centre has another such row;
+  // ties go to the lowest row. Waits.
   [[nodiscard]] virtual KMeansFarthest farthest() = 0;
   // Relabels a row; W, rows and S follow.
   virtual void move_row(Index row, std::int32_t centre) = 0;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t window = std::size_t{1} << 18;
 
-// What both kinds share: stored bytes by windows.
+// Common to both kinds: reads the stored bytes by windows.
 class Stored {
  public:
   Stored(std::unique_ptr<ByteSource> source, std::string name)

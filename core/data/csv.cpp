@@ -206,7 +206,7 @@ const char* split_record(const char*& p, const char* end, char delimiter,
 
 enum class Kind : std::uint8_t { skip, number, text };
 
-// What a column of the file is for.
+// The use of each column of the file.
 struct Plan {
   Kind kind = Kind::skip;
   Index slot = 0;         // place in a row of the result: features, then target, then weight

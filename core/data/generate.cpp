@@ -24,7 +24,7 @@ struct Checked {
   GeneratedRows set;
 };
 
-// What the kinds differ in besides their formulas.
+// Properties in which the kinds differ besides their formulas.
 struct Kind {
   GeneratorKind kind;
   std::string_view name;

@@ -9,7 +9,7 @@
 
 namespace tandem {
 
-// What `rows` generated rows cost: each element is written once.
+// Costs of generating `rows` rows: each element is written once.
 [[nodiscard]] constexpr double generate_bytes(Index rows, Index features, std::size_t element) {
   return static_cast<double>(rows) * static_cast<double>(features + 1) *
          static_cast<double>(element);

@@ -1,4 +1,4 @@
-// What a generated data set holds, element by element: the definition that all engines share.
+// Defines a generated data set element by element, once for all engines.
 #pragma once
 
 #include <cmath>
@@ -72,7 +72,7 @@ struct GeneratedRows {
     return 0;
   }
 
-  // Of `regression`: what feature j counts for, and the offset.
+  // The weight of feature j, and the offset, of the kind `regression`.
   [[nodiscard]] TANDEM_HOST_DEVICE double weight(Index j) const {
     return largest_weight * minus_one_to_one(parameters, static_cast<std::uint64_t>(j) + 1);
   }
@@ -96,7 +96,8 @@ struct GeneratedRows {
       }
       case GeneratorKind::regression: {
         double sum = offset();
-        // Of the stored value, so that without noise the target is an exact function of the data.
+        // Takes the stored value, so that without noise the target is an exact function of the
+        // data.
         for (Index j = 0; j < informative; ++j) {
           sum = math::fma(weights[j], static_cast<double>(row[j]), sum);
         }

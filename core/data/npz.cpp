@@ -198,7 +198,7 @@ Table<T> read_member(const Input& input, const Member& member, const MemoryBudge
   if (member.method == 8) bytes = inflate_raw(std::move(bytes), name);
   MemberSource source(std::move(bytes), member, name);
   Table<T> table = read_npy_table<T>(source, member.size, name, budget);
-  // What follows the array, usually nothing, counts for the checksum.
+  // Bytes after the array, of which there are usually none, count for the checksum.
   std::array<char, 4096> rest;
   while (source.read(rest.data(), rest.size()) > 0) {
   }

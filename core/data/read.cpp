@@ -176,7 +176,7 @@ Dataset<T> make_dataset(Table<T> table, Table<T>* target, const Input& input,
     separate = read_target_table<T>(options.target_file, options);
     target = &separate;
   }
-  // What each column is for; −1 stays a feature.
+  // The columns that have a special use; −1 where none has.
   Index target_column = -1;
   Index weight_column = -1;
   std::vector<bool> dropped(static_cast<std::size_t>(table.cols), false);

@@ -1,5 +1,5 @@
-// What the readers of the single formats share. Each takes an Input, so that tests and fuzzers read
-// from memory what users read from files.
+// Shared by the readers of the single formats. Each takes an Input, so that tests and fuzzers can
+// give it memory where users give it files.
 #pragma once
 
 #include <string>
@@ -86,7 +86,7 @@ template <Real T>
 template <Real T>
 void fit_to_schema(Dataset<T>& data, const Schema& schema);
 
-// Whether a file that says yes to "libsvm": its first line that is not empty or a comment is a
+// True where a file looks like LIBSVM's: its first line that is not empty or a comment is a
 // label followed by at least one index:value pair and nothing else.
 [[nodiscard]] bool looks_like_libsvm(std::string_view head);
 

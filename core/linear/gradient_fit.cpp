@@ -57,7 +57,7 @@ Units units_of(Engine& engine, LinearSteps<T>& steps, const PackedRows<T>& rows,
     if (problem.intercept) units.centre[j] = mean;
     const double scale =
         problem.intercept ? deviation : std::sqrt(std::fma(mean, mean, deviation * deviation));
-    // What deviates from the mean of a constant column is rounding.
+    // Deviations from the mean of a constant column are rounding errors.
     const bool constant = !(scale > 1e-12 * std::abs(units.centre[j]));
     units.factor[j] = constant ? (target ? 1.0 : 0.0) : 1 / scale;
   }

@@ -203,7 +203,7 @@ LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProbl
                            " exceed the range of double precision; scale the features");
     }
     deviation[static_cast<std::size_t>(j)] = std::sqrt(centred / total_weight);
-    // What remains of a constant column after centring is rounding.
+    // Values of a constant column that remain after centring are rounding errors.
     constexpr double rounding = 1e-12;
     constant[static_cast<std::size_t>(j)] = !(centred > rounding * rounding * whole);
   }

@@ -1,4 +1,4 @@
-// What an engine does for least squares by orthogonal factorisation.
+// The steps of least squares by orthogonal factorisation.
 #pragma once
 
 #include <algorithm>

@@ -64,7 +64,7 @@ struct Problem {
 
 template <Real T>
 void add_packed(Outputs& out, const std::string& name, const PackedRows<T>& packed, bool weighted) {
-  // What lies between the columns of a block is undefined.
+  // The elements between the columns of a block are undefined and not compared.
   const auto x = packed.x.to_host();
   std::vector<T> defined;
   const Index blocks = PackedRows<T>::blocks(packed.rows);

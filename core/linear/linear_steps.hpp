@@ -1,4 +1,4 @@
-// What an engine does for models whose outputs are weighted sums of the features: linear and
+// The steps of models whose outputs are weighted sums of the features: linear and
 // logistic regression trained by gradients.
 #pragma once
 

@@ -241,7 +241,7 @@ std::vector<double> fit_by_lbfgs(Engine& engine, const LogisticRegressionOptions
   LbfgsOptions lbfgs;
   lbfgs.max_iterations = options.max_iterations;
   lbfgs.tolerance = options.gradient_tolerance;
-  // Of a mean of losses of type T; of a double's also the roundings of the long sum.
+  // A mean of losses of type T has its rounding; that of doubles also has those of the long sum.
   lbfgs.value_accuracy = std::max(unit_roundoff<T>, 1e-14);
   LbfgsResult result;
   try {

@@ -48,7 +48,7 @@ void require_probabilities(std::span<const std::int32_t> truth, MatrixView<const
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 0.0; }
 
-// Of each class that has both positives and negatives, the areas of one against the rest.
+// The areas of one class against the rest, for each class that has both positives and negatives.
 template <Real T>
 std::vector<RankingAreas> areas_per_class(std::span<const std::int32_t> truth,
                                           MatrixView<const T> probabilities,

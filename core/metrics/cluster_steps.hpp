@@ -23,7 +23,7 @@ struct ClusteredRows {
   [[nodiscard]] Index clusters() const { return static_cast<Index>(first.size()) - 1; }
 };
 
-// What a pass over the rows moves at least, and computes: an fma counts two.
+// The least bytes that a pass over the rows moves, and its operations; an fma counts two.
 struct ClusterPassCost {
   double bytes = 0;
   double flops = 0;

@@ -10,7 +10,7 @@
 
 namespace tandem {
 
-// What a pass over `rows` rows reads at least, in bytes, for terms that look at `columns` values of
+// The least bytes that a pass over `rows` rows reads, for terms that look at `columns` values of
 // `element` bytes per row.
 [[nodiscard]] constexpr double metric_bytes(Index rows, Index columns, std::size_t element,
                                             bool weighted) {

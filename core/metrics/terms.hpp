@@ -1,5 +1,5 @@
-// What a row adds to the sums of a metric: written once for the host and for GPUs, which add the
-// terms in the same shape (long_sum). Each writes all of its terms.
+// The terms that a row adds to the sums of a metric, written once for the host and for GPUs, which
+// add the terms in the same shape (long_sum). Each writes all of its terms.
 #pragma once
 
 #include <cstdint>

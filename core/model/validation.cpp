@@ -57,7 +57,8 @@ struct Moments {
   Index count = 0;
 };
 
-// Of the values that are not NaN; the deviation divides by count − 1 and is 0 for one value.
+// Moments of the values that are not NaN. The deviation divides by count − 1 and is 0 for one
+// value.
 Moments moments(const std::vector<double>& values) {
   Moments result;
   double sum = 0;
@@ -110,7 +111,7 @@ Partition<T> partition_of(const Algorithm& algorithm, const Dataset<T>& data,
   return partition;
 }
 
-// What a fit inside a fold may ask of the program around: only whether to stop. A checkpoint of one
+// The control of a fit inside a fold may ask the program only whether to stop. A checkpoint of one
 // fold would say nothing of the others.
 class FoldControl final : public RunControl {
  public:

@@ -226,7 +226,7 @@ class TracedNetwork {
   static Number sigmoid(const Number& a) {
     return function(1 / (1 + std::exp(-a.value())), 0.25, a, 1.5);
   }
-  // Of a number that is not above 0 on either side.
+  // exp(a), for an a that is at most 0 both exactly and as it was computed.
   static Number exp(const Number& a) {
     return function(std::exp(a.value()), std::exp(std::min(0.0, a.value() + a.error())), a, 0.8);
   }

@@ -31,7 +31,7 @@ struct MlpDesign {
   [[nodiscard]] bool normalised(std::size_t layer) const noexcept {
     return batch_norm && hidden(layer);
   }
-  // Of a layer's outputs in training batch number `step`.
+  // The dropout of a layer's outputs in training batch number `step`.
   [[nodiscard]] MlpDropout dropout_of(std::size_t layer, std::uint64_t step) const noexcept {
     MlpDropout made;
     made.rate = dropout;
@@ -123,8 +123,8 @@ class MlpNetwork {
   // c (m×n) = op(a)·op(b), all without gaps.
   void multiply(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k, const T* a,
                 const T* b, T* c);
-  // Whether products include the addition of a hidden layer's bias and its max(0, ·), forwards and,
-  // in training, backwards: in fast numerics, on engines that have such products.
+  // True where products include the addition of a hidden layer's bias and its max(0, ·), forwards
+  // and, in training, backwards: in fast numerics, on engines that have such products.
   [[nodiscard]] bool fuses(std::size_t layer, Index rows, bool training);
   void forward_training(Index rows, std::uint64_t step);
   void forward_prediction(Index rows);

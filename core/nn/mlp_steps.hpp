@@ -1,4 +1,4 @@
-// What an engine does for the multi-layer perceptron, apart from matrix products, which are those
+// The steps of the multi-layer perceptron, apart from matrix products, which are those
 // of core/linalg/gemm_steps.hpp.
 //
 // Matrices are row-major without gaps; a pointer is into the engine's memory. In exact mode every
@@ -248,7 +248,7 @@ template <Real T>
   return {bytes, n * element + r * row};
 }
 
-// What one batch moves and computes at least, for benchmarks: `widths` from the inputs to the
+// The least that one batch must move and compute, for benchmarks: `widths` from the inputs to the
 // outputs. Parameters are read twice and their gradient is written; the rows are read twice.
 [[nodiscard]] inline MlpCost mlp_batch_cost(const std::vector<Index>& widths, Index rows,
                                             std::size_t element) {

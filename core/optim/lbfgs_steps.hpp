@@ -1,4 +1,4 @@
-// What an engine does for tandem/optim/lbfgs.hpp: the operations on whole vectors.
+// The steps of tandem/optim/lbfgs.hpp: operations on whole vectors.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,4 @@
-// What an engine does for tandem/optim/optimizer.hpp.
+// The steps of tandem/optim/optimizer.hpp.
 #pragma once
 
 #include <memory>

@@ -91,7 +91,7 @@ class TreeCase : public Case {
   }
 
   void judge(Judge& judge) const override {
-    // Of one and the same tree.
+    // Both engines have to grow one and the same tree.
     judge.exact("leaves");
     const TreeOutputs<T> a(judge.got);
     const TreeOutputs<T> b(judge.reference);

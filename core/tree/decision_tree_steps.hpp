@@ -91,8 +91,8 @@ struct TreeOnEngine {
   Buffer<std::uint8_t> missing_left;
 };
 
-// What the steps must move and compute, per feature and row of the nodes given: for benchmarks and
-// for kernels to be held against. An entry of an order is a rank and a row of 4 bytes each.
+// Costs of the steps, bytes and operations per feature and row of the given nodes, for benchmarks
+// and for tests of the kernels. An entry of an order is a rank and a row of 4 bytes each.
 struct StepCost {
   double bytes = 0;
   double operations = 0;

@@ -19,7 +19,7 @@
 
 namespace tandem::tree {
 
-// What is fixed during a fit. Plain data, so that a kernel can take it by value.
+// The rules that stay fixed during a fit. Plain data, so that a kernel can take it by value.
 struct SplitRules {
   TreeCriterion criterion = TreeCriterion::gini;
   std::int32_t classes = 0;       // 0 in regression
@@ -92,11 +92,11 @@ TANDEM_HOST_DEVICE inline double sum_of_squares(const std::int64_t* weights, std
 // split lowers the sum of squares by W·a² / (W_L·W_R); the score leaves out the constant W. Taking
 // the node's mean out first keeps the difference of nearly equal sums out of the score; `shift`,
 // the integer part of S/W, is taken off exactly.
-// What is on the right is counted in integers too, lest rounding make nothing of it.
+// The right side is counted in integers too, because a difference of doubles could round it to 0.
 struct SquaredErrorScore {
   std::int64_t shift = 0;
   std::int64_t total = 0;
-  double mean = 0;  // of what is left
+  double mean = 0;  // S / W after the shift is taken off
 
   SquaredErrorScore() = default;
   TANDEM_HOST_DEVICE SquaredErrorScore(std::int64_t weight, std::int64_t sum)
@@ -154,8 +154,8 @@ TANDEM_HOST_DEVICE inline double impurity(const SplitRules& rules, const std::in
   return rules.criterion == TreeCriterion::entropy ? sum / ln2 : 1 - sum;
 }
 
-// What a split takes off the impurity of the whole tree: (W / W_total) · (impurity of the node −
-// the children's weighted mean). Not negative. `left` are the statistics of the left child.
+// The gain of a split, which it takes off the tree's impurity: (W / W_total) · (impurity of the
+// node − the children's weighted mean). Not negative. `left` are the statistics of the left child.
 // Regression uses the difference of the children's means, which loses nothing to cancellation.
 TANDEM_HOST_DEVICE inline double impurity_decrease(const SplitRules& rules,
                                                    const std::int64_t* node,

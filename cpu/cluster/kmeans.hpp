@@ -74,7 +74,7 @@ struct AssignArgs {
   Tiles<T> hot;
   const std::int32_t* hot_centres;  // [hot.centres]
 };
-// Of one worker: what its rows add.
+// The sums that the rows of one worker add.
 struct AssignDelta {
   std::int64_t* sums;     // [centres][stride]
   std::int64_t* weights;  // [centres], fixed point; unused without weights

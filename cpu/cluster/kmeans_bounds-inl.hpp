@@ -109,8 +109,8 @@ HWY_INLINE std::uint64_t move_bounds(const AssignArgs<T>& args, Index panel) {
   return active;
 }
 
-// Of the rows `active` of a panel, those whose label might still change when the hot centres have
-// been scored; settles the bounds of the others.
+// Returns which of the rows `active` of a panel might still change their label when the hot centres
+// have been scored; settles the bounds of the others.
 template <class T>
 HWY_INLINE std::uint64_t score_hot(const AssignArgs<T>& args, Index p, const T* HWY_RESTRICT panel,
                                    std::uint64_t active, const Ahead& ahead) {

@@ -100,7 +100,7 @@ void CentreMoves<T>::prepare(Engine& engine, const Buffer<T>& moved, Index rows,
   own_gain_.assign(1 + k, T{0});
   for (std::size_t n = 0; n < k; ++n)
     own_gain_[1 + static_cast<std::size_t>(order[n])] = move_of(n);
-  // What `rest` loses if the first `skipped` centres in that order are left out.
+  // How much `rest` shrinks if the first `skipped` centres in that order are left out.
   const auto loss_without = [&](std::size_t skipped) {
     std::vector<T> loss(1 + k, move_of(skipped));
     if (skipped < k) loss[1 + static_cast<std::size_t>(order[skipped])] = move_of(skipped + 1);

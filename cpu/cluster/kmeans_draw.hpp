@@ -27,7 +27,7 @@ template <Real T>
                                              double factor, const Random& random,
                                              std::uint64_t first_index);
 
-// Of the rows of positive weight whose centre has another: the one with the largest D.
+// Finds, among the rows of positive weight whose centre has another such row, that of largest D.
 template <Real T>
 [[nodiscard]] KMeansFarthest farthest(int threads, const KMeansPull<T>& pull,
                                       const std::int32_t* labels, std::span<const Index> counts,

@@ -94,7 +94,7 @@ HWY_INLINE void score_tile(D d, const T* HWY_RESTRICT panel, Index features,
   hn::Store(nearest1, di, nearest + lanes);
 }
 
-// What the scores of a panel say.
+// The results of scoring a panel of rows.
 template <class T>
 struct PanelScores {
   alignas(64) std::int32_t labels[panel_rows];

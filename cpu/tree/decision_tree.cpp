@@ -392,7 +392,7 @@ class CpuSteps final : public DecisionTreeSteps<T> {
                    Buffer<std::int64_t>& leaf) override;
 
  private:
-  // What one thread works with.
+  // The working memory of one thread.
   struct Scratch {
     std::vector<std::int64_t> counts;  // of a scorer
     std::vector<std::int64_t> left;    // width: what starts on the left

@@ -106,7 +106,7 @@ template <Real T>
 void move_row(CudaEngine& engine, const Rows<T>& rows, const double* weights, Index row,
               std::int32_t to, std::int32_t* labels, const Sums& sums);
 
-// What recentre tells, on the device: KMeansTotals before cost and its error are put together.
+// The result of recentre on the device: KMeansTotals before cost and its error are put together.
 struct DeviceTotals {
   unsigned long long changed;
   unsigned long long empty;
@@ -175,7 +175,7 @@ struct Candidate {
 };
 template <Real T>
 [[nodiscard]] std::size_t farthest_scratch_bytes(CudaEngine& engine, Index rows);
-// Of the rows of positive weight whose centre has another: the one with the largest D.
+// Finds, among the rows of positive weight whose centre has another such row, that of largest D.
 template <Real T>
 void farthest(CudaEngine& engine, const Pull<T>& pull, const std::int32_t* labels,
               const unsigned long long* counts, Index rows, Candidate* result, void* scratch,

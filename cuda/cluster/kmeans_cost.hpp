@@ -1,4 +1,4 @@
-// What the kernels of k-means must do, and how the assignment is cut.
+// Costs of the kernels of k-means, and how the assignment is cut.
 //
 // Bytes are those of global memory, each counted once: what has to move whatever the caches do. An
 // fma is two flops; comparisons, conversions and integer arithmetic are none. Rows are padded to
@@ -41,7 +41,7 @@ struct AssignShape {
   shape.centres_per_thread = centres > 8 ? most : centres > 4 ? 8 : 4;
   shape.warps = threads / 32 < 8 ? threads / 32 : 8;
   const Index needed = ceiling(centres, shape.centres_per_thread);
-  // Of two and four warps side by side, those that leave fewer centres over.
+  // Takes two or four warps side by side, whichever leave fewer centres over.
   shape.centre_warps = 1;
   if (needed > 1 && shape.warps >= 2) {
     shape.centre_warps = shape.warps >= 4 && (needed + 3) / 4 * 4 <= (needed + 1) / 2 * 2 ? 4 : 2;

@@ -185,7 +185,7 @@ CudaEngine::CudaEngine(const EngineOptions& options) : CudaEngine(options, Empty
   pool.location.type = cudaMemLocationTypeDevice;
   pool.location.id = device_;
   TANDEM_CUDA(cudaMemPoolCreate(&pool_, &pool));
-  // What is freed stays in the pool: a loop's buffers cost nothing after its first round.
+  // Freed memory stays in the pool: a loop's buffers cost nothing after its first round.
   std::uint64_t keep = ~std::uint64_t{0};
   TANDEM_CUDA(cudaMemPoolSetAttribute(pool_, cudaMemPoolAttrReleaseThreshold, &keep));
   limit_ = options.device_memory;
@@ -222,7 +222,7 @@ std::size_t CudaEngine::free_memory() const {
   std::size_t free = 0;
   std::size_t total = 0;
   TANDEM_CUDA(cudaMemGetInfo(&free, &total));
-  // What the pool holds without using it is free for us.
+  // Memory that the pool holds unused is free for us.
   std::uint64_t reserved = 0;
   std::uint64_t used = 0;
   TANDEM_CUDA(cudaMemPoolGetAttribute(pool_, cudaMemPoolAttrReservedMemCurrent, &reserved));
@@ -478,7 +478,7 @@ void* CudaEngine::steps_factory(std::string_view name) const {
 
 }  // namespace tandem::cuda
 
-// What core/cuda_library.cpp looks for in this library.
+// The functions that core/cuda_library.cpp looks for in this library.
 extern "C" {
 tandem::Engine* tandem_cuda_create_engine(const tandem::EngineOptions& options) {
   return new tandem::cuda::CudaEngine(options);

@@ -76,7 +76,7 @@ constexpr std::size_t most_workspace = std::size_t{4} << 20;
 constexpr std::size_t least_workspace = 256;
 constexpr std::uint32_t least_alignment = 16;
 
-// What a description takes its value from.
+// Sets an attribute of a description from a value.
 template <class V>
 void set(void* description, Attribute attribute, const V& value) {
   check_cublas(library().set(description, attribute, &value, sizeof value), "describing a product");

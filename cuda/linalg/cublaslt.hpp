@@ -34,8 +34,8 @@ class CublasLt {
   CublasLt& operator=(const CublasLt&) = delete;
   ~CublasLt();
 
-  // Whether cuBLASLt has an algorithm for it. Answers are kept. Throws DeviceError where cuBLASLt
-  // is missing.
+  // True where cuBLASLt has an algorithm for it. Answers are kept. Throws DeviceError where
+  // cuBLASLt is missing.
   [[nodiscard]] bool has(const FusedProduct& product);
   // Requires has(product). All of the operands begin at multiples of 16 bytes. `bias` is read by
   // the forward epilogues and written by the gradient's; the mask is written and read.

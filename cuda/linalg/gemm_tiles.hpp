@@ -79,7 +79,7 @@ template <Real T>
   return best;
 }
 
-// What gemm_chains_kernel asks of global memory, in bytes: each row of tiles reads B once, each
+// The bytes that gemm_chains_kernel asks of global memory: each row of tiles reads B once, each
 // column of tiles A once; C is written once, and read once where `accumulate`. Only elements of the
 // matrices are asked for, at the edges too. And its floating-point operations, where the tiles at
 // the edges count whole: it computes with zeros there.

@@ -16,7 +16,7 @@ namespace {
 inline constexpr int column_stride = static_cast<int>(sum_block) + 1;
 inline constexpr int groups_of_lanes = static_cast<int>(sum_block / sum_lanes);
 
-// What a step of the factorisation needs to know of its column, published by the warp that owns it.
+// A column's numbers that a step of the factorisation needs, published by the warp that owns it.
 struct Head {
   double squares;  // Σ_i B_ik²
   double own;      // R_kk

@@ -710,7 +710,7 @@ class CudaLinear final : public LinearSteps<T> {
   }
 
  private:
-  // Of kernels whose registers allow no more than 256.
+  // Threads of a block for kernels whose registers allow no more than 256.
   [[nodiscard]] unsigned block_threads() const {
     return std::min(engine_.block_threads(256), 256U);
   }

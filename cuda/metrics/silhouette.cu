@@ -112,7 +112,7 @@ __global__ void __launch_bounds__(256, 1)
     for (Index group = begin; group < end; group += sum_lanes) {
       T squares[Q] = {};
       for (int chunk = 0; chunk < chunks; ++chunk) {
-        // What comes after this stage.
+        // Starts the load that follows this stage.
         if (chunk + 1 < chunks) {
           load(chunk + 1, 1 - stage, group, end);
         } else if (group + sum_lanes < end) {

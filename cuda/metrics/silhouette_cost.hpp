@@ -38,7 +38,7 @@ struct SilhouetteShape {
   return shape;
 }
 
-// Of rows, padded to those of a warp, against all: three flops a feature, a square root and an
+// Rows, padded to those of a warp, against all rows: three flops a feature, a square root and an
 // addition. Bytes are those of global memory, each counted once.
 struct SilhouetteCost {
   double flops;

@@ -25,7 +25,7 @@ TreeOrders::TreeOrders(CudaEngine& engine, Index rows, Index cols)
       cols_(cols),
       stride_(blocks_for(rows, 32) * 32),
       numbers_(engine, 2 * stride_ * cols, Placement::rows),
-      // Of orders on the host, at most a quarter stands on the device.
+      // Where the orders stay on the host, the device holds at most a quarter of them at a time.
       pieces_(engine, std::min<std::size_t>(numbers_.bytes() / 4, std::size_t{64} << 20)) {}
 
 namespace {

@@ -1,4 +1,4 @@
-// What the decision tree's kernels must move and compute: bytes of global memory, each once per
+// Costs of the decision tree's kernels: bytes of global memory that must move, each once per
 // launch (a look-up by row that caches serve costs its array once), and operations in double
 // precision, a division as one. `tiles` are those of all nodes of a launch. The work lists of nodes
 // and tiles, some 50 bytes a tile whatever the number of features, are left out.

@@ -13,7 +13,7 @@ using tree::SplitRules;
 
 // --- scorers -------------------------------------------------------------------------------------
 //
-// What a warp knows of the left side while it walks over a tile.
+// A warp's sums of the left side while it walks over a tile.
 //   columns(rules), shared(rules)  sums per tile; bytes of shared memory per warp
 //   clear()                        nothing on the left, no missing rows
 //   add_missing(active, payload)   these rows are missing in this feature

@@ -68,7 +68,7 @@ __global__ void best_of_nodes_kernel(SearchLevel level, std::uint32_t features, 
   if (first || better(own, node_best[blockIdx.x])) node_best[blockIdx.x] = own;
 }
 
-// What goes to the host of a node.
+// The result for one node, copied to the host.
 template <Real T>
 struct FoundSplit {
   T threshold;
@@ -234,7 +234,7 @@ __global__ void choose_features_kernel(SplitRules rules, Index cols, std::uint32
       }
     }
   }
-  // Of those equal to the last draw, the lowest features.
+  // Among the features whose draw equals the last one, the lowest are taken.
   Index equals = wanted - count([&](std::uint64_t draw) { return draw < last; });
   for (std::uint32_t word = 0; word < words; ++word) {
     const Index f = static_cast<Index>(word) * 32 + lane;
@@ -357,7 +357,7 @@ void best_cuts(CudaEngine& engine, const SplitRules& rules, const TreeRows& rows
                Buffer<TreeCut>& node_best) {
   const SearchLevel& on_device = level.on_device;
   const Index sums_per_feature = search.columns * on_device.long_tiles;
-  // Of the memory that is free, a quarter.
+  // Takes up to a quarter of the memory that is free.
   const auto bytes_per_feature =
       static_cast<std::size_t>(on_device.tile_count * static_cast<Index>(sizeof(TreeCut)) +
                                (sums_per_feature + search.columns * on_device.long_nodes) * 8);

@@ -1,4 +1,4 @@
-// What the split search's two files share: nodes, tiles and candidates, and the kernels of a
+// Shared by the split search's two files: nodes, tiles and candidates, and the kernels of a
 // criterion.
 #pragma once
 

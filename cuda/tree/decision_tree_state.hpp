@@ -1,4 +1,4 @@
-// What the parts of the decision tree's CUDA half share: the orders of the rows by each feature,
+// Shared by the parts of the decision tree's CUDA half: the orders of the rows by each feature,
 // and the functions that sort, search and partition them.
 #pragma once
 
@@ -25,7 +25,7 @@ using TreeOrder = TreeOrderOf<const std::uint32_t>;
 using TreeOrderToChange = TreeOrderOf<std::uint32_t>;
 inline constexpr std::uint32_t missing_rank = ~std::uint32_t{0};
 
-// What kernels look up by row. Null where there is nothing.
+// Arrays that kernels look into by row. Null where a fit has none.
 struct TreeRows {
   const std::int32_t* labels = nullptr;
   const std::int64_t* weights = nullptr;  // null: every row weighs 1

@@ -93,7 +93,7 @@ template <class T>
 Matrix<T> from(const Matrix<T>& a, std::int64_t i, std::int64_t j) {
   return {a.data + i * a.row_stride + j * a.column_stride, a.row_stride, a.column_stride};
 }
-// Of op(A), the rows from i (of op(B): the columns from j).
+// The rows of op(A) from row i on (for op(B), its columns from column j on).
 template <class T>
 Matrix<T> rows_from(const Matrix<T>& a, cublasOperation_t op, std::int64_t i) {
   return op == CUBLAS_OP_N ? from(a, i, 0) : from(a, 0, i);

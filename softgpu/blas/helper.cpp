@@ -7,7 +7,7 @@
 #include "softgpu/blas/runtime_api.hpp"
 #include "softgpu/blas/status.hpp"
 
-// libcublasLt.so.13: a cublasHandle_t may stand in for a cublasLtHandle_t, so it is told of all.
+// Of libcublasLt.so.13, which has to know all handles: it accepts a cublasHandle_t as its own.
 extern "C" int cublasLtCtxInit(const void* handle);
 extern "C" int cublasLtShutdownCtx(const void* handle);
 

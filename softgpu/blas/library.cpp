@@ -58,7 +58,7 @@ constexpr int kNotPermitted = 800;
 constexpr int kNotReady = 600;
 constexpr unsigned kNonBlocking = 1;  // cudaStreamNonBlocking
 
-// Whether every page of the range is mapped by the process.
+// True where the process has mapped every page of the range.
 bool is_mapped(const void* begin, std::size_t bytes) {
   const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
   const auto start = reinterpret_cast<std::uintptr_t>(begin) / page * page;
@@ -75,8 +75,8 @@ bool is_mapped(const void* begin, std::size_t bytes) {
 
 thread_local int host_operands = 0;
 
-// Whether both ends of the range are memory that the device can reach. Inside a graph, where the
-// runtime cannot be asked, what is mapped passes: the host process at least does not crash.
+// True where both ends of the range are memory that the device can reach. Inside a graph, where the
+// runtime cannot be asked, mapped memory passes: the host process at least does not crash.
 bool is_reachable(const void* begin, std::size_t bytes) {
   if (host_operands > 0) return is_mapped(begin, bytes);
   const char* first = static_cast<const char*>(begin);

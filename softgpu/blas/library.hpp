@@ -1,4 +1,4 @@
-// What every entry point of the drop-in BLAS libraries shares: handles, checks of arguments, the
+// Shared by all entry points of the drop-in BLAS libraries: handles, checks of arguments, the
 // order of a stream, faults, logging.
 //
 // A call computes on the pointers it is given: the software GPU's device addresses are host
@@ -55,7 +55,7 @@ struct Region {
   std::size_t bytes;
 };
 
-// Whether both ends of the range lie in memory that the device can reach; where not, says so on
+// True where both ends of the range lie in memory that the device can reach; where not, says so on
 // stderr (as the device would fault).
 [[nodiscard]] bool reachable(const char* function, const Region& region);
 

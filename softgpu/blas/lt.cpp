@@ -1,6 +1,6 @@
 // cublasLt: products with layouts, epilogues and scales.
 //
-// What a program describes lives inside the opaque structures, as plain fields. There is one
+// Descriptions live inside the program's opaque structures, as plain fields. There is one
 // algorithm; it needs no workspace.
 #include <algorithm>
 #include <array>
@@ -1006,7 +1006,7 @@ cublasStatus_t run_plan(const char* function, const Plan& plan, const ScalarSour
   for (Index i = 0; i < batches; ++i) {
     const Loaded a = load_operand(plan.a, as.at(i)), b = load_operand(plan.b, bs.at(i));
     const Loaded c = load_operand(plan.c, reads_c ? cs.at(i) : nullptr);
-    // Of a tiled D only the copy's room is wanted; what is read into it is overwritten.
+    // A tiled D needs only the room of its copy; the elements read into it are overwritten.
     const Loaded d = load_operand(plan.d, ds.at(i));
     if (simple) {
       multiply_matrices(plan.arithmetic, plan.op_a, plan.op_b, plan.m, plan.n, plan.k, plain,

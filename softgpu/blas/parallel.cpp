@@ -67,7 +67,7 @@ class Workers {
 
  private:
   // Runs parts until none is left; the lock is held on entry and on return. After a failure the
-  // parts that nobody has begun are dropped.
+  // parts that no thread has begun are dropped.
   static void take_parts(Job& job, std::unique_lock<std::mutex>& lock) {
     while (job.next < job.parts) {
       const std::int64_t part = job.next++;

@@ -32,7 +32,8 @@ class Pointers {
   [[nodiscard]] std::int64_t step_bytes() const { return array_ == nullptr ? step_ : 0; }
   [[nodiscard]] bool is_array() const { return array_ != nullptr; }
 
-  // Whether all `count` matrices of `bytes` each can be reached, and the array itself.
+  // True where all `count` matrices of `bytes` each can be reached, and the array of pointers
+  // itself.
   [[nodiscard]] bool reachable_all(const char* function, const char* name, std::int64_t count,
                                    std::size_t bytes) const {
     if (count <= 0 || bytes == 0) return true;

@@ -11,7 +11,7 @@
 
 namespace softgpu::blas {
 
-// What products are accumulated in.
+// The format that products are accumulated in.
 enum class Accumulation {
   Half,    // float inside blocks of 16 products, rounded to half after each
   Float,   //
@@ -21,7 +21,7 @@ enum class Accumulation {
   Int32,  // modulo 2^32
 };
 
-// What elements of factors are rounded to before they are multiplied.
+// The format that elements of factors are rounded to before they are multiplied.
 enum class InputRounding { None, Half, BFloat16, Tf32 };
 
 struct Arithmetic {

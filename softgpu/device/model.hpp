@@ -33,15 +33,15 @@ struct DeviceModel {
   bool clusters = false;
 };
 
-// Of this device, by SOFTGPU_MODEL: a list of several names is gone through again and again; a100
+// The model of this device, by SOFTGPU_MODEL, whose list of names is gone through in turn; an a100
 // where it is not set. An unknown name ends the program with a message that lists the known ones.
 [[nodiscard]] const DeviceModel& device_model(int device);
 // All that there are.
 [[nodiscard]] std::span<const DeviceModel> device_models();
 [[nodiscard]] const DeviceModel* find_device_model(std::string_view key);
 [[nodiscard]] std::string device_model_keys();  // "a100, rtx4090, h100"
-// What is wrong with a list such as "a100,h100": the first name that is no model's; nothing where
-// all are.
+// The first name in a list such as "a100,h100" that is not the name of a model; nothing where all
+// of them are.
 [[nodiscard]] std::optional<std::string> unknown_model(std::string_view list);
 // SOFTGPU_DEVICES; where it is not set, as many as SOFTGPU_MODEL names.
 [[nodiscard]] int device_count();

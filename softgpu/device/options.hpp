@@ -1,5 +1,5 @@
-// What a person sets from outside, by environment variables. Read once, at the first question; a
-// value that makes no sense ends the program with status 2 and a message that lists what does.
+// Options that a person sets by environment variables. They are read once, when first asked for; a
+// value that makes no sense ends the program with status 2 and a message that lists the valid ones.
 //
 //   SOFTGPU_MODEL       a100, rtx4090 or h100: the device to be (a100); a list such as
 //                       a100,h100 gives devices 0, 1, ... different models, from the front again
@@ -49,7 +49,7 @@ class OptionError : public std::runtime_error {
 // OptionError.
 [[nodiscard]] Options read_options(const std::function<const char*(const char*)>& get);
 
-// Of this process.
+// The options of this process.
 [[nodiscard]] const Options& options();
 
 }  // namespace softgpu

@@ -1,5 +1,5 @@
-// What a program may change while it runs; until then it is as the environment says (options.hpp).
-// A change is for kernels launched later.
+// Settings that a program may change while it runs. They start as the environment says
+// (options.hpp). A change is for kernels launched later.
 #pragma once
 
 #include <cstdint>

@@ -63,7 +63,7 @@ struct Log2 {
   }
 };
 
-// Up to 2^20; sine_is_large() finds what is left to the C library.
+// For arguments up to 2^20; sine_is_large() finds the others, which are left to the C library.
 template <int Quarter>
 struct Sine {
   __attribute__((always_inline)) static double f(double x) {

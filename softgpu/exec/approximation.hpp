@@ -12,7 +12,7 @@ namespace softgpu {
 
 struct ErrorBound {
   bool relative = true;   // else absolute
-  double bound = 0;       // what the ISA allows
+  double bound = 0;       // the error that the ISA allows
   std::string_view text;  // for people
 };
 

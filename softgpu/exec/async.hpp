@@ -26,7 +26,7 @@ struct AsyncCopies {
   std::uint32_t committed[warp_size] = {};  // groups that each lane has closed
 };
 
-// Whether copies are to be deferred.
+// True where asynchronous copies are to be deferred until a wait that needs them.
 [[nodiscard]] bool defers_copies() noexcept;
 void defer_copy(Warp& warp, int lane, std::byte* to, const std::byte* from, std::uint32_t bytes,
                 std::uint32_t read);

@@ -222,7 +222,7 @@ const Op* mbarrier_copies_arrive(Warp& w, const Op* op) {
 //
 // They happen when they are issued; bulk groups have nothing to wait for then.
 
-// What cp.reduce.async.bulk and red.async combine with.
+// The operations that cp.reduce.async.bulk and red.async combine with.
 enum : u32 {
   bulk_copy,
   bulk_add,

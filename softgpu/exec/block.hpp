@@ -12,7 +12,7 @@ inline constexpr std::size_t largest_stack = std::size_t{1} << 20;
 
 // A frame for `code`, with its constants, special registers and parameters in place.
 [[nodiscard]] Frame* take_frame(Warp& warp, const Code& code);
-// What changes from block to block in a frame that is used again.
+// Sets what differs from block to block in a frame that is used again.
 void refresh_frame(Warp& warp, Frame& frame);
 // Room for at least `bytes` of local memory for each lane. False where the stack is full.
 [[nodiscard]] bool grow_local(Warp& warp, std::size_t bytes);

@@ -65,7 +65,7 @@ struct Accesses {
   }
 };
 
-// Of one operation of the code.
+// The counters of one operation of the code.
 struct OpCount {
   u64 executed = 0;  // by warps
   u64 lanes = 0;     // at this place
@@ -169,7 +169,7 @@ struct Tally {
   }
 };
 
-// Of the launch whose blocks this thread runs; nullptr where it is not counted.
+// The tally of the launch whose blocks this thread runs; nullptr where it is not counted.
 thread_local Tally* tally __attribute__((tls_model("initial-exec"))) = nullptr;
 
 // --- code that counts ---------------------------------------------------------------------------
@@ -188,7 +188,7 @@ enum class Access : std::uint8_t {
 // When the operation is executed again because lanes wait for each other at it.
 enum class Meeting : std::uint8_t { none, members_a, members_b, members_imm, aligned };
 
-// What stands beside each operation.
+// Kept beside each operation while a kernel is counted.
 struct Observed {
   Handler run = nullptr;     // the operation itself
   u32 instructions = 0;      // of the PTX that are counted here
@@ -219,7 +219,7 @@ struct CountedCode : Code {
 struct Addresses {
   std::array<u64, warp_size> at;
   std::array<std::uint8_t, warp_size> lane;
-  u32 count;  // set to 0 by who makes one; the rest is not looked at beyond it
+  u32 count;  // how many entries of the arrays are in use; the maker sets it to 0
   void add(u64 address, int l) {
     at[count] = address;
     lane[count++] = static_cast<std::uint8_t>(l);
@@ -494,8 +494,8 @@ void count_memory(Tally& t, OpCount& count, const Observed& o, Warp& w, const Op
   }
 }
 
-// Whether the operation is put off until other lanes come to it; then it is counted when they are
-// there.
+// True where the operation is put off until other lanes come to it; then it is counted when they
+// are there.
 bool puts_off(Warp& w, const Op* op, Meeting meeting, u32 m) {
   if (m == 0) return false;
   if (meeting == Meeting::aligned) return (w.alive & ~w.mask) != 0;
@@ -767,7 +767,7 @@ class CountedCodes {
     code.observed.resize(code.ops.size());
     std::size_t next = 0;  // instruction that has not been counted yet
     u32 leader = 0;
-    bool leads = true;  // lanes may come to this operation that were not at the last
+    bool leads = true;  // other lanes may reach this operation than the one before it
     for (std::size_t i = 0; i < code.ops.size(); ++i) {
       Op& op = code.ops[i];
       Observed& o = code.observed[i];
@@ -857,12 +857,12 @@ struct KernelCounters {
     const bool own = o.counted_at == index;
     const OpCount& at = counts[o.counted_at];
     if (at.executed == 0) return;
-    // What is counted elsewhere has no guard.
+    // Operations that are counted elsewhere have no guard.
     const u64 active = own ? at.active : at.lanes;
     const u64 worked = own ? at.worked : at.executed;
     warp_instructions += o.instructions * at.executed;
     thread_instructions += o.instructions * at.lanes;
-    // Of several instructions that are counted here only the last may have a guard.
+    // Where several instructions are counted here, only the last may have a guard.
     if (o.instructions != 0) guarded_off += at.lanes - active;
     (o.special ? special : flops)[o.format] += o.flops * active + o.warp_flops * worked;
     if (!own) return;

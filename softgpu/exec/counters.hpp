@@ -1,4 +1,4 @@
-// What kernels do, counted: instructions, floating-point operations, and how they use memory.
+// Counters of what kernels do: instructions, floating-point operations, and accesses to memory.
 //
 // An observer that hangs on the executor. A launch that is counted runs on a copy of the decoded
 // code in which every instruction first comes by here (several times slower); a launch that is not
@@ -16,14 +16,14 @@
 
 namespace softgpu {
 
-// Whether launches are counted; from the start where SOFTGPU_COUNT is set. Switching it on starts
-// from zero.
+// True while launches are counted, from the start where SOFTGPU_COUNT is set. Switching it on
+// starts from zero.
 [[nodiscard]] bool counting();
 void count_launches(bool on);
 
 // The counters since then, of all kernels: {"kernels": [...]}, by name.
 [[nodiscard]] nlohmann::ordered_json counters();
-// Of one kernel by its mangled name; null where it was not counted.
+// The counters of one kernel, by its mangled name; null where it was not counted.
 [[nodiscard]] nlohmann::ordered_json counters_of(const std::string& kernel);
 
 // For launch.cpp: while this lives, the launch's code is the counting one. At the end its counters
@@ -47,7 +47,8 @@ class CountedLaunch {
 
 // The version of a function that an indirect call on this thread goes to.
 [[nodiscard]] const Code& version_to_call(const Launch& launch, const Code& callee);
-// What does the work of an operation of `code`: its handler, also where it is counted first.
+// The handler that does the work of an operation of `code`, also where a counting one runs before
+// it.
 [[nodiscard]] Handler handler_of(const Code& code, const Op& op);
 // Lanes that waited at an operation have got its result without executing it again.
 void count_exchange(const Code& code, const Op& op, std::uint32_t lanes);

@@ -130,7 +130,7 @@ int size_of_type(std::string_view type) {
   return 4;
 }
 
-// What decoding one function needs; slots in operations are numbers of `virtuals`, shifted by two.
+// State of decoding one function. Slots in operations are numbers of `virtuals`, shifted by two.
 struct FunctionDecoder::State {
   std::deque<Virtual> virtuals{Virtual{}};  // number 0 is no register
   std::map<std::pair<const ptx::Variable*, int>, std::uint32_t> registers;
@@ -1158,7 +1158,7 @@ namespace {
 
 using HandlerTable = std::unordered_map<std::string_view, Handler>;
 
-// What the processor has of what is wanted.
+// The wanted instruction set, or the best one below it that this processor has.
 SimdChoice available(SimdChoice wanted) {
 #if defined(__clang__)
   // Clang knows no target regions: the other handlers are left out of its builds.

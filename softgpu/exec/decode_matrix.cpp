@@ -119,7 +119,7 @@ std::uint32_t registers_needed(MatrixType type, std::uint32_t rows, std::uint32_
   return rows / 8 * (columns / tile_columns(type));
 }
 
-// Whether m, n and k (of A as it is stored) are whole tiles that the handlers have room for.
+// True where m, n and k (k as A is stored) are whole tiles that the handlers have room for.
 bool fits(const MatrixForm& form) {
   const bool sparse = (form.flags & MatrixForm::sparse) != 0;
   if (form.m == 0 || form.n == 0 || form.k == 0 || form.m % 8 != 0 || form.n % 8 != 0) return false;

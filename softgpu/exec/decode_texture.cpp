@@ -529,7 +529,7 @@ void decode_tex(FunctionDecoder& to, const ptx::Instruction& in) {
   for (const auto* item : items_of(in.operands[0])) slots.push_back(to.destination(*item, 4));
   if (slots.size() > 4) to.fail(in.text() + ": at most four destinations");
   if (in.operands[0].second) {
-    // Whether the texels are resident: always.
+    // This destination says that the texels are resident, which they always are.
     const std::uint32_t p = to.predicate_destination(*in.operands[0].second);
     if (p != 0) to.emit("pred.mov", "da", p, to.constant_predicate(true));
   }
@@ -580,7 +580,7 @@ void decode_query(FunctionDecoder& to, const ptx::Instruction& in) {
                static_cast<std::uint32_t>(query), std::move(slots), true, std::move(more));
 }
 
-// What a surface instruction does outside: its last word that says so.
+// A surface instruction's last word (.trap, .clamp, .zero): how it treats accesses outside.
 std::uint32_t outside_of(const ptx::Instruction& in) {
   if (in.has("clamp")) return outside_clamp;
   return in.has("zero") ? 2 : outside_trap;

@@ -1,4 +1,4 @@
-// What kernels ask of the device's own runtime: launches from kernels (dynamic parallelism), and
+// The device's own runtime, which kernels call: launches from kernels (dynamic parallelism), and
 // the values that conditional nodes of graphs look at.
 //
 // Work that a kernel enqueues runs when the kernel has ended and before it counts as ended, one

@@ -40,8 +40,8 @@ HandlerEntries async_entries();
 [[nodiscard]] std::array<HandlerEntries, 3> choose_handlers(SimdChoice wanted);
 // The handler for this processor, or nullptr.
 [[nodiscard]] Handler find_handler(std::string_view name);
-// What is decoded from now on runs on this instruction set instead of the one of SOFTGPU_SIMD;
-// false where the processor has not got it. Tests go through all of them so.
+// Makes kernels that are decoded from now on run on this instruction set instead of SOFTGPU_SIMD's;
+// returns false where the processor lacks it. Tests go through all instruction sets this way.
 bool select_instruction_set(SimdChoice wanted);
 
 // SOFTGPU_JITTER.

@@ -886,9 +886,9 @@ struct ApproximateRsqrt64 {
     return (aux & 4U) != 0 ? coarse(1.0 / __builtin_sqrt(flush64(a))) : 1.0 / __builtin_sqrt(a);
   }
 };
-// Moves a result inside its error bound (imm: a double), by the seed, the value and the lane: another
-// implementation's result, as it were. Zeros, infinities and NaN stay. aux: bit 0 relative, else
-// absolute; bit 1 two per register.
+// Moves a result inside its error bound (imm: a double), drawn by the seed, the value and the lane,
+// to a result that another implementation might give. Zeros, infinities and NaN stay. aux: bit 0
+// says that the bound is relative; bit 1, that a register holds two values.
 __attribute__((always_inline)) inline double moved(double x, double bound, bool relative, u64 salt) {
   u64 h = (bits<u64>(x) ^ salt) * 0x9e3779b97f4a7c15ULL;
   h = (h ^ (h >> 29)) * 0xbf58476d1ce4e5b9ULL;
@@ -1437,7 +1437,7 @@ __attribute__((always_inline)) inline std::byte* lane_bytes(Warp& w, const Op* o
   return softgpu::checked_address(w, op, lane, address, size, write);
 }
 
-// Whether all of 32 accesses of `size` bytes are aligned and lie in the range that this instruction
+// True where all 32 accesses of `size` bytes are aligned and lie in the range that this instruction
 // used last, or in the block's shared memory: then the bytes are at address + delta.
 __attribute__((always_inline)) inline bool all_in_one(const Warp& w, const Op* op, const u64* a, u64 offset, u64 size, u64& delta) {
   u64 lowest = ~u64{0};

@@ -115,7 +115,7 @@ class Team {
 
 // --- blocks -------------------------------------------------------------------------------------
 
-// What starts and ends together: a cluster, which mostly is one block.
+// The blocks that start and end together: a cluster, which mostly is one block.
 struct Unit {
   Cluster cluster;
   std::vector<std::unique_ptr<Block>> blocks;
@@ -410,7 +410,8 @@ void KernelRun::State::begin() {
   if (of.parameters.size() < of.code->parameter_bytes) {
     of.parameters.resize(of.code->parameter_bytes);
   }
-  // What the driver gives a cooperative launch: its size, and the word that grid.sync() counts in.
+  // A cooperative launch gets this from the driver: its size, and the word that grid.sync() counts
+  // in.
   constexpr std::size_t workspace_bytes = 16;
   if (of.cooperative) {
     workspace = Memory::instance().allocate(workspace_bytes, MemoryKind::symbol, of.device);

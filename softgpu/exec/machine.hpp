@@ -45,12 +45,12 @@ struct Op {
   std::uint32_t c = 0;
   std::uint16_t guard = 0;      // offset of the guard predicate; bit 0 set where it is negated
   std::uint16_t site = 0;       // which of Warp::cache an access to memory uses
-  std::uint32_t aux = 0;        // what the handler says
+  std::uint32_t aux = 0;        // its meaning depends on the handler
   std::int64_t imm = 0;         // an address offset, a branch distance in operations, ...
-  const void* extra = nullptr;  // what does not fit: vectors of operands, callees
+  const void* extra = nullptr;  // operands that do not fit: vectors, callees
 };
 
-// What the elements of a load, store, call or matrix operation are. Plain pointers: handlers are
+// Describes the elements of a load, store, call or matrix operation. Plain pointers: handlers are
 // compiled per instruction set and must not instantiate library templates.
 struct Pieces {
   const std::uint32_t* slots = nullptr;
@@ -120,7 +120,7 @@ enum class Special : std::uint32_t {
   zero,
   dynamic_shared_base,  // offset of dynamic shared memory, which follows the static
   reserved_shared_begin,
-  reserved_shared_end,  // of what the system keeps of shared memory
+  reserved_shared_end,  // the end of the system's part of shared memory
   workspace_low,
   workspace_high,  // address of a cooperative launch's own memory; 0 for another
 };
@@ -170,7 +170,7 @@ struct Code {
   std::map<std::uint32_t, std::string> approximated;  // instructions whose result the ISA bounds
   std::set<std::uint32_t> unsupported;                // that fault if they are reached
   std::set<const Code*> callees;
-  std::vector<std::unique_ptr<std::string>> reasons;  // of what is not supported
+  std::vector<std::unique_ptr<std::string>> reasons;  // why operations are not supported
   // Where it comes from. Types of program.hpp and ptx/ast.hpp, which know this one.
   const void* origin_module = nullptr;
   const void* origin_function = nullptr;
@@ -261,7 +261,7 @@ struct Dim3 {
   [[nodiscard]] std::uint64_t count() const noexcept { return std::uint64_t{x} * y * z; }
 };
 
-// What a kernel did wrong; codes are CUDA's.
+// A kernel's fault; codes are CUDA's.
 struct Fault {
   int code = 0;
   std::string message;

@@ -1,4 +1,4 @@
-// What the decoder tells the handlers of matrix instructions.
+// Descriptions of matrix instructions, made by the decoder and read by the handlers.
 //
 // All fragments of mma and wmma except those of mma.m8n8k4 on halves are made of one piece: a tile
 // of 8 rows of 16 bytes (32 for f64), which is one register of a warp, four lanes to a row (PTX ISA
@@ -50,7 +50,7 @@ inline constexpr std::uint32_t tile_columns(MatrixType type) {
   return type == MatrixType::f64 ? 4 : 128 / bits_of(type);
 }
 
-// Of a multiplication: D (m × n) = A (m × k) · B (k × n) + C.
+// Describes a multiplication: D (m × n) = A (m × k) · B (k × n) + C.
 struct MatrixForm {
   std::uint8_t m = 0;
   std::uint8_t n = 0;
@@ -79,7 +79,7 @@ inline std::int64_t packed(const MatrixForm& form) {
   return bits;
 }
 
-// Of wgmma.mma_async, packed into Op::aux: what a MatrixForm has no room for.
+// The rest of wgmma.mma_async's description, packed into Op::aux; a MatrixForm has no room for it.
 struct WarpGroupForm {
   static constexpr std::uint32_t a_in_registers = 1;
   static constexpr std::uint32_t negate_a = 2;
@@ -119,8 +119,8 @@ __attribute__((always_inline)) inline std::uint32_t place_by_descriptor(std::uin
   return place;
 }
 
-// Of wmma.load and wmma.store: a matrix of `rows` by `columns` elements in memory, tiled as above
-// after transposition where `transposed` (B). Packed into Op::aux.
+// Describes wmma.load and wmma.store: a matrix of `rows` by `columns` elements in memory, tiled as
+// above after transposition where `transposed` (B). Packed into Op::aux.
 struct FragmentForm {
   MatrixType type = MatrixType::f16;
   std::uint32_t rows = 0;     // of tiles' rows: m of A and C, n of B

@@ -224,7 +224,7 @@ __attribute__((always_inline)) inline void expand_sparse(Warp& w, const MatrixFo
       V* to = a + row * depth + u * unit;
       const V* from = packed_a + row * kept + u * unit / 2;
       if (width == 32) {
-        // Of a pair one element: 0b0100 is the first, 0b1110 the second.
+        // One element of a pair is kept: 0b0100 keeps the first, 0b1110 the second.
         to[nibble == 0xeU ? 1 : 0] = from[0];
       } else if (width == 4) {
         const u32 first = nibble & 3U;

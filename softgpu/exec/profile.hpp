@@ -1,5 +1,5 @@
-// What SOFTGPU_REPORT writes at exit: each kernel's launches, time, executed instructions, and
-// which of its instructions are exact.
+// The report that SOFTGPU_REPORT asks for at exit: each kernel's launches, time and instructions,
+// and which of its instructions are exact.
 #pragma once
 
 #include "softgpu/exec/machine.hpp"

@@ -18,7 +18,7 @@
 
 namespace softgpu {
 
-// What cannot be loaded or decoded; `code` is CUDA's (cudaErrorInvalidPtx, ...).
+// A program that cannot be loaded or decoded; `code` is CUDA's (cudaErrorInvalidPtx, ...).
 class ProgramError : public std::runtime_error {
  public:
   ProgramError(int code, const std::string& what) : std::runtime_error(what), code_(code) {}
@@ -68,7 +68,7 @@ class Program {
   [[nodiscard]] const Code* function(const Module& from, std::string_view name);
   // Address of a module variable as its own space counts: an offset for shared memory.
   [[nodiscard]] const Symbol* variable(const Module& from, const ptx::Variable& variable) const;
-  // What a function pointer to this function holds. Throws ProgramError where there is none.
+  // The value of a pointer to this function. Throws ProgramError where there is no such function.
   [[nodiscard]] std::uint64_t function_address(const Module& from, std::string_view name);
   // The function that starts at this address, as an indirect call has it; nullptr for none. Safe to
   // call while kernels run.

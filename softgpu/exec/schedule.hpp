@@ -13,8 +13,9 @@ namespace softgpu {
   return (static_bytes + 127U) / 128U * 128U;
 }
 
-// What the system keeps of a block's shared memory (%reserved_smem_offset_*); cooperative groups
-// larger than a warp synchronise through it. Here it stands at the end, and only where it is used.
+// The part of a block's shared memory that the system keeps (%reserved_smem_offset_*). Cooperative
+// groups larger than a warp synchronise through it. Here it stands at the end, and only where it is
+// used.
 inline constexpr std::uint32_t reserved_shared_bytes = 1024;
 
 // threadIdx of a lane.

@@ -22,7 +22,7 @@ T argument(Warp& w, const Op* op, std::uint32_t which, int lane) {
   }
   return value;
 }
-// What the call returns to a lane, where it returns anything.
+// Writes the value that the call returns to a lane, for calls that return one.
 template <class T>
 void result(Warp& w, const Op* op, int lane, T value) {
   if (pieces_of(op).more_count == 0) return;

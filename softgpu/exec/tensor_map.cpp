@@ -86,7 +86,7 @@ void reduce_element(std::byte* to, const std::byte* from, TensorMove how, std::u
   }
 }
 
-// What one lane moves.
+// The box of elements that one lane moves.
 class Box {
  public:
   Box(Warp& warp, const Op* op, int lane) : warp_(warp), op_(op), lane_(lane) {

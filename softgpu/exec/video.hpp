@@ -1,4 +1,4 @@
-// What a video instruction does (PTX ISA, "Video Instructions"), packed into the immediate of its
+// A video instruction (PTX ISA, "Video Instructions") described by the bits of the immediate of its
 // operation. Literal and constexpr, because each instruction set compiles it.
 #pragma once
 

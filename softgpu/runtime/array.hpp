@@ -1,4 +1,4 @@
-// What copies have to know of CUDA arrays.
+// CUDA arrays, as far as copies need to know them.
 #pragma once
 
 #include <cstddef>

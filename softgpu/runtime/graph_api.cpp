@@ -112,7 +112,7 @@ KernelWork kernel_work(const cudaKernelNodeParams& parameters) {
                           parameters.sharedMemBytes, parameters.kernelParams, parameters.extra);
 }
 
-// What replaces a kernel node's parameters keeps its attributes.
+// Replaces a kernel node's parameters and keeps its attributes.
 cudaError_t set_kernel(GraphNode& node, const cudaKernelNodeParams& parameters) {
   KernelWork work = kernel_work(parameters);
   work.attributes = work_of<KernelWork>(node).attributes;

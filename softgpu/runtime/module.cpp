@@ -28,7 +28,7 @@ std::span<const std::byte> container_at(const void* address) {
 
 constexpr int newest_architecture = 90;
 
-// What the containers offer, for the message that says why nothing of it can run.
+// Lists the entries of the containers, for the message that says why none of them can run.
 std::string describe(const std::vector<FatbinEntry>& entries) {
   std::string text;
   for (const FatbinEntry& entry : entries) {
@@ -272,8 +272,8 @@ Registry& registry() {
   return *registry;
 }
 
-// What nvcc's objects pass: where a fat binary starts, or, version 2, a list of those that were
-// linked, which ends with a null pointer.
+// The argument that nvcc's objects pass: where a fat binary starts, or, in version 2, those that
+// were linked, which ends with a null pointer.
 struct Wrapper {
   std::uint32_t magic;
   std::uint32_t version;

@@ -20,7 +20,7 @@ class Module;
 
 // A kernel. Its address is its cudaKernel_t and cudaFunction_t.
 struct Function {
-  // What cudaFuncSetAttribute changes, per device.
+  // The settings that cudaFuncSetAttribute changes, per device.
   struct Settings {
     int max_dynamic_shared = -1;  // -1: what fits into the 48 KiB that need no opt-in
     int carveout = cudaSharedmemCarveoutDefault;
@@ -47,8 +47,8 @@ struct Variable {
   void** managed = nullptr;  // where the program keeps the address of a managed variable
 };
 
-// One fat binary, or several that were to be linked. Nothing of it is looked at until a kernel or a
-// variable is asked for.
+// One fat binary, or several that are to be linked. It is read only when a kernel or a variable of
+// it is first asked for.
 class Module {
  public:
   // Containers that live as long as the module.

@@ -33,7 +33,7 @@ bool free_graph_memory(void* address);
 [[nodiscard]] CopyWork copy_from_symbol(void* to, const void* symbol, std::size_t bytes,
                                         std::size_t offset, cudaMemcpyKind kind);
 
-// What was advised for a managed range that starts at `begin`.
+// Records the advice that was given for a managed range that starts at `begin`.
 void advise(std::uint64_t begin, cudaMemoryAdvise advice, cudaMemLocation location);
 void note_prefetch(std::uint64_t begin, cudaMemLocation location);
 cudaError_t range_attribute(void* data, std::size_t bytes, cudaMemRangeAttribute attribute,

@@ -1,4 +1,4 @@
-// What the runtime knows: devices, threads, and how a call of the interface enters and leaves.
+// State of the runtime: devices, threads, and how a call of the interface enters and leaves.
 #pragma once
 
 #include <atomic>
@@ -47,7 +47,7 @@ struct Device {
   std::atomic<int> sticky{0};   // delivered: every call returns it until the device is reset
   std::atomic<bool> used{false};
   std::atomic<unsigned> flags{0};
-  std::mutex mutex;  // what follows
+  std::mutex mutex;  // guards the members below
   std::map<cudaLimit, std::size_t> limits;
   std::set<int> peers;  // devices whose memory this one may use
   std::unique_ptr<Stream> legacy;
@@ -79,7 +79,7 @@ struct Thread {
 [[nodiscard]] Thread& thread();
 [[nodiscard]] Device& device(int index);  // throws cudaErrorInvalidDevice
 [[nodiscard]] Device& current_device();
-// What was set, or what is so from the start; throws cudaErrorUnsupportedLimit.
+// The limit as the program set it, or its default; throws cudaErrorUnsupportedLimit.
 [[nodiscard]] std::size_t limit_of(Device& of, cudaLimit limit);
 
 // Prints `text` as one line on stderr.
@@ -126,6 +126,6 @@ cudaError_t device_api(Body&& body) noexcept {
 
 }  // namespace softgpu::cuda
 
-// What a function that is not implemented returns, after one line on stderr at its first call.
+// Returns the error of a function that is not implemented; its first call prints a line on stderr.
 // The generated stubs call it.
 extern "C" __attribute__((visibility("hidden"))) int softgpu_not_supported(const char* name);

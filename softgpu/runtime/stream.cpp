@@ -618,7 +618,7 @@ cudaError_t cudaStreamBeginCaptureToGraph_ptsz(cudaStream_t stream, cudaGraph_t 
 
 cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* out) {
   return device_api([&] {
-    // Nobody may want to hear of a graph that the capture was given.
+    // A capture into a graph that the program gave may pass no place for the result.
     if (out != nullptr) *out = nullptr;
     Stream& stream = find_stream(handle);
     const std::scoped_lock lock(capture_mutex());

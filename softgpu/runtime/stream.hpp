@@ -41,7 +41,7 @@ struct Stream {
   const unsigned flags;
   int priority;
   std::shared_ptr<Capture> capture;
-  std::vector<GraphNode*> last;  // what the next captured node depends on
+  std::vector<GraphNode*> last;  // nodes that the next captured one depends on
   std::map<cudaLaunchAttributeID, cudaLaunchAttributeValue> attributes;
 
   [[nodiscard]] bool blocking() const { return (flags & cudaStreamNonBlocking) == 0; }

@@ -133,7 +133,7 @@ void Turn::start(std::function<void()> rest, bool background) {
       all.changed.wait(lock, [&] { return all.stopping || all_done(task->before); });
       runs = !all.stopping;
     }
-    // What fails here has no call that could return it.
+    // No call of the program could return an error from here, so that it is kept.
     try {
       thread().device = task->device;
       const Device& of_task = device(task->device);

@@ -1,10 +1,10 @@
 // The order of work.
 //
 // Every piece of work is a task with a place in its stream's order. It runs in the thread that
-// enqueues it, as soon as what it has to follow is done, and the call returns afterwards: nearly
-// always, nothing is left to wait for then. What does not end by itself goes on in the background
-// (a kernel that waits for the host, or for a kernel that is still to be launched); then what has
-// to follow it is put off, in a thread of its own, instead of holding up the caller.
+// enqueues it, as soon as the work that it has to follow is done, and the call returns afterwards:
+// nearly always nothing is left to wait for then. A kernel that waits for the host, or for a kernel
+// that is still to be launched, goes on in the background; work that has to follow it is then put
+// off, in a thread of its own, instead of holding up the caller.
 #pragma once
 
 #include <chrono>
@@ -29,7 +29,7 @@ struct Task {
   // Under a lock of task.cpp.
   bool done = false;
   bool background = false;
-  std::vector<std::shared_ptr<Task>> before;  // what has to be done first
+  std::vector<std::shared_ptr<Task>> before;  // tasks that have to be done first
 };
 using TaskRef = std::shared_ptr<Task>;
 

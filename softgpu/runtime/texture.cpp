@@ -22,7 +22,7 @@ namespace {
 constexpr std::size_t pitch_multiple = 32;  // texturePitchAlignment
 constexpr std::size_t most_bytes = std::size_t{1} << 40;
 
-// What a cudaArray_t points to.
+// The object that a cudaArray_t points to.
 struct Array {
   cudaChannelFormatDesc format{};
   cudaExtent extent{};  // as it was asked for: zeros where there is no such dimension
@@ -33,7 +33,7 @@ struct Array {
   std::shared_ptr<void> memory;
 };
 
-// What a cudaMipmappedArray_t points to.
+// The object that a cudaMipmappedArray_t points to.
 struct Mipmap {
   std::vector<std::unique_ptr<Array>> levels;
 };

@@ -503,7 +503,7 @@ std::unique_ptr<Unfinished> execute(const Work& work, int device) {
                        std::chrono::steady_clock::now().time_since_epoch() - loading_time();
                    event.at = std::chrono::nanoseconds(now).count();
                  },
-                 // What was enqueued before has run.
+                 // Nothing is left to do: work that was enqueued before has run.
                  [](const EventWaitWork&) {},
                  [](const AllocWork&) {},
                  [](const FreeWork&) {},

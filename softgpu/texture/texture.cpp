@@ -308,7 +308,7 @@ Channels sample_image(const Texture& texture, const Image& image, const SamplePo
   return result;
 }
 
-// What sample() gives for a plane of floats with one channel, read through a point or linear
+// The value of sample() for a plane of floats with one channel, read through a point or linear
 // filter: most of what programs read. False where it is something else, or leads outside.
 inline bool sample_plane(const Texture& texture, const SamplePoint& point, Channels& result) {
   const Image& image = texture.levels.front();

@@ -18,7 +18,7 @@ namespace softgpu {
 
 enum class ChannelKind : std::uint8_t { is_signed, is_unsigned, real };
 
-// What a texel is made of: one, two or four channels of the same width.
+// The format of a texel: one, two or four channels of the same width.
 struct TexelFormat {
   ChannelKind kind = ChannelKind::real;
   std::uint8_t channels = 1;
@@ -38,7 +38,7 @@ struct Image {
   std::size_t depth = 1;   // slices, layers or faces, at least 1
   std::size_t row_bytes = 0;
   std::size_t slice_bytes = 0;
-  bool foreign = false;  // lies in memory that somebody else may free
+  bool foreign = false;  // lies in memory of the program, which may free it
 };
 
 enum class AddressMode : std::uint8_t { wrap, clamp, mirror, border };
@@ -88,7 +88,7 @@ using Channels = std::array<std::uint32_t, 4>;
 [[nodiscard]] Channels sample(const Texture& texture, const SamplePoint& point);
 // Component `which` of the four texels that a linear filter would use, in tld4's order.
 [[nodiscard]] Channels gather(const Texture& texture, const SamplePoint& point, int which);
-// Whether a fetch gives floats: real channels, or integers read as normalized.
+// True where a fetch gives floats: real channels, or integers read as normalized.
 [[nodiscard]] bool gives_floats(const Texture& texture);
 
 // Bytes of a surface at byte `x` of row `y` of slice `z`; nullptr where outside.

@@ -17,7 +17,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// What the fake case does wrong, and on which engine.
+// The mistakes of the fake case, by engine.
 struct Fault {
   std::vector<double> cpu{1.0, 2.0, 3.0};
   std::vector<double> seven_threads{1.0, 2.0, 3.0};

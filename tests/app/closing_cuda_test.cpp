@@ -1,5 +1,5 @@
-// What someone sees who trains on Tandem's own data sets with the CUDA half: the parameters that
-// the CPU finds, byte for byte.
+// Training on Tandem's own data sets with the CUDA half gives the parameters that the CPU finds,
+// byte for byte.
 #include <gmock/gmock.h>
 
 #include <map>

@@ -108,7 +108,7 @@ TEST_P(SameBytes, ForOneSeedTwice) {
   EXPECT_TRUE(models[0] == models[1]);
 }
 
-// What a saved model says on the same data is what training said.
+// Evaluating a saved model on the same data prints the numbers that training printed.
 TEST_P(SameBytes, EvaluateRepeatsWhatTrainingSaid) {
   auto arguments = GetParam().arguments;
   arguments[3] = data_file(arguments[3]);

@@ -1,4 +1,4 @@
-// What a person is told who asks for a device that is not there.
+// The messages to a person who asks for a device that is not there.
 #include <gmock/gmock.h>
 
 #include "app/program.hpp"

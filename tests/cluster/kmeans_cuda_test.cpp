@@ -390,7 +390,7 @@ TYPED_TEST(KMeansCuda, PredictsAndMeasuresTheSame) {
 
 // --- what the kernels do, as the software GPU counts it -----------------------------------------
 
-// Of the launch of a kernel while `work` runs.
+// The counters of the launch of a kernel while `work` runs.
 template <class Work>
 test::Counters counts_of(std::string_view kernel_name, Work&& work) {
   const test::Counting counting;
@@ -488,7 +488,7 @@ TYPED_TEST(KMeansCuda, KernelsDoWhatTheyCost) {
   }
 }
 
-// Of the shapes of the assignment: those with one tile, with rows in shared memory, with rows read
+// The shapes of the assignment: with one tile, with rows in shared memory, with rows read
 // once per tile; no bank conflicts in any.
 TYPED_TEST(KMeansCuda, EveryShapeOfTheAssignmentDoesWhatItCosts) {
   using T = TypeParam;

@@ -86,7 +86,7 @@ TEST(SelectK, FindsFourGroups) {
   EXPECT_TRUE(std::isnan(four.candidates[0].silhouette));
   EXPECT_TRUE(four.to_json()["candidates"][0]["silhouette"].is_null());
 
-  // Of 40 such sets of uniform points the rule took 38 for one cluster; this is one of those.
+  // The rule took 38 of 40 such sets of uniform points for one cluster; this is one of the 38.
   const Random uniform(0, Purpose::test);
   for (Index i = 0; i < 400; ++i) {
     x.values()[static_cast<std::size_t>(i)] =

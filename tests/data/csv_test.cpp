@@ -270,7 +270,7 @@ TEST(Csv, ASchemaFixesColumnsAndCategories) {
   EXPECT_EQ(read("code\n1\n01\n", options).features.values(), (std::vector<double>{1, 0}));
 }
 
-// What a program passes on that was told "--target last" in training.
+// A program passes on a target that was given as "last" in training.
 TEST(Csv, ASchemaKnowsItsTargetBetterThanAPosition) {
   Schema schema;
   schema.columns = {{"a", {}}, {"b", {}}};

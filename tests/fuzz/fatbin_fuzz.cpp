@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   try {
     (void)softgpu::fatbin_size(container);
     for (const auto& entry : softgpu::list_entries(container)) {
-      // What a small input may expand to is bounded by the reader; memory is this test's own bound.
+      // The reader bounds how far a small input may expand; the memory is bounded here.
       if (entry.plain_size > (std::uint64_t{1} << 22)) continue;
       try {
         (void)softgpu::ptx_text(entry);

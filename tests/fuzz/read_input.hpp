@@ -1,5 +1,5 @@
-// What the fuzz targets of the readers share: any bytes give a data set that keeps its promises, or
-// an InputError.
+// Shared by the fuzz targets of the readers. Any bytes have to give a data set that keeps its
+// promises, or an InputError.
 #pragma once
 
 #include <cmath>

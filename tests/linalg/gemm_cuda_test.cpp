@@ -62,7 +62,8 @@ struct Shape {
   Index m, n, k;
 };
 
-// What lies between and around the matrices: a signalling pattern that no product leaves alone.
+// Fills the memory between and around the matrices. It is a NaN, which spoils every product it
+// enters.
 template <class T>
 constexpr T gap = std::numeric_limits<T>::quiet_NaN();
 

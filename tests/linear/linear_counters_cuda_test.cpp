@@ -1,5 +1,5 @@
-// What the kernels of linear models move and compute, counted by the software GPU, against the cost
-// functions that stand beside them.
+// Compares the bytes and operations that the software GPU counts in the kernels of linear models
+// with the cost functions that stand beside them.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -19,7 +19,7 @@
 namespace tandem {
 namespace {
 
-// Of the kernels whose name contains a word.
+// The counters of the kernels whose name contains a word.
 struct Counted {
   double launches = 0;
   double bytes = 0;  // each once per launch, reads and writes

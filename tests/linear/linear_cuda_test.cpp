@@ -255,7 +255,7 @@ TYPED_TEST(LinearCuda, StandardisesByTheMomentsOfTheCpu) {
           for (const auto* all : {&rows.x, &rows.target}) {
             const auto values = all->to_host();
             for (Index i = 0; i < static_cast<Index>(values.size()); ++i) {
-              // What is between two columns is not defined.
+              // The elements between two columns are not defined.
               const Index stride = all == &rows.x ? packed_stride : sum_block;
               if (i % stride < sum_block) {
                 moments.push_back(static_cast<double>(values[static_cast<std::size_t>(i)]));

@@ -353,7 +353,7 @@ TEST(RandomPermutation, IsAPermutationThatDependsOnItsSeed) {
     if (a(i) == b(i)) ++same;
     if (i > 0 && a(i) < a(i - 1)) ++inversions;
   }
-  // Of independent random orders: 1 on average, and half of all neighbours.
+  // Two independent random orders share 1 place on average, and invert half of all neighbours.
   EXPECT_LT(same, 10);
   EXPECT_NEAR(static_cast<double>(inversions), 500, 60);
   const Index huge = Index{1} << 40;

@@ -109,7 +109,7 @@ TEST(CopyAsync, RefusesWhatIsMisalignedOrOutside) {
   EXPECT_EQ(run(text(4, 64), parameters).code, 700);
 }
 
-// What is kept back until a wait that has to complete it.
+// Copies are kept back until a wait that has to complete them.
 TEST(CopyAsync, DeferredCopiesHappenByGroup) {
   Warp warp;
   int source[4] = {1, 2, 3, 4};
@@ -350,7 +350,7 @@ TEST(Cluster, WritesIntoTheNeighboursSharedMemory) {
       "  st.global.u32 [%at], %v;\n  ld.shared.u32 %v, [%a+128];\n  st.global.u32 [%at+128], %v;\n"
       "  getctarank.shared::cluster.u32 %v, %r;\n  st.global.u32 [%at+256], %v;\n"
       "  getctarank.u64 %v, %g;\n  st.global.u32 [%at+384], %v;\n"
-      // What was written there is read back, and changed there.
+      // Values that were written there are read back, and changed there.
       "  barrier.cluster.arrive;\n  barrier.cluster.wait;\n"
       "  mad.lo.u32 %k, %rank, 1000, %t;\n  ld.shared::cluster.u32 %v, [%r];\n"
       "  setp.ne.u32 %p, %v, %k;\n  @%p trap;\n"
@@ -563,7 +563,7 @@ TEST(TensorMap, RefusesWhatIsNone) {
   EXPECT_NE(encode_tensor_map(&map, 7, 2, in.data(), sizes, strides, box, steps, 0, 0, 0, 0), 0);
 }
 
-// What only advises: nothing happens, not even for addresses that are none.
+// Instructions that only advise do nothing, not even for addresses that are not valid.
 TEST(Hints, DoNothing) {
   const std::string text =
       kernel(".param .u64 pd",

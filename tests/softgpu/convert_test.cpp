@@ -23,7 +23,7 @@ struct Type {
   [[nodiscard]] s128 highest() const {
     return is_signed ? (s128{1} << (bits - 1)) - 1 : (s128{1} << bits) - 1;
   }
-  // What a register holds: narrower integers are extended as their sign says.
+  // The value as a register holds it: narrower integers are extended as their sign says.
   [[nodiscard]] u128 as_register(s128 x) const {
     return low_bits(static_cast<u128>(value(static_cast<u128>(x))), bits_of(in_register()));
   }

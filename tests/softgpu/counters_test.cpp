@@ -36,7 +36,7 @@ std::string kernel_of(const std::string& body, const std::string& before = "") {
 )" + body +
          "\n  ret;\n}\n";
 }
-// Of those, instructions that every thread executes: ld.param, 3 mov, mad, ret.
+// The instructions among them that every thread executes: ld.param, 3 mov, mad, ret.
 constexpr std::uint64_t around = 6;
 
 Json count(const std::string& text, std::uint32_t blocks, std::uint32_t threads,

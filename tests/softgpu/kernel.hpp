@@ -251,7 +251,7 @@ inline int bits_of(std::string_view type) {
   return std::atoi(std::string(type.substr(digits)).c_str());
 }
 
-// What is in a destination before the instruction.
+// The bits that a destination holds before the instruction.
 inline u128 preset(std::string_view type, int which) {
   if (type == "pred") return which == 0 ? 1 : 0;
   const u64 pattern = which == 0 ? 0x5aa5c33c1e1ed2b4ULL : 0xa1b2c3d4e5f60718ULL;

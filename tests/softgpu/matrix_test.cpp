@@ -410,7 +410,7 @@ void run_registers(const std::string& text, Registers& d, const Registers& a, co
   });
 }
 
-// What D is where everything is exact; integers modulo 2^32 or clamped.
+// D where all of the arithmetic is exact; integers modulo 2^32 or clamped.
 Matrix product(const Matrix& a, const Matrix& b, const Matrix& c, const std::string& d_type,
                bool saturate, const std::string& bits = "") {
   Matrix d(a.rows, b.columns);

@@ -529,7 +529,7 @@ TEST(MemoryFaults, CodesAndMessages) {
   }
 }
 
-// What lies between two allocations is nobody's.
+// The bytes between two allocations belong to none of them.
 TEST(MemoryFaults, OneByteBeyondEveryAllocation) {
   const std::string text = std::string(module_head()) + R"(
 .visible .entry touch(.param .u64 at)

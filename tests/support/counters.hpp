@@ -1,5 +1,5 @@
-// What kernels did, as the software GPU counts it (docs/softgpu.md): for tests of cost functions,
-// of coalescing and of bank conflicts. On a real GPU there is nothing to count.
+// Counters of kernels, as the software GPU keeps them (docs/softgpu.md): for tests of cost
+// functions, of coalescing and of bank conflicts. On a real GPU there is nothing to count.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -13,7 +13,7 @@
 
 namespace tandem::test {
 
-// Of several kernels together.
+// The counters of several kernels together.
 struct Counters {
   double launches = 0;
   double bytes = 0;  // each byte once per launch, reads and writes
@@ -23,7 +23,7 @@ struct Counters {
   double wavefronts_per_ideal = 1;
 };
 
-// Of the kernels whose readable name contains `part`.
+// The sum over the kernels whose readable name contains `part`.
 [[nodiscard]] inline Counters sum_of(const nlohmann::ordered_json& all,
                                      std::string_view part = {}) {
   Counters sum;
@@ -70,7 +70,7 @@ class Counting {
   std::optional<software_gpu::Counting> counting_;
 };
 
-// What `work` makes the engine do; nothing where the device cannot tell.
+// Counts the kernels that `work` makes the engine run; nothing where the device cannot count.
 template <class Work>
 [[nodiscard]] std::optional<Counters> counted(Engine& engine, Work&& work) {
   if (engine.device() != Device::softgpu) return std::nullopt;

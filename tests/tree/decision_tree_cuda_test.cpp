@@ -375,7 +375,7 @@ TEST(DecisionTreeCudaSteps, LevelByLevelWithGuards) {
     }
   }
 
-  // What another engine would have left to be grown whole.
+  // The nodes that another engine would have left to be grown whole.
   std::vector<tree::OpenNode> open;
   for (Node& node : waiting) {
     node.open.statistics = node.statistics.data();
@@ -411,7 +411,7 @@ TEST(DecisionTreeCudaSteps, LevelByLevelWithGuards) {
 
 // --- what the kernels move and compute -----------------------------------------------------------
 
-// What docs/softgpu.md says of its counters, of the kernel whose name holds `part`.
+// The counters (docs/softgpu.md) of the kernel whose name contains `part`.
 struct Counted {
   Counted(const nlohmann::ordered_json& counters, const std::string& part) {
     for (const auto& kernel : counters.at("kernels")) {

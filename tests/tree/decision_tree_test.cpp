@@ -890,7 +890,7 @@ TEST(DecisionTreeResume, RefusesAForgedState) {
     if (i % 8 == 3 || i % 8 == 7) continue;
     auto changed = numbers;
     if (changed[i] == -1) continue;
-    // Of a leaf nothing but where it stands is known.
+    // left_known and left_rows mean nothing in a leaf.
     if ((i % 8 == 5 || i % 8 == 6) && numbers[i - i % 8] == -1) continue;
     changed[i] += 1;
     Archive state = control.saved;

@@ -11,7 +11,7 @@
 namespace tandem::program {
 namespace {
 
-// What the two commands have in common.
+// The common part of the two commands.
 class Validation : public Command {
  public:
   explicit Validation(std::unique_ptr<Algorithm> algorithm) : algorithm_(std::move(algorithm)) {}

@@ -83,7 +83,7 @@ struct AgreementReport {
 [[nodiscard]] const std::vector<std::string>& agreement_names();
 // "random", "ties", "huge", ...
 [[nodiscard]] const std::vector<std::string>& agreement_kinds();
-// Of one algorithm. Throws InputError that lists the names.
+// The parts of one algorithm. Throws InputError that lists the names.
 [[nodiscard]] std::vector<std::string> agreement_parts(std::string_view algorithm);
 
 // Throws InputError for names that do not exist, DeviceError where a device that was asked for is

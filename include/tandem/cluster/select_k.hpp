@@ -44,7 +44,7 @@ template <Real T>
 struct KSelection {
   std::vector<KCandidate> candidates;  // ascending k
   std::vector<KMeansModel<T>> models;  // one per candidate
-  // What each rule chooses; 0 where it has no answer.
+  // The number of clusters that each rule chooses; 0 where it has no answer.
   Index by_elbow = 0;
   Index by_silhouette = 0;
   Index by_gap = 0;

@@ -18,7 +18,7 @@ struct EngineOptions {
   // uses one. In exact mode no result depends on it.
   int threads = 0;
 
-  // Of the devices cuda and softgpu. In exact mode no result depends on any of these.
+  // For the devices cuda and softgpu. In exact mode no result depends on any of these.
   int device_index = 0;           // which of several devices
   std::size_t device_memory = 0;  // bytes of it that may be used; 0: all that is free
   int block_threads = 0;          // threads of a block where a kernel leaves the choice; 0: its own

@@ -10,9 +10,9 @@
 
 namespace tandem {
 
-// What some of the blocks contribute to long sums over the same rows, one sum per column. It holds
-// nodes of the tree of numerics.hpp, each with its place (level, index): node (k, i) is the sum
-// over the blocks i·2^k .. (i + 1)·2^k − 1, as far as there are rows. Two nodes are added where
+// The contribution of some of the blocks to long sums over the same rows, one sum per column. It
+// holds nodes of the tree of numerics.hpp, each with its place (level, index): node (k, i) is the
+// sum over the blocks i·2^k .. (i + 1)·2^k − 1, as far as there are rows. Two nodes are added where
 // they are siblings, (k, 2i) and (k, 2i + 1), and never otherwise. The bits of the result therefore
 // do not depend on how the rows were cut into parts, nor on the order in which the parts were
 // merged.

@@ -27,7 +27,7 @@ namespace tandem::math {
 
 namespace detail {
 
-// What tandem/core/math_functions.inc asks for, for one number.
+// The operations that tandem/core/math_functions.inc asks for, on one number.
 template <class Float>
 struct ScalarOperations {
   using T = Float;

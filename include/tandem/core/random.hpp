@@ -37,7 +37,7 @@ TANDEM_HOST_DEVICE inline Philox4x32 philox4x32(std::uint64_t key, std::uint64_t
   return {{c0, c1, c2, c3}};
 }
 
-// What a random number is for. Part of the counter, so that two purposes never share a number.
+// The purpose of a random number. Part of the counter, so that two purposes never share a number.
 // Values are fixed for ever: a saved seed must reproduce.
 enum class Purpose : std::uint32_t {
   shuffle = 1,

@@ -1,4 +1,4 @@
-// What a long run tells, and asks, the program around it: progress, interruption, checkpoints.
+// A long run's connection to the program around it: progress, interruption, checkpoints.
 #pragma once
 
 #include <optional>

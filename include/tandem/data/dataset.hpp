@@ -118,8 +118,8 @@ template <Real T>
 [[nodiscard]] Classes encode_classes(const DatasetView<T>& data,
                                      const std::vector<std::string>& names);
 
-// What a target asks for where nobody says: classification where it is categorical or has at most
-// 20 distinct values, all whole numbers; else regression. Missing values are passed over.
+// The task of a target where the caller names none: classification where it is categorical or has
+// at most 20 distinct values, all whole numbers; else regression. Missing values are passed over.
 template <Real T>
 [[nodiscard]] Task task_of_target(const DatasetView<T>& data);
 

@@ -18,7 +18,7 @@ struct GenerateOptions {
   Index rows = 1000;
   Index features = 2;
   std::uint64_t seed = 0;
-  // What noise means depends on the kind; unset: the kind's own default.
+  // The amount of noise, whose meaning depends on the kind; unset: the kind's own default.
   std::optional<double> noise;
   // blobs: centres (3 unless set); classification: classes (2 unless set).
   Index classes = 0;

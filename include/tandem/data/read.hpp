@@ -72,7 +72,7 @@ struct ReadOptions {
 template <Real T>
 [[nodiscard]] Dataset<T> read_dataset(const std::string& path, const ReadOptions& options = {});
 
-// What "auto" takes the file for: "csv", "tsv", "npy", "npz", "libsvm" or "idx".
+// The format that "auto" recognises: "csv", "tsv", "npy", "npz", "libsvm" or "idx".
 [[nodiscard]] std::string detect_format(const std::string& path);
 
 }  // namespace tandem

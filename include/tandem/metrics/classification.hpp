@@ -5,8 +5,8 @@
 // does not know: such a row is always wrong, and all of them together count as one more class
 // where classes are averaged. Weights are >= 0, one per row, or empty for 1 each; they must not
 // all be 0. Throws InputError for sizes that differ, no rows, labels out of range, and weights or
-// probabilities that are negative, NaN or infinite. Means
-// over rows have the shape of long_sum; counts are added in ascending order of row.
+// probabilities that are negative, NaN or infinite. Means over rows have the shape of long_sum;
+// counts are added in ascending order of row.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ struct Confusion {
                                          std::span<const std::int32_t> predicted, Index classes,
                                          std::span<const double> weights = {});
 
-// Of one class; a quotient 0 / 0 is 0.
+// Scores of one class; a quotient 0 / 0 is 0.
 struct ClassScore {
   double precision = 0;  // right among those predicted to be of this class
   double recall = 0;     // right among those of this class

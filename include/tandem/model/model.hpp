@@ -1,4 +1,4 @@
-// What every trained model can do, whatever algorithm made it. A model is plain host data.
+// The interface of every trained model, whatever algorithm made it. A model is plain host data.
 #pragma once
 
 #include <map>
@@ -67,7 +67,7 @@ class Model {
                                                                   MatrixView<const T> x) const;
 
   virtual void save(Archive& archive) const = 0;
-  // What `tandem inspect` shows. feature_names has features() entries.
+  // The content that `tandem inspect` shows. feature_names has features() entries.
   [[nodiscard]] virtual nlohmann::json to_json(
       const std::vector<std::string>& feature_names) const = 0;
   [[nodiscard]] virtual std::string to_text(

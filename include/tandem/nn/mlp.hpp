@@ -21,7 +21,7 @@
 
 namespace tandem {
 
-// Of the hidden layers, of a weighted sum z.
+// Activation of the hidden layers, as a function of a weighted sum z.
 //   sigmoid  1 / (1 + exp(−z))
 //   tanh     tanh(z)
 //   relu     max(0, z)
@@ -31,7 +31,7 @@ template <>
 inline constexpr std::array<std::string_view, 4> enum_names<Activation>{"sigmoid", "tanh", "relu",
                                                                         "gelu"};
 
-// Of the last layer.
+// Activation of the last layer.
 //   softmax   one output per class, exp(z_j) / Σ exp(z_k)
 //   sigmoid   one output, the probability of the second of two classes
 //   identity  one output, the predicted value of a regression
@@ -41,7 +41,7 @@ template <>
 inline constexpr std::array<std::string_view, 4> enum_names<MlpOutput>{"softmax", "sigmoid",
                                                                        "identity", "auto"};
 
-// Of a row with outputs p and target y (0 or 1 per class; the value in a regression).
+// Loss of a row with outputs p and target y (0 or 1 per class; the value in a regression).
 //   cross_entropy  −log p of the row's class
 //   squared_error  ½·Σ (p_j − y_j)²
 //   automatic      as an option: cross_entropy for classes, squared_error for values

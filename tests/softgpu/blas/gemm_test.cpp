@@ -8,7 +8,7 @@ namespace {
 
 int i32(Index i) { return static_cast<int>(i); }
 
-// What C must be: alpha op(A) op(B) + beta C, and the magnitudes that its rounding errors grow
+// The exact result, alpha op(A) op(B) + beta C, and the magnitudes that its rounding errors grow
 // with.
 struct Expected {
   Wide value = 0;

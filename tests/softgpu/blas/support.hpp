@@ -103,7 +103,7 @@ class Device {
     before_.resize(bytes());
     std::memcpy(before_.data(), memory_, bytes());
   }
-  // Whether every element outside `written` (and the guard bands) has the bits it had.
+  // True where every element outside `written`, guard bands included, has the bits it had.
   template <class Written>
   bool unchanged_except(const Written& written) const {
     for (Index i = -kGuard; i < count_ + kGuard; ++i) {

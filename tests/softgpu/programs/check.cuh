@@ -1,4 +1,4 @@
-// What every test program shares: checks that print the line that failed, and the closing word.
+// Shared by all test programs: checks that print the line that failed, and the closing word.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -1,4 +1,4 @@
-// What a program is told about its kernels equals what they were written to do.
+// The counters that a program reads of its kernels equal the work that they were written to do.
 #include <dlfcn.h>
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What a launch refuses, and what becomes of the error: it is kept until somebody asks, and does no
-// harm to what comes after.
+// Launches that are refused. The error is kept until the program asks for it, and does no harm to
+// later work.
 #include <cstring>
 
 #include "check.cuh"

@@ -1,4 +1,4 @@
-// A program that was compiled for the machine only is told how to compile.
+// A program without PTX, compiled for the machine only, gets a message that says how to compile it.
 // nvcc: -gencode arch=compute_80,code=sm_80
 #include "check.cuh"
 

@@ -1,4 +1,4 @@
-// What a kernel prints: formats, order within a thread, nothing lost, and when it is to be seen.
+// Output of kernels: formats, the order within a thread, nothing lost, and when it appears.
 #include <unistd.h>
 #include <algorithm>
 #include <string>

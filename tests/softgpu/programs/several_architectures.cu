@@ -1,4 +1,4 @@
-// Of several texts the best one that the device can run is taken; compressed, and beside machine
+// A device takes the best of several texts that it can run, also compressed, and beside machine
 // code. Devices of different models each take their own, and have their own limits.
 // nvcc: -gencode arch=compute_75,code=compute_75 -gencode arch=compute_80,code=sm_80
 // nvcc: -gencode arch=compute_86,code=compute_86 -gencode arch=compute_90,code=compute_90

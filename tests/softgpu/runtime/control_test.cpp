@@ -1,4 +1,4 @@
-// What the software GPU offers beside CUDA.
+// Functions that the software GPU offers beside CUDA's.
 #include "softgpu/runtime/control.h"
 
 #include <dlfcn.h>

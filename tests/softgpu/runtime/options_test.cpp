@@ -1,4 +1,4 @@
-// What the library does about variables of the environment that make no sense.
+// Variables of the environment whose values make no sense are refused by the library.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

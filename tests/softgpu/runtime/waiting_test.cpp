@@ -71,7 +71,7 @@ TEST_F(CudartWaiting, AKernelWaitsForTheHost) {
     ASSERT_EQ(cudaDeviceSynchronize(), cudaSuccess);
     EXPECT_EQ(cudaEventRecord(begin, stream), cudaSuccess);
     EXPECT_EQ(launch("wait_for", 1, 1, stream, flag_, 1U, data_), cudaSuccess);
-    // What follows in the stream waits for it, and the host does not.
+    // Later work in the stream waits for it, and the host does not.
     EXPECT_EQ(launch("fill", 1, 32, stream, data_ + 1, 5U, 32U), cudaSuccess);
     EXPECT_EQ(launch("twice", 1, 32, stream, data_, 32U), cudaSuccess);
     EXPECT_EQ(cudaMemcpyAsync(flag_ + 4, data_, 16, cudaMemcpyDefault, stream), cudaSuccess);

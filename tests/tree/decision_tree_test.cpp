@@ -930,8 +930,10 @@ TEST(DecisionTreeInput, SaysWhatIsWrong) {
   const auto message = [&](auto&& change) {
     DecisionTreeOptions options;
     auto changed = data;
-    change(options, changed);
-    return message_of([&] { (void)fit(changed, options); });
+    return message_of([&] {
+      change(options, changed);
+      (void)fit(changed, options);
+    });
   };
   using Data = Dataset<float>;
   using Options = DecisionTreeOptions;

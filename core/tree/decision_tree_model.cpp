@@ -1,0 +1,218 @@
+// A grown tree: what it says of rows, and its file.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "core/rows_on_engine.hpp"
+#include "core/steps.hpp"
+#include "core/tree/decision_tree_steps.hpp"
+#include "core/tree/training_rows.hpp"
+#include "tandem/core/buffer.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/tree/decision_tree.hpp"
+
+namespace tandem {
+
+using namespace tree;  // NOLINT(google-build-using-namespace): the file's own parts
+
+template <Real T>
+Index DecisionTreeModel<T>::depth() const {
+  std::vector<Index> depth_of(nodes_.feature.size(), 0);
+  Index deepest = 0;
+  for (std::size_t i = 0; i < depth_of.size(); ++i) {
+    deepest = std::max(deepest, depth_of[i]);
+    if (nodes_.feature[i] < 0) continue;
+    depth_of[static_cast<std::size_t>(nodes_.left[i])] = depth_of[i] + 1;
+    depth_of[static_cast<std::size_t>(nodes_.right[i])] = depth_of[i] + 1;
+  }
+  return deepest;
+}
+
+template <Real T>
+Index DecisionTreeModel<T>::leaves() const {
+  return std::count(nodes_.feature.begin(), nodes_.feature.end(), -1);
+}
+
+template <Real T>
+std::vector<std::int64_t> DecisionTreeModel<T>::apply(Engine& engine, MatrixView<const T> x) const {
+  if (x.cols != features_) {
+    throw InputError("the decision tree was trained on " + std::to_string(features_) +
+                     " features, and the data has " + std::to_string(x.cols));
+  }
+  if (x.rows == 0) return {};
+  TreeOnEngine<T> on_engine;
+  on_engine.feature = to_engine(engine, nodes_.feature);
+  on_engine.threshold = to_engine(engine, nodes_.threshold);
+  std::vector<std::int64_t> right = nodes_.right;
+  for (auto& child : right) child = std::max<std::int64_t>(child, 0);
+  on_engine.right = to_engine(engine, right);
+  on_engine.missing_left = to_engine(engine, nodes_.missing_left);
+  const Buffer<T> rows = rows_on_engine(engine, x, Placement::rows);
+  Buffer<std::int64_t> leaf(engine, x.rows);
+  make_steps<DecisionTreeSteps, T>(engine)->find_leaves(on_engine, rows, x.rows, x.cols, leaf);
+  return leaf.to_host();
+}
+
+template <Real T>
+Predictions<T> DecisionTreeModel<T>::predict(Engine& engine, MatrixView<const T> x) const {
+  const std::vector<std::int64_t> leaf = apply(engine, x);
+  Predictions<T> predictions;
+  if (task_ == Task::regression) {
+    predictions.values.reserve(leaf.size());
+    for (const auto node : leaf) predictions.values.push_back(static_cast<T>(values_(node, 0)));
+    return predictions;
+  }
+  const Index count = values_.cols();
+  predictions.labels.reserve(leaf.size());
+  predictions.probabilities = Matrix<T>(x.rows, count);
+  Index i = 0;
+  for (const auto node : leaf) {
+    const auto weights = values_.row(node);
+    predictions.labels.push_back(static_cast<std::int32_t>(
+        std::max_element(weights.begin(), weights.end()) - weights.begin()));
+    const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
+    for (Index c = 0; c < count; ++c) {
+      predictions.probabilities(i, c) =
+          static_cast<T>(weights[static_cast<std::size_t>(c)] / total);
+    }
+    ++i;
+  }
+  return predictions;
+}
+
+template <Real T>
+std::vector<double> DecisionTreeModel<T>::importances() const {
+  std::vector<double> importances(static_cast<std::size_t>(features_), 0.0);
+  for (std::size_t i = 0; i < nodes_.feature.size(); ++i) {
+    if (nodes_.feature[i] < 0) continue;
+    const auto left = static_cast<std::size_t>(nodes_.left[i]);
+    const auto right = static_cast<std::size_t>(nodes_.right[i]);
+    const double decrease = nodes_.weight[i] * nodes_.impurity[i] -
+                            nodes_.weight[left] * nodes_.impurity[left] -
+                            nodes_.weight[right] * nodes_.impurity[right];
+    importances[static_cast<std::size_t>(nodes_.feature[i])] += std::max(decrease, 0.0);
+  }
+  const double total = std::accumulate(importances.begin(), importances.end(), 0.0);
+  if (total > 0) {
+    for (auto& importance : importances) importance /= total;
+  }
+  return importances;
+}
+
+template <Real T>
+void DecisionTreeModel<T>::save(Archive& archive) const {
+  archive.set("task", to_string(task_));
+  archive.set("criterion", to_string(criterion_));
+  archive.set("features", features_);
+  archive.set("classes", classes_);
+  archive.set_tensor("feature", nodes_.feature);
+  archive.set_tensor("threshold", nodes_.threshold);
+  archive.set_tensor("left", nodes_.left);
+  archive.set_tensor("right", nodes_.right);
+  archive.set_tensor("missing_left", nodes_.missing_left);
+  archive.set_tensor("rows", nodes_.rows);
+  archive.set_tensor("weight", nodes_.weight);
+  archive.set_tensor("impurity", nodes_.impurity);
+  archive.set_matrix("values", values_);
+  training_.save(archive);
+}
+
+template <Real T>
+DecisionTreeModel<T> DecisionTreeModel<T>::load(const Archive& archive) {
+  DecisionTreeModel model;
+  const std::string& task = archive.get_string("task");
+  if (task == to_string(Task::classification))
+    model.task_ = Task::classification;
+  else if (task == to_string(Task::regression))
+    model.task_ = Task::regression;
+  else
+    archive.fail("task", "is '" + task + "', expected classification or regression");
+  const std::string& criterion = archive.get_string("criterion");
+  bool known_criterion = false;
+  for (const auto candidate :
+       {TreeCriterion::entropy, TreeCriterion::gini, TreeCriterion::squared_error}) {
+    const bool for_task =
+        (candidate == TreeCriterion::squared_error) == (model.task_ == Task::regression);
+    if (criterion != to_string(candidate) || !for_task) continue;
+    model.criterion_ = candidate;
+    known_criterion = true;
+  }
+  if (!known_criterion)
+    archive.fail("criterion", "is '" + criterion + "', which does not fit " + task);
+  model.features_ = archive.get_int("features", 1, std::numeric_limits<std::int32_t>::max());
+  model.classes_ = archive.get_strings("classes");
+  const auto class_count = static_cast<Index>(model.classes_.size());
+  if (model.task_ == Task::classification ? class_count < 1 || class_count > most_classes
+                                          : class_count != 0) {
+    archive.fail("classes",
+                 "has " + std::to_string(class_count) + " names, which does not fit " + task);
+  }
+  auto& nodes = model.nodes_;
+  nodes.feature = archive.get_tensor<std::int32_t>("feature");
+  const Index count = nodes.size();
+  if (count < 1) archive.fail("feature", "is empty; a tree has at least one node");
+  nodes.threshold = archive.get_tensor<T>("threshold", count);
+  nodes.left = archive.get_tensor<std::int64_t>("left", count);
+  nodes.right = archive.get_tensor<std::int64_t>("right", count);
+  nodes.missing_left = archive.get_tensor<std::uint8_t>("missing_left", count);
+  nodes.rows = archive.get_tensor<std::int64_t>("rows", count);
+  nodes.weight = archive.get_tensor<double>("weight", count);
+  nodes.impurity = archive.get_tensor<double>("impurity", count);
+  model.values_ = archive.get_matrix<double>("values", count, std::max<Index>(class_count, 1));
+
+  // Depth first, left child next: what remains to be checked is that right children nest.
+  // `pending` holds the right children that are yet to come, the nearest last.
+  std::vector<std::int64_t> pending;
+  const auto bad = [&](std::string_view name, Index node, std::string_view what) {
+    archive.fail(name, "node " + std::to_string(node) + " " + std::string(what));
+  };
+  for (Index i = 0; i < count; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    const bool positive = std::isfinite(nodes.weight[at]) && nodes.weight[at] > 0;
+    if (!positive) bad("weight", i, "has no positive finite weight");
+    if (nodes.rows[at] < 1) bad("rows", i, "has no rows");
+    if (!std::isfinite(nodes.impurity[at]) || nodes.impurity[at] < 0) {
+      bad("impurity", i, "has an impurity that is negative or not finite");
+    }
+    if (nodes.missing_left[at] > 1) bad("missing_left", i, "has a flag other than 0 and 1");
+    double total = 0;
+    for (const double value : model.values_.row(i)) {
+      const bool valid = std::isfinite(value) && (model.task_ == Task::regression || value >= 0);
+      if (!valid) bad("values", i, "has a value that is not finite or a negative weight");
+      total += value;
+    }
+    if (model.task_ == Task::classification && !(total > 0 && std::isfinite(total))) {
+      bad("values", i, "has classes without weight");
+    }
+    if (nodes.feature[at] < 0) {
+      if (nodes.feature[at] != -1 || nodes.left[at] != -1 || nodes.right[at] != -1) {
+        bad("left", i, "is a leaf with children");
+      }
+      if (pending.empty()) {
+        if (i + 1 != count) bad("right", i, "ends the tree before its last node");
+      } else {
+        if (pending.back() != i + 1) bad("right", i, "is followed by a node of no parent");
+        pending.pop_back();
+      }
+      continue;
+    }
+    if (nodes.feature[at] >= model.features_)
+      bad("feature", i, "splits a feature that is not there");
+    if (!std::isfinite(nodes.threshold[at]))
+      bad("threshold", i, "has a threshold that is not finite");
+    const std::int64_t limit = pending.empty() ? count : pending.back();
+    if (nodes.left[at] != i + 1 || nodes.right[at] <= i + 1 || nodes.right[at] >= limit) {
+      bad("right", i, "has children out of order");
+    }
+    pending.push_back(nodes.right[at]);
+  }
+  if (!pending.empty()) archive.fail("right", "names children that are not there");
+  model.training_ = TrainingLog::load(archive);
+  return model;
+}
+
+template class DecisionTreeModel<float>;
+template class DecisionTreeModel<double>;
+
+}  // namespace tandem

@@ -1,0 +1,45 @@
+// The training set of a tree, in integers.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/tree/split_gain.hpp"
+#include "tandem/tree/decision_tree.hpp"
+
+namespace tandem::tree {
+
+inline constexpr std::int32_t most_classes = 1024;
+
+// What a tree is trained on: the rows of weight > 0, and what each of them adds to the statistics
+// of a node, in units that `rules` gives.
+template <Real T>
+struct TrainingRows {
+  Task task = Task::classification;
+  std::vector<std::string> classes;   // of a classification
+  Index rows = 0;                     // n
+  const T* x = nullptr;               // n × features, row by row: the data's own, or selected_x
+  std::vector<T> selected_x;          // where rows were left out
+  std::vector<std::int32_t> labels;   // n, of a classification
+  std::vector<T> target;              // n, of a regression
+  std::vector<std::int64_t> weights;  // n, in weight units; empty where all are one unit
+  // n each, of a regression: w·y and w·y² in sum and square units, y the target less `centre`.
+  std::vector<std::int64_t> sums;
+  std::vector<std::int64_t> squares;
+  double centre = 0;
+  SplitRules rules;
+  std::vector<std::int64_t> statistics;  // of all rows: rules.width() integers
+};
+
+// Checks the data and leaves out the rows of weight 0. Throws InputError where there is nothing to
+// train on, where a value is not finite that must be, and where options do not fit the data. The
+// result may refer to the features of `data`, which must outlive it.
+template <Real T>
+[[nodiscard]] TrainingRows<T> prepare_rows(const DatasetView<T>& data,
+                                           const DecisionTreeOptions& options);
+
+// The criterion that is meant for this task; throws InputError where it is one of the other.
+[[nodiscard]] TreeCriterion resolve_criterion(TreeCriterion criterion, Task task);
+
+}  // namespace tandem::tree

@@ -17,11 +17,10 @@ double squared_distance(const ClusteredRows<T>& rows, Index row, const double* c
   return sum;
 }
 
-// For both host engines: the indices are definitions in double, whose sums have one shape.
 template <Real T>
-class HostClusterMetric final : public ClusterMetricSteps<T> {
+class CpuClusterMetric final : public ClusterMetricSteps<T> {
  public:
-  explicit HostClusterMetric(Engine& engine) : engine_(engine) {}
+  explicit CpuClusterMetric(Engine& engine) : engine_(engine) {}
 
   void centroids(const ClusteredRows<T>& rows, Buffer<double>& centroids) override {
     for (Index c = 0; c < rows.clusters(); ++c) {
@@ -72,14 +71,10 @@ class HostClusterMetric final : public ClusterMetricSteps<T> {
 }  // namespace
 
 template <Real T>
-std::unique_ptr<ClusterMetricSteps<T>> ClusterMetricSteps<T>::make_reference(Engine& engine) {
-  return std::make_unique<HostClusterMetric<T>>(engine);
-}
-template <Real T>
 std::unique_ptr<ClusterMetricSteps<T>> ClusterMetricSteps<T>::make_cpu(Engine& engine) {
-  return std::make_unique<HostClusterMetric<T>>(engine);
+  return std::make_unique<CpuClusterMetric<T>>(engine);
 }
-template class ClusterMetricSteps<float>;
-template class ClusterMetricSteps<double>;
+template std::unique_ptr<ClusterMetricSteps<float>> ClusterMetricSteps<float>::make_cpu(Engine&);
+template std::unique_ptr<ClusterMetricSteps<double>> ClusterMetricSteps<double>::make_cpu(Engine&);
 
 }  // namespace tandem

@@ -4,11 +4,10 @@
 namespace tandem {
 namespace {
 
-// For both host engines: metrics are definitions in double, whose sums have one shape.
 template <Real T>
-class HostMetric final : public MetricSteps<T> {
+class CpuMetric final : public MetricSteps<T> {
  public:
-  explicit HostMetric(Engine& engine) : engine_(engine) {}
+  explicit CpuMetric(Engine& engine) : engine_(engine) {}
 
   std::array<double, 4> regression(const RegressionTerms<T>& terms, Index rows) override {
     return row_sums<4>(engine_.threads(), rows, terms);
@@ -60,14 +59,10 @@ class HostMetric final : public MetricSteps<T> {
 }  // namespace
 
 template <Real T>
-std::unique_ptr<MetricSteps<T>> MetricSteps<T>::make_reference(Engine& engine) {
-  return std::make_unique<HostMetric<T>>(engine);
-}
-template <Real T>
 std::unique_ptr<MetricSteps<T>> MetricSteps<T>::make_cpu(Engine& engine) {
-  return std::make_unique<HostMetric<T>>(engine);
+  return std::make_unique<CpuMetric<T>>(engine);
 }
-template class MetricSteps<float>;
-template class MetricSteps<double>;
+template std::unique_ptr<MetricSteps<float>> MetricSteps<float>::make_cpu(Engine&);
+template std::unique_ptr<MetricSteps<double>> MetricSteps<double>::make_cpu(Engine&);
 
 }  // namespace tandem

@@ -1,5 +1,4 @@
-// L-BFGS vectors on the host: as long as a model has parameters, so that plain loops serve both
-// host engines.
+// L-BFGS on the CPU. The vectors are as long as a model has parameters: plain loops.
 #include <cmath>
 #include <vector>
 
@@ -48,7 +47,7 @@ void apply(const LbfgsInitial& initial, Index size, const T* x, T* out) {
 }
 
 template <Real T>
-class HostLbfgs final : public LbfgsSteps<T> {
+class CpuLbfgs final : public LbfgsSteps<T> {
  public:
   void direction(const LbfgsPairs<T>& pairs, const LbfgsInitial& initial, const Buffer<T>& gradient,
                  Buffer<T>& direction) override {
@@ -123,15 +122,9 @@ class HostLbfgs final : public LbfgsSteps<T> {
 }  // namespace
 
 template <Real T>
-std::unique_ptr<LbfgsSteps<T>> LbfgsSteps<T>::make_reference(Engine& /*engine*/) {
-  return std::make_unique<HostLbfgs<T>>();
-}
-template <Real T>
 std::unique_ptr<LbfgsSteps<T>> LbfgsSteps<T>::make_cpu(Engine& /*engine*/) {
-  return std::make_unique<HostLbfgs<T>>();
+  return std::make_unique<CpuLbfgs<T>>();
 }
-template std::unique_ptr<LbfgsSteps<float>> LbfgsSteps<float>::make_reference(Engine&);
-template std::unique_ptr<LbfgsSteps<double>> LbfgsSteps<double>::make_reference(Engine&);
 template std::unique_ptr<LbfgsSteps<float>> LbfgsSteps<float>::make_cpu(Engine&);
 template std::unique_ptr<LbfgsSteps<double>> LbfgsSteps<double>::make_cpu(Engine&);
 

@@ -9,11 +9,10 @@
 namespace tandem {
 namespace {
 
-// For both host engines: what a column's range, sum and scaled values are is a definition.
 template <Real T>
-class HostScaler final : public ScalerSteps<T> {
+class CpuScaler final : public ScalerSteps<T> {
  public:
-  explicit HostScaler(Engine& engine) : engine_(engine) {}
+  explicit CpuScaler(Engine& engine) : engine_(engine) {}
 
   void ranges(const T* x, Index rows, Index cols, Buffer<ColumnRange<T>>& ranges) override {
     constexpr T infinity = std::numeric_limits<T>::infinity();
@@ -70,14 +69,10 @@ class HostScaler final : public ScalerSteps<T> {
 }  // namespace
 
 template <Real T>
-std::unique_ptr<ScalerSteps<T>> ScalerSteps<T>::make_reference(Engine& engine) {
-  return std::make_unique<HostScaler<T>>(engine);
-}
-template <Real T>
 std::unique_ptr<ScalerSteps<T>> ScalerSteps<T>::make_cpu(Engine& engine) {
-  return std::make_unique<HostScaler<T>>(engine);
+  return std::make_unique<CpuScaler<T>>(engine);
 }
-template class ScalerSteps<float>;
-template class ScalerSteps<double>;
+template std::unique_ptr<ScalerSteps<float>> ScalerSteps<float>::make_cpu(Engine&);
+template std::unique_ptr<ScalerSteps<double>> ScalerSteps<double>::make_cpu(Engine&);
 
 }  // namespace tandem

@@ -25,7 +25,7 @@ struct Task {
 // that a warp reads 32 consecutive elements of a row (members are anywhere: a row is the unit), and
 // threadIdx.y a lane of the long sum. The lanes are then added by a warp through shared memory, 33
 // wide against bank conflicts. Grid: (ceil(cols / 32), tasks), strided in y above 65535. Reads each
-// element once. CPU twin: HostClusterMetric::centroids.
+// element once. CPU twin: CpuClusterMetric::centroids.
 template <Real T>
 __global__ void __launch_bounds__(columns_at_once* sum_lanes)
     member_sums_kernel(const T* __restrict__ x, Index stride, Index cols,

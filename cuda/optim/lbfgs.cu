@@ -40,7 +40,7 @@ struct Pairs {
 // Bytes and flops of both loops: lbfgs_direction_cost() in core/optim/lbfgs_steps.hpp; every warp
 // also adds the sums of the blocks of 1024 elements for itself. After the first touch vectors come
 // from a cache; for a million elements a multiprocessor's share of the bandwidth is what bounds it.
-// CPU twin: HostLbfgs::direction.
+// CPU twin: CpuLbfgs::direction.
 template <Real T>
 __global__ void __launch_bounds__(1024)
     newest_to_oldest_kernel(Pairs<T> pairs, const T* __restrict__ gradient, T* q,

@@ -4,9 +4,7 @@ namespace tandem {
 namespace {
 
 TEST(MetricsOnEngine, AreThoseOfTheHost) {
-  for (const Device device : {Device::cpu, Device::reference}) {
-    test::expect_metrics_of_the_host(*Engine::create({.device = device, .threads = 2}));
-  }
+  test::expect_metrics_of_the_host(*Engine::create({.device = Device::cpu, .threads = 2}));
 }
 
 TEST(MetricsOnEngine, ErrorsAreThoseOfTheHost) { test::expect_metric_errors(*Engine::create()); }

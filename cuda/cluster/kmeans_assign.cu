@@ -17,7 +17,7 @@ constexpr int R = AssignShape::panels_per_warp;
 // conflicts); then the first warp, a centre per lane, carries on the chain of ‖c'‖², which is
 // ascending in features. Reads 32·d elements a block in runs of 32, writes as many. Done once for
 // each assign, on k·d elements: no time beside the scores. Two synchronisations per step. CPU twin:
-// move_centres and pack_tiles in cpu/cluster/kmeans.cpp.
+// move_centres in cpu/cluster/kmeans.cpp and CentreTiles in kmeans_bounds.cpp.
 template <class T>
 __global__ void prepare_centres_kernel(const T* __restrict__ from, const T* __restrict__ origin,
                                        Index features, Centres<T> centres) {
@@ -86,7 +86,7 @@ __device__ void copy_run(T* to, const T* from, int count, bool present, int lane
 // So the label is the lowest index of the least score for any shape.
 //
 // Bytes and flops: assign_kernel_cost(). For k >= 64 bound by fmas, below about 32 by memory. CPU
-// twin: nearest_centres in cpu/cluster/kmeans.cpp.
+// twin: nearest_centres in cpu/cluster/kmeans_scores-inl.hpp.
 template <class T, int C, int V>
 __global__ void __launch_bounds__(256)
     assign_kernel(Rows<T> rows, Centres<T> centres, int depth, bool resident,

@@ -28,7 +28,7 @@ __device__ A distance_to_own_centre(const Rows<T>& rows, Index row, std::int32_t
 // One row per thread. Loads of rows are coalesced; those of centres go to one feature of up to 32
 // centres, which lie side by side in the L1 cache. Bound by memory: n·d elements, 8 bytes of label
 // and distance per row; own_distances_kernel_cost(). CPU twin: distances_by_label in
-// cpu/cluster/kmeans.cpp.
+// cpu/cluster/kmeans_distances.cpp.
 template <class T>
 __global__ void own_distances_kernel(Rows<T> rows, const std::int32_t* __restrict__ labels,
                                      Centres<T> centres, T* __restrict__ distance) {
@@ -82,7 +82,8 @@ __global__ void gather_rows_kernel(Rows<T> rows, const Index* __restrict__ chose
 // or four loads of 16 bytes from the cache). No shared memory, no synchronisation. Elements of rows
 // are read once per tile of Y gathered rows, from L2 if more than one; D is read and written. 3
 // flops per row, feature and gathered row: distances_to_rows_kernel_cost(). With one gathered row
-// (k-means++) bound by memory. CPU twin: panel_distances in cpu/cluster/kmeans.cpp.
+// (k-means++) bound by memory. CPU twin: panel_distances in
+// cpu/cluster/kmeans_distances.cpp.
 template <int Y, class T>
 __global__ void distances_to_rows_kernel(Rows<T> rows, const T* __restrict__ gathered, Index tiles,
                                          bool first, T* __restrict__ distance) {
@@ -109,7 +110,7 @@ __global__ void distances_to_rows_kernel(Rows<T> rows, const T* __restrict__ gat
 }
 
 // blocks[b] = Σ w·D: a warp for each sum_block rows. Bound by memory: sum_pulls_kernel_cost(). CPU
-// twin: potential in cpu/cluster/kmeans.cpp.
+// twin: sum_pulls in cpu/cluster/kmeans_draw.cpp.
 template <class T>
 __global__ void sum_pulls_kernel(Pull<T> pull, Index rows, double* __restrict__ blocks) {
   const Index block = (static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x) / warp_size;
@@ -121,7 +122,8 @@ __global__ void sum_pulls_kernel(Pull<T> pull, Index rows, double* __restrict__ 
 // KMeansSteps::sample. One block of any number of threads: all of them build the levels of the tree
 // above the sums of blocks, one synchronisation a level; thread 0 goes down it. All threads bring
 // the w·D of that block's rows into shared memory (8 KiB), and thread 0 adds them in order: within
-// a block running totals are chains by definition. CPU twin: sample in cpu/cluster/kmeans.cpp.
+// a block running totals are chains by definition. CPU twin: sample in
+// cpu/cluster/kmeans_draw.cpp.
 template <class T>
 __global__ void sample_kernel(Pull<T> pull, Index rows, double* nodes, Index node_count, double u,
                               Index* chosen_row) {

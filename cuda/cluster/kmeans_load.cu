@@ -10,8 +10,8 @@ namespace {
 // of shared memory (pitch 33: no conflicts but in a tile of fewer features), so that both the reads
 // (runs of 32 features, or of 32·d elements where d < 32) and the writes (runs of 32 rows) are
 // coalesced; one synchronisation. Moves 2·32·d elements per panel, no arithmetic. CPU twin:
-// transpose_rows in cpu/cluster/kmeans.cpp, which subtracts the origin on the way; here that is
-// move_to_origin_kernel.
+// transpose_rows in cpu/cluster/kmeans_pack-inl.hpp, which subtracts the origin on the way; here
+// that is move_to_origin_kernel.
 template <class T>
 __global__ void pack_rows_kernel(const T* __restrict__ x, Index count, Index features,
                                  int feature_tiles, T* __restrict__ panels) {
@@ -65,7 +65,7 @@ __device__ Index warp_of_grid() {
 
 // partial[block][feature] = Σ w·x: see ColumnOfBlock for the mapping. Bound by memory:
 // sum_columns_kernel_cost() (the weights are read once per feature, from the cache). CPU twin:
-// column_lanes in cpu/cluster/kmeans.cpp.
+// column_lanes in cpu/cluster/kmeans_load.cpp.
 template <class T>
 __global__ void sum_columns_kernel(Rows<T> rows, const double* __restrict__ weights,
                                    double* __restrict__ partial) {
@@ -97,7 +97,7 @@ __device__ void atomic_max(double* to, double value) {
 // x' = x − origin in place, and in the same pass Σ w·x'² and max |x'|: see ColumnOfBlock for the
 // mapping. Magnitudes are compared as integers (bits of floats >= 0 have their order), by one
 // atomic per warp. Bound by memory: move_to_origin_kernel_cost(). CPU twin: block_spread in
-// cpu/cluster/kmeans.cpp.
+// cpu/cluster/kmeans_load.cpp.
 template <class T>
 __global__ void move_to_origin_kernel(T* panels, Rows<T> rows, const T* __restrict__ origin,
                                       const double* __restrict__ weights,

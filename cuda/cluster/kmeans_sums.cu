@@ -35,7 +35,7 @@ constexpr int pitch = 33;
 //
 // Bytes and flops: move_sums_kernel_cost(): 8 bytes per row for labels, the panels with a changed
 // row; atomics are in shared memory or, as a rule, in the cache. CPU twin: label_row and
-// move_row_sums in cpu/cluster/kmeans.cpp.
+// move_row_sums in cpu/cluster/kmeans_sums-inl.hpp.
 template <bool private_sums, class T>
 __global__ void __launch_bounds__(256, 1)
     move_sums_kernel(Rows<T> rows, const double* __restrict__ weights,
@@ -128,7 +128,7 @@ __global__ void __launch_bounds__(256, 1)
 }
 
 // One row, one block; a feature per thread. The panels may stand in the host's pinned memory. CPU
-// twin: move_row in cpu/cluster/kmeans.cpp.
+// twin: move_row in cpu/cluster/kmeans_sums.cpp.
 template <class T>
 __global__ void move_row_kernel(Rows<T> rows, const double* weights, Index row, std::int32_t to,
                                 std::int32_t* labels, Sums sums) {
@@ -161,7 +161,7 @@ __global__ void move_row_kernel(Rows<T> rows, const double* weights, Index row, 
 //
 // Grid: a warp for each sum_block of the k·d coordinates, consecutive in centres, next and sums. No
 // shared memory, no synchronisation. Bytes and flops: recentre_kernel_cost(). CPU
-// twin: recentre in cpu/cluster/kmeans.cpp.
+// twin: recentre in cpu/cluster/kmeans_sums.cpp.
 template <class T>
 __global__ void recentre_kernel(const T* __restrict__ centres, const T* __restrict__ origin,
                                 Index coordinates, Index features, Sums sums, T* __restrict__ next,

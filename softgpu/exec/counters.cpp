@@ -423,7 +423,7 @@ void count_memory(Tally& t, OpCount& count, const Observed& o, Warp& w, const Op
     }
     case Access::lanes32: {
       const auto* a = lanes<u32>(w, op->a);
-      if (m == full_mask && (a[0] + static_cast<u32>(offset)) % o.size == 0 &&
+      if (m == full_mask && o.way != atomic && (a[0] + static_cast<u32>(offset)) % o.size == 0 &&
           pattern_of(a, o.size) != Pattern::scattered) {
         return count_shared_pattern(count, o.size);
       }
@@ -662,7 +662,7 @@ void memory_use(std::string_view name, const ptx::Instruction& in, const Op& op,
              : name.ends_with("32")                ? 4
              : in.has("f16x2") || in.has("bf16x2") ? 4
                                                    : 2;
-    o.access = Access::lanes64;
+    o.access = name.substr(5).starts_with("shared32.") ? Access::lanes32 : Access::lanes64;
     o.way = o.shared_way = atomic;
   } else if (name == "cp.async") {
     o.access = Access::copy_async;

@@ -1215,6 +1215,15 @@ bool select_instruction_set(SimdChoice wanted) {
   return true;
 }
 
+void replace_handlers(const HandlerEntries& wrong) {
+  // Never freed: code that was decoded with it may still be decoding.
+  auto* table = new HandlerTable(*current_table().load(std::memory_order_acquire));
+  for (std::size_t i = 0; i < wrong.count; ++i) {
+    (*table)[wrong.first[i].name] = wrong.first[i].handler;
+  }
+  current_table().store(table, std::memory_order_release);
+}
+
 std::uint64_t jitter_seed() { return options().jitter; }
 
 std::array<HandlerEntries, 3> choose_handlers(SimdChoice wanted) {

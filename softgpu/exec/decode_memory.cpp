@@ -3,6 +3,7 @@
 #include <array>
 #include <string>
 
+#include "softgpu/exec/atomicity.hpp"
 #include "softgpu/exec/decoder.hpp"
 
 namespace softgpu {
@@ -38,9 +39,30 @@ int vector_of(const Instruction& in) {
   return 1;
 }
 
+// Accesses of which the program expects that other threads see them, whole and at once; .cv and .wt
+// are what volatile accesses were once.
 bool is_ordered(const Instruction& in) {
   return in.has("volatile") || in.has("relaxed") || in.has("acquire") || in.has("release") ||
-         in.has("mmio");
+         in.has("mmio") || in.has("cv") || in.has("wt");
+}
+
+// Said of a processor of before 2006.
+constexpr const char* no_compare_exchange =
+    "this processor has no cmpxchg16b, which accesses of 16 bytes at once need";
+
+// Vectors that are one access, where others are one for each element. A scalar is one anyway.
+bool is_whole(const Instruction& in) { return is_ordered(in) || in.has("cg"); }
+
+// The handler of a load or store ("ld.", "st.") of a vector of elements of `size` bytes from or to
+// registers of `lane` bytes.
+string vector_handler(const string& access, const Instruction& in, int size, int lane) {
+  if (is_whole(in)) return access + "pieces";
+  if ((size == 4 || size == 8) && lane == size) {
+    return access + (size == 4 ? "vector32" : "vector64");
+  }
+  const int total = size * vector_of(in);
+  if (size <= 2 && lane == 4 && total <= 8) return access + "narrow" + std::to_string(total);
+  return access + "pieces";
 }
 
 std::vector<const Operand*> elements_of(const Operand& operand) {
@@ -224,9 +246,7 @@ void load(FunctionDecoder& to, const Instruction& in) {
     }
     slots.push_back(to.destination(*e, lane));
   }
-  const bool plain = !is_ordered(in) && !sign && (size == 4 || size == 8) && lane == size;
-  to.emit(plain ? (size == 4 ? "ld.vector32" : "ld.vector64") : "ld.pieces", "a", 0, address.slot,
-          0, 0,
+  to.emit(vector_handler("ld.", in, size, lane), "a", 0, address.slot, 0, 0,
           static_cast<std::uint32_t>(size) | (sign ? 0x100U : 0U) | (is_ordered(in) ? 0x200U : 0U) |
               (static_cast<std::uint32_t>(lane) << 16),
           address.offset);
@@ -291,9 +311,7 @@ void store(FunctionDecoder& to, const Instruction& in) {
   for (const Operand* e : elements) {
     slots.push_back(e->kind == Operand::Kind::variable ? to.source(*e, lane) : value(*e, lane));
   }
-  const bool plain = !is_ordered(in) && (size == 4 || size == 8) && lane == size;
-  to.emit(plain ? (size == 4 ? "st.vector32" : "st.vector64") : "st.pieces", "a", 0, address.slot,
-          0, 0,
+  to.emit(vector_handler("st.", in, size, lane), "a", 0, address.slot, 0, 0,
           static_cast<std::uint32_t>(size) | (is_ordered(in) ? 0x200U : 0U) |
               (static_cast<std::uint32_t>(lane) << 16),
           address.offset);
@@ -369,7 +387,14 @@ void atomic(FunctionDecoder& to, const Instruction& in) {
   const std::size_t first = red ? 0 : 1;
   if (in.operands.size() < first + 2) to.fail("wrong number of operands");
   const int count = vector_of(in);
-  const auto address = to.generic_address(in.operands[first], space_of(in));
+  // In shared memory at a 32-bit address, which is the block's own mostly.
+  const auto place = to.place_of(in.operands[first]);
+  const bool words = space_of(in) == "shared" && size_of_type(type) == 4 && type != "f16x2" &&
+                     type != "bf16x2" && (type != "f32" || operation == "add");
+  const auto base = words ? to.shared_base(place) : FunctionDecoder::SharedBase{};
+  const bool own = words && base.lane == 4;
+  const auto address =
+      own ? FunctionDecoder::Address{} : to.generic_address(in.operands[first], space_of(in));
   const auto values = elements_of(in.operands[first + 1]);
   std::vector<const Operand*> results;
   if (!red) results = elements_of(in.operands[0]);
@@ -378,6 +403,7 @@ void atomic(FunctionDecoder& to, const Instruction& in) {
   }
   if (type == "b128") {
     if (operation != "exch" && operation != "cas") to.fail("no such 128-bit operation");
+    if (!has_compare_exchange_16()) return to.unsupported(no_compare_exchange);
     const auto b = to.source(*values[0], 16);
     const auto c = operation == "cas" ? to.source(in.operands[first + 2], 16) : b;
     const auto d = red ? 0 : to.destination(in.operands[0], 16);
@@ -421,6 +447,11 @@ void atomic(FunctionDecoder& to, const Instruction& in) {
       name = lane == 8 ? "b64" : "b32";
     } else if (operation == "add" && type == "s64") {
       name = "s64";
+    }
+    if (own) {
+      to.emit("atom.shared32." + string(operation) + "." + name, "dabc", d, base.slot, b, c, 0,
+              base.offset + static_cast<std::int64_t>(i) * size);
+      continue;
     }
     to.emit("atom." + string(operation) + "." + name, "dabc", d, address.slot, b, c, 0, offset);
   }

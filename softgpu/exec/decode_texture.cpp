@@ -10,6 +10,7 @@
 
 #include "softgpu/exec/decoder.hpp"
 #include "softgpu/exec/scalar.hpp"
+#include "softgpu/texture/plane.hpp"
 #include "softgpu/texture/texture.hpp"
 
 namespace softgpu {
@@ -65,6 +66,7 @@ class Finder {
     }
     return *object_;
   }
+  [[nodiscard]] std::shared_ptr<const Object> keep() const { return object_; }
 
  private:
   // Linear memory under a texture may be gone.
@@ -89,6 +91,57 @@ class Finder {
   std::uint64_t handle_ = 0;
   std::shared_ptr<const Object> object_;
 };
+
+// --- whole warps -------------------------------------------------------------------------------
+
+// A texture that a thread's handlers looked at, valid while no texture object and no range of
+// memory has gone.
+struct KnownPlane {
+  std::uint64_t handle = 0;
+  std::uint64_t textures = 0;
+  std::uint64_t memory = 0;
+  std::shared_ptr<const Texture> texture;
+  Plane plane;
+  bool usable = false;
+};
+constexpr std::size_t known_planes = 8;  // by handle
+thread_local KnownPlane planes_of_thread[known_planes];
+
+bool make_plane(const Texture& texture, Plane& plane) {
+  const Image& image = texture.levels.front();
+  const TexelFormat& format = image.format;
+  constexpr std::size_t largest = 0x7fffffff;
+  plane.floats = gives_floats(texture);
+  // Not here: mipmaps, and what is computed by more than a division.
+  const bool strange =
+      texture.levels.size() != 1 || format.srgb || image.width > largest ||
+      image.height > largest || image.width == 0 || image.height == 0 ||
+      (format.kind == ChannelKind::real ? format.bits == 8 : format.bits == 32 && plane.floats);
+  if (strange) return false;
+  plane.data = image.data;
+  plane.row_bytes = image.row_bytes;
+  plane.extent[0] = static_cast<std::int32_t>(image.width);
+  plane.extent[1] = static_cast<std::int32_t>(image.height);
+  for (std::size_t i = 0; i < 2; ++i) {
+    switch (texture.address[i]) {
+      case AddressMode::wrap: plane.mode[i] = Plane::Mode::wrap; break;
+      case AddressMode::clamp: plane.mode[i] = Plane::Mode::clamp; break;
+      case AddressMode::mirror: plane.mode[i] = Plane::Mode::mirror; break;
+      case AddressMode::border: plane.mode[i] = Plane::Mode::border; break;
+    }
+  }
+  switch (format.kind) {
+    case ChannelKind::is_signed: plane.kind = Plane::Kind::is_signed; break;
+    case ChannelKind::is_unsigned: plane.kind = Plane::Kind::is_unsigned; break;
+    case ChannelKind::real: plane.kind = Plane::Kind::real; break;
+  }
+  plane.channels = format.channels;
+  plane.bits = format.bits;
+  plane.texel = static_cast<std::uint32_t>(format.bytes());
+  plane.linear = texture.linear && plane.floats;
+  plane.normalized_at = texture.normalized_coordinates;
+  return true;
+}
 
 SamplePoint point_of(Warp& warp, const Op* op, int lane) {
   const std::uint32_t* more = static_cast<const Pieces*>(op->extra)->more;
@@ -533,7 +586,12 @@ void decode_tex(FunctionDecoder& to, const ptx::Instruction& in) {
     const std::uint32_t p = to.predicate_destination(*in.operands[0].second);
     if (p != 0) to.emit("pred.mov", "da", p, to.constant_predicate(true));
   }
-  emit_service(to, fetch_texture, aux, std::move(slots), true, std::move(more));
+  if ((*geometry == Geometry::d1 || *geometry == Geometry::d2) && types[0] != "f16x2") {
+    to.emit("tex", "", 0, 0, 0, 0, aux, reinterpret_cast<std::int64_t>(fetch_texture));
+    to.attach(std::move(slots), true, std::move(more), false);
+  } else {
+    emit_service(to, fetch_texture, aux, std::move(slots), true, std::move(more));
+  }
   to.approximated();
 }
 
@@ -645,6 +703,28 @@ constexpr DecodeEntry texture_decode_table[] = {
 };
 
 }  // namespace
+
+const Plane* find_plane(Warp& warp, const Op* op, int lane, std::uint64_t handle) {
+  KnownPlane& known = planes_of_thread[handle % known_planes];
+  // Read before the object is: what goes after that is noticed the next time.
+  const std::uint64_t textures = texture_epoch();
+  const std::uint64_t memory = Memory::instance().epoch();
+  if (known.handle != handle || known.textures != textures || known.memory != memory ||
+      !known.texture) {
+    known.texture = nullptr;
+    Finder<Texture> finder(find_texture, error_invalid_texture, "texture");
+    known.usable = make_plane(finder.of(warp, op, lane, handle), known.plane);
+    known.texture = finder.keep();
+    known.handle = handle;
+    known.textures = textures;
+    known.memory = memory;
+  }
+  return known.usable ? &known.plane : nullptr;
+}
+
+void forget_planes() {
+  for (KnownPlane& known : planes_of_thread) known = KnownPlane{};
+}
 
 DecodeEntries texture_decoders() {
   return {texture_decode_table, sizeof(texture_decode_table) / sizeof(texture_decode_table[0])};

@@ -11,6 +11,9 @@ namespace {
 
 using namespace softgpu::scalar;
 
+#ifndef SOFTGPU_STEPS_AHEAD
+#define SOFTGPU_STEPS_AHEAD 2
+#endif
 #define SOFTGPU_LANES _Pragma("GCC ivdep") for (int l = 0; l < warp_size; ++l)
 
 // --- types: the lane that holds a value, and the value ------------------------------------------
@@ -1560,6 +1563,22 @@ __attribute__((always_inline)) inline std::byte* quick_bytes(const Warp& w, cons
   return nullptr;
 }
 
+// A warp that walks through memory in great steps, as a grid-wide loop does, reads nothing that the
+// processor would fetch by itself: fetches what it will read a few steps from now. `first`: the
+// address of this access; p: its bytes.
+__attribute__((always_inline)) inline void look_ahead(Warp& w, const Op* op, u64 first, const std::byte* p, u64 bytes) {
+  constexpr u64 near = 1024;  // steps that the processor sees itself
+  RangeCache& range = w.cache[op->site];
+  const u64 step = first - range.last;
+  range.last = first;
+  if (__builtin_expect(step != range.step || step + near <= 2 * near, 1)) {
+    range.step = step;
+    return;
+  }
+  const std::byte* ahead = p + SOFTGPU_STEPS_AHEAD * static_cast<s64>(step);
+  for (u64 at = 0; at < bytes; at += 64) __builtin_prefetch(ahead + at);
+}
+
 // From memory at `p` to all lanes.
 template <class T, class Lane>
 __attribute__((always_inline)) inline void load_consecutive(Lane* d, const std::byte* p) {
@@ -1640,6 +1659,7 @@ const Op* load(Warp& w, const Op* op) {
         if (x < w.block->shared_bytes && x + bytes <= w.block->shared_bytes) p = w.block->shared + x;
       } else {
         p = quick_bytes(w, op, first, bytes);
+        if (pattern == Pattern::consecutive) look_ahead(w, op, first, p, bytes);
       }
       if (__builtin_expect(p != nullptr && (first & (size - 1)) == 0, 1)) {
         if (pattern == Pattern::consecutive) load_consecutive<T, Lane>(d, p);
@@ -1735,9 +1755,77 @@ const Op* store(Warp& w, const Op* op) {
   return store_scattered<T, Lane, Shared, AddressLane>(w, op, m);
 }
 
-// Vector loads and stores, volatile and ordered ones: lane by lane, each element whole. extra: the
-// elements' slots; aux: bytes of an element | signed << 8 | bytes of a lane << 16. Addresses are
-// generic.
+// --- accesses that nobody sees half done
+//
+// Ordered and volatile accesses, those past the first cache, and scalars of 128 bits are one access
+// to memory for each lane, up to 16 bytes: hardware does so, and programs rely on it (a tile's status
+// beside its value, in one vector). The PTX ISA promises less, its vector elements are accesses of
+// their own.
+
+struct Sixteen {
+  u64 low, high;
+};
+
+// Becomes `wanted` where it was `expected`; what was there goes to `expected`.
+__attribute__((always_inline)) inline bool compare_exchange_16(std::byte* p, Sixteen& expected, Sixteen wanted) {
+  bool same;
+  __asm__ volatile("lock cmpxchg16b %1"
+                   : "=@ccz"(same), "+m"(*reinterpret_cast<Sixteen*>(p)), "+a"(expected.low), "+d"(expected.high)
+                   : "b"(wanted.low), "c"(wanted.high)
+                   : "memory");
+  return same;
+}
+// In the handlers of AVX the encoding of AVX: the two may not be mixed without a delay.
+#if defined(SOFTGPU_AVX512) || defined(SOFTGPU_AVX2)
+#define SOFTGPU_MOVE_16 "vmovdqa"
+#else
+#define SOFTGPU_MOVE_16 "movdqa"
+#endif
+__attribute__((always_inline)) inline Sixteen load_16(const std::byte* p) {
+  if (__builtin_expect(softgpu::vector_moves_are_whole, 1)) {
+    __m128i v;
+    __asm__ volatile(SOFTGPU_MOVE_16 " %1, %0" : "=x"(v) : "m"(*reinterpret_cast<const __m128i*>(p)) : "memory");
+    return bits<Sixteen>(v);
+  }
+  Sixteen old{0, 0};  // where this is what is there, it is written again: nobody sees that
+  compare_exchange_16(const_cast<std::byte*>(p), old, old);
+  return old;
+}
+__attribute__((always_inline)) inline void store_16(std::byte* p, Sixteen value) {
+  if (__builtin_expect(softgpu::vector_moves_are_whole, 1)) {
+    const auto v = bits<__m128i>(value);
+    __asm__ volatile(SOFTGPU_MOVE_16 " %1, %0" : "=m"(*reinterpret_cast<__m128i*>(p)) : "x"(v) : "memory");
+    return;
+  }
+  Sixteen old{0, 0};
+  while (!compare_exchange_16(p, old, value)) {
+  }
+}
+#undef SOFTGPU_MOVE_16
+
+// `bytes` bytes, a power of two up to 16, as one access.
+__attribute__((always_inline)) inline Sixteen load_whole(const std::byte* p, u32 bytes) {
+  switch (bytes) {
+    case 1: return {__atomic_load_n(reinterpret_cast<const u8*>(p), __ATOMIC_ACQUIRE), 0};
+    case 2: return {__atomic_load_n(reinterpret_cast<const u16*>(p), __ATOMIC_ACQUIRE), 0};
+    case 4: return {__atomic_load_n(reinterpret_cast<const u32*>(p), __ATOMIC_ACQUIRE), 0};
+    case 8: return {__atomic_load_n(reinterpret_cast<const u64*>(p), __ATOMIC_ACQUIRE), 0};
+    default: return load_16(p);
+  }
+}
+__attribute__((always_inline)) inline void store_whole(std::byte* p, Sixteen v, u32 bytes) {
+  switch (bytes) {
+    case 1: __atomic_store_n(reinterpret_cast<u8*>(p), static_cast<u8>(v.low), __ATOMIC_RELEASE); break;
+    case 2: __atomic_store_n(reinterpret_cast<u16*>(p), static_cast<u16>(v.low), __ATOMIC_RELEASE); break;
+    case 4: __atomic_store_n(reinterpret_cast<u32*>(p), static_cast<u32>(v.low), __ATOMIC_RELEASE); break;
+    case 8: __atomic_store_n(reinterpret_cast<u64*>(p), v.low, __ATOMIC_RELEASE); break;
+    default: store_16(p, v);
+  }
+}
+
+// Loads and stores of vectors, ordered and volatile ones: lane by lane, each up to 16 bytes in one
+// access, 32 in two. extra: the elements' slots; aux: bytes of an element | signed << 8 | ordered << 9
+// | bytes of a lane << 16. Addresses are generic.
 const Op* load_pieces(Warp& w, const Op* op) {
   const u32 m = active(w, op);
   const auto* a = lanes<u64>(w, op->a);
@@ -1745,28 +1833,31 @@ const Op* load_pieces(Warp& w, const Op* op) {
   const u32 size = op->aux & 0xffU;
   const bool is_signed = (op->aux & 0x100U) != 0;
   const u32 lane = op->aux >> 16;
-  const auto count = pieces.count;
+  const u32 count = pieces.count;
   const u32 total = size * count;
   // A loop that waits for another thread's write gives the others their turns sooner.
   if ((op->aux & 0x200U) != 0) w.budget -= 32;
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
     const std::byte* p = lane_bytes(w, op, l, static_cast<u64>(a[l]) + static_cast<u64>(op->imm), total, false);
-    for (u32 i = 0; i < count; ++i, p += size) {
+    alignas(16) std::byte copy[32];
+    for (u32 at = 0; at < total; at += 16) {
+      const Sixteen part = load_whole(p + at, total < 16 ? total : 16);
+      __builtin_memcpy(copy + at, &part, 16);
+    }
+    for (u32 i = 0; i < count; ++i) {
       if (pieces.slots[i] == 0) continue;
+      const std::byte* element = copy + i * size;
       u64 v = 0;
       switch (size) {
-        case 1: v = __atomic_load_n(reinterpret_cast<const u8*>(p), __ATOMIC_ACQUIRE); if (is_signed) v = static_cast<u64>(static_cast<s64>(static_cast<s8>(v))); break;
-        case 2: v = __atomic_load_n(reinterpret_cast<const u16*>(p), __ATOMIC_ACQUIRE); if (is_signed) v = static_cast<u64>(static_cast<s64>(static_cast<s16>(v))); break;
-        case 4: v = __atomic_load_n(reinterpret_cast<const u32*>(p), __ATOMIC_ACQUIRE); if (is_signed) v = static_cast<u64>(static_cast<s64>(static_cast<s32>(v))); break;
-        case 8: v = __atomic_load_n(reinterpret_cast<const u64*>(p), __ATOMIC_ACQUIRE); break;
-        default: {
-          u64 both[2];
-          __builtin_memcpy(both, p, 16);
-          lanes<u64>(w, pieces.slots[i])[l] = both[0];
-          lanes<u64>(w, pieces.slots[i] + 256)[l] = both[1];
+        case 1: v = is_signed ? load_lane<s8, u64>(element) : load_lane<u8, u64>(element); break;
+        case 2: v = is_signed ? load_lane<s16, u64>(element) : load_lane<u16, u64>(element); break;
+        case 4: v = is_signed ? load_lane<s32, u64>(element) : load_lane<u32, u64>(element); break;
+        case 8: v = load_lane<u64, u64>(element); break;
+        default:
+          lanes<u64>(w, pieces.slots[i])[l] = load_lane<u64, u64>(element);
+          lanes<u64>(w, pieces.slots[i] + 256)[l] = load_lane<u64, u64>(element + 8);
           continue;
-        }
       }
       if (lane == 8) lanes<u64>(w, pieces.slots[i])[l] = v;
       else lanes<u32>(w, pieces.slots[i])[l] = static_cast<u32>(v);
@@ -1780,27 +1871,147 @@ const Op* store_pieces(Warp& w, const Op* op) {
   const auto& pieces = *static_cast<const Pieces*>(op->extra);
   const u32 size = op->aux & 0xffU;
   const u32 lane = op->aux >> 16;
-  const auto count = pieces.count;
+  const u32 count = pieces.count;
   const u32 total = size * count;
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
     std::byte* p = lane_bytes(w, op, l, static_cast<u64>(a[l]) + static_cast<u64>(op->imm), total, true);
-    for (u32 i = 0; i < count; ++i, p += size) {
-      const u64 v = lane == 8 ? lanes<u64>(w, pieces.slots[i])[l] : lanes<u32>(w, pieces.slots[i])[l];
+    alignas(16) std::byte copy[32];
+    for (u32 i = 0; i < count; ++i) {
+      std::byte* element = copy + i * size;
+      const u64 v = lane == 4 ? lanes<u32>(w, pieces.slots[i])[l] : lanes<u64>(w, pieces.slots[i])[l];
       switch (size) {
-        case 1: __atomic_store_n(reinterpret_cast<u8*>(p), static_cast<u8>(v), __ATOMIC_RELEASE); break;
-        case 2: __atomic_store_n(reinterpret_cast<u16*>(p), static_cast<u16>(v), __ATOMIC_RELEASE); break;
-        case 4: __atomic_store_n(reinterpret_cast<u32*>(p), static_cast<u32>(v), __ATOMIC_RELEASE); break;
-        case 8: __atomic_store_n(reinterpret_cast<u64*>(p), v, __ATOMIC_RELEASE); break;
-        default: {
-          const u64 both[2] = {lanes<u64>(w, pieces.slots[i])[l], lanes<u64>(w, pieces.slots[i] + 256)[l]};
-          __builtin_memcpy(p, both, 16);
-        }
+        case 1: __builtin_memcpy(element, &v, 1); break;
+        case 2: __builtin_memcpy(element, &v, 2); break;
+        case 4: __builtin_memcpy(element, &v, 4); break;
+        case 8: __builtin_memcpy(element, &v, 8); break;
+        default:
+          __builtin_memcpy(element, &v, 8);
+          __builtin_memcpy(element + 8, lanes<u64>(w, pieces.slots[i] + 256) + l, 8);
       }
+    }
+    for (u32 at = 0; at < total; at += 16) {
+      Sixteen part;
+      __builtin_memcpy(&part, copy + at, 16);
+      store_whole(p + at, part, total < 16 ? total : 16);
     }
   }
   return op + 1;
 }
+
+// --- vectors without order
+//
+// Memory has a lane's elements side by side, the frame has the lanes of an element side by side:
+// the one is the other transposed.
+
+__attribute__((always_inline)) inline void transpose_4x4(__m128i (&v)[4]) {
+  const __m128i a = _mm_unpacklo_epi32(v[0], v[1]);
+  const __m128i b = _mm_unpackhi_epi32(v[0], v[1]);
+  const __m128i c = _mm_unpacklo_epi32(v[2], v[3]);
+  const __m128i d = _mm_unpackhi_epi32(v[2], v[3]);
+  v[0] = _mm_unpacklo_epi64(a, c);
+  v[1] = _mm_unpackhi_epi64(a, c);
+  v[2] = _mm_unpacklo_epi64(b, d);
+  v[3] = _mm_unpackhi_epi64(b, d);
+}
+__attribute__((always_inline)) inline __m128i read_16(u64 address) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(address));
+}
+__attribute__((always_inline)) inline void write_16(u64 address, __m128i v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(address), v);
+}
+
+// The vectors of all lanes at these addresses; d: where each element goes.
+template <class T>
+__attribute__((always_inline)) inline void load_transposed(const u64* at, u32 count, T* const* d) {
+  if (sizeof(T) == 4 && count == 4) {
+    for (int g = 0; g < warp_size; g += 4) {
+      __m128i v[4];
+      for (int k = 0; k < 4; ++k) v[k] = read_16(separately(at[g + k]));
+      transpose_4x4(v);
+      for (int k = 0; k < 4; ++k) write_16(reinterpret_cast<u64>(d[k] + g), v[k]);
+    }
+  } else if (sizeof(T) == 8 && count == 2) {
+    for (int g = 0; g < warp_size; g += 2) {
+      const __m128i a = read_16(separately(at[g]));
+      const __m128i b = read_16(separately(at[g + 1]));
+      write_16(reinterpret_cast<u64>(d[0] + g), _mm_unpacklo_epi64(a, b));
+      write_16(reinterpret_cast<u64>(d[1] + g), _mm_unpackhi_epi64(a, b));
+    }
+  } else {
+    for (u32 i = 0; i < count; ++i) {
+      for (int l = 0; l < warp_size; ++l) {
+        __builtin_memcpy(d[i] + l, reinterpret_cast<const std::byte*>(separately(at[l]) + i * sizeof(T)), sizeof(T));
+      }
+    }
+  }
+}
+template <class T>
+__attribute__((always_inline)) inline void store_transposed(const u64* at, u32 count, const T* const* d) {
+  if (sizeof(T) == 4 && count == 4) {
+    for (int g = 0; g < warp_size; g += 4) {
+      __m128i v[4];
+      for (int k = 0; k < 4; ++k) v[k] = read_16(reinterpret_cast<u64>(d[k] + g));
+      transpose_4x4(v);
+      for (int k = 0; k < 4; ++k) write_16(separately(at[g + k]), v[k]);
+    }
+  } else if (sizeof(T) == 8 && count == 2) {
+    for (int g = 0; g < warp_size; g += 2) {
+      const __m128i a = read_16(reinterpret_cast<u64>(d[0] + g));
+      const __m128i b = read_16(reinterpret_cast<u64>(d[1] + g));
+      write_16(separately(at[g]), _mm_unpacklo_epi64(a, b));
+      write_16(separately(at[g + 1]), _mm_unpackhi_epi64(a, b));
+    }
+  } else {
+    for (int l = 0; l < warp_size; ++l) {
+      const u64 p = separately(at[l]);
+      for (u32 i = 0; i < count; ++i) {
+        __builtin_memcpy(reinterpret_cast<std::byte*>(p + i * sizeof(T)), d[i] + l, sizeof(T));
+      }
+    }
+  }
+}
+#if defined(SOFTGPU_AVX512)
+// The same for four words a lane where the lanes' vectors follow one another.
+__attribute__((always_inline)) inline void load_transposed_row(const std::byte* p, u32* const* d) {
+  const __m512i words01 = _mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+  const __m512i words23 = _mm512_add_epi32(words01, _mm512_set1_epi32(2));
+  for (int half = 0; half < 2; ++half, p += 256) {
+    const __m512i a = _mm512_loadu_si512(p);
+    const __m512i b = _mm512_loadu_si512(p + 64);
+    const __m512i c = _mm512_loadu_si512(p + 128);
+    const __m512i e = _mm512_loadu_si512(p + 192);
+    const __m512i ab01 = _mm512_permutex2var_epi32(a, words01, b);
+    const __m512i ab23 = _mm512_permutex2var_epi32(a, words23, b);
+    const __m512i ce01 = _mm512_permutex2var_epi32(c, words01, e);
+    const __m512i ce23 = _mm512_permutex2var_epi32(c, words23, e);
+    _mm512_storeu_si512(d[0] + 16 * half, _mm512_shuffle_i64x2(ab01, ce01, 0x44));
+    _mm512_storeu_si512(d[1] + 16 * half, _mm512_shuffle_i64x2(ab01, ce01, 0xee));
+    _mm512_storeu_si512(d[2] + 16 * half, _mm512_shuffle_i64x2(ab23, ce23, 0x44));
+    _mm512_storeu_si512(d[3] + 16 * half, _mm512_shuffle_i64x2(ab23, ce23, 0xee));
+  }
+}
+__attribute__((always_inline)) inline void store_transposed_row(std::byte* p, const u32* const* d) {
+  const __m512i pairs_low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const __m512i pairs_high = _mm512_add_epi32(pairs_low, _mm512_set1_epi32(8));
+  const __m512i quads_low = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+  const __m512i quads_high = _mm512_add_epi64(quads_low, _mm512_set1_epi64(4));
+  for (int half = 0; half < 2; ++half, p += 256) {
+    const __m512i v0 = _mm512_loadu_si512(d[0] + 16 * half);
+    const __m512i v1 = _mm512_loadu_si512(d[1] + 16 * half);
+    const __m512i v2 = _mm512_loadu_si512(d[2] + 16 * half);
+    const __m512i v3 = _mm512_loadu_si512(d[3] + 16 * half);
+    const __m512i low01 = _mm512_permutex2var_epi32(v0, pairs_low, v1);
+    const __m512i high01 = _mm512_permutex2var_epi32(v0, pairs_high, v1);
+    const __m512i low23 = _mm512_permutex2var_epi32(v2, pairs_low, v3);
+    const __m512i high23 = _mm512_permutex2var_epi32(v2, pairs_high, v3);
+    _mm512_storeu_si512(p, _mm512_permutex2var_epi64(low01, quads_low, low23));
+    _mm512_storeu_si512(p + 64, _mm512_permutex2var_epi64(low01, quads_high, low23));
+    _mm512_storeu_si512(p + 128, _mm512_permutex2var_epi64(high01, quads_low, high23));
+    _mm512_storeu_si512(p + 192, _mm512_permutex2var_epi64(high01, quads_high, high23));
+  }
+}
+#endif
 
 // Vectors of registers as wide as their elements, without order.
 template <class T>
@@ -1813,16 +2024,23 @@ const Op* load_vector(Warp& w, const Op* op) {
   const u32 count = pieces.count;
   u64 delta;
   if (m == full_mask && all_in_one(w, op, a, offset, sizeof(T) * count, delta)) {
-    alignas(64) u64 at[warp_size];
-    SOFTGPU_LANES at[l] = a[l] + offset + delta;
-    for (u32 i = 0; i < count; ++i) {
-      if (pieces.slots[i] == 0) continue;
-      auto* d = lanes<T>(w, pieces.slots[i]);
-      for (int l = 0; l < warp_size; ++l) {
-        __builtin_memcpy(d + l, reinterpret_cast<const std::byte*>(separately(at[l]) + i * sizeof(T)), sizeof(T));
+    alignas(64) T unwanted[warp_size];
+    T* d[8];
+    for (u32 i = 0; i < count; ++i) d[i] = pieces.slots[i] == 0 ? unwanted : lanes<T>(w, pieces.slots[i]);
+#if defined(SOFTGPU_AVX512)
+    if constexpr (sizeof(T) == 4) {
+      if (count == 4 && pattern_of<u64{16}>(a) == Pattern::consecutive) {
+        const auto* p = reinterpret_cast<const std::byte*>(a[0] + offset + delta);
+        look_ahead(w, op, a[0], p, u64{warp_size} * 16);
+        load_transposed_row(p, d);
+        SOFTGPU_NEXT;
       }
     }
-    return op + 1;
+#endif
+    alignas(64) u64 at[warp_size];
+    SOFTGPU_LANES at[l] = a[l] + offset + delta;
+    load_transposed<T>(at, count, d);
+    SOFTGPU_NEXT;
   }
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
@@ -1837,17 +2055,110 @@ const Op* load_vector(Warp& w, const Op* op) {
 template <class T>
 const Op* store_vector(Warp& w, const Op* op) {
   const u32 m = active(w, op);
+  if (m == 0) return op + 1;
   const auto* a = lanes<u64>(w, op->a);
   const auto& pieces = *static_cast<const Pieces*>(op->extra);
+  const auto offset = static_cast<u64>(op->imm);
   const u32 count = pieces.count;
+  u64 delta;
+  if (m == full_mask && all_in_one(w, op, a, offset, sizeof(T) * count, delta)) {
+    const T* d[8];
+    for (u32 i = 0; i < count; ++i) d[i] = lanes<T>(w, pieces.slots[i]);
+#if defined(SOFTGPU_AVX512)
+    if constexpr (sizeof(T) == 4) {
+      if (count == 4 && pattern_of<u64{16}>(a) == Pattern::consecutive) {
+        store_transposed_row(reinterpret_cast<std::byte*>(a[0] + offset + delta), d);
+        SOFTGPU_NEXT;
+      }
+    }
+#endif
+    alignas(64) u64 at[warp_size];
+    SOFTGPU_LANES at[l] = a[l] + offset + delta;
+    store_transposed<T>(at, count, d);
+    SOFTGPU_NEXT;
+  }
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
-    std::byte* p = lane_bytes(w, op, l, a[l] + static_cast<u64>(op->imm), static_cast<u32>(sizeof(T)) * count, true);
+    std::byte* p = lane_bytes(w, op, l, a[l] + offset, static_cast<u32>(sizeof(T)) * count, true);
     for (u32 i = 0; i < count; ++i) {
       __builtin_memcpy(p + i * sizeof(T), lanes<T>(w, pieces.slots[i]) + l, sizeof(T));
     }
   }
   return op + 1;
+}
+
+// Vectors of elements narrower than their 32-bit registers, without order, which make up one Word.
+// aux as for ld.pieces.
+template <class Word>
+const Op* load_narrow(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  if (m == 0) return op + 1;
+  const auto* a = lanes<u64>(w, op->a);
+  const auto& pieces = *static_cast<const Pieces*>(op->extra);
+  const auto offset = static_cast<u64>(op->imm);
+  const u32 bits_of_element = (op->aux & 0xffU) * 8;
+  const bool is_signed = (op->aux & 0x100U) != 0;
+  alignas(64) Word words[warp_size] = {};
+  const std::byte* row = nullptr;
+  if (m == full_mask && pattern_of<u64{sizeof(Word)}>(a) == Pattern::consecutive && ((a[0] + offset) & (sizeof(Word) - 1)) == 0) {
+    row = quick_bytes(w, op, a[0] + offset, warp_size * sizeof(Word));
+  }
+  if (row != nullptr) {
+    look_ahead(w, op, a[0], row, warp_size * sizeof(Word));
+    load_consecutive<Word, Word>(words, row);
+  } else {
+    for (u32 rest = m; rest != 0; rest &= rest - 1) {
+      const int l = __builtin_ctz(rest);
+      words[l] = load_lane<Word, Word>(lane_bytes(w, op, l, a[l] + offset, sizeof(Word), false));
+    }
+  }
+  const u32 unused = 32 - bits_of_element;
+  for (u32 i = 0; i < pieces.count; ++i) {
+    if (pieces.slots[i] == 0) continue;
+    auto* d = lanes<u32>(w, pieces.slots[i]);
+    const u32 shift = i * bits_of_element;
+    alignas(64) u32 r[warp_size];
+    if (is_signed) {
+      SOFTGPU_LANES r[l] = static_cast<u32>(static_cast<s32>(static_cast<u32>(words[l] >> shift) << unused) >> unused);
+    } else {
+      SOFTGPU_LANES r[l] = (static_cast<u32>(words[l] >> shift) << unused) >> unused;
+    }
+    if (m == full_mask) {
+      SOFTGPU_LANES d[l] = r[l];
+    } else {
+      SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? r[l] : d[l];
+    }
+  }
+  SOFTGPU_NEXT;
+}
+template <class Word>
+const Op* store_narrow(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  if (m == 0) return op + 1;
+  const auto* a = lanes<u64>(w, op->a);
+  const auto& pieces = *static_cast<const Pieces*>(op->extra);
+  const auto offset = static_cast<u64>(op->imm);
+  const u32 bits_of_element = (op->aux & 0xffU) * 8;
+  const u32 element = (1U << bits_of_element) - 1;
+  alignas(64) Word words[warp_size] = {};
+  for (u32 i = 0; i < pieces.count; ++i) {
+    const auto* d = lanes<u32>(w, pieces.slots[i]);
+    const u32 shift = i * bits_of_element;
+    SOFTGPU_LANES words[l] = static_cast<Word>(words[l] | static_cast<Word>(static_cast<Word>(d[l] & element) << shift));
+  }
+  std::byte* row = nullptr;
+  if (m == full_mask && pattern_of<u64{sizeof(Word)}>(a) == Pattern::consecutive && ((a[0] + offset) & (sizeof(Word) - 1)) == 0) {
+    row = quick_bytes(w, op, a[0] + offset, warp_size * sizeof(Word));
+  }
+  if (row != nullptr) {
+    SOFTGPU_LANES __builtin_memcpy(row + static_cast<u64>(l) * sizeof(Word), words + l, sizeof(Word));
+    SOFTGPU_NEXT;
+  }
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    __builtin_memcpy(lane_bytes(w, op, l, a[l] + offset, sizeof(Word), true), words + l, sizeof(Word));
+  }
+  SOFTGPU_NEXT;
 }
 
 // A parameter or return value in the frame: lane l's copy lies at c + l · b. imm: offset in it.
@@ -2010,20 +2321,72 @@ const Op* atomic(Warp& w, const Op* op) {
   }
   return op + 1;
 }
-// aux: 1 cas, else exch. The baseline processor has no 16-byte atomics without a check, hence a lock.
+// The same on 32 bits of the block's own shared memory, which belongs to the thread that runs the
+// block and its cluster. a: 32-bit offsets.
+template <class T, u32 Which>
+const Op* atomic_shared(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  const auto* a = lanes<u32>(w, op->a);
+  const auto* b = lanes<u32>(w, op->b);
+  const auto* c = lanes<u32>(w, op->c);
+  if constexpr (Which == atom_cas) w.budget -= 32;
+  alignas(64) u32 at[warp_size];
+  SOFTGPU_LANES at[l] = a[l] + static_cast<u32>(op->imm);
+  alignas(64) u32 unwanted[warp_size];
+  u32* d = op->d != 0 ? lanes<u32>(w, op->d) : unwanted;
+  if (__builtin_expect(m == full_mask, 1)) {
+    u32 highest = 0;
+    u32 low_bits = 0;
+    for (int l = 0; l < warp_size; ++l) {
+      highest = at[l] > highest ? at[l] : highest;
+      low_bits |= at[l];
+    }
+    if (__builtin_expect(highest < w.block->shared_bytes && highest + 4 <= w.block->shared_bytes && (low_bits & 3U) == 0, 1)) {
+      std::byte* base = w.block->shared;
+      for (int l = 0; l < warp_size; ++l) {
+        // The destination may be the register of an operand.
+        const auto x = T::get(b[l]);
+        const auto y = T::get(c[l]);
+        auto* p = reinterpret_cast<u32*>(base + separately(at[l]));
+        const u32 before = *p;
+        *p = T::put(apply_atomic<T, Which>(T::get(before), x, y));
+        d[l] = before;
+      }
+      SOFTGPU_NEXT;
+    }
+  }
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const int l = __builtin_ctz(rest);
+    const auto x = T::get(b[l]);
+    const auto y = T::get(c[l]);
+    auto* p = reinterpret_cast<u32*>(lane_bytes(w, op, l, at[l] | shared_window, 4, true));
+    const u32 before = *p;
+    *p = T::put(apply_atomic<T, Which>(T::get(before), x, y));
+    d[l] = before;
+  }
+  return op + 1;
+}
+// aux: 1 cas, else exch. Always cmpxchg16b: no lock would keep the stores of other widths out.
 const Op* atomic128(Warp& w, const Op* op) {
   const u32 m = active(w, op);
   const auto* a = lanes<u64>(w, op->a);
+  if (op->aux == 1) w.budget -= 32;  // as for the others
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
     std::byte* p = lane_bytes(w, op, l, a[l] + static_cast<u64>(op->imm), 16, true);
-    u64 old[2];
-    const u64 b[2] = {lanes<u64>(w, op->b)[l], lanes<u64>(w, op->b + 256)[l]};
-    const u64 c[2] = {lanes<u64>(w, op->c)[l], lanes<u64>(w, op->c + 256)[l]};
-    softgpu::exchange128(p, op->aux == 1 ? b : nullptr, op->aux == 1 ? c : b, old);
+    const Sixteen b{lanes<u64>(w, op->b)[l], lanes<u64>(w, op->b + 256)[l]};
+    const Sixteen c{lanes<u64>(w, op->c)[l], lanes<u64>(w, op->c + 256)[l]};
+    Sixteen old{0, 0};
+    if (op->aux == 1) {
+      old = b;
+      compare_exchange_16(p, old, c);
+    } else {
+      while (!compare_exchange_16(p, old, b)) {
+      }
+    }
     if (op->d != 0) {
-      lanes<u64>(w, op->d)[l] = old[0];
-      lanes<u64>(w, op->d + 256)[l] = old[1];
+      lanes<u64>(w, op->d)[l] = old.low;
+      lanes<u64>(w, op->d + 256)[l] = old.high;
     }
   }
   return op + 1;
@@ -2245,8 +2608,47 @@ const Op* warp_barrier(Warp& w, const Op* op) {
 
 // shfl: a value, b lane, c clamp; mask in slot imm; aux: mode 0 up, 1 down, 2 bfly, 3 idx; the
 // predicate's slot / 4 above bit 2.
+// All 32 lanes with the same operands b and c, nearly always constants.
+__attribute__((always_inline)) inline void shuffle_alike(Warp& w, const Op* op, u32 bval, u32 c) {
+  const auto* a = lanes<u32>(w, op->a);
+  auto* d = lanes<u32>(w, op->d);
+  const s32 distance = static_cast<s32>(bval & 0x1fU);
+  const s32 mask = static_cast<s32>((c >> 8) & 0x1fU);
+  const s32 clamp = static_cast<s32>(c & 0x1fU) & ~mask;
+  alignas(64) s32 j[warp_size];
+  alignas(64) s32 in_range[warp_size];
+  switch (op->aux & 3U) {
+    case 0: SOFTGPU_LANES { j[l] = l - distance; in_range[l] = j[l] >= ((l & mask) | clamp) ? -1 : 0; } break;
+    case 1: SOFTGPU_LANES { j[l] = l + distance; in_range[l] = j[l] <= ((l & mask) | clamp) ? -1 : 0; } break;
+    case 2: SOFTGPU_LANES { j[l] = l ^ distance; in_range[l] = j[l] <= ((l & mask) | clamp) ? -1 : 0; } break;
+    default: SOFTGPU_LANES { j[l] = (l & mask) | (distance & ~mask); in_range[l] = j[l] <= ((l & mask) | clamp) ? -1 : 0; } break;
+  }
+  SOFTGPU_LANES j[l] = (in_range[l] != 0 ? j[l] : l) & 31;
+#if defined(SOFTGPU_AVX512)
+  const __m512i low = _mm512_loadu_si512(a);
+  const __m512i high = _mm512_loadu_si512(a + 16);
+  _mm512_storeu_si512(d, _mm512_permutex2var_epi32(low, _mm512_load_si512(j), high));
+  _mm512_storeu_si512(d + 16, _mm512_permutex2var_epi32(low, _mm512_load_si512(j + 16), high));
+#else
+  alignas(64) u32 source[warp_size];
+  SOFTGPU_LANES source[l] = a[l];
+  for (int l = 0; l < warp_size; ++l) d[l] = source[separately(j[l])];
+#endif
+  const u32 q = (op->aux >> 2) * 4;
+  if (q != 0) predicate(w, q) = collect(in_range);
+}
+__attribute__((always_inline)) inline bool all_alike(const u32* x) {
+  u32 differs = 0;
+  for (int l = 1; l < warp_size; ++l) differs |= x[l] ^ x[0];
+  return differs == 0;
+}
+
 const Op* shuffle(Warp& w, const Op* op) {
   SOFTGPU_SYNC((shuffle), static_cast<u32>(op->imm), false)
+  if (m == full_mask && all_alike(lanes<u32>(w, op->b)) && all_alike(lanes<u32>(w, op->c))) {
+    shuffle_alike(w, op, lanes<u32>(w, op->b)[0], lanes<u32>(w, op->c)[0]);
+    SOFTGPU_NEXT;
+  }
   const auto* a = lanes<u32>(w, op->a);
   const auto* b = lanes<u32>(w, op->b);
   const auto* c = lanes<u32>(w, op->c);
@@ -2377,6 +2779,10 @@ const Op* elect(Warp& w, const Op* op) {
   return op + 1;
 }
 
+// --- textures -----------------------------------------------------------------------------------
+
+#include "softgpu/exec/texture.inl"
+
 // --- the table ----------------------------------------------------------------------------------
 
 #define SOFTGPU_INTEGERS(NAME, F)                                                                 \
@@ -2409,6 +2815,7 @@ const Op* elect(Warp& w, const Op* op) {
 #define SOFTGPU_ATOMIC_INTEGER(TYPE, T)                                                            \
   {"atom.add." TYPE, atomic<T, atom_add>}, {"atom.min." TYPE, atomic<T, atom_min>},                \
       {"atom.max." TYPE, atomic<T, atom_max>}
+#define SOFTGPU_ATOMIC_SHARED(NAME, T, WHICH) {"atom.shared32." NAME, atomic_shared<T, WHICH>}
 #define SOFTGPU_ATOMIC_BITS(TYPE, T)                                                               \
   {"atom.exch." TYPE, atomic<T, atom_exch>}, {"atom.cas." TYPE, atomic<T, atom_cas>},              \
       {"atom.and." TYPE, atomic<T, atom_and>}, {"atom.or." TYPE, atomic<T, atom_or>},              \
@@ -2580,6 +2987,8 @@ constexpr HandlerEntry table[] = {
     SOFTGPU_STORES("8", u8, "64", u64), SOFTGPU_STORES("16", u16, "64", u64), SOFTGPU_STORES("32", u32, "64", u64),
     SOFTGPU_STORES("64", u64, "64", u64),
     {"ld.vector32", load_vector<u32>}, {"ld.vector64", load_vector<u64>}, {"st.vector32", store_vector<u32>}, {"st.vector64", store_vector<u64>},
+    {"ld.narrow2", load_narrow<u16>}, {"ld.narrow4", load_narrow<u32>}, {"ld.narrow8", load_narrow<u64>},
+    {"st.narrow2", store_narrow<u16>}, {"st.narrow4", store_narrow<u32>}, {"st.narrow8", store_narrow<u64>},
     {"split128", split128}, {"join128", join128}, {"atom.128", atomic128}, {"bar.cluster", barrier_cluster},
     {"ld.pieces", load_pieces}, {"st.pieces", store_pieces}, {"ld.frame", load_frame},
     {"st.frame", store_frame}, {"spill", spill_parameter}, {"local.address", local_address}, {"to.generic", to_generic},
@@ -2587,10 +2996,16 @@ constexpr HandlerEntry table[] = {
     SOFTGPU_ATOMIC_INTEGER("u32", U32), SOFTGPU_ATOMIC_INTEGER("s32", S32), SOFTGPU_ATOMIC_INTEGER("u64", U64), SOFTGPU_ATOMIC_INTEGER("s64", S64),
     SOFTGPU_ATOMIC_BITS("b32", U32), SOFTGPU_ATOMIC_BITS("b64", U64),
     {"atom.inc.u32", atomic<U32, atom_inc>}, {"atom.dec.u32", atomic<U32, atom_dec>},
+    SOFTGPU_ATOMIC_SHARED("add.u32", U32, atom_add), SOFTGPU_ATOMIC_SHARED("add.s32", U32, atom_add), SOFTGPU_ATOMIC_SHARED("add.f32", F32, atom_add),
+    SOFTGPU_ATOMIC_SHARED("min.u32", U32, atom_min), SOFTGPU_ATOMIC_SHARED("min.s32", S32, atom_min),
+    SOFTGPU_ATOMIC_SHARED("max.u32", U32, atom_max), SOFTGPU_ATOMIC_SHARED("max.s32", S32, atom_max),
+    SOFTGPU_ATOMIC_SHARED("and.b32", U32, atom_and), SOFTGPU_ATOMIC_SHARED("or.b32", U32, atom_or), SOFTGPU_ATOMIC_SHARED("xor.b32", U32, atom_xor),
+    SOFTGPU_ATOMIC_SHARED("exch.b32", U32, atom_exch), SOFTGPU_ATOMIC_SHARED("cas.b32", U32, atom_cas),
+    SOFTGPU_ATOMIC_SHARED("inc.u32", U32, atom_inc), SOFTGPU_ATOMIC_SHARED("dec.u32", U32, atom_dec),
     {"atom.add.f32", atomic<F32, atom_add>}, {"atom.add.f64", atomic<F64, atom_add>},
     {"atom.min.f32", atomic<F32, atom_min>}, {"atom.max.f32", atomic<F32, atom_max>}, {"atom.half", atomic_half},
 
-    {"bra", branch}, {"join", join}, {"loop", loop_head}, {"call", call}, {"call.register", call_register}, {"service", service}, {"bar.result", barrier_result}, {"brx", branch_table}, {"exit", exit_op}, {"ret", return_op}, {"nop", nothing},
+    {"bra", branch}, {"join", join}, {"loop", loop_head}, {"call", call}, {"call.register", call_register}, {"service", service}, {"tex", fetch_texture}, {"bar.result", barrier_result}, {"brx", branch_table}, {"exit", exit_op}, {"ret", return_op}, {"nop", nothing},
     {"fence", fence}, {"yield", yield_op}, {"trap", trap}, {"unsupported", unsupported}, {"bar", barrier},
     {"bar.warp", warp_barrier}, {"shfl", shuffle}, {"vote", vote}, {"match.32", match<u32>}, {"match.64", match<u64>},
     {"activemask", active_mask}, {"redux", reduce_warp}, {"elect", elect},

@@ -5,10 +5,12 @@
 #include <type_traits>
 
 #include "softgpu/exec/async.hpp"
+#include "softgpu/exec/atomicity.hpp"
 #include "softgpu/exec/handlers.hpp"
 #include "softgpu/exec/machine.hpp"
 #include "softgpu/exec/matrix.hpp"
 #include "softgpu/exec/video.hpp"
+#include "softgpu/texture/plane.hpp"
 
 #pragma GCC push_options
 #pragma GCC target("sse2")

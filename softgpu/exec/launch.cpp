@@ -27,6 +27,7 @@
 #include "softgpu/exec/program.hpp"
 #include "softgpu/exec/schedule.hpp"
 #include "softgpu/memory/memory.hpp"
+#include "softgpu/texture/plane.hpp"
 
 namespace softgpu {
 namespace {
@@ -156,6 +157,7 @@ class Core {
                          "kernel " + launch_.code->name + ": not enough memory for its blocks"};
       }
     }
+    forget_planes();
   }
   [[nodiscard]] std::uint64_t executed() const { return executed_; }
 

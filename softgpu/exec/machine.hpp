@@ -211,6 +211,8 @@ enum class Stop : std::uint8_t { none, exited, blocked, quantum, fault };
 struct RangeCache {
   std::uint64_t begin = 1;
   std::uint64_t end = 0;
+  std::uint64_t last = 0;  // where the last access began, and how far from the one before
+  std::uint64_t step = 0;
 };
 
 struct Warp {
@@ -368,10 +370,6 @@ const Op* synchronise_lanes(Warp& warp, const Op* op, std::uint32_t members, boo
 // again.
 const Op* synchronise_group(Warp& warp, const Op* op, std::uint32_t group, std::uint32_t members,
                             bool meets_anywhere);
-// 16 bytes at once: becomes `value` where it was `expected` (nullptr: always); what was there goes
-// to `old`.
-void exchange128(std::byte* at, const std::uint64_t* expected, const std::uint64_t* value,
-                 std::uint64_t* old);
 // The bytes behind an address of `bytes` bytes that lane `lane` may use, or raises the fault.
 // Shared memory: bits 0-23 are the offset, bits 24-31 one more than the rank of the block in the
 // cluster, or 0 for the block's own.

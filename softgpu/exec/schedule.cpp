@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <mutex>
 #include <string_view>
 
 #include "softgpu/exec/block.hpp"
@@ -262,7 +261,11 @@ void exchange_between(Warp& w, Exchange kind, const std::vector<Group*>& groups)
     return first_register + static_cast<std::uint32_t>(i) * register_bytes;
   };
 
-  Op op = *groups.front()->pc;
+  // A handler may end with a jump to the next operation: here there is one that does nothing.
+  std::array<Op, 2> ops;
+  ops[1].run = [](Warp&, const Op* last) { return last; };
+  Op& op = ops[0];
+  op = *groups.front()->pc;
   op.run = handler_of(*groups.front()->frame->code, *groups.front()->pc);
   op.guard = 0;
   switch (kind) {
@@ -916,14 +919,6 @@ const Op* synchronise_group(Warp& w, const Op* op, std::uint32_t group, std::uin
 }
 
 // --- memory and faults --------------------------------------------------------------------------
-
-void exchange128(std::byte* at, const std::uint64_t* expected, const std::uint64_t* value,
-                 std::uint64_t* old) {
-  static std::mutex mutex;
-  const std::lock_guard lock(mutex);
-  std::memcpy(old, at, 16);
-  if (expected == nullptr || std::memcmp(old, expected, 16) == 0) std::memcpy(at, value, 16);
-}
 
 std::byte* checked_address(Warp& w, const Op* op, int lane, std::uint64_t address,
                            std::uint32_t bytes, bool write) {

@@ -1,6 +1,7 @@
 #include "softgpu/texture/texture.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -24,8 +25,10 @@ class Registry {
   }
   bool remove(std::uint64_t handle) {
     const std::unique_lock lock(mutex_);
+    epoch_.fetch_add(1, std::memory_order_release);
     return objects_.erase(handle) != 0;
   }
+  [[nodiscard]] std::uint64_t epoch() const { return epoch_.load(std::memory_order_acquire); }
   std::shared_ptr<const Object> find(std::uint64_t handle) const {
     const std::shared_lock lock(mutex_);
     const auto found = objects_.find(handle);
@@ -36,6 +39,7 @@ class Registry {
   mutable std::shared_mutex mutex_;
   std::map<std::uint64_t, std::shared_ptr<const Object>> objects_;
   std::uint64_t last_ = 0;
+  std::atomic<std::uint64_t> epoch_{1};
 };
 
 Registry<Texture>& textures() {
@@ -368,6 +372,8 @@ std::shared_ptr<const Texture> find_texture(std::uint64_t handle) {
 std::shared_ptr<const Surface> find_surface(std::uint64_t handle) {
   return surfaces().find(handle);
 }
+
+std::uint64_t texture_epoch() { return textures().epoch(); }
 
 bool gives_floats(const Texture& texture) {
   const TexelFormat& format = texture.levels.front().format;

@@ -70,6 +70,8 @@ bool remove_texture(std::uint64_t handle);
 bool remove_surface(std::uint64_t handle);
 [[nodiscard]] std::shared_ptr<const Texture> find_texture(std::uint64_t handle);
 [[nodiscard]] std::shared_ptr<const Surface> find_surface(std::uint64_t handle);
+// Changes whenever a texture object goes: what is remembered of them is then stale.
+[[nodiscard]] std::uint64_t texture_epoch();
 
 // How coordinates are given.
 enum class Geometry : std::uint8_t { d1, d2, d3, layered1, layered2, cube, layered_cube };

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -374,6 +375,127 @@ TEST(Tex, EveryGeometry) {
       EXPECT_EQ(static_cast<double>(out.as<float>()[4 * i]),
                 outside ? 0 : texel(t, p[0], p[1], p[2]))
           << form.text << " thread " << i;
+    }
+  }
+}
+
+// The instruction takes a whole warp at once where it can, and has to give what sample() gives for
+// each lane alone, to the last bit.
+TEST(Tex, WholeWarpsGiveTheBitsOfSingleLanes) {
+  struct Kind {
+    ChannelKind kind;
+    u8 bits;
+    bool normalized;  // read as floats
+  };
+  static constexpr Kind kinds[] = {
+      {ChannelKind::real, 32, false},        {ChannelKind::real, 16, false},
+      {ChannelKind::is_unsigned, 8, true},   {ChannelKind::is_unsigned, 8, false},
+      {ChannelKind::is_signed, 8, true},     {ChannelKind::is_signed, 8, false},
+      {ChannelKind::is_unsigned, 16, true},  {ChannelKind::is_unsigned, 16, false},
+      {ChannelKind::is_signed, 16, true},    {ChannelKind::is_signed, 16, false},
+      {ChannelKind::is_unsigned, 32, false}, {ChannelKind::is_signed, 32, false}};
+  constexpr u32 threads = 32 * 23 + 13;
+  constexpr std::size_t width = 13;
+  constexpr std::size_t height = 7;
+  Random random(5);
+  Buffer coordinates(threads * 8);
+  Buffer out(threads * 16);
+  const auto text = [](bool two, bool whole) {
+    return std::string(module_head()) +
+           ".visible .entry test(.param .u64 handle, .param .u64 at, .param .u64 out)\n{\n"
+           "  .reg .b64 %h, %p, %o, %k;\n  .reg .b32 %i, %t, %x, %y, %r<4>;\n"
+           "  ld.param.u64 %h, [handle];\n  ld.param.u64 %p, [at];\n  ld.param.u64 %o, [out];\n"
+           "  mov.u32 %i, %ctaid.x;\n  mov.u32 %t, %tid.x;\n  mad.lo.u32 %i, %i, 64, %t;\n"
+           "  .reg .pred %q;\n  setp.ge.u32 %q, %i, " +
+           std::to_string(threads) +
+           ";\n  @%q bra DONE;\n"
+           "  mul.wide.u32 %k, %i, 8;\n  add.u64 %p, %p, %k;\n  add.u64 %o, %o, %k;\n"
+           "  add.u64 %o, %o, %k;\n  ld.global.v2.b32 {%x, %y}, [%p];\n  tex." +
+           (two ? "2d" : "1d") + ".v4.u32." + (whole ? "s32" : "f32") +
+           " {%r0, %r1, %r2, %r3}, [%h, {%x" + (two ? ", %y" : "") +
+           "}];\n  st.global.v4.b32 [%o], {%r0, %r1, %r2, %r3};\nDONE:\n  ret;\n}\n";
+  };
+  for (const Kind& kind : kinds) {
+    for (const u8 channels : {u8{1}, u8{2}, u8{4}}) {
+      Texels t;
+      t.image.format = {kind.kind, channels, kind.bits, false, false};
+      t.image.width = width;
+      t.image.height = height;
+      t.image.row_bytes = width * t.image.format.bytes() + 16;
+      t.image.slice_bytes = t.image.row_bytes * height;
+      t.bytes.resize(t.image.slice_bytes);
+      for (std::byte& b : t.bytes) b = static_cast<std::byte>(random());
+      if (kind.kind == ChannelKind::real) {
+        // Numbers of every size, and an infinity, which a weight of zero must not touch.
+        for (std::size_t i = 0; i + 4 <= t.bytes.size(); i += 4) {
+          const u32 word = static_cast<u32>(random());
+          float v = (static_cast<float>(word & 0xffffU) - 32768.0F) *
+                    std::exp2(static_cast<float>(word >> 28) - 16);
+          if (i == 64) v = std::numeric_limits<float>::infinity();
+          const u32 halves = (word & 0x7bff7bffU) | (word & 0x80008000U);
+          std::memcpy(t.bytes.data() + i, kind.bits == 32 ? static_cast<const void*>(&v) : &halves,
+                      4);
+        }
+      }
+      t.image.data = t.bytes.data();
+      for (const AddressMode mode :
+           {AddressMode::wrap, AddressMode::clamp, AddressMode::mirror, AddressMode::border}) {
+        for (int how = 0; how < 12; ++how) {
+          const bool linear = (how & 1) != 0;
+          const bool normalized = (how & 2) != 0;
+          const bool two = how % 3 != 0;
+          const bool whole = how >= 10;
+          Texture texture = texture_of(t, linear, mode, normalized);
+          texture.normalized_values = kind.normalized;
+          for (float& b : texture.border) b = 0.25F;
+          std::vector<SamplePoint> points(threads);
+          for (u32 i = 0; i < threads; ++i) {
+            SamplePoint& point = points[i];
+            point.geometry = two ? Geometry::d2 : Geometry::d1;
+            point.whole = whole;
+            // Most warps stay inside or near; some lead far out.
+            const bool far = i / 32 % 5 == 4;
+            const double spread = far ? 1e9 : i / 32 % 5 == 3 ? 3 : 1;
+            for (std::size_t k = 0; k < 2; ++k) {
+              const auto u = static_cast<double>(random() % 65536) / 65536;
+              const double extent = normalized ? 1 : k == 0 ? width : height;
+              float x = static_cast<float>(((u - 0.5) * spread + 0.5) * extent);
+              if (random() % 16 == 0) x = std::floor(x * 2) / 2;
+              if (far && i % 7 == 0)
+                x = i % 2 == 0 ? std::numeric_limits<float>::quiet_NaN()
+                               : -std::numeric_limits<float>::infinity();
+              point.at[k] = x;
+              point.texel[k] = static_cast<s32>(random() % (k == 0 ? width : height)) +
+                               (far && i % 5 == 0 ? 9 : 0);
+              std::memcpy(coordinates.data() + i * 8 + k * 4,
+                          whole ? static_cast<const void*>(&point.texel[k]) : &point.at[k], 4);
+            }
+            if (!two) point.at[1] = 0, point.texel[1] = 0;
+          }
+          const Object object(add_texture(texture), false);
+          for_each_instruction_set([&](const char* set) {
+            std::memset(out.data(), 0xa5, out.bytes());
+            Program program({text(two, whole)}, 0);
+            Parameters parameters;
+            parameters.add(object.handle).add(coordinates.address()).add(out.address());
+            const Fault fault =
+                launch(program, "test", {(threads + 63) / 64, 1, 1}, {64, 1, 1}, parameters);
+            ASSERT_EQ(fault.code, 0) << fault.message;
+            for (u32 i = 0; i < threads; ++i) {
+              const Channels want = sample(texture, points[i]);
+              for (std::size_t c = 0; c < 4; ++c) {
+                ASSERT_EQ(out.as<u32>()[4 * i + c], want[c])
+                    << set << " kind " << static_cast<int>(kind.kind) << " bits " << int{kind.bits}
+                    << " channels " << int{channels} << " mode " << static_cast<int>(mode)
+                    << (linear ? " linear" : "") << (normalized ? " normalized" : "")
+                    << (two ? " 2d" : " 1d") << (whole ? " whole" : "") << " at " << points[i].at[0]
+                    << ", " << points[i].at[1] << " channel " << c;
+              }
+            }
+          });
+          if (HasFatalFailure()) return;
+        }
+      }
     }
   }
 }

@@ -19,7 +19,8 @@ template <Real T>
 void add_model(Outputs& out, const Model<T>& model) {
   Archive archive;
   model.save(archive);
-  for (const auto& [name, value] : archive.entries()) {
+  for (const auto& entry : archive.entries()) {
+    const auto& name = entry.first;
     std::visit(
         [&](const auto& v) {
           using V = std::decay_t<decltype(v)>;
@@ -35,7 +36,7 @@ void add_model(Outputs& out, const Model<T>& model) {
             out.add(name, std::vector<std::uint8_t>(v.begin(), v.end()));
           }
         },
-        value);
+        entry.second);
   }
   out.model = std::make_shared<const Archive>(std::move(archive));
 }

@@ -57,10 +57,8 @@ std::vector<RankingAreas> areas_per_class(std::span<const std::int32_t> truth,
   require_probabilities(truth, probabilities, weights, metric);
   const Index classes = probabilities.cols;
   std::vector<double> weight(static_cast<std::size_t>(classes), 0.0);
-  double total = 0;
   for (std::size_t i = 0; i < truth.size(); ++i) {
     const double w = weight_of(weights, static_cast<Index>(i));
-    total += w;
     if (truth[i] >= 0) weight[static_cast<std::size_t>(truth[i])] += w;
   }
   std::vector<Index> defined;

@@ -311,7 +311,10 @@ TYPED_TEST(MlpStepsTest, OutputsAndLosses) {
                                     {MlpOutput::sigmoid, MlpLoss::cross_entropy, true},
                                     {MlpOutput::sigmoid, MlpLoss::squared_error, true},
                                     {MlpOutput::identity, MlpLoss::squared_error, true}};
-  for (const auto& [output, loss, single] : endings) {
+  for (const Ending& ending : endings) {
+    const MlpOutput output = ending.output;
+    const MlpLoss loss = ending.loss;
+    const bool single = ending.single;
     for (const Index rows : {1, 2, 63, 65, 1030}) {
       for (const Index width : {1, 2, 10, 16, 17, 65}) {
         if (single != (width == 1)) continue;

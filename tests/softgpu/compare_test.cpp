@@ -172,12 +172,13 @@ TEST(Compare, Halves) {
         check_comparison(comparison, flush ? ".ftz" : "", type, inputs, order, false);
         // set: to integers of 16 and 32 bits and to 1.0 in the format.
         const std::string tail = comparison.name + (flush ? ".ftz" : "");
-        for (const auto& [result, yes] :
-             std::vector<std::pair<std::string, u64>>{{"u16", 0xffff},
-                                                      {"s16", 0xffff},
-                                                      {"u32", 0xffffffff},
-                                                      {"s32", 0xffffffff},
-                                                      {type, format.one()}}) {
+        for (const auto& form : std::vector<std::pair<std::string, u64>>{{"u16", 0xffff},
+                                                                         {"s16", 0xffff},
+                                                                         {"u32", 0xffffffff},
+                                                                         {"s32", 0xffffffff},
+                                                                         {type, format.one()}}) {
+          const std::string& result = form.first;
+          const u64 yes = form.second;
           check(
               {"set." + tail + "." + result + "." + type + " %d, %a, %b;", {result}, {type, type}},
               inputs, [&](const Tuple& in) { return u128{comparison.holds(order(in)) ? yes : 0}; });

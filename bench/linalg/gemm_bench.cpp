@@ -8,7 +8,9 @@
 // begin with "counted" are of the CUDA half on the software GPU: what its kernels do, and no time
 // of a GPU.
 #include <benchmark/benchmark.h>
+#if defined(TANDEM_HAS_ONEDNN)
 #include <dnnl.h>
+#endif
 #include <omp.h>
 
 #include <Eigen/Core>
@@ -74,8 +76,10 @@ void product(benchmark::State& state, Library library, Shape s, int threads) {
         steps->gemm(s.ta, s.tb, s.m, s.n, s.k, a.data(), lda, b.data(), ldb, false, c.data(), s.n);
         break;
       case Library::onednn:
+#if defined(TANDEM_HAS_ONEDNN)
         dnnl_sgemm(ta ? 'T' : 'N', tb ? 'T' : 'N', s.m, s.n, s.k, 1, a.data(), lda, b.data(), ldb,
                    0, c.data(), s.n);
+#endif
         break;
       case Library::blis:
 #if defined(TANDEM_BENCH_BLIS)
@@ -170,10 +174,13 @@ const bool registered = [] {
                                   {128, 128, 128, no, yes},    {128, 10, 128, no, no},
                                   {128, 128, 10, no, yes},     {128, 10, 128, yes, no},
                                   {2048, 2048, 2048, no, yes}, {32, 32, 32, no, no}};
-  std::vector<std::pair<std::string, Library>> libraries{
-      {"chains", Library::chains}, {"onednn", Library::onednn}, {"eigen", Library::eigen}};
+  std::vector<std::pair<std::string, Library>> libraries{{"chains", Library::chains},
+                                                         {"eigen", Library::eigen}};
+#if defined(TANDEM_HAS_ONEDNN)
+  libraries.insert(libraries.begin() + 1, {"onednn", Library::onednn});
+#endif
 #if defined(TANDEM_BENCH_BLIS)
-  libraries.insert(libraries.begin() + 2, {"blis", Library::blis});
+  libraries.insert(libraries.end() - 1, {"blis", Library::blis});
 #endif
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   for (const int threads : cores > 1 ? std::vector<int>{1, cores} : std::vector<int>{1}) {

@@ -13,7 +13,7 @@
 //
 // fast: oneDNN's sgemm for float, 3 to 7 % faster than the kernel here where bench/linalg/
 // gemm_bench.cpp was measured (Zen 4, one thread: 112 against 106 GFLOP/s at 2048³); the same as
-// exact for double.
+// exact for double. A Tandem built without oneDNN (TANDEM_ONEDNN=OFF) multiplies as in exact mode.
 #include "core/linalg/gemm_steps.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -21,8 +21,10 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#if defined(TANDEM_HAS_ONEDNN)
 #include <dnnl.h>
 #include <omp.h>
+#endif
 
 #include <algorithm>
 #include <cstring>
@@ -373,6 +375,7 @@ class GemmChains final : public GemmSteps<T> {
   GemmPack pack_;
 };
 
+#if defined(TANDEM_HAS_ONEDNN)
 class GemmOneDnn final : public GemmSteps<float> {
  public:
   explicit GemmOneDnn(int threads) : threads_(threads) {}
@@ -395,17 +398,20 @@ class GemmOneDnn final : public GemmSteps<float> {
  private:
   int threads_;
 };
+#endif
 
 }  // namespace
 }  // namespace cpu
 
 template <Real T>
 std::unique_ptr<GemmSteps<T>> GemmSteps<T>::make_cpu(Engine& engine) {
+#if defined(TANDEM_HAS_ONEDNN)
   if constexpr (std::is_same_v<T, float>) {
     if (engine.numerics() != Numerics::exact) {
       return std::make_unique<cpu::GemmOneDnn>(engine.threads());
     }
   }
+#endif
   return std::make_unique<cpu::GemmChains<T>>(engine.threads());
 }
 

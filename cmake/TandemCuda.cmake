@@ -28,10 +28,11 @@ endif()
 message(STATUS "${tandem_cuda_status}")
 file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/cuda-status.txt" "${tandem_cuda_status}\n")
 
-# What the CUDA half is compiled for. `release` is every architecture that CUDA 13 supports in
-# hardware that people have, as machine code, and PTX for what comes later; two virtual architectures
-# are enough, because cp.async is the only thing in our kernels that 7.5 lacks. `development` is one.
-# The software GPU runs the PTX of compute_80.
+# The architectures that the CUDA half is compiled for. `release` is every one that CUDA 13 supports in
+# hardware that people have, as machine code, and PTX for later ones; two virtual architectures are
+# enough, because cp.async is the only thing in our kernels that 7.5 lacks. `development` is 8.0 and
+# those of this machine's GPUs, which takes half the time: what ./dev builds. The software GPU runs the
+# PTX of compute_80.
 set(TANDEM_CUDA_ARCHITECTURES "" CACHE STRING "release, development, or empty: by the build type")
 if(TANDEM_CUDA_ARCHITECTURES STREQUAL "release"
    OR (TANDEM_CUDA_ARCHITECTURES STREQUAL "" AND CMAKE_BUILD_TYPE STREQUAL "Release"))
@@ -39,7 +40,21 @@ if(TANDEM_CUDA_ARCHITECTURES STREQUAL "release"
                        arch=compute_80,code=[sm_80,sm_86,sm_89,sm_90,sm_100,sm_120,compute_80])
 elseif(TANDEM_CUDA_ARCHITECTURES STREQUAL ""
        OR TANDEM_CUDA_ARCHITECTURES STREQUAL "development")
-  set(tandem_cuda_code -gencode arch=compute_80,code=[sm_80,compute_80])
+  set(tandem_machine_code sm_80)
+  execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
+                  OUTPUT_VARIABLE tandem_gpus ERROR_QUIET RESULT_VARIABLE tandem_no_gpus)
+  if(tandem_no_gpus EQUAL 0)
+    string(REGEX MATCHALL "[0-9]+\\.[0-9]" tandem_gpus "${tandem_gpus}")
+    foreach(gpu IN LISTS tandem_gpus)
+      if(gpu VERSION_GREATER_EQUAL 8.0)
+        string(REPLACE "." "" gpu "${gpu}")
+        list(APPEND tandem_machine_code sm_${gpu})
+      endif()
+    endforeach()
+    list(REMOVE_DUPLICATES tandem_machine_code)
+  endif()
+  list(JOIN tandem_machine_code "," tandem_machine_code)
+  set(tandem_cuda_code -gencode arch=compute_80,code=[${tandem_machine_code},compute_80])
 else()
   message(FATAL_ERROR "TANDEM_CUDA_ARCHITECTURES is '${TANDEM_CUDA_ARCHITECTURES}': expected release, development or nothing")
 endif()

@@ -314,8 +314,8 @@ TEST(Names, ParseAndPrint) {
   EXPECT_EQ(to_string(static_cast<Colour>(7)), "?");
   EXPECT_EQ(parse_enum<Colour>("colour", "blue"), Colour::blue);
   EXPECT_EQ(parse_enum<Colour>("colour", "dark_green"), Colour::dark_green);
-  EXPECT_EQ(message_of([] { (void)parse_enum<Colour>("colour", "bleu"); }),
-            "unknown colour 'bleu': expected one of red, dark-green, blue; did you mean blue?");
+  EXPECT_EQ(message_of([] { (void)parse_enum<Colour>("colour", "blu"); }),
+            "unknown colour 'blu': expected one of red, dark-green, blue; did you mean blue?");
   EXPECT_TRUE(same_name("a_b-c", "a-b_c"));
   EXPECT_FALSE(same_name("a_b", "ab"));
   EXPECT_FALSE(same_name("a", "ab"));

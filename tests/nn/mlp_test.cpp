@@ -753,8 +753,12 @@ TEST(Mlp, BadInputIsExplained) {
   options.hidden = {3, 0};
   EXPECT_THAT(error(options, good), HasSubstr("hidden: 0 is out of range"));
   options = small;
-  options.hidden = {std::int64_t{1} << 62, std::int64_t{1} << 62};
-  EXPECT_THAT(error(options, good), HasSubstr("too large"));
+  options.hidden = {3, std::int64_t{1} << 62};
+  EXPECT_THAT(error(options, good), HasSubstr("hidden: 4611686018427387904 is out of range"));
+  // More weights than can be counted.
+  MlpDesign wide;
+  wide.widths = {Index{1} << 40, Index{1} << 40};
+  EXPECT_THAT(message_of([&] { (void)MlpLayout(wide); }), HasSubstr("too large"));
   options = small;
   options.output = MlpOutput::sigmoid;
   EXPECT_THAT(error(options, random_data<float>(20, 3, 3)), HasSubstr("two classes"));

@@ -38,19 +38,18 @@ class Compare final : public Command {
                      "; linear-regression or logistic-regression, by the target, if left out");
     options.written("optimizers", methods_, "which ones; all if left out", "NAME,...");
     options.integer("epochs", epochs_, "passes over the rows", 1, INT64_MAX);
-    options.integer("batch_size", batch_size_,
-                    "rows of a step; 0 takes all; the algorithm's own if left out", 0, INT64_MAX);
+    options.text("batch_size", batch_size_,
+                 "rows of a step; 0 takes all where an algorithm can; its own number if left out");
     options.group("Options of all optimizers");
     WithoutOptions shared(options, {"optimizer"});
     optimizer_.visit(shared);
     run_.add_options(options, true);
   }
 
-  int run(const OptionSet& options) override {
+  int run(const OptionSet& /*options*/) override {
     if (what_ != "optimizers") {
       throw InputError("unknown comparison '" + what_ + "'; expected optimizers");
     }
-    batch_size_given_ = options.given("batch_size");
     return with_precision(run_.precision,
                           [&](auto type) { return run_as<typename decltype(type)::type>(); });
   }
@@ -115,7 +114,7 @@ class Compare final : public Command {
     algorithm->set("epochs", epochs_);
     if (algorithm->has_option("solver")) algorithm->set("solver", "gradient");
     if (algorithm->has_option("patience")) algorithm->set("patience", 0);
-    if (batch_size_given_) algorithm->set("batch_size", batch_size_);
+    if (!batch_size_.empty()) algorithm->set("batch_size", batch_size_);
     return algorithm;
   }
 
@@ -223,8 +222,7 @@ class Compare final : public Command {
   std::string algorithm_;
   Words methods_;
   std::int64_t epochs_ = 300;
-  std::int64_t batch_size_ = 0;
-  bool batch_size_given_ = false;
+  std::string batch_size_;      // as the algorithm reads it; empty: left out
   OptimizerOptions optimizer_;  // `method` is each in turn
   RunSettings run_;
   DataSettings data_;

@@ -123,10 +123,11 @@ class Names final : public OptionVisitor {
                    std::string_view) override {
     add(name);
   }
-  void seed(std::uint64_t&) override {}
+  void seed(std::uint64_t&) override { seeded = true; }
 
   std::vector<std::string> canonical;
   std::vector<std::string> all;  // with the other names
+  bool seeded = false;
 
  private:
   void add(const OptionName& name) {
@@ -400,6 +401,14 @@ std::vector<std::string> option_names(const VisitOptions& visit) {
   Names names;
   visit(names);
   return std::move(names.canonical);
+}
+
+bool has_option(const VisitOptions& visit, std::string_view name) {
+  Names names;
+  visit(names);
+  if (names.seeded && same_name(name, "seed")) return true;
+  return std::any_of(names.all.begin(), names.all.end(),
+                     [&](const std::string& one) { return same_name(one, name); });
 }
 
 std::string nearest_name(std::string_view word, const std::vector<std::string>& candidates) {

@@ -1,14 +1,13 @@
 #include "tandem/model/algorithm.hpp"
 
-#include <algorithm>
-
 namespace tandem {
 namespace {
 
 // visit_options() is not const because visitors may set what they see; these here do not.
 VisitOptions reading(const Algorithm& algorithm) {
   return [&](OptionVisitor& visitor) {
-    const_cast<Algorithm&>(algorithm).visit_options(visitor);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+    const_cast<Algorithm&>(algorithm).visit_options(
+        visitor);  // NOLINT(cppcoreguidelines-pro-type-const-cast)
   };
 }
 
@@ -20,9 +19,7 @@ Algorithm& Algorithm::set(std::string_view option_name, const OptionValue& value
 }
 
 bool Algorithm::has_option(std::string_view option_name) const {
-  const auto names = option_names(reading(*this));
-  return std::any_of(names.begin(), names.end(),
-                     [&](const std::string& one) { return same_name(one, option_name); });
+  return tandem::has_option(reading(*this), option_name);
 }
 
 Archive Algorithm::options() const { return record_options(reading(*this)); }

@@ -22,7 +22,7 @@ std::string why_it_stopped(const DecisionTreeOptions& options, Index nodes, bool
                            bool at_max_depth) {
   if (nodes == 1 && all_pure) return "the target has a single value";
   if (all_pure) return "every leaf is pure";
-  if (at_max_depth) return "max-depth was reached";
+  if (at_max_depth) return "the depth allowed was reached";
   const bool limited = options.min_samples_split > 2 || options.min_samples_leaf > 1 ||
                        options.min_impurity_decrease > 0;
   if (limited) return "no leaf can be split within the options";

@@ -20,7 +20,8 @@ class SharedLibrary {
     throw DeviceError(std::string("fast numerics needs cuBLAS, which cannot be loaded: ") +
                       (reason != nullptr ? reason : name) +
                       ". Install the CUDA Toolkit 13, or put its libraries into LD_LIBRARY_PATH; "
-                      "or use --numerics exact, which does without");
+                      "or use " +
+                      option("numerics") + " exact, which does without");
   }
 
   template <class Function>

@@ -322,7 +322,7 @@ TEST_P(OnEngine, RegressionByHand) {
   EXPECT_EQ(model.nodes().threshold[0], 2.5);
   EXPECT_THAT(model.values().values(), ElementsAre(3.0, 0.5, 5.5));
   EXPECT_THAT(model.nodes().impurity, ElementsAre(6.5, 0.25, 0.25));
-  EXPECT_EQ(model.training().stopped_because, "max-depth was reached");
+  EXPECT_EQ(model.training().stopped_because, "the depth allowed was reached");
   EXPECT_THAT(model.predict(*engine_of(GetParam()), data.features.view()).values,
               ElementsAre(0.5, 0.5, 5.5, 5.5));
 }

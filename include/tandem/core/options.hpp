@@ -227,6 +227,8 @@ void restore_options(const VisitOptions& visit, const Archive& record);
 
 // The canonical names, in the order of visit().
 [[nodiscard]] std::vector<std::string> option_names(const VisitOptions& visit);
+// Whether there is an option that set_option() finds by this name; the seed counts.
+[[nodiscard]] bool has_option(const VisitOptions& visit, std::string_view name);
 
 // Checks every option's range, then what options say together.
 template <class Options>

@@ -31,16 +31,16 @@ struct ReadOptions {
   // (-1 is the last one), or "last". A name wins over a position. Empty: no target, except where a
   // format has one by its nature (libsvm, the labels of .npz and IDX files) or the schema names a
   // column that the file has. In an .npz file also the name of the array.
-  std::string target;
+  std::string target{};
   // A file that holds the target alone: .npy or IDX, one value per row.
-  std::string target_file;
+  std::string target_file{};
   // The column of sample weights, named like the target. Every weight must be finite and >= 0.
-  std::string weights;
+  std::string weights{};
   // Columns to leave out, named like the target.
-  std::vector<std::string> ignore;
+  std::vector<std::string> ignore{};
 
   // CSV. Unset: whether the first record is a header is found out from the content.
-  std::optional<bool> header;
+  std::optional<bool> header{};
   // CSV. 0: found out from the first records, one of , ; tab |
   char delimiter = 0;
   // CSV. Compared with the whole field, blanks around it left out.
@@ -49,7 +49,7 @@ struct ReadOptions {
   // libsvm. 0: as many features as the largest index asks for.
   Index features = 0;
   // libsvm. The first feature's index, 0 or 1. Unset: 0 where an index 0 occurs, else 1.
-  std::optional<int> index_base;
+  std::optional<int> index_base{};
 
   // Where set, the file is read as that model needs it: columns are found by name (by position
   // where the file has no names), the others are left out, categories are coded in the model's

@@ -11,9 +11,6 @@ namespace {
 
 using namespace softgpu::scalar;
 
-#ifndef SOFTGPU_STEPS_AHEAD
-#define SOFTGPU_STEPS_AHEAD 2
-#endif
 #define SOFTGPU_LANES _Pragma("GCC ivdep") for (int l = 0; l < warp_size; ++l)
 
 // --- types: the lane that holds a value, and the value ------------------------------------------
@@ -889,9 +886,9 @@ struct ApproximateRsqrt64 {
     return (aux & 4U) != 0 ? coarse(1.0 / __builtin_sqrt(flush64(a))) : 1.0 / __builtin_sqrt(a);
   }
 };
-// Moves a result inside its error bound (imm: a double), drawn by the seed, the value and the lane,
-// to a result that another implementation might give. Zeros, infinities and NaN stay. aux: bit 0
-// says that the bound is relative; bit 1, that a register holds two values.
+// Moves a result inside its error bound (imm: a double), by the seed, the value and the lane: another
+// implementation's result, as it were. Zeros, infinities and NaN stay. aux: bit 0 relative, else
+// absolute; bit 1 two per register.
 __attribute__((always_inline)) inline double moved(double x, double bound, bool relative, u64 salt) {
   u64 h = (bits<u64>(x) ^ salt) * 0x9e3779b97f4a7c15ULL;
   h = (h ^ (h >> 29)) * 0xbf58476d1ce4e5b9ULL;
@@ -1440,7 +1437,7 @@ __attribute__((always_inline)) inline std::byte* lane_bytes(Warp& w, const Op* o
   return softgpu::checked_address(w, op, lane, address, size, write);
 }
 
-// True where all 32 accesses of `size` bytes are aligned and lie in the range that this instruction
+// Whether all of 32 accesses of `size` bytes are aligned and lie in the range that this instruction
 // used last, or in the block's shared memory: then the bytes are at address + delta.
 __attribute__((always_inline)) inline bool all_in_one(const Warp& w, const Op* op, const u64* a, u64 offset, u64 size, u64& delta) {
   u64 lowest = ~u64{0};
@@ -1564,19 +1561,26 @@ __attribute__((always_inline)) inline std::byte* quick_bytes(const Warp& w, cons
 }
 
 // A warp that walks through memory in great steps, as a grid-wide loop does, reads nothing that the
-// processor would fetch by itself: fetches what it will read a few steps from now. `first`: the
+// processor would fetch by itself: fetches what it will read two steps from now. At the start of
+// another walk, of the next block say, the steps are likely to be those of the last. `first`: the
 // address of this access; p: its bytes.
 __attribute__((always_inline)) inline void look_ahead(Warp& w, const Op* op, u64 first, const std::byte* p, u64 bytes) {
-  constexpr u64 near = 1024;  // steps that the processor sees itself
+  constexpr u32 near = 32768;  // what is within such steps is in a cache soon
   RangeCache& range = w.cache[op->site];
-  const u64 step = first - range.last;
+  const auto step = static_cast<s32>(first - range.last);
   range.last = first;
-  if (__builtin_expect(step != range.step || step + near <= 2 * near, 1)) {
-    range.step = step;
-    return;
+  // RangeCache::step: in its low half the step that was taken twice in a row, in its high half the
+  // latest.
+  auto known = static_cast<s32>(range.step);
+  if (step != known) {
+    if (step == static_cast<s32>(range.step >> 32)) known = step;
+    range.step = (static_cast<u64>(static_cast<u32>(step)) << 32) | static_cast<u32>(known);
   }
-  const std::byte* ahead = p + SOFTGPU_STEPS_AHEAD * static_cast<s64>(step);
-  for (u64 at = 0; at < bytes; at += 64) __builtin_prefetch(ahead + at);
+  if (__builtin_expect(static_cast<u32>(known) + near <= 2 * near, 1)) return;
+  const s64 ahead = known;
+  for (u64 at = 0; at < bytes; at += 64) __builtin_prefetch(p + 2 * ahead + static_cast<s64>(at));
+  if (step == known) return;
+  for (u64 at = 0; at < bytes; at += 64) __builtin_prefetch(p + ahead + static_cast<s64>(at));
 }
 
 // From memory at `p` to all lanes.
@@ -2647,7 +2651,7 @@ const Op* shuffle(Warp& w, const Op* op) {
   SOFTGPU_SYNC((shuffle), static_cast<u32>(op->imm), false)
   if (m == full_mask && all_alike(lanes<u32>(w, op->b)) && all_alike(lanes<u32>(w, op->c))) {
     shuffle_alike(w, op, lanes<u32>(w, op->b)[0], lanes<u32>(w, op->c)[0]);
-    SOFTGPU_NEXT;
+    return op + 1;
   }
   const auto* a = lanes<u32>(w, op->a);
   const auto* b = lanes<u32>(w, op->b);

@@ -95,8 +95,7 @@ __attribute__((always_inline)) inline bool find_axis(const Plane& plane, int dim
 struct LaneTexels {
   alignas(64) u32 word[4][warp_size];
 };
-__attribute__((always_inline)) inline void read_texels(const Plane& plane, const s32* x, const s32* y, LaneTexels& t) {
-  alignas(64) u64 at[warp_size];
+__attribute__((always_inline)) inline void find_texels(const Plane& plane, const s32* x, const s32* y, u64* at) {
   const u64 data = reinterpret_cast<u64>(plane.data);
   const u64 row = plane.row_bytes;
   const u64 texel = plane.texel;
@@ -105,6 +104,10 @@ __attribute__((always_inline)) inline void read_texels(const Plane& plane, const
   } else {
     SOFTGPU_LANES at[l] = data + static_cast<u64>(static_cast<u32>(x[l])) * texel;
   }
+}
+__attribute__((always_inline)) inline void read_texels(const Plane& plane, const s32* x, const s32* y, LaneTexels& t) {
+  alignas(64) u64 at[warp_size];
+  find_texels(plane, x, y, at);
   const auto from = [&](int l) { return reinterpret_cast<const std::byte*>(separately(at[l])); };
   switch (plane.texel) {
     case 1: for (int l = 0; l < warp_size; ++l) t.word[0][l] = load_lane<u8, u32>(from(l)); break;
@@ -211,25 +214,74 @@ __attribute__((noinline)) void filter_bytes(Warp& w, const Op* op, u32 m, const 
   }
 }
 
-// A linear filter over real channels, in double precision and sample()'s order.
-__attribute__((noinline)) void filter_reals(Warp& w, const Op* op, u32 m, const Plane& plane, const LaneTexels (&t)[4], const LaneAxis& x, const LaneAxis& y, bool two) {
-  const auto& pieces = *static_cast<const Pieces*>(op->extra);
-  alignas(64) double weight[4][warp_size];
+// The weights of the four texels, products of two numbers of 8 bits.
+struct LaneWeights {
+  alignas(64) double of[4][warp_size];
+};
+__attribute__((always_inline)) inline void find_weights(const LaneAxis& x, const LaneAxis& y, bool two, LaneWeights& weights) {
   SOFTGPU_LANES {
     const double right = static_cast<double>(x.weight[l]) * 0x1p-8;
     const double below = two ? static_cast<double>(y.weight[l]) * 0x1p-8 : 0.0;
-    weight[0][l] = (1 - right) * (1 - below);
-    weight[1][l] = right * (1 - below);
-    weight[2][l] = (1 - right) * below;
-    weight[3][l] = right * below;
+    weights.of[0][l] = (1 - right) * (1 - below);
+    weights.of[1][l] = right * (1 - below);
+    weights.of[2][l] = (1 - right) * below;
+    weights.of[3][l] = right * below;
   }
+}
+
+// A linear filter over four single-precision channels: lane by lane, the channels as a vector, in
+// double precision and sample()'s order.
+using FourFloats = float __attribute__((vector_size(16)));
+using FourDoubles = double __attribute__((vector_size(32)));
+__attribute__((noinline)) void filter_four_reals(Warp& w, const Op* op, u32 m, const Plane& plane, const LaneAxis& x, const LaneAxis& y, bool two) {
+  const auto& pieces = *static_cast<const Pieces*>(op->extra);
+  // What a texel without weight is taken for: it must not spoil the sum with an infinity.
+  alignas(16) static constexpr float nothing[4] = {};
+  LaneWeights weights;
+  find_weights(x, y, two, weights);
+  alignas(64) u64 at[4][warp_size];
+  find_texels(plane, x.first, two ? y.first : nullptr, at[0]);
+  find_texels(plane, x.second, two ? y.first : nullptr, at[1]);
+  if (two) {
+    find_texels(plane, x.first, y.second, at[2]);
+    find_texels(plane, x.second, y.second, at[3]);
+  }
+  const int corners = two ? 4 : 2;
+  for (int corner = 0; corner < corners; ++corner) {
+    SOFTGPU_LANES at[corner][l] = weights.of[corner][l] != 0 ? at[corner][l] : reinterpret_cast<u64>(nothing);
+  }
+  alignas(64) FourFloats sums[warp_size];
+  alignas(64) u64 places[warp_size];
+  for (int l = 0; l < warp_size; ++l) {
+    FourDoubles sum = {0, 0, 0, 0};
+    for (int corner = 0; corner < corners; ++corner) {
+      FourFloats texel;
+      __builtin_memcpy(&texel, reinterpret_cast<const void*>(at[corner][l]), sizeof texel);
+      sum += weights.of[corner][l] * __builtin_convertvector(texel, FourDoubles);
+    }
+    sums[l] = __builtin_convertvector(sum, FourFloats);
+    places[l] = reinterpret_cast<u64>(sums + l);
+  }
+  LaneTexels r;
+  u32* const words[4] = {r.word[0], r.word[1], r.word[2], r.word[3]};
+  load_transposed<u32>(places, 4, words);
+  for (u32 c = 0; c < pieces.count && c < 4; ++c) {
+    if (pieces.slots[c] != 0) give_lanes(w, pieces.slots[c], m, r.word[c]);
+  }
+}
+
+// The same over other real channels, for all lanes at once.
+__attribute__((noinline)) void filter_reals(Warp& w, const Op* op, u32 m, const Plane& plane, const LaneTexels (&t)[4], const LaneAxis& x, const LaneAxis& y, bool two) {
+  const auto& pieces = *static_cast<const Pieces*>(op->extra);
+  LaneWeights weights;
+  find_weights(x, y, two, weights);
   for (u32 c = 0; c < pieces.count && c < plane.channels; ++c) {
     if (pieces.slots[c] == 0) continue;
     const ChannelPlace place = channel_place(plane, c);
     alignas(64) double sum[warp_size] = {};
     for (int corner = 0; corner < (two ? 4 : 2); ++corner) {
       const u32* word = t[corner].word[place.word];
-      const double* part = weight[corner];
+      const double* part = weights.of[corner];
       // A texel that has no weight must not spoil the sum with an infinity.
       if (plane.bits == 16) {
         SOFTGPU_LANES {
@@ -271,6 +323,10 @@ __attribute__((noinline)) bool fetch_plane(Warp& w, const Op* op, u32 m) {
     LaneTexels t;
     read_texels(*plane, x.first, two ? y.first : nullptr, t);
     give_texels(w, op, m, *plane, t);
+    return true;
+  }
+  if (plane->kind == Plane::Kind::real && plane->texel == 16) {
+    filter_four_reals(w, op, m, *plane, x, y, two);
     return true;
   }
   LaneTexels t[4];

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "core/linalg/micro_batch.hpp"
 #include "tandem/core/engine.hpp"
 #include "tandem/core/numerics.hpp"
 #include "tandem/core/types.hpp"
@@ -39,6 +40,17 @@ class GemmSteps {
   virtual void gemm(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k,
                     const T* a, Index lda, const T* b, Index ldb, bool accumulate, T* c,
                     Index ldc) = 0;
+
+  // C (m×n) = Aᵀ·B, a sum over the rows of A (rows×m) and B (rows×n), each row-major; enqueued. For
+  // gradients of weights: a sum over rows has a shape that can be computed in parts.
+  //
+  // exact: micro-batches of micro_batch rows, for each an output is one chain of fmas in ascending
+  // order of the rows, from +0; above them the tree of tandem/core/numerics.hpp: node (k, i) is
+  // node (k − 1, 2i) + node (k − 1, 2i + 1), in T, or the left one alone where there is no right
+  // one. Its error is at most micro_batch_bound(rows) · Σ |a(r, i)| |b(r, j)|. 0 of no rows.
+  // fast and reference: as gemm().
+  virtual void row_products(Index m, Index n, Index rows, const T* a, Index lda, const T* b,
+                            Index ldb, T* c, Index ldc) = 0;
 
   // What follows is for fast numerics: a product and what a layer of a network does to it, in one
   // pass over the result, where the engine has that. Matrices have no gaps and begin at multiples

@@ -11,6 +11,11 @@
 // Registers of a kernel: rows × 2 accumulators, 2 of B, 1 of A: 31 of 32 with AVX-512 (14 rows),
 // 15 of 16 with AVX2 (6 rows). Flops 2mnk; bytes that must move: gemm_bytes().
 //
+// Sums over rows (row_products) are cut likewise, with one difference: a kernel begins a new chain
+// every micro_batch rows and adds the chains up as a tree, whose nodes wait in the L1 cache; those
+// of more than row_pass rows wait in memory of C's size. A node costs one load, addition and store
+// per output for 32 fmas.
+//
 // fast: oneDNN's sgemm for float, 3 to 7 % faster than the kernel here where bench/linalg/
 // gemm_bench.cpp was measured (Zen 4, one thread: 112 against 106 GFLOP/s at 2048³); the same as
 // exact for double. A Tandem built without oneDNN (TANDEM_ONEDNN=OFF) multiplies as in exact mode.
@@ -78,6 +83,12 @@ struct Tile {
     if constexpr (vectors == 2) hn::StoreU(right, D(), c + hn::Lanes(D()));
     below.store(c + ldc, ldc);
   }
+  // Adds a tile that was stored earlier: what is to the left of this one in a tree.
+  HWY_INLINE void add_left(const T* c, Index ldc) {
+    left = hn::Add(hn::LoadU(D(), c), left);
+    if constexpr (vectors == 2) right = hn::Add(hn::LoadU(D(), c + hn::Lanes(D())), right);
+    below.add_left(c + ldc, ldc);
+  }
   // Adds the outer product of a column of A, its elements `stride` apart, and a row of B.
   HWY_INLINE void add(const T* a, Index stride, V b_left, V b_right) {
     const V factor = hn::Set(D(), *a);
@@ -94,6 +105,7 @@ struct Tile<D, 0, vectors> {
   HWY_INLINE static void prefetch(const T*, Index) {}
   HWY_INLINE void load(const T*, Index) {}
   HWY_INLINE void store(T*, Index) const {}
+  HWY_INLINE void add_left(const T*, Index) {}
   HWY_INLINE void add(const T*, Index, V, V) {}
 };
 
@@ -130,6 +142,51 @@ Kernel<T> kernel_of(Index wanted) {
     if (wanted > rows) return kernel_of<T, vectors, rows + 1>(wanted);
   }
   return kernel<T, rows, vectors>;
+}
+
+template <class T>
+using RowKernel = void (*)(Index depth, const T* a, Index lda, const T* b, Index ldb, T* nodes,
+                           T* c, Index ldc);
+
+// The tile of Aᵀ·B over `depth` rows, at most row_pass: chains of micro_batch rows, and their tree.
+// a and b: the first row's elements, rows lda and ldb apart. nodes: memory for the roots that wait,
+// a tile for each level.
+template <class T, int rows, int vectors>
+void row_kernel(Index depth, const T* HWY_RESTRICT a, Index lda, const T* HWY_RESTRICT b, Index ldb,
+                T* HWY_RESTRICT nodes, T* HWY_RESTRICT c, Index ldc) {
+  using D = hn::ScalableTag<T>;
+  const Index width = vectors * static_cast<Index>(hn::Lanes(D()));
+  Tile<D, rows, vectors> tile;
+  Tile<D, rows, vectors>::prefetch(c + 2 * hn::Lanes(D()), ldc);
+  for (Index leaf = 0, begin = 0;; ++leaf, begin += micro_batch) {
+    const bool last = begin + micro_batch >= depth;
+    const Index steps = last ? depth - begin : micro_batch;
+    tile.clear();
+    for (Index l = 0; l < steps; ++l) {
+      const auto left = hn::LoadU(D(), b);
+      const auto right = vectors == 2 ? hn::LoadU(D(), b + hn::Lanes(D())) : left;
+      tile.add(a, 1, left, right);
+      a += lda;
+      b += ldb;
+    }
+    // The roots to the left: those that become complete with this leaf, or, with the last, all.
+    T* node = nodes;
+    for (Index bits = leaf; last ? bits != 0 : (bits & 1) != 0; bits >>= 1) {
+      if ((bits & 1) != 0) tile.add_left(node, width);
+      node += rows * width;
+    }
+    if (last) break;
+    tile.store(node, width);
+  }
+  tile.store(c, ldc);
+}
+
+template <class T, int vectors, int rows = 1>
+RowKernel<T> row_kernel_of(Index wanted) {
+  if constexpr (rows < panel_rows) {
+    if (wanted > rows) return row_kernel_of<T, vectors, rows + 1>(wanted);
+  }
+  return row_kernel<T, rows, vectors>;
 }
 
 // Packs rows begin .. begin + rows − 1 of op(A), columns first .. first + depth − 1. As stored, so
@@ -210,7 +267,8 @@ void pack_strip(Transpose transpose_b, const T* b, Index ldb, Index begin, Index
       if (columns == width) {
         for (Index j = 0; j < width; j += lanes) hn::StoreU(hn::LoadU(d, from + j), d, strip + j);
       } else {
-        for (Index j = 0; j < width; ++j) strip[j] = j < columns ? from[j] : T{0};
+        std::memcpy(strip, from, static_cast<size_t>(columns) * sizeof(T));
+        std::fill(strip + columns, strip + width, T{0});
       }
     }
     return;
@@ -231,6 +289,33 @@ void pack_strip(Transpose transpose_b, const T* b, Index ldb, Index begin, Index
   }
 }
 
+// Runs f(p, begin, end) for the strips begin .. end − 1 of every panel p. Threads take panels, and
+// halves of their strips so that one that is late is waited for half as long; where there are fewer
+// panels than threads, smaller parts.
+template <class F>
+void for_panels(int threads, Index panels, Index strips, F&& f) {
+  const Index wanted = threads == 1 ? 1 : std::max<Index>(2, pieces(threads, panels));
+  const Index parts = std::min(strips, wanted);
+  parallel_for(threads, panels * parts, [&](Index task) {
+    const Index part = task % parts;
+    f(task / parts, part * strips / parts, (part + 1) * strips / parts);
+  });
+}
+
+// Packs strips on threads where that is worth it.
+template <class F>
+void for_strips(int threads, Index strips, Index elements, F&& f) {
+  constexpr Index one_thread = 1 << 14;
+  parallel_for(elements < one_thread ? 1 : threads, strips, f);
+}
+
+// Whether B, not transposed, is read in place: where it is read once, and where its rows are so
+// short that a strip's lines are spread over the L1 cache.
+template <class T>
+bool reads_b_in_place(Index panels, Index ldb) {
+  return panels == 1 || ldb * static_cast<Index>(sizeof(T)) <= 1024;
+}
+
 template <class T>
 void multiply_any(int threads, Transpose transpose_a, Transpose transpose_b, Index m, Index n,
                   Index k, const T* a, Index lda, const T* b, Index ldb, bool accumulate, T* c,
@@ -239,81 +324,184 @@ void multiply_any(int threads, Transpose transpose_a, Transpose transpose_b, Ind
   const Index width = 2 * lanes;
   // Panels of nearly equal height: panel p has rows p · m / panels and up to the next one's.
   const Index panels = pieces(m, panel_rows);
-  // B is read once where there is one panel, and is then not worth packing.
-  const bool direct_b = transpose_b == Transpose::no && panels == 1;
+  const bool direct_b = transpose_b == Transpose::no && reads_b_in_place<T>(panels, ldb);
   // A panel of A is read once per strip. Packing pays where that is often, and where rows a
   // multiple of 2 KiB apart would compete for the same lines of the L1 cache.
   const bool direct_a =
       n <= GemmPack::column_block / 2 && lda * static_cast<Index>(sizeof(T)) % 2048 != 0;
-  T* const strips = pack.strips<T>(std::min(k, GemmPack::depth) *
-                                   (pieces(std::min(n, GemmPack::column_block), width) * width));
+  // Pieces of k of nearly equal depth: a shallow one would cost as many loads and stores of C.
+  const Index depths = pieces(k, GemmPack::depth);
+  const Index most_depth = pieces(k, depths);
+  // What is packed at once: a piece of k, or, of a B that is read in place, the last strip of all.
+  const Index packed_depth = direct_b ? k : most_depth;
+  T* const strips = pack.strips<T>(
+      packed_depth *
+      (direct_b ? width : pieces(std::min(n, GemmPack::column_block), width) * width));
 
   for (Index column = 0; column < n; column += GemmPack::column_block) {
     const Index columns = std::min(GemmPack::column_block, n - column);
     const Index strip_count = pieces(columns, width);
-    for (Index first = 0; first < k; first += GemmPack::depth) {
-      const Index depth = std::min(GemmPack::depth, k - first);
+    const auto multiply_panel = [&](Index p, Piece in_k, Index packed_from, Index begin_strip,
+                                    Index end_strip) {
+      const Index first = in_k.begin;
+      const Index depth = in_k.size();
       const bool add = accumulate || first > 0;
-      const auto strip_at = [&](Index s) { return strips + s * width * depth; };
-      const auto pack_one = [&](Index s) {
+      const Index begin = p * m / panels;
+      const Index rows = (p + 1) * m / panels - begin;
+      const bool by_rows = transpose_a == Transpose::no;
+      const T* panel = by_rows ? a + begin * lda + first : a + first * lda + begin;
+      Index row_step = by_rows ? lda : 1;
+      Index depth_step = by_rows ? 1 : lda;
+      if (!direct_a) {
+        T* const packed = GemmPack::panel<T>();
+        pack_panel(transpose_a, a, lda, m, begin, rows, first, depth, packed);
+        panel = packed;
+        row_step = by_rows ? GemmPack::row_stride : 1;
+        depth_step = by_rows ? 1 : GemmPack::panel_width;
+      }
+      const Kernel<T> kernels[2] = {kernel_of<T, 1>(rows), kernel_of<T, 2>(rows)};
+      for (Index s = begin_strip; s < end_strip; ++s) {
         const Piece part = piece_of(columns, width, s);
-        if (direct_b && part.size() == width) return;
-        pack_strip(transpose_b, b, ldb, column + part.begin, part.size(), width, first, depth,
-                   strip_at(s));
-      };
-      // Strips begin .. end − 1 of the panel p.
-      const auto multiply_panel = [&](Index p, Index begin_strip, Index end_strip) {
-        const Index begin = p * m / panels;
-        const Index rows = (p + 1) * m / panels - begin;
-        const bool by_rows = transpose_a == Transpose::no;
-        const T* panel = by_rows ? a + begin * lda + first : a + first * lda + begin;
-        Index row_step = by_rows ? lda : 1;
-        Index depth_step = by_rows ? 1 : lda;
-        if (!direct_a) {
-          T* const packed = GemmPack::panel<T>();
-          pack_panel(transpose_a, a, lda, m, begin, rows, first, depth, packed);
-          panel = packed;
-          row_step = by_rows ? GemmPack::row_stride : 1;
-          depth_step = by_rows ? 1 : GemmPack::panel_width;
+        T* const tile = c + begin * ldc + column + part.begin;
+        const bool direct = direct_b && part.size() == width;
+        const T* const rows_of_b =
+            direct ? b + first * ldb + column + part.begin
+                   : strips + (direct_b ? first - packed_from : s * depth) * width;
+        const Index step = direct ? ldb : width;
+        const Kernel<T> run = kernels[part.size() > lanes ? 1 : 0];
+        if (part.size() == width || part.size() == lanes) {
+          run(depth, panel, row_step, depth_step, rows_of_b, step, add, tile, ldc);
+          continue;
         }
-        const Kernel<T> kernels[2] = {kernel_of<T, 1>(rows), kernel_of<T, 2>(rows)};
-        for (Index s = begin_strip; s < end_strip; ++s) {
-          const Piece part = piece_of(columns, width, s);
-          T* const tile = c + begin * ldc + column + part.begin;
-          const bool direct = direct_b && part.size() == width;
-          const T* const rows_of_b = direct ? b + first * ldb + column + part.begin : strip_at(s);
-          const Index step = direct ? ldb : width;
-          const Kernel<T> run = kernels[part.size() > lanes ? 1 : 0];
-          if (part.size() == width || part.size() == lanes) {
-            run(depth, panel, row_step, depth_step, rows_of_b, step, add, tile, ldc);
-            continue;
-          }
-          // A tile that C does not hold whole.
-          HWY_ALIGN T edge[panel_rows * 2 * hn::MaxLanes(hn::ScalableTag<T>())];
-          const auto bytes = static_cast<size_t>(part.size()) * sizeof(T);
-          if (add) {
-            for (Index i = 0; i < rows; ++i) {
-              for (Index j = 0; j < width; ++j) {
-                edge[i * width + j] = j < part.size() ? tile[i * ldc + j] : T{0};
-              }
+        // A tile that C does not hold whole.
+        HWY_ALIGN T edge[panel_rows * 2 * hn::MaxLanes(hn::ScalableTag<T>())];
+        const auto bytes = static_cast<size_t>(part.size()) * sizeof(T);
+        if (add) {
+          for (Index i = 0; i < rows; ++i) {
+            for (Index j = 0; j < width; ++j) {
+              edge[i * width + j] = j < part.size() ? tile[i * ldc + j] : T{0};
             }
           }
-          run(depth, panel, row_step, depth_step, rows_of_b, step, add, edge, width);
-          for (Index i = 0; i < rows; ++i) std::memcpy(tile + i * ldc, edge + i * width, bytes);
         }
-      };
-      // Threads take panels; where there are fewer panels than threads, parts of their strips.
-      const Index parts =
-          panels >= threads ? 1 : std::min(strip_count, (threads + panels - 1) / panels);
-      parallel_for(threads, strip_count, pack_one);
-      parallel_for(threads, panels * parts, [&](Index task) {
-        const Index part = task % parts;
-        multiply_panel(task / parts, part * strip_count / parts, (part + 1) * strip_count / parts);
+        run(depth, panel, row_step, depth_step, rows_of_b, step, add, edge, width);
+        for (Index i = 0; i < rows; ++i) std::memcpy(tile + i * ldc, edge + i * width, bytes);
+      }
+    };
+    if (direct_b) {
+      // Nothing is packed but the last strip, where it is no whole one: one loop for all of k.
+      const Piece last = piece_of(columns, width, strip_count - 1);
+      if (last.size() < width) {
+        pack_strip(transpose_b, b, ldb, column + last.begin, last.size(), width, Index{0}, k,
+                   strips);
+      }
+      for_panels(threads, panels, strip_count, [&](Index p, Index begin_strip, Index end_strip) {
+        for (Index piece = 0; piece < depths; ++piece) {
+          multiply_panel(p, piece_of(k, most_depth, piece), 0, begin_strip, end_strip);
+        }
+      });
+      continue;
+    }
+    for (Index piece = 0; piece < depths; ++piece) {
+      const Piece in_k = piece_of(k, most_depth, piece);
+      for_strips(threads, strip_count, columns * in_k.size(), [&](Index s) {
+        const Piece part = piece_of(columns, width, s);
+        pack_strip(transpose_b, b, ldb, column + part.begin, part.size(), width, in_k.begin,
+                   in_k.size(), strips + s * width * in_k.size());
+      });
+      for_panels(threads, panels, strip_count, [&](Index p, Index begin_strip, Index end_strip) {
+        multiply_panel(p, in_k, in_k.begin, begin_strip, end_strip);
       });
     }
   }
 }
 
+// C (m×n) = Aᵀ·B over `rows` >= 1 rows.
+template <class T>
+void row_products_any(int threads, Index m, Index n, Index rows, const T* a, Index lda, const T* b,
+                      Index ldb, T* c, Index ldc, GemmPack& pack) {
+  constexpr Index row_pass = GemmPack::row_pass;
+  const Index lanes = static_cast<Index>(hn::Lanes(hn::ScalableTag<T>()));
+  const Index width = 2 * lanes;
+  const Index panels = pieces(m, panel_rows);
+  const bool direct_b = reads_b_in_place<T>(panels, ldb);
+  const bool direct_a =
+      n <= GemmPack::column_block / 2 && lda * static_cast<Index>(sizeof(T)) % 2048 != 0;
+  const Index passes = pieces(rows, row_pass);
+  T* const strips = pack.strips<T>(std::min(rows, row_pass) *
+                                   (pieces(std::min(n, GemmPack::column_block), width) * width));
+  // The roots of complete subtrees of passes, each as large as C.
+  T* const roots = pack.roots<T>(passes, m * n);
+
+  for (Index pass = 0; pass < passes; ++pass) {
+    const Piece taken = piece_of(rows, row_pass, pass);
+    const bool last = pass + 1 == passes;
+    for (Index column = 0; column < n; column += GemmPack::column_block) {
+      const Index columns = std::min(GemmPack::column_block, n - column);
+      const Index strip_count = pieces(columns, width);
+      const auto strip_at = [&](Index s) { return strips + s * width * taken.size(); };
+      const auto pack_one = [&](Index s) {
+        const Piece part = piece_of(columns, width, s);
+        if (direct_b && part.size() == width) return;
+        pack_strip(Transpose::no, b, ldb, column + part.begin, part.size(), width, taken.begin,
+                   taken.size(), strip_at(s));
+      };
+      const auto multiply_panel = [&](Index p, Index begin_strip, Index end_strip) {
+        const Index begin = p * m / panels;
+        const Index height = (p + 1) * m / panels - begin;
+        const T* panel = a + taken.begin * lda + begin;
+        Index step_a = lda;
+        if (!direct_a) {
+          T* const packed = GemmPack::panel<T>();
+          pack_panel(Transpose::yes, a, lda, m, begin, height, taken.begin, taken.size(), packed);
+          panel = packed;
+          step_a = GemmPack::panel_width;
+        }
+        constexpr Index most = panel_rows * 2 * hn::MaxLanes(hn::ScalableTag<T>());
+        HWY_ALIGN T nodes[GemmPack::row_pass_levels * most];
+        HWY_ALIGN T edge[most];
+        const RowKernel<T> kernels[2] = {row_kernel_of<T, 1>(height), row_kernel_of<T, 2>(height)};
+        for (Index s = begin_strip; s < end_strip; ++s) {
+          const Piece part = piece_of(columns, width, s);
+          T* const tile = c + begin * ldc + column + part.begin;
+          const bool direct = direct_b && part.size() == width;
+          const T* const rows_of_b =
+              direct ? b + taken.begin * ldb + column + part.begin : strip_at(s);
+          const RowKernel<T> run = kernels[part.size() > lanes ? 1 : 0];
+          if (passes == 1 && (part.size() == width || part.size() == lanes)) {
+            run(taken.size(), panel, step_a, rows_of_b, direct ? ldb : width, nodes, tile, ldc);
+            continue;
+          }
+          run(taken.size(), panel, step_a, rows_of_b, direct ? ldb : width, nodes, edge, width);
+          // As the kernel does with its leaves.
+          T* root = roots + begin * n + column + part.begin;
+          for (Index bits = pass; last ? bits != 0 : (bits & 1) != 0; bits >>= 1) {
+            for (Index i = 0; (bits & 1) != 0 && i < height; ++i) {
+              for (Index j = 0; j < part.size(); ++j) {
+                edge[i * width + j] = root[i * n + j] + edge[i * width + j];
+              }
+            }
+            root += m * n;
+          }
+          for (Index i = 0; i < height; ++i) {
+            std::memcpy(last ? tile + i * ldc : root + i * n, edge + i * width,
+                        static_cast<size_t>(part.size()) * sizeof(T));
+          }
+        }
+      };
+      for_strips(threads, strip_count, direct_b ? 0 : columns * taken.size(), pack_one);
+      for_panels(threads, panels, strip_count, multiply_panel);
+    }
+  }
+}
+
+void row_products_float(int threads, Index m, Index n, Index rows, const float* a, Index lda,
+                        const float* b, Index ldb, float* c, Index ldc, GemmPack& pack) {
+  row_products_any(threads, m, n, rows, a, lda, b, ldb, c, ldc, pack);
+}
+void row_products_double(int threads, Index m, Index n, Index rows, const double* a, Index lda,
+                         const double* b, Index ldb, double* c, Index ldc, GemmPack& pack) {
+  row_products_any(threads, m, n, rows, a, lda, b, ldb, c, ldc, pack);
+}
 void multiply_float(int threads, Transpose transpose_a, Transpose transpose_b, Index m, Index n,
                     Index k, const float* a, Index lda, const float* b, Index ldb, bool accumulate,
                     float* c, Index ldc, GemmPack& pack) {
@@ -338,10 +526,12 @@ namespace {
 
 HWY_EXPORT(multiply_float);
 HWY_EXPORT(multiply_double);
+HWY_EXPORT(row_products_float);
+HWY_EXPORT(row_products_double);
 
-// Below this many multiplications, about 20 µs on one core, a team of threads costs more than it
-// saves; much more where other programs keep the cores busy.
-constexpr double one_thread_limit = 1 << 20;
+// Below this many multiplications, about 3 µs on one core, a team of threads costs more than it
+// saves.
+constexpr double one_thread_limit = 1 << 17;
 
 // Writes C where there is nothing to multiply.
 template <Real T>
@@ -360,7 +550,7 @@ class GemmChains final : public GemmSteps<T> {
   void gemm(Transpose transpose_a, Transpose transpose_b, Index m, Index n, Index k, const T* a,
             Index lda, const T* b, Index ldb, bool accumulate, T* c, Index ldc) override {
     if (finished_without_terms(m, n, k, accumulate, c, ldc)) return;
-    const int threads = gemm_flops(m, n, k) / 2 < one_thread_limit ? 1 : threads_;
+    const int threads = threads_for(m, n, k);
     if constexpr (sizeof(T) == 4) {
       HWY_DYNAMIC_DISPATCH(multiply_float)
       (threads, transpose_a, transpose_b, m, n, k, a, lda, b, ldb, accumulate, c, ldc, pack_);
@@ -370,7 +560,24 @@ class GemmChains final : public GemmSteps<T> {
     }
   }
 
+  void row_products(Index m, Index n, Index rows, const T* a, Index lda, const T* b, Index ldb,
+                    T* c, Index ldc) override {
+    if (finished_without_terms(m, n, rows, false, c, ldc)) return;
+    const int threads = threads_for(m, n, rows);
+    if constexpr (sizeof(T) == 4) {
+      HWY_DYNAMIC_DISPATCH(row_products_float)
+      (threads, m, n, rows, a, lda, b, ldb, c, ldc, pack_);
+    } else {
+      HWY_DYNAMIC_DISPATCH(row_products_double)
+      (threads, m, n, rows, a, lda, b, ldb, c, ldc, pack_);
+    }
+  }
+
  private:
+  [[nodiscard]] int threads_for(Index m, Index n, Index k) const {
+    return gemm_flops(m, n, k) / 2 < one_thread_limit ? 1 : threads_;
+  }
+
   int threads_;
   GemmPack pack_;
 };
@@ -393,6 +600,11 @@ class GemmOneDnn final : public GemmSteps<float> {
     if (status != dnnl_success) {
       throw SystemError("oneDNN's matrix product failed with status " + std::to_string(status));
     }
+  }
+
+  void row_products(Index m, Index n, Index rows, const float* a, Index lda, const float* b,
+                    Index ldb, float* c, Index ldc) override {
+    gemm(Transpose::yes, Transpose::no, m, n, rows, a, lda, b, ldb, false, c, ldc);
   }
 
  private:

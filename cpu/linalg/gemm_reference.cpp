@@ -21,6 +21,11 @@ class GemmReference final : public GemmSteps<T> {
       }
     }
   }
+
+  void row_products(Index m, Index n, Index rows, const T* a, Index lda, const T* b, Index ldb,
+                    T* c, Index ldc) override {
+    gemm(Transpose::yes, Transpose::no, m, n, rows, a, lda, b, ldb, false, c, ldc);
+  }
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "core/linalg/micro_batch.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem::cuda {
@@ -96,6 +97,53 @@ template <Real T>
 [[nodiscard]] constexpr double gemm_kernel_flops(const GemmTile& tile, Index m, Index n, Index k) {
   return 2.0 * static_cast<double>(tile.tiles(m, n)) * tile.rows * tile.cols *
          static_cast<double>(k);
+}
+
+// --- sums over rows (row_products_kernel)
+// ---------------------------------------------------------
+
+// Levels of the tree over micro-batches whose waiting roots a thread keeps in registers: with
+// its outputs, 96 registers of float. Outputs in double take 64, which leaves too few.
+template <Real T>
+inline constexpr int row_product_levels = sizeof(T) == 4 ? 2 : 0;
+
+// Levels that are in memory.
+template <Real T>
+[[nodiscard]] constexpr Index row_product_node_levels(Index rows) {
+  const Index levels = micro_batch_levels(rows) - row_product_levels<T>;
+  return levels > 0 ? levels : 0;
+}
+
+// As choose_gemm_tile; the large tile has no registers left for roots.
+template <Real T>
+[[nodiscard]] constexpr GemmTileSize choose_row_product_tile(Index m, Index n, int processors,
+                                                             int threads) {
+  const GemmTileSize size = choose_gemm_tile<T>(m, n, processors, threads);
+  return size == GemmTileSize::large ? GemmTileSize::medium : size;
+}
+
+// Roots that wait in memory in the course of a sum, each written once and read once: of all nodes
+// with so many levels below them, those that are complete before the last micro-batch.
+template <Real T>
+[[nodiscard]] constexpr Index row_product_nodes(Index rows) {
+  return ((rows - 1) / micro_batch) >> row_product_levels<T>;
+}
+
+// What row_products_kernel asks of global memory, in bytes, and its floating-point operations:
+// those of gemm_chains_kernel, the roots in memory, and the additions of the tree.
+template <Real T>
+[[nodiscard]] constexpr double row_product_kernel_bytes(const GemmTile& tile, Index m, Index n,
+                                                        Index rows) {
+  const double outputs = static_cast<double>(tile.tiles(m, n)) * tile.rows * tile.cols;
+  return gemm_kernel_bytes<T>(tile, m, n, rows, false) +
+         2 * static_cast<double>(sizeof(T)) * outputs *
+             static_cast<double>(row_product_nodes<T>(rows));
+}
+[[nodiscard]] constexpr double row_product_kernel_flops(const GemmTile& tile, Index m, Index n,
+                                                        Index rows) {
+  const double outputs = static_cast<double>(tile.tiles(m, n)) * tile.rows * tile.cols;
+  return gemm_kernel_flops(tile, m, n, rows) +
+         outputs * static_cast<double>((rows - 1) / micro_batch);
 }
 
 }  // namespace tandem::cuda

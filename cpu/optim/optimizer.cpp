@@ -193,25 +193,25 @@ class CpuOptimizer final : public OptimizerSteps<T> {
 
   void update(const OptimizerUpdate& u, const Buffer<T>& gradient, Buffer<T>& parameters,
               Buffer<T>& first, Buffer<T>& second) override {
-    const auto range = [&](Index begin, Index end, bool penalised) {
-      parallel_pieces(engine_.threads(), end - begin, piece_size, [&](Piece piece) {
-        const auto at = [&](T* data) {
-          return data == nullptr ? nullptr : data + begin + piece.begin;
-        };
-        const cpu::OptimizerPiece<T> part{gradient.data() + begin + piece.begin,
-                                          at(parameters.data()), at(first.data()),
-                                          at(second.data()), piece.size()};
-        cpu::update_piece(u, penalised, part);
-      });
-    };
-    range(0, u.penalised_begin, false);
-    range(u.penalised_begin, u.penalised_end, true);
-    range(u.penalised_end, parameters.size(), false);
+    parallel_pieces(engine_.threads(), parameters.size(), piece_size, [&](Piece piece) {
+      // The parts of the piece before, in and behind the penalised range.
+      const Index borders[] = {piece.begin, std::clamp(u.penalised_begin, piece.begin, piece.end),
+                               std::clamp(u.penalised_end, piece.begin, piece.end), piece.end};
+      for (int part = 0; part < 3; ++part) {
+        const Index begin = borders[part];
+        const Index size = borders[part + 1] - begin;
+        if (size <= 0) continue;
+        const auto at = [&](T* data) { return data == nullptr ? nullptr : data + begin; };
+        cpu::update_piece(u, part == 1,
+                          cpu::OptimizerPiece<T>{gradient.data() + begin, at(parameters.data()),
+                                                 at(first.data()), at(second.data()), size});
+      }
+    });
   }
 
  private:
-  // Elements that one thread takes at a time: enough to outweigh starting it.
-  static constexpr Index piece_size = 32768;
+  // Elements that a thread takes at a time: some microseconds of work, a multiple of a cache line.
+  static constexpr Index piece_size = 4096;
   Engine& engine_;
 };
 

@@ -11,23 +11,13 @@
 #include <type_traits>
 #include <unordered_map>
 
+#include "core/data/finite.hpp"
 #include "core/memory.hpp"
 #include "core/text.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem {
 namespace {
-
-// The exponents of NaN and infinity, and no others, are all ones. On integers and without a branch,
-// so that the compiler makes vectors of it.
-template <Real T>
-bool all_finite(std::span<const T> values) {
-  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-  constexpr Bits ones = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
-  Bits found = 0;
-  for (const T value : values) found |= (std::bit_cast<Bits>(value) & ones) == ones ? 1U : 0U;
-  return found == 0;
-}
 
 template <Real T>
 [[noreturn]] void missing_target(const DatasetView<T>& data, std::size_t row) {

@@ -3,13 +3,16 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <span>
 #include <utility>
 
+#include "core/data/finite.hpp"
 #include "core/host_engine.hpp"
 #include "core/nn/mlp_network.hpp"
 #include "core/parallel.hpp"
@@ -115,31 +118,34 @@ double mean_weight(const DatasetView<T>& data, const std::vector<Index>& rows) {
   return sum / static_cast<double>(rows.size());
 }
 
+// Whether all features and targets are finite, on several threads: with one epoch to train, the
+// pass over the rows shows.
 template <Real T>
-void check_data(const DatasetView<T>& data) {
+bool has_finite_values(const DatasetView<T>& data, int threads) {
+  std::atomic<bool> all{all_finite(std::span<const T>(data.target))};
+  parallel_pieces(threads, data.rows(), 256, [&](Piece rows) {
+    for (Index r = rows.begin; r < rows.end; ++r) {
+      if (!all_finite(data.features.row(r))) all.store(false, std::memory_order_relaxed);
+    }
+  });
+  return all.load();
+}
+
+template <Real T>
+void check_data(const DatasetView<T>& data, int threads) {
   require_dense(data, "a perceptron");
   if (data.rows() == 0) throw InputError(data.source + ": has no rows; expected at least one");
   if (data.cols() == 0) throw InputError(data.source + ": has no feature columns");
   if (!data.has_target()) {
     throw InputError(data.source + ": has no target column; name one with " + option("target"));
   }
-  require_finite(data, true);
+  if (!has_finite_values(data, threads)) require_finite(data, true);  // which names the first
   for (std::size_t i = 0; i < data.weights.size(); ++i) {
     if (!(data.weights[i] >= 0) || !std::isfinite(data.weights[i])) {
       throw InputError(data.source + ": row " + std::to_string(i + 1) + ": the weight is " +
                        number(static_cast<double>(data.weights[i])) +
                        ", expected a finite number of at least 0");
     }
-  }
-}
-
-// The rows of an epoch in the order in which they are taken: Fisher and Yates from the end, swap i
-// drawing number i of Random(seed, Purpose::shuffle, epoch).
-void shuffle(std::vector<Index>& rows, std::uint64_t seed, Index epoch) {
-  const Random random(seed, Purpose::shuffle, static_cast<std::uint32_t>(epoch));
-  for (auto i = static_cast<Index>(rows.size()) - 1; i > 0; --i) {
-    const Index j = random.below(i + 1, static_cast<std::uint64_t>(i));
-    std::swap(rows[static_cast<std::size_t>(i)], rows[static_cast<std::size_t>(j)]);
   }
 }
 
@@ -202,6 +208,11 @@ class Training {
       }
     }
     order_ = Buffer<Index>(engine, rows);
+    // Without a validation part the training rows are all rows, in their order.
+    if (train_rows_.size() < static_cast<std::size_t>(train.rows())) {
+      rows_of_training_ = to_engine(engine, train_rows_);
+    }
+    weight_of_rows_ = total_weight(train.weights, train_rows_, train_rows_.size());
     const Index capacity =
         std::max(design_.batch_size,
                  std::min<Index>(evaluation_rows, static_cast<Index>(validation_rows_.size())));
@@ -243,6 +254,11 @@ class Training {
     return options_.patience > 0 && stale_ >= options_.patience;
   }
 
+  static std::size_t place_of(Index row) { return static_cast<std::size_t>(row); }
+  [[nodiscard]] double weight_of(Index row) const {
+    return weights_.empty() ? 1 : static_cast<double>(weights_[place_of(row)]) / mean_weight_;
+  }
+
   double total_weight(std::span<const T> weights, const std::vector<Index>& rows,
                       std::size_t count) const {
     if (weights.empty()) return static_cast<double>(count);
@@ -255,9 +271,9 @@ class Training {
   }
 
   void run_epoch() {
-    std::vector<Index> order = train_rows_;
-    if (!options_.keep_order) shuffle(order, options_.seed, epoch_);
-    order_.upload(order);
+    const RowOrder order(order_.size(), !options_.keep_order, options_.seed, epoch_);
+    network_->order_rows(order, rows_of_training_.empty() ? nullptr : rows_of_training_.data(),
+                         order_);
     optimizer_->begin_epoch(epoch_);
     if (batch_ == 0) network_->totals().fill_zero();
     const auto prepare = [&](Index batch) {
@@ -277,7 +293,8 @@ class Training {
       ++batch_;
       if (batch_ < batches_) poll();
     }
-    const double weight = total_weight(weights_, order, static_cast<std::size_t>(rows_used_));
+    double weight = weight_of_rows_;
+    if (rows_used_ < order.rows()) weight -= weight_of(train_rows_[place_of(order(rows_used_))]);
     const double loss = record("", weight, rows_used_);
     batch_ = 0;
     ++epoch_;
@@ -458,10 +475,12 @@ class Training {
   std::vector<Index> validation_rows_;
   std::vector<T> weights_;  // of all rows, as given; may be empty
   double mean_weight_ = 1;
+  double weight_of_rows_ = 0;  // of all training rows together
   double validation_weight_ = 0;
   MlpRows<T> data_;
   std::optional<MlpRows<T>> own_validation_;
-  Buffer<Index> order_;
+  Buffer<Index> rows_of_training_;  // empty where they are all rows
+  Buffer<Index> order_;             // of the current epoch
   Buffer<Index> validation_order_;
   std::optional<MlpNetwork<T>> network_;
   std::optional<Optimizer<T>> optimizer_;
@@ -551,9 +570,9 @@ MlpModel<T> fit(Engine& engine, const DatasetView<T>& data, const MlpOptions& op
   const DatasetView<T>& train = setting.data();
   const DatasetView<T>* validation = context.validation ? &*context.validation : nullptr;
   check_options(options);
-  check_data(train);
+  check_data(train, engine.threads());
   if (validation != nullptr) {
-    check_data(*validation);
+    check_data(*validation, engine.threads());
     if (validation->cols() != train.cols()) {
       throw InputError(validation->source + ": has " + std::to_string(validation->cols()) +
                        " features, expected " + std::to_string(train.cols()) + " as in " +

@@ -87,7 +87,7 @@ class TracedNetwork {
   }
 
   [[nodiscard]] Batch train(MatrixView<const T> x, const std::vector<Target>& targets,
-                            const std::vector<MlpDropout>& dropout) const {
+                            const std::vector<MlpDropout>& dropout, bool exact) const {
     struct Values {
       Numbers input, slope, normalized, inverse;
     };
@@ -153,13 +153,13 @@ class TracedNetwork {
         normalize_backward(rows, layer, values[l].normalized, values[l].inverse, d, batch.scale[l],
                            batch.bias[l]);
       } else {
-        batch.bias[l] = product(
-            1, width, rows, [&](Index, Index) { return Number(1.0); },
+        batch.bias[l] = row_product(
+            1, width, rows, exact, [&](Index, Index) { return Number(1.0); },
             [&](Index r, Index j) { return d[at(r, width, j)]; });
       }
       const Numbers& input = values[l].input;
-      batch.weights[l] = product(
-          inputs, width, rows, [&](Index i, Index r) { return input[at(r, inputs, i)]; },
+      batch.weights[l] = row_product(
+          inputs, width, rows, exact, [&](Index i, Index r) { return input[at(r, inputs, i)]; },
           [&](Index r, Index j) { return d[at(r, width, j)]; });
       if (l == 0) break;
       d = product(
@@ -185,10 +185,12 @@ class TracedNetwork {
     return all;
   }
 
-  // Σ a(i, l)·b(l, j) in any order of k products and additions, with or without fma: γ_{k+1} of the
-  // magnitudes, and half a denormal each; the errors of the operands.
+  // Σ a(i, l)·b(l, j) over k products, of which the engine's additions are off by `bound` of the
+  // magnitudes; half a denormal for each; the errors of the operands. The reference adds in double,
+  // in one chain, and rounds once.
   template <class A, class B>
-  static Numbers product(Index m, Index n, Index k, A&& a, B&& b) {
+  static Numbers sum_of_products(Index m, Index n, Index k, double bound, A&& a, B&& b) {
+    const double relative = bound + gamma_bound<double>(k + 2);
     Numbers c;
     for (Index i = 0; i < m; ++i) {
       for (Index j = 0; j < n; ++j) {
@@ -203,9 +205,9 @@ class TracedNetwork {
           magnitude += std::isnan(most) ? std::numeric_limits<double>::infinity() : most;
           error += std::abs(x.value()) * y.error() + (std::abs(y.value()) + y.error()) * x.error();
         }
-        error += sides * (gamma_bound<T>(k + 2) * magnitude +
-                          static_cast<double>(k) *
-                              static_cast<double>(std::numeric_limits<T>::denorm_min()));
+        error +=
+            relative * magnitude + sides * static_cast<double>(k) *
+                                       static_cast<double>(std::numeric_limits<T>::denorm_min());
         // A partial sum may leave the range where the sum does not.
         if (std::isnan(error) ||
             !(magnitude < static_cast<double>(std::numeric_limits<T>::max()) / 2)) {
@@ -215,6 +217,18 @@ class TracedNetwork {
       }
     }
     return c;
+  }
+
+  // In one chain, or in any order, with or without fma.
+  template <class A, class B>
+  static Numbers product(Index m, Index n, Index k, A&& a, B&& b) {
+    return sum_of_products(m, n, k, gamma_bound<T>(k + 2), a, b);
+  }
+  // Over rows: by micro-batches, and, where a library does it, in any order.
+  template <class A, class B>
+  static Numbers row_product(Index m, Index n, Index rows, bool exact, A&& a, B&& b) {
+    return sum_of_products(m, n, rows,
+                           exact ? micro_batch_bound<T>(rows) : gamma_bound<T>(rows + 2), a, b);
   }
 
   // f of a number, where |f'| <= slope between the two sides; `ulps` of math.hpp, one more for the
@@ -597,7 +611,8 @@ class BatchCase final : public Case {
     const auto bound = [&](const std::string& output, const typename Network::Numbers& numbers) {
       judge.within(output, Tolerance::reduction, [&](std::size_t i) { return numbers[i].error(); });
     };
-    const auto batch = network.train(batch_rows.view(), targets, dropout);
+    const auto batch =
+        network.train(batch_rows.view(), targets, dropout, judge.numerics == Numerics::exact);
     judge.within("loss", Tolerance::reduction, batch.loss_error);
     judge.within("correct", Tolerance::tie_aware, batch.undecided);
     for (std::size_t l = 0; l < layers_.size(); ++l) {

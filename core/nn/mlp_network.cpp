@@ -242,8 +242,8 @@ void MlpNetwork<T>::train_batch(const MlpRows<T>& data, const Index* order, Inde
       steps_->activation_gradient(rows, outputs, slope, dz, gradient + block.bias);
     }
     // dW = Aᵀ·dZ
-    multiply(Transpose::yes, Transpose::no, inputs, outputs, rows, input_of(l), dz,
-             gradient + block.weights);
+    gemm_->row_products(inputs, outputs, rows, input_of(l), inputs, dz, outputs,
+                        gradient + block.weights, outputs);
     if (l == 0) break;
     if (fuses(l - 1, rows, true)) {
       // dZ of the layer below = (dZ·Wᵀ) ∘ f', and its db

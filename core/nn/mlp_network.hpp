@@ -98,6 +98,10 @@ class MlpNetwork {
   [[nodiscard]] Buffer<double>& totals() noexcept { return totals_; }
   [[nodiscard]] Index capacity() const noexcept { return capacity_; }
 
+  // The order of an epoch, on the engine (MlpSteps::order_rows).
+  void order_rows(const RowOrder& order, const Index* from, Buffer<Index>& to) {
+    steps_->order_rows(order, from, to.data());
+  }
   // Announces the rows of a later train_batch or evaluate_batch (MlpSteps::prepare_rows).
   void prepare_batch(const MlpRows<T>& data, const Index* order, Index rows);
   // Forwards and backwards over the rows order[0] .. order[rows − 1]: leaves the gradient of their

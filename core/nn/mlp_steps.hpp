@@ -10,6 +10,8 @@
 #include <memory>
 #include <string_view>
 
+#include "core/linalg/micro_batch.hpp"
+#include "core/nn/row_order.hpp"
 #include "tandem/core/engine.hpp"
 #include "tandem/core/numerics.hpp"
 #include "tandem/core/random.hpp"
@@ -50,11 +52,22 @@ struct MlpTargets {
   const T* weights = nullptr;            // may be null: 1 each
 };
 
-// Sums over an epoch, kept on the engine.
+// Sums over an epoch, kept on the engine. The batches' losses are the leaves of a tree, so that
+// those of passes over sum_block rows each are one long sum.
 struct MlpTotals {
   static constexpr Index loss = 0;     // Σ weight·loss of the rows
   static constexpr Index correct = 1;  // rows whose most probable class is right
-  static constexpr Index count = 2;
+  static constexpr Index batches = 2;
+  static constexpr Index roots = 3;  // of the tree
+  static constexpr Index count = roots + max_sum_levels;
+
+  TANDEM_HOST_DEVICE static void add(double* totals, double loss_of_batch, double right) {
+    const auto leaf = static_cast<Index>(totals[batches]);
+    add_leaf(totals + roots, 1, leaf, loss_of_batch);
+    totals[batches] = static_cast<double>(leaf + 1);
+    totals[loss] = sum_of_leaves(totals + roots, 1, leaf + 1);
+    totals[correct] += right;
+  }
 };
 
 template <Real T>
@@ -64,6 +77,10 @@ class MlpSteps {
   static constexpr std::string_view name = "mlp";
   [[nodiscard]] static std::unique_ptr<MlpSteps> make_reference(Engine& engine);
   [[nodiscard]] static std::unique_ptr<MlpSteps> make_cpu(Engine& engine);
+
+  // to[p] = the row at place p of the epoch, p < order.rows(), or from[that row] where `from` is
+  // given. Once per epoch.
+  virtual void order_rows(const RowOrder& order, const Index* from, Index* to) = 0;
 
   // Announces a gather_rows with the same arguments, once: an engine whose rows stand on the host
   // may begin to fetch them while it works on what is enqueued later. Not inside a repeated part;
@@ -75,7 +92,8 @@ class MlpSteps {
   virtual void gather_rows(const T* x, Index cols, const Index* order, Index rows, T* out) = 0;
 
   // Backwards through an activation and the addition of a bias: d ← d ∘ slope where slope is given,
-  // then db_j = Σ_r d(r, j), r ascending, plain additions from +0, where db is given.
+  // then db_j = Σ_r d(r, j), a sum over rows by micro-batches (core/linalg/micro_batch.hpp), where
+  // db is given.
   virtual void activation_gradient(Index rows, Index width, const T* slope, T* d, T* db) = 0;
 
   // The activation of a hidden layer; a may be z. With u = z + shift_j, or fma(scale_j, z, shift_j)
@@ -124,8 +142,8 @@ class MlpSteps {
   //                            g_j = p_j·(d_j − chain(d_k·p_k))
   //   sigmoid, squared error   loss = ½·(d·d); g = d·(p·(1 − p))
   //   identity                 d = u − y; loss = ½·(d·d); g = d
-  // and z ← g·f. The batch's Σ double(loss)·double(weight) has the shape of long_sum; batches are
-  // added to the total in the order of the calls.
+  // and z ← g·f. The batch's Σ double(loss)·double(weight) has the shape of long_sum; it goes into
+  // the totals by MlpTotals::add.
   virtual void loss(MlpOutput output, MlpLoss loss, bool gradient, Index rows, Index width,
                     const T* bias, const MlpTargets<T>& targets, const Index* order, T* z,
                     double* totals) = 0;
@@ -149,6 +167,11 @@ struct MathFlops {
   static constexpr double softplus = single ? 64 : 82;
   static constexpr double erf = single ? 67 : 109;
 };
+
+// Writes the order; arithmetic on integers only.
+[[nodiscard]] constexpr MlpCost mlp_order_cost(Index rows) {
+  return {static_cast<double>(rows) * sizeof(Index), 0};
+}
 
 template <Real T>
 [[nodiscard]] constexpr MlpCost mlp_gather_cost(Index cols, Index rows) {

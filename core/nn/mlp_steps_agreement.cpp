@@ -41,6 +41,8 @@ class ActivateCase final : public Case {
     dropout_.step = 3;
     dropout_.capacity = static_cast<std::uint64_t>(z_.size() + 3) / 4 * 4;
     for (Index i = 0; i < z_.rows(); ++i) order_.push_back(draw.below(z_.rows()));
+    seed_ = draw.bits();
+    epoch_ = draw.below(100);
   }
 
   void run(Engine& engine, const Outputs* /*follow*/, Outputs& out) const override {
@@ -52,6 +54,9 @@ class ActivateCase final : public Case {
     Buffer<T> gathered(engine, z.size());
     steps->gather_rows(z.data(), width, order.data(), rows, gathered.data());
     out.add("gathered", gathered);
+    Buffer<Index> epoch(engine, rows);
+    steps->order_rows(RowOrder(rows, true, seed_, epoch_), nullptr, epoch.data());
+    out.add("epoch", epoch);
     const auto scale = to_engine(engine, scale_);
     const auto shift = to_engine(engine, shift_);
     Buffer<T> a(engine, z.size());
@@ -71,7 +76,7 @@ class ActivateCase final : public Case {
 
   // With u = scale·z + shift, two roundings of its terms off: |f'| and |f''| are at most 1.2, and
   // the formulas have at most 8 roundings of terms up to 1 + |value| (docs/algorithms/mlp.md). The
-  // slope of relu jumps at 0. d is one product, db a chain of additions.
+  // slope of relu jumps at 0. d is one product, db a sum over rows by micro-batches.
   void judge(Judge& judge) const override {
     const double keep = dropout_.rate > 0 ? dropout_.scale() * (1 + 2 * u<T>) : 1;
     const auto width = static_cast<std::size_t>(z_.cols());
@@ -89,6 +94,7 @@ class ActivateCase final : public Case {
       }
     }
     judge.exact("gathered");
+    judge.exact("epoch");
     const auto bound = [&](const std::vector<T>& of) {
       return [&](std::size_t i) {
         return keep * (1.2 * error[i] + 8 * u<T> * (1 + size_of(of[i]))) + 8 * smallest<T>;
@@ -116,7 +122,10 @@ class ActivateCase final : public Case {
       if (magnitude[j] > static_cast<double>(std::numeric_limits<T>::max()) / 2) {
         return std::numeric_limits<double>::infinity();
       }
-      return 2 * gamma_bound<T>(z_.rows() + 2) * magnitude[j] + 2 * smallest<T>;
+      // By micro-batches; the reference in double in one chain, rounded once.
+      return (micro_batch_bound<T>(z_.rows()) + gamma_bound<double>(z_.rows() + 2) +
+              u<T>)*magnitude[j] +
+             2 * smallest<T>;
     });
   }
 
@@ -126,6 +135,8 @@ class ActivateCase final : public Case {
   std::vector<T> scale_, shift_, upstream_;
   MlpDropout dropout_;
   std::vector<Index> order_;
+  std::uint64_t seed_ = 0;
+  Index epoch_ = 0;
 };
 
 // --- batch normalisation
@@ -312,14 +323,15 @@ class LossCase final : public Case {
     out.add("p", p);
     const MlpTargets<T> targets{labels.data(), values.data(),
                                 weights.empty() ? nullptr : weights.data()};
-    auto totals = to_engine(engine, std::vector<double>{0.5, 2});
+    auto totals = to_engine(engine, std::vector<double>(MlpTotals::count));
     for (const bool gradient : {true, false}) {
       auto g = to_engine(engine, z_.values());
       steps->loss(output_, loss_, gradient, rows, width, bias.data(), targets, order.data(),
                   g.data(), totals.data());
       if (gradient) out.add("g", g);
     }
-    out.add("totals", totals);
+    const std::vector<double> sums = totals.to_host();
+    out.add("totals", std::vector<double>{sums[MlpTotals::loss], sums[MlpTotals::correct]});
   }
 
   // With |u| = |z + b| <= R/2 in a row: one rounding each of u and u − max gives the exponential
@@ -399,13 +411,15 @@ class LossCase final : public Case {
 }  // namespace
 
 Agreement make_mlp_steps_agreement() {
-  return {part<ActivateCase>(
-              "activate", "gathered rows, activations, dropout, their gradients", {"mlp"},
-              "elementwise: 1.2 × 2 roundings of |scale·z| + |shift|, 8 of 1 + |value|"),
-          part<NormalizeCase>("normalize", "batch normalisation forwards and backwards", {"mlp"},
-                              "reduction: sums of n terms in double, and 8 roundings of T"),
-          part<LossCase>("loss", "outputs, losses and their gradients", {"mlp"},
-                         "reduction: 3·R·u + (width + 16)·u, R twice the largest |z + b|")};
+  return {over_many_blocks(part<ActivateCase>(
+              "activate", "orders of rows, gathered rows, activations, dropout, their gradients",
+              {"mlp"}, "elementwise: 1.2 × 2 roundings of |scale·z| + |shift|, 8 of 1 + |value|")),
+          over_many_blocks(part<NormalizeCase>(
+              "normalize", "batch normalisation forwards and backwards", {"mlp"},
+              "reduction: sums of n terms in double, 8 roundings of T")),
+          over_many_blocks(part<LossCase>("loss", "outputs, losses and their gradients", {"mlp"},
+                                          "reduction: 3·R·u + (width + 16)·u, R twice the largest "
+                                          "|z + b|"))};
 }
 
 }  // namespace tandem::agree

@@ -59,6 +59,12 @@ double outputs_of(MlpOutput output, std::vector<double>& u) {
 template <Real T>
 class ReferenceMlp final : public MlpSteps<T> {
  public:
+  void order_rows(const RowOrder& order, const Index* from, Index* to) override {
+    for (Index place = 0; place < order.rows(); ++place) {
+      to[place] = from != nullptr ? from[order(place)] : order(place);
+    }
+  }
+
   void gather_rows(const T* x, Index cols, const Index* order, Index rows, T* out) override {
     for (Index r = 0; r < rows; ++r) {
       for (Index j = 0; j < cols; ++j) out[r * cols + j] = x[order[r] * cols + j];
@@ -171,6 +177,7 @@ class ReferenceMlp final : public MlpSteps<T> {
     std::vector<double> u(static_cast<std::size_t>(width));
     std::vector<double> p;
     double sum = 0;
+    Index right = 0;
     for (Index r = 0; r < rows; ++r) {
       const Index row = order[r];
       const double weight =
@@ -193,9 +200,9 @@ class ReferenceMlp final : public MlpSteps<T> {
       if (output == MlpOutput::softmax) {
         // The first of the largest.
         const auto best = std::max_element(u.begin(), u.end()) - u.begin();
-        if (static_cast<std::size_t>(best) == label) totals[MlpTotals::correct] += 1;
+        if (static_cast<std::size_t>(best) == label) ++right;
       } else if (output == MlpOutput::sigmoid) {
-        if ((u[0] > 0) == (y > 0.5)) totals[MlpTotals::correct] += 1;
+        if ((u[0] > 0) == (y > 0.5)) ++right;
       }
       double row_loss = 0;
       if (loss == MlpLoss::squared_error) {
@@ -218,7 +225,7 @@ class ReferenceMlp final : public MlpSteps<T> {
       for (double& value : d) value *= weight / static_cast<double>(rows);
       store_row(d, z + r * width);
     }
-    totals[MlpTotals::loss] += sum;
+    MlpTotals::add(totals, sum, static_cast<double>(right));
   }
 
  private:

@@ -324,7 +324,7 @@ Results<T> ends(Engine& engine, MlpSteps<T>& steps, const Ending& ending, Index 
   OnEngine<T> outputs(engine, rows * width, z);
   steps.output(ending.output, rows, width, bias.data(), outputs.data());
   results.add("outputs", outputs);
-  OnEngine<double> totals(engine, MlpTotals::count, {1.5, 2});
+  OnEngine<double> totals(engine, MlpTotals::count, std::vector<double>(MlpTotals::count));
   for (int batch = 0; batch < 2; ++batch) {
     OnEngine<T> g(engine, rows * width, z);
     steps.loss(ending.output, ending.loss, true, rows, width, bias.data(), targets, order.data(),
@@ -412,7 +412,7 @@ TYPED_TEST(MlpCuda, CountsRightRowsBesideOutputsThatAreNoNumbers) {
       const auto order = to_engine(engine, at);
       MlpTargets<T> targets;
       targets.labels = labels.data();
-      Buffer<double> totals = to_engine(engine, std::vector<double>(2));
+      Buffer<double> totals = to_engine(engine, std::vector<double>(MlpTotals::count));
       steps.loss(MlpOutput::softmax, MlpLoss::cross_entropy, true, rows, width, bias.data(),
                  targets, order.data(), g.data(), totals.data());
       Results<T> results;
@@ -483,7 +483,7 @@ TYPED_TEST(MlpCuda, KernelsCostWhatTheirFunctionsSay) {
   const auto order = to_engine(*engine, at);
   const auto labels = to_engine(*engine, label);
   const auto weights = to_engine(*engine, std::vector<T>(static_cast<std::size_t>(rows), T{1}));
-  Buffer<double> totals = to_engine(*engine, std::vector<double>(2));
+  Buffer<double> totals = to_engine(*engine, std::vector<double>(MlpTotals::count));
   {
     SCOPED_TRACE("gather");
     expect_cost(*engine, mlp_gather_cost<T>(width, rows),

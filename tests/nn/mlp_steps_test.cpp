@@ -336,7 +336,7 @@ TYPED_TEST(MlpStepsTest, OutputsAndLosses) {
                                       weighted ? weights.data() : nullptr};
           const auto on = [&](MlpSteps<T>& steps, std::vector<double>& totals,
                               std::vector<T>& outputs) {
-            totals = {1.5, 2};
+            totals.assign(MlpTotals::count, 0.0);
             outputs = guarded<T>(rows * width, z, [&](T* out) {
               steps.output(output, rows, width, bias.data(), out);
             });
@@ -367,7 +367,7 @@ TYPED_TEST(MlpStepsTest, OutputsAndLosses) {
           EXPECT_NEAR(totals[MlpTotals::loss], expected_totals[MlpTotals::loss],
                       static_cast<double>(rows) * 2 * 50 * 2 * relative);
           // Without the gradient: the same totals.
-          std::vector<double> again{1.5, 2};
+          std::vector<double> again(MlpTotals::count);
           std::vector<T> scratch = z;
           this->cpu->loss(output, loss, false, rows, width, bias.data(), targets, order.data(),
                           scratch.data(), again.data());
@@ -389,7 +389,7 @@ TYPED_TEST(MlpStepsTest, LossesByHand) {
     targets.labels = labels.data();
     // Equal outputs: loss ln 3 each, only the row of class 0 counts as right.
     std::vector<T> z(9, T{5});
-    std::vector<double> totals{0, 0};
+    std::vector<double> totals(MlpTotals::count);
     steps->loss(MlpOutput::softmax, MlpLoss::cross_entropy, true, 3, 3, bias.data(), targets,
                 order.data(), z.data(), totals.data());
     EXPECT_NEAR(totals[0], 3 * std::log(3.0), 3 * 4 * this->u);
@@ -398,7 +398,7 @@ TYPED_TEST(MlpStepsTest, LossesByHand) {
     EXPECT_NEAR(static_cast<double>(z[1]), 1.0 / 9, this->u);
     // A row that is wrong by 1000 loses 1000.
     z = {T{1000}, T{0}, T{0}, T{1000}, T{0}, T{0}, T{1000}, T{0}, T{0}};
-    totals = {0, 0};
+    totals.assign(MlpTotals::count, 0.0);
     steps->loss(MlpOutput::softmax, MlpLoss::cross_entropy, true, 3, 3, bias.data(), targets,
                 order.data(), z.data(), totals.data());
     EXPECT_EQ(totals[0], 2000);
@@ -407,7 +407,7 @@ TYPED_TEST(MlpStepsTest, LossesByHand) {
     const std::vector<std::int32_t> binary{0, 1, 1};
     targets.labels = binary.data();
     z = {T{-1000}, T{1000}, T{-1000}};
-    totals = {0, 0};
+    totals.assign(MlpTotals::count, 0.0);
     steps->loss(MlpOutput::sigmoid, MlpLoss::cross_entropy, true, 3, 1, bias.data(), targets,
                 order.data(), z.data(), totals.data());
     EXPECT_EQ(totals[0], 1000);
@@ -419,7 +419,7 @@ TYPED_TEST(MlpStepsTest, LossesByHand) {
     const std::vector<T> values{1, 2, 1};
     targets.values = values.data();
     z = {T{3}, T{0}, T{1}};
-    totals = {0, 0};
+    totals.assign(MlpTotals::count, 0.0);
     steps->loss(MlpOutput::identity, MlpLoss::squared_error, true, 3, 1, bias.data(), targets,
                 order.data(), z.data(), totals.data());
     EXPECT_EQ(totals[0], 4);
@@ -448,7 +448,7 @@ TYPED_TEST(MlpStepsTest, NaNIsNotHidden) {
     const Index order = 0;
     MlpTargets<T> targets;
     targets.labels = &label;
-    std::vector<double> totals{0, 0};
+    std::vector<double> totals(MlpTotals::count);
     steps->loss(MlpOutput::softmax, MlpLoss::cross_entropy, true, 1, 3, bias.data(), targets,
                 &order, z.data(), totals.data());
     EXPECT_TRUE(std::isnan(totals[0]));
@@ -527,7 +527,7 @@ std::vector<T> everything(int threads) {
   const auto values = uniform<T>(rows, 26);
   const auto weights = std::vector<T>(static_cast<std::size_t>(rows), T{0.75});
   const MlpTargets<T> targets{labels.data(), values.data(), weights.data()};
-  std::vector<double> totals{0, 0};
+  std::vector<double> totals(MlpTotals::count);
   for (const auto loss : {MlpLoss::cross_entropy, MlpLoss::squared_error}) {
     auto g = dz;
     steps->loss(MlpOutput::softmax, loss, true, rows, m, shift.data(), targets, order.data(),

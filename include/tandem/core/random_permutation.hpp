@@ -14,11 +14,16 @@ namespace tandem {
 // Domains", CT-RSA 2002). The round keys are Philox numbers.
 class RandomPermutation {
  public:
-  TANDEM_HOST_DEVICE RandomPermutation(Index size, const Random& random)
+  // The numbers first_key .. first_key + keys − 1 of `random` tell permutations apart.
+  static constexpr int keys = 6;
+  TANDEM_HOST_DEVICE RandomPermutation(Index size, const Random& random,
+                                       std::uint64_t first_key = 0)
       : size_(static_cast<std::uint64_t>(size)) {
     while ((std::uint64_t{1} << (2 * half_)) < size_) ++half_;
     mask_ = (std::uint64_t{1} << half_) - 1;
-    for (int r = 0; r < rounds; ++r) key_[r] = random.bits(static_cast<std::uint64_t>(r));
+    for (int r = 0; r < keys; ++r) {
+      key_[r] = random.bits(first_key + static_cast<std::uint64_t>(r));
+    }
   }
 
   // Requires: 0 <= i < size.
@@ -27,7 +32,7 @@ class RandomPermutation {
     do {
       std::uint64_t left = value >> half_;
       std::uint64_t right = value & mask_;
-      for (int r = 0; r < rounds; ++r) {
+      for (int r = 0; r < keys; ++r) {
         const std::uint64_t next = left ^ (mixed(right ^ key_[r]) & mask_);
         left = right;
         right = next;
@@ -35,6 +40,22 @@ class RandomPermutation {
       value = (left << half_) | right;
     } while (value >= size_);
     return static_cast<Index>(value);
+  }
+
+  // The i with (*this)(i) = value. Requires: 0 <= value < size.
+  [[nodiscard]] TANDEM_HOST_DEVICE Index inverse(Index value) const {
+    auto i = static_cast<std::uint64_t>(value);
+    do {
+      std::uint64_t left = i >> half_;
+      std::uint64_t right = i & mask_;
+      for (int r = keys; r-- > 0;) {
+        const std::uint64_t before = right ^ (mixed(left ^ key_[r]) & mask_);
+        right = left;
+        left = before;
+      }
+      i = (left << half_) | right;
+    } while (i >= size_);
+    return static_cast<Index>(i);
   }
 
  private:
@@ -45,10 +66,9 @@ class RandomPermutation {
     return z ^ (z >> 31);
   }
 
-  static constexpr int rounds = 6;
   std::uint64_t size_;
   std::uint64_t mask_ = 0;
-  std::uint64_t key_[rounds] = {};
+  std::uint64_t key_[keys] = {};
   int half_ = 1;
 };
 

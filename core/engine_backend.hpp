@@ -27,6 +27,12 @@ class EngineBackend : public Engine {
   virtual void copy_within(void* to, const void* from, std::size_t bytes) = 0;
   virtual void fill_zero(void* to, std::size_t bytes) = 0;
 
+  // Until end_resident() with the same pointer, copies from these bytes of the host, which do not
+  // change meanwhile, may be taken from a copy in this engine's memory. Calls nest: each has its
+  // own end. Bytes that are not kept, because there is no room or no need, are copied as ever.
+  virtual void keep_resident(const void* /*from_host*/, std::size_t /*bytes*/) {}
+  virtual void end_resident(const void* /*from_host*/) noexcept {}
+
   // Between these two the caller enqueues what it has enqueued before under the same owner and key,
   // and will again, with other arguments perhaps: a GPU then runs it as one graph. Nothing in
   // between may wait.

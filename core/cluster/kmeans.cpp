@@ -13,6 +13,7 @@
 #include "core/cluster/kmeans_math.hpp"
 #include "core/cluster/kmeans_steps.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/data/engine_table.hpp"
 #include "tandem/data/read.hpp"
 
 namespace tandem {
@@ -460,6 +461,8 @@ KMeansModel<T> fit(Engine& engine, const DatasetView<T>& data, const KMeansOptio
     throw InputError(option("init") + " given needs the first centres: " + option("centres") +
                      " FILE");
   }
+  // Measuring and loading both read the rows.
+  const EngineTable<T> table(engine, setting.data());
   const std::vector<double> quantised = quantised_weights(setting.data().weights, x.rows);
   Lloyd<T> lloyd(engine, x, options, centres, quantised, setting.control());
   require_more_rows_than_clusters(x, std::span<const double>(quantised), options.clusters);

@@ -320,6 +320,10 @@ void CudaEngine::copy_from_host(void* to, const void* from_host, std::size_t byt
     std::memcpy(to, from_host, bytes);
     return;
   }
+  if (const std::byte* copy = resident(from, bytes); copy != nullptr) {
+    TANDEM_CUDA(cudaMemcpyAsync(to, copy, bytes, cudaMemcpyDeviceToDevice, stream_));
+    return;
+  }
   transfers_.to_device_bytes += static_cast<std::int64_t>(bytes);
   ++transfers_.to_device_copies;
   for (std::size_t done = 0; done < bytes;) {
@@ -333,6 +337,40 @@ void CudaEngine::copy_from_host(void* to, const void* from_host, std::size_t byt
     TANDEM_CUDA(cudaEventRecord(staging_->done[half], stream_));
     done += part;
   }
+}
+
+const std::byte* CudaEngine::resident(const std::byte* from_host,
+                                      std::size_t bytes) const noexcept {
+  auto found = residents_.upper_bound(from_host);
+  if (found == residents_.begin()) return nullptr;
+  --found;
+  const auto offset = static_cast<std::size_t>(from_host - found->first);
+  const Resident& kept = found->second;
+  const bool inside = offset <= kept.bytes && bytes <= kept.bytes - offset;
+  return kept.copy != nullptr && inside ? kept.copy + offset : nullptr;
+}
+
+void CudaEngine::keep_resident(const void* from_host, std::size_t bytes) {
+  const auto* from = static_cast<const std::byte*>(from_host);
+  Resident& kept = residents_[from];
+  if (++kept.uses > 1) return;
+  kept.bytes = bytes;
+  // A third at most: the steps' own copy of the rows and their scratch memory need the rest.
+  if (resident(from, bytes) != nullptr || bytes > free_memory() / 3) return;
+  try {
+    void* copy = allocate(bytes);
+    copy_from_host(copy, from_host, bytes);
+    kept.copy = static_cast<std::byte*>(copy);
+  } catch (const OutOfDeviceMemory&) {
+    // Copies are taken from the host, then.
+  }
+}
+
+void CudaEngine::end_resident(const void* from_host) noexcept {
+  const auto found = residents_.find(static_cast<const std::byte*>(from_host));
+  if (found == residents_.end() || --found->second.uses > 0) return;
+  if (found->second.copy != nullptr) deallocate(found->second.copy, found->second.bytes);
+  residents_.erase(found);
 }
 
 void CudaEngine::copy_to_host(void* to_host, const void* from, std::size_t bytes) {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <source_location>
 #include <string>
@@ -77,6 +78,8 @@ class CudaEngine final : public EngineBackend {
   void copy_to_host(void* to_host, const void* from, std::size_t bytes) override;
   void copy_within(void* to, const void* from, std::size_t bytes) override;
   void fill_zero(void* to, std::size_t bytes) override;
+  void keep_resident(const void* from_host, std::size_t bytes) override;
+  void end_resident(const void* from_host) noexcept override;
   void wait() override;
   [[nodiscard]] void* steps_factory(std::string_view name) const override;
   void begin_repeated(const void* owner, std::uint64_t key) override;
@@ -150,6 +153,17 @@ class CudaEngine final : public EngineBackend {
   cudaStream_t stream_ = nullptr;
   cudaStream_t copy_stream_ = nullptr;
   cudaMemPool_t pool_ = nullptr;
+  // A copy in device memory of bytes of the host.
+  struct Resident {
+    std::size_t bytes = 0;
+    std::byte* copy = nullptr;  // nullptr: not kept
+    int uses = 0;               // calls of keep_resident() without their end
+  };
+  // Where these bytes of the host stand in device memory, or nullptr.
+  [[nodiscard]] const std::byte* resident(const std::byte* from_host,
+                                          std::size_t bytes) const noexcept;
+
+  std::map<const std::byte*, Resident> residents_;  // by their beginning on the host
   Transfers transfers_;
   std::size_t limit_ = 0;   // bytes that may be in use at once
   std::size_t in_use_ = 0;  // bytes of allocate()

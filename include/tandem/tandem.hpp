@@ -20,6 +20,7 @@
 #include "tandem/data/arrow.hpp"
 #include "tandem/data/class_weights.hpp"
 #include "tandem/data/dataset.hpp"
+#include "tandem/data/engine_table.hpp"
 #include "tandem/data/generate.hpp"
 #include "tandem/data/read.hpp"
 #include "tandem/data/split.hpp"

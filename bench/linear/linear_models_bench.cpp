@@ -8,6 +8,7 @@
 
 #include "core/linear/least_squares_steps.hpp"
 #include "core/linear/linear_steps.hpp"
+#include "core/linear/normal_equations_steps.hpp"
 #include "core/software_gpu.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/error.hpp"
@@ -60,14 +61,17 @@ void count(benchmark::State& state, const LinearPassCost& cost, double passes) {
                          benchmark::Counter::OneK::kIs1000);
 }
 
-template <Real T>
+template <Real T, LinearSolver solver>
 void closed_form(benchmark::State& state) {
   const auto data = generated<T>(state.range(0), state.range(1), 0);
   const auto engine = engine_with(state.range(2));
   for (auto _ : state) {
-    benchmark::DoNotOptimize(fit(*engine, data, LinearRegressionOptions{}));
+    benchmark::DoNotOptimize(fit(*engine, data, LinearRegressionOptions{.solver = solver}));
   }
-  count(state, least_squares_cost(data.rows(), least_squares_columns(data.cols(), true), sizeof(T)),
+  const Index columns = least_squares_columns(data.cols(), true);
+  count(state,
+        solver == LinearSolver::qr ? least_squares_cost(data.rows(), columns, sizeof(T))
+                                   : normal_equations_cost(data.rows(), columns, sizeof(T)),
         1);
 }
 
@@ -187,18 +191,18 @@ BENCHMARK_CAPTURE(softgpu_pass, softmax, LinearLoss::softmax)
     ->Args({16384, 64, 10})
     ->Iterations(1)
     ->Unit(unit);
-BENCHMARK(closed_form<float>)
-    ->ArgNames({"rows", "cols", "threads"})
-    ->Args({1000000, 28, 1})
-    ->Args({1000000, 28, 2})
-    ->Args({100000, 128, 1})
-    ->UseRealTime()
-    ->Unit(unit);
-BENCHMARK(closed_form<double>)
-    ->ArgNames({"rows", "cols", "threads"})
-    ->Args({1000000, 28, 1})
-    ->UseRealTime()
-    ->Unit(unit);
+void closed_form_sizes(benchmark::internal::Benchmark* of) {
+  of->ArgNames({"rows", "cols", "threads"})
+      ->Args({1000000, 28, 1})
+      ->Args({1000000, 28, 2})
+      ->Args({100000, 128, 1})
+      ->UseRealTime()
+      ->Unit(unit);
+}
+BENCHMARK(closed_form<float, LinearSolver::qr>)->Apply(closed_form_sizes);
+BENCHMARK(closed_form<float, LinearSolver::cholesky>)->Apply(closed_form_sizes);
+BENCHMARK(closed_form<double, LinearSolver::qr>)->Apply(closed_form_sizes);
+BENCHMARK(closed_form<double, LinearSolver::cholesky>)->Apply(closed_form_sizes);
 BENCHMARK(lbfgs<float>)
     ->ArgNames({"rows", "cols", "threads", "classes"})
     ->Args({1000000, 28, 1, 2})

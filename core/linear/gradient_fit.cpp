@@ -104,11 +104,13 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
   const Units units = units_of(engine, *steps, *packed, problem);
   const auto centre = to_engine(engine, units.centre);
   const auto factor = to_engine(engine, units.factor);
-  RowMajorRows<T> source;
+  std::optional<RowSource<T>> source;
+  RowsView<T> all;
   PackedRows<T> batch;
   if (batches) {
     packed.reset();
-    source = upload_all(engine, train, train_target);
+    source.emplace(engine, train, n, train_target);
+    all = source->rows(0, n);
     batch = PackedRows<T>(engine, options.batch_size, d, train.has_weights());
   } else if (problem.standardise) {
     steps->standardise(centre, factor, *packed);
@@ -188,7 +190,7 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
       for (Index first = 0; first < n; first += options.batch_size) {
         const Index count = std::min<Index>(options.batch_size, n - first);
         const Repeated repeated(engine, steps.get(), count == options.batch_size ? 0 : 1);
-        steps->gather(source, order, first, count, batch);
+        steps->gather(all, order, first, count, batch);
         if (problem.standardise) steps->standardise(centre, factor, batch);
         // Each row counts with its weight relative to the mean weight, so that a step's size does
         // not depend on how heavy a batch happens to be.

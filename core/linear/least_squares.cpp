@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/linear/least_squares_part.hpp"
 #include "core/linear/least_squares_steps.hpp"
 #include "core/linear/rows.hpp"
 #include "core/steps.hpp"
@@ -160,25 +161,19 @@ LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProbl
   const Index groups = (n + group - 1) / group;
   const auto steps = make_steps<LeastSquaresSteps, T>(engine);
 
-  // One slot more than groups: the penalty's rows.
-  Buffer<double> factors(engine, (groups + 1) * p * p);
-  // The data goes through the engine in chunks of whole groups, of about 8 MB per thread.
-  const Index chunk_bytes = (Index{8} << 20) * std::clamp(engine.threads(), 1, 8);
-  const Index row_bytes = std::max<Index>(1, d) * static_cast<Index>(sizeof(T));
-  const Index chunk = std::min(std::max<Index>(1, chunk_bytes / row_bytes / group), groups) * group;
-  RowMajorRows<T> rows = room_for(engine, data, chunk);
-  for (Index begin = 0; begin < n; begin += chunk) {
-    const Index count = std::min(chunk, n - begin);
-    upload_rows(engine, data, begin, count, rows);
-    steps->factor(rows, count, problem.intercept, begin / group, factors);
+  // About 16 MiB of factors at a time, but work for all threads.
+  const Index most_groups =
+      std::max(2 * static_cast<Index>(engine.threads()), (Index{1} << 21) / (p * p));
+  const Index piece = std::min(rows_at_once<T>(engine, n, d, group), most_groups * group);
+  RowSource<T> rows(engine, data, std::min(piece, n));
+  Buffer<double> factors(engine, std::min(groups, piece / group) * p * p);
+  LeastSquaresPart part(p);
+  for (Index begin = 0; begin < n; begin += piece) {
+    const Index count = std::min(piece, n - begin);
+    steps->factor(rows.rows(begin, count), count, problem.intercept, 0, factors);
+    part.add(engine, *steps, begin / group, (count + group - 1) / group, factors);
   }
-  steps->merge(groups, p, factors);
-  // Only the merged factor leaves the engine.
-  Buffer<double> pair(engine, 2 * p * p);
-  pair.fill_zero();
-  backend(engine).copy_within(pair.data(), factors.data(),
-                              static_cast<std::size_t>(p * p) * sizeof(double));
-  std::vector<double> r = pair.to_host();
+  std::vector<double> r = part.finish(engine, *steps, groups);
 
   // Column j of the triangle below the row of the intercept is the centred feature.
   const auto at = [&](Index i, Index j) { return r[static_cast<std::size_t>(i * p + j)]; };
@@ -215,13 +210,14 @@ LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProbl
   }
   if (problem.l2 > 0) {
     // √(W·l2)·s_j·w_j ≈ 0: one more row per feature.
+    r.resize(static_cast<std::size_t>(2 * p * p), 0.0);
     for (Index j = 0; j < d; ++j) {
       if (constant[static_cast<std::size_t>(j)]) continue;
       r[static_cast<std::size_t>(p * p + (first + j) * (p + 1))] =
           std::sqrt(total_weight * problem.l2) * scale[static_cast<std::size_t>(j)];
     }
-    pair.upload(r);
-    steps->merge(2, p, pair);
+    Buffer<double> pair = to_engine(engine, r);
+    steps->merge(0, 2, p, pair);
     r = pair.to_host();
   }
 

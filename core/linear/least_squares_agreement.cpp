@@ -29,7 +29,7 @@ class FactorCase final : public Case {
     Buffer<double> factors(engine, 2 * groups * p * p);
     steps->factor(rows, x_.rows(), intercept_, 0, factors);
     steps->factor(rows, x_.rows(), intercept_, groups, factors);
-    steps->merge(2 * groups, p, factors);
+    steps->merge(0, 2 * groups, p, factors);
     auto all = factors.to_host();
     all.resize(static_cast<std::size_t>(p * p));
     out.add("r", all);
@@ -81,8 +81,9 @@ class FactorCase final : public Case {
 }  // namespace
 
 Agreement make_least_squares_agreement() {
-  return {part<FactorCase>("factor", "triangular factors of the rows, merged", {"least_squares"},
-                           "reduction: 4p·γ(4(2n+p)) of the columns' lengths, in RᵀR")};
+  return {over_many_blocks(
+      part<FactorCase>("factor", "triangular factors of the rows, merged", {"least_squares"},
+                       "reduction: 4p·γ(4(2n+p)) of the columns' lengths, in RᵀR"))};
 }
 
 }  // namespace tandem::agree

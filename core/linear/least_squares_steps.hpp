@@ -26,8 +26,10 @@ namespace tandem {
 //                           R_kj ← fma(−f, v₀, R_kj);  B_ij ← fma(−f, B_ik, B_ij)
 //   R_kk ← −copysign(norm, R_kk)
 // where every Σ_i is a long sum of one block, each product added to its lane by fma. A group is the
-// blocks of its rows in order, the first into R = 0. Factors are merged pairwise: those at distance
-// 1, then 2, 4, ..., the right one into the left one.
+// blocks of its rows in order, the first into R = 0. Groups are the leaves of a tree of the shape
+// of a long sum's: factors are merged pairwise, those at distance 1, then 2, 4, ..., the right one
+// into the left one. Rows that begin at the border of a group can therefore be factored apart
+// (core/linear/least_squares_part.hpp).
 [[nodiscard]] constexpr Index least_squares_columns(Index features, bool intercept) {
   return features + 1 + (intercept ? 1 : 0);
 }
@@ -53,13 +55,14 @@ class LeastSquaresSteps {
   [[nodiscard]] static std::unique_ptr<LeastSquaresSteps> make_reference(Engine& engine);
   [[nodiscard]] static std::unique_ptr<LeastSquaresSteps> make_cpu(Engine& engine);
 
-  // The factors of the groups of the first `count` rows, at factors + (first_group + g)·p². Weights
-  // may be empty. Enqueues.
-  virtual void factor(const RowMajorRows<T>& rows, Index count, bool intercept, Index first_group,
+  // The factors of the groups of the first `count` rows, at factors + (first_group + g)·p².
+  // Enqueues.
+  virtual void factor(const RowsView<T>& rows, Index count, bool intercept, Index first_group,
                       Buffer<double>& factors) = 0;
 
-  // Merges the first `groups` factors into the first one; the others are overwritten. Enqueues.
-  virtual void merge(Index groups, Index columns, Buffer<double>& factors) = 0;
+  // Merges the factors of the groups first .. first + groups − 1 into the first of them; the others
+  // are overwritten. Enqueues.
+  virtual void merge(Index first, Index groups, Index columns, Buffer<double>& factors) = 0;
 };
 
 }  // namespace tandem

@@ -273,10 +273,12 @@ class PassCase final : public Case {
 Agreement make_linear_agreement() {
   return {
       part<PackCase>("pack", "rows brought into blocks, and batches drawn", {"linear"}, "exact"),
-      part<MomentsCase>("moments", "means, deviations, standardisation", {"linear"},
-                        "reduction: sums of n terms in double in two orders"),
-      part<PassCase>("pass", "cost, gradient, penalty, predictions", {"linear"},
-                     "reduction: γ(d+1)·(|b| + Σ|w·x|) per output, 16 roundings per row")};
+      over_many_blocks(part<MomentsCase>("moments", "means, deviations, standardisation",
+                                         {"linear"},
+                                         "reduction: sums of n terms in double in two orders")),
+      over_many_blocks(
+          part<PassCase>("pass", "cost, gradient, penalty, predictions", {"linear"},
+                         "reduction: γ(d+1)·(|b| + Σ|w·x|) per output, 16 roundings per row"))};
 }
 
 }  // namespace tandem::agree

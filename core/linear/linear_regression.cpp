@@ -1,5 +1,6 @@
 #include "tandem/linear/linear_regression.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -8,15 +9,56 @@
 
 #include "core/linear/gradient_fit.hpp"
 #include "core/linear/least_squares.hpp"
+#include "core/linear/normal_equations.hpp"
 #include "core/linear/predict.hpp"
 #include "core/linear/rows.hpp"
 #include "core/load_enum.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem {
+namespace {
+
+// By the solver that was asked for, or the one that `automatic` comes to.
+template <Real T>
+void fit_in_closed_form(Engine& engine, const LinearRegressionOptions& options,
+                        const DatasetView<T>& train, LinearRegressionModel<T>& model) {
+  const LeastSquaresProblem problem{!options.no_intercept, options.l2, !options.keep_scale};
+  LeastSquaresSolution solution;
+  model.solver = LinearSolver::qr;
+  model.log.stopped_because = "solved in closed form";
+  if (options.solver != LinearSolver::qr) {
+    auto equations = solve_normal_equations(engine, problem, train);
+    if (equations.refusal.empty()) {
+      model.solver = LinearSolver::cholesky;
+      solution = std::move(equations.solution);
+    } else if (options.solver == LinearSolver::automatic) {
+      model.log.stopped_because += " by qr, which auto chose: " + equations.refusal;
+    } else {
+      throw InputError(train.source + ": " + equations.refusal + "; use " + option("solver") +
+                       " qr, which does not multiply columns");
+    }
+  }
+  if (model.solver == LinearSolver::qr) solution = solve_least_squares(engine, problem, train);
+  model.weights = solution.weights;
+  model.intercept = solution.intercept;
+  model.rank = solution.rank;
+  model.log.iterations = 1;
+  model.log.converged = true;
+  if (solution.rank < train.cols()) {
+    model.log.stopped_because += "; only " + std::to_string(solution.rank) + " of " +
+                                 std::to_string(train.cols()) +
+                                 " features are independent, the smallest weights were taken";
+  }
+  model.log.history["cost"] = {solution.cost};
+}
+
+}  // namespace
+
 void LinearRegressionOptions::visit(OptionVisitor& visitor) {
   visitor.choice("solver", solver,
-                 "qr: closed form by orthogonal factorisation; gradient: one of the optimizers");
+                 "cholesky: closed form by the normal equations; qr: by orthogonal factorisation; "
+                 "auto: cholesky where the columns are independent enough, else qr; gradient: one "
+                 "of the optimizers");
   visitor.real("l2", l2, "strength of the penalty on squared weights (ridge)", 0, 1e12);
   visitor.real("l1", l1, "strength of the penalty on absolute weights (lasso; gradient solver)", 0,
                1e12);
@@ -29,7 +71,7 @@ void LinearRegressionOptions::visit(OptionVisitor& visitor) {
 }
 
 void LinearRegressionOptions::check() const {
-  if (l1 > 0 && solver == LinearSolver::qr) {
+  if (l1 > 0 && solver != LinearSolver::gradient) {
     throw InputError(option("l1") + " has no closed form; add " + option("solver") + " gradient");
   }
   gradient.check();
@@ -47,21 +89,8 @@ LinearRegressionModel<T> fit(Engine& engine, const DatasetView<T>& data,
   require_numeric_target(train);
   LinearRegressionModel<T> model;
   model.solver = options.solver;
-  if (options.solver == LinearSolver::qr) {
-    const auto solution = solve_least_squares(
-        engine, {!options.no_intercept, options.l2, !options.keep_scale}, train);
-    model.weights = solution.weights;
-    model.intercept = solution.intercept;
-    model.rank = solution.rank;
-    model.log.iterations = 1;
-    model.log.converged = true;
-    model.log.stopped_because = "solved in closed form";
-    if (solution.rank < train.cols()) {
-      model.log.stopped_because += "; only " + std::to_string(solution.rank) + " of " +
-                                   std::to_string(train.cols()) +
-                                   " features are independent, the smallest weights were taken";
-    }
-    model.log.history["cost"] = {solution.cost};
+  if (options.solver != LinearSolver::gradient) {
+    fit_in_closed_form(engine, options, train, model);
     return model;
   }
   require_finite(train, true);
@@ -120,6 +149,9 @@ LinearRegressionModel<T> LinearRegressionModel<T>::load(const Archive& archive) 
   model.intercept = archive.get_double("intercept");
   if (!std::isfinite(model.intercept)) archive.fail("intercept", "expected a finite number");
   model.solver = load_enum<LinearSolver>(archive, "solver");
+  if (model.solver == LinearSolver::automatic) {
+    archive.fail("solver", "is 'auto', expected the solver that it chose");
+  }
   model.rank = archive.get_int("rank", -1, model.features());
   model.log = TrainingLog::load(archive);
   return model;

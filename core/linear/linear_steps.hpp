@@ -48,7 +48,18 @@ struct PackedRows {
   Buffer<T> weights;
 };
 
-// The same rows as they came: row-major features.
+// Row-major rows in the engine's memory, which somebody else keeps: row i begins at x + i·stride.
+template <Real T>
+struct RowsView {
+  Index rows = 0;
+  Index features = 0;
+  Index stride = 0;
+  const T* x = nullptr;
+  const T* target = nullptr;   // may be null
+  const T* weights = nullptr;  // null: 1 each
+};
+
+// The same in buffers, without gaps between the rows.
 template <Real T>
 struct RowMajorRows {
   Index rows = 0;
@@ -56,6 +67,16 @@ struct RowMajorRows {
   Buffer<T> x;
   Buffer<T> target;   // may be empty
   Buffer<T> weights;  // may be empty
+
+  // NOLINTNEXTLINE(google-explicit-constructor): a view of it is what steps take.
+  operator RowsView<T>() const {
+    return {rows,
+            features,
+            features,
+            x.data(),
+            target.empty() ? nullptr : target.data(),
+            weights.empty() ? nullptr : weights.data()};
+  }
 };
 
 // Bytes that one pass over n rows of d features must move, and its operations for K outputs: an
@@ -84,12 +105,12 @@ class LinearSteps {
   // The first `count` rows of `from` become the rows at .. at + count − 1 of `to`; `at` is a
   // multiple of sum_block. Targets and weights go along where both sides have them. What is behind
   // the rows in the last block touched becomes zero. Enqueues.
-  virtual void pack(const RowMajorRows<T>& from, Index count, Index at, PackedRows<T>& to) = 0;
+  virtual void pack(const RowsView<T>& from, Index count, Index at, PackedRows<T>& to) = 0;
 
   // The rows order(first) .. order(first + count − 1) of `from` become the rows of `batch`, whose
   // buffers hold at least count rows; what is behind them in the last block becomes zero.
   // Enqueues.
-  virtual void gather(const RowMajorRows<T>& from, const RandomPermutation& order, Index first,
+  virtual void gather(const RowsView<T>& from, const RandomPermutation& order, Index first,
                       Index count, PackedRows<T>& batch) = 0;
 
   // Weighted moments of the features 0 .. d − 1 and of the target, d: moments[j] is the mean,

@@ -133,10 +133,9 @@ LbfgsInitial initial_diagonal(Engine& engine, LinearSteps<T>& steps, const Probl
                               const std::vector<T>& target) {
   const Index d = data.cols();
   const Index count = std::min(data.rows(), 16 * sum_block);
-  RowMajorRows<T> head = room_for(engine, data, count);
-  upload_rows<T>(engine, data, 0, count, head, target);
+  RowSource<T> head(engine, data, count, target);
   PackedRows<T> packed(engine, count, d, false);
-  steps.pack(head, count, 0, packed);
+  steps.pack(head.rows(0, count), count, 0, packed);
   Buffer<double> buffer(engine, 2 * d + 3);
   steps.moments(packed, buffer);
   const auto moments = buffer.to_host();
@@ -176,12 +175,11 @@ LbfgsInitial initial_inverse(Engine& engine, LinearSteps<T>& passes, const Probl
   const Index p = least_squares_columns(d, intercept);
   const Index group = least_squares_group(p);
   const Index groups = (rows_used + group - 1) / group;
-  RowMajorRows<T> rows = room_for(engine, data, rows_used);
-  upload_rows<T>(engine, data, 0, rows_used, rows, target);
+  RowSource<T> rows(engine, data, rows_used, target);
   const auto steps = make_steps<LeastSquaresSteps, T>(engine);
   Buffer<double> factors(engine, groups * p * p);
-  steps->factor(rows, rows_used, intercept, 0, factors);
-  steps->merge(groups, p, factors);
+  steps->factor(rows.rows(0, rows_used), rows_used, intercept, 0, factors);
+  steps->merge(0, groups, p, factors);
   Buffer<double> merged(engine, p * p);
   backend(engine).copy_within(merged.data(), factors.data(), merged.bytes());
   const std::vector<double> r = merged.to_host();

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "core/linear/rows.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/error.hpp"
 
@@ -26,25 +27,13 @@ std::vector<T> predict_linear(Engine& engine, LinearLoss loss, Index outputs, In
   const Index chunk = std::min(std::max<Index>(1, chunk_bytes / row_bytes / sum_block) * sum_block,
                                PackedRows<T>::blocks(x.rows) * sum_block);
   std::vector<T> results(static_cast<std::size_t>(x.rows * columns));
-  RowMajorRows<T> rows{chunk, features, Buffer<T>(engine, chunk * features, Placement::rows),
-                       Buffer<T>(), Buffer<T>()};
+  RowSource<T> source(engine, x, {}, {}, chunk);
   PackedRows<T> packed(engine, chunk, features, false, Placement::rows);
   Buffer<T> output(engine, chunk * columns);
   for (Index begin = 0; begin < x.rows; begin += chunk) {
     const Index count = std::min(chunk, x.rows - begin);
-    const auto upload = [&](Index at, const T* from, Index values) {
-      backend(engine).copy_from_host(rows.x.data() + at, from,
-                                     static_cast<std::size_t>(values) * sizeof(T));
-    };
-    if (x.contiguous()) {
-      upload(0, x.data + begin * x.stride, count * features);
-    } else {
-      for (Index i = 0; i < count; ++i) {
-        upload(i * features, x.data + (begin + i) * x.stride, features);
-      }
-    }
     packed.rows = count;
-    steps->pack(rows, count, 0, packed);
+    steps->pack(source.rows(begin, count), count, 0, packed);
     steps->predict(loss, packed, outputs, model_parameters, output);
     backend(engine).copy_to_host(results.data() + begin * columns, output.data(),
                                  static_cast<std::size_t>(count * columns) * sizeof(T));

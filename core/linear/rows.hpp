@@ -14,69 +14,88 @@
 
 namespace tandem {
 
-// The rows begin .. begin + count − 1 of `data` into the first rows of `rows`, with `target` in
-// place of the data's own where it is not empty.
+// Whether steps of this engine read the host's memory.
+[[nodiscard]] inline bool works_in_host_memory(const Engine& engine) noexcept {
+  return engine.device() == Device::cpu || engine.device() == Device::reference;
+}
+
+// A data set's rows as an engine's steps read them: where they stand, on an engine that works in
+// the host's memory; else brought to the device piece by piece. `target` stands in for the data's
+// own where it is not empty. The data set and the target must outlive it.
 template <Real T>
-void upload_rows(Engine& engine, const DatasetView<T>& data, Index begin, Index count,
-                 RowMajorRows<T>& rows, std::span<const T> target = {}) {
-  const auto upload = [&](Buffer<T>& to, const T* from, Index values) {
-    if (values > 0) {
-      backend(engine).copy_from_host(to.data(), from, static_cast<std::size_t>(values) * sizeof(T));
-    }
-  };
-  const Index d = data.cols();
-  const MatrixView<const T> part = data.features.rows_from(begin, count);
-  if (part.contiguous()) {
-    upload(rows.x, part.data, count * d);
-  } else {
-    std::vector<T> packed;
-    packed.reserve(static_cast<std::size_t>(count * d));
-    for (Index i = 0; i < count; ++i) {
-      packed.insert(packed.end(), part.row(i).begin(), part.row(i).end());
-    }
-    upload(rows.x, packed.data(), count * d);
+class RowSource {
+ public:
+  // Pieces of at most `most` rows will be asked for.
+  RowSource(Engine& engine, MatrixView<const T> x, std::span<const T> target,
+            std::span<const T> weights, Index most)
+      : engine_(engine), x_(x), target_(target), weights_(weights) {
+    if (works_in_host_memory(engine)) return;
+    const auto room = [&](Index size) { return Buffer<T>(engine, size, Placement::rows); };
+    staged_ = {most, x.cols, room(most * x.cols), room(target.empty() ? 0 : most),
+               room(weights.empty() ? 0 : most)};
   }
-  if (target.empty()) target = data.target;
-  if (!rows.target.empty()) upload(rows.target, target.data() + begin, count);
-  if (!rows.weights.empty()) upload(rows.weights, data.weights.data() + begin, count);
-}
+  RowSource(Engine& engine, const DatasetView<T>& data, Index most, std::span<const T> target = {})
+      : RowSource(engine, data.features, target.empty() ? data.target : target, data.weights,
+                  most) {}
 
-// Row-major memory for `count` rows of `data`; on the host where they do not fit the engine's.
+  // The rows begin .. begin + count − 1, until the next call.
+  [[nodiscard]] RowsView<T> rows(Index begin, Index count) {
+    const auto from = [&](std::span<const T> values) {
+      return values.empty() ? nullptr : values.data() + begin;
+    };
+    if (works_in_host_memory(engine_)) {
+      return {count,         x_.cols,       x_.stride, x_.data + begin * x_.stride,
+              from(target_), from(weights_)};
+    }
+    const auto upload = [&](Buffer<T>& to, Index at, const T* values, Index size) {
+      if (size == 0) return;
+      backend(engine_).copy_from_host(to.data() + at, values,
+                                      static_cast<std::size_t>(size) * sizeof(T));
+    };
+    if (x_.contiguous()) {
+      upload(staged_.x, 0, x_.data + begin * x_.stride, count * x_.cols);
+    } else {
+      for (Index i = 0; i < count; ++i) {
+        upload(staged_.x, i * x_.cols, x_.data + (begin + i) * x_.stride, x_.cols);
+      }
+    }
+    if (!target_.empty()) upload(staged_.target, 0, from(target_), count);
+    if (!weights_.empty()) upload(staged_.weights, 0, from(weights_), count);
+    RowsView<T> view = staged_;
+    view.rows = count;
+    return view;
+  }
+
+ private:
+  Engine& engine_;
+  MatrixView<const T> x_;
+  std::span<const T> target_;
+  std::span<const T> weights_;
+  RowMajorRows<T> staged_;
+};
+
+// Rows of a piece that goes to a device at a time: whole units of `unit` rows, about 16 MiB; all on
+// an engine that works in the host's memory.
 template <Real T>
-[[nodiscard]] RowMajorRows<T> room_for(Engine& engine, const DatasetView<T>& data, Index count) {
-  return {count, data.cols(), Buffer<T>(engine, count * data.cols(), Placement::rows),
-          Buffer<T>(engine, count, Placement::rows),
-          Buffer<T>(engine, data.has_weights() ? count : 0, Placement::rows)};
+[[nodiscard]] Index rows_at_once(const Engine& engine, Index rows, Index features, Index unit) {
+  const Index units = (rows + unit - 1) / unit;
+  if (works_in_host_memory(engine)) return units * unit;
+  constexpr Index piece_bytes = Index{16} << 20;
+  const Index unit_bytes = unit * std::max<Index>(1, features) * static_cast<Index>(sizeof(T));
+  return std::clamp<Index>(piece_bytes / unit_bytes, 1, std::max<Index>(1, units)) * unit;
 }
 
-// All rows, row-major.
-template <Real T>
-[[nodiscard]] RowMajorRows<T> upload_all(Engine& engine, const DatasetView<T>& data,
-                                         std::span<const T> target = {}) {
-  const Index n = data.rows();
-  RowMajorRows<T> rows = room_for(engine, data, n);
-  upload_rows(engine, data, 0, n, rows, target);
-  return rows;
-}
-
-// All rows, packed; they go through a row-major buffer that stays in cache, the second-level one
-// for one thread. Several threads share the last-level cache and are woken less often. The packed
-// ones stand on the host where they do not fit the engine's memory.
+// All rows, packed; on the host where they do not fit the engine's memory.
 template <Real T>
 [[nodiscard]] PackedRows<T> pack_all(Engine& engine, LinearSteps<T>& steps,
                                      const DatasetView<T>& data, std::span<const T> target = {}) {
   const Index n = data.rows();
-  const Index d = data.cols();
-  const Index chunk_bytes = engine.threads() > 1 ? Index{8} << 20 : Index{1} << 20;
-  const Index row_bytes = std::max<Index>(1, d) * static_cast<Index>(sizeof(T));
-  const Index chunk = std::max<Index>(2, chunk_bytes / row_bytes / sum_block) * sum_block;
-  PackedRows<T> packed(engine, n, d, data.has_weights(), Placement::rows);
-  const Index staged = std::min(chunk, n);
-  RowMajorRows<T> rows = room_for(engine, data, staged);
-  for (Index begin = 0; begin < n; begin += chunk) {
-    const Index count = std::min(chunk, n - begin);
-    upload_rows(engine, data, begin, count, rows, target);
-    steps.pack(rows, count, begin, packed);
+  const Index piece = rows_at_once<T>(engine, n, data.cols(), sum_block);
+  PackedRows<T> packed(engine, n, data.cols(), data.has_weights(), Placement::rows);
+  RowSource<T> source(engine, data, piece, target);
+  for (Index begin = 0; begin < n; begin += piece) {
+    const Index count = std::min(piece, n - begin);
+    steps.pack(source.rows(begin, count), count, begin, packed);
   }
   return packed;
 }

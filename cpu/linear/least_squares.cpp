@@ -169,7 +169,7 @@ class CpuLeastSquares final : public LeastSquaresSteps<T> {
  public:
   explicit CpuLeastSquares(Engine& engine) : engine_(engine) {}
 
-  void factor(const RowMajorRows<T>& rows, Index count, bool intercept, Index first_group,
+  void factor(const RowsView<T>& rows, Index count, bool intercept, Index first_group,
               Buffer<double>& factors) override {
     const Index p = least_squares_columns(rows.features, intercept);
     const Index group = least_squares_group(p);
@@ -187,14 +187,14 @@ class CpuLeastSquares final : public LeastSquaresSteps<T> {
     });
   }
 
-  void merge(Index groups, Index p, Buffer<double>& factors) override {
+  void merge(Index first, Index groups, Index p, Buffer<double>& factors) override {
     for (Index distance = 1; distance < groups; distance *= 2) {
       const Index pairs = (groups - distance + 2 * distance - 1) / (2 * distance);
       // One thread where waking the others would take longer than the work.
       constexpr Index least_products = Index{1} << 22;
       const int threads = pairs * p * p * p < least_products ? 1 : engine_.threads();
       parallel_for(threads, pairs, [&](Index pair) {
-        double* into = factors.data() + 2 * pair * distance * p * p;
+        double* into = factors.data() + (first + 2 * pair * distance) * p * p;
         const double* from = into + distance * p * p;
         double* b = cpu::factor_scratch(p);
         // A factor of more rows than a block is merged block by block; only the first of them can
@@ -214,20 +214,19 @@ class CpuLeastSquares final : public LeastSquaresSteps<T> {
   }
 
  private:
-  static void load_block(const RowMajorRows<T>& rows, Index begin, Index count, bool intercept,
-                         Index p, double* b) {
+  static void load_block(const RowsView<T>& rows, Index begin, Index count, bool intercept, Index p,
+                         double* b) {
     double scale[sum_block];
     for (Index i = 0; i < count; ++i) {
-      scale[i] = rows.weights.empty()
-                     ? 1.0
-                     : std::sqrt(static_cast<double>(rows.weights.data()[begin + i]));
+      scale[i] =
+          rows.weights == nullptr ? 1.0 : std::sqrt(static_cast<double>(rows.weights[begin + i]));
     }
     double* columns = b + (intercept ? column_stride : 0);
     constexpr Index strip = 8;  // doubles in a cache line
     for (Index first = 0; first < count; first += strip) {
       const Index last = std::min(first + strip, count);
       for (Index i = first; i < last; ++i) {
-        const T* row = rows.x.data() + (begin + i) * rows.features;
+        const T* row = rows.x + (begin + i) * rows.stride;
         for (Index j = 0; j < rows.features; ++j) {
           columns[j * column_stride + i] = scale[i] * static_cast<double>(row[j]);
         }
@@ -236,7 +235,7 @@ class CpuLeastSquares final : public LeastSquaresSteps<T> {
     double* target = b + (p - 1) * column_stride;
     for (Index i = 0; i < count; ++i) {
       if (intercept) b[i] = scale[i];
-      target[i] = scale[i] * static_cast<double>(rows.target.data()[begin + i]);
+      target[i] = scale[i] * static_cast<double>(rows.target[begin + i]);
     }
     for (Index j = 0; j < p; ++j) {
       std::fill(b + j * column_stride + count, b + j * column_stride + padded(count), 0.0);

@@ -32,7 +32,7 @@ void rotate_in(std::vector<double>& row, Index p, double* r) {
 template <Real T>
 class ReferenceLeastSquares final : public LeastSquaresSteps<T> {
  public:
-  void factor(const RowMajorRows<T>& rows, Index count, bool intercept, Index first_group,
+  void factor(const RowsView<T>& rows, Index count, bool intercept, Index first_group,
               Buffer<double>& factors) override {
     const Index p = least_squares_columns(rows.features, intercept);
     const Index group = least_squares_group(p);
@@ -41,24 +41,25 @@ class ReferenceLeastSquares final : public LeastSquaresSteps<T> {
       double* r = factors.data() + (first_group + i / group) * p * p;
       if (i % group == 0) std::fill_n(r, p * p, 0.0);
       const double scale =
-          rows.weights.empty() ? 1.0 : std::sqrt(static_cast<double>(rows.weights.data()[i]));
+          rows.weights == nullptr ? 1.0 : std::sqrt(static_cast<double>(rows.weights[i]));
       std::size_t at = 0;
       if (intercept) row[at++] = scale;
       for (Index j = 0; j < rows.features; ++j) {
-        row[at++] = scale * static_cast<double>(rows.x.data()[i * rows.features + j]);
+        row[at++] = scale * static_cast<double>(rows.x[i * rows.stride + j]);
       }
-      row[at] = scale * static_cast<double>(rows.target.data()[i]);
+      row[at] = scale * static_cast<double>(rows.target[i]);
       rotate_in(row, p, r);
     }
   }
 
-  void merge(Index groups, Index p, Buffer<double>& factors) override {
+  void merge(Index first, Index groups, Index p, Buffer<double>& factors) override {
+    double* into = factors.data() + first * p * p;
     std::vector<double> row(static_cast<std::size_t>(p));
     for (Index g = 1; g < groups; ++g) {
       for (Index i = 0; i < p; ++i) {
-        const double* from = factors.data() + (g * p + i) * p;
+        const double* from = into + (g * p + i) * p;
         row.assign(from, from + p);
-        rotate_in(row, p, factors.data());
+        rotate_in(row, p, into);
       }
     }
   }

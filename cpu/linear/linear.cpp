@@ -11,6 +11,8 @@
 #include "core/linear/linear_loss.hpp"
 #include "core/linear/linear_steps.hpp"
 #include "core/parallel.hpp"
+#include "cpu/linear/linear_rows.hpp"
+#include "cpu/linear/rows-inl.hpp"
 #include "cpu/math-inl.hpp"
 #include "cpu/simd-inl.hpp"
 
@@ -55,16 +57,6 @@ namespace {
 
 // Rows are processed in whole groups of sum_lanes; the rows past the end are zero.
 constexpr Index padded(Index rows) { return (rows + sum_lanes - 1) / sum_lanes * sum_lanes; }
-
-// As many doubles as a vector holds, from doubles or from floats.
-template <class D64, class T>
-HWY_INLINE hn::Vec<D64> LoadDoubles(D64 d, const T* from) {
-  if constexpr (sizeof(T) == 8) {
-    return hn::LoadU(d, from);
-  } else {
-    return hn::PromoteTo(d, hn::LoadU(hn::Rebind<float, D64>(), from));
-  }
-}
 
 // z_k ← z_k + Σ_c x_c·w_kc for `count` <= 4 neighbouring features, in ascending order.
 template <int count, class T>
@@ -219,7 +211,7 @@ HWY_INLINE void ColumnSums(const T* HWY_RESTRICT x, const double* HWY_RESTRICT q
   }
 }
 
-// sums: outputs × features weights, outputs intercepts, cost.
+// sums: with a gradient outputs × features weights and outputs intercepts, then the cost.
 template <class T>
 void PassBlock(const LinearBlock<T>& block, const LinearScratch<T>& scratch, bool gradient,
                double* sums) {
@@ -227,7 +219,7 @@ void PassBlock(const LinearBlock<T>& block, const LinearScratch<T>& scratch, boo
   Residuals(block, scratch);
   const Index d = block.features;
   const Index rows = padded(block.rows);
-  sums[block.outputs * (d + 1)] = WeightedResiduals(block, scratch);
+  sums[gradient ? block.outputs * (d + 1) : 0] = WeightedResiduals(block, scratch);
   if (!gradient) return;
   for (Index j = 0; j < d; ++j) {
     const T* x = block.x + j * packed_stride;
@@ -295,50 +287,14 @@ void PredictBlock(const LinearBlock<T>& block, const LinearScratch<T>& scratch, 
   }
 }
 
-// The long sums, over one block, of w, w·x and w·(x − centre)²: of w where x is null.
-template <class T>
-void MomentBlock(const T* x, const T* weights, Index rows, double centre, bool squares,
-                 double* sum) {
-  const hn::ScalableTag<double> d;
-  using V = hn::Vec<decltype(d)>;
-  constexpr Index lanes = static_cast<Index>(hn::MaxLanes(d));
-  constexpr Index parts = sum_lanes / lanes;
-  V acc[parts];
-  for (Index v = 0; v < parts; ++v) acc[v] = hn::Zero(d);
-  const V middle = hn::Set(d, centre);
-  const Index whole = rows / sum_lanes * sum_lanes;
-  for (Index i = 0; i < whole; i += sum_lanes) {
-    for (Index v = 0; v < parts; ++v) {
-      const Index at = i + v * lanes;
-      V term = hn::Sub(LoadDoubles(d, x + at), middle);
-      if (squares) term = hn::Mul(term, term);
-      if (weights != nullptr) term = hn::Mul(LoadDoubles(d, weights + at), term);
-      acc[v] = hn::Add(acc[v], term);
-    }
-  }
-  HWY_ALIGN double lane[sum_lanes];
-  for (Index v = 0; v < parts; ++v) hn::StoreU(acc[v], d, lane + v * lanes);
-  for (Index i = whole; i < rows; ++i) {
-    double term = static_cast<double>(x[i]) - centre;
-    if (squares) term = term * term;
-    if (weights != nullptr) term = static_cast<double>(weights[i]) * term;
-    lane[i - whole] += term;
-  }
-  *sum = add_lanes(lane);
-}
-
-#define TANDEM_INSTANTIATE(T, Name)                                                             \
-  void PassBlock##Name(const LinearBlock<T>& block, const LinearScratch<T>& scratch,            \
-                       bool gradient, double* sums) {                                           \
-    PassBlock(block, scratch, gradient, sums);                                                  \
-  }                                                                                             \
-  void PredictBlock##Name(const LinearBlock<T>& block, const LinearScratch<T>& scratch,         \
-                          T* results) {                                                         \
-    PredictBlock(block, scratch, results);                                                      \
-  }                                                                                             \
-  void MomentBlock##Name(const T* x, const T* weights, Index rows, double centre, bool squares, \
-                         double* sum) {                                                         \
-    MomentBlock(x, weights, rows, centre, squares, sum);                                        \
+#define TANDEM_INSTANTIATE(T, Name)                                                     \
+  void PassBlock##Name(const LinearBlock<T>& block, const LinearScratch<T>& scratch,    \
+                       bool gradient, double* sums) {                                   \
+    PassBlock(block, scratch, gradient, sums);                                          \
+  }                                                                                     \
+  void PredictBlock##Name(const LinearBlock<T>& block, const LinearScratch<T>& scratch, \
+                          T* results) {                                                 \
+    PredictBlock(block, scratch, results);                                              \
   }
 TANDEM_INSTANTIATE(float, Float)
 TANDEM_INSTANTIATE(double, Double)
@@ -356,8 +312,6 @@ HWY_EXPORT(PassBlockFloat);
 HWY_EXPORT(PassBlockDouble);
 HWY_EXPORT(PredictBlockFloat);
 HWY_EXPORT(PredictBlockDouble);
-HWY_EXPORT(MomentBlockFloat);
-HWY_EXPORT(MomentBlockDouble);
 
 template <class T>
 void pass_block(const LinearBlock<T>& block, const LinearScratch<T>& scratch, bool gradient,
@@ -376,17 +330,6 @@ void predict_block(const LinearBlock<T>& block, const LinearScratch<T>& scratch,
     HWY_DYNAMIC_DISPATCH(PredictBlockDouble)(block, scratch, results);
   }
 }
-template <class T>
-double moment_block(const T* x, const T* weights, Index rows, double centre, bool squares) {
-  double sum = 0;
-  if constexpr (sizeof(T) == 4) {
-    HWY_DYNAMIC_DISPATCH(MomentBlockFloat)(x, weights, rows, centre, squares, &sum);
-  } else {
-    HWY_DYNAMIC_DISPATCH(MomentBlockDouble)(x, weights, rows, centre, squares, &sum);
-  }
-  return sum;
-}
-
 // The calling thread's memory for one block, kept from call to call.
 template <class T>
 LinearScratch<T> scratch_for(Index outputs) {
@@ -413,112 +356,43 @@ class CpuLinear final : public LinearSteps<T> {
  public:
   explicit CpuLinear(Engine& engine) : engine_(engine) {}
 
-  void pack(const RowMajorRows<T>& from, Index count, Index at, PackedRows<T>& to) override {
-    const Index first_block = at / sum_block;
-    parallel_for(engine_.threads(), pieces(count, sum_block), [&](Index b) {
-      const Piece piece = piece_of(count, sum_block, b);
-      fill_block(from, piece.size(), to, first_block + b, [&](Index i) { return piece.begin + i; });
-    });
+  void pack(const RowsView<T>& from, Index count, Index at, PackedRows<T>& to) override {
+    cpu::pack_rows(engine_.threads(), from, count, at, to);
   }
-
-  void gather(const RowMajorRows<T>& from, const RandomPermutation& order, Index first, Index count,
+  void gather(const RowsView<T>& from, const RandomPermutation& order, Index first, Index count,
               PackedRows<T>& batch) override {
-    batch.rows = count;
-    parallel_for(threads_for(batch, 1), pieces(count, sum_block), [&](Index b) {
-      const Piece piece = piece_of(count, sum_block, b);
-      Index source[sum_block];
-      for (Index i = 0; i < piece.size(); ++i) source[i] = order(first + piece.begin + i);
-      fill_block(from, piece.size(), batch, b, [&](Index i) { return source[i]; });
-    });
+    cpu::gather_rows(engine_.threads(), from, order, first, count, batch);
   }
-
   void moments(const PackedRows<T>& rows, Buffer<double>& moments) override {
-    const Index d = rows.features;
-    const Index blocks = PackedRows<T>::blocks(rows.rows);
-    std::vector<double> weight_of_block(static_cast<std::size_t>(blocks));
-    if (rows.weights.empty()) {
-      for (Index b = 0; b < blocks; ++b) {
-        weight_of_block[static_cast<std::size_t>(b)] =
-            static_cast<double>(piece_of(rows.rows, sum_block, b).size());
-      }
-    } else {
-      parallel_for(engine_.threads(), blocks, [&](Index b) {
-        weight_of_block[static_cast<std::size_t>(b)] =
-            cpu::moment_block<T>(rows.weights.data() + b * sum_block, nullptr,
-                                 piece_of(rows.rows, sum_block, b).size(), 0.0, false);
-      });
-    }
-    double total = 0;
-    for (const double weight : weight_of_block) total += weight;
-    std::vector<double> partial(static_cast<std::size_t>(blocks * (d + 1)));
-    std::vector<double> centre(static_cast<std::size_t>(d + 1), 0.0);
-    for (const bool squares : {false, true}) {
-      parallel_for(engine_.threads(), blocks, [&](Index b) {
-        const T* weights = rows.weights.empty() ? nullptr : rows.weights.data() + b * sum_block;
-        for (Index j = 0; j <= d; ++j) {
-          const T* x = j < d ? rows.x.data() + (b * d + j) * packed_stride
-                             : rows.target.data() + b * sum_block;
-          partial[static_cast<std::size_t>(b * (d + 1) + j)] =
-              cpu::moment_block<T>(x, weights, piece_of(rows.rows, sum_block, b).size(),
-                                   centre[static_cast<std::size_t>(j)], squares);
-        }
-      });
-      for (Index j = 0; j <= d; ++j) {
-        double sum = 0;
-        for (Index b = 0; b < blocks; ++b) {
-          sum += partial[static_cast<std::size_t>(b * (d + 1) + j)];
-        }
-        if (squares) {
-          moments.data()[d + 1 + j] = linear::with_one_nan(std::sqrt(sum / total));
-        } else {
-          moments.data()[j] = linear::with_one_nan(sum / total);
-          centre[static_cast<std::size_t>(j)] = sum / total;
-        }
-      }
-    }
-    moments.data()[2 * d + 2] = linear::with_one_nan(total);
+    cpu::moments_of_rows(engine_.threads(), rows, moments);
   }
-
   void standardise(const Buffer<double>& centre, const Buffer<double>& factor,
                    PackedRows<T>& rows) override {
-    const Index d = rows.features;
-    parallel_for(threads_for(rows, 1), PackedRows<T>::blocks(rows.rows), [&](Index b) {
-      const Index count = piece_of(rows.rows, sum_block, b).size();
-      for (Index j = 0; j <= d; ++j) {
-        T* x = j < d ? rows.x.data() + (b * d + j) * packed_stride
-                     : rows.target.data() + b * sum_block;
-        const double middle = centre.data()[j];
-        const double scale = factor.data()[j];
-        for (Index i = 0; i < count; ++i) {
-          x[i] = linear::with_one_nan(static_cast<T>((static_cast<double>(x[i]) - middle) * scale));
-        }
-      }
-    });
+    cpu::standardise_rows(engine_.threads(), centre, factor, rows);
   }
 
   void pass(LinearLoss loss, const PackedRows<T>& rows, Index outputs, bool intercept,
             const Buffer<double>& parameters, double factor, Buffer<double>& gradient,
             Buffer<double>& cost) override {
     const Index d = rows.features;
-    const Index terms = outputs * (d + 1) + 1;
+    // The gradient's sums and the cost, or the cost alone.
+    const Index terms = gradient.empty() ? 1 : outputs * (d + 1) + 1;
     const Index blocks = PackedRows<T>::blocks(rows.rows);
     const std::vector<T> model = rounded(parameters);
-    partial_.resize(static_cast<std::size_t>(blocks * terms));
-    parallel_for(threads_for(rows, outputs), blocks, [&](Index b) {
+    partial_.resize(static_cast<std::size_t>(std::max<Index>(1, blocks) * terms));
+    std::fill_n(partial_.begin(), terms, 0.0);  // where there are no rows
+    parallel_for(cpu::threads_for(engine_.threads(), rows, outputs), blocks, [&](Index b) {
       cpu::pass_block<T>(block_of(loss, rows, b, outputs, model), cpu::scratch_for<T>(outputs),
                          !gradient.empty(), partial_.data() + b * terms);
     });
-    sums_.assign(static_cast<std::size_t>(terms), 0.0);
-    const Index first = gradient.empty() ? terms - 1 : 0;
-    for (Index b = 0; b < blocks; ++b) {
-      const double* part = partial_.data() + b * terms;
-      for (Index t = first; t < terms; ++t) sums_[static_cast<std::size_t>(t)] += part[t];
-    }
-    cost.data()[0] = linear::with_one_nan(cost.data()[0] + sums_.back());
+    add_block_sums(partial_.data(), blocks, terms);
+    cost.data()[0] =
+        linear::with_one_nan(cost.data()[0] + partial_[static_cast<std::size_t>(terms - 1)]);
     for (Index t = 0; t < gradient.size(); ++t) {
-      gradient.data()[t] = t < outputs * d || intercept
-                               ? linear::with_one_nan(factor * sums_[static_cast<std::size_t>(t)])
-                               : 0.0;
+      gradient.data()[t] =
+          t < outputs * d || intercept
+              ? linear::with_one_nan(factor * partial_[static_cast<std::size_t>(t)])
+              : 0.0;
     }
   }
 
@@ -535,28 +409,23 @@ class CpuLinear final : public LinearSteps<T> {
       }
       squares.add(add_lanes(lanes));
     }
-    cost.data()[0] = linear::with_one_nan(cost.data()[0] + cost_factor * (l2 / 2 * squares.total()));
+    cost.data()[0] =
+        linear::with_one_nan(cost.data()[0] + cost_factor * (l2 / 2 * squares.total()));
   }
 
   void predict(LinearLoss loss, const PackedRows<T>& rows, Index outputs,
                const Buffer<double>& parameters, Buffer<T>& results) override {
     const Index columns = loss == LinearLoss::logistic ? 2 : outputs;
     const std::vector<T> model = rounded(parameters);
-    parallel_for(threads_for(rows, outputs), PackedRows<T>::blocks(rows.rows), [&](Index b) {
-      cpu::predict_block<T>(block_of(loss, rows, b, outputs, model), cpu::scratch_for<T>(outputs),
-                            results.data() + b * sum_block * columns);
-    });
+    parallel_for(cpu::threads_for(engine_.threads(), rows, outputs),
+                 PackedRows<T>::blocks(rows.rows), [&](Index b) {
+                   cpu::predict_block<T>(block_of(loss, rows, b, outputs, model),
+                                         cpu::scratch_for<T>(outputs),
+                                         results.data() + b * sum_block * columns);
+                 });
   }
 
  private:
-  // One thread where waking the others would take longer than the work.
-  [[nodiscard]] int threads_for(const PackedRows<T>& rows, Index outputs) const {
-    constexpr Index least_elements = Index{1} << 20;
-    return rows.rows < least_elements / std::max<Index>(1, rows.features * outputs)
-               ? 1
-               : engine_.threads();
-  }
-
   static std::vector<T> rounded(const Buffer<double>& parameters) {
     std::vector<T> model(static_cast<std::size_t>(parameters.size()));
     for (Index p = 0; p < parameters.size(); ++p) {
@@ -578,43 +447,8 @@ class CpuLinear final : public LinearSteps<T> {
             model.data() + outputs * rows.features};
   }
 
-  // Rows source(0) .. source(count − 1) become block b; zeros follow.
-  template <class Source>
-  static void fill_block(const RowMajorRows<T>& from, Index count, PackedRows<T>& to, Index b,
-                         Source&& source) {
-    const Index d = to.features;
-    T* block = to.x.data() + b * d * packed_stride;
-    // So many rows at a time that a cache line of each column is completed before it is left.
-    constexpr Index strip = 64 / static_cast<Index>(sizeof(T));
-    for (Index begin = 0; begin < count; begin += strip) {
-      const Index end = std::min(begin + strip, count);
-      for (Index i = begin; i < end; ++i) {
-        const T* row = from.x.data() + source(i) * d;
-        for (Index j = 0; j < d; ++j) block[j * packed_stride + i] = row[j];
-      }
-    }
-    const bool has_target = !from.target.empty();
-    const bool has_weights = !from.weights.empty() && !to.weights.empty();
-    for (Index i = 0; i < count; ++i) {
-      if (has_target) to.target.data()[b * sum_block + i] = from.target.data()[source(i)];
-      if (has_weights) to.weights.data()[b * sum_block + i] = from.weights.data()[source(i)];
-    }
-    if (count == sum_block) return;
-    for (Index j = 0; j < d; ++j) {
-      std::fill(block + j * packed_stride + count, block + j * packed_stride + sum_block, T{0});
-    }
-    const auto clear = [&](Buffer<T>& values) {
-      if (!values.empty()) {
-        std::fill(values.data() + b * sum_block + count, values.data() + (b + 1) * sum_block, T{0});
-      }
-    };
-    clear(to.target);
-    clear(to.weights);
-  }
-
   Engine& engine_;
   std::vector<double> partial_;  // blocks × terms
-  std::vector<double> sums_;
 };
 
 }  // namespace

@@ -10,12 +10,12 @@ namespace {
 template <Real T>
 class ReferenceLinear final : public LinearSteps<T> {
  public:
-  void pack(const RowMajorRows<T>& from, Index count, Index at, PackedRows<T>& to) override {
+  void pack(const RowsView<T>& from, Index count, Index at, PackedRows<T>& to) override {
     for (Index i = 0; i < count; ++i) copy_row(from, i, to, at + i);
     clear_rows(to, at + count, PackedRows<T>::blocks(at + count) * sum_block);
   }
 
-  void gather(const RowMajorRows<T>& from, const RandomPermutation& order, Index first, Index count,
+  void gather(const RowsView<T>& from, const RandomPermutation& order, Index first, Index count,
               PackedRows<T>& batch) override {
     batch.rows = count;
     for (Index i = 0; i < count; ++i) copy_row(from, order(first + i), batch, i);
@@ -115,13 +115,13 @@ class ReferenceLinear final : public LinearSteps<T> {
   static double weight(const PackedRows<T>& rows, Index i) {
     return rows.weights.empty() ? 1.0 : static_cast<double>(rows.weights.data()[i]);
   }
-  static void copy_row(const RowMajorRows<T>& from, Index i, PackedRows<T>& to, Index at) {
+  static void copy_row(const RowsView<T>& from, Index i, PackedRows<T>& to, Index at) {
     for (Index j = 0; j < to.features; ++j) {
-      x_at(to, at, j) = from.x.data()[i * from.features + j];
+      x_at(to, at, j) = from.x[i * from.stride + j];
     }
-    if (!from.target.empty()) to.target.data()[at] = from.target.data()[i];
-    if (!from.weights.empty() && !to.weights.empty()) {
-      to.weights.data()[at] = from.weights.data()[i];
+    if (from.target != nullptr) to.target.data()[at] = from.target[i];
+    if (from.weights != nullptr && !to.weights.empty()) {
+      to.weights.data()[at] = from.weights[i];
     }
   }
 

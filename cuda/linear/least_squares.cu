@@ -117,7 +117,7 @@ __device__ double* columns_of_block(double* shared, double* workspace, int p) {
 // threads. CPU twin: UpdateFactor in cpu/linear/least_squares.cpp.
 template <Real T>
 __global__ void __launch_bounds__(256)
-    factor_kernel(const T* __restrict__ x, const T* __restrict__ target,
+    factor_kernel(const T* __restrict__ x, Index stride, const T* __restrict__ target,
                   const T* __restrict__ weights, Index count, int features, bool intercept,
                   Index group, double* workspace, double* factors) {
   extern __shared__ double shared[];
@@ -149,13 +149,14 @@ __global__ void __launch_bounds__(256)
     }
     __syncthreads();
     // Element e of the block of rows is feature e mod d of row e / d; kept up without divisions.
-    const T* from = x + begin * features;
+    const T* from = x + begin * stride;
     int i = thread / features;
     int j = thread % features;
     const int rows_on = threads / features;
     const int features_on = threads % features;
     for (int e = thread; e < padded * features; e += threads) {
-      columns[j * column_stride + i] = i < rows ? scale[i] * static_cast<double>(from[e]) : 0.0;
+      columns[j * column_stride + i] =
+          i < rows ? scale[i] * static_cast<double>(from[i * stride + j]) : 0.0;
       i += rows_on;
       j += features_on;
       if (j >= features) {
@@ -203,7 +204,7 @@ class CudaLeastSquares final : public LeastSquaresSteps<T> {
  public:
   explicit CudaLeastSquares(Engine& engine) : engine_(cuda_engine(engine)) {}
 
-  void factor(const RowMajorRows<T>& rows, Index count, bool intercept, Index first_group,
+  void factor(const RowsView<T>& rows, Index count, bool intercept, Index first_group,
               Buffer<double>& factors) override {
     const Index p = least_squares_columns(rows.features, intercept);
     const Index group = least_squares_group(p);
@@ -219,15 +220,15 @@ class CudaLeastSquares final : public LeastSquaresSteps<T> {
                      {.grid = dim3(static_cast<unsigned>(here)),
                       .block = dim3(threads()),
                       .shared_bytes = scale_bytes + shared},
-                     rows.x.data() + row * rows.features, rows.target.data() + row,
-                     rows.weights.empty() ? nullptr : rows.weights.data() + row,
+                     rows.x + row * rows.stride, rows.stride, rows.target + row,
+                     rows.weights == nullptr ? nullptr : rows.weights + row,
                      std::min(count - row, here * group), static_cast<int>(rows.features),
                      intercept, group, workspace(shared, here, p),
                      factors.data() + (first_group + g) * p * p);
     }
   }
 
-  void merge(Index groups, Index p, Buffer<double>& factors) override {
+  void merge(Index first, Index groups, Index p, Buffer<double>& factors) override {
     const std::size_t shared = columns_in_shared(p, 0);
     for (Index distance = 1; distance < groups; distance *= 2) {
       const Index pairs = (groups - distance + 2 * distance - 1) / (2 * distance);
@@ -239,7 +240,7 @@ class CudaLeastSquares final : public LeastSquaresSteps<T> {
                         .block = dim3(threads()),
                         .shared_bytes = shared},
                        static_cast<int>(p), distance, workspace(shared, here, p),
-                       factors.data() + 2 * pair * distance * p * p);
+                       factors.data() + (first + 2 * pair * distance) * p * p);
       }
     }
   }

@@ -1,6 +1,7 @@
-// The steps of linear models on the GPU. Rows are packed in blocks of sum_block, feature-major
-// inside, so that the lanes of a warp read neighbouring rows of one feature: every access to the
-// features is coalesced, and lane l of a warp is lane l of the documented long sum.
+// Passes of linear models on the GPU; how rows come there is in linear_rows.cu. Rows are packed in
+// blocks of sum_block, feature-major inside, so that the lanes of a warp read neighbouring rows of
+// one feature: every access to the features is coalesced, and lane l of a warp is lane l of the
+// documented long sum.
 #include <cuda_pipeline.h>
 
 #include <algorithm>
@@ -10,28 +11,15 @@
 #include "cuda/core/block_long_sum.cuh"
 #include "cuda/core/engine.hpp"
 #include "cuda/core/long_sum.cuh"
-#include "cuda/core/pieces.hpp"
 #include "cuda/linear/linear_cost.hpp"
+#include "cuda/linear/linear_rows.cuh"
+#include "cuda/linear/packed_chunks.cuh"
 
 namespace tandem::cuda {
 namespace {
 
 using linear::with_one_nan;
 
-// Consecutive blocks of packed rows in device memory.
-template <Real T>
-struct Rows {
-  const T* x;
-  const T* target;
-  const T* weights;  // null: 1 each
-  Index rows;
-  Index features;
-};
-
-__device__ Index rows_of_block(Index rows, Index block) {
-  const Index left = rows - block * sum_block;
-  return left < sum_block ? left : sum_block;
-}
 // Lanes past the last row add terms that are zero.
 __device__ int padded_to_lanes(Index rows) {
   return static_cast<int>((rows + sum_lanes - 1) / sum_lanes * sum_lanes);
@@ -469,179 +457,24 @@ __global__ void __launch_bounds__(256, 1)
   for (int k = 0; k < outputs; ++k) z[k] = with_one_nan(z[k] / sum);
 }
 
-// Where a row of the packed form comes from.
-struct InOrder {
-  __device__ Index operator()(Index i) const { return i; }
-};
-struct Shuffled {
-  RandomPermutation order;
-  Index first;
-  __device__ Index operator()(Index i) const { return order(first + i); }
-};
-
-// Rows of `from` into whole blocks of packed rows, zeros behind them.
-//
-// Grid: (blocks of rows·32, ceil(d / 32)): a tile of 32 rows × 32 features goes through shared
-// memory, read along the features and written along the rows, both coalesced (with few features a
-// row is less than a sector, and the tile's rows are one piece of memory only where they are in
-// order). Any number of whole warps. Shared memory: 33 elements per row, so that neither way has
-// bank conflicts. Two barriers. Bytes: pack_cost(). CPU twin:
-// fill_block in cpu/linear/linear.cpp.
-template <Real T, class Source>
-__global__ void pack_kernel(const T* __restrict__ from_x, const T* __restrict__ from_target,
-                            const T* __restrict__ from_weights, Source source, Index count,
-                            Index features, T* __restrict__ x, T* __restrict__ target,
-                            T* __restrict__ weights) {
-  constexpr int side = 32;
-  __shared__ T tile[side][side + 1];
-  __shared__ Index source_of[side];
-  const int lane = static_cast<int>(threadIdx.x % warp_size);
-  const int warp = static_cast<int>(threadIdx.x / warp_size);
-  const int warps = static_cast<int>(blockDim.x / warp_size);
-  const Index first_row = static_cast<Index>(blockIdx.x) * side;
-  const Index first_feature = static_cast<Index>(blockIdx.y) * side;
-  const Index row = first_row + lane;
-  if (warp == 0) {
-    source_of[lane] = row < count ? source(row) : -1;
-    if (blockIdx.y == 0) {
-      const Index at = source_of[lane];
-      if (target != nullptr && (at < 0 || from_target != nullptr)) {
-        target[row] = at < 0 ? T{0} : from_target[at];
-      }
-      if (weights != nullptr && (at < 0 || from_weights != nullptr)) {
-        weights[row] = at < 0 ? T{0} : from_weights[at];
-      }
-    }
-  }
-  __syncthreads();
-  for (int i = warp; i < side; i += warps) {
-    const Index j = first_feature + lane;
-    tile[i][lane] = source_of[i] >= 0 && j < features ? from_x[source_of[i] * features + j] : T{0};
-  }
-  __syncthreads();
-  for (int c = warp; c < side; c += warps) {
-    const Index j = first_feature + c;
-    if (j < features) {
-      x[(row / sum_block * features + j) * packed_stride + row % sum_block] = tile[lane][c];
-    }
-  }
-}
-
-// Sums of w·(x − centre), or of its square, of each feature, the target and, as column d + 1, of
-// the weights themselves, per block of rows: partial, blocks × (d + 2).
-//
-// Grid: (ceil((d + 2) / warps), blocks of rows), a warp per column. Reads each column once and the
-// weights once per column, from the first-level cache for all but one warp. Bytes and flops of both
-// launches: moments_cost(). CPU twin: MomentBlock.
-template <Real T>
-__global__ void __launch_bounds__(1024)
-    moments_kernel(Rows<T> in, const double* __restrict__ centre, bool squares,
-                   double* __restrict__ partial) {
-  const Index j =
-      static_cast<Index>(blockIdx.x) * (blockDim.x / warp_size) + threadIdx.x / warp_size;
-  const Index block = blockIdx.y;
-  if (j > in.features + 1) return;
-  const Index rows = rows_of_block(in.rows, block);
-  const T* weights = in.weights == nullptr ? nullptr : in.weights + block * sum_block;
-  double sum;
-  if (j == in.features + 1) {
-    sum = sum_of_block(0, rows, [&](Index i) {
-      return weights == nullptr ? 1.0 : static_cast<double>(weights[i]) - 0.0;
-    });
-  } else {
-    const T* x = j < in.features ? in.x + (block * in.features + j) * packed_stride
-                                 : in.target + block * sum_block;
-    const double middle = squares ? centre[j] : 0.0;
-    sum = sum_of_block(0, rows, [&](Index i) {
-      double term = static_cast<double>(x[i]) - middle;
-      if (squares) term = term * term;
-      return weights == nullptr ? term : static_cast<double>(weights[i]) * term;
-    });
-  }
-  if (threadIdx.x % warp_size == 0) partial[block * (in.features + 2) + j] = sum;
-}
-
-// Means, or deviations, from the sums of all blocks. One thread per column.
-__global__ void finish_moments_kernel(const double* __restrict__ sums, Index features, bool squares,
-                                      double* __restrict__ moments) {
-  const Index j = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (j > features) return;
-  const double mean = with_one_nan(sums[j] / sums[features + 1]);
-  moments[squares ? features + 1 + j : j] = squares ? with_one_nan(math::sqrt(mean)) : mean;
-  if (j == 0) moments[2 * features + 2] = with_one_nan(sums[features + 1]);
-}
-
-// x ← (x − centre)·factor, and the target as column d.
-//
-// Grid: (blocks of rows, up to d + 1 columns), any number of threads. Reads and writes every
-// element once, coalesced. CPU twin: CpuLinear::standardise.
-template <Real T>
-__global__ void standardise_kernel(const double* __restrict__ centre,
-                                   const double* __restrict__ factor, Index rows, Index features,
-                                   T* __restrict__ x, T* __restrict__ target) {
-  const Index block = blockIdx.x;
-  const Index count = rows_of_block(rows, block);
-  for (Index j = blockIdx.y; j <= features; j += gridDim.y) {
-    const double middle = centre[j];
-    const double scale = factor[j];
-    T* column =
-        j < features ? x + (block * features + j) * packed_stride : target + block * sum_block;
-    for (Index i = threadIdx.x; i < count; i += blockDim.x) {
-      column[i] = with_one_nan(static_cast<T>((static_cast<double>(column[i]) - middle) * scale));
-    }
-  }
-}
-
-// Host side.
-
-unsigned whole(Index blocks) { return static_cast<unsigned>(blocks); }
-
 template <Real T>
 class CudaLinear final : public LinearSteps<T> {
  public:
-  explicit CudaLinear(Engine& engine) : engine_(cuda_engine(engine)), stream_(engine_) {}
+  explicit CudaLinear(Engine& engine) : engine_(cuda_engine(engine)), chunks_(engine_) {}
 
-  void pack(const RowMajorRows<T>& from, Index count, Index at, PackedRows<T>& to) override {
-    fill(from, InOrder{}, count, at / sum_block, to);
+  void pack(const RowsView<T>& from, Index count, Index at, PackedRows<T>& to) override {
+    pack_rows(engine_, from, count, at, to);
   }
-
-  void gather(const RowMajorRows<T>& from, const RandomPermutation& order, Index first, Index count,
+  void gather(const RowsView<T>& from, const RandomPermutation& order, Index first, Index count,
               PackedRows<T>& batch) override {
-    batch.rows = count;
-    fill(from, Shuffled{order, first}, count, 0, batch);
+    gather_rows(engine_, from, order, first, count, batch);
   }
-
   void moments(const PackedRows<T>& rows, Buffer<double>& moments) override {
-    const Index d = rows.features;
-    const Index columns = d + 2;
-    reserve(sums_, columns);
-    const unsigned threads = engine_.block_threads(256);
-    for (const bool squares : {false, true}) {
-      for_each_chunk(
-          rows, columns * 8, most_grid_y, [&](const Rows<T>& in, Index blocks, bool more) {
-            reserve(partial_, blocks * columns);
-            engine_.launch(
-                moments_kernel<T>,
-                {.grid = dim3(whole(blocks_for(columns, threads / warp_size)), whole(blocks)),
-                 .block = dim3(threads)},
-                in, moments.data(), squares, partial_.data());
-            add_blocks(engine_, partial_.data(), blocks, columns, more, sums_.data());
-          });
-      engine_.launch(finish_moments_kernel,
-                     {.grid = dim3(whole(blocks_for(d + 1, threads))), .block = dim3(threads)},
-                     sums_.data(), d, squares, moments.data());
-    }
+    moments_of_rows(chunks_, rows, moments);
   }
-
   void standardise(const Buffer<double>& centre, const Buffer<double>& factor,
                    PackedRows<T>& rows) override {
-    engine_.launch(standardise_kernel<T>,
-                   {.grid = dim3(whole(PackedRows<T>::blocks(rows.rows)),
-                                 whole(std::min(most_grid_y, rows.features + 1))),
-                    .block = dim3(engine_.block_threads(256))},
-                   centre.data(), factor.data(), rows.rows, rows.features, rows.x.data(),
-                   rows.target.data());
-    finish_on_host(rows);
+    standardise_rows(engine_, centre, factor, rows);
   }
 
   void pass(LinearLoss loss, const PackedRows<T>& rows, Index outputs, bool intercept,
@@ -651,41 +484,36 @@ class CudaLinear final : public LinearSteps<T> {
     const bool with_gradient = !gradient.empty();
     const Index columns = with_gradient ? outputs * (d + 1) + 1 : 1;
     round_model(parameters, d, outputs);
-    reserve(sums_, columns);
-    if (rows.rows == 0) sums_.fill_zero();
+    const double* sums = nullptr;
     const unsigned threads = block_threads();
     const PassPlan plan =
         plan_pass(d, outputs, sizeof(T), threads, engine_.properties().sharedMemPerBlockOptin);
     if (with_gradient && plan.fused) {
-      for_each_chunk(rows, columns * 8, most_grid_x,
-                     [&](const Rows<T>& in, Index blocks, bool more) {
-                       reserve(partial_, blocks * columns);
-                       engine_.launch(fused_kernel(plan),
-                                      {.grid = dim3(whole(blocks)),
-                                       .block = dim3(threads),
-                                       .shared_bytes = plan.shared_bytes},
-                                      loss, in, static_cast<int>(outputs), model_.data(),
-                                      plan.tile_rows, partial_.data());
-                       add_blocks(engine_, partial_.data(), blocks, columns, more, sums_.data());
-                     });
+      sums = chunks_.sums(rows, columns, 0, most_grid_x, 0,
+                          [&](const Rows<T>& in, Index blocks, double* partial) {
+                            engine_.launch(fused_kernel(plan),
+                                           {.grid = dim3(whole(blocks)),
+                                            .block = dim3(threads),
+                                            .shared_bytes = plan.shared_bytes},
+                                           loss, in, static_cast<int>(outputs), model_.data(),
+                                           plan.tile_rows, partial);
+                          });
     } else {
       // So few blocks at a time that the second reading of the features finds them in the cache,
       // but enough of them to fill the device.
       constexpr Index least = 64;
       const Index block_bytes = d * packed_stride * static_cast<Index>(sizeof(T));
       const Index cached = static_cast<Index>(engine_.properties().l2CacheSize) / 2 / block_bytes;
-      for_each_chunk(rows, columns * 8 + (outputs + 2) * sum_block * 8,
-                     std::min(most_grid_y, std::max(least, cached)),
-                     [&](const Rows<T>& in, Index blocks, bool more) {
-                       pass_in_two(loss, in, blocks, outputs, with_gradient, threads);
-                       add_blocks(engine_, partial_.data(), blocks, columns, more, sums_.data());
-                     });
+      sums = chunks_.sums(rows, columns, (outputs + 2) * sum_block * 8,
+                          std::min(most_grid_y, std::max(least, cached)), residuals_.bytes(),
+                          [&](const Rows<T>& in, Index blocks, double* partial) {
+                            pass_in_two(loss, in, blocks, outputs, with_gradient, threads, partial);
+                          });
     }
     engine_.launch(finish_pass_kernel,
                    {.grid = dim3(whole(blocks_for(std::max<Index>(1, columns - 1), threads))),
                     .block = dim3(threads)},
-                   sums_.data(), columns - 1, outputs * d, intercept, factor, gradient.data(),
-                   cost.data());
+                   sums, columns - 1, outputs * d, intercept, factor, gradient.data(), cost.data());
   }
 
   void add_penalty(double l2, Index penalised, double cost_factor, const Buffer<double>& parameters,
@@ -700,7 +528,7 @@ class CudaLinear final : public LinearSteps<T> {
     round_model(parameters, rows.features, outputs);
     const unsigned threads = block_threads();
     Index done = 0;
-    for_each_chunk(rows, 0, most_grid_x / 32, [&](const Rows<T>& in, Index /*blocks*/, bool) {
+    chunks_.for_each(rows, 0, most_grid_x / 32, 0, [&](const Rows<T>& in, Index, Index) {
       engine_.launch(predict_kernel<T>,
                      {.grid = dim3(whole(blocks_for(in.rows, threads))), .block = dim3(threads)},
                      loss, in, static_cast<int>(outputs), model_.data(),
@@ -715,43 +543,10 @@ class CudaLinear final : public LinearSteps<T> {
     return std::min(engine_.block_threads(256), 256U);
   }
 
-  static constexpr Index most_grid_x = (Index{1} << 31) - 1;
-  static constexpr Index most_grid_y = 65535;
-
-  // Bytes of the workspace of a pass: less than what the rows that are streamed leave.
-  [[nodiscard]] Index most_workspace() const {
-    const std::size_t own = partial_.bytes() + residuals_.bytes();
-    return static_cast<Index>(std::min(std::size_t{64} << 20, (engine_.free_memory() + own) / 4));
-  }
-
-  // Calls use(rows, blocks, whether it is not the first call) for consecutive chunks of whole
-  // blocks in device memory, of at most most_blocks and as many as fit the workspace at
-  // bytes_per_block.
-  template <class Use>
-  void for_each_chunk(const PackedRows<T>& all, Index bytes_per_block, Index most_blocks,
-                      Use&& use) {
-    const Index d = all.features;
-    const Index at_once = std::max<Index>(
-        1, std::min(most_blocks, most_workspace() / std::max<Index>(1, bytes_per_block)));
-    stream_.for_each_piece(all.x.data(), PackedRows<T>::blocks(all.rows), d * packed_stride,
-                           [&](Index first, Index units, const T* x) {
-                             for (Index begin = 0; begin < units; begin += at_once) {
-                               const Index blocks = std::min(at_once, units - begin);
-                               const Index row = (first + begin) * sum_block;
-                               use(Rows<T>{x + begin * d * packed_stride, all.target.data() + row,
-                                           all.weights.empty() ? nullptr : all.weights.data() + row,
-                                           std::min(all.rows - row, blocks * sum_block), d},
-                                   blocks, row > 0);
-                             }
-                           });
-  }
-
   void pass_in_two(LinearLoss loss, const Rows<T>& in, Index blocks, Index outputs,
-                   bool with_gradient, unsigned threads) {
+                   bool with_gradient, unsigned threads, double* partial) {
     const Index d = in.features;
-    const Index columns = with_gradient ? outputs * (d + 1) + 1 : 1;
-    reserve(partial_, blocks * columns);
-    reserve(residuals_, blocks * (outputs + 2) * sum_block);
+    reserve(engine_, residuals_, blocks * (outputs + 2) * sum_block);
     double* q = residuals_.data();
     double* left = q + blocks * outputs * sum_block;
     double* right = left + blocks * sum_block;
@@ -766,12 +561,12 @@ class CudaLinear final : public LinearSteps<T> {
                      {.grid = dim3(whole(blocks_for(outputs, tile_outputs)),
                                    whole(blocks_for(d, warps * tile_features)), whole(blocks)),
                       .block = dim3(threads)},
-                     in, k, q, partial_.data());
+                     in, k, q, partial);
     }
     const Index sums = blocks * (with_gradient ? outputs + 1 : 1);
     engine_.launch(row_sums_kernel<T>,
                    {.grid = dim3(whole(blocks_for(sums, warps))), .block = dim3(threads)}, in, k,
-                   with_gradient, q, left, right, partial_.data());
+                   with_gradient, q, left, right, partial);
   }
 
   using FusedKernel = void (*)(LinearLoss, Rows<T>, int, const T*, int, double*);
@@ -788,46 +583,15 @@ class CudaLinear final : public LinearSteps<T> {
   void round_model(const Buffer<double>& parameters, Index features, Index outputs) {
     const unsigned threads = engine_.block_threads(256);
     const Index size = outputs * (features + 1);
-    reserve(model_, size);
+    reserve(engine_, model_, size);
     engine_.launch(round_parameters_kernel<T>,
                    {.grid = dim3(whole(blocks_for(size, threads))), .block = dim3(threads)},
                    parameters.data(), features, outputs, model_.data());
   }
 
-  template <class Source>
-  void fill(const RowMajorRows<T>& from, const Source& source, Index count, Index first_block,
-            PackedRows<T>& to) {
-    const Index d = to.features;
-    const Index blocks = PackedRows<T>::blocks(count);
-    const auto data = [](const Buffer<T>& buffer) {
-      return buffer.empty() ? nullptr : buffer.data();
-    };
-    const auto at = [&](Buffer<T>& buffer) {
-      return buffer.empty() ? nullptr : buffer.data() + first_block * sum_block;
-    };
-    engine_.launch(pack_kernel<T, Source>,
-                   {.grid = dim3(whole(blocks * (sum_block / 32)), whole(blocks_for(d, 32))),
-                    .block = dim3(engine_.block_threads(256))},
-                   from.x.data(), data(from.target), data(from.weights), source, count, d,
-                   to.x.data() + first_block * d * packed_stride, at(to.target), at(to.weights));
-    finish_on_host(to);
-  }
-
-  // Rows that stand on the host are next read by copies of another stream.
-  void finish_on_host(const PackedRows<T>& rows) {
-    if (!engine_.on_device(rows.x.data())) engine_.wait();
-  }
-
-  template <class U>
-  void reserve(Buffer<U>& buffer, Index size) {
-    if (buffer.size() < size) buffer = Buffer<U>(engine_, size);
-  }
-
   CudaEngine& engine_;
-  PieceStream stream_;
+  PackedChunks<T> chunks_;
   Buffer<T> model_;
-  Buffer<double> partial_;    // blocks × columns
-  Buffer<double> sums_;       // columns
   Buffer<double> residuals_;  // of pass_in_two: blocks × (outputs + 2) × sum_block
 };
 

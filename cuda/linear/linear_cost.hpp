@@ -1,4 +1,4 @@
-// What the kernels of cuda/linear/linear.cu must move and compute, for benchmarks and for the tests
+// What the kernels of cuda/linear must move and compute, for benchmarks and for the tests
 // that count it.
 #pragma once
 
@@ -7,6 +7,7 @@
 
 #include "core/linear/least_squares_steps.hpp"
 #include "core/linear/linear_steps.hpp"
+#include "core/linear/normal_equations_steps.hpp"
 
 namespace tandem::cuda {
 
@@ -182,6 +183,26 @@ inline constexpr double fold_flops = 5 * 32;
   return {n * (static_cast<double>(features) + (weighted ? 2 : 1)) * static_cast<double>(element) +
               groups * p * p * 8 * 2,
           2 * n * p * p + n * static_cast<double>(features + 1) + scalars};
+}
+
+// A block of threads of products_kernel makes the products of so many columns by as many.
+inline constexpr Index product_tile = 32;
+
+// products_kernel: the rows once, from memory, and the products of each block of rows. Each pair of
+// tiles computes all its products, those of columns that are not there too, and its own values less
+// the centre, times the weight.
+[[nodiscard]] constexpr LinearPassCost products_cost(Index rows, Index features, bool intercept,
+                                                     bool weighted, std::size_t element) {
+  const Index p = normal_equations_columns(features, intercept);
+  const Index across = (p + product_tile - 1) / product_tile;
+  const double n = static_cast<double>(rows);
+  const double squares = static_cast<double>(across * (across + 1) / 2);
+  const double side = static_cast<double>(product_tile);
+  // A column is in `across` pairs of tiles, of which the one on the diagonal subtracts it once.
+  const double subtractions = static_cast<double>((features + 1) * across);
+  return {n * static_cast<double>(features + (weighted ? 2 : 1)) * static_cast<double>(element) +
+              8 * static_cast<double>(product_count(p)) * blocks_of_rows(rows),
+          n * (squares * 2 * side * side + subtractions + (weighted ? squares * side : 0))};
 }
 
 }  // namespace tandem::cuda

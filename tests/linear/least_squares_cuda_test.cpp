@@ -59,7 +59,7 @@ struct Scenario {
     Buffer<double> only(engine, size);
     only.upload(std::span<const double>(result).subspan(static_cast<std::size_t>(p * p),
                                                         static_cast<std::size_t>(size)));
-    steps->merge(groups, p, only);
+    steps->merge(0, groups, p, only);
     auto merged = only.to_host();
     merged.resize(static_cast<std::size_t>(p * p));  // the others are free to be anything
     result.insert(result.end(), merged.begin(), merged.end());
@@ -126,7 +126,7 @@ TEST(LeastSquaresCudaMerge, FactorsOfManyColumnsHaveTheBitsOfTheCpu) {
   }
   const auto merged = [&](Engine& engine) {
     auto buffer = to_engine(engine, factors);
-    make_steps<LeastSquaresSteps, double>(engine)->merge(2, p, buffer);
+    make_steps<LeastSquaresSteps, double>(engine)->merge(0, 2, p, buffer);
     auto all = buffer.to_host();
     all.resize(p * p);
     return all;

@@ -10,6 +10,7 @@
 
 #include "core/linear/least_squares_steps.hpp"
 #include "core/linear/linear_steps.hpp"
+#include "core/linear/normal_equations_steps.hpp"
 #include "core/software_gpu.hpp"
 #include "core/steps.hpp"
 #include "cuda/linear/linear_cost.hpp"
@@ -176,6 +177,29 @@ TYPED_TEST(LinearCounters, PackingMomentsAndPredictionsMoveWhatTheirCostsSay) {
     EXPECT_TRUE(
         as_stated(predict.bytes, cuda::predict_bytes(LinearLoss::squared, n, d, 1, sizeof(T))));
     EXPECT_LT(predict.sectors_per_ideal, 1.02);
+  }
+}
+
+TYPED_TEST(LinearCounters, ProductsMoveAndComputeWhatTheirCostSays) {
+  using T = TypeParam;
+  const auto engine = test::cuda_engine();
+  const auto linear = make_steps<LinearSteps, T>(*engine);
+  const auto steps = make_steps<NormalEquationsSteps, T>(*engine);
+  for (const Index d : {Index{28}, Index{62}}) {
+    const bool weighted = d == 62;
+    const Index n = 4096;
+    const Data<T> data(*engine, *linear, LinearLoss::squared, n, d, 7, weighted);
+    const auto centre = to_engine(*engine, std::vector<double>(static_cast<std::size_t>(d + 1)));
+    Buffer<double> products(*engine, product_count(normal_equations_columns(d, true)));
+    if (!software_gpu::is_loaded()) GTEST_SKIP() << "nothing is counted on this device";
+    const software_gpu::Counting counting;
+    steps->products(data.rows, true, centre, products);
+    engine->wait();
+    const Counted got = counted(counting.counters(), "::products_kernel");
+    const auto stated = cuda::products_cost(n, d, true, weighted, sizeof(T));
+    EXPECT_TRUE(as_stated(got.bytes, stated.bytes)) << d;
+    EXPECT_TRUE(as_stated(got.flops, stated.flops)) << d;
+    EXPECT_LT(got.wavefronts_per_ideal, 1.05) << d;
   }
 }
 

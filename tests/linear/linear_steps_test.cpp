@@ -303,7 +303,7 @@ TYPED_TEST(LinearStep, FactorsHaveTheProductsOfTheColumns) {
       const Index groups = (n + least_squares_group(p) - 1) / least_squares_group(p);
       Buffer<double> factors(*engine, groups * p * p);
       steps->factor(scenario.upload(*engine), n, true, 0, factors);
-      steps->merge(groups, p, factors);
+      steps->merge(0, groups, p, factors);
       const auto r = factors.to_host();
       const auto value = [&](Index i, Index j) {
         return std::sqrt(scenario.weight(i)) *

@@ -38,21 +38,25 @@ struct GradientOptions {
   void check() const { optimizer.check(); }
 };
 
+//   automatic (called "auto") cholesky, or qr where that refuses; the model says which one it was
+//   cholesky  closed form by the normal equations in double precision; no L1. Refuses columns that
+//             do not determine the weights to half of double's digits.
 //   qr        closed form by QR factorisation in double precision; no L1. Of several minimisers (as
 //             many features as rows, dependent columns) the one with the smallest Σ v_j² is taken.
 //   gradient  one of the optimizers, on all rows or on batches. Features and target are
 //             standardised internally (learning rates then suit any units) and the result is
 //             translated back.
-enum class LinearSolver { qr, gradient };
+enum class LinearSolver { automatic, cholesky, qr, gradient };
 template <>
-inline constexpr std::array<std::string_view, 2> enum_names<LinearSolver>{"qr", "gradient"};
+inline constexpr std::array<std::string_view, 4> enum_names<LinearSolver>{"auto", "cholesky", "qr",
+                                                                          "gradient"};
 
 // The cost that is minimised is
 //   1/(2W)·Σ_i ω_i·(b + Σ_j w_j·x_ij − y_i)² + l2/2·Σ_j v_j² + l1·Σ_j |v_j|,
 // ω the rows' weights, W their sum, v_j = w_j·s_j with s_j the standard deviation of feature j;
 // with keep_scale v_j = w_j. The intercept is free.
 struct LinearRegressionOptions {
-  LinearSolver solver = LinearSolver::qr;
+  LinearSolver solver = LinearSolver::automatic;
   double l1 = 0;
   double l2 = 0;
   bool keep_scale = false;    // penalties and gradients see features in their own units
@@ -75,8 +79,8 @@ class LinearRegressionModel final : public Model<T> {
   // In double whatever T is: predictions round each of them to T once.
   std::vector<double> weights;  // one per feature
   double intercept = 0;
-  LinearSolver solver = LinearSolver::qr;
-  Index rank = -1;  // of the centred features, as the qr solver found it; −1: another solver
+  LinearSolver solver = LinearSolver::qr;  // the one that found the weights: not automatic
+  Index rank = -1;  // of the centred features, as a closed form found it; −1: another solver
   TrainingLog log;  // cost; validation_cost where there is a validation part
 
   [[nodiscard]] std::unique_ptr<Model<T>> clone() const override {

@@ -1,0 +1,29 @@
+// Rows of linear models on the CPU: how they are packed, drawn, measured and standardised, as
+// LinearSteps states it.
+#pragma once
+
+#include <algorithm>
+
+#include "core/linear/linear_steps.hpp"
+
+namespace tandem::cpu {
+
+// One thread where waking the others would take longer than the work.
+template <Real T>
+[[nodiscard]] int threads_for(int threads, const PackedRows<T>& rows, Index outputs) {
+  constexpr Index least_elements = Index{1} << 20;
+  return rows.rows < least_elements / std::max<Index>(1, rows.features * outputs) ? 1 : threads;
+}
+
+template <Real T>
+void pack_rows(int threads, const RowsView<T>& from, Index count, Index at, PackedRows<T>& to);
+template <Real T>
+void gather_rows(int threads, const RowsView<T>& from, const RandomPermutation& order, Index first,
+                 Index count, PackedRows<T>& batch);
+template <Real T>
+void moments_of_rows(int threads, const PackedRows<T>& rows, Buffer<double>& moments);
+template <Real T>
+void standardise_rows(int threads, const Buffer<double>& centre, const Buffer<double>& factor,
+                      PackedRows<T>& rows);
+
+}  // namespace tandem::cpu

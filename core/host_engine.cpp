@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/memory.hpp"
+#include "core/parallel.hpp"
 #include "cpu/simd.hpp"
 #include "tandem/core/error.hpp"
 
@@ -28,7 +29,15 @@ void* HostEngine::allocate(std::size_t bytes) {
   if (memory == nullptr) {
     throw SystemError("out of memory: " + std::to_string(bytes) + " bytes asked for");
   }
-  if (alignment > 64) advise_huge_pages(memory, rounded);
+  if (alignment > 64) {
+    advise_huge_pages(memory, rounded);
+    // The system clears a page when it is first touched, and two threads that touch one at the same
+    // time both clear it: the neighbouring pieces of a parallel loop, much smaller than a page of
+    // 2 MiB, would do all of that twice. Each page is touched here by one thread.
+    parallel_for(threads(), static_cast<Index>(rounded / alignment), [&](Index page) {
+      static_cast<volatile char*>(memory)[static_cast<std::size_t>(page) * alignment] = 0;
+    });
+  }
   return memory;
 }
 

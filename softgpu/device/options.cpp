@@ -57,7 +57,7 @@ Options read_options(const std::function<const char*(const char*)>& get) {
     result.devices = number<int>(name, value, 1, 64, "a number from 1 to 64");
   });
   read("SOFTGPU_THREADS", [&](const char* name, std::string_view value) {
-    result.threads = number<int>(name, value, 1, 1024, "a number from 1 to 1024");
+    result.threads = number<int>(name, value, 0, 1024, "a number from 1 to 1024, or 0 (all)");
   });
   read("SOFTGPU_SIMD", [&](const char* name, std::string_view value) {
     if (value == "auto") {
@@ -74,6 +74,16 @@ Options read_options(const std::function<const char*(const char*)>& get) {
   });
   read("SOFTGPU_SEED", [&](const char* name, std::string_view value) {
     result.seed = number<std::uint64_t>(name, value, 0, any, "a number from 0 to 2^64-1");
+    result.poison = result.seed != 0;
+  });
+  read("SOFTGPU_POISON", [&](const char* name, std::string_view value) {
+    result.poison = number<int>(name, value, 0, 1, "0 or 1") == 1;
+  });
+  read("SOFTGPU_STOP_AT_FAULT", [&](const char* name, std::string_view value) {
+    result.stop_at_fault = number<int>(name, value, 0, 1, "0 or 1") == 1;
+  });
+  read("SOFTGPU_FAULT_STATUS", [&](const char* name, std::string_view value) {
+    result.fault_status = number<int>(name, value, 0, 255, "a number from 0 to 255");
   });
   read("SOFTGPU_JITTER", [&](const char* name, std::string_view value) {
     result.jitter = number<std::uint64_t>(name, value, 0, any, "a number from 0 to 2^64-1");

@@ -5,9 +5,14 @@
 //                       a100,h100 gives devices 0, 1, ... different models, from the front again
 //                       where there are more devices
 //   SOFTGPU_DEVICES     number of devices, 1 to 64 (as many as SOFTGPU_MODEL names)
-//   SOFTGPU_THREADS     cores that run blocks, 1 to 1024 (all that the process may use)
+//   SOFTGPU_THREADS     cores that run blocks, 1 to 1024 (0: all that the process may use)
 //   SOFTGPU_SIMD        auto, baseline, avx2 or avx512: the instruction set of the executor (auto)
 //   SOFTGPU_SEED        a number: run warps and blocks in an order drawn by it (0: in order)
+//   SOFTGPU_POISON      1: device memory is filled with a pattern when it is allocated and when it
+//                       is freed (0; 1 where SOFTGPU_SEED is given and not 0)
+//   SOFTGPU_STOP_AT_FAULT  1: a kernel's fault ends the process at once (0)
+//   SOFTGPU_FAULT_STATUS   the exit status of a process in which a kernel faulted, where it would
+//                       have been 0 (0; `tandem gpu run` sets 86)
 //   SOFTGPU_JITTER      a number: move approximate results inside their documented bound, drawn by
 //                       it (0: do not)
 //   SOFTGPU_TIME_LIMIT  seconds that one kernel may run (0: no limit)
@@ -33,6 +38,9 @@ struct Options {
   int threads = 0;  // 0: all
   SimdChoice simd = SimdChoice::automatic;
   std::uint64_t seed = 0;
+  bool poison = false;
+  bool stop_at_fault = false;
+  int fault_status = 0;
   std::uint64_t jitter = 0;
   double time_limit_seconds = 0;
   double launch_wait_seconds = 0.5;

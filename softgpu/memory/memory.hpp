@@ -3,6 +3,7 @@
 // registered here.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -11,6 +12,15 @@
 #include <string>
 
 namespace softgpu {
+
+// What stands where a program may find anything: as a float of any width no number, as an integer
+// large, and the two can be told apart. What was never written, or what a lane that gave no value
+// "gives" to others; and what was freed.
+inline constexpr std::uint32_t undefined_word = 0x7ffb7ffb;
+inline constexpr std::uint32_t freed_word = 0xfffbfffb;
+
+// Repeats the word over the bytes; a rest of less than four gets its beginning.
+void fill_words(std::byte* at, std::size_t bytes, std::uint32_t word);
 
 enum class MemoryKind { device, pinned, registered, managed, symbol };
 
@@ -22,22 +32,32 @@ struct MemoryRange {
   unsigned flags = 0;
   std::size_t mapped = 0;  // bytes that came from mmap; 0: from the C++ heap
   bool freed = false;  // kept for a while, so that a use after free can be told from a wild address
+  // Memory that is not to be used now although it is kept: a graph's, outside of the time from its
+  // allocation's launch to its being freed. What finds such a range is told that it is freed.
+  bool withheld = false;
 };
 
 class Memory {
  public:
   static Memory& instance();
 
-  // Zero-filled: what a kernel reads before it writes is the same in every run. From a mebibyte on
-  // the pages come from the operating system and cost nothing until they are used. Returns nullptr
-  // where there is not enough memory.
+  // Zero-filled: what a kernel reads before it writes is the same in every run; after poison(true)
+  // device and managed memory is filled with undefined_word. From a mebibyte on the pages come from
+  // the operating system and cost nothing until they are used. Returns nullptr where there is not
+  // enough memory.
   void* allocate(std::size_t bytes, MemoryKind kind, int device, std::size_t align = 256,
                  unsigned flags = 0);
   // False where `address` is not the start of a live allocation of one of the kinds.
   bool release(void* address);
+  // Whether memory that is allocated or freed from now on is filled with a pattern.
+  void poison(bool on) noexcept { poison_.store(on, std::memory_order_relaxed); }
+  [[nodiscard]] bool poisons() const noexcept { return poison_.load(std::memory_order_relaxed); }
   // Memory of the program's own that kernels may touch.
   bool add(void* address, std::size_t bytes, MemoryKind kind, int device, unsigned flags = 0);
   bool remove(void* address);
+
+  // Says whether the live range that begins at `address` is withheld.
+  void withhold(void* address, bool on);
 
   // The range that contains `address`, freed ones included, or false.
   [[nodiscard]] bool find(std::uint64_t address, MemoryRange& range) const;
@@ -57,7 +77,12 @@ class Memory {
   std::map<std::uint64_t, MemoryRange> ranges_;  // by begin
   std::uint64_t epoch_ = 1;
   std::map<int, std::size_t> used_;
+  std::atomic<bool> poison_{false};
 };
+
+// What of this process's own memory `address` is in, for a person: "on the stack", "malloc'd", ...;
+// empty where nothing is mapped there.
+[[nodiscard]] std::string describe_host_memory(std::uint64_t address);
 
 // Generic addresses of a block's shared memory and of a thread's local memory. No process maps
 // anything there: they are not canonical x86-64 addresses.

@@ -1,7 +1,5 @@
 #include "softgpu/exec/counters.hpp"
 
-#include <cxxabi.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -24,6 +22,7 @@
 #include "softgpu/exec/handlers.hpp"
 #include "softgpu/exec/matrix.hpp"
 #include "softgpu/exec/program.hpp"
+#include "softgpu/exec/schedule.hpp"
 #include "softgpu/ptx/ast.hpp"
 
 namespace softgpu {
@@ -756,6 +755,7 @@ class CountedCodes {
     code.origin_module = from.origin_module;
     code.origin_function = from.origin_function;
     code.files = from.files;
+    code.call_sites = from.call_sites;
     code.decoded = true;
     observe_all(code);
     return code;
@@ -891,14 +891,6 @@ Registry& registry() {
   return *all;
 }
 
-std::string demangled(const std::string& name) {
-  int status = 0;
-  char* text = abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status);
-  std::string result = status == 0 && text != nullptr ? text : name;
-  std::free(text);
-  return result;
-}
-
 using Json = nlohmann::ordered_json;
 
 Json to_json(const Accesses& a, const char* unit) {
@@ -956,7 +948,7 @@ Json to_json(const std::string& name, const KernelCounters& k) {
   const u64 slots = k.warp_instructions * warp_size;
   Json json = {
       {"kernel", name},
-      {"name", demangled(name)},
+      {"name", readable_name(name)},
       {"launches", k.launches},
       {"blocks", k.blocks},
       {"threads", k.threads},

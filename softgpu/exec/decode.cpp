@@ -550,6 +550,7 @@ Op& FunctionDecoder::emit(std::string_view handler, std::string_view fields, std
     origin.ptx_line = instruction_->line;
     origin.source_file = instruction_->source_file;
     origin.source_line = instruction_->source_line;
+    origin.inlined_at = instruction_->inlined_at;
     origin.instruction = static_cast<std::uint32_t>(instruction_ - function_.instructions.data());
   }
   code_.origins.push_back(origin);
@@ -728,6 +729,9 @@ void FunctionDecoder::run() {
     code_.cluster[i] = function_.cluster[i];
   }
   for (const auto& [number, name] : module_.ast->files) code_.files[number] = name;
+  for (const ptx::CallSite& site : function_.call_sites) {
+    code_.call_sites.push_back({site.file, site.line, site.inlined_at});
+  }
   s.shared = module_.shared_bytes;
   if (function_.entry) {
     std::uint32_t offset = 0;

@@ -121,7 +121,8 @@ void barrier(FunctionDecoder& to, const Instruction& in) {
   if (in.has("cluster")) {
     const bool arrive = in.has("arrive");
     const bool wait = in.has("wait");
-    to.emit("bar.cluster", "", 0, 0, 0, 0, (arrive ? 1U : 0U) | (wait ? 2U : 0U));
+    to.emit("bar.cluster", "", 0, 0, 0, 0,
+            (arrive ? 1U : 0U) | (wait ? 2U : 0U) | (in.has("aligned") ? 4U : 0U));
     return;
   }
   const bool red = in.has("red");
@@ -131,12 +132,15 @@ void barrier(FunctionDecoder& to, const Instruction& in) {
   const auto id = to.source(in.operands[first], 4);
   const std::size_t after = given - first - 1 - (red ? 1 : 0);  // 1 where a count is given
   const auto count = after > 0 ? to.source(in.operands[first + 1], 4) : 0U;
+  // bar is the older name of barrier.aligned.
+  const std::uint32_t aligned = in.opcode == "bar" || in.has("aligned") ? 4 : 0;
   if (!red) {
-    to.emit("bar", "ab", 0, id, count, 0, in.has("arrive") ? 1 : 0);
+    if (in.has("arrive") && count == 0) to.fail("the number of threads is expected");
+    to.emit("bar", "ab", 0, id, count, 0, (in.has("arrive") ? 1U : 0U) | aligned);
     return;
   }
   const auto p = to.predicate_source(in.operands[given - 1]);
-  to.emit("bar", "abc", 0, id, count, p, 2);
+  to.emit("bar", "abc", 0, id, count, p, 2U | aligned);
   if (in.has("popc")) {
     to.emit("bar.result", "da", to.destination(in.operands[0], 4), id, 0, 0, 0);
   } else {

@@ -2505,6 +2505,11 @@ const Op* call_register(Warp& w, const Op* op) {
 const Op* service(Warp& w, const Op* op) {
   const u32 m = active(w, op);
   if (m != 0) reinterpret_cast<void (*)(Warp&, const Op*, u32)>(op->imm)(w, op, m);
+  if (__builtin_expect(w.ending != 0, 0)) {
+    const u32 gone = w.ending;
+    w.ending = 0;
+    return softgpu::exit_lanes(w, op, gone);
+  }
   return op + 1;
 }
 const Op* nothing(Warp&, const Op* op) { return op + 1; }
@@ -2528,90 +2533,119 @@ const Op* unsupported(Warp& w, const Op* op) {
   softgpu::raise_fault_text(w, op, __builtin_ctz(m), 715,
                             op->extra != nullptr ? static_cast<const char*>(op->extra) : "this instruction is not supported by the software GPU");
 }
-// bar: a: barrier number, b: thread count (0 slot: all). aux bit 0: arrive only; bit 1: votes with
-// predicate c (bit 0 negated).
-const Op* barrier(Warp& w, const Op* op) {
-  const u32 m = active(w, op);
-  if (m == 0) return op + 1;
-  const int l = __builtin_ctz(m);
-  const u32 id = lanes<u32>(w, op->a)[l];
-  const u32 count = op->b != 0 ? lanes<u32>(w, op->b)[l] : 0;
-  const u32 votes = (op->aux & 2U) != 0 ? predicate(w, op->c & ~3U) ^ (0U - (op->c & 1U)) : 0;
-  return softgpu::wait_barrier(w, op, m, id, count, (op->aux & 1U) == 0, votes);
-}
-// aux: bit 0 arrive, bit 1 wait.
-const Op* barrier_cluster(Warp& w, const Op* op) {
-  const u32 m = active(w, op);
-  if (m == 0) return op + 1;
-  return softgpu::wait_cluster(w, op, m, (op->aux & 1U) != 0, (op->aux & 2U) != 0);
-}
-// After a voting barrier: d: the result. aux: 0 popc, 1 and, 2 or.
-const Op* barrier_result(Warp& w, const Op* op) {
-  const u32 m = active(w, op);
-  if (m == 0) return op + 1;
-  const Barrier& b = (&w.block->barriers[0])[lanes<u32>(w, op->a)[__builtin_ctz(m)] & 15U];
-  const u32 votes = b.results[(b.phase - 1) & 1U][0];
-  const u32 threads = b.results[(b.phase - 1) & 1U][1];
-  if (op->aux == 0) {
-    auto* d = lanes<u32>(w, op->d);
-    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? votes : d[l];
-    return op + 1;
-  }
-  blend(predicate(w, op->d), (op->aux == 1 ? votes == threads : votes != 0) ? full_mask : 0, m);
-  return op + 1;
-}
-
-// --- warp-wide operations -----------------------------------------------------------------------
-
-// The sync forms first bring together the lanes that the member mask names, which SLOT holds.
-#define SOFTGPU_SYNC(SELF, SLOT, ANYWHERE)                                              \
-  const u32 m = active(w, op);                                                          \
-  if (m == 0) return op + 1;                                                            \
-  {                                                                                     \
-    const u32* masks = lanes<u32>(w, (SLOT));                                           \
-    if (__builtin_expect(same_members(masks, m) != m, 0)) {                             \
-      return by_members<SELF>(w, op, m, masks, ANYWHERE);                               \
-    }                                                                                   \
-    const u32 members = masks[__builtin_ctz(m)] & w.alive;                              \
-    if ((members & ~w.mask) != 0) return softgpu::synchronise_lanes(w, op, members, ANYWHERE); \
-  }
-
-// The lanes of m that name the same members as its first.
+// The lanes of m that hold the same as its first.
 __attribute__((always_inline)) inline u32 same_members(const u32* masks, u32 m) {
   const u32 first = masks[__builtin_ctz(m)];
   u32 same = 0;
   SOFTGPU_LANES same |= (masks[l] == first ? 1U : 0U) << l;
   return same & m;
 }
-// Lanes that name different members, as tiles of a warp that run together do, are an operation for
-// each of these groups.
-template <const Op* (*self)(Warp&, const Op*)>
-const Op* by_members(Warp& w, const Op* op, u32 m, const u32* masks, bool meets_anywhere) {
-  const u32 here = w.mask;
+// bar: a: barrier number, b: thread count (0 slot: all). aux bit 0: arrive only; bit 1: votes with
+// predicate c (bit 0 negated); bit 2: the aligned form.
+const Op* barrier(Warp& w, const Op* op) {
+  u32 m = active(w, op);
+  if (m == 0) return op + 1;
+  const u32* ids = lanes<u32>(w, op->a);
+  const u32* counts = op->b != 0 ? lanes<u32>(w, op->b) : nullptr;
+  const u32 same = same_members(ids, m) & (counts != nullptr ? same_members(counts, m) : m);
+  if (__builtin_expect(same != m, 0)) {
+    softgpu::leave_for_later(w, op, same, (op->aux & 4U) != 0);
+    m = same;
+  }
+  const int l = __builtin_ctz(m);
+  const u32 votes = (op->aux & 2U) != 0 ? predicate(w, op->c & ~3U) ^ (0U - (op->c & 1U)) : 0;
+  return softgpu::wait_barrier(w, op, m, ids[l], counts != nullptr ? counts[l] : 0, (op->aux & 1U) == 0, (op->aux & 4U) != 0, votes);
+}
+// aux: bit 0 arrive, bit 1 wait, bit 2 the aligned form.
+const Op* barrier_cluster(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  if (m == 0) return op + 1;
+  return softgpu::wait_cluster(w, op, m, (op->aux & 1U) != 0, (op->aux & 2U) != 0, (op->aux & 4U) != 0);
+}
+// After a voting barrier: d: the result. aux: 0 popc, 1 and, 2 or.
+const Op* barrier_result(Warp& w, const Op* op) {
+  const u32 m = active(w, op);
+  if (m == 0) return op + 1;
+  const u32* ids = lanes<u32>(w, op->a);
   for (u32 rest = m; rest != 0;) {
-    const u32 same = same_members(masks, rest);
-    const u32 members = masks[__builtin_ctz(rest)] & w.alive;
-    if ((members & ~same) != 0) {
-      return softgpu::synchronise_group(w, op, same, members, meets_anywhere);
+    const u32 same = same_members(ids, rest);
+    const Barrier& b = (&w.block->barriers[0])[ids[__builtin_ctz(rest)] & 15U];
+    rest &= ~same;
+    const u32 votes = b.results[(b.phase - 1) & 1U][0];
+    const u32 threads = b.results[(b.phase - 1) & 1U][1];
+    if (op->aux == 0) {
+      auto* d = lanes<u32>(w, op->d);
+      SOFTGPU_LANES d[l] = ((same >> l) & 1U) != 0 ? votes : d[l];
+    } else {
+      blend(predicate(w, op->d), (op->aux == 1 ? votes == threads : votes != 0) ? full_mask : 0, same);
+    }
+  }
+  return op + 1;
+}
+
+// --- warp-wide operations -----------------------------------------------------------------------
+
+// The sync forms first bring together the lanes that the member mask names, which SLOT holds; then
+// BODY does the work for lanes that are there and have named the same members.
+#define SOFTGPU_SYNC(BODY, SLOT, ANYWHERE)                                                     \
+  const u32 m = active(w, op);                                                                 \
+  if (m == 0) return op + 1;                                                                   \
+  const u32* masks = lanes<u32>(w, (SLOT));                                                    \
+  if (__builtin_expect(same_members(masks, m) != m, 0)) {                                      \
+    return by_members<BODY>(w, op, m, masks, ANYWHERE);                                        \
+  }                                                                                            \
+  const u32 named = masks[__builtin_ctz(m)];                                                   \
+  if (__builtin_expect(((m & ~named) | (named & w.alive & ~w.mask)) != 0, 0)) {                \
+    return softgpu::gather_members(w, op, m, named, ANYWHERE);                                 \
+  }                                                                                            \
+  BODY(w, op, m, named);                                                                       \
+  SOFTGPU_NEXT;
+
+// Lanes that name different members, as tiles of a warp that run together do, are an operation for
+// each of these groups. Lanes that have exited meanwhile are named by some and no longer by others.
+template <void (*body)(Warp&, const Op*, u32, u32)>
+const Op* by_members(Warp& w, const Op* op, u32 m, const u32* masks, bool meets_anywhere) {
+  alignas(64) u32 alive[warp_size];
+  SOFTGPU_LANES alive[l] = masks[l] & w.alive;
+  for (u32 rest = m; rest != 0;) {
+    const u32 same = same_members(alive, rest);
+    const u32 named = masks[__builtin_ctz(rest)];
+    if (((same & ~named) | (named & w.alive & ~same)) != 0) {
+      return softgpu::gather_members(w, op, same, named, meets_anywhere);
     }
     rest &= ~same;
   }
   for (u32 rest = m; rest != 0;) {
-    w.mask = same_members(masks, rest);
-    rest &= ~w.mask;
-    (void)self(w, op);
+    const u32 same = same_members(alive, rest);
+    body(w, op, same, masks[__builtin_ctz(rest)]);
+    rest &= ~same;
   }
-  w.mask = here;
   return op + 1;
 }
 
-const Op* warp_barrier(Warp& w, const Op* op) {
-  SOFTGPU_SYNC(warp_barrier, op->a, true)
-  return op + 1;
-}
+void pass_barrier(Warp&, const Op*, u32, u32) {}
+const Op* warp_barrier(Warp& w, const Op* op) { SOFTGPU_SYNC(pass_barrier, op->a, true) }
 
-// shfl: a value, b lane, c clamp; mask in slot imm; aux: mode 0 up, 1 down, 2 bfly, 3 idx; the
-// predicate's slot / 4 above bit 2.
+// For each lane where its value comes from: itself where that would be out of range. Bits of the
+// others are returned. mode: 0 up, 1 down, 2 bfly, 3 idx.
+template <u32 mode>
+__attribute__((always_inline)) inline u32 shuffle_sources(const u32* b, const u32* c, u32* from) {
+  u32 in_range = 0;
+  SOFTGPU_LANES {
+    const s32 distance = static_cast<s32>(b[l] & 0x1fU);
+    const s32 clamp = static_cast<s32>(c[l] & 0x1fU);
+    const s32 segment = static_cast<s32>((c[l] >> 8) & 0x1fU);
+    const s32 limit = (l & segment) | (clamp & ~segment);
+    const s32 j = mode == 0   ? l - distance
+                  : mode == 1 ? l + distance
+                  : mode == 2 ? l ^ distance
+                              : (l & segment) | (distance & ~segment);
+    const bool inside = mode == 0 ? j >= limit : j <= limit;
+    from[l] = static_cast<u32>(inside ? j : l);
+    in_range |= (inside ? 1U : 0U) << l;
+  }
+  return in_range;
+}
 // All 32 lanes with the same operands b and c, nearly always constants.
 __attribute__((always_inline)) inline void shuffle_alike(Warp& w, const Op* op, u32 bval, u32 c) {
   const auto* a = lanes<u32>(w, op->a);
@@ -2647,75 +2681,74 @@ __attribute__((always_inline)) inline bool all_alike(const u32* x) {
   return differs == 0;
 }
 
-const Op* shuffle(Warp& w, const Op* op) {
-  SOFTGPU_SYNC((shuffle), static_cast<u32>(op->imm), false)
-  if (m == full_mask && all_alike(lanes<u32>(w, op->b)) && all_alike(lanes<u32>(w, op->c))) {
+// shfl: a value, b lane, c clamp; mask in slot imm; aux: the mode; the predicate's slot / 4 above
+// bit 2. A lane that is no member, or is not there any more, has no value to give.
+void exchange(Warp& w, const Op* op, u32 m, u32 named) {
+  if ((m & named) == full_mask && all_alike(lanes<u32>(w, op->b)) && all_alike(lanes<u32>(w, op->c))) {
     shuffle_alike(w, op, lanes<u32>(w, op->b)[0], lanes<u32>(w, op->c)[0]);
-    return op + 1;
+    return;
   }
   const auto* a = lanes<u32>(w, op->a);
   const auto* b = lanes<u32>(w, op->b);
   const auto* c = lanes<u32>(w, op->c);
   auto* d = lanes<u32>(w, op->d);
   alignas(64) u32 source[warp_size];
+  alignas(64) u32 from[warp_size];
   SOFTGPU_LANES source[l] = a[l];
-  const u32 mode = op->aux & 3U;
   u32 in_range = 0;
-  for (u32 rest = m; rest != 0; rest &= rest - 1) {
-    const int l = __builtin_ctz(rest);
-    const u32 bval = b[l] & 0x1fU;
-    const u32 cval = c[l] & 0x1fU;
-    const u32 mask = (c[l] >> 8) & 0x1fU;
-    const u32 lane = static_cast<u32>(l);
-    const u32 max_lane = (lane & mask) | (cval & ~mask & 0x1fU);
-    const u32 min_lane = lane & mask;
-    s32 j = 0;
-    bool p = false;
-    switch (mode) {
-      case 0: j = static_cast<s32>(lane) - static_cast<s32>(bval); p = j >= static_cast<s32>(max_lane); break;
-      case 1: j = static_cast<s32>(lane + bval); p = j <= static_cast<s32>(max_lane); break;
-      case 2: j = static_cast<s32>(lane ^ bval); p = j <= static_cast<s32>(max_lane); break;
-      default: j = static_cast<s32>(min_lane | (bval & ~mask)); p = j <= static_cast<s32>(max_lane); break;
-    }
-    if (!p) j = static_cast<s32>(lane);
-    d[l] = source[j & 31];
-    in_range |= (p ? 1U : 0U) << l;
+  switch (op->aux & 3U) {
+    case 0: in_range = shuffle_sources<0>(b, c, from); break;
+    case 1: in_range = shuffle_sources<1>(b, c, from); break;
+    case 2: in_range = shuffle_sources<2>(b, c, from); break;
+    default: in_range = shuffle_sources<3>(b, c, from); break;
+  }
+  const u32 given = named & m;
+  u32 read = 0;
+  SOFTGPU_LANES read |= ((m >> l) & 1U) << from[l];
+  if (__builtin_expect((read & ~given) != 0, 0)) {
+    SOFTGPU_LANES source[l] = ((given >> l) & 1U) != 0 ? source[l] : undefined_word;
+    softgpu::notice_shuffle(w, op, m, named, read & ~given);
+  }
+  if (__builtin_expect(m == full_mask, 1)) {
+    SOFTGPU_LANES d[l] = source[from[l]];
+  } else {
+    SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? source[from[l]] : d[l];
   }
   const u32 q = (op->aux >> 2) * 4;
   if (q != 0) blend(predicate(w, q), in_range, m);
-  return op + 1;
 }
+const Op* shuffle(Warp& w, const Op* op) { SOFTGPU_SYNC(exchange, static_cast<u32>(op->imm), false) }
+
 // vote: a predicate (bit 0 negated), b mask. aux: 0 all, 1 any, 2 uni, 3 ballot.
-const Op* vote(Warp& w, const Op* op) {
-  SOFTGPU_SYNC((vote), op->b, false)
-  const u32 members = lanes<u32>(w, op->b)[__builtin_ctz(m)] & m;
+void count_votes(Warp& w, const Op* op, u32 m, u32 named) {
+  const u32 members = named & m;
   const u32 p = (predicate(w, op->a & ~3U) ^ (0U - (op->a & 1U))) & members;
   if (op->aux == 3) {
     auto* d = lanes<u32>(w, op->d);
     SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? p : d[l];
-    return op + 1;
+    return;
   }
   const bool r = op->aux == 0 ? p == members : op->aux == 1 ? p != 0 : (p == members || p == 0);
   blend(predicate(w, op->d), r ? full_mask : 0, m);
-  return op + 1;
 }
+const Op* vote(Warp& w, const Op* op) { SOFTGPU_SYNC(count_votes, op->b, false) }
+
 // match: a value, b mask; aux: bit 0 all, bits 2..: predicate slot / 4 (of all).
 template <class Lane>
-const Op* match(Warp& w, const Op* op) {
-  SOFTGPU_SYNC((match<Lane>), op->b, false)
+void match_values(Warp& w, const Op* op, u32 m, u32 named) {
   const auto* a = lanes<Lane>(w, op->a);
   auto* d = lanes<u32>(w, op->d);
-  const u32 members = lanes<u32>(w, op->b)[__builtin_ctz(m)] & m;
+  const u32 members = named & m;
   alignas(64) Lane value[warp_size];
   SOFTGPU_LANES value[l] = a[l];
   if ((op->aux & 1U) != 0) {
-    const Lane first = value[__builtin_ctz(members == 0 ? m : members)];
+    const Lane first = value[__builtin_ctz(members)];
     bool same = true;
     for (u32 rest = members; rest != 0; rest &= rest - 1) same = same && value[__builtin_ctz(rest)] == first;
     for (u32 rest = m; rest != 0; rest &= rest - 1) d[__builtin_ctz(rest)] = same ? members : 0;
     const u32 q = (op->aux >> 2) * 4;
     if (q != 0) blend(predicate(w, q), same ? full_mask : 0, m);
-    return op + 1;
+    return;
   }
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const int l = __builtin_ctz(rest);
@@ -2726,7 +2759,10 @@ const Op* match(Warp& w, const Op* op) {
     }
     d[l] = same;
   }
-  return op + 1;
+}
+template <class Lane>
+const Op* match(Warp& w, const Op* op) {
+  SOFTGPU_SYNC(match_values<Lane>, op->b, false)
 }
 const Op* active_mask(Warp& w, const Op* op) {
   const u32 m = active(w, op);
@@ -2736,10 +2772,9 @@ const Op* active_mask(Warp& w, const Op* op) {
 }
 // redux: a value, b mask; aux: 0 add, 1 min.u, 2 max.u, 3 min.s, 4 max.s, 5 and, 6 or, 7 xor,
 // 8 min.f32, 9 max.f32, 10 min.NaN.f32, 11 max.NaN.f32; bit 8: .abs.
-const Op* reduce_warp(Warp& w, const Op* op) {
-  SOFTGPU_SYNC((reduce_warp), op->b, false)
+void reduce_members(Warp& w, const Op* op, u32 m, u32 named) {
   const auto* a = lanes<u32>(w, op->a);
-  const u32 members = lanes<u32>(w, op->b)[__builtin_ctz(m)] & m;
+  const u32 members = named & m;
   u32 r = 0;
   bool first = true;
   const u32 which = op->aux & 0xffU;
@@ -2768,20 +2803,18 @@ const Op* reduce_warp(Warp& w, const Op* op) {
   }
   auto* d = lanes<u32>(w, op->d);
   SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? r : d[l];
-  return op + 1;
 }
+const Op* reduce_warp(Warp& w, const Op* op) { SOFTGPU_SYNC(reduce_members, op->b, false) }
 // elect: d the leader, aux: predicate slot, a: mask.
-const Op* elect(Warp& w, const Op* op) {
-  SOFTGPU_SYNC((elect), op->a, false)
-  const u32 members = lanes<u32>(w, op->a)[__builtin_ctz(m)] & m;
-  const u32 leader = static_cast<u32>(__builtin_ctz(members == 0 ? m : members));
+void elect_leader(Warp& w, const Op* op, u32 m, u32 named) {
+  const u32 leader = static_cast<u32>(__builtin_ctz(named & m));
   if (op->d != 0) {
     auto* d = lanes<u32>(w, op->d);
     SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? leader : d[l];
   }
   if (op->aux != 0) blend(predicate(w, op->aux), 1U << leader, m);
-  return op + 1;
 }
+const Op* elect(Warp& w, const Op* op) { SOFTGPU_SYNC(elect_leader, op->a, false) }
 
 // --- textures -----------------------------------------------------------------------------------
 

@@ -177,9 +177,17 @@ class Core {
         grid_.ended.fetch_add(1, std::memory_order_relaxed);
         continue;
       }
-      if (grid_.limited && std::chrono::steady_clock::now() > grid_.deadline) time_out(*unit);
+      const auto now = std::chrono::steady_clock::now();
+      if (grid_.limited && now > grid_.deadline) time_out(*unit);
+      const std::int64_t assertions_until = launch_.assertion_deadline.load();
+      if (assertions_until != 0 && now.time_since_epoch().count() > assertions_until) {
+        launch_.failed = true;
+        return;
+      }
+      if (launch_.cooperative) check_grid_barrier(*unit);
       begun_.push_back(unit);
-      unit->turn = std::min(unit->turn * (launch_.cooperative ? 1 : 2), longest_turn);
+      unit->turn = std::min(unit->turn * (launch_.cooperative || assertions_until != 0 ? 1 : 2),
+                            longest_turn);
       if (begun_.size() < most_begun || launch_.cooperative) {
         if (Unit* next = begin_next()) begun_.push_front(next);
       }
@@ -283,6 +291,7 @@ class Core {
     const std::uint64_t cz = index / across / down;
     unit.turn = launch_.cooperative ? cooperative_turn : first_turn;
     unit.cluster.arrived = 0;
+    unit.cluster.place = {};
     for (auto& block : unit.blocks) {
       const std::uint32_t r = block->rank;
       block->at.x = static_cast<std::uint32_t>(cx * cluster.x + r % cluster.x);
@@ -291,6 +300,11 @@ class Core {
       block->linear =
           (static_cast<std::uint64_t>(block->at.z) * grid.y + block->at.y) * grid.x + block->at.x;
       block->barriers = {};
+      if (options().poison) {
+        const bool reserved = launch_.program != nullptr && launch_.program->uses_reserved_shared();
+        fill_words(block->shared, block->shared_bytes - (reserved ? reserved_shared_bytes : 0),
+                   undefined_word);
+      }
       block->alive_threads = static_cast<std::uint32_t>(launch_.threads.count());
       block->alive_warps = static_cast<std::uint32_t>(block->warps.size());
       block->turn = 0;
@@ -354,6 +368,36 @@ class Core {
     throw KernelFault{};
   }
 
+  // grid.sync() counts blocks in a word of the launch's workspace (cooperative_groups/details/
+  // sync.h): one for each, and what flips the highest bit at the last for the first of all. Where
+  // all blocks that are left wait there and others have ended, it never will.
+  void check_grid_barrier(Unit& unit) {
+    const std::uint64_t ended = grid_.ended.load() * launch_.cluster.count();
+    const std::uint64_t blocks = launch_.grid.count();
+    if (ended == 0 || ended >= blocks || launch_.workspace == 0) return;
+    const std::uint32_t word =
+        __atomic_load_n(reinterpret_cast<const std::uint32_t*>(launch_.workspace) + 1,
+                        __ATOMIC_ACQUIRE) &
+        0x7fffffffU;
+    const std::uint64_t first = 0x80000000U - (blocks - 1);
+    const std::uint64_t arrived = word < blocks ? word : word - first + 1;
+    if (arrived == 0 || arrived + ended != blocks) {
+      stuck_ = 0;
+      return;
+    }
+    constexpr int certain = 64;
+    if (++stuck_ < certain) return;
+    for (auto& block : unit.blocks) {
+      for (auto& warp : block->warps) {
+        if (warp->alive == 0 || warp->pc == nullptr) continue;
+        raise_fault(*warp, warp->pc, std::countr_zero(warp->mask), error_launch_timeout,
+                    "deadlock: " + std::to_string(arrived) +
+                        " blocks wait for the whole grid (grid.sync()), and the other " +
+                        std::to_string(ended) + " have ended without coming to it");
+      }
+    }
+  }
+
   [[noreturn]] void time_out(Unit& unit) {
     for (auto& block : unit.blocks) {
       for (auto& warp : block->warps) {
@@ -375,6 +419,7 @@ class Core {
   std::uint64_t seen_ = 0;  // progress() since since_
   std::chrono::steady_clock::time_point since_;
   std::uint32_t rounds_ = 0;
+  int stuck_ = 0;  // turns for which the grid's barrier has been one that never opens
 };
 
 }  // namespace
@@ -409,6 +454,8 @@ void KernelRun::State::begin() {
   }
   of.failed = false;
   of.fault = {};
+  of.assertion_deadline = 0;
+  of.assertions = 0;
   if (of.parameters.size() < of.code->parameter_bytes) {
     of.parameters.resize(of.code->parameter_bytes);
   }

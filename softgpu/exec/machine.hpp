@@ -14,6 +14,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -66,6 +67,14 @@ struct Origin {
   int source_file = 0;
   int source_line = 0;
   std::uint32_t instruction = 0;  // index into Code::texts
+  std::int32_t inlined_at = -1;   // index into Code::call_sites; -1 where nothing was inlined
+};
+
+// Where a function was inlined: a line of source, which may be inlined itself.
+struct CallSite {
+  int file = 0;
+  int line = 0;
+  std::int32_t inlined_at = -1;
 };
 
 struct Constant {
@@ -175,6 +184,7 @@ struct Code {
   const void* origin_module = nullptr;
   const void* origin_function = nullptr;
   std::map<int, std::string> files;  // by number, as origins name them
+  std::vector<CallSite> call_sites;  // that origins name
   bool decoded = false;
   bool being_decoded = false;
 };
@@ -243,7 +253,16 @@ struct Warp {
   std::vector<std::unique_ptr<Frame>> frames;
   std::vector<Frame*> free_frames;
   std::uint64_t cluster_phase = 0;     // of the cluster's barrier, when this warp arrived there
+  const Op* left_at = nullptr;         // where lanes have exited last, in the kernel's own code
+  const Group* meeting = nullptr;      // the lanes for which an exchange between places is executed
+  std::uint32_t ending = 0;            // lanes that a service of the executor wants to end
   std::shared_ptr<AsyncCopies> async;  // cp.async that has not happened yet; none at first
+};
+
+// Where threads come to a barrier.
+struct BarrierPlace {
+  const Op* op = nullptr;
+  const Code* code = nullptr;
 };
 
 struct Barrier {
@@ -254,6 +273,13 @@ struct Barrier {
   // bar.red: of the phase that is being collected, and of the two before by parity.
   std::uint32_t votes = 0;
   std::uint32_t results[2][2] = {};  // votes, threads
+  // Of barriers for the whole block: where the threads of this phase have come, the first place and
+  // another one; and those of an earlier phase in which there were two, with the threads that were
+  // alive then.
+  BarrierPlace place;
+  BarrierPlace other;
+  BarrierPlace mixed[2];
+  std::uint32_t alive_when_mixed = 0;
 };
 
 struct Dim3 {
@@ -287,6 +313,12 @@ struct Launch {
   std::uint64_t workspace = 0;  // see Special::workspace_low
   std::atomic<bool> failed{false};
   Fault fault;
+  std::mutex fault_mutex;
+  // After a failed assertion the other threads go on for a while, so that those whose assertions
+  // fail as well are heard; `fault` is the first one's. Until when, in nanoseconds of the steady
+  // clock; 0 where none has failed.
+  std::atomic<std::int64_t> assertion_deadline{0};
+  std::atomic<int> assertions{0};
   std::uint64_t thread_instructions = 0;
   double seconds = 0;
 };
@@ -297,6 +329,7 @@ struct Cluster {
   std::vector<Block*> blocks;  // by rank
   std::uint32_t arrived = 0;   // threads at barrier.cluster
   std::uint64_t phase = 0;
+  BarrierPlace place;  // where the first of them arrived
 };
 
 inline constexpr std::uint8_t cluster_barrier = 16;
@@ -338,6 +371,8 @@ struct KernelFault {};
                               const std::string& what);
 // The same for handlers, which must not use std::string.
 [[noreturn]] void raise_fault_text(Warp& warp, const Op* op, int lane, int code, const char* what);
+// Keeps what happened as raise_fault does, and returns: the kernel goes on for now.
+void keep_fault(Warp& warp, const Op* op, int lane, int code, const std::string& what);
 
 // --- control flow, in schedule.cpp --------------------------------------------------------------
 
@@ -358,11 +393,24 @@ const Op* call_function(Warp& warp, const Op* op, const Code& callee, std::uint3
 const Op* call_indirect(Warp& warp, const Op* op);
 const Op* return_lanes(Warp& warp, const Op* op, std::uint32_t gone);
 // Lanes of `group` arrive at a barrier of the block (id below 16), with a vote for bar.red; where
-// `wait`, they go on at op + 1 when `count` threads (0: all that are left) have arrived.
+// `wait`, they go on at op + 1 when `count` threads (0: all that are left) have arrived. `aligned`:
+// the form that all lanes of a warp have to reach together.
 const Op* wait_barrier(Warp& warp, const Op* op, std::uint32_t group, std::uint32_t id,
-                       std::uint32_t count, bool wait, std::uint32_t votes);
+                       std::uint32_t count, bool wait, bool aligned, std::uint32_t votes);
+// Active lanes name different barriers, or different numbers of threads: those of `group` arrive,
+// the others come to this operation again.
+void leave_for_later(Warp& warp, const Op* op, std::uint32_t group, bool aligned);
 // barrier.cluster: arrives, waits, or both.
-const Op* wait_cluster(Warp& warp, const Op* op, std::uint32_t group, bool arrive, bool wait);
+const Op* wait_cluster(Warp& warp, const Op* op, std::uint32_t group, bool arrive, bool wait,
+                       bool aligned);
+// The lanes `group` name the members `named` at an exchange or a warp barrier. Raises a fault where
+// one of them has not named itself; else waits for those that are not there.
+const Op* gather_members(Warp& warp, const Op* op, std::uint32_t group, std::uint32_t named,
+                         bool meets_anywhere);
+// Tells, once for each place, that lanes of `group`, which named the members `named`, take a value
+// from those of `read`, which do not give any.
+void notice_shuffle(Warp& warp, const Op* op, std::uint32_t group, std::uint32_t named,
+                    std::uint32_t read);
 // Waits until all of `members` are at this operation, then executes it again; where
 // `meets_anywhere`, lanes may come together at different operations and go on after them.
 const Op* synchronise_lanes(Warp& warp, const Op* op, std::uint32_t members, bool meets_anywhere);

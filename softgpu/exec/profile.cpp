@@ -64,6 +64,14 @@ void write_report() {
 
 }  // namespace
 
+void finish_report() {
+  {
+    const std::lock_guard lock(mutex);
+    if (records == nullptr) return;
+  }
+  write_report();
+}
+
 void record_launch(const Launch& launch) {
   if (options().report.empty()) return;
   const std::lock_guard lock(mutex);

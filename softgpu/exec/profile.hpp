@@ -7,5 +7,7 @@
 namespace softgpu {
 
 void record_launch(const Launch& launch);
+// Writes it now, where the process is about to end without its usual end.
+void finish_report();
 
 }  // namespace softgpu

@@ -9,10 +9,17 @@
 
 #include "softgpu/exec/schedule.hpp"
 
+#include <cxxabi.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <map>
+#include <mutex>
+#include <set>
 #include <string_view>
+#include <tuple>
+#include <utility>
 
 #include "softgpu/exec/block.hpp"
 #include "softgpu/exec/counters.hpp"
@@ -96,11 +103,307 @@ const Op* pick(Warp& w) {
   return nullptr;
 }
 
+std::string hexadecimal(std::uint64_t value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
+  return text;
+}
+
+// --- barriers that not all threads come to ------------------------------------------------------
+
+enum class Flow : std::uint8_t { on, branch, table, end };
+
+// What an operation does to the flow of control.
+Flow flow_of(const Code& code, const Op& op) {
+  static const auto* const known = [] {
+    auto* all = new std::map<Handler, Flow>;
+    for (const HandlerEntries& set : {avx512::entries(), avx2::entries(), baseline::entries()}) {
+      for (std::size_t i = 0; i < set.count; ++i) {
+        const std::string_view name = set.first[i].name;
+        if (name == "bra") (*all)[set.first[i].handler] = Flow::branch;
+        if (name == "brx") (*all)[set.first[i].handler] = Flow::table;
+        if (name == "exit" || name == "ret") (*all)[set.first[i].handler] = Flow::end;
+      }
+    }
+    return all;
+  }();
+  const auto found = known->find(handler_of(code, op));
+  return found == known->end() ? Flow::on : found->second;
+}
+
+// Places that threads only pass through: they do nothing.
+bool does_nothing(const Code& code, const Op& op) {
+  static const auto* const known = [] {
+    auto* all = new std::set<Handler>;
+    for (const HandlerEntries& set : {avx512::entries(), avx2::entries(), baseline::entries()}) {
+      for (std::size_t i = 0; i < set.count; ++i) {
+        const std::string_view name = set.first[i].name;
+        if (name == "join" || name == "loop" || name == "nop") all->insert(set.first[i].handler);
+      }
+    }
+    return all;
+  }();
+  return flow_of(code, op) != Flow::on || known->contains(handler_of(code, op));
+}
+
+// The operations of a function that can be reached from `from` without going through one of
+// `closed`; `from` itself is reached only where it is come to again, or where `itself`.
+std::vector<bool> reachable(const Code& code, std::size_t from, const std::vector<bool>& closed,
+                            bool itself) {
+  std::vector<bool> reached(code.ops.size(), false);
+  std::vector<std::size_t> open;
+  const auto visit = [&](std::size_t i) {
+    if (i >= code.ops.size() || reached[i] || closed[i]) return;
+    reached[i] = true;
+    open.push_back(i);
+  };
+  const auto leave = [&](std::size_t i) {
+    const Op& op = code.ops[i];
+    const Flow flow = flow_of(code, op);
+    const auto at = [&](std::int64_t distance) {
+      visit(static_cast<std::size_t>(static_cast<std::int64_t>(i) + distance));
+    };
+    if (flow == Flow::branch) at(op.imm);
+    if (flow == Flow::table) {
+      const auto& table = *static_cast<const Pieces*>(op.extra);
+      for (std::uint32_t k = 0; k < table.count; ++k) {
+        at(static_cast<std::int32_t>(table.slots[k]));
+      }
+    }
+    if (flow == Flow::on || op.guard != 0) visit(i + 1);
+  };
+  if (itself) {
+    visit(from);
+  } else {
+    leave(from);
+  }
+  while (!open.empty()) {
+    const std::size_t i = open.back();
+    open.pop_back();
+    leave(i);
+  }
+  return reached;
+}
+
+// How a thread that ended at `left` may have got there without the barrier at `barrier`, where
+// others wait.
+enum class Departure : std::uint8_t {
+  early,   // it ended without doing what follows the barrier, or it has been at the barrier
+  around,  // it went around the barrier and did what follows it
+  loop,    // the same, and the barrier is in a loop, which the thread may only have left earlier
+};
+
+Departure departure(const Code& code, const Op* barrier, const Op* left) {
+  const auto n = code.ops.size();
+  const auto at = static_cast<std::size_t>(barrier - code.ops.data());
+  const auto end = static_cast<std::size_t>(left - code.ops.data());
+  if (at >= n || end >= n) return Departure::early;
+  std::vector<bool> closed(n, false);
+  const std::vector<bool> after = reachable(code, at, closed, false);
+  closed[at] = true;
+  if (!reachable(code, 0, closed, true)[end]) return Departure::early;
+  // Work that follows the barrier and, in a loop, does not come before it as well.
+  std::vector<bool> before(n, false);
+  {
+    // The places from which the barrier can be reached, by going backwards until nothing changes.
+    before[at] = after[at];
+    for (bool changed = after[at]; changed;) {
+      changed = false;
+      for (std::size_t i = n; i-- > 0;) {
+        if (before[i] || !after[i]) continue;
+        const Op& op = code.ops[i];
+        const Flow flow = flow_of(code, op);
+        bool leads = (flow == Flow::on || op.guard != 0) && i + 1 < n && before[i + 1];
+        const auto target = [&](std::int64_t distance) {
+          const auto to = static_cast<std::size_t>(static_cast<std::int64_t>(i) + distance);
+          leads = leads || (to < n && before[to]);
+        };
+        if (flow == Flow::branch) target(op.imm);
+        if (flow == Flow::table) {
+          const auto& table = *static_cast<const Pieces*>(op.extra);
+          for (std::uint32_t k = 0; k < table.count; ++k) {
+            target(static_cast<std::int32_t>(table.slots[k]));
+          }
+        }
+        if (!leads) continue;
+        before[i] = true;
+        changed = true;
+      }
+    }
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    if (after[i] && !before[i] && !does_nothing(code, code.ops[i])) closed[i] = true;
+  }
+  closed[end] = false;
+  if (reachable(code, 0, closed, true)[end]) return Departure::early;
+  return after[at] ? Departure::loop : Departure::around;
+}
+
+// The same, asked for at every barrier of a block that threads have left.
+Departure known_departure(const Launch& launch, const Op* barrier, const Op* left) {
+  struct Recent {
+    std::uint64_t launch = ~std::uint64_t{0};
+    const Op* barrier = nullptr;
+    const Op* left = nullptr;
+    Departure how{};
+  };
+  thread_local std::array<Recent, 16> recent{};
+  Recent& here =
+      recent[(reinterpret_cast<std::uintptr_t>(barrier) ^ reinterpret_cast<std::uintptr_t>(left)) /
+             sizeof(Op) % recent.size()];
+  if (here.launch == launch.id && here.barrier == barrier && here.left == left) return here.how;
+  // Not by address: programs come and go.
+  using Key = std::tuple<std::string, std::size_t, std::ptrdiff_t, std::ptrdiff_t>;
+  const Code& code = *launch.code;
+  const Key key{code.name, code.ops.size(), barrier - code.ops.data(), left - code.ops.data()};
+  static std::mutex mutex;
+  static auto* const known = new std::map<Key, Departure>;
+  const std::lock_guard lock(mutex);
+  const auto found = known->find(key);
+  here = {launch.id, barrier, left,
+          found != known->end()
+              ? found->second
+              : known->emplace(key, departure(code, barrier, left)).first->second};
+  return here.how;
+}
+
+// Where a group is, or what it called from there, in the kernel's own code.
+const Op* outermost(const Frame* frame, const Op* op) {
+  for (; frame->caller != nullptr; frame = frame->caller) op = frame->return_to;
+  return op;
+}
+
+bool at_same_place(const Frame* a, const Op* op_a, const Frame* b, const Op* op_b) {
+  for (; op_a == op_b; a = a->caller, b = b->caller) {
+    if (a == b) return true;
+    if (a->caller == nullptr || b->caller == nullptr) return a->caller == b->caller;
+    op_a = a->return_to;
+    op_b = b->return_to;
+  }
+  return false;
+}
+
+// Once for each place in the code, and not without end. A place is a line of the program, whatever
+// has been inlined there and however often it is unrolled; without lines it is an instruction.
+bool first_time(const Code& code, const Op* op) {
+  constexpr std::size_t most = 64;
+  thread_local std::set<const Op*> mine;
+  if (!mine.insert(op).second) return false;
+  const auto index = static_cast<std::size_t>(op - code.ops.data());
+  std::array<std::int64_t, 2> line{-1, static_cast<std::int64_t>(index)};
+  if (index < code.origins.size() && code.origins[index].source_line > 0) {
+    const Origin& origin = code.origins[index];
+    line = {origin.source_file, origin.source_line};
+    for (std::int32_t i = origin.inlined_at; i >= 0;) {
+      const CallSite& site = code.call_sites[static_cast<std::size_t>(i)];
+      line = {site.file, site.line};
+      i = site.inlined_at;
+    }
+  }
+  static std::mutex mutex;
+  static auto* const all = new std::set<std::pair<std::string, std::array<std::int64_t, 2>>>;
+  const std::lock_guard lock(mutex);
+  return all->size() < most && all->emplace(code.name, line).second;
+}
+
+void notice(const Warp& w, int lane, const Code& code, const Op* op, const std::string& what) {
+  std::fprintf(stderr, "softgpu: notice: kernel %s, %s, at %s: %s\n",
+               readable_name(w.block->launch->code->name).c_str(), describe_thread(w, lane).c_str(),
+               describe_place(code, op).c_str(), what.c_str());
+}
+
+// Lanes that wait at the barrier `id` (16: the cluster's), in any warp of the block.
+struct Waiting {
+  Warp* warp = nullptr;
+  const Group* group = nullptr;
+};
+Waiting waiting_at(const Block& block, std::uint32_t id) {
+  for (const auto& warp : block.warps) {
+    for (const Group& g : warp->others) {
+      if (g.state == Group::State::at_barrier && g.barrier == id) return {warp.get(), &g};
+    }
+  }
+  return {};
+}
+
+// The threads of the block that are left have come to a barrier; others have ended. That is nothing
+// to a barrier, unless these did what follows it: then they should have come to it first.
+void check_departed(Block& block, std::uint32_t id, const BarrierPlace& place, const char* what) {
+  if (block.alive_threads == block.launch->threads.count() || place.op == nullptr) return;
+  // Threads whose assertions failed have not ended by themselves.
+  if (block.launch->assertion_deadline != 0) return;
+  const Code& kernel = *block.launch->code;
+  const Waiting waiting = waiting_at(block, id);
+  if (waiting.group == nullptr) return;
+  const Op* const at = waiting.group->pc - 1;
+  const Op* const from = outermost(waiting.group->frame, at);
+  for (const auto& warp : block.warps) {
+    if (warp->left_at == nullptr) continue;
+    const Departure how = known_departure(*block.launch, from, warp->left_at);
+    if (how == Departure::early) continue;
+    const int gone = std::countr_zero(warp->initial & ~warp->alive);
+    const std::string text =
+        std::to_string(block.alive_threads) + " threads of the block wait at this " + what + "; " +
+        std::to_string(block.launch->threads.count() - block.alive_threads) +
+        " have ended without it, having done what follows it: " + describe_thread(*warp, gone) +
+        " at " + describe_place(kernel, warp->left_at) +
+        ". A barrier has to be reached by all threads or by none";
+    Warp& w = *waiting.warp;
+    if (how == Departure::around) {
+      w.call = waiting.group->frame;
+      raise_fault(w, at, std::countr_zero(waiting.group->mask), error_illegal_instruction, text);
+    }
+    if (first_time(*waiting.group->frame->code, at)) {
+      notice(w, std::countr_zero(waiting.group->mask), *waiting.group->frame->code, at,
+             text + ", in every turn of a loop");
+    }
+  }
+}
+
+// A barrier of the whole block is complete. Where warps came to it in different places, as PTX
+// permits, each has to come to as many: it was a mistake if now only some come to one of these
+// places and the others have ended.
+void check_phase(Block& block, std::uint32_t id) {
+  Barrier& b = block.barriers[id];
+  const BarrierPlace place = b.place;
+  const BarrierPlace other = b.other;
+  b.place = {};
+  b.other = {};
+  if (place.op == nullptr) return;
+  if (other.op != nullptr) {
+    b.mixed[0] = place;
+    b.mixed[1] = other;
+    b.alive_when_mixed = block.alive_threads;
+    return;
+  }
+  check_departed(block, id, place, "barrier");
+  if (b.mixed[0].op == nullptr || block.alive_threads >= b.alive_when_mixed) return;
+  if (place.op != b.mixed[0].op && place.op != b.mixed[1].op) return;
+  const Waiting waiting = waiting_at(block, id);
+  if (waiting.group == nullptr) return;
+  const Code& code = *place.code;
+  const auto index = static_cast<std::size_t>(place.op - code.ops.data());
+  // In a loop it may have been right: the others have made fewer turns.
+  if (reachable(code, index, std::vector<bool>(code.ops.size(), false), false)[index]) return;
+  Warp& w = *waiting.warp;
+  w.call = waiting.group->frame;
+  const BarrierPlace& elsewhere = place.op == b.mixed[0].op ? b.mixed[1] : b.mixed[0];
+  raise_fault(w, waiting.group->pc - 1, std::countr_zero(waiting.group->mask),
+              error_illegal_instruction,
+              "threads of a block came to different barriers: to this one and, at the same time, "
+              "to the one at " +
+                  describe_place(*elsewhere.code, elsewhere.op) + "; now " +
+                  std::to_string(block.alive_threads) +
+                  " threads wait here and the others have ended. A barrier has to be reached by "
+                  "all threads or by none");
+}
+
 // Every warp that a barrier releases goes on to its next branch before any goes further, much as on
 // a device, where all are issued in turn: programs are about that read what others wrote and leave
 // out the barrier before it is overwritten. A schedule seed does without, so that this shows.
 void complete_barrier(Block& block, std::uint32_t id) {
   Barrier& b = block.barriers[id];
+  check_phase(block, id);
   b.results[b.phase & 1U][0] = b.votes;
   b.results[b.phase & 1U][1] = b.arrived;
   ++b.phase;
@@ -127,7 +430,11 @@ void check_cluster(Cluster& cluster) {
   std::uint32_t alive = 0;
   for (const Block* block : cluster.blocks) alive += block->alive_threads;
   if (cluster.arrived < alive) return;
+  for (Block* block : cluster.blocks) {
+    check_departed(*block, cluster_barrier, cluster.place, "barrier of the cluster");
+  }
   cluster.arrived = 0;
+  cluster.place = {};
   ++cluster.phase;
   for (Block* block : cluster.blocks) {
     for (auto& warp : block->warps) {
@@ -139,12 +446,6 @@ void check_cluster(Cluster& cluster) {
       if (warp->stop == Stop::blocked) warp->stop = Stop::none;
     }
   }
-}
-
-std::string hexadecimal(std::uint64_t value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(value));
-  return text;
 }
 
 // --- lanes that wait for each other -------------------------------------------------------------
@@ -232,6 +533,11 @@ std::array<Place, 6> places_of(Exchange kind, const Op& op, bool& negated) {
   }
 }
 
+// Which of them is the member mask.
+std::size_t members_place(Exchange kind) {
+  return kind == Exchange::shuffle ? 3 : kind == Exchange::elect ? 0 : 1;
+}
+
 void copy_lanes(std::byte* to, const std::byte* from, std::uint32_t lane_bytes, std::uint32_t mask,
                 bool negated) {
   if (lane_bytes == 0) {
@@ -311,11 +617,16 @@ void exchange_between(Warp& w, Exchange kind, const std::vector<Group*>& groups)
                  g->mask, negated && i == 0);
     }
   }
+  // Lanes that have exited meanwhile are named by some and no longer by others.
+  auto* const named = reinterpret_cast<std::uint32_t*>(memory + slot(members_place(kind)));
+  for (int l = 0; l < warp_size; ++l) named[l] &= w.alive;
   std::byte* const frame = w.frame;
   const std::uint32_t mask = w.mask;
   w.frame = memory;
   w.mask = all;
+  w.meeting = groups.front();
   static_cast<void>(op.run(w, &op));
+  w.meeting = nullptr;
   w.frame = frame;
   w.mask = mask;
   for (Group* g : groups) {
@@ -417,9 +728,10 @@ void check_meetings(Warp& w) {
   }
 }
 
-void lanes_left(Warp& w, std::uint32_t gone) {
+void lanes_left(Warp& w, const Op* op, std::uint32_t gone) {
   Block& block = *w.block;
   w.alive &= ~gone;
+  if (w.call->caller == nullptr) w.left_at = op;
   block.alive_threads -= popcount(gone);
   if (w.alive == 0) --block.alive_warps;
   for (std::uint32_t id = 0; id < block.barriers.size(); ++id) {
@@ -632,6 +944,9 @@ void start_warp(Warp& w) {
   w.executed = 0;
   w.async.reset();
   w.cluster_phase = 0;
+  w.left_at = nullptr;
+  w.meeting = nullptr;
+  w.ending = 0;
   w.released = false;
   w.stop = Stop::none;
   w.parameters = w.block->launch->parameters.data();
@@ -730,7 +1045,7 @@ const Op* branch_by_table(Warp& w, const Op* op) {
 
 const Op* exit_lanes(Warp& w, const Op* op, std::uint32_t gone) {
   w.mask &= ~gone;
-  if (gone != 0) lanes_left(w, gone);
+  if (gone != 0) lanes_left(w, op, gone);
   return reschedule(w, w.mask == 0 ? nullptr : op + 1);
 }
 
@@ -838,8 +1153,41 @@ const Op* return_lanes(Warp& w, const Op* op, std::uint32_t gone) {
 
 // --- barriers -----------------------------------------------------------------------------------
 
+namespace {
+
+// Lanes of a warp arrive at an aligned barrier without the others, which must not be at another.
+void check_aligned(Warp& w, const Op* op, std::uint32_t group, std::uint32_t id) {
+  for (const Group& g : w.others) {
+    if (g.state != Group::State::at_barrier || g.barrier != id) continue;
+    if (at_same_place(w.call, op, g.frame, g.pc - 1)) continue;
+    raise_fault(w, op, std::countr_zero(group), error_illegal_instruction,
+                std::to_string(popcount(group)) + " lanes of a warp come to this barrier while " +
+                    std::to_string(popcount(g.mask)) + " wait at the one at " +
+                    describe_place(*g.frame->code, g.pc - 1) +
+                    " (first: " + describe_thread(w, std::countr_zero(g.mask)) +
+                    "). A barrier has to be reached by all threads or by none");
+  }
+}
+
+}  // namespace
+
+void leave_for_later(Warp& w, const Op* op, std::uint32_t group, bool aligned) {
+  const std::uint32_t all = active(w, op);
+  if (aligned) {
+    raise_fault(w, op, std::countr_zero(all & ~group), error_illegal_instruction,
+                "lanes of a warp name different barriers, or different numbers of threads, at one "
+                "bar.sync; " +
+                    describe_thread(w, std::countr_zero(group)) + " has named another");
+  }
+  const std::uint32_t stay = w.mask & ~all;
+  if (stay != 0) park(w, op + 1, stay, w.call);
+  park(w, op, all & ~group, w.call);
+  w.mask = group;
+  w.split = static_cast<std::uint32_t>(w.others.size());
+}
+
 const Op* wait_barrier(Warp& w, const Op* op, std::uint32_t group, std::uint32_t id,
-                       std::uint32_t count, bool wait, std::uint32_t votes) {
+                       std::uint32_t count, bool wait, bool aligned, std::uint32_t votes) {
   Block& block = *w.block;
   const int lane = std::countr_zero(group);
   if (id >= block.barriers.size()) {
@@ -852,17 +1200,40 @@ const Op* wait_barrier(Warp& w, const Op* op, std::uint32_t group, std::uint32_t
         w, op, lane, error_illegal_instruction,
         "a barrier's number of threads has to be a multiple of 32, not " + std::to_string(count));
   }
+  if (count > block.warps.size() * warp_size) {
+    raise_fault(w, op, lane, error_illegal_instruction,
+                "barrier " + std::to_string(id) + " waits for " + std::to_string(count) +
+                    " threads, which a block of " + std::to_string(block.launch->threads.count()) +
+                    " does not have");
+  }
   if (count != 0 && b.arrived != 0 && b.expected != 0 && b.expected != count) {
     raise_fault(w, op, lane, error_illegal_instruction,
                 "barrier " + std::to_string(id) + " is used with " + std::to_string(count) +
                     " threads while others wait there for " + std::to_string(b.expected));
+  }
+  if (group != w.alive && aligned) check_aligned(w, op, group, id);
+  if (count == 0) {
+    if (b.place.op == nullptr) {
+      b.place = {op, w.call->code};
+    } else if (b.place.op != op && b.other.op == nullptr) {
+      b.other = {op, w.call->code};
+    }
   }
   b.arrived += popcount(group);
   b.arrived_warps += group == w.alive ? static_cast<std::uint32_t>(warp_size) : popcount(group);
   b.votes += popcount(votes & group);
   if (count != 0) b.expected = count;
   if (barrier_complete(block, b)) {
-    complete_barrier(block, id);
+    if (block.alive_threads != block.launch->threads.count() && wait) {
+      // As those that wait already, for check_departed.
+      park(w, op + 1, group, w.call);
+      w.others.back().state = Group::State::at_barrier;
+      w.others.back().barrier = static_cast<std::uint8_t>(id);
+      complete_barrier(block, id);
+      w.others.pop_back();
+    } else {
+      complete_barrier(block, id);
+    }
     const Op* next = w.others.empty() ? op + 1 : reschedule(w, op + 1);
     if (!block.launch->in_step || block.warps.size() == 1 || next == nullptr) return next;
     w.pc = next;
@@ -877,11 +1248,14 @@ const Op* wait_barrier(Warp& w, const Op* op, std::uint32_t group, std::uint32_t
   return reschedule(w, w.mask == 0 ? nullptr : op + 1);
 }
 
-const Op* wait_cluster(Warp& w, const Op* op, std::uint32_t group, bool arrive, bool wait) {
+const Op* wait_cluster(Warp& w, const Op* op, std::uint32_t group, bool arrive, bool wait,
+                       bool aligned) {
   Cluster& cluster = *w.block->cluster;
+  if (wait && group != w.alive && aligned) check_aligned(w, op, group, cluster_barrier);
   if (arrive) {
     w.cluster_phase = cluster.phase;
     cluster.arrived += popcount(group);
+    if (cluster.place.op == nullptr) cluster.place = {op, w.call->code};
     check_cluster(cluster);
   }
   if (!wait || cluster.phase != w.cluster_phase) {
@@ -892,6 +1266,36 @@ const Op* wait_cluster(Warp& w, const Op* op, std::uint32_t group, bool arrive, 
   w.others.back().barrier = cluster_barrier;
   w.mask &= ~group;
   return reschedule(w, w.mask == 0 ? nullptr : op + 1);
+}
+
+const Op* gather_members(Warp& w, const Op* op, std::uint32_t group, std::uint32_t named,
+                         bool meets_anywhere) {
+  if (const std::uint32_t own = group & ~named; own != 0) {
+    const int lane = std::countr_zero(own);
+    raise_fault(w, op, lane, error_illegal_instruction,
+                "lane " + std::to_string(lane) + " is not in the member mask " +
+                    hexadecimal(named) +
+                    " that it gives: each lane that executes this has to name itself");
+  }
+  return synchronise_group(w, op, group, named & w.alive, meets_anywhere);
+}
+
+void notice_shuffle(Warp& w, const Op* op, std::uint32_t group, std::uint32_t named,
+                    std::uint32_t read) {
+  const Op* const at = w.meeting != nullptr ? w.meeting->pc : op;
+  const Code& code = w.meeting != nullptr ? *w.meeting->frame->code : *w.call->code;
+  if (!first_time(code, at)) return;
+  const std::uint32_t lane = static_cast<std::uint32_t>(std::countr_zero(read));
+  const std::uint32_t bit = 1U << lane;
+  const std::string why = (w.initial & bit) == 0 ? "which the block does not have"
+                          : (w.alive & bit) == 0 ? "which has ended"
+                          : (named & bit) == 0
+                              ? "which the member mask " + hexadecimal(named) + " leaves out"
+                              : std::string("whose guard predicate is false");
+  notice(w, std::countr_zero(group), code, at,
+         "a lane takes its value from lane " + std::to_string(lane) + ", " + why +
+             ". What it gets is undefined; here it is " + hexadecimal(undefined_word) +
+             ", in floating point not a number");
 }
 
 const Op* synchronise_lanes(Warp& w, const Op* op, std::uint32_t members, bool meets_anywhere) {
@@ -919,6 +1323,61 @@ const Op* synchronise_group(Warp& w, const Op* op, std::uint32_t group, std::uin
 }
 
 // --- memory and faults --------------------------------------------------------------------------
+
+namespace {
+
+// An address that is in no allocation. The kernel's parameters tell what it was to be: the pointer
+// among them that is nearest is likely the one that it was computed from.
+std::string describe_wild_address(const Warp& w, std::uint64_t address, const std::string& what) {
+  constexpr std::uint64_t far = std::uint64_t{1} << 32;
+  const auto distance = [&](std::uint64_t from) {
+    return from > address ? from - address : address - from;
+  };
+  std::uint64_t nearest = far;
+  std::uint64_t pointer = 0;
+  const auto& parameters = w.block->launch->parameters;
+  for (std::size_t at = 0; at + 8 <= parameters.size(); at += 8) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, parameters.data() + at, sizeof value);
+    if (value >= 4096 && distance(value) < nearest) {
+      nearest = distance(value);
+      pointer = value;
+    }
+  }
+  if (address < 4096 || (pointer == 0 && address < far)) {
+    return "null-pointer " + what + hexadecimal(address);
+  }
+  MemoryRange range;
+  const bool of_device = pointer != 0 && Memory::instance().find(pointer, range) && !range.freed;
+  std::string near;
+  if (Memory::instance().find_before(address, range) && address - range.end < (1U << 20)) {
+    near = ", " + std::to_string(address - range.end) + " bytes after the end of " +
+           (range.freed ? "freed memory" : "an allocation") + " of " +
+           std::to_string(range.end - range.begin) + " bytes at " + hexadecimal(range.begin);
+  }
+  // Small allocations of the device lie in the same heap as the program's own.
+  constexpr std::uint64_t close = 4096;
+  const bool just_beyond = !near.empty() && address - range.end < close;
+  const std::string host = describe_host_memory(address);
+  const std::string host_pointer = pointer == 0 ? "" : describe_host_memory(pointer);
+  const bool from_host = pointer != 0 && !of_device && !host_pointer.empty();
+  if (from_host || (!of_device && !just_beyond && !host.empty())) {
+    return what + hexadecimal(address) + ": this is a host pointer (" +
+           (from_host ? host_pointer : host) +
+           "), which kernels cannot use; memory that they can is made by cudaMalloc, "
+           "cudaMallocManaged and cudaHostAlloc";
+  }
+  if (near.empty() && of_device && Memory::instance().find(pointer, range)) {
+    near = address >= range.end
+               ? ", " + std::to_string(address - range.end) + " bytes after the end of "
+               : ", " + std::to_string(range.begin - address) + " bytes before the begin of ";
+    near += "an allocation of " + std::to_string(range.end - range.begin) + " bytes at " +
+            hexadecimal(range.begin) + " that a parameter points to";
+  }
+  return "out-of-bounds " + what + hexadecimal(address) + near;
+}
+
+}  // namespace
 
 std::byte* checked_address(Warp& w, const Op* op, int lane, std::uint64_t address,
                            std::uint32_t bytes, bool write) {
@@ -965,7 +1424,10 @@ std::byte* checked_address(Warp& w, const Op* op, int lane, std::uint64_t addres
   if (Memory::instance().find(address, range)) {
     if (range.freed) {
       raise_fault(w, op, lane, error_illegal_address,
-                  what() + hexadecimal(address) + ", which is memory that was freed");
+                  what() + hexadecimal(address) +
+                      (range.withheld ? ", which is memory of a graph: no launch has allocated it "
+                                        "so far, or it has been freed again"
+                                      : ", which is memory that was freed"));
     }
     if (address + bytes <= range.end && address + bytes > address) {
       RangeCache& cache = w.cache[op->site];
@@ -978,15 +1440,15 @@ std::byte* checked_address(Warp& w, const Op* op, int lane, std::uint64_t addres
                     ", at the end of an allocation of " + std::to_string(range.end - range.begin) +
                     " bytes at " + hexadecimal(range.begin));
   }
-  std::string near;
-  if (Memory::instance().find_before(address, range) && address - range.end < (1U << 20)) {
-    near = ", " + std::to_string(address - range.end) + " bytes after the end of " +
-           (range.freed ? "freed memory" : "an allocation") + " of " +
-           std::to_string(range.end - range.begin) + " bytes at " + hexadecimal(range.begin);
-  }
-  raise_fault(
-      w, op, lane, error_illegal_address,
-      (address < 4096 ? "null-pointer " : "out-of-bounds ") + what() + hexadecimal(address) + near);
+  raise_fault(w, op, lane, error_illegal_address, describe_wild_address(w, address, what()));
+}
+
+std::string readable_name(const std::string& name) {
+  int status = 0;
+  char* text = abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status);
+  std::string result = status == 0 && text != nullptr ? text : name;
+  std::free(text);
+  return result;
 }
 
 std::string describe_place(const Code& code, const Op* op) {
@@ -994,10 +1456,19 @@ std::string describe_place(const Code& code, const Op* op) {
   std::string text;
   if (index < code.origins.size()) {
     const Origin& origin = code.origins[index];
+    const auto line = [&](int file, int number) {
+      const auto found = code.files.find(file);
+      return (found == code.files.end() ? "line" : found->second) + ":" + std::to_string(number);
+    };
     if (origin.source_line > 0) {
-      const auto file = code.files.find(origin.source_file);
-      text += (file == code.files.end() ? "line" : file->second) + ":" +
-              std::to_string(origin.source_line) + ", ";
+      text += line(origin.source_file, origin.source_line);
+      std::string inlined;
+      for (std::int32_t i = origin.inlined_at; i >= 0;) {
+        const CallSite& site = code.call_sites[static_cast<std::size_t>(i)];
+        inlined += (inlined.empty() ? " (inlined at " : ", at ") + line(site.file, site.line);
+        i = site.inlined_at;
+      }
+      text += inlined + (inlined.empty() ? ", " : "), ");
     }
     text += "PTX line " + std::to_string(origin.ptx_line);
     if (origin.instruction < code.texts.size()) text += ": " + code.texts[origin.instruction];
@@ -1021,18 +1492,24 @@ std::string describe_thread(const Warp& w, int lane) {
   return "block " + triple(w.block->at) + " thread " + triple(thread_of(w, lane));
 }
 
-void raise_fault(Warp& w, const Op* op, int lane, int code, const std::string& what) {
+void keep_fault(Warp& w, const Op* op, int lane, int code, const std::string& what) {
   Launch& launch = *w.block->launch;
-  if (!launch.failed.exchange(true)) {
-    std::string message = "kernel " + launch.code->name + ", " + describe_thread(w, lane);
-    if (op != nullptr && w.call != nullptr) {
-      const Code& at = *w.call->code;
-      if (&at != launch.code) message += ", in " + at.name;
-      message += ", at " + describe_place(at, op);
-    }
-    launch.fault.code = code;
-    launch.fault.message = message + ": " + what;
+  const std::lock_guard lock(launch.fault_mutex);
+  if (launch.failed || launch.fault.code != 0) return;
+  std::string message =
+      "kernel " + readable_name(launch.code->name) + ", " + describe_thread(w, lane);
+  if (op != nullptr && w.call != nullptr) {
+    const Code& at = *w.call->code;
+    if (&at != launch.code) message += ", in " + readable_name(at.name);
+    message += ", at " + describe_place(at, op);
   }
+  launch.fault.code = code;
+  launch.fault.message = message + ": " + what;
+}
+
+void raise_fault(Warp& w, const Op* op, int lane, int code, const std::string& what) {
+  keep_fault(w, op, lane, code, what);
+  w.block->launch->failed = true;
   throw KernelFault{};
 }
 
@@ -1041,23 +1518,54 @@ void raise_fault_text(Warp& w, const Op* op, int lane, int code, const char* wha
 }
 
 std::string describe_waiting(const Block& block) {
-  std::string text;
-  int listed = 0;
+  // Lanes that wait at one place for the same are one group, whatever warps they are in.
+  struct Waiters {
+    const Warp* warp;
+    const Group* group;
+    std::uint32_t lanes = 0;
+    std::set<int> warps;
+  };
+  const auto place_of = [](const Group& g) {
+    // Lanes at a barrier of the block stand behind it.
+    return g.state == Group::State::at_barrier ? g.pc - 1 : g.pc;
+  };
+  std::vector<Waiters> all;
   for (const auto& warp : block.warps) {
     for (const Group& g : warp->others) {
-      if (++listed > 4) return text + "; ...";
-      if (!text.empty()) text += "; ";
-      text += std::to_string(std::popcount(g.mask)) + " lanes of warp " +
-              std::to_string(warp->index) +
-              " (first: " + describe_thread(*warp, std::countr_zero(g.mask)) + ") wait ";
-      // Lanes at a barrier of the block stand behind it.
-      const Op* at = g.state == Group::State::at_barrier ? g.pc - 1 : g.pc;
-      text += g.state == Group::State::at_sync ? "for lanes of their warp at "
-              : g.barrier == cluster_barrier   ? "at the cluster's barrier at "
-                                               : "at barrier " + std::to_string(g.barrier) + " at ";
-      text += describe_place(*g.frame->code, at);
+      const auto same = std::ranges::find_if(all, [&](const Waiters& w) {
+        return w.group->state == g.state && w.group->barrier == g.barrier &&
+               w.group->members == g.members && place_of(*w.group) == place_of(g) &&
+               (g.state == Group::State::at_barrier || w.warp == warp.get());
+      });
+      Waiters& group = same != all.end() ? *same : all.emplace_back(Waiters{warp.get(), &g, 0, {}});
+      group.lanes += popcount(g.mask);
+      group.warps.insert(warp->index);
     }
   }
+  constexpr std::size_t most = 8;
+  std::string text;
+  for (std::size_t i = 0; i < all.size() && i < most; ++i) {
+    const Waiters& one = all[i];
+    const Group& g = *one.group;
+    text += i == 0 ? "" : "; ";
+    text += std::to_string(one.lanes) + (one.lanes == 1 ? " thread" : " threads");
+    text += one.warps.size() == 1 ? " of warp " + std::to_string(one.warp->index)
+                                  : " of " + std::to_string(one.warps.size()) + " warps";
+    text += " (the first: " + describe_thread(*one.warp, std::countr_zero(g.mask)) + ") wait";
+    if (one.lanes == 1) text += "s";
+    if (g.state == Group::State::at_sync) {
+      text += " for the lanes " + hexadecimal(g.members & one.warp->alive) + " of the warp";
+    } else if (g.barrier == cluster_barrier) {
+      text += " at the cluster's barrier";
+    } else {
+      const Barrier& b = block.barriers[g.barrier];
+      text += " at barrier " + std::to_string(g.barrier) + ", where " + std::to_string(b.arrived) +
+              " of " + std::to_string(b.expected != 0 ? b.expected : block.alive_threads) +
+              " threads are,";
+    }
+    text += " at " + describe_place(*g.frame->code, place_of(g));
+  }
+  if (all.size() > most) text += "; and " + std::to_string(all.size() - most) + " groups more";
   return text;
 }
 

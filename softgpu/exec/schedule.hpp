@@ -20,6 +20,8 @@ inline constexpr std::uint32_t reserved_shared_bytes = 1024;
 
 // threadIdx of a lane.
 [[nodiscard]] Dim3 thread_of(const Warp& warp, int lane);
+// As a person writes it: "saxpy(int, float, float const*, float*)".
+[[nodiscard]] std::string readable_name(const std::string& name);
 // "block (0,0,0) thread (3,0,0)".
 [[nodiscard]] std::string describe_thread(const Warp& warp, int lane);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <mutex>
@@ -160,8 +161,13 @@ void print(Warp& w, const Op* op, std::uint32_t mask) {
   }
 }
 
+// All threads whose assertions fail are heard, as on a device, up to a number that a person reads:
+// the threads end here, and the others go on for as long as that takes. They may wait for the ended
+// ones, so it takes a quarter of a second at most.
 void fail_assertion(Warp& w, const Op* op, std::uint32_t mask) {
-  std::string first;
+  constexpr int most = 64;
+  constexpr std::chrono::milliseconds longest{250};
+  Launch& launch = *w.block->launch;
   for (std::uint32_t rest = mask; rest != 0; rest &= rest - 1) {
     const int l = std::countr_zero(rest);
     const std::string message = text_at(w, op, l, argument<std::uint64_t>(w, op, 0, l));
@@ -178,10 +184,20 @@ void fail_assertion(Warp& w, const Op* op, std::uint32_t mask) {
     const std::string text = file + ":" + std::to_string(line) + ": " + function +
                              ": block: " + place(block) + ", thread: " + place(thread) +
                              " Assertion `" + message + "` failed.";
-    if (first.empty()) first = text;
-    std::fprintf(stderr, "%s\n", text.c_str());
+    std::int64_t none = 0;
+    launch.assertion_deadline.compare_exchange_strong(
+        none, (std::chrono::steady_clock::now() + longest).time_since_epoch().count());
+    keep_fault(w, op, l, error_assert, text);
+    const int number = launch.assertions.fetch_add(1);
+    if (number < most) std::fprintf(stderr, "%s\n", text.c_str());
+    if (number == most) {
+      std::fprintf(stderr, "softgpu: the assertions of more threads failed than are shown (%d)\n",
+                   most);
+      launch.failed = true;
+    }
   }
-  raise_fault(w, op, std::countr_zero(mask), error_assert, first);
+  if (launch.failed) throw KernelFault{};
+  w.ending = mask;
 }
 
 // --- heap ---------------------------------------------------------------------------------------

@@ -109,6 +109,7 @@ struct Instruction {
   int line = 0;         // of the PTX text
   int source_file = 0;  // of the last .loc, 0 where there is none
   int source_line = 0;
+  std::int32_t inlined_at = -1;  // index into Function::call_sites; -1 where it was not inlined
 
   [[nodiscard]] bool has(std::string_view modifier) const {
     for (const auto& m : modifiers) {
@@ -123,6 +124,13 @@ struct Instruction {
   }
 };
 
+// A line of source at which a function was inlined; that may have been inlined itself.
+struct CallSite {
+  int file = 0;
+  int line = 0;
+  std::int32_t inlined_at = -1;
+};
+
 struct Function {
   std::string name;
   bool entry = false;
@@ -133,6 +141,7 @@ struct Function {
   std::vector<const Variable*> parameters;
   std::vector<std::unique_ptr<Variable>> variables;
   std::vector<Instruction> instructions;
+  std::vector<CallSite> call_sites;  // that instructions name
   // .branchtargets and .calltargets tables by label, and .callprototype declarations.
   std::map<std::string, std::vector<std::int64_t>> branch_targets;
   std::map<std::string, std::shared_ptr<Function>> prototypes;

@@ -1,7 +1,9 @@
+#include <array>
 #include <bit>
 #include <cctype>
 #include <charconv>
 #include <cstring>
+#include <map>
 #include <optional>
 
 #include "softgpu/ptx/ast.hpp"
@@ -639,25 +641,49 @@ class Parser {
     }
   }
 
+  using Location = std::array<int, 3>;  // file, line, column
+
+  // The place in the source as one of the function's call sites.
+  std::int32_t call_site(const Location& at) {
+    const auto outer = locations_.find(at);
+    const CallSite site{at[0], at[1], outer == locations_.end() ? -1 : outer->second};
+    auto& sites = function_->call_sites;
+    for (std::size_t i = sites.size(); i-- > 0;) {
+      if (sites[i].file == site.file && sites[i].line == site.line &&
+          sites[i].inlined_at == site.inlined_at) {
+        return static_cast<std::int32_t>(i);
+      }
+    }
+    sites.push_back(site);
+    return static_cast<std::int32_t>(sites.size() - 1);
+  }
+
   void body_directive() {
     const std::string word = dotted();
     if (word == "loc") {
       source_file_ = static_cast<int>(integer());
       source_line_ = static_cast<int>(integer());
-      (void)integer();
+      const Location here{source_file_, source_line_, static_cast<int>(integer())};
+      inlined_at_ = -1;
       while (accept(',')) {
         // function_name label [+ offset], inlined_at file line column
-        (void)name();
+        const std::string what = name();
         skip();
         if (accept('+')) (void)integer();
         skip();
         if (starts_name(peek())) (void)name();
         skip();
+        std::vector<int> numbers;
         while (std::isdigit(static_cast<unsigned char>(peek())) != 0) {
-          (void)integer();
+          numbers.push_back(static_cast<int>(integer()));
           skip();
         }
+        if (what == "inlined_at" && numbers.size() == 3) {
+          inlined_at_ = call_site({numbers[0], numbers[1], numbers[2]});
+        }
       }
+      // "A previously specified .loc" is what a later inlined_at means: the last of that place.
+      locations_[here] = inlined_at_;
       return;
     }
     if (word == "pragma") {
@@ -692,6 +718,7 @@ class Parser {
     in.line = line_;
     in.source_file = source_file_;
     in.source_line = source_line_;
+    in.inlined_at = inlined_at_;
     std::string word = name();
     skip();
     if (peek() == ':' && in.guard == nullptr) {
@@ -962,6 +989,8 @@ class Parser {
   std::vector<PendingTarget> pending_targets_;
   int source_file_ = 0;
   int source_line_ = 0;
+  std::int32_t inlined_at_ = -1;
+  std::map<Location, std::int32_t> locations_;  // and where each was inlined last
   std::int64_t registers_ = 0;
 };
 

@@ -58,7 +58,8 @@ cudaError_t range_attribute(void* data, std::size_t bytes, cudaMemRangeAttribute
   const std::scoped_lock lock(mutex());
   const Advice& known = advice_by_range()[begin];
   if (attribute == cudaMemRangeAttributeAccessedBy) {
-    require(bytes % sizeof(int) == 0);
+    require(bytes % sizeof(int) == 0,
+            "dataSize has to be a multiple of sizeof(int) for cudaMemRangeAttributeAccessedBy");
     auto* out = static_cast<int*>(data);
     std::fill_n(out, bytes / sizeof(int), cudaInvalidDeviceId);
     std::size_t i = 0;
@@ -67,7 +68,7 @@ cudaError_t range_attribute(void* data, std::size_t bytes, cudaMemRangeAttribute
     }
     return cudaSuccess;
   }
-  require(bytes == sizeof(int));
+  require(bytes == sizeof(int), "dataSize has to be sizeof(int) for this attribute");
   int value = 0;
   switch (attribute) {
     case cudaMemRangeAttributeReadMostly: value = known.read_mostly ? 1 : 0; break;
@@ -77,7 +78,8 @@ cudaError_t range_attribute(void* data, std::size_t bytes, cudaMemRangeAttribute
     case cudaMemRangeAttributePreferredLocationId: value = known.preferred.id; break;
     case cudaMemRangeAttributeLastPrefetchLocationType: value = known.prefetched.type; break;
     case cudaMemRangeAttributeLastPrefetchLocationId: value = known.prefetched.id; break;
-    default: return cudaErrorInvalidValue;
+    default:
+      throw ApiError(cudaErrorInvalidValue, "there is no attribute of a range of this number");
   }
   std::memcpy(data, &value, sizeof value);
   return cudaSuccess;

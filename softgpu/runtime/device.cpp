@@ -87,6 +87,7 @@ void fill_properties(cudaDeviceProp& p, int index) {
   p.pciBusID = index + 1;
   p.asyncEngineCount = 3;
   p.unifiedAddressing = 1;
+  p.ipcEventSupported = 1;
   p.memoryBusWidth = model.memory_bus_bits;
   p.l2CacheSize = static_cast<int>(model.l2_bytes);
   p.persistingL2CacheMaxSize = static_cast<int>(model.persisting_l2_bytes);
@@ -284,7 +285,7 @@ std::size_t default_limit(cudaLimit limit) {
     case cudaLimitMaxL2FetchGranularity: return 64;
     case cudaLimitPersistingL2CacheSize: return 0;
   }
-  throw ApiError(cudaErrorUnsupportedLimit);
+  throw ApiError(cudaErrorUnsupportedLimit, "there is no limit of this number");
 }
 
 }  // namespace
@@ -301,7 +302,7 @@ extern "C" {
 
 cudaError_t cudaGetDeviceCount(int* count) {
   return api([&] {
-    require(count != nullptr);
+    require_pointer(count, "count");
     *count = device_count();
     return cudaSuccess;
   });
@@ -318,7 +319,7 @@ cudaError_t cudaSetDevice(int index) {
 
 cudaError_t cudaGetDevice(int* index) {
   return api([&] {
-    require(index != nullptr);
+    require_pointer(index, "index");
     *index = thread().device;
     return cudaSuccess;
   });
@@ -327,7 +328,8 @@ cudaError_t cudaGetDevice(int* index) {
 cudaError_t cudaInitDevice(int index, unsigned device_flags, unsigned flags) {
   return api([&] {
     Device& of = device(index);
-    require((flags & ~cudaInitDeviceFlagsAreValid) == 0);
+    require((flags & ~cudaInitDeviceFlagsAreValid) == 0,
+            "flags has bits other than cudaInitDeviceFlagsAreValid");
     if (flags != 0) of.flags = device_flags;
     of.used = true;
     return cudaSuccess;
@@ -336,7 +338,9 @@ cudaError_t cudaInitDevice(int index, unsigned device_flags, unsigned flags) {
 
 cudaError_t cudaSetValidDevices(int* list, int count) {
   return api([&] {
-    require(count >= 0 && (list != nullptr || count == 0));
+    require(count >= 0, "the number of devices is negative");
+    require((list != nullptr || count == 0),
+            "the list of devices is a null pointer although its length is not 0");
     for (int i = 0; i < count; ++i) static_cast<void>(device(list[i]));
     if (count > 0) thread().device = list[0];
     return cudaSuccess;
@@ -345,7 +349,8 @@ cudaError_t cudaSetValidDevices(int* list, int count) {
 
 cudaError_t cudaChooseDevice(int* index, const cudaDeviceProp* properties) {
   return api([&] {
-    require(index != nullptr && properties != nullptr);
+    require_pointer(index, "index");
+    require_pointer(properties, "properties");
     *index = 0;  // all are alike
     return cudaSuccess;
   });
@@ -353,8 +358,9 @@ cudaError_t cudaChooseDevice(int* index, const cudaDeviceProp* properties) {
 
 cudaError_t cudaSetDeviceFlags(unsigned flags) {
   return api([&] {
-    require((flags & ~cudaDeviceMask) == 0 && (flags & cudaDeviceScheduleMask) != 3 &&
-            (flags & cudaDeviceScheduleMask) <= 4);
+    require((flags & ~cudaDeviceMask) == 0, "flags has bits that no device flag has");
+    require((flags & cudaDeviceScheduleMask) != 3 && (flags & cudaDeviceScheduleMask) <= 4,
+            "flags combines ways to wait that exclude each other");
     current_device().flags = flags;
     return cudaSuccess;
   });
@@ -362,7 +368,7 @@ cudaError_t cudaSetDeviceFlags(unsigned flags) {
 
 cudaError_t cudaGetDeviceFlags(unsigned* flags) {
   return api([&] {
-    require(flags != nullptr);
+    require_pointer(flags, "flags");
     *flags = current_device().flags | cudaDeviceMapHost;
     return cudaSuccess;
   });
@@ -379,7 +385,8 @@ cudaError_t cudaDeviceSynchronize() {
 
 cudaError_t cudaDeviceReset() {
   return api([&] {
-    require(!thread().in_callback, cudaErrorNotPermitted);
+    require(!thread().in_callback, cudaErrorNotPermitted,
+            "a host function that a stream calls may not call CUDA");
     Device& now = current_device();
     wait_for_device(now.index);
     flush_device_output();
@@ -404,7 +411,7 @@ cudaError_t cudaDeviceReset() {
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
   return api([&] {
-    require(properties != nullptr);
+    require_pointer(properties, "properties");
     static_cast<void>(device(index));
     fill_properties(*properties, index);
     return cudaSuccess;
@@ -413,12 +420,13 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int index) {
 
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int index) {
   return api([&] {
-    require(value != nullptr);
+    require_pointer(value, "value");
     static_cast<void>(device(index));
     if (other_attribute(attribute, index, *value)) return cudaSuccess;
     cudaDeviceProp properties;
     fill_properties(properties, index);
-    require(property_attribute(attribute, properties, *value));
+    require(property_attribute(attribute, properties, *value),
+            "there is no device attribute of this number");
     return cudaSuccess;
   });
 }
@@ -426,7 +434,8 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int ind
 cudaError_t cudaDeviceGetPCIBusId(char* text, int length, int index) {
   return api([&] {
     static_cast<void>(device(index));
-    require(text != nullptr && length >= 13);
+    require_pointer(text, "text");
+    require(length >= 13, "len is too small for a PCI bus id, which takes 13 characters");
     std::snprintf(text, static_cast<std::size_t>(length), "0000:%02X:00.0", index + 1);
     return cudaSuccess;
   });
@@ -434,16 +443,18 @@ cudaError_t cudaDeviceGetPCIBusId(char* text, int length, int index) {
 
 cudaError_t cudaDeviceGetByPCIBusId(int* index, const char* text) {
   return api([&] {
-    require(index != nullptr && text != nullptr);
+    require_pointer(index, "index");
+    require_pointer(text, "text");
     // domain:bus:device.function, the domain and the function may be missing
     unsigned domain = 0;
     unsigned bus = 0;
     unsigned slot = 0;
     const bool read = std::sscanf(text, "%x:%x:%x", &domain, &bus, &slot) == 3 ||
                       (domain = 0, std::sscanf(text, "%x:%x", &bus, &slot) == 2);
-    require(read && domain == 0 && slot == 0 && bus >= 1 &&
-                bus <= static_cast<unsigned>(device_count()),
-            cudaErrorInvalidDevice);
+    require(read, cudaErrorInvalidDevice,
+            "the text is not a PCI bus id of the form domain:bus:device.function");
+    require(domain == 0 && slot == 0 && bus >= 1 && bus <= static_cast<unsigned>(device_count()),
+            cudaErrorInvalidDevice, "no device has this PCI bus id");
     *index = static_cast<int>(bus) - 1;
     return cudaSuccess;
   });
@@ -452,7 +463,8 @@ cudaError_t cudaDeviceGetByPCIBusId(int* index, const char* text) {
 cudaError_t cudaDeviceGetTexture1DLinearMaxWidth(std::size_t* elements,
                                                  const cudaChannelFormatDesc* format, int index) {
   return api([&] {
-    require(elements != nullptr && format != nullptr);
+    require_pointer(elements, "elements");
+    require_pointer(format, "format");
     static_cast<void>(device(index));
     *elements = std::size_t{1} << 28;
     return cudaSuccess;
@@ -473,7 +485,7 @@ cudaError_t cudaDeviceSetLimit(cudaLimit limit, std::size_t value) {
         break;
       case cudaLimitStackSize:
         value = (value + 15) / 16 * 16;
-        require(value <= std::size_t{512} << 10);
+        require(value <= std::size_t{512} << 10, "the stack of a thread may have 512 KiB at most");
         break;
       default: break;
     }
@@ -485,7 +497,7 @@ cudaError_t cudaDeviceSetLimit(cudaLimit limit, std::size_t value) {
 
 cudaError_t cudaDeviceGetLimit(std::size_t* value, cudaLimit limit) {
   return device_api([&] {
-    require(value != nullptr);
+    require_pointer(value, "value");
     *value = limit_of(current_device(), limit);
     return cudaSuccess;
   });
@@ -493,27 +505,29 @@ cudaError_t cudaDeviceGetLimit(std::size_t* value, cudaLimit limit) {
 
 cudaError_t cudaDeviceSetCacheConfig(cudaFuncCache config) {
   return device_api([&] {
-    require(config >= cudaFuncCachePreferNone && config <= cudaFuncCachePreferEqual);
+    require(config >= cudaFuncCachePreferNone && config <= cudaFuncCachePreferEqual,
+            "there is no cache configuration of this number");
     current_device().cache = config;
     return cudaSuccess;
   });
 }
 cudaError_t cudaDeviceGetCacheConfig(cudaFuncCache* config) {
   return device_api([&] {
-    require(config != nullptr);
+    require_pointer(config, "config");
     *config = current_device().cache;
     return cudaSuccess;
   });
 }
 cudaError_t cudaDeviceSetSharedMemConfig(cudaSharedMemConfig config) {
   return device_api([&] {
-    require(config >= cudaSharedMemBankSizeDefault && config <= cudaSharedMemBankSizeEightByte);
+    require(config >= cudaSharedMemBankSizeDefault && config <= cudaSharedMemBankSizeEightByte,
+            "there is no bank size of this number");
     return cudaSuccess;
   });
 }
 cudaError_t cudaDeviceGetSharedMemConfig(cudaSharedMemConfig* config) {
   return device_api([&] {
-    require(config != nullptr);
+    require_pointer(config, "config");
     *config = cudaSharedMemBankSizeFourByte;
     return cudaSuccess;
   });
@@ -523,14 +537,16 @@ cudaError_t cudaCtxResetPersistingL2Cache() {
 }
 cudaError_t cudaDeviceFlushGPUDirectRDMAWrites(cudaFlushGPUDirectRDMAWritesTarget,
                                                cudaFlushGPUDirectRDMAWritesScope) {
-  return device_api([] { return cudaErrorNotSupported; });
+  return device_api([]() -> cudaError_t {
+    throw ApiError(cudaErrorNotSupported, "other devices do not write to this one's memory here");
+  });
 }
 
 // --- peers --------------------------------------------------------------------------------------
 
 cudaError_t cudaDeviceCanAccessPeer(int* can, int from, int to) {
   return api([&] {
-    require(can != nullptr);
+    require_pointer(can, "can");
     static_cast<void>(device(from));
     static_cast<void>(device(to));
     *can = from != to ? 1 : 0;
@@ -540,12 +556,13 @@ cudaError_t cudaDeviceCanAccessPeer(int* can, int from, int to) {
 
 cudaError_t cudaDeviceEnablePeerAccess(int peer, unsigned flags) {
   return device_api([&] {
-    require(flags == 0);
+    require(flags == 0, "flags has to be 0");
     static_cast<void>(device(peer));
     Device& now = current_device();
-    require(peer != now.index, cudaErrorInvalidDevice);
+    require(peer != now.index, cudaErrorInvalidDevice, "a device cannot be its own peer");
     const std::scoped_lock lock(now.mutex);
-    require(now.peers.insert(peer).second, cudaErrorPeerAccessAlreadyEnabled);
+    require(now.peers.insert(peer).second, cudaErrorPeerAccessAlreadyEnabled,
+            "access to this device's memory was enabled before");
     return cudaSuccess;
   });
 }
@@ -555,24 +572,27 @@ cudaError_t cudaDeviceDisablePeerAccess(int peer) {
     static_cast<void>(device(peer));
     Device& now = current_device();
     const std::scoped_lock lock(now.mutex);
-    require(now.peers.erase(peer) == 1, cudaErrorPeerAccessNotEnabled);
+    require(now.peers.erase(peer) == 1, cudaErrorPeerAccessNotEnabled,
+            "access to this device's memory was not enabled");
     return cudaSuccess;
   });
 }
 
 cudaError_t cudaDeviceGetP2PAttribute(int* value, cudaDeviceP2PAttr attribute, int from, int to) {
   return api([&] {
-    require(value != nullptr);
+    require_pointer(value, "value");
     static_cast<void>(device(from));
     static_cast<void>(device(to));
-    require(from != to, cudaErrorInvalidDevice);
+    require(from != to, cudaErrorInvalidDevice, "the two devices are the same");
     switch (attribute) {
       case cudaDevP2PAttrPerformanceRank: *value = 0; break;
       case cudaDevP2PAttrAccessSupported:
       case cudaDevP2PAttrNativeAtomicSupported:
       case cudaDevP2PAttrCudaArrayAccessSupported: *value = 1; break;
       case cudaDevP2PAttrOnlyPartialNativeAtomicSupported: *value = 0; break;
-      default: return cudaErrorInvalidValue;
+      default:
+        throw ApiError(cudaErrorInvalidValue,
+                       "there is no attribute of two devices of this number");
     }
     return cudaSuccess;
   });
@@ -582,7 +602,7 @@ cudaError_t cudaDeviceGetP2PAttribute(int* value, cudaDeviceP2PAttr attribute, i
 
 cudaError_t cudaRuntimeGetVersion(int* version) {
   return api([&] {
-    require(version != nullptr);
+    require_pointer(version, "version");
     *version = runtime_version;
     return cudaSuccess;
   });
@@ -601,14 +621,16 @@ cudaError_t cudaProfilerStop() {
 cudaError_t cudaGetDriverEntryPoint(const char* symbol, void** function, unsigned long long,
                                     cudaDriverEntryPointQueryResult* result) {
   return api([&] {
-    require(symbol != nullptr && function != nullptr);
+    require(symbol != nullptr, "the device code has no variable of this name");
+    require_pointer(function, "function");
     *function = nullptr;
     if (std::strcmp(symbol, "cuTensorMapEncodeTiled") == 0) {
       *function = reinterpret_cast<void*>(&encode_tensor_map);
       if (result != nullptr) *result = cudaDriverEntryPointSuccess;
       return cudaSuccess;
     }
-    if (result == nullptr) return cudaErrorSymbolNotFound;
+    require(result != nullptr, cudaErrorSymbolNotFound,
+            "the software GPU has no driver API; of it, cuTensorMapEncodeTiled is there");
     *result = cudaDriverEntryPointSymbolNotFound;
     return cudaSuccess;
   });

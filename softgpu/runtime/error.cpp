@@ -3,6 +3,7 @@
 #include <array>
 
 #include "softgpu/runtime/cuda_functions.hpp"
+#include "softgpu/runtime/errors.hpp"
 #include "softgpu/runtime/state.hpp"
 
 namespace softgpu::cuda {
@@ -164,21 +165,33 @@ const ErrorText* find_error(cudaError_t error) {
 
 }  // namespace
 
-extern "C" {
-
-const char* cudaGetErrorName(cudaError_t error) {
+const char* name_of(cudaError_t error) {
   const ErrorText* known = find_error(error);
   return known == nullptr ? "unrecognized error code" : known->name;
 }
 
-const char* cudaGetErrorString(cudaError_t error) {
+const char* text_of(cudaError_t error) {
   const ErrorText* known = find_error(error);
   return known == nullptr ? "unrecognized error code" : known->text;
 }
 
+extern "C" {
+
+const char* cudaGetErrorName(cudaError_t error) {
+  if (error != cudaSuccess) received_error(error);
+  return name_of(error);
+}
+
+const char* cudaGetErrorString(cudaError_t error) {
+  if (error != cudaSuccess) received_error(error);
+  return text_of(error);
+}
+
 cudaError_t cudaPeekAtLastError() {
   const int sticky = current_device().sticky.load();
-  return sticky != 0 ? static_cast<cudaError_t>(sticky) : thread().last_error;
+  const cudaError_t last = sticky != 0 ? static_cast<cudaError_t>(sticky) : thread().last_error;
+  if (last != cudaSuccess) received_errors(thread().id);
+  return last;
 }
 
 cudaError_t cudaGetLastError() {

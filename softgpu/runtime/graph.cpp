@@ -92,7 +92,7 @@ std::vector<GraphNode*> Graph::ordered() const {
       if (--missing[after] == 0) ready.push_back(after);
     }
   }
-  require(order.size() == nodes.size());
+  require(order.size() == nodes.size(), "the nodes depend on each other in a circle");
   return order;
 }
 
@@ -130,12 +130,12 @@ std::shared_ptr<Graph> find_graph(cudaGraph_t handle) {
   if (const auto found = graphs().all.find(handle); found != graphs().all.end()) {
     if (auto graph = found->second.lock()) return graph;
   }
-  throw ApiError(cudaErrorInvalidValue);
+  throw ApiError(cudaErrorInvalidValue, "the graph is not one, or was destroyed");
 }
 
 GraphNode& find_node(cudaGraphNode_t handle) {
   const std::scoped_lock lock(graphs().mutex);
-  require(graphs().nodes.contains(handle));
+  require(graphs().nodes.contains(handle), "the node is not one, or was destroyed with its graph");
   return *reinterpret_cast<GraphNode*>(handle);
 }
 
@@ -154,7 +154,8 @@ void forget_graph(cudaGraph_t handle) {
   std::shared_ptr<Graph> last;  // destroyed after the lock is gone
   const std::scoped_lock lock(graphs().mutex);
   const auto found = graphs().published.find(handle);
-  require(found != graphs().published.end());
+  require(found != graphs().published.end(),
+          "the graph is not one, was destroyed, or belongs to a node");
   last = found->second;
   graphs().published.erase(found);
 }

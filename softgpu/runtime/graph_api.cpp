@@ -32,12 +32,22 @@ struct GraphExec {
   std::mutex mutex;
 };
 
+// Bytes that graphs have allocated, and those and what is kept for the next launch.
+struct MemoryUse {
+  std::uint64_t used = 0;
+  std::uint64_t used_high = 0;
+  std::uint64_t reserved = 0;
+  std::uint64_t reserved_high = 0;
+};
+
 struct Table {
   std::mutex mutex;
   std::unordered_set<const void*> execs;
   std::unordered_set<const void*> objects;
-  std::unordered_map<void*, GraphMemory*> memory;                 // of allocation nodes
-  std::map<int, std::pair<std::size_t, std::size_t>> memory_use;  // by device: now, at most
+  std::unordered_map<void*, GraphMemory*> memory;  // of allocation nodes
+  // Memory whose graph is gone, and which the program has not freed.
+  std::unordered_map<void*, std::unique_ptr<GraphMemory>> left_over;
+  std::map<int, MemoryUse> memory_use;  // by device
 };
 Table& table() {
   static auto* table = new Table;
@@ -46,13 +56,13 @@ Table& table() {
 
 GraphExec& find_exec(cudaGraphExec_t handle) {
   const std::scoped_lock lock(table().mutex);
-  require(table().execs.contains(handle));
+  require(table().execs.contains(handle), "the executable graph is not one, or was destroyed");
   return *reinterpret_cast<GraphExec*>(handle);
 }
 
 UserObject& find_object(cudaUserObject_t handle) {
   const std::scoped_lock lock(table().mutex);
-  require(table().objects.contains(handle));
+  require(table().objects.contains(handle), "the user object is not one, or was destroyed");
   return *reinterpret_cast<UserObject*>(handle);
 }
 
@@ -60,11 +70,14 @@ cudaGraphNode_t handle_of(GraphNode* node) { return reinterpret_cast<cudaGraphNo
 
 std::vector<GraphNode*> find_nodes(const cudaGraphNode_t* handles, std::size_t count,
                                    const Graph& graph) {
-  require(handles != nullptr || count == 0);
+  require(handles != nullptr || count == 0,
+          "the list of dependencies is a null pointer although its length is not 0");
   std::vector<GraphNode*> nodes;
   for (std::size_t i = 0; i < count; ++i) {
     GraphNode& node = find_node(handles[i]);
-    require(node.graph == &graph && std::ranges::find(nodes, &node) == nodes.end());
+    require(node.graph == &graph, "a dependency is a node of another graph");
+    require(std::ranges::find(nodes, &node) == nodes.end(),
+            "a node is named twice among the dependencies");
     nodes.push_back(&node);
   }
   return nodes;
@@ -75,7 +88,7 @@ cudaError_t add_node(cudaGraphNode_t* out, cudaGraph_t graph_handle,
                      const cudaGraphNode_t* dependencies, std::size_t count, Make&& make,
                      const cudaGraphEdgeData* edges = nullptr) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     const std::shared_ptr<Graph> graph = find_graph(graph_handle);
     const auto before = find_nodes(dependencies, count, *graph);
     Work work = make();
@@ -88,14 +101,15 @@ cudaError_t add_node(cudaGraphNode_t* out, cudaGraph_t graph_handle,
 template <class Kind>
 Kind& work_of(GraphNode& node) {
   Kind* work = std::get_if<Kind>(&node.work);
-  require(work != nullptr);
+  require_pointer(work, "work");
   return *work;
 }
 
 // The instance's copy of a node of the graph that it was made from.
 GraphNode& node_in(GraphExec& exec, cudaGraphNode_t handle) {
   const auto found = exec.copies.find(&find_node(handle));
-  require(found != exec.copies.end());
+  require(found != exec.copies.end(),
+          "the executable graph was not made from the graph of this node");
   return *found->second;
 }
 
@@ -126,7 +140,7 @@ MemsetWork memset_work(const cudaMemsetParams& parameters) {
 }
 
 HostWork host_work(const cudaHostNodeParams& parameters) {
-  require(parameters.fn != nullptr);
+  require_pointer(parameters.fn, "parameters.fn");
   HostWork work;
   work.function = parameters.fn;
   work.data = parameters.userData;
@@ -140,20 +154,25 @@ ChildWork child_work(cudaGraph_t child) {
 }
 
 FreeWork free_work(void* address) {
-  require(address != nullptr);
+  require_pointer(address, "address");
   const std::scoped_lock lock(table().mutex);
-  require(table().memory.contains(address));
+  require(table().memory.contains(address), "the address is not what an allocation node returned");
   return FreeWork{address};
 }
 
 ConditionalWork conditional_work(cudaConditionalNodeParams& parameters) {
   std::uint32_t value = 0;
-  require(get_conditional(parameters.handle, value));
-  require(parameters.type >= cudaGraphCondTypeIf && parameters.type <= cudaGraphCondTypeSwitch);
+  require(get_conditional(parameters.handle, value),
+          "the handle is no conditional handle of a living graph");
+  require(parameters.type >= cudaGraphCondTypeIf && parameters.type <= cudaGraphCondTypeSwitch,
+          "there is no conditional node of this type");
   constexpr unsigned most_bodies = 1 << 16;
-  require(parameters.size >= 1 && parameters.size <= most_bodies &&
-          (parameters.type != cudaGraphCondTypeIf || parameters.size <= 2) &&
-          (parameters.type != cudaGraphCondTypeWhile || parameters.size == 1));
+  require(parameters.size >= 1, "a conditional node has to have a body");
+  require(parameters.size <= most_bodies, "the conditional node has too many bodies");
+  require((parameters.type != cudaGraphCondTypeIf || parameters.size <= 2),
+          "a node of type if has one or two bodies");
+  require((parameters.type != cudaGraphCondTypeWhile || parameters.size == 1),
+          "a node of type while has one body");
   ConditionalWork work;
   work.handle = parameters.handle;
   work.type = parameters.type;
@@ -204,7 +223,8 @@ Work work_from(cudaGraphNodeParams& parameters) {
     case cudaGraphNodeTypeMemFree: return free_work(parameters.free.dptr);
     case cudaGraphNodeTypeConditional: return conditional_work(parameters.conditional);
     // Semaphores belong to other interfaces.
-    default: throw ApiError(cudaErrorNotSupported);
+    default:
+      throw ApiError(cudaErrorNotSupported, "nodes of this type are not there in the software GPU");
   }
 }
 
@@ -215,8 +235,10 @@ void link(GraphExec& exec) {
 }
 
 cudaError_t instantiate(cudaGraphExec_t* out, cudaGraph_t graph_handle, unsigned long long flags) {
-  require(out != nullptr && flags <= 15);
-  require((flags & cudaGraphInstantiateFlagDeviceLaunch) == 0, cudaErrorNotSupported);
+  require_pointer(out, "out");
+  require(flags <= 15, "flags has bits that do not exist");
+  require((flags & cudaGraphInstantiateFlagDeviceLaunch) == 0, cudaErrorNotSupported,
+          "graphs that kernels launch are not there in the software GPU");
   const std::shared_ptr<Graph> graph = find_graph(graph_handle);
   auto exec = std::make_unique<GraphExec>();
   exec->graph = graph->copy();
@@ -230,7 +252,7 @@ cudaError_t instantiate(cudaGraphExec_t* out, cudaGraph_t graph_handle, unsigned
 
 // Gives a list of handles as the interface does: as many as fit, or their number.
 void give(const std::vector<GraphNode*>& nodes, cudaGraphNode_t* out, std::size_t* count) {
-  require(count != nullptr);
+  require_pointer(count, "count");
   if (out == nullptr) {
     *count = nodes.size();
     return;
@@ -263,7 +285,9 @@ void update(GraphExec& exec, const Graph& graph, cudaGraphExecUpdateResultInfo& 
   const auto differs = [&](cudaGraphExecUpdateResult result, GraphNode* node) {
     info.result = result;
     info.errorNode = handle_of(node);
-    throw ApiError(cudaErrorGraphExecUpdateFailure);
+    throw ApiError(cudaErrorGraphExecUpdateFailure,
+                   "the graph differs in more than parameters from the one that was instantiated "
+                   "(resultInfo says where)");
   };
   if (graph.nodes.size() != exec.graph->nodes.size()) {
     differs(cudaGraphExecUpdateErrorTopologyChanged, nullptr);
@@ -316,6 +340,14 @@ cudaError_t launch_graph(cudaGraphExec_t handle, cudaStream_t stream_handle) {
   const std::scoped_lock one_at_a_time(exec.mutex);
   Turn turn(stream);
   turn.wait();
+  for (GraphNode* node : exec.order) {
+    const auto* alloc = std::get_if<AllocWork>(&node->work);
+    if (alloc == nullptr || !alloc->memory->allocated) continue;
+    require((exec.flags & cudaGraphInstantiateFlagAutoFreeOnLaunch) != 0,
+            "memory that an earlier launch of the graph allocated has not been freed "
+            "(cudaGraphInstantiateFlagAutoFreeOnLaunch frees it)");
+    static_cast<void>(free_graph_memory(alloc->memory->address, FreedBy::node));
+  }
   reset_conditionals(*exec.graph);
   for (GraphNode* node : exec.order) {
     if (exec.disabled.contains(node)) continue;
@@ -330,24 +362,61 @@ cudaError_t launch_graph(cudaGraphExec_t handle, cudaStream_t stream_handle) {
 void remember_graph_memory(GraphMemory& memory) {
   const std::scoped_lock lock(table().mutex);
   table().memory[memory.address] = &memory;
-  auto& [now, most] = table().memory_use[thread().device];
-  now += memory.bytes;
-  most = std::max(most, now);
 }
 
-bool free_graph_memory(void* address) {
+void allocate_graph_memory(GraphMemory& memory) {
   const std::scoped_lock lock(table().mutex);
-  return table().memory.contains(address);
+  if (memory.allocated) return;
+  memory.allocated = true;
+  Memory::instance().withhold(memory.address, false);
+  MemoryUse& use = table().memory_use[memory.device];
+  use.used += memory.bytes;
+  use.used_high = std::max(use.used_high, use.used);
+  use.reserved = std::max(use.reserved, use.used);
+  use.reserved_high = std::max(use.reserved_high, use.reserved);
+}
+
+bool free_graph_memory(void* address, FreedBy whom) {
+  const std::scoped_lock lock(table().mutex);
+  const auto left = table().left_over.find(address);
+  const auto found = table().memory.find(address);
+  if (left == table().left_over.end() && found == table().memory.end()) return false;
+  GraphMemory& memory = found == table().memory.end() ? *left->second : *found->second;
+  require(memory.allocated,
+          "the memory is a graph's, which no launch has allocated so far, or which was freed");
+  memory.allocated = false;
+  Memory::instance().withhold(address, true);
+  MemoryUse& use = table().memory_use[memory.device];
+  use.used -= std::min<std::uint64_t>(use.used, memory.bytes);
+  if (whom == FreedBy::program) {
+    use.reserved =
+        std::max(use.used, use.reserved - std::min<std::uint64_t>(use.reserved, memory.bytes));
+  }
+  if (left != table().left_over.end()) {
+    Memory::instance().withhold(address, false);
+    Memory::instance().release(address);
+    memory.address = nullptr;
+    table().left_over.erase(left);
+  }
+  return true;
 }
 
 GraphMemory::~GraphMemory() {
   if (address == nullptr) return;
   {
     const std::scoped_lock lock(table().mutex);
-    if (table().memory.erase(address) != 0) {
-      for (auto& [index, use] : table().memory_use) use.first -= std::min(use.first, bytes);
+    table().memory.erase(address);
+    if (allocated) {
+      auto rest = std::make_unique<GraphMemory>();
+      rest->address = address;
+      rest->bytes = bytes;
+      rest->device = device;
+      rest->allocated = true;
+      table().left_over[address] = std::move(rest);
+      return;
     }
   }
+  Memory::instance().withhold(address, false);
   Memory::instance().release(address);
 }
 
@@ -373,7 +442,8 @@ extern "C" {
 
 cudaError_t cudaGraphCreate(cudaGraph_t* out, unsigned flags) {
   return device_api([&] {
-    require(out != nullptr && flags == 0);
+    require_pointer(out, "out");
+    require(flags == 0, "flags has to be 0");
     *out = publish_graph(std::make_shared<Graph>());
     return cudaSuccess;
   });
@@ -388,7 +458,7 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
 
 cudaError_t cudaGraphClone(cudaGraph_t* out, cudaGraph_t original) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     *out = publish_graph(find_graph(original)->copy());
     return cudaSuccess;
   });
@@ -397,7 +467,7 @@ cudaError_t cudaGraphClone(cudaGraph_t* out, cudaGraph_t original) {
 cudaError_t cudaGraphNodeFindInClone(cudaGraphNode_t* out, cudaGraphNode_t original,
                                      cudaGraph_t clone) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     const GraphNode& wanted = find_node(original);
     for (const auto& node : find_graph(clone)->nodes) {
       if (node->copied_from == &wanted) {
@@ -405,7 +475,7 @@ cudaError_t cudaGraphNodeFindInClone(cudaGraphNode_t* out, cudaGraphNode_t origi
         return cudaSuccess;
       }
     }
-    return cudaErrorInvalidValue;
+    throw ApiError(cudaErrorInvalidValue, "the graph was not cloned from the node's graph");
   });
 }
 
@@ -432,7 +502,8 @@ cudaError_t cudaGraphGetRootNodes(cudaGraph_t graph, cudaGraphNode_t* out, std::
 cudaError_t cudaGraphGetEdges(cudaGraph_t graph, cudaGraphNode_t* from, cudaGraphNode_t* to,
                               cudaGraphEdgeData* data, std::size_t* count) {
   return device_api([&] {
-    require(count != nullptr && (from == nullptr) == (to == nullptr));
+    require_pointer(count, "count");
+    require((from == nullptr) == (to == nullptr), "only one of the lists from and to is given");
     std::size_t n = 0;
     for (const auto& node : find_graph(graph)->nodes) {
       for (std::size_t i = 0; i < node->dependencies.size(); ++i, ++n) {
@@ -484,12 +555,16 @@ cudaError_t cudaGraphAddDependencies(cudaGraph_t graph_handle, const cudaGraphNo
                                      std::size_t count) {
   return device_api([&] {
     const std::shared_ptr<Graph> graph = find_graph(graph_handle);
-    require((from != nullptr && to != nullptr) || count == 0);
+    require((from != nullptr && to != nullptr) || count == 0,
+            "a list of nodes is a null pointer although its length is not 0");
     for (std::size_t i = 0; i < count; ++i) {
       GraphNode& before = find_node(from[i]);
       GraphNode& after = find_node(to[i]);
-      require(before.graph == graph.get() && after.graph == graph.get() && &before != &after);
-      require(std::ranges::find(after.dependencies, &before) == after.dependencies.end());
+      require(before.graph == graph.get() && after.graph == graph.get(),
+              "a node belongs to another graph");
+      require(&before != &after, "a node cannot depend on itself");
+      require(std::ranges::find(after.dependencies, &before) == after.dependencies.end(),
+              "the dependency exists already");
       after.dependencies.push_back(&before);
       after.edges.push_back(data != nullptr ? data[i] : cudaGraphEdgeData{});
     }
@@ -502,12 +577,13 @@ cudaError_t cudaGraphRemoveDependencies(cudaGraph_t graph_handle, const cudaGrap
                                         std::size_t count) {
   return device_api([&] {
     const std::shared_ptr<Graph> graph = find_graph(graph_handle);
-    require((from != nullptr && to != nullptr) || count == 0);
+    require((from != nullptr && to != nullptr) || count == 0,
+            "a list of nodes is a null pointer although its length is not 0");
     for (std::size_t i = 0; i < count; ++i) {
       GraphNode& before = find_node(from[i]);
       GraphNode& after = find_node(to[i]);
       const auto at = std::ranges::find(after.dependencies, &before);
-      require(at != after.dependencies.end());
+      require(at != after.dependencies.end(), "there is no such dependency to remove");
       after.edges.erase(after.edges.begin() + (at - after.dependencies.begin()));
       after.dependencies.erase(at);
     }
@@ -520,7 +596,8 @@ cudaError_t cudaGraphDestroyNode(cudaGraphNode_t handle) {
     GraphNode& node = find_node(handle);
     require(!std::holds_alternative<AllocWork>(node.work) &&
                 !std::holds_alternative<FreeWork>(node.work),
-            cudaErrorNotSupported);
+            cudaErrorNotSupported,
+            "a graph with nodes that allocate or free memory keeps its nodes and dependencies");
     node.graph->remove(node);
     return cudaSuccess;
   });
@@ -528,7 +605,7 @@ cudaError_t cudaGraphDestroyNode(cudaGraphNode_t handle) {
 
 cudaError_t cudaGraphNodeGetType(cudaGraphNode_t node, cudaGraphNodeType* type) {
   return device_api([&] {
-    require(type != nullptr);
+    require_pointer(type, "type");
     *type = type_of(find_node(node).work);
     return cudaSuccess;
   });
@@ -536,9 +613,9 @@ cudaError_t cudaGraphNodeGetType(cudaGraphNode_t node, cudaGraphNodeType* type) 
 
 cudaError_t cudaGraphDebugDotPrint(cudaGraph_t graph, const char* path, unsigned) {
   return device_api([&] {
-    require(path != nullptr);
+    require_pointer(path, "path");
     std::ofstream out(path);
-    require(static_cast<bool>(out), cudaErrorOperatingSystem);
+    require(static_cast<bool>(out), cudaErrorOperatingSystem, "the file cannot be written");
     const std::shared_ptr<Graph> shown = find_graph(graph);
     out << "digraph graph_" << shown->id << " {\n";
     for (const auto& node : shown->nodes) {
@@ -559,7 +636,9 @@ cudaError_t cudaGraphDebugDotPrint(cudaGraph_t graph, const char* path, unsigned
 cudaError_t cudaGraphConditionalHandleCreate(cudaGraphConditionalHandle* out, cudaGraph_t graph,
                                              unsigned default_value, unsigned flags) {
   return device_api([&] {
-    require(out != nullptr && (flags & ~static_cast<unsigned>(cudaGraphCondAssignDefault)) == 0);
+    require_pointer(out, "out");
+    require((flags & ~static_cast<unsigned>(cudaGraphCondAssignDefault)) == 0,
+            "flags has bits other than cudaGraphCondAssignDefault");
     auto conditional = std::make_shared<Conditional>(default_value, flags != 0);
     *out = conditional->handle;
     find_graph(graph)->conditionals.push_back(std::move(conditional));
@@ -575,7 +654,7 @@ cudaError_t cudaGraphAddNode(cudaGraphNode_t* out, cudaGraph_t graph,
   return add_node(
       out, graph, dependencies, count,
       [&] {
-        require(parameters != nullptr);
+        require_pointer(parameters, "parameters");
         return work_from(*parameters);
       },
       edges);
@@ -583,9 +662,9 @@ cudaError_t cudaGraphAddNode(cudaGraphNode_t* out, cudaGraph_t graph,
 
 cudaError_t cudaGraphNodeSetParams(cudaGraphNode_t handle, cudaGraphNodeParams* parameters) {
   return device_api([&] {
-    require(parameters != nullptr);
+    require_pointer(parameters, "parameters");
     GraphNode& node = find_node(handle);
-    require(type_of(node.work) == parameters->type);
+    require(type_of(node.work) == parameters->type, "the parameters are for another type of node");
     Work work = work_from(*parameters);
     check_work(work, thread().device);
     node.work = std::move(work);
@@ -596,9 +675,9 @@ cudaError_t cudaGraphNodeSetParams(cudaGraphNode_t handle, cudaGraphNodeParams* 
 cudaError_t cudaGraphExecNodeSetParams(cudaGraphExec_t exec, cudaGraphNode_t handle,
                                        cudaGraphNodeParams* parameters) {
   return device_api([&] {
-    require(parameters != nullptr);
+    require_pointer(parameters, "parameters");
     GraphNode& node = node_in(find_exec(exec), handle);
-    require(type_of(node.work) == parameters->type);
+    require(type_of(node.work) == parameters->type, "the parameters are for another type of node");
     Work work = work_from(*parameters);
     check_work(work, thread().device);
     node.work = std::move(work);
@@ -610,14 +689,14 @@ cudaError_t cudaGraphAddKernelNode(cudaGraphNode_t* out, cudaGraph_t graph,
                                    const cudaGraphNode_t* dependencies, std::size_t count,
                                    const cudaKernelNodeParams* parameters) {
   return add_node(out, graph, dependencies, count, [&] {
-    require(parameters != nullptr);
+    require_pointer(parameters, "parameters");
     return kernel_work(*parameters);
   });
 }
 
 cudaError_t cudaGraphKernelNodeGetParams(cudaGraphNode_t handle, cudaKernelNodeParams* out) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     KernelWork& work = work_of<KernelWork>(find_node(handle));
     *out = {};
     out->func = work.function;
@@ -638,7 +717,7 @@ cudaError_t cudaGraphKernelNodeGetParams(cudaGraphNode_t handle, cudaKernelNodeP
 cudaError_t cudaGraphKernelNodeSetParams(cudaGraphNode_t node,
                                          const cudaKernelNodeParams* parameters) {
   return device_api([&] {
-    require(parameters != nullptr);
+    require_pointer(parameters, "parameters");
     return set_kernel(find_node(node), *parameters);
   });
 }
@@ -653,8 +732,9 @@ cudaError_t cudaGraphKernelNodeCopyAttributes(cudaGraphNode_t to, cudaGraphNode_
 cudaError_t cudaGraphKernelNodeGetAttribute(cudaGraphNode_t node, cudaLaunchAttributeID id,
                                             cudaLaunchAttributeValue* value) {
   return device_api([&] {
-    require(value != nullptr && id > cudaLaunchAttributeIgnore &&
-            id <= cudaLaunchAttributeNvlinkUtilCentricScheduling);
+    require_pointer(value, "value");
+    require(id > cudaLaunchAttributeIgnore && id <= cudaLaunchAttributeNvlinkUtilCentricScheduling,
+            "there is no launch attribute of this number");
     const auto& attributes = work_of<KernelWork>(find_node(node)).attributes;
     const auto found = attributes.find(id);
     *value = found == attributes.end() ? cudaLaunchAttributeValue{} : found->second;
@@ -665,8 +745,9 @@ cudaError_t cudaGraphKernelNodeGetAttribute(cudaGraphNode_t node, cudaLaunchAttr
 cudaError_t cudaGraphKernelNodeSetAttribute(cudaGraphNode_t node, cudaLaunchAttributeID id,
                                             const cudaLaunchAttributeValue* value) {
   return device_api([&] {
-    require(value != nullptr && id > cudaLaunchAttributeIgnore &&
-            id <= cudaLaunchAttributeNvlinkUtilCentricScheduling);
+    require_pointer(value, "value");
+    require(id > cudaLaunchAttributeIgnore && id <= cudaLaunchAttributeNvlinkUtilCentricScheduling,
+            "there is no launch attribute of this number");
     KernelWork& work = work_of<KernelWork>(find_node(node));
     KernelWork changed = work;
     changed.attributes[id] = *value;
@@ -680,7 +761,7 @@ cudaError_t cudaGraphAddMemcpyNode(cudaGraphNode_t* out, cudaGraph_t graph,
                                    const cudaGraphNode_t* dependencies, std::size_t count,
                                    const cudaMemcpy3DParms* copy) {
   return add_node(out, graph, dependencies, count, [&] {
-    require(copy != nullptr);
+    require_pointer(copy, "copy");
     return CopyWork{*copy};
   });
 }
@@ -711,7 +792,7 @@ cudaError_t cudaGraphAddMemcpyNodeFromSymbol(cudaGraphNode_t* out, cudaGraph_t g
 
 cudaError_t cudaGraphMemcpyNodeGetParams(cudaGraphNode_t node, cudaMemcpy3DParms* out) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     *out = work_of<CopyWork>(find_node(node)).copy;
     return cudaSuccess;
   });
@@ -719,7 +800,7 @@ cudaError_t cudaGraphMemcpyNodeGetParams(cudaGraphNode_t node, cudaMemcpy3DParms
 
 cudaError_t cudaGraphMemcpyNodeSetParams(cudaGraphNode_t node, const cudaMemcpy3DParms* copy) {
   return device_api([&] {
-    require(copy != nullptr);
+    require_pointer(copy, "copy");
     return set_work(find_node(node), CopyWork{*copy});
   });
 }
@@ -747,14 +828,14 @@ cudaError_t cudaGraphAddMemsetNode(cudaGraphNode_t* out, cudaGraph_t graph,
                                    const cudaGraphNode_t* dependencies, std::size_t count,
                                    const cudaMemsetParams* set) {
   return add_node(out, graph, dependencies, count, [&] {
-    require(set != nullptr);
+    require_pointer(set, "set");
     return memset_work(*set);
   });
 }
 
 cudaError_t cudaGraphMemsetNodeGetParams(cudaGraphNode_t node, cudaMemsetParams* out) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     *out = work_of<MemsetWork>(find_node(node)).set;
     return cudaSuccess;
   });
@@ -762,7 +843,7 @@ cudaError_t cudaGraphMemsetNodeGetParams(cudaGraphNode_t node, cudaMemsetParams*
 
 cudaError_t cudaGraphMemsetNodeSetParams(cudaGraphNode_t node, const cudaMemsetParams* set) {
   return device_api([&] {
-    require(set != nullptr);
+    require_pointer(set, "set");
     return set_work(find_node(node), memset_work(*set));
   });
 }
@@ -771,14 +852,14 @@ cudaError_t cudaGraphAddHostNode(cudaGraphNode_t* out, cudaGraph_t graph,
                                  const cudaGraphNode_t* dependencies, std::size_t count,
                                  const cudaHostNodeParams* parameters) {
   return add_node(out, graph, dependencies, count, [&] {
-    require(parameters != nullptr);
+    require_pointer(parameters, "parameters");
     return host_work(*parameters);
   });
 }
 
 cudaError_t cudaGraphHostNodeGetParams(cudaGraphNode_t node, cudaHostNodeParams* out) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     const HostWork& work = work_of<HostWork>(find_node(node));
     *out = {work.function, work.data};
     return cudaSuccess;
@@ -787,7 +868,7 @@ cudaError_t cudaGraphHostNodeGetParams(cudaGraphNode_t node, cudaHostNodeParams*
 
 cudaError_t cudaGraphHostNodeSetParams(cudaGraphNode_t node, const cudaHostNodeParams* parameters) {
   return device_api([&] {
-    require(parameters != nullptr);
+    require_pointer(parameters, "parameters");
     return set_work(find_node(node), host_work(*parameters));
   });
 }
@@ -800,7 +881,7 @@ cudaError_t cudaGraphAddChildGraphNode(cudaGraphNode_t* out, cudaGraph_t graph,
 
 cudaError_t cudaGraphChildGraphNodeGetGraph(cudaGraphNode_t node, cudaGraph_t* out) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     *out = reinterpret_cast<cudaGraph_t>(work_of<ChildWork>(find_node(node)).graph.get());
     return cudaSuccess;
   });
@@ -822,7 +903,7 @@ cudaError_t cudaGraphAddEventRecordNode(cudaGraphNode_t* out, cudaGraph_t graph,
 
 cudaError_t cudaGraphEventRecordNodeGetEvent(cudaGraphNode_t node, cudaEvent_t* out) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     *out = work_of<EventRecordWork>(find_node(node)).event;
     return cudaSuccess;
   });
@@ -846,7 +927,7 @@ cudaError_t cudaGraphAddEventWaitNode(cudaGraphNode_t* out, cudaGraph_t graph,
 
 cudaError_t cudaGraphEventWaitNodeGetEvent(cudaGraphNode_t node, cudaEvent_t* out) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     *out = work_of<EventWaitWork>(find_node(node)).event;
     return cudaSuccess;
   });
@@ -863,7 +944,7 @@ cudaError_t cudaGraphAddMemAllocNode(cudaGraphNode_t* out, cudaGraph_t graph,
                                      const cudaGraphNode_t* dependencies, std::size_t count,
                                      cudaMemAllocNodeParams* parameters) {
   return add_node(out, graph, dependencies, count, [&] {
-    require(parameters != nullptr);
+    require_pointer(parameters, "parameters");
     AllocWork work = make_alloc_work(*parameters);
     parameters->dptr = work.parameters.dptr;
     return work;
@@ -872,7 +953,7 @@ cudaError_t cudaGraphAddMemAllocNode(cudaGraphNode_t* out, cudaGraph_t graph,
 
 cudaError_t cudaGraphMemAllocNodeGetParams(cudaGraphNode_t node, cudaMemAllocNodeParams* out) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     *out = work_of<AllocWork>(find_node(node)).parameters;
     return cudaSuccess;
   });
@@ -886,7 +967,7 @@ cudaError_t cudaGraphAddMemFreeNode(cudaGraphNode_t* out, cudaGraph_t graph,
 
 cudaError_t cudaGraphMemFreeNodeGetParams(cudaGraphNode_t node, void* out) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     *static_cast<void**>(out) = work_of<FreeWork>(find_node(node)).address;
     return cudaSuccess;
   });
@@ -905,7 +986,7 @@ cudaError_t cudaGraphInstantiateWithFlags(cudaGraphExec_t* out, cudaGraph_t grap
 cudaError_t cudaGraphInstantiateWithParams(cudaGraphExec_t* out, cudaGraph_t graph,
                                            cudaGraphInstantiateParams* parameters) {
   return device_api([&] {
-    require(parameters != nullptr);
+    require_pointer(parameters, "parameters");
     parameters->errNode_out = nullptr;
     parameters->result_out = cudaGraphInstantiateError;
     const cudaError_t result = instantiate(out, graph, parameters->flags);
@@ -933,7 +1014,7 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t handle) {
 
 cudaError_t cudaGraphExecGetFlags(cudaGraphExec_t exec, unsigned long long* flags) {
   return device_api([&] {
-    require(flags != nullptr);
+    require_pointer(flags, "flags");
     *flags = find_exec(exec).flags;
     return cudaSuccess;
   });
@@ -976,7 +1057,7 @@ cudaError_t cudaGraphExecUpdate(cudaGraphExec_t handle, cudaGraph_t graph,
 cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t exec, cudaGraphNode_t node,
                                              const cudaKernelNodeParams* parameters) {
   return device_api([&] {
-    require(parameters != nullptr);
+    require_pointer(parameters, "parameters");
     return set_kernel(node_in(find_exec(exec), node), *parameters);
   });
 }
@@ -984,7 +1065,7 @@ cudaError_t cudaGraphExecKernelNodeSetParams(cudaGraphExec_t exec, cudaGraphNode
 cudaError_t cudaGraphExecMemcpyNodeSetParams(cudaGraphExec_t exec, cudaGraphNode_t node,
                                              const cudaMemcpy3DParms* copy) {
   return device_api([&] {
-    require(copy != nullptr);
+    require_pointer(copy, "copy");
     return set_work(node_in(find_exec(exec), node), CopyWork{*copy});
   });
 }
@@ -1019,7 +1100,7 @@ cudaError_t cudaGraphExecMemcpyNodeSetParamsFromSymbol(cudaGraphExec_t exec, cud
 cudaError_t cudaGraphExecMemsetNodeSetParams(cudaGraphExec_t exec, cudaGraphNode_t node,
                                              const cudaMemsetParams* set) {
   return device_api([&] {
-    require(set != nullptr);
+    require_pointer(set, "set");
     return set_work(node_in(find_exec(exec), node), memset_work(*set));
   });
 }
@@ -1027,7 +1108,7 @@ cudaError_t cudaGraphExecMemsetNodeSetParams(cudaGraphExec_t exec, cudaGraphNode
 cudaError_t cudaGraphExecHostNodeSetParams(cudaGraphExec_t exec, cudaGraphNode_t node,
                                            const cudaHostNodeParams* parameters) {
   return device_api([&] {
-    require(parameters != nullptr);
+    require_pointer(parameters, "parameters");
     return set_work(node_in(find_exec(exec), node), host_work(*parameters));
   });
 }
@@ -1060,7 +1141,8 @@ cudaError_t cudaGraphNodeSetEnabled(cudaGraphExec_t handle, cudaGraphNode_t node
     GraphNode& copy = node_in(exec, node);
     const cudaGraphNodeType type = type_of(copy.work);
     require(type == cudaGraphNodeTypeKernel || type == cudaGraphNodeTypeMemcpy ||
-            type == cudaGraphNodeTypeMemset);
+                type == cudaGraphNodeTypeMemset,
+            "only kernel, memcpy and memset nodes can be enabled and disabled");
     const std::scoped_lock lock(exec.mutex);
     if (enabled != 0) {
       exec.disabled.erase(&copy);
@@ -1074,7 +1156,7 @@ cudaError_t cudaGraphNodeSetEnabled(cudaGraphExec_t handle, cudaGraphNode_t node
 cudaError_t cudaGraphNodeGetEnabled(cudaGraphExec_t handle, cudaGraphNode_t node,
                                     unsigned* enabled) {
   return device_api([&] {
-    require(enabled != nullptr);
+    require_pointer(enabled, "enabled");
     GraphExec& exec = find_exec(handle);
     const GraphNode& copy = node_in(exec, node);
     const std::scoped_lock lock(exec.mutex);
@@ -1088,6 +1170,9 @@ cudaError_t cudaGraphNodeGetEnabled(cudaGraphExec_t handle, cudaGraphNode_t node
 cudaError_t cudaDeviceGraphMemTrim(int index) {
   return device_api([&] {
     static_cast<void>(device(index));
+    const std::scoped_lock lock(table().mutex);
+    MemoryUse& use = table().memory_use[index];
+    use.reserved = use.used;
     return cudaSuccess;
   });
 }
@@ -1096,13 +1181,17 @@ cudaError_t cudaDeviceGetGraphMemAttribute(int index, cudaGraphMemAttributeType 
                                            void* value) {
   return device_api([&] {
     static_cast<void>(device(index));
-    require(value != nullptr && attribute >= cudaGraphMemAttrUsedMemCurrent &&
-            attribute <= cudaGraphMemAttrReservedMemHigh);
+    require_pointer(value, "value");
+    require(
+        attribute >= cudaGraphMemAttrUsedMemCurrent && attribute <= cudaGraphMemAttrReservedMemHigh,
+        "there is no attribute of graph memory of this number");
     const std::scoped_lock lock(table().mutex);
-    const auto [now, most] = table().memory_use[index];
-    const bool high =
-        attribute == cudaGraphMemAttrUsedMemHigh || attribute == cudaGraphMemAttrReservedMemHigh;
-    const std::uint64_t bytes = high ? most : now;
+    const MemoryUse& use = table().memory_use[index];
+    const std::uint64_t bytes = attribute == cudaGraphMemAttrUsedMemCurrent ? use.used
+                                : attribute == cudaGraphMemAttrUsedMemHigh  ? use.used_high
+                                : attribute == cudaGraphMemAttrReservedMemCurrent
+                                    ? use.reserved
+                                    : use.reserved_high;
     std::memcpy(value, &bytes, sizeof bytes);
     return cudaSuccess;
   });
@@ -1112,11 +1201,14 @@ cudaError_t cudaDeviceSetGraphMemAttribute(int index, cudaGraphMemAttributeType 
                                            void* value) {
   return device_api([&] {
     static_cast<void>(device(index));
-    require(value != nullptr && (attribute == cudaGraphMemAttrUsedMemHigh ||
-                                 attribute == cudaGraphMemAttrReservedMemHigh));
+    require_pointer(value, "value");
+    require(
+        (attribute == cudaGraphMemAttrUsedMemHigh || attribute == cudaGraphMemAttrReservedMemHigh),
+        "only the two high watermarks can be set, to 0");
     const std::scoped_lock lock(table().mutex);
-    auto& [now, most] = table().memory_use[index];
-    most = now;
+    MemoryUse& use = table().memory_use[index];
+    (attribute == cudaGraphMemAttrUsedMemHigh ? use.used_high : use.reserved_high) =
+        attribute == cudaGraphMemAttrUsedMemHigh ? use.used : use.reserved;
     return cudaSuccess;
   });
 }
@@ -1126,8 +1218,11 @@ cudaError_t cudaDeviceSetGraphMemAttribute(int index, cudaGraphMemAttributeType 
 cudaError_t cudaUserObjectCreate(cudaUserObject_t* out, void* resource, cudaHostFn_t destroy,
                                  unsigned references, unsigned flags) {
   return device_api([&] {
-    require(out != nullptr && destroy != nullptr && references != 0 &&
-            flags == cudaUserObjectNoDestructorSync);
+    require_pointer(out, "out");
+    require_pointer(destroy, "destroy");
+    require(references != 0, "the number of references is 0");
+    require(flags == cudaUserObjectNoDestructorSync,
+            "flags has to be cudaUserObjectNoDestructorSync");
     auto* object = new UserObject{resource, destroy, references};
     const std::scoped_lock lock(table().mutex);
     table().objects.insert(object);
@@ -1138,7 +1233,7 @@ cudaError_t cudaUserObjectCreate(cudaUserObject_t* out, void* resource, cudaHost
 
 cudaError_t cudaUserObjectRetain(cudaUserObject_t object, unsigned count) {
   return device_api([&] {
-    require(count != 0);
+    require(count != 0, "the count is 0");
     retain_user_object(find_object(object), count);
     return cudaSuccess;
   });
@@ -1146,7 +1241,7 @@ cudaError_t cudaUserObjectRetain(cudaUserObject_t object, unsigned count) {
 
 cudaError_t cudaUserObjectRelease(cudaUserObject_t object, unsigned count) {
   return device_api([&] {
-    require(count != 0);
+    require(count != 0, "the count is 0");
     release_user_object(find_object(object), count);
     return cudaSuccess;
   });
@@ -1155,7 +1250,9 @@ cudaError_t cudaUserObjectRelease(cudaUserObject_t object, unsigned count) {
 cudaError_t cudaGraphRetainUserObject(cudaGraph_t graph, cudaUserObject_t handle, unsigned count,
                                       unsigned flags) {
   return device_api([&] {
-    require(count != 0 && (flags & ~static_cast<unsigned>(cudaGraphUserObjectMove)) == 0);
+    require(count != 0, "the count is 0");
+    require((flags & ~static_cast<unsigned>(cudaGraphUserObjectMove)) == 0,
+            "flags has bits other than cudaGraphUserObjectMove");
     UserObject& object = find_object(handle);
     if ((flags & cudaGraphUserObjectMove) == 0) retain_user_object(object, count);
     find_graph(graph)->objects[&object] += count;
@@ -1168,7 +1265,9 @@ cudaError_t cudaGraphReleaseUserObject(cudaGraph_t graph, cudaUserObject_t handl
     UserObject& object = find_object(handle);
     auto& objects = find_graph(graph)->objects;
     const auto found = objects.find(&object);
-    require(found != objects.end() && count != 0 && count <= found->second);
+    require(found != objects.end(), "the graph holds no reference to this object");
+    require(count != 0, "the count is 0");
+    require(count <= found->second, "the graph holds fewer references to this object");
     found->second -= count;
     if (found->second == 0) objects.erase(found);
     release_user_object(object, count);

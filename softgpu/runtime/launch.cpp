@@ -16,7 +16,8 @@ cudaError_t launch(Function& function, dim3 grid, dim3 block, void** arguments, 
                    cudaStream_t stream_handle, const cudaLaunchAttribute* attributes,
                    std::size_t count) {
   Stream& stream = find_stream(stream_handle);
-  require(stream.device == thread().device, cudaErrorInvalidResourceHandle);
+  require(stream.device == thread().device, cudaErrorInvalidResourceHandle,
+          "the stream belongs to a device other than the current one");
   KernelWork work = make_kernel_work(function, grid, block, shared, arguments);
   std::vector<cudaEvent_t> done;
   for (std::size_t i = 0; i < count; ++i) {
@@ -31,8 +32,8 @@ cudaError_t launch(Function& function, dim3 grid, dim3 block, void** arguments, 
         done.push_back(attribute.val.launchCompletionEvent.event);
         break;
       case cudaLaunchAttributeDeviceUpdatableKernelNode:
-        require(attribute.val.deviceUpdatableKernelNode.deviceUpdatable == 0,
-                cudaErrorNotSupported);
+        require(attribute.val.deviceUpdatableKernelNode.deviceUpdatable == 0, cudaErrorNotSupported,
+                "kernel nodes that kernels update are not there in the software GPU");
         break;
       case cudaLaunchAttributeAccessPolicyWindow:
       case cudaLaunchAttributeCooperative:
@@ -48,7 +49,7 @@ cudaError_t launch(Function& function, dim3 grid, dim3 block, void** arguments, 
       case cudaLaunchAttributeNvlinkUtilCentricScheduling:
         work.attributes[attribute.id] = attribute.val;
         break;
-      default: return cudaErrorInvalidValue;
+      default: throw ApiError(cudaErrorInvalidValue, "there is no attribute of this number");
     }
   }
   submit(std::move(work), stream_handle);
@@ -76,7 +77,9 @@ cudaError_t launch_cooperative(const void* function, dim3 grid, dim3 block, void
 cudaError_t launch_extended(const cudaLaunchConfig_t* config, const void* function,
                             void** arguments, bool own_default) {
   return device_api([&] {
-    require(config != nullptr && (config->attrs != nullptr || config->numAttrs == 0));
+    require_pointer(config, "config");
+    require((config->attrs != nullptr || config->numAttrs == 0),
+            "config->attrs is a null pointer although numAttrs is not 0");
     const cudaStream_t stream = own_default ? per_thread(config->stream) : config->stream;
     return launch(find_function(function), config->gridDim, config->blockDim, arguments,
                   config->dynamicSmemBytes, stream, config->attrs, config->numAttrs);
@@ -93,32 +96,38 @@ cudaError_t set_attribute(Function& function, cudaFuncAttribute attribute, int v
   const DeviceModel& model = device_model(device);
   switch (attribute) {
     case cudaFuncAttributeMaxDynamicSharedMemorySize:
-      require(value >= 0 &&
-              static_cast<std::size_t>(value) + code.shared_bytes <= model.shared_per_block_optin);
+      require(value >= 0, "the value is negative");
+      require(static_cast<std::size_t>(value) + code.shared_bytes <= model.shared_per_block_optin,
+              "static and dynamic shared memory together exceed what a block of this device may "
+              "have (sharedMemPerBlockOptin)");
       settings.max_dynamic_shared = value;
       return cudaSuccess;
     case cudaFuncAttributePreferredSharedMemoryCarveout:
-      require(value >= -1 && value <= 100);
+      require(value >= -1 && value <= 100, "the carveout is a percentage, or -1");
       settings.carveout = value;
       return cudaSuccess;
     case cudaFuncAttributeClusterDimMustBeSet:
-      return cudaErrorInvalidValue;  // fixed when the kernel is compiled
+      throw ApiError(cudaErrorInvalidValue, "this attribute is fixed when the kernel is compiled");
     case cudaFuncAttributeRequiredClusterWidth:
     case cudaFuncAttributeRequiredClusterHeight:
     case cudaFuncAttributeRequiredClusterDepth:
-      require(value >= 0 && code.cluster[0] == 0);
+      require(value >= 0, "the value is negative");
+      require(code.cluster[0] == 0,
+              "the kernel's cluster size was fixed when it was compiled (__cluster_dims__)");
       settings.cluster[attribute - cudaFuncAttributeRequiredClusterWidth] = value;
       return cudaSuccess;
     case cudaFuncAttributeNonPortableClusterSizeAllowed:
-      require(model.clusters, cudaErrorNotSupported);
+      require(model.clusters, cudaErrorNotSupported,
+              "this device has no clusters; --model h100 has");
       settings.non_portable_cluster = value != 0;
       return cudaSuccess;
     case cudaFuncAttributeClusterSchedulingPolicyPreference:
       require(value >= cudaClusterSchedulingPolicyDefault &&
-              value <= cudaClusterSchedulingPolicyLoadBalancing);
+                  value <= cudaClusterSchedulingPolicyLoadBalancing,
+              "there is no scheduling policy of this number");
       settings.cluster_policy = value;
       return cudaSuccess;
-    default: return cudaErrorInvalidValue;
+    default: throw ApiError(cudaErrorInvalidValue, "there is no attribute of this number");
   }
 }
 
@@ -133,8 +142,9 @@ int active_clusters(Function& function, const cudaLaunchConfig_t& config) {
       blocks = shape.x * shape.y * shape.z;
     }
   }
-  require(blocks >= 1 && (blocks == 1 || device_model(device).clusters),
-          cudaErrorInvalidClusterSize);
+  require(blocks >= 1, cudaErrorInvalidClusterSize, "the cluster has no blocks");
+  require((blocks == 1 || device_model(device).clusters), cudaErrorInvalidClusterSize,
+          "this device has no clusters; --model h100 has");
   const int threads = static_cast<int>(config.blockDim.x * config.blockDim.y * config.blockDim.z);
   const int each = occupancy(function, code, device, threads, config.dynamicSmemBytes);
   // A cluster stays within a group of multiprocessors (16 on an H100).
@@ -182,7 +192,7 @@ cudaError_t cudaLaunchKernelExC_ptsz(const cudaLaunchConfig_t* config, const voi
 
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* out, const void* host) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     Function& function = find_function(host);
     const int device = thread().device;
     const Code& code = function.module.code(function, device);
@@ -221,7 +231,8 @@ cudaError_t cudaKernelSetAttributeForDevice(cudaKernel_t kernel, cudaFuncAttribu
 cudaError_t cudaFuncSetCacheConfig(const void* host, cudaFuncCache config) {
   return device_api([&] {
     static_cast<void>(find_function(host));
-    require(config >= cudaFuncCachePreferNone && config <= cudaFuncCachePreferEqual);
+    require(config >= cudaFuncCachePreferNone && config <= cudaFuncCachePreferEqual,
+            "there is no cache configuration of this number");
     return cudaSuccess;
   });
 }
@@ -229,14 +240,15 @@ cudaError_t cudaFuncSetCacheConfig(const void* host, cudaFuncCache config) {
 cudaError_t cudaFuncSetSharedMemConfig(const void* host, cudaSharedMemConfig config) {
   return device_api([&] {
     static_cast<void>(find_function(host));
-    require(config >= cudaSharedMemBankSizeDefault && config <= cudaSharedMemBankSizeEightByte);
+    require(config >= cudaSharedMemBankSizeDefault && config <= cudaSharedMemBankSizeEightByte,
+            "there is no bank size of this number");
     return cudaSuccess;
   });
 }
 
 cudaError_t cudaFuncGetName(const char** name, const void* host) {
   return device_api([&] {
-    require(name != nullptr);
+    require_pointer(name, "name");
     *name = find_function(host).name.c_str();
     return cudaSuccess;
   });
@@ -247,7 +259,8 @@ cudaError_t cudaFuncGetParamInfo(const void* host, std::size_t index, std::size_
   return device_api([&] {
     Function& function = find_function(host);
     const Code& code = function.module.code(function, thread().device);
-    require(offset != nullptr && index < code.parameters.size());
+    require_pointer(offset, "offset");
+    require(index < code.parameters.size(), "the kernel has fewer parameters");
     *offset = code.parameters[index].offset;
     if (size != nullptr) *size = code.parameters[index].size;
     return cudaSuccess;
@@ -256,7 +269,7 @@ cudaError_t cudaFuncGetParamInfo(const void* host, std::size_t index, std::size_
 
 cudaError_t cudaGetFuncBySymbol(cudaFunction_t* out, const void* host) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     *out = reinterpret_cast<cudaFunction_t>(&find_function(host));
     return cudaSuccess;
   });
@@ -264,7 +277,7 @@ cudaError_t cudaGetFuncBySymbol(cudaFunction_t* out, const void* host) {
 
 cudaError_t cudaGetKernel(cudaKernel_t* out, const void* host) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     *out = reinterpret_cast<cudaKernel_t>(&find_function(host));
     return cudaSuccess;
   });
@@ -274,8 +287,10 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int* blocks, 
                                                                    int threads, std::size_t shared,
                                                                    unsigned flags) {
   return device_api([&] {
-    require(blocks != nullptr && threads > 0 &&
-            (flags & ~cudaOccupancyDisableCachingOverride) == 0);
+    require_pointer(blocks, "blocks");
+    require(threads > 0, "the block has no threads");
+    require((flags & ~cudaOccupancyDisableCachingOverride) == 0,
+            "flags has bits other than cudaOccupancyDisableCachingOverride");
     Function& function = find_function(host);
     const int device = thread().device;
     *blocks = occupancy(function, function.module.code(function, device), device, threads, shared);
@@ -291,7 +306,10 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const voi
 cudaError_t cudaOccupancyAvailableDynamicSMemPerBlock(std::size_t* bytes, const void* host,
                                                       int blocks, int threads) {
   return device_api([&] {
-    require(bytes != nullptr && blocks > 0 && threads > 0 && threads <= 1024);
+    require_pointer(bytes, "bytes");
+    require(blocks > 0, "the number of blocks has to be positive");
+    require(threads > 0, "the block has no threads");
+    require(threads <= 1024, "a block has 1024 threads at most");
     Function& function = find_function(host);
     const int device = thread().device;
     const Code& code = function.module.code(function, device);
@@ -308,9 +326,11 @@ cudaError_t cudaOccupancyAvailableDynamicSMemPerBlock(std::size_t* bytes, const 
 cudaError_t cudaOccupancyMaxPotentialClusterSize(int* size, const void* host,
                                                  const cudaLaunchConfig_t* config) {
   return device_api([&] {
-    require(size != nullptr && config != nullptr);
+    require_pointer(size, "size");
+    require_pointer(config, "config");
     const int device = thread().device;
-    require(device_model(device).clusters, cudaErrorNotSupported);
+    require(device_model(device).clusters, cudaErrorNotSupported,
+            "this device has no clusters; --model h100 has");
     Function& function = find_function(host);
     const Code& code = function.module.code(function, device);
     const int threads =
@@ -325,7 +345,8 @@ cudaError_t cudaOccupancyMaxPotentialClusterSize(int* size, const void* host,
 cudaError_t cudaOccupancyMaxActiveClusters(int* clusters, const void* host,
                                            const cudaLaunchConfig_t* config) {
   return device_api([&] {
-    require(clusters != nullptr && config != nullptr);
+    require_pointer(clusters, "clusters");
+    require_pointer(config, "config");
     *clusters = active_clusters(find_function(host), *config);
     return cudaSuccess;
   });

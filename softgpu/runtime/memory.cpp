@@ -55,21 +55,27 @@ void* allocate(std::size_t bytes, MemoryKind kind, unsigned flags = 0) {
   if (bytes == 0) return nullptr;
   const int device = thread().device;
   current_device().used = true;
-  if (bytes > small_request) require(bytes <= free_bytes(device), cudaErrorMemoryAllocation);
+  if (bytes > small_request)
+    require(bytes <= free_bytes(device), cudaErrorMemoryAllocation,
+            "more memory is asked for than the device (cudaMemGetInfo) or this machine has free");
   void* address = memory().allocate(bytes, kind, device, 512, flags);
-  require(address != nullptr, cudaErrorMemoryAllocation);
+  require(address != nullptr, cudaErrorMemoryAllocation, "the system has no memory left");
   return address;
 }
 
 bool live(const void* address, MemoryRange& range) {
-  return memory().find(reinterpret_cast<std::uint64_t>(address), range) && !range.freed;
+  return memory().find(reinterpret_cast<std::uint64_t>(address), range) &&
+         (!range.freed || range.withheld);
 }
 
 // A copy that returns when it is done: a use of the (legacy or own) default stream.
 cudaError_t copy_now(CopyWork work, cudaStream_t stream_handle) {
   Stream& stream = find_stream(stream_handle);
   check_legacy_use(stream);
-  if (is_capturing(stream)) throw ApiError(cudaErrorStreamCaptureUnsupported);
+  if (is_capturing(stream)) {
+    throw ApiError(cudaErrorStreamCaptureUnsupported,
+                   "the call waits for its stream, which is capturing");
+  }
   wait_for_turn(stream);
   if (const cudaError_t fault = deliver(device(stream.device)); fault != cudaSuccess) return fault;
   wait_for(submit(std::move(work), stream_handle));
@@ -104,7 +110,8 @@ struct SymbolPlace {
 SymbolPlace find_symbol(const void* host) {
   Variable& variable = find_variable(host);
   const Symbol* symbol = variable.module->program(thread().device).symbol(variable.name);
-  require(symbol != nullptr, cudaErrorInvalidSymbol);
+  require(symbol != nullptr, cudaErrorInvalidSymbol,
+          "the device code has no variable of this name");
   return {reinterpret_cast<std::byte*>(symbol->address), std::max(symbol->bytes, variable.bytes)};
 }
 
@@ -114,9 +121,11 @@ CopyWork copy_to_symbol(const void* symbol, const void* from, std::size_t bytes,
                         cudaMemcpyKind kind) {
   require(kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice ||
               kind == cudaMemcpyDefault,
-          cudaErrorInvalidMemcpyDirection);
+          cudaErrorInvalidMemcpyDirection,
+          "a copy to a symbol goes to the device: its kind has to be one of these");
   const SymbolPlace place = find_symbol(symbol);
-  require(offset <= place.bytes && bytes <= place.bytes - offset);
+  require(offset <= place.bytes && bytes <= place.bytes - offset,
+          "the copy goes beyond the end of the symbol");
   return make_copy(place.address + offset, from, bytes, kind);
 }
 
@@ -124,9 +133,11 @@ CopyWork copy_from_symbol(void* to, const void* symbol, std::size_t bytes, std::
                           cudaMemcpyKind kind) {
   require(kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice ||
               kind == cudaMemcpyDefault,
-          cudaErrorInvalidMemcpyDirection);
+          cudaErrorInvalidMemcpyDirection,
+          "a copy from a symbol comes from the device: its kind has to be one of these");
   const SymbolPlace place = find_symbol(symbol);
-  require(offset <= place.bytes && bytes <= place.bytes - offset);
+  require(offset <= place.bytes && bytes <= place.bytes - offset,
+          "the copy goes beyond the end of the symbol");
   return make_copy(to, place.address + offset, bytes, kind);
 }
 
@@ -143,15 +154,20 @@ MemsetWork fill(void* address, std::size_t pitch, int value, std::size_t width, 
 
 MemsetWork fill_3d(const cudaPitchedPtr& at, int value, const cudaExtent& extent) {
   std::size_t slice = 0;
-  require(!__builtin_mul_overflow(at.pitch, at.ysize, &slice));
-  require(extent.depth <= 1 || extent.height <= at.ysize);
+  require(!__builtin_mul_overflow(at.pitch, at.ysize, &slice),
+          "pitch times height is larger than any memory");
+  require(extent.depth <= 1 || extent.height <= at.ysize,
+          "the extent is higher than the pitched memory (ysize)");
   return fill(at.ptr, at.pitch, value, extent.width, extent.height, extent.depth, slice);
 }
 
 cudaError_t fill_now(MemsetWork work, cudaStream_t stream_handle) {
   Stream& stream = find_stream(stream_handle);
   check_legacy_use(stream);
-  if (is_capturing(stream)) throw ApiError(cudaErrorStreamCaptureUnsupported);
+  if (is_capturing(stream)) {
+    throw ApiError(cudaErrorStreamCaptureUnsupported,
+                   "the call waits for its stream, which is capturing");
+  }
   // Where the host may look at the memory at once the call returns afterwards.
   MemoryRange range;
   const bool waits = live(work.set.dst, range) && range.kind != MemoryKind::device;
@@ -214,30 +230,33 @@ Pool& current_pool(int index) {
 Pool& find_pool(cudaMemPool_t handle) {
   auto* pool = reinterpret_cast<Pool*>(handle);
   const std::scoped_lock lock(pools().mutex);
-  require(pools().live.contains(pool));
+  require(pools().live.contains(pool), "the memory pool is not one, or was destroyed");
   return *pool;
 }
 
 Pool& pool_at(const cudaMemLocation& location) {
   if (location.type == cudaMemLocationTypeDevice) return default_pool(location.id);
   require(location.type == cudaMemLocationTypeHost ||
-          location.type == cudaMemLocationTypeHostNuma ||
-          location.type == cudaMemLocationTypeHostNumaCurrent);
+              location.type == cudaMemLocationTypeHostNuma ||
+              location.type == cudaMemLocationTypeHostNumaCurrent,
+          "there is no memory at a location of this type");
   return host_pool();
 }
 
 void* allocate_from(Pool& pool, std::size_t bytes) {
   if (bytes == 0) return nullptr;
   if (!pool.host && bytes > small_request) {
-    require(bytes <= free_bytes(pool.device), cudaErrorMemoryAllocation);
+    require(bytes <= free_bytes(pool.device), cudaErrorMemoryAllocation,
+            "more memory is asked for than the device (cudaMemGetInfo) or this machine has free");
   }
   {
     const std::scoped_lock lock(pools().mutex);
-    require(pool.max_bytes == 0 || pool.used + bytes <= pool.max_bytes, cudaErrorMemoryAllocation);
+    require(pool.max_bytes == 0 || pool.used + bytes <= pool.max_bytes, cudaErrorMemoryAllocation,
+            "the memory pool has reached its maxSize");
   }
   void* address = memory().allocate(bytes, pool.host ? MemoryKind::pinned : MemoryKind::device,
                                     pool.device, 512);
-  require(address != nullptr, cudaErrorMemoryAllocation);
+  require(address != nullptr, cudaErrorMemoryAllocation, "the system has no memory left");
   const std::scoped_lock lock(pools().mutex);
   pools().owner[address] = &pool;
   pools().sizes[address] = bytes;
@@ -257,7 +276,7 @@ void forget_pool_memory(void* address) {
 }
 
 cudaError_t allocate_async(void** out, std::size_t bytes, Pool* pool, cudaStream_t stream_handle) {
-  require(out != nullptr);
+  require_pointer(out, "out");
   Stream& stream = find_stream(stream_handle);
   if (is_capturing(stream)) {
     cudaMemAllocNodeParams parameters{};
@@ -276,25 +295,30 @@ cudaError_t allocate_async(void** out, std::size_t bytes, Pool* pool, cudaStream
 
 void check_freed(const void* address) {
   MemoryRange range;
-  require(live(address, range) && range.begin == reinterpret_cast<std::uint64_t>(address) &&
-          (range.kind == MemoryKind::device || range.kind == MemoryKind::managed));
+  require(live(address, range), "the address is not in memory that CUDA knows");
+  require(range.begin == reinterpret_cast<std::uint64_t>(address),
+          "the address is not where an allocation begins");
+  require((range.kind == MemoryKind::device || range.kind == MemoryKind::managed),
+          "the memory is not from cudaMalloc or its kind; pinned memory is freed by cudaFreeHost");
 }
 
 cudaError_t free_memory(void* address) {
   if (address == nullptr) return cudaSuccess;
-  if (free_graph_memory(address)) return cudaSuccess;
+  if (free_graph_memory(address, FreedBy::program)) return cudaSuccess;
   check_freed(address);
   forget_pool_memory(address);
-  require(memory().release(address));
+  require(memory().release(address), "the memory has been freed already");
   return cudaSuccess;
 }
 
 }  // namespace
 
 AllocWork make_alloc_work(const cudaMemAllocNodeParams& parameters) {
-  require(parameters.bytesize != 0);
-  require(parameters.poolProps.allocType == cudaMemAllocationTypePinned &&
-          parameters.poolProps.location.type == cudaMemLocationTypeDevice);
+  require(parameters.bytesize != 0, "bytesize is 0");
+  require(parameters.poolProps.allocType == cudaMemAllocationTypePinned,
+          "poolProps.allocType has to be cudaMemAllocationTypePinned");
+  require(parameters.poolProps.location.type == cudaMemLocationTypeDevice,
+          "poolProps.location has to be a device");
   static_cast<void>(device(parameters.poolProps.location.id));
   AllocWork work;
   work.parameters = parameters;
@@ -302,14 +326,18 @@ AllocWork make_alloc_work(const cudaMemAllocNodeParams& parameters) {
   work.parameters.accessDescCount = 0;
   work.memory = std::make_shared<GraphMemory>();
   work.memory->bytes = parameters.bytesize;
+  work.memory->device = parameters.poolProps.location.id;
   if (parameters.bytesize > small_request) {
     require(parameters.bytesize <= free_bytes(parameters.poolProps.location.id),
-            cudaErrorMemoryAllocation);
+            cudaErrorMemoryAllocation,
+            "more memory is asked for than the device (cudaMemGetInfo) or this machine has free");
   }
   work.memory->address = memory().allocate(parameters.bytesize, MemoryKind::device,
                                            parameters.poolProps.location.id, 512);
-  require(work.memory->address != nullptr, cudaErrorMemoryAllocation);
+  require(work.memory->address != nullptr, cudaErrorMemoryAllocation,
+          "the system has no memory left");
   work.parameters.dptr = work.memory->address;
+  memory().withhold(work.memory->address, true);
   remember_graph_memory(*work.memory);
   return work;
 }
@@ -320,7 +348,7 @@ extern "C" {
 
 cudaError_t cudaMalloc(void** out, std::size_t bytes) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     check_no_capture();
     *out = allocate(bytes, MemoryKind::device);
     return cudaSuccess;
@@ -340,8 +368,10 @@ cudaError_t cudaFree(void* address) {
 
 cudaError_t cudaMallocManaged(void** out, std::size_t bytes, unsigned flags) {
   return device_api([&] {
-    require(out != nullptr && bytes != 0);
-    require(flags == cudaMemAttachGlobal || flags == cudaMemAttachHost);
+    require_pointer(out, "out");
+    require(bytes != 0, "the size is 0");
+    require(flags == cudaMemAttachGlobal || flags == cudaMemAttachHost,
+            "flags has to be cudaMemAttachGlobal or cudaMemAttachHost");
     check_no_capture();
     *out = allocate(bytes, MemoryKind::managed, flags);
     return cudaSuccess;
@@ -350,8 +380,10 @@ cudaError_t cudaMallocManaged(void** out, std::size_t bytes, unsigned flags) {
 
 cudaError_t cudaHostAlloc(void** out, std::size_t bytes, unsigned flags) {
   return device_api([&] {
-    require(out != nullptr && (flags & ~(cudaHostAllocPortable | cudaHostAllocMapped |
-                                         cudaHostAllocWriteCombined)) == 0);
+    require_pointer(out, "out");
+    require(
+        (flags & ~(cudaHostAllocPortable | cudaHostAllocMapped | cudaHostAllocWriteCombined)) == 0,
+        "flags has bits that cudaHostAlloc does not know");
     check_no_capture();
     *out = allocate(bytes, MemoryKind::pinned, flags);
     return cudaSuccess;
@@ -368,41 +400,53 @@ cudaError_t cudaFreeHost(void* address) {
     check_no_capture();
     wait_for_all_devices();
     MemoryRange range;
-    require(live(address, range) && range.kind == MemoryKind::pinned && memory().release(address));
+    require(live(address, range), "the address is not in memory that CUDA knows");
+    require(range.kind == MemoryKind::pinned,
+            "the memory is not from cudaMallocHost or cudaHostAlloc");
+    require(memory().release(address), "the memory has been freed already");
     return cudaSuccess;
   });
 }
 
 cudaError_t cudaHostRegister(void* address, std::size_t bytes, unsigned flags) {
   return device_api([&] {
-    require(address != nullptr && bytes != 0 && flags <= 15);
+    require_pointer(address, "address");
+    require(bytes != 0, "the size is 0");
+    require(flags <= 15, "flags has bits that do not exist");
     check_no_capture();
     MemoryRange range;
-    require(!live(address, range), cudaErrorHostMemoryAlreadyRegistered);
+    require(!live(address, range), cudaErrorHostMemoryAlreadyRegistered,
+            "the memory, or a part of it, is known to CUDA already");
     require(memory().add(address, bytes, MemoryKind::registered, thread().device, flags),
-            cudaErrorHostMemoryAlreadyRegistered);
+            cudaErrorHostMemoryAlreadyRegistered,
+            "the memory, or a part of it, is known to CUDA already");
     return cudaSuccess;
   });
 }
 
 cudaError_t cudaHostUnregister(void* address) {
   return device_api([&] {
-    require(address != nullptr);
+    require_pointer(address, "address");
     check_no_capture();
     wait_for_all_devices();
     MemoryRange range;
-    require(
-        live(address, range) && range.kind == MemoryKind::registered && memory().remove(address),
-        cudaErrorHostMemoryNotRegistered);
+    require(live(address, range), cudaErrorHostMemoryNotRegistered,
+            "the address is not in memory that CUDA knows");
+    require(range.kind == MemoryKind::registered, cudaErrorHostMemoryNotRegistered,
+            "the memory was not registered by cudaHostRegister");
+    require(memory().remove(address), cudaErrorHostMemoryNotRegistered,
+            "the address is not where registered memory begins");
     return cudaSuccess;
   });
 }
 
 cudaError_t cudaHostGetDevicePointer(void** out, void* address, unsigned flags) {
   return device_api([&] {
-    require(out != nullptr && flags == 0);
+    require_pointer(out, "out");
+    require(flags == 0, "flags has to be 0");
     MemoryRange range;
-    require(live(address, range) && range.kind != MemoryKind::device);
+    require(live(address, range), "the address is not in memory that CUDA knows");
+    require(range.kind != MemoryKind::device, "the memory is the device's, not the host's");
     *out = address;
     return cudaSuccess;
   });
@@ -411,8 +455,10 @@ cudaError_t cudaHostGetDevicePointer(void** out, void* address, unsigned flags) 
 cudaError_t cudaHostGetFlags(unsigned* flags, void* address) {
   return device_api([&] {
     MemoryRange range;
-    require(flags != nullptr && live(address, range) &&
-            (range.kind == MemoryKind::pinned || range.kind == MemoryKind::registered));
+    require_pointer(flags, "flags");
+    require(live(address, range), "the address is not in memory that CUDA knows");
+    require((range.kind == MemoryKind::pinned || range.kind == MemoryKind::registered),
+            "the memory is neither from cudaHostAlloc nor registered");
     // All pinned memory is mapped where addresses are unified.
     *flags = range.kind == MemoryKind::pinned ? range.flags | cudaHostAllocMapped : range.flags;
     return cudaSuccess;
@@ -421,12 +467,13 @@ cudaError_t cudaHostGetFlags(unsigned* flags, void* address) {
 
 cudaError_t cudaMallocPitch(void** out, std::size_t* pitch, std::size_t width, std::size_t height) {
   return device_api([&] {
-    require(out != nullptr && pitch != nullptr);
+    require_pointer(out, "out");
+    require_pointer(pitch, "pitch");
     check_no_capture();
     const std::size_t row = (width + pitch_alignment - 1) / pitch_alignment * pitch_alignment;
     std::size_t bytes = 0;
-    require(row >= width && !__builtin_mul_overflow(row, height, &bytes),
-            cudaErrorMemoryAllocation);
+    require(row >= width && !__builtin_mul_overflow(row, height, &bytes), cudaErrorMemoryAllocation,
+            "the size is larger than any memory");
     *out = allocate(bytes, MemoryKind::device);
     *pitch = row;
     return cudaSuccess;
@@ -435,14 +482,14 @@ cudaError_t cudaMallocPitch(void** out, std::size_t* pitch, std::size_t width, s
 
 cudaError_t cudaMalloc3D(cudaPitchedPtr* out, cudaExtent extent) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     check_no_capture();
     const std::size_t row =
         (extent.width + pitch_alignment - 1) / pitch_alignment * pitch_alignment;
     std::size_t bytes = 0;
     require(row >= extent.width && !__builtin_mul_overflow(row, extent.height, &bytes) &&
                 !__builtin_mul_overflow(bytes, extent.depth, &bytes),
-            cudaErrorMemoryAllocation);
+            cudaErrorMemoryAllocation, "the size is larger than any memory");
     *out = {allocate(bytes, MemoryKind::device), row, extent.width, extent.height};
     return cudaSuccess;
   });
@@ -450,7 +497,8 @@ cudaError_t cudaMalloc3D(cudaPitchedPtr* out, cudaExtent extent) {
 
 cudaError_t cudaMemGetInfo(std::size_t* free, std::size_t* total) {
   return device_api([&] {
-    require(free != nullptr && total != nullptr);
+    require_pointer(free, "free");
+    require_pointer(total, "total");
     *free = free_bytes(thread().device);
     *total = device_model(thread().device).memory_bytes;
     return cudaSuccess;
@@ -504,19 +552,19 @@ cudaError_t cudaMemcpy2DAsync_ptsz(void* to, std::size_t to_pitch, const void* f
 
 cudaError_t cudaMemcpy3D(const cudaMemcpy3DParms* copy) {
   return device_api([&] {
-    require(copy != nullptr);
+    require_pointer(copy, "copy");
     return copy_now(CopyWork{*copy}, nullptr);
   });
 }
 cudaError_t cudaMemcpy3D_ptds(const cudaMemcpy3DParms* copy) {
   return device_api([&] {
-    require(copy != nullptr);
+    require_pointer(copy, "copy");
     return copy_now(CopyWork{*copy}, cudaStreamPerThread);
   });
 }
 cudaError_t cudaMemcpy3DAsync(const cudaMemcpy3DParms* copy, cudaStream_t stream) {
   return device_api([&] {
-    require(copy != nullptr);
+    require_pointer(copy, "copy");
     return copy_async(CopyWork{*copy}, stream);
   });
 }
@@ -543,19 +591,19 @@ cudaError_t cudaMemcpyPeerAsync(void* to, int to_device, const void* from, int f
 
 cudaError_t cudaMemcpy3DPeer(const cudaMemcpy3DPeerParms* copy) {
   return device_api([&] {
-    require(copy != nullptr);
+    require_pointer(copy, "copy");
     return copy_now(peer_copy(*copy), nullptr);
   });
 }
 cudaError_t cudaMemcpy3DPeer_ptds(const cudaMemcpy3DPeerParms* copy) {
   return device_api([&] {
-    require(copy != nullptr);
+    require_pointer(copy, "copy");
     return copy_now(peer_copy(*copy), cudaStreamPerThread);
   });
 }
 cudaError_t cudaMemcpy3DPeerAsync(const cudaMemcpy3DPeerParms* copy, cudaStream_t stream) {
   return device_api([&] {
-    require(copy != nullptr);
+    require_pointer(copy, "copy");
     return copy_async(peer_copy(*copy), stream);
   });
 }
@@ -568,10 +616,18 @@ cudaError_t cudaMemcpyBatchAsync(void* const* to, const void* const* from, const
                                  std::size_t* indices, std::size_t attribute_count,
                                  cudaStream_t stream) {
   return device_api([&] {
-    require(count != 0 && to != nullptr && from != nullptr && bytes != nullptr);
-    require(attribute_count != 0 && attribute_count <= count && attributes != nullptr &&
-            indices != nullptr && indices[0] == 0);
-    require(stream != nullptr && find_stream(stream).kind != Stream::Kind::legacy);
+    require(count != 0, "the count is 0");
+    require_pointer(to, "to");
+    require_pointer(from, "from");
+    require_pointer(bytes, "bytes");
+    require(attribute_count != 0, "the number of attributes is 0");
+    require(attribute_count <= count, "there are more attributes than entries");
+    require_pointer(attributes, "attributes");
+    require_pointer(indices, "indices");
+    require(indices[0] == 0, "the first entry needs an attribute: the first index has to be 0");
+    require_pointer(stream, "stream");
+    require(find_stream(stream).kind != Stream::Kind::legacy,
+            "a batch of copies cannot go to the legacy default stream");
     for (std::size_t i = 0; i < count; ++i) {
       submit(make_copy(to[i], from[i], bytes[i], cudaMemcpyDefault), stream);
     }
@@ -589,8 +645,12 @@ cudaError_t cudaMemcpyBatchAsync_ptsz(void* const* to, const void* const* from,
 cudaError_t cudaMemcpy3DBatchAsync(std::size_t count, cudaMemcpy3DBatchOp* operations,
                                    unsigned long long flags, cudaStream_t stream) {
   return device_api([&] {
-    require(count != 0 && operations != nullptr && flags == 0);
-    require(stream != nullptr && find_stream(stream).kind != Stream::Kind::legacy);
+    require(count != 0, "the count is 0");
+    require_pointer(operations, "operations");
+    require(flags == 0, "flags has to be 0");
+    require_pointer(stream, "stream");
+    require(find_stream(stream).kind != Stream::Kind::legacy,
+            "a batch of copies cannot go to the legacy default stream");
     for (std::size_t i = 0; i < count; ++i) {
       const cudaMemcpy3DBatchOp& operation = operations[i];
       CopyWork work;
@@ -603,7 +663,7 @@ cudaError_t cudaMemcpy3DBatchAsync(std::size_t count, cudaMemcpy3DBatchOp* opera
           pos = {operand.op.array.offset.x, operand.op.array.offset.y, operand.op.array.offset.z};
           return;
         }
-        require(operand.type == cudaMemcpyOperandTypePointer);
+        require(operand.type == cudaMemcpyOperandTypePointer, "there is no operand of this type");
         const auto& plain = operand.op.ptr;
         pointer = {plain.ptr, plain.rowLength == 0 ? operation.extent.width : plain.rowLength,
                    operation.extent.width,
@@ -681,14 +741,14 @@ cudaError_t cudaMemset3DAsync_ptsz(cudaPitchedPtr at, int value, cudaExtent exte
 
 cudaError_t cudaGetSymbolAddress(void** out, const void* symbol) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     *out = find_symbol(symbol).address;
     return cudaSuccess;
   });
 }
 cudaError_t cudaGetSymbolSize(std::size_t* bytes, const void* symbol) {
   return device_api([&] {
-    require(bytes != nullptr);
+    require_pointer(bytes, "bytes");
     *bytes = find_variable(symbol).bytes;
     return cudaSuccess;
   });
@@ -745,9 +805,13 @@ cudaError_t cudaMemAdvise(const void* address, std::size_t bytes, cudaMemoryAdvi
                           cudaMemLocation location) {
   return device_api([&] {
     MemoryRange range;
-    require(bytes != 0 && live(address, range) && range.kind == MemoryKind::managed &&
-            bytes <= range.end - reinterpret_cast<std::uint64_t>(address));
-    require(advice >= cudaMemAdviseSetReadMostly && advice <= cudaMemAdviseUnsetAccessedBy);
+    require(bytes != 0, "the size is 0");
+    require(live(address, range), "the address is not in memory that CUDA knows");
+    require(range.kind == MemoryKind::managed, "the memory is not managed (cudaMallocManaged)");
+    require(bytes <= range.end - reinterpret_cast<std::uint64_t>(address),
+            "the range goes beyond the end of its allocation");
+    require(advice >= cudaMemAdviseSetReadMostly && advice <= cudaMemAdviseUnsetAccessedBy,
+            "there is no advice of this number");
     if (location.type == cudaMemLocationTypeDevice && advice >= cudaMemAdviseSetPreferredLocation) {
       static_cast<void>(device(location.id));
     }
@@ -760,14 +824,19 @@ cudaError_t cudaMemPrefetchAsync(const void* address, std::size_t bytes, cudaMem
                                  unsigned flags, cudaStream_t stream) {
   return device_api([&] {
     MemoryRange range;
-    require(flags == 0 && bytes != 0 && live(address, range) && range.kind == MemoryKind::managed &&
-            bytes <= range.end - reinterpret_cast<std::uint64_t>(address));
+    require(flags == 0, "flags has to be 0");
+    require(bytes != 0, "the size is 0");
+    require(live(address, range), "the address is not in memory that CUDA knows");
+    require(range.kind == MemoryKind::managed, "the memory is not managed (cudaMallocManaged)");
+    require(bytes <= range.end - reinterpret_cast<std::uint64_t>(address),
+            "the range goes beyond the end of its allocation");
     if (location.type == cudaMemLocationTypeDevice) {
       static_cast<void>(device(location.id));
     } else {
       require(location.type == cudaMemLocationTypeHost ||
-              location.type == cudaMemLocationTypeHostNuma ||
-              location.type == cudaMemLocationTypeHostNumaCurrent);
+                  location.type == cudaMemLocationTypeHostNuma ||
+                  location.type == cudaMemLocationTypeHostNumaCurrent,
+              "there is no memory at a location of this type");
     }
     note_prefetch(range.begin, location);
     submit(EmptyWork{}, stream);
@@ -785,9 +854,15 @@ cudaError_t cudaMemPrefetchBatchAsync(void** addresses, std::size_t* bytes, std:
                                       std::size_t location_count, unsigned long long flags,
                                       cudaStream_t stream) {
   return device_api([&] {
-    require(addresses != nullptr && bytes != nullptr && count != 0 && flags == 0);
-    require(locations != nullptr && indices != nullptr && location_count != 0 &&
-            location_count <= count && indices[0] == 0);
+    require_pointer(addresses, "addresses");
+    require_pointer(bytes, "bytes");
+    require(count != 0, "the count is 0");
+    require(flags == 0, "flags has to be 0");
+    require_pointer(locations, "locations");
+    require_pointer(indices, "indices");
+    require(location_count != 0, "the number of locations is 0");
+    require(location_count <= count, "there are more locations than ranges");
+    require(indices[0] == 0, "the first entry needs an attribute: the first index has to be 0");
     std::size_t at = 0;
     for (std::size_t i = 0; i < count; ++i) {
       if (at + 1 < location_count && indices[at + 1] == i) ++at;
@@ -810,8 +885,11 @@ cudaError_t cudaMemRangeGetAttribute(void* data, std::size_t bytes, cudaMemRange
                                      const void* address, std::size_t count) {
   return device_api([&] {
     MemoryRange range;
-    require(data != nullptr && bytes != 0 && count != 0 && live(address, range) &&
-            range.kind == MemoryKind::managed);
+    require_pointer(data, "data");
+    require(bytes != 0, "the size is 0");
+    require(count != 0, "the count is 0");
+    require(live(address, range), "the address is not in memory that CUDA knows");
+    require(range.kind == MemoryKind::managed, "the memory is not managed (cudaMallocManaged)");
     return range_attribute(data, bytes, attribute, range.begin);
   });
 }
@@ -821,7 +899,10 @@ cudaError_t cudaMemRangeGetAttributes(void** data, std::size_t* bytes,
                                       std::size_t attribute_count, const void* address,
                                       std::size_t count) {
   return device_api([&] {
-    require(data != nullptr && bytes != nullptr && attributes != nullptr && attribute_count != 0);
+    require_pointer(data, "data");
+    require_pointer(bytes, "bytes");
+    require_pointer(attributes, "attributes");
+    require(attribute_count != 0, "the number of attributes is 0");
     for (std::size_t i = 0; i < attribute_count; ++i) {
       const cudaError_t error =
           cudaMemRangeGetAttribute(data[i], bytes[i], attributes[i], address, count);
@@ -835,7 +916,7 @@ cudaError_t cudaMemRangeGetAttributes(void** data, std::size_t* bytes,
 
 cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* out, const void* address) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     *out = {};
     MemoryRange range;
     if (!live(address, range)) {
@@ -883,11 +964,11 @@ cudaError_t cudaFreeAsync(void* address, cudaStream_t stream_handle) {
   return device_api([&] {
     Stream& stream = find_stream(stream_handle);
     if (is_capturing(stream)) {
-      require(address != nullptr);
+      require_pointer(address, "address");
       submit(FreeWork{address}, stream_handle);
       return cudaSuccess;
     }
-    require(address != nullptr);
+    require_pointer(address, "address");
     check_legacy_use(stream);
     Turn turn(stream);
     if (turn.comes()) return free_memory(address);
@@ -902,15 +983,19 @@ cudaError_t cudaFreeAsync_ptsz(void* address, cudaStream_t stream) {
 
 cudaError_t cudaMemPoolCreate(cudaMemPool_t* out, const cudaMemPoolProps* properties) {
   return device_api([&] {
-    require(out != nullptr && properties != nullptr);
-    require(properties->allocType == cudaMemAllocationTypePinned);
-    require(properties->handleTypes == cudaMemHandleTypeNone, cudaErrorNotSupported);
+    require_pointer(out, "out");
+    require_pointer(properties, "properties");
+    require(properties->allocType == cudaMemAllocationTypePinned,
+            "allocType has to be cudaMemAllocationTypePinned");
+    require(properties->handleTypes == cudaMemHandleTypeNone, cudaErrorNotSupported,
+            "memory pools that are shared between processes are not there in the software GPU");
     const bool on_device = properties->location.type == cudaMemLocationTypeDevice;
     if (on_device) {
       static_cast<void>(device(properties->location.id));
     } else {
       require(properties->location.type == cudaMemLocationTypeHost ||
-              properties->location.type == cudaMemLocationTypeHostNuma);
+                  properties->location.type == cudaMemLocationTypeHostNuma,
+              "a pool cannot be at a location of this type");
     }
     auto* pool = new Pool;
     pool->device = on_device ? properties->location.id : 0;
@@ -932,8 +1017,9 @@ cudaError_t cudaMemPoolDestroy(cudaMemPool_t handle) {
       if (of.pool == &pool) of.pool = nullptr;
     }
     const std::scoped_lock lock(pools().mutex);
-    for (const auto& [index, kept] : pools().defaults) require(kept != &pool);
-    require(pools().host != &pool);
+    for (const auto& [index, kept] : pools().defaults)
+      require(kept != &pool, "a device's default pool cannot be destroyed");
+    require(pools().host != &pool, "the host's pool cannot be destroyed");
     // What it gave stays with the program; books are no longer kept of it.
     std::erase_if(pools().owner, [&](const auto& entry) {
       if (entry.second != &pool) return false;
@@ -956,7 +1042,7 @@ cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, std::size_t) {
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t handle, cudaMemPoolAttr attribute, void* value) {
   return device_api([&] {
     Pool& pool = find_pool(handle);
-    require(value != nullptr);
+    require_pointer(value, "value");
     const std::scoped_lock lock(pools().mutex);
     switch (attribute) {
       case cudaMemPoolReuseFollowEventDependencies: std::memcpy(&pool.reuse[0], value, 4); break;
@@ -967,11 +1053,11 @@ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t handle, cudaMemPoolAttr attrib
       case cudaMemPoolAttrUsedMemHigh: {
         std::uint64_t zero = 1;
         std::memcpy(&zero, value, 8);
-        require(zero == 0);
+        require(zero == 0, "a high watermark can only be set to 0");
         pool.used_high = pool.used;
         break;
       }
-      default: return cudaErrorInvalidValue;
+      default: throw ApiError(cudaErrorInvalidValue, "memory pools have no such attribute");
     }
     return cudaSuccess;
   });
@@ -980,7 +1066,7 @@ cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t handle, cudaMemPoolAttr attrib
 cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t handle, cudaMemPoolAttr attribute, void* value) {
   return device_api([&] {
     const Pool& pool = find_pool(handle);
-    require(value != nullptr);
+    require_pointer(value, "value");
     const std::scoped_lock lock(pools().mutex);
     const std::uint64_t used = pool.used;
     const std::uint64_t high = pool.used_high;
@@ -993,7 +1079,7 @@ cudaError_t cudaMemPoolGetAttribute(cudaMemPool_t handle, cudaMemPoolAttr attrib
       case cudaMemPoolAttrUsedMemCurrent: std::memcpy(value, &used, 8); break;
       case cudaMemPoolAttrReservedMemHigh:
       case cudaMemPoolAttrUsedMemHigh: std::memcpy(value, &high, 8); break;
-      default: return cudaErrorInvalidValue;
+      default: throw ApiError(cudaErrorInvalidValue, "memory pools have no such attribute");
     }
     return cudaSuccess;
   });
@@ -1003,11 +1089,14 @@ cudaError_t cudaMemPoolSetAccess(cudaMemPool_t handle, const cudaMemAccessDesc* 
                                  std::size_t count) {
   return device_api([&] {
     Pool& pool = find_pool(handle);
-    require(list != nullptr || count == 0);
+    require(list != nullptr || count == 0,
+            "the list is a null pointer although its length is not 0");
     for (std::size_t i = 0; i < count; ++i) {
-      require(list[i].location.type == cudaMemLocationTypeDevice);
+      require(list[i].location.type == cudaMemLocationTypeDevice,
+              "access is given to devices only");
       static_cast<void>(device(list[i].location.id));
-      require(list[i].flags != cudaMemAccessFlagsProtNone || list[i].location.id != pool.device);
+      require(list[i].flags != cudaMemAccessFlagsProtNone || list[i].location.id != pool.device,
+              "a device's access to its own pool cannot be taken away");
       pool.access[list[i].location.id] = list[i].flags;
     }
     return cudaSuccess;
@@ -1018,7 +1107,9 @@ cudaError_t cudaMemPoolGetAccess(cudaMemAccessFlags* flags, cudaMemPool_t handle
                                  cudaMemLocation* location) {
   return device_api([&] {
     const Pool& pool = find_pool(handle);
-    require(flags != nullptr && location != nullptr && location->type == cudaMemLocationTypeDevice);
+    require_pointer(flags, "flags");
+    require_pointer(location, "location");
+    require(location->type == cudaMemLocationTypeDevice, "the location has to be a device");
     const auto found = pool.access.find(location->id);
     *flags = found != pool.access.end()    ? found->second
              : location->id == pool.device ? cudaMemAccessFlagsProtReadWrite
@@ -1029,14 +1120,14 @@ cudaError_t cudaMemPoolGetAccess(cudaMemAccessFlags* flags, cudaMemPool_t handle
 
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* out, int index) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     *out = reinterpret_cast<cudaMemPool_t>(&default_pool(index));
     return cudaSuccess;
   });
 }
 cudaError_t cudaDeviceGetMemPool(cudaMemPool_t* out, int index) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     *out = reinterpret_cast<cudaMemPool_t>(&current_pool(index));
     return cudaSuccess;
   });
@@ -1045,7 +1136,8 @@ cudaError_t cudaDeviceSetMemPool(int index, cudaMemPool_t handle) {
   return device_api([&] {
     Pool& pool = find_pool(handle);
     Device& of = device(index);
-    require(!pool.host && pool.device == index);
+    require(!pool.host, "the pool is the host's");
+    require(pool.device == index, "the pool belongs to another device");
     const std::scoped_lock lock(of.mutex);
     of.pool = &pool;
     return cudaSuccess;
@@ -1055,7 +1147,9 @@ cudaError_t cudaDeviceSetMemPool(int index, cudaMemPool_t handle) {
 cudaError_t cudaMemGetDefaultMemPool(cudaMemPool_t* out, cudaMemLocation* location,
                                      cudaMemAllocationType type) {
   return device_api([&] {
-    require(out != nullptr && location != nullptr && type == cudaMemAllocationTypePinned);
+    require_pointer(out, "out");
+    require_pointer(location, "location");
+    require(type == cudaMemAllocationTypePinned, "the type has to be cudaMemAllocationTypePinned");
     *out = reinterpret_cast<cudaMemPool_t>(&pool_at(*location));
     return cudaSuccess;
   });
@@ -1063,7 +1157,9 @@ cudaError_t cudaMemGetDefaultMemPool(cudaMemPool_t* out, cudaMemLocation* locati
 cudaError_t cudaMemGetMemPool(cudaMemPool_t* out, cudaMemLocation* location,
                               cudaMemAllocationType type) {
   return device_api([&] {
-    require(out != nullptr && location != nullptr && type == cudaMemAllocationTypePinned);
+    require_pointer(out, "out");
+    require_pointer(location, "location");
+    require(type == cudaMemAllocationTypePinned, "the type has to be cudaMemAllocationTypePinned");
     *out = reinterpret_cast<cudaMemPool_t>(location->type == cudaMemLocationTypeDevice
                                                ? &current_pool(location->id)
                                                : &pool_at(*location));
@@ -1073,8 +1169,9 @@ cudaError_t cudaMemGetMemPool(cudaMemPool_t* out, cudaMemLocation* location,
 cudaError_t cudaMemSetMemPool(cudaMemLocation* location, cudaMemAllocationType type,
                               cudaMemPool_t pool) {
   return device_api([&] {
-    require(location != nullptr && type == cudaMemAllocationTypePinned &&
-            location->type == cudaMemLocationTypeDevice);
+    require_pointer(location, "location");
+    require(type == cudaMemAllocationTypePinned, "the type has to be cudaMemAllocationTypePinned");
+    require(location->type == cudaMemLocationTypeDevice, "the location has to be a device");
     return cudaDeviceSetMemPool(location->id, pool);
   });
 }

@@ -264,6 +264,7 @@ struct Registry {
   std::unordered_map<const void*, std::vector<Function*>> functions;
   std::unordered_map<const void*, std::vector<std::unique_ptr<Variable>>> variables;
   std::unordered_set<const void*> handles;
+  std::unordered_set<const void*> kernels;  // host addresses; kept when their module goes
   std::unordered_set<Module*> modules;
 };
 
@@ -316,7 +317,14 @@ Function& find_function(const void* host_or_handle) {
   if (all.handles.contains(host_or_handle)) {
     return *const_cast<Function*>(static_cast<const Function*>(host_or_handle));
   }
-  throw ApiError(cudaErrorInvalidDeviceFunction);
+  throw ApiError(cudaErrorInvalidDeviceFunction,
+                 "the function is no kernel of this program: nothing is registered at its address");
+}
+
+bool is_kernel(const void* host) {
+  Registry& all = registry();
+  const std::shared_lock lock(all.mutex);
+  return all.kernels.contains(host);
 }
 
 Variable& find_variable(const void* host) {
@@ -334,7 +342,9 @@ Variable& find_variable(const void* host) {
       }
     }
   }
-  throw ApiError(cudaErrorInvalidSymbol);
+  throw ApiError(
+      cudaErrorInvalidSymbol,
+      "the symbol is no __device__, __constant__ or __managed__ variable of this program");
 }
 
 void unload_modules(int device) {
@@ -382,6 +392,7 @@ void __cudaRegisterFunction(void** handle, const char* host, char*, const char* 
   Function& function = module_of(handle)->function(name);
   const std::unique_lock lock(registry().mutex);
   registry().functions[host].push_back(&function);
+  registry().kernels.insert(host);
 }
 
 void __cudaRegisterVar(void** handle, char* host, char*, const char* name, int, std::size_t bytes,
@@ -421,7 +432,8 @@ unsigned __cudaPushCallConfiguration(dim3 grid, dim3 block, std::size_t shared,
 cudaError_t __cudaPopCallConfiguration(dim3* grid, dim3* block, std::size_t* shared, void* stream) {
   return api([&] {
     auto& stack = thread().configurations;
-    require(!stack.empty(), cudaErrorMissingConfiguration);
+    require(!stack.empty(), cudaErrorMissingConfiguration,
+            "no <<<...>>> configuration was pushed before this launch");
     *grid = stack.back().grid;
     *block = stack.back().block;
     *shared = stack.back().shared;

@@ -25,8 +25,12 @@ struct Pool {
 // Reserves the memory of an allocation node; throws ApiError.
 [[nodiscard]] AllocWork make_alloc_work(const cudaMemAllocNodeParams& parameters);
 void remember_graph_memory(GraphMemory& memory);
-// True where the address belongs to a graph's allocation: it stays with the graph.
-bool free_graph_memory(void* address);
+// A launch has come to an allocation node.
+void allocate_graph_memory(GraphMemory& memory);
+// Who frees memory of a graph: a node of a graph, which keeps it in reserve, or the program.
+enum class FreedBy { node, program };
+// False where the address is not a graph's; throws ApiError where it is not allocated now.
+bool free_graph_memory(void* address, FreedBy whom);
 
 [[nodiscard]] CopyWork copy_to_symbol(const void* symbol, const void* from, std::size_t bytes,
                                       std::size_t offset, cudaMemcpyKind kind);

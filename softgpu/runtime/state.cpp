@@ -9,6 +9,8 @@
 #include "softgpu/device/model.hpp"
 #include "softgpu/device/options.hpp"
 #include "softgpu/exec/launch.hpp"
+#include "softgpu/memory/memory.hpp"
+#include "softgpu/runtime/errors.hpp"
 #include "softgpu/runtime/stream.hpp"
 #include "softgpu/runtime/task.hpp"
 
@@ -34,6 +36,7 @@ std::vector<std::unique_ptr<Device>>& devices() {
     for (int i = 0; i < device_count(); ++i) {
       made->push_back(std::make_unique<Device>(i));
     }
+    Memory::instance().poison(options().poison);
     // What kernels printed last appears although nobody synchronised.
     std::atexit([] {
       stop_background_work();
@@ -66,7 +69,8 @@ Thread& thread() {
 
 Device& device(int index) {
   auto& all = devices();
-  require(index >= 0 && static_cast<std::size_t>(index) < all.size(), cudaErrorInvalidDevice);
+  require(index >= 0 && static_cast<std::size_t>(index) < all.size(), cudaErrorInvalidDevice,
+          "there is no device of this number; --devices makes more");
   return *all[static_cast<std::size_t>(index)];
 }
 
@@ -78,8 +82,11 @@ std::chrono::duration<double> launch_wait() {
   return std::chrono::duration<double>(options().launch_wait_seconds);
 }
 
-cudaError_t leave(cudaError_t result) noexcept {
-  if (result != cudaSuccess) thread().last_error = result;
+cudaError_t leave(cudaError_t result, const char* why) noexcept {
+  if (result == cudaSuccess) return result;
+  thread().last_error = result;
+  // Not an error: the answer of a query.
+  if (result != cudaErrorNotReady) returned_error(result, why);
   return result;
 }
 

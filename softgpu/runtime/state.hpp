@@ -32,9 +32,20 @@ class ApiError : public std::runtime_error {
   cudaError_t code_;
 };
 
-// Refuses an argument.
-inline void require(bool holds, cudaError_t otherwise = cudaErrorInvalidValue) {
-  if (!holds) throw ApiError(otherwise);
+// Refuses an argument; `why` is what a person reads: which one, and what it should have been.
+inline void require(bool holds, cudaError_t otherwise, const char* why = "") {
+  if (!holds) throw ApiError(otherwise, why);
+}
+inline void require(bool holds, const char* why = "") {
+  if (!holds) throw ApiError(cudaErrorInvalidValue, why);
+}
+// Refuses null pointers among arguments, which are named as the interface names them.
+template <class Pointer>
+void require_pointer(const Pointer& pointer, const char* name) {
+  if (pointer == nullptr) {
+    throw ApiError(cudaErrorInvalidValue,
+                   std::string("the argument ") + name + " is a null pointer");
+  }
 }
 
 // The state of one device: CUDA's primary context. Task.hpp has the order of its work.
@@ -88,8 +99,9 @@ void complain(const std::string& text);
 // SOFTGPU_LAUNCH_WAIT.
 [[nodiscard]] std::chrono::duration<double> launch_wait();
 
-// Keeps an error for cudaGetLastError, as every call does on its way out.
-cudaError_t leave(cudaError_t result) noexcept;
+// Keeps an error for cudaGetLastError, as every call does on its way out, and says why where it
+// can.
+cudaError_t leave(cudaError_t result, const char* why = "") noexcept;
 
 // Gives a synchronising call what kernels have done wrong so far, and shows their printed text.
 cudaError_t deliver(Device& of);
@@ -100,10 +112,9 @@ cudaError_t api(Body&& body) noexcept {
   try {
     return leave(body());
   } catch (const ApiError& error) {
-    if (error.what()[0] != '\0') complain(error.what());
-    return leave(error.code());
+    return leave(error.code(), error.what());
   } catch (const std::bad_alloc&) {
-    return leave(cudaErrorMemoryAllocation);
+    return leave(cudaErrorMemoryAllocation, "the host's memory is used up");
   } catch (const std::exception& error) {
     complain(std::string("internal error: ") + error.what());
     return leave(cudaErrorUnknown);
@@ -115,7 +126,8 @@ cudaError_t api(Body&& body) noexcept {
 template <class Body>
 cudaError_t device_api(Body&& body) noexcept {
   return api([&]() -> cudaError_t {
-    require(!thread().in_callback, cudaErrorNotPermitted);
+    require(!thread().in_callback, cudaErrorNotPermitted,
+            "a host function that a stream calls may not call CUDA");
     Device& now = current_device();
     if (const int fault = now.sticky.load(std::memory_order_relaxed); fault != 0) {
       return static_cast<cudaError_t>(fault);

@@ -56,7 +56,8 @@ void end(const std::shared_ptr<Capture>& capture) {
 }
 
 cudaError_t create_stream(cudaStream_t* out, unsigned flags, int priority) {
-  require(out != nullptr && (flags & ~cudaStreamNonBlocking) == 0);
+  require_pointer(out, "out");
+  require((flags & ~cudaStreamNonBlocking) == 0, "flags has bits other than cudaStreamNonBlocking");
   priority = std::clamp(priority, greatest_priority, least_priority);
   auto* stream = new Stream(thread().device, Stream::Kind::created, flags, priority);
   const std::unique_lock lock(handles().mutex);
@@ -83,14 +84,26 @@ Stream& find_stream(cudaStream_t handle) {
     return *stream;
   }
   const std::shared_lock lock(handles().mutex);
-  require(handles().streams.contains(handle), cudaErrorInvalidResourceHandle);
+  require(handles().streams.contains(handle), cudaErrorInvalidResourceHandle,
+          "the stream is not one, or was destroyed");
   return *reinterpret_cast<Stream*>(handle);
 }
 
 Event& find_event(cudaEvent_t handle) {
   const std::shared_lock lock(handles().mutex);
-  require(handles().events.contains(handle), cudaErrorInvalidResourceHandle);
+  require(handles().events.contains(handle), cudaErrorInvalidResourceHandle,
+          "the event is not one, or was destroyed");
   return *reinterpret_cast<Event*>(handle);
+}
+
+cudaEvent_t make_event(unsigned flags, std::shared_ptr<SharedEvent> shared) {
+  auto* event = new Event;
+  event->device = thread().device;
+  event->flags = flags;
+  event->shared = std::move(shared);
+  const std::unique_lock lock(handles().mutex);
+  handles().events.insert(event);
+  return reinterpret_cast<cudaEvent_t>(event);
 }
 
 bool is_capturing(Stream& stream) {
@@ -125,7 +138,9 @@ void check_no_capture() {
       forbidden = true;
     }
   }
-  require(!forbidden, cudaErrorStreamCaptureUnsupported);
+  require(!forbidden, cudaErrorStreamCaptureUnsupported,
+          "a stream is capturing, and the call is not permitted then "
+          "(cudaThreadExchangeStreamCaptureMode)");
 }
 
 void check_legacy_use(Stream& stream) {
@@ -144,7 +159,8 @@ void check_legacy_use(Stream& stream) {
       }
     }
   }
-  require(!forbidden, cudaErrorStreamCaptureImplicit);
+  require(!forbidden, cudaErrorStreamCaptureImplicit,
+          "the legacy default stream would have to wait for a stream that is capturing");
 }
 
 TaskRef submit(Work work, cudaStream_t handle) {
@@ -152,7 +168,8 @@ TaskRef submit(Work work, cudaStream_t handle) {
   if (captures_active.load(std::memory_order_relaxed) != 0) {
     const std::scoped_lock lock(capture_mutex());
     if (stream.capture) {
-      require(!stream.capture->invalidated, cudaErrorStreamCaptureInvalidated);
+      require(!stream.capture->invalidated, cudaErrorStreamCaptureInvalidated,
+              "the capture was invalidated by an earlier error");
       check_work(work, stream.device);
       GraphNode& node = stream.capture->graph->add(std::move(work), stream.last);
       stream.last = {&node};
@@ -214,7 +231,8 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned flags, i
 cudaError_t cudaStreamDestroy(cudaStream_t handle) {
   return device_api([&] {
     Stream& stream = find_stream(handle);
-    require(stream.kind == Stream::Kind::created, cudaErrorInvalidResourceHandle);
+    require(stream.kind == Stream::Kind::created, cudaErrorInvalidResourceHandle,
+            "a default stream cannot be destroyed");
     {
       const std::scoped_lock lock(capture_mutex());
       if (stream.capture) {
@@ -243,7 +261,8 @@ static cudaError_t look_at_stream(cudaStream_t handle, bool waits) {
       const std::scoped_lock lock(capture_mutex());
       if (stream.capture) {
         invalidate(*stream.capture);
-        throw ApiError(cudaErrorStreamCaptureUnsupported);
+        throw ApiError(cudaErrorStreamCaptureUnsupported,
+                       "the call asks for the state of its stream, which is capturing");
       }
     }
     check_legacy_use(stream);
@@ -265,7 +284,7 @@ cudaError_t cudaStreamQuery_ptsz(cudaStream_t stream) {
 
 cudaError_t cudaStreamGetPriority(cudaStream_t stream, int* priority) {
   return device_api([&] {
-    require(priority != nullptr);
+    require_pointer(priority, "priority");
     *priority = find_stream(stream).priority;
     return cudaSuccess;
   });
@@ -276,7 +295,7 @@ cudaError_t cudaStreamGetPriority_ptsz(cudaStream_t stream, int* priority) {
 
 cudaError_t cudaStreamGetFlags(cudaStream_t stream, unsigned* flags) {
   return device_api([&] {
-    require(flags != nullptr);
+    require_pointer(flags, "flags");
     *flags = find_stream(stream).flags;
     return cudaSuccess;
   });
@@ -287,7 +306,7 @@ cudaError_t cudaStreamGetFlags_ptsz(cudaStream_t stream, unsigned* flags) {
 
 cudaError_t cudaStreamGetId(cudaStream_t stream, unsigned long long* id) {
   return device_api([&] {
-    require(id != nullptr);
+    require_pointer(id, "id");
     *id = find_stream(stream).id;
     return cudaSuccess;
   });
@@ -298,7 +317,7 @@ cudaError_t cudaStreamGetId_ptsz(cudaStream_t stream, unsigned long long* id) {
 
 cudaError_t cudaStreamGetDevice(cudaStream_t stream, int* index) {
   return device_api([&] {
-    require(index != nullptr);
+    require_pointer(index, "index");
     *index = find_stream(stream).device;
     return cudaSuccess;
   });
@@ -318,7 +337,7 @@ cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
 cudaError_t cudaStreamGetAttribute(cudaStream_t handle, cudaLaunchAttributeID id,
                                    cudaLaunchAttributeValue* value) {
   return device_api([&] {
-    require(value != nullptr);
+    require_pointer(value, "value");
     Stream& stream = find_stream(handle);
     *value = {};
     if (id == cudaLaunchAttributePriority) {
@@ -329,7 +348,9 @@ cudaError_t cudaStreamGetAttribute(cudaStream_t handle, cudaLaunchAttributeID id
       value->syncPolicy = cudaSyncPolicyAuto;
     } else {
       require(id == cudaLaunchAttributeAccessPolicyWindow ||
-              id == cudaLaunchAttributeMemSyncDomain || id == cudaLaunchAttributeMemSyncDomainMap);
+                  id == cudaLaunchAttributeMemSyncDomain ||
+                  id == cudaLaunchAttributeMemSyncDomainMap,
+              "streams have no attribute of this kind");
     }
     return cudaSuccess;
   });
@@ -342,11 +363,13 @@ cudaError_t cudaStreamGetAttribute_ptsz(cudaStream_t stream, cudaLaunchAttribute
 cudaError_t cudaStreamSetAttribute(cudaStream_t handle, cudaLaunchAttributeID id,
                                    const cudaLaunchAttributeValue* value) {
   return device_api([&] {
-    require(value != nullptr);
+    require_pointer(value, "value");
     Stream& stream = find_stream(handle);
     require(id == cudaLaunchAttributeAccessPolicyWindow ||
-            id == cudaLaunchAttributeSynchronizationPolicy || id == cudaLaunchAttributePriority ||
-            id == cudaLaunchAttributeMemSyncDomain || id == cudaLaunchAttributeMemSyncDomainMap);
+                id == cudaLaunchAttributeSynchronizationPolicy ||
+                id == cudaLaunchAttributePriority || id == cudaLaunchAttributeMemSyncDomain ||
+                id == cudaLaunchAttributeMemSyncDomainMap,
+            "streams have no attribute of this kind");
     if (id == cudaLaunchAttributePriority) {
       stream.priority = std::clamp(value->priority, greatest_priority, least_priority);
     }
@@ -373,8 +396,10 @@ cudaError_t cudaStreamAttachMemAsync(cudaStream_t stream, void* address, std::si
                                      unsigned flags) {
   return device_api([&] {
     static_cast<void>(find_stream(stream));
-    require(address != nullptr && (flags == cudaMemAttachGlobal || flags == cudaMemAttachHost ||
-                                   flags == cudaMemAttachSingle));
+    require_pointer(address, "address");
+    require((flags == cudaMemAttachGlobal || flags == cudaMemAttachHost ||
+             flags == cudaMemAttachSingle),
+            "flags has to be one of cudaMemAttachGlobal, Host and Single");
     return cudaSuccess;
   });
 }
@@ -385,7 +410,7 @@ cudaError_t cudaStreamAttachMemAsync_ptsz(cudaStream_t stream, void* address, st
 
 cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void* data) {
   return device_api([&] {
-    require(function != nullptr);
+    require_pointer(function, "function");
     HostWork work;
     work.function = function;
     work.data = data;
@@ -400,10 +425,12 @@ cudaError_t cudaLaunchHostFunc_ptsz(cudaStream_t stream, cudaHostFn_t function, 
 cudaError_t cudaStreamAddCallback(cudaStream_t stream, cudaStreamCallback_t callback, void* data,
                                   unsigned flags) {
   return device_api([&] {
-    require(callback != nullptr && flags == 0);
+    require_pointer(callback, "callback");
+    require(flags == 0, "flags has to be 0");
     if (captures_active.load() != 0) {
       const std::scoped_lock lock(capture_mutex());
-      require(!find_stream(stream).capture, cudaErrorStreamCaptureUnsupported);
+      require(!find_stream(stream).capture, cudaErrorStreamCaptureUnsupported,
+              "the stream is capturing");
     }
     HostWork work;
     work.callback = callback;
@@ -422,15 +449,15 @@ cudaError_t cudaStreamAddCallback_ptsz(cudaStream_t stream, cudaStreamCallback_t
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* out, unsigned flags) {
   return device_api([&] {
-    require(out != nullptr && (flags & ~(cudaEventBlockingSync | cudaEventDisableTiming |
-                                         cudaEventInterprocess)) == 0);
-    require((flags & cudaEventInterprocess) == 0, cudaErrorNotSupported);
-    auto* event = new Event;
-    event->device = thread().device;
-    event->flags = flags;
-    const std::unique_lock lock(handles().mutex);
-    handles().events.insert(event);
-    *out = reinterpret_cast<cudaEvent_t>(event);
+    require_pointer(out, "out");
+    require(
+        (flags & ~(cudaEventBlockingSync | cudaEventDisableTiming | cudaEventInterprocess)) == 0,
+        "flags has bits that no event flag has");
+    const bool shared = (flags & cudaEventInterprocess) != 0;
+    require(!shared || (flags & cudaEventDisableTiming) != 0,
+            "an event that processes share has no time: cudaEventInterprocess needs "
+            "cudaEventDisableTiming");
+    *out = make_event(flags, shared ? std::make_shared<SharedEvent>() : nullptr);
     return cudaSuccess;
   });
 }
@@ -441,7 +468,8 @@ cudaError_t cudaEventCreate(cudaEvent_t* event) {
 
 cudaError_t cudaEventDestroy(cudaEvent_t handle) {
   return api([&] {
-    require(!thread().in_callback, cudaErrorNotPermitted);
+    require(!thread().in_callback, cudaErrorNotPermitted,
+            "a host function that a stream calls may not call CUDA");
     Event& event = find_event(handle);
     {
       const std::unique_lock lock(handles().mutex);
@@ -455,14 +483,17 @@ cudaError_t cudaEventDestroy(cudaEvent_t handle) {
 cudaError_t cudaEventRecordWithFlags(cudaEvent_t handle, cudaStream_t stream_handle,
                                      unsigned flags) {
   return device_api([&] {
-    require((flags & ~cudaEventRecordExternal) == 0);
+    require((flags & ~cudaEventRecordExternal) == 0,
+            "flags has bits other than cudaEventRecordExternal");
     Event& event = find_event(handle);
     Stream& stream = find_stream(stream_handle);
-    require(event.device == stream.device, cudaErrorInvalidResourceHandle);
+    require(event.device == stream.device, cudaErrorInvalidResourceHandle,
+            "the event and the stream belong to different devices");
     if (captures_active.load() != 0) {
       const std::scoped_lock lock(capture_mutex());
       if (stream.capture && flags == 0) {
-        require(!stream.capture->invalidated, cudaErrorStreamCaptureInvalidated);
+        require(!stream.capture->invalidated, cudaErrorStreamCaptureInvalidated,
+                "the capture was invalidated by an earlier error");
         event.capture = stream.capture;
         event.nodes = stream.last;
         return cudaSuccess;
@@ -473,6 +504,7 @@ cudaError_t cudaEventRecordWithFlags(cudaEvent_t handle, cudaStream_t stream_han
       event.capture.reset();
       event.nodes.clear();
     }
+    if (event.shared) event.shared->record();
     submit(EventRecordWork{handle}, stream_handle);
     return cudaSuccess;
   });
@@ -489,21 +521,27 @@ cudaError_t cudaEventRecord_ptsz(cudaEvent_t event, cudaStream_t stream) {
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream_handle, cudaEvent_t handle, unsigned flags) {
   return device_api([&] {
-    require((flags & ~cudaEventWaitExternal) == 0);
+    require((flags & ~cudaEventWaitExternal) == 0,
+            "flags has bits other than cudaEventWaitExternal");
     Event& event = find_event(handle);
     Stream& stream = find_stream(stream_handle);
     if (captures_active.load() != 0) {
       const std::scoped_lock lock(capture_mutex());
       if (flags == 0 && event.capture) {
-        require(!event.capture->invalidated, cudaErrorStreamCaptureInvalidated);
+        require(!event.capture->invalidated, cudaErrorStreamCaptureInvalidated,
+                "the capture in which the event was recorded was invalidated by an error");
         const bool over = std::ranges::find(captures(), event.capture) == captures().end();
-        require(!over && stream.kind != Stream::Kind::legacy, cudaErrorStreamCaptureIsolation);
+        require(!over, cudaErrorStreamCaptureIsolation,
+                "the event was recorded in a capture that has ended");
+        require(stream.kind != Stream::Kind::legacy, cudaErrorStreamCaptureIsolation,
+                "the legacy default stream cannot wait for an event of a capture");
         if (!stream.capture) {
           join(stream, event.capture);
         } else if (stream.capture != event.capture) {
           invalidate(*stream.capture);
           invalidate(*event.capture);
-          throw ApiError(cudaErrorStreamCaptureMerge);
+          throw ApiError(cudaErrorStreamCaptureMerge,
+                         "the event and the stream belong to different captures");
         }
         for (GraphNode* node : event.nodes) {
           if (std::ranges::find(stream.last, node) == stream.last.end()) {
@@ -515,10 +553,28 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream_handle, cudaEvent_t handle, 
       if (stream.capture && flags == 0) {
         // An event of outside: the capture would depend on work that it does not contain.
         invalidate(*stream.capture);
-        throw ApiError(cudaErrorStreamCaptureIsolation);
+        throw ApiError(
+            cudaErrorStreamCaptureIsolation,
+            "the stream is capturing, and the event was recorded outside of the capture");
       }
     } else if (event.capture) {
-      throw ApiError(cudaErrorCapturedEvent);
+      throw ApiError(cudaErrorCapturedEvent,
+                     "the event was recorded in a capture: no work has been enqueued");
+    }
+    if (event.shared && !event.shared->is_done(event.shared->recorded())) {
+      // Another process's stream has not come to it: as a host function, which may take its time.
+      struct Wait {
+        std::shared_ptr<SharedEvent> event;
+        std::uint64_t record;
+      };
+      HostWork wait;
+      wait.function = [](void* data) {
+        const std::unique_ptr<Wait> one(static_cast<Wait*>(data));
+        one->event->wait(one->record);
+      };
+      wait.data = new Wait{event.shared, event.shared->recorded()};
+      submit(wait, stream_handle);
+      return cudaSuccess;
     }
     submit(EventWaitWork{handle}, stream_handle);
     return cudaSuccess;
@@ -535,12 +591,18 @@ static cudaError_t look_at_event(cudaEvent_t handle, bool waits) {
       const std::scoped_lock lock(capture_mutex());
       if (event.capture) {
         invalidate(*event.capture);
-        throw ApiError(cudaErrorCapturedEvent);
+        throw ApiError(cudaErrorCapturedEvent,
+                       "the event was recorded in a capture: no work has been enqueued");
       }
     }
     const TaskRef task = recording(event);
     if (!waits && !is_done(task)) return cudaErrorNotReady;
     wait_for(task);
+    if (event.shared) {
+      const std::uint64_t record = event.shared->recorded();
+      if (!waits && !event.shared->is_done(record)) return cudaErrorNotReady;
+      event.shared->wait(record);
+    }
     return deliver(device(event.device));
   });
 }
@@ -550,15 +612,21 @@ cudaError_t cudaEventQuery(cudaEvent_t event) { return look_at_event(event, fals
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t stop) {
   return device_api([&] {
-    require(milliseconds != nullptr);
+    require_pointer(milliseconds, "milliseconds");
     Event& from = find_event(start);
     Event& to = find_event(stop);
-    require(is_done(recording(from)) && is_done(recording(to)), cudaErrorNotReady);
+    require(is_done(recording(from)), cudaErrorNotReady);
+    require(is_done(recording(to)), cudaErrorNotReady);
     const std::int64_t began = from.at.load();
     const std::int64_t ended = to.at.load();
-    require(began != Event::never && ended != Event::never &&
-                ((from.flags | to.flags) & cudaEventDisableTiming) == 0 && from.device == to.device,
-            cudaErrorInvalidResourceHandle);
+    require(began != Event::never, cudaErrorInvalidResourceHandle,
+            "the start event was never recorded");
+    require(ended != Event::never, cudaErrorInvalidResourceHandle,
+            "the end event was never recorded");
+    require(((from.flags | to.flags) & cudaEventDisableTiming) == 0, cudaErrorInvalidResourceHandle,
+            "an event was made with cudaEventDisableTiming and has no time");
+    require(from.device == to.device, cudaErrorInvalidResourceHandle,
+            "the events belong to different devices");
     const std::chrono::duration<float, std::milli> elapsed =
         std::chrono::nanoseconds(ended - began);
     *milliseconds = elapsed.count();
@@ -571,11 +639,13 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEve
 static cudaError_t begin_capture(cudaStream_t handle, cudaStreamCaptureMode mode,
                                  std::shared_ptr<Graph> graph, bool given,
                                  std::vector<GraphNode*> last) {
-  require(mode >= cudaStreamCaptureModeGlobal && mode <= cudaStreamCaptureModeRelaxed);
+  require(mode >= cudaStreamCaptureModeGlobal && mode <= cudaStreamCaptureModeRelaxed,
+          "there is no capture mode of this number");
   Stream& stream = find_stream(handle);
-  require(stream.kind != Stream::Kind::legacy, cudaErrorStreamCaptureUnsupported);
+  require(stream.kind != Stream::Kind::legacy, cudaErrorStreamCaptureUnsupported,
+          "the legacy default stream cannot be captured");
   const std::scoped_lock lock(capture_mutex());
-  require(!stream.capture, cudaErrorIllegalState);
+  require(!stream.capture, cudaErrorIllegalState, "the stream is capturing already");
   auto capture = std::make_shared<Capture>();
   capture->id = next_id();
   capture->graph = std::move(graph);
@@ -603,7 +673,8 @@ cudaError_t cudaStreamBeginCaptureToGraph(cudaStream_t stream, cudaGraph_t graph
                                           const cudaGraphEdgeData*, std::size_t count,
                                           cudaStreamCaptureMode mode) {
   return device_api([&] {
-    require(dependencies != nullptr || count == 0);
+    require(dependencies != nullptr || count == 0,
+            "the list of dependencies is a null pointer although its length is not 0");
     std::vector<GraphNode*> last;
     for (std::size_t i = 0; i < count; ++i) last.push_back(&find_node(dependencies[i]));
     return begin_capture(stream, mode, find_graph(graph), true, std::move(last));
@@ -622,11 +693,13 @@ cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* out) {
     if (out != nullptr) *out = nullptr;
     Stream& stream = find_stream(handle);
     const std::scoped_lock lock(capture_mutex());
-    require(stream.capture != nullptr, cudaErrorIllegalState);
+    require(stream.capture != nullptr, cudaErrorIllegalState, "the stream is not capturing");
     const std::shared_ptr<Capture> capture = stream.capture;
-    require(capture->origin == &stream, cudaErrorStreamCaptureUnmatched);
+    require(capture->origin == &stream, cudaErrorStreamCaptureUnmatched,
+            "the capture was begun in another stream");
     require(capture->mode == cudaStreamCaptureModeRelaxed || capture->thread == thread().id,
-            cudaErrorStreamCaptureWrongThread);
+            cudaErrorStreamCaptureWrongThread,
+            "the capture was begun in another thread, and its mode is not relaxed");
     // Every stream that was drawn in has to come back before the end.
     bool joined = true;
     if (!capture->invalidated) {
@@ -646,8 +719,10 @@ cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* out) {
     const bool invalidated = capture->invalidated;
     const std::shared_ptr<Graph> graph = capture->graph;
     end(capture);
-    require(!invalidated, cudaErrorStreamCaptureInvalidated);
-    require(joined, cudaErrorStreamCaptureUnjoined);
+    require(!invalidated, cudaErrorStreamCaptureInvalidated,
+            "the capture was invalidated by an earlier error");
+    require(joined, cudaErrorStreamCaptureUnjoined,
+            "a stream that joined the capture has work that its first stream does not wait for");
     if (out != nullptr) {
       *out = capture->given ? reinterpret_cast<cudaGraph_t>(graph.get()) : publish_graph(graph);
     }
@@ -663,7 +738,7 @@ cudaError_t cudaStreamGetCaptureInfo(cudaStream_t handle, cudaStreamCaptureStatu
                                      const cudaGraphNode_t** dependencies,
                                      const cudaGraphEdgeData** edges, std::size_t* count) {
   return device_api([&] {
-    require(status != nullptr);
+    require_pointer(status, "status");
     const std::scoped_lock lock(capture_mutex());
     Stream& stream = find_stream(handle);
     *status = !stream.capture               ? cudaStreamCaptureStatusNone
@@ -704,16 +779,21 @@ cudaError_t cudaStreamUpdateCaptureDependencies(cudaStream_t handle, cudaGraphNo
                                                 const cudaGraphEdgeData*, std::size_t count,
                                                 unsigned flags) {
   return device_api([&] {
-    require(flags <= cudaStreamSetCaptureDependencies && (nodes != nullptr || count == 0));
+    require(flags <= cudaStreamSetCaptureDependencies,
+            "flags has to be cudaStreamAddCaptureDependencies or cudaStreamSetCaptureDependencies");
+    require((nodes != nullptr || count == 0),
+            "the list of nodes is a null pointer although its length is not 0");
     const std::scoped_lock lock(capture_mutex());
     Stream& stream = find_stream(handle);
-    require(stream.capture != nullptr, cudaErrorIllegalState);
-    require(!stream.capture->invalidated, cudaErrorStreamCaptureInvalidated);
+    require(stream.capture != nullptr, cudaErrorIllegalState, "the stream is not capturing");
+    require(!stream.capture->invalidated, cudaErrorStreamCaptureInvalidated,
+            "the capture was invalidated by an earlier error");
     std::vector<GraphNode*> last;
     if (flags == cudaStreamAddCaptureDependencies) last = stream.last;
     for (std::size_t i = 0; i < count; ++i) {
       GraphNode& node = find_node(nodes[i]);
-      require(node.graph == stream.capture->graph.get());
+      require(node.graph == stream.capture->graph.get(),
+              "a node is not of the graph that the stream captures into");
       if (std::ranges::find(last, &node) == last.end()) last.push_back(&node);
     }
     stream.last = std::move(last);
@@ -728,8 +808,9 @@ cudaError_t cudaStreamUpdateCaptureDependencies_ptsz(cudaStream_t stream, cudaGr
 
 cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode) {
   return api([&] {
-    require(mode != nullptr && *mode >= cudaStreamCaptureModeGlobal &&
-            *mode <= cudaStreamCaptureModeRelaxed);
+    require_pointer(mode, "mode");
+    require(*mode >= cudaStreamCaptureModeGlobal && *mode <= cudaStreamCaptureModeRelaxed,
+            "there is no capture mode of this number");
     std::swap(*mode, thread().capture_mode);
     return cudaSuccess;
   });

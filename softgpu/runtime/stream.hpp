@@ -47,6 +47,29 @@ struct Stream {
   [[nodiscard]] bool blocking() const { return (flags & cudaStreamNonBlocking) == 0; }
 };
 
+// What processes share of an event.
+class SharedEvent {
+ public:
+  SharedEvent();                                            // a new one; throws ApiError
+  SharedEvent(int process, int file, std::uint64_t inode);  // of another process
+  ~SharedEvent();
+  SharedEvent(const SharedEvent&) = delete;
+  SharedEvent& operator=(const SharedEvent&) = delete;
+
+  void record();  // is enqueued
+  void finish();  // the stream has come to it
+  // The number of the last record, and whether it is done.
+  [[nodiscard]] std::uint64_t recorded() const;
+  [[nodiscard]] bool is_done(std::uint64_t record) const;
+  void wait(std::uint64_t record) const;
+  [[nodiscard]] int file() const { return file_; }  // -1 where it is another process's
+
+ private:
+  struct State;
+  State* state_ = nullptr;
+  int file_ = -1;
+};
+
 struct Event {
   static constexpr std::int64_t never = INT64_MIN;
 
@@ -58,7 +81,10 @@ struct Event {
   TaskRef task;  // that records it; nullptr where it was never recorded. Use the functions below.
   std::shared_ptr<Capture> capture;  // recorded in a stream that was being captured
   std::vector<GraphNode*> nodes;
+  std::shared_ptr<SharedEvent> shared;  // nullptr for an event of this process alone
 };
+
+[[nodiscard]] cudaEvent_t make_event(unsigned flags, std::shared_ptr<SharedEvent> shared);
 
 // Handles; throw cudaErrorInvalidResourceHandle for what is none.
 [[nodiscard]] Stream& find_stream(cudaStream_t handle);

@@ -62,7 +62,8 @@ const Array& find_array(const void* handle) {
   Objects& all = objects();
   if (const auto found = all.arrays.find(handle); found != all.arrays.end()) return *found->second;
   const auto level = all.levels.find(handle);
-  require(level != all.levels.end(), cudaErrorInvalidResourceHandle);
+  require(level != all.levels.end(), cudaErrorInvalidResourceHandle,
+          "the array is not one, or was freed");
   return *level->second;
 }
 
@@ -72,10 +73,13 @@ TexelFormat texel_format(const cudaChannelFormatDesc& d) {
   std::uint8_t channels = 0;
   while (channels < 4 && bits[channels] != 0) ++channels;
   for (int i = 0; i < 4; ++i) {
-    require(bits[i] == (i < channels ? bits[0] : 0), cudaErrorInvalidChannelDescriptor);
+    require(bits[i] == (i < channels ? bits[0] : 0), cudaErrorInvalidChannelDescriptor,
+            "the channels that there are have to have the same number of bits");
   }
-  require(channels == 1 || channels == 2 || channels == 4, cudaErrorInvalidChannelDescriptor);
-  require(bits[0] == 8 || bits[0] == 16 || bits[0] == 32, cudaErrorInvalidChannelDescriptor);
+  require(channels == 1 || channels == 2 || channels == 4, cudaErrorInvalidChannelDescriptor,
+          "an array has 1, 2 or 4 channels");
+  require(bits[0] == 8 || bits[0] == 16 || bits[0] == 32, cudaErrorInvalidChannelDescriptor,
+          "a channel has 8, 16 or 32 bits");
   format.channels = channels;
   format.bits = static_cast<std::uint8_t>(bits[0]);
   if (d.f == cudaChannelFormatKindSigned) {
@@ -84,7 +88,8 @@ TexelFormat texel_format(const cudaChannelFormatDesc& d) {
     format.kind = ChannelKind::is_unsigned;
   } else if (d.f == cudaChannelFormatKindFloat) {
     format.kind = ChannelKind::real;
-    require(bits[0] != 8, cudaErrorInvalidChannelDescriptor);
+    require(bits[0] != 8, cudaErrorInvalidChannelDescriptor,
+            "a channel of floating point has 16 or 32 bits");
   } else if (d.f >= cudaChannelFormatKindUnsignedNormalized8X1 &&
              d.f <= cudaChannelFormatKindUnsignedNormalized16X4) {
     format.kind = ChannelKind::is_unsigned;
@@ -104,15 +109,22 @@ std::unique_ptr<Array> make_array(const cudaChannelFormatDesc& format, const cud
                                   unsigned flags) {
   constexpr unsigned known =
       cudaArrayLayered | cudaArraySurfaceLoadStore | cudaArrayCubemap | cudaArrayTextureGather;
-  require((flags & ~known) == 0 && extent.width != 0);
+  require((flags & ~known) == 0,
+          "flags has bits that no array flag has, or that the software GPU does not know (sparse "
+          "arrays)");
+  require(extent.width != 0, "the width is 0");
   const bool layered = (flags & cudaArrayLayered) != 0;
   if ((flags & cudaArrayCubemap) != 0) {
-    require(extent.width == extent.height && extent.depth != 0);
-    require(layered ? extent.depth % 6 == 0 : extent.depth == 6);
+    require(extent.width == extent.height, "the faces of a cube map have to be square");
+    require(extent.depth != 0, "the depth is 0");
+    require(
+        layered ? extent.depth % 6 == 0 : extent.depth == 6,
+        "a cube map has 6 faces: its depth has to be 6, or a multiple of it where it is layered");
   } else {
     // A depth without a height has a meaning for layers only.
-    require(extent.depth == 0 || extent.height != 0 || layered);
-    require(!layered || extent.depth != 0);
+    require(extent.depth == 0 || extent.height != 0 || layered,
+            "a depth without a height makes sense for layered arrays only");
+    require(!layered || extent.depth != 0, "a layered array needs a depth: its number of layers");
   }
   auto array = std::make_unique<Array>();
   array->format = format;
@@ -126,12 +138,14 @@ std::unique_ptr<Array> make_array(const cudaChannelFormatDesc& format, const cud
   image.depth = std::max<std::size_t>(extent.depth, 1);
   std::size_t bytes = 0;
   require(!__builtin_mul_overflow(image.width, image.format.bytes(), &image.row_bytes) &&
-          !__builtin_mul_overflow(image.row_bytes, image.height, &image.slice_bytes) &&
-          !__builtin_mul_overflow(image.slice_bytes, image.depth, &bytes));
-  require(bytes <= most_bytes, cudaErrorMemoryAllocation);
+              !__builtin_mul_overflow(image.row_bytes, image.height, &image.slice_bytes) &&
+              !__builtin_mul_overflow(image.slice_bytes, image.depth, &bytes),
+          "the array is larger than any memory");
+  require(bytes <= most_bytes, cudaErrorMemoryAllocation,
+          "the array is larger than any device's memory");
   current_device().used = true;
   void* memory = Memory::instance().allocate(bytes, MemoryKind::device, array->device, 512);
-  require(memory != nullptr, cudaErrorMemoryAllocation);
+  require(memory != nullptr, cudaErrorMemoryAllocation, "the system has no memory left");
   array->memory = std::shared_ptr<void>(memory, [](void* p) { Memory::instance().release(p); });
   image.data = static_cast<std::byte*>(memory);
   return array;
@@ -160,7 +174,7 @@ Place place_in(cudaArray_const_t array) {
 // A rectangle of `width` bytes by `height` rows at byte `x` of row `y`.
 cudaMemcpy3DParms rectangle(std::size_t element, std::size_t width, std::size_t height,
                             cudaMemcpyKind kind) {
-  require(width % element == 0);
+  require(width % element == 0, "the width in bytes is not a multiple of the array's element");
   cudaMemcpy3DParms copy{};
   copy.extent = {width / element, height, 1};
   copy.kind = kind;
@@ -170,7 +184,7 @@ cudaMemcpy3DParms to_array(cudaArray_t to, std::size_t x, std::size_t y, const v
                            std::size_t pitch, std::size_t width, std::size_t height,
                            cudaMemcpyKind kind) {
   const Place place = place_in(to);
-  require(x % place.element == 0);
+  require(x % place.element == 0, "the offset in bytes is not a multiple of the array's element");
   cudaMemcpy3DParms copy = rectangle(place.element, width, height, kind);
   copy.dstArray = to;
   copy.dstPos = {x / place.element, y, 0};
@@ -181,7 +195,7 @@ cudaMemcpy3DParms from_array(void* to, std::size_t pitch, cudaArray_const_t from
                              std::size_t y, std::size_t width, std::size_t height,
                              cudaMemcpyKind kind) {
   const Place place = place_in(from);
-  require(x % place.element == 0);
+  require(x % place.element == 0, "the offset in bytes is not a multiple of the array's element");
   cudaMemcpy3DParms copy = rectangle(place.element, width, height, kind);
   copy.srcArray = const_cast<cudaArray_t>(from);
   copy.srcPos = {x / place.element, y, 0};
@@ -207,10 +221,10 @@ struct Carrier {
 // `count` bytes from byte `x` of row `y` on, row after row.
 template <class Copy>
 void copy_run(const Place& place, std::size_t x, std::size_t y, std::size_t count, Copy&& copy) {
-  require(x < place.row || count == 0);
+  require(x < place.row || count == 0, "the copy begins beyond the end of a row of the array");
   std::size_t done = 0;
   while (done < count) {
-    require(y < place.rows);
+    require(y < place.rows, "the copy goes beyond the last row of the array");
     const std::size_t part = std::min(count - done, place.row - x);
     copy(x, y, done, part);
     done += part;
@@ -245,8 +259,9 @@ cudaError_t copy_between(cudaArray_t to, std::size_t to_x, std::size_t to_y, cud
                          std::size_t from_x, std::size_t from_y, std::size_t width,
                          std::size_t height, cudaMemcpyKind kind, const Carrier& carry) {
   const Place place = place_in(from);
-  require(place_in(to).element == place.element && to_x % place.element == 0 &&
-          from_x % place.element == 0);
+  require(place_in(to).element == place.element, "the two arrays have elements of different size");
+  require(to_x % place.element == 0 && from_x % place.element == 0,
+          "the offset in bytes is not a multiple of the array's element");
   cudaMemcpy3DParms copy = rectangle(place.element, width, height, kind);
   copy.srcArray = const_cast<cudaArray_t>(from);
   copy.srcPos = {from_x / place.element, from_y, 0};
@@ -277,7 +292,8 @@ cudaError_t copy_run_between(cudaArray_t to, std::size_t to_x, std::size_t to_y,
 // --- objects ------------------------------------------------------------------------------------
 
 AddressMode address_mode(cudaTextureAddressMode mode) {
-  require(mode >= cudaAddressModeWrap && mode <= cudaAddressModeBorder);
+  require(mode >= cudaAddressModeWrap && mode <= cudaAddressModeBorder,
+          "there is no address mode of this number");
   return static_cast<AddressMode>(mode);
 }
 
@@ -288,8 +304,10 @@ Image foreign_image(void* address, const cudaChannelFormatDesc& format) {
   image.data = static_cast<std::byte*>(address);
   image.foreign = true;
   MemoryRange range;
-  require(address != nullptr &&
-          Memory::instance().find(reinterpret_cast<std::uint64_t>(address), range) && !range.freed);
+  require_pointer(address, "address");
+  require(Memory::instance().find(reinterpret_cast<std::uint64_t>(address), range),
+          "the address is not in memory of the device");
+  require(!range.freed, "the memory was freed");
   return image;
 }
 
@@ -306,7 +324,8 @@ Texture make_texture(const cudaResourceDesc& resource, const cudaTextureDesc& de
     case cudaResourceTypeMipmappedArray: {
       const std::scoped_lock lock(objects().mutex);
       const auto found = objects().mipmaps.find(resource.res.mipmap.mipmap);
-      require(found != objects().mipmaps.end(), cudaErrorInvalidResourceHandle);
+      require(found != objects().mipmaps.end(), cudaErrorInvalidResourceHandle,
+              "the mipmapped array is not one, or was freed");
       auto owners = std::make_shared<std::vector<std::shared_ptr<void>>>();
       for (const auto& level : found->second->levels) {
         texture.levels.push_back(level->image);
@@ -319,7 +338,7 @@ Texture make_texture(const cudaResourceDesc& resource, const cudaTextureDesc& de
       const auto& linear = resource.res.linear;
       Image image = foreign_image(linear.devPtr, linear.desc);
       image.width = linear.sizeInBytes / image.format.bytes();
-      require(image.width != 0);
+      require(image.width != 0, "the width is 0, or less than an element");
       image.row_bytes = image.slice_bytes = linear.sizeInBytes;
       texture.levels.push_back(image);
       texture.memory_1d = true;
@@ -331,23 +350,31 @@ Texture make_texture(const cudaResourceDesc& resource, const cudaTextureDesc& de
       image.width = pitched.width;
       image.height = pitched.height;
       image.row_bytes = pitched.pitchInBytes;
-      require(image.width != 0 && image.height != 0 && image.height <= most_bytes &&
-              image.width <= most_bytes && pitched.pitchInBytes % pitch_multiple == 0 &&
-              image.width * image.format.bytes() <= pitched.pitchInBytes);
+      require(image.width != 0, "the width is 0, or less than an element");
+      require(image.height != 0, "the height is 0");
+      require(image.height <= most_bytes, "the height is larger than any memory");
+      require(image.width <= most_bytes, "the width is larger than any memory");
+      require(pitched.pitchInBytes % pitch_multiple == 0,
+              "pitchInBytes has to be a multiple of texturePitchAlignment (32)");
+      require(image.width * image.format.bytes() <= pitched.pitchInBytes,
+              "pitchInBytes is less than a row of elements");
       image.slice_bytes = image.row_bytes * image.height;
       texture.levels.push_back(image);
       break;
     }
-    default: throw ApiError(cudaErrorInvalidValue);
+    default: throw ApiError(cudaErrorInvalidValue, "there is no resource of this type");
   }
   for (int i = 0; i < 3; ++i) texture.address[i] = address_mode(description.addressMode[i]);
   const TexelFormat& format = texture.levels.front().format;
   const bool integers = format.kind != ChannelKind::real && !format.normalized;
   texture.normalized_coordinates = description.normalizedCoords != 0;
   texture.normalized_values = description.readMode == cudaReadModeNormalizedFloat && integers;
-  require(!texture.normalized_values || format.bits <= 16, cudaErrorInvalidNormSetting);
+  require(!texture.normalized_values || format.bits <= 16, cudaErrorInvalidNormSetting,
+          "cudaReadModeNormalizedFloat is for integers of 8 and 16 bits");
   texture.linear = description.filterMode == cudaFilterModeLinear;
-  require(!texture.linear || gives_floats(texture), cudaErrorInvalidFilterSetting);
+  require(!texture.linear || gives_floats(texture), cudaErrorInvalidFilterSetting,
+          "linear filtering is for textures that give floats: of floating point, or with "
+          "cudaReadModeNormalizedFloat");
   texture.linear_between_levels = description.mipmapFilterMode == cudaFilterModeLinear;
   for (int i = 0; i < 4; ++i) texture.border[i] = description.borderColor[i];
   texture.level_bias = description.mipmapLevelBias;
@@ -389,8 +416,10 @@ cudaChannelFormatDesc cudaCreateChannelDesc(int x, int y, int z, int w, cudaChan
 cudaError_t cudaMallocArray(cudaArray_t* out, const cudaChannelFormatDesc* format,
                             std::size_t width, std::size_t height, unsigned flags) {
   return device_api([&] {
-    require(out != nullptr && format != nullptr && (flags & cudaArrayLayered) == 0 &&
-            (flags & cudaArrayCubemap) == 0);
+    require_pointer(out, "out");
+    require_pointer(format, "format");
+    require((flags & cudaArrayLayered) == 0, "layered arrays are made by cudaMalloc3DArray");
+    require((flags & cudaArrayCubemap) == 0, "cube maps are made by cudaMalloc3DArray");
     *out = keep_array(make_array(*format, {width, height, 0}, flags));
     return cudaSuccess;
   });
@@ -399,7 +428,8 @@ cudaError_t cudaMallocArray(cudaArray_t* out, const cudaChannelFormatDesc* forma
 cudaError_t cudaMalloc3DArray(cudaArray_t* out, const cudaChannelFormatDesc* format,
                               cudaExtent extent, unsigned flags) {
   return device_api([&] {
-    require(out != nullptr && format != nullptr);
+    require_pointer(out, "out");
+    require_pointer(format, "format");
     *out = keep_array(make_array(*format, extent, flags));
     return cudaSuccess;
   });
@@ -410,7 +440,8 @@ cudaError_t cudaFreeArray(cudaArray_t array) {
     if (array == nullptr) return cudaSuccess;
     wait_for_device(thread().device);
     const std::scoped_lock lock(objects().mutex);
-    require(objects().arrays.erase(array) != 0, cudaErrorInvalidResourceHandle);
+    require(objects().arrays.erase(array) != 0, cudaErrorInvalidResourceHandle,
+            "the array is not one, was freed, or is a level of a mipmapped array");
     return cudaSuccess;
   });
 }
@@ -418,7 +449,9 @@ cudaError_t cudaFreeArray(cudaArray_t array) {
 cudaError_t cudaMallocMipmappedArray(cudaMipmappedArray_t* out, const cudaChannelFormatDesc* format,
                                      cudaExtent extent, unsigned levels, unsigned flags) {
   return device_api([&] {
-    require(out != nullptr && format != nullptr && levels != 0);
+    require_pointer(out, "out");
+    require_pointer(format, "format");
+    require(levels != 0, "the number of levels is 0");
     const bool layered = (flags & (cudaArrayLayered | cudaArrayCubemap)) != 0;
     auto mipmap = std::make_unique<Mipmap>();
     std::size_t longest = std::max({extent.width, extent.height, layered ? 0 : extent.depth});
@@ -447,11 +480,12 @@ cudaError_t cudaMallocMipmappedArray(cudaMipmappedArray_t* out, const cudaChanne
 cudaError_t cudaGetMipmappedArrayLevel(cudaArray_t* out, cudaMipmappedArray_const_t mipmap,
                                        unsigned level) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     const std::scoped_lock lock(objects().mutex);
     const auto found = objects().mipmaps.find(mipmap);
-    require(found != objects().mipmaps.end(), cudaErrorInvalidResourceHandle);
-    require(level < found->second->levels.size());
+    require(found != objects().mipmaps.end(), cudaErrorInvalidResourceHandle,
+            "the mipmapped array is not one, or was freed");
+    require(level < found->second->levels.size(), "the mipmapped array has fewer levels");
     *out = reinterpret_cast<cudaArray_t>(found->second->levels[level].get());
     return cudaSuccess;
   });
@@ -463,7 +497,8 @@ cudaError_t cudaFreeMipmappedArray(cudaMipmappedArray_t mipmap) {
     wait_for_device(thread().device);
     const std::scoped_lock lock(objects().mutex);
     const auto found = objects().mipmaps.find(mipmap);
-    require(found != objects().mipmaps.end(), cudaErrorInvalidResourceHandle);
+    require(found != objects().mipmaps.end(), cudaErrorInvalidResourceHandle,
+            "the mipmapped array is not one, or was freed");
     for (const auto& level : found->second->levels) objects().levels.erase(level.get());
     objects().mipmaps.erase(found);
     return cudaSuccess;
@@ -472,7 +507,7 @@ cudaError_t cudaFreeMipmappedArray(cudaMipmappedArray_t mipmap) {
 
 cudaError_t cudaGetChannelDesc(cudaChannelFormatDesc* out, cudaArray_const_t array) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     const std::scoped_lock lock(objects().mutex);
     *out = find_array(array).format;
     return cudaSuccess;
@@ -494,7 +529,7 @@ cudaError_t cudaArrayGetInfo(cudaChannelFormatDesc* format, cudaExtent* extent, 
 cudaError_t cudaArrayGetMemoryRequirements(cudaArrayMemoryRequirements* out, cudaArray_t array,
                                            int index) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     static_cast<void>(device(index));
     const std::scoped_lock lock(objects().mutex);
     const Array& found = find_array(array);
@@ -646,7 +681,9 @@ cudaError_t cudaCreateTextureObject(cudaTextureObject_t* out, const cudaResource
                                     const cudaTextureDesc* texture,
                                     const cudaResourceViewDesc* view) {
   return device_api([&] {
-    require(out != nullptr && resource != nullptr && texture != nullptr);
+    require_pointer(out, "out");
+    require_pointer(resource, "resource");
+    require_pointer(texture, "texture");
     if (view != nullptr && view->format != cudaResViewFormatNone) {
       throw ApiError(cudaErrorNotSupported,
                      "texture objects with a resource view are not supported");
@@ -665,7 +702,7 @@ cudaError_t cudaDestroyTextureObject(cudaTextureObject_t texture) {
   return device_api([&] {
     if (texture == 0) return cudaSuccess;
     wait_for_device(thread().device);  // a kernel may use it
-    require(remove_texture(texture));
+    require(remove_texture(texture), "the texture object is not one, or was destroyed");
     const std::scoped_lock lock(objects().mutex);
     objects().textures.erase(texture);
     return cudaSuccess;
@@ -674,20 +711,20 @@ cudaError_t cudaDestroyTextureObject(cudaTextureObject_t texture) {
 
 cudaError_t cudaGetTextureObjectResourceDesc(cudaResourceDesc* out, cudaTextureObject_t texture) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     const std::scoped_lock lock(objects().mutex);
     const auto found = objects().textures.find(texture);
-    require(found != objects().textures.end());
+    require(found != objects().textures.end(), "the texture object is not one, or was destroyed");
     *out = found->second.resource;
     return cudaSuccess;
   });
 }
 cudaError_t cudaGetTextureObjectTextureDesc(cudaTextureDesc* out, cudaTextureObject_t texture) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     const std::scoped_lock lock(objects().mutex);
     const auto found = objects().textures.find(texture);
-    require(found != objects().textures.end());
+    require(found != objects().textures.end(), "the texture object is not one, or was destroyed");
     *out = found->second.texture;
     return cudaSuccess;
   });
@@ -695,10 +732,11 @@ cudaError_t cudaGetTextureObjectTextureDesc(cudaTextureDesc* out, cudaTextureObj
 cudaError_t cudaGetTextureObjectResourceViewDesc(cudaResourceViewDesc* out,
                                                  cudaTextureObject_t texture) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     const std::scoped_lock lock(objects().mutex);
     const auto found = objects().textures.find(texture);
-    require(found != objects().textures.end() && found->second.view.has_value());
+    require(found != objects().textures.end(), "the texture object is not one, or was destroyed");
+    require(found->second.view.has_value(), "the texture object was made without a resource view");
     *out = *found->second.view;
     return cudaSuccess;
   });
@@ -706,10 +744,15 @@ cudaError_t cudaGetTextureObjectResourceViewDesc(cudaResourceViewDesc* out,
 
 cudaError_t cudaCreateSurfaceObject(cudaSurfaceObject_t* out, const cudaResourceDesc* resource) {
   return device_api([&] {
-    require(out != nullptr && resource != nullptr && resource->resType == cudaResourceTypeArray);
+    require_pointer(out, "out");
+    require_pointer(resource, "resource");
+    require(resource->resType == cudaResourceTypeArray,
+            "a surface object is made from an array: resType has to be cudaResourceTypeArray");
     const std::scoped_lock lock(objects().mutex);
     const Array& array = find_array(resource->res.array.array);
-    require((array.flags & cudaArraySurfaceLoadStore) != 0);
+    // The levels of a mipmapped array can be written without the flag, as programs rely on.
+    require(array.level || (array.flags & cudaArraySurfaceLoadStore) != 0,
+            "the array was made without cudaArraySurfaceLoadStore, which a surface object needs");
     const cudaSurfaceObject_t handle = add_surface({array.image, array.memory});
     objects().surfaces[handle] = *resource;
     *out = handle;
@@ -721,7 +764,7 @@ cudaError_t cudaDestroySurfaceObject(cudaSurfaceObject_t surface) {
   return device_api([&] {
     if (surface == 0) return cudaSuccess;
     wait_for_device(thread().device);
-    require(remove_surface(surface));
+    require(remove_surface(surface), "the surface object is not one, or was destroyed");
     const std::scoped_lock lock(objects().mutex);
     objects().surfaces.erase(surface);
     return cudaSuccess;
@@ -730,10 +773,10 @@ cudaError_t cudaDestroySurfaceObject(cudaSurfaceObject_t surface) {
 
 cudaError_t cudaGetSurfaceObjectResourceDesc(cudaResourceDesc* out, cudaSurfaceObject_t surface) {
   return device_api([&] {
-    require(out != nullptr);
+    require_pointer(out, "out");
     const std::scoped_lock lock(objects().mutex);
     const auto found = objects().surfaces.find(surface);
-    require(found != objects().surfaces.end());
+    require(found != objects().surfaces.end(), "the surface object is not one, or was destroyed");
     *out = found->second;
     return cudaSuccess;
   });

@@ -4,14 +4,18 @@
 #include <chrono>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "softgpu/device/model.hpp"
 #include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/exec/launch.hpp"
+#include "softgpu/exec/schedule.hpp"
 #include "softgpu/memory/memory.hpp"
 #include "softgpu/runtime/array.hpp"
+#include "softgpu/runtime/errors.hpp"
 #include "softgpu/runtime/graph.hpp"
 #include "softgpu/runtime/module.hpp"
+#include "softgpu/runtime/pool.hpp"
 #include "softgpu/runtime/state.hpp"
 #include "softgpu/runtime/stream.hpp"
 #include "softgpu/runtime/task.hpp"
@@ -27,18 +31,49 @@ constexpr int largest_cluster_blocks = 16;
 
 std::uint64_t address_of(const void* pointer) { return reinterpret_cast<std::uint64_t>(pointer); }
 
+// Whether the thread is carrying work out, rather than checking or enqueuing it.
+thread_local bool executing = false;
+class Executing {
+ public:
+  Executing() : before_(std::exchange(executing, true)) {}
+  ~Executing() { executing = before_; }
+  Executing(const Executing&) = delete;
+  Executing& operator=(const Executing&) = delete;
+
+ private:
+  bool before_;
+};
+
 // Refuses bytes that are not, or not wholly, in one live range. What belongs to the program itself
-// passes where `device_side` is false.
-void check_bytes(const void* pointer, std::size_t bytes, bool device_side) {
+// passes where `device_side` is false. `what` is the pointer's role.
+void check_bytes(const void* pointer, std::size_t bytes, bool device_side, const char* what) {
   if (bytes == 0) return;
-  require(pointer != nullptr);
+  const auto refuse = [&](const std::string& why) {
+    throw ApiError(cudaErrorInvalidValue, std::string("the ") + what + " " + why);
+  };
+  if (pointer == nullptr) refuse("is a null pointer");
   MemoryRange range;
   if (!Memory::instance().find(address_of(pointer), range) || range.freed) {
-    // A freed range may be the program's own memory by now.
-    require(!device_side);
-    return;
+    // A freed range may be the program's own memory by now. A graph's may be named before a launch
+    // has allocated it, and used only then.
+    if (range.withheld && !executing) {
+      if (bytes > range.end - address_of(pointer)) refuse("ends beyond its allocation");
+      return;
+    }
+    if (range.withheld) {
+      refuse("is memory of a graph: no launch has allocated it so far, or it has been freed again");
+    }
+    if (!device_side) return;
+    const std::string host = describe_host_memory(address_of(pointer));
+    refuse(range.freed && host.empty() ? "is memory that was freed"
+           : host.empty()
+               ? "is no address of the device"
+               : "is a host pointer (" + host + "), but the kind of the copy says device");
   }
-  require(bytes <= range.end - address_of(pointer));
+  if (bytes > range.end - address_of(pointer)) {
+    refuse("ends beyond its allocation: " + std::to_string(bytes) + " bytes, of which " +
+           std::to_string(range.end - address_of(pointer)) + " are there");
+  }
 }
 
 bool source_on_device(cudaMemcpyKind kind) {
@@ -66,32 +101,39 @@ struct Region {
 // a * b + c, refused where it does not fit.
 std::size_t multiply_add(std::size_t a, std::size_t b, std::size_t c) {
   std::size_t result = 0;
-  require(!__builtin_mul_overflow(a, b, &result) && !__builtin_add_overflow(result, c, &result));
+  require(!__builtin_mul_overflow(a, b, &result) && !__builtin_add_overflow(result, c, &result),
+          "the copy is larger than any memory");
   return result;
 }
 
 Side pointer_side(const cudaPitchedPtr& pointer, const cudaPos& at, const Region& region,
-                  bool device_side) {
+                  bool device_side, const char* what) {
   Side side;
   side.row = pointer.pitch;
   if (region.height > 1 || region.depth > 1) {
-    require(region.width <= pointer.pitch, cudaErrorInvalidPitchValue);
+    require(region.width <= pointer.pitch, cudaErrorInvalidPitchValue,
+            "the width of the copy in bytes is larger than a pitch");
   }
-  if (region.depth > 1) require(region.height <= pointer.ysize || pointer.ysize == 0);
+  if (region.depth > 1)
+    require(region.height <= pointer.ysize || pointer.ysize == 0,
+            "the copy is higher than the pitched memory (ysize)");
   side.slice = multiply_add(pointer.pitch, pointer.ysize == 0 ? region.height : pointer.ysize, 0);
   const std::size_t start = multiply_add(at.z, side.slice, multiply_add(at.y, pointer.pitch, at.x));
-  require(pointer.ptr != nullptr);
+  require_pointer(pointer.ptr, "pointer.ptr");
   side.data = static_cast<std::byte*>(pointer.ptr) + start;
   const std::size_t span = multiply_add(region.depth - 1, side.slice,
                                         multiply_add(region.height - 1, side.row, region.width));
-  check_bytes(side.data, span, device_side);
+  check_bytes(side.data, span, device_side, what);
   return side;
 }
 
 Side array_side(const ArrayView& view, const cudaPos& at, const cudaExtent& extent) {
-  require(at.x + extent.width >= at.x && at.x + extent.width <= view.width &&
-          at.y + extent.height >= at.y && at.y + extent.height <= view.height &&
-          at.z + extent.depth >= at.z && at.z + extent.depth <= view.depth);
+  require(at.x + extent.width >= at.x && at.x + extent.width <= view.width,
+          "the copy goes beyond the width of the array");
+  require(at.y + extent.height >= at.y && at.y + extent.height <= view.height,
+          "the copy goes beyond the height of the array");
+  require(at.z + extent.depth >= at.z && at.z + extent.depth <= view.depth,
+          "the copy goes beyond the depth, or the layers, of the array");
   return {view.data + at.z * view.slice_bytes + at.y * view.row_bytes + at.x * view.element_bytes,
           view.row_bytes, view.slice_bytes};
 }
@@ -99,20 +141,23 @@ Side array_side(const ArrayView& view, const cudaPos& at, const cudaExtent& exte
 // Checks a copy; false where it has nothing to copy.
 bool resolve(const cudaMemcpy3DParms& copy, Region& region) {
   require(copy.kind >= cudaMemcpyHostToHost && copy.kind <= cudaMemcpyDefault,
-          cudaErrorInvalidMemcpyDirection);
+          cudaErrorInvalidMemcpyDirection, "there is no cudaMemcpyKind of this number");
   if (copy.extent.width == 0 || copy.extent.height == 0 || copy.extent.depth == 0) return false;
   ArrayView from;
   ArrayView to;
   if (copy.srcArray != nullptr) {
-    require(copy.srcPtr.ptr == nullptr && view_array(copy.srcArray, from));
+    require(copy.srcPtr.ptr == nullptr, "both srcArray and srcPtr are given");
+    require(view_array(copy.srcArray, from), "srcArray is no array, or was freed");
   }
   if (copy.dstArray != nullptr) {
-    require(copy.dstPtr.ptr == nullptr && view_array(copy.dstArray, to));
+    require(copy.dstPtr.ptr == nullptr, "both dstArray and dstPtr are given");
+    require(view_array(copy.dstArray, to), "dstArray is no array, or was freed");
   }
   std::size_t element = 1;  // extents count bytes where no array takes part
   if (copy.srcArray != nullptr) element = from.element_bytes;
   if (copy.dstArray != nullptr) {
-    require(copy.srcArray == nullptr || to.element_bytes == element);
+    require(copy.srcArray == nullptr || to.element_bytes == element,
+            "the two arrays have elements of different size");
     element = to.element_bytes;
   }
   region.width = multiply_add(copy.extent.width, element, 0);
@@ -120,10 +165,12 @@ bool resolve(const cudaMemcpy3DParms& copy, Region& region) {
   region.depth = copy.extent.depth;
   region.from = copy.srcArray != nullptr
                     ? array_side(from, copy.srcPos, copy.extent)
-                    : pointer_side(copy.srcPtr, copy.srcPos, region, source_on_device(copy.kind));
-  region.to = copy.dstArray != nullptr ? array_side(to, copy.dstPos, copy.extent)
-                                       : pointer_side(copy.dstPtr, copy.dstPos, region,
-                                                      destination_on_device(copy.kind));
+                    : pointer_side(copy.srcPtr, copy.srcPos, region, source_on_device(copy.kind),
+                                   "source of the copy");
+  region.to = copy.dstArray != nullptr
+                  ? array_side(to, copy.dstPos, copy.extent)
+                  : pointer_side(copy.dstPtr, copy.dstPos, region, destination_on_device(copy.kind),
+                                 "destination of the copy");
   return true;
 }
 
@@ -168,15 +215,19 @@ void run_copy(const CopyWork& work) {
 
 void check_memset(const MemsetWork& work) {
   const cudaMemsetParams& set = work.set;
-  require(set.elementSize == 1 || set.elementSize == 2 || set.elementSize == 4);
+  require(set.elementSize == 1 || set.elementSize == 2 || set.elementSize == 4,
+          "elementSize has to be 1, 2 or 4");
   if (set.width == 0 || set.height == 0 || work.depth == 0) return;
   const std::size_t width = multiply_add(set.width, set.elementSize, 0);
-  if (set.height > 1) require(width <= set.pitch, cudaErrorInvalidPitchValue);
-  require(address_of(set.dst) % set.elementSize == 0);
+  if (set.height > 1)
+    require(width <= set.pitch, cudaErrorInvalidPitchValue,
+            "the width in bytes is larger than the pitch");
+  require(address_of(set.dst) % set.elementSize == 0,
+          "the address is not a multiple of elementSize");
   check_bytes(
       set.dst,
       multiply_add(work.depth - 1, work.slice, multiply_add(set.height - 1, set.pitch, width)),
-      true);
+      true, "memory to set");
 }
 
 void run_memset(const MemsetWork& work) {
@@ -226,6 +277,16 @@ Dim3 cluster_of(const KernelWork& work, const Code& code, const Function::Settin
           part(code.cluster[2], settings.cluster[2])};
 }
 
+[[noreturn]] void refuse_launch(cudaError_t code, const Function& function,
+                                const std::string& why) {
+  throw ApiError(code, "kernel " + readable_name(function.name) + " " + why);
+}
+
+std::string triple(const unsigned* of) {
+  return "(" + std::to_string(of[0]) + ", " + std::to_string(of[1]) + ", " + std::to_string(of[2]) +
+         ")";
+}
+
 void check_launch(const KernelWork& work, int device) {
   Function& function = *work.function;
   const Code& code = function.module.code(function, device);
@@ -234,40 +295,70 @@ void check_launch(const KernelWork& work, int device) {
   const unsigned block[3] = {work.block.x, work.block.y, work.block.z};
   std::uint64_t threads = 1;
   for (int i = 0; i < 3; ++i) {
-    require(grid[i] >= 1 && grid[i] <= max_grid[i] && block[i] >= 1 && block[i] <= max_block[i],
-            cudaErrorInvalidConfiguration);
+    if (grid[i] < 1 || grid[i] > max_grid[i]) {
+      refuse_launch(cudaErrorInvalidConfiguration, function,
+                    "is launched with the grid " + triple(grid) +
+                        "; each part has to be at least 1 and at most " + triple(max_grid));
+    }
+    if (block[i] < 1 || block[i] > max_block[i]) {
+      refuse_launch(cudaErrorInvalidConfiguration, function,
+                    "is launched with blocks of " + triple(block) +
+                        " threads; each part has to be at least 1 and at most " +
+                        triple(max_block));
+    }
     threads *= block[i];
   }
-  require(threads <= max_block_threads, cudaErrorInvalidConfiguration);
-  // Beyond the kernel's launch bounds.
-  require(threads <= static_cast<std::uint64_t>(max_threads_of(code)),
-          cudaErrorLaunchOutOfResources);
-  for (int i = 0; i < 3; ++i) {
-    require(code.required_threads[0] == 0 ||
-                block[i] == static_cast<unsigned>(std::max(code.required_threads[i], 1)),
-            cudaErrorInvalidValue);
+  if (threads > max_block_threads) {
+    refuse_launch(cudaErrorInvalidConfiguration, function,
+                  "is launched with blocks of " + std::to_string(threads) +
+                      " threads; a block has 1024 at most");
   }
-  require(work.shared <= max_dynamic_shared_of(function, code, device));
+  if (threads > static_cast<std::uint64_t>(max_threads_of(code))) {
+    refuse_launch(cudaErrorLaunchOutOfResources, function,
+                  "is launched with blocks of " + std::to_string(threads) +
+                      " threads; its launch bounds allow " + std::to_string(max_threads_of(code)));
+  }
+  for (int i = 0; i < 3; ++i) {
+    if (code.required_threads[0] != 0 &&
+        block[i] != static_cast<unsigned>(std::max(code.required_threads[i], 1))) {
+      refuse_launch(cudaErrorInvalidValue, function,
+                    "is launched with blocks of " + triple(block) +
+                        " threads, which are not those that it was compiled for");
+    }
+  }
+  if (const std::size_t most = max_dynamic_shared_of(function, code, device); work.shared > most) {
+    refuse_launch(cudaErrorInvalidValue, function,
+                  "is launched with " + std::to_string(work.shared) +
+                      " bytes of dynamic shared memory; " + std::to_string(most) +
+                      " are allowed (cudaFuncAttributeMaxDynamicSharedMemorySize allows more)");
+  }
 
   const Dim3 cluster = cluster_of(work, code, settings);
-  require(cluster.x >= 1 && cluster.y >= 1 && cluster.z >= 1, cudaErrorInvalidClusterSize);
+  require(cluster.x >= 1 && cluster.y >= 1 && cluster.z >= 1, cudaErrorInvalidClusterSize,
+          "the cluster has no blocks in one direction");
   const std::uint64_t blocks = std::uint64_t{cluster.x} * cluster.y * cluster.z;
   if (blocks > 1) {
-    require(device_model(device).clusters, cudaErrorNotSupported);
+    require(device_model(device).clusters, cudaErrorNotSupported,
+            "this device has no clusters; --model h100 has");
     require(blocks <= static_cast<std::uint64_t>(settings.non_portable_cluster
                                                      ? largest_cluster_blocks
                                                      : portable_cluster_blocks),
-            cudaErrorInvalidClusterSize);
+            cudaErrorInvalidClusterSize,
+            "a cluster has 8 blocks at most, or 16 with "
+            "cudaFuncAttributeNonPortableClusterSizeAllowed");
     require(grid[0] % cluster.x == 0 && grid[1] % cluster.y == 0 && grid[2] % cluster.z == 0,
-            cudaErrorInvalidClusterSize);
+            cudaErrorInvalidClusterSize, "the grid is not a multiple of the cluster");
   }
   if (is_cooperative(work)) {
     // All blocks have to be on the device at once.
     const int each = occupancy(function, code, device, static_cast<int>(threads), work.shared);
-    require(std::uint64_t{grid[0]} * grid[1] * grid[2] <=
-                static_cast<std::uint64_t>(each) *
-                    static_cast<std::uint64_t>(device_model(device).multiprocessors),
-            cudaErrorCooperativeLaunchTooLarge);
+    const std::uint64_t fit = static_cast<std::uint64_t>(each) *
+                              static_cast<std::uint64_t>(device_model(device).multiprocessors);
+    if (std::uint64_t{grid[0]} * grid[1] * grid[2] > fit) {
+      refuse_launch(cudaErrorCooperativeLaunchTooLarge, function,
+                    "is launched cooperatively with the grid " + triple(grid) + "; " +
+                        std::to_string(fit) + " such blocks are on the device at a time");
+    }
   }
 }
 
@@ -294,6 +385,7 @@ class Running final : public Unfinished {
     if (!fault.message.empty()) complain(fault.message);
     int none = 0;
     cuda::device(launch_->device).pending.compare_exchange_strong(none, fault.code);
+    kernel_faulted();
   }
 
   std::unique_ptr<Launch> launch_;
@@ -350,7 +442,8 @@ void run_conditional(const ConditionalWork& work, int index) {
   const Device& of = device(index);
   const auto value = [&] {
     std::uint32_t now = 0;
-    require(get_conditional(work.handle, now));
+    require(get_conditional(work.handle, now),
+            "the handle is no conditional handle of a living graph");
     return now;
   };
   switch (work.type) {
@@ -448,16 +541,20 @@ KernelWork make_kernel_work(Function& function, dim3 grid, dim3 block, std::size
         bytes = *static_cast<std::size_t*>(extra[i + 1]);
       }
     }
-    require(bytes >= work.parameters.size() && (buffer != nullptr || work.parameters.empty()));
+    require(bytes >= work.parameters.size(),
+            "the buffer of arguments is smaller than the kernel's parameters");
+    require((buffer != nullptr || work.parameters.empty()),
+            "the buffer of arguments is a null pointer");
     if (!work.parameters.empty()) {
       std::memcpy(work.parameters.data(), buffer, work.parameters.size());
     }
     return work;
   }
-  require(arguments != nullptr || code.parameters.empty());
+  require(arguments != nullptr || code.parameters.empty(),
+          "the list of arguments is a null pointer although the kernel has parameters");
   for (std::size_t i = 0; i < code.parameters.size(); ++i) {
     const ParamSlot& parameter = code.parameters[i];
-    require(arguments[i] != nullptr);
+    require_pointer(arguments[i], "arguments[i]");
     if (parameter.offset + std::size_t{parameter.size} <= work.parameters.size()) {
       std::memcpy(work.parameters.data() + parameter.offset, arguments[i], parameter.size);
     }
@@ -488,11 +585,13 @@ void check_work(const Work& work, int device) {
   } else if (const auto* set = std::get_if<MemsetWork>(&work)) {
     check_memset(*set);
   } else if (const auto* host = std::get_if<HostWork>(&work)) {
-    require(host->function != nullptr || host->callback != nullptr);
+    require(host->function != nullptr || host->callback != nullptr,
+            "the host function is a null pointer");
   }
 }
 
 std::unique_ptr<Unfinished> execute(const Work& work, int device) {
+  const Executing guard;
   std::unique_ptr<Unfinished> rest;
   std::visit(Overloaded{
                  [&](const KernelWork& kernel) { rest = run_launch(kernel, device); },
@@ -505,11 +604,14 @@ std::unique_ptr<Unfinished> execute(const Work& work, int device) {
                    const auto now =
                        std::chrono::steady_clock::now().time_since_epoch() - loading_time();
                    event.at = std::chrono::nanoseconds(now).count();
+                   if (event.shared) event.shared->finish();
                  },
                  // Nothing is left to do: work that was enqueued before has run.
                  [](const EventWaitWork&) {},
-                 [](const AllocWork&) {},
-                 [](const FreeWork&) {},
+                 [](const AllocWork& alloc) { allocate_graph_memory(*alloc.memory); },
+                 [](const FreeWork& free) {
+                   static_cast<void>(free_graph_memory(free.address, FreedBy::node));
+                 },
                  [](const EmptyWork&) {},
                  [&](const ConditionalWork& conditional) { run_conditional(conditional, device); },
              },

@@ -56,11 +56,14 @@ struct EventRecordWork {
 struct EventWaitWork {
   cudaEvent_t event = nullptr;
 };
-// Memory that a graph allocates when it runs. The address is known, and the memory there, from the
-// making of the node until nobody holds the graph any more.
+// Memory that a graph allocates when it runs. The address is known, and the memory kept, from the
+// making of the node until nobody holds the graph any more; it may be used from a launch that
+// allocates it until it is freed, by a node or by the program, which may be later still.
 struct GraphMemory {
   void* address = nullptr;
   std::size_t bytes = 0;
+  int device = 0;
+  bool allocated = false;
 
   GraphMemory() = default;
   ~GraphMemory();

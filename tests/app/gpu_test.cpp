@@ -1,6 +1,11 @@
 // tandem gpu run, and the models that tandem devices lists. What runs on the software GPU is tested
 // in tests/softgpu.
+#include <elf.h>
 #include <gmock/gmock.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
 
 #include "app/program.hpp"
 
@@ -65,6 +70,81 @@ TEST_F(GpuRun, ARuntimeInsideTheProgramIsSeenBeforeItRuns) {
   outcome = run({"gpu", "run", "--", program});
   EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.err, HasSubstr("nvcc 13"));
+}
+
+// An ELF file that needs these libraries, and holds `text`.
+std::string elf_that_needs(const std::vector<std::string>& libraries, const std::string& text) {
+  std::string strings(1, '\0');
+  std::vector<Elf64_Dyn> entries;
+  constexpr std::uint64_t address = 0x1000;
+  Elf64_Ehdr head{};
+  std::memcpy(head.e_ident, ELFMAG, SELFMAG);
+  head.e_ident[EI_CLASS] = ELFCLASS64;
+  head.e_phoff = sizeof head;
+  head.e_phnum = 2;
+  const std::uint64_t begin = sizeof head + 2 * sizeof(Elf64_Phdr);
+  for (const std::string& library : libraries) {
+    Elf64_Dyn entry{};
+    entry.d_tag = DT_NEEDED;
+    entry.d_un.d_val = strings.size();
+    entries.push_back(entry);
+    strings += library + '\0';
+  }
+  Elf64_Dyn table{};
+  table.d_tag = DT_STRTAB;
+  table.d_un.d_ptr = address;
+  entries.push_back(table);
+  entries.emplace_back();
+  Elf64_Phdr load{};
+  load.p_type = PT_LOAD;
+  load.p_offset = begin;
+  load.p_vaddr = address;
+  load.p_filesz = strings.size();
+  Elf64_Phdr dynamic{};
+  dynamic.p_type = PT_DYNAMIC;
+  dynamic.p_offset = begin + strings.size();
+  dynamic.p_filesz = entries.size() * sizeof entries[0];
+  const auto bytes = [](const auto& value) {
+    return std::string(reinterpret_cast<const char*>(&value), sizeof value);
+  };
+  std::string all = bytes(head) + bytes(load) + bytes(dynamic) + strings;
+  for (const Elf64_Dyn& entry : entries) all += bytes(entry);
+  return all + text;
+}
+
+TEST_F(GpuRun, WhatTheSoftwareGpuHasNotGotIsSaidBeforeTheProgramRuns) {
+  const std::string program = path("needs");
+  const auto said = [&](const std::vector<std::string>& libraries, const std::string& text) {
+    write_text(program, elf_that_needs(libraries, text));
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    return run({"gpu", "run", "--", program});
+  };
+  Outcome outcome = said({"libcuda.so.1", "libc.so.6"}, ".nv_fatbin");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("the CUDA driver API"));
+  EXPECT_THAT(outcome.err, ::testing::Not(HasSubstr("-cudart shared")));
+  for (const std::string library :
+       {"libcufft.so.12", "libcusparse.so.12", "libcurand.so.10", "libcusolver.so.12"}) {
+    // That it cannot be executed at all comes after what is said.
+    outcome = said({"libcudart.so.13", library}, ".nv_fatbin");
+    EXPECT_THAT(outcome.err, HasSubstr("which the software GPU does not have")) << library;
+  }
+  outcome = said({"libcudart.so.13", "libc.so.6"}, ".nv_fatbin cufftPlan1d");
+  EXPECT_THAT(outcome.err, HasSubstr("cuFFT"));
+  outcome = said({"libcudart.so.13", "libc.so.6"}, ".nv_fatbin");
+  EXPECT_THAT(outcome.err, ::testing::Not(HasSubstr("does not have")));
+}
+
+TEST_F(GpuRun, TheProgramIsToldHowToEndAfterAFault) {
+  Outcome outcome =
+      run({"gpu", "run", "--threads", "0", "--poison", "--stop-at-fault", "--", "/bin/sh", "-c",
+           "echo $SOFTGPU_FAULT_STATUS $SOFTGPU_THREADS $SOFTGPU_POISON "
+           "$SOFTGPU_STOP_AT_FAULT"});
+  EXPECT_EQ(outcome.out, "86 0 1 1\n") << outcome.err;
+  ::setenv("SOFTGPU_FAULT_STATUS", "0", 1);
+  outcome = run({"gpu", "run", "--", "/bin/sh", "-c", "echo $SOFTGPU_FAULT_STATUS"});
+  ::unsetenv("SOFTGPU_FAULT_STATUS");
+  EXPECT_EQ(outcome.out, "0\n");
 }
 
 TEST_F(GpuRun, DevicesListsTheModelsAsSoftware) {

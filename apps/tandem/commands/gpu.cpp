@@ -1,16 +1,21 @@
 // tandem gpu run: a CUDA program on the software GPU. Sets the program's environment up and becomes
 // it.
+#include <elf.h>
 #include <errno.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "common/text.hpp"
 #include "core/cuda_library.hpp"
@@ -37,8 +42,72 @@ fs::path find_program(const std::string& name) {
   throw InputError("no program '" + name + "' in PATH; a program in this folder is ./" + name);
 }
 
+// The libraries that an ELF file names as needed; empty for anything else.
+std::vector<std::string> needed_libraries(const std::string& file) {
+  const auto read = [&](std::uint64_t at, auto& value) {
+    if (at > file.size() || file.size() - at < sizeof value) return false;
+    std::memcpy(&value, file.data() + at, sizeof value);
+    return true;
+  };
+  Elf64_Ehdr head;
+  if (!read(0, head) || std::memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 ||
+      head.e_ident[EI_CLASS] != ELFCLASS64) {
+    return {};
+  }
+  std::vector<Elf64_Phdr> segments(head.e_phnum);
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    if (!read(head.e_phoff + i * sizeof segments[i], segments[i])) return {};
+  }
+  std::vector<std::uint64_t> names;
+  std::uint64_t strings = 0;  // an address
+  for (const Elf64_Phdr& segment : segments) {
+    if (segment.p_type != PT_DYNAMIC) continue;
+    for (std::uint64_t at = 0; at < segment.p_filesz; at += sizeof(Elf64_Dyn)) {
+      Elf64_Dyn entry;
+      if (!read(segment.p_offset + at, entry) || entry.d_tag == DT_NULL) break;
+      if (entry.d_tag == DT_NEEDED) names.push_back(entry.d_un.d_val);
+      if (entry.d_tag == DT_STRTAB) strings = entry.d_un.d_ptr;
+    }
+  }
+  std::vector<std::string> libraries;
+  for (const Elf64_Phdr& segment : segments) {
+    if (segment.p_type != PT_LOAD || strings < segment.p_vaddr ||
+        strings - segment.p_vaddr >= segment.p_filesz) {
+      continue;
+    }
+    for (const std::uint64_t name : names) {
+      const std::uint64_t at = segment.p_offset + (strings - segment.p_vaddr) + name;
+      if (at < file.size()) libraries.emplace_back(file.c_str() + at);
+    }
+  }
+  return libraries;
+}
+
+// What the software GPU has nothing for: by the beginning of the library's name, or by a function
+// of it that a program has which is linked statically.
+struct Missing {
+  std::string_view library;
+  std::string_view function;
+  std::string_view what;
+};
+constexpr std::array missing_libraries{
+    Missing{"libcuda.so.", "", "the CUDA driver API (cuInit, cuLaunchKernel, ...)"},
+    Missing{"libcufft", "cufftPlan", "cuFFT"},
+    Missing{"libcusparse", "cusparseCreate", "cuSPARSE"},
+    Missing{"libcurand", "curandCreateGenerator",
+            "cuRAND's host library (its device functions are headers, and run)"},
+    Missing{"libcusolver", "cusolverDnCreate", "cuSOLVER"},
+    Missing{"libcudnn", "cudnnCreate", "cuDNN"},
+    Missing{"libnccl", "ncclCommInit", "NCCL"},
+    Missing{"libnpp", "nppiMalloc", "NPP"},
+    Missing{"libnvjpeg", "nvjpegCreate", "nvJPEG"},
+    Missing{"libnvrtc", "nvrtcCompileProgram", "the run-time compiler NVRTC"},
+    Missing{"libnvJitLink", "nvJitLinkCreate", "nvJitLink"},
+};
+
 // A program with the runtime linked into itself would not look for ours, and would say that there
-// is no CUDA driver. That is seen before it runs.
+// is no CUDA driver; one that needs what the software GPU has not got fails somewhere. That is seen
+// before it runs.
 void check_runtime(const fs::path& program) {
   std::ifstream file(program, std::ios::binary);
   std::string start(4, '\0');
@@ -49,6 +118,21 @@ void check_runtime(const fs::path& program) {
   file.seekg(0);
   const std::string bytes{std::istreambuf_iterator<char>(file), {}};
   const auto holds = [&](std::string_view text) { return bytes.find(text) != std::string::npos; };
+  const std::vector<std::string> needed = needed_libraries(bytes);
+  const auto needs = [&](std::string_view library) {
+    return std::ranges::any_of(needed,
+                               [&](const std::string& one) { return one.starts_with(library); });
+  };
+  for (const Missing& missing : missing_libraries) {
+    if (!needs(missing.library) && (missing.function.empty() || !holds(missing.function))) continue;
+    const std::string text = program.string() + " is linked with " + std::string(missing.what) +
+                             ", which the software GPU does not have";
+    // Without the driver's library the program does not even start.
+    if (missing.library == "libcuda.so." && !needs("libcudart.so.13")) {
+      throw InputError(text + ": it runs programs of the runtime API (cudaMalloc, <<<...>>>)");
+    }
+    note(text + "; the program fails where it uses it");
+  }
   if (!holds(".nv_fatbin") || holds("libcudart.so.13")) return;
   if (holds("libcudart.so.")) {
     throw InputError(program.string() +
@@ -73,6 +157,10 @@ class Gpu final : public Command {
     options.integer("schedule_seed", seed_,
                     "run warps and blocks in an order drawn by this number; 0: in order", 0,
                     std::int64_t{1} << 62);
+    options.flag("poison", poison_,
+                 "fill device memory with a pattern when it is allocated and freed; "
+                 "--schedule-seed does so too");
+    options.flag("stop_at_fault", stop_at_fault_, "end the program at once when a kernel faults");
     options.integer("jitter", jitter_,
                     "move approximate results inside their documented bound, drawn by this "
                     "number; 0: do not",
@@ -116,6 +204,9 @@ class Gpu final : public Command {
     if (options.given("jitter")) set("SOFTGPU_JITTER", std::to_string(jitter_));
     if (options.given("time_limit")) set("SOFTGPU_TIME_LIMIT", shortest(time_limit_));
     if (count_) set("SOFTGPU_COUNT", "1");
+    if (poison_) set("SOFTGPU_POISON", "1");
+    if (stop_at_fault_) set("SOFTGPU_STOP_AT_FAULT", "1");
+    if (std::getenv("SOFTGPU_FAULT_STATUS") == nullptr) set("SOFTGPU_FAULT_STATUS", "86");
     if (options.given("report")) set("SOFTGPU_REPORT", fs::absolute(report_.path).string());
     std::vector<char*> arguments;
     for (auto& argument : command_) arguments.push_back(argument.data());
@@ -144,6 +235,8 @@ class Gpu final : public Command {
   double time_limit_ = 0;
   FileName report_;
   bool count_ = false;
+  bool poison_ = false;
+  bool stop_at_fault_ = false;
   std::vector<std::string> command_;
 };
 

@@ -38,6 +38,9 @@ TEST(Options, AreWhatTheyAreWhenNothingIsSet) {
   EXPECT_EQ(options.time_limit_seconds, 0);
   EXPECT_EQ(options.launch_wait_seconds, 0.5);
   EXPECT_FALSE(options.count);
+  EXPECT_FALSE(options.poison);
+  EXPECT_FALSE(options.stop_at_fault);
+  EXPECT_EQ(options.fault_status, 0);
   EXPECT_TRUE(options.report.empty());
   EXPECT_EQ(read({{"SOFTGPU_MODEL", ""}}).models, std::vector<std::string>{"a100"});
 }
@@ -46,6 +49,8 @@ TEST(Options, AreReadFromTheEnvironment) {
   const Options options = read({{"SOFTGPU_MODEL", "h100"},
                                 {"SOFTGPU_DEVICES", "4"},
                                 {"SOFTGPU_THREADS", "3"},
+                                {"SOFTGPU_STOP_AT_FAULT", "1"},
+                                {"SOFTGPU_FAULT_STATUS", "86"},
                                 {"SOFTGPU_SIMD", "avx2"},
                                 {"SOFTGPU_SEED", "18446744073709551615"},
                                 {"SOFTGPU_JITTER", "9"},
@@ -56,6 +61,8 @@ TEST(Options, AreReadFromTheEnvironment) {
   EXPECT_EQ(options.models, std::vector<std::string>{"h100"});
   EXPECT_EQ(options.devices, 4);
   EXPECT_EQ(options.threads, 3);
+  EXPECT_TRUE(options.stop_at_fault);
+  EXPECT_EQ(options.fault_status, 86);
   EXPECT_EQ(options.simd, SimdChoice::avx2);
   EXPECT_EQ(options.seed, 18446744073709551615U);
   EXPECT_EQ(options.jitter, 9U);
@@ -64,6 +71,15 @@ TEST(Options, AreReadFromTheEnvironment) {
   EXPECT_TRUE(options.count);
   EXPECT_EQ(options.report, "report.json");
 }
+
+TEST(Options, AScheduleSeedPoisonsMemoryUnlessThatIsRefused) {
+  EXPECT_TRUE(read({{"SOFTGPU_SEED", "1"}}).poison);
+  EXPECT_FALSE(read({{"SOFTGPU_SEED", "0"}}).poison);
+  EXPECT_TRUE(read({{"SOFTGPU_POISON", "1"}}).poison);
+  EXPECT_FALSE(read({{"SOFTGPU_SEED", "1"}, {"SOFTGPU_POISON", "0"}}).poison);
+}
+
+TEST(Options, NoThreadsAreAll) { EXPECT_EQ(read({{"SOFTGPU_THREADS", "0"}}).threads, 0); }
 
 TEST(Options, RefusalsNameTheVariableAndWhatIsAllowed) {
   EXPECT_EQ(refusal("SOFTGPU_MODEL", "v100"),

@@ -17,34 +17,13 @@
 // Kernels that do wrong: the runtime gives CUDA's error code, keeps giving it, and standard error
 // names the kernel, block, thread and source line. Every fault is a process of its own, as nothing
 // can be done on a device after one.
-#include <unistd.h>
-
 #include <cassert>
 #include <cstring>
 #include <string>
 #include <vector>
 
+#include "capture.cuh"
 #include "check.cuh"
-
-// Catches standard error from its making to text().
-class Capture {
- public:
-  Capture() : saved_(dup(2)), file_(std::tmpfile()) { dup2(fileno(file_), 2); }
-  std::string text() {
-    std::fflush(stderr);
-    dup2(saved_, 2);
-    std::string result;
-    std::rewind(file_);
-    for (int c = std::fgetc(file_); c != EOF; c = std::fgetc(file_)) {
-      result += static_cast<char>(c);
-    }
-    return result;
-  }
-
- private:
-  int saved_;
-  std::FILE* file_;
-};
 
 // Block 2, thread 37 is the one that does wrong, in every kernel.
 #define THE_ONE (blockIdx.x == 2 && threadIdx.x == 37)

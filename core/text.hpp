@@ -1,23 +1,14 @@
 // Numbers and lists as texts: the forms that files, messages and help pages share.
 #pragma once
 
-#include <array>
 #include <charconv>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "tandem/core/types.hpp"
+#include "tandem/core/text.hpp"
 
 namespace tandem {
-
-// The shortest text that reads back as the same number.
-template <Real T>
-[[nodiscard]] std::string shortest(T value) {
-  std::array<char, 64> text{};
-  const auto written = std::to_chars(text.data(), text.data() + text.size(), value);
-  return {text.data(), written.ptr};
-}
 
 // The parts between separators: at least one, which is empty where `text` is.
 [[nodiscard]] inline std::vector<std::string> split(std::string_view text, char separator) {

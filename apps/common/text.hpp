@@ -1,20 +1,13 @@
 // Numbers and lists as texts, for the programs.
 #pragma once
 
-#include <array>
-#include <charconv>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace tandem::program {
+#include "tandem/core/text.hpp"
 
-// The shortest text that reads back as the same number.
-[[nodiscard]] inline std::string shortest(double value) {
-  std::array<char, 64> text{};
-  const auto written = std::to_chars(text.data(), text.data() + text.size(), value);
-  return {text.data(), written.ptr};
-}
+namespace tandem::program {
 
 // The parts between separators: at least one, which is empty where `text` is.
 [[nodiscard]] inline std::vector<std::string> split(std::string_view text, char separator) {

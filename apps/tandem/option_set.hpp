@@ -80,7 +80,7 @@ class OptionSet final : public OptionVisitor {
   void spell(const OptionName& name) { spelling_.add(name); }
   // Throws InputError that names the option, and for an unknown one the nearest known.
   void parse(const std::vector<std::string>& arguments);
-  // Whether the option of this canonical name was given; valid after parse().
+  // True where the option of this canonical name was given; valid after parse().
   [[nodiscard]] bool given(std::string_view name) const;
   // The arguments as parsed, quoted for a shell where they need it.
   [[nodiscard]] std::string arguments() const;

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "tandem/core/error.hpp"
+#include "tandem/core/text.hpp"
 
 namespace tandem::program {
 namespace {
@@ -43,11 +44,7 @@ void note(std::string_view text) {
   std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
 }
 
-std::string readable(double value) {
-  char text[40];
-  std::snprintf(text, sizeof text, "%.6g", value);
-  return text;
-}
+std::string readable(double value) { return significant(value, 6); }
 
 std::string readable_seconds(double seconds) {
   char text[40];

@@ -13,6 +13,7 @@
 #include "core/cluster/kmeans_math.hpp"
 #include "core/cluster/kmeans_steps.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/text.hpp"
 #include "tandem/data/engine_table.hpp"
 #include "tandem/data/read.hpp"
 
@@ -20,11 +21,7 @@ namespace tandem {
 namespace {
 
 // Doubles as a message writes them.
-std::string text(double value) {
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.6g", value);
-  return buffer;
-}
+std::string text(double value) { return significant(value, 6); }
 
 // --- checks -------------------------------------------------------------------------------------
 
@@ -157,7 +154,7 @@ double inertia_of(KMeansSteps<T>& steps, const Buffer<T>& centres, Buffer<T>& ne
 
 // --- Lloyd's algorithm --------------------------------------------------------------------------
 
-// The result of one start.
+// The result of one start, with its own initial centres.
 template <Real T>
 struct Start {
   std::vector<T> centres;

@@ -1,9 +1,7 @@
 #include "tandem/data/dataset.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -15,6 +13,7 @@
 #include "core/memory.hpp"
 #include "core/text.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/text.hpp"
 
 namespace tandem {
 namespace {

@@ -1,27 +1,19 @@
 #include "tandem/data/write.hpp"
 
 #include <algorithm>
-#include <array>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <cstring>
 
 #include "core/file.hpp"
 #include "core/parallel.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/text.hpp"
 
 namespace tandem {
 namespace {
 
 constexpr Index rows_per_piece = 2048;
-
-template <class N>
-void append_number(std::string& text, N value) {
-  std::array<char, 32> digits;
-  const auto result = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-  text.append(digits.data(), result.ptr);
-}
 
 bool needs_quotes(std::string_view text, char delimiter) {
   if (text.empty()) return false;
@@ -106,17 +98,17 @@ CsvRecord& CsvRecord::add(std::string_view text) {
 }
 CsvRecord& CsvRecord::add(float value) {
   begin_field();
-  if (!std::isnan(value)) append_number(text_, value);
+  if (!std::isnan(value)) append_shortest(text_, value);
   return *this;
 }
 CsvRecord& CsvRecord::add(double value) {
   begin_field();
-  if (!std::isnan(value)) append_number(text_, value);
+  if (!std::isnan(value)) append_shortest(text_, value);
   return *this;
 }
 CsvRecord& CsvRecord::add(Index value) {
   begin_field();
-  append_number(text_, value);
+  append_shortest(text_, value);
   return *this;
 }
 

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
 #include <utility>
 
 #include "core/optim/lbfgs_steps.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/text.hpp"
 
 namespace tandem {
 namespace {
@@ -95,11 +95,7 @@ class Run {
   }
 
  private:
-  static std::string short_text(double value) {
-    char text[32];
-    (void)std::snprintf(text, sizeof text, "%.3g", value);
-    return text;
-  }
+  static std::string short_text(double value) { return significant(value, 3); }
 
   bool converged() {
     result_.gradient_norm = steps_->largest(gradient_);

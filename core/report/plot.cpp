@@ -8,7 +8,6 @@
 #include <array>
 #include <cctype>
 #include <cerrno>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -18,6 +17,7 @@
 
 #include "core/file.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/text.hpp"
 #include "tandem/report/page.hpp"
 
 extern char** environ;
@@ -49,12 +49,6 @@ std::string rgb(int marker) {
   std::array<char, 16> text{};
   std::snprintf(text.data(), text.size(), "'#%02x%02x%02x'", marker_red, marker_green, marker);
   return text.data();
-}
-
-std::string number(double value) {
-  std::array<char, 32> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
-  return {text.data(), end};
 }
 
 // A text as gnuplot reads it in double quotes. Everything that could mean something to gnuplot is
@@ -154,14 +148,14 @@ void set_axis(std::string& script, const char* name, const Axis& axis) {
   }
   if (axis.logarithmic) script += "set logscale " + n + "\n";
   if (axis.from || axis.to) {
-    script += "set " + n + "range [" + (axis.from ? number(*axis.from) : "*") + ":" +
-              (axis.to ? number(*axis.to) : "*") + "]\n";
+    script += "set " + n + "range [" + (axis.from ? shortest(*axis.from) : "*") + ":" +
+              (axis.to ? shortest(*axis.to) : "*") + "]\n";
   }
   if (!axis.ticks.empty()) {
     script += "set " + n + "tics (";
     for (std::size_t i = 0; i < axis.ticks.size(); ++i) {
       script +=
-          (i > 0 ? ", " : "") + quoted(axis.ticks[i].second) + " " + number(axis.ticks[i].first);
+          (i > 0 ? ", " : "") + quoted(axis.ticks[i].second) + " " + shortest(axis.ticks[i].first);
     }
     script += ") nomirror scale 0 tc rgb " + rgb(muted_marker) + "\n";
   } else {
@@ -177,8 +171,9 @@ std::string style_of(const Series& series) {
   constexpr std::array<int, 5> shapes{7, 5, 9, 13, 2};
   const std::string points =
       " pt " + std::to_string(shapes[static_cast<std::size_t>(series.shape) % shapes.size()]) +
-      " ps " + number(0.42 * series.size);
-  const std::string lines = " lw " + number(2.2 * series.size) + (series.dashed ? " dt (6,4)" : "");
+      " ps " + shortest(0.42 * series.size);
+  const std::string lines =
+      " lw " + shortest(2.2 * series.size) + (series.dashed ? " dt (6,4)" : "");
   switch (series.mark) {
     case Mark::line: return "lines" + lines + colour;
     case Mark::points: return "points" + points + colour;
@@ -208,8 +203,8 @@ std::string script_of(const Plot& plot, const std::string& output) {
     script += "unset key\n";
   }
   for (const Label& label : plot.labels) {
-    script += "set label " + quoted(label.text) + " at " + number(label.x) + "," + number(label.y) +
-              " center front tc rgb " + rgb(marker_of(label.colour)) + "\n";
+    script += "set label " + quoted(label.text) + " at " + shortest(label.x) + "," +
+              shortest(label.y) + " center front tc rgb " + rgb(marker_of(label.colour)) + "\n";
   }
   const auto usable = [&](const Point& p) {
     return std::isfinite(p.x) && std::isfinite(p.y) && !(plot.x.logarithmic && p.x <= 0) &&
@@ -230,11 +225,11 @@ std::string script_of(const Plot& plot, const std::string& output) {
            plot.boxes[i].opacity == first.opacity;
          ++i) {
       const Box& box = plot.boxes[i];
-      data += number((box.left + box.right) / 2) + " " + number((box.bottom + box.top) / 2) + " " +
-              number(box.left) + " " + number(box.right) + " " + number(box.bottom) + " " +
-              number(box.top) + "\n";
+      data += shortest((box.left + box.right) / 2) + " " + shortest((box.bottom + box.top) / 2) +
+              " " + shortest(box.left) + " " + shortest(box.right) + " " + shortest(box.bottom) +
+              " " + shortest(box.top) + "\n";
     }
-    add(data, " using 1:2:3:4:5:6 with boxxyerror fs transparent solid " + number(first.opacity) +
+    add(data, " using 1:2:3:4:5:6 with boxxyerror fs transparent solid " + shortest(first.opacity) +
                   " noborder lc rgb " + rgb(marker_of(first.colour)) + " notitle");
   }
   for (const Series& series : plot.series) {
@@ -242,7 +237,7 @@ std::string script_of(const Plot& plot, const std::string& output) {
     bool any = false;
     for (const Point& p : series.points) {
       any = any || usable(p);
-      data += usable(p) ? number(p.x) + " " + number(p.y) + "\n" : "\n";
+      data += usable(p) ? shortest(p.x) + " " + shortest(p.y) + "\n" : "\n";
     }
     if (!any) continue;
     add(data, " using 1:2 with " + style_of(series) +

@@ -1,7 +1,5 @@
 // A tree on paper: text, Graphviz and JSON.
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -14,13 +12,6 @@
 
 namespace tandem {
 namespace {
-
-std::string digits(double value, int count) {
-  std::array<char, 64> text{};
-  const auto result = std::to_chars(text.data(), text.data() + text.size(), value,
-                                    std::chars_format::general, count);
-  return {text.data(), result.ptr};
-}
 
 std::string counted(Index count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
@@ -58,7 +49,7 @@ void check_names(const std::vector<std::string>& names, Index features) {
 
 template <Real T>
 std::string DecisionTreeModel<T>::leaf_label(Index node) const {
-  if (task_ == Task::regression) return digits(values_(node, 0), 6);
+  if (task_ == Task::regression) return significant(values_(node, 0), 6);
   const auto weights = values_.row(node);
   return classes_[static_cast<std::size_t>(std::max_element(weights.begin(), weights.end()) -
                                            weights.begin())];
@@ -93,7 +84,7 @@ std::string DecisionTreeModel<T>::tree_text(const std::vector<std::string>& feat
     }
     text += leaf ? leaf_label(line.node) : question(nodes_, at, feature_names);
     text += "  (" + counted(nodes_.rows[at], "row") + ", " + std::string(to_string(criterion_)) +
-            " " + digits(nodes_.impurity[at], 4);
+            " " + significant(nodes_.impurity[at], 4);
     if (!leaf) text += nodes_.missing_left[at] != 0 ? ", missing: yes" : ", missing: no";
     text += ")\n";
     if (leaf) continue;
@@ -123,7 +114,7 @@ std::string DecisionTreeModel<T>::graphviz(const std::vector<std::string>& featu
     const bool leaf = nodes_.feature[i] < 0;
     text += "  " + id + " [label=\"";
     if (!leaf) text += escaped(question(nodes_, i, feature_names)) + "\\n";
-    text += std::string(to_string(criterion_)) + " " + digits(nodes_.impurity[i], 4) + "\\n" +
+    text += std::string(to_string(criterion_)) + " " + significant(nodes_.impurity[i], 4) + "\\n" +
             counted(nodes_.rows[i], "row") + "\\n" + escaped(leaf_label(node)) + "\"";
     if (leaf) text += ", style=\"rounded,filled\", fillcolor=\"#e8eef7\"";
     text += "];\n";
@@ -163,7 +154,7 @@ std::string DecisionTreeModel<T>::to_text(const std::vector<std::string>& featur
   text += "\nimportances\n";
   for (std::size_t k = 0; k < std::min(order.size(), printed_features); ++k) {
     if (shares[order[k]] == 0) break;
-    text += "  " + digits(shares[order[k]], 4) + "  " + feature_names[order[k]] + "\n";
+    text += "  " + significant(shares[order[k]], 4) + "  " + feature_names[order[k]] + "\n";
   }
   text += "\n" + tree_text(feature_names, depth() > printed_depth ? printed_depth : 0);
   return text;

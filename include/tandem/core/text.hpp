@@ -1,0 +1,39 @@
+// How Tandem writes numbers: in messages, files, reports and the names of categories.
+#pragma once
+
+#include <array>
+#include <charconv>
+#include <concepts>
+#include <string>
+
+namespace tandem {
+
+// Appends the shortest decimal text that reads back to exactly this number.
+template <class Number>
+  requires std::integral<Number> || std::floating_point<Number>
+void append_shortest(std::string& text, Number value) {
+  // The longest are doubles such as -2.2250738585072014e-308, 24 characters.
+  std::array<char, 32> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  text.append(digits.data(), end);
+}
+
+// That text alone.
+template <class Number>
+  requires std::integral<Number> || std::floating_point<Number>
+[[nodiscard]] std::string shortest(Number value) {
+  std::string text;
+  append_shortest(text, value);
+  return text;
+}
+
+// `count` significant digits, as %g writes them.
+[[nodiscard]] inline std::string significant(double value, int count) {
+  std::array<char, 64> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value,
+                                 std::chars_format::general, count)
+                       .ptr;
+  return {digits.data(), end};
+}
+
+}  // namespace tandem

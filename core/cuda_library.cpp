@@ -2,27 +2,49 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "core/software_gpu.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem_build_id.hpp"
 
 namespace tandem {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Where libtandem itself is.
-fs::path own_folder() {
+// The file that this code is in: libtandem, or a program that holds it.
+fs::path own_file() {
   static const int anchor = 0;
   Dl_info info{};
-  if (dladdr(&anchor, &info) == 0 || info.dli_fname == nullptr) return {};
   std::error_code error;
-  const fs::path self = fs::canonical(info.dli_fname, error);
-  return error ? fs::path(info.dli_fname).parent_path() : self.parent_path();
+  if (dladdr(&anchor, &info) != 0 && info.dli_fname != nullptr &&
+      std::string_view(info.dli_fname).find('/') != std::string_view::npos) {
+    const fs::path self = fs::canonical(info.dli_fname, error);
+    if (!error) return self;
+  }
+  // A program knows itself by the word that it was called with, which need not be a path.
+  return fs::canonical("/proc/self/exe", error);
+}
+
+// Where the libraries that are loaded on demand may be: beside libtandem; for a program that holds
+// it, in the library folder of the same installation, or, in a build folder, one above.
+std::vector<fs::path> library_folders() {
+  const fs::path own = own_file().parent_path();
+  const fs::path above = own.parent_path();
+  return {own, above / TANDEM_LIBRARY_FOLDER, above};
+}
+
+std::string any_of(const std::vector<fs::path>& files) {
+  std::string text;
+  for (const auto& file : files) text += (text.empty() ? "" : " nor ") + file.string();
+  return text;
 }
 
 std::string last_error() {
@@ -73,7 +95,7 @@ void check_hardware() {
 }
 
 using CreateEngine = Engine* (*)(const EngineOptions&);
-using Version = const char* (*)();
+using BuildId = const char* (*)();
 
 CreateEngine load_library(Device device) {
   if (device == Device::softgpu) {
@@ -81,15 +103,21 @@ CreateEngine load_library(Device device) {
   } else {
     check_hardware();
   }
-  const fs::path file = own_folder() / ("libtandem_cuda.so." TANDEM_LIBRARY_VERSION);
+  std::vector<fs::path> files;
+  for (const auto& folder : library_folders()) {
+    files.push_back(folder / ("libtandem_cuda.so." TANDEM_LIBRARY_VERSION));
+  }
   std::error_code error;
-  if (!fs::exists(file, error)) {
+  const auto found = std::find_if(files.begin(), files.end(),
+                                  [&](const fs::path& one) { return fs::exists(one, error); });
+  if (found == files.end()) {
     throw DeviceError("device " + std::string(to_string(device)) +
-                      ": this build of Tandem has no CUDA half (" + file.string() +
-                      " is missing): it was built without nvcc 13. ./dev build fetches one; "
+                      ": this build of Tandem has no CUDA half (there is neither " + any_of(files) +
+                      "): it was built without nvcc 13. ./dev build fetches one; "
                       "meanwhile use " +
                       option("device") + " cpu");
   }
+  const fs::path& file = *found;
   void* library = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     const std::string reason = last_error();
@@ -104,11 +132,15 @@ CreateEngine load_library(Device device) {
   }
   // A leftover of LD_LIBRARY_PATH may have put the software GPU under a real one's name.
   if (device == Device::cuda) check_hardware();
-  const auto version = reinterpret_cast<Version>(dlsym(library, "tandem_cuda_version"));
+  const auto build_id = reinterpret_cast<BuildId>(dlsym(library, "tandem_cuda_build_id"));
   const auto create = reinterpret_cast<CreateEngine>(dlsym(library, "tandem_cuda_create_engine"));
-  if (version == nullptr || create == nullptr || std::string(version()) != TANDEM_VERSION) {
-    throw DeviceError(file.string() + " belongs to another version of Tandem than " +
-                      TANDEM_VERSION "; build or install both together");
+  if (build_id == nullptr || create == nullptr || std::string(build_id()) != TANDEM_BUILD_ID) {
+    throw DeviceError(
+        "device " + std::string(to_string(device)) + ": " + file.string() +
+        " was not built together with this Tandem (" TANDEM_VERSION ", build " TANDEM_BUILD_ID
+        "): it is of " +
+        (build_id == nullptr ? "another version" : "build " + std::string(build_id())) +
+        ". Build or install both from the same sources");
   }
   return create;
 }
@@ -116,14 +148,18 @@ CreateEngine load_library(Device device) {
 }  // namespace
 
 fs::path softgpu_folder() {
-  const fs::path own = own_folder();
   std::error_code error;
-  for (const char* below : {"softgpu", "tandem/softgpu"}) {
-    if (fs::exists(own / below / "libcudart.so.13", error)) return own / below;
+  std::vector<fs::path> folders;
+  for (const auto& folder : library_folders()) {
+    for (const char* below : {"softgpu", "tandem/softgpu"}) {
+      folders.push_back(folder / below);
+      if (fs::exists(folders.back() / "libcudart.so.13", error)) return folders.back();
+    }
   }
-  throw DeviceError("device softgpu: the software GPU's libcudart.so.13 is neither in " +
-                    (own / "softgpu").string() + " nor in " + (own / "tandem/softgpu").string() +
-                    "; build or install Tandem as a whole");
+  throw DeviceError(
+      "device softgpu: the software GPU's libcudart.so.13 is neither in " + any_of(folders) +
+      ": this Tandem was built without it (TANDEM_SOFTGPU=OFF), or not installed as a "
+      "whole; --device cpu needs no GPU");
 }
 
 std::unique_ptr<Engine> create_cuda_engine(const EngineOptions& options) {

@@ -12,6 +12,7 @@
 #include "cuda/core/check.hpp"
 #include "cuda/core/repetitions.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem_build_id.hpp"
 
 namespace tandem::cuda {
 namespace {
@@ -521,5 +522,5 @@ extern "C" {
 tandem::Engine* tandem_cuda_create_engine(const tandem::EngineOptions& options) {
   return new tandem::cuda::CudaEngine(options);
 }
-const char* tandem_cuda_version() { return TANDEM_CUDA_VERSION; }
+const char* tandem_cuda_build_id() { return TANDEM_BUILD_ID; }
 }

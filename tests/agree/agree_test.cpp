@@ -5,9 +5,9 @@
 #include <limits>
 #include <sstream>
 
+#include "agree/case.hpp"
+#include "agree/running_error.hpp"
 #include "app/program.hpp"
-#include "core/agree/case.hpp"
-#include "core/agree/running_error.hpp"
 #include "support/agree.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/model/algorithm.hpp"

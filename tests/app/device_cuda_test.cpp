@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "app/program.hpp"
+#include "tandem/config.hpp"
 
 namespace tandem::test {
 namespace {
@@ -81,6 +82,18 @@ TEST_F(DeviceErrors, WrongOptionsOfTheDeviceAreWrongUsage) {
   outcome = train("softgpu", {"--device-memory", "8X"});
   EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.err, HasSubstr("512M or 8G"));
+}
+
+TEST_F(DeviceErrors, ALibraryOfAnotherBuildIsRefused) {
+  // A folder like an installation's, with a program and a library that do not belong together.
+  program_ = path("tandem");
+  std::filesystem::copy_file(TANDEM_PROGRAM, program_);
+  std::filesystem::create_directory_symlink(TANDEM_SOFTGPU_FOLDER, path("softgpu"));
+  std::filesystem::copy_file(TANDEM_OTHER_BUILD, path("libtandem_cuda.so." TANDEM_LIBRARY_VERSION));
+  const Outcome outcome = train("softgpu");
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("was not built together with this Tandem"));
+  EXPECT_THAT(outcome.err, HasSubstr("it is of build 0123456789abcdef"));
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ class Program : public ::testing::Test {
                             const std::string& out = {}) const {
     const std::string out_path = out.empty() ? path("stdout.txt") : out;
     const std::string err_path = path("stderr.txt");
-    std::vector<std::string> words{TANDEM_PROGRAM};
+    std::vector<std::string> words{program_};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
     for (auto& word : words) argv.push_back(word.data());
@@ -96,6 +96,7 @@ class Program : public ::testing::Test {
     return outcome.json();
   }
 
+  std::string program_ = TANDEM_PROGRAM;
   std::string folder_;
 };
 

@@ -6,8 +6,8 @@
 
 #include <string>
 
+#include "agree/agreement.hpp"
 #include "support/cuda.hpp"
-#include "tandem/agree/agreement.hpp"
 
 namespace tandem::test {
 

@@ -2,8 +2,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "agree/agreement.hpp"
 #include "common/text.hpp"
-#include "tandem/agree/agreement.hpp"
 #include "tandem/command.hpp"
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"

@@ -1,11 +1,11 @@
 // tandem devices
 #include <nlohmann/json.hpp>
 
-#include "softgpu/device/model.hpp"
 #include "tandem/command.hpp"
 #include "tandem/core/engine.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/output.hpp"
+#include "tandem/software_gpus.hpp"
 
 namespace tandem::program {
 namespace {
@@ -41,19 +41,20 @@ class Devices final : public Command {
       text += "  " + name + std::string(12 - name.size(), ' ') + line + "\n";
     }
     nlohmann::json models = nlohmann::json::array();
-    text += "\nSoftware GPUs for CUDA programs (tandem gpu run --model NAME -- PROGRAM):\n";
-    for (const auto& model : softgpu::device_models()) {
-      const std::string name(model.key);
-      const std::string capability =
-          std::to_string(model.major) + "." + std::to_string(model.minor);
-      models.push_back({{"model", name},
+    const std::vector<SoftwareGpu> gpus = software_gpus();
+    text += gpus.empty() ? "\nThis Tandem was built without the software GPU.\n"
+                         : "\nSoftware GPUs for CUDA programs (tandem gpu run --model NAME -- "
+                           "PROGRAM):\n";
+    for (const SoftwareGpu& gpu : gpus) {
+      models.push_back({{"model", gpu.key},
                         {"software", true},
-                        {"name", model.name},
-                        {"compute_capability", capability},
-                        {"multiprocessors", model.multiprocessors},
-                        {"memory_bytes", model.memory_bytes}});
-      text += "  " + name + std::string(12 - name.size(), ' ') + "software, compute capability " +
-              capability + ", " + std::to_string(model.multiprocessors) + " multiprocessors\n";
+                        {"name", gpu.name},
+                        {"compute_capability", gpu.compute_capability},
+                        {"multiprocessors", gpu.multiprocessors},
+                        {"memory_bytes", gpu.memory_bytes}});
+      text += "  " + gpu.key + std::string(12 - gpu.key.size(), ' ') +
+              "software, compute capability " + gpu.compute_capability + ", " +
+              std::to_string(gpu.multiprocessors) + " multiprocessors\n";
     }
     if (json_) {
       print_json({{"devices", list}, {"software_gpus", models}});

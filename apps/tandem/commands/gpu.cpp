@@ -23,6 +23,7 @@
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/output.hpp"
+#include "tandem/software_gpus.hpp"
 
 namespace tandem::program {
 namespace {
@@ -241,6 +242,19 @@ class Gpu final : public Command {
 };
 
 }  // namespace
+
+std::vector<SoftwareGpu> software_gpus() {
+  std::vector<SoftwareGpu> all;
+  for (const auto& model : softgpu::device_models()) {
+    all.push_back(
+        {.key = std::string(model.key),
+         .name = std::string(model.name),
+         .compute_capability = std::to_string(model.major) + "." + std::to_string(model.minor),
+         .multiprocessors = model.multiprocessors,
+         .memory_bytes = model.memory_bytes});
+  }
+  return all;
+}
 
 std::unique_ptr<Command> make_gpu(std::unique_ptr<Algorithm> /*algorithm*/) {
   return std::make_unique<Gpu>();

@@ -3,7 +3,7 @@
 #include <limits>
 #include <numeric>
 
-#include "core/agree/case.hpp"
+#include "agree/case.hpp"
 #include "core/metrics/cluster_steps.hpp"
 #include "core/steps.hpp"
 

@@ -1,11 +1,11 @@
-#include "core/agree/data.hpp"
+#include "agree/data.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
 
-#include "tandem/agree/agreement.hpp"
+#include "agree/agreement.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem::agree {

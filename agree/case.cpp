@@ -1,4 +1,4 @@
-#include "core/agree/case.hpp"
+#include "agree/case.hpp"
 
 #include <limits>
 #include <stdexcept>

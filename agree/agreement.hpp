@@ -1,7 +1,7 @@
 // The agreement of the engines: every algorithm, step by step and as whole fits, on random, awkward
 // and adversarial data. `cpu` and the CUDA half must give the same bits (in exact numerics), and
 // both must stay inside a derived bound around the reference. docs/agree.md explains how to read
-// the result; core/agree/case.hpp how an algorithm takes part.
+// the result; agree/case.hpp how an algorithm takes part.
 #pragma once
 
 #include <cstdint>

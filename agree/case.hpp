@@ -30,8 +30,8 @@
 #include <variant>
 #include <vector>
 
-#include "core/agree/data.hpp"
-#include "tandem/agree/agreement.hpp"
+#include "agree/agreement.hpp"
+#include "agree/data.hpp"
 #include "tandem/core/archive.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/engine.hpp"

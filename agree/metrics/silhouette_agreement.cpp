@@ -1,7 +1,7 @@
 // Agreement of the silhouette.
 #include <limits>
 
-#include "core/agree/case.hpp"
+#include "agree/case.hpp"
 #include "tandem/metrics/clustering.hpp"
 
 namespace tandem::agree {

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "core/agree/case.hpp"
-#include "core/agree/linear_bounds.hpp"
+#include "agree/case.hpp"
+#include "agree/linear_bounds.hpp"
 #include "core/linear/linear_steps.hpp"
 #include "core/steps.hpp"
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "core/agree/fits.hpp"
-#include "core/agree/linear_bounds.hpp"
+#include "agree/fits.hpp"
+#include "agree/linear_bounds.hpp"
 #include "tandem/linear/linear_regression.hpp"
 
 namespace tandem::agree {

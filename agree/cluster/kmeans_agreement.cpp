@@ -4,7 +4,7 @@
 #include <limits>
 #include <set>
 
-#include "core/agree/case.hpp"
+#include "agree/case.hpp"
 #include "core/cluster/kmeans_math.hpp"
 #include "core/cluster/kmeans_steps.hpp"
 #include "core/steps.hpp"

@@ -1,8 +1,8 @@
 // Agreement of L-BFGS: the operations on whole vectors, and the two-loop recursion.
 #include <limits>
 
-#include "core/agree/case.hpp"
-#include "core/agree/running_error.hpp"
+#include "agree/case.hpp"
+#include "agree/running_error.hpp"
 #include "core/optim/lbfgs_steps.hpp"
 #include "core/steps.hpp"
 

@@ -1,5 +1,5 @@
 // Agreement of matrix products: all transpositions, rows longer than the matrices, sums added to.
-#include "core/agree/case.hpp"
+#include "agree/case.hpp"
 #include "core/linalg/gemm_steps.hpp"
 #include "core/steps.hpp"
 

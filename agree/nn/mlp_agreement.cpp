@@ -3,8 +3,8 @@
 #include <limits>
 #include <string>
 
-#include "core/agree/case.hpp"
-#include "core/agree/running_error.hpp"
+#include "agree/case.hpp"
+#include "agree/running_error.hpp"
 #include "core/nn/mlp_network.hpp"
 #include "tandem/nn/mlp.hpp"
 

@@ -6,7 +6,7 @@
 #include <variant>
 #include <vector>
 
-#include "core/agree/case.hpp"
+#include "agree/case.hpp"
 #include "tandem/data/dataset.hpp"
 #include "tandem/model/model.hpp"
 #include "tandem/optim/optimizer.hpp"

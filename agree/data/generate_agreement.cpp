@@ -1,5 +1,5 @@
 // Agreement of generated data.
-#include "core/agree/case.hpp"
+#include "agree/case.hpp"
 #include "tandem/data/generate.hpp"
 
 namespace tandem::agree {

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <optional>
 
-#include "core/agree/case.hpp"
+#include "agree/case.hpp"
 #include "core/engine_backend.hpp"
 #include "tandem/core/error.hpp"
 

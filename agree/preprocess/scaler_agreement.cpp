@@ -2,7 +2,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/agree/case.hpp"
+#include "agree/case.hpp"
 #include "tandem/preprocess/scaler.hpp"
 
 namespace tandem::agree {

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/agree/case.hpp"
+#include "agree/case.hpp"
 #include "tandem/metrics/on_engine.hpp"
 
 namespace tandem::agree {

@@ -1,6 +1,6 @@
 // Agreement of the optimisers: a few updates of many parameters.
-#include "core/agree/case.hpp"
-#include "core/agree/running_error.hpp"
+#include "agree/case.hpp"
+#include "agree/running_error.hpp"
 #include "core/engine_backend.hpp"
 #include "core/optim/optimizer_steps.hpp"
 #include "core/steps.hpp"

@@ -1,7 +1,7 @@
 // Agreement of the orthogonal factorisation.
 #include <limits>
 
-#include "core/agree/case.hpp"
+#include "agree/case.hpp"
 #include "core/linear/least_squares_steps.hpp"
 #include "core/steps.hpp"
 

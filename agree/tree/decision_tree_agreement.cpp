@@ -4,7 +4,7 @@
 #include <map>
 #include <numeric>
 
-#include "core/agree/case.hpp"
+#include "agree/case.hpp"
 #include "core/steps.hpp"
 #include "core/tree/decision_tree_steps.hpp"
 #include "tandem/tree/decision_tree.hpp"

@@ -20,7 +20,7 @@ using Json = nlohmann::json;
 using Bytes = std::span<const std::uint8_t>;
 
 constexpr std::array<std::uint8_t, 8> magic{0x89, 'T', 'A', 'N', 'D', 'E', 'M', '\n'};
-constexpr std::uint32_t format_version = 1;
+constexpr std::uint32_t format_version = 2;
 constexpr std::size_t at_version = 8;
 constexpr std::size_t at_kind = 16;
 constexpr std::size_t kind_size = 16;

@@ -72,7 +72,7 @@ Window window_of(const Dataset<T>& data, Index x, Index y) {
 }
 
 template <Real T>
-std::vector<report::Box> decision_regions(const TrainedModel<T>& model, Engine& engine,
+std::vector<report::Box> decision_regions(const Pipeline<T>& model, Engine& engine,
                                           const Window& window) {
   constexpr Index cells = 150;
   Dataset<T> grid;
@@ -170,10 +170,8 @@ std::string confusion_html(const Evaluation& evaluation) {
 
 template Window window_of(const Dataset<float>&, Index, Index);
 template Window window_of(const Dataset<double>&, Index, Index);
-template std::vector<report::Box> decision_regions(const TrainedModel<float>&, Engine&,
-                                                   const Window&);
-template std::vector<report::Box> decision_regions(const TrainedModel<double>&, Engine&,
-                                                   const Window&);
+template std::vector<report::Box> decision_regions(const Pipeline<float>&, Engine&, const Window&);
+template std::vector<report::Box> decision_regions(const Pipeline<double>&, Engine&, const Window&);
 template std::vector<report::Series> labelled_points(const Dataset<float>&, Index, Index,
                                                      const std::vector<std::int32_t>&,
                                                      const std::vector<std::string>&, std::size_t);

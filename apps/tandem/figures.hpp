@@ -33,8 +33,8 @@ template <Real T>
 // The model's predictions on a grid of the window, as boxes coloured by class or cluster, in
 // stronger colours where it gives higher probabilities. Requires: two numeric columns.
 template <Real T>
-[[nodiscard]] std::vector<report::Box> decision_regions(const TrainedModel<T>& model,
-                                                        Engine& engine, const Window& window);
+[[nodiscard]] std::vector<report::Box> decision_regions(const Pipeline<T>& model, Engine& engine,
+                                                        const Window& window);
 
 // One series per label, at most `most` points in all.
 template <Real T>

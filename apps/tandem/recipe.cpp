@@ -11,24 +11,23 @@ std::string Recipe::command() const {
 }
 
 RecipeRun run_recipe(const Recipe& recipe, Device device, RunControl& control) {
-  const auto algorithm = find_algorithm(recipe.algorithm);
+  PipelineOptions pipeline(find_algorithm(recipe.algorithm));
   RunSettings run;
   DataSettings data;
-  PreprocessOptions preprocess;
   OptionSet options("", recipe.command());
   data.add_options(options);
-  algorithm->visit_options(options);
-  add_preprocess_options(options, preprocess, *algorithm);
+  add_pipeline_options(options, pipeline);
   run.add_options(options, true);
   options.parse(recipe.arguments);
   run.device = device;
-  algorithm->check_options();
+  pipeline.set_seed(run.seed);
+  pipeline.check();
   RecipeRun result;
   result.engine = run.make_engine();
-  result.data = load_data<double>(run, data, nullptr, *algorithm).train;
-  const FitSettings settings{preprocess, run.seed};
+  Dataset<double> train = load_data<double>(run, data, nullptr, pipeline.algorithm()).train;
   const Stopwatch watch;
-  result.model = fit_pipeline(*algorithm, *result.engine, result.data, nullptr, settings, control);
+  result.model = fit_pipeline(*result.engine, std::move(train), pipeline,
+                              {.prepared = &result.data, .control = &control});
   result.seconds = watch.seconds();
   return result;
 }

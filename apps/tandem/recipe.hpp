@@ -18,7 +18,7 @@ struct Recipe {
 };
 
 struct RecipeRun {
-  TrainedModel<double> model;
+  Pipeline<double> model;
   Dataset<double> data;  // the training part, preprocessed
   std::unique_ptr<Engine> engine;
   double seconds = 0;  // of training

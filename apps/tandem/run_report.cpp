@@ -88,9 +88,9 @@ void add_curves(Figures& figures, const Evaluation& evaluation, const std::strin
 }
 
 template <Real T>
-void add_regression(Figures& figures, Engine& engine, const TrainedModel<T>& model,
+void add_regression(Figures& figures, Engine& engine, const Pipeline<T>& model,
                     const Dataset<T>& data, const std::string& part) {
-  const Predictions<T> predictions = model.model->predict(engine, data.features.view());
+  const Predictions<T> predictions = model.predict_prepared(engine, data.features.view());
   const std::string target = axis_label(data.target_column.name);
   Plot fit;
   fit.title = "predicted against true " + target;
@@ -141,8 +141,7 @@ std::pair<Index, Index> widest_columns(const Dataset<T>& data) {
 }
 
 template <Real T>
-void add_plane(Figures& figures, Engine& engine, const TrainedModel<T>& model,
-               const Dataset<T>& data) {
+void add_plane(Figures& figures, Engine& engine, const Pipeline<T>& model, const Dataset<T>& data) {
   if (data.cols() < 2 || model.model->task() == Task::regression) return;
   const auto [x, y] = data.cols() == 2 ? std::pair<Index, Index>{0, 1} : widest_columns(data);
   Plot plot;
@@ -161,13 +160,13 @@ void add_plane(Figures& figures, Engine& engine, const TrainedModel<T>& model,
   for (const Index j : {x, y}) {
     for (Index i = 0; i < data.rows(); ++i) {
       shown.features(i, j) =
-          static_cast<T>(model.preprocessor.unscale(j, static_cast<double>(data.features(i, j))));
+          static_cast<T>(model.transforms.unscale(j, static_cast<double>(data.features(i, j))));
     }
   }
   plot.series = labelled_points(
       shown, x, y, truth ? encode_classes(data, names).labels : predictions.labels, names);
   std::string caption = truth ? "The rows by true class" : "The rows by cluster";
-  if (data.cols() == 2 && model.preprocessor.changes_nothing()) {
+  if (data.cols() == 2 && model.transforms.transforms().empty()) {
     const Window window = window_of(data, x, y);
     plot.boxes = decision_regions(model, engine, window);
     plot.x.from = window.left;
@@ -195,7 +194,7 @@ void prepare_report_folder(const std::string& folder) {
 }
 
 template <Real T>
-void write_run_report(const RunReport& settings, Engine& engine, const TrainedModel<T>& model,
+void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<T>& model,
                       const Dataset<T>& train, const Dataset<T>* test) {
   const Scores& scores = *settings.scores;
   const Evaluation& shown = scores.test ? *scores.test : *scores.train;
@@ -272,11 +271,13 @@ void write_run_report(const RunReport& settings, Engine& engine, const TrainedMo
   options.push_back({"data", model.provenance.source});
   if (!model.schema.target.name.empty()) options.push_back({"target", model.schema.target.name});
   const Spelling spelling = spelling_of(*make_algorithm(model.provenance.algorithm));
-  const nlohmann::json given = options_to_json(model.provenance.options);
+  const auto given = nlohmann::json::parse(options_to_json(model.provenance.options));
   for (const auto& [name, value] : given.items()) {
     options.push_back({spelling(name), value.is_string() ? std::string(value) : value.dump()});
   }
-  options.push_back({"--scale", std::string(to_string(model.preprocessor.options().scale))});
+  for (const auto& transform : model.transforms.transforms()) {
+    options.push_back({std::string(transform->name()), transform->to_text()});
+  }
   options.push_back({"seconds", seconds_to_text(settings.seconds, true)});
   page.table(options);
   page.footer("Tandem " TANDEM_VERSION
@@ -284,9 +285,9 @@ void write_run_report(const RunReport& settings, Engine& engine, const TrainedMo
   write_file((std::filesystem::path(settings.folder) / "report.html").string(), page.to_html());
 }
 
-template void write_run_report(const RunReport&, Engine&, const TrainedModel<float>&,
+template void write_run_report(const RunReport&, Engine&, const Pipeline<float>&,
                                const Dataset<float>&, const Dataset<float>*);
-template void write_run_report(const RunReport&, Engine&, const TrainedModel<double>&,
+template void write_run_report(const RunReport&, Engine&, const Pipeline<double>&,
                                const Dataset<double>&, const Dataset<double>*);
 
 }  // namespace tandem::program

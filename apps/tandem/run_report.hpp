@@ -22,7 +22,7 @@ void prepare_report_folder(const std::string& folder);
 
 // `train` and, where there is one, `test` are preprocessed.
 template <Real T>
-void write_run_report(const RunReport& report, Engine& engine, const TrainedModel<T>& model,
+void write_run_report(const RunReport& report, Engine& engine, const Pipeline<T>& model,
                       const Dataset<T>& train, const Dataset<T>* test);
 
 }  // namespace tandem::program

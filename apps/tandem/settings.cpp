@@ -166,11 +166,15 @@ void TestSettings::visit(OptionVisitor& visitor) {
                   "a file to decide by when to stop early, for algorithms that do", "FILE");
 }
 
-void add_preprocess_options(OptionSet& options, PreprocessOptions& preprocess,
-                            const Algorithm& algorithm) {
-  preprocess.scale = algorithm.prefers_scaled_features() ? Scale::standard : Scale::none;
+void add_step_options(OptionSet& options, PipelineOptions& pipeline) {
   options.group("Preprocessing, fitted on the training part and kept in the model");
-  preprocess.visit(options);
+  pipeline.visit_steps(options);
+}
+
+void add_pipeline_options(OptionSet& options, PipelineOptions& pipeline) {
+  options.group("Options of " + std::string(pipeline.algorithm().name()));
+  pipeline.visit_algorithm(options);
+  add_step_options(options, pipeline);
 }
 
 std::string describe(const Engine& engine, const RunSettings& run) {
@@ -285,7 +289,7 @@ LoadedData<T> load_data(const RunSettings& run, const DataSettings& data, const 
 
 template <Real T>
 Dataset<T> load_data_for(const RunSettings& run, const DataSettings& data,
-                         const TrainedModel<T>& model) {
+                         const Pipeline<T>& model) {
   if (data.data.path.empty()) throw InputError("expected --data FILE: the data set");
   ReadOptions options = data.read_options(run);
   options.schema = &model.schema;
@@ -297,8 +301,8 @@ template LoadedData<float> load_data(const RunSettings&, const DataSettings&, co
 template LoadedData<double> load_data(const RunSettings&, const DataSettings&, const TestSettings*,
                                       const Algorithm&);
 template Dataset<float> load_data_for(const RunSettings&, const DataSettings&,
-                                      const TrainedModel<float>&);
+                                      const Pipeline<float>&);
 template Dataset<double> load_data_for(const RunSettings&, const DataSettings&,
-                                       const TrainedModel<double>&);
+                                       const Pipeline<double>&);
 
 }  // namespace tandem::program

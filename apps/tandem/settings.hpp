@@ -17,7 +17,6 @@
 #include "tandem/model/algorithm.hpp"
 #include "tandem/model/pipeline.hpp"
 #include "tandem/option_set.hpp"
-#include "tandem/preprocess/preprocessor.hpp"
 
 namespace tandem {
 namespace program {
@@ -120,9 +119,10 @@ struct TestSettings {
   void visit(OptionVisitor& visitor);
 };
 
-// --scale and the other steps before the algorithm, with the defaults that suit it.
-void add_preprocess_options(OptionSet& options, PreprocessOptions& preprocess,
-                            const Algorithm& algorithm);
+// --scale and what else the steps before the algorithm are told.
+void add_step_options(OptionSet& options, PipelineOptions& pipeline);
+// The algorithm's options, and those of the steps. The seed is left to RunSettings.
+void add_pipeline_options(OptionSet& options, PipelineOptions& pipeline);
 
 template <Real T>
 struct LoadedData {
@@ -142,7 +142,7 @@ template <Real T>
 // A data set for a trained model: columns by the model's schema.
 template <Real T>
 [[nodiscard]] Dataset<T> load_data_for(const RunSettings& run, const DataSettings& data,
-                                       const TrainedModel<T>& model);
+                                       const Pipeline<T>& model);
 
 // "cpu, 2 threads, AVX-512; exact, float64, seed 0"
 [[nodiscard]] std::string describe(const Engine& engine, const RunSettings& run);

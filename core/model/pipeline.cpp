@@ -79,6 +79,43 @@ class Fingerprint {
   std::uint64_t state_ = 0x243F6A8885A308D3U;
 };
 
+// The pipeline's model with predictions in the units of the target, for what is told a model.
+template <Real T>
+class InUnitsOfTarget final : public Model<T> {
+ public:
+  // The pipeline must outlive the model and its clones.
+  explicit InUnitsOfTarget(const Pipeline<T>& pipeline) : pipeline_(pipeline) {}
+  [[nodiscard]] std::unique_ptr<Model<T>> clone() const override {
+    return std::make_unique<InUnitsOfTarget>(*this);
+  }
+  [[nodiscard]] std::string_view algorithm() const override { return model().algorithm(); }
+  [[nodiscard]] Task task() const override { return model().task(); }
+  [[nodiscard]] Index features() const override { return model().features(); }
+  [[nodiscard]] const std::vector<std::string>& classes() const override {
+    return model().classes();
+  }
+  [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override {
+    return pipeline_.predict_prepared(engine, x);
+  }
+  [[nodiscard]] const TrainingLog& training() const override { return model().training(); }
+  [[nodiscard]] std::map<std::string, double> own_metrics(Engine& engine,
+                                                          MatrixView<const T> x) const override {
+    return model().own_metrics(engine, x);
+  }
+  void save(Archive& archive) const override { model().save(archive); }
+  [[nodiscard]] nlohmann::json to_json(const std::vector<std::string>& names) const override {
+    return model().to_json(names);
+  }
+  [[nodiscard]] std::string to_text(const std::vector<std::string>& names) const override {
+    return model().to_text(names);
+  }
+
+ private:
+  [[nodiscard]] const Model<T>& model() const { return *pipeline_.model; }
+
+  const Pipeline<T>& pipeline_;
+};
+
 }  // namespace
 
 void Provenance::save(Archive& archive) const {
@@ -89,6 +126,7 @@ void Provenance::save(Archive& archive) const {
   archive.set("rows", rows);
   archive.set("source", source);
   archive.set_part("options", options);
+  archive.set_part("steps", steps);
 }
 
 Provenance Provenance::load(const Archive& archive) {
@@ -100,10 +138,11 @@ Provenance Provenance::load(const Archive& archive) {
   provenance.rows = archive.get_int("rows", 0, INT64_MAX);
   provenance.source = archive.get_string("source");
   provenance.options = archive.part("options");
+  provenance.steps = archive.part("steps");
   return provenance;
 }
 
-nlohmann::json options_to_json(const Archive& options) {
+std::string options_to_json(const Archive& options) {
   nlohmann::json json = nlohmann::json::object();
   for (const auto& [name, value] : options.entries()) {
     auto& member = json[name];
@@ -117,7 +156,7 @@ nlohmann::json options_to_json(const Archive& options) {
         },
         value);
   }
-  return json;
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 template <Real T>
@@ -132,33 +171,46 @@ std::uint64_t fingerprint(const Dataset<T>& data) {
 }
 
 template <Real T>
-std::vector<std::string> TrainedModel<T>::feature_names() const {
+std::vector<std::string> Pipeline<T>::feature_names() const {
   std::vector<std::string> names;
   for (const Column& column : features()) names.push_back(column.name);
   return names;
 }
 
 template <Real T>
-Dataset<T> TrainedModel<T>::preprocess(Dataset<T> raw, int threads) const {
-  Dataset<T> data = preprocessor.transform(std::move(raw), threads);
+Dataset<T> Pipeline<T>::prepare(Dataset<T> raw, int threads) const {
+  Dataset<T> data = transforms.transform(std::move(raw), threads);
   require_finite(data, false, make_algorithm(provenance.algorithm)->accepts_missing());
   return data;
 }
 
 template <Real T>
-Predictions<T> TrainedModel<T>::predict(Engine& engine, Dataset<T> raw) const {
-  return model->predict(engine, preprocess(std::move(raw), engine.threads()).features.view());
+Predictions<T> Pipeline<T>::predict(Engine& engine, Dataset<T> raw) const {
+  return predict_prepared(engine, prepare(std::move(raw), engine.threads()).features.view());
 }
 
 template <Real T>
-Evaluation TrainedModel<T>::evaluate(Engine& engine, Dataset<T> raw,
-                                     const EvaluateOptions& options) const {
-  const Dataset<T> data = preprocess(std::move(raw), engine.threads());
-  return tandem::evaluate(*model, engine, data, options);
+Evaluation Pipeline<T>::evaluate(Engine& engine, Dataset<T> raw,
+                                 const EvaluateOptions& options) const {
+  return evaluate_prepared(engine, prepare(std::move(raw), engine.threads()), options);
 }
 
 template <Real T>
-void TrainedModel<T>::save(Archive& archive) const {
+Predictions<T> Pipeline<T>::predict_prepared(Engine& engine, MatrixView<const T> x) const {
+  Predictions<T> predictions = model->predict(engine, x);
+  transforms.restore_target(predictions.values);
+  return predictions;
+}
+
+template <Real T>
+Evaluation Pipeline<T>::evaluate_prepared(Engine& engine, const Dataset<T>& data,
+                                          const EvaluateOptions& options) const {
+  if (!transforms.changes_target()) return tandem::evaluate(*model, engine, data, options);
+  return tandem::evaluate(InUnitsOfTarget<T>(*this), engine, data, options);
+}
+
+template <Real T>
+void Pipeline<T>::save(Archive& archive) const {
   archive.set("algorithm", provenance.algorithm);
   archive.set("precision", to_string(precision_of<T>));
   Archive part;
@@ -166,78 +218,100 @@ void TrainedModel<T>::save(Archive& archive) const {
   archive.set_part("provenance", part);
   archive.set_part("schema", save_schema(schema));
   part = {};
-  preprocessor.save(part);
-  archive.set_part("preprocessor", part);
+  transforms.save(part);
+  archive.set_part("transforms", part);
   part = {};
   model->save(part);
   archive.set_part("model", part);
 }
 
 template <Real T>
-TrainedModel<T> TrainedModel<T>::load(const Archive& archive) {
-  TrainedModel trained;
+Pipeline<T> Pipeline<T>::load(const Archive& archive) {
+  Pipeline pipeline;
   const std::string name = archive.get_string("algorithm");
   std::unique_ptr<Algorithm> algorithm;
   try {
     algorithm = make_algorithm(name);
-    trained.provenance = Provenance::load(archive.part("provenance"));
+    pipeline.provenance = Provenance::load(archive.part("provenance"));
   } catch (const InputError& error) {
     throw InputError(archive.origin() + ": " + error.marked());
   }
-  trained.provenance.algorithm = name;
-  trained.provenance.precision = precision_of<T>;
-  trained.schema = load_schema(archive.part("schema"));
-  trained.preprocessor = Preprocessor<T>::load(archive.part("preprocessor"));
-  trained.model = algorithm->load(archive.part("model"), std::type_identity<T>{});
-  if (trained.preprocessor.input_columns() != trained.schema.columns) {
-    archive.fail("schema", "does not fit the preprocessing");
+  pipeline.provenance.algorithm = name;
+  pipeline.provenance.precision = precision_of<T>;
+  pipeline.schema = load_schema(archive.part("schema"));
+  pipeline.transforms =
+      TransformChain<T>::load(archive.part("transforms"), pipeline.schema.columns);
+  pipeline.model = algorithm->load(archive.part("model"), std::type_identity<T>{});
+  if (pipeline.model->features() != static_cast<Index>(pipeline.features().size())) {
+    archive.fail("model", "takes " + std::to_string(pipeline.model->features()) +
+                              " features, and the transforms give " +
+                              std::to_string(pipeline.features().size()));
   }
-  if (trained.model->features() != static_cast<Index>(trained.features().size())) {
-    archive.fail("model", "takes " + std::to_string(trained.model->features()) +
-                              " features, and the preprocessing gives " +
-                              std::to_string(trained.features().size()));
+  if (pipeline.transforms.changes_target() && pipeline.model->task() != Task::regression) {
+    archive.fail("transforms", "change the target of a model that is no regression");
   }
-  return trained;
+  return pipeline;
 }
 
 template <Real T>
-TrainedModel<T> fit_pipeline(Algorithm& algorithm, Engine& engine, Dataset<T>& train,
-                             std::type_identity_t<Dataset<T>*> validation,
-                             const FitSettings& settings, RunControl& control) {
-  TrainedModel<T> trained;
-  trained.provenance.version = TANDEM_VERSION;
-  trained.provenance.algorithm = std::string(algorithm.name());
-  trained.provenance.device = engine.device();
-  trained.provenance.numerics = engine.numerics();
-  trained.provenance.precision = precision_of<T>;
-  trained.provenance.seed = settings.seed;
-  trained.provenance.rows = train.rows();
-  trained.provenance.source = train.source;
-  trained.provenance.options = algorithm.options();
-  trained.schema.columns = train.columns;
-  if (train.has_target()) trained.schema.target = train.target_column;
+Pipeline<T> fit_pipeline(Engine& engine, Dataset<T> train, const PipelineOptions& options,
+                         const PipelineContext<std::type_identity_t<T>>& context) {
+  const std::unique_ptr<Algorithm> algorithm = options.algorithm().clone();
+  Pipeline<T> pipeline;
+  pipeline.provenance.version = TANDEM_VERSION;
+  pipeline.provenance.algorithm = std::string(algorithm->name());
+  pipeline.provenance.device = engine.device();
+  pipeline.provenance.numerics = engine.numerics();
+  pipeline.provenance.precision = precision_of<T>;
+  pipeline.provenance.seed = options.seed();
+  pipeline.provenance.rows = train.rows();
+  pipeline.provenance.source = train.source;
+  pipeline.provenance.options = algorithm->options();
+  pipeline.provenance.steps = options.record_steps();
+  pipeline.schema.columns = train.columns;
+  if (train.has_target()) pipeline.schema.target = train.target_column;
 
-  algorithm.set("seed", static_cast<std::int64_t>(settings.seed));
-  algorithm.check_options();
-  auto fitted =
-      Preprocessor<T>::fit_transform(std::move(train), settings.preprocess, engine.threads());
-  trained.preprocessor = std::move(fitted.preprocessor);
-  train = std::move(fitted.data);
-  const bool supervised = algorithm.kind() == ModelKind::predictor;
-  require_finite(train, supervised, algorithm.accepts_missing());
+  if (options.seed() != 0) algorithm->set("seed", static_cast<std::int64_t>(options.seed()));
+  options.check();
+  pipeline.transforms = TransformChain<T>::fit(train, options.steps(),
+                                               algorithm->task(train.view()), engine.threads());
+  const bool supervised = algorithm->kind() == ModelKind::predictor;
+  require_finite(train, supervised, algorithm->accepts_missing());
+  Dataset<T>* const validation = context.validation;
   if (validation != nullptr) {
-    *validation = trained.preprocessor.transform(std::move(*validation), engine.threads());
-    require_finite(*validation, supervised, algorithm.accepts_missing());
+    *validation = pipeline.transforms.transform(std::move(*validation), engine.threads());
+    require_finite(*validation, supervised, algorithm->accepts_missing());
   }
-  FitContext<T> context;
-  context.control = &control;
-  if (validation != nullptr) context.validation.emplace(validation->view());
-  trained.model = algorithm.fit(engine, train.view(), context);
-  return trained;
+
+  // The fit sees the target as the transforms make it; the data sets keep it in its own units.
+  FitContext<T> fit_context;
+  RunControl none;
+  fit_context.control = context.control != nullptr ? context.control : &none;
+  DatasetView<T> seen = train.view();
+  std::vector<T> target;
+  std::vector<T> validation_target;
+  if (validation != nullptr) fit_context.validation.emplace(validation->view());
+  if (pipeline.transforms.changes_target()) {
+    target = train.target;
+    pipeline.transforms.transform_target(target);
+    seen.target = target;
+    if (validation != nullptr) {
+      validation_target = validation->target;
+      pipeline.transforms.transform_target(validation_target);
+      fit_context.validation->target = validation_target;
+    }
+  }
+  auto table = std::make_unique<EngineTable<T>>(engine, train);
+  pipeline.model = algorithm->fit(engine, seen, fit_context);
+  if (context.prepared != nullptr) {
+    *context.prepared = std::move(train);  // the rows stay where they are
+    if (context.table != nullptr) *context.table = std::move(table);
+  }
+  return pipeline;
 }
 
 template <Real T>
-void save_model(const std::string& path, const TrainedModel<T>& model) {
+void save_model(const std::string& path, const Pipeline<T>& model) {
   Archive archive;
   model.save(archive);
   write_archive(path, archive, "model");
@@ -252,7 +326,7 @@ AnyModel model_from_archive(const Archive& archive) {
   }
   return with_precision(precision, [&](auto type) -> AnyModel {
     using T = typename decltype(type)::type;
-    return TrainedModel<T>::load(archive);
+    return Pipeline<T>::load(archive);
   });
 }
 
@@ -260,15 +334,15 @@ AnyModel load_model(const std::string& path) {
   return model_from_archive(read_archive(path, "model"));
 }
 
-template struct TrainedModel<float>;
-template struct TrainedModel<double>;
+template struct Pipeline<float>;
+template struct Pipeline<double>;
 template std::uint64_t fingerprint(const Dataset<float>&);
 template std::uint64_t fingerprint(const Dataset<double>&);
-template TrainedModel<float> fit_pipeline(Algorithm&, Engine&, Dataset<float>&, Dataset<float>*,
-                                          const FitSettings&, RunControl&);
-template TrainedModel<double> fit_pipeline(Algorithm&, Engine&, Dataset<double>&, Dataset<double>*,
-                                           const FitSettings&, RunControl&);
-template void save_model(const std::string&, const TrainedModel<float>&);
-template void save_model(const std::string&, const TrainedModel<double>&);
+template Pipeline<float> fit_pipeline(Engine&, Dataset<float>, const PipelineOptions&,
+                                      const PipelineContext<float>&);
+template Pipeline<double> fit_pipeline(Engine&, Dataset<double>, const PipelineOptions&,
+                                       const PipelineContext<double>&);
+template void save_model(const std::string&, const Pipeline<float>&);
+template void save_model(const std::string&, const Pipeline<double>&);
 
 }  // namespace tandem

@@ -10,6 +10,7 @@
 
 #include "tandem/core/error.hpp"
 #include "tandem/data/split.hpp"
+#include "tandem/model/pipeline.hpp"
 
 namespace tandem {
 namespace {
@@ -128,25 +129,25 @@ struct Scores {
   double seconds = 0;
 };
 
-// Fits preprocessing and model on the training rows and scores both parts.
+// Fits a pipeline on the training rows and scores both parts.
 template <Real T>
-Scores score_split(const Algorithm& algorithm, const PreprocessOptions& preprocess,
-                   const Dataset<T>& data, const std::vector<Index>& train_rows,
-                   const std::vector<Index>& test_rows, const EvaluateOptions& evaluation,
-                   Engine& engine, RunControl& control) {
-  auto fitted =
-      Preprocessor<T>::fit_transform(select_rows(data, train_rows), preprocess, engine.threads());
-  const bool with_target = algorithm.kind() == ModelKind::predictor;
-  require_finite(fitted.data, with_target, algorithm.accepts_missing());
-  const Dataset<T> test =
-      fitted.preprocessor.transform(select_rows(data, test_rows), engine.threads());
-  require_finite(test, with_target, algorithm.accepts_missing());
+Scores score_split(const PipelineOptions& pipeline, const Dataset<T>& data,
+                   const std::vector<Index>& train_rows, const std::vector<Index>& test_rows,
+                   const EvaluateOptions& evaluation, Engine& engine, RunControl& control) {
   FoldControl fold(control);
+  Dataset<T> prepared;
+  std::unique_ptr<EngineTable<T>> rows_on_engine;
   const auto begin = std::chrono::steady_clock::now();
-  const std::unique_ptr<Model<T>> model = algorithm.fit(engine, fitted.data, {.control = &fold});
+  const Pipeline<T> fitted =
+      fit_pipeline(engine, select_rows(data, train_rows), pipeline,
+                   {.prepared = &prepared, .table = &rows_on_engine, .control = &fold});
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  return {evaluate(*model, engine, fitted.data, evaluation).metrics,
-          evaluate(*model, engine, test, evaluation).metrics, seconds.count()};
+  const bool supervised = pipeline.algorithm().kind() == ModelKind::predictor;
+  const Dataset<T> test =
+      fitted.transforms.transform(select_rows(data, test_rows), engine.threads());
+  require_finite(test, supervised, pipeline.algorithm().accepts_missing());
+  return {fitted.evaluate_prepared(engine, prepared, evaluation).metrics,
+          fitted.evaluate_prepared(engine, test, evaluation).metrics, seconds.count()};
 }
 
 // One value per entry; NaN where a metric is missing.
@@ -254,6 +255,14 @@ nlohmann::json numbers(const std::vector<double>& values) {
   return list;
 }
 
+nlohmann::json json_of(const Estimate& estimate) {
+  return {{"mean", number(estimate.mean)},
+          {"deviation", number(estimate.deviation)},
+          {"low", number(estimate.low)},
+          {"high", number(estimate.high)},
+          {"count", estimate.count}};
+}
+
 }  // namespace
 
 double student_t_interval(double probability, Index degrees) {
@@ -284,10 +293,10 @@ Estimate estimate(const std::vector<double>& values, double confidence, double o
 }
 
 template <Real T>
-CrossValidation cross_validate(const Algorithm& algorithm, const PreprocessOptions& preprocess,
-                               const Dataset<T>& data, const ValidationOptions& options,
-                               Engine& engine, RunControl& control) {
-  const Partition<T> partition = partition_of(algorithm, data, options);
+CrossValidation cross_validate(const PipelineOptions& pipeline, const Dataset<T>& data,
+                               const ValidationOptions& options, Engine& engine,
+                               RunControl& control) {
+  const Partition<T> partition = partition_of(pipeline.algorithm(), data, options);
   CrossValidation result;
   result.task = partition.task;
   result.rows = data.rows();
@@ -305,8 +314,7 @@ CrossValidation cross_validate(const Algorithm& algorithm, const PreprocessOptio
     const Split split = folds.split(done % options.folds);
     Scores scores;
     try {
-      scores = score_split(algorithm, preprocess, data, split.train, split.test, evaluation, engine,
-                           control);
+      scores = score_split(pipeline, data, split.train, split.test, evaluation, engine, control);
     } catch (const Interrupted&) {
       // Stopped inside a fold: that fold is lost, those before it are not.
       if (control.keeps_checkpoints()) control.save_checkpoint(state_of(result));
@@ -331,11 +339,10 @@ CrossValidation cross_validate(const Algorithm& algorithm, const PreprocessOptio
 }
 
 template <Real T>
-LearningCurve learning_curve(const Algorithm& algorithm, const PreprocessOptions& preprocess,
-                             const Dataset<T>& data, std::vector<Index> sizes,
-                             const ValidationOptions& options, Engine& engine,
-                             RunControl& control) {
-  const Partition<T> partition = partition_of(algorithm, data, options);
+LearningCurve learning_curve(const PipelineOptions& pipeline, const Dataset<T>& data,
+                             std::vector<Index> sizes, const ValidationOptions& options,
+                             Engine& engine, RunControl& control) {
+  const Partition<T> partition = partition_of(pipeline.algorithm(), data, options);
   std::vector<Split> splits;
   Index largest = data.rows();
   for (const Folds& folds : partition.repeats) {
@@ -388,8 +395,8 @@ LearningCurve learning_curve(const Algorithm& algorithm, const PreprocessOptions
     for (std::size_t i = 0; i < sizes.size(); ++i) {
       std::vector<Index> rows(order.begin(), order.begin() + sizes[i]);
       std::sort(rows.begin(), rows.end());
-      Scores scores = score_split(algorithm, preprocess, data, rows, splits[s].test, evaluation,
-                                  engine, control);
+      Scores scores =
+          score_split(pipeline, data, rows, splits[s].test, evaluation, engine, control);
       train[i].push_back(std::move(scores.train));
       test[i].push_back(std::move(scores.test));
       ++done;
@@ -416,15 +423,9 @@ LearningCurve learning_curve(const Algorithm& algorithm, const PreprocessOptions
   return curve;
 }
 
-nlohmann::json to_json(const Estimate& estimate) {
-  return {{"mean", number(estimate.mean)},
-          {"deviation", number(estimate.deviation)},
-          {"low", number(estimate.low)},
-          {"high", number(estimate.high)},
-          {"count", estimate.count}};
-}
+std::string to_json(const Estimate& estimate) { return json_of(estimate).dump(); }
 
-nlohmann::json to_json(const CrossValidation& result) {
+std::string to_json(const CrossValidation& result) {
   nlohmann::json json;
   json["task"] = to_string(result.task);
   json["rows"] = result.rows;
@@ -435,7 +436,7 @@ nlohmann::json to_json(const CrossValidation& result) {
   json["confidence"] = result.options.confidence;
   json["interval"] = "corrected resampled t (Nadeau and Bengio 2003)";
   json["summary"] = nlohmann::json::object();
-  for (const auto& [metric, estimate] : result.summary) json["summary"][metric] = to_json(estimate);
+  for (const auto& [metric, estimate] : result.summary) json["summary"][metric] = json_of(estimate);
   json["folds_detail"] = nlohmann::json::array();
   for (std::size_t f = 0; f < result.test.size(); ++f) {
     json["folds_detail"].push_back({{"repeat", static_cast<Index>(f) / result.options.folds},
@@ -444,10 +445,10 @@ nlohmann::json to_json(const CrossValidation& result) {
                                     {"test", result.test[f]},
                                     {"seconds", result.seconds[f]}});
   }
-  return json;
+  return json.dump();
 }
 
-nlohmann::json to_json(const LearningCurve& curve) {
+std::string to_json(const LearningCurve& curve) {
   nlohmann::json json;
   json["task"] = to_string(curve.task);
   json["sizes"] = curve.sizes;
@@ -458,16 +459,15 @@ nlohmann::json to_json(const LearningCurve& curve) {
                                {"validation_mean", numbers(series.validation_mean)},
                                {"validation_deviation", numbers(series.validation_deviation)}};
   }
-  return json;
+  return json.dump();
 }
 
-#define TANDEM_INSTANTIATE(T)                                                                   \
-  template CrossValidation cross_validate(const Algorithm&, const PreprocessOptions&,           \
-                                          const Dataset<T>&, const ValidationOptions&, Engine&, \
-                                          RunControl&);                                         \
-  template LearningCurve learning_curve(const Algorithm&, const PreprocessOptions&,             \
-                                        const Dataset<T>&, std::vector<Index>,                  \
-                                        const ValidationOptions&, Engine&, RunControl&);
+#define TANDEM_INSTANTIATE(T)                                                                  \
+  template CrossValidation cross_validate(const PipelineOptions&, const Dataset<T>&,           \
+                                          const ValidationOptions&, Engine&, RunControl&);     \
+  template LearningCurve learning_curve(const PipelineOptions&, const Dataset<T>&,             \
+                                        std::vector<Index>, const ValidationOptions&, Engine&, \
+                                        RunControl&);
 TANDEM_INSTANTIATE(float)
 TANDEM_INSTANTIATE(double)
 #undef TANDEM_INSTANTIATE

@@ -14,9 +14,9 @@
 #include "core/cluster/kmeans_steps.hpp"
 #include "core/metrics/cluster_steps.hpp"
 #include "core/metrics/metric_steps.hpp"
+#include "core/metrics/row_sums.hpp"
 #include "core/metrics/silhouette_steps.hpp"
 #include "core/optim/lbfgs_steps.hpp"
-#include "core/preprocess/scaler_steps.hpp"
 #include "core/steps.hpp"
 #include "support/agreement.hpp"
 #include "support/long_sums.hpp"
@@ -104,26 +104,16 @@ void expect_metric_sums(Engine& engine, Index rows) {
       BrierTerms<T>{labels.data(), probabilities.data(), classes, classes, w}, rows, "Brier");
 }
 
-template <Real T>
-void expect_column_sums(Engine& engine, Index rows) {
+// The sums over columns that transforms are fitted by.
+inline void expect_column_sums(Index rows) {
   constexpr Index cols = 5;
-  const auto steps = make_steps<ScalerSteps, T>(engine);
-  const auto x = uneven_values<T>(rows * cols, 4);
-  const std::vector<double> centre = uneven_values<double>(cols, 5);
-  const auto x_there = to_engine(engine, x);
-  const auto centre_there = to_engine(engine, centre);
-  Buffer<double> sums(engine, cols);
-  for (const bool squares : {false, true}) {
-    steps->sums(x_there.data(), rows, cols, squares ? centre_there.data() : nullptr, sums);
-    const std::vector<double> found = sums.to_host();
+  const auto x = uneven_values<double>(rows * cols, 4);
+  const auto term = [&](Index i, Index j) { return x[static_cast<std::size_t>(i * cols + j)]; };
+  for (const int threads : {1, 3}) {
+    const std::vector<double> found = column_sums(threads, rows, cols, term);
     for (Index j = 0; j < cols; ++j) {
-      const auto at = static_cast<std::size_t>(j);
       expect_sum(
-          found[at], rows,
-          [&](Index i) {
-            const auto value = static_cast<double>(x[static_cast<std::size_t>(i * cols + j)]);
-            return squares ? (value - centre[at]) * (value - centre[at]) : value;
-          },
+          found[static_cast<std::size_t>(j)], rows, [&](Index i) { return term(i, j); },
           "column " + std::to_string(j));
     }
   }
@@ -379,7 +369,7 @@ void expect_long_sums(Engine& engine) {
   for (const Index blocks : block_counts()) {
     const Index rows = rows_of_blocks(blocks);
     expect_metric_sums<T>(engine, rows);
-    expect_column_sums<T>(engine, rows);
+    expect_column_sums(rows);
     expect_cluster_sums<T>(engine, rows);
     expect_silhouette_sums<T>(engine, rows);
     expect_inner_products<T>(engine, rows);

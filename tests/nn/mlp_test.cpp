@@ -21,7 +21,7 @@
 #include "tandem/data/read.hpp"
 #include "tandem/data/split.hpp"
 #include "tandem/model/algorithm.hpp"
-#include "tandem/preprocess/preprocessor.hpp"
+#include "tandem/transform/chain.hpp"
 
 namespace tandem {
 namespace {
@@ -289,11 +289,12 @@ Split scaled_digits(Dataset<T>& train, Dataset<T>& test, std::uint64_t seed) {
   read.target = "last";
   const auto digits = read_dataset<T>(std::string(TANDEM_DATA_DIR) + "/digits.csv", read);
   Split split = stratified_train_test_split(encode_classes(digits).labels, 0.25, seed);
-  PreprocessOptions preprocess;
-  preprocess.scale = Scale::standard;
-  auto fitted = Preprocessor<T>::fit_transform(select_rows(digits, split.train), preprocess, 1);
-  train = std::move(fitted.data);
-  test = fitted.preprocessor.transform(select_rows(digits, split.test), 1);
+  train = select_rows(digits, split.train);
+  std::vector<std::unique_ptr<TransformStep>> steps;
+  steps.push_back(make_transform("scale"));
+  steps.back()->set("method", "standard");
+  const auto chain = TransformChain<T>::fit(train, steps, Task::classification, 1);
+  test = chain.transform(select_rows(digits, split.test), 1);
   return split;
 }
 

@@ -105,7 +105,7 @@ class Compare final : public Command {
   }
 
   // Every run takes all its epochs, by the optimiser, however the algorithm is trained by default.
-  [[nodiscard]] std::unique_ptr<Algorithm> configured(OptimizerMethod method) const {
+  [[nodiscard]] PipelineOptions configured(OptimizerMethod method) const {
     auto algorithm = make_algorithm(algorithm_);
     OptimizerOptions optimizer = optimizer_;
     optimizer.method = method;
@@ -115,14 +115,14 @@ class Compare final : public Command {
     if (algorithm->has_option("solver")) algorithm->set("solver", "gradient");
     if (algorithm->has_option("patience")) algorithm->set("patience", 0);
     if (!batch_size_.empty()) algorithm->set("batch_size", batch_size_);
-    return algorithm;
+    PipelineOptions pipeline(std::move(algorithm));
+    pipeline.set_seed(run_.seed);
+    return pipeline;
   }
 
   template <Real T>
   Outcome train(OptimizerMethod method, Engine& engine, Dataset<T> data) const {
-    const auto algorithm = configured(method);
-    PreprocessOptions preprocess;
-    if (algorithm->prefers_scaled_features()) preprocess.scale = Scale::standard;
+    const PipelineOptions pipeline = configured(method);
     ControlOptions control_options;
     control_options.quiet = run_.quiet;
     ProgramControl control(control_options);
@@ -130,8 +130,9 @@ class Compare final : public Command {
     outcome.method = to_string(method);
     const Stopwatch watch;
     try {
-      const auto model =
-          fit_pipeline(*algorithm, engine, data, nullptr, {preprocess, run_.seed}, control);
+      Dataset<T> prepared;
+      const auto model = fit_pipeline(engine, std::move(data), pipeline,
+                                      {.prepared = &prepared, .control = &control});
       outcome.seconds = watch.seconds();
       const TrainingLog& log = model.model->training();
       for (const char* name : {"cost", "loss"}) {
@@ -140,7 +141,7 @@ class Compare final : public Command {
       }
       EvaluateOptions options;
       options.curves = false;
-      outcome.metrics = evaluate(*model.model, engine, data, options).metrics;
+      outcome.metrics = model.evaluate_prepared(engine, prepared, options).metrics;
     } catch (const NumericalError&) {
       outcome.diverged = true;
     }

@@ -14,7 +14,7 @@ namespace {
 // The common part of the two commands.
 class Validation : public Command {
  public:
-  explicit Validation(std::unique_ptr<Algorithm> algorithm) : algorithm_(std::move(algorithm)) {}
+  explicit Validation(std::unique_ptr<Algorithm> algorithm) : pipeline_(std::move(algorithm)) {}
 
   void add_options(OptionSet& options) override {
     data_.add_options(options);
@@ -25,20 +25,19 @@ class Validation : public Command {
     options.flag("stratified", validation_.stratified,
                  "share the rows of each class among the folds");
     add_own_options(options);
-    options.group("Options of " + std::string(algorithm_->name()));
-    algorithm_->visit_options(options);
-    add_preprocess_options(options, preprocess_, *algorithm_);
+    add_pipeline_options(options, pipeline_);
     run_.add_options(options, true);
   }
 
   int run(const OptionSet& /*options*/) override {
-    algorithm_->check_options();
+    pipeline_.set_seed(run_.seed);
+    pipeline_.check();
     validation_.seed = run_.seed;
     return with_precision(run_.precision, [&](auto type) {
       using T = typename decltype(type)::type;
       const auto engine = run_.make_engine();
       Stopwatch watch;
-      const LoadedData<T> data = load_data<T>(run_, data_, nullptr, *algorithm_);
+      const LoadedData<T> data = load_data<T>(run_, data_, nullptr, pipeline_.algorithm());
       const double load = watch.lap();
       check_interrupt();
       ControlOptions control_options;
@@ -49,7 +48,7 @@ class Validation : public Command {
       validate(*engine, data.train, control, json, text);
       control.finish();
       if (!run_.json) {
-        print(std::string(algorithm_->name()) + " on " + data_.data.path + ": " +
+        print(std::string(pipeline_.algorithm().name()) + " on " + data_.data.path + ": " +
               shape_to_text(data.train.rows(), data.train.cols()) + "\n\n  run       " +
               describe(*engine, run_) + "\n" +
               (data.train.has_target() ? "  target    " + data.train.target_column.name + " (" +
@@ -58,7 +57,7 @@ class Validation : public Command {
               text);
         return 0;
       }
-      json["algorithm"] = algorithm_->name();
+      json["algorithm"] = pipeline_.algorithm().name();
       json["device"] = to_string(engine->device());
       json["numerics"] = to_string(engine->numerics());
       json["precision"] = to_string(precision_of<T>);
@@ -67,7 +66,8 @@ class Validation : public Command {
       json["data"] = data_.data.path;
       json["rows"] = data.train.rows();
       json["features"] = data.train.cols();
-      json["options"] = options_to_json(algorithm_->options());
+      json["options"] = nlohmann::json::parse(options_to_json(pipeline_.algorithm().options()));
+      json["steps"] = nlohmann::json::parse(options_to_json(pipeline_.record_steps()));
       json["seconds"] = {{"load", load}, {"validate", watch.lap()}};
       if (engine->device() == Device::softgpu) json["seconds"]["measured"] = software_gpu_time;
       print_json(json);
@@ -82,10 +82,9 @@ class Validation : public Command {
   virtual void validate(Engine& engine, const Dataset<double>& data, RunControl& control,
                         nlohmann::json& json, std::string& text) = 0;
 
-  std::unique_ptr<Algorithm> algorithm_;
+  PipelineOptions pipeline_;
   RunSettings run_;
   DataSettings data_;
-  PreprocessOptions preprocess_;
   ValidationOptions validation_;
 };
 
@@ -109,9 +108,8 @@ class CrossValidate final : public Validation {
   template <Real T>
   void run_as(Engine& engine, const Dataset<T>& data, RunControl& control, nlohmann::json& json,
               std::string& text) {
-    const CrossValidation result =
-        cross_validate(*algorithm_, preprocess_, data, validation_, engine, control);
-    json = to_json(result);
+    const CrossValidation result = cross_validate(pipeline_, data, validation_, engine, control);
+    json = nlohmann::json::parse(to_json(result));
     text = "  folds     " + std::to_string(validation_.folds) +
            (validation_.repeats > 1 ? ", " + counted(validation_.repeats, "repeat") : "") +
            (result.stratified ? ", stratified" : "") + "\n\n";
@@ -148,8 +146,8 @@ class LearningCurveCommand final : public Validation {
   void run_as(Engine& engine, const Dataset<T>& data, RunControl& control, nlohmann::json& json,
               std::string& text) {
     const LearningCurve curve =
-        learning_curve(*algorithm_, preprocess_, data, sizes_, validation_, engine, control);
-    json = to_json(curve);
+        learning_curve(pipeline_, data, sizes_, validation_, engine, control);
+    json = nlohmann::json::parse(to_json(curve));
     text = "\n";
     for (const auto& [name, series] : curve.metrics) {
       std::vector<std::vector<std::string>> rows{

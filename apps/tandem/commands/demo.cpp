@@ -140,8 +140,8 @@ class Demo final : public Command {
   // Trains once more by the textbook and compares what the two models predict on the training part.
   void compare(Page& page, const std::string& story, const Recipe& recipe, const RecipeRun& cpu) {
     const RecipeRun reference = train(recipe, Device::reference);
-    const auto a = cpu.model.model->predict(*cpu.engine, cpu.data.features.view());
-    const auto b = reference.model.model->predict(*reference.engine, cpu.data.features.view());
+    const auto a = cpu.model.predict_prepared(*cpu.engine, cpu.data.features.view());
+    const auto b = reference.model.predict_prepared(*reference.engine, cpu.data.features.view());
     const auto rows = static_cast<Index>(cpu.data.rows());
     std::vector<std::string> row;
     if (!a.values.empty() || !a.probabilities.empty()) {
@@ -269,7 +269,7 @@ class Demo final : public Command {
   static double metric(const RecipeRun& run, const std::string& name) {
     EvaluateOptions options;
     options.curves = false;
-    return evaluate(*run.model.model, *run.engine, run.data, options).metrics.at(name);
+    return run.model.evaluate_prepared(*run.engine, run.data, options).metrics.at(name);
   }
 
   // --- 1
@@ -303,15 +303,15 @@ class Demo final : public Command {
     cloud.y.label = "progression after one year (score)";
     Series patients{.label = "patients", .mark = Mark::points, .colour = 1};
     for (Index i = 0; i < run.data.rows(); ++i) {
-      patients.points.push_back({run.model.preprocessor.unscale(0, run.data.features(i, 0)),
+      patients.points.push_back({run.model.transforms.unscale(0, run.data.features(i, 0)),
                                  run.data.target[static_cast<std::size_t>(i)]});
     }
     Series line{.label = "learned line", .colour = 2, .size = 1.3};
     const Window window = window_of(run.data, 0, 0);
     for (const double x : {window.left, window.right}) {
       Matrix<double> one(1, 1, x);
-      line.points.push_back({run.model.preprocessor.unscale(0, x),
-                             run.model.model->predict(*run.engine, one.view()).values[0]});
+      line.points.push_back({run.model.transforms.unscale(0, x),
+                             run.model.predict_prepared(*run.engine, one.view()).values[0]});
     }
     cloud.series = {patients, line};
 
@@ -607,7 +607,7 @@ class Demo final : public Command {
     Dataset<double> raw = run.data;
     for (Index i = 0; i < raw.rows(); ++i) {
       for (Index j = 0; j < 2; ++j) {
-        raw.features(i, j) = run.model.preprocessor.unscale(j, raw.features(i, j));
+        raw.features(i, j) = run.model.transforms.unscale(j, raw.features(i, j));
       }
     }
     map.series = labelled_points(raw, 0, 1, encode_classes(run.data).labels,

@@ -28,7 +28,7 @@ class EvaluateCommand final : public Command {
 
  private:
   template <Real T>
-  void evaluate_model(const TrainedModel<T>& model) {
+  void evaluate_model(const Pipeline<T>& model) {
     run_.precision = precision_of<T>;
     run_.seed = model.provenance.seed;
     const auto engine = run_.make_engine();

@@ -1,4 +1,5 @@
 // tandem inspect MODEL
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "tandem/command.hpp"
@@ -30,7 +31,7 @@ class Inspect final : public Command {
 
  private:
   template <Real T>
-  void show(const TrainedModel<T>& model) const {
+  void show(const Pipeline<T>& model) const {
     if (graphviz_) {
       print(graphviz(model));
       return;
@@ -54,11 +55,11 @@ class Inspect final : public Command {
           {"data", from.source},
           {"rows", from.rows},
           {"features", model.model->features()},
-          {"options", options_to_json(from.options)},
+          {"options", nlohmann::json::parse(options_to_json(from.options))},
           {"columns", columns},
           {"target", model.schema.target.name},
           {"classes", model.model->classes()},
-          {"preprocessing", model.preprocessor.to_json()},
+          {"transforms", nlohmann::json::parse(model.transforms.to_json())},
           {"iterations", model.model->training().iterations},
           {"converged", model.model->training().converged},
           {"stopped_because", model.model->training().stopped_because},
@@ -70,7 +71,7 @@ class Inspect final : public Command {
     }
     std::string options;
     const Spelling spelling = spelling_of(*make_algorithm(from.algorithm));
-    const nlohmann::json given = options_to_json(from.options);
+    const auto given = nlohmann::json::parse(options_to_json(from.options));
     for (const auto& [name, value] : given.items()) {
       options += (options.empty() ? "" : " ") + spelling(name) + " " +
                  (value.is_string() ? std::string(value) : value.dump());
@@ -89,8 +90,10 @@ class Inspect final : public Command {
       text += "  stopped   " + log.stopped_because + " (" + counted(log.iterations, "iteration") +
               ")\n";
     }
-    if (!model.preprocessor.changes_nothing()) {
-      text += "  scale     " + std::string(to_string(model.preprocessor.options().scale)) + "\n";
+    for (const auto& transform : model.transforms.transforms()) {
+      std::string name(transform->name());
+      name.resize(std::max<std::size_t>(name.size() + 1, 10), ' ');
+      text += "  " + name + transform->to_text() + "\n";
     }
     text += "\n" + model.model->to_text(model.feature_names());
     if (!text.ends_with('\n')) text += '\n';
@@ -98,7 +101,7 @@ class Inspect final : public Command {
   }
 
   template <Real T>
-  [[nodiscard]] std::string graphviz(const TrainedModel<T>& model) const {
+  [[nodiscard]] std::string graphviz(const Pipeline<T>& model) const {
     const auto* tree = dynamic_cast<const DecisionTreeModel<T>*>(model.model.get());
     if (tree != nullptr) return tree->graphviz(model.feature_names());
     throw InputError(model_ + ": --graphviz draws decision trees, and this is a model of " +

@@ -31,7 +31,7 @@ class Predict final : public Command {
 
  private:
   template <Real T>
-  void predict(const TrainedModel<T>& model) {
+  void predict(const Pipeline<T>& model) {
     const auto engine = run_.make_engine();
     Stopwatch watch;
     Dataset<T> data = load_data_for(run_, data_, model);
@@ -74,7 +74,7 @@ class Predict final : public Command {
   }
 
   template <Real T>
-  void write_table(const TrainedModel<T>& model, const Predictions<T>& predictions, Index rows) {
+  void write_table(const Pipeline<T>& model, const Predictions<T>& predictions, Index rows) {
     const auto& classes = model.model->classes();
     const bool probabilities = probabilities_ && !predictions.probabilities.empty();
     const std::string& target = model.schema.target.name;

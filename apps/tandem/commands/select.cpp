@@ -51,16 +51,17 @@ std::set<std::string> names_of(const Archive& options) {
 
 class Select final : public Command {
  public:
-  explicit Select(std::unique_ptr<Algorithm> algorithm) : algorithm_(std::move(algorithm)) {
-    if (algorithm_->kind() != ModelKind::clusterer || !algorithm_->has_option("clusters")) {
+  explicit Select(std::unique_ptr<Algorithm> algorithm) : pipeline_(std::move(algorithm)) {
+    if (pipeline_.algorithm().kind() != ModelKind::clusterer ||
+        !pipeline_.algorithm().has_option("clusters")) {
       throw InputError("tandem select chooses a number of clusters, and " +
-                       std::string(algorithm_->name()) + " has none");
+                       std::string(pipeline_.algorithm().name()) + " has none");
     }
     // select_k() fits by the options of k-means: an algorithm with others is another one.
     const auto visit = [this](OptionVisitor& visitor) { settings_.kmeans.visit(visitor); };
-    if (names_of(record_options(visit)) != names_of(algorithm_->options())) {
+    if (names_of(record_options(visit)) != names_of(pipeline_.algorithm().options())) {
       throw InputError("tandem select chooses a number of clusters by k-means, and " +
-                       std::string(algorithm_->name()) + " is trained in another way");
+                       std::string(pipeline_.algorithm().name()) + " is trained in another way");
     }
   }
 
@@ -77,14 +78,14 @@ class Select final : public Command {
     const std::vector<std::string> names =
         option_names([this](OptionVisitor& visitor) { settings_.visit(visitor); });
     for (const std::string& name : names) {
-      (algorithm_->has_option(name) ? of_fit : of_rules).push_back(name);
+      (pipeline_.algorithm().has_option(name) ? of_fit : of_rules).push_back(name);
     }
     WithoutOptions rules(options, of_fit);
     settings_.visit(rules);
-    options.group("Options of " + std::string(algorithm_->name()));
+    options.group("Options of " + std::string(pipeline_.algorithm().name()));
     WithoutOptions fits(options, of_rules);
     settings_.visit(fits);
-    add_preprocess_options(options, preprocess_, *algorithm_);
+    add_step_options(options, pipeline_);
     run_.add_options(options, true);
   }
 
@@ -100,9 +101,9 @@ class Select final : public Command {
   template <Real T>
   int run_as() {
     const auto engine = run_.make_engine();
-    LoadedData<T> data = load_data<T>(run_, data_, nullptr, *algorithm_);
-    data.train =
-        Preprocessor<T>::fit_transform(std::move(data.train), preprocess_, engine->threads()).data;
+    LoadedData<T> data = load_data<T>(run_, data_, nullptr, pipeline_.algorithm());
+    const auto transforms =
+        TransformChain<T>::fit(data.train, pipeline_.steps(), Task::clustering, engine->threads());
     require_finite(data.train, false);
     ControlOptions control_options;
     control_options.quiet = run_.quiet;
@@ -111,7 +112,7 @@ class Select final : public Command {
     control.finish();
     if (run_.json) {
       nlohmann::json json = selection.to_json();
-      json["algorithm"] = algorithm_->name();
+      json["algorithm"] = pipeline_.algorithm().name();
       json["device"] = to_string(engine->device());
       json["numerics"] = to_string(engine->numerics());
       json["precision"] = to_string(precision_of<T>);
@@ -124,9 +125,9 @@ class Select final : public Command {
       }
       print_json(json);
     } else {
-      std::string text = std::string(algorithm_->name()) + " on " + data_.data.path + ": " +
-                         shape_to_text(data.train.rows(), data.train.cols()) + "\n\n  run       " +
-                         describe(*engine, run_) + "\n";
+      std::string text = std::string(pipeline_.algorithm().name()) + " on " + data_.data.path +
+                         ": " + shape_to_text(data.train.rows(), data.train.cols()) +
+                         "\n\n  run       " + describe(*engine, run_) + "\n";
       if (data.train.has_target()) {
         text += "  target    " + data.train.target_column.name + " (" + data.target_rule + ")\n";
       }
@@ -145,10 +146,9 @@ class Select final : public Command {
     json["calinski_harabasz"] = calinski_harabasz<T>(engine, data.features.view(), labels);
   }
 
-  std::unique_ptr<Algorithm> algorithm_;
+  PipelineOptions pipeline_;
   RunSettings run_;
   DataSettings data_;
-  PreprocessOptions preprocess_;
   SelectKOptions settings_;
   ClusterRange range_;
 };

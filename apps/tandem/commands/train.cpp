@@ -21,14 +21,12 @@ namespace {
 
 class Train final : public Command {
  public:
-  explicit Train(std::unique_ptr<Algorithm> algorithm) : algorithm_(std::move(algorithm)) {}
+  explicit Train(std::unique_ptr<Algorithm> algorithm) : pipeline_(std::move(algorithm)) {}
 
   void add_options(OptionSet& options) override {
     data_.add_options(options);
     test_.visit(options);
-    options.group("Options of " + std::string(algorithm_->name()));
-    algorithm_->visit_options(options);
-    add_preprocess_options(options, preprocess_, *algorithm_);
+    add_pipeline_options(options, pipeline_);
     run_.add_options(options, true);
     options.group("Results");
     options.written("model", model_file_, "keep the model in this file", "FILE");
@@ -45,7 +43,8 @@ class Train final : public Command {
   }
 
   int run(const OptionSet& options) override {
-    algorithm_->check_options();
+    pipeline_.set_seed(run_.seed);
+    pipeline_.check();
     check_outputs();
     if (run_.json) log::set_level(log::Level::warning);
     return with_precision(
@@ -76,7 +75,7 @@ class Train final : public Command {
   template <Real T>
   Archive record(const Engine& engine, const LoadedData<T>& data) const {
     Archive run;
-    run.set("algorithm", algorithm_->name());
+    run.set("algorithm", pipeline_.algorithm().name());
     run.set("version", TANDEM_VERSION);
     run.set("numerics", to_string(engine.numerics()));
     // Devices agree bit for bit in exact mode only, and the reference stands apart.
@@ -85,10 +84,8 @@ class Train final : public Command {
     }
     run.set("precision", to_string(precision_of<T>));
     run.set("seed", static_cast<std::int64_t>(run_.seed));
-    run.set_part("options", algorithm_->options());
-    PreprocessOptions preprocess = preprocess_;
-    run.set_part("preprocess",
-                 record_options([&](OptionVisitor& visitor) { preprocess.visit(visitor); }));
+    run.set_part("options", pipeline_.algorithm().options());
+    run.set_part("steps", pipeline_.record_steps());
     run.set("data", static_cast<std::int64_t>(
                         fingerprint(data.train) ^
                         (data.validation ? fingerprint(*data.validation) * 3 : std::uint64_t{0})));
@@ -101,7 +98,7 @@ class Train final : public Command {
     Seconds seconds;
     seconds.software_gpu = engine->device() == Device::softgpu;
     Stopwatch watch;
-    LoadedData<T> data = load_data<T>(run_, data_, &test_, *algorithm_);
+    LoadedData<T> data = load_data<T>(run_, data_, &test_, pipeline_.algorithm());
     seconds.load = watch.lap();
     check_interrupt();
     const Index raw_features = data.train.cols();
@@ -121,13 +118,16 @@ class Train final : public Command {
     control_options.run = record(*engine, data);
     ProgramControl control(control_options);
 
-    const FitSettings settings{preprocess_, run_.seed};
     watch.lap();
     const double processor_before = processor_seconds();
-    TrainedModel<T> model;
+    Pipeline<T> model;
+    std::unique_ptr<EngineTable<T>> rows_on_engine;  // for as long as they are evaluated
     try {
-      model = fit_pipeline(*algorithm_, *engine, data.train,
-                           data.validation ? &*data.validation : nullptr, settings, control);
+      model = fit_pipeline(*engine, std::move(data.train), pipeline_,
+                           {.validation = data.validation ? &*data.validation : nullptr,
+                            .prepared = &data.train,
+                            .table = &rows_on_engine,
+                            .control = &control});
     } catch (const Interrupted& stop) {
       control.finish();
       if (control.saved()) {
@@ -148,11 +148,11 @@ class Train final : public Command {
     evaluate_options.silhouette = silhouette_;
     evaluate_options.curves = !report_.empty();
     Scores scores;
-    scores.train = evaluate(*model.model, *engine, data.train, evaluate_options);
+    scores.train = model.evaluate_prepared(*engine, data.train, evaluate_options);
     add_iterations(*scores.train, model);
     if (data.test) {
-      data.test = model.preprocess(std::move(*data.test), engine->threads());
-      scores.test = evaluate(*model.model, *engine, *data.test, evaluate_options);
+      data.test = model.prepare(std::move(*data.test), engine->threads());
+      scores.test = model.evaluate_prepared(*engine, *data.test, evaluate_options);
     }
     seconds.evaluate = watch.lap();
     check_interrupt();
@@ -177,20 +177,19 @@ class Train final : public Command {
   }
 
   template <Real T>
-  static void add_iterations(Evaluation& evaluation, const TrainedModel<T>& model) {
+  static void add_iterations(Evaluation& evaluation, const Pipeline<T>& model) {
     if (evaluation.task == Task::clustering) {
       evaluation.metrics["iterations"] = static_cast<double>(model.model->training().iterations);
     }
   }
 
   [[nodiscard]] std::string command_line(const OptionSet& options) const {
-    return "tandem train " + std::string(algorithm_->name()) + " " + options.arguments();
+    return "tandem train " + std::string(pipeline_.algorithm().name()) + " " + options.arguments();
   }
 
   template <Real T>
-  nlohmann::json to_json(const Engine& engine, const TrainedModel<T>& model,
-                         const LoadedData<T>& data, const Scores& scores, const Seconds& seconds,
-                         Index raw_features) const {
+  nlohmann::json to_json(const Engine& engine, const Pipeline<T>& model, const LoadedData<T>& data,
+                         const Scores& scores, const Seconds& seconds, Index raw_features) const {
     const TrainingLog& log = model.model->training();
     nlohmann::json json{
         {"algorithm", model.provenance.algorithm},
@@ -205,8 +204,8 @@ class Train final : public Command {
         {"rows", model.provenance.rows},
         {"columns", raw_features},
         {"features", model.model->features()},
-        {"options", options_to_json(model.provenance.options)},
-        {"preprocessing", model.preprocessor.to_json()},
+        {"options", nlohmann::json::parse(options_to_json(model.provenance.options))},
+        {"transforms", nlohmann::json::parse(model.transforms.to_json())},
         {"seconds", seconds_to_json(seconds)},
         {"processor_seconds", {{"train", seconds.train_processor}}},
         {"metrics", metrics_to_json(scores)},
@@ -225,7 +224,7 @@ class Train final : public Command {
   }
 
   template <Real T>
-  std::string to_text(const Engine& engine, const TrainedModel<T>& model, const LoadedData<T>& data,
+  std::string to_text(const Engine& engine, const Pipeline<T>& model, const LoadedData<T>& data,
                       const Scores& scores, const Seconds& seconds) const {
     const TrainingLog& log = model.model->training();
     std::string text = model.provenance.algorithm + " on " + data_.data.path + ": " +
@@ -236,8 +235,8 @@ class Train final : public Command {
     if (data.train.has_target()) {
       facts.push_back({"target", data.train.target_column.name + " (" + data.target_rule + ")"});
     }
-    if (model.preprocessor.dropped_rows() > 0) {
-      facts.push_back({"outliers", counted(model.preprocessor.dropped_rows(), "row") + " dropped"});
+    if (model.transforms.dropped_rows() > 0) {
+      facts.push_back({"outliers", counted(model.transforms.dropped_rows(), "row") + " dropped"});
     }
     if (!log.stopped_because.empty()) {
       facts.push_back(
@@ -253,11 +252,10 @@ class Train final : public Command {
     return text;
   }
 
-  std::unique_ptr<Algorithm> algorithm_;
+  PipelineOptions pipeline_;
   RunSettings run_;
   DataSettings data_;
   TestSettings test_;
-  PreprocessOptions preprocess_;
   FileName model_file_;
   std::string report_;
   FileName checkpoint_file_;

@@ -1,24 +1,26 @@
 // A model together with what it needs to be used on raw data: the columns it expects, the
-// preprocessing that was fitted with it, and the record of how it came about. This is what a model
+// transforms that were fitted with it, and the record of how it came about. This is what a model
 // file holds.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <type_traits>
 #include <variant>
+#include <vector>
 
 #include "tandem/core/archive.hpp"
 #include "tandem/core/engine.hpp"
 #include "tandem/core/run_control.hpp"
 #include "tandem/data/dataset.hpp"
+#include "tandem/data/engine_table.hpp"
 #include "tandem/data/read.hpp"
 #include "tandem/metrics/evaluate.hpp"
 #include "tandem/model/algorithm.hpp"
 #include "tandem/model/model.hpp"
-#include "tandem/preprocess/preprocessor.hpp"
+#include "tandem/model/pipeline_options.hpp"
+#include "tandem/transform/chain.hpp"
 
 namespace tandem {
 
@@ -31,68 +33,83 @@ struct Provenance {
   Numerics numerics = Numerics::exact;
   Precision precision = Precision::float64;
   std::uint64_t seed = 0;
-  Index rows = 0;      // of the training part, before outliers were dropped
+  Index rows = 0;      // of the training part, before any were dropped
   std::string source;  // of the training part
   Archive options;     // the algorithm's, by name
+  Archive steps;       // the steps', by name: "scale.method"
 
   void save(Archive& archive) const;
   // Throws InputError for anything that save could not have written.
   [[nodiscard]] static Provenance load(const Archive& archive);
 };
 
-// Recorded options as an object: {"clusters": 3, "init": "k-means++"}.
-[[nodiscard]] nlohmann::json options_to_json(const Archive& options);
+// Recorded options as a JSON object: {"clusters": 3, "init": "k-means++"}.
+[[nodiscard]] std::string options_to_json(const Archive& options);
 
 // A number that differs where data differ in shape or in any bit of a feature, target or weight,
 // up to chance (2^-64).
 template <Real T>
 [[nodiscard]] std::uint64_t fingerprint(const Dataset<T>& data);
 
+// Several threads may use one at once, as far as they may use one engine.
 template <Real T>
-struct TrainedModel {
+struct Pipeline {
   Provenance provenance;
   Schema schema;  // the raw columns
-  Preprocessor<T> preprocessor;
+  TransformChain<T> transforms;
+  // On transformed rows; of a regression whose target a transform changes, in the units of that.
   std::unique_ptr<Model<T>> model;
 
-  [[nodiscard]] const std::vector<Column>& features() const {
-    return preprocessor.output_columns();
-  }
+  // The columns that the model takes.
+  [[nodiscard]] const std::vector<Column>& features() const { return transforms.outputs(); }
   [[nodiscard]] std::vector<std::string> feature_names() const;
 
-  // Raw data in the order of schema.columns, such as read_dataset gives with this schema. Throws
-  // InputError where columns differ, or where a value is missing or infinite and the algorithm
-  // cannot take it.
-  [[nodiscard]] Dataset<T> preprocess(Dataset<T> raw, int threads) const;
+  // From raw data in the order of schema.columns, such as read_dataset gives with this schema.
+  // `prepare` transforms the features and leaves the target as it is; it throws InputError where
+  // columns differ, or where a value is missing or infinite and the algorithm cannot take it.
+  [[nodiscard]] Dataset<T> prepare(Dataset<T> raw, int threads = 0) const;
   [[nodiscard]] Predictions<T> predict(Engine& engine, Dataset<T> raw) const;
   [[nodiscard]] Evaluation evaluate(Engine& engine, Dataset<T> raw,
                                     const EvaluateOptions& options = {}) const;
 
+  // From rows that were prepared already. Predictions and metrics are in the units of the target.
+  [[nodiscard]] Predictions<T> predict_prepared(Engine& engine, MatrixView<const T> x) const;
+  [[nodiscard]] Evaluation evaluate_prepared(Engine& engine, const Dataset<T>& data,
+                                             const EvaluateOptions& options = {}) const;
+
   void save(Archive& archive) const;
   // Throws InputError for anything that save could not have written: a model whose parts do not
   // fit each other included.
-  [[nodiscard]] static TrainedModel load(const Archive& archive);
+  [[nodiscard]] static Pipeline load(const Archive& archive);
 };
 
-// What a fit needs besides the data.
-struct FitSettings {
-  PreprocessOptions preprocess;
-  std::uint64_t seed = 0;  // given to the algorithm
-};
-
-// Fits preprocessing on `train`, then the algorithm. On return `train` and, where given,
-// `validation` are preprocessed: as the algorithm saw them. Throws InputError for data that cannot
-// be trained on.
+// What a fit of a pipeline may be given besides data and options.
 template <Real T>
-[[nodiscard]] TrainedModel<T> fit_pipeline(Algorithm& algorithm, Engine& engine, Dataset<T>& train,
-                                           std::type_identity_t<Dataset<T>*> validation,
-                                           const FitSettings& settings, RunControl& control);
+struct PipelineContext {
+  // Raw rows to decide by when to stop early, with the columns of the training rows. They are
+  // prepared in place.
+  Dataset<T>* validation = nullptr;
+  // Receives the training rows as the algorithm saw them, with the target in its own units.
+  Dataset<T>* prepared = nullptr;
+  // Receives what keeps those rows on the engine, so that evaluating `prepared` brings none of them
+  // there again. To be destroyed before the engine, and before the rows change.
+  std::unique_ptr<EngineTable<T>>* table = nullptr;
+  // Told about progress and asked whether to stop; keeps checkpoints.
+  RunControl* control = nullptr;
+};
+
+// Fits the steps on `train`, one after the other, then the algorithm on what they make of it. Pass
+// `train` by std::move to work in its memory. Throws InputError for data that cannot be trained on.
+template <Real T>
+[[nodiscard]] Pipeline<T> fit_pipeline(
+    Engine& engine, Dataset<T> train, const PipelineOptions& options,
+    const PipelineContext<std::type_identity_t<T>>& context = {});
 
 // A model of either precision.
-using AnyModel = std::variant<TrainedModel<float>, TrainedModel<double>>;
+using AnyModel = std::variant<Pipeline<float>, Pipeline<double>>;
 
 template <Real T>
-void save_model(const std::string& path, const TrainedModel<T>& model);
+void save_model(const std::string& path, const Pipeline<T>& model);
 // The file says its precision. Throws InputError for a file that is no model of this version.
 [[nodiscard]] AnyModel load_model(const std::string& path);
 [[nodiscard]] AnyModel model_from_archive(const Archive& archive);

@@ -1,10 +1,9 @@
 // How well an algorithm will do on rows that it has not seen: cross-validation and learning curves.
-// Preprocessing is fitted inside each fold, on its training part.
+// The whole pipeline is fitted inside each fold, on its training part.
 #pragma once
 
 #include <cstdint>
 #include <map>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -12,8 +11,7 @@
 #include "tandem/core/run_control.hpp"
 #include "tandem/data/dataset.hpp"
 #include "tandem/metrics/evaluate.hpp"
-#include "tandem/model/algorithm.hpp"
-#include "tandem/preprocess/preprocessor.hpp"
+#include "tandem/model/pipeline_options.hpp"
 
 namespace tandem {
 
@@ -21,7 +19,7 @@ struct ValidationOptions {
   Index folds = 5;
   Index repeats = 1;
   bool stratified = true;  // for classification; other tasks use plain folds
-  std::uint64_t seed = 0;  // of the partition; the algorithm has its own
+  std::uint64_t seed = 0;  // of the partition; the pipeline has its own
   double confidence = 0.95;
   bool silhouette = false;  // clustering
 };
@@ -65,8 +63,7 @@ struct CrossValidation {
 // A state saved through `control` holds the folds that are done; resuming does not repeat them.
 // Throws InputError for options out of range and for data that cannot be split or trained on.
 template <Real T>
-[[nodiscard]] CrossValidation cross_validate(const Algorithm& algorithm,
-                                             const PreprocessOptions& preprocess,
+[[nodiscard]] CrossValidation cross_validate(const PipelineOptions& pipeline,
                                              const Dataset<T>& data,
                                              const ValidationOptions& options, Engine& engine,
                                              RunControl& control);
@@ -89,14 +86,14 @@ struct LearningCurve {
 // empty `sizes` means 10, 32.5, 55, 77.5 and 100 % of the smallest training part; sizes beyond it
 // are an InputError.
 template <Real T>
-[[nodiscard]] LearningCurve learning_curve(const Algorithm& algorithm,
-                                           const PreprocessOptions& preprocess,
-                                           const Dataset<T>& data, std::vector<Index> sizes,
+[[nodiscard]] LearningCurve learning_curve(const PipelineOptions& pipeline, const Dataset<T>& data,
+                                           std::vector<Index> sizes,
                                            const ValidationOptions& options, Engine& engine,
                                            RunControl& control);
 
-[[nodiscard]] nlohmann::json to_json(const Estimate& estimate);
-[[nodiscard]] nlohmann::json to_json(const CrossValidation& result);
-[[nodiscard]] nlohmann::json to_json(const LearningCurve& curve);
+// JSON objects; null for what is not finite.
+[[nodiscard]] std::string to_json(const Estimate& estimate);
+[[nodiscard]] std::string to_json(const CrossValidation& result);
+[[nodiscard]] std::string to_json(const LearningCurve& curve);
 
 }  // namespace tandem

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/agree/case.hpp"
+#include "agree/case.hpp"
 #include "core/linear/normal_equations_steps.hpp"
 #include "core/steps.hpp"
 

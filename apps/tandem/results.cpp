@@ -66,6 +66,15 @@ nlohmann::json seconds_to_json(const Seconds& seconds) {
   return json;
 }
 
+void add_transfers(nlohmann::json& json, const Engine& engine) {
+  if (engine.device() != Device::cuda && engine.device() != Device::softgpu) return;
+  const Transfers transfers = engine.transfers();
+  json["transfers"] = {{"to_device_bytes", transfers.to_device_bytes},
+                       {"to_host_bytes", transfers.to_host_bytes},
+                       {"to_device_copies", transfers.to_device_copies},
+                       {"to_host_copies", transfers.to_host_copies}};
+}
+
 std::string seconds_to_text(const Seconds& seconds, bool trained) {
   std::string text = "load " + readable_seconds(seconds.load);
   if (trained) text += ", train " + readable_seconds(seconds.train);

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "tandem/core/engine.hpp"
 #include "tandem/metrics/evaluate.hpp"
 #include "tandem/model/pipeline.hpp"
 
@@ -35,6 +36,10 @@ struct Seconds {
   bool software_gpu = false;
 };
 [[nodiscard]] nlohmann::json seconds_to_json(const Seconds& seconds);
+
+// Adds "transfers" to a command's JSON where the engine's memory is not the host's: bytes and
+// copies in both directions since the engine was made.
+void add_transfers(nlohmann::json& json, const Engine& engine);
 [[nodiscard]] std::string seconds_to_text(const Seconds& seconds, bool trained);
 
 // "150 rows, 4 features"

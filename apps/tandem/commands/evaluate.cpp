@@ -72,6 +72,7 @@ class EvaluateCommand final : public Command {
         {"metrics", metrics_to_json(scores)},
         {"stopped_because", model.model->training().stopped_because},
     };
+    add_transfers(json, *engine);
     nlohmann::json details = to_json(*scores.test, curves_);
     for (const char* part : {"classes", "confusion", "curves"}) {
       if (details.contains(part)) json[part] = std::move(details[part]);

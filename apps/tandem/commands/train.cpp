@@ -214,6 +214,7 @@ class Train final : public Command {
         {"stopped_because", log.stopped_because},
         {"model", model_file_.path.empty() ? nlohmann::json() : nlohmann::json(model_file_.path)},
     };
+    add_transfers(json, engine);
     if (data.train.has_target()) {
       json["target"] = data.train.target_column.name;
       json["target_rule"] = data.target_rule;

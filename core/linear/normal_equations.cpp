@@ -128,17 +128,18 @@ NormalEquationsSolution solve_products(const LeastSquaresProblem& problem,
   std::vector<double> squares;
   std::vector<double> scale;
   for (Index j = 0; j < d; ++j) {
-    const double own = centred(j, j);
-    const double at = centre(j) + mean[static_cast<std::size_t>(j)];
-    const double whole = std::max(own, 0.0) + weight * at * at;
-    // What remains of a constant column after centring is rounding.
-    constexpr double constant = 1e-12;
-    if (product(j, j) == 0 || !(own > constant * constant * whole)) continue;
-    if (own < 0x1p-960) {
+    if (columns.constant[static_cast<std::size_t>(j)]) continue;
+    if (product(j, j) < 0x1p-960) {
       result.refusal = "the squares of column " + feature_name(j) +
                        " are too small for double precision; scale the features";
       return result;
     }
+    const double own = centred(j, j);
+    const double at = centre(j) + mean[static_cast<std::size_t>(j)];
+    const double whole = std::max(own, 0.0) + weight * at * at;
+    // What remains of a constant column after centring is rounding.
+    constexpr double rounded = 1e-12;
+    if (!(own > rounded * rounded * whole)) continue;
     live.push_back(j);
     squares.push_back(own);
     scale.push_back(problem.standardise ? std::sqrt(own / weight) : 1.0);
@@ -342,6 +343,18 @@ NormalEquationsSolution solve_normal_equations(Engine& engine, const LeastSquare
           (a == b ? "" : " or of " + (b < d ? name(b) : data.target_column().name)) +
           " exceed the range of double precision; scale the features");
     }
+  }
+  // Few columns, if any, are looked at again.
+  columns.constant.assign(static_cast<std::size_t>(d), false);
+  for (Index j = 0; j < d; ++j) {
+    const auto at = static_cast<std::size_t>(j);
+    if (columns.products[static_cast<std::size_t>(product_place(j, j, p))] > 0) continue;
+    bool constant = true;
+    for (Index i = 0; constant && i < n; ++i) {
+      constant = static_cast<double>(data.features(i, j)) == columns.centre[at] ||
+                 (data.has_weights() && data.weights[static_cast<std::size_t>(i)] == T{0});
+    }
+    columns.constant[at] = constant;
   }
   return solve_products(problem, columns, name);
 }

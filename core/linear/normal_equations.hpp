@@ -41,6 +41,9 @@ struct ColumnProducts {
   double total_weight = 0;       // W
   std::vector<double> centre;    // features + 1
   std::vector<double> products;  // as NormalEquationsSteps::products() has them, finite
+  // Features that have the centre's value in every row that has a weight. Products cannot tell: the
+  // squares of small numbers are 0 too.
+  std::vector<bool> constant;
 };
 [[nodiscard]] NormalEquationsSolution solve_products(
     const LeastSquaresProblem& problem, const ColumnProducts& columns,

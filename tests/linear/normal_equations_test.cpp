@@ -37,7 +37,7 @@ Dataset<T> rows_of(Index n, Index d, double left = 1, bool weighted = false) {
       if (j == d - 1 && d > 2) x = (row[0] + row[1]) / 2 + left * x;
       row.push_back(x);
       data.features(i, j) =
-          static_cast<T>(std::ldexp(x, static_cast<int>(j)) + 100 * static_cast<double>(j));
+          static_cast<T>(std::ldexp(x, static_cast<int>(j)) + 3 * static_cast<double>(j));
       y += (j % 2 == 0 ? -2.0 : 0.5) * x;
     }
     y += random.normal(0x100000000U + static_cast<std::uint64_t>(i));
@@ -215,10 +215,13 @@ TEST(NormalEquations, LargeMeansAndSortedRowsCostNoDigits) {
     data.target[static_cast<std::size_t>(i)] += 0.001 * static_cast<double>(i);
   }
   const auto found = solve_normal_equations(*engine, {}, data.view());
-  const auto qr = solve_least_squares(*engine, {}, data.view());
+  // QR has not as many digits there: it takes the means from the columns as one more reflection.
+  for (Index i = 0; i < 5000; ++i) data.features(i, 0) -= 0x1p27;
+  const auto centred = solve_least_squares(*engine, {}, data.view());
   EXPECT_EQ(found.refusal, "");
   for (std::size_t j = 0; j < 3; ++j) {
-    EXPECT_NEAR(found.solution.weights[j], qr.weights[j], 1e-9 * std::abs(qr.weights[j])) << j;
+    EXPECT_NEAR(found.solution.weights[j], centred.weights[j], 1e-11 * std::abs(centred.weights[j]))
+        << j;
   }
 }
 

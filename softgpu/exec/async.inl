@@ -82,6 +82,11 @@ enum : u32 {
 };
 inline constexpr u64 mbarrier_count = 0xfffff;
 inline constexpr u64 mbarrier_live = u64{1} << 62;
+// Memory that was filled with the pattern for what nobody wrote (--poison) holds no barrier either.
+inline constexpr u64 mbarrier_unwritten = (u64{undefined_word} << 32) | undefined_word;
+__attribute__((always_inline)) inline bool is_mbarrier(u64 word) {
+  return (word & mbarrier_live) != 0 && word != mbarrier_unwritten;
+}
 inline constexpr u64 mbarrier_phase = u64{1} << 63;
 
 __attribute__((always_inline)) inline s64 transactions_of(u64 word) {
@@ -102,7 +107,7 @@ __attribute__((noinline)) u64 change_mbarrier(Warp& w, const Op* op, int lane, u
   auto* p = reinterpret_cast<u64*>(generic_bytes(w, op, lane, address, 8, true));
   u64 old = __atomic_load_n(p, __ATOMIC_ACQUIRE);
   for (;;) {
-    if ((old & mbarrier_live) == 0) {
+    if (!is_mbarrier(old)) {
       softgpu::raise_fault_text(w, op, lane, 719,
                                 "the mbarrier object is not initialised: mbarrier.init has to come "
                                 "first and be visible (__syncthreads)");
@@ -185,7 +190,7 @@ const Op* mbarrier_test(Warp& w, const Op* op) {
     auto* p =
         reinterpret_cast<u64*>(generic_bytes(w, op, l, a[l] + static_cast<u64>(op->imm), 8, false));
     const u64 word = __atomic_load_n(p, __ATOMIC_ACQUIRE);
-    if ((word & mbarrier_live) == 0) {
+    if (!is_mbarrier(word)) {
       softgpu::raise_fault_text(w, op, l, 719,
                                 "the mbarrier object that is waited for is not initialised");
     }

@@ -249,7 +249,7 @@ TEST(PipelineOptionNames, NestedAndUnprefixed) {
       .set("impute_constant", 4.5)
       .set("outlier-action", "clip")
       .set("seed", 9);
-  EXPECT_EQ(options.algorithm().options().get_string("max_depth"), "3");
+  EXPECT_EQ(options.algorithm().options().get_int("max_depth"), 3);
   const Archive steps = options.record_steps();
   EXPECT_EQ(steps.get_string("scale.method"), "minmax");
   EXPECT_EQ(steps.get_string("impute.method"), "constant");
@@ -274,7 +274,7 @@ TEST(PipelineOptionNames, NestedAndUnprefixed) {
 }
 
 TEST(PipelineOptionNames, StepsInAnotherOrder) {
-  PipelineOptions options("kmeans");
+  PipelineOptions options("logistic-regression");
   EXPECT_EQ(options.record_steps().get_string("scale.method"), "standard");  // it prefers that
   options.set("scale", "minmax").set_steps({"scale", "impute"});
   EXPECT_EQ(options.steps().size(), 2U);

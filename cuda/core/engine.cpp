@@ -340,31 +340,32 @@ void CudaEngine::copy_from_host(void* to, const void* from_host, std::size_t byt
   }
 }
 
-const std::byte* CudaEngine::resident(const std::byte* from_host,
-                                      std::size_t bytes) const noexcept {
+const std::byte* CudaEngine::resident(const std::byte* from_host, std::size_t bytes) {
   auto found = residents_.upper_bound(from_host);
   if (found == residents_.begin()) return nullptr;
   --found;
+  Resident& kept = found->second;
   const auto offset = static_cast<std::size_t>(from_host - found->first);
-  const Resident& kept = found->second;
-  const bool inside = offset <= kept.bytes && bytes <= kept.bytes - offset;
-  return kept.copy != nullptr && inside ? kept.copy + offset : nullptr;
+  if (offset > kept.bytes || bytes > kept.bytes - offset) return nullptr;
+  if (!kept.asked) {
+    kept.asked = true;
+    // A third at most: the steps' own copy of the rows and their scratch memory need the rest.
+    if (kept.bytes <= free_memory() / 3) {
+      try {
+        void* copy = allocate(kept.bytes);
+        copy_from_host(copy, found->first, kept.bytes);
+        kept.copy = static_cast<std::byte*>(copy);
+      } catch (const OutOfDeviceMemory&) {
+        // Copies are taken from the host, then.
+      }
+    }
+  }
+  return kept.copy != nullptr ? kept.copy + offset : nullptr;
 }
 
 void CudaEngine::keep_resident(const void* from_host, std::size_t bytes) {
-  const auto* from = static_cast<const std::byte*>(from_host);
-  Resident& kept = residents_[from];
-  if (++kept.uses > 1) return;
-  kept.bytes = bytes;
-  // A third at most: the steps' own copy of the rows and their scratch memory need the rest.
-  if (resident(from, bytes) != nullptr || bytes > free_memory() / 3) return;
-  try {
-    void* copy = allocate(bytes);
-    copy_from_host(copy, from_host, bytes);
-    kept.copy = static_cast<std::byte*>(copy);
-  } catch (const OutOfDeviceMemory&) {
-    // Copies are taken from the host, then.
-  }
+  Resident& kept = residents_[static_cast<const std::byte*>(from_host)];
+  if (++kept.uses == 1) kept.bytes = bytes;
 }
 
 void CudaEngine::end_resident(const void* from_host) noexcept {

@@ -156,12 +156,13 @@ class CudaEngine final : public EngineBackend {
   // A copy in device memory of bytes of the host.
   struct Resident {
     std::size_t bytes = 0;
+    bool asked = false;         // whether anything of it has been wanted: only then it is brought
     std::byte* copy = nullptr;  // nullptr: not kept
     int uses = 0;               // calls of keep_resident() without their end
   };
-  // Where these bytes of the host stand in device memory, or nullptr.
-  [[nodiscard]] const std::byte* resident(const std::byte* from_host,
-                                          std::size_t bytes) const noexcept;
+  // Where these bytes of the host stand in device memory, or nullptr. Brings the whole of what is
+  // to be kept when a part of it is first wanted.
+  [[nodiscard]] const std::byte* resident(const std::byte* from_host, std::size_t bytes);
 
   std::map<const std::byte*, Resident> residents_;  // by their beginning on the host
   Transfers transfers_;

@@ -6,10 +6,10 @@
 
 namespace tandem {
 
-// While an EngineTable lives, the features, target and weights of its table are in the engine's
-// memory, and whatever fit(), predict() or evaluate() bring there of them is copied inside that
-// memory instead of crossing from the host again. Make one after preprocessing and keep it for as
-// long as the rows are used:
+// While an EngineTable lives, the features, target and weights of its table stay in the engine's
+// memory once anything has wanted them there, and whatever fit(), predict() or evaluate() bring
+// there of them is copied inside that memory instead of crossing from the host again. Make one
+// after preprocessing and keep it for as long as the rows are used:
 //
 //   const tandem::EngineTable<float> table(*engine, data);
 //   const auto model = tandem::fit(*engine, data, tandem::KMeansOptions{.clusters = 3});

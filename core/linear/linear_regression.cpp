@@ -30,6 +30,9 @@ void fit_in_closed_form(Engine& engine, const LinearRegressionOptions& options,
     auto equations = solve_normal_equations(engine, problem, train);
     if (equations.refusal.empty()) {
       model.solver = LinearSolver::cholesky;
+      if (options.solver == LinearSolver::automatic) {
+        model.log.stopped_because += " by cholesky, which auto chose";
+      }
       solution = std::move(equations.solution);
     } else if (options.solver == LinearSolver::automatic) {
       model.log.stopped_because += " by qr, which auto chose: " + equations.refusal;

@@ -83,8 +83,18 @@ template <Real T>
 ColumnValues<T> present_values(const TrainingRows<T>& train, Index j) {
   ColumnValues<T> column;
   column.values.reserve(static_cast<std::size_t>(train.rows()));
-  bool ones = true;
-  for (const T weight : train.data.weights) ones = ones && (weight == 1 || weight == 0);
+  const auto& out = train.plan.outputs()[static_cast<std::size_t>(j)];
+  if (train.data.weights.empty() && out.category < 0 && !train.plan.translates(j) &&
+      !train.plan.has_stages()) {
+    // As they lie in the data.
+    const T* at = train.data.features.data() + out.source;
+    for (Index i = 0; i < train.rows(); ++i, at += train.data.cols()) {
+      if (!std::isnan(*at)) column.values.push_back(*at);
+    }
+    return column;
+  }
+  const bool ones = std::all_of(train.data.weights.begin(), train.data.weights.end(),
+                                [](T weight) { return weight == 1 || weight == 0; });
   for (Index i = 0; i < train.rows(); ++i) {
     if (!train.counts(i)) continue;
     const T value = train.value(i, j);

@@ -71,11 +71,9 @@ namespace tandem::cpu {
 HWY_EXPORT(map_float);
 HWY_EXPORT(map_double);
 
-template <>
 void map(ElementaryFunction f, std::span<const float> in, std::span<float> out) {
   HWY_DYNAMIC_DISPATCH(map_float)(f, in.data(), out.data(), in.size());
 }
-template <>
 void map(ElementaryFunction f, std::span<const double> in, std::span<double> out) {
   HWY_DYNAMIC_DISPATCH(map_double)(f, in.data(), out.data(), in.size());
 }

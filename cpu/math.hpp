@@ -23,7 +23,7 @@ enum class ElementaryFunction {
 };
 
 // out[i] = f(in[i]); the spans have one size and do not overlap partially.
-template <Real T>
-void map(ElementaryFunction f, std::span<const T> in, std::span<T> out);
+void map(ElementaryFunction f, std::span<const float> in, std::span<float> out);
+void map(ElementaryFunction f, std::span<const double> in, std::span<double> out);
 
 }  // namespace tandem::cpu

@@ -33,7 +33,7 @@ std::string plain_name(std::string name) {
 }
 
 FileFormat parse_format(const std::string& name, const Input& input) {
-  if (name == "auto") return detect_format(input);
+  if (name == "auto") return format_of(input);
   const auto& names = format_names();
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end()) {
@@ -74,7 +74,7 @@ int reading_threads(const ReadOptions& options, const Input& input) {
   return static_cast<int>(std::min<Index>(asked, chunks));
 }
 
-FileFormat detect_format(const Input& input) {
+FileFormat format_of(const Input& input) {
   const std::string head = input.head(std::size_t{1} << 16);
   const auto starts = [&](std::string_view with) {
     return std::string_view(head).substr(0, with.size()) == with;
@@ -97,7 +97,7 @@ FileFormat detect_format(const Input& input) {
 }
 
 std::string detect_format(const std::string& path) {
-  return std::string(format_names()[static_cast<std::size_t>(detect_format(Input::file(path)))]);
+  return std::string(format_names()[static_cast<std::size_t>(format_of(Input::file(path)))]);
 }
 
 MemoryBudget::MemoryBudget(std::string name, const ReadOptions& options)
@@ -254,7 +254,7 @@ Table<T> read_target_table(const std::string& path, const ReadOptions& options) 
   const Input input = Input::file(path);
   const MemoryBudget budget(path, options);
   Table<T> table;
-  switch (detect_format(input)) {
+  switch (format_of(input)) {
     case FileFormat::npy: {
       const auto source = input.open();
       table = read_npy_table<T>(*source, input.largest_size(), path, budget);
@@ -271,7 +271,7 @@ Table<T> read_target_table(const std::string& path, const ReadOptions& options) 
 }
 
 template <Real T>
-Dataset<T> read_dataset(const Input& input, const ReadOptions& options) {
+Dataset<T> read_input(const Input& input, const ReadOptions& options) {
   try {
     switch (parse_format(options.format, input)) {
       case FileFormat::csv: return read_csv<T>(input, options, false);
@@ -289,13 +289,13 @@ Dataset<T> read_dataset(const Input& input, const ReadOptions& options) {
 
 template <Real T>
 Dataset<T> read_dataset(const std::string& path, const ReadOptions& options) {
-  return read_dataset<T>(Input::file(path), options);
+  return read_input<T>(Input::file(path), options);
 }
 
 template Dataset<float> read_dataset(const std::string&, const ReadOptions&);
 template Dataset<double> read_dataset(const std::string&, const ReadOptions&);
-template Dataset<float> read_dataset(const Input&, const ReadOptions&);
-template Dataset<double> read_dataset(const Input&, const ReadOptions&);
+template Dataset<float> read_input(const Input&, const ReadOptions&);
+template Dataset<double> read_input(const Input&, const ReadOptions&);
 template Dataset<float> make_dataset(Table<float>, Table<float>*, const Input&, const ReadOptions&);
 template Dataset<double> make_dataset(Table<double>, Table<double>*, const Input&,
                                       const ReadOptions&);

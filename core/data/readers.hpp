@@ -13,9 +13,9 @@ namespace tandem {
 
 enum class FileFormat { csv, tsv, npy, npz, libsvm, idx };
 
-[[nodiscard]] FileFormat detect_format(const Input& input);
+[[nodiscard]] FileFormat format_of(const Input& input);
 template <Real T>
-[[nodiscard]] Dataset<T> read_dataset(const Input& input, const ReadOptions& options);
+[[nodiscard]] Dataset<T> read_input(const Input& input, const ReadOptions& options);
 
 template <Real T>
 [[nodiscard]] Dataset<T> read_csv(const Input& input, const ReadOptions& options, bool tabs);

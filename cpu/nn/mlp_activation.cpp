@@ -212,15 +212,13 @@ HWY_AFTER_NAMESPACE();
 namespace tandem::cpu {
 
 HWY_EXPORT(ActivationGradientFloat);
-template <>
-void activation_gradient_columns<float>(Index rows, Index width, const float* slope, float* d,
-                                        float* db, Index begin, Index end) {
+void activation_gradient_columns(Index rows, Index width, const float* slope, float* d, float* db,
+                                 Index begin, Index end) {
   HWY_DYNAMIC_DISPATCH(ActivationGradientFloat)(rows, width, slope, d, db, begin, end);
 }
 HWY_EXPORT(ActivationGradientDouble);
-template <>
-void activation_gradient_columns<double>(Index rows, Index width, const double* slope, double* d,
-                                         double* db, Index begin, Index end) {
+void activation_gradient_columns(Index rows, Index width, const double* slope, double* d,
+                                 double* db, Index begin, Index end) {
   HWY_DYNAMIC_DISPATCH(ActivationGradientDouble)(rows, width, slope, d, db, begin, end);
 }
 HWY_EXPORT(ActivateRowsFloat);

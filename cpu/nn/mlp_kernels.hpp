@@ -25,9 +25,10 @@ void activate_rows(const Activate<T>& p, Index begin, Index end);
 
 // d ← d ∘ slope where slope is given, and, where db is, the sums of the columns, for the columns
 // begin .. end − 1. mlp_activation.cpp.
-template <Real T>
-void activation_gradient_columns(Index rows, Index width, const T* slope, T* d, T* db, Index begin,
-                                 Index end);
+void activation_gradient_columns(Index rows, Index width, const float* slope, float* d, float* db,
+                                 Index begin, Index end);
+void activation_gradient_columns(Index rows, Index width, const double* slope, double* d,
+                                 double* db, Index begin, Index end);
 
 template <class T>
 struct Normalize {

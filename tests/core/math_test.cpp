@@ -245,7 +245,7 @@ void expect_vectors_equal_scalars(const std::vector<T>& list) {
         continue;  // this processor lacks it
       }
       std::vector<T> value(list.size());
-      cpu::map<T>(f.id, list, value);
+      cpu::map(f.id, std::span<const T>(list), std::span<T>(value));
       EXPECT_TRUE(test::same_bits(value, expected)) << f.name << " on " << simd;
     }
   }
@@ -258,7 +258,7 @@ TEST(Math, VectorsOfAwkwardSizesWriteTheirOutputOnly) {
   for (const Index size : test::awkward_sizes()) {
     std::vector<float> in(static_cast<std::size_t>(size), 0.5f);
     test::Guarded<float> out(in.size());
-    cpu::map<float>(ElementaryFunction::exp, in, out.inner());
+    cpu::map(ElementaryFunction::exp, std::span<const float>(in), out.inner());
     EXPECT_TRUE(out.intact()) << size;
   }
 }

@@ -24,7 +24,7 @@ using Texts = std::vector<std::string>;
 template <Real T = double>
 Dataset<T> read(const std::string& text, ReadOptions options = {}) {
   if (options.format == "auto") options.format = "csv";
-  return read_dataset<T>(
+  return read_input<T>(
       Input::memory("input.csv", {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}),
       options);
 }

@@ -32,7 +32,7 @@ std::string content(const std::string& name) {
 
 Dataset<double> read_bytes(const std::string& bytes, ReadOptions options = {}) {
   if (options.memory_limit == 0) options.memory_limit = Index{1} << 30;
-  return read_dataset<double>(
+  return read_input<double>(
       Input::memory("input", {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}),
       options);
 }

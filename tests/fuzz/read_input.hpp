@@ -43,7 +43,7 @@ void check(const Dataset<T>& data) {
 inline bool read(const std::uint8_t* bytes, std::size_t size, const ReadOptions& options) {
   log::set_level(log::Level::off);
   try {
-    check(read_dataset<float>(Input::memory("input", {bytes, size}), options));
+    check(read_input<float>(Input::memory("input", {bytes, size}), options));
     return true;
   } catch (const InputError&) {
     return false;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tandem/core/engine.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/core/matrix.hpp"
 #include "tandem/core/names.hpp"
 #include "tandem/core/options.hpp"
@@ -31,7 +32,7 @@ template <>
 inline constexpr std::array<std::string_view, 4> enum_names<KMeansInit>{"k-means++", "k-means||",
                                                                         "random", "given"};
 
-struct KMeansOptions {
+struct TANDEM_API KMeansOptions {
   std::int64_t clusters = 8;
   KMeansInit init = KMeansInit::plus_plus;
   // A file of the first centres, a row each, in the features that the clustering sees; read where
@@ -57,7 +58,7 @@ struct KMeansOptions {
 };
 
 template <Real T>
-class KMeansModel final : public Model<T> {
+class TANDEM_API KMeansModel final : public Model<T> {
  public:
   Matrix<T> centres;          // clusters × features
   std::vector<T> origin;      // the point that distances are computed relative to
@@ -91,8 +92,8 @@ class KMeansModel final : public Model<T> {
 // InputError for an option out of range, no rows, values that are not finite or too large for T,
 // and more clusters than distinct rows of positive weight; Interrupted.
 template <Real T>
-[[nodiscard]] KMeansModel<T> fit(Engine& engine, const DatasetView<T>& data,
-                                 const KMeansOptions& options,
-                                 const FitContext<std::type_identity_t<T>>& context = {});
+[[nodiscard]] TANDEM_API KMeansModel<T> fit(
+    Engine& engine, const DatasetView<T>& data, const KMeansOptions& options,
+    const FitContext<std::type_identity_t<T>>& context = {});
 
 }  // namespace tandem

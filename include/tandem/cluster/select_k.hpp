@@ -7,10 +7,11 @@
 #include <vector>
 
 #include "tandem/cluster/kmeans.hpp"
+#include "tandem/core/export.hpp"
 
 namespace tandem {
 
-struct SelectKOptions {
+struct TANDEM_API SelectKOptions {
   std::int64_t lowest = 2;
   std::int64_t highest = 10;
   // How each k is fitted; `clusters` is set from the range, and centres cannot be given. More
@@ -41,7 +42,7 @@ struct KCandidate {
 };
 
 template <Real T>
-struct KSelection {
+struct TANDEM_API KSelection {
   std::vector<KCandidate> candidates;  // ascending k
   std::vector<KMeansModel<T>> models;  // one per candidate
   // The number of clusters that each rule chooses; 0 where it has no answer.
@@ -60,9 +61,9 @@ struct KSelection {
 // whatever a k-means fit refuses. Of the context's control, progress ("k") and interruption are
 // used; there is no checkpoint.
 template <Real T>
-[[nodiscard]] KSelection<T> select_k(Engine& engine, const DatasetView<T>& data,
-                                     const SelectKOptions& options,
-                                     const FitContext<std::type_identity_t<T>>& context = {});
+[[nodiscard]] TANDEM_API KSelection<T> select_k(
+    Engine& engine, const DatasetView<T>& data, const SelectKOptions& options,
+    const FitContext<std::type_identity_t<T>>& context = {});
 template <Real T>
 [[nodiscard]] KSelection<T> select_k(Engine& engine, const Dataset<T>& data,
                                      const SelectKOptions& options,
@@ -74,13 +75,14 @@ template <Real T>
 // the last, both axes scaled to [0, 1]; ties to the least k; 0 for fewer than three points and
 // where none is below. Satopää, Albrecht, Irwin and Raghavan, "Finding a 'Kneedle' in a Haystack",
 // ICDCS workshops 2011.
-[[nodiscard]] Index elbow(const std::vector<Index>& k, const std::vector<double>& inertia);
+[[nodiscard]] TANDEM_API Index elbow(const std::vector<Index>& k,
+                                     const std::vector<double>& inertia);
 
 // The least k with gap(k) >= gap(k + 1) − error(k + 1); 0 where there is none. Tibshirani, Walther
 // and Hastie, "Estimating the number of clusters in a data set via the gap statistic", J. R.
 // Statist. Soc. B 63 (2001).
-[[nodiscard]] Index first_gap_within_error(const std::vector<Index>& k,
-                                           const std::vector<double>& gap,
-                                           const std::vector<double>& error);
+[[nodiscard]] TANDEM_API Index first_gap_within_error(const std::vector<Index>& k,
+                                                      const std::vector<double>& gap,
+                                                      const std::vector<double>& error);
 
 }  // namespace tandem

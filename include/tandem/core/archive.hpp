@@ -10,12 +10,13 @@
 #include <variant>
 #include <vector>
 
+#include "tandem/core/export.hpp"
 #include "tandem/core/matrix.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem {
 
-class Archive {
+class TANDEM_API Archive {
  public:
   // A tensor's elements, little-endian in the file. uint8 carries flags and raw bytes.
   using TensorData =
@@ -100,15 +101,16 @@ class Archive {
 };
 
 // Bytes of the file that holds `archive`. `kind` is "model" or "checkpoint".
-[[nodiscard]] std::vector<std::uint8_t> encode_archive(const Archive& archive,
-                                                       std::string_view kind);
+[[nodiscard]] TANDEM_API std::vector<std::uint8_t> encode_archive(const Archive& archive,
+                                                                  std::string_view kind);
 // Throws InputError for anything that encode_archive did not write: truncated, altered (checksum),
 // of another version or another kind. Allocates no more than a small multiple of bytes.size().
-[[nodiscard]] Archive decode_archive(std::span<const std::uint8_t> bytes, std::string_view kind,
-                                     const std::string& origin);
+[[nodiscard]] TANDEM_API Archive decode_archive(std::span<const std::uint8_t> bytes,
+                                                std::string_view kind, const std::string& origin);
 
 // The file appears whole or not at all (temporary file, flush to disk, rename).
-void write_archive(const std::string& path, const Archive& archive, std::string_view kind);
-[[nodiscard]] Archive read_archive(const std::string& path, std::string_view kind);
+TANDEM_API void write_archive(const std::string& path, const Archive& archive,
+                              std::string_view kind);
+[[nodiscard]] TANDEM_API Archive read_archive(const std::string& path, std::string_view kind);
 
 }  // namespace tandem

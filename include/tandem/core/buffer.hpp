@@ -10,6 +10,7 @@
 
 #include "tandem/core/engine.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/export.hpp"
 
 namespace tandem {
 
@@ -19,16 +20,16 @@ enum class Placement { engine, rows };
 
 // The engine's part of a buffer's work.
 namespace buffer {
-[[nodiscard]] void* allocate(Engine& engine, std::size_t bytes, Placement placement);
-void deallocate(Engine& engine, void* memory, std::size_t bytes) noexcept;
-void upload(Engine& engine, void* to, const void* from_host, std::size_t bytes);
-void download(Engine& engine, void* to_host, const void* from, std::size_t bytes);
-void copy(Engine& engine, void* to, const void* from, std::size_t bytes);
-void fill_zero(Engine& engine, void* to, std::size_t bytes);
+[[nodiscard]] TANDEM_API void* allocate(Engine& engine, std::size_t bytes, Placement placement);
+TANDEM_API void deallocate(Engine& engine, void* memory, std::size_t bytes) noexcept;
+TANDEM_API void upload(Engine& engine, void* to, const void* from_host, std::size_t bytes);
+TANDEM_API void download(Engine& engine, void* to_host, const void* from, std::size_t bytes);
+TANDEM_API void copy(Engine& engine, void* to, const void* from, std::size_t bytes);
+TANDEM_API void fill_zero(Engine& engine, void* to, std::size_t bytes);
 }  // namespace buffer
 
 template <class T>
-class Buffer {
+class TANDEM_API Buffer {
   static_assert(std::is_trivially_copyable_v<T>, "buffers hold plain data");
 
  public:

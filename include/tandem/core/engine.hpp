@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "tandem/core/export.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem {
@@ -36,7 +37,7 @@ struct Transfers {
 // An engine is used by one thread at a time; several threads each take one of their own, see
 // another(). Programs call nothing else of it than what stands here; what an implementation of a
 // device offers to the algorithms is its EngineBackend (core/engine_backend.hpp).
-class Engine {
+class TANDEM_API Engine {
  public:
   // Throws DeviceError where the device is missing; never falls back to another device.
   [[nodiscard]] static std::unique_ptr<Engine> create(const EngineOptions& options = {});

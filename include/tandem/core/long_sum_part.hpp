@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "tandem/core/export.hpp"
 #include "tandem/core/numerics.hpp"
 #include "tandem/core/types.hpp"
 
@@ -22,7 +23,7 @@ namespace tandem {
 // times columns; parts that were merged across a gap hold the nodes of either side.
 //
 // A plain value. Const members may be called from several threads at once.
-class LongSumPart {
+class TANDEM_API LongSumPart {
  public:
   struct Node {
     int level;

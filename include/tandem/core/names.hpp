@@ -9,6 +9,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "tandem/core/export.hpp"
+
 namespace tandem {
 
 // The names of an enumeration's values 0, 1, 2, ... in that order. Names are in lower case with
@@ -27,12 +29,12 @@ template <NamedEnum Enum>
 }
 
 // Whether two names are the same when "-" and "_" count as equal.
-[[nodiscard]] bool same_name(std::string_view a, std::string_view b) noexcept;
+[[nodiscard]] TANDEM_API bool same_name(std::string_view a, std::string_view b) noexcept;
 
 // The position of `text` among `names`. Throws InputError that says what `text` should have been
 // (`what`, such as "device") and lists the names.
-[[nodiscard]] std::size_t find_name(std::string_view what, std::string_view text,
-                                    std::span<const std::string_view> names);
+[[nodiscard]] TANDEM_API std::size_t find_name(std::string_view what, std::string_view text,
+                                               std::span<const std::string_view> names);
 
 // The value called `text`. Throws InputError as find_name() does.
 template <NamedEnum Enum>

@@ -24,6 +24,7 @@
 
 #include "tandem/core/archive.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/core/names.hpp"
 
 namespace tandem {
@@ -32,7 +33,7 @@ namespace tandem {
 // used in records and messages. Other names are accepted wherever an option is given by name: what
 // the command line shows, if that is shorter ("k" for "clusters"), and what other libraries call
 // the same thing ("n_clusters"). "-" and "_" count as equal.
-class OptionName {
+class TANDEM_API OptionName {
  public:
   OptionName(const char* name) : name_(name) {}  // NOLINT(google-explicit-constructor)
   OptionName(std::string_view name, std::string_view shown,
@@ -55,7 +56,7 @@ class OptionName {
 };
 
 // A member whose type is an enumeration, for visitors, which do not know the type.
-class ChoiceRef {
+class TANDEM_API ChoiceRef {
  public:
   template <NamedEnum Enum>
   explicit ChoiceRef(Enum& value)
@@ -80,7 +81,7 @@ class ChoiceRef {
 
 // A member of a type with a written form of its own: `static V parse(std::string_view)`, which
 // throws InputError that says what was expected, and `std::string to_string() const`.
-class WrittenRef {
+class TANDEM_API WrittenRef {
  public:
   template <class V>
     requires(!std::is_same_v<std::remove_const_t<V>, WrittenRef>)
@@ -101,7 +102,7 @@ class WrittenRef {
 
 // `help` is one sentence without a full stop. Bounds are themselves allowed. The members outlive
 // the visitor.
-class OptionVisitor {
+class TANDEM_API OptionVisitor {
  public:
   virtual ~OptionVisitor() = default;
   virtual void integer(const OptionName& name, std::int64_t& value, std::string_view help,
@@ -134,7 +135,7 @@ class OptionVisitor {
 };
 
 // Hands on to another visitor all options but those named.
-class WithoutOptions final : public OptionVisitor {
+class TANDEM_API WithoutOptions final : public OptionVisitor {
  public:
   WithoutOptions(OptionVisitor& to, std::vector<std::string_view> names)
       : to_(to), names_(std::move(names)) {}
@@ -213,22 +214,23 @@ using VisitOptions = std::function<void(OptionVisitor&)>;
 // Gives one option a value; texts are read as on the command line. Throws InputError where there
 // is no option of that name (it lists them, and the nearest one), where the value is of another
 // type, and where it is out of range. What two options say together is left to check().
-void set_option(const VisitOptions& visit, std::string_view name, const OptionValue& value);
+TANDEM_API void set_option(const VisitOptions& visit, std::string_view name,
+                           const OptionValue& value);
 
 // Throws InputError that names the first option that is out of the range it is declared with.
-void check_ranges(const VisitOptions& visit);
+TANDEM_API void check_ranges(const VisitOptions& visit);
 
 // The options as they stand, by canonical name: integers, numbers, flags and texts; lists of
 // integers as int64 tensors, lists of numbers as doubles. The seed is left out.
-[[nodiscard]] Archive record_options(const VisitOptions& visit);
+[[nodiscard]] TANDEM_API Archive record_options(const VisitOptions& visit);
 // Sets every option that the record has. Throws InputError for a name that there is not, or a value
 // that set_option() refuses.
-void restore_options(const VisitOptions& visit, const Archive& record);
+TANDEM_API void restore_options(const VisitOptions& visit, const Archive& record);
 
 // The canonical names, in the order of visit().
-[[nodiscard]] std::vector<std::string> option_names(const VisitOptions& visit);
+[[nodiscard]] TANDEM_API std::vector<std::string> option_names(const VisitOptions& visit);
 // Whether there is an option that set_option() finds by this name; the seed counts.
-[[nodiscard]] bool has_option(const VisitOptions& visit, std::string_view name);
+[[nodiscard]] TANDEM_API bool has_option(const VisitOptions& visit, std::string_view name);
 
 // Checks every option's range, then what options say together.
 template <class Options>
@@ -246,7 +248,7 @@ void set_option(Options& options, std::string_view name, const OptionValue& valu
 }
 
 // One of `candidates` that `word` is probably meant to be, or an empty text.
-[[nodiscard]] std::string nearest_name(std::string_view word,
-                                       const std::vector<std::string>& candidates);
+[[nodiscard]] TANDEM_API std::string nearest_name(std::string_view word,
+                                                  const std::vector<std::string>& candidates);
 
 }  // namespace tandem

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "tandem/core/export.hpp"
 #include "tandem/core/numerics.hpp"
 #include "tandem/core/types.hpp"
 
@@ -57,7 +58,7 @@ enum class Purpose : std::uint32_t {
 
 // The random numbers of one seed and purpose. `stream` tells apart independent uses of the same
 // purpose: an epoch, a start, a layer.
-class Random {
+class TANDEM_API Random {
  public:
   TANDEM_HOST_DEVICE Random(std::uint64_t seed, Purpose purpose, std::uint32_t stream = 0)
       : seed_(seed),

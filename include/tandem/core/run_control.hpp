@@ -6,6 +6,7 @@
 
 #include "tandem/core/archive.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem {
@@ -20,7 +21,7 @@ struct Progress {
 
 // The default one reports nothing, never stops and keeps no checkpoint. Drivers call it from the
 // thread that called fit(), at the end of each iteration or epoch.
-class RunControl {
+class TANDEM_API RunControl {
  public:
   virtual ~RunControl() = default;
   virtual void report(const Progress&) {}

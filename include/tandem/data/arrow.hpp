@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "tandem/core/export.hpp"
 #include "tandem/data/dataset.hpp"
 
 // As the interface's page defines them, under its guard.
@@ -59,7 +60,8 @@ struct ArrowOptions {
 // releases them. Throws InputError that names the column and its format for a type that is none of
 // these, and where an integer is not a number of T exactly and T is double.
 template <Real T>
-[[nodiscard]] Dataset<T> dataset_from_arrow(const ArrowArray& array, const ArrowSchema& schema,
-                                            const ArrowOptions& options = {});
+[[nodiscard]] TANDEM_API Dataset<T> dataset_from_arrow(const ArrowArray& array,
+                                                       const ArrowSchema& schema,
+                                                       const ArrowOptions& options = {});
 
 }  // namespace tandem

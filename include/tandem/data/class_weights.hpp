@@ -8,9 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "tandem/core/export.hpp"
+
 namespace tandem {
 
-struct ClassWeights {
+struct TANDEM_API ClassWeights {
   // none: all classes weigh 1. balanced: rows / (classes · rows of the class). listed: as `weights`
   // says; classes that it does not name weigh 1.
   enum class Rule { none, balanced, listed };

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tandem/core/export.hpp"
 #include "tandem/core/matrix.hpp"
 #include "tandem/core/types.hpp"
 
@@ -38,7 +39,7 @@ struct CsrView {
 // copied; what it points to must stay as it is while it is used. A missing value, feature or
 // target, is a NaN. Several threads may read one view.
 template <Real T>
-struct DatasetView {
+struct TANDEM_API DatasetView {
   std::string source = "data";        // the file or generator it comes from, for messages
   MatrixView<const T> features{};     // rows × columns; empty where `sparse` holds them
   CsrView<T> sparse{};                // in place of `features`, where it has rows
@@ -95,10 +96,11 @@ struct Dataset {
 
 // The rows named, in that order; columns and names are kept.
 template <Real T>
-[[nodiscard]] Dataset<T> select_rows(const DatasetView<T>& data, const std::vector<Index>& rows);
+[[nodiscard]] TANDEM_API Dataset<T> select_rows(const DatasetView<T>& data,
+                                                const std::vector<Index>& rows);
 
 // Column names "x0", "x1", ... for data that comes without any.
-[[nodiscard]] std::vector<Column> numbered_columns(Index count);
+[[nodiscard]] TANDEM_API std::vector<Column> numbered_columns(Index count);
 
 // A target read as classes. Class names are the categories of a categorical target in their order,
 // else the distinct numbers in ascending order, written as short as they read back ("0", "2.5").
@@ -111,36 +113,37 @@ struct Classes {
 // fractional value and more than 100 distinct values: it is then a regression target. Categories
 // that no row has are left out.
 template <Real T>
-[[nodiscard]] Classes encode_classes(const DatasetView<T>& data);
+[[nodiscard]] TANDEM_API Classes encode_classes(const DatasetView<T>& data);
 
 // The same with the class names fixed by an earlier training set; unknown ones give −1.
 template <Real T>
-[[nodiscard]] Classes encode_classes(const DatasetView<T>& data,
-                                     const std::vector<std::string>& names);
+[[nodiscard]] TANDEM_API Classes encode_classes(const DatasetView<T>& data,
+                                                const std::vector<std::string>& names);
 
 // The task of a target where the caller names none: classification where it is categorical or has
 // at most 20 distinct values, all whole numbers; else regression. Missing values are passed over.
 template <Real T>
-[[nodiscard]] Task task_of_target(const DatasetView<T>& data);
+[[nodiscard]] TANDEM_API Task task_of_target(const DatasetView<T>& data);
 
 // Throws InputError where there is no target or it holds texts, whose codes are no quantities.
 template <Real T>
-void require_numeric_target(const DatasetView<T>& data);
+TANDEM_API void require_numeric_target(const DatasetView<T>& data);
 
 // Throws InputError that names the source, row and column of the first feature (and target, where
 // with_target) that is NaN or infinite, and the option that helps. With allow_missing, NaN features
 // pass and infinite ones do not.
 template <Real T>
-void require_finite(const DatasetView<T>& data, bool with_target, bool allow_missing = false);
+TANDEM_API void require_finite(const DatasetView<T>& data, bool with_target,
+                               bool allow_missing = false);
 
 // Throws InputError where the rows are sparse; `algorithm` needs them dense.
 template <Real T>
-void require_dense(const DatasetView<T>& data, std::string_view algorithm);
+TANDEM_API void require_dense(const DatasetView<T>& data, std::string_view algorithm);
 
 // The rows of a sparse view written out, with target, weights and the rest; throws InputError that
 // states the bytes where they do not fit into memory.
 template <Real T>
-[[nodiscard]] Dataset<T> to_dense(const DatasetView<T>& data);
+[[nodiscard]] TANDEM_API Dataset<T> to_dense(const DatasetView<T>& data);
 
 // The same for a table that owns its rows.
 template <Real T>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tandem/core/engine.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/data/dataset.hpp"
 
 namespace tandem {
@@ -20,7 +21,7 @@ namespace tandem {
 // and where the table would take more than a third of the device's free memory: rows are then
 // brought as they are needed, in pieces if they have to be.
 template <Real T>
-class EngineTable {
+class TANDEM_API EngineTable {
  public:
   EngineTable(Engine& engine, const DatasetView<T>& data);
   EngineTable(Engine& engine, const Dataset<T>& data) : EngineTable(engine, data.view()) {}

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tandem/core/export.hpp"
 #include "tandem/data/dataset.hpp"
 
 namespace tandem {
@@ -21,9 +22,9 @@ struct Schema {
 };
 
 // The texts that stand for a missing value unless ReadOptions::missing says otherwise.
-[[nodiscard]] const std::vector<std::string>& default_missing_texts();
+[[nodiscard]] TANDEM_API const std::vector<std::string>& default_missing_texts();
 
-struct ReadOptions {
+struct TANDEM_API ReadOptions {
   // "auto" looks at the content, then at the name: see detect_format().
   std::string format = "auto";
 
@@ -62,7 +63,7 @@ struct ReadOptions {
 };
 
 // The names of the formats, without "auto".
-[[nodiscard]] const std::vector<std::string_view>& format_names();
+[[nodiscard]] TANDEM_API const std::vector<std::string_view>& format_names();
 
 // Reads the file. Throws InputError that names the file, and the line or position in it, for
 // anything that it cannot read as it stands; SystemError where the operating system refuses.
@@ -70,9 +71,10 @@ struct ReadOptions {
 //
 // Text columns become categories: codes 0, 1, ... of the distinct texts in ascending byte order.
 template <Real T>
-[[nodiscard]] Dataset<T> read_dataset(const std::string& path, const ReadOptions& options = {});
+[[nodiscard]] TANDEM_API Dataset<T> read_dataset(const std::string& path,
+                                                 const ReadOptions& options = {});
 
 // The format that "auto" recognises: "csv", "tsv", "npy", "npz", "libsvm" or "idx".
-[[nodiscard]] std::string detect_format(const std::string& path);
+[[nodiscard]] TANDEM_API std::string detect_format(const std::string& path);
 
 }  // namespace tandem

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "tandem/core/export.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem {
@@ -17,17 +18,19 @@ struct Split {
 
 // round(test_fraction · rows) test rows, at least 1 and at most rows − 1. Throws InputError unless
 // 0 < test_fraction < 1 and rows >= 2.
-[[nodiscard]] Split train_test_split(Index rows, double test_fraction, std::uint64_t seed);
+[[nodiscard]] TANDEM_API Split train_test_split(Index rows, double test_fraction,
+                                                std::uint64_t seed);
 
 // The same number of test rows, shared among the classes in proportion (largest remainders, ties
 // to the lower label), so that each class is within 1 of its share; at least one row of each class
 // stays in the training part. labels: one per row, >= 0. Throws InputError as above, for a negative
 // label, and where the classes are so small that the test rows cannot be found.
-[[nodiscard]] Split stratified_train_test_split(std::span<const std::int32_t> labels,
-                                                double test_fraction, std::uint64_t seed);
+[[nodiscard]] TANDEM_API Split stratified_train_test_split(std::span<const std::int32_t> labels,
+                                                           double test_fraction,
+                                                           std::uint64_t seed);
 
 // A partition of the rows into folds: each row is a test row of exactly one.
-struct Folds {
+struct TANDEM_API Folds {
   Index count = 0;
   std::vector<std::int32_t> of_row;  // one per row: 0 .. count − 1
 
@@ -37,23 +40,23 @@ struct Folds {
 
 // Fold sizes differ by at most 1. `repeat` tells apart the partitions of a repeated k-fold. Throws
 // InputError where folds < 2 or there are fewer rows than folds.
-[[nodiscard]] Folds k_fold(Index rows, Index folds, std::uint64_t seed, std::uint32_t repeat = 0);
+[[nodiscard]] TANDEM_API Folds k_fold(Index rows, Index folds, std::uint64_t seed,
+                                      std::uint32_t repeat = 0);
 
 // In addition the rows of one class are shared so that folds differ by at most 1 in each class. A
 // class with fewer rows than folds is missing from some test parts: that is a warning in the log;
 // InputError where it is so for every class, and for a negative label.
-[[nodiscard]] Folds stratified_k_fold(std::span<const std::int32_t> labels, Index folds,
-                                      std::uint64_t seed, std::uint32_t repeat = 0);
+[[nodiscard]] TANDEM_API Folds stratified_k_fold(std::span<const std::int32_t> labels, Index folds,
+                                                 std::uint64_t seed, std::uint32_t repeat = 0);
 
 // `repeats` independent partitions.
-[[nodiscard]] std::vector<Folds> repeated_k_fold(Index rows, Index folds, Index repeats,
-                                                 std::uint64_t seed);
-[[nodiscard]] std::vector<Folds> repeated_stratified_k_fold(std::span<const std::int32_t> labels,
-                                                            Index folds, Index repeats,
+[[nodiscard]] TANDEM_API std::vector<Folds> repeated_k_fold(Index rows, Index folds, Index repeats,
                                                             std::uint64_t seed);
+[[nodiscard]] TANDEM_API std::vector<Folds> repeated_stratified_k_fold(
+    std::span<const std::int32_t> labels, Index folds, Index repeats, std::uint64_t seed);
 
 // 0 .. rows − 1 in random order (Fisher-Yates; Purpose::split, the given stream).
-[[nodiscard]] std::vector<Index> random_order(Index rows, std::uint64_t seed,
-                                              std::uint32_t stream = 0);
+[[nodiscard]] TANDEM_API std::vector<Index> random_order(Index rows, std::uint64_t seed,
+                                                         std::uint32_t stream = 0);
 
 }  // namespace tandem

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tandem/core/export.hpp"
 #include "tandem/data/dataset.hpp"
 
 namespace tandem {
@@ -16,11 +17,11 @@ namespace tandem {
 // field. Fields are quoted where RFC 4180 asks for it. Lines end with \n.
 // Throws InputError where the folder does not exist, SystemError where the file cannot be written.
 template <Real T>
-void write_csv(const std::string& path, const Dataset<T>& data, char delimiter = ',',
-               int threads = 0);
+TANDEM_API void write_csv(const std::string& path, const Dataset<T>& data, char delimiter = ',',
+                          int threads = 0);
 
 // One record of a table that is written field by field.
-class CsvRecord {
+class TANDEM_API CsvRecord {
  public:
   explicit CsvRecord(char delimiter = ',') : delimiter_(delimiter) {}
   CsvRecord& add(std::string_view text);
@@ -43,13 +44,13 @@ class CsvRecord {
 };
 
 // A header, then `rows` records; fill(i, record) adds the fields of row i, in order of i.
-void write_csv_table(const std::string& path, const std::vector<std::string>& header, Index rows,
-                     const std::function<void(Index, CsvRecord&)>& fill);
+TANDEM_API void write_csv_table(const std::string& path, const std::vector<std::string>& header,
+                                Index rows, const std::function<void(Index, CsvRecord&)>& fill);
 
 // NumPy format 1.0, C order, little-endian: float32, float64, int32 or int64.
 template <class T>
-void write_npy(const std::string& path, MatrixView<const T> matrix);
+TANDEM_API void write_npy(const std::string& path, MatrixView<const T> matrix);
 template <class T>
-void write_npy(const std::string& path, std::span<const T> vector);
+TANDEM_API void write_npy(const std::string& path, std::span<const T> vector);
 
 }  // namespace tandem

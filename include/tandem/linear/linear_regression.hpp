@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tandem/core/engine.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/core/names.hpp"
 #include "tandem/core/options.hpp"
 #include "tandem/data/dataset.hpp"
@@ -21,7 +22,7 @@
 namespace tandem {
 
 // How a gradient solver goes through the data and when it stops. Shared by the linear models.
-struct GradientOptions {
+struct TANDEM_API GradientOptions {
   OptimizerOptions optimizer{};
   std::int64_t batch_size = 0;  // rows of a batch; 0: all rows in one batch
   std::int64_t epochs = 10000;  // passes over the data at most
@@ -55,7 +56,7 @@ inline constexpr std::array<std::string_view, 4> enum_names<LinearSolver>{"auto"
 //   1/(2W)·Σ_i ω_i·(b + Σ_j w_j·x_ij − y_i)² + l2/2·Σ_j v_j² + l1·Σ_j |v_j|,
 // ω the rows' weights, W their sum, v_j = w_j·s_j with s_j the standard deviation of feature j;
 // with keep_scale v_j = w_j. The intercept is free.
-struct LinearRegressionOptions {
+struct TANDEM_API LinearRegressionOptions {
   LinearSolver solver = LinearSolver::automatic;
   double l1 = 0;
   double l2 = 0;
@@ -74,7 +75,7 @@ struct LinearRegressionOptions {
 };
 
 template <Real T>
-class LinearRegressionModel final : public Model<T> {
+class TANDEM_API LinearRegressionModel final : public Model<T> {
  public:
   // In double whatever T is: predictions round each of them to T once.
   std::vector<double> weights;  // one per feature
@@ -104,8 +105,8 @@ class LinearRegressionModel final : public Model<T> {
 // or infinite, weights that are negative or all zero), NumericalError where a gradient run diverges
 // or values leave the range of double.
 template <Real T>
-[[nodiscard]] LinearRegressionModel<T> fit(Engine& engine, const DatasetView<T>& data,
-                                           const LinearRegressionOptions& options,
-                                           const FitContext<std::type_identity_t<T>>& context = {});
+[[nodiscard]] TANDEM_API LinearRegressionModel<T> fit(
+    Engine& engine, const DatasetView<T>& data, const LinearRegressionOptions& options,
+    const FitContext<std::type_identity_t<T>>& context = {});
 
 }  // namespace tandem

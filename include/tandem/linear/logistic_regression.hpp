@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tandem/core/engine.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/core/names.hpp"
 #include "tandem/core/options.hpp"
 #include "tandem/data/dataset.hpp"
@@ -30,7 +31,7 @@ inline constexpr std::array<std::string_view, 2> enum_names<LogisticSolver>{"lbf
 //   1/W·Σ_i ω_i·(−ln P(class of row i)) + l2/2·Σ w² + l1·Σ |w|,
 // ω the rows' weights, W their sum, w all weights of all classes. Intercepts are free. Features
 // count in their own units: scale them first.
-struct LogisticRegressionOptions {
+struct TANDEM_API LogisticRegressionOptions {
   LogisticSolver solver = LogisticSolver::lbfgs;
   // Where l1 and l2 are both 0, l2 is 1 / (c·W): the strength that scikit-learn and LIBLINEAR call
   // C. 0: no penalty.
@@ -54,7 +55,7 @@ struct LogisticRegressionOptions {
 };
 
 template <Real T>
-class LogisticRegressionModel final : public Model<T> {
+class TANDEM_API LogisticRegressionModel final : public Model<T> {
  public:
   // In double whatever T is: predictions round each of them to T once. One row for two classes (the
   // second one's), else one per class.
@@ -86,7 +87,7 @@ class LogisticRegressionModel final : public Model<T> {
 // that are missing or infinite, weights that are negative or all zero), NumericalError where a
 // gradient run diverges or values leave the range of the precision.
 template <Real T>
-[[nodiscard]] LogisticRegressionModel<T> fit(
+[[nodiscard]] TANDEM_API LogisticRegressionModel<T> fit(
     Engine& engine, const DatasetView<T>& data, const LogisticRegressionOptions& options,
     const FitContext<std::type_identity_t<T>>& context = {});
 

@@ -13,13 +13,14 @@
 #include <span>
 #include <vector>
 
+#include "tandem/core/export.hpp"
 #include "tandem/core/matrix.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem {
 
 // Sums of weights.
-struct Confusion {
+struct TANDEM_API Confusion {
   Matrix<double> counts;        // classes × classes: counts(true class, predicted class)
   std::vector<double> unknown;  // predicted class of the rows whose true class is −1
 
@@ -28,9 +29,10 @@ struct Confusion {
   [[nodiscard]] double unknown_total() const;
 };
 
-[[nodiscard]] Confusion confusion_matrix(std::span<const std::int32_t> truth,
-                                         std::span<const std::int32_t> predicted, Index classes,
-                                         std::span<const double> weights = {});
+[[nodiscard]] TANDEM_API Confusion confusion_matrix(std::span<const std::int32_t> truth,
+                                                    std::span<const std::int32_t> predicted,
+                                                    Index classes,
+                                                    std::span<const double> weights = {});
 
 // Scores of one class; a quotient 0 / 0 is 0.
 struct ClassScore {
@@ -55,35 +57,38 @@ struct ClassificationScores {
   ClassAverage weighted;  // mean weighted by support
 };
 
-[[nodiscard]] ClassificationScores classification_scores(const Confusion& confusion);
+[[nodiscard]] TANDEM_API ClassificationScores classification_scores(const Confusion& confusion);
 
-[[nodiscard]] double accuracy(std::span<const std::int32_t> truth,
-                              std::span<const std::int32_t> predicted,
-                              std::span<const double> weights = {});
+[[nodiscard]] TANDEM_API double accuracy(std::span<const std::int32_t> truth,
+                                         std::span<const std::int32_t> predicted,
+                                         std::span<const double> weights = {});
 
 // Mean of −log p(true class), p clipped to [ε, 1 − ε] where ε is the machine epsilon of T. A true
 // class of −1 has p = 0. probabilities: rows × classes.
 template <Real T>
-[[nodiscard]] double log_loss(std::span<const std::int32_t> truth,
-                              MatrixView<const T> probabilities,
-                              std::span<const double> weights = {});
+[[nodiscard]] TANDEM_API double log_loss(std::span<const std::int32_t> truth,
+                                         MatrixView<const T> probabilities,
+                                         std::span<const double> weights = {});
 
 // Mean of Σ over classes of (p − [is the true class])², halved for two classes so that it is the
 // mean of (p(class 1) − [class is 1])². An unknown true class adds a term (0 − 1)².
 template <Real T>
-[[nodiscard]] double brier(std::span<const std::int32_t> truth, MatrixView<const T> probabilities,
-                           std::span<const double> weights = {});
+[[nodiscard]] TANDEM_API double brier(std::span<const std::int32_t> truth,
+                                      MatrixView<const T> probabilities,
+                                      std::span<const double> weights = {});
 
 // Area under the ROC curve: of class 1 for two classes, else the mean over classes of one against
 // the rest. Classes that all rows or no row has are left out; NaN where that leaves none.
 template <Real T>
-[[nodiscard]] double roc_auc(std::span<const std::int32_t> truth, MatrixView<const T> probabilities,
-                             std::span<const double> weights = {}, int threads = 1);
+[[nodiscard]] TANDEM_API double roc_auc(std::span<const std::int32_t> truth,
+                                        MatrixView<const T> probabilities,
+                                        std::span<const double> weights = {}, int threads = 1);
 
 // Average precision, averaged over classes in the same way.
 template <Real T>
-[[nodiscard]] double average_precision(std::span<const std::int32_t> truth,
-                                       MatrixView<const T> probabilities,
-                                       std::span<const double> weights = {}, int threads = 1);
+[[nodiscard]] TANDEM_API double average_precision(std::span<const std::int32_t> truth,
+                                                  MatrixView<const T> probabilities,
+                                                  std::span<const double> weights = {},
+                                                  int threads = 1);
 
 }  // namespace tandem

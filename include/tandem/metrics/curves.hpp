@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "tandem/core/export.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem {
@@ -37,33 +38,34 @@ struct RankingCurves {
 // positive: 0 or 1 per row. Throws InputError for sizes that differ, no rows, a NaN score, weights
 // that are negative or not finite, and unless the total weights of positives and of negatives are
 // both positive.
-[[nodiscard]] RankingCurves ranking_curves(std::span<const float> scores,
-                                           std::span<const std::uint8_t> positive,
-                                           std::span<const double> weights = {});
-[[nodiscard]] RankingCurves ranking_curves(std::span<const double> scores,
-                                           std::span<const std::uint8_t> positive,
-                                           std::span<const double> weights = {});
+[[nodiscard]] TANDEM_API RankingCurves ranking_curves(std::span<const float> scores,
+                                                      std::span<const std::uint8_t> positive,
+                                                      std::span<const double> weights = {});
+[[nodiscard]] TANDEM_API RankingCurves ranking_curves(std::span<const double> scores,
+                                                      std::span<const std::uint8_t> positive,
+                                                      std::span<const double> weights = {});
 
 // The areas without the points.
 struct RankingAreas {
   double roc_auc = 0;
   double average_precision = 0;
 };
-[[nodiscard]] RankingAreas ranking_areas(std::span<const float> scores,
-                                         std::span<const std::uint8_t> positive,
-                                         std::span<const double> weights = {});
-[[nodiscard]] RankingAreas ranking_areas(std::span<const double> scores,
-                                         std::span<const std::uint8_t> positive,
-                                         std::span<const double> weights = {});
+[[nodiscard]] TANDEM_API RankingAreas ranking_areas(std::span<const float> scores,
+                                                    std::span<const std::uint8_t> positive,
+                                                    std::span<const double> weights = {});
+[[nodiscard]] TANDEM_API RankingAreas ranking_areas(std::span<const double> scores,
+                                                    std::span<const std::uint8_t> positive,
+                                                    std::span<const double> weights = {});
 
 // At most `points` (>= 2) of the curve for plotting: first, last, and the others at even distance
 // along the list. Areas are kept.
-[[nodiscard]] RocCurve thinned(const RocCurve& curve, Index points);
-[[nodiscard]] PrecisionRecallCurve thinned(const PrecisionRecallCurve& curve, Index points);
+[[nodiscard]] TANDEM_API RocCurve thinned(const RocCurve& curve, Index points);
+[[nodiscard]] TANDEM_API PrecisionRecallCurve thinned(const PrecisionRecallCurve& curve,
+                                                      Index points);
 
 // {"false_positive_rate": [...], "true_positive_rate": [...], "area": a}; thresholds are left out
 // where infinite (null).
-[[nodiscard]] nlohmann::json to_json(const RocCurve& curve);
-[[nodiscard]] nlohmann::json to_json(const PrecisionRecallCurve& curve);
+[[nodiscard]] TANDEM_API nlohmann::json to_json(const RocCurve& curve);
+[[nodiscard]] TANDEM_API nlohmann::json to_json(const PrecisionRecallCurve& curve);
 
 }  // namespace tandem

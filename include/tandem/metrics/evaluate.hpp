@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tandem/core/engine.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/data/dataset.hpp"
 #include "tandem/metrics/classification.hpp"
 #include "tandem/metrics/curves.hpp"
@@ -52,17 +53,20 @@ struct Evaluation {
 // is clustering. Rows are weighted by data.weights where present (clustering metrics are not).
 // Throws InputError where the target is missing.
 template <Real T>
-[[nodiscard]] Evaluation evaluate(const Model<T>& model, Engine& engine, const Dataset<T>& data,
-                                  const EvaluateOptions& options = {});
+[[nodiscard]] TANDEM_API Evaluation evaluate(const Model<T>& model, Engine& engine,
+                                             const Dataset<T>& data,
+                                             const EvaluateOptions& options = {});
 
 // The same for predictions that were made before.
 template <Real T>
-[[nodiscard]] Evaluation evaluate(const Model<T>& model, Engine& engine, const Dataset<T>& data,
-                                  const Predictions<T>& predictions,
-                                  const EvaluateOptions& options = {});
+[[nodiscard]] TANDEM_API Evaluation evaluate(const Model<T>& model, Engine& engine,
+                                             const Dataset<T>& data,
+                                             const Predictions<T>& predictions,
+                                             const EvaluateOptions& options = {});
 
 // {"rows", "metrics": {...}} and for classification "classes" (per class), "confusion", and where
 // with_curves "curves".
-[[nodiscard]] nlohmann::json to_json(const Evaluation& evaluation, bool with_curves = false);
+[[nodiscard]] TANDEM_API nlohmann::json to_json(const Evaluation& evaluation,
+                                                bool with_curves = false);
 
 }  // namespace tandem

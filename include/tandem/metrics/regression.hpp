@@ -7,6 +7,7 @@
 
 #include <span>
 
+#include "tandem/core/export.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem {
@@ -20,13 +21,13 @@ struct RegressionScores {
   double r2 = 0;
 };
 
-[[nodiscard]] RegressionScores regression_scores(std::span<const float> truth,
-                                                 std::span<const float> predicted,
-                                                 std::span<const double> weights = {},
-                                                 int threads = 1);
-[[nodiscard]] RegressionScores regression_scores(std::span<const double> truth,
-                                                 std::span<const double> predicted,
-                                                 std::span<const double> weights = {},
-                                                 int threads = 1);
+[[nodiscard]] TANDEM_API RegressionScores regression_scores(std::span<const float> truth,
+                                                            std::span<const float> predicted,
+                                                            std::span<const double> weights = {},
+                                                            int threads = 1);
+[[nodiscard]] TANDEM_API RegressionScores regression_scores(std::span<const double> truth,
+                                                            std::span<const double> predicted,
+                                                            std::span<const double> weights = {},
+                                                            int threads = 1);
 
 }  // namespace tandem

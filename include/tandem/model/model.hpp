@@ -10,6 +10,7 @@
 
 #include "tandem/core/archive.hpp"
 #include "tandem/core/engine.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/core/matrix.hpp"
 #include "tandem/data/dataset.hpp"
 
@@ -23,7 +24,7 @@ struct Predictions {
 };
 
 // How a fit went.
-struct TrainingLog {
+struct TANDEM_API TrainingLog {
   Index iterations = 0;         // of the kind that the algorithm counts: iterations or epochs
   std::string stopped_because;  // one clause: "inertia changed by less than 1e-4 of itself"
   bool converged = false;
@@ -42,7 +43,7 @@ class Predictor;
 // Plain host data. Several threads may call the const members of one model, each with an engine of
 // its own.
 template <Real T>
-class Model {
+class TANDEM_API Model {
  public:
   virtual ~Model() = default;
   // A copy.
@@ -79,7 +80,7 @@ class Model {
 // own, with its own queue and scratch memory, from those that earlier calls have left, and an error
 // reaches the call that caused it. Copies share all of it.
 template <Real T>
-class Predictor {
+class TANDEM_API Predictor {
  public:
   // Further engines are made as `engine` was; it itself is not kept.
   Predictor(std::shared_ptr<const Model<T>> model, const Engine& engine);

@@ -12,6 +12,7 @@
 
 #include "tandem/core/archive.hpp"
 #include "tandem/core/engine.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/core/run_control.hpp"
 #include "tandem/data/dataset.hpp"
 #include "tandem/data/engine_table.hpp"
@@ -26,7 +27,7 @@ namespace tandem {
 
 // Where a model comes from. The number of threads is left out on purpose: in exact mode it changes
 // nothing, and the same training gives the same file.
-struct Provenance {
+struct TANDEM_API Provenance {
   std::string version;  // of Tandem
   std::string algorithm;
   Device device = Device::cpu;
@@ -44,16 +45,16 @@ struct Provenance {
 };
 
 // Recorded options as a JSON object: {"clusters": 3, "init": "k-means++"}.
-[[nodiscard]] std::string options_to_json(const Archive& options);
+[[nodiscard]] TANDEM_API std::string options_to_json(const Archive& options);
 
 // A number that differs where data differ in shape or in any bit of a feature, target or weight,
 // up to chance (2^-64).
 template <Real T>
-[[nodiscard]] std::uint64_t fingerprint(const Dataset<T>& data);
+[[nodiscard]] TANDEM_API std::uint64_t fingerprint(const Dataset<T>& data);
 
 // Several threads may use one at once, as far as they may use one engine.
 template <Real T>
-struct Pipeline {
+struct TANDEM_API Pipeline {
   Provenance provenance;
   Schema schema;  // the raw columns
   TransformChain<T> transforms;
@@ -101,7 +102,7 @@ struct PipelineContext {
 // Fits the steps on `train`, one after the other, then the algorithm on what they make of it. Pass
 // `train` by std::move to work in its memory. Throws InputError for data that cannot be trained on.
 template <Real T>
-[[nodiscard]] Pipeline<T> fit_pipeline(
+[[nodiscard]] TANDEM_API Pipeline<T> fit_pipeline(
     Engine& engine, Dataset<T> train, const PipelineOptions& options,
     const PipelineContext<std::type_identity_t<T>>& context = {});
 
@@ -109,9 +110,9 @@ template <Real T>
 using AnyModel = std::variant<Pipeline<float>, Pipeline<double>>;
 
 template <Real T>
-void save_model(const std::string& path, const Pipeline<T>& model);
+TANDEM_API void save_model(const std::string& path, const Pipeline<T>& model);
 // The file says its precision. Throws InputError for a file that is no model of this version.
-[[nodiscard]] AnyModel load_model(const std::string& path);
-[[nodiscard]] AnyModel model_from_archive(const Archive& archive);
+[[nodiscard]] TANDEM_API AnyModel load_model(const std::string& path);
+[[nodiscard]] TANDEM_API AnyModel model_from_archive(const Archive& archive);
 
 }  // namespace tandem

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tandem/core/archive.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/core/options.hpp"
 #include "tandem/model/algorithm.hpp"
 #include "tandem/transform/transform.hpp"
@@ -23,7 +24,7 @@ namespace tandem {
 // scale-target, and what else has a place among them. Features are brought to one scale where the
 // algorithm prefers that, categories are encoded as indicators, and the other steps do nothing
 // until they are told to. One object may be used by one thread at a time; const members by several.
-class PipelineOptions {
+class TANDEM_API PipelineOptions {
  public:
   // Throws InputError for an unknown algorithm.
   explicit PipelineOptions(std::string_view algorithm);

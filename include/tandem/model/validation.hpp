@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tandem/core/engine.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/core/run_control.hpp"
 #include "tandem/data/dataset.hpp"
 #include "tandem/metrics/evaluate.hpp"
@@ -40,13 +41,13 @@ struct Estimate {
 
 // values: one per fold and repeat; NaN where the metric is not defined there. `overlap` is the
 // ratio of test to training rows. With fewer than two values the interval is (−inf, inf).
-[[nodiscard]] Estimate estimate(const std::vector<double>& values, double confidence,
-                                double overlap);
+[[nodiscard]] TANDEM_API Estimate estimate(const std::vector<double>& values, double confidence,
+                                           double overlap);
 
 // The t with P(|X| <= t) = probability, X of Student's distribution with `degrees` >= 1 degrees of
 // freedom: bisection on the finite series for whole degrees of freedom (Abramowitz and Stegun,
 // Handbook of Mathematical Functions, 26.7.3 and 26.7.4). 0 <= probability < 1.
-[[nodiscard]] double student_t_interval(double probability, Index degrees);
+[[nodiscard]] TANDEM_API double student_t_interval(double probability, Index degrees);
 
 struct CrossValidation {
   Task task = Task::classification;
@@ -63,10 +64,10 @@ struct CrossValidation {
 // A state saved through `control` holds the folds that are done; resuming does not repeat them.
 // Throws InputError for options out of range and for data that cannot be split or trained on.
 template <Real T>
-[[nodiscard]] CrossValidation cross_validate(const PipelineOptions& pipeline,
-                                             const Dataset<T>& data,
-                                             const ValidationOptions& options, Engine& engine,
-                                             RunControl& control);
+[[nodiscard]] TANDEM_API CrossValidation cross_validate(const PipelineOptions& pipeline,
+                                                        const Dataset<T>& data,
+                                                        const ValidationOptions& options,
+                                                        Engine& engine, RunControl& control);
 
 // Scores against the number of training rows.
 struct LearningCurve {
@@ -86,14 +87,15 @@ struct LearningCurve {
 // empty `sizes` means 10, 32.5, 55, 77.5 and 100 % of the smallest training part; sizes beyond it
 // are an InputError.
 template <Real T>
-[[nodiscard]] LearningCurve learning_curve(const PipelineOptions& pipeline, const Dataset<T>& data,
-                                           std::vector<Index> sizes,
-                                           const ValidationOptions& options, Engine& engine,
-                                           RunControl& control);
+[[nodiscard]] TANDEM_API LearningCurve learning_curve(const PipelineOptions& pipeline,
+                                                      const Dataset<T>& data,
+                                                      std::vector<Index> sizes,
+                                                      const ValidationOptions& options,
+                                                      Engine& engine, RunControl& control);
 
 // JSON objects; null for what is not finite.
-[[nodiscard]] std::string to_json(const Estimate& estimate);
-[[nodiscard]] std::string to_json(const CrossValidation& result);
-[[nodiscard]] std::string to_json(const LearningCurve& curve);
+[[nodiscard]] TANDEM_API std::string to_json(const Estimate& estimate);
+[[nodiscard]] TANDEM_API std::string to_json(const CrossValidation& result);
+[[nodiscard]] TANDEM_API std::string to_json(const LearningCurve& curve);
 
 }  // namespace tandem

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "tandem/core/engine.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/core/names.hpp"
 #include "tandem/core/options.hpp"
 #include "tandem/data/dataset.hpp"
@@ -60,7 +61,7 @@ template <>
 inline constexpr std::array<std::string_view, 5> enum_names<MlpInitialization>{
     "xavier-uniform", "xavier-normal", "he-uniform", "he-normal", "auto"};
 
-struct MlpOptions {
+struct TANDEM_API MlpOptions {
   std::vector<std::int64_t> hidden = {256};  // widths of the hidden layers; may be empty
   Activation activation = Activation::relu;
   TaskChoice task = TaskChoice::automatic;
@@ -110,7 +111,7 @@ struct MlpLayer {
 };
 
 template <Real T>
-class MlpModel final : public Model<T> {
+class TANDEM_API MlpModel final : public Model<T> {
  public:
   std::vector<MlpLayer<T>> layers;  // the last one gives the outputs
   Activation activation = Activation::relu;
@@ -145,7 +146,8 @@ class MlpModel final : public Model<T> {
 // where its size is far from 1. Throws InputError for data that cannot be trained on,
 // NumericalError where training diverges.
 template <Real T>
-[[nodiscard]] MlpModel<T> fit(Engine& engine, const DatasetView<T>& data, const MlpOptions& options,
-                              const FitContext<std::type_identity_t<T>>& context = {});
+[[nodiscard]] TANDEM_API MlpModel<T> fit(Engine& engine, const DatasetView<T>& data,
+                                         const MlpOptions& options,
+                                         const FitContext<std::type_identity_t<T>>& context = {});
 
 }  // namespace tandem

@@ -11,6 +11,7 @@
 
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/engine.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/core/run_control.hpp"
 
 namespace tandem {
@@ -27,7 +28,7 @@ struct LbfgsOptions {
 };
 
 // f: value and gradient at x, both vectors on the engine.
-class SmoothFunction {
+class TANDEM_API SmoothFunction {
  public:
   virtual ~SmoothFunction() = default;
   [[nodiscard]] virtual double evaluate(const Buffer<double>& x, Buffer<double>& gradient) = 0;
@@ -58,8 +59,10 @@ struct LbfgsInitial {
 //
 // Reports each iteration to `control` under the stage "iteration" and the name value_name, and
 // keeps checkpoints there. Throws NumericalError where f is not finite at the start.
-[[nodiscard]] LbfgsResult minimise_lbfgs(Engine& engine, SmoothFunction& f, Buffer<double>& x,
-                                         const LbfgsInitial& initial, const LbfgsOptions& options,
-                                         RunControl& control, std::string_view value_name = "cost");
+[[nodiscard]] TANDEM_API LbfgsResult minimise_lbfgs(Engine& engine, SmoothFunction& f,
+                                                    Buffer<double>& x, const LbfgsInitial& initial,
+                                                    const LbfgsOptions& options,
+                                                    RunControl& control,
+                                                    std::string_view value_name = "cost");
 
 }  // namespace tandem

@@ -26,6 +26,7 @@
 #include "tandem/core/archive.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/engine.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/core/names.hpp"
 #include "tandem/core/options.hpp"
 
@@ -42,7 +43,7 @@ template <>
 inline constexpr std::array<std::string_view, 5> enum_names<LearningRateSchedule>{
     "constant", "step", "exponential", "inverse-time", "cosine"};
 
-struct OptimizerOptions {
+struct TANDEM_API OptimizerOptions {
   OptimizerMethod method = OptimizerMethod::adam;
   double learning_rate = 0.001;
   double momentum = 0.9;       // momentum, nesterov
@@ -75,7 +76,8 @@ struct OptimizerOptions {
 
 // The learning rate of epoch e, in double, from exact operations only: the same everywhere.
 // Requires: check_options(options) passes; 0 <= epoch; epochs >= 1 is the total planned.
-[[nodiscard]] double learning_rate_at(const OptimizerOptions& options, Index epoch, Index epochs);
+[[nodiscard]] TANDEM_API double learning_rate_at(const OptimizerOptions& options, Index epoch,
+                                                 Index epochs);
 
 // A penalty on the parameters [begin, end): l2/2·Σw² + l1·Σ|w| is added to the cost. Parameters
 // outside, such as intercepts, are free; a model with several blocks of weights places them first
@@ -100,7 +102,7 @@ template <Real T>
 class OptimizerSteps;
 
 template <Real T>
-class Optimizer {
+class TANDEM_API Optimizer {
  public:
   // Throws InputError where check_options(options) does.
   Optimizer(Engine& engine, const OptimizerOptions& options, Index size, Index epochs,

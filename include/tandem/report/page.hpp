@@ -6,12 +6,14 @@
 #include <utility>
 #include <vector>
 
+#include "tandem/core/export.hpp"
+
 namespace tandem::report {
 
 // & < > " ' as entities.
-[[nodiscard]] std::string escape(std::string_view text);
+[[nodiscard]] TANDEM_API std::string escape(std::string_view text);
 
-class Page {
+class TANDEM_API Page {
  public:
   Page(std::string title, std::string subtitle);
 
@@ -45,7 +47,7 @@ class Page {
 };
 
 // The HTML of a table as Page::table makes it, for a figure.
-[[nodiscard]] std::string table_html(const std::vector<std::vector<std::string>>& rows,
-                                     std::string_view caption = {});
+[[nodiscard]] TANDEM_API std::string table_html(const std::vector<std::vector<std::string>>& rows,
+                                                std::string_view caption = {});
 
 }  // namespace tandem::report

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "tandem/core/export.hpp"
+
 namespace tandem::report {
 
 struct Point {
@@ -69,9 +71,9 @@ struct Plot {
 
 // An <svg> element to be put into a page. `id` must be unique in the page. Throws SystemError where
 // gnuplot is missing or fails: the message says how to install it.
-[[nodiscard]] std::string to_svg(const Plot& plot, const std::string& id);
+[[nodiscard]] TANDEM_API std::string to_svg(const Plot& plot, const std::string& id);
 
 // Throws the same SystemError now instead of later.
-void require_gnuplot();
+TANDEM_API void require_gnuplot();
 
 }  // namespace tandem::report

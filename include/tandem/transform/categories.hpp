@@ -3,11 +3,12 @@
 
 #include <unordered_map>
 
+#include "tandem/core/export.hpp"
 #include "tandem/transform/transform.hpp"
 
 namespace tandem {
 
-struct CategoryOptions {
+struct TANDEM_API CategoryOptions {
   void visit(OptionVisitor& visitor);
   void check() const {}
   [[nodiscard]] bool applies_to(std::span<const Feature> features) const;
@@ -19,7 +20,7 @@ struct CategoryOptions {
 // step asks for that, the code −1. Training rows of weight 0 with a category that no other row has
 // are dropped.
 template <Real T>
-class CategoryTransform final : public Transform<T> {
+class TANDEM_API CategoryTransform final : public Transform<T> {
  public:
   // Throws InputError, by row, for what is no code of a category.
   [[nodiscard]] static CategoryTransform fit(const TrainingRows<T>& train,

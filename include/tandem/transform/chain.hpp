@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tandem/core/archive.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/data/dataset.hpp"
 #include "tandem/transform/transform.hpp"
 
@@ -15,7 +16,7 @@ namespace tandem {
 // Neighbouring transforms that treat each value by itself are carried out in one pass over the
 // rows, in their memory where no column becomes several. Several threads may use one at once.
 template <Real T>
-class TransformChain {
+class TANDEM_API TransformChain {
  public:
   // Takes any features and returns them as they are.
   TransformChain() = default;

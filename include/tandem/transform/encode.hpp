@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "tandem/core/export.hpp"
 #include "tandem/transform/transform.hpp"
 
 namespace tandem {
@@ -18,7 +19,7 @@ enum class Encode { one_hot, ordinal, none };
 template <>
 inline constexpr std::array<std::string_view, 3> enum_names<Encode>{"one-hot", "ordinal", "none"};
 
-struct EncodeOptions {
+struct TANDEM_API EncodeOptions {
   Encode method = Encode::one_hot;
 
   void visit(OptionVisitor& visitor);
@@ -28,7 +29,7 @@ struct EncodeOptions {
 };
 
 template <Real T>
-class EncodeTransform final : public Transform<T> {
+class TANDEM_API EncodeTransform final : public Transform<T> {
  public:
   [[nodiscard]] static EncodeTransform fit(const TrainingRows<T>& train,
                                            const EncodeOptions& options);

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "tandem/core/export.hpp"
 #include "tandem/transform/transform.hpp"
 
 namespace tandem {
@@ -16,7 +17,7 @@ template <>
 inline constexpr std::array<std::string_view, 5> enum_names<Impute>{"none", "mean", "median",
                                                                     "most-frequent", "constant"};
 
-struct ImputeOptions {
+struct TANDEM_API ImputeOptions {
   Impute method = Impute::none;
   double constant = 0;  // of numbers, with Impute::constant
 
@@ -26,7 +27,7 @@ struct ImputeOptions {
 };
 
 template <Real T>
-class ImputeTransform final : public Transform<T> {
+class TANDEM_API ImputeTransform final : public Transform<T> {
  public:
   // Throws InputError for a column without a single value, where one is needed.
   [[nodiscard]] static ImputeTransform fit(const TrainingRows<T>& train,

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "tandem/core/export.hpp"
 #include "tandem/transform/transform.hpp"
 
 namespace tandem {
@@ -26,7 +27,7 @@ template <>
 inline constexpr std::array<std::string_view, 3> enum_names<OutlierAction>{"report", "drop",
                                                                            "clip"};
 
-struct OutlierOptions {
+struct TANDEM_API OutlierOptions {
   Outliers method = Outliers::none;
   OutlierAction action = OutlierAction::report;
   double threshold = 0;  // > 0; 0 means 3 for zscore and 1.5 for iqr
@@ -38,7 +39,7 @@ struct OutlierOptions {
 };
 
 template <Real T>
-class OutlierTransform final : public Transform<T> {
+class TANDEM_API OutlierTransform final : public Transform<T> {
  public:
   // Throws InputError where dropping leaves no row that counts.
   [[nodiscard]] static OutlierTransform fit(const TrainingRows<T>& train,

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "tandem/core/export.hpp"
 #include "tandem/transform/transform.hpp"
 
 namespace tandem {
@@ -15,7 +16,7 @@ enum class Scale { none, standard, minmax };
 template <>
 inline constexpr std::array<std::string_view, 3> enum_names<Scale>{"none", "standard", "minmax"};
 
-struct ScaleOptions {
+struct TANDEM_API ScaleOptions {
   Scale method = Scale::none;
 
   void visit(OptionVisitor& visitor);
@@ -27,7 +28,7 @@ struct ScaleOptions {
 // Of numbers alone: categories keep their codes, indicators stay 0 and 1. Missing values stay, and
 // count for nothing.
 template <Real T>
-class ScaleTransform final : public Transform<T> {
+class TANDEM_API ScaleTransform final : public Transform<T> {
  public:
   // Throws InputError, by column, for values too large to be scaled.
   [[nodiscard]] static ScaleTransform fit(const TrainingRows<T>& train,

@@ -1,12 +1,13 @@
 // The target of a regression on one scale.
 #pragma once
 
+#include "tandem/core/export.hpp"
 #include "tandem/transform/scale.hpp"
 #include "tandem/transform/transform.hpp"
 
 namespace tandem {
 
-struct ScaleTargetOptions {
+struct TANDEM_API ScaleTargetOptions {
   Scale method = Scale::none;
 
   void visit(OptionVisitor& visitor);
@@ -18,7 +19,7 @@ struct ScaleTargetOptions {
 // The algorithm is trained on the scaled target, as Scale says; its predictions come back in the
 // units that the target had. Features pass as they are.
 template <Real T>
-class ScaleTargetTransform final : public Transform<T> {
+class TANDEM_API ScaleTargetTransform final : public Transform<T> {
  public:
   // Throws InputError where the rows are not for a regression, where there is no target or a value
   // of it is missing or infinite in a row that counts, and for values too large to be scaled.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tandem/core/engine.hpp"
+#include "tandem/core/export.hpp"
 #include "tandem/core/names.hpp"
 #include "tandem/core/options.hpp"
 #include "tandem/data/class_weights.hpp"
@@ -29,7 +30,7 @@ template <>
 inline constexpr std::array<std::string_view, 4> enum_names<TreeCriterion>{"entropy", "gini",
                                                                            "squared-error", "auto"};
 
-struct DecisionTreeOptions {
+struct TANDEM_API DecisionTreeOptions {
   TaskChoice task = TaskChoice::automatic;
   TreeCriterion criterion = TreeCriterion::automatic;
   // Splits between the root and a leaf, at most; 0 is no limit.
@@ -75,7 +76,7 @@ struct DecisionTreeNodes {
 };
 
 template <Real T>
-class DecisionTreeModel final : public Model<T> {
+class TANDEM_API DecisionTreeModel final : public Model<T> {
  public:
   [[nodiscard]] std::unique_ptr<Model<T>> clone() const override {
     return std::make_unique<DecisionTreeModel>(*this);
@@ -136,8 +137,8 @@ class DecisionTreeModel final : public Model<T> {
 // Missing features (NaN) are allowed. Rows of weight 0 are left out. Throws InputError for no rows,
 // infinite features, a missing or infinite target, options that do not fit the data; Interrupted.
 template <Real T>
-[[nodiscard]] DecisionTreeModel<T> fit(Engine& engine, const DatasetView<T>& data,
-                                       const DecisionTreeOptions& options,
-                                       const FitContext<std::type_identity_t<T>>& context = {});
+[[nodiscard]] TANDEM_API DecisionTreeModel<T> fit(
+    Engine& engine, const DatasetView<T>& data, const DecisionTreeOptions& options,
+    const FitContext<std::type_identity_t<T>>& context = {});
 
 }  // namespace tandem

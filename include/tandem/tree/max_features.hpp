@@ -4,11 +4,12 @@
 #include <string>
 #include <string_view>
 
+#include "tandem/core/export.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem {
 
-struct MaxFeatures {
+struct TANDEM_API MaxFeatures {
   // all; the square root or the logarithm to base 2 of the number of features; `count` of them; or
   // the part `fraction` of them. Whatever the rule gives is rounded down, and at least 1.
   enum class Rule { all, sqrt, log2, count, fraction };

@@ -359,7 +359,7 @@ TEST(Formats, AreToldApartByContent) {
   EXPECT_EQ(detect_format(file("rows.libsvm.bz2")), "libsvm");
   EXPECT_EQ(detect_format(file("two_members.csv.gz")), "csv");
   const auto format = [](const std::string& text) {
-    return detect_format(
+    return format_of(
         Input::memory("input", {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}));
   };
   EXPECT_EQ(format("1 1:2 5:3\n"), FileFormat::libsvm);

@@ -1,4 +1,4 @@
-# Installs Tandem into a scratch prefix, builds the programs of tests/consumer against it and runs
+# Installs Tandem into a scratch prefix, builds the programs of examples/cpp against it and runs
 # them.
 # Arguments (-D): build_dir, source_dir, scratch_dir, generator.
 

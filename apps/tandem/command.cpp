@@ -5,6 +5,7 @@
 #include "common/text.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/output.hpp"
 
 namespace tandem::program {
 
@@ -31,9 +32,13 @@ const std::vector<CommandInfo>& commands() {
       {"agree", "[ALGORITHM...] [--devices reference,cpu,cuda|softgpu] [options]",
        "check that all engines compute the same", false, make_agree},
       {"devices", "[--json]", "list the devices of this machine", false, make_devices},
-      {"gpu", "run [options] -- PROGRAM [ARGUMENTS]",
-       "run an unmodified CUDA program on the software GPU", false, make_gpu},
+      {"gpu",
+       "run [options] [--] PROGRAM [ARGUMENTS] | build SOURCE.cu [-o PROGRAM] [nvcc options]",
+       "run an unmodified CUDA program on the software GPU, or build one for it", false, make_gpu},
       {"demo", "--report DIR", "tell five stories of learning in one HTML page", false, make_demo},
+      {"completion", "bash|zsh|fish", "print a script that completes commands for a shell", false,
+       make_completion},
+      {"man", "[--out DIR]", "write manual pages, or print that of the program", false, make_man},
       {"help", "[COMMAND [ALGORITHM]]", "explain a command and its options", false, make_help},
   };
   return all;
@@ -84,28 +89,27 @@ PreparedCommand prepare(const CommandInfo& info, std::unique_ptr<Algorithm> algo
 }
 
 std::string overview() {
-  std::string text = "Tandem " TANDEM_VERSION
-                     ": machine learning with every algorithm written twice, for CPU and for "
-                     "CUDA.\n\nUsage: tandem COMMAND [arguments]\n\nCommands:\n";
-  for (const CommandInfo& info : commands()) {
-    std::string line = "  " + std::string(info.name);
-    line.resize(20, ' ');
-    text += line + std::string(info.summary) + "\n";
-  }
+  const std::size_t width = terminal_width();
+  std::string text =
+      wrapped("Tandem " TANDEM_VERSION
+              ": machine learning with every algorithm written twice, for CPU and for CUDA.\n\n"
+              "Usage: tandem COMMAND [arguments]\n\nCommands:",
+              width);
+  for (const CommandInfo& info : commands()) text += definition(info.name, info.summary, width, 20);
   text += "\nAlgorithms:\n";
   for (const auto& name : algorithm_names()) {
-    std::string line = "  " + name;
-    line.resize(std::max<std::size_t>(24, line.size() + 2), ' ');
-    text += line + std::string(make_algorithm(name)->summary()) + "\n";
+    text += definition(name, make_algorithm(name)->summary(), width, 26);
   }
+  // Commands stay on one line each, so that they can be copied.
   text +=
       "\nTry:\n"
       "  tandem train kmeans --data data/iris.csv --k 3\n"
       "  tandem train decision-tree --data data/breast_cancer.csv --test-fraction 0.3\n"
-      "  tandem demo --report report\n"
-      "\ntandem help COMMAND [ALGORITHM] lists options with their defaults. Exit status: 0 done, "
-      "1 failed,\n2 wrong usage or input, 130 interrupted.\n";
-  return text;
+      "  tandem demo --report report\n\n";
+  return text + wrapped(
+                    "tandem help COMMAND [ALGORITHM] lists options with their defaults. Exit "
+                    "status: 0 done, 1 failed, 2 wrong usage or input, 130 interrupted.",
+                    width);
 }
 
 }  // namespace tandem::program

@@ -6,6 +6,7 @@
 
 #include "common/text.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/output.hpp"
 
 namespace tandem::program {
 namespace {
@@ -37,18 +38,6 @@ std::string list_text(const std::vector<T>& values) {
   std::vector<std::string> texts;
   for (const T value : values) texts.push_back(as_text(value));
   return joined(texts, ",");
-}
-
-std::vector<std::string> wrap(std::string_view text, std::size_t width) {
-  std::vector<std::string> lines(1);
-  for (const std::string& word : split(text, ' ')) {
-    if (!lines.back().empty() && lines.back().size() + 1 + word.size() > width) {
-      lines.emplace_back();
-    }
-    if (!lines.back().empty()) lines.back() += ' ';
-    lines.back() += word;
-  }
-  return lines;
 }
 
 }  // namespace
@@ -132,6 +121,8 @@ void OptionSet::text(const OptionName& name, std::string& value, std::string_vie
 }
 
 void OptionSet::choice_ref(const OptionName& name, ChoiceRef value, std::string_view help) {
+  auto& choices = choices_["--" + dashed(name.shown())];
+  for (const auto word : value.names()) choices.emplace_back(word);
   // Short lists are shown in place of the value's name, long ones in the sentence.
   std::string type = joined(value.names(), "|");
   std::string sentence(help);
@@ -161,7 +152,9 @@ void OptionSet::seed(std::uint64_t& value) {
       });
 }
 
-void OptionSet::positional(std::string_view name, std::string& value, std::string_view help) {
+void OptionSet::positional(std::string_view name, std::string& value, std::string_view help,
+                           std::vector<std::string> choices) {
+  choices_[std::string(name)] = std::move(choices);
   auto* option = app_.add_option_function<std::string>(
       std::string(name), [&value](const std::string& text) { value = text; }, std::string(help));
   option->group("Arguments");
@@ -179,6 +172,12 @@ void OptionSet::positionals(std::string_view name, std::vector<std::string>& val
   auto* option = app_.add_option(std::string(name), values, std::string(help));
   option->group("Arguments");
   option->expected(0, CLI::detail::expected_max_vector_size);
+}
+
+void OptionSet::rest(std::vector<std::string>& values, std::string open) {
+  rest_ = &values;
+  rest_after_ = std::move(open);
+  app_.prefix_command();
 }
 
 std::string OptionSet::arguments() const {
@@ -211,8 +210,13 @@ void OptionSet::parse(const std::vector<std::string>& arguments) {
   arguments_ = arguments;
   auto end = arguments.end();
   if (rest_ != nullptr) {
-    end = std::find(arguments.begin(), arguments.end(), "--");
-    if (end != arguments.end()) rest_->assign(end + 1, arguments.end());
+    if (!rest_after_.empty() && !arguments.empty() && arguments.front() == rest_after_) {
+      end = arguments.begin() + 1;
+      rest_->assign(end, arguments.end());
+    } else {
+      end = std::find(arguments.begin(), arguments.end(), "--");
+      if (end != arguments.end()) rest_->assign(end + 1, arguments.end());
+    }
   }
   std::vector<std::string> reversed;
   for (auto at = std::make_reverse_iterator(end); at != arguments.rend(); ++at) {
@@ -229,9 +233,18 @@ void OptionSet::parse(const std::vector<std::string>& arguments) {
   for (const CLI::Option* option : app_.get_options()) {
     for (const auto& name : option->get_lnames()) known.push_back("--" + name);
   }
-  for (const std::string& argument : app_.remaining()) {
+  const std::vector<std::string> remaining = app_.remaining();
+  for (auto at = remaining.begin(); at != remaining.end(); ++at) {
+    const std::string& argument = *at;
     if (argument == "--") continue;
     if (!argument.starts_with('-')) {
+      if (rest_ != nullptr) {
+        // The other program comes before any "--", which is then one of its own.
+        std::vector<std::string> all(at, remaining.end());
+        all.insert(all.end(), end, arguments.end());
+        *rest_ = std::move(all);
+        break;
+      }
       throw InputError("unexpected argument '" + argument + "'; see " + usage_ + " --help");
     }
     const std::string name = argument.substr(0, argument.find('='));
@@ -252,45 +265,48 @@ bool OptionSet::given(std::string_view name) const {
   return option != nullptr && option->count() > 0;
 }
 
-std::string OptionSet::help() const {
-  constexpr std::size_t indent = 30;
-  constexpr std::size_t width = 100;
-  std::string text = title_ + "\n\nUsage: " + usage_ + "\n";
+std::vector<OptionText> OptionSet::descriptions() const {
   std::vector<std::string> groups;
   for (const CLI::Option* option : app_.get_options()) {
     if (std::find(groups.begin(), groups.end(), option->get_group()) == groups.end()) {
       groups.push_back(option->get_group());
     }
   }
+  std::vector<OptionText> all;
   for (const std::string& group : groups) {
-    text += "\n" + group + ":\n";
     for (const CLI::Option* option : app_.get_options()) {
       if (option->get_group() != group) continue;
       const bool flag = option->get_expected_max() == 0;
-      std::string left = "  ";
-      left += option->get_positional() ? option->get_name() : "--" + option->get_lnames().front();
-      const std::string type = flag || option->get_positional() ? "" : option->get_type_name();
-      std::string right = option->get_description();
+      OptionText text;
+      text.group = group;
+      text.positional = option->get_positional();
+      text.takes_value = !flag && !text.positional;
+      text.name = text.positional ? option->get_name() : "--" + option->get_lnames().front();
+      if (text.takes_value) text.type = option->get_type_name();
+      text.help = option->get_description();
       const std::string standard = option->get_default_str();
-      if (!type.empty()) {
-        left += " " + type;
-      }
       if (flag && standard == "yes") {
-        right += " (default: yes; --no-" + option->get_lnames().front() + " turns it off)";
+        text.help += " (default: yes; --no-" + option->get_lnames().front() + " turns it off)";
       } else if (!flag && !standard.empty()) {
-        right += " (default: " + standard + ")";
+        text.help += " (default: " + standard + ")";
       }
-      const auto lines = wrap(right, width - indent);
-      if (left.size() + 2 > indent) {
-        text += left + "\n" + std::string(indent, ' ');
-      } else {
-        text += left + std::string(indent - left.size(), ' ');
+      if (const auto found = choices_.find(text.name); found != choices_.end()) {
+        text.choices = found->second;
       }
-      text += lines.front() + "\n";
-      for (std::size_t i = 1; i < lines.size(); ++i) {
-        text += std::string(indent, ' ') + lines[i] + "\n";
-      }
+      all.push_back(std::move(text));
     }
+  }
+  return all;
+}
+
+std::string OptionSet::help(std::size_t width) const {
+  std::string text = wrapped(title_, width) + "\n" + wrapped("Usage: " + usage_, width, 7);
+  std::string group;
+  for (const OptionText& option : descriptions()) {
+    if (option.group != group) text += "\n" + option.group + ":\n";
+    group = option.group;
+    text += definition(option.name + (option.type.empty() ? "" : " " + option.type), option.help,
+                       width, 30);
   }
   return text;
 }

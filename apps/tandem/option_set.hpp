@@ -43,6 +43,17 @@ struct Words {
   [[nodiscard]] std::string to_string() const;
 };
 
+// What help pages, manual pages and completion say of an option.
+struct OptionText {
+  std::string group;
+  std::string name;  // "--max-depth"; of a positional argument "MODEL"
+  std::string type;  // "N", "FILE", "yes|no"; empty for a flag and a positional argument
+  std::string help;  // one clause, with the default in parentheses
+  bool positional = false;
+  bool takes_value = false;
+  std::vector<std::string> choices;  // the words that it takes, where these are all
+};
+
 class OptionSet final : public OptionVisitor {
  public:
   OptionSet(std::string title, std::string usage);
@@ -67,13 +78,17 @@ class OptionSet final : public OptionVisitor {
   void seed(std::uint64_t& value) override;
 
   // What algorithms do not have.
-  void positional(std::string_view name, std::string& value, std::string_view help);
+  // `choices`, where given, are the words that it takes: for completion, the command checks them.
+  void positional(std::string_view name, std::string& value, std::string_view help,
+                  std::vector<std::string> choices = {});
   // Any number of arguments without a dash, none included.
   void positionals(std::string_view name, std::vector<std::string>& values, std::string_view help);
   // The same for a command and an algorithm.
   void topics(std::vector<std::string>& values);
-  // All that follows "--", whatever it looks like: the command line of another program.
-  void rest(std::vector<std::string>& values) { rest_ = &values; }
+  // The command line of another program: all that follows "--", whatever it looks like, or, where
+  // there is no "--", all from the first argument that is neither an option nor a positional one.
+  // All that follows the first argument `open`, where given, is it too.
+  void rest(std::vector<std::string>& values, std::string open = {});
 
   // How messages spell an option that the command has no such option for: as the one whose value
   // decides it.
@@ -84,7 +99,11 @@ class OptionSet final : public OptionVisitor {
   [[nodiscard]] bool given(std::string_view name) const;
   // The arguments as parsed, quoted for a shell where they need it.
   [[nodiscard]] std::string arguments() const;
-  [[nodiscard]] std::string help() const;
+  // Lines of at most `width` columns.
+  [[nodiscard]] std::string help(std::size_t width) const;
+  [[nodiscard]] std::vector<OptionText> descriptions() const;
+  [[nodiscard]] const std::string& title() const noexcept { return title_; }
+  [[nodiscard]] const std::string& usage() const noexcept { return usage_; }
   [[nodiscard]] const Spelling& spelling() const noexcept { return spelling_; }
 
  private:
@@ -98,9 +117,11 @@ class OptionSet final : public OptionVisitor {
   std::string usage_;
   std::string group_ = "Options";
   Spelling spelling_;
+  std::map<std::string, std::vector<std::string>, std::less<>> choices_;  // "--scale" → its words
   std::vector<std::string> required_;
   std::vector<std::string> arguments_;
   std::vector<std::string>* rest_ = nullptr;
+  std::string rest_after_;  // the first argument that all others are the rest of
   std::vector<std::uint64_t*> seeds_;
 };
 

@@ -1,14 +1,20 @@
 #include "tandem/output.hpp"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "common/text.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/text.hpp"
 
@@ -29,6 +35,10 @@ void print(std::string_view text) {
     const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
     if (written < 0) {
       if (errno == EINTR) continue;
+      if (errno == EPIPE) {
+        std::signal(SIGPIPE, SIG_DFL);
+        (void)std::raise(SIGPIPE);
+      }
       throw SystemError("standard output cannot be written: " +
                         std::generic_category().message(errno));
     }
@@ -42,6 +52,57 @@ void print_json(const nlohmann::json& json) {
 
 void note(std::string_view text) {
   std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
+}
+
+std::size_t terminal_width() {
+  constexpr std::size_t unknown = 80;
+  std::size_t columns = 0;
+  winsize size{};
+  if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) columns = size.ws_col;
+  if (const char* told = std::getenv("COLUMNS"); columns == 0 && told != nullptr) {
+    const auto end = told + std::strlen(told);
+    if (std::from_chars(told, end, columns).ptr != end) columns = 0;
+  }
+  return std::clamp<std::size_t>(columns == 0 ? unknown : columns, 40, 100);
+}
+
+std::string wrapped(std::string_view text, std::size_t width, std::size_t indent) {
+  std::string result;
+  while (true) {
+    const std::string_view paragraph = text.substr(0, text.find('\n'));
+    std::size_t column = 0;
+    for (const std::string& word : split(paragraph, ' ')) {
+      const std::size_t size = width_of(word);
+      if (column > 0 && column + 1 + size > width) {
+        result += "\n" + std::string(indent, ' ');
+        column = indent;
+      } else if (column > 0) {
+        result += ' ';
+        ++column;
+      }
+      result += word;
+      column += size;
+    }
+    result += "\n";
+    if (paragraph.size() == text.size()) return result;
+    text.remove_prefix(paragraph.size() + 1);
+  }
+}
+
+std::string definition(std::string_view term, std::string_view explanation, std::size_t width,
+                       std::size_t column) {
+  // A narrow terminal leaves more of the line to the explanation.
+  column = std::min(column, width / 3);
+  std::string text = "  " + std::string(term);
+  const std::size_t used = width_of(text);
+  text += used + 2 > column ? "\n" + std::string(column, ' ') : std::string(column - used, ' ');
+  std::string lines = wrapped(explanation, width - column);
+  lines.pop_back();
+  for (const char c : lines) {
+    text += c;
+    if (c == '\n') text += std::string(column, ' ');
+  }
+  return text + "\n";
 }
 
 std::string readable(double value) { return significant(value, 6); }

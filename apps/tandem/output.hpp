@@ -8,13 +8,24 @@
 
 namespace tandem::program {
 
-// Throws SystemError where standard output does not take it all: a closed pipe, a full disk.
+// Throws SystemError where standard output does not take it all, such as a full disk. Where nobody
+// reads any more (`tandem ... | head`), the process ends as by SIGPIPE, without a word.
 void print(std::string_view text);
 // Indented, with a final line feed. NaN and infinities are null; numbers read back to the same
 // bits.
 void print_json(const nlohmann::json& json);
 // A line on standard error.
 void note(std::string_view text);
+
+// Columns of the terminal that standard output goes to, or what the environment's COLUMNS says, and
+// 80 where neither is known; at least 40, and at most 100, beyond which lines are hard to read.
+[[nodiscard]] std::size_t terminal_width();
+// The text with line feeds in place of blanks, so that no line is wider where words allow; lines
+// after the first of each paragraph begin with `indent` blanks. Ends with a line feed.
+[[nodiscard]] std::string wrapped(std::string_view text, std::size_t width, std::size_t indent = 0);
+// "  term      what it is": the explanation from column `column` on, or on lines of its own.
+[[nodiscard]] std::string definition(std::string_view term, std::string_view explanation,
+                                     std::size_t width, std::size_t column);
 
 // Six significant digits: what a person reads.
 [[nodiscard]] std::string readable(double value);

@@ -39,10 +39,46 @@ TEST_F(GpuRun, TheProgramsOwnOptionsAreNotOurs) {
   EXPECT_EQ(outcome.out, "--model --help --\n");
 }
 
+TEST_F(GpuRun, ProgramsAreRunWithoutTwoDashesToo) {
+  Outcome outcome = run({"gpu", "run", "--devices", "3", "/bin/sh", "-c", "echo $SOFTGPU_DEVICES"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "3\n");
+  // What follows the program is the program's, though it looks like an option of ours.
+  outcome = run({"gpu", "run", "/bin/echo", "--devices", "3", "--", "--model=x"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "--devices 3 -- --model=x\n");
+  outcome = run({"gpu", "run", "--divices", "3", "/bin/true"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("did you mean --devices?"));
+}
+
+TEST_F(GpuRun, BuildBecomesNvccWithWhatTheSoftwareGpuNeeds) {
+  const std::string nvcc = path("nvcc");
+  write_text(nvcc,
+             "#!/bin/sh\nif [ \"$1\" = --version ]; then echo release 13.0; exit; fi\n"
+             "echo \"$@\"\nexit 4\n");
+  std::filesystem::permissions(nvcc, std::filesystem::perms::owner_all);
+  ::setenv("TANDEM_NVCC", nvcc.c_str(), 1);
+  Outcome outcome = run({"gpu", "build", "a.cu", "-o", "a", "--model"});
+  EXPECT_EQ(outcome.status, 4) << outcome.err;
+  EXPECT_EQ(outcome.out, "-cudart shared -arch=compute_80 -lineinfo a.cu -o a --model\n");
+  outcome = run({"gpu", "build", "-O3", "-G", "-gencode", "arch=compute_90,code=compute_90",
+                 "--cudart=shared", "a.cu"});
+  EXPECT_EQ(outcome.out, "-O3 -G -gencode arch=compute_90,code=compute_90 --cudart=shared a.cu\n");
+  outcome = run({"gpu", "build"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("expected a source"));
+  ::setenv("TANDEM_NVCC", "/bin/true", 1);
+  outcome = run({"gpu", "build", "a.cu"});
+  ::unsetenv("TANDEM_NVCC");
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("no nvcc of CUDA 13"));
+}
+
 TEST_F(GpuRun, WrongUsageSaysWhatIsExpected) {
   Outcome outcome = run({"gpu", "run"});
   EXPECT_EQ(outcome.status, 2);
-  EXPECT_THAT(outcome.err, HasSubstr("expected a program after --"));
+  EXPECT_THAT(outcome.err, HasSubstr("expected a program"));
   outcome = run({"gpu", "walk", "--", "/bin/true"});
   EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.err, HasSubstr("unknown action 'walk'"));

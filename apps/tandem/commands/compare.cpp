@@ -30,7 +30,7 @@ class Compare final : public Command {
   Compare() { optimizer_.learning_rate = 0.1; }
 
   void add_options(OptionSet& options) override {
-    options.positional("WHAT", what_, "optimizers");
+    options.positional("WHAT", what_, "optimizers", {"optimizers"});
     data_.add_options(options);
     options.group("Comparison");
     options.text("algorithm", algorithm_,

@@ -33,7 +33,8 @@ struct Noise {
 class Generate final : public Command {
  public:
   void add_options(OptionSet& options) override {
-    options.positional("KIND", kind_, "one of " + joined(generator_names()));
+    options.positional("KIND", kind_, "one of " + joined(generator_names()),
+                       {generator_names().begin(), generator_names().end()});
     options.group("Data");
     options.integer("rows", made_.rows, "number of rows", 1, INT64_MAX);
     options.integer("features", made_.features, "number of features", 1, INT64_MAX);

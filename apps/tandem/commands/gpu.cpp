@@ -1,5 +1,5 @@
 // tandem gpu run: a CUDA program on the software GPU. Sets the program's environment up and becomes
-// it.
+// it. tandem gpu build: becomes nvcc, with the options that the software GPU asks for.
 #include <elf.h>
 #include <errno.h>
 #include <unistd.h>
@@ -22,6 +22,7 @@
 #include "softgpu/device/model.hpp"
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/nvcc.hpp"
 #include "tandem/output.hpp"
 #include "tandem/software_gpus.hpp"
 
@@ -140,15 +141,19 @@ void check_runtime(const fs::path& program) {
                      " was built with another CUDA release's runtime; the software GPU stands in "
                      "for libcudart.so.13: build it with nvcc 13");
   }
-  throw InputError(program.string() +
-                   " has the CUDA runtime linked into itself; build it with nvcc -cudart shared, "
-                   "so that the software GPU can take the runtime's place");
+  throw InputError(
+      program.string() +
+      " has the CUDA runtime linked into itself; build it with nvcc -cudart shared, or "
+      "by tandem gpu build, so that the software GPU can take the runtime's place");
 }
 
 class Gpu final : public Command {
  public:
   void add_options(OptionSet& options) override {
-    options.positional("run", action_, "the word run");
+    options.positional("run", action_,
+                       "run; or build, after which everything goes to nvcc, with -cudart shared, "
+                       "-lineinfo and -arch=compute_80 where nothing else is said of these",
+                       {"run", "build"});
     options.text("model", model_,
                  "the device to be (" + softgpu::device_model_keys() +
                      "); several, separated by commas: devices 0, 1, ...");
@@ -171,18 +176,18 @@ class Gpu final : public Command {
                     "write a JSON file at exit: executed instructions and exactness by kernel",
                     "FILE");
     options.flag("count", count_, "count what kernels do, for the report too (docs/softgpu.md)");
-    options.rest(command_);
+    options.rest(command_, "build");
   }
 
   int run(const OptionSet& options) override {
+    if (action_ == "build") return build_cuda_program(command_);
     if (action_ != "run") {
       throw InputError("unknown action '" + action_ +
-                       "'; expected tandem gpu run [options] -- PROGRAM [ARGUMENTS]");
+                       "'; expected tandem gpu run [options] -- PROGRAM [ARGUMENTS], or tandem gpu "
+                       "build SOURCE.cu [-o PROGRAM]");
     }
     if (command_.empty()) {
-      throw InputError(
-          "expected a program after --: tandem gpu run [options] -- PROGRAM "
-          "[ARGUMENTS]");
+      throw InputError("expected a program: tandem gpu run [options] -- PROGRAM [ARGUMENTS]");
     }
     if (const auto unknown = softgpu::unknown_model(model_)) {
       throw InputError("--model " + model_ + ": unknown model '" + *unknown +

@@ -9,7 +9,7 @@ namespace {
 class Gpu final : public Command {
  public:
   void add_options(OptionSet& options) override {
-    options.positional("run", action_, "the word run");
+    options.positional("run", action_, "the word run", {"run"});
     options.rest(command_);
   }
 

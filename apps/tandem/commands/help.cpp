@@ -23,21 +23,25 @@ class Help final : public Command {
       return std::find(names.begin(), names.end(), word) != names.end();
     };
     if (is_algorithm(topics_[0])) {
-      return prepare(find_command("train"), make_algorithm(topics_[0])).options->help();
+      return prepare(find_command("train"), make_algorithm(topics_[0]))
+          .options->help(terminal_width());
     }
     const CommandInfo& info = find_command(topics_[0]);
-    if (!info.takes_algorithm) return prepare(info, nullptr).options->help();
-    if (topics_.size() > 1) return prepare(info, find_algorithm(topics_[1])).options->help();
-    std::string text = "tandem " + std::string(info.name) + ": " + std::string(info.summary) +
-                       "\n\nUsage: tandem " + std::string(info.name) + " " +
-                       std::string(info.arguments) + "\n\nAlgorithms:\n";
+    if (!info.takes_algorithm) return prepare(info, nullptr).options->help(terminal_width());
+    if (topics_.size() > 1)
+      return prepare(info, find_algorithm(topics_[1])).options->help(terminal_width());
+    const std::size_t width = terminal_width();
+    const std::string command = "tandem " + std::string(info.name);
+    std::string text = wrapped(command + ": " + std::string(info.summary), width) + "\n" +
+                       wrapped("Usage: " + command + " " + std::string(info.arguments), width, 7) +
+                       "\nAlgorithms:\n";
     for (const auto& name : names) {
-      std::string line = "  " + name;
-      line.resize(24, ' ');
-      text += line + std::string(make_algorithm(name)->summary()) + "\n";
+      text += definition(name, make_algorithm(name)->summary(), width, 24);
     }
-    return text + "\ntandem help " + std::string(info.name) +
-           " ALGORITHM lists the options with their defaults.\n";
+    return text + "\n" +
+           wrapped("tandem help " + std::string(info.name) +
+                       " ALGORITHM lists the options with their defaults.",
+                   width);
   }
 
   std::vector<std::string> topics_;

@@ -1,0 +1,16 @@
+// NVIDIA's compiler, for programs that the software GPU is to run.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace tandem::program {
+
+// Becomes nvcc with these arguments, and with what a program for the software GPU needs where the
+// arguments leave it open: the shared runtime, PTX (of compute_80), line numbers. Says the command
+// on standard error. Throws InputError without arguments, and SystemError where there is no nvcc
+// 13; looked for in TANDEM_NVCC, CUDA_HOME, CUDA_PATH, PATH, /usr/local/cuda, and where ./dev puts
+// one.
+[[nodiscard]] int build_cuda_program(std::vector<std::string> arguments);
+
+}  // namespace tandem::program

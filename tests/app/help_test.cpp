@@ -1,0 +1,132 @@
+// Help pages, completion and manual pages, which are made from one description; and what happens
+// when nobody reads the output to its end.
+#include <gmock/gmock.h>
+
+#include <array>
+#include <sstream>
+#include <string>
+
+#include "app/program.hpp"
+
+namespace tandem::test {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class HelpPages : public Program {
+ protected:
+  static std::size_t widest(const std::string& text) {
+    std::size_t most = 0;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) most = std::max(most, line.size());
+    return most;
+  }
+  // What a shell is told about the last of the words.
+  [[nodiscard]] std::string completed(std::vector<std::string> words) const {
+    std::vector<std::string> arguments{"completion", "words", "--"};
+    arguments.insert(arguments.end(), words.begin(), words.end());
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return "\n" + outcome.out;
+  }
+};
+
+TEST_F(HelpPages, FitTheTerminal) {
+  ::unsetenv("COLUMNS");
+  for (const std::vector<std::string>& page :
+       std::vector<std::vector<std::string>>{{"help"},
+                                             {"help", "train"},
+                                             {"help", "train", "mlp"},
+                                             {"help", "agree"},
+                                             {"help", "gpu"}}) {
+    EXPECT_LE(widest(run(page).out), 80U) << page.back();
+  }
+  ::setenv("COLUMNS", "70", 1);
+  const std::string narrow = run({"help", "train", "mlp"}).out;
+  ::setenv("COLUMNS", "1000", 1);
+  const std::string wide = run({"help", "train", "mlp"}).out;
+  ::setenv("COLUMNS", "wide", 1);
+  const std::string unknown = run({"help", "train", "mlp"}).out;
+  ::unsetenv("COLUMNS");
+  EXPECT_LE(widest(narrow), 70U);
+  EXPECT_LE(widest(wide), 100U);
+  EXPECT_GT(widest(wide), 80U);
+  EXPECT_EQ(unknown, run({"help", "train", "mlp"}).out);
+}
+
+TEST_F(HelpPages, CompletionKnowsCommandsAlgorithmsOptionsAndWords) {
+  EXPECT_THAT(completed({"tr"}), HasSubstr("\ntrain\ttrain a model"));
+  EXPECT_THAT(completed({"train", ""}), HasSubstr("\nkmeans\t"));
+  EXPECT_THAT(completed({"train", "kmeans", "--"}), HasSubstr("\n--max-iterations\t"));
+  EXPECT_THAT(completed({"train", "kmeans", "--"}), Not(HasSubstr("\n--hidden\t")));
+  EXPECT_EQ(completed({"train", "kmeans", "--init", ""}),
+            "\nk-means++\nk-means||\nrandom\ngiven\n");
+  EXPECT_EQ(completed({"train", "kmeans", "--init", "=", "r"}),
+            completed({"train", "kmeans", "--init", "r"}));
+  EXPECT_THAT(completed({"train", "kmeans", "--init=r"}), HasSubstr("\n--init=random\n"));
+  EXPECT_EQ(completed({"train", "kmeans", "--data", "x"}), "\n:files\n");
+  EXPECT_EQ(completed({"train", "kmeans", "--k", ""}), "\n");
+  EXPECT_EQ(completed({"predict", ""}), "\n:files\n");
+  EXPECT_THAT(completed({"generate", "--rows", "5", ""}), HasSubstr("\nmoons\n"));
+  EXPECT_EQ(completed({"nonsense", ""}), "\n");
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    EXPECT_THAT(run({"completion", shell}).out, HasSubstr("completion words --")) << shell;
+  }
+  const Outcome other = run({"completion", "tcsh"});
+  EXPECT_EQ(other.status, 2);
+  EXPECT_THAT(other.err, HasSubstr("expected bash, zsh or fish"));
+}
+
+TEST_F(HelpPages, BashTakesTheScript) {
+  write_text(path("script"), run({"completion", "bash"}).out);
+  write_text(path("ask"), "source '" + path("script") + "'\nCOMP_WORDS=('" +
+                              std::string(TANDEM_PROGRAM) +
+                              "' train decision-tree --criterion g)\nCOMP_CWORD=4\n_tandem\n"
+                              "echo \"${COMPREPLY[@]}\"\n");
+  const std::string command = "bash '" + path("ask") + "' 2>&1";
+  FILE* shell = ::popen(command.c_str(), "r");
+  ASSERT_NE(shell, nullptr);
+  std::array<char, 200> line{};
+  EXPECT_NE(std::fgets(line.data(), line.size(), shell), nullptr);
+  EXPECT_EQ(::pclose(shell), 0);
+  EXPECT_STREQ(line.data(), "gini\n");
+}
+
+TEST_F(HelpPages, ManualPagesHaveEveryOptionOfTheHelpPage) {
+  const Outcome outcome = run({"man", "--out", path("man1")});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const std::string page = read_text(path("man1") + "/tandem-train-mlp.1");
+  EXPECT_THAT(page, HasSubstr(".TH \"TANDEM-TRAIN-MLP\" 1"));
+  EXPECT_THAT(page, HasSubstr(".B \\-\\-batch\\-size N"));
+  std::istringstream lines(run({"help", "train", "mlp"}).out);
+  int options = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("  --")) continue;
+    std::string name = line.substr(2, line.find(' ', 2) - 2);
+    std::string escaped;
+    for (const char c : name) escaped += c == '-' ? "\\-" : std::string(1, c);
+    EXPECT_THAT(page, HasSubstr(".B " + escaped)) << name;
+    ++options;
+  }
+  EXPECT_GT(options, 30);
+  EXPECT_TRUE(std::filesystem::exists(path("man1") + "/tandem.1"));
+  EXPECT_FALSE(std::filesystem::exists(path("man1") + "/tandem-select-mlp.1"));
+}
+
+TEST_F(HelpPages, AReaderThatStopsEndsTheProgramQuietly) {
+  const std::string command = std::string("bash -c \"'") + TANDEM_PROGRAM +
+                              "' generate blobs --rows 200000 2>'" + path("err") +
+                              "' | head -n 1; echo \\${PIPESTATUS[0]}\"";
+  FILE* shell = ::popen(command.c_str(), "r");
+  ASSERT_NE(shell, nullptr);
+  std::string said;
+  std::array<char, 200> line{};
+  while (std::fgets(line.data(), line.size(), shell) != nullptr) said += line.data();
+  EXPECT_EQ(::pclose(shell), 0);
+  EXPECT_THAT(said, HasSubstr("\n141\n"));
+  EXPECT_EQ(read_text(path("err")), "");
+}
+
+}  // namespace
+}  // namespace tandem::test

@@ -209,6 +209,7 @@ bool is_table(const std::string& path, const std::string& format) {
 template <Real T>
 Split split_rows(const Dataset<T>& data, const Algorithm& algorithm, double fraction,
                  std::uint64_t seed) {
+  if (data.has_groups()) return group_train_test_split(data.groups, fraction, seed);
   if (data.has_target() && algorithm.task(data) == Task::classification) {
     try {
       return stratified_train_test_split(encode_classes(data).labels, fraction, seed);

@@ -8,6 +8,7 @@
 #include <span>
 #include <type_traits>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "core/data/finite.hpp"
 #include "core/memory.hpp"
@@ -52,6 +53,30 @@ std::vector<T> distinct_values(std::span<const T> values) {
   return distinct;
 }
 
+// Throws InputError unless there are as many of `what` as rows, or none.
+template <Real T>
+void require_one_per_row(const DatasetView<T>& data, std::size_t count, std::string_view what) {
+  if (count == 0 || count == static_cast<std::size_t>(data.rows())) return;
+  throw InputError(data.source + ": has " + std::to_string(count) + " " + std::string(what) +
+                   " for " + std::to_string(data.rows()) + " rows; expected one per row");
+}
+
+// Writes row i of dense or sparse features.
+template <Real T>
+void copy_row(const DatasetView<T>& data, Index i, std::span<T> to) {
+  if (!data.is_sparse()) {
+    const auto from = data.features.row(i);
+    std::copy(from.begin(), from.end(), to.begin());
+    return;
+  }
+  std::fill(to.begin(), to.end(), T{0});
+  const auto first = static_cast<std::size_t>(data.sparse.offsets[static_cast<std::size_t>(i)]);
+  const auto last = static_cast<std::size_t>(data.sparse.offsets[static_cast<std::size_t>(i) + 1]);
+  for (std::size_t p = first; p < last; ++p) {
+    to[static_cast<std::size_t>(data.sparse.columns[p])] = data.sparse.values[p];
+  }
+}
+
 template <Real T>
 void require_target(const DatasetView<T>& data) {
   if (!data.has_target()) {
@@ -69,21 +94,60 @@ Dataset<T> select_rows(const DatasetView<T>& data, const std::vector<Index>& row
   if (part.columns.empty()) part.columns = numbered_columns(data.cols());
   part.target_column = data.target_column();
   const auto count = static_cast<Index>(rows.size());
+  require_one_per_row(data, data.target.size(), "target values");
+  require_one_per_row(data, data.weights.size(), "weights");
+  require_one_per_row(data, data.groups.size(), "groups");
   part.features = Matrix<T>(count, data.cols());
   for (Index i = 0; i < count; ++i) {
-    const auto from = data.features.row(rows[static_cast<std::size_t>(i)]);
-    std::copy(from.begin(), from.end(), part.features.row(i).begin());
+    copy_row(data, rows[static_cast<std::size_t>(i)], part.features.row(i));
   }
-  const auto pick = [&](std::span<const T> all) {
-    std::vector<T> picked;
+  // `width` values belong to each row.
+  const auto pick = [&]<class Value>(std::span<const Value> all, std::size_t width) {
+    std::vector<Value> picked;
     if (all.empty()) return picked;
-    picked.reserve(rows.size());
-    for (const Index row : rows) picked.push_back(all[static_cast<std::size_t>(row)]);
+    picked.reserve(rows.size() * width);
+    for (const Index row : rows) {
+      const auto values = all.subspan(static_cast<std::size_t>(row) * width, width);
+      picked.insert(picked.end(), values.begin(), values.end());
+    }
     return picked;
   };
-  part.target = pick(data.target);
-  part.weights = pick(data.weights);
+  part.target = pick(data.target, 1);
+  part.weights = pick(data.weights, 1);
+  part.groups = pick(data.groups, 1);
+  if (!data.base_margin.empty()) {
+    const auto of_rows = static_cast<std::size_t>(data.rows());
+    if (of_rows == 0 || data.base_margin.size() % of_rows != 0) {
+      throw InputError(data.source + ": has " + std::to_string(data.base_margin.size()) +
+                       " base margins for " + std::to_string(of_rows) +
+                       " rows; expected the same number for each");
+    }
+    part.base_margin = pick(data.base_margin, data.base_margin.size() / of_rows);
+  }
   return part;
+}
+
+template <Real T>
+std::vector<Index> group_starts(const DatasetView<T>& data) {
+  if (!data.has_groups()) {
+    throw InputError(data.source +
+                     ": says of no row which query it belongs to; ranking needs that");
+  }
+  require_one_per_row(data, data.groups.size(), "groups");
+  std::vector<Index> starts;
+  std::unordered_set<Index> seen;
+  for (std::size_t i = 0; i < data.groups.size(); ++i) {
+    if (i > 0 && data.groups[i] == data.groups[i - 1]) continue;
+    if (!seen.insert(data.groups[i]).second) {
+      throw InputError(data.source + ": row " + std::to_string(i + 1) + " belongs to query " +
+                       std::to_string(data.groups[i]) +
+                       ", whose other rows stand further up; expected the rows of a query "
+                       "together: sort them by query");
+    }
+    starts.push_back(static_cast<Index>(i));
+  }
+  starts.push_back(data.rows());
+  return starts;
 }
 
 std::vector<Column> numbered_columns(Index count) {
@@ -233,6 +297,8 @@ Dataset<T> to_dense(const DatasetView<T>& data) {
   dense.target.assign(data.target.begin(), data.target.end());
   dense.target_column = data.target_column();
   dense.weights.assign(data.weights.begin(), data.weights.end());
+  dense.groups.assign(data.groups.begin(), data.groups.end());
+  dense.base_margin.assign(data.base_margin.begin(), data.base_margin.end());
   const double bytes = static_cast<double>(data.rows()) * static_cast<double>(data.cols()) *
                        static_cast<double>(sizeof(T));
   if (bytes > static_cast<double>(available_memory())) {
@@ -242,23 +308,12 @@ Dataset<T> to_dense(const DatasetView<T>& data) {
                      " MB, more than the memory that is left; choose fewer rows or columns");
   }
   dense.features = Matrix<T>(data.rows(), data.cols());
-  for (Index i = 0; i < data.rows(); ++i) {
-    auto to = dense.features.row(i);
-    if (!data.is_sparse()) {
-      const auto from = data.features.row(i);
-      std::copy(from.begin(), from.end(), to.begin());
-      continue;
-    }
-    const auto first = static_cast<std::size_t>(data.sparse.offsets[static_cast<std::size_t>(i)]);
-    const auto last =
-        static_cast<std::size_t>(data.sparse.offsets[static_cast<std::size_t>(i) + 1]);
-    for (std::size_t p = first; p < last; ++p) {
-      to[static_cast<std::size_t>(data.sparse.columns[p])] = data.sparse.values[p];
-    }
-  }
+  for (Index i = 0; i < data.rows(); ++i) copy_row(data, i, dense.features.row(i));
   return dense;
 }
 
+template std::vector<Index> group_starts(const DatasetView<float>&);
+template std::vector<Index> group_starts(const DatasetView<double>&);
 template void require_dense(const DatasetView<float>&, std::string_view);
 template void require_dense(const DatasetView<double>&, std::string_view);
 template Dataset<float> to_dense(const DatasetView<float>&);

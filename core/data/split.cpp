@@ -6,10 +6,11 @@
 #include <map>
 #include <numeric>
 #include <string>
+#include <unordered_map>
 
+#include "core/random.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
-#include "tandem/core/random.hpp"
 
 namespace tandem {
 namespace {
@@ -39,13 +40,30 @@ std::uint64_t shuffle(std::vector<Index>& rows, const Random& random, std::uint6
   return first;
 }
 
-Index test_rows(Index rows, double fraction) {
+// The groups numbered 0, 1, ... in the order in which they first occur.
+struct NumberedGroups {
+  explicit NumberedGroups(std::span<const Index> groups) {
+    std::unordered_map<Index, Index> numbers;
+    of_row.reserve(groups.size());
+    for (const Index group : groups) {
+      of_row.push_back(
+          numbers.try_emplace(group, static_cast<Index>(numbers.size())).first->second);
+    }
+    count = static_cast<Index>(numbers.size());
+  }
+
+  Index count = 0;
+  std::vector<Index> of_row;
+};
+
+// `what`, where it is not "row", is what the rows belong to.
+Index test_rows(Index rows, double fraction, const std::string& what = "row") {
   if (!(fraction > 0 && fraction < 1)) {
     throw InputError("the test fraction is " + std::to_string(fraction) +
                      ", expected a number between 0 and 1");
   }
   if (rows < 2) {
-    throw InputError(std::to_string(rows) + (rows == 1 ? " row cannot" : " rows cannot") +
+    throw InputError(std::to_string(rows) + " " + what + (rows == 1 ? " cannot" : "s cannot") +
                      " be split into a training and a test part; at least 2 are needed");
   }
   const auto wanted = static_cast<Index>(std::floor(fraction * static_cast<double>(rows) + 0.5));
@@ -62,13 +80,13 @@ Split split_by_mask(const std::vector<bool>& is_test, Index test_count) {
   return split;
 }
 
-void check_folds(Index rows, Index folds) {
+void check_folds(Index rows, Index folds, const std::string& what = "row") {
   if (folds < 2 || folds > std::numeric_limits<std::int32_t>::max()) {
     throw InputError(std::to_string(folds) + " folds were asked for, expected 2 or more");
   }
   if (rows < folds) {
-    throw InputError(std::to_string(rows) + " rows cannot be split into " + std::to_string(folds) +
-                     " folds; ask for fewer folds");
+    throw InputError(std::to_string(rows) + " " + what + "s cannot be split into " +
+                     std::to_string(folds) + " folds; ask for fewer folds");
   }
 }
 
@@ -144,6 +162,23 @@ Split stratified_train_test_split(std::span<const std::int32_t> labels, double t
   return split_by_mask(is_test, count);
 }
 
+Split group_train_test_split(std::span<const Index> groups, double test_fraction,
+                             std::uint64_t seed) {
+  const NumberedGroups numbered(groups);
+  const Index count = test_rows(numbered.count, test_fraction, "group");
+  const std::vector<Index> order = random_order(numbered.count, seed);
+  std::vector<bool> tested(static_cast<std::size_t>(numbered.count), false);
+  for (Index g = 0; g < count; ++g) {
+    tested[static_cast<std::size_t>(order[static_cast<std::size_t>(g)])] = true;
+  }
+  Split split;
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    (tested[static_cast<std::size_t>(numbered.of_row[i])] ? split.test : split.train)
+        .push_back(static_cast<Index>(i));
+  }
+  return split;
+}
+
 Split Folds::split(Index f) const {
   Split split;
   for (std::size_t i = 0; i < of_row.size(); ++i) {
@@ -204,6 +239,19 @@ Folds stratified_k_fold(std::span<const std::int32_t> labels, Index folds, std::
   return result;
 }
 
+Folds group_k_fold(std::span<const Index> groups, Index folds, std::uint64_t seed,
+                   std::uint32_t repeat) {
+  const NumberedGroups numbered(groups);
+  check_folds(numbered.count, folds, "group");
+  const Folds of_groups = k_fold(numbered.count, folds, seed, repeat);
+  Folds result{folds, {}};
+  result.of_row.reserve(groups.size());
+  for (const Index group : numbered.of_row) {
+    result.of_row.push_back(of_groups.of_row[static_cast<std::size_t>(group)]);
+  }
+  return result;
+}
+
 std::vector<Folds> repeated_k_fold(Index rows, Index folds, Index repeats, std::uint64_t seed) {
   const std::uint32_t count = check_repeats(repeats);
   std::vector<Folds> all;
@@ -218,6 +266,14 @@ std::vector<Folds> repeated_stratified_k_fold(std::span<const std::int32_t> labe
   for (std::uint32_t r = 0; r < count; ++r) {
     all.push_back(stratified_k_fold(labels, folds, seed, r));
   }
+  return all;
+}
+
+std::vector<Folds> repeated_group_k_fold(std::span<const Index> groups, Index folds, Index repeats,
+                                         std::uint64_t seed) {
+  const std::uint32_t count = check_repeats(repeats);
+  std::vector<Folds> all;
+  for (std::uint32_t r = 0; r < count; ++r) all.push_back(group_k_fold(groups, folds, seed, r));
   return all;
 }
 

@@ -4,10 +4,10 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <numeric>
 #include <set>
 
+#include "core/json_text.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/data/split.hpp"
 #include "tandem/model/pipeline.hpp"
@@ -101,8 +101,12 @@ Partition<T> partition_of(const Algorithm& algorithm, const Dataset<T>& data,
   check(options);
   if (data.rows() == 0) throw InputError(data.source + ": has no rows to validate on");
   Partition<T> partition{algorithm.task(data), false, {}, {}};
-  partition.stratified = options.stratified && partition.task == Task::classification;
-  if (partition.stratified) {
+  partition.stratified =
+      options.stratified && partition.task == Task::classification && !data.has_groups();
+  if (data.has_groups()) {
+    partition.repeats =
+        repeated_group_k_fold(data.groups, options.folds, options.repeats, options.seed);
+  } else if (partition.stratified) {
     partition.labels = encode_classes(data).labels;
     partition.repeats =
         repeated_stratified_k_fold(partition.labels, options.folds, options.repeats, options.seed);
@@ -242,6 +246,26 @@ std::vector<Index> stratified_order(const std::vector<Index>& rows,
   });
   std::vector<Index> order;
   for (const Place& place : places) order.push_back(place.row);
+  return order;
+}
+
+// Whole groups in random order, the rows of each as they stand in the data: the last of a first
+// part of the order may be cut, no other.
+std::vector<Index> group_order(const std::vector<Index>& rows, const std::vector<Index>& groups,
+                               std::uint64_t seed, std::uint32_t stream) {
+  std::vector<std::vector<Index>> members;
+  std::map<Index, std::size_t> numbers;
+  for (const Index row : rows) {
+    const auto [found, added] =
+        numbers.try_emplace(groups[static_cast<std::size_t>(row)], members.size());
+    if (added) members.emplace_back();
+    members[found->second].push_back(row);
+  }
+  std::vector<Index> order;
+  for (const Index group : random_order(static_cast<Index>(members.size()), seed, stream)) {
+    const auto& whole = members[static_cast<std::size_t>(group)];
+    order.insert(order.end(), whole.begin(), whole.end());
+  }
   return order;
 }
 
@@ -386,6 +410,8 @@ LearningCurve learning_curve(const PipelineOptions& pipeline, const Dataset<T>& 
     std::vector<Index> order;
     if (partition.stratified) {
       order = stratified_order(splits[s].train, partition.labels, options.seed, stream);
+    } else if (data.has_groups()) {
+      order = group_order(splits[s].train, data.groups, options.seed, stream);
     } else {
       for (const Index at :
            random_order(static_cast<Index>(splits[s].train.size()), options.seed, stream)) {
@@ -423,7 +449,7 @@ LearningCurve learning_curve(const PipelineOptions& pipeline, const Dataset<T>& 
   return curve;
 }
 
-std::string to_json(const Estimate& estimate) { return json_of(estimate).dump(); }
+std::string to_json(const Estimate& estimate) { return json_text(json_of(estimate)); }
 
 std::string to_json(const CrossValidation& result) {
   nlohmann::json json;
@@ -445,7 +471,7 @@ std::string to_json(const CrossValidation& result) {
                                     {"test", result.test[f]},
                                     {"seconds", result.seconds[f]}});
   }
-  return json.dump();
+  return json_text(json);
 }
 
 std::string to_json(const LearningCurve& curve) {
@@ -459,7 +485,7 @@ std::string to_json(const LearningCurve& curve) {
                                {"validation_mean", numbers(series.validation_mean)},
                                {"validation_deviation", numbers(series.validation_deviation)}};
   }
-  return json.dump();
+  return json_text(json);
 }
 
 #define TANDEM_INSTANTIATE(T)                                                                  \

@@ -129,6 +129,59 @@ TEST(SelectRows, KeepsOrderRepetitionsAndNames) {
   EXPECT_EQ(select_rows(data, {}).rows(), 0);
 }
 
+TEST(SelectRows, CarriesWeightsGroupsAndMargins) {
+  Dataset<double> data = with_target<double>({0, 1, 2, 3});
+  data.weights = {1, 2, 3, 4};
+  data.groups = {7, 7, 5, 5};
+  data.base_margin = {0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5};  // two outputs
+  const auto part = select_rows(data, {3, 1});
+  EXPECT_THAT(part.weights, ElementsAre(4, 2));
+  EXPECT_THAT(part.groups, ElementsAre(5, 7));
+  EXPECT_THAT(part.base_margin, ElementsAre(3, 3.5, 1, 1.5));
+  const DatasetView<double> view = data;
+  EXPECT_TRUE(view.has_groups());
+  const auto dense = to_dense(view);
+  EXPECT_EQ(dense.groups, data.groups);
+  EXPECT_EQ(dense.base_margin, data.base_margin);
+
+  const auto refused = [&](auto&& spoil) {
+    Dataset<double> bad = data;
+    spoil(bad);
+    return message_of([&] { (void)select_rows(bad, {0}); });
+  };
+  EXPECT_THAT(refused([](auto& bad) { bad.groups.pop_back(); }),
+              HasSubstr("set: has 3 groups for 4 rows"));
+  EXPECT_THAT(refused([](auto& bad) { bad.weights.pop_back(); }),
+              HasSubstr("set: has 3 weights for 4 rows"));
+  EXPECT_THAT(refused([](auto& bad) { bad.base_margin.pop_back(); }),
+              HasSubstr("set: has 7 base margins for 4 rows"));
+}
+
+TEST(SelectRows, WritesSparseRowsOut) {
+  const std::vector<Index> offsets{0, 1, 1, 3};
+  const std::vector<std::int32_t> columns{1, 0, 2};
+  const std::vector<float> values{5, 6, 7};
+  DatasetView<float> view;
+  view.sparse = {3, 3, offsets, columns, values};
+  const auto part = select_rows(view, {2, 1, 0});
+  EXPECT_THAT(part.features.row(0), ElementsAre(6, 0, 7));
+  EXPECT_THAT(part.features.row(1), ElementsAre(0, 0, 0));
+  EXPECT_THAT(part.features.row(2), ElementsAre(0, 5, 0));
+  EXPECT_EQ(part.columns.size(), 3U);
+}
+
+TEST(GroupStarts, FirstRowsOfQueries) {
+  Dataset<float> data = with_target<float>({0, 0, 0, 0, 0});
+  EXPECT_THAT(message_of([&] { (void)group_starts(data); }), HasSubstr("ranking needs that"));
+  data.groups = {9, 9, -1, 3, 3};
+  EXPECT_THAT(group_starts(data), ElementsAre(0, 2, 3, 5));
+  data.groups = {9, 3, 9, 3, 3};
+  EXPECT_THAT(message_of([&] { (void)group_starts(data); }),
+              HasSubstr("set: row 3 belongs to query 9"));
+  data.groups = {9};
+  EXPECT_THAT(message_of([&] { (void)group_starts(data); }), HasSubstr("1 groups for 5 rows"));
+}
+
 TEST(RequireFinite, NamesTheFirstPlace) {
   auto data = with_target<float>({1, 2, 3});
   EXPECT_NO_THROW(require_finite(data, true));

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <set>
 
@@ -167,6 +168,58 @@ TEST(StratifiedKFold, SmallClasses) {
   EXPECT_EQ(with_class_1.size(), 2U);
   EXPECT_THROW((void)stratified_k_fold(labels_of_counts({4, 4, 4}), 5, 0), InputError);
   EXPECT_THROW((void)stratified_k_fold(std::vector<std::int32_t>{0, 1, -1}, 2, 0), InputError);
+}
+
+// 20 groups of 1 to 7 rows; their numbers say nothing of their order.
+std::vector<Index> some_groups() {
+  std::vector<Index> groups;
+  for (Index g = 0; g < 20; ++g)
+    groups.insert(groups.end(), static_cast<std::size_t>(1 + g % 7), 97 - 31 * g);
+  return groups;
+}
+
+std::set<Index> groups_of(const std::vector<Index>& rows, const std::vector<Index>& groups) {
+  std::set<Index> found;
+  for (const Index row : rows) found.insert(groups[static_cast<std::size_t>(row)]);
+  return found;
+}
+
+TEST(GroupTrainTest, GroupsStayWhole) {
+  const std::vector<Index> groups = some_groups();
+  for (const double fraction : {0.001, 0.25, 0.5, 0.999}) {
+    const Split split = group_train_test_split(groups, fraction, 3);
+    expect_partition(split, static_cast<Index>(groups.size()));
+    const std::set<Index> tested = groups_of(split.test, groups);
+    EXPECT_EQ(tested.size(),
+              static_cast<std::size_t>(std::clamp(std::floor(fraction * 20 + 0.5), 1.0, 19.0)));
+    for (const Index group : groups_of(split.train, groups)) EXPECT_FALSE(tested.contains(group));
+    EXPECT_EQ(split.test, group_train_test_split(groups, fraction, 3).test);
+  }
+  EXPECT_NE(group_train_test_split(groups, 0.5, 1).test,
+            group_train_test_split(groups, 0.5, 2).test);
+  EXPECT_THROW((void)group_train_test_split(groups, 1, 0), InputError);
+  EXPECT_THROW((void)group_train_test_split(std::vector<Index>{4, 4, 4}, 0.5, 0), InputError);
+}
+
+TEST(GroupKFold, GroupsStayWholeAndFoldsAreEven) {
+  const std::vector<Index> groups = some_groups();
+  const auto all = repeated_group_k_fold(groups, 3, 2, 5);
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_NE(all[0].of_row, all[1].of_row);
+  for (const Folds& folds : all) {
+    std::set<Index> seen;
+    for (Index f = 0; f < 3; ++f) {
+      const Split split = folds.split(f);
+      expect_partition(split, static_cast<Index>(groups.size()));
+      const std::set<Index> tested = groups_of(split.test, groups);
+      EXPECT_GE(tested.size(), 6U);
+      EXPECT_LE(tested.size(), 7U);
+      for (const Index group : tested) EXPECT_TRUE(seen.insert(group).second);
+    }
+    EXPECT_EQ(seen.size(), 20U);
+  }
+  EXPECT_THROW((void)group_k_fold(groups, 21, 0), InputError);
+  EXPECT_THROW((void)group_k_fold(groups, 1, 0), InputError);
 }
 
 TEST(RandomOrder, IsAPermutation) {

@@ -37,7 +37,7 @@ class ConstantModel final : public Model<double> {
   }
   const TrainingLog& training() const override { return log_; }
   void save(Archive&) const override {}
-  nlohmann::json to_json(const std::vector<std::string>&) const override { return {}; }
+  std::string to_json(const std::vector<std::string>&) const override { return "{}"; }
   std::string to_text(const std::vector<std::string>&) const override { return {}; }
 
  private:
@@ -232,6 +232,36 @@ TEST(CrossValidation, ClassificationIsStratifiedAndRepeated) {
   EXPECT_EQ(accuracy.mean, 0.75);
   EXPECT_EQ(accuracy.deviation, 0);
   EXPECT_EQ(accuracy.count, 15);
+}
+
+TEST(CrossValidation, GroupsStayWhole) {
+  Fixture f;
+  Dataset<double> data = numbered(40, std::vector<double>(40, 1));
+  for (Index i = 0; i < 40; ++i) data.groups.push_back(i / 4);
+  const CrossValidation result = cross_validate(pipeline_of(Task::regression, &f.seen), data,
+                                                {.folds = 5}, *f.engine, f.control);
+  EXPECT_FALSE(result.stratified);
+  ASSERT_EQ(f.seen.size(), 5U);
+  for (const Seen& seen : f.seen) {
+    ASSERT_EQ(seen.train.rows(), 32);
+    const std::vector<Index> starts = group_starts(seen.train);
+    EXPECT_EQ(starts.size(), 9U);
+    for (std::size_t g = 0; g + 1 < starts.size(); ++g) EXPECT_EQ(starts[g + 1] - starts[g], 4);
+  }
+}
+
+TEST(LearningCurve, GroupsStayWholeButForOne) {
+  Fixture f;
+  Dataset<double> data = numbered(40, std::vector<double>(40, 1));
+  for (Index i = 0; i < 40; ++i) data.groups.push_back(i / 4);
+  (void)learning_curve(pipeline_of(Task::regression, &f.seen), data, {6, 20}, {.folds = 5},
+                       *f.engine, f.control);
+  ASSERT_EQ(f.seen.size(), 10U);
+  for (std::size_t i = 0; i < f.seen.size(); ++i) {
+    const Dataset<double>& train = f.seen[i].train;
+    EXPECT_EQ(train.rows(), i % 2 == 0 ? 6 : 20);
+    EXPECT_EQ(group_starts(train).size(), i % 2 == 0 ? 3U : 6U);
+  }
 }
 
 TEST(CrossValidation, AClassThatTheTrainingPartLacksIsWrong) {

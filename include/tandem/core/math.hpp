@@ -20,7 +20,6 @@
 #include <type_traits>
 
 #include "tandem/core/numerics.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem::math {
@@ -131,15 +130,3 @@ template <Real T>
 }
 
 }  // namespace tandem::math
-
-namespace tandem {
-
-// Box and Muller, "A Note on the Generation of Random Normal Deviates", Annals of Mathematical
-// Statistics 29 (1958). 1 − u lies in (0, 1], so that the logarithm is finite; the largest
-// magnitude is sqrt(2 · 53 ln 2) = 8.57.
-TANDEM_HOST_DEVICE inline double Random::normal(std::uint64_t index) const {
-  const double radius = math::sqrt(-2.0 * math::log(1.0 - uniform<double>(2 * index)));
-  return radius * math::cos_pi(2.0 * uniform<double>(2 * index + 1));
-}
-
-}  // namespace tandem

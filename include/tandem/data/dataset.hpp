@@ -1,4 +1,4 @@
-// A table in memory: features, and optionally a target and sample weights.
+// A table in memory: features, and optionally a target, sample weights, queries and base margins.
 #pragma once
 
 #include <cstdint>
@@ -46,8 +46,10 @@ struct TANDEM_API DatasetView {
   std::span<const Column> columns{};  // one per feature; none: numeric features x0, x1, ...
   std::span<const T> target{};  // one per row, or empty; codes where target_column is categorical
   std::reference_wrapper<const Column> target_description = no_column();
-  std::span<const T> weights{};      // one per row, or empty; >= 0
-  std::span<const Index> groups{};   // ranking: the first row of each query, ascending; or empty
+  std::span<const T> weights{};  // one per row, or empty; >= 0
+  // Ranking: the number of the query that each row belongs to, any number, or empty. The rows of a
+  // query stand together: see group_starts().
+  std::span<const Index> groups{};
   std::span<const T> base_margin{};  // rows × outputs raw scores that a fit starts from; or empty
 
   [[nodiscard]] Index rows() const noexcept { return is_sparse() ? sparse.rows : features.rows; }
@@ -55,6 +57,7 @@ struct TANDEM_API DatasetView {
   [[nodiscard]] bool is_sparse() const noexcept { return sparse.rows > 0; }
   [[nodiscard]] bool has_target() const noexcept { return !target.empty(); }
   [[nodiscard]] bool has_weights() const noexcept { return !weights.empty(); }
+  [[nodiscard]] bool has_groups() const noexcept { return !groups.empty(); }
   [[nodiscard]] const Column& target_column() const noexcept { return target_description; }
   [[nodiscard]] std::string feature_name(Index j) const {
     return columns.empty() ? "x" + std::to_string(j) : columns[static_cast<std::size_t>(j)].name;
@@ -76,11 +79,15 @@ struct Dataset {
   std::vector<T> target;        // one per row, or empty; codes where target_column is categorical
   Column target_column;
   std::vector<T> weights;  // one per row, or empty; >= 0
+  // As in DatasetView.
+  std::vector<Index> groups{};
+  std::vector<T> base_margin{};
 
   [[nodiscard]] Index rows() const noexcept { return features.rows(); }
   [[nodiscard]] Index cols() const noexcept { return features.cols(); }
   [[nodiscard]] bool has_target() const noexcept { return !target.empty(); }
   [[nodiscard]] bool has_weights() const noexcept { return !weights.empty(); }
+  [[nodiscard]] bool has_groups() const noexcept { return !groups.empty(); }
   [[nodiscard]] DatasetView<T> view() const {
     DatasetView<T> view;
     view.source = source;
@@ -89,15 +96,25 @@ struct Dataset {
     view.target = target;
     view.target_description = target_column;
     view.weights = weights;
+    view.groups = groups;
+    view.base_margin = base_margin;
     return view;
   }
   operator DatasetView<T>() const { return view(); }  // NOLINT(google-explicit-constructor)
 };
 
-// The rows named, in that order; columns and names are kept.
+// The rows named, in that order, with their target, weights, groups and base margins; columns and
+// names are kept. Sparse rows are written out. Throws InputError where there is not one weight,
+// target or group per row, or not the same number of margins for each.
 template <Real T>
 [[nodiscard]] TANDEM_API Dataset<T> select_rows(const DatasetView<T>& data,
                                                 const std::vector<Index>& rows);
+
+// The first row of each query in ascending order, and rows() at the end. Throws InputError where
+// there are no groups, not one per row, or where the rows of a query do not stand together; it
+// names the query and the row.
+template <Real T>
+[[nodiscard]] TANDEM_API std::vector<Index> group_starts(const DatasetView<T>& data);
 
 // Column names "x0", "x1", ... for data that comes without any.
 [[nodiscard]] TANDEM_API std::vector<Column> numbered_columns(Index count);
@@ -149,6 +166,10 @@ template <Real T>
 template <Real T>
 [[nodiscard]] Dataset<T> select_rows(const Dataset<T>& data, const std::vector<Index>& rows) {
   return select_rows(data.view(), rows);
+}
+template <Real T>
+[[nodiscard]] std::vector<Index> group_starts(const Dataset<T>& data) {
+  return group_starts(data.view());
 }
 template <Real T>
 [[nodiscard]] Classes encode_classes(const Dataset<T>& data) {

@@ -1,5 +1,5 @@
 // Ways to part a data set into training and test rows. Every split is a function of its arguments
-// and the seed (Random, Purpose::split). Row numbers are returned in ascending order.
+// and the seed. Row numbers are returned in ascending order.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,13 @@ struct Split {
                                                            double test_fraction,
                                                            std::uint64_t seed);
 
+// The same for rows that belong together, such as those of one query: round(test_fraction · groups)
+// groups become test rows, whole, at least 1 and at most all but one. groups: the number of the
+// group of each row, any number. Throws InputError for a fraction out of range and fewer than two
+// groups.
+[[nodiscard]] TANDEM_API Split group_train_test_split(std::span<const Index> groups,
+                                                      double test_fraction, std::uint64_t seed);
+
 // A partition of the rows into folds: each row is a test row of exactly one.
 struct TANDEM_API Folds {
   Index count = 0;
@@ -49,13 +56,21 @@ struct TANDEM_API Folds {
 [[nodiscard]] TANDEM_API Folds stratified_k_fold(std::span<const std::int32_t> labels, Index folds,
                                                  std::uint64_t seed, std::uint32_t repeat = 0);
 
+// Whole groups: the rows of one stand in the same fold, and the numbers of groups differ by at most
+// 1 between folds. Throws InputError where folds < 2 or there are fewer groups than folds.
+[[nodiscard]] TANDEM_API Folds group_k_fold(std::span<const Index> groups, Index folds,
+                                            std::uint64_t seed, std::uint32_t repeat = 0);
+
 // `repeats` independent partitions.
 [[nodiscard]] TANDEM_API std::vector<Folds> repeated_k_fold(Index rows, Index folds, Index repeats,
                                                             std::uint64_t seed);
 [[nodiscard]] TANDEM_API std::vector<Folds> repeated_stratified_k_fold(
     std::span<const std::int32_t> labels, Index folds, Index repeats, std::uint64_t seed);
+[[nodiscard]] TANDEM_API std::vector<Folds> repeated_group_k_fold(std::span<const Index> groups,
+                                                                  Index folds, Index repeats,
+                                                                  std::uint64_t seed);
 
-// 0 .. rows − 1 in random order (Fisher-Yates; Purpose::split, the given stream).
+// 0 .. rows − 1 in random order (Fisher-Yates). `stream` tells apart several orders of one seed.
 [[nodiscard]] TANDEM_API std::vector<Index> random_order(Index rows, std::uint64_t seed,
                                                          std::uint32_t stream = 0);
 

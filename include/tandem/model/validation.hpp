@@ -19,7 +19,9 @@ namespace tandem {
 struct ValidationOptions {
   Index folds = 5;
   Index repeats = 1;
-  bool stratified = true;  // for classification; other tasks use plain folds
+  // For classification; other tasks use plain folds. Data with groups is parted by whole groups,
+  // whatever this says.
+  bool stratified = true;
   std::uint64_t seed = 0;  // of the partition; the pipeline has its own
   double confidence = 0.95;
   bool silhouette = false;  // clustering

@@ -4,8 +4,7 @@
 
 #include <cstdint>
 
-#include "tandem/core/export.hpp"
-#include "tandem/core/random.hpp"
+#include "core/random.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem {
@@ -13,7 +12,7 @@ namespace tandem {
 // A Feistel network of six rounds over the smallest even number of bits that holds size, restricted
 // to 0 .. size − 1 by walking its cycles (Black and Rogaway, "Ciphers with Arbitrary Finite
 // Domains", CT-RSA 2002). The round keys are Philox numbers.
-class TANDEM_API RandomPermutation {
+class RandomPermutation {
  public:
   // The numbers first_key .. first_key + keys − 1 of `random` tell permutations apart.
   static constexpr int keys = 6;

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "tandem/core/export.hpp"
+#include "tandem/core/math.hpp"
 #include "tandem/core/numerics.hpp"
 #include "tandem/core/types.hpp"
 
@@ -58,7 +58,7 @@ enum class Purpose : std::uint32_t {
 
 // The random numbers of one seed and purpose. `stream` tells apart independent uses of the same
 // purpose: an epoch, a start, a layer.
-class TANDEM_API Random {
+class Random {
  public:
   TANDEM_HOST_DEVICE Random(std::uint64_t seed, Purpose purpose, std::uint32_t stream = 0)
       : seed_(seed),
@@ -91,9 +91,14 @@ class TANDEM_API Random {
     const std::uint64_t mid2 = (r & 0xFFFFFFFFU) * (n >> 32) + (mid1 & 0xFFFFFFFFU);
     return static_cast<Index>((r >> 32) * (n >> 32) + (mid1 >> 32) + (mid2 >> 32));
   }
-  // Standard normal (Box-Muller on the numbers 2·index and 2·index + 1), by Tandem's own log and
-  // cosine, so that it has the same bits everywhere. Defined in tandem/core/math.hpp.
-  [[nodiscard]] TANDEM_HOST_DEVICE double normal(std::uint64_t index) const;
+  // Standard normal, from the numbers 2·index and 2·index + 1, by Tandem's own log and cosine, so
+  // that it has the same bits everywhere. Box and Muller, "A Note on the Generation of Random
+  // Normal Deviates", Annals of Mathematical Statistics 29 (1958). 1 − u lies in (0, 1], so that
+  // the logarithm is finite; the largest magnitude is sqrt(2 · 53 ln 2) = 8.57.
+  [[nodiscard]] TANDEM_HOST_DEVICE double normal(std::uint64_t index) const {
+    const double radius = math::sqrt(-2.0 * math::log(1.0 - uniform<double>(2 * index)));
+    return radius * math::cos_pi(2.0 * uniform<double>(2 * index + 1));
+  }
 
  private:
   std::uint64_t seed_;

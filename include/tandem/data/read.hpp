@@ -3,7 +3,10 @@
 // apart.
 #pragma once
 
+#include <cstddef>
+#include <iosfwd>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,6 +75,20 @@ struct TANDEM_API ReadOptions {
 // Text columns become categories: codes 0, 1, ... of the distinct texts in ascending byte order.
 template <Real T>
 [[nodiscard]] TANDEM_API Dataset<T> read_dataset(const std::string& path,
+                                                 const ReadOptions& options = {});
+
+// The same from a file's bytes in memory, which are read in place. `name` stands for the path: in
+// messages, in Dataset::source, and where the format is told by a name's ending. Several threads
+// may read the same bytes.
+template <Real T>
+[[nodiscard]] TANDEM_API Dataset<T> read_dataset(std::span<const std::byte> bytes,
+                                                 const std::string& name,
+                                                 const ReadOptions& options = {});
+
+// The same from a stream of bytes (std::ios::binary), from where it stands to its end, which are
+// held in memory meanwhile. Throws SystemError where the stream fails.
+template <Real T>
+[[nodiscard]] TANDEM_API Dataset<T> read_dataset(std::istream& in, const std::string& name,
                                                  const ReadOptions& options = {});
 
 // The format that "auto" recognises: "csv", "tsv", "npy", "npz", "libsvm" or "idx".

@@ -48,8 +48,8 @@ struct ArrowArray {
 namespace tandem {
 
 struct ArrowOptions {
-  std::string target;   // the column to predict; empty: none
-  std::string weights;  // the column of sample weights; empty: none
+  std::string target{};   // the column to predict; empty: none
+  std::string weights{};  // the column of sample weights; empty: none
   std::string source = "arrow";
 };
 

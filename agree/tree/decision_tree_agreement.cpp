@@ -77,7 +77,7 @@ class TreeCase : public Case {
 
   void run(Engine& engine, const Outputs* follow, Outputs& out) const override {
     const auto model = fit(engine, data_, options_);
-    const auto& nodes = model.nodes();
+    const auto& nodes = model.nodes;
     out.add("feature", nodes.feature);
     out.add("threshold", nodes.threshold);
     out.add("left", nodes.left);
@@ -86,7 +86,7 @@ class TreeCase : public Case {
     out.add("rows", nodes.rows);
     out.add("weight", nodes.weight);
     out.add("impurity", nodes.impurity);
-    out.add("values", model.values().values());
+    out.add("values", model.values.values());
     out.add("leaves", leaves_of(engine, follow != nullptr ? *follow : out));
   }
 

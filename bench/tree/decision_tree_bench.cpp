@@ -5,10 +5,10 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "core/software_gpu.hpp"
+#include "core/random.hpp"
 #include "core/tree/decision_tree_steps.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/core/random.hpp"
+#include "tandem/core/software_gpu.hpp"
 #include "tandem/tree/decision_tree.hpp"
 
 namespace tandem {
@@ -40,7 +40,7 @@ Dataset<T> overlapping(Index rows, Index cols, Index classes) {
 
 template <Real T>
 tree::StepCost cost_of(const DecisionTreeModel<T>& model) {
-  const auto& nodes = model.nodes();
+  const auto& nodes = model.nodes;
   double searched = 0;
   double partitioned = 0;
   for (std::size_t i = 0; i < nodes.feature.size(); ++i) {
@@ -72,7 +72,7 @@ void grow(benchmark::State& state, TreeCriterion criterion, Index classes) {
   for (auto _ : state) {
     const auto model = fit(*engine, data, options);
     cost = cost_of(model);
-    state.counters["nodes"] = static_cast<double>(model.nodes().size());
+    state.counters["nodes"] = static_cast<double>(model.nodes.size());
   }
   const auto iterations = static_cast<double>(state.iterations());
   state.counters["bytes"] =
@@ -111,7 +111,7 @@ void find_leaves(benchmark::State& state) {
   const auto engine = Engine::create(engine_options);
   const auto model = fit(*engine, data, DecisionTreeOptions{});
   double visits = 0;
-  for (const auto rows : model.nodes().rows) visits += static_cast<double>(rows);
+  for (const auto rows : model.nodes.rows) visits += static_cast<double>(rows);
   for (auto _ : state) benchmark::DoNotOptimize(model.apply(*engine, data.features.view()));
   state.counters["bytes"] = benchmark::Counter(
       visits * 25 * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
@@ -138,7 +138,7 @@ void softgpu_grow(benchmark::State& state, TreeCriterion criterion, Index classe
   const software_gpu::Counting counting;
   tree::StepCost cost;
   for (auto _ : state) cost = cost_of(fit(*engine, data, options));
-  const auto counters = counting.counters();
+  const auto counters = nlohmann::ordered_json::parse(counting.counters());
   const auto fits = static_cast<double>(state.iterations());
   double bytes = 0;
   double sectors = 0;

@@ -116,13 +116,12 @@ DecisionTreeModel<T> fit(Engine& engine, const DatasetView<T>& data,
     position[static_cast<std::size_t>(order[i])] = static_cast<Index>(i);
   }
   DecisionTreeModel<T> model;
-  model.task_ = training.task;
-  model.criterion_ = rules.criterion;
-  model.features_ = train.cols();
-  model.classes_ = training.classes;
+  model.criterion = rules.criterion;
+  model.feature_count = train.cols();
+  model.class_names = training.classes;
   const Index value_cols = rules.classes > 0 ? rules.classes : 1;
-  model.values_ = Matrix<double>(static_cast<Index>(order.size()), value_cols);
-  auto& nodes = model.nodes_;
+  model.values = Matrix<double>(static_cast<Index>(order.size()), value_cols);
+  auto& nodes = model.nodes;
   bool all_pure = true;
   bool at_max_depth = false;
   Index deepest = 0;
@@ -143,10 +142,10 @@ DecisionTreeModel<T> fit(Engine& engine, const DatasetView<T>& data,
     const auto row = static_cast<Index>(i);
     if (rules.classes > 0) {
       for (std::int32_t c = 0; c < rules.classes; ++c) {
-        model.values_(row, c) = static_cast<double>(statistics[c]) * rules.weight_unit;
+        model.values(row, c) = static_cast<double>(statistics[c]) * rules.weight_unit;
       }
     } else {
-      model.values_(row, 0) =
+      model.values(row, 0) =
           training.centre + static_cast<double>(statistics[1]) * rules.sum_unit / weight;
     }
     if (leaf && node.rows > 1 && node_impurity > 0) {
@@ -155,12 +154,12 @@ DecisionTreeModel<T> fit(Engine& engine, const DatasetView<T>& data,
     }
     deepest = std::max(deepest, node.depth);
   }
-  auto& nodes_per_level = model.training_.history["nodes"];
+  auto& nodes_per_level = model.log.history["nodes"];
   nodes_per_level.assign(static_cast<std::size_t>(deepest) + 1, 0);
   for (const auto& node : built) nodes_per_level[static_cast<std::size_t>(node.depth)] += 1;
-  model.training_.iterations = deepest;
-  model.training_.converged = true;
-  model.training_.stopped_because = why_it_stopped(options, nodes.size(), all_pure, at_max_depth);
+  model.log.iterations = deepest;
+  model.log.converged = true;
+  model.log.stopped_because = why_it_stopped(options, nodes.size(), all_pure, at_max_depth);
   return model;
 }
 

@@ -18,36 +18,36 @@ using namespace tree;  // NOLINT(google-build-using-namespace): the file's own p
 
 template <Real T>
 Index DecisionTreeModel<T>::depth() const {
-  std::vector<Index> depth_of(nodes_.feature.size(), 0);
+  std::vector<Index> depth_of(nodes.feature.size(), 0);
   Index deepest = 0;
   for (std::size_t i = 0; i < depth_of.size(); ++i) {
     deepest = std::max(deepest, depth_of[i]);
-    if (nodes_.feature[i] < 0) continue;
-    depth_of[static_cast<std::size_t>(nodes_.left[i])] = depth_of[i] + 1;
-    depth_of[static_cast<std::size_t>(nodes_.right[i])] = depth_of[i] + 1;
+    if (nodes.feature[i] < 0) continue;
+    depth_of[static_cast<std::size_t>(nodes.left[i])] = depth_of[i] + 1;
+    depth_of[static_cast<std::size_t>(nodes.right[i])] = depth_of[i] + 1;
   }
   return deepest;
 }
 
 template <Real T>
 Index DecisionTreeModel<T>::leaves() const {
-  return std::count(nodes_.feature.begin(), nodes_.feature.end(), -1);
+  return std::count(nodes.feature.begin(), nodes.feature.end(), -1);
 }
 
 template <Real T>
 std::vector<std::int64_t> DecisionTreeModel<T>::apply(Engine& engine, MatrixView<const T> x) const {
-  if (x.cols != features_) {
-    throw InputError("the decision tree was trained on " + std::to_string(features_) +
+  if (x.cols != feature_count) {
+    throw InputError("the decision tree was trained on " + std::to_string(feature_count) +
                      " features, and the data has " + std::to_string(x.cols));
   }
   if (x.rows == 0) return {};
   TreeOnEngine<T> on_engine;
-  on_engine.feature = to_engine(engine, nodes_.feature);
-  on_engine.threshold = to_engine(engine, nodes_.threshold);
-  std::vector<std::int64_t> right = nodes_.right;
+  on_engine.feature = to_engine(engine, nodes.feature);
+  on_engine.threshold = to_engine(engine, nodes.threshold);
+  std::vector<std::int64_t> right = nodes.right;
   for (auto& child : right) child = std::max<std::int64_t>(child, 0);
   on_engine.right = to_engine(engine, right);
-  on_engine.missing_left = to_engine(engine, nodes_.missing_left);
+  on_engine.missing_left = to_engine(engine, nodes.missing_left);
   const Buffer<T> rows = rows_on_engine(engine, x, Placement::rows);
   Buffer<std::int64_t> leaf(engine, x.rows);
   make_steps<DecisionTreeSteps, T>(engine)->find_leaves(on_engine, rows, x.rows, x.cols, leaf);
@@ -58,17 +58,17 @@ template <Real T>
 Predictions<T> DecisionTreeModel<T>::predict(Engine& engine, MatrixView<const T> x) const {
   const std::vector<std::int64_t> leaf = apply(engine, x);
   Predictions<T> predictions;
-  if (task_ == Task::regression) {
+  if (task() == Task::regression) {
     predictions.values.reserve(leaf.size());
-    for (const auto node : leaf) predictions.values.push_back(static_cast<T>(values_(node, 0)));
+    for (const auto node : leaf) predictions.values.push_back(static_cast<T>(values(node, 0)));
     return predictions;
   }
-  const Index count = values_.cols();
+  const Index count = values.cols();
   predictions.labels.reserve(leaf.size());
   predictions.probabilities = Matrix<T>(x.rows, count);
   Index i = 0;
   for (const auto node : leaf) {
-    const auto weights = values_.row(node);
+    const auto weights = values.row(node);
     predictions.labels.push_back(static_cast<std::int32_t>(
         std::max_element(weights.begin(), weights.end()) - weights.begin()));
     const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
@@ -83,15 +83,15 @@ Predictions<T> DecisionTreeModel<T>::predict(Engine& engine, MatrixView<const T>
 
 template <Real T>
 std::vector<double> DecisionTreeModel<T>::importances() const {
-  std::vector<double> importances(static_cast<std::size_t>(features_), 0.0);
-  for (std::size_t i = 0; i < nodes_.feature.size(); ++i) {
-    if (nodes_.feature[i] < 0) continue;
-    const auto left = static_cast<std::size_t>(nodes_.left[i]);
-    const auto right = static_cast<std::size_t>(nodes_.right[i]);
-    const double decrease = nodes_.weight[i] * nodes_.impurity[i] -
-                            nodes_.weight[left] * nodes_.impurity[left] -
-                            nodes_.weight[right] * nodes_.impurity[right];
-    importances[static_cast<std::size_t>(nodes_.feature[i])] += std::max(decrease, 0.0);
+  std::vector<double> importances(static_cast<std::size_t>(feature_count), 0.0);
+  for (std::size_t i = 0; i < nodes.feature.size(); ++i) {
+    if (nodes.feature[i] < 0) continue;
+    const auto left = static_cast<std::size_t>(nodes.left[i]);
+    const auto right = static_cast<std::size_t>(nodes.right[i]);
+    const double decrease = nodes.weight[i] * nodes.impurity[i] -
+                            nodes.weight[left] * nodes.impurity[left] -
+                            nodes.weight[right] * nodes.impurity[right];
+    importances[static_cast<std::size_t>(nodes.feature[i])] += std::max(decrease, 0.0);
   }
   const double total = std::accumulate(importances.begin(), importances.end(), 0.0);
   if (total > 0) {
@@ -102,53 +102,49 @@ std::vector<double> DecisionTreeModel<T>::importances() const {
 
 template <Real T>
 void DecisionTreeModel<T>::save(Archive& archive) const {
-  archive.set("task", to_string(task_));
-  archive.set("criterion", to_string(criterion_));
-  archive.set("features", features_);
-  archive.set("classes", classes_);
-  archive.set_tensor("feature", nodes_.feature);
-  archive.set_tensor("threshold", nodes_.threshold);
-  archive.set_tensor("left", nodes_.left);
-  archive.set_tensor("right", nodes_.right);
-  archive.set_tensor("missing_left", nodes_.missing_left);
-  archive.set_tensor("rows", nodes_.rows);
-  archive.set_tensor("weight", nodes_.weight);
-  archive.set_tensor("impurity", nodes_.impurity);
-  archive.set_matrix("values", values_);
-  training_.save(archive);
+  archive.set("task", to_string(task()));
+  archive.set("criterion", to_string(criterion));
+  archive.set("features", feature_count);
+  archive.set("classes", class_names);
+  archive.set_tensor("feature", nodes.feature);
+  archive.set_tensor("threshold", nodes.threshold);
+  archive.set_tensor("left", nodes.left);
+  archive.set_tensor("right", nodes.right);
+  archive.set_tensor("missing_left", nodes.missing_left);
+  archive.set_tensor("rows", nodes.rows);
+  archive.set_tensor("weight", nodes.weight);
+  archive.set_tensor("impurity", nodes.impurity);
+  archive.set_matrix("values", values);
+  log.save(archive);
 }
 
 template <Real T>
 DecisionTreeModel<T> DecisionTreeModel<T>::load(const Archive& archive) {
   DecisionTreeModel model;
-  const std::string& task = archive.get_string("task");
-  if (task == to_string(Task::classification))
-    model.task_ = Task::classification;
-  else if (task == to_string(Task::regression))
-    model.task_ = Task::regression;
-  else
-    archive.fail("task", "is '" + task + "', expected classification or regression");
-  const std::string& criterion = archive.get_string("criterion");
-  bool known_criterion = false;
+  const std::string& task_name = archive.get_string("task");
+  if (task_name != to_string(Task::classification) && task_name != to_string(Task::regression)) {
+    archive.fail("task", "is '" + task_name + "', expected classification or regression");
+  }
+  const std::string& criterion_name = archive.get_string("criterion");
+  bool fits = false;
   for (const auto candidate :
        {TreeCriterion::entropy, TreeCriterion::gini, TreeCriterion::squared_error}) {
-    const bool for_task =
-        (candidate == TreeCriterion::squared_error) == (model.task_ == Task::regression);
-    if (criterion != to_string(candidate) || !for_task) continue;
-    model.criterion_ = candidate;
-    known_criterion = true;
+    if (criterion_name != to_string(candidate)) continue;
+    model.criterion = candidate;
+    fits = task_name == to_string(model.task());
   }
-  if (!known_criterion)
-    archive.fail("criterion", "is '" + criterion + "', which does not fit " + task);
-  model.features_ = archive.get_int("features", 1, std::numeric_limits<std::int32_t>::max());
-  model.classes_ = archive.get_strings("classes");
-  const auto class_count = static_cast<Index>(model.classes_.size());
-  if (model.task_ == Task::classification ? class_count < 1 || class_count > most_classes
-                                          : class_count != 0) {
+  if (!fits) {
+    archive.fail("criterion", "is '" + criterion_name + "', which does not fit " + task_name);
+  }
+  model.feature_count = archive.get_int("features", 1, std::numeric_limits<std::int32_t>::max());
+  model.class_names = archive.get_strings("classes");
+  const auto class_count = static_cast<Index>(model.class_names.size());
+  if (model.task() == Task::classification ? class_count < 1 || class_count > most_classes
+                                           : class_count != 0) {
     archive.fail("classes",
-                 "has " + std::to_string(class_count) + " names, which does not fit " + task);
+                 "has " + std::to_string(class_count) + " names, which does not fit " + task_name);
   }
-  auto& nodes = model.nodes_;
+  auto& nodes = model.nodes;
   nodes.feature = archive.get_tensor<std::int32_t>("feature");
   const Index count = nodes.size();
   if (count < 1) archive.fail("feature", "is empty; a tree has at least one node");
@@ -159,7 +155,7 @@ DecisionTreeModel<T> DecisionTreeModel<T>::load(const Archive& archive) {
   nodes.rows = archive.get_tensor<std::int64_t>("rows", count);
   nodes.weight = archive.get_tensor<double>("weight", count);
   nodes.impurity = archive.get_tensor<double>("impurity", count);
-  model.values_ = archive.get_matrix<double>("values", count, std::max<Index>(class_count, 1));
+  model.values = archive.get_matrix<double>("values", count, std::max<Index>(class_count, 1));
 
   // Depth first, left child next: what remains to be checked is that right children nest.
   // `pending` holds the right children that are yet to come, the nearest last.
@@ -177,12 +173,12 @@ DecisionTreeModel<T> DecisionTreeModel<T>::load(const Archive& archive) {
     }
     if (nodes.missing_left[at] > 1) bad("missing_left", i, "has a flag other than 0 and 1");
     double total = 0;
-    for (const double value : model.values_.row(i)) {
-      const bool valid = std::isfinite(value) && (model.task_ == Task::regression || value >= 0);
+    for (const double value : model.values.row(i)) {
+      const bool valid = std::isfinite(value) && (model.task() == Task::regression || value >= 0);
       if (!valid) bad("values", i, "has a value that is not finite or a negative weight");
       total += value;
     }
-    if (model.task_ == Task::classification && !(total > 0 && std::isfinite(total))) {
+    if (model.task() == Task::classification && !(total > 0 && std::isfinite(total))) {
       bad("values", i, "has classes without weight");
     }
     if (nodes.feature[at] < 0) {
@@ -197,7 +193,7 @@ DecisionTreeModel<T> DecisionTreeModel<T>::load(const Archive& archive) {
       }
       continue;
     }
-    if (nodes.feature[at] >= model.features_)
+    if (nodes.feature[at] >= model.feature_count)
       bad("feature", i, "splits a feature that is not there");
     if (!std::isfinite(nodes.threshold[at]))
       bad("threshold", i, "has a threshold that is not finite");
@@ -208,7 +204,7 @@ DecisionTreeModel<T> DecisionTreeModel<T>::load(const Archive& archive) {
     pending.push_back(nodes.right[at]);
   }
   if (!pending.empty()) archive.fail("right", "names children that are not there");
-  model.training_ = TrainingLog::load(archive);
+  model.log = TrainingLog::load(archive);
   return model;
 }
 

@@ -11,9 +11,9 @@
 #include <cstdint>
 #include <limits>
 
+#include "core/random.hpp"
 #include "tandem/core/math.hpp"
 #include "tandem/core/numerics.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/core/types.hpp"
 #include "tandem/tree/decision_tree.hpp"
 

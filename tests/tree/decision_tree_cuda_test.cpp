@@ -7,14 +7,14 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "core/software_gpu.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "core/tree/decision_tree_steps.hpp"
 #include "cuda/tree/decision_tree_cost.hpp"
 #include "support/agree.hpp"
 #include "support/agreement.hpp"
 #include "support/cuda.hpp"
-#include "tandem/core/random.hpp"
+#include "tandem/core/software_gpu.hpp"
 #include "tandem/tree/decision_tree.hpp"
 
 namespace tandem {
@@ -92,14 +92,14 @@ DecisionTreeOptions options_for(const Recipe& recipe, TreeCriterion criterion) {
 
 template <Real T>
 void expect_same_bits(const DecisionTreeModel<T>& a, const DecisionTreeModel<T>& b) {
-  EXPECT_EQ(a.nodes().feature, b.nodes().feature);
-  EXPECT_TRUE(test::same_bits(a.nodes().threshold, b.nodes().threshold));
-  EXPECT_EQ(a.nodes().right, b.nodes().right);
-  EXPECT_EQ(a.nodes().missing_left, b.nodes().missing_left);
-  EXPECT_EQ(a.nodes().rows, b.nodes().rows);
-  EXPECT_TRUE(test::same_bits(a.nodes().weight, b.nodes().weight));
-  EXPECT_TRUE(test::same_bits(a.nodes().impurity, b.nodes().impurity));
-  EXPECT_TRUE(test::same_bits(a.values().values(), b.values().values()));
+  EXPECT_EQ(a.nodes.feature, b.nodes.feature);
+  EXPECT_TRUE(test::same_bits(a.nodes.threshold, b.nodes.threshold));
+  EXPECT_EQ(a.nodes.right, b.nodes.right);
+  EXPECT_EQ(a.nodes.missing_left, b.nodes.missing_left);
+  EXPECT_EQ(a.nodes.rows, b.nodes.rows);
+  EXPECT_TRUE(test::same_bits(a.nodes.weight, b.nodes.weight));
+  EXPECT_TRUE(test::same_bits(a.nodes.impurity, b.nodes.impurity));
+  EXPECT_TRUE(test::same_bits(a.values.values(), b.values.values()));
   EXPECT_TRUE(a == b);
 }
 
@@ -483,7 +483,7 @@ void expect_costs(Index rows) {
   half.steps->find_leaves(stump, half.x, rows, cols, leaf);
   gpu->wait();
 
-  const nlohmann::ordered_json counters = counting.counters();
+  const nlohmann::ordered_json counters = nlohmann::ordered_json::parse(counting.counters());
   // `by_row`: look-ups by row, or two runs of stores, are not coalesced.
   const auto expect = [&](const char* kernel, const cuda::TreeKernelCost& cost,
                           bool by_row = false) {

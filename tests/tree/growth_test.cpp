@@ -8,8 +8,8 @@
 #include <numeric>
 #include <vector>
 
+#include "core/random.hpp"
 #include "tandem/core/matrix.hpp"
-#include "tandem/core/random.hpp"
 
 namespace tandem::tree {
 namespace {

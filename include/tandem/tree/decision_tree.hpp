@@ -78,27 +78,32 @@ struct DecisionTreeNodes {
 template <Real T>
 class TANDEM_API DecisionTreeModel final : public Model<T> {
  public:
+  DecisionTreeNodes<T> nodes;
+  // Classification: nodes × classes, the weight of each class in each node. Regression: nodes × 1,
+  // the mean.
+  Matrix<double> values;
+  TreeCriterion criterion = TreeCriterion::gini;  // squared_error: a regression; never automatic
+  Index feature_count = 0;
+  std::vector<std::string> class_names;  // empty for a regression
+  TrainingLog log;                       // nodes: how many there are at each depth
+
   [[nodiscard]] std::unique_ptr<Model<T>> clone() const override {
     return std::make_unique<DecisionTreeModel>(*this);
   }
   [[nodiscard]] std::string_view algorithm() const override { return "decision-tree"; }
-  [[nodiscard]] Task task() const override { return task_; }
-  [[nodiscard]] Index features() const override { return features_; }
-  [[nodiscard]] const std::vector<std::string>& classes() const override { return classes_; }
+  [[nodiscard]] Task task() const override {
+    return criterion == TreeCriterion::squared_error ? Task::regression : Task::classification;
+  }
+  [[nodiscard]] Index features() const override { return feature_count; }
+  [[nodiscard]] const std::vector<std::string>& classes() const override { return class_names; }
   [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override;
-  [[nodiscard]] const TrainingLog& training() const override { return training_; }
+  [[nodiscard]] const TrainingLog& training() const override { return log; }
   void save(Archive& archive) const override;
-  [[nodiscard]] nlohmann::json to_json(
-      const std::vector<std::string>& feature_names) const override;
+  // Throws InputError for anything that save() could not have written.
+  [[nodiscard]] static DecisionTreeModel load(const Archive& archive);
+  [[nodiscard]] std::string to_json(const std::vector<std::string>& feature_names) const override;
   [[nodiscard]] std::string to_text(const std::vector<std::string>& feature_names) const override;
 
-  [[nodiscard]] static DecisionTreeModel load(const Archive& archive);
-
-  [[nodiscard]] TreeCriterion criterion() const noexcept { return criterion_; }
-  [[nodiscard]] const DecisionTreeNodes<T>& nodes() const noexcept { return nodes_; }
-  // Classification: nodes × classes, the weight of each class in each node. Regression: nodes × 1,
-  // the mean.
-  [[nodiscard]] const Matrix<double>& values() const noexcept { return values_; }
   // Splits between the root and the deepest leaf.
   [[nodiscard]] Index depth() const;
   [[nodiscard]] Index leaves() const;
@@ -115,23 +120,12 @@ class TANDEM_API DecisionTreeModel final : public Model<T> {
                                      Index max_depth = 0) const;
   // Same bits in everything that predicts.
   [[nodiscard]] bool operator==(const DecisionTreeModel& other) const {
-    return task_ == other.task_ && criterion_ == other.criterion_ && features_ == other.features_ &&
-           classes_ == other.classes_ && nodes_ == other.nodes_ && values_ == other.values_;
+    return criterion == other.criterion && feature_count == other.feature_count &&
+           class_names == other.class_names && nodes == other.nodes && values == other.values;
   }
 
  private:
-  template <Real U>
-  friend DecisionTreeModel<U> fit(Engine&, const DatasetView<U>&, const DecisionTreeOptions&,
-                                  const FitContext<std::type_identity_t<U>>&);
   [[nodiscard]] std::string leaf_label(Index node) const;
-
-  Task task_ = Task::classification;
-  TreeCriterion criterion_ = TreeCriterion::gini;
-  Index features_ = 0;
-  std::vector<std::string> classes_;
-  DecisionTreeNodes<T> nodes_;
-  Matrix<double> values_;
-  TrainingLog training_;
 };
 
 // Missing features (NaN) are allowed. Rows of weight 0 are left out. Throws InputError for no rows,

@@ -4,8 +4,8 @@
 #include <charconv>
 #include <cmath>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
 
@@ -79,6 +79,11 @@ class Fingerprint {
   std::uint64_t state_ = 0x243F6A8885A308D3U;
 };
 
+template <Real T>
+bool accepts_missing(const Pipeline<T>& pipeline) {
+  return make_algorithm(pipeline.provenance.algorithm)->accepts_missing();
+}
+
 // The pipeline's model with predictions in the units of the target, for what is told a model.
 template <Real T>
 class InUnitsOfTarget final : public Model<T> {
@@ -103,7 +108,7 @@ class InUnitsOfTarget final : public Model<T> {
     return model().own_metrics(engine, x);
   }
   void save(Archive& archive) const override { model().save(archive); }
-  [[nodiscard]] nlohmann::json to_json(const std::vector<std::string>& names) const override {
+  [[nodiscard]] std::string to_json(const std::vector<std::string>& names) const override {
     return model().to_json(names);
   }
   [[nodiscard]] std::string to_text(const std::vector<std::string>& names) const override {
@@ -156,7 +161,7 @@ std::string options_to_json(const Archive& options) {
         },
         value);
   }
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_text(json);
 }
 
 template <Real T>
@@ -167,6 +172,9 @@ std::uint64_t fingerprint(const Dataset<T>& data) {
   result.add(data.features.values());
   result.add(data.target);
   result.add(data.weights);
+  // Data without them keeps the number that it had before there were any.
+  if (!data.groups.empty()) result.add(data.groups);
+  if (!data.base_margin.empty()) result.add(data.base_margin);
   return result.value();
 }
 
@@ -180,13 +188,58 @@ std::vector<std::string> Pipeline<T>::feature_names() const {
 template <Real T>
 Dataset<T> Pipeline<T>::prepare(Dataset<T> raw, int threads) const {
   Dataset<T> data = transforms.transform(std::move(raw), threads);
-  require_finite(data, false, make_algorithm(provenance.algorithm)->accepts_missing());
+  require_finite(data, false, accepts_missing(*this));
   return data;
 }
 
 template <Real T>
 Predictions<T> Pipeline<T>::predict(Engine& engine, Dataset<T> raw) const {
   return predict_prepared(engine, prepare(std::move(raw), engine.threads()).features.view());
+}
+
+template <Real T>
+PipelinePredictor<T> Pipeline<T>::on(const Engine& engine) const {
+  return PipelinePredictor<T>(*this, engine);
+}
+
+template <Real T>
+struct PipelinePredictor<T>::Shared {
+  Schema schema;
+  TransformChain<T> transforms;
+  Predictor<T> predictor;
+  bool accepts_missing;
+  int threads;
+};
+
+template <Real T>
+PipelinePredictor<T>::PipelinePredictor(const Pipeline<T>& pipeline, const Engine& engine)
+    : shared_(std::make_shared<Shared>(Shared{pipeline.schema, pipeline.transforms,
+                                              pipeline.model->on(engine), accepts_missing(pipeline),
+                                              engine.threads()})) {}
+
+template <Real T>
+Predictions<T> PipelinePredictor<T>::predict(Dataset<T> raw) const {
+  const Shared& held = *shared_;
+  const Dataset<T> data = held.transforms.transform(std::move(raw), held.threads);
+  require_finite(data, false, held.accepts_missing);
+  Predictions<T> predictions = held.predictor.predict(data);
+  held.transforms.restore_target(predictions.values);
+  return predictions;
+}
+
+template <Real T>
+Predictions<T> PipelinePredictor<T>::predict(const DatasetView<T>& raw) const {
+  return predict(to_dense(raw));
+}
+
+template <Real T>
+const Schema& PipelinePredictor<T>::schema() const noexcept {
+  return shared_->schema;
+}
+
+template <Real T>
+const Model<T>& PipelinePredictor<T>::model() const noexcept {
+  return shared_->predictor.model();
 }
 
 template <Real T>
@@ -336,6 +389,8 @@ AnyModel load_model(const std::string& path) {
 
 template struct Pipeline<float>;
 template struct Pipeline<double>;
+template class PipelinePredictor<float>;
+template class PipelinePredictor<double>;
 template std::uint64_t fingerprint(const Dataset<float>&);
 template std::uint64_t fingerprint(const Dataset<double>&);
 template Pipeline<float> fit_pipeline(Engine&, Dataset<float>, const PipelineOptions&,

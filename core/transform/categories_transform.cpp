@@ -1,13 +1,13 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <unordered_set>
 
+#include "core/json_text.hpp"
 #include "core/text.hpp"
-#include "core/transform/transform_of.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/transform/categories.hpp"
+#include "tandem/transform/transform_of.hpp"
 
 namespace tandem {
 
@@ -145,7 +145,7 @@ std::string CategoryTransform<T>::to_json() const {
     if (feature.kind != FeatureKind::category) continue;
     json["columns"].push_back({{"name", feature.name}, {"categories", feature.categories}});
   }
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_text(json);
 }
 
 template <Real T>

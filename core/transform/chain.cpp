@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
 #include "core/parallel.hpp"
 #include "core/transform/statistics.hpp"
-#include "core/transform/training_rows.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/transform/training_rows.hpp"
 
 namespace tandem {
 namespace {
@@ -286,7 +286,7 @@ std::string TransformChain<T>::to_json() const {
     one.update(nlohmann::json::parse(transform->to_json()));
     list.push_back(std::move(one));
   }
-  return list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_text(list);
 }
 
 template class TransformChain<float>;

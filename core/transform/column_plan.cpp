@@ -1,4 +1,4 @@
-#include "core/transform/column_plan.hpp"
+#include "tandem/transform/column_plan.hpp"
 
 #include <algorithm>
 #include <cmath>

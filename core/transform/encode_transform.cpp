@@ -1,9 +1,9 @@
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
 #include "core/load_enum.hpp"
-#include "core/transform/transform_of.hpp"
 #include "tandem/transform/encode.hpp"
+#include "tandem/transform/transform_of.hpp"
 
 namespace tandem {
 
@@ -81,7 +81,7 @@ std::string EncodeTransform<T>::to_json() const {
   for (const Feature& feature : this->inputs()) {
     if (feature.kind == FeatureKind::category) json["columns"].push_back(feature.name);
   }
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_text(json);
 }
 
 template <Real T>

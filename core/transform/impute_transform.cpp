@@ -1,15 +1,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
 #include "core/load_enum.hpp"
 #include "core/parallel.hpp"
 #include "core/text.hpp"
 #include "core/transform/statistics.hpp"
-#include "core/transform/transform_of.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/transform/impute.hpp"
+#include "tandem/transform/transform_of.hpp"
 
 namespace tandem {
 namespace {
@@ -175,7 +175,7 @@ std::string ImputeTransform<T>::to_json() const {
     }
     json["columns"].push_back(std::move(column));
   }
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_text(json);
 }
 
 template <Real T>

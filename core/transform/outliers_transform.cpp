@@ -1,14 +1,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
 #include "core/load_enum.hpp"
 #include "core/parallel.hpp"
 #include "core/transform/statistics.hpp"
-#include "core/transform/transform_of.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/transform/outliers.hpp"
+#include "tandem/transform/transform_of.hpp"
 
 namespace tandem {
 namespace {
@@ -179,7 +179,7 @@ std::string OutlierTransform<T>::to_json() const {
     if (std::isfinite(high_[j])) column["high"] = high_[j];
     json["columns"].push_back(std::move(column));
   }
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_text(json);
 }
 
 template <Real T>

@@ -1,14 +1,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
 #include "core/load_enum.hpp"
 #include "core/metrics/row_sums.hpp"
 #include "core/text.hpp"
-#include "core/transform/transform_of.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/transform/scale_target.hpp"
+#include "tandem/transform/transform_of.hpp"
 
 namespace tandem {
 
@@ -107,8 +107,7 @@ ScaleTargetTransform<T> ScaleTargetTransform<T>::load(const Archive& archive,
 
 template <Real T>
 std::string ScaleTargetTransform<T>::to_json() const {
-  return nlohmann::json{{"method", to_string(method_)}, {"shift", shift_}, {"divisor", divisor_}}
-      .dump();
+  return json_text({{"method", to_string(method_)}, {"shift", shift_}, {"divisor", divisor_}});
 }
 
 template <Real T>

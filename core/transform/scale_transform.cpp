@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
 #include "core/load_enum.hpp"
 #include "core/transform/statistics.hpp"
-#include "core/transform/transform_of.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/transform/scale.hpp"
+#include "tandem/transform/transform_of.hpp"
 
 namespace tandem {
 
@@ -110,7 +110,7 @@ std::string ScaleTransform<T>::to_json() const {
     json["columns"].push_back(
         {{"name", this->inputs()[j].name}, {"shift", shift_[j]}, {"divisor", divisor_[j]}});
   }
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return json_text(json);
 }
 
 template <Real T>

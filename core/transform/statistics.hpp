@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/metrics/row_sums.hpp"
-#include "core/transform/training_rows.hpp"
+#include "tandem/transform/training_rows.hpp"
 
 namespace tandem {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "core/transform/training_rows.hpp"
+#include "tandem/transform/training_rows.hpp"
 
 namespace tandem {
 namespace {

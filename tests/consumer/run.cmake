@@ -20,6 +20,7 @@ foreach(program typed by_name many_threads)
   run("${scratch_dir}/build/${program}" "${source_dir}/../../data/iris.csv")
 endforeach()
 run("${scratch_dir}/build/in_memory")
+run("${scratch_dir}/build/own_transform")
 # The installed program finds its library without help from the environment.
 run("${CMAKE_COMMAND}" -E env --unset=LD_LIBRARY_PATH "${scratch_dir}/prefix/bin/tandem" --version)
 file(REMOVE_RECURSE "${scratch_dir}")

@@ -5,14 +5,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <thread>
 #include <type_traits>
 
+#include "core/random.hpp"
 #include "support/agreement.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/data/generate.hpp"
 
 namespace tandem {
@@ -210,6 +212,37 @@ TEST_P(Pipelines, AHostileModelIsRefusedOrHarmless) {
   }
 }
 
+// What on() gives predicts as the pipeline does, from several threads, after the pipeline has gone.
+TEST_P(Pipelines, PredictsFromRawRowsOnSeveralThreads) {
+  const Dataset<double> data = mixed_data<double>();
+  const auto engine = Engine::create({.threads = 1});
+  auto model = std::make_unique<Pipeline<double>>(fit(GetParam(), data));
+  const Predictions<double> expected = model->predict(*engine, data);
+  const PipelinePredictor<double> predictor = model->on(*engine);
+  EXPECT_EQ(predictor.schema(), model->schema);
+  model.reset();
+  std::atomic<int> same{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      const Predictions<double> got =
+          t % 2 == 0 ? predictor.predict(data) : predictor.predict(data.view());
+      if (test::same_bits(got.values, expected.values) && got.labels == expected.labels &&
+          test::same_bits(got.probabilities.values(), expected.probabilities.values())) {
+        ++same;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(same, 4);
+  EXPECT_EQ(predictor.model().algorithm(), GetParam());
+  // An error reaches the call that caused it, and the next one works.
+  Dataset<double> narrow = data;
+  narrow.columns[0].name = "length";
+  EXPECT_THROW((void)predictor.predict(narrow), InputError);
+  EXPECT_EQ(predictor.predict(data).labels, expected.labels);
+}
+
 TEST(PipelineErrors, NameTheFileAndTheEntry) {
   Archive archive;
   GenerateOptions options;
@@ -337,6 +370,12 @@ TEST(Fingerprint, SeesEveryBitAndTheShape) {
   EXPECT_NE(fingerprint(other), before);
   other = data;
   other.weights.assign(50, 1);
+  EXPECT_NE(fingerprint(other), before);
+  other = data;
+  other.groups.assign(50, 1);
+  EXPECT_NE(fingerprint(other), before);
+  other = data;
+  other.base_margin.assign(50, 1);
   EXPECT_NE(fingerprint(other), before);
   other = data;
   other.features = Matrix<double>(75, 2, data.features.values());

@@ -8,9 +8,9 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "core/random.hpp"
 #include "support/agreement.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/transform/categories.hpp"
 #include "tandem/transform/chain.hpp"
 #include "tandem/transform/encode.hpp"

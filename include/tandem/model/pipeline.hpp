@@ -47,12 +47,15 @@ struct TANDEM_API Provenance {
 // Recorded options as a JSON object: {"clusters": 3, "init": "k-means++"}.
 [[nodiscard]] TANDEM_API std::string options_to_json(const Archive& options);
 
-// A number that differs where data differ in shape or in any bit of a feature, target or weight,
-// up to chance (2^-64).
+// A number that differs where data differ in shape or in any bit of a feature, target, weight,
+// group or base margin, up to chance (2^-64).
 template <Real T>
 [[nodiscard]] TANDEM_API std::uint64_t fingerprint(const Dataset<T>& data);
 
-// Several threads may use one at once, as far as they may use one engine.
+template <Real T>
+class PipelinePredictor;
+
+// Several threads may use one at once, as far as they may use one engine; see on().
 template <Real T>
 struct TANDEM_API Pipeline {
   Provenance provenance;
@@ -64,6 +67,9 @@ struct TANDEM_API Pipeline {
   // The columns that the model takes.
   [[nodiscard]] const std::vector<Column>& features() const { return transforms.outputs(); }
   [[nodiscard]] std::vector<std::string> feature_names() const;
+
+  // What predicts from raw rows on engines of its own, for several threads at once.
+  [[nodiscard]] PipelinePredictor<T> on(const Engine& engine) const;
 
   // From raw data in the order of schema.columns, such as read_dataset gives with this schema.
   // `prepare` transforms the features and leaves the target as it is; it throws InputError where
@@ -82,6 +88,28 @@ struct TANDEM_API Pipeline {
   // Throws InputError for anything that save could not have written: a model whose parts do not
   // fit each other included.
   [[nodiscard]] static Pipeline load(const Archive& archive);
+};
+
+// A pipeline kept where it will be used, with a copy of the model: the pipeline may go. Several
+// threads may call one PipelinePredictor at once, as they may a Predictor: each call takes an
+// engine of its own. Copies share all of it.
+template <Real T>
+class TANDEM_API PipelinePredictor {
+ public:
+  // Further engines are made as `engine` was; it itself is not kept.
+  PipelinePredictor(const Pipeline<T>& pipeline, const Engine& engine);
+
+  // From raw rows, as Pipeline::predict; it throws the same. Pass `raw` by std::move to work in its
+  // memory. A view's rows are copied.
+  [[nodiscard]] Predictions<T> predict(Dataset<T> raw) const;
+  [[nodiscard]] Predictions<T> predict(const DatasetView<T>& raw) const;
+
+  [[nodiscard]] const Schema& schema() const noexcept;
+  [[nodiscard]] const Model<T>& model() const noexcept;
+
+ private:
+  struct Shared;
+  std::shared_ptr<const Shared> shared_;
 };
 
 // What a fit of a pipeline may be given besides data and options.

@@ -14,7 +14,8 @@
 namespace tandem {
 
 // Neighbouring transforms that treat each value by itself are carried out in one pass over the
-// rows, in their memory where no column becomes several. Several threads may use one at once.
+// rows, in their memory where no column becomes several. Several threads may use one at once;
+// copies share the transforms.
 template <Real T>
 class TANDEM_API TransformChain {
  public:
@@ -44,7 +45,8 @@ class TANDEM_API TransformChain {
 
   [[nodiscard]] const std::vector<Column>& inputs() const noexcept { return inputs_; }
   [[nodiscard]] const std::vector<Column>& outputs() const noexcept { return outputs_; }
-  [[nodiscard]] const std::vector<std::unique_ptr<Transform<T>>>& transforms() const noexcept {
+  [[nodiscard]] const std::vector<std::shared_ptr<const Transform<T>>>& transforms()
+      const noexcept {
     return transforms_;
   }
   // The first transform of that name, or nullptr.
@@ -64,7 +66,7 @@ class TANDEM_API TransformChain {
  private:
   std::vector<Column> inputs_;
   std::vector<Column> outputs_;
-  std::vector<std::unique_ptr<Transform<T>>> transforms_;
+  std::vector<std::shared_ptr<const Transform<T>>> transforms_;
   Index dropped_ = 0;
 };
 

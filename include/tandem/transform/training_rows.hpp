@@ -5,8 +5,8 @@
 #include <cmath>
 #include <vector>
 
-#include "core/transform/column_plan.hpp"
 #include "tandem/data/dataset.hpp"
+#include "tandem/transform/column_plan.hpp"
 #include "tandem/transform/transform.hpp"
 
 namespace tandem {

@@ -1,11 +1,11 @@
 // A step by name from its options and its transform: the one template behind all files
-// x_transform.cpp.
+// x_transform.cpp, and behind a program's own transforms, which it names to register_transform().
 #pragma once
 
 #include <memory>
 #include <utility>
 
-#include "core/transform/training_rows.hpp"
+#include "tandem/transform/training_rows.hpp"
 #include "tandem/transform/transform.hpp"
 
 namespace tandem {

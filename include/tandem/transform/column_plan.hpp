@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "tandem/core/export.hpp"
 #include "tandem/data/dataset.hpp"
 #include "tandem/transform/transform.hpp"
 
@@ -28,7 +29,7 @@ struct ValueRange {
 using CategoryCodes = std::unordered_map<std::string, Index>;
 
 template <Real T>
-class ColumnPlan {
+class TANDEM_API ColumnPlan {
  public:
   // One feature after the plan: the value of column `source`, or, where category >= 0, 1 where that
   // value is `category` and 0 elsewhere.

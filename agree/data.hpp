@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/random.hpp"
 #include "tandem/core/matrix.hpp"
-#include "tandem/core/random.hpp"
 
 namespace tandem::agree {
 

@@ -3,15 +3,16 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <vector>
 
-#include "core/software_gpu.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/software_gpu.hpp"
 #include "tandem_build_id.hpp"
 
 namespace tandem {
@@ -66,7 +67,7 @@ void load_software_runtime() {
         "either a real GPU or the software GPU. Use " +
         option("device") + " cuda, or another process");
   }
-  const fs::path folder = softgpu_folder();
+  const fs::path folder = software_gpu::folder();
   // Under their usual names, so that the library's dependencies are satisfied by what is loaded.
   for (const char* name : {"libcudart.so.13", "libcublasLt.so.13", "libcublas.so.13"}) {
     const fs::path file = folder / name;
@@ -147,19 +148,20 @@ CreateEngine load_library(Device device) {
 
 }  // namespace
 
-fs::path softgpu_folder() {
+std::string software_gpu::folder() {
   std::error_code error;
   std::vector<fs::path> folders;
   for (const auto& folder : library_folders()) {
     for (const char* below : {"softgpu", "tandem/softgpu"}) {
       folders.push_back(folder / below);
-      if (fs::exists(folders.back() / "libcudart.so.13", error)) return folders.back();
+      if (fs::exists(folders.back() / "libcudart.so.13", error)) return folders.back().string();
     }
   }
   throw DeviceError(
       "device softgpu: the software GPU's libcudart.so.13 is neither in " + any_of(folders) +
       ": this Tandem was built without it (TANDEM_SOFTGPU=OFF), or not installed as a "
-      "whole; --device cpu needs no GPU");
+      "whole; " +
+      option("device") + " cpu needs no GPU");
 }
 
 std::unique_ptr<Engine> create_cuda_engine(const EngineOptions& options) {

@@ -1,7 +1,6 @@
 // Loads the CUDA half.
 #pragma once
 
-#include <filesystem>
 #include <memory>
 
 #include "tandem/core/engine.hpp"
@@ -12,9 +11,5 @@ namespace tandem {
 // libcudart, on the CPU (Device::softgpu). One process can use one of the two only. Throws
 // DeviceError that says what is missing and how to get it.
 [[nodiscard]] std::unique_ptr<Engine> create_cuda_engine(const EngineOptions& options);
-
-// The folder with the software GPU's libcudart.so.13: beside the build's libtandem, or where an
-// installation has it. Throws DeviceError where it is not.
-[[nodiscard]] std::filesystem::path softgpu_folder();
 
 }  // namespace tandem

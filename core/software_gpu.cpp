@@ -1,10 +1,9 @@
-#include "core/software_gpu.hpp"
+#include "tandem/core/software_gpu.hpp"
 
 #include <dlfcn.h>
 
 #include <cstdlib>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "tandem/core/error.hpp"
@@ -39,11 +38,11 @@ Counting::Counting() { find<void (*)(int)>("softgpu_count")(1); }
 Counting::~Counting() {
   if (is_loaded()) find<void (*)(int)>("softgpu_count")(0);
 }
-nlohmann::ordered_json Counting::counters() const {
+std::string Counting::counters() const {
   const std::unique_ptr<char, void (*)(void*)> text(find<char* (*)()>("softgpu_counters")(),
                                                     std::free);
   if (text == nullptr) throw SystemError("out of memory for the software GPU's counters");
-  return nlohmann::ordered_json::parse(text.get());
+  return text.get();
 }
 
 }  // namespace tandem::software_gpu

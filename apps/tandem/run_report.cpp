@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "core/file.hpp"
 #include "tandem/command.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
@@ -282,7 +281,7 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
   page.table(options);
   page.footer("Tandem " TANDEM_VERSION
               ". The command above gives the same numbers on any machine in exact mode.");
-  write_file((std::filesystem::path(settings.folder) / "report.html").string(), page.to_html());
+  page.write((std::filesystem::path(settings.folder) / "report.html").string());
 }
 
 template void write_run_report(const RunReport&, Engine&, const Pipeline<float>&,

@@ -14,11 +14,11 @@
 #include <nlohmann/json.hpp>
 
 #include "core/cluster/kmeans_steps.hpp"
-#include "core/software_gpu.hpp"
+#include "core/random.hpp"
 #include "tandem/cluster/kmeans.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/math.hpp"
-#include "tandem/core/random.hpp"
+#include "tandem/core/software_gpu.hpp"
 #include "tandem/data/views.hpp"
 
 namespace tandem {
@@ -152,7 +152,7 @@ void assign_counted(benchmark::State& state) {
     const software_gpu::Counting counting;
     steps->assign(centres);
     engine->wait();
-    const nlohmann::ordered_json counters = counting.counters();
+    const nlohmann::ordered_json counters = nlohmann::ordered_json::parse(counting.counters());
     for (const auto& kernel : counters.at("kernels")) {
       if (kernel.at("name").get<std::string>().find("assign_kernel") == std::string::npos) continue;
       const double rows = static_cast<double>(size.rows);

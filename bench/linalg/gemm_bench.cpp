@@ -21,12 +21,12 @@
 #include <vector>
 
 #include "core/linalg/gemm_steps.hpp"
-#include "core/software_gpu.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "cuda/linalg/gemm_tiles.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/core/random.hpp"
+#include "tandem/core/software_gpu.hpp"
 
 #if defined(TANDEM_BENCH_BLIS)
 // BLIS's own CBLAS interface, declared here because its header's name is also other libraries'.
@@ -139,7 +139,7 @@ void counted_product(benchmark::State& state, cuda::GemmTileSize size, Shape s) 
   for (auto _ : state) multiply();
   const software_gpu::Counting counting;
   multiply();
-  const auto counters = counting.counters();
+  const auto counters = nlohmann::ordered_json::parse(counting.counters());
   const auto& kernel = counters.at("kernels").at(0);
   const auto number = [&](const char* group, const char* what, const char* which) {
     return kernel.at(group).at(what).at(which).get<double>();

@@ -9,10 +9,10 @@
 #include "core/linear/least_squares_steps.hpp"
 #include "core/linear/linear_steps.hpp"
 #include "core/linear/normal_equations_steps.hpp"
-#include "core/software_gpu.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/core/random.hpp"
+#include "tandem/core/software_gpu.hpp"
 #include "tandem/linear/linear_regression.hpp"
 #include "tandem/linear/logistic_regression.hpp"
 
@@ -155,7 +155,7 @@ void softgpu_pass(benchmark::State& state, LinearLoss loss) {
   double flops = 0;
   double sectors = 0;
   double ideal = 0;
-  const auto counters = counting.counters();
+  const auto counters = nlohmann::ordered_json::parse(counting.counters());
   for (const auto& kernel : counters.at("kernels")) {
     bytes += kernel.at("touched").at("read_bytes").get<double>() +
              kernel.at("touched").at("written_bytes").get<double>();

@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "tandem/core/random.hpp"
+#include "core/random.hpp"
 #include "tandem/metrics/curves.hpp"
 
 namespace tandem {

@@ -4,7 +4,7 @@
 // scikit-learn on the same data: bench/metrics/sklearn_metrics.py.
 #include <benchmark/benchmark.h>
 
-#include "tandem/core/random.hpp"
+#include "core/random.hpp"
 #include "tandem/metrics/clustering.hpp"
 
 namespace tandem {

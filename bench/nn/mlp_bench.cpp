@@ -11,10 +11,10 @@
 
 #include "core/nn/mlp_network.hpp"
 #include "core/optim/optimizer_steps.hpp"
-#include "core/software_gpu.hpp"
+#include "core/random.hpp"
 #include "tandem/core/engine.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/core/random.hpp"
+#include "tandem/core/software_gpu.hpp"
 #include "tandem/nn/mlp.hpp"
 #include "tandem/optim/optimizer.hpp"
 
@@ -199,7 +199,7 @@ void counted_batch(benchmark::State& state) {
   double flops = 0;
   double sectors = 0;
   double ideal = 0;
-  const auto counters = counting.counters();
+  const auto counters = nlohmann::ordered_json::parse(counting.counters());
   for (const auto& kernel : counters.at("kernels")) {
     kernels += kernel.at("launches").get<double>();
     instructions += kernel.at("instructions").at("warp").get<double>();

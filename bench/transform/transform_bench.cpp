@@ -11,7 +11,7 @@
 #include <memory>
 #include <vector>
 
-#include "tandem/core/random.hpp"
+#include "core/random.hpp"
 #include "tandem/transform/chain.hpp"
 
 namespace tandem {

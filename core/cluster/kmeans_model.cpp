@@ -2,10 +2,10 @@
 #include <cmath>
 #include <iomanip>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "core/cluster/kmeans_math.hpp"
+#include "core/json_text.hpp"
 #include "tandem/cluster/kmeans.hpp"
 
 namespace tandem {
@@ -53,7 +53,7 @@ KMeansModel<T> KMeansModel<T>::load(const Archive& archive) {
 }
 
 template <Real T>
-nlohmann::json KMeansModel<T>::to_json(const std::vector<std::string>& feature_names) const {
+std::string KMeansModel<T>::to_json(const std::vector<std::string>& feature_names) const {
   nlohmann::json json;
   json["clusters"] = centres.rows();
   json["inertia"] = inertia;
@@ -67,7 +67,7 @@ nlohmann::json KMeansModel<T>::to_json(const std::vector<std::string>& feature_n
     const auto row = centres.row(c);
     json["centres"].push_back(std::vector<T>(row.begin(), row.end()));
   }
-  return json;
+  return json_text(json);
 }
 
 template <Real T>
@@ -104,8 +104,8 @@ template void KMeansModel<float>::save(Archive&) const;
 template void KMeansModel<double>::save(Archive&) const;
 template KMeansModel<float> KMeansModel<float>::load(const Archive&);
 template KMeansModel<double> KMeansModel<double>::load(const Archive&);
-template nlohmann::json KMeansModel<float>::to_json(const std::vector<std::string>&) const;
-template nlohmann::json KMeansModel<double>::to_json(const std::vector<std::string>&) const;
+template std::string KMeansModel<float>::to_json(const std::vector<std::string>&) const;
+template std::string KMeansModel<double>::to_json(const std::vector<std::string>&) const;
 template std::string KMeansModel<float>::to_text(const std::vector<std::string>&) const;
 template std::string KMeansModel<double>::to_text(const std::vector<std::string>&) const;
 

@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/matrix.hpp"
-#include "tandem/core/random.hpp"
 
 namespace tandem {
 

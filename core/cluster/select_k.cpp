@@ -4,13 +4,13 @@
 #include <cmath>
 #include <iomanip>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
+#include "core/json_text.hpp"
+#include "core/random.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/math.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/metrics/clustering.hpp"
 
 namespace tandem {
@@ -248,7 +248,7 @@ KSelection<T> select_k(Engine& engine, const DatasetView<T>& data, const SelectK
 }
 
 template <Real T>
-nlohmann::json KSelection<T>::to_json() const {
+std::string KSelection<T>::to_json() const {
   nlohmann::json json;
   json["candidates"] = nlohmann::json::array();
   for (const KCandidate& candidate : candidates) {
@@ -264,7 +264,7 @@ nlohmann::json KSelection<T>::to_json() const {
   json["by_elbow"] = choice(by_elbow);
   json["by_silhouette"] = choice(by_silhouette);
   json["by_gap"] = choice(by_gap);
-  return json;
+  return json_text(json);
 }
 
 template <Real T>

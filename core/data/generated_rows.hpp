@@ -4,8 +4,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "core/random.hpp"
 #include "tandem/core/math.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem {

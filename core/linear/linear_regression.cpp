@@ -4,9 +4,9 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 #include <optional>
 
+#include "core/json_text.hpp"
 #include "core/linear/gradient_fit.hpp"
 #include "core/linear/least_squares.hpp"
 #include "core/linear/normal_equations.hpp"
@@ -161,14 +161,13 @@ LinearRegressionModel<T> LinearRegressionModel<T>::load(const Archive& archive) 
 }
 
 template <Real T>
-nlohmann::json LinearRegressionModel<T>::to_json(
-    const std::vector<std::string>& feature_names) const {
+std::string LinearRegressionModel<T>::to_json(const std::vector<std::string>& feature_names) const {
   nlohmann::json coefficients = nlohmann::json::object();
   for (std::size_t j = 0; j < weights.size(); ++j) coefficients[feature_names[j]] = weights[j];
   nlohmann::json json = {
       {"solver", to_string(solver)}, {"intercept", intercept}, {"coefficients", coefficients}};
   if (rank >= 0) json["rank"] = rank;
-  return json;
+  return json_text(json);
 }
 
 template <Real T>

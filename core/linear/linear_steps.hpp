@@ -5,9 +5,9 @@
 #include <memory>
 #include <string_view>
 
+#include "core/random_permutation.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/numerics.hpp"
-#include "tandem/core/random_permutation.hpp"
 
 namespace tandem {
 

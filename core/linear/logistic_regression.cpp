@@ -1,12 +1,12 @@
 #include "tandem/linear/logistic_regression.hpp"
 #include "core/engine_backend.hpp"
+#include "core/json_text.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "core/linear/gradient_fit.hpp"
@@ -450,7 +450,7 @@ LogisticRegressionModel<T> LogisticRegressionModel<T>::load(const Archive& archi
 }
 
 template <Real T>
-nlohmann::json LogisticRegressionModel<T>::to_json(
+std::string LogisticRegressionModel<T>::to_json(
     const std::vector<std::string>& feature_names) const {
   nlohmann::json json = {{"solver", to_string(solver)}, {"classes", class_names}};
   nlohmann::json outputs = nlohmann::json::array();
@@ -465,7 +465,7 @@ nlohmann::json LogisticRegressionModel<T>::to_json(
          {"coefficients", coefficients}});
   }
   json["outputs"] = outputs;
-  return json;
+  return json_text(json);
 }
 
 template <Real T>

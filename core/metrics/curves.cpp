@@ -5,9 +5,9 @@
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <type_traits>
 
+#include "core/json_text.hpp"
 #include "core/metrics/weights.hpp"
 
 namespace tandem {
@@ -252,18 +252,18 @@ PrecisionRecallCurve thinned(const PrecisionRecallCurve& curve, Index points) {
           curve.average_precision};
 }
 
-nlohmann::json to_json(const RocCurve& curve) {
-  return {{"false_positive_rate", curve.false_positive_rate},
-          {"true_positive_rate", curve.true_positive_rate},
-          {"threshold", thresholds(curve.threshold)},
-          {"area", curve.area}};
+std::string to_json(const RocCurve& curve) {
+  return json_text({{"false_positive_rate", curve.false_positive_rate},
+                    {"true_positive_rate", curve.true_positive_rate},
+                    {"threshold", thresholds(curve.threshold)},
+                    {"area", curve.area}});
 }
 
-nlohmann::json to_json(const PrecisionRecallCurve& curve) {
-  return {{"recall", curve.recall},
-          {"precision", curve.precision},
-          {"threshold", thresholds(curve.threshold)},
-          {"average_precision", curve.average_precision}};
+std::string to_json(const PrecisionRecallCurve& curve) {
+  return json_text({{"recall", curve.recall},
+                    {"precision", curve.precision},
+                    {"threshold", thresholds(curve.threshold)},
+                    {"average_precision", curve.average_precision}});
 }
 
 }  // namespace tandem

@@ -1,9 +1,9 @@
 #include "tandem/metrics/evaluate.hpp"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <set>
 
+#include "core/json_text.hpp"
 #include "core/metrics/weights.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/metrics/clustering.hpp"
@@ -146,11 +146,11 @@ Evaluation evaluate(const Model<T>& model, Engine& engine, const Dataset<T>& dat
   return evaluate(model, engine, data, model.predict(engine, data.features.view()), options);
 }
 
-nlohmann::json to_json(const Evaluation& evaluation, bool with_curves) {
+std::string to_json(const Evaluation& evaluation, bool with_curves) {
   nlohmann::json json;
   json["rows"] = evaluation.rows;
   json["metrics"] = evaluation.metrics;
-  if (evaluation.task != Task::classification) return json;
+  if (evaluation.task != Task::classification) return json_text(json);
   json["classes"] = nlohmann::json::array();
   for (std::size_t c = 0; c < evaluation.classes.size(); ++c) {
     const ClassScore& score = evaluation.classes[c];
@@ -168,15 +168,15 @@ nlohmann::json to_json(const Evaluation& evaluation, bool with_curves) {
   if (evaluation.confusion.unknown_total() > 0) {
     json["confusion"]["unknown"] = evaluation.confusion.unknown;
   }
-  if (!with_curves) return json;
+  if (!with_curves) return json_text(json);
   json["curves"] = nlohmann::json::array();
   for (const auto& curves : evaluation.curves) {
     json["curves"].push_back(
         {{"class", evaluation.class_names[static_cast<std::size_t>(curves.label)]},
-         {"roc", to_json(curves.roc)},
-         {"precision_recall", to_json(curves.precision_recall)}});
+         {"roc", nlohmann::json::parse(to_json(curves.roc))},
+         {"precision_recall", nlohmann::json::parse(to_json(curves.precision_recall))}});
   }
-  return json;
+  return json_text(json);
 }
 
 #define TANDEM_INSTANTIATE(T)                                                                      \

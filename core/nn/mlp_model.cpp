@@ -3,8 +3,8 @@
 #include <array>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 
+#include "core/json_text.hpp"
 #include "core/nn/mlp_network.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/nn/mlp.hpp"
@@ -169,7 +169,7 @@ MlpModel<T> MlpModel<T>::load(const Archive& archive) {
 }
 
 template <Real T>
-nlohmann::json MlpModel<T>::to_json(const std::vector<std::string>& /*feature_names*/) const {
+std::string MlpModel<T>::to_json(const std::vector<std::string>& /*feature_names*/) const {
   nlohmann::json json;
   json["widths"] = widths_of(layers);
   json["activation"] = to_string(activation);
@@ -192,7 +192,7 @@ nlohmann::json MlpModel<T>::to_json(const std::vector<std::string>& /*feature_na
                     {"weights_largest", largest}});
   }
   json["layers"] = std::move(list);
-  return json;
+  return json_text(json);
 }
 
 template <Real T>

@@ -12,9 +12,9 @@
 
 #include "core/linalg/micro_batch.hpp"
 #include "core/nn/row_order.hpp"
+#include "core/random.hpp"
 #include "tandem/core/engine.hpp"
 #include "tandem/core/numerics.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/nn/mlp.hpp"
 
 namespace tandem {

@@ -4,9 +4,9 @@
 
 #include <cstdint>
 
+#include "core/random.hpp"
+#include "core/random_permutation.hpp"
 #include "tandem/core/numerics.hpp"
-#include "tandem/core/random.hpp"
-#include "tandem/core/random_permutation.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem {

@@ -102,6 +102,11 @@ double learning_rate_at(const OptimizerOptions& options, Index epoch, Index epoc
 }
 
 template <Real T>
+struct Optimizer<T>::Kernels {
+  std::unique_ptr<OptimizerSteps<T>> steps;
+};
+
+template <Real T>
 Optimizer<T>::Optimizer(Engine& engine, const OptimizerOptions& options, Index size, Index epochs,
                         const Penalty& penalty)
     : options_(options), penalty_(penalty), size_(size), epochs_(epochs) {
@@ -122,7 +127,7 @@ Optimizer<T>::Optimizer(Engine& engine, const OptimizerOptions& options, Index s
     second_ = Buffer<T>(engine, size);
     second_.fill_zero();
   }
-  steps_of_engine_ = make_steps<OptimizerSteps, T>(engine);
+  kernels_ = std::make_unique<Kernels>(Kernels{make_steps<OptimizerSteps, T>(engine)});
 }
 
 template <Real T>
@@ -165,7 +170,7 @@ void Optimizer<T>::step(Buffer<T>& parameters, const Buffer<T>& gradient) {
   u.threshold = penalty_.l1 * (accumulates ? rate_ / (1 - options_.momentum) : rate_);
   u.penalised_begin = penalty_.begin;
   u.penalised_end = penalty_.end;
-  steps_of_engine_->update(u, gradient, parameters, first_, second_);
+  kernels_->steps->update(u, gradient, parameters, first_, second_);
 }
 
 template <Real T>

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/file.hpp"
+
 namespace tandem::report {
 namespace {
 
@@ -178,5 +180,7 @@ std::string Page::to_html() const {
   if (!contents_.empty()) html += "</section>\n";
   return html + "</main>\n<footer>" + escape(footer_) + "</footer>\n</body>\n</html>\n";
 }
+
+void Page::write(const std::string& path) const { write_file(path, to_html()); }
 
 }  // namespace tandem::report

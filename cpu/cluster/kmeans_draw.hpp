@@ -8,7 +8,7 @@
 
 #include "core/cluster/kmeans_math.hpp"
 #include "core/cluster/kmeans_steps.hpp"
-#include "tandem/core/random.hpp"
+#include "core/random.hpp"
 
 namespace tandem::cpu {
 

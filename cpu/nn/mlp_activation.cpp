@@ -68,7 +68,7 @@ void ActivationGradient(Index rows, Index width, const T* slope, T* d_values, T*
 
 // --- dropout
 
-// The blocks `first` and up of Philox4x32 (tandem/core/random.hpp), one per 64-bit lane: words[w]
+// The blocks `first` and up of Philox4x32 (core/random.hpp), one per 64-bit lane: words[w]
 // holds word w of each block.
 template <class D64>
 HWY_INLINE void PhiloxBlocks(D64 d, std::uint64_t seed, std::uint64_t high, std::uint64_t first,

@@ -18,10 +18,10 @@
 #include <cstdint>
 
 #include "core/cluster/kmeans_math.hpp"
+#include "core/random.hpp"
 #include "cuda/cluster/kmeans_cost.hpp"
 #include "cuda/core/engine.hpp"
 #include "cuda/core/long_sum.cuh"
-#include "tandem/core/random.hpp"
 
 namespace tandem::cuda::kmeans {
 

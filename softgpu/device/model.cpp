@@ -1,4 +1,4 @@
-#include "softgpu/device/model.hpp"
+#include "softgpu/models.hpp"
 
 #include <array>
 #include <vector>

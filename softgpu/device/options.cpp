@@ -8,7 +8,7 @@
 #include <string_view>
 #include <system_error>
 
-#include "softgpu/device/model.hpp"
+#include "softgpu/models.hpp"
 
 namespace softgpu {
 namespace {

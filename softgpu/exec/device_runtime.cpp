@@ -11,11 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "softgpu/device/model.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/program.hpp"
 #include "softgpu/exec/service_call.hpp"
 #include "softgpu/memory/memory.hpp"
+#include "softgpu/models.hpp"
 
 namespace softgpu {
 namespace {
@@ -92,11 +92,12 @@ void parameter_buffer(Warp& w, const Op* op, std::uint32_t mask) {
     child.grid = argument<Dim3>(w, op, 1, l);
     child.threads = argument<Dim3>(w, op, 2, l);
     child.dynamic_shared = argument<std::uint32_t>(w, op, 3, l);
-    const bool possible =
-        child.code != nullptr && child.code->entry && child.grid.count() != 0 &&
-        child.threads.count() != 0 && child.threads.count() <= max_block_threads &&
-        child.grid.y <= 65535 && child.grid.z <= 65535 &&
-        child.dynamic_shared + child.code->shared_bytes <= device_model(launch.device).shared_per_block_optin;
+    const bool possible = child.code != nullptr && child.code->entry && child.grid.count() != 0 &&
+                          child.threads.count() != 0 &&
+                          child.threads.count() <= max_block_threads && child.grid.y <= 65535 &&
+                          child.grid.z <= 65535 &&
+                          child.dynamic_shared + child.code->shared_bytes <=
+                              device_model(launch.device).shared_per_block_optin;
     std::uint64_t address = 0;
     if (possible) {
       void* buffer =

@@ -6,11 +6,11 @@
 #include <cstring>
 #include <string>
 
-#include "softgpu/device/model.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/services.hpp"
 #include "softgpu/exec/tensor_map.hpp"
 #include "softgpu/memory/memory.hpp"
+#include "softgpu/models.hpp"
 #include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/module.hpp"
 #include "softgpu/runtime/state.hpp"

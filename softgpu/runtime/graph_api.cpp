@@ -8,9 +8,9 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "softgpu/device/model.hpp"
 #include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/memory/memory.hpp"
+#include "softgpu/models.hpp"
 #include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/graph.hpp"
 #include "softgpu/runtime/module.hpp"

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "softgpu/device/model.hpp"
+#include "softgpu/models.hpp"
 #include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/module.hpp"
 #include "softgpu/runtime/state.hpp"

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "softgpu/device/model.hpp"
 #include "softgpu/fatbin/fatbin.hpp"
+#include "softgpu/models.hpp"
 #include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/module.hpp"
 #include "softgpu/runtime/state.hpp"

@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "softgpu/device/model.hpp"
+#include "softgpu/models.hpp"
 #include "softgpu/runtime/array.hpp"
 #include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/graph.hpp"

@@ -8,9 +8,9 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "softgpu/device/model.hpp"
 #include "softgpu/fatbin/fatbin.hpp"
 #include "softgpu/memory/memory.hpp"
+#include "softgpu/models.hpp"
 #include "softgpu/runtime/state.hpp"
 #include "softgpu/runtime/task.hpp"
 

@@ -6,10 +6,10 @@
 #include <set>
 #include <string>
 
-#include "softgpu/device/model.hpp"
 #include "softgpu/device/options.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/memory/memory.hpp"
+#include "softgpu/models.hpp"
 #include "softgpu/runtime/errors.hpp"
 #include "softgpu/runtime/stream.hpp"
 #include "softgpu/runtime/task.hpp"

@@ -6,11 +6,11 @@
 #include <limits>
 #include <utility>
 
-#include "softgpu/device/model.hpp"
 #include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/schedule.hpp"
 #include "softgpu/memory/memory.hpp"
+#include "softgpu/models.hpp"
 #include "softgpu/runtime/array.hpp"
 #include "softgpu/runtime/errors.hpp"
 #include "softgpu/runtime/graph.hpp"

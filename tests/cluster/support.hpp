@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "core/random.hpp"
 #include "tandem/cluster/kmeans.hpp"
 #include "tandem/core/matrix.hpp"
-#include "tandem/core/random.hpp"
 
 namespace tandem::test {
 

@@ -17,10 +17,10 @@
 #include "core/metrics/row_sums.hpp"
 #include "core/metrics/silhouette_steps.hpp"
 #include "core/optim/lbfgs_steps.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "support/agreement.hpp"
 #include "support/long_sums.hpp"
-#include "tandem/core/random.hpp"
 
 namespace tandem::test {
 

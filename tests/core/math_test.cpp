@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/parallel.hpp"
+#include "core/random.hpp"
 #include "cpu/math.hpp"
 #include "cpu/simd.hpp"
 #include "support/agreement.hpp"

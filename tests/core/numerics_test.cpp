@@ -9,10 +9,10 @@
 #include <span>
 #include <vector>
 
+#include "core/random.hpp"
+#include "core/random_permutation.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/long_sum_part.hpp"
-#include "tandem/core/random.hpp"
-#include "tandem/core/random_permutation.hpp"
 #include "tests/support/agreement.hpp"
 #include "tests/support/long_sums.hpp"
 

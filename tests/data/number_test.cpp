@@ -10,9 +10,9 @@
 #include <cstdlib>
 #include <string>
 
+#include "core/random.hpp"
 #include "support/agreement.hpp"
 #include "tandem/core/math.hpp"
-#include "tandem/core/random.hpp"
 
 namespace tandem {
 namespace {

@@ -39,8 +39,7 @@ void use(const tandem::Pipeline<T>& model) {
   static const auto reference =
       tandem::Engine::create({.device = tandem::Device::reference, .threads = 1});
   (void)model.model->to_text(model.feature_names());
-  (void)model.model->to_json(model.feature_names())
-      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  (void)model.model->to_json(model.feature_names());
   (void)model.transforms.to_json();
   (void)tandem::options_to_json(model.provenance.options);
   // A model may take many features in few bytes; a row of them is no larger than the file.

@@ -11,7 +11,7 @@
 
 #include "core/engine_backend.hpp"
 #include "core/linalg/gemm_steps.hpp"
-#include "core/software_gpu.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "cuda/linalg/cublas_values.hpp"
 #include "cuda/linalg/gemm_tiles.hpp"
@@ -19,7 +19,7 @@
 #include "support/agreement.hpp"
 #include "support/cuda.hpp"
 #include "tandem/core/buffer.hpp"
-#include "tandem/core/random.hpp"
+#include "tandem/core/software_gpu.hpp"
 
 namespace tandem {
 namespace {
@@ -451,7 +451,7 @@ nlohmann::ordered_json counted(Work&& work) {
   if (!software_gpu::is_loaded()) return nullptr;
   const software_gpu::Counting counting;
   work();
-  const nlohmann::ordered_json all = counting.counters();
+  const nlohmann::ordered_json all = nlohmann::ordered_json::parse(counting.counters());
   const auto& kernels = all.at("kernels");
   EXPECT_EQ(kernels.size(), 1U);
   EXPECT_EQ(kernels.at(0).at("launches"), 1);

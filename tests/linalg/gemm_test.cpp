@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "cpu/simd.hpp"
 #include "support/agreement.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/core/random.hpp"
 
 namespace tandem {
 namespace {

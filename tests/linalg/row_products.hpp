@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "core/linalg/gemm_steps.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "support/agreement.hpp"
 #include "support/micro_batches.hpp"
 #include "tandem/core/buffer.hpp"
-#include "tandem/core/random.hpp"
 
 namespace tandem::test {
 

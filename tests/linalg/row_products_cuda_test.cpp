@@ -1,10 +1,10 @@
 // Products that sum over rows on the GPU: the shape of the sum for every tile, and what it costs.
 #include <nlohmann/json.hpp>
 
-#include "core/software_gpu.hpp"
 #include "cuda/linalg/gemm_tiles.hpp"
 #include "linalg/row_products.hpp"
 #include "support/cuda.hpp"
+#include "tandem/core/software_gpu.hpp"
 
 namespace tandem {
 namespace {
@@ -60,7 +60,7 @@ void expect_the_stated_cost() {
       const software_gpu::Counting counting;
       steps->row_products(m, n, rows, a.data(), m, b.data(), n, c.data(), n);
       engine->wait();
-      const nlohmann::ordered_json all = counting.counters();
+      const nlohmann::ordered_json all = nlohmann::ordered_json::parse(counting.counters());
       ASSERT_EQ(all.at("kernels").size(), 1U);
       const auto& kernel = all.at("kernels").at(0);
       const auto& global = kernel.at("global");

@@ -4,10 +4,10 @@
 #include <limits>
 
 #include "core/linear/least_squares_steps.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "support/agreement.hpp"
 #include "support/cuda.hpp"
-#include "tandem/core/random.hpp"
 
 namespace tandem {
 namespace {

@@ -11,11 +11,11 @@
 #include "core/linear/least_squares_steps.hpp"
 #include "core/linear/linear_steps.hpp"
 #include "core/linear/normal_equations_steps.hpp"
-#include "core/software_gpu.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "cuda/linear/linear_cost.hpp"
 #include "support/cuda.hpp"
-#include "tandem/core/random.hpp"
+#include "tandem/core/software_gpu.hpp"
 
 namespace tandem {
 namespace {
@@ -123,7 +123,7 @@ TYPED_TEST(LinearCounters, PassesMoveAndComputeWhatTheirCostsSay) {
                              std::to_string(c.k) + " outputs, loss " +
                              std::to_string(static_cast<int>(c.loss));
     engine->wait();
-    const auto counters = counting.counters();
+    const auto counters = nlohmann::ordered_json::parse(counting.counters());
     const auto expect = [&](const char* kernel, const LinearPassCost& stated) {
       const Counted got = counted(counters, kernel);
       EXPECT_GT(got.launches, 0) << kernel << ", " << what;
@@ -163,7 +163,7 @@ TYPED_TEST(LinearCounters, PackingMomentsAndPredictionsMoveWhatTheirCostsSay) {
     steps->moments(data.packed, moments);
     steps->predict(LinearLoss::squared, data.packed, 1, parameters, results);
     engine->wait();
-    const auto counters = counting.counters();
+    const auto counters = nlohmann::ordered_json::parse(counting.counters());
     const Counted pack = counted(counters, "pack_kernel");
     EXPECT_TRUE(as_stated(pack.bytes, cuda::pack_cost(n, d, weighted, sizeof(T)).bytes));
     EXPECT_LT(pack.sectors_per_ideal, 1.02);
@@ -195,7 +195,8 @@ TYPED_TEST(LinearCounters, ProductsMoveAndComputeWhatTheirCostSays) {
     const software_gpu::Counting counting;
     steps->products(data.rows, true, centre, products);
     engine->wait();
-    const Counted got = counted(counting.counters(), "::products_kernel");
+    const Counted got =
+        counted(nlohmann::ordered_json::parse(counting.counters()), "::products_kernel");
     const auto stated = cuda::products_cost(n, d, true, weighted, sizeof(T));
     EXPECT_TRUE(as_stated(got.bytes, stated.bytes)) << d;
     EXPECT_TRUE(as_stated(got.flops, stated.flops)) << d;
@@ -219,7 +220,8 @@ TYPED_TEST(LinearCounters, FactorisationsMoveAndComputeWhatTheirCostSays) {
     const software_gpu::Counting counting;
     steps->factor(data.rows, n, true, 0, factors);
     engine->wait();
-    const Counted got = counted(counting.counters(), "factor_kernel");
+    const Counted got =
+        counted(nlohmann::ordered_json::parse(counting.counters()), "factor_kernel");
     const auto stated = cuda::factor_cost(n, d, true, weighted, sizeof(T), 256);
     EXPECT_TRUE(as_stated(got.bytes, stated.bytes)) << d;
     EXPECT_TRUE(as_stated(got.flops, stated.flops)) << d;

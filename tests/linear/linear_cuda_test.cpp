@@ -6,11 +6,11 @@
 
 #include "core/engine_backend.hpp"
 #include "core/linear/linear_steps.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "support/agreement.hpp"
 #include "support/cuda.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/linear/linear_regression.hpp"
 #include "tandem/linear/logistic_regression.hpp"
 

@@ -12,10 +12,10 @@
 #include "core/linear/least_squares_part.hpp"
 #include "core/linear/linear_steps.hpp"
 #include "core/linear/normal_equations_steps.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "support/agreement.hpp"
 #include "support/long_sums.hpp"
-#include "tandem/core/random.hpp"
 
 namespace tandem::test {
 

@@ -7,10 +7,10 @@
 #include <functional>
 #include <sstream>
 
+#include "core/random.hpp"
 #include "cpu/simd.hpp"
 #include "support/agreement.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/data/split.hpp"
 
 namespace tandem {

@@ -6,10 +6,10 @@
 #include <string>
 
 #include "core/linear/least_squares.hpp"
+#include "core/random.hpp"
 #include "cpu/simd.hpp"
 #include "support/agreement.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/linear/linear_regression.hpp"
 
 namespace tandem {

@@ -9,9 +9,9 @@
 #include <cmath>
 #include <limits>
 
+#include "core/random.hpp"
 #include "support/agreement.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/metrics/curves.hpp"
 
 namespace tandem {

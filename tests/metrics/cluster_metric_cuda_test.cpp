@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "core/metrics/cluster_steps.hpp"
+#include "core/random.hpp"
 #include "support/agreement.hpp"
 #include "support/counters.hpp"
 #include "support/cuda.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/metrics/clustering.hpp"
 
 namespace tandem {

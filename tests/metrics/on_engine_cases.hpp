@@ -6,9 +6,9 @@
 
 #include <limits>
 
+#include "core/random.hpp"
 #include "support/agreement.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/metrics/on_engine.hpp"
 
 namespace tandem::test {

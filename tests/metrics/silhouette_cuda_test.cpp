@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/metrics/silhouette_steps.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "cuda/metrics/silhouette_cost.hpp"
 #include "support/agreement.hpp"
@@ -12,7 +13,6 @@
 #include "support/cuda.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/matrix.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/metrics/clustering.hpp"
 
 namespace tandem {

@@ -16,13 +16,13 @@
 #include "core/engine_backend.hpp"
 #include "core/nn/mlp_network.hpp"
 #include "core/nn/mlp_steps.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "support/agree.hpp"
 #include "support/agreement.hpp"
 #include "support/counters.hpp"
 #include "support/cuda.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/nn/mlp.hpp"
 
 namespace tandem {

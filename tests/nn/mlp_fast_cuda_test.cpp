@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "core/nn/mlp_network.hpp"
+#include "core/random.hpp"
 #include "support/agreement.hpp"
 #include "support/cuda.hpp"
-#include "tandem/core/random.hpp"
 
 namespace tandem {
 namespace {

@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "core/nn/mlp_steps.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "support/agreement.hpp"
 #include "support/long_sums.hpp"
 #include "support/micro_batches.hpp"
 #include "tandem/core/buffer.hpp"
-#include "tandem/core/random.hpp"
 
 namespace tandem::test {
 

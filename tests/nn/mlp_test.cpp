@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "core/nn/mlp_network.hpp"
+#include "core/random.hpp"
 #include "cpu/simd.hpp"
 #include "support/agreement.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/core/random.hpp"
 #include "tandem/data/read.hpp"
 #include "tandem/data/split.hpp"
 #include "tandem/model/algorithm.hpp"
@@ -852,7 +852,7 @@ TEST(MlpModelFile, KeepsEveryBit) {
   EXPECT_TRUE(test::same_bits(again.predict(*engine, data.features.view()).probabilities.values(),
                               model.predict(*engine, data.features.view()).probabilities.values()));
   EXPECT_EQ(model.parameters(), 3 * 5 + 5 + 5 + 5 * 4 + 4 + 4 + 4 * 3 + 3);
-  EXPECT_EQ(model.to_json({}).at("widths"), nlohmann::json({3, 5, 4, 3}));
+  EXPECT_EQ(nlohmann::json::parse(model.to_json({})).at("widths"), nlohmann::json({3, 5, 4, 3}));
   EXPECT_THAT(model.to_text({}), HasSubstr("5 units, batch normalisation, relu"));
 }
 

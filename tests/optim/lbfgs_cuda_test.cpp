@@ -5,11 +5,11 @@
 #include <nlohmann/json.hpp>
 
 #include "core/optim/lbfgs_steps.hpp"
-#include "core/software_gpu.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "support/agreement.hpp"
 #include "support/cuda.hpp"
-#include "tandem/core/random.hpp"
+#include "tandem/core/software_gpu.hpp"
 
 namespace tandem {
 namespace {
@@ -158,7 +158,7 @@ TYPED_TEST(LbfgsCuda, DirectionsMoveAndComputeWhatTheirCostSays) {
   const software_gpu::Counting counting;
   steps->direction(pairs, initial, gradient, direction);
   gpu->wait();
-  const auto counters = counting.counters();
+  const auto counters = nlohmann::ordered_json::parse(counting.counters());
   double bytes = 0;
   double flops = 0;
   for (const auto& kernel : counters.at("kernels")) {

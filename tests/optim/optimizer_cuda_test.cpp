@@ -2,10 +2,10 @@
 
 #include "core/engine_backend.hpp"
 #include "core/optim/optimizer_steps.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "support/agreement.hpp"
 #include "support/cuda.hpp"
-#include "tandem/core/random.hpp"
 
 namespace tandem {
 namespace {

@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "core/optim/optimizer_steps.hpp"
+#include "core/random.hpp"
 #include "core/steps.hpp"
 #include "cpu/simd.hpp"
 #include "support/agreement.hpp"
-#include "tandem/core/random.hpp"
 
 namespace tandem {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "softgpu/device/model.hpp"
+#include "softgpu/models.hpp"
 
 namespace softgpu {
 namespace {

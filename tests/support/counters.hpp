@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "core/software_gpu.hpp"
 #include "support/cuda.hpp"
 #include "tandem/core/engine.hpp"
+#include "tandem/core/software_gpu.hpp"
 
 namespace tandem::test {
 
@@ -63,7 +63,7 @@ class Counting {
   [[nodiscard]] bool available() const { return counting_.has_value(); }
   // Requires: available().
   [[nodiscard]] Counters of(std::string_view part) const {
-    return sum_of(counting_->counters(), part);
+    return sum_of(nlohmann::ordered_json::parse(counting_->counters()), part);
   }
 
  private:
@@ -78,7 +78,7 @@ template <class Work>
   const software_gpu::Counting counting;
   work();
   engine.wait();
-  return sum_of(counting.counters());
+  return sum_of(nlohmann::ordered_json::parse(counting.counters()));
 }
 
 }  // namespace tandem::test

@@ -8,10 +8,10 @@
 #include <span>
 #include <vector>
 
+#include "core/random.hpp"
+#include "core/random_permutation.hpp"
 #include "tandem/core/long_sum_part.hpp"
 #include "tandem/core/numerics.hpp"
-#include "tandem/core/random.hpp"
-#include "tandem/core/random_permutation.hpp"
 
 namespace tandem::test {
 

@@ -10,14 +10,13 @@
 #include <numeric>
 #include <utility>
 
-#include "core/file.hpp"
-#include "core/software_gpu.hpp"
 #include "tandem/cluster/select_k.hpp"
 #include "tandem/command.hpp"
 #include "tandem/config.hpp"
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/numerics.hpp"
+#include "tandem/core/software_gpu.hpp"
 #include "tandem/data/generate.hpp"
 #include "tandem/data/write.hpp"
 #include "tandem/figures.hpp"
@@ -106,7 +105,7 @@ class Demo final : public Command {
                 "Tibshirani 2004) and iris (Fisher 1936), see data/README.md. Colours after Okabe "
                 "and Ito.");
     const std::string path = (fs::path(folder_) / "report.html").string();
-    write_file(path, page.to_html());
+    page.write(path);
     if (json_) {
       figures_["report"] = path;
       print_json(figures_);
@@ -216,7 +215,7 @@ class Demo final : public Command {
     double launches = 0;
     double instructions = 0;
     std::size_t kernels = 0;
-    const auto counters = counting.counters();
+    const auto counters = nlohmann::ordered_json::parse(counting.counters());
     for (const auto& kernel : counters.at("kernels")) {
       GpuKernel one{.story = story, .name = short_name(kernel.at("name"))};
       one.launches = kernel.at("launches");

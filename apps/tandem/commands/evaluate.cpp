@@ -73,7 +73,7 @@ class EvaluateCommand final : public Command {
         {"stopped_because", model.model->training().stopped_because},
     };
     add_transfers(json, *engine);
-    nlohmann::json details = to_json(*scores.test, curves_);
+    nlohmann::json details = nlohmann::json::parse(to_json(*scores.test, curves_));
     for (const char* part : {"classes", "confusion", "curves"}) {
       if (details.contains(part)) json[part] = std::move(details[part]);
     }

@@ -18,10 +18,10 @@
 #include <vector>
 
 #include "common/text.hpp"
-#include "core/cuda_library.hpp"
-#include "softgpu/device/model.hpp"
+#include "softgpu/models.hpp"
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/software_gpu.hpp"
 #include "tandem/nvcc.hpp"
 #include "tandem/output.hpp"
 #include "tandem/software_gpus.hpp"
@@ -194,7 +194,7 @@ class Gpu final : public Command {
                        "'; expected one of " + softgpu::device_model_keys() +
                        ", or several, separated by commas");
     }
-    const fs::path folder = softgpu_folder();
+    const fs::path folder = software_gpu::folder();
     const fs::path program = find_program(command_.front());
     check_runtime(program);
     std::string path = folder.string();

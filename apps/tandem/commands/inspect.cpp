@@ -64,7 +64,7 @@ class Inspect final : public Command {
           {"converged", model.model->training().converged},
           {"stopped_because", model.model->training().stopped_because},
           {"history", model.model->training().history},
-          {"model", model.model->to_json(model.feature_names())},
+          {"model", nlohmann::json::parse(model.model->to_json(model.feature_names()))},
       };
       print_json(json);
       return;

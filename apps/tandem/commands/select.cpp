@@ -111,7 +111,7 @@ class Select final : public Command {
     const KSelection<T> selection = select_k(*engine, data.train, settings_, {.control = &control});
     control.finish();
     if (run_.json) {
-      nlohmann::json json = selection.to_json();
+      nlohmann::json json = nlohmann::json::parse(selection.to_json());
       json["algorithm"] = pipeline_.algorithm().name();
       json["device"] = to_string(engine->device());
       json["numerics"] = to_string(engine->numerics());

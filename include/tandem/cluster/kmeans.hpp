@@ -83,8 +83,7 @@ class TANDEM_API KMeansModel final : public Model<T> {
 
   void save(Archive& archive) const override;
   [[nodiscard]] static KMeansModel load(const Archive& archive);
-  [[nodiscard]] nlohmann::json to_json(
-      const std::vector<std::string>& feature_names) const override;
+  [[nodiscard]] std::string to_json(const std::vector<std::string>& feature_names) const override;
   [[nodiscard]] std::string to_text(const std::vector<std::string>& feature_names) const override;
 };
 

@@ -2,7 +2,6 @@
 // make of the results. docs/algorithms/kmeans.md states the rules.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -50,9 +49,9 @@ struct TANDEM_API KSelection {
   Index by_silhouette = 0;
   Index by_gap = 0;
 
-  // {"candidates": [{"k", "inertia", "iterations", "stopped_because", "silhouette", "gap",
-  // "gap_error"}], "by_elbow", "by_silhouette", "by_gap"}; null for what is not known.
-  [[nodiscard]] nlohmann::json to_json() const;
+  // A JSON object: {"candidates": [{"k", "inertia", "iterations", "stopped_because", "silhouette",
+  // "gap", "gap_error"}], "by_elbow", "by_silhouette", "by_gap"}; null for what is not known.
+  [[nodiscard]] std::string to_json() const;
   // A table of the candidates and a line per rule.
   [[nodiscard]] std::string to_text() const;
 };

@@ -78,8 +78,7 @@ class TANDEM_API LogisticRegressionModel final : public Model<T> {
   void save(Archive& archive) const override;
   // Throws InputError for anything that save() could not have written.
   [[nodiscard]] static LogisticRegressionModel load(const Archive& archive);
-  [[nodiscard]] nlohmann::json to_json(
-      const std::vector<std::string>& feature_names) const override;
+  [[nodiscard]] std::string to_json(const std::vector<std::string>& feature_names) const override;
   [[nodiscard]] std::string to_text(const std::vector<std::string>& feature_names) const override;
 };
 

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "tandem/core/export.hpp"
@@ -63,9 +63,10 @@ struct RankingAreas {
 [[nodiscard]] TANDEM_API PrecisionRecallCurve thinned(const PrecisionRecallCurve& curve,
                                                       Index points);
 
-// {"false_positive_rate": [...], "true_positive_rate": [...], "area": a}; thresholds are left out
-// where infinite (null).
-[[nodiscard]] TANDEM_API nlohmann::json to_json(const RocCurve& curve);
-[[nodiscard]] TANDEM_API nlohmann::json to_json(const PrecisionRecallCurve& curve);
+// JSON objects: {"false_positive_rate": [...], "true_positive_rate": [...], "threshold": [...],
+// "area": a}, and {"recall", "precision", "threshold", "average_precision"}; an infinite threshold
+// is null.
+[[nodiscard]] TANDEM_API std::string to_json(const RocCurve& curve);
+[[nodiscard]] TANDEM_API std::string to_json(const PrecisionRecallCurve& curve);
 
 }  // namespace tandem

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <map>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -64,9 +63,9 @@ template <Real T>
                                              const Predictions<T>& predictions,
                                              const EvaluateOptions& options = {});
 
-// {"rows", "metrics": {...}} and for classification "classes" (per class), "confusion", and where
-// with_curves "curves".
-[[nodiscard]] TANDEM_API nlohmann::json to_json(const Evaluation& evaluation,
-                                                bool with_curves = false);
+// A JSON object: {"rows", "metrics": {...}} and for classification "classes" (per class),
+// "confusion", and where with_curves "curves".
+[[nodiscard]] TANDEM_API std::string to_json(const Evaluation& evaluation,
+                                             bool with_curves = false);
 
 }  // namespace tandem

@@ -3,7 +3,6 @@
 
 #include <map>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,8 +67,9 @@ class TANDEM_API Model {
                                                                   MatrixView<const T> x) const;
 
   virtual void save(Archive& archive) const = 0;
-  // The content that `tandem inspect` shows. feature_names has features() entries.
-  [[nodiscard]] virtual nlohmann::json to_json(
+  // What `tandem inspect` shows, as a JSON object and as text. feature_names has features()
+  // entries.
+  [[nodiscard]] virtual std::string to_json(
       const std::vector<std::string>& feature_names) const = 0;
   [[nodiscard]] virtual std::string to_text(
       const std::vector<std::string>& feature_names) const = 0;

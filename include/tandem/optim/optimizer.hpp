@@ -99,9 +99,6 @@ struct Penalty {
 // gradient descent, η/(1 − μ) for momentum and nesterov, η/(√s + ε) for rmsprop and with ŝ for
 // adam, which makes the fixed points of every method the minimisers of cost + l1·Σ|w|.
 template <Real T>
-class OptimizerSteps;
-
-template <Real T>
 class TANDEM_API Optimizer {
  public:
   // Throws InputError where check_options(options) does.
@@ -136,7 +133,8 @@ class TANDEM_API Optimizer {
   double beta2_power_ = 1;
   Buffer<T> first_;   // velocity or first moment
   Buffer<T> second_;  // second moment
-  std::unique_ptr<OptimizerSteps<T>> steps_of_engine_;
+  struct Kernels;     // the engine's part of a step
+  std::unique_ptr<Kernels> kernels_;
 };
 
 }  // namespace tandem

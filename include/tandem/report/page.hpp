@@ -37,6 +37,9 @@ class TANDEM_API Page {
   void footer(std::string_view text) { footer_ = text; }
 
   [[nodiscard]] std::string to_html() const;
+  // The file appears whole or not at all. Throws InputError where the folder does not exist,
+  // SystemError where the file cannot be written.
+  void write(const std::string& path) const;
 
  private:
   std::string title_;

@@ -63,6 +63,48 @@ TANDEM_HOST_DEVICE inline std::int64_t score_of(double merit) {
   return std::bit_cast<std::int64_t>(merit);
 }
 
+__extension__ using Wide = __int128;
+__extension__ using UnsignedWide = unsigned __int128;
+
+// high + low, where high is the sum rounded to a double.
+struct DoublePair {
+  double high = 0;
+  double low = 0;
+};
+// Exact below 2^106, else to 105 bits at the least. Requires: value < 2^127.
+TANDEM_HOST_DEVICE inline DoublePair pair_of(UnsignedWide value) {
+  const bool long_one = (value >> 106) != 0;
+  if (long_one) value >>= 21;
+  const auto upper = static_cast<double>(static_cast<std::int64_t>(value >> 53));
+  const auto lower = static_cast<double>(
+      static_cast<std::int64_t>(value & static_cast<UnsignedWide>((std::int64_t{1} << 53) - 1)));
+  DoublePair pair;
+  pair.high = std::fma(upper, 0x1p53, lower);
+  pair.low = lower + std::fma(upper, 0x1p53, -pair.high);
+  if (long_one) pair = {pair.high * 0x1p21, pair.low * 0x1p21};
+  return pair;
+}
+TANDEM_HOST_DEVICE inline DoublePair square_of(DoublePair a) {
+  const double high = a.high * a.high;
+  return {high, std::fma(a.high, a.high, -high) + 2 * a.high * a.low};
+}
+
+// numerator / denominator, correctly rounded, so that equal fractions score equal however they are
+// written: mirrored partitions, and others that happen to be as good. The correction to a first
+// quotient q is known to 50 bits; it is rounded to 24 before it is added, so that a quotient half
+// way between two doubles is seen as half way from each of its fractions. (Where the exact quotient
+// is within 2^-24 units in the last place of half way without being so, rounding may go to the
+// wrong one of the two.) Requires: 0 <= numerator, 1 <= denominator.
+TANDEM_HOST_DEVICE inline double rounded_quotient(DoublePair numerator, DoublePair denominator) {
+  const double inverse = 1 / denominator.high;
+  const double q = numerator.high * inverse;
+  const double rest =
+      std::fma(-q, denominator.high, numerator.high) + (numerator.low - q * denominator.low);
+  const double correction = rest * inverse;
+  const double spread = correction * ((1 << 29) + 1.0);  // Veltkamp's splitting
+  return q + (spread - (spread - correction));
+}
+
 // Entropy: Σ_c φ(l_c) + Σ_c φ(r_c) − φ(L) − φ(R), which is −ln 2 times the children's weighted
 // entropy. Integer sums: any order gives the same.
 TANDEM_HOST_DEVICE inline std::int64_t entropy_score(std::int64_t class_terms, std::int64_t left,
@@ -70,10 +112,21 @@ TANDEM_HOST_DEVICE inline std::int64_t entropy_score(std::int64_t class_terms, s
   return class_terms - left - right;
 }
 
-// Gini: Σ_c l_c² / L + Σ_c r_c² / R. The sums of squares are exact integers where the total weight
-// is below 2^31, else chains of fmas in class order. Five roundings.
-TANDEM_HOST_DEVICE inline std::int64_t gini_score(double left_squares, double left,
-                                                  double right_squares, double right) {
+// Gini: Σ_c l_c² / L + Σ_c r_c² / R, as one fraction of integers, where the total weight is below
+// 2^31 (exact_squares) ...
+TANDEM_HOST_DEVICE inline std::int64_t gini_score(std::int64_t left_squares, std::int64_t left,
+                                                  std::int64_t right_squares, std::int64_t right) {
+  const UnsignedWide numerator =
+      static_cast<UnsignedWide>(left_squares) * static_cast<std::uint64_t>(right) +
+      static_cast<UnsignedWide>(right_squares) * static_cast<std::uint64_t>(left);
+  const UnsignedWide denominator =
+      static_cast<UnsignedWide>(left) * static_cast<std::uint64_t>(right);
+  return score_of(rounded_quotient(pair_of(numerator), pair_of(denominator)));
+}
+// ... else by sums of squares that are chains of fmas in class order, and three more roundings.
+// Mirrored partitions score equal.
+TANDEM_HOST_DEVICE inline std::int64_t rounded_gini_score(double left_squares, double left,
+                                                          double right_squares, double right) {
   return score_of(left_squares / left + right_squares / right);
 }
 TANDEM_HOST_DEVICE inline double sum_of_squares(const std::int64_t* weights, std::int32_t classes) {
@@ -88,26 +141,25 @@ TANDEM_HOST_DEVICE inline double sum_of_squares(const std::int64_t* weights, std
   return rules.total_weight < (std::int64_t{1} << 31);
 }
 
-// Squared error: with S the sums of w·y, W of w, mean = S/W of the node and a = S_L − mean·W_L, the
-// split lowers the sum of squares by W·a² / (W_L·W_R); the score leaves out the constant W. Taking
-// the node's mean out first keeps the difference of nearly equal sums out of the score; `shift`,
-// the integer part of S/W, is taken off exactly.
-// The right side is counted in integers too, because a difference of doubles could round it to 0.
+// Squared error: with S the sums of w·y, W of w, and A = S_L·W − S·W_L, the split lowers the sum of
+// squares by A² / (W·W_L·W_R); the score leaves out the constant W. A is an integer of up to 124
+// bits, so that nothing is lost to the difference of nearly equal sums, and it changes only its
+// sign where left and right change places.
 struct SquaredErrorScore {
-  std::int64_t shift = 0;
-  std::int64_t total = 0;
-  double mean = 0;  // S / W after the shift is taken off
+  std::int64_t weight = 0;
+  std::int64_t sum = 0;
 
   SquaredErrorScore() = default;
-  TANDEM_HOST_DEVICE SquaredErrorScore(std::int64_t weight, std::int64_t sum)
-      : shift(sum / weight), total(weight) {
-    mean = static_cast<double>(sum - shift * weight) / static_cast<double>(weight);
-  }
+  TANDEM_HOST_DEVICE SquaredErrorScore(std::int64_t node_weight, std::int64_t node_sum)
+      : weight(node_weight), sum(node_sum) {}
   [[nodiscard]] TANDEM_HOST_DEVICE std::int64_t operator()(std::int64_t left_weight,
                                                            std::int64_t left_sum) const {
-    const double left = static_cast<double>(left_weight);
-    const double a = static_cast<double>(left_sum - shift * left_weight) - mean * left;
-    return score_of(a * a / (left * static_cast<double>(total - left_weight)));
+    const Wide apart = static_cast<Wide>(left_sum) * weight - static_cast<Wide>(sum) * left_weight;
+    const UnsignedWide size =
+        apart < 0 ? -static_cast<UnsignedWide>(apart) : static_cast<UnsignedWide>(apart);
+    const UnsignedWide weights =
+        static_cast<UnsignedWide>(left_weight) * static_cast<std::uint64_t>(weight - left_weight);
+    return score_of(rounded_quotient(square_of(pair_of(size)), pair_of(weights)));
   }
 };
 
@@ -155,7 +207,8 @@ TANDEM_HOST_DEVICE inline double impurity(const SplitRules& rules, const std::in
 }
 
 // The gain of a split, which it takes off the tree's impurity: (W / W_total) · (impurity of the
-// node − the children's weighted mean). Not negative. `left` are the statistics of the left child.
+// node − the children's weighted mean). Not negative, and the same where left and right change
+// places. `left` are the statistics of the left child.
 // Regression uses the difference of the children's means, which loses nothing to cancellation.
 TANDEM_HOST_DEVICE inline double impurity_decrease(const SplitRules& rules,
                                                    const std::int64_t* node,
@@ -171,10 +224,11 @@ TANDEM_HOST_DEVICE inline double impurity_decrease(const SplitRules& rules,
     const double apart = (static_cast<double>(left[1]) / weight_left -
                           static_cast<double>(right[1]) / weight_right) *
                          unit;
-    decrease = apart * apart * (weight_left / weight) * (weight_right / all);
+    decrease = apart * apart * (weight_left * weight_right / (weight * all));
   } else {
-    const double gain = impurity(rules, node) - weight_left / weight * impurity(rules, left) -
-                        weight_right / weight * impurity(rules, right);
+    const double children = weight_left / weight * impurity(rules, left) +
+                            weight_right / weight * impurity(rules, right);
+    const double gain = impurity(rules, node) - children;
     decrease = weight / all * gain;
   }
   return decrease > 0 ? decrease : 0.0;

@@ -157,10 +157,8 @@ class GiniOfTwo {
     const std::int64_t left0 = left_ - left1_;
     const std::int64_t right0 = node0_ - left0;
     const std::int64_t right1 = node1_ - left1_;
-    return gini_score(static_cast<double>(left0 * left0 + left1_ * left1_),
-                      static_cast<double>(left_),
-                      static_cast<double>(right0 * right0 + right1 * right1),
-                      static_cast<double>(right0 + right1));
+    return gini_score(left0 * left0 + left1_ * left1_, left_, right0 * right0 + right1 * right1,
+                      right0 + right1);
   }
 
  private:
@@ -302,8 +300,7 @@ class GiniInIntegers : public ClassCounts<Weighted> {
     this->right_total_ -= weight;
   }
   [[nodiscard]] std::int64_t score() const {
-    return gini_score(static_cast<double>(left_squares_), static_cast<double>(this->left_total_),
-                      static_cast<double>(right_squares_), static_cast<double>(this->right_total_));
+    return gini_score(left_squares_, this->left_total_, right_squares_, this->right_total_);
   }
 
  private:
@@ -323,8 +320,8 @@ class GiniInDoubles : public ClassCounts<true> {
     right_total_ -= weight;
   }
   [[nodiscard]] std::int64_t score() const {
-    return gini_score(sum_of_squares(left_, classes_), static_cast<double>(left_total_),
-                      sum_of_squares(right_, classes_), static_cast<double>(right_total_));
+    return rounded_gini_score(sum_of_squares(left_, classes_), static_cast<double>(left_total_),
+                              sum_of_squares(right_, classes_), static_cast<double>(right_total_));
   }
 };
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <stdexcept>
+#include <tuple>
 #include <vector>
 
 #include "core/tree/decision_tree_steps.hpp"
@@ -167,9 +169,17 @@ class ReferenceSteps final : public DecisionTreeSteps<T> {
     return features;
   }
 
+  // Impurities this near are equal, by this part of the node's: sums in different orders differ so.
+  static constexpr double equal_within = 0x1p-44;
+
   [[nodiscard]] NodeSplit<T> best_split(const OpenNode& node) const {
     NodeSplit<T> best;
-    double best_impurity = std::numeric_limits<double>::infinity();
+    double least = std::numeric_limits<double>::infinity();
+    struct Judged {
+      double impurity;
+      NodeSplit<T> split;
+    };
+    std::vector<Judged> judged;  // the best so far, and what may be equal to them
     std::vector<Index> rows(rows_.begin() + node.begin, rows_.begin() + node.begin + node.rows);
     double mean = 0;
     if (rules_.classes == 0) {
@@ -184,6 +194,10 @@ class ReferenceSteps final : public DecisionTreeSteps<T> {
       if (one_value) return best;
       mean /= total;
     }
+    Side all;
+    all.classes.resize(static_cast<std::size_t>(rules_.classes));
+    for (const Index row : rows) add(all, row, mean, 1);
+    const double slack = equal_within * weighted_impurity(all);
     for (const Index feature : features_of(node)) {
       sort_by(feature, rows);
       const auto known = static_cast<std::size_t>(
@@ -212,18 +226,30 @@ class ReferenceSteps final : public DecisionTreeSteps<T> {
               node.rows - left_rows < rules_.min_samples_leaf) {
             continue;
           }
-          const double impurity_of_split = weighted_impurity(left) + weighted_impurity(right);
-          if (impurity_of_split >= best_impurity) continue;
-          best_impurity = impurity_of_split;
-          best.feature = static_cast<std::int32_t>(feature);
-          best.threshold =
+          NodeSplit<T> split;
+          split.feature = static_cast<std::int32_t>(feature);
+          split.threshold =
               all_known ? std::numeric_limits<T>::max()
                         : threshold_between(value(rows[k - 1], feature), value(rows[k], feature));
-          best.left_known = static_cast<Index>(k);
-          best.left_rows = left_rows;
-          best.missing_left = missing > 0 ? missing_left : 2 * left_rows >= node.rows;
+          split.left_known = static_cast<Index>(k);
+          split.left_rows = left_rows;
+          split.missing_left = missing > 0 ? missing_left : 2 * left_rows >= node.rows;
+          const double impurity = weighted_impurity(left) + weighted_impurity(right);
+          if (impurity > least + slack) continue;
+          least = std::min(least, impurity);
+          judged.push_back({impurity, split});
         }
       }
+    }
+    // The lowest feature, then the lowest threshold, then missing values to the left.
+    std::optional<std::tuple<std::int32_t, Index, bool>> first;
+    for (const Judged& candidate : judged) {
+      if (candidate.impurity > least + slack) continue;
+      const NodeSplit<T>& split = candidate.split;
+      const std::tuple order{split.feature, split.left_known, !split.missing_left};
+      if (first.has_value() && *first <= order) continue;
+      first = order;
+      best = split;
     }
     return best;
   }

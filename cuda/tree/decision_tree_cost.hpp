@@ -38,8 +38,8 @@ struct TreeKernelCost {
   return {features * columns * (16 * tiles + 8 * nodes) + 8 * nodes, 0};
 }
 // A rank and a payload read per row; the sums before each tile read where there are several, the
-// best cut of each written; a table of φ, `by_count`, read once. Gini adds two quotients per cut;
-// the squared error takes two products and a difference, then a square over a product.
+// best cut of each written; a table of φ, `by_count`, read once. Gini makes pairs of doubles of two
+// integers and rounds their quotient; the squared error also squares a pair.
 [[nodiscard]] constexpr TreeKernelCost score_cuts_cost(double rows, double features, double tiles,
                                                        double columns, double flops_of_cut,
                                                        double cuts, double by_row = 0,
@@ -47,8 +47,8 @@ struct TreeKernelCost {
   return {features * (8 * rows + (16 + 8 * columns) * tiles) + by_row * rows + by_count,
           flops_of_cut * cuts};
 }
-inline constexpr double gini_flops = 3;
-inline constexpr double squared_error_flops = 5;
+inline constexpr double gini_flops = 24;
+inline constexpr double squared_error_flops = 32;
 // Payloads of the rows that go left, of the chosen feature; in regression of all rows, with their
 // target, w·y and w·y².
 [[nodiscard]] constexpr TreeKernelCost left_statistics_cost(double left_rows, double tiles,

@@ -50,10 +50,8 @@ struct GiniOfTwo {
   __device__ GiniOfTwo(const SplitRules&, const TreeRows&) {}
   __device__ std::int64_t operator()(std::int64_t left0, std::int64_t left1, std::int64_t right0,
                                      std::int64_t right1) const {
-    return tree::gini_score(static_cast<double>(left0 * left0 + left1 * left1),
-                            static_cast<double>(left0 + left1),
-                            static_cast<double>(right0 * right0 + right1 * right1),
-                            static_cast<double>(right0 + right1));
+    return tree::gini_score(left0 * left0 + left1 * left1, left0 + left1,
+                            right0 * right0 + right1 * right1, right0 + right1);
   }
 };
 
@@ -144,8 +142,7 @@ struct GiniSums {
     right_squares = sum_of_lanes(right_squares);
   }
   __device__ std::int64_t score(std::int64_t left, std::int64_t right) const {
-    return tree::gini_score(static_cast<double>(left_squares), static_cast<double>(left),
-                            static_cast<double>(right_squares), static_cast<double>(right));
+    return tree::gini_score(left_squares, left, right_squares, right);
   }
 };
 
@@ -354,8 +351,8 @@ class GiniInDoubles : public ClassWeights {
       right = fma(r, r, right);
     }
     __device__ std::int64_t score(std::int64_t left_weight, std::int64_t right_weight) const {
-      return tree::gini_score(left, static_cast<double>(left_weight), right,
-                              static_cast<double>(right_weight));
+      return tree::rounded_gini_score(left, static_cast<double>(left_weight), right,
+                                      static_cast<double>(right_weight));
     }
   };
   std::int64_t left_total_ = 0;

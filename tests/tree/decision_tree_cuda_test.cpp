@@ -265,6 +265,26 @@ TEST(DecisionTreeCuda, WeightsOfVeryDifferentSize) {
   }
 }
 
+TEST(DecisionTreeCuda, MirroredFeaturesAreNeverChosen) {
+  const auto gpu = test::cuda_engine({});
+  for (const Index classes : {0, 2, 3}) {
+    for (std::uint64_t seed = 0; seed < 12; ++seed) {
+      Recipe recipe{.rows = 2 + static_cast<Index>(seed % 7), .cols = 4, .classes = classes};
+      recipe.weights = seed % 2 == 0 ? 2 : 0;
+      auto data = make<double>(recipe, seed);
+      for (Index i = 0; i < data.rows(); ++i) {
+        for (Index j = 1; j < 4; j += 2) data.features(i, j) = 10 - 3 * data.features(i, j - 1);
+      }
+      for (const TreeCriterion criterion : criteria_of(recipe)) {
+        const auto model = fit(*gpu, data, options_for(recipe, criterion));
+        for (const auto feature : model.nodes().feature) {
+          EXPECT_TRUE(feature < 0 || feature % 2 == 0) << "seed " << seed;
+        }
+      }
+    }
+  }
+}
+
 TEST(DecisionTreeCuda, Agrees) { test::expect_agreement("decision-tree", test::cuda_device()); }
 
 // --- the steps -----------------------------------------------------------------------------------

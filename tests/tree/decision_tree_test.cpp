@@ -311,6 +311,112 @@ TEST_P(OnEngine, TiesGoToTheLowestFeatureThenTheLowestThreshold) {
   EXPECT_EQ(model.nodes.threshold[0], 0.5F);
 }
 
+// Both features separate the rows, the second with left and right in each other's place.
+TEST_P(OnEngine, AMirroredPartitionIsATie) {
+  auto data = dataset<double>(2, {0, 1, 1, 0}, {0.41, -0.117});
+  data.weights = {0.625, 6.875};
+  DecisionTreeOptions options;
+  options.task = TaskChoice::regression;
+  EXPECT_EQ(fit(data, options, GetParam()).nodes().feature[0], 0);
+}
+
+// Every second feature is the one before it mirrored, with values of another size: what it can
+// separate the other can too, so that no tree uses it, and its own tree has the same importances.
+TEST_P(OnEngine, MirroredFeaturesAreNeverChosen) {
+  for (const Index classes : {0, 2, 3}) {
+    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+      Recipe recipe{.rows = 2 + static_cast<Index>(seed % 13), .cols = 6, .classes = classes};
+      recipe.distinct = seed % 3 == 0 ? 4 : 0;
+      recipe.weighted = seed % 2 == 0;
+      auto data = make<double>(recipe, seed);
+      for (Index i = 0; i < data.rows(); ++i) {
+        for (Index j = 1; j < 6; j += 2) data.features(i, j) = 10 - 3 * data.features(i, j - 1);
+      }
+      auto mirrored = data;
+      for (double& value : mirrored.features.values()) value = -value;
+      for (const TreeCriterion criterion : criteria_of(recipe)) {
+        const auto options = options_for(recipe, criterion);
+        const auto model = fit(data, options, GetParam());
+        for (const auto feature : model.nodes().feature) {
+          EXPECT_TRUE(feature < 0 || feature % 2 == 0) << "seed " << seed;
+        }
+        if (recipe.distinct > 0) continue;  // of two cuts in one feature the lower one wins
+        DecisionTreeOptions stump = options;
+        stump.max_depth = 1;
+        const auto a = fit(data, stump, GetParam());
+        const auto b = fit(mirrored, stump, GetParam());
+        EXPECT_EQ(a.nodes().feature[0], b.nodes().feature[0]) << "seed " << seed;
+      }
+    }
+  }
+}
+
+// Whole targets and weights, few values: the root's split is the first of those that are best by
+// exact fractions.
+TEST_P(OnEngine, TheFirstOfTheBestByExactFractions) {
+  Index tied = 0;
+  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+    const Random random(seed, Purpose::test);
+    std::uint64_t next = 0;
+    const auto whole = [&](int below) { return std::floor(random.uniform(next++) * below); };
+    const auto n = static_cast<Index>(3 + whole(9));
+    constexpr Index d = 4;
+    std::vector<double> x;
+    std::vector<double> y;
+    for (Index i = 0; i < n * d; ++i) x.push_back(whole(4));
+    for (Index i = 0; i < n; ++i) y.push_back(whole(5) * 3 - 1);
+    auto data = dataset<double>(d, x, y);
+    for (Index i = 0; i < n; ++i) data.weights.push_back(1 + whole(seed % 2 == 0 ? 1 : 6));
+    long total = 0;
+    long sum = 0;
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      total += static_cast<long>(data.weights[i]);
+      sum += static_cast<long>(data.weights[i] * y[i]);
+    }
+    // (W·S_L − S·W_L)² / (W_L·W_R), cross-multiplied: all below 2^62.
+    long best_square = -1;
+    long best_weights = 1;
+    Index best_feature = -1;
+    double best_threshold = 0;
+    for (Index f = 0; f < d; ++f) {
+      for (const double threshold : {0.5, 1.0, 1.5, 2.0, 2.5}) {
+        long weight = 0;
+        long weighted = 0;
+        double below = -1;
+        double above = 9;
+        for (std::size_t i = 0; i < y.size(); ++i) {
+          const double value = x[i * d + static_cast<std::size_t>(f)];
+          if (value > threshold) {
+            above = std::min(above, value);
+            continue;
+          }
+          below = std::max(below, value);
+          weight += static_cast<long>(data.weights[i]);
+          weighted += static_cast<long>(data.weights[i] * y[i]);
+        }
+        if (below < 0 || above > 8 || (below + above) / 2 != threshold) continue;
+        const long apart = total * weighted - sum * weight;
+        const long weights = weight * (total - weight);
+        const long order = apart * apart * best_weights - best_square * weights;
+        if (order == 0) ++tied;
+        if (order <= 0) continue;
+        best_square = apart * apart;
+        best_weights = weights;
+        best_feature = f;
+        best_threshold = threshold;
+      }
+    }
+    DecisionTreeOptions options;
+    options.task = TaskChoice::regression;
+    options.max_depth = 1;
+    const auto model = fit(data, options, GetParam());
+    if (model.nodes().size() == 1) continue;  // one value of the target
+    EXPECT_EQ(model.nodes().feature[0], best_feature) << "seed " << seed;
+    EXPECT_EQ(model.nodes().threshold[0], best_threshold) << "seed " << seed;
+  }
+  EXPECT_GT(tied, 50);
+}
+
 TEST_P(OnEngine, RegressionByHand) {
   // Best cut: {0, 1} against {5, 6}: means 0.5 and 5.5, variances 0.25.
   const auto data = dataset<double>(1, {1, 2, 3, 4}, {0, 1, 5, 6});

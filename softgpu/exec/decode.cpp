@@ -376,8 +376,8 @@ std::uint32_t FunctionDecoder::predicate_destination(const Operand& operand) {
 }
 
 std::uint64_t FunctionDecoder::shared_offset(const ptx::Variable& variable) {
-  const auto in_module = module_.shared_offsets.find(&variable);
-  if (in_module != module_.shared_offsets.end()) return in_module->second;
+  const std::uint64_t* const in_program = program_.shared_offset(variable);
+  if (in_program != nullptr) return *in_program;
   auto& offsets = state_->shared_offsets;
   const auto found = offsets.find(&variable);
   if (found != offsets.end()) return found->second;
@@ -732,7 +732,7 @@ void FunctionDecoder::run() {
   for (const ptx::CallSite& site : function_.call_sites) {
     code_.call_sites.push_back({site.file, site.line, site.inlined_at});
   }
-  s.shared = module_.shared_bytes;
+  s.shared = code_.shared_bytes;  // of the functions that it can come to
   if (function_.entry) {
     std::uint32_t offset = 0;
     for (const ptx::Variable* p : function_.parameters) {

@@ -12,9 +12,6 @@ namespace softgpu {
 struct Program::Module {
   std::unique_ptr<ptx::Module> ast;
   std::map<const ptx::Variable*, Symbol> symbols;
-  std::map<const ptx::Variable*, std::uint64_t> shared_offsets;  // of those that functions name
-  std::uint64_t shared_bytes = 0;
-  bool shared_placed = false;
 };
 
 }  // namespace softgpu

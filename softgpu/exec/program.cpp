@@ -38,6 +38,9 @@ struct Program::Parts {
   std::map<std::uint64_t, const Code*> code_at;
   std::map<std::string, Symbol, std::less<>> symbols;  // by name, for the host
   std::vector<void*> owned;
+  // Of shared variables that functions other than kernels name: see place_shared.
+  std::map<const ptx::Variable*, std::uint64_t> shared_offsets;
+  std::uint64_t shared_bytes = 0;
 };
 
 Program::Program(std::vector<std::string> texts, int device,
@@ -196,6 +199,8 @@ const Code* Program::function(const Module& from, std::string_view name) {
   code->being_decoded = true;
   try {
     ptx::parse_body(*module->ast, *function);
+    if (function->entry)
+      code->shared_bytes = static_cast<std::uint32_t>(place_shared(*module, *function));
     FunctionDecoder(*this, *module, *function, *code).run();
   } catch (const ptx::ParseError& error) {
     forget(*code);
@@ -214,7 +219,6 @@ const Code* Program::kernel(std::string_view name) {
   for (const auto& module : parts_->modules) {
     ptx::Function* f = module->ast->find_function(name);
     if (f == nullptr || !f->entry || f->external) continue;
-    place_shared(*module);
     return function(*module, name);
   }
   return nullptr;
@@ -229,43 +233,71 @@ const Code* Program::function_at(std::uint64_t address) {
   return code;
 }
 
-// Shared variables that functions other than kernels name get one place for the whole module; those
-// that only kernels name are placed kernel by kernel, so that a kernel pays for its own alone.
-void Program::place_shared(Module& module) {
-  if (module.shared_placed) return;
-  module.shared_placed = true;
-  bool any = false;
-  for (const auto& variable : module.ast->variables) {
-    any = any || (variable->space == ptx::Space::shared && !variable->external);
-  }
-  if (!any) return;
-  std::set<const ptx::Variable*> named;
-  const auto look = [&](const auto& self, const ptx::Operand& operand) -> void {
-    if (operand.kind == ptx::Operand::Kind::symbol) {
-      const auto found = module.ast->variable_by_name.find(operand.name);
-      if (found != module.ast->variable_by_name.end() &&
-          found->second->space == ptx::Space::shared && !found->second->external) {
-        named.insert(found->second);
+// Shared variables of functions other than kernels, and those of modules that such functions name,
+// get one place in the whole program, whatever kernel calls the function. A kernel's own follow all
+// of those that it can come to; the end of these is returned.
+std::uint64_t Program::place_shared(const Module& of, ptx::Function& kernel) {
+  std::uint64_t end = 0;
+  std::set<const ptx::Function*> seen;
+  std::vector<std::pair<const Module*, ptx::Function*>> open;
+  const auto come_to = [&](const Module& module, ptx::Function& function) {
+    if (seen.insert(&function).second) open.emplace_back(&module, &function);
+  };
+  const auto place = [&](const ptx::Variable& variable) {
+    const auto align = static_cast<std::uint64_t>(std::max(variable.align, 1));
+    const auto [found, added] = parts_->shared_offsets.try_emplace(&variable, 0);
+    if (added) {
+      found->second = align_up(parts_->shared_bytes, align);
+      parts_->shared_bytes = found->second + static_cast<std::uint64_t>(variable.bytes());
+      if (parts_->shared_bytes > (1U << 24)) {
+        throw ProgramError(error_too_much_shared, "more shared memory than any device has");
       }
     }
-    for (const auto& item : operand.items) self(self, item);
+    end = std::max(end, found->second + static_cast<std::uint64_t>(variable.bytes()));
   };
-  for (const auto& function : module.ast->functions) {
-    if (function->entry || function->external) continue;
-    ptx::parse_body(*module.ast, *function);
+  come_to(of, kernel);
+  bool called_by_address = false;
+  while (!open.empty()) {
+    const auto [module, function] = open.back();
+    open.pop_back();
+    ptx::parse_body(*module->ast, *function);
+    const auto look = [&](const auto& self, const ptx::Operand& operand) -> void {
+      if (operand.kind == ptx::Operand::Kind::symbol) {
+        const auto variable = module->ast->variable_by_name.find(operand.name);
+        if (variable != module->ast->variable_by_name.end()) {
+          const ptx::Variable& named = *variable->second;
+          const bool shared = named.space == ptx::Space::shared && !named.external;
+          if (shared && (!function->entry || shared_offset(named) != nullptr)) place(named);
+        } else if (const auto [there, callee] = find(*module, operand.name);
+                   callee != nullptr && !callee->entry) {
+          come_to(*there, *callee);
+        }
+      }
+      for (const auto& item : operand.items) self(self, item);
+    };
     for (const auto& in : function->instructions) {
       for (const auto& operand : in.operands) look(look, operand);
+      if (in.opcode != "call" || called_by_address) continue;
+      if (in.operands.size() > 1 && in.operands[1].kind == ptx::Operand::Kind::symbol) continue;
+      // An address may be that of any function.
+      called_by_address = true;
+      for (const auto& other : parts_->modules) {
+        for (const auto& callee : other->ast->functions) {
+          if (!callee->entry && !callee->external) come_to(*other, *callee);
+        }
+      }
+    }
+    if (function->entry) continue;
+    for (const auto& variable : function->variables) {
+      if (variable->space == ptx::Space::shared && !variable->external) place(*variable);
     }
   }
-  for (const auto* variable : named) {
-    module.shared_bytes =
-        align_up(module.shared_bytes, static_cast<std::uint64_t>(variable->align));
-    module.shared_offsets[variable] = module.shared_bytes;
-    module.shared_bytes += static_cast<std::uint64_t>(variable->bytes());
-    if (module.shared_bytes > (1U << 24)) {
-      throw ProgramError(error_too_much_shared, "more shared memory than any device has");
-    }
-  }
+  return end;
+}
+
+const std::uint64_t* Program::shared_offset(const ptx::Variable& variable) const {
+  const auto found = parts_->shared_offsets.find(&variable);
+  return found == parts_->shared_offsets.end() ? nullptr : &found->second;
 }
 
 }  // namespace softgpu

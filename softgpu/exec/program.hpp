@@ -68,6 +68,8 @@ class Program {
   [[nodiscard]] const Code* function(const Module& from, std::string_view name);
   // Address of a module variable as its own space counts: an offset for shared memory.
   [[nodiscard]] const Symbol* variable(const Module& from, const ptx::Variable& variable) const;
+  // Where a shared variable is that functions other than kernels name; nullptr for another.
+  [[nodiscard]] const std::uint64_t* shared_offset(const ptx::Variable& variable) const;
   // The value of a pointer to this function. Throws ProgramError where there is no such function.
   [[nodiscard]] std::uint64_t function_address(const Module& from, std::string_view name);
   // The function that starts at this address, as an indirect call has it; nullptr for none. Safe to
@@ -81,7 +83,7 @@ class Program {
   struct Parts;
   [[nodiscard]] std::pair<const Module*, ptx::Function*> find(const Module& from,
                                                               std::string_view name) const;
-  void place_shared(Module& module);
+  [[nodiscard]] std::uint64_t place_shared(const Module& of, ptx::Function& kernel);
   std::unique_ptr<Parts> parts_;
   std::shared_ptr<CountedCodes> counted_;
   int device_;

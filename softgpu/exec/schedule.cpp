@@ -25,6 +25,7 @@
 #include "softgpu/exec/counters.hpp"
 #include "softgpu/exec/handlers.hpp"
 #include "softgpu/exec/program.hpp"
+#include "softgpu/ptx/ast.hpp"
 
 namespace softgpu {
 namespace {
@@ -146,6 +147,23 @@ bool does_nothing(const Code& code, const Op& op) {
   return flow_of(code, op) != Flow::on || known->contains(handler_of(code, op));
 }
 
+// Calls `visit` with the index of each operation that may come after this one, within the function
+// or at its end.
+template <class Visit>
+void for_each_next(const Code& code, std::size_t i, Visit&& visit) {
+  const Op& op = code.ops[i];
+  const Flow flow = flow_of(code, op);
+  const auto at = [&](std::int64_t distance) {
+    visit(static_cast<std::size_t>(static_cast<std::int64_t>(i) + distance));
+  };
+  if (flow == Flow::branch) at(op.imm);
+  if (flow == Flow::table) {
+    const auto& table = *static_cast<const Pieces*>(op.extra);
+    for (std::uint32_t k = 0; k < table.count; ++k) at(static_cast<std::int32_t>(table.slots[k]));
+  }
+  if (flow == Flow::on || op.guard != 0) visit(i + 1);
+}
+
 // The operations of a function that can be reached from `from` without going through one of
 // `closed`; `from` itself is reached only where it is come to again, or where `itself`.
 std::vector<bool> reachable(const Code& code, std::size_t from, const std::vector<bool>& closed,
@@ -157,21 +175,7 @@ std::vector<bool> reachable(const Code& code, std::size_t from, const std::vecto
     reached[i] = true;
     open.push_back(i);
   };
-  const auto leave = [&](std::size_t i) {
-    const Op& op = code.ops[i];
-    const Flow flow = flow_of(code, op);
-    const auto at = [&](std::int64_t distance) {
-      visit(static_cast<std::size_t>(static_cast<std::int64_t>(i) + distance));
-    };
-    if (flow == Flow::branch) at(op.imm);
-    if (flow == Flow::table) {
-      const auto& table = *static_cast<const Pieces*>(op.extra);
-      for (std::uint32_t k = 0; k < table.count; ++k) {
-        at(static_cast<std::int32_t>(table.slots[k]));
-      }
-    }
-    if (flow == Flow::on || op.guard != 0) visit(i + 1);
-  };
+  const auto leave = [&](std::size_t i) { for_each_next(code, i, visit); };
   if (itself) {
     visit(from);
   } else {
@@ -191,7 +195,124 @@ enum class Departure : std::uint8_t {
   early,   // it ended without doing what follows the barrier, or it has been at the barrier
   around,  // it went around the barrier and did what follows it
   loop,    // the same, and the barrier is in a loop, which the thread may only have left earlier
+  tail,    // the same, or it returned early, and what both do at last has been merged
 };
+
+// The operations from which `to` can be reached by one step or more, without going through one of
+// `closed`.
+std::vector<bool> leading_to(const Code& code, std::size_t to, const std::vector<bool>& closed) {
+  const auto n = code.ops.size();
+  std::vector<std::vector<std::uint32_t>> from(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (closed[i]) continue;
+    for_each_next(code, i, [&](std::size_t next) {
+      if (next < n) from[next].push_back(static_cast<std::uint32_t>(i));
+    });
+  }
+  std::vector<bool> leads(n, false);
+  std::vector<std::size_t> open;
+  if (!closed[to]) open.push_back(to);
+  while (!open.empty()) {
+    const std::size_t i = open.back();
+    open.pop_back();
+    for (const std::uint32_t before : from[i]) {
+      if (leads[before]) continue;
+      leads[before] = true;
+      open.push_back(before);
+    }
+  }
+  return leads;
+}
+
+// The registers that an operand names; those in an address are read wherever they stand.
+template <class Visit>
+void for_each_register(const ptx::Operand& operand, Visit&& visit) {
+  if (operand.kind == ptx::Operand::Kind::variable && operand.variable->space == ptx::Space::reg) {
+    visit(operand.variable);
+  }
+  for (const auto& item : operand.items) for_each_register(item, visit);
+  if (operand.second != nullptr) for_each_register(*operand.second, visit);
+}
+
+bool same_address(const ptx::Operand& a, const ptx::Operand& b) {
+  if (a.kind != ptx::Operand::Kind::address || b.kind != ptx::Operand::Kind::address) return false;
+  return a.bits == b.bits && a.items.size() == 1 && b.items.size() == 1 &&
+         a.items[0].kind == b.items[0].kind && a.items[0].variable == b.items[0].variable &&
+         a.items[0].name == b.items[0].name;
+}
+
+// Whether what follows the barrier at `at`, as far as a thread that went around it and ended at
+// `end` did it too, works on values that the two ways give differently. Then it may be two
+// statements in the source that the compiler has merged, as in
+//     if (i >= n) { out[i] = 0; return; }
+//     ... __syncthreads(); ...
+//     out[i] = sum;
+// which is right, and cannot be told from a store that follows a barrier for some. It is none where
+// the value is that of a variable in memory, which one way has stored and the other loads again.
+bool may_be_merged(const Code& code, std::size_t at, std::size_t end,
+                   const std::vector<bool>& after) {
+  if (code.origin_function == nullptr) return false;
+  using ptx::Instruction;
+  using ptx::Operand;
+  const auto n = code.ops.size();
+  std::vector<bool> closed(n, false);
+  closed[at] = true;
+  const std::vector<bool> without = reachable(code, 0, closed, true);
+  std::vector<bool> ending = leading_to(code, end, closed);
+  ending[end] = true;
+  std::multimap<int, const Instruction*> at_line;
+  for (const auto& in : static_cast<const ptx::Function*>(code.origin_function)->instructions) {
+    at_line.emplace(in.line, &in);
+  }
+  std::vector<const Instruction*> through;  // what only those do that come to the barrier
+  std::vector<const Instruction*> around;   // what those do that do not,
+  std::vector<const Instruction*> last;     // and of this, what follows the barrier
+  for (std::size_t i = 0; i < n && i < code.origins.size(); ++i) {
+    // What the decoder has put at labels stands for no instruction.
+    if (does_nothing(code, code.ops[i]) && flow_of(code, code.ops[i]) == Flow::on) continue;
+    const bool goes_around = without[i] && ending[i];
+    const auto [first, none] = at_line.equal_range(code.origins[i].ptx_line);
+    for (auto found = first; found != none; ++found) {
+      (goes_around ? around : through).push_back(found->second);
+      if (goes_around && after[i]) last.push_back(found->second);
+    }
+  }
+  const auto result_of = [](const Instruction& in) {
+    return in.operands.empty() || in.operands[0].kind == Operand::Kind::address ? nullptr
+                                                                                : &in.operands[0];
+  };
+  std::set<const ptx::Variable*> given;
+  for (const Instruction* in : through) {
+    if (const Operand* result = result_of(*in)) {
+      for_each_register(*result, [&](const ptx::Variable* v) { given.insert(v); });
+    }
+  }
+  std::set<const ptx::Variable*> taken;
+  for (const Instruction* in : last) {
+    for (const Operand& operand : in->operands) {
+      if (&operand == result_of(*in)) continue;
+      for_each_register(operand, [&](const ptx::Variable* v) {
+        if (given.contains(v)) taken.insert(v);
+      });
+    }
+    if (in->guard != nullptr && given.contains(in->guard)) taken.insert(in->guard);
+  }
+  const auto is_variable_in_memory = [&](const ptx::Variable* v) {
+    return std::ranges::any_of(around, [&](const Instruction* move) {
+      if (move->opcode != "mov" || move->operands.size() != 2) return false;
+      if (move->operands[0].variable != v || move->operands[1].variable == nullptr) return false;
+      return std::ranges::any_of(around, [&](const Instruction* store) {
+        if (store->opcode != "st" || store->operands.size() != 2) return false;
+        if (store->operands[1].variable != move->operands[1].variable) return false;
+        return std::ranges::any_of(through, [&](const Instruction* load) {
+          return load->opcode == "ld" && load->operands.size() == 2 &&
+                 same_address(load->operands[1], store->operands[0]);
+        });
+      });
+    });
+  };
+  return !std::ranges::all_of(taken, is_variable_in_memory);
+}
 
 Departure departure(const Code& code, const Op* barrier, const Op* left) {
   const auto n = code.ops.size();
@@ -204,39 +325,14 @@ Departure departure(const Code& code, const Op* barrier, const Op* left) {
   if (!reachable(code, 0, closed, true)[end]) return Departure::early;
   // Work that follows the barrier and, in a loop, does not come before it as well.
   std::vector<bool> before(n, false);
-  {
-    // The places from which the barrier can be reached, by going backwards until nothing changes.
-    before[at] = after[at];
-    for (bool changed = after[at]; changed;) {
-      changed = false;
-      for (std::size_t i = n; i-- > 0;) {
-        if (before[i] || !after[i]) continue;
-        const Op& op = code.ops[i];
-        const Flow flow = flow_of(code, op);
-        bool leads = (flow == Flow::on || op.guard != 0) && i + 1 < n && before[i + 1];
-        const auto target = [&](std::int64_t distance) {
-          const auto to = static_cast<std::size_t>(static_cast<std::int64_t>(i) + distance);
-          leads = leads || (to < n && before[to]);
-        };
-        if (flow == Flow::branch) target(op.imm);
-        if (flow == Flow::table) {
-          const auto& table = *static_cast<const Pieces*>(op.extra);
-          for (std::uint32_t k = 0; k < table.count; ++k) {
-            target(static_cast<std::int32_t>(table.slots[k]));
-          }
-        }
-        if (!leads) continue;
-        before[i] = true;
-        changed = true;
-      }
-    }
-  }
+  if (after[at]) before = leading_to(code, at, std::vector<bool>(n, false));
   for (std::size_t i = 0; i < n; ++i) {
     if (after[i] && !before[i] && !does_nothing(code, code.ops[i])) closed[i] = true;
   }
   closed[end] = false;
   if (reachable(code, 0, closed, true)[end]) return Departure::early;
-  return after[at] ? Departure::loop : Departure::around;
+  if (after[at]) return Departure::loop;
+  return may_be_merged(code, at, end, after) ? Departure::tail : Departure::around;
 }
 
 // The same, asked for at every barrier of a block that threads have left.
@@ -355,7 +451,10 @@ void check_departed(Block& block, std::uint32_t id, const BarrierPlace& place, c
     }
     if (first_time(*waiting.group->frame->code, at)) {
       notice(w, std::countr_zero(waiting.group->mask), *waiting.group->frame->code, at,
-             text + ", in every turn of a loop");
+             text + (how == Departure::loop
+                         ? ", in every turn of a loop"
+                         : ", unless these returned early and the compiler has merged their last "
+                           "statements with those of the others"));
     }
   }
 }

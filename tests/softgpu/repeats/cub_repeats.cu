@@ -1,5 +1,6 @@
-// Every device-wide algorithm of CUB whose result does not depend on the order of its operations,
-// on at least 64 tiles, with 32-bit, 64-bit and 16-byte items.
+// Every device-wide algorithm of CUB on at least 64 tiles, with 32-bit, 64-bit and 16-byte items:
+// those whose result does not depend on the order of its operations, and sums of floating-point
+// numbers.
 #include <cub/device/device_adjacent_difference.cuh>
 #include <cub/device/device_copy.cuh>
 #include <cub/device/device_for.cuh>
@@ -30,6 +31,11 @@ namespace {
 constexpr std::size_t words = 64 * 256 * 24;
 constexpr std::size_t longs = 64 * 256 * 14;
 constexpr std::size_t pairs = 64 * 128 * 14;
+// The tiles of radix sorts are larger: up to 512 threads with 23 keys of 4 bytes each.
+constexpr std::size_t radix_words = 64 * 512 * 23;
+constexpr std::size_t radix_longs = 64 * 512 * 12;
+// Here a block sorts a segment.
+constexpr std::size_t segmented = 64 * 450;
 
 template <class T>
 struct Array {
@@ -596,6 +602,102 @@ Named histogram_range(const char* name, std::size_t n) {
           }};
 }
 
+// --- sums of floating-point numbers
+
+template <class T>
+std::vector<T> fractions(std::size_t n) {
+  std::vector<T> all(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    all[i] = static_cast<T>(static_cast<double>(mix(i) >> 11) * 0x1p-53 - 0.25);
+  }
+  return all;
+}
+template <class T>
+Named reduce_fractions(const char* name, std::size_t n) {
+  return {name, n, [n] {
+            const auto in = fractions<T>(n);
+            std::vector<long double> sum(1), magnitude(1);
+            for (const T x : in) {
+              sum[0] += x;
+              magnitude[0] += std::fabs(x);
+            }
+            const auto from = device(in);
+            const auto to = device<T>(1);
+            const auto call = with_scratch([=](void* s, std::size_t& b) {
+              return cub::DeviceReduce::Sum(s, b, from->data, to->data, static_cast<int>(n));
+            });
+            return Case{{},
+                        [=] {
+                          to->clear();
+                          call();
+                          return bytes_of(to->host());
+                        },
+                        within_bound<T>(sum, magnitude, n)};
+          }};
+}
+template <class T>
+Named scan_fractions(const char* name, std::size_t n) {
+  return {name, n, [n] {
+            const auto in = fractions<T>(n);
+            std::vector<long double> sums(n), magnitudes(n);
+            for (std::size_t i = 0; i < n; ++i) {
+              sums[i] = in[i] + (i > 0 ? sums[i - 1] : 0);
+              magnitudes[i] = std::fabs(in[i]) + (i > 0 ? magnitudes[i - 1] : 0);
+            }
+            const auto from = device(in);
+            const auto to = device<T>(n);
+            const auto call = with_scratch([=](void* s, std::size_t& b) {
+              return cub::DeviceScan::InclusiveSum(s, b, from->data, to->data, static_cast<int>(n));
+            });
+            return Case{{},
+                        [=] {
+                          to->clear();
+                          call();
+                          return bytes_of(to->host());
+                        },
+                        within_bound<T>(sums, magnitudes, n)};
+          }};
+}
+// Long runs, so that their sums go through many tiles.
+template <class T>
+Named reduce_fractions_by_key(const char* name, std::size_t n) {
+  return {name, n, [n] {
+            const auto in = fractions<T>(n);
+            std::vector<int> keys(n);
+            std::vector<long double> sums, magnitudes;
+            for (std::size_t i = 0; i < n; ++i) {
+              keys[i] = static_cast<int>(i / 20000);
+              if (i % 20000 == 0) {
+                sums.push_back(0);
+                magnitudes.push_back(0);
+              }
+              sums.back() += in[i];
+              magnitudes.back() += std::fabs(in[i]);
+            }
+            const auto of = device(keys);
+            const auto from = device(in);
+            const auto to_keys = device<int>(n);
+            const auto to = device<T>(n);
+            const auto found = device<int>(1);
+            const auto call = with_scratch([=](void* s, std::size_t& b) {
+              return cub::DeviceReduce::ReduceByKey(s, b, of->data, to_keys->data, from->data,
+                                                    to->data, found->data, Plus<T>(),
+                                                    static_cast<int>(n));
+            });
+            const std::size_t expected = sums.size();
+            return Case{{},
+                        [=] {
+                          to->clear();
+                          found->clear();
+                          call();
+                          // No sums, which are wrong, where their number is.
+                          const bool right = found->host()[0] == static_cast<int>(expected);
+                          return right ? bytes_of(to->host(expected)) : Bytes();
+                        },
+                        within_bound<T>(sums, magnitudes, n)};
+          }};
+}
+
 // --- sorts and merges
 
 template <class K>
@@ -825,17 +927,23 @@ int main(int argc, char** argv) {
       reduce<int>("Reduce, 4 bytes", words),
       reduce<long long>("Reduce, 8 bytes", longs),
       reduce<Pair>("Reduce, 16 bytes", pairs),
+      reduce_fractions<float>("Reduce::Sum of float", words),
+      reduce_fractions<double>("Reduce::Sum of double", longs),
+      scan_fractions<float>("InclusiveSum of float", words),
+      scan_fractions<double>("InclusiveSum of double", longs),
+      reduce_fractions_by_key<float>("ReduceByKey of float", words),
+      reduce_fractions_by_key<double>("ReduceByKey of double", longs),
       extremes("Reduce::Min and Max", words),
       segmented_reduce("SegmentedReduce::Sum", longs),
       histogram("HistogramEven", words * 4),
       histogram_range("HistogramRange", words),
-      radix_sort<unsigned>("RadixSort::SortPairs, 4 bytes", words, false),
-      radix_sort<unsigned long long>("RadixSort::SortPairsDescending, 8 bytes", longs, true),
+      radix_sort<unsigned>("RadixSort::SortPairs, 4 bytes", radix_words, false),
+      radix_sort<unsigned long long>("RadixSort::SortPairsDescending, 8 bytes", radix_longs, true),
       merge_sort<int>("MergeSort::SortKeysCopy, 4 bytes", words),
       merge_sort<Pair>("MergeSort::SortKeysCopy, 16 bytes", pairs),
       merge("Merge::MergeKeys", longs),
-      segmented_sort("SegmentedSort::SortKeys", words, false),
-      segmented_sort("SegmentedRadixSort::SortKeys", words, true),
+      segmented_sort("SegmentedSort::SortKeys", segmented * 2, false),
+      segmented_sort("SegmentedRadixSort::SortKeys", segmented * 2, true),
       adjacent_difference("AdjacentDifference, in place", longs),
       transform("Transform", words),
       bulk("For::Bulk", words),

@@ -1,5 +1,5 @@
-// Thrust's device algorithms whose result does not depend on the order of their operations, on at
-// least 64 tiles.
+// Thrust's device algorithms whose result does not depend on the order of their operations, and
+// sums of floating-point numbers, on at least 64 tiles.
 #include <thrust/adjacent_difference.h>
 #include <thrust/binary_search.h>
 #include <thrust/copy.h>
@@ -44,6 +44,8 @@ using DeviceLongs = thrust::device_vector<long long>;
 
 constexpr std::size_t words = 64 * 256 * 24;
 constexpr std::size_t longs = 64 * 256 * 14;
+// The tiles of radix sorts are larger: up to 512 threads with 23 keys of 4 bytes each.
+constexpr std::size_t radix_words = 64 * 512 * 23;
 
 struct Third {
   __host__ __device__ bool operator()(long long x) const { return x % 3 == 0; }
@@ -142,7 +144,8 @@ Named of_two(const char* name, std::size_t n, Device on_device, Host on_host) {
 int main(int argc, char** argv) {
   const std::vector<Named> cases = {
       in_place<int>(
-          "sort, 4 bytes", words, 1 << 30, [](DeviceInts& v) { thrust::sort(v.begin(), v.end()); },
+          "sort, 4 bytes", radix_words, 1 << 30,
+          [](DeviceInts& v) { thrust::sort(v.begin(), v.end()); },
           [](Ints& v) { std::sort(v.begin(), v.end()); }),
       in_place<long long>(
           "stable_sort, 8 bytes, greater", longs, 100000,
@@ -318,10 +321,10 @@ int main(int argc, char** argv) {
               return std::lower_bound(a.begin(), a.end(), x) - a.begin();
             });
           }),
-      {"sort_by_key", words,
+      {"stable_sort_by_key", radix_words,
        [] {
-         const auto keys = values<int>(words, 1 << 20);
-         Ints order(words);
+         const auto keys = values<int>(radix_words, 1 << 20);
+         Ints order(radix_words);
          std::iota(order.begin(), order.end(), 0);
          const DeviceInts with = order;
          std::stable_sort(order.begin(), order.end(),
@@ -367,6 +370,41 @@ int main(int argc, char** argv) {
            thrust::inclusive_scan_by_key(k.begin(), k.end(), of.begin(), to.begin());
            return bytes_of(host(to));
          });
+       }},
+      {"reduce of float", words,
+       [] {
+         const auto whole = values<int>(words, 1 << 20);
+         std::vector<float> in(words);
+         std::vector<long double> sum(1), magnitude(1);
+         for (std::size_t i = 0; i < words; ++i) {
+           in[i] = static_cast<float>(whole[i]) / 7 - 40000;
+           sum[0] += in[i];
+           magnitude[0] += std::fabs(in[i]);
+         }
+         const thrust::device_vector<float> v = in;
+         return Case{
+             {},
+             [=] { return bytes_of(std::vector<float>{thrust::reduce(v.begin(), v.end())}); },
+             within_bound<float>(sum, magnitude, words)};
+       }},
+      {"inclusive_scan of double", longs,
+       [] {
+         const auto whole = values<int>(longs, 1 << 20);
+         std::vector<double> in(longs);
+         std::vector<long double> sums(longs), magnitudes(longs);
+         for (std::size_t i = 0; i < longs; ++i) {
+           in[i] = static_cast<double>(whole[i]) / 7 - 40000;
+           sums[i] = in[i] + (i > 0 ? sums[i - 1] : 0);
+           magnitudes[i] = std::fabs(in[i]) + (i > 0 ? magnitudes[i - 1] : 0);
+         }
+         const thrust::device_vector<double> v = in;
+         return Case{{},
+                     [=] {
+                       thrust::device_vector<double> to(longs);
+                       thrust::inclusive_scan(v.begin(), v.end(), to.begin());
+                       return bytes_of(host(to));
+                     },
+                     within_bound<double>(sums, magnitudes, longs)};
        }},
       {"gather and scatter", words,
        [] {

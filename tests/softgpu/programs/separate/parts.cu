@@ -13,6 +13,27 @@ __device__ int up(int x) { return x + 1; }
 __device__ int down(int x) { return x - 1; }
 __device__ int (*function_table[2])(int) = {up, down};
 
+// Of the threads of a block of 64.
+__device__ __noinline__ int sum_of_block(int x) {
+  __shared__ int box[64];
+  box[threadIdx.x] = x;
+  __syncthreads();
+  int sum = 0;
+  for (int i = 0; i < 64; ++i) sum += box[i];
+  __syncthreads();
+  return sum;
+}
+__device__ __noinline__ int most_of_block(int x) {
+  __shared__ int box[64];
+  box[threadIdx.x] = x;
+  __syncthreads();
+  int most = 0;
+  for (int i = 0; i < 64; ++i) most = max(most, box[i]);
+  __syncthreads();
+  return most;
+}
+__device__ int (*block_functions[2])(int) = {sum_of_block, most_of_block};
+
 __global__ void kernel_of_part(int* out, int n) {
   const int t = threadIdx.x;
   if (t < n) out[t] = visible_here + same_name + t;

@@ -12,7 +12,7 @@
 
 namespace tandem {
 
-// Whether an operand enters a product as it is stored or transposed.
+// An operand enters a product as it is stored (no) or transposed (yes).
 enum class Transpose { no, yes };
 
 template <Real T>
@@ -52,13 +52,13 @@ class GemmSteps {
   virtual void row_products(Index m, Index n, Index rows, const T* a, Index lda, const T* b,
                             Index ldb, T* c, Index ldc) = 0;
 
-  // What follows is for fast numerics: a product and what a layer of a network does to it, in one
-  // pass over the result, where the engine has that. Matrices have no gaps and begin at multiples
-  // of 16 bytes. The bounds are those of gemm() with one term more; whether a NaN passes max(0, ·)
-  // is not fixed.
+  // The functions below are for fast numerics: they compute a product and apply a layer's function
+  // to it in one pass over the result, on engines that can. Matrices have no gaps and begin at
+  // multiples of 16 bytes. The bounds are those of gemm() with one term more; whether a NaN passes
+  // max(0, ·) is not fixed.
 
-  // Whether the engine has all of: for C of rows×outputs, gemm_relu() with k = inputs, and
-  // gemm_relu_gradient() with k = next_outputs (not asked for where that is 0).
+  // True where the engine has, for C of rows×outputs, gemm_relu() with k = inputs and, unless
+  // next_outputs is 0, gemm_relu_gradient() with k = next_outputs.
   [[nodiscard]] virtual bool fuses_relu(Index /*rows*/, Index /*inputs*/, Index /*outputs*/,
                                         Index /*next_outputs*/) {
     return false;
@@ -96,7 +96,7 @@ template <Real T>
   return (1 + r) * (1 + r) * (1 + gamma_bound<T>(2 * (terms + 1))) - 1;
 }
 
-// What a product costs: floating-point operations, and bytes that must move when each operand is
+// The cost of a product: floating-point operations, and bytes that must move when each operand is
 // read once and C is written once (and read once where `accumulate`).
 [[nodiscard]] constexpr double gemm_flops(Index m, Index n, Index k) {
   return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);

@@ -66,7 +66,7 @@ class ReferenceMetric final : public MetricSteps<T> {
     std::array<double, 2> sums{};
     for (Index i = 0; i < rows; ++i) {
       const double w = weight(terms.weights, i);
-      // Of a class that was not known in training, all of whose probability is missing.
+      // The model gives no probability to a class that it did not see in training.
       double score = terms.truth[i] < 0 ? 1 : 0;
       for (Index c = 0; c < terms.classes; ++c) {
         const auto p = static_cast<double>(terms.probabilities[i * terms.stride + c]);

@@ -1,4 +1,4 @@
-// What calls returned and nobody has looked at, and what that does to the end of the process.
+// Keeps the errors that calls returned and the program did not look at, and reports them at exit.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ void received_errors(std::uint64_t thread) noexcept;
 // Somebody has asked what an error is called.
 void received_error(cudaError_t error) noexcept;
 
-// What cudaGetErrorName and cudaGetErrorString say, without that counting as somebody's question.
+// The texts of cudaGetErrorName and cudaGetErrorString; calling these does not count as asking.
 [[nodiscard]] const char* name_of(cudaError_t error);
 [[nodiscard]] const char* text_of(cudaError_t error);
 

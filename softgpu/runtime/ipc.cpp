@@ -35,7 +35,7 @@ constexpr std::uint32_t event_magic = 0x65766e74;
 constexpr std::size_t event_bytes = 4096;
 constexpr unsigned lazy_peer_access = 1;  // cudaIpcMemLazyEnablePeerAccess
 
-// What a handle holds.
+// The bytes of a cudaIpcMemHandle_t or cudaIpcEventHandle_t that this runtime made.
 struct Handle {
   std::uint32_t magic;
   std::int32_t process;

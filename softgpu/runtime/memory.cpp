@@ -31,7 +31,7 @@ constexpr std::size_t small_request = std::size_t{64} << 20;
 
 Memory& memory() { return Memory::instance(); }
 
-// What the system can still give, in bytes.
+// Bytes that the operating system can still give.
 std::size_t system_available() {
   std::size_t kib = 0;
   if (std::FILE* file = std::fopen("/proc/meminfo", "r")) {
@@ -1020,7 +1020,7 @@ cudaError_t cudaMemPoolDestroy(cudaMemPool_t handle) {
     for (const auto& [index, kept] : pools().defaults)
       require(kept != &pool, "a device's default pool cannot be destroyed");
     require(pools().host != &pool, "the host's pool cannot be destroyed");
-    // What it gave stays with the program; books are no longer kept of it.
+    // The program keeps the memory that the pool gave; the pool no longer counts it.
     std::erase_if(pools().owner, [&](const auto& entry) {
       if (entry.second != &pool) return false;
       pools().sizes.erase(entry.first);

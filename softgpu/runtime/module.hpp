@@ -91,7 +91,7 @@ class Module {
 // cudaErrorInvalidSymbol.
 [[nodiscard]] Function& find_function(const void* host_or_handle);
 [[nodiscard]] Variable& find_variable(const void* host);
-// Whether a kernel was registered under this host address.
+// True where a kernel was registered under this host address.
 [[nodiscard]] bool is_kernel(const void* host);
 
 // Time that this process has spent on reading and decoding device code. A device would not see it:

@@ -37,7 +37,7 @@ std::vector<std::unique_ptr<Device>>& devices() {
       made->push_back(std::make_unique<Device>(i));
     }
     Memory::instance().poison(options().poison);
-    // What kernels printed last appears although nobody synchronised.
+    // Prints the last output of kernels, also where the program ends without synchronising.
     std::atexit([] {
       stop_background_work();
       flush_device_output();

@@ -47,7 +47,7 @@ struct Stream {
   [[nodiscard]] bool blocking() const { return (flags & cudaStreamNonBlocking) == 0; }
 };
 
-// What processes share of an event.
+// The state of an event that several processes share.
 class SharedEvent {
  public:
   SharedEvent();                                            // a new one; throws ApiError

@@ -31,7 +31,7 @@ constexpr int largest_cluster_blocks = 16;
 
 std::uint64_t address_of(const void* pointer) { return reinterpret_cast<std::uint64_t>(pointer); }
 
-// Whether the thread is carrying work out, rather than checking or enqueuing it.
+// True while the thread carries work out; false while it checks or enqueues some.
 thread_local bool executing = false;
 class Executing {
  public:

@@ -1,5 +1,5 @@
-// What a stream or a graph can be asked to do, as data: a call of the interface makes a Work, and
-// the stream runs it, or writes it down while a capture is on.
+// Work is one operation of a stream or a graph, as data. A call of the interface makes a Work; the
+// stream runs it, or records it while a capture is on.
 #pragma once
 
 #include <cstddef>

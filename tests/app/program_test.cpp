@@ -107,7 +107,7 @@ TEST_F(TandemProgram, OptionsHaveAllTheirNames) {
   };
   EXPECT_EQ(inertia("0"), inertia("0"));
   EXPECT_NE(inertia("0"), inertia("4"));
-  // What the help page and the model call it is the short one.
+  // The help page and the model call the option by its short name.
   ASSERT_EQ(run({"train", "kmeans", "--data", iris, "--k", "3", "--model", path("m")}).status, 0);
   EXPECT_THAT(run({"inspect", path("m")}).out, HasSubstr("--k 3 "));
   EXPECT_EQ(result({"inspect", path("m")})["options"]["clusters"], 3);

@@ -24,7 +24,7 @@
 
 namespace tandem::test {
 
-// Of very different magnitudes and both signs, so that every order of additions has other bits.
+// Values of very different magnitudes and both signs: every order of additions has other bits.
 template <class T>
 std::vector<T> uneven_values(Index count, std::uint64_t seed) {
   const Random random(seed, Purpose::test);
@@ -201,7 +201,7 @@ void expect_cluster_sums(Engine& engine, Index size) {
   }
 }
 
-// Of a few rows, among many members.
+// Checks the silhouettes of a few rows, among many members.
 template <Real T>
 void expect_silhouette_sums(Engine& engine, Index size) {
   constexpr Index cols = TwoClusters<T>::cols;

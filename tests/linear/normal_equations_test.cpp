@@ -115,8 +115,8 @@ TYPED_TEST(NormalEquationsOf, SolutionsAreThoseOfQr) {
   }
 }
 
-// What is left of the last column beside two others becomes smaller and smaller: the bound is
-// always above the true error, grows with the inverse square of what is left, and ends in a
+// The part of the last column that two others do not explain becomes smaller and smaller. The bound
+// is always above the true error, grows with the inverse square of that part, and ends in a
 // refusal.
 TEST(NormalEquations, TheBoundIsAboveTheErrorUntilTheyRefuse) {
   const auto engine = engine_on(Device::cpu);

@@ -18,7 +18,7 @@
 
 namespace tandem::test {
 
-// Of very different magnitudes, so that every order of additions has other bits.
+// Values of very different magnitudes: every order of additions has other bits.
 template <Real T>
 std::vector<T> uneven(Index count, std::uint32_t stream) {
   const Random random(23, Purpose::test, stream);

@@ -78,7 +78,7 @@ TEST(RowOrder, MixesASortedFile) {
   for (Index batch = 0; batch < rows / 128; ++batch) {
     Index counts[classes] = {};
     for (Index i = 0; i < 128; ++i) ++counts[order(batch * 128 + i) * classes / rows];
-    // Of 128 draws with probability 0.1: 12.8 expected, a deviation of 3.4.
+    // 128 draws with probability 0.1: 12.8 are expected, with a deviation of 3.4.
     for (const Index count : counts) EXPECT_LE(count, 13 + 6 * 4);
     EXPECT_GE(*std::max_element(counts, counts + classes), 13);
   }

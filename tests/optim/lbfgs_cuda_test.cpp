@@ -171,7 +171,7 @@ TYPED_TEST(LbfgsCuda, DirectionsMoveAndComputeWhatTheirCostSays) {
   }
   const auto stated = lbfgs_direction_cost(size, 3, sizeof(TypeParam));
   EXPECT_NEAR(bytes, stated.bytes, 0.05 * stated.bytes);
-  // Of each of the seven products: a warp folds the lanes of a block; each of 16 warps folds the 20
+  // For each of the seven products a warp folds the lanes of a block, and each of 16 warps folds 20
   // blocks, where lane l adds that of lane l + step if it is there.
   constexpr Index blocks = sum_blocks(size);
   double folds = 0;

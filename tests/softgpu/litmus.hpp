@@ -23,7 +23,7 @@ inline const char* name_of(Place place) {
   return place == Place::blocks ? "blocks" : place == Place::warps ? "warps" : "cluster";
 }
 
-// What a thread's accesses look like.
+// The instructions by which a thread accesses memory.
 struct Form {
   std::string width = "b64";      // b32, b64, v2.b64, v4.b32, b128
   std::string space = "global";   // global, generic, shared
@@ -215,7 +215,7 @@ inline std::string kernel_text(const Test& test, const Form& form, Place place) 
 
 inline constexpr u64 torn_value = ~u64{0};
 
-// What one lane's threads read: reads[role][round] from round 1; two values each.
+// The values that one lane's threads read: reads[role][round] from round 1; two each.
 using Reads = std::vector<std::vector<std::array<u64, 2>>>;
 
 // Counts the pairs of rounds in which something was seen before what had to be seen first. Of the

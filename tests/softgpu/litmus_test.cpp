@@ -2,7 +2,7 @@
 // cluster, for each order, scope, width and space, on 2 to 16 threads; and executors that are wrong
 // on purpose, which these tests have to notice.
 //
-// What is forbidden is what the PTX ISA forbids ("Memory Consistency Model"), and more: that an
+// Forbidden is what the PTX ISA forbids ("Memory Consistency Model"), and beside that that an
 // ordered, volatile, .cg, .cv or .wt access of up to 16 bytes is seen half done (docs/softgpu.md).
 #include "litmus.hpp"
 
@@ -617,7 +617,7 @@ const Op* lagging_load(Warp& w, const Op* op) {
     }
     to_registers(w, op, l, value);
   });
-  // What waits reaches memory some time.
+  // Stores that wait reach memory at some time.
   if (!all.empty()) Lagging::perform(all, lagging().draw(all.size()));
   return op + 1;
 }

@@ -38,7 +38,7 @@ inline std::vector<Index> random_cuts(Index blocks, std::uint64_t seed) {
   return cuts;
 }
 
-// What the contract allows a part of `blocks` consecutive blocks: max(1, 2⌊log₂ blocks⌋) nodes.
+// The nodes that a part of `blocks` consecutive blocks may hold: max(1, 2⌊log₂ blocks⌋).
 inline Index most_nodes(Index blocks) {
   Index log = 0;
   while ((Index{2} << log) <= blocks) ++log;

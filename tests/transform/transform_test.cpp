@@ -213,7 +213,7 @@ TEST(Transforms, OneHotImputed) {
   ASSERT_EQ(own.chain.outputs().size(), 3U);
   EXPECT_EQ(own.chain.outputs()[2].name, "colour=missing");
   EXPECT_EQ(column(own.chain.transform(train), 2), (std::vector<double>{0, 0, 0, 1}));
-  // What is unseen is not missing.
+  // A category that was not seen in training is not a missing value.
   const auto unseen = frequent.chain.transform(colours({"mauve"}, {0}));
   EXPECT_EQ(unseen.features.values(), (std::vector<double>{0, 0}));
 }
@@ -486,7 +486,7 @@ TEST(Transforms, HostileArchives) {
   refused([&](Archive& a) { a.set("4/shift", ones); });  // an indicator is never scaled
 }
 
-// What is learned, in a form that can be compared: the rows that come of `probe`.
+// Compares what two chains have learned by the rows that they make of `probe`.
 template <Real T>
 void expect_close(const Fitted<T>& a, const Fitted<T>& b, const Dataset<T>& probe) {
   ASSERT_EQ(a.chain.outputs(), b.chain.outputs());

@@ -1,4 +1,4 @@
-// What the runtime says on standard error.
+// Captures what the runtime writes to standard error.
 #pragma once
 
 #include <unistd.h>

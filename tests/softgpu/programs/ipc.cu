@@ -52,7 +52,7 @@ int other(int from, int to) {
   run_add(small, 10);
   run_add(large + (3 << 20), 20);
   CUDA_OK(cudaEventRecord(mine));
-  // What the other process has not shared is none of this one's business.
+  // Memory that the other process has not shared cannot be accessed.
   run_add(small + 4096, 1);
   CUDA_IS(cudaErrorIllegalAddress, cudaDeviceSynchronize());
   const int failed = failures();

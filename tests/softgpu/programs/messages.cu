@@ -14,8 +14,8 @@
 // run: asserts_that_others_wait_for
 // run: reasons
 //
-// What is said about a fault and about a call that is refused: names as they are written, the line
-// that called what was inlined, what a pointer is that the device cannot use.
+// The messages of faults and of refused calls: they write names as the source does, give the line
+// that called inlined code, and say what a pointer is that the device cannot use.
 #include <cassert>
 #include <cstring>
 #include <string>

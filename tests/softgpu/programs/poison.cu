@@ -48,7 +48,7 @@ int main() {
     CHECK(all_fresh(first));
     CUDA_OK(cudaFreeAsync(p, nullptr));
   }
-  // What costs nothing until it is touched stays so: more than this machine has.
+  // An allocation larger than the machine costs nothing until it is touched, poisoned or not.
   void* large;
   if (cudaMalloc(&large, std::size_t{1} << 33) == cudaSuccess) {
     unsigned word = 0;

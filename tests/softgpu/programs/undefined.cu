@@ -23,10 +23,10 @@
 // run: shfl_double
 // run: right
 //
-// What CUDA leaves undefined. A lane that is not among the members it names, and a barrier that only
-// a part of a block comes to, are faults that name both places. A value from a lane that gives none
-// is a pattern that shows, with one notice for each place: reductions take such values and throw
-// them away. What devices define stays what it is, without a word: `right`.
+// Cases that CUDA leaves undefined. A lane that is not among the members it names, and a barrier
+// that only a part of a block comes to, are faults that name both places. A value from a lane that
+// gives none is a pattern that shows, with one notice for each place: reductions take such values
+// and throw them away. What devices define stays what it is, without a word: `right`.
 #include <cooperative_groups.h>
 
 #include <cmath>

@@ -88,6 +88,7 @@ int main() {
     tandem::register_transform(make_log);
     // y = log(1 + x) exactly, so that the fit is as good as the transform.
     std::stringstream rows;
+    rows.precision(17);
     rows << "x,y\n";
     for (int i = 0; i < 40; ++i)
       rows << i * i << "," << std::log1p(static_cast<double>(i * i)) << "\n";

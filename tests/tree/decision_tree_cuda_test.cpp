@@ -277,7 +277,7 @@ TEST(DecisionTreeCuda, MirroredFeaturesAreNeverChosen) {
       }
       for (const TreeCriterion criterion : criteria_of(recipe)) {
         const auto model = fit(*gpu, data, options_for(recipe, criterion));
-        for (const auto feature : model.nodes().feature) {
+        for (const auto feature : model.nodes.feature) {
           EXPECT_TRUE(feature < 0 || feature % 2 == 0) << "seed " << seed;
         }
       }

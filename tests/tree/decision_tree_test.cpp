@@ -337,7 +337,7 @@ TEST_P(OnEngine, MirroredFeaturesAreNeverChosen) {
       for (const TreeCriterion criterion : criteria_of(recipe)) {
         const auto options = options_for(recipe, criterion);
         const auto model = fit(data, options, GetParam());
-        for (const auto feature : model.nodes().feature) {
+        for (const auto feature : model.nodes.feature) {
           EXPECT_TRUE(feature < 0 || feature % 2 == 0) << "seed " << seed;
         }
         if (recipe.distinct > 0) continue;  // of two cuts in one feature the lower one wins
@@ -410,9 +410,9 @@ TEST_P(OnEngine, TheFirstOfTheBestByExactFractions) {
     options.task = TaskChoice::regression;
     options.max_depth = 1;
     const auto model = fit(data, options, GetParam());
-    if (model.nodes().size() == 1) continue;  // one value of the target
-    EXPECT_EQ(model.nodes().feature[0], best_feature) << "seed " << seed;
-    EXPECT_EQ(model.nodes().threshold[0], best_threshold) << "seed " << seed;
+    if (model.nodes.size() == 1) continue;  // one value of the target
+    EXPECT_EQ(model.nodes.feature[0], best_feature) << "seed " << seed;
+    EXPECT_EQ(model.nodes.threshold[0], best_threshold) << "seed " << seed;
   }
   EXPECT_GT(tied, 50);
 }

@@ -317,7 +317,7 @@ TEST_P(OnEngine, AMirroredPartitionIsATie) {
   data.weights = {0.625, 6.875};
   DecisionTreeOptions options;
   options.task = TaskChoice::regression;
-  EXPECT_EQ(fit(data, options, GetParam()).nodes().feature[0], 0);
+  EXPECT_EQ(fit(data, options, GetParam()).nodes.feature[0], 0);
 }
 
 // Every second feature is the one before it mirrored, with values of another size: what it can
@@ -345,7 +345,7 @@ TEST_P(OnEngine, MirroredFeaturesAreNeverChosen) {
         stump.max_depth = 1;
         const auto a = fit(data, stump, GetParam());
         const auto b = fit(mirrored, stump, GetParam());
-        EXPECT_EQ(a.nodes().feature[0], b.nodes().feature[0]) << "seed " << seed;
+        EXPECT_EQ(a.nodes.feature[0], b.nodes.feature[0]) << "seed " << seed;
       }
     }
   }

@@ -6,12 +6,15 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
 #include <limits>
 #include <optional>
 #include <sstream>
+
+#include "tandem/core/error.hpp"
 
 namespace tandem {
 namespace {
@@ -106,6 +109,26 @@ Index left_in_address_space() {
 
 Index available_memory() {
   return std::min({left_on_machine(), left_in_control_groups(), left_in_address_space()});
+}
+
+namespace {
+
+std::atomic<Index> memory_limit{0};
+
+}  // namespace
+
+void set_memory_limit(Index bytes) noexcept { memory_limit = bytes; }
+
+void require_memory(const std::string& what, Index bytes, const std::string& way_out) {
+  const Index limit = memory_limit;
+  // Small requests are not worth reading /proc for.
+  constexpr Index small = Index{64} << 20;
+  if (bytes <= small && (limit == 0 || bytes <= limit)) return;
+  const Index left = limit > 0 ? std::min(limit, available_memory()) : available_memory();
+  if (bytes <= left) return;
+  throw InputError(what + " needs " + readable_size(bytes) + " of memory, but " +
+                   readable_size(left) + " are " +
+                   (limit > 0 && left == limit ? "allowed" : "left") + "; " + way_out);
 }
 
 void advise_huge_pages(void* memory, std::size_t bytes) noexcept {

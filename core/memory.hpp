@@ -14,6 +14,15 @@ namespace tandem {
 // them can be read.
 [[nodiscard]] Index available_memory();
 
+// What require_memory() lets a request take at most, beside what is available; 0: no more than
+// that. To be set before other threads ask.
+void set_memory_limit(Index bytes) noexcept;
+
+// Called before `bytes` are taken. Throws InputError, "WHAT needs 12.0 GiB of memory, but 3.0 GiB
+// are left; WAY_OUT", where they are not to be had, so that the kernel need not end the process
+// halfway through the work.
+void require_memory(const std::string& what, Index bytes, const std::string& way_out);
+
 // Asks the kernel to back `bytes` of memory, where nothing has been written yet, by huge pages of 2
 // MiB, as far as whole ones fit inside: rows in any order then seldom miss the TLB. A refusal
 // changes nothing but speed.

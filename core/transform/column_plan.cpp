@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "core/text.hpp"
 #include "tandem/core/error.hpp"
@@ -239,12 +240,42 @@ void ColumnPlan<T>::run(const Stage& stage, T* block, Index rows) const {
 }
 
 template <Real T>
+void ColumnPlan<T>::require_room(Index rows, const std::string& source) const {
+  std::unordered_map<Index, Index> indicators;  // of each column
+  for (std::size_t k = 0; k < outputs_.size(); ++k) {
+    const Output& out = output(static_cast<Index>(k));
+    if (out.category >= 0) ++indicators[out.source];
+  }
+  // The column that most of them are of, the first of equals.
+  Index widest = -1;
+  for (const auto& [column, count] : indicators) {
+    const Index most = widest < 0 ? 0 : indicators[widest];
+    if (count > most || (count == most && column < widest)) widest = column;
+  }
+  const auto cols = static_cast<Index>(outputs_.size());
+  const std::string shape =
+      source + ": a table of " + std::to_string(rows) + " rows and " + std::to_string(cols);
+  const std::string what = widest < 0 ? shape + " columns"
+                                      : shape + " columns, " + std::to_string(indicators[widest]) +
+                                            " of them for the categories of " +
+                                            columns_[static_cast<std::size_t>(widest)].name + ",";
+  require_memory(what,
+                 saturating_product(saturating_product(rows, cols), static_cast<Index>(sizeof(T))),
+                 widest < 0 ? "take fewer rows or columns"
+                            : "leave that column out with " + option("ignore") +
+                                  ", or write its categories "
+                                  "as numbers with " +
+                                  option("encode") + " ordinal");
+}
+
+template <Real T>
 Matrix<T> ColumnPlan<T>::apply(Matrix<T> data, const std::string& source, int threads) const {
   if (changes_nothing()) return data;
   const Index rows = data.rows();
   const Index cols = data.cols();
   const bool in_place = identity_layout();
   const auto out_cols = static_cast<Index>(outputs_.size());
+  if (!in_place) require_room(rows, source);
   Matrix<T> moved = in_place ? Matrix<T>() : Matrix<T>(rows, out_cols);
 
   // Where values go, and where the indicator of each category of a column is.

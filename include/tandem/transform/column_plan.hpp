@@ -107,6 +107,8 @@ class TANDEM_API ColumnPlan {
   }
 
  private:
+  // Throws InputError where a table of the outputs would not fit into memory.
+  void require_room(Index rows, const std::string& source) const;
   // Per column of the data.
   struct Stage {
     std::vector<T> low;

@@ -57,8 +57,9 @@ Units units_of(Engine& engine, LinearSteps<T>& steps, const PackedRows<T>& rows,
     if (problem.intercept) units.centre[j] = mean;
     const double scale =
         problem.intercept ? deviation : std::sqrt(std::fma(mean, mean, deviation * deviation));
-    // Deviations from the mean of a constant column are rounding errors.
-    const bool constant = !(scale > 1e-12 * std::abs(units.centre[j]));
+    // Deviations from the mean of a constant column are the mean's rounding errors: at most
+    // γ(37 + ⌈log₂⌈n/1024⌉⌉) of it (docs/numerics.md). What varies by more has information.
+    const bool constant = !(scale > 0x1p-47 * std::abs(units.centre[j]));
     units.factor[j] = constant ? (target ? 1.0 : 0.0) : 1 / scale;
   }
   return units;

@@ -7,7 +7,9 @@
 
 #include "core/linear/least_squares_part.hpp"
 #include "core/linear/least_squares_steps.hpp"
+#include "core/linear/normal_equations.hpp"
 #include "core/linear/rows.hpp"
+#include "core/memory.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/error.hpp"
 
@@ -56,16 +58,23 @@ void reflect(const Reflection& h, const double* v, double* x, Index begin, Index
 
 }  // namespace
 
+void stop_where_asked(const RunControl* control) {
+  if (control != nullptr && control->stop_requested()) {
+    throw Interrupted("stopped because an interrupt was received");
+  }
+}
+
 Index solve_triangle(Index n, std::vector<double> triangle, std::vector<double> c,
-                     const std::vector<double>& scale, const std::vector<bool>& zero,
-                     double tolerance, std::vector<double>& w, double& residual2) {
+                     const TriangleColumns& columns, const RunControl* control,
+                     std::vector<double>& w, double& residual2) {
+  const std::vector<double>& scale = columns.scale;
   // In the variables v_j = w_j·scale_j, and with columns of length 1 while pivots are chosen: the
   // rank must not depend on units.
   Columns a(n, n);
   std::vector<double> length(static_cast<std::size_t>(n), 0.0);
   for (Index j = 0; j < n; ++j) {
     const auto at = static_cast<std::size_t>(j);
-    if (zero[at]) continue;
+    if (columns.zero[at]) continue;
     for (Index i = 0; i <= j; ++i) a[j][i] = triangle[static_cast<std::size_t>(i * n + j)];
     length[at] = std::sqrt(dot(a[j], a[j], 0, n));
     if (length[at] == 0) continue;
@@ -73,25 +82,59 @@ Index solve_triangle(Index n, std::vector<double> triangle, std::vector<double> 
   }
   std::vector<Index> order(static_cast<std::size_t>(n));
   std::iota(order.begin(), order.end(), Index{0});
+  // How far a column may be off, and with it what combinations of it leave.
+  const auto uncertain = [&](Index j) {
+    const auto at = static_cast<std::size_t>(j);
+    return length[at] > 0 ? columns.uncertain[at] / length[at] : 0.0;
+  };
   Index rank = 0;
-  Columns reduced(n, n);  // the pivoted factor: column k holds what column order[k] became
-  for (; rank < n; ++rank) {
+  // Whether the remainder of a column is no more than roundings of it and of the pivots so far, in
+  // the combination that comes nearest to it.
+  const auto is_rounding = [&](Index j, double remainder) {
+    constexpr double least = 1e-12;
+    // More than this is no rounding of values that have digits to tell.
+    constexpr double looked_at = 0.1;
+    if (remainder <= least) return true;
+    if (remainder > looked_at) return false;
+    double explained = uncertain(j);
+    std::vector<double> weight(static_cast<std::size_t>(rank));
+    for (Index i = rank - 1; i >= 0; --i) {
+      double sum = a[j][i];
+      for (Index k = i + 1; k < rank; ++k) {
+        sum = std::fma(-a[order[static_cast<std::size_t>(k)]][i],
+                       weight[static_cast<std::size_t>(k)], sum);
+      }
+      const Index pivot = order[static_cast<std::size_t>(i)];
+      weight[static_cast<std::size_t>(i)] = sum / a[pivot][i];
+      explained += std::abs(weight[static_cast<std::size_t>(i)]) * uncertain(pivot);
+    }
+    return remainder <= explained;
+  };
+  std::vector<bool> depends(static_cast<std::size_t>(n), false);
+  const Index most = std::min(n, columns.most);
+  while (rank < most) {
+    stop_where_asked(control);
     // The longest remainder, recomputed so that no cancellation decides; ties to the lowest column.
     Index best = -1;
-    double longest = tolerance * tolerance;
+    double longest = 0;
     for (Index k = rank; k < n; ++k) {
-      const double* column = a[order[static_cast<std::size_t>(k)]];
-      const double square = dot(column, column, rank, n);
+      const Index j = order[static_cast<std::size_t>(k)];
+      if (depends[static_cast<std::size_t>(j)]) continue;
+      const double square = dot(a[j], a[j], rank, n);
       if (square > longest ||
-          (best >= 0 && square == longest &&
-           order[static_cast<std::size_t>(k)] < order[static_cast<std::size_t>(best)])) {
+          (best >= 0 && square == longest && j < order[static_cast<std::size_t>(best)])) {
         longest = square;
         best = k;
       }
     }
     if (best < 0) break;
+    const Index chosen = order[static_cast<std::size_t>(best)];
+    if (is_rounding(chosen, std::sqrt(longest))) {
+      depends[static_cast<std::size_t>(chosen)] = true;
+      continue;
+    }
     std::swap(order[static_cast<std::size_t>(rank)], order[static_cast<std::size_t>(best)]);
-    double* pivot = a[order[static_cast<std::size_t>(rank)]];
+    double* pivot = a[chosen];
     const Reflection h = reflection(pivot, rank, n);
     for (Index k = rank + 1; k < n; ++k) {
       reflect(h, pivot, a[order[static_cast<std::size_t>(k)]], rank, n);
@@ -99,6 +142,7 @@ Index solve_triangle(Index n, std::vector<double> triangle, std::vector<double> 
     reflect(h, pivot, c.data(), rank, n);
     pivot[rank] = h.head;
     std::fill(pivot + rank + 1, pivot + n, 0.0);
+    ++rank;
   }
   residual2 = dot(c.data(), c.data(), rank, n);
   // rank equations in n unknowns v: row i is a(i, order[k])·length / scale.
@@ -150,6 +194,44 @@ Index solve_triangle(Index n, std::vector<double> triangle, std::vector<double> 
   return rank;
 }
 
+namespace {
+
+// Rows less the centre of each column, in double: a difference of two doubles that are within a
+// factor of 2 is exact.
+class CentredRows {
+ public:
+  template <Real T>
+  CentredRows(const DatasetView<T>& data, const std::vector<double>& centre, Index begin,
+              Index count)
+      : x_(static_cast<std::size_t>(count * data.cols())),
+        target_(static_cast<std::size_t>(count)),
+        cols_(data.cols()) {
+    const auto d = static_cast<std::size_t>(cols_);
+    for (Index i = 0; i < count; ++i) {
+      const auto row = data.features.row(begin + i);
+      double* to = x_.data() + i * cols_;
+      for (std::size_t j = 0; j < d; ++j) to[j] = static_cast<double>(row[j]) - centre[j];
+      target_[static_cast<std::size_t>(i)] =
+          static_cast<double>(data.target[static_cast<std::size_t>(begin + i)]) - centre[d];
+    }
+    if (!data.has_weights()) return;
+    weights_.assign(data.weights.begin() + begin, data.weights.begin() + begin + count);
+  }
+  [[nodiscard]] MatrixView<const double> x() const {
+    return {x_.data(), static_cast<Index>(target_.size()), cols_, cols_};
+  }
+  [[nodiscard]] std::span<const double> target() const { return target_; }
+  [[nodiscard]] std::span<const double> weights() const { return weights_; }
+
+ private:
+  std::vector<double> x_;
+  std::vector<double> target_;
+  std::vector<double> weights_;
+  Index cols_;
+};
+
+}  // namespace
+
 template <Real T>
 LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProblem& problem,
                                          const DatasetView<T>& data) {
@@ -159,30 +241,42 @@ LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProbl
   const Index p = least_squares_columns(d, problem.intercept);
   const Index group = least_squares_group(p);
   const Index groups = (n + group - 1) / group;
-  const auto steps = make_steps<LeastSquaresSteps, T>(engine);
+  // The factor of one group, its copy on the host with rows for the penalty, and the triangle's
+  // working copies.
+  require_memory(data.source + ": a factorisation of " + std::to_string(p) + " columns",
+                 saturating_product(saturating_product(p, p), 6 * 8),
+                 "use " + option("solver") + " gradient, which keeps no product of columns");
+  const auto steps = make_steps<LeastSquaresSteps, double>(engine);
+  const std::vector<double> centre = centre_of(data, problem.intercept);
 
-  // About 16 MiB of factors at a time, but work for all threads.
+  // About 16 MiB of factors and of rows at a time, but work for all threads.
   const Index most_groups =
-      std::max(2 * static_cast<Index>(engine.threads()), (Index{1} << 21) / (p * p));
-  const Index piece = std::min(rows_at_once<T>(engine, n, d, group), most_groups * group);
-  RowSource<T> rows(engine, data, std::min(piece, n));
-  Buffer<double> factors(engine, std::min(groups, piece / group) * p * p);
+      std::max(2 * static_cast<Index>(engine.threads()),
+               std::min((Index{1} << 21) / (p * p), (Index{1} << 21) / (p * group) + 1));
+  const Index piece = most_groups * group;
+  Buffer<double> factors(engine, std::min(groups, most_groups) * p * p);
   LeastSquaresPart part(p);
   for (Index begin = 0; begin < n; begin += piece) {
+    stop_where_asked(problem.control);
     const Index count = std::min(piece, n - begin);
-    steps->factor(rows.rows(begin, count), count, problem.intercept, 0, factors);
+    const CentredRows centred(data, centre, begin, count);
+    RowSource<double> rows(engine, centred.x(), centred.target(), centred.weights(), count);
+    steps->factor(rows.rows(0, count), count, problem.intercept, 0, factors);
     part.add(engine, *steps, begin / group, (count + group - 1) / group, factors);
   }
   std::vector<double> r = part.finish(engine, *steps, groups);
 
   // Column j of the triangle below the row of the intercept is the centred feature.
   const auto at = [&](Index i, Index j) { return r[static_cast<std::size_t>(i * p + j)]; };
-  double total_weight = 0;
+  double total_weight = static_cast<double>(n);
+  Index counting = n;  // rows of weight more than 0
   if (data.has_weights()) {
     total_weight = long_sum(n, [&](Index i) { return data.weights[static_cast<std::size_t>(i)]; });
-  } else {
-    total_weight = static_cast<double>(n);
+    counting = static_cast<Index>(std::count_if(data.weights.begin(), data.weights.end(),
+                                                [](T weight) { return weight > T{0}; }));
   }
+  TriangleColumns columns;
+  columns.most = std::max<Index>(problem.l2 > 0 ? d : counting - first, 0);
   std::vector<double> deviation(static_cast<std::size_t>(d));
   std::vector<bool> constant(static_cast<std::size_t>(d));
   for (Index j = 0; j < d; ++j) {
@@ -198,9 +292,16 @@ LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProbl
                            " exceed the range of double precision; scale the features");
     }
     deviation[static_cast<std::size_t>(j)] = std::sqrt(centred / total_weight);
-    // Values of a constant column that remain after centring are rounding errors.
-    constexpr double rounding = 1e-12;
-    constant[static_cast<std::size_t>(j)] = !(centred > rounding * rounding * whole);
+    // The column's own size: its mean is that of the centred values and the centre.
+    const double mean =
+        problem.intercept ? centre[static_cast<std::size_t>(j)] + at(0, column) / at(0, 0) : 0.0;
+    const double size = std::hypot(std::sqrt(total_weight) * mean, std::sqrt(centred));
+    columns.uncertain.push_back(known_to<T> * size);
+    // What is left of a constant column is the rounding of its values, or of the factorisation.
+    constexpr double of_factorisation = 0x1p-46;
+    constant[static_cast<std::size_t>(j)] =
+        !(std::sqrt(centred) > constant_below * size &&
+          centred > of_factorisation * of_factorisation * whole);
   }
   std::vector<double> scale(static_cast<std::size_t>(d), 1.0);
   if (problem.standardise) {
@@ -231,17 +332,21 @@ LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProbl
   }
   LeastSquaresSolution solution;
   double residual2 = 0;
-  // Dependent columns of floats agree to a few roundings of a float only.
-  const double tolerance = std::max(1e-12, 4 * unit_roundoff<T>);
+  columns.scale = scale;
+  columns.zero = constant;
   solution.rank =
-      solve_triangle(d, triangle, c, scale, constant, tolerance, solution.weights, residual2);
+      solve_triangle(d, triangle, c, columns, problem.control, solution.weights, residual2);
   residual2 = std::fma(at(p - 1, p - 1), at(p - 1, p - 1), residual2);
   if (problem.intercept) {
     double sum = at(0, p - 1);
     for (Index j = 0; j < d; ++j) {
       sum = std::fma(-at(0, first + j), solution.weights[static_cast<std::size_t>(j)], sum);
     }
-    solution.intercept = sum / at(0, 0);
+    sum = centre.back() + sum / at(0, 0);
+    for (std::size_t j = 0; j < static_cast<std::size_t>(d); ++j) {
+      sum = std::fma(-centre[j], solution.weights[j], sum);
+    }
+    solution.intercept = sum;
   }
   bool finite = std::isfinite(solution.intercept) && std::isfinite(residual2);
   double penalty = 0;

@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "tandem/core/engine.hpp"
+#include "tandem/core/numerics.hpp"
+#include "tandem/core/run_control.hpp"
 #include "tandem/data/dataset.hpp"
 
 namespace tandem {
@@ -12,6 +14,7 @@ struct LeastSquaresProblem {
   bool intercept = true;
   double l2 = 0;            // as in LinearRegressionOptions
   bool standardise = true;  // the penalty and the choice among minimisers see v_j = w_j·s_j
+  const RunControl* control = nullptr;  // asked between pieces and columns whether to stop
 };
 
 struct LeastSquaresSolution {
@@ -22,20 +25,41 @@ struct LeastSquaresSolution {
   double cost = 0;         // ½·mean_square + the penalty
 };
 
+// Throws Interrupted where problem.control wants the run to stop. Null: nobody does.
+void stop_where_asked(const RunControl* control);
+
+// The values of a column are known to about this part of the largest of them: those that were
+// computed from others, or written with few digits, are off by a rounding or two.
+template <Real T>
+inline constexpr double known_to = 4 * unit_roundoff<T>;
+// A column whose deviation is below this part of its mean is constant: its values differ by
+// roundings of a double.
+inline constexpr double constant_below = 4 * unit_roundoff<double>;
+
+// With an intercept, the data less a centre near the mean of each column are factored, so that a
+// column of which only the last digits vary (seconds since 1970) keeps all of them.
 // Requires: data is finite, has rows and a target, and weights (where any) that are not all zero.
 template <Real T>
 [[nodiscard]] LeastSquaresSolution solve_least_squares(Engine& engine,
                                                        const LeastSquaresProblem& problem,
                                                        const DatasetView<T>& data);
 
+// What is known of the columns of a triangle.
+struct TriangleColumns {
+  std::vector<double> scale;
+  std::vector<bool> zero;         // counts as zero
+  std::vector<double> uncertain;  // length of what its values may be off by
+  Index most = 0;                 // the rank is not larger
+};
+
 // The solution of T·w ≈ c, T upper triangular n × n row-major, that minimises Σ (w_j·scale_j)²
-// among the minimisers of the residual. Column j counts as zero where `zero[j]`; a column that lies
-// in the span of others up to `tolerance` of its own length adds nothing to the rank. Column
-// pivoting by length (Businger and Golub 1965), then the orthogonal factor of the rows that are
-// left (Golub and Van Loan, §5.5.6). Returns the rank. residual2 gets the squared length of the
-// residual.
+// among the minimisers of the residual. A column adds nothing to the rank where a combination of
+// others comes as near to it as the two are known: within 10⁻¹² of its own length, or within its
+// uncertainty and that of the others times their weights in the combination. Column pivoting by
+// length (Businger and Golub 1965), then the orthogonal factor of the rows that are left (Golub and
+// Van Loan, §5.5.6). Returns the rank. residual2 gets the squared length of the residual.
 Index solve_triangle(Index n, std::vector<double> triangle, std::vector<double> c,
-                     const std::vector<double>& scale, const std::vector<bool>& zero,
-                     double tolerance, std::vector<double>& w, double& residual2);
+                     const TriangleColumns& columns, const RunControl* control,
+                     std::vector<double>& w, double& residual2);
 
 }  // namespace tandem

@@ -21,8 +21,10 @@ namespace {
 // By the solver that was asked for, or the one that `automatic` comes to.
 template <Real T>
 void fit_in_closed_form(Engine& engine, const LinearRegressionOptions& options,
-                        const DatasetView<T>& train, LinearRegressionModel<T>& model) {
-  const LeastSquaresProblem problem{!options.no_intercept, options.l2, !options.keep_scale};
+                        const DatasetView<T>& train, const RunControl& control,
+                        LinearRegressionModel<T>& model) {
+  const LeastSquaresProblem problem{!options.no_intercept, options.l2, !options.keep_scale,
+                                    &control};
   LeastSquaresSolution solution;
   model.solver = LinearSolver::qr;
   model.log.stopped_because = "solved in closed form";
@@ -93,7 +95,8 @@ LinearRegressionModel<T> fit(Engine& engine, const DatasetView<T>& data,
   LinearRegressionModel<T> model;
   model.solver = options.solver;
   if (options.solver != LinearSolver::gradient) {
-    fit_in_closed_form(engine, options, train, model);
+    fit_in_closed_form(engine, options, train, setting.control(), model);
+    require_range<T>(train, model.weights);
     return model;
   }
   require_finite(train, true);
@@ -112,6 +115,7 @@ LinearRegressionModel<T> fit(Engine& engine, const DatasetView<T>& data,
   model.intercept = solution.parameters.back();
   solution.parameters.pop_back();
   model.weights = std::move(solution.parameters);
+  require_range<T>(train, model.weights);
   model.log = std::move(solution.log);
   return model;
 }

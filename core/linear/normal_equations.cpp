@@ -7,6 +7,7 @@
 
 #include "core/linear/normal_equations_steps.hpp"
 #include "core/linear/rows.hpp"
+#include "core/memory.hpp"
 #include "core/steps.hpp"
 #include "core/sum_trees.hpp"
 #include "tandem/core/error.hpp"
@@ -66,17 +67,23 @@ Square inverse_of(const Square& l) {
   return inverse;
 }
 
-// Which of the columns before `column` it depends on: those whose weights in the combination that
-// comes nearest to it are a tenth of the largest or more.
-std::vector<Index> combined_in(const Square& l, Index column) {
+// The weights of the columns before `column` in the combination that comes nearest to it.
+std::vector<double> nearest_combination(const Square& l, Index column) {
   std::vector<double> x(static_cast<std::size_t>(column));
-  double largest = 0;
   for (Index i = column - 1; i >= 0; --i) {
     double sum = l[column][i];
     for (Index k = i + 1; k < column; ++k) sum -= l[k][i] * x[static_cast<std::size_t>(k)];
     x[static_cast<std::size_t>(i)] = sum / l[i][i];
-    largest = std::max(largest, std::abs(x[static_cast<std::size_t>(i)]));
   }
+  return x;
+}
+
+// Which of the columns before `column` it depends on: those whose weights in that combination are a
+// tenth of the largest or more.
+std::vector<Index> combined_in(const Square& l, Index column) {
+  const std::vector<double> x = nearest_combination(l, column);
+  double largest = 0;
+  for (const double weight : x) largest = std::max(largest, std::abs(weight));
   std::vector<Index> found;
   for (Index i = 0; i < column; ++i) {
     if (std::abs(x[static_cast<std::size_t>(i)]) >= largest / 10) found.push_back(i);
@@ -127,6 +134,7 @@ NormalEquationsSolution solve_products(const LeastSquaresProblem& problem,
   std::vector<Index> live;
   std::vector<double> squares;
   std::vector<double> scale;
+  std::vector<double> uncertain;  // the length of what a column's values may be off by
   for (Index j = 0; j < d; ++j) {
     if (columns.constant[static_cast<std::size_t>(j)]) continue;
     if (product(j, j) < 0x1p-960) {
@@ -136,10 +144,14 @@ NormalEquationsSolution solve_products(const LeastSquaresProblem& problem,
     }
     const double own = centred(j, j);
     const double at = centre(j) + mean[static_cast<std::size_t>(j)];
-    const double whole = std::max(own, 0.0) + weight * at * at;
-    // What remains of a constant column after centring is rounding.
-    constexpr double rounded = 1e-12;
-    if (!(own > rounded * rounded * whole)) continue;
+    const double size = std::hypot(std::sqrt(std::max(own, 0.0)), std::sqrt(weight) * at);
+    // What remains of a constant column after centring is the rounding of its values, or of the
+    // products of what they are beside the centre.
+    if (!(std::sqrt(std::max(own, 0.0)) > constant_below * size &&
+          own > 3 * rounding * product(j, j))) {
+      continue;
+    }
+    uncertain.push_back(columns.known_to * size);
     live.push_back(j);
     squares.push_back(own);
     scale.push_back(problem.standardise ? std::sqrt(own / weight) : 1.0);
@@ -178,7 +190,21 @@ NormalEquationsSolution solve_products(const LeastSquaresProblem& problem,
   const double most_reach = n == 0 ? 0 : *std::max_element(reach.begin(), reach.end());
   const double of_element = 3 * rounding * most_reach * most_reach + in_factor;
   Square l(n);
-  const Index stopped = factor(h, static_cast<double>(n) * of_element, l);
+  Index stopped = factor(h, static_cast<double>(n) * of_element, l);
+  // What the values of a column, and of those that it is compared with, may be off by may explain
+  // what is left of it.
+  for (Index a = 1; a < stopped; ++a) {
+    if (l[a][a] > 0.1) continue;
+    const auto in_length = [&](Index b) {
+      return uncertain[static_cast<std::size_t>(b)] / length[static_cast<std::size_t>(b)];
+    };
+    const std::vector<double> x = nearest_combination(l, a);
+    double explained = in_length(a);
+    for (Index b = 0; b < a; ++b) {
+      explained += std::abs(x[static_cast<std::size_t>(b)]) * in_length(b);
+    }
+    if (l[a][a] <= explained) stopped = a;
+  }
   if (stopped < n) {
     result.refusal = "column " + name(stopped);
     if (columns.rows <= d) {
@@ -278,15 +304,25 @@ std::vector<double> centre_of(const DatasetView<T>& data, bool intercept) {
   const auto value = [&](Index i, Index j) {
     return static_cast<double>(j < d ? x(i, j) : data.target[static_cast<std::size_t>(i)]);
   };
-  // From the first row on, so that a constant column's mean is its value and not a rounding of it.
+  // Rows of weight 0 are as if they were not there.
+  const auto counts = [&](Index i) {
+    return !data.has_weights() || data.weights[static_cast<std::size_t>(i)] > T{0};
+  };
+  Index origin = 0;
+  while (origin + 1 < n && !counts(origin)) ++origin;
+  // From one of the rows on, so that a constant column's mean is its value and not a rounding of
+  // it.
+  double taken = 1;
   for (Index k = 1; k < sampled; ++k) {
+    if (row(k) <= origin || !counts(row(k))) continue;
+    ++taken;
     for (Index j = 0; j <= d; ++j) {
-      centre[static_cast<std::size_t>(j)] += value(row(k), j) - value(0, j);
+      centre[static_cast<std::size_t>(j)] += value(row(k), j) - value(origin, j);
     }
   }
   for (Index j = 0; j <= d; ++j) {
     double& at = centre[static_cast<std::size_t>(j)];
-    at = value(0, j) + at / static_cast<double>(sampled);
+    at = value(origin, j) + at / taken;
   }
   return centre;
 }
@@ -297,10 +333,17 @@ NormalEquationsSolution solve_normal_equations(Engine& engine, const LeastSquare
   const Index n = data.rows();
   const Index d = data.cols();
   const Index p = normal_equations_columns(d, problem.intercept);
+  // The products three times (of a piece, of all, and the tree's), the normal equations, their
+  // factor and its inverse.
+  require_memory(data.source + ": the products of " + std::to_string(p) + " columns",
+                 saturating_sum(saturating_product(product_count(p), 3 * 8),
+                                saturating_product(saturating_product(d, d), 4 * 8)),
+                 "use " + option("solver") + " gradient, which keeps no product of columns");
   const auto steps = make_steps<NormalEquationsSteps, T>(engine);
   ColumnProducts columns;
   columns.rows = n;
   columns.features = d;
+  columns.known_to = known_to<T>;
   columns.centre = centre_of(data, problem.intercept);
 
   // Pieces of 2^k blocks, each a node of the tree over all rows; where the rows stand in the
@@ -315,6 +358,7 @@ NormalEquationsSolution solve_normal_equations(Engine& engine, const LeastSquare
   // Each piece is a node, a leaf of the tree's upper part.
   SumTrees tree(product_count(p));
   for (Index begin = 0; begin < n; begin += piece) {
+    stop_where_asked(problem.control);
     steps->products(rows.rows(begin, std::min(piece, n - begin)), problem.intercept, centre,
                     products);
     products.download(columns.products);

@@ -44,6 +44,7 @@ struct ColumnProducts {
   // Features that have the centre's value in every row that has a weight. Products cannot tell: the
   // squares of small numbers are 0 too.
   std::vector<bool> constant;
+  double known_to = ::tandem::known_to<double>;  // the values, relative to their size
 };
 [[nodiscard]] NormalEquationsSolution solve_products(
     const LeastSquaresProblem& problem, const ColumnProducts& columns,

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "core/linear/rows.hpp"
+#include "core/memory.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/error.hpp"
 
@@ -20,6 +21,11 @@ std::vector<T> predict_linear(Engine& engine, LinearLoss loss, Index outputs, In
                      std::to_string(x.cols));
   }
   const Index columns = loss == LinearLoss::logistic ? 2 : outputs;
+  require_memory(
+      "a table of " + std::to_string(x.rows) + " rows and " + std::to_string(columns) +
+          " results of " + std::string(model),
+      saturating_product(saturating_product(x.rows, columns), static_cast<Index>(sizeof(T))),
+      "take fewer rows at a time");
   const auto steps = make_steps<LinearSteps, T>(engine);
   const auto model_parameters = to_engine(engine, parameters);
   constexpr Index chunk_bytes = Index{4} << 20;

@@ -1,11 +1,18 @@
 // Predictions of the linear models, chunk by chunk.
 #pragma once
 
+#include <cmath>
+#include <limits>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "core/linear/linear_steps.hpp"
 #include "tandem/core/engine.hpp"
+#include "tandem/core/error.hpp"
 #include "tandem/core/matrix.hpp"
+#include "tandem/core/text.hpp"
+#include "tandem/data/dataset.hpp"
 
 namespace tandem {
 
@@ -15,5 +22,20 @@ template <Real T>
 [[nodiscard]] std::vector<T> predict_linear(Engine& engine, LinearLoss loss, Index outputs,
                                             Index features, const std::vector<double>& parameters,
                                             MatrixView<const T> x, std::string_view model);
+
+// Throws NumericalError that names the column where a weight is beyond what predictions, which
+// compute in T, can use. weights: one per feature.
+template <Real T>
+void require_range(const DatasetView<T>& data, std::span<const double> weights) {
+  constexpr auto largest = static_cast<double>(std::numeric_limits<T>::max());
+  for (std::size_t j = 0; j < weights.size(); ++j) {
+    if (std::abs(weights[j]) <= largest) continue;
+    throw NumericalError(data.source + ": the weight of column " +
+                         data.feature_name(static_cast<Index>(j)) + ", " + shortest(weights[j]) +
+                         ", is beyond the range of " + std::string(to_string(precision_of<T>)) +
+                         "; scale the features or the target (" + option("scale") + " standard, " +
+                         option("scale_target") + "), or take " + option("precision") + " float64");
+  }
+}
 
 }  // namespace tandem

@@ -214,6 +214,134 @@ TEST(LeastSquares, DependentAndConstantColumnsGetTheSmallestWeights) {
   }
 }
 
+// Columns of which only the last digits vary: time stamps in seconds, milliseconds, microseconds
+// and nanoseconds since 1970, and counters from a large number on. y follows the column and
+// another.
+template <class T>
+void expect_last_digits_found(double start, double step, Device device) {
+  SCOPED_TRACE("from " + std::to_string(start) + " by " + std::to_string(step));
+  const Random random(3, Purpose::test);
+  Dataset<T> data;
+  data.source = "stamps";
+  constexpr Index n = 1000;
+  data.features = Matrix<T>(n, 2);
+  data.columns = numbered_columns(2);
+  for (Index i = 0; i < n; ++i) {
+    data.features(i, 0) = static_cast<T>(start + step * static_cast<double>(i));
+    data.features(i, 1) = static_cast<T>(random.normal(static_cast<std::uint64_t>(i)));
+    const double since = static_cast<double>(data.features(i, 0)) - static_cast<double>(start);
+    data.target.push_back(static_cast<T>(since / (step * n) + 2.0 * data.features(i, 1)));
+  }
+  const auto engine = engine_on(device);
+  for (const LinearSolver solver :
+       {LinearSolver::automatic, LinearSolver::qr, LinearSolver::cholesky}) {
+    LinearRegressionOptions options;
+    options.solver = solver;
+    const auto model = fit(*engine, data, options);
+    EXPECT_EQ(model.rank, 2);
+    EXPECT_NEAR(model.weights[0] * step * n, 1, 1e-5);
+    EXPECT_NEAR(model.weights[1], 2, 1e-6);
+  }
+}
+
+TEST(LeastSquares, ColumnsOfWhichOnlyTheLastDigitsVaryAreNotConstant) {
+  for (const Device device : {Device::reference, Device::cpu}) {
+    expect_last_digits_found<double>(1.7e9, 1, device);
+    expect_last_digits_found<double>(1.7e12, 1, device);
+    expect_last_digits_found<double>(1.7e15, 1, device);
+    expect_last_digits_found<double>(1.7e18, 1024, device);
+    expect_last_digits_found<double>(-4e15, 2, device);
+    expect_last_digits_found<double>(1e150, 1e136, device);
+    expect_last_digits_found<float>(1e6, 1, device);
+  }
+}
+
+TEST(LeastSquares, ValuesThatDifferByRoundingsAreConstant) {
+  for (const double value : {0.1, 1.7e15, -3e-200}) {
+    auto data = random_rows<double>(300, 2);
+    for (Index i = 0; i < 300; ++i) {
+      data.features(i, 1) = i % 3 == 0 ? value : std::nextafter(value, 1e300);
+    }
+    for (const LinearSolver solver : {LinearSolver::automatic, LinearSolver::qr}) {
+      LinearRegressionOptions options;
+      options.solver = solver;
+      const auto model = fit(*engine_on(Device::cpu), data, options);
+      EXPECT_EQ(model.rank, 1) << value;
+      EXPECT_EQ(model.weights[1], 0) << value;
+    }
+  }
+}
+
+// Columns that others add up to, with means far above their deviations: what their sum lost to
+// rounding is all that they add to the rank.
+template <class T>
+void expect_dependence_found(double offset, double factor, double weight_error) {
+  SCOPED_TRACE("offset " + std::to_string(offset) + ", factor " + std::to_string(factor));
+  const Random random(1, Purpose::test);
+  Dataset<T> data;
+  data.source = "sums";
+  constexpr Index n = 400;
+  data.features = Matrix<T>(n, 3);
+  data.columns = numbered_columns(3);
+  for (Index i = 0; i < n; ++i) {
+    const auto a = static_cast<T>(offset + random.normal(static_cast<std::uint64_t>(3 * i)));
+    const auto b = static_cast<T>(offset + random.normal(static_cast<std::uint64_t>(3 * i + 1)));
+    data.features(i, 0) = a;
+    data.features(i, 1) = b;
+    data.features(i, 2) =
+        static_cast<T>(factor * (static_cast<double>(a) + static_cast<double>(b)));
+    data.target.push_back(
+        static_cast<T>(static_cast<double>(a) - offset - 2 * (static_cast<double>(b) - offset) +
+                       0.1 * random.normal(static_cast<std::uint64_t>(3 * i + 2))));
+  }
+  for (const LinearSolver solver : {LinearSolver::automatic, LinearSolver::qr}) {
+    LinearRegressionOptions options;
+    options.solver = solver;
+    const auto model = fit(*engine_on(Device::cpu), data, options);
+    EXPECT_EQ(model.rank, 2);
+    EXPECT_NEAR(model.weights[0] + factor * model.weights[2], 1, weight_error);
+    EXPECT_NEAR(model.weights[1] + factor * model.weights[2], -2, weight_error);
+    for (const double weight : model.weights) EXPECT_LT(std::abs(weight), 3 / factor + 3);
+  }
+}
+
+TEST(LeastSquares, DependenceIsRecognisedBesideLargeMeans) {
+  for (const double offset : {0.0, 1.0, 1e3, 1e4, 1e6, 1e9}) {
+    expect_dependence_found<double>(offset, 1, 0.03);
+    expect_dependence_found<double>(offset, 1e-6, 0.03);
+    expect_dependence_found<double>(offset, 1e5, 0.03);
+  }
+  for (const double offset : {0.0, 1.0, 1e2, 1e3}) expect_dependence_found<float>(offset, 1, 0.05);
+}
+
+TEST(LeastSquares, TheRankIsNotAboveTheRowsThatCount) {
+  const Random random(8, Purpose::test);
+  for (const double offset : {0.0, 1e6, 1e9}) {
+    for (const bool intercept : {true, false}) {
+      for (const Index unweighted : {0, 7}) {
+        Dataset<double> data;
+        data.source = "wide";
+        const Index n = 20 + unweighted;
+        data.features = Matrix<double>(n, 30);
+        data.columns = numbered_columns(30);
+        for (Index i = 0; i < n; ++i) {
+          for (Index j = 0; j < 30; ++j) {
+            data.features(i, j) =
+                offset + random.normal(static_cast<std::uint64_t>(i * 30 + j)) * (i < 20 ? 1 : 1e3);
+          }
+          data.target.push_back(random.normal(0x100000000U + static_cast<std::uint64_t>(i)));
+          if (unweighted > 0) data.weights.push_back(i < 20 ? 0.5 : 0.0);
+        }
+        LinearRegressionOptions options;
+        options.no_intercept = !intercept;
+        const auto model = fit(*engine_on(Device::cpu), data, options);
+        EXPECT_LE(model.rank, intercept ? 19 : 20) << offset << " " << intercept;
+        EXPECT_GE(model.rank, 18) << offset << " " << intercept;
+      }
+    }
+  }
+}
+
 TEST(LeastSquares, FewerRowsThanFeatures) {
   const auto data = random_rows<double>(3, 6);
   for (const Device device : {Device::reference, Device::cpu}) {

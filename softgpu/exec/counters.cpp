@@ -23,6 +23,7 @@
 #include "softgpu/exec/matrix.hpp"
 #include "softgpu/exec/program.hpp"
 #include "softgpu/exec/schedule.hpp"
+#include "softgpu/memory/memory.hpp"
 #include "softgpu/ptx/ast.hpp"
 
 namespace softgpu {
@@ -85,6 +86,28 @@ struct OpCount {
   }
 };
 
+// The host's memory is what is pinned, registered, or unknown to the runtime.
+bool is_host_memory(u64 address, MemoryRange& range) {
+  return !Memory::instance().find(address, range) || range.kind == MemoryKind::pinned ||
+         range.kind == MemoryKind::registered;
+}
+
+// The same of many addresses, most of which are in the allocation of the one before.
+class HostMemory {
+ public:
+  bool contains(u64 address) {
+    if (address < range_.begin || address >= range_.end) {
+      range_ = {};
+      host_ = is_host_memory(address, range_);
+    }
+    return host_;
+  }
+
+ private:
+  MemoryRange range_;
+  bool host_ = false;
+};
+
 // Which bytes of memory were touched: a bit each, in pages.
 class Touched {
  public:
@@ -110,13 +133,20 @@ class Touched {
   struct Sum {
     u64 bytes = 0;
     u64 sectors = 0;
+    u64 host_bytes = 0;  // of the bytes, those of the host's memory
   };
   [[nodiscard]] Sum sum() const {
     Sum all;
+    HostMemory host;
     for (const auto& [page, words] : pages_) {
-      for (const u64 word : *words) {
-        all.bytes += static_cast<u64>(std::popcount(word));
+      for (std::size_t i = 0; i < page_words; ++i) {
+        const u64 word = (*words)[i];
+        if (word == 0) continue;
+        const auto bytes = static_cast<u64>(std::popcount(word));
+        all.bytes += bytes;
         all.sectors += ((word & 0xffffffffU) != 0 ? 1U : 0U) + ((word >> 32) != 0 ? 1U : 0U);
+        const u64 first = page * page_bytes + i * 64 + static_cast<u64>(std::countr_zero(word));
+        if (host.contains(first)) all.host_bytes += bytes;
       }
     }
     return all;
@@ -845,6 +875,7 @@ struct KernelCounters {
     const auto add_sum = [](Touched::Sum& to, const Touched::Sum& from) {
       to.bytes += from.bytes;
       to.sectors += from.sectors;
+      to.host_bytes += from.host_bytes;
     };
     add_sum(read, t.read.sum());
     add_sum(written, t.written.sum());
@@ -884,7 +915,14 @@ struct Registry {
   std::mutex mutex;
   std::atomic<bool> on{options().count};
   std::map<std::string, KernelCounters> kernels;
+  struct Copies {
+    u64 count = 0;
+    u64 bytes = 0;
+  };
+  std::array<Copies, 4> copies{};  // by direction: from the host 1, to the host 2, added up
 };
+constexpr std::array<const char*, 4> direction_names = {"within_device", "to_device", "to_host",
+                                                        "within_host"};
 
 Registry& registry() {
   static auto* all = new Registry;  // outlives the program's own statics
@@ -966,7 +1004,9 @@ Json to_json(const std::string& name, const KernelCounters& k) {
        {{"read_bytes", k.read.bytes},
         {"written_bytes", k.written.bytes},
         {"read_sectors", k.read.sectors},
-        {"written_sectors", k.written.sectors}}},
+        {"written_sectors", k.written.sectors},
+        {"host_read_bytes", k.read.host_bytes},
+        {"host_written_bytes", k.written.host_bytes}}},
       {"shared", to_json(k.shared, "wavefronts")},
       {"local", to_json(k.local, nullptr)},
       {"constant", to_json(k.constant, nullptr)},
@@ -983,8 +1023,24 @@ bool counting() { return registry().on.load(std::memory_order_relaxed); }
 void count_launches(bool on) {
   Registry& all = registry();
   const std::lock_guard lock(all.mutex);
-  if (on) all.kernels.clear();
+  if (on) {
+    all.kernels.clear();
+    all.copies = {};
+  }
   all.on.store(on, std::memory_order_relaxed);
+}
+
+void count_copy(const void* to, const void* from, std::size_t bytes) {
+  Registry& all = registry();
+  if (!counting() || bytes == 0) return;
+  const auto on_host = [](const void* address) {
+    MemoryRange range;
+    return is_host_memory(reinterpret_cast<u64>(address), range);
+  };
+  const std::size_t direction = (on_host(from) ? 1U : 0U) + (on_host(to) ? 2U : 0U);
+  const std::lock_guard lock(all.mutex);
+  ++all.copies[direction].count;
+  all.copies[direction].bytes += bytes;
 }
 
 nlohmann::ordered_json counters() {
@@ -992,7 +1048,11 @@ nlohmann::ordered_json counters() {
   const std::lock_guard lock(all.mutex);
   Json kernels = Json::array();
   for (const auto& [name, k] : all.kernels) kernels.push_back(to_json(name, k));
-  return {{"software", true}, {"kernels", std::move(kernels)}};
+  Json copies = Json::object();
+  for (std::size_t i = 0; i < all.copies.size(); ++i) {
+    copies[direction_names[i]] = {{"count", all.copies[i].count}, {"bytes", all.copies[i].bytes}};
+  }
+  return {{"software", true}, {"copies", std::move(copies)}, {"kernels", std::move(kernels)}};
 }
 
 nlohmann::ordered_json counters_of(const std::string& kernel) {

@@ -21,7 +21,11 @@ namespace softgpu {
 [[nodiscard]] bool counting();
 void count_launches(bool on);
 
-// The counters since then, of all kernels: {"kernels": [...]}, by name.
+// A copy that was carried out, by where its bytes come from and where they go: a device's memory,
+// managed memory included, or the host's. Does nothing while nothing is counted.
+void count_copy(const void* to, const void* from, std::size_t bytes);
+
+// The counters since then: {"copies": {...}, "kernels": [...]}, the latter by name.
 [[nodiscard]] nlohmann::ordered_json counters();
 // The counters of one kernel, by its mangled name; null where it was not counted.
 [[nodiscard]] nlohmann::ordered_json counters_of(const std::string& kernel);

@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "softgpu/exec/counters.hpp"
 #include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/schedule.hpp"
@@ -197,6 +198,7 @@ std::shared_ptr<std::vector<std::byte>> gather(const Region& region) {
 void run_copy(const CopyWork& work) {
   Region region;
   if (!resolve(work.copy, region)) return;
+  count_copy(region.to.data, region.from.data, region.width * region.height * region.depth);
   if (work.source) {
     region.from = {work.source->data(), region.width, region.width * region.height};
   }

@@ -233,6 +233,10 @@ class LloydCase : public Case {
       out.add("inertia" + at, steps.inertia(centres));
       std::swap(centres, next);
     }
+    if (follow != nullptr) centres.upload(follow->get<T>("last_centres"));
+    steps.label(centres, k_);
+    out.add("last_centres", centres);
+    out.add("last_labels", steps.labels());
   }
 
  protected:
@@ -260,6 +264,8 @@ class AssignCase final : public LloydCase<T> {
                     static_cast<double>(changed), 0);
       before = labels;
     }
+    judge_labels<T>(judge, "last_labels", this->rows_, judge.got.get<T>("last_centres"),
+                    judge.got.get<T>("origin"));
   }
 };
 

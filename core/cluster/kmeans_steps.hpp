@@ -59,7 +59,7 @@ struct KMeansFarthest {
 // inside a loop. Rows of weight 0 are labelled but count for nothing.
 //
 // Order of calls: expect_centres or not, measure, load, then begin(k) for each start, then the
-// others.
+// others. Of rows that only are to be labelled: measure, load, label, labels.
 template <Real T>
 class KMeansSteps {
  public:
@@ -90,6 +90,9 @@ class KMeansSteps {
   // label(x) = argmin over c of ‖x − c‖², ties to the lowest index; W, rows and S follow.
   // centres: k × d.
   virtual void assign(const Buffer<T>& centres) = 0;
+  // The labels of assign(centres), of k centres, for rows that a model is applied to. It takes no
+  // begin(), ends a start, and makes no sums: of the functions below, only labels() may follow.
+  virtual void label(const Buffer<T>& centres, Index k) = 0;
   // next = S / W per centre; an empty centre stays where it is.
   virtual void recentre(const Buffer<T>& centres, Buffer<T>& next) = 0;
   // Totals of the last recentre, and of the assign before it. Waits.

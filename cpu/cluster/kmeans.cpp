@@ -106,17 +106,12 @@ class KMeansCpu final : public KMeansSteps<T> {
   }
 
   void begin(Index k) override {
-    k_ = k;
+    expect(k);
     changed_ = 0;
     sums_.begin(k);
-    moved_ = Buffer<T>(engine_, k * features_);
     std::fill_n(labels_.data(), labels_.size(), -1);
     with_bounds_ = k >= least_centres_for_bounds;
     if (with_bounds_) moves_.begin(engine_, k, features_, panels_ * panel_rows);
-    every_centre_.resize(static_cast<std::size_t>(k));
-    for (std::size_t c = 0; c < every_centre_.size(); ++c) {
-      every_centre_[c] = static_cast<std::int32_t>(c);
-    }
   }
 
   void begin(Index k, std::span<const std::int32_t> labels) override {
@@ -136,15 +131,7 @@ class KMeansCpu final : public KMeansSteps<T> {
     } else {
       keep_panels();
     }
-    AssignArgs<T> args{};
-    args.packed = packed_.empty() ? nullptr : packed_.data();
-    args.x = x_.data;
-    args.x_stride = x_.stride;
-    args.origin = origin_.data();
-    args.rows = rows_;
-    args.features = features_;
-    args.all = tiles_.view();
-    args.labels = labels_.data();
+    AssignArgs<T> args = label_args();
     args.weights = weights_of_rows();
     args.scales = sums_.scales();
     args.weight_scale = sums_.weight_scale();
@@ -166,7 +153,7 @@ class KMeansCpu final : public KMeansSteps<T> {
       AssignDelta delta = sums_.delta_in(memory);
       for (Index g = next_group++; g < groups; g = next_group++) {
         const Piece piece = piece_of(panels_, group, g);
-        assign_(args, piece.begin, piece.end, delta);
+        kernels_.assign(args, piece.begin, piece.end, delta);
       }
       changed[static_cast<std::size_t>(worker)] = delta.changed;
     });
@@ -175,6 +162,15 @@ class KMeansCpu final : public KMeansSteps<T> {
     for (const auto& memory : scratch) {
       if (!memory.empty()) sums_.add(memory);
     }
+  }
+
+  void label(const Buffer<T>& centres, Index k) override {
+    expect(k);
+    move_centres(centres);
+    tiles_.pack(engine_, moved_, features_, every_centre_);
+    const AssignArgs<T> args = label_args();
+    parallel_pieces(threads_, panels_, panels_per_block,
+                    [&](Piece piece) { kernels_.label(args, piece.begin, piece.end); });
   }
 
   void recentre(const Buffer<T>& centres, Buffer<T>& next) override {
@@ -291,6 +287,28 @@ class KMeansCpu final : public KMeansSteps<T> {
       }
     });
   }
+  // Memory for k centres.
+  void expect(Index k) {
+    k_ = k;
+    moved_ = Buffer<T>(engine_, k * features_);
+    every_centre_.resize(static_cast<std::size_t>(k));
+    for (std::size_t c = 0; c < every_centre_.size(); ++c) {
+      every_centre_[c] = static_cast<std::int32_t>(c);
+    }
+  }
+  // What labelling reads and writes.
+  [[nodiscard]] AssignArgs<T> label_args() {
+    AssignArgs<T> args{};
+    args.packed = packed_.empty() ? nullptr : packed_.data();
+    args.x = x_.data;
+    args.x_stride = x_.stride;
+    args.origin = origin_.data();
+    args.rows = rows_;
+    args.features = features_;
+    args.all = tiles_.view();
+    args.labels = labels_.data();
+    return args;
+  }
   void make_distance() {
     if (distance_.empty()) distance_ = Buffer<T>(engine_, panels_ * panel_rows);
   }
@@ -315,7 +333,7 @@ class KMeansCpu final : public KMeansSteps<T> {
   Engine& engine_;
   int threads_;
   LoadKernels<T> load_ = load_kernels<T>();
-  AssignKernel<T> assign_ = assign_kernel<T>();
+  AssignKernels<T> kernels_ = assign_kernels<T>();
   DistanceKernels<T> distances_ = distance_kernels<T>();
 
   MatrixView<const T> x_;

@@ -101,12 +101,15 @@ struct LoadKernels {
 template <class T>
 [[nodiscard]] LoadKernels<T> load_kernels();
 
-// Assigns the panels first .. last − 1.
 template <class T>
-using AssignKernel = void (*)(const AssignArgs<T>& args, Index first, Index last,
-                              AssignDelta& delta);
+struct AssignKernels {
+  // Assigns the panels first .. last − 1.
+  void (*assign)(const AssignArgs<T>& args, Index first, Index last, AssignDelta& delta);
+  // Labels them and does nothing else: reads packed or x, origin, rows, features and all.
+  void (*label)(const AssignArgs<T>& args, Index first, Index last);
+};
 template <class T>
-[[nodiscard]] AssignKernel<T> assign_kernel();
+[[nodiscard]] AssignKernels<T> assign_kernels();
 
 template <class T>
 struct DistanceKernels {

@@ -165,6 +165,31 @@ void assign_panels(const AssignArgs<T>& args, Index first_panel, Index last_pane
   if (gathered.count > 0) assign_gathered(args, gathered, delta, scratch.data());
 }
 
+template <class T>
+void label_panels(const AssignArgs<T>& args, Index first_panel, Index last_panel) {
+  Panel<T> panel(args.features);
+  for (Index p = first_panel; p < last_panel; ++p) {
+    const Index first = p * panel_rows;
+    const T* values = panel.values;
+    if (args.packed != nullptr) {
+      values = args.packed + first * args.features;
+    } else {
+      const Index rows_here = std::min(panel_rows, args.rows - first);
+      for (Index r = 0; r < rows_here; ++r) panel.x[r] = args.x + (first + r) * args.x_stride;
+      transpose_rows(panel.x, rows_here, args.features, args.origin, panel.values);
+    }
+    PanelScores<T> scores;
+    nearest_centres<false>(args.all, args.features, values, Ahead(), scores);
+    std::copy_n(scores.labels, panel_rows, args.labels + first);
+  }
+}
+
+void label_float32(const AssignArgs<float>& args, Index first, Index last) {
+  label_panels(args, first, last);
+}
+void label_float64(const AssignArgs<double>& args, Index first, Index last) {
+  label_panels(args, first, last);
+}
 void assign_float32(const AssignArgs<float>& args, Index first, Index last, AssignDelta& delta) {
   assign_panels(args, first, last, delta);
 }
@@ -181,14 +206,16 @@ namespace tandem::cpu {
 
 HWY_EXPORT(assign_float32);
 HWY_EXPORT(assign_float64);
+HWY_EXPORT(label_float32);
+HWY_EXPORT(label_float64);
 
 template <>
-AssignKernel<float> assign_kernel() {
-  return &HWY_DYNAMIC_DISPATCH(assign_float32);
+AssignKernels<float> assign_kernels() {
+  return {&HWY_DYNAMIC_DISPATCH(assign_float32), &HWY_DYNAMIC_DISPATCH(label_float32)};
 }
 template <>
-AssignKernel<double> assign_kernel() {
-  return &HWY_DYNAMIC_DISPATCH(assign_float64);
+AssignKernels<double> assign_kernels() {
+  return {&HWY_DYNAMIC_DISPATCH(assign_float64), &HWY_DYNAMIC_DISPATCH(label_float64)};
 }
 
 }  // namespace tandem::cpu

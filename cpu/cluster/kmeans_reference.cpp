@@ -61,18 +61,16 @@ class KMeansReference final : public KMeansSteps<T> {
   void assign(const Buffer<T>& centres) override {
     changed_ = 0;
     for (Index i = 0; i < rows_.rows(); ++i) {
-      std::int32_t nearest = 0;
-      double least = std::numeric_limits<double>::infinity();
-      for (Index c = 0; c < k_; ++c) {
-        const double distance = distance_to(i, centres, c);
-        if (distance < least) {
-          least = distance;
-          nearest = static_cast<std::int32_t>(c);
-        }
-      }
-      if (label(i) != nearest) ++changed_;
-      label(i) = nearest;
+      const std::int32_t nearest = nearest_to(i, centres);
+      if (label_of(i) != nearest) ++changed_;
+      label_of(i) = nearest;
     }
+  }
+
+  void label(const Buffer<T>& centres, Index k) override {
+    k_ = k;
+    labels_.clear();
+    for (Index i = 0; i < rows_.rows(); ++i) labels_.push_back(nearest_to(i, centres));
   }
 
   void recentre(const Buffer<T>& centres, Buffer<T>& next) override {
@@ -84,8 +82,8 @@ class KMeansReference final : public KMeansSteps<T> {
     Matrix<double> sum(k_, rows_.cols());
     for (Index i = 0; i < rows_.rows(); ++i) {
       const double w = weights_[static_cast<std::size_t>(i)];
-      weight[static_cast<std::size_t>(label(i))] += w;
-      for (Index j = 0; j < rows_.cols(); ++j) sum(label(i), j) += w * rows_(i, j);
+      weight[static_cast<std::size_t>(label_of(i))] += w;
+      for (Index j = 0; j < rows_.cols(); ++j) sum(label_of(i), j) += w * rows_(i, j);
     }
     for (Index c = 0; c < k_; ++c) {
       const double w = weight[static_cast<std::size_t>(c)];
@@ -104,8 +102,8 @@ class KMeansReference final : public KMeansSteps<T> {
   double inertia(const Buffer<T>& centres) override {
     double sum = 0;
     for (Index i = 0; i < rows_.rows(); ++i) {
-      if (label(i) >= 0) {
-        sum += weights_[static_cast<std::size_t>(i)] * distance_to(i, centres, label(i));
+      if (label_of(i) >= 0) {
+        sum += weights_[static_cast<std::size_t>(i)] * distance_to(i, centres, label_of(i));
       }
     }
     return sum;
@@ -113,7 +111,7 @@ class KMeansReference final : public KMeansSteps<T> {
 
   void distances_to_own_centres(const Buffer<T>& centres) override {
     for (Index i = 0; i < rows_.rows(); ++i) {
-      distance_[static_cast<std::size_t>(i)] = distance_to(i, centres, label(i));
+      distance_[static_cast<std::size_t>(i)] = distance_to(i, centres, label_of(i));
     }
   }
 
@@ -171,13 +169,13 @@ class KMeansReference final : public KMeansSteps<T> {
     KMeansFarthest best;
     for (Index i = 0; i < rows_.rows(); ++i) {
       const auto at = static_cast<std::size_t>(i);
-      if (!(weights_[at] > 0) || members[static_cast<std::size_t>(label(i))] < 2) continue;
+      if (!(weights_[at] > 0) || members[static_cast<std::size_t>(label_of(i))] < 2) continue;
       if (best.row < 0 || distance_[at] > best.distance) best = {i, distance_[at]};
     }
     return best;
   }
 
-  void move_row(Index row, std::int32_t centre) override { label(row) = centre; }
+  void move_row(Index row, std::int32_t centre) override { label_of(row) = centre; }
 
   std::vector<std::int32_t> labels() override { return labels_; }
 
@@ -201,7 +199,19 @@ class KMeansReference final : public KMeansSteps<T> {
   static double weight_of(std::span<const double> weights, Index i) {
     return weights.empty() ? 1.0 : weights[static_cast<std::size_t>(i)];
   }
-  std::int32_t& label(Index i) { return labels_[static_cast<std::size_t>(i)]; }
+  std::int32_t& label_of(Index i) { return labels_[static_cast<std::size_t>(i)]; }
+  std::int32_t nearest_to(Index row, const Buffer<T>& centres) const {
+    std::int32_t nearest = 0;
+    double least = std::numeric_limits<double>::infinity();
+    for (Index c = 0; c < k_; ++c) {
+      const double distance = distance_to(row, centres, c);
+      if (distance < least) {
+        least = distance;
+        nearest = static_cast<std::int32_t>(c);
+      }
+    }
+    return nearest;
+  }
   // Squared.
   double distance_to(Index row, const Buffer<T>& centres, Index centre) const {
     double sum = 0;

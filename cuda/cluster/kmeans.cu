@@ -81,14 +81,10 @@ class KMeansCuda final : public KMeansSteps<T> {
   }
 
   void begin(Index k) override {
-    k_ = k;
-    shape_ =
-        kmeans::assign_shape(features_, k, sizeof(T), static_cast<int>(engine_.block_threads(128)));
+    expect(k);
     // In one piece, so that clearing them is one fill.
     sums_ = Buffer<unsigned long long>(engine_, k * (features_ + 2));
     sums_.fill_zero();
-    centre_values_ = Buffer<T>(engine_, shape_.padded * features_);
-    centre_squares_ = Buffer<T>(engine_, shape_.padded);
     partial_ = Buffer<double>(engine_, 3 * blocks_for(k * features_, sum_block));
     errors_ = Buffer<double>(engine_, features_);
     changed_.fill_zero();
@@ -111,6 +107,14 @@ class KMeansCuda final : public KMeansSteps<T> {
       move_sums(first, rows);
     });
     std::swap(labels_, next_labels_);
+  }
+
+  void label(const Buffer<T>& centres, Index k) override {
+    expect(k);
+    prepare(centres);
+    for_each_piece([&](Index first, kmeans::Rows<T> rows) {
+      kmeans::assign(engine_, rows, prepared(), shape_, labels_.data() + first);
+    });
   }
 
   void recentre(const Buffer<T>& centres, Buffer<T>& next) override {
@@ -319,6 +323,14 @@ class KMeansCuda final : public KMeansSteps<T> {
   }
   [[nodiscard]] kmeans::Pull<T> pull() const { return {distance_.data(), weights_of(0)}; }
 
+  // Memory for k centres.
+  void expect(Index k) {
+    k_ = k;
+    shape_ =
+        kmeans::assign_shape(features_, k, sizeof(T), static_cast<int>(engine_.block_threads(128)));
+    centre_values_ = Buffer<T>(engine_, shape_.padded * features_);
+    centre_squares_ = Buffer<T>(engine_, shape_.padded);
+  }
   void prepare(const Buffer<T>& centres) {
     kmeans::prepare_centres(engine_, centres.data(), origin_.data(), features_, prepared());
   }

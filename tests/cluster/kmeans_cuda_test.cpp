@@ -142,6 +142,14 @@ Answers answers_of(Engine& engine, const Problem<T>& problem) {
     }
     answers.add(steps->sample_each(static_cast<double>(rows) / 4 / potential, random, 17));
   }
+
+  // Labels alone, and those of the same centres in a start.
+  steps->label(centres, problem.k);
+  const std::vector<std::int32_t> alone = steps->labels();
+  answers.add(alone);
+  steps->begin(problem.k);
+  steps->assign(centres);
+  EXPECT_EQ(steps->labels(), alone);
   return answers;
 }
 

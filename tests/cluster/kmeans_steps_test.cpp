@@ -127,6 +127,38 @@ TYPED_TEST(KMeansStepsOf, AssignAndRecentreAtAwkwardSizes) {
   }
 }
 
+// With few centres the CPU keeps the rows packed; with 40 and more it packs them as it goes.
+TYPED_TEST(KMeansStepsOf, LabelsAreThoseOfAssignWithoutAStart) {
+  using T = TypeParam;
+  for (const Index rows : {1, 31, 33, 1025, 3000}) {
+    for (const Index k : {1, 7, 39, 40, 70}) {
+      if (k > rows) continue;
+      const auto x = grouped_rows<T>(rows, 5, 4, static_cast<std::uint64_t>(rows), 2);
+      const Strided<T> strided(x, 3);
+      const Matrix<T> centres(k, 5, {x.data(), x.data() + k * 5});
+      for (const Device device : {Device::cpu, Device::reference}) {
+        for (const bool expected : {false, true}) {
+          const auto engine = Engine::create({device, Numerics::exact, 2});
+          const auto steps = make_steps<KMeansSteps, T>(*engine);
+          if (expected) steps->expect_centres(k);
+          std::vector<T> origin;
+          for (const double mean : steps->measure(strided.view, {}).mean) {
+            origin.push_back(static_cast<T>(mean));
+          }
+          (void)steps->load(strided.view, {}, origin);
+          const auto there = to_engine(*engine, centres.values());
+          steps->label(there, k);
+          const auto labels = steps->labels();
+          ASSERT_EQ(static_cast<Index>(labels.size()), rows);
+          steps->begin(k);
+          steps->assign(there);
+          EXPECT_EQ(steps->labels(), labels) << rows << " rows, " << k << " centres";
+        }
+      }
+    }
+  }
+}
+
 // Sums follow changed labels only; a start that is given the labels adds all rows.
 TYPED_TEST(KMeansStepsOf, IncrementalSumsAreTheRecomputedOnes) {
   using T = TypeParam;

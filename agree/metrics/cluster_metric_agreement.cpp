@@ -35,8 +35,10 @@ class PassesCase final : public Case {
   void run(Engine& engine, const Outputs* follow, Outputs& out) const override {
     const auto steps = make_steps<ClusterMetricSteps, T>(engine);
     const auto x = to_engine(engine, x_.values());
-    const auto members = to_engine(engine, members_);
     const auto cluster = to_engine(engine, cluster_);
+    Buffer<Index> members(engine, x_.rows());
+    steps->list_members(cluster.data(), x_.rows(), clusters(), members);
+    out.add("members", members);
     const ClusteredRows<T> rows{x.data(),       x_.cols(),      x_.rows(), x_.cols(),
                                 members.data(), cluster.data(), first_};
     Buffer<double> centroids(engine, clusters() * x_.cols());
@@ -56,6 +58,7 @@ class PassesCase final : public Case {
   // are a sum of d terms >= 0, with fma or without; the root halves that. Squares below the
   // smallest number are lost: a distance is then off by the root of d of them.
   void judge(Judge& judge) const override {
+    judge.exact("members");
     const Index n = x_.rows();
     const double lost =
         static_cast<double>(x_.cols() + 1) * std::numeric_limits<double>::denorm_min();

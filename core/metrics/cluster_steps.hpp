@@ -17,7 +17,8 @@ struct ClusteredRows {
   Index stride = 0;
   Index rows = 0;
   Index cols = 0;
-  const Index* members = nullptr;         // row numbers cluster by cluster, ascending inside
+  // Row numbers cluster by cluster, ascending inside; null where that is all rows as they stand.
+  const Index* members = nullptr;
   const std::int32_t* cluster = nullptr;  // of each row, 0 .. clusters − 1
   std::span<const Index> first;  // on the host: cluster c has members first[c] .. first[c + 1] − 1
   [[nodiscard]] Index clusters() const { return static_cast<Index>(first.size()) - 1; }
@@ -44,6 +45,10 @@ class ClusterMetricSteps {
   [[nodiscard]] static std::unique_ptr<ClusterMetricSteps> make_reference(Engine& engine);
   [[nodiscard]] static std::unique_ptr<ClusterMetricSteps> make_cpu(Engine& engine);
 
+  // members = the numbers of the `rows` rows, cluster by cluster and ascending inside; cluster: of
+  // each row, 0 .. clusters − 1. Enqueued.
+  virtual void list_members(const std::int32_t* cluster, Index rows, Index clusters,
+                            Buffer<Index>& members) = 0;
   // centroids(c, j) = the mean of x(i, j) over the members of c: clusters × cols. Enqueued.
   virtual void centroids(const ClusteredRows<T>& rows, Buffer<double>& centroids) = 0;
   // spreads(c) = the mean distance of the members of c to its centroid. Enqueued.

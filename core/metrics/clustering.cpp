@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/host_engine.hpp"
+#include "core/metrics/cluster_indices.hpp"
 #include "core/metrics/cluster_steps.hpp"
 #include "core/metrics/row_sums.hpp"
 #include "core/metrics/silhouette_steps.hpp"
@@ -44,29 +45,6 @@ Parts parts_of(std::span<const std::int32_t> labels, std::string_view metric) {
   return parts;
 }
 
-// Row numbers cluster by cluster, ascending inside; cluster c is [first[c], first[c + 1]).
-struct Members {
-  std::vector<Index> rows;
-  std::vector<Index> first;
-  [[nodiscard]] Index size(Index c) const {
-    return first[static_cast<std::size_t>(c) + 1] - first[static_cast<std::size_t>(c)];
-  }
-};
-
-Members members_of(const Parts& parts) {
-  Members members;
-  members.first.assign(static_cast<std::size_t>(parts.count) + 1, 0);
-  for (const std::int32_t c : parts.of_row) ++members.first[static_cast<std::size_t>(c) + 1];
-  for (std::size_t c = 1; c < members.first.size(); ++c) members.first[c] += members.first[c - 1];
-  members.rows.resize(parts.of_row.size());
-  std::vector<Index> next(members.first.begin(), members.first.end() - 1);
-  for (std::size_t i = 0; i < parts.of_row.size(); ++i) {
-    members.rows[static_cast<std::size_t>(next[static_cast<std::size_t>(parts.of_row[i])]++)] =
-        static_cast<Index>(i);
-  }
-  return members;
-}
-
 template <Real T>
 Parts parts_of(MatrixView<const T> x, std::span<const std::int32_t> labels,
                std::string_view metric) {
@@ -88,35 +66,6 @@ Parts parts_of(MatrixView<const T> x, std::span<const std::int32_t> labels,
   return parts;
 }
 
-// A clustering where the engine's steps can see it. The arguments of the constructor must outlive
-// it.
-template <Real T>
-class OnEngine {
- public:
-  OnEngine(Engine& engine, MatrixView<const T> x, const Parts& parts, const Members& members)
-      : cluster_(to_engine(engine, parts.of_row)), members_(to_engine(engine, members.rows)) {
-    rows.x = x.data;
-    rows.stride = x.stride;
-    if (!reads_host_memory(engine)) {
-      x_ = rows_on_engine(engine, x, Placement::rows);
-      rows.x = x_.data();
-      rows.stride = x.cols;
-    }
-    rows.rows = x.rows;
-    rows.cols = x.cols;
-    rows.members = members_.data();
-    rows.cluster = cluster_.data();
-    rows.first = members.first;
-  }
-
-  ClusteredRows<T> rows;
-
- private:
-  Buffer<std::int32_t> cluster_;
-  Buffer<Index> members_;
-  Buffer<T> x_;
-};
-
 double squared_distance(const double* a, const double* b, Index cols) {
   double squares = 0;
   for (Index j = 0; j < cols; ++j) {
@@ -124,6 +73,135 @@ double squared_distance(const double* a, const double* b, Index cols) {
     squares = std::fma(d, d, squares);
   }
   return squares;
+}
+
+// Where each cluster's rows begin among its members: clusters + 1 entries.
+std::vector<Index> starts_of(const Parts& parts) {
+  std::vector<Index> first(static_cast<std::size_t>(parts.count) + 1, 0);
+  for (const std::int32_t c : parts.of_row) ++first[static_cast<std::size_t>(c) + 1];
+  for (std::size_t c = 1; c < first.size(); ++c) first[c] += first[c - 1];
+  return first;
+}
+
+// A clustering where the engine's steps can see it, for as many indices as are asked for: its
+// labels cross once, and who belongs to a cluster is found there. The rows must outlive it.
+template <Real T>
+class OnEngine {
+ public:
+  OnEngine(Engine& engine, MatrixView<const T> x, const Parts& parts)
+      : engine_(engine),
+        x_(x),
+        first_(starts_of(parts)),
+        steps_(make_steps<ClusterMetricSteps, T>(engine)),
+        cluster_(to_engine(engine, parts.of_row)),
+        members_(engine, x.rows) {
+    steps_->list_members(cluster_.data(), x.rows, parts.count, members_);
+  }
+
+  double davies_bouldin() {
+    const ClusteredRows<T> there = rows();
+    Buffer<double> spreads_there(engine_, there.clusters());
+    steps_->spreads(there, centroids_there(), spreads_there);
+    const std::vector<double> centroids = centroids_there().to_host();
+    const std::vector<double> spreads = spreads_there.to_host();
+    double total = 0;
+    for (Index c = 0; c < there.clusters(); ++c) {
+      double worst = 0;
+      for (Index other = 0; other < there.clusters(); ++other) {
+        if (other == c) continue;
+        const double squares = squared_distance(centroids.data() + c * x_.cols,
+                                                centroids.data() + other * x_.cols, x_.cols);
+        const double both =
+            spreads[static_cast<std::size_t>(c)] + spreads[static_cast<std::size_t>(other)];
+        if (both > 0) worst = std::max(worst, both / std::sqrt(squares));
+      }
+      total += worst;
+    }
+    return total / static_cast<double>(there.clusters());
+  }
+
+  double calinski_harabasz() {
+    const ClusteredRows<T> there = rows();
+    Buffer<double> within_there(engine_, 1);
+    steps_->within(there, centroids_there(), within_there);
+    const std::vector<double> centroids = centroids_there().to_host();
+    const double within = within_there.to_host()[0];
+    // The mean of all rows: one cluster of them.
+    const Index all[] = {0, x_.rows};
+    ClusteredRows<T> whole = there;
+    whole.members = nullptr;
+    whole.first = all;
+    Buffer<double> mean_there(engine_, x_.cols);
+    steps_->centroids(whole, mean_there);
+    const std::vector<double> mean = mean_there.to_host();
+    double between = 0;
+    for (std::size_t c = 0; c + 1 < first_.size(); ++c) {
+      between += static_cast<double>(first_[c + 1] - first_[c]) *
+                 squared_distance(centroids.data() + static_cast<Index>(c) * x_.cols, mean.data(),
+                                  x_.cols);
+    }
+    if (within == 0) return 1.0;
+    return (between / static_cast<double>(there.clusters() - 1)) /
+           (within / static_cast<double>(x_.rows - there.clusters()));
+  }
+
+  std::vector<double> silhouette_values() {
+    const Buffer<T> all = rows_on_engine(engine_, x_, Placement::engine);
+    const auto first = to_engine(engine_, first_);
+    Buffer<double> values(engine_, x_.rows);
+    make_steps<SilhouetteSteps, T>(engine_)->values(all, x_.cols, members_, first, cluster_,
+                                                    values);
+    std::vector<double> result = values.to_host();
+    for (std::size_t i = 0; i < result.size(); ++i) {
+      if (!std::isfinite(result[i])) {
+        throw NumericalError("silhouette: the distances from row " + std::to_string(i + 1) +
+                             " are too large for " + std::string(to_string(precision_of<T>)) +
+                             "; scale the features");
+      }
+    }
+    return result;
+  }
+
+ private:
+  [[nodiscard]] ClusteredRows<T> rows() {
+    ClusteredRows<T> rows;
+    rows.x = x_.data;
+    rows.stride = x_.stride;
+    if (!reads_host_memory(engine_)) {
+      if (x_there_.empty()) x_there_ = rows_on_engine(engine_, x_, Placement::rows);
+      rows.x = x_there_.data();
+      rows.stride = x_.cols;
+    }
+    rows.rows = x_.rows;
+    rows.cols = x_.cols;
+    rows.members = members_.data();
+    rows.cluster = cluster_.data();
+    rows.first = first_;
+    return rows;
+  }
+  [[nodiscard]] const Buffer<double>& centroids_there() {
+    if (centroids_.empty()) {
+      const ClusteredRows<T> there = rows();
+      centroids_ = Buffer<double>(engine_, there.clusters() * x_.cols);
+      steps_->centroids(there, centroids_);
+    }
+    return centroids_;
+  }
+
+  Engine& engine_;
+  MatrixView<const T> x_;
+  std::vector<Index> first_;
+  std::unique_ptr<ClusterMetricSteps<T>> steps_;
+  Buffer<std::int32_t> cluster_;
+  Buffer<Index> members_;
+  Buffer<T> x_there_;  // where the engine does not read the host's memory
+  Buffer<double> centroids_;
+};
+
+double mean_of(const std::vector<double>& values) {
+  const auto count = static_cast<Index>(values.size());
+  return long_sum(count, [&](Index i) { return values[static_cast<std::size_t>(i)]; }) /
+         static_cast<double>(count);
 }
 
 // How often part a of the one meets part b of the other, and the sizes of the parts.
@@ -163,58 +241,17 @@ double entropy(const std::vector<Index>& sizes, double total) {
 template <Real T>
 std::vector<double> silhouette_values(Engine& engine, MatrixView<const T> x,
                                       std::span<const std::int32_t> labels) {
-  const Parts parts = parts_of(x, labels, "silhouette");
-  const Members members = members_of(parts);
-  const Buffer<T> rows = rows_on_engine(engine, x, Placement::engine);
-  const auto member_rows = to_engine(engine, members.rows);
-  const auto first = to_engine(engine, members.first);
-  const auto cluster = to_engine(engine, parts.of_row);
-  Buffer<double> values(engine, x.rows);
-  make_steps<SilhouetteSteps, T>(engine)->values(rows, x.cols, member_rows, first, cluster, values);
-  std::vector<double> result = values.to_host();
-  for (std::size_t i = 0; i < result.size(); ++i) {
-    if (!std::isfinite(result[i])) {
-      throw NumericalError("silhouette: the distances from row " + std::to_string(i + 1) +
-                           " are too large for " + std::string(to_string(precision_of<T>)) +
-                           "; scale the features");
-    }
-  }
-  return result;
+  return OnEngine<T>(engine, x, parts_of(x, labels, "silhouette")).silhouette_values();
 }
 
 template <Real T>
 double silhouette(Engine& engine, MatrixView<const T> x, std::span<const std::int32_t> labels) {
-  const std::vector<double> values = silhouette_values(engine, x, labels);
-  const double sum = long_sum(x.rows, [&](Index i) { return values[static_cast<std::size_t>(i)]; });
-  return sum / static_cast<double>(x.rows);
+  return mean_of(silhouette_values(engine, x, labels));
 }
 
 template <Real T>
 double davies_bouldin(Engine& engine, MatrixView<const T> x, std::span<const std::int32_t> labels) {
-  const Parts parts = parts_of(x, labels, "Davies-Bouldin index");
-  const Members members = members_of(parts);
-  const OnEngine<T> there(engine, x, parts, members);
-  const auto steps = make_steps<ClusterMetricSteps, T>(engine);
-  Buffer<double> centroids_there(engine, parts.count * x.cols);
-  Buffer<double> spreads_there(engine, parts.count);
-  steps->centroids(there.rows, centroids_there);
-  steps->spreads(there.rows, centroids_there, spreads_there);
-  const std::vector<double> centroids = centroids_there.to_host();
-  const std::vector<double> spreads = spreads_there.to_host();
-  double total = 0;
-  for (Index c = 0; c < parts.count; ++c) {
-    double worst = 0;
-    for (Index other = 0; other < parts.count; ++other) {
-      if (other == c) continue;
-      const double squares = squared_distance(centroids.data() + c * x.cols,
-                                              centroids.data() + other * x.cols, x.cols);
-      const double both =
-          spreads[static_cast<std::size_t>(c)] + spreads[static_cast<std::size_t>(other)];
-      if (both > 0) worst = std::max(worst, both / std::sqrt(squares));
-    }
-    total += worst;
-  }
-  return total / static_cast<double>(parts.count);
+  return OnEngine<T>(engine, x, parts_of(x, labels, "Davies-Bouldin index")).davies_bouldin();
 }
 
 template <Real T>
@@ -225,39 +262,23 @@ double davies_bouldin(MatrixView<const T> x, std::span<const std::int32_t> label
 template <Real T>
 double calinski_harabasz(Engine& engine, MatrixView<const T> x,
                          std::span<const std::int32_t> labels) {
-  const Parts parts = parts_of(x, labels, "Calinski-Harabasz index");
-  const Members members = members_of(parts);
-  const OnEngine<T> there(engine, x, parts, members);
-  const auto steps = make_steps<ClusterMetricSteps, T>(engine);
-  Buffer<double> centroids_there(engine, parts.count * x.cols);
-  Buffer<double> within_there(engine, 1);
-  steps->centroids(there.rows, centroids_there);
-  steps->within(there.rows, centroids_there, within_there);
-  const std::vector<double> centroids = centroids_there.to_host();
-  const double within = within_there.to_host()[0];
-  // The mean of all rows: one cluster of them.
-  const Parts one{1, std::vector<std::int32_t>(static_cast<std::size_t>(x.rows), 0)};
-  const Members all = members_of(one);
-  ClusteredRows<T> whole = there.rows;
-  const Buffer<Index> in_order = to_engine(engine, all.rows);
-  whole.members = in_order.data();
-  whole.first = all.first;
-  Buffer<double> mean_there(engine, x.cols);
-  steps->centroids(whole, mean_there);
-  const std::vector<double> mean = mean_there.to_host();
-  double between = 0;
-  for (Index c = 0; c < parts.count; ++c) {
-    between += static_cast<double>(members.size(c)) *
-               squared_distance(centroids.data() + c * x.cols, mean.data(), x.cols);
-  }
-  if (within == 0) return 1.0;
-  return (between / static_cast<double>(parts.count - 1)) /
-         (within / static_cast<double>(x.rows - parts.count));
+  return OnEngine<T>(engine, x, parts_of(x, labels, "Calinski-Harabasz index")).calinski_harabasz();
 }
 
 template <Real T>
 double calinski_harabasz(MatrixView<const T> x, std::span<const std::int32_t> labels, int threads) {
   return calinski_harabasz(*Engine::create({.threads = threads}), x, labels);
+}
+
+template <Real T>
+ClusterIndices cluster_indices(Engine& engine, MatrixView<const T> x,
+                               std::span<const std::int32_t> labels, bool silhouette) {
+  OnEngine<T> there(engine, x, parts_of(x, labels, "clustering metrics"));
+  ClusterIndices indices;
+  indices.davies_bouldin = there.davies_bouldin();
+  indices.calinski_harabasz = there.calinski_harabasz();
+  if (silhouette) indices.silhouette = mean_of(there.silhouette_values());
+  return indices;
 }
 
 double adjusted_rand(std::span<const std::int32_t> truth, std::span<const std::int32_t> labels) {
@@ -303,7 +324,9 @@ double normalized_mutual_information(std::span<const std::int32_t> truth,
   template double davies_bouldin(Engine&, MatrixView<const T>, std::span<const std::int32_t>);    \
   template double calinski_harabasz(Engine&, MatrixView<const T>, std::span<const std::int32_t>); \
   template double davies_bouldin(MatrixView<const T>, std::span<const std::int32_t>, int);        \
-  template double calinski_harabasz(MatrixView<const T>, std::span<const std::int32_t>, int);
+  template double calinski_harabasz(MatrixView<const T>, std::span<const std::int32_t>, int);     \
+  template ClusterIndices cluster_indices(Engine&, MatrixView<const T>,                           \
+                                          std::span<const std::int32_t>, bool);
 TANDEM_INSTANTIATE(float)
 TANDEM_INSTANTIATE(double)
 #undef TANDEM_INSTANTIATE

@@ -4,8 +4,10 @@
 #include <set>
 
 #include "core/json_text.hpp"
+#include "core/metrics/cluster_indices.hpp"
 #include "core/metrics/weights.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/data/engine_table.hpp"
 #include "tandem/metrics/clustering.hpp"
 #include "tandem/metrics/regression.hpp"
 
@@ -94,11 +96,11 @@ void evaluate_clustering(Evaluation& evaluation, Engine& engine, const Dataset<T
   const std::set<std::int32_t> found(predictions.labels.begin(), predictions.labels.end());
   const auto clusters = static_cast<Index>(found.size());
   if (clusters >= 2 && clusters < data.rows()) {
-    const MatrixView<const T> x = data.features.view();
-    put(evaluation, "davies_bouldin", davies_bouldin(engine, x, predictions.labels));
-    put(evaluation, "calinski_harabasz", calinski_harabasz(engine, x, predictions.labels));
-    if (options.silhouette)
-      put(evaluation, "silhouette", silhouette(engine, x, predictions.labels));
+    const ClusterIndices indices =
+        cluster_indices(engine, data.features.view(), predictions.labels, options.silhouette);
+    put(evaluation, "davies_bouldin", indices.davies_bouldin);
+    put(evaluation, "calinski_harabasz", indices.calinski_harabasz);
+    put(evaluation, "silhouette", indices.silhouette);
   }
   if (!data.has_target()) return;
   // A target of many fractional values, or with missing ones, says nothing of clusters.
@@ -118,6 +120,8 @@ template <Real T>
 Evaluation evaluate(const Model<T>& model, Engine& engine, const Dataset<T>& data,
                     const Predictions<T>& predictions, const EvaluateOptions& options) {
   if (data.rows() == 0) throw InputError(data.source + ": has no rows to evaluate");
+  // The metrics of clusters and the model's own both read the rows.
+  const EngineTable<T> table(engine, data);
   const std::vector<double> weights(data.weights.begin(), data.weights.end());
   Evaluation evaluation;
   evaluation.task = model.task();
@@ -143,6 +147,8 @@ template <Real T>
 Evaluation evaluate(const Model<T>& model, Engine& engine, const Dataset<T>& data,
                     const EvaluateOptions& options) {
   if (data.rows() == 0) throw InputError(data.source + ": has no rows to evaluate");
+  // So do predictions.
+  const EngineTable<T> table(engine, data);
   return evaluate(model, engine, data, model.predict(engine, data.features.view()), options);
 }
 

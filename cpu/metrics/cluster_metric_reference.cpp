@@ -9,12 +9,22 @@ namespace {
 template <Real T>
 class ReferenceClusterMetric final : public ClusterMetricSteps<T> {
  public:
+  void list_members(const std::int32_t* cluster, Index rows, Index clusters,
+                    Buffer<Index>& members) override {
+    Index* to = members.data();
+    for (Index c = 0; c < clusters; ++c) {
+      for (Index i = 0; i < rows; ++i) {
+        if (cluster[i] == c) *to++ = i;
+      }
+    }
+  }
+
   void centroids(const ClusteredRows<T>& rows, Buffer<double>& centroids) override {
     for (Index c = 0; c < rows.clusters(); ++c) {
       for (Index j = 0; j < rows.cols; ++j) {
         double sum = 0;
         for (Index m = first(rows, c); m < first(rows, c + 1); ++m) {
-          sum += static_cast<double>(rows.x[rows.members[m] * rows.stride + j]);
+          sum += static_cast<double>(rows.x[row_of(rows, m) * rows.stride + j]);
         }
         centroids.data()[c * rows.cols + j] = sum / size(rows, c);
       }
@@ -26,7 +36,7 @@ class ReferenceClusterMetric final : public ClusterMetricSteps<T> {
     for (Index c = 0; c < rows.clusters(); ++c) {
       double sum = 0;
       for (Index m = first(rows, c); m < first(rows, c + 1); ++m) {
-        sum += std::sqrt(squared_distance(rows, rows.members[m], centroids, c));
+        sum += std::sqrt(squared_distance(rows, row_of(rows, m), centroids, c));
       }
       spreads.data()[c] = sum / size(rows, c);
     }
@@ -42,6 +52,9 @@ class ReferenceClusterMetric final : public ClusterMetricSteps<T> {
   }
 
  private:
+  static Index row_of(const ClusteredRows<T>& rows, Index position) {
+    return rows.members != nullptr ? rows.members[position] : position;
+  }
   static Index first(const ClusteredRows<T>& rows, Index c) {
     return rows.first[static_cast<std::size_t>(c)];
   }

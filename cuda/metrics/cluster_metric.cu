@@ -1,8 +1,11 @@
 // The passes behind the Davies-Bouldin and the Calinski-Harabasz index.
+#include <bit>
+#include <cub/device/device_radix_sort.cuh>
 #include <vector>
 
 #include "core/metrics/cluster_steps.hpp"
 #include "core/steps.hpp"
+#include "cuda/core/check.hpp"
 #include "cuda/core/long_sum.cuh"
 
 namespace tandem::cuda {
@@ -19,7 +22,14 @@ struct Task {
   Index cluster;
 };
 
-// Sums of the columns over the members of a task: partial[task · cols + j].
+// numbers[i] = i. One thread per row; writes 8 bytes.
+__global__ void number_rows_kernel(Index rows, Index* __restrict__ numbers) {
+  const Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i < rows) numbers[i] = i;
+}
+
+// Sums of the columns over the members of a task: partial[task · cols + j]. `members` null: the
+// positions are the rows.
 //
 // A thread block of 32 × 32 threads takes one task and 32 columns; threadIdx.x is the column, so
 // that a warp reads 32 consecutive elements of a row (members are anywhere: a row is the unit), and
@@ -38,7 +48,8 @@ __global__ void __launch_bounds__(columns_at_once* sum_lanes)
     if (column < cols) {
       const Index end = tasks[t].end;
       for (Index m = tasks[t].begin + threadIdx.y; m < end; m += sum_lanes) {
-        sum += static_cast<double>(x[members[m] * stride + column]);
+        const Index row = members != nullptr ? members[m] : m;
+        sum += static_cast<double>(x[row * stride + column]);
       }
     }
     lanes[threadIdx.y][threadIdx.x] = sum;
@@ -130,6 +141,33 @@ template <Real T>
 class CudaClusterMetric final : public ClusterMetricSteps<T> {
  public:
   explicit CudaClusterMetric(Engine& engine) : engine_(cuda_engine(engine)) {}
+
+  // The row numbers sorted by cluster: CUB's radix sort, which is stable, over as many bits as
+  // clusters need. 24 bytes of scratch memory per row.
+  void list_members(const std::int32_t* cluster, Index rows, Index clusters,
+                    Buffer<Index>& members) override {
+    const unsigned threads = engine_.block_threads(256);
+    Buffer<Index> numbers(engine_, rows);
+    engine_.launch(
+        number_rows_kernel,
+        {.grid = dim3(static_cast<unsigned>(blocks_for(rows, threads))), .block = dim3(threads)},
+        rows, numbers.data());
+    Buffer<std::uint32_t> sorted(engine_, rows);
+    const auto* keys = reinterpret_cast<const std::uint32_t*>(cluster);
+    const int bits = static_cast<int>(std::bit_width(static_cast<std::uint64_t>(clusters - 1)));
+    const auto sort = [&](void* scratch, std::size_t& bytes) {
+      return cub::DeviceRadixSort::SortPairs(scratch, bytes, keys, sorted.data(), numbers.data(),
+                                             members.data(), rows, 0, std::max(bits, 1),
+                                             engine_.stream());
+    };
+    constexpr const char* what = "cub::DeviceRadixSort";
+    engine_.before_library_call(what);
+    std::size_t bytes = 0;
+    TANDEM_CUDA(sort(nullptr, bytes));
+    Buffer<std::byte> scratch(engine_, static_cast<Index>(bytes));
+    TANDEM_CUDA(sort(scratch.data(), bytes));
+    engine_.after_library_call(what);
+  }
 
   void centroids(const ClusteredRows<T>& rows, Buffer<double>& centroids) override {
     const Tasks tasks(engine_, rows.first);

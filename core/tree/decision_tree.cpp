@@ -98,9 +98,11 @@ DecisionTreeModel<T> fit(Engine& engine, const DatasetView<T>& data,
   const auto labels = to_engine(engine, training.labels);
   const auto target = to_engine(engine, training.target);
   const auto weights = to_engine(engine, training.weights);
-  const auto sums = to_engine(engine, training.sums);
-  const auto squares = to_engine(engine, training.squares);
+  const auto row_weights = to_engine(engine, training.row_weights);
+  Buffer<std::int64_t> sums(engine, target.size());
+  Buffer<std::int64_t> squares(engine, target.size());
   const auto steps = make_steps<DecisionTreeSteps, T>(engine);
+  steps->encode_target(training.code, target, row_weights, sums, squares);
   steps->prepare({training.rows, train.cols(), &x, &labels, &target, &weights, &sums, &squares},
                  rules);
 
@@ -146,7 +148,7 @@ DecisionTreeModel<T> fit(Engine& engine, const DatasetView<T>& data,
       }
     } else {
       model.values(row, 0) =
-          training.centre + static_cast<double>(statistics[1]) * rules.sum_unit / weight;
+          training.code.centre + static_cast<double>(statistics[1]) * rules.sum_unit / weight;
     }
     if (leaf && node.rows > 1 && node_impurity > 0) {
       all_pure = false;

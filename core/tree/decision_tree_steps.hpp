@@ -12,6 +12,7 @@
 
 #include "core/steps.hpp"
 #include "core/tree/split_gain.hpp"
+#include "core/tree/target_code.hpp"
 #include "tandem/core/buffer.hpp"
 
 namespace tandem::tree {
@@ -123,6 +124,12 @@ class DecisionTreeSteps {
   static constexpr std::string_view name = "decision_tree";
   [[nodiscard]] static std::unique_ptr<DecisionTreeSteps> make_reference(Engine& engine);
   [[nodiscard]] static std::unique_ptr<DecisionTreeSteps> make_cpu(Engine& engine);
+
+  // sums[i] and squares[i] = what row i of a regression adds to them (TargetCode). weights: of each
+  // row, or empty for 1 each. Only enqueued.
+  virtual void encode_target(const TargetCode& code, const Buffer<T>& target,
+                             const Buffer<double>& weights, Buffer<std::int64_t>& sums,
+                             Buffer<std::int64_t>& squares) = 0;
 
   // Sorts the rows by every feature. `data` must outlive the steps' use. Only enqueued.
   virtual void prepare(const TreeData<T>& data, const SplitRules& rules) = 0;

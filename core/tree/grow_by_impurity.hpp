@@ -45,8 +45,10 @@ class GrowByImpurity final : public GrowBy<T> {
       statistics[training_.labels[at]] += weight;
     } else {
       statistics[0] += weight;
-      statistics[1] += training_.sums[at];
-      statistics[2] += training_.squares[at];
+      const double w = training_.row_weights.empty() ? 1.0 : training_.row_weights[at];
+      const double y = static_cast<double>(training_.target[at]);
+      statistics[1] += training_.code.sum(w, y);
+      statistics[2] += training_.code.square(w, y);
     }
   }
   [[nodiscard]] T value(Index row, Index feature) const override {

@@ -4,7 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <numeric>
+#include <utility>
 
 #include "tandem/core/error.hpp"
 #include "tandem/core/numerics.hpp"
@@ -70,7 +70,8 @@ std::vector<double> row_weights(const DatasetView<T>& data, const DecisionTreeOp
   return weights;
 }
 
-// Fills centre, sums, squares and their units. Requires: weights of the rows kept, all > 0.
+// Fills the code of the target, its units and the statistics of all rows. Requires: weights of the
+// rows kept, all > 0.
 template <Real T>
 void encode_target(TrainingRows<T>& training, const std::vector<double>& weights,
                    const std::string& source) {
@@ -86,15 +87,16 @@ void encode_target(TrainingRows<T>& training, const std::vector<double>& weights
     // The centre on a coarse grid, so that targets that are multiples of a power of two stay so.
     int exponent = 0;
     (void)std::frexp(largest, &exponent);
-    training.centre = std::ldexp(std::nearbyint(std::ldexp(mean, 24 - exponent)), exponent - 24);
+    training.code.centre =
+        std::ldexp(std::nearbyint(std::ldexp(mean, 24 - exponent)), exponent - 24);
   } else {
-    training.centre = mean;
+    training.code.centre = mean;
   }
   std::vector<double> sums(training.target.size());
   std::vector<double> squares(training.target.size());
-  bool finite = std::isfinite(mean) && std::isfinite(training.centre);
+  bool finite = std::isfinite(mean) && std::isfinite(training.code.centre);
   for (Index i = 0; i < n; ++i) {
-    const double from_centre = y(i) - training.centre;
+    const double from_centre = y(i) - training.code.centre;
     sums[static_cast<std::size_t>(i)] = w(i) * from_centre;
     squares[static_cast<std::size_t>(i)] = w(i) * from_centre * from_centre;
     finite = finite && std::isfinite(squares[static_cast<std::size_t>(i)]);
@@ -106,8 +108,13 @@ void encode_target(TrainingRows<T>& training, const std::vector<double>& weights
   }
   const FixedPoint sum_scale = fixed_point_for(sums);
   const FixedPoint square_scale = fixed_point_for(squares);
-  training.sums = encode_all(sum_scale, sums);
-  training.squares = encode_all(square_scale, squares);
+  training.code.sum_scale = std::ldexp(1.0, sum_scale.exponent);
+  training.code.square_scale = std::ldexp(1.0, square_scale.exponent);
+  training.statistics = {training.rules.total_weight, 0, 0};
+  for (Index i = 0; i < n; ++i) {
+    training.statistics[1] += training.code.sum(w(i), y(i));
+    training.statistics[2] += training.code.square(w(i), y(i));
+  }
   training.rules.sum_unit = std::ldexp(1.0, -sum_scale.exponent);
   training.rules.square_unit = std::ldexp(1.0, -square_scale.exponent);
 }
@@ -199,10 +206,7 @@ TrainingRows<T> prepare_rows(const DatasetView<T>& data, const DecisionTreeOptio
     training.classes = std::move(classes.names);
   } else {
     encode_target(training, weights, data.source);
-    training.statistics = {
-        rules.total_weight,
-        std::accumulate(training.sums.begin(), training.sums.end(), std::int64_t{0}),
-        std::accumulate(training.squares.begin(), training.squares.end(), std::int64_t{0})};
+    if (data.has_weights()) training.row_weights = std::move(weights);
   }
   if (std::all_of(training.weights.begin(), training.weights.end(),
                   [](std::int64_t units) { return units == 1; })) {

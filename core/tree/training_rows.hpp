@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/tree/split_gain.hpp"
+#include "core/tree/target_code.hpp"
 #include "tandem/tree/decision_tree.hpp"
 
 namespace tandem::tree {
@@ -24,10 +25,8 @@ struct TrainingRows {
   std::vector<std::int32_t> labels;   // n, of a classification
   std::vector<T> target;              // n, of a regression
   std::vector<std::int64_t> weights;  // n, in weight units; empty where all are one unit
-  // n each, of a regression: w·y and w·y² in sum and square units, y the target less `centre`.
-  std::vector<std::int64_t> sums;
-  std::vector<std::int64_t> squares;
-  double centre = 0;
+  std::vector<double> row_weights;    // n, of a regression, as given; empty where all are 1
+  TargetCode code;                    // of a regression
   SplitRules rules;
   std::vector<std::int64_t> statistics;  // of all rows: rules.width() integers
 };

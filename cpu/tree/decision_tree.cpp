@@ -379,6 +379,8 @@ class CpuSteps final : public DecisionTreeSteps<T> {
  public:
   explicit CpuSteps(Engine& engine) : engine_(engine), threads_(engine.threads()) {}
 
+  void encode_target(const TargetCode& code, const Buffer<T>& target, const Buffer<double>& weights,
+                     Buffer<std::int64_t>& sums, Buffer<std::int64_t>& squares) override;
   void prepare(const TreeData<T>& data, const SplitRules& rules) override;
   void find_splits(std::span<const OpenNode> nodes, std::span<NodeSplit<T>> splits,
                    std::span<std::int64_t> left_statistics) override;
@@ -850,6 +852,20 @@ void CpuSteps<T>::grow_subtrees(std::span<const OpenNode> nodes,
   parallel_for(threads_, static_cast<Index>(nodes.size()), [&](Index i) {
     const auto at = static_cast<std::size_t>(i);
     grow_subtree(nodes[at], subtrees[at], scratch());
+  });
+}
+
+template <Real T>
+void CpuSteps<T>::encode_target(const TargetCode& code, const Buffer<T>& target,
+                                const Buffer<double>& weights, Buffer<std::int64_t>& sums,
+                                Buffer<std::int64_t>& squares) {
+  parallel_pieces(threads_, target.size(), 4096, [&](Piece piece) {
+    for (Index i = piece.begin; i < piece.end; ++i) {
+      const double w = weights.empty() ? 1.0 : weights.data()[i];
+      const double y = static_cast<double>(target.data()[i]);
+      sums.data()[i] = code.sum(w, y);
+      squares.data()[i] = code.square(w, y);
+    }
   });
 }
 

@@ -71,6 +71,16 @@ class ReferenceSteps final : public DecisionTreeSteps<T> {
     throw std::logic_error("the reference grows trees level by level");
   }
 
+  void encode_target(const TargetCode& code, const Buffer<T>& target, const Buffer<double>& weights,
+                     Buffer<std::int64_t>& sums, Buffer<std::int64_t>& squares) override {
+    for (Index i = 0; i < target.size(); ++i) {
+      const double w = weights.empty() ? 1.0 : weights.data()[i];
+      const double y = static_cast<double>(target.data()[i]) - code.centre;
+      sums.data()[i] = std::llrint(w * y * code.sum_scale);
+      squares.data()[i] = std::llrint(w * y * y * code.square_scale);
+    }
+  }
+
   void find_leaves(const TreeOnEngine<T>& nodes, const Buffer<T>& x, Index rows, Index cols,
                    Buffer<std::int64_t>& leaf) override {
     for (Index i = 0; i < rows; ++i) {

@@ -39,6 +39,22 @@ using tree::SplitToApply;
 using tree::TreeData;
 using tree::TreeOnEngine;
 
+// What each row of a regression adds to the statistics. A thread per row; reads its target, and its
+// weight where there are weights, writes 16 bytes, all coalesced. CPU twin:
+// CpuSteps::encode_target.
+template <Real T>
+__global__ void encode_target_kernel(tree::TargetCode code, const T* __restrict__ target,
+                                     const double* __restrict__ weights, Index rows,
+                                     std::int64_t* __restrict__ sums,
+                                     std::int64_t* __restrict__ squares) {
+  const Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (i >= rows) return;
+  const double w = weights != nullptr ? weights[i] : 1.0;
+  const double y = static_cast<double>(target[i]);
+  sums[i] = code.sum(w, y);
+  squares[i] = code.square(w, y);
+}
+
 // leaf[i] = the leaf of row i of x.
 //
 // Grid: a thread per row. Reads per level 17 bytes of the tree plus a threshold, which the cache
@@ -67,6 +83,16 @@ template <Real T>
 class CudaDecisionTree final : public tree::DecisionTreeSteps<T> {
  public:
   explicit CudaDecisionTree(Engine& engine) : engine_(cuda_engine(engine)), x_pieces_(engine_) {}
+
+  void encode_target(const tree::TargetCode& code, const Buffer<T>& target,
+                     const Buffer<double>& weights, Buffer<std::int64_t>& sums,
+                     Buffer<std::int64_t>& squares) override {
+    const unsigned threads = engine_.block_threads(256);
+    engine_.launch(encode_target_kernel<T>,
+                   {.grid = dim3(static_cast<unsigned>(blocks_for(target.size(), threads))),
+                    .block = dim3(threads)},
+                   code, target.data(), weights.data(), target.size(), sums.data(), squares.data());
+  }
 
   void prepare(const TreeData<T>& data, const SplitRules& rules) override {
     const auto pointer = [](const auto* buffer) {

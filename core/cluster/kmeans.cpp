@@ -12,6 +12,7 @@
 #include "core/cluster/kmeans_init.hpp"
 #include "core/cluster/kmeans_math.hpp"
 #include "core/cluster/kmeans_steps.hpp"
+#include "core/model/ready_by.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/text.hpp"
 #include "tandem/data/engine_table.hpp"
@@ -470,10 +471,10 @@ KMeansModel<T> fit(Engine& engine, const DatasetView<T>& data, const KMeansOptio
 
 namespace {
 
-// Steps that hold rows x of data that a model is applied to, labelled by its centres.
+// Steps that hold rows x of data that a model is applied to.
 template <Real T>
-std::unique_ptr<KMeansSteps<T>> label_rows(Engine& engine, const KMeansModel<T>& model,
-                                           MatrixView<const T> x, const Buffer<T>& centres) {
+std::unique_ptr<KMeansSteps<T>> load_rows(Engine& engine, const KMeansModel<T>& model,
+                                          MatrixView<const T> x) {
   auto steps = make_steps<KMeansSteps, T>(engine);
   steps->expect_centres(model.centres.rows());
   for (const double mean : steps->measure(x, {}).mean) {
@@ -482,8 +483,6 @@ std::unique_ptr<KMeansSteps<T>> label_rows(Engine& engine, const KMeansModel<T>&
   const KMeansSpread spread = steps->load(x, {}, model.origin);
   const double largest = *std::max_element(spread.largest.begin(), spread.largest.end());
   if (largest > largest_magnitude<T>(x.cols)) require_range<T>(largest, x.cols);
-  steps->begin(model.centres.rows());
-  steps->assign(centres);
   return steps;
 }
 
@@ -506,18 +505,27 @@ const std::vector<std::string>& KMeansModel<T>::classes() const {
 
 template <Real T>
 Predictions<T> KMeansModel<T>::predict(Engine& engine, MatrixView<const T> x) const {
-  check_columns(*this, x);
-  Predictions<T> predictions;
-  predictions.labels.reserve(static_cast<std::size_t>(x.rows));
-  const Buffer<T> on_engine = to_engine(engine, centres.values());
-  // A part at a time: the steps keep a copy of the rows.
-  constexpr Index rows_at_once = Index{1} << 20;
-  for (Index begin = 0; begin < x.rows; begin += rows_at_once) {
-    const Index count = std::min(rows_at_once, x.rows - begin);
-    const auto labels = label_rows(engine, *this, x.rows_from(begin, count), on_engine)->labels();
-    predictions.labels.insert(predictions.labels.end(), labels.begin(), labels.end());
-  }
-  return predictions;
+  return ready_on(engine)->predict(x);
+}
+
+template <Real T>
+std::unique_ptr<ReadyModel<T>> KMeansModel<T>::ready_on(Engine& engine) const {
+  return ready_by<T>(
+      [this, &engine, on_engine = to_engine(engine, centres.values())](MatrixView<const T> x) {
+        check_columns(*this, x);
+        Predictions<T> predictions;
+        predictions.labels.reserve(static_cast<std::size_t>(x.rows));
+        // A part at a time: the steps keep a copy of the rows.
+        constexpr Index rows_at_once = Index{1} << 20;
+        for (Index begin = 0; begin < x.rows; begin += rows_at_once) {
+          const Index count = std::min(rows_at_once, x.rows - begin);
+          const auto steps = load_rows(engine, *this, x.rows_from(begin, count));
+          steps->label(on_engine, centres.rows());
+          const auto labels = steps->labels();
+          predictions.labels.insert(predictions.labels.end(), labels.begin(), labels.end());
+        }
+        return predictions;
+      });
 }
 
 template <Real T>
@@ -527,7 +535,9 @@ std::map<std::string, double> KMeansModel<T>::own_metrics(Engine& engine,
   if (x.rows == 0) return {{"inertia", 0.0}};
   const Buffer<T> on_engine = to_engine(engine, centres.values());
   Buffer<T> scratch(engine, on_engine.size());
-  const auto steps = label_rows(engine, *this, x, on_engine);
+  const auto steps = load_rows(engine, *this, x);
+  steps->begin(centres.rows());
+  steps->assign(on_engine);
   return {{"inertia", inertia_of(*steps, on_engine, scratch)}};
 }
 

@@ -13,6 +13,7 @@
 #include "core/linear/predict.hpp"
 #include "core/linear/rows.hpp"
 #include "core/load_enum.hpp"
+#include "core/model/ready_by.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem {
@@ -128,12 +129,20 @@ const std::vector<std::string>& LinearRegressionModel<T>::classes() const {
 
 template <Real T>
 Predictions<T> LinearRegressionModel<T>::predict(Engine& engine, MatrixView<const T> x) const {
+  return ready_on(engine)->predict(x);
+}
+
+template <Real T>
+std::unique_ptr<ReadyModel<T>> LinearRegressionModel<T>::ready_on(Engine& engine) const {
   std::vector<double> parameters = weights;
   parameters.push_back(intercept);
-  Predictions<T> predictions;
-  predictions.values = predict_linear(engine, LinearLoss::squared, 1, features(), parameters, x,
-                                      "linear regression");
-  return predictions;
+  return ready_by<T>(
+      [on = LinearPredictor<T>(engine, LinearLoss::squared, 1, features(), parameters,
+                               "linear regression")](MatrixView<const T> x) mutable {
+        Predictions<T> predictions;
+        predictions.values = on.predict(x);
+        return predictions;
+      });
 }
 
 template <Real T>

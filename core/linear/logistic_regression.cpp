@@ -14,6 +14,7 @@
 #include "core/linear/predict.hpp"
 #include "core/linear/rows.hpp"
 #include "core/load_enum.hpp"
+#include "core/model/ready_by.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
@@ -400,22 +401,28 @@ LogisticRegressionModel<T> fit(Engine& engine, const DatasetView<T>& data,
 
 template <Real T>
 Predictions<T> LogisticRegressionModel<T>::predict(Engine& engine, MatrixView<const T> x) const {
+  return ready_on(engine)->predict(x);
+}
+
+template <Real T>
+std::unique_ptr<ReadyModel<T>> LogisticRegressionModel<T>::ready_on(Engine& engine) const {
   std::vector<double> parameters = weights.values();
   parameters.insert(parameters.end(), intercepts.begin(), intercepts.end());
-  const bool binary = weights.rows() == 1;
-  const auto columns = static_cast<Index>(class_names.size());
-  Predictions<T> predictions;
-  predictions.probabilities =
-      Matrix<T>(x.rows, columns,
-                predict_linear(engine, binary ? LinearLoss::logistic : LinearLoss::softmax,
-                               weights.rows(), features(), parameters, x, "logistic regression"));
-  predictions.labels.resize(static_cast<std::size_t>(x.rows));
-  for (Index i = 0; i < x.rows; ++i) {
-    const auto row = predictions.probabilities.row(i);
-    predictions.labels[static_cast<std::size_t>(i)] =
-        static_cast<std::int32_t>(std::max_element(row.begin(), row.end()) - row.begin());
-  }
-  return predictions;
+  const LinearLoss loss = weights.rows() == 1 ? LinearLoss::logistic : LinearLoss::softmax;
+  return ready_by<T>(
+      [columns = static_cast<Index>(class_names.size()),
+       on = LinearPredictor<T>(engine, loss, weights.rows(), features(), parameters,
+                               "logistic regression")](MatrixView<const T> x) mutable {
+        Predictions<T> predictions;
+        predictions.probabilities = Matrix<T>(x.rows, columns, on.predict(x));
+        predictions.labels.resize(static_cast<std::size_t>(x.rows));
+        for (Index i = 0; i < x.rows; ++i) {
+          const auto row = predictions.probabilities.row(i);
+          predictions.labels[static_cast<std::size_t>(i)] =
+              static_cast<std::int32_t>(std::max_element(row.begin(), row.end()) - row.begin());
+        }
+        return predictions;
+      });
 }
 
 template <Real T>

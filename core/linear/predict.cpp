@@ -12,46 +12,48 @@
 namespace tandem {
 
 template <Real T>
-std::vector<T> predict_linear(Engine& engine, LinearLoss loss, Index outputs, Index features,
-                              const std::vector<double>& parameters, MatrixView<const T> x,
-                              std::string_view model) {
-  if (x.cols != features) {
-    throw InputError("the " + std::string(model) + " model was trained on " +
-                     std::to_string(features) + " features but the data has " +
-                     std::to_string(x.cols));
+LinearPredictor<T>::LinearPredictor(Engine& engine, LinearLoss loss, Index outputs, Index features,
+                                    const std::vector<double>& parameters, std::string_view model)
+    : engine_(&engine),
+      loss_(loss),
+      outputs_(outputs),
+      features_(features),
+      model_(model),
+      steps_(make_steps<LinearSteps, T>(engine)),
+      parameters_(to_engine(engine, parameters)) {}
+
+template <Real T>
+std::vector<T> LinearPredictor<T>::predict(MatrixView<const T> x) {
+  if (x.cols != features_) {
+    throw InputError("the " + model_ + " model was trained on " + std::to_string(features_) +
+                     " features but the data has " + std::to_string(x.cols));
   }
-  const Index columns = loss == LinearLoss::logistic ? 2 : outputs;
+  const Index columns = loss_ == LinearLoss::logistic ? 2 : outputs_;
   require_memory(
       "a table of " + std::to_string(x.rows) + " rows and " + std::to_string(columns) +
-          " results of " + std::string(model),
+          " results of " + model_,
       saturating_product(saturating_product(x.rows, columns), static_cast<Index>(sizeof(T))),
       "take fewer rows at a time");
-  const auto steps = make_steps<LinearSteps, T>(engine);
-  const auto model_parameters = to_engine(engine, parameters);
   constexpr Index chunk_bytes = Index{4} << 20;
-  const Index row_bytes = std::max<Index>(1, features) * static_cast<Index>(sizeof(T));
+  const Index row_bytes = std::max<Index>(1, features_) * static_cast<Index>(sizeof(T));
   const Index chunk = std::min(std::max<Index>(1, chunk_bytes / row_bytes / sum_block) * sum_block,
                                PackedRows<T>::blocks(x.rows) * sum_block);
   std::vector<T> results(static_cast<std::size_t>(x.rows * columns));
-  RowSource<T> source(engine, x, {}, {}, chunk);
-  PackedRows<T> packed(engine, chunk, features, false, Placement::rows);
-  Buffer<T> output(engine, chunk * columns);
+  RowSource<T> source(*engine_, x, {}, {}, chunk);
+  PackedRows<T> packed(*engine_, chunk, features_, false, Placement::rows);
+  Buffer<T> output(*engine_, chunk * columns);
   for (Index begin = 0; begin < x.rows; begin += chunk) {
     const Index count = std::min(chunk, x.rows - begin);
     packed.rows = count;
-    steps->pack(source.rows(begin, count), count, 0, packed);
-    steps->predict(loss, packed, outputs, model_parameters, output);
-    backend(engine).copy_to_host(results.data() + begin * columns, output.data(),
-                                 static_cast<std::size_t>(count * columns) * sizeof(T));
+    steps_->pack(source.rows(begin, count), count, 0, packed);
+    steps_->predict(loss_, packed, outputs_, parameters_, output);
+    backend(*engine_).copy_to_host(results.data() + begin * columns, output.data(),
+                                   static_cast<std::size_t>(count * columns) * sizeof(T));
   }
   return results;
 }
 
-template std::vector<float> predict_linear(Engine&, LinearLoss, Index, Index,
-                                           const std::vector<double>&, MatrixView<const float>,
-                                           std::string_view);
-template std::vector<double> predict_linear(Engine&, LinearLoss, Index, Index,
-                                            const std::vector<double>&, MatrixView<const double>,
-                                            std::string_view);
+template class LinearPredictor<float>;
+template class LinearPredictor<double>;
 
 }  // namespace tandem

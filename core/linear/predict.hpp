@@ -3,11 +3,14 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/linear/linear_steps.hpp"
+#include "tandem/core/buffer.hpp"
 #include "tandem/core/engine.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/matrix.hpp"
@@ -16,12 +19,27 @@
 
 namespace tandem {
 
-// Row-major x.rows × columns results as LinearSteps::predict gives them. Throws InputError where x
-// has another number of columns than `features`; `model` names the model for the message.
+// A linear model on an engine, which must outlive it.
 template <Real T>
-[[nodiscard]] std::vector<T> predict_linear(Engine& engine, LinearLoss loss, Index outputs,
-                                            Index features, const std::vector<double>& parameters,
-                                            MatrixView<const T> x, std::string_view model);
+class LinearPredictor {
+ public:
+  // `model` names the model for messages.
+  LinearPredictor(Engine& engine, LinearLoss loss, Index outputs, Index features,
+                  const std::vector<double>& parameters, std::string_view model);
+
+  // Row-major x.rows × columns results as LinearSteps::predict gives them. Throws InputError where
+  // x has another number of columns than `features`.
+  [[nodiscard]] std::vector<T> predict(MatrixView<const T> x);
+
+ private:
+  Engine* engine_;
+  LinearLoss loss_;
+  Index outputs_;
+  Index features_;
+  std::string model_;
+  std::unique_ptr<LinearSteps<T>> steps_;
+  Buffer<double> parameters_;
+};
 
 // Throws NumericalError that names the column where a weight is beyond what predictions, which
 // compute in T, can use. weights: one per feature.

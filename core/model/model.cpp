@@ -1,5 +1,7 @@
 #include "tandem/model/model.hpp"
 
+#include "core/model/ready_by.hpp"
+
 namespace tandem {
 
 void TrainingLog::save(Archive& archive, std::string_view prefix) const {
@@ -22,6 +24,11 @@ TrainingLog TrainingLog::load(const Archive& archive, std::string_view prefix) {
     log.history.emplace(name, history.get_doubles(name));
   }
   return log;
+}
+
+template <Real T>
+std::unique_ptr<ReadyModel<T>> Model<T>::ready_on(Engine& engine) const {
+  return ready_by<T>([this, &engine](MatrixView<const T> x) { return this->predict(engine, x); });
 }
 
 template <Real T>

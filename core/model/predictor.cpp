@@ -1,7 +1,6 @@
 #include <exception>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <utility>
 #include <vector>
 
@@ -13,14 +12,19 @@ template <Real T>
 struct Predictor<T>::Shared {
   std::shared_ptr<const Model<T>> model;
   EngineOptions options;
+  // An engine with the model in its memory.
+  struct Place {
+    std::unique_ptr<Engine> engine;
+    std::unique_ptr<ReadyModel<T>> ready;  // destroyed before its engine
+  };
   std::mutex mutex;
-  std::vector<std::unique_ptr<Engine>> idle;  // engines that no call uses just now
+  std::vector<Place> idle;  // those that no call uses just now
 };
 
 namespace {
 
-// An engine for the time of a call. One that a call failed on is not used again: what is left in
-// its queue is unknown.
+// A place for the time of a call. One that a call failed on is used again only where its queue has
+// come to its end without an error: rows that are refused cost no engine.
 template <class Shared>
 class Borrowed {
  public:
@@ -28,29 +32,30 @@ class Borrowed {
     {
       const std::lock_guard<std::mutex> lock(from_.mutex);
       if (!from_.idle.empty()) {
-        engine_ = std::move(from_.idle.back());
+        place_ = std::move(from_.idle.back());
         from_.idle.pop_back();
       }
     }
-    if (!engine_) engine_ = Engine::create(from_.options);
+    if (!place_.engine) place_.engine = Engine::create(from_.options);
+    if (!place_.ready) place_.ready = from_.model->ready_on(*place_.engine);
   }
   Borrowed(const Borrowed&) = delete;
   Borrowed& operator=(const Borrowed&) = delete;
   ~Borrowed() {
-    if (std::uncaught_exceptions() > exceptions_) return;
-    const std::lock_guard<std::mutex> lock(from_.mutex);
     try {
-      from_.idle.push_back(std::move(engine_));
-    } catch (const std::bad_alloc&) {
+      if (std::uncaught_exceptions() > exceptions_) place_.engine->wait();
+      const std::lock_guard<std::mutex> lock(from_.mutex);
+      from_.idle.push_back(std::move(place_));
+    } catch (const std::exception&) {
       // The next call makes one anew.
     }
   }
-  [[nodiscard]] Engine& engine() noexcept { return *engine_; }
+  [[nodiscard]] auto& model() noexcept { return *place_.ready; }
 
  private:
   Shared& from_;
   int exceptions_;
-  std::unique_ptr<Engine> engine_;
+  typename Shared::Place place_;
 };
 
 }  // namespace
@@ -65,7 +70,7 @@ Predictor<T>::Predictor(std::shared_ptr<const Model<T>> model, const Engine& eng
 template <Real T>
 Predictions<T> Predictor<T>::predict(MatrixView<const T> x) const {
   Borrowed<Shared> borrowed(*shared_);
-  return shared_->model->predict(borrowed.engine(), x);
+  return borrowed.model().predict(x);
 }
 
 template <Real T>

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/json_text.hpp"
+#include "core/model/ready_by.hpp"
 #include "core/nn/mlp_network.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/nn/mlp.hpp"
@@ -28,6 +29,77 @@ Enumeration named(const Archive& archive, const char* entry, int count) {
   archive.fail(entry, "is '" + name + "', which this version does not know");
 }
 
+// A network for prediction on an engine; both must outlive it.
+template <Real T>
+class NetworkOnEngine {
+ public:
+  NetworkOnEngine(Engine& engine, const MlpModel<T>& model) : engine_(&engine), model_(&model) {
+    design_.widths = widths_of(model.layers);
+    design_.activation = model.activation;
+    design_.output = model.output;
+    design_.loss = model.loss;
+    design_.batch_norm = model.layers.front().normalised();
+    design_.batch_norm_epsilon = model.batch_norm_epsilon;
+  }
+
+  // One row of outputs for each row of x.
+  [[nodiscard]] Matrix<T> outputs(MatrixView<const T> x) {
+    // Rows per pass, so that a pass's largest matrix has about a million elements.
+    const Index widest = *std::max_element(design_.widths.begin(), design_.widths.end());
+    const Index most = std::clamp<Index>((Index{1} << 20) / widest, 1, 4096);
+    const Index wanted = std::clamp<Index>(x.rows, 1, most);
+    if (network_ == nullptr || network_->capacity() < wanted) {
+      // At least twice the last one: calls with more and more rows send the parameters a few times.
+      const Index before = network_ != nullptr ? network_->capacity() : 0;
+      network_.reset();
+      network_ = std::make_unique<MlpNetwork<T>>(
+          *engine_, design_, std::min(most, std::max(wanted, 2 * before)), false);
+      network_->set_layers(model_->layers);
+    }
+    Matrix<T> outputs(x.rows, design_.widths.back());
+    network_->predict(x, outputs.values());
+    return outputs;
+  }
+
+ private:
+  Engine* engine_;
+  const MlpModel<T>* model_;
+  MlpDesign design_;
+  std::unique_ptr<MlpNetwork<T>> network_;
+};
+
+// The first of the largest.
+template <Real T>
+std::int32_t largest(std::span<const T> row) {
+  return static_cast<std::int32_t>(std::max_element(row.begin(), row.end()) - row.begin());
+}
+
+template <Real T>
+Predictions<T> predictions_of(MlpOutput output, Matrix<T> outputs) {
+  Predictions<T> predictions;
+  if (output == MlpOutput::identity) {
+    predictions.values = std::move(outputs.values());
+    return predictions;
+  }
+  const Index rows = outputs.rows();
+  predictions.labels.resize(static_cast<std::size_t>(rows));
+  if (output == MlpOutput::sigmoid) {
+    predictions.probabilities = Matrix<T>(rows, 2);
+    for (Index i = 0; i < rows; ++i) {
+      const T second = outputs(i, 0);
+      predictions.probabilities(i, 0) = T{1} - second;
+      predictions.probabilities(i, 1) = second;
+      predictions.labels[static_cast<std::size_t>(i)] = second > T{0.5} ? 1 : 0;
+    }
+    return predictions;
+  }
+  for (Index i = 0; i < rows; ++i) {
+    predictions.labels[static_cast<std::size_t>(i)] = largest<T>(outputs.row(i));
+  }
+  predictions.probabilities = std::move(outputs);
+  return predictions;
+}
+
 std::string layer_name(std::size_t l) { return "layer/" + std::to_string(l) + "/"; }
 
 }  // namespace
@@ -43,51 +115,19 @@ Index MlpModel<T>::parameters() const noexcept {
 
 template <Real T>
 Predictions<T> MlpModel<T>::predict(Engine& engine, MatrixView<const T> x) const {
-  if (x.cols != features()) {
-    throw InputError("the mlp model was trained on " + std::to_string(features()) +
-                     " features, but the data has " + std::to_string(x.cols));
-  }
-  MlpDesign design;
-  design.widths = widths_of(layers);
-  design.activation = activation;
-  design.output = output;
-  design.loss = loss;
-  design.batch_norm = layers.front().normalised();
-  design.batch_norm_epsilon = batch_norm_epsilon;
-  // Rows per pass, so that a pass's largest matrix has about a million elements.
-  const Index widest = *std::max_element(design.widths.begin(), design.widths.end());
-  const Index capacity = std::clamp<Index>((Index{1} << 20) / widest, 1,
-                                           std::max<Index>(1, std::min<Index>(x.rows, 4096)));
-  MlpNetwork<T> network(engine, design, capacity, false);
-  network.set_layers(layers);
-  const Index width = design.widths.back();
-  Matrix<T> outputs(x.rows, width);
-  network.predict(x, outputs.values());
+  return ready_on(engine)->predict(x);
+}
 
-  Predictions<T> predictions;
-  if (output == MlpOutput::identity) {
-    predictions.values = std::move(outputs.values());
-    return predictions;
-  }
-  predictions.labels.resize(static_cast<std::size_t>(x.rows));
-  if (output == MlpOutput::sigmoid) {
-    predictions.probabilities = Matrix<T>(x.rows, 2);
-    for (Index i = 0; i < x.rows; ++i) {
-      const T second = outputs(i, 0);
-      predictions.probabilities(i, 0) = T{1} - second;
-      predictions.probabilities(i, 1) = second;
-      predictions.labels[static_cast<std::size_t>(i)] = second > T{0.5} ? 1 : 0;
-    }
-    return predictions;
-  }
-  for (Index i = 0; i < x.rows; ++i) {
-    const auto row = outputs.row(i);
-    // The first of the largest.
-    predictions.labels[static_cast<std::size_t>(i)] =
-        static_cast<std::int32_t>(std::max_element(row.begin(), row.end()) - row.begin());
-  }
-  predictions.probabilities = std::move(outputs);
-  return predictions;
+template <Real T>
+std::unique_ptr<ReadyModel<T>> MlpModel<T>::ready_on(Engine& engine) const {
+  return ready_by<T>(
+      [this, network = NetworkOnEngine<T>(engine, *this)](MatrixView<const T> x) mutable {
+        if (x.cols != this->features()) {
+          throw InputError("the mlp model was trained on " + std::to_string(this->features()) +
+                           " features, but the data has " + std::to_string(x.cols));
+        }
+        return predictions_of(output, network.outputs(x));
+      });
 }
 
 template <Real T>

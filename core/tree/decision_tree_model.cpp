@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "core/model/ready_by.hpp"
 #include "core/rows_on_engine.hpp"
 #include "core/steps.hpp"
 #include "core/tree/decision_tree_steps.hpp"
@@ -34,29 +35,62 @@ Index DecisionTreeModel<T>::leaves() const {
   return std::count(nodes.feature.begin(), nodes.feature.end(), -1);
 }
 
+namespace {
+
+// The nodes of a tree on an engine, which must outlive it.
+template <Real T>
+class NodesOnEngine {
+ public:
+  NodesOnEngine(Engine& engine, const DecisionTreeNodes<T>& nodes, Index features)
+      : engine_(&engine), features_(features), steps_(make_steps<DecisionTreeSteps, T>(engine)) {
+    nodes_.feature = to_engine(engine, nodes.feature);
+    nodes_.threshold = to_engine(engine, nodes.threshold);
+    std::vector<std::int64_t> right = nodes.right;
+    for (auto& child : right) child = std::max<std::int64_t>(child, 0);
+    nodes_.right = to_engine(engine, right);
+    nodes_.missing_left = to_engine(engine, nodes.missing_left);
+  }
+
+  [[nodiscard]] std::vector<std::int64_t> leaves_of(MatrixView<const T> x) {
+    if (x.cols != features_) {
+      throw InputError("the decision tree was trained on " + std::to_string(features_) +
+                       " features, and the data has " + std::to_string(x.cols));
+    }
+    if (x.rows == 0) return {};
+    const Buffer<T> rows = rows_on_engine(*engine_, x, Placement::rows);
+    Buffer<std::int64_t> leaf(*engine_, x.rows);
+    steps_->find_leaves(nodes_, rows, x.rows, x.cols, leaf);
+    return leaf.to_host();
+  }
+
+ private:
+  Engine* engine_;
+  Index features_;
+  std::unique_ptr<DecisionTreeSteps<T>> steps_;
+  TreeOnEngine<T> nodes_;
+};
+
+}  // namespace
+
 template <Real T>
 std::vector<std::int64_t> DecisionTreeModel<T>::apply(Engine& engine, MatrixView<const T> x) const {
-  if (x.cols != feature_count) {
-    throw InputError("the decision tree was trained on " + std::to_string(feature_count) +
-                     " features, and the data has " + std::to_string(x.cols));
-  }
-  if (x.rows == 0) return {};
-  TreeOnEngine<T> on_engine;
-  on_engine.feature = to_engine(engine, nodes.feature);
-  on_engine.threshold = to_engine(engine, nodes.threshold);
-  std::vector<std::int64_t> right = nodes.right;
-  for (auto& child : right) child = std::max<std::int64_t>(child, 0);
-  on_engine.right = to_engine(engine, right);
-  on_engine.missing_left = to_engine(engine, nodes.missing_left);
-  const Buffer<T> rows = rows_on_engine(engine, x, Placement::rows);
-  Buffer<std::int64_t> leaf(engine, x.rows);
-  make_steps<DecisionTreeSteps, T>(engine)->find_leaves(on_engine, rows, x.rows, x.cols, leaf);
-  return leaf.to_host();
+  return NodesOnEngine<T>(engine, nodes, feature_count).leaves_of(x);
 }
 
 template <Real T>
 Predictions<T> DecisionTreeModel<T>::predict(Engine& engine, MatrixView<const T> x) const {
-  const std::vector<std::int64_t> leaf = apply(engine, x);
+  return predictions_at(apply(engine, x));
+}
+
+template <Real T>
+std::unique_ptr<ReadyModel<T>> DecisionTreeModel<T>::ready_on(Engine& engine) const {
+  return ready_by<T>(
+      [this, there = NodesOnEngine<T>(engine, nodes, feature_count)](
+          MatrixView<const T> x) mutable { return predictions_at(there.leaves_of(x)); });
+}
+
+template <Real T>
+Predictions<T> DecisionTreeModel<T>::predictions_at(const std::vector<std::int64_t>& leaf) const {
   Predictions<T> predictions;
   if (task() == Task::regression) {
     predictions.values.reserve(leaf.size());
@@ -65,7 +99,7 @@ Predictions<T> DecisionTreeModel<T>::predict(Engine& engine, MatrixView<const T>
   }
   const Index count = values.cols();
   predictions.labels.reserve(leaf.size());
-  predictions.probabilities = Matrix<T>(x.rows, count);
+  predictions.probabilities = Matrix<T>(static_cast<Index>(leaf.size()), count);
   Index i = 0;
   for (const auto node : leaf) {
     const auto weights = values.row(node);

@@ -76,6 +76,7 @@ class TANDEM_API KMeansModel final : public Model<T> {
   [[nodiscard]] const std::vector<std::string>& classes() const override;
   // The nearest centre of each row. On the training rows these are the labels of the fit.
   [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override;
+  [[nodiscard]] std::unique_ptr<ReadyModel<T>> ready_on(Engine& engine) const override;
   [[nodiscard]] const TrainingLog& training() const override { return log; }
   // "inertia", unweighted.
   [[nodiscard]] std::map<std::string, double> own_metrics(Engine& engine,

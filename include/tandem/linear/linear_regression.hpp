@@ -92,6 +92,7 @@ class TANDEM_API LinearRegressionModel final : public Model<T> {
   [[nodiscard]] Index features() const override { return static_cast<Index>(weights.size()); }
   [[nodiscard]] const std::vector<std::string>& classes() const override;
   [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override;
+  [[nodiscard]] std::unique_ptr<ReadyModel<T>> ready_on(Engine& engine) const override;
   [[nodiscard]] const TrainingLog& training() const override { return log; }
   void save(Archive& archive) const override;
   // Throws InputError for anything that save() could not have written.

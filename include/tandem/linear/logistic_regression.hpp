@@ -74,6 +74,7 @@ class TANDEM_API LogisticRegressionModel final : public Model<T> {
   [[nodiscard]] const std::vector<std::string>& classes() const override { return class_names; }
   // A row's label is the class of the largest probability, the lowest of equals.
   [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override;
+  [[nodiscard]] std::unique_ptr<ReadyModel<T>> ready_on(Engine& engine) const override;
   [[nodiscard]] const TrainingLog& training() const override { return log; }
   void save(Archive& archive) const override;
   // Throws InputError for anything that save() could not have written.

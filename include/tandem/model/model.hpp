@@ -39,6 +39,19 @@ struct TANDEM_API TrainingLog {
 template <Real T>
 class Predictor;
 
+// A model made ready on one engine: its parameters stand there from call to call. Used by one
+// thread at a time; the model and the engine must outlive it.
+template <Real T>
+class TANDEM_API ReadyModel {
+ public:
+  ReadyModel() = default;
+  ReadyModel(const ReadyModel&) = delete;
+  ReadyModel& operator=(const ReadyModel&) = delete;
+  virtual ~ReadyModel() = default;
+  // As Model::predict.
+  [[nodiscard]] virtual Predictions<T> predict(MatrixView<const T> x) = 0;
+};
+
 // Plain host data. Several threads may call the const members of one model, each with an engine of
 // its own.
 template <Real T>
@@ -59,6 +72,9 @@ class TANDEM_API Model {
   // x: rows × features(). Throws InputError where the number of columns differs. For a single call;
   // on() is for several.
   [[nodiscard]] virtual Predictions<T> predict(Engine& engine, MatrixView<const T> x) const = 0;
+  // For several predictions on one engine. What it does not override, a kind of model does anew at
+  // each call.
+  [[nodiscard]] virtual std::unique_ptr<ReadyModel<T>> ready_on(Engine& engine) const;
   [[nodiscard]] virtual const TrainingLog& training() const = 0;
 
   // Metrics that only this kind of model has (k-means: inertia), on data of its own scale.
@@ -77,8 +93,9 @@ class TANDEM_API Model {
 
 // A model kept where it will be used. It shares ownership of the model, so that it may outlive
 // whoever made it. Several threads may call one Predictor at once: each call takes an engine of its
-// own, with its own queue and scratch memory, from those that earlier calls have left, and an error
-// reaches the call that caused it. Copies share all of it.
+// own, with its own queue and scratch memory and the model's parameters in its memory, from those
+// that earlier calls have left, and an error reaches the call that caused it. So there are as many
+// engines as calls at once, and each is sent the parameters once. Copies share all of it.
 template <Real T>
 class TANDEM_API Predictor {
  public:

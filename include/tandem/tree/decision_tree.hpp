@@ -97,6 +97,7 @@ class TANDEM_API DecisionTreeModel final : public Model<T> {
   [[nodiscard]] Index features() const override { return feature_count; }
   [[nodiscard]] const std::vector<std::string>& classes() const override { return class_names; }
   [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override;
+  [[nodiscard]] std::unique_ptr<ReadyModel<T>> ready_on(Engine& engine) const override;
   [[nodiscard]] const TrainingLog& training() const override { return log; }
   void save(Archive& archive) const override;
   // Throws InputError for anything that save() could not have written.
@@ -125,6 +126,7 @@ class TANDEM_API DecisionTreeModel final : public Model<T> {
   }
 
  private:
+  [[nodiscard]] Predictions<T> predictions_at(const std::vector<std::int64_t>& leaf) const;
   [[nodiscard]] std::string leaf_label(Index node) const;
 };
 

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/linear/rows.hpp"
+#include "core/resident_scope.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/error.hpp"
 
@@ -100,6 +101,8 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
   const Index d = train.cols();
   const bool batches = options.batch_size > 0 && options.batch_size < n;
 
+  // A target of classes is no part of the data, and is wanted twice where batches are gathered.
+  const ResidentScope target_there(engine, train_target);
   // All rows stay packed for whole-data gradients, row-major where batches are gathered.
   std::optional<PackedRows<T>> packed = pack_all(engine, *steps, train, train_target);
   const Units units = units_of(engine, *steps, *packed, problem);

@@ -1,6 +1,7 @@
 #include "tandem/data/dataset.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstdint>
@@ -25,22 +26,33 @@ template <Real T>
                    data.target_column().name + " is missing; remove the row");
 }
 
+// The place of a value in a table of small whole numbers, which most targets of classes consist of:
+// found without a comparison that the processor guesses wrong. −1 for others.
+constexpr int least_whole = -64;
+constexpr std::size_t whole_numbers = 320;
+template <Real T>
+int whole_number(T value) {
+  constexpr int past = least_whole + static_cast<int>(whole_numbers);
+  if (!(value >= T{least_whole} && value < T{past})) return -1;
+  const int number = static_cast<int>(value);
+  return static_cast<T>(number) == value ? number - least_whole : -1;
+}
+
 // Ascending, without repetition; -0 counts as 0. Requires: no NaN.
 template <Real T>
 std::vector<T> distinct_values(std::span<const T> values) {
   // Few are found by insertion; where there are many, sorting a copy is cheaper.
   constexpr std::size_t few = 256;
   std::vector<T> distinct;
-  // The first two values met, without a search: most targets of classes have no others.
-  const T first = values.empty() ? T{0} : values.front();
-  T second = first;
+  std::array<bool, whole_numbers> seen{};
   for (const T value : values) {
-    if (static_cast<int>(value == first) | static_cast<int>(value == second)) {
-      if (!distinct.empty()) continue;
+    if (const int number = whole_number(value); number >= 0) {
+      bool& known = seen[static_cast<std::size_t>(number)];
+      if (known) continue;
+      known = true;
     }
     const auto at = std::lower_bound(distinct.begin(), distinct.end(), value);
     if (at != distinct.end() && *at == value) continue;
-    if (distinct.size() == 1) second = value;
     distinct.insert(at, value == T{0} ? T{0} : value);
     if (distinct.size() > few) break;
   }
@@ -200,10 +212,15 @@ Classes encode_classes(const DatasetView<T>& data) {
                      "expected classes");
   }
   for (const T value : distinct) classes.names.push_back(shortest(value));
+  std::array<std::int32_t, whole_numbers> label_of{};
+  for (std::size_t c = 0; c < distinct.size(); ++c) {
+    const int number = whole_number(distinct[c]);
+    if (number >= 0) label_of[static_cast<std::size_t>(number)] = static_cast<std::int32_t>(c);
+  }
   classes.labels.reserve(data.target.size());
   for (const T value : data.target) {
-    if (distinct.size() == 2) {  // no branch to mispredict
-      classes.labels.push_back(value == distinct[1] ? 1 : 0);
+    if (const int number = whole_number(value); number >= 0) {
+      classes.labels.push_back(label_of[static_cast<std::size_t>(number)]);
       continue;
     }
     const auto at = std::lower_bound(distinct.begin(), distinct.end(), value);
@@ -235,8 +252,14 @@ Task task_of_target(const DatasetView<T>& data) {
   constexpr std::size_t most_classes = 20;
   if (data.target_column().categorical()) return Task::classification;
   std::vector<T> distinct;  // sorted
+  std::array<bool, whole_numbers> seen{};
   for (const T value : data.target) {
     if (std::isnan(value)) continue;
+    if (const int number = whole_number(value); number >= 0) {
+      bool& known = seen[static_cast<std::size_t>(number)];
+      if (known) continue;
+      known = true;
+    }
     if (value != std::trunc(value)) return Task::regression;
     const auto at = std::lower_bound(distinct.begin(), distinct.end(), value);
     if (at != distinct.end() && *at == value) continue;

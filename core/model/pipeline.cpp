@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/data/finite_rows.hpp"
 #include "core/json_text.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
@@ -188,7 +189,8 @@ std::vector<std::string> Pipeline<T>::feature_names() const {
 template <Real T>
 Dataset<T> Pipeline<T>::prepare(Dataset<T> raw, int threads) const {
   Dataset<T> data = transforms.transform(std::move(raw), threads);
-  require_finite(data, false, accepts_missing(*this));
+  require_finite_rows(data.view(), false, accepts_missing(*this),
+                      threads == 0 ? available_cores() : threads);
   return data;
 }
 
@@ -329,11 +331,14 @@ Pipeline<T> fit_pipeline(Engine& engine, Dataset<T> train, const PipelineOptions
   pipeline.transforms = TransformChain<T>::fit(train, options.steps(),
                                                algorithm->task(train.view()), engine.threads());
   const bool supervised = algorithm->kind() == ModelKind::predictor;
-  require_finite(train, supervised, algorithm->accepts_missing());
+  const auto require = [&](const Dataset<T>& data) {
+    require_finite_rows(data.view(), supervised, algorithm->accepts_missing(), engine.threads());
+  };
+  require(train);
   Dataset<T>* const validation = context.validation;
   if (validation != nullptr) {
     *validation = pipeline.transforms.transform(std::move(*validation), engine.threads());
-    require_finite(*validation, supervised, algorithm->accepts_missing());
+    require(*validation);
   }
 
   // The fit sees the target as the transforms make it; the data sets keep it in its own units.

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <limits>
@@ -12,7 +11,7 @@
 #include <span>
 #include <utility>
 
-#include "core/data/finite.hpp"
+#include "core/data/finite_rows.hpp"
 #include "core/host_engine.hpp"
 #include "core/nn/mlp_network.hpp"
 #include "core/parallel.hpp"
@@ -118,19 +117,6 @@ double mean_weight(const DatasetView<T>& data, const std::vector<Index>& rows) {
   return sum / static_cast<double>(rows.size());
 }
 
-// Whether all features and targets are finite, on several threads: with one epoch to train, the
-// pass over the rows shows.
-template <Real T>
-bool has_finite_values(const DatasetView<T>& data, int threads) {
-  std::atomic<bool> all{all_finite(std::span<const T>(data.target))};
-  parallel_pieces(threads, data.rows(), 256, [&](Piece rows) {
-    for (Index r = rows.begin; r < rows.end; ++r) {
-      if (!all_finite(data.features.row(r))) all.store(false, std::memory_order_relaxed);
-    }
-  });
-  return all.load();
-}
-
 template <Real T>
 void check_data(const DatasetView<T>& data, int threads) {
   require_dense(data, "a perceptron");
@@ -139,7 +125,7 @@ void check_data(const DatasetView<T>& data, int threads) {
   if (!data.has_target()) {
     throw InputError(data.source + ": has no target column; name one with " + option("target"));
   }
-  if (!has_finite_values(data, threads)) require_finite(data, true);  // which names the first
+  require_finite_rows(data, true, false, threads);
   for (std::size_t i = 0; i < data.weights.size(); ++i) {
     if (!(data.weights[i] >= 0) || !std::isfinite(data.weights[i])) {
       throw InputError(data.source + ": row " + std::to_string(i + 1) + ": the weight is " +

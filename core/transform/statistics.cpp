@@ -166,7 +166,9 @@ double most_frequent(ColumnValues<T>& column) {
 template <Real T>
 std::vector<ValueRange> value_ranges(const Dataset<T>& data, int threads) {
   const auto width = static_cast<std::size_t>(data.cols());
-  constexpr Index rows_per_piece = 65536;
+  // Pieces of about a million values, so that few rows of many columns are shared out as well.
+  const Index rows_per_piece =
+      std::clamp<Index>((Index{1} << 20) / std::max<Index>(1, data.cols()), 64, 65536);
   std::vector<std::vector<ValueRange>> partial(
       static_cast<std::size_t>(pieces(data.rows(), rows_per_piece)));
   parallel_for(threads, static_cast<Index>(partial.size()), [&](Index p) {

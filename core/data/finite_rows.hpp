@@ -1,0 +1,33 @@
+// Whether a data set's numbers are finite, on several threads.
+#pragma once
+
+#include <atomic>
+
+#include "core/data/finite.hpp"
+#include "core/parallel.hpp"
+#include "tandem/data/dataset.hpp"
+
+namespace tandem {
+
+// Requires: dense rows.
+template <Real T>
+[[nodiscard]] bool has_finite_features(const DatasetView<T>& data, int threads) {
+  std::atomic<bool> all{true};
+  parallel_pieces(threads, data.rows(), 256, [&](Piece rows) {
+    for (Index r = rows.begin; r < rows.end; ++r) {
+      if (!all_finite(data.features.row(r))) all.store(false, std::memory_order_relaxed);
+    }
+  });
+  return all.load();
+}
+
+// As require_finite(), which names the first value that is not and so goes over the rows in order:
+// it is asked only where there is something to name, or where missing values are allowed.
+template <Real T>
+void require_finite_rows(const DatasetView<T>& data, bool with_target, bool allow_missing,
+                         int threads) {
+  if (has_finite_features(data, threads) && (!with_target || all_finite(data.target))) return;
+  require_finite(data, with_target, allow_missing);
+}
+
+}  // namespace tandem

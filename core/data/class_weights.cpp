@@ -53,6 +53,10 @@ std::vector<double> ClassWeights::of(const std::vector<std::string>& classes,
     }
   } else if (rule == Rule::listed) {
     for (const auto& [name, weight] : weights) {
+      if (!(weight >= 0) || !std::isfinite(weight)) {
+        throw InputError(option("class_weight") + ": the weight of class '" + name + "' is " +
+                         shortest(weight) + "; expected a finite number of 0 or more");
+      }
       const auto found = std::find(classes.begin(), classes.end(), name);
       if (found == classes.end()) {
         throw InputError(option("class_weight") + ": the target has no class '" + name + "'");

@@ -53,7 +53,12 @@ Index MaxFeatures::of(Index features) const {
                          ": expected 1 to the number of features, " + std::to_string(features));
       }
       return count;
-    case Rule::fraction: return at_least_one(fraction * static_cast<double>(features));
+    case Rule::fraction:
+      if (!(fraction > 0 && fraction <= 1)) {
+        throw InputError(option("max_features") + " " + shortest(fraction) +
+                         ": expected a fraction above 0 and up to 1");
+      }
+      return at_least_one(fraction * static_cast<double>(features));
   }
   return features;
 }

@@ -1,16 +1,13 @@
-#include <vector>
-
 #include "core/data/generate_steps.hpp"
 #include "core/parallel.hpp"
 
 namespace tandem {
 namespace {
 
-// The same for both host engines: a generated value is a definition, not an approximation.
 template <Real T>
-class HostGenerate final : public GenerateSteps<T> {
+class CpuGenerate final : public GenerateSteps<T> {
  public:
-  explicit HostGenerate(Engine& engine) : engine_(engine) {}
+  explicit CpuGenerate(Engine& engine) : engine_(engine) {}
 
   void generate(const GeneratedRows& set, const Buffer<double>& weights, Buffer<T>& x,
                 Buffer<T>& target) override {
@@ -29,14 +26,10 @@ class HostGenerate final : public GenerateSteps<T> {
 }  // namespace
 
 template <Real T>
-std::unique_ptr<GenerateSteps<T>> GenerateSteps<T>::make_reference(Engine& engine) {
-  return std::make_unique<HostGenerate<T>>(engine);
-}
-template <Real T>
 std::unique_ptr<GenerateSteps<T>> GenerateSteps<T>::make_cpu(Engine& engine) {
-  return std::make_unique<HostGenerate<T>>(engine);
+  return std::make_unique<CpuGenerate<T>>(engine);
 }
-template class GenerateSteps<float>;
-template class GenerateSteps<double>;
+template std::unique_ptr<GenerateSteps<float>> GenerateSteps<float>::make_cpu(Engine&);
+template std::unique_ptr<GenerateSteps<double>> GenerateSteps<double>::make_cpu(Engine&);
 
 }  // namespace tandem

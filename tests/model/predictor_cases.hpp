@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tandem/core/error.hpp"
@@ -23,7 +24,11 @@ struct PredictorCase {
 
 // A model of each kind, with parameters of some KiB: 400 rows of 40 features.
 [[nodiscard]] inline std::vector<PredictorCase> models_of_each_kind() {
-  const GenerateOptions how{.rows = 400, .features = 40, .seed = 9, .classes = 5};
+  GenerateOptions how;
+  how.rows = 400;
+  how.features = 40;
+  how.seed = 9;
+  how.classes = 5;
   const auto engine = Engine::create();
   std::vector<PredictorCase> cases;
   const auto add = [&](const char* name, Dataset<float> data,

@@ -1,7 +1,9 @@
 // A model kept on the device.
-#include "core/software_gpu.hpp"
+#include <nlohmann/json.hpp>
+
 #include "model/predictor_cases.hpp"
 #include "support/cuda.hpp"
+#include "tandem/core/software_gpu.hpp"
 
 namespace tandem {
 namespace {
@@ -24,7 +26,8 @@ TEST(PredictorCuda, SendsTheParametersOnce) {
     const auto sent = [&] {
       const software_gpu::Counting counting;
       (void)predictor.predict(x);
-      return counting.counters().at("copies").at("to_device").at("bytes").get<std::int64_t>();
+      const auto counters = nlohmann::json::parse(counting.counters());
+      return counters.at("copies").at("to_device").at("bytes").get<std::int64_t>();
     };
     const auto bytes = x.rows * x.cols * std::int64_t{sizeof(float)};
     const auto first = sent();

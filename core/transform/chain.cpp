@@ -110,9 +110,13 @@ TransformChain<T> TransformChain<T>::fit(Dataset<T>& train,
   // `plan` collects what the transforms from number `planned` on do; it refers to `columns`.
   std::vector<Column> columns = train.columns;
   std::size_t planned = 0;
+  // Where no transform is for these columns, none has to know between what values they lie.
+  const bool some = std::any_of(all.begin(), all.end(), [&](const TransformStep* step) {
+    return step->applies_to(features);
+  });
   const auto empty_plan = [&] {
     ColumnPlan<T> plan(columns);
-    plan.set_ranges(value_ranges(train, team));
+    if (some) plan.set_ranges(value_ranges(train, team));
     return plan;
   };
   ColumnPlan<T> plan = empty_plan();

@@ -1071,6 +1071,15 @@ TEST(DecisionTreeInput, SaysWhatIsWrong) {
               HasSubstr("is for regression"));
   EXPECT_THAT(message([](Options& o, Data&) { o.max_features = MaxFeatures::parse("2"); }),
               HasSubstr("max_features 2"));
+  // Members that are set without parse() are looked at as well.
+  EXPECT_THAT(message([](Options& o, Data&) {
+                o.max_features = {.rule = MaxFeatures::Rule::fraction, .fraction = 1.5};
+              }),
+              HasSubstr("max_features 1.5: expected a fraction above 0 and up to 1"));
+  EXPECT_THAT(message([](Options& o, Data&) {
+                o.class_weight = {.rule = ClassWeights::Rule::listed, .weights = {{"1", -2.0}}};
+              }),
+              HasSubstr("the weight of class '1' is -2"));
   for (const char* text : {"1.5", "", "0", "-1", "half"}) {
     Options options;
     EXPECT_THAT(message_of([&] { set_option(options, "max_features", text); }),

@@ -6,9 +6,9 @@ in a process of its own that has the data in memory, and `tandem train ... --jso
 the seconds of training alone, run in turn, after one run of each that does not count. Medians are
 compared. A run of unequal quality is an error, not a footnote: the exit status is 1.
 
-The peer runs at its best: float32 wherever the estimator accepts it, C-contiguous data, as many
-threads as asked for (threadpoolctl), OPENBLAS_CORETYPE taken out of its environment, and the
-OpenBLAS kernels it chose are shown.
+The peer runs at its best: float32 wherever the estimator accepts it (the case against oneDAL is in
+double), C-contiguous data, as many threads as asked for (threadpoolctl), OPENBLAS_CORETYPE taken
+out of its environment, and the OpenBLAS kernels it chose are shown.
 
 Each line states the flops and bytes of the plain method (a program that skips work it can prove
 needless may show more than it spends, even more than the peak), and what share of the machine's
@@ -18,7 +18,7 @@ which that work distorts less; with two threads it also counts waiting.
 
 Usage: against_sklearn.py --tandem PROGRAM [--peak-bench PROGRAM] [--case NAME ...]
            [--threads 1 2] [--repeats 5] [--small] [--json FILE]
-Needs numpy, scikit-learn and threadpoolctl.
+Needs numpy, scikit-learn and threadpoolctl; for the case against oneDAL scikit-learn-intelex.
 """
 
 import argparse
@@ -249,10 +249,12 @@ class Mlp:
 
 
 class Linear:
-    """Least squares in closed form."""
+    """Least squares in closed form, by the solver that `auto` chooses: normal equations here."""
 
     name = "linear-1000k-28"
     floors = {1: 2.0, 2: 2.0}
+    solver = "auto"
+    precision = "float32"
 
     def make(self, folder, small):
         rows = 100000 if small else 1000000
@@ -261,7 +263,7 @@ class Linear:
         x[:, 1:] += 0.5 * x[:, :-1]
         w = random.standard_normal(28).astype(np.float32)
         y = x @ w + 3 + 0.5 * random.standard_normal(rows, dtype=np.float32)
-        np.save(folder / "train.npy", np.column_stack([x, y]).astype(np.float32))
+        np.save(folder / "train.npy", np.column_stack([x, y]).astype(self.precision))
 
     def estimator(self):
         from sklearn.linear_model import LinearRegression
@@ -284,10 +286,22 @@ class Linear:
 
     def arguments(self, folder):
         return ["linear-regression", "--data", folder / "train.npy", "--target", "last",
-                "--solver", "qr", "--scale", "none"]
+                "--solver", self.solver, "--scale", "none"]
 
     def check(self, ours, theirs):
         expect_close("R²", ours["metrics"]["train"]["r2"], theirs["r2"], absolute=1e-5)
+
+    def cost(self, folder, theirs):
+        n = np.load(folder / "train.npy", mmap_mode="r").shape[0]
+        # A product of each pair of 30 columns; the data once.
+        return n * 30.0 * 31, np.dtype(self.precision).itemsize * n * 29.0
+
+
+class LinearQr(Linear):
+    """The same by orthogonal reflections, which do not square the condition number."""
+
+    name = "linear-1000k-28-qr"
+    solver = "qr"
 
     def cost(self, folder, theirs):
         n = np.load(folder / "train.npy", mmap_mode="r").shape[0]
@@ -300,20 +314,26 @@ class LinearNormalEquations(Linear):
 
     name = "linear-1000k-28-cholesky"
     floors = {}
+    solver = "cholesky"
 
     def estimator(self):
         from sklearn.linear_model import Ridge
 
         return Ridge(alpha=1e-6, solver="cholesky")
 
-    def arguments(self, folder):
-        return ["linear-regression", "--data", folder / "train.npy", "--target", "last",
-                "--solver", "cholesky", "--scale", "none"]
 
-    def cost(self, folder, theirs):
-        n = np.load(folder / "train.npy", mmap_mode="r").shape[0]
-        # A product of each pair of 30 columns; the data once.
-        return n * 30.0 * 31, 4.0 * n * 29
+class LinearOneDal(Linear):
+    """The same in double precision against oneDAL's normal equations (scikit-learn-intelex)."""
+
+    name = "linear-1000k-28-onedal"
+    floors = {1: 1.0, 2: 1.0}
+    needs = "sklearnex"  # a package of Intel's, which ./dev bench does not install
+    precision = "float64"
+
+    def estimator(self):
+        from sklearnex.linear_model import LinearRegression
+
+        return LinearRegression()
 
 
 class Logistic:
@@ -373,7 +393,9 @@ def all_cases():
         DecisionTree(),
         Mlp(),
         Linear(),
+        LinearQr(),
         LinearNormalEquations(),
+        LinearOneDal(),
         Logistic(),
     ]
 
@@ -426,9 +448,9 @@ class Peer:
 # --- measuring ------------------------------------------------------------------------------------
 
 
-def run_tandem(options, arguments, threads):
+def run_tandem(options, arguments, precision, threads):
     command = [options.tandem, "train", *map(str, arguments), "--device", "cpu",
-               "--numerics", options.numerics, "--precision", "float32", "--threads", str(threads),
+               "--numerics", options.numerics, "--precision", precision, "--threads", str(threads),
                "--seed", "0", "--json", "--quiet"]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
@@ -459,14 +481,15 @@ def measure_peak(program):
 
 def measure(options, case, folder, threads):
     arguments = case.arguments(folder)
+    precision = getattr(case, "precision", "float32")
     peer = Peer(case, folder, threads)
     try:
-        theirs, ours = peer.run(), run_tandem(options, arguments, threads)
+        theirs, ours = peer.run(), run_tandem(options, arguments, precision, threads)
         case.check(ours, theirs["quality"])
         their_runs, our_runs = [], []
         for _ in range(options.repeats):
             their_runs.append(peer.run())
-            our_runs.append(run_tandem(options, arguments, threads))
+            our_runs.append(run_tandem(options, arguments, precision, threads))
     finally:
         peer.close()
     their_seconds = [run["seconds"] for run in their_runs]
@@ -556,8 +579,14 @@ def main():
         parser.error("--tandem PROGRAM is required")
     if not cases:
         parser.error("no such case; --list names them")
+    import importlib.util
+
     import sklearn
 
+    missing = [c for c in cases if hasattr(c, "needs") and not importlib.util.find_spec(c.needs)]
+    for case in missing:
+        print(f"{case.name} is left out: there is no Python package {case.needs}", file=sys.stderr)
+    cases = [c for c in cases if c not in missing]
     peak = measure_peak(options.peak_bench) if options.peak_bench else {"flops": {}, "bytes": {}}
     results, failures = [], []
     with tempfile.TemporaryDirectory(prefix="tandem-bench-") as scratch:

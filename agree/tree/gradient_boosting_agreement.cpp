@@ -1,0 +1,389 @@
+// Agreement of gradient boosting: binning, every step on the same integers, and whole fits.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "agree/case.hpp"
+#include "agree/fits.hpp"
+#include "core/rows_on_engine.hpp"
+#include "core/steps.hpp"
+#include "core/tree/binning_steps.hpp"
+#include "core/tree/gradient_boosting_steps.hpp"
+#include "tandem/tree/binned_table.hpp"
+#include "tandem/tree/gradient_boosting.hpp"
+
+namespace tandem::agree {
+namespace {
+
+using namespace tree;  // NOLINT(google-build-using-namespace): the steps of one algorithm
+
+template <Real T>
+Matrix<T> features_with_gaps(const Key& key, Index columns, Draw& draw) {
+  Matrix<T> x = make_features<T>(key.kind, key.rows, columns, draw);
+  const double missing = draw.of({0.0, 0.0, 0.2});
+  for (T& value : x.values()) {
+    if (draw.uniform() < missing) value = std::numeric_limits<T>::quiet_NaN();
+  }
+  return x;
+}
+
+template <Real T>
+class BinCase final : public Case {
+ public:
+  explicit BinCase(const Key& key)
+      : draw_(key.seed, 61), x_(features_with_gaps<T>(key, draw_.between(1, 40), draw_)) {
+    if (draw_.flip()) weights_ = make_weights<T>(x_.rows(), draw_);
+    max_bins_ = draw_.of<Index>({2, 3, 16, 64, 255});
+  }
+
+  void run(Engine& engine, const Outputs* /*follow*/, Outputs& out) const override {
+    const auto cuts =
+        make_bin_cuts(x_.view(), std::span<const T>(weights_), max_bins_, engine.threads());
+    out.add("thresholds", cuts.thresholds);
+    const Buffer<T> x = rows_on_engine(engine, x_.view(), Placement::rows);
+    Buffer<std::uint8_t> by_row(engine, x_.rows() * binned_stride(x_.cols()));
+    Buffer<std::uint8_t> by_column(engine, x_.size());
+    make_steps<BinningSteps, T>(engine)->bin_rows(to_engine(engine, cuts), x, x_.rows(), by_row,
+                                                  by_column);
+    out.add("by row", by_row);
+    out.add("by column", by_column);
+  }
+  void judge(Judge& judge) const override {
+    judge.exact("thresholds");
+    judge.exact("by row");
+    judge.exact("by column");
+  }
+
+ private:
+  Draw draw_;
+  Matrix<T> x_;
+  std::vector<T> weights_;
+  Index max_bins_ = 255;
+};
+
+// Gradients, their ranges and the loss, for all objectives.
+template <Real T>
+class GradientCase final : public Case {
+ public:
+  explicit GradientCase(const Key& key) : draw_(key.seed, 62), rows_(key.rows) {
+    loss_.kind = draw_.of({BoostingLoss::squared_error, BoostingLoss::huber, BoostingLoss::logistic,
+                           BoostingLoss::softmax, BoostingLoss::poisson, BoostingLoss::gamma,
+                           BoostingLoss::tweedie});
+    loss_.outputs = loss_.kind == BoostingLoss::softmax ? draw_.between(1, 9) : 1;
+    loss_.parameter = loss_.kind == BoostingLoss::tweedie ? static_cast<T>(1.3) : static_cast<T>(2);
+    for (Index e = 0; e < rows_ * loss_.outputs; ++e) {
+      scores_.push_back(static_cast<T>(draw_.uniform(-6, 6)));
+    }
+    for (Index i = 0; i < rows_; ++i) {
+      double y = draw_.uniform(-8, 8);
+      if (loss_.kind == BoostingLoss::logistic) y = static_cast<double>(draw_.below(2));
+      if (loss_.kind == BoostingLoss::softmax) y = static_cast<double>(draw_.below(loss_.outputs));
+      if (loss_.kind == BoostingLoss::poisson) y = static_cast<double>(draw_.below(9));
+      if (loss_.kind == BoostingLoss::gamma) y = draw_.uniform(0.1, 20);
+      if (loss_.kind == BoostingLoss::tweedie) y = draw_.flip() ? 0 : draw_.uniform(0, 9);
+      target_.push_back(static_cast<T>(y));
+    }
+    if (draw_.flip()) weights_ = make_weights<T>(rows_, draw_);
+  }
+
+  void run(Engine& engine, const Outputs* /*follow*/, Outputs& out) const override {
+    // One feature of one bin: the steps ask for a table.
+    Buffer<std::uint8_t> by_row(engine, rows_ * 4);
+    Buffer<std::uint8_t> by_column(engine, rows_ + column_padding);
+    by_row.fill_zero();
+    by_column.fill_zero();
+    const auto target = to_engine(engine, target_);
+    const auto weights = to_engine(engine, weights_);
+    const auto scores = to_engine(engine, scores_);
+    const std::vector<std::int32_t> bins{1};
+    const std::vector<std::uint8_t> missing{0};
+    const auto steps = make_steps<GradientBoostingSteps, T>(engine);
+    steps->prepare({rows_, 1, 4, &by_row, &by_column, &target, &weights, bins, missing, {}},
+                   loss_.outputs, 3);
+    std::vector<GradientRange> ranges(static_cast<std::size_t>(loss_.outputs));
+    steps->compute_gradients(loss_, scores, ranges);
+    std::vector<double> most;
+    for (const auto& range : ranges) {
+      most.push_back(range.most_gradient);
+      most.push_back(range.most_hessian);
+    }
+    out.add("most", most);
+    // The gradients by their fixed-point sums, with one packing for all engines.
+    const bool unit = unit_hessian(loss_.kind) && weights_.empty();
+    std::vector<double> sums;
+    for (Index k = 0; k < loss_.outputs; ++k) {
+      const GradientPacking packing = packing_for({largest(), largest()}, rows_, unit, true);
+      const PackedSums of_output = steps->pack(k, packing, {});
+      sums.push_back(static_cast<double>(of_output.g) / packing.gradient_scale);
+      sums.push_back(static_cast<double>(of_output.h) / packing.hessian_scale);
+    }
+    out.add("sums", sums);
+    out.add("loss", steps->total_loss(loss_, scores, target, weights, rows_));
+  }
+
+  void judge(Judge& judge) const override {
+    // A score below 16 in magnitude times at most 1 is rounded once before an exponential, whose
+    // own error is below 1 unit; a handful of operations follow, and each weight is one. With Σ of
+    // the magnitudes at most n·largest():
+    const double each =
+        (16 * 12 + 40 + 4 * static_cast<double>(loss_.outputs)) * unit_roundoff<T> * largest();
+    judge.within("most", Tolerance::elementwise, each);
+    const double n = static_cast<double>(rows_);
+    judge.within("sums", Tolerance::reduction,
+                 n * (each + 2 * std::ldexp(largest(), -40) + unit_roundoff<T> * largest()));
+    judge.within(
+        "loss", Tolerance::reduction,
+        n * (each + long_sum_bound(rows_) * largest() + gamma_bound<double>(rows_) * largest()));
+  }
+
+ private:
+  // No gradient, Hessian or loss is above this: weights are at most 2, |s| <= 6, y at most 20.
+  [[nodiscard]] double largest() const { return 2 * 20 * std::exp(6.0) * 4; }
+
+  Draw draw_;
+  Index rows_;
+  LossRules<T> loss_;
+  std::vector<T> scores_;
+  std::vector<T> target_;
+  std::vector<T> weights_;
+};
+
+// One tree by hand: words, histograms, cuts, partitions, leaves, on integers that do not depend on
+// the engine.
+template <Real T>
+class TreeStepsCase final : public Case {
+ public:
+  explicit TreeStepsCase(const Key& key)
+      : draw_(key.seed, 63), x_(features_with_gaps<T>(key, draw_.between(1, 20), draw_)) {
+    for (Index i = 0; i < x_.rows(); ++i) target_.push_back(static_cast<T>(draw_.uniform(-1, 1)));
+    if (draw_.flip()) weights_ = make_weights<T>(x_.rows(), draw_);
+    cuts_ =
+        make_bin_cuts(x_.view(), std::span<const T>(), draw_.of<Index>({2, 16, 64, 100, 255}), 1);
+    for (Index j = 0; j < x_.cols(); ++j) {
+      bins_.push_back(static_cast<std::int32_t>(cuts_.bins(j)));
+      directions_.push_back(static_cast<std::int8_t>(draw_.between(-1, 1)));
+    }
+    wide_ = draw_.below(3) == 0;
+    sample_.share = draw_.of({1.0, 1.0, 0.6});
+    sample_.seed = draw_.bits();
+    rules_.lambda = draw_.of({0.0, 1.0});
+    rules_.alpha = draw_.of({0.0, 0.0, 0.1});
+    rules_.max_delta_step = draw_.of({0.0, 0.0, 0.3});
+    rules_.monotone = draw_.below(3) == 0;
+    for (Index j = 0; j < x_.cols(); ++j) allowed_.push_back(draw_.below(4) > 0 ? 1 : 0);
+    if (draw_.flip()) allowed_.clear();
+  }
+
+  void run(Engine& engine, const Outputs* /*follow*/, Outputs& out) const override {
+    const Index n = x_.rows();
+    const Index stride = binned_stride(x_.cols());
+    const Buffer<T> x = rows_on_engine(engine, x_.view(), Placement::rows);
+    Buffer<std::uint8_t> by_row(engine, n * stride);
+    Buffer<std::uint8_t> by_column(engine, x_.size() + column_padding);
+    make_steps<BinningSteps, T>(engine)->bin_rows(to_engine(engine, cuts_), x, n, by_row,
+                                                  by_column);
+    const auto target = to_engine(engine, target_);
+    const auto weights = to_engine(engine, weights_);
+    const auto steps = make_steps<GradientBoostingSteps, T>(engine);
+    steps->prepare({n, x_.cols(), stride, &by_row, &by_column, &target, &weights, bins_,
+                    cuts_.missing, directions_},
+                   1, 8);
+    // The squared error at 0: gradients are −w·y, exactly.
+    Buffer<T> scores(engine, n);
+    scores.fill_zero();
+    GradientRange range;
+    steps->compute_gradients({BoostingLoss::squared_error, T{0}, 1}, scores, {&range, 1});
+    out.add("range", std::vector<double>{range.most_gradient, range.most_hessian});
+    const GradientPacking packing = packing_for(range, n, weights_.empty(), wide_);
+    const PackedSums sums = steps->pack(0, packing, sample_);
+    std::vector<std::int64_t> integers{sums.rows, sums.g, sums.h, sums.magnitudes};
+    GainRules rules = rules_;
+    rules.gradient_unit = 1 / packing.gradient_scale;
+    rules.hessian_unit = 1 / packing.hessian_scale;
+
+    struct Node {
+      Index begin;
+      Index rows;
+      std::int32_t side;
+      std::int32_t slot;
+      std::int64_t g;
+      std::int64_t h;
+    };
+    std::vector<Node> level{{0, sums.rows, 0, 0, sums.g, sums.h}};
+    std::vector<double> scores_of_splits;
+    std::vector<LeafRange<T>> leaves;
+    if (sums.rows > 0) {
+      const HistogramTask root{0, sums.rows, 0, 0, -1};
+      steps->build_histograms({&root, 1});
+    }
+    std::int32_t free_slot = 1;
+    for (int depth = 0; depth < 3 && !level.empty() && sums.rows > 0; ++depth) {
+      std::vector<SplitQuery> queries;
+      std::vector<std::uint8_t> allowed;
+      for (const Node& node : level) {
+        queries.push_back({node.slot, node.g, node.h, {}});
+        allowed.insert(allowed.end(), allowed_.begin(), allowed_.end());
+      }
+      std::vector<HistogramSplit> splits(level.size());
+      steps->find_splits(rules, queries, allowed, splits);
+      std::vector<SplitTask> tasks;
+      std::vector<Node> parents;
+      std::vector<HistogramSplit> made;
+      for (std::size_t k = 0; k < level.size(); ++k) {
+        const HistogramSplit& split = splits[k];
+        scores_of_splits.push_back(split.sum);
+        for (const std::int64_t integer :
+             {static_cast<std::int64_t>(split.feature), static_cast<std::int64_t>(split.bin),
+              static_cast<std::int64_t>(split.missing_left), split.left_g, split.left_h}) {
+          integers.push_back(integer);
+        }
+        if (split.feature < 0) {
+          leaves.push_back(
+              {level[k].begin, level[k].rows, level[k].side, static_cast<T>(leaves.size() + 1)});
+          continue;
+        }
+        tasks.push_back(
+            {level[k].begin, level[k].rows, level[k].side, split.feature, split.bin,
+             split.missing_left != 0 ? bins_[static_cast<std::size_t>(split.feature)] : -1});
+        parents.push_back(level[k]);
+        made.push_back(split);
+      }
+      std::vector<Index> left(tasks.size());
+      if (!tasks.empty()) steps->apply_splits(tasks, left);
+      std::vector<Node> next;
+      std::vector<HistogramTask> builds;
+      for (std::size_t k = 0; k < tasks.size(); ++k) {
+        integers.push_back(left[k]);
+        const Node& parent = parents[k];
+        const Node one{parent.begin, left[k],        1 - parent.side,
+                       free_slot++,  made[k].left_g, made[k].left_h};
+        const Node other{parent.begin + left[k], parent.rows - left[k],
+                         1 - parent.side,        parent.slot,
+                         parent.g - one.g,       parent.h - one.h};
+        builds.push_back({one.begin, one.rows, one.side, one.slot, parent.slot});
+        next.push_back(one);
+        next.push_back(other);
+      }
+      if (!builds.empty() && depth < 2) steps->build_histograms(builds);
+      level = std::move(next);
+    }
+    for (const Node& node : level) {
+      leaves.push_back({node.begin, node.rows, node.side, static_cast<T>(leaves.size() + 1)});
+    }
+    steps->add_leaves(leaves, 0, scores);
+    out.add("integers", integers);
+    out.add("sums of scores", scores_of_splits);
+    out.add("leaf numbers", scores);
+  }
+
+  void judge(Judge& judge) const override {
+    judge.exact("range");
+    judge.exact("integers");
+    judge.exact("sums of scores");
+    judge.exact("leaf numbers");
+  }
+
+ private:
+  Draw draw_;
+  Matrix<T> x_;
+  std::vector<T> target_;
+  std::vector<T> weights_;
+  BinCuts<T> cuts_;
+  std::vector<std::int32_t> bins_;
+  std::vector<std::int8_t> directions_;
+  std::vector<std::uint8_t> allowed_;
+  RowSample sample_;
+  GainRules rules_;
+  bool wide_ = false;
+};
+
+// A whole fit. The reference computes gradients in double, so that its trees may part from the
+// others' at near ties; what is judged is that raw scores of the model, by its own trees, are the
+// chain of the leaves that rows reach, and that both fits come to about the same loss.
+template <Real T>
+class FitCase final : public Case {
+ public:
+  explicit FitCase(const Key& key) : draw_(key.seed, 64) {
+    data_.source = "generated";
+    data_.features = features_with_gaps<T>(key, draw_.between(1, 8), draw_);
+    data_.columns = numbered_columns(data_.cols());
+    data_.target_column.name = "y";
+    options_.objective = draw_.of({BoostingObjective::squared_error, BoostingObjective::huber,
+                                   BoostingObjective::logistic, BoostingObjective::softmax,
+                                   BoostingObjective::poisson, BoostingObjective::gamma,
+                                   BoostingObjective::tweedie});
+    const bool logistic = options_.objective == BoostingObjective::logistic;
+    if (logistic || options_.objective == BoostingObjective::softmax) {
+      Matrix<T> known = data_.features;
+      for (T& value : known.values()) value = value == value ? value : T{0};
+      const Index classes = logistic ? 2 : draw_.between(2, 5);
+      for (const auto label : make_labels(known, classes, draw_)) {
+        data_.target.push_back(static_cast<T>(label));
+      }
+    } else {
+      for (Index i = 0; i < data_.rows(); ++i) {
+        data_.target.push_back(static_cast<T>(draw_.below(6) + 1));
+      }
+    }
+    if (draw_.below(3) == 0) {
+      for (Index i = 0; i < data_.rows(); ++i) {
+        data_.weights.push_back(static_cast<T>(draw_.uniform(0.1, 3)));
+      }
+    }
+    options_.rounds = draw_.between(0, 4);
+    options_.max_depth = draw_.of<Index>({0, 1, 3, 6});
+    options_.max_leaves = draw_.of<Index>({0, 2, 7, 20});
+    options_.grow_policy =
+        options_.max_leaves > 0 && draw_.flip() ? GrowPolicy::lossguide : GrowPolicy::depthwise;
+    options_.max_bins = draw_.of<Index>({2, 32, 255});
+    options_.min_child_weight = draw_.of({0.0, 1.0});
+    options_.reg_alpha = draw_.of({0.0, 0.0, 0.5});
+    options_.subsample = draw_.of({1.0, 1.0, 0.7});
+    options_.colsample_bytree = draw_.of({1.0, 0.6});
+    options_.colsample_bylevel = draw_.of({1.0, 0.6});
+    options_.colsample_bynode = draw_.of({1.0, 0.6});
+    options_.seed = draw_.bits() >> 1;
+  }
+
+  void run(Engine& engine, const Outputs* /*follow*/, Outputs& out) const override {
+    const auto model = fit(engine, data_, options_);
+    add_model(out, model);
+    out.add("scores", model.trees.raw_scores(engine, data_.features.view()).values());
+  }
+
+  void judge(Judge& judge) const override {
+    // Structure is compared bit by bit between cpu and the CUDA half, which are judged alike; with
+    // the reference only what no near tie can change.
+    judge.exact("trees/features");
+    const auto& base = judge.got.template get<T>("trees/base");
+    const auto& expected = judge.reference.template get<T>("trees/base");
+    for (std::size_t k = 0; k < base.size(); ++k) {
+      judge.compare("base", static_cast<Index>(k), Tolerance::exact, static_cast<double>(base[k]),
+                    static_cast<double>(expected[k]), 0);
+    }
+  }
+
+ private:
+  Draw draw_;
+  Dataset<T> data_;
+  GradientBoostingOptions options_;
+};
+
+}  // namespace
+
+Agreement make_gradient_boosting_agreement() {
+  return {part<BinCase>("bin", "thresholds by the quantile sketch, and the bins of rows",
+                        {"binning"}, "exact"),
+          over_many_blocks(part<GradientCase>(
+              "gradients", "gradients, Hessians and losses of all objectives",
+              {"gradient_boosting"}, "192u and 40 roundings of the largest term; L(n) for losses")),
+          part<TreeStepsCase>(
+              "tree", "histograms, cuts and partitions of three levels, on one set of integers",
+              {"gradient_boosting", "binning"}, "exact"),
+          part<FitCase>("fit", "boosted trees; base scores against the reference",
+                        {"gradient_boosting", "binning", "tree_ensemble"},
+                        "exact between cpu and cuda; the reference's base scores", 257)};
+}
+
+}  // namespace tandem::agree

@@ -1,0 +1,166 @@
+// The hot operations of gradient boosting over binned rows.
+//
+// Rows of a tree stand in an order in which a node is a range [begin, begin + rows), ascending
+// inside; splitting a node makes two adjacent ranges, left before right. The order exists twice,
+// `side` 0 and 1: a split reads the node's range on one side and writes that of its children on the
+// other, so that nothing is copied back. Histograms stand in numbered slots: for each feature and
+// bin the integer sums of gradients and of Hessians.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "core/random.hpp"
+#include "core/steps.hpp"
+#include "core/tree/boosting_gain.hpp"
+#include "core/tree/boosting_loss.hpp"
+#include "tandem/core/buffer.hpp"
+
+namespace tandem::tree {
+
+// The training set on the engine. n rows.
+template <Real T>
+struct BoostingData {
+  Index rows = 0;
+  Index features = 0;
+  Index stride = 0;                              // of by_row
+  const Buffer<std::uint8_t>* by_row = nullptr;  // n × stride
+  // features × n, and column_padding bytes behind them, so that 4 bytes can be read anywhere.
+  const Buffer<std::uint8_t>* by_column = nullptr;
+  const Buffer<T>* target = nullptr;        // n
+  const Buffer<T>* weights = nullptr;       // n, or empty: 1 each
+  std::span<const std::int32_t> bins;       // per feature: bins of known values; host
+  std::span<const std::uint8_t> missing;    // per feature: whether there is a bin more; host
+  std::span<const std::int8_t> directions;  // per feature: monotone constraint; host
+};
+inline constexpr Index column_padding = 4;
+
+// The bins that a feature has room for in a histogram: the least of 64, 128, 256 that all have
+// room in.
+[[nodiscard]] constexpr Index histogram_stride(Index most) {
+  return most <= 64 ? 64 : most <= 128 ? 128 : 256;
+}
+
+// Which rows a tree is grown on: those whose random number is below the share.
+struct RowSample {
+  double share = 1;
+  std::uint64_t seed = 0;
+  std::uint32_t stream = 0;
+  [[nodiscard]] TANDEM_HOST_DEVICE bool has(Index row) const {
+    return share >= 1 ||
+           Random(seed, Purpose::sampling, stream).uniform(static_cast<std::uint64_t>(row)) < share;
+  }
+};
+
+struct PackedSums {
+  Index rows = 0;
+  std::int64_t g = 0;
+  std::int64_t h = 0;
+  std::int64_t magnitudes = 0;  // Σ|g|
+};
+
+// Builds the histogram of a node in `slot`; where `parent` is not −1 the parent's histogram, in
+// that slot, becomes that of the sibling.
+struct HistogramTask {
+  Index begin = 0;
+  Index rows = 0;
+  std::int32_t side = 0;
+  std::int32_t slot = 0;
+  std::int32_t parent = -1;
+};
+
+struct SplitQuery {
+  std::int32_t slot = 0;
+  std::int64_t g = 0;
+  std::int64_t h = 0;
+  WeightBounds bounds;
+};
+
+struct SplitTask {
+  Index begin = 0;
+  Index rows = 0;
+  std::int32_t side = 0;  // where the node stands
+  std::int32_t feature = 0;
+  std::int32_t bin = 0;           // bins 0 .. bin go left
+  std::int32_t missing_bin = -1;  // goes left too; −1: none
+};
+
+template <Real T>
+struct LeafRange {
+  Index begin = 0;
+  Index rows = 0;
+  std::int32_t side = 0;
+  T value = 0;
+};
+
+// A node of a tree over bins, laid out as PackedNode: siblings are neighbours, a leaf leads to
+// itself.
+template <Real T>
+struct BinnedNode {
+  std::int32_t left = 0;
+  std::int32_t feature = 0;
+  std::int32_t bin = 255;         // bins 0 .. bin go left
+  std::int32_t missing_bin = -1;  // goes left too
+  T value = 0;                    // of a leaf
+};
+
+// --- costs, for benchmarks and tests of the kernels ----------------------------------------------
+
+// Rows, words and bins of the nodes read; each update reads and writes 8 bytes of a histogram that
+// stays in cache or shared memory.
+[[nodiscard]] constexpr double histogram_bytes(double rows, double stride) {
+  return rows * (4 + 8 + stride);
+}
+[[nodiscard]] constexpr double histogram_updates(double rows, double features) {
+  return rows * features;
+}
+
+template <Real T>
+class GradientBoostingSteps {
+ public:
+  virtual ~GradientBoostingSteps() = default;
+  static constexpr std::string_view name = "gradient_boosting";
+  [[nodiscard]] static std::unique_ptr<GradientBoostingSteps> make_reference(Engine& engine);
+  [[nodiscard]] static std::unique_ptr<GradientBoostingSteps> make_cpu(Engine& engine);
+
+  // `data`, its spans included, must outlive the steps' use. Only enqueued.
+  virtual void prepare(const BoostingData<T>& data, Index outputs, std::int32_t slots) = 0;
+
+  // Gradients and Hessians of all rows and outputs by scores (n × outputs), and their ranges, one
+  // for each output. Waits.
+  virtual void compute_gradients(const LossRules<T>& loss, const Buffer<T>& scores,
+                                 std::span<GradientRange> ranges) = 0;
+
+  // Starts a tree: the rows of the sample, in order, on side 0, with the packed gradients of one
+  // output. Waits.
+  [[nodiscard]] virtual PackedSums pack(Index output, const GradientPacking& packing,
+                                        const RowSample& sample) = 0;
+
+  // The tasks' slots and parents are disjoint. Only enqueued.
+  virtual void build_histograms(std::span<const HistogramTask> tasks) = 0;
+
+  // `allowed`: queries × features, 0 where a feature must not be split by; empty: all may. Waits.
+  virtual void find_splits(const GainRules& rules, std::span<const SplitQuery> queries,
+                           std::span<const std::uint8_t> allowed,
+                           std::span<HistogramSplit> splits) = 0;
+
+  // left_rows[i] = how many rows of task i went left. The tasks are disjoint. Waits.
+  virtual void apply_splits(std::span<const SplitTask> tasks, std::span<Index> left_rows) = 0;
+
+  // scores[row·outputs + output] += value for the rows of each range. Only enqueued.
+  virtual void add_leaves(std::span<const LeafRange<T>> leaves, Index output,
+                          Buffer<T>& scores) = 0;
+
+  // The same by sending binned rows (rows × stride of the data) down a tree. Only enqueued.
+  virtual void add_tree(std::span<const BinnedNode<T>> nodes, const Buffer<std::uint8_t>& by_row,
+                        Index rows, Index output, Buffer<T>& scores) = 0;
+
+  // Σ w·loss as a long sum over the rows; weights may be empty. Waits.
+  [[nodiscard]] virtual double total_loss(const LossRules<T>& loss, const Buffer<T>& scores,
+                                          const Buffer<T>& target, const Buffer<T>& weights,
+                                          Index rows) = 0;
+};
+
+}  // namespace tandem::tree

@@ -1,0 +1,221 @@
+// The textbook of boosting over histograms: one row, one bin, one cut after the other. Gradients
+// and losses in double precision.
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "core/tree/gradient_boosting_steps.hpp"
+
+namespace tandem::tree {
+namespace {
+
+template <Real T>
+class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
+ public:
+  void prepare(const BoostingData<T>& data, Index outputs, std::int32_t slots) override {
+    data_ = data;
+    outputs_ = outputs;
+    slots_.assign(static_cast<std::size_t>(slots), {});
+  }
+
+  void compute_gradients(const LossRules<T>& loss, const Buffer<T>& scores,
+                         std::span<GradientRange> ranges) override {
+    const LossRules<double> rules{loss.kind, static_cast<double>(loss.parameter), loss.outputs};
+    gradients_.assign(static_cast<std::size_t>(outputs_ * data_.rows), T{0});
+    hessians_ = gradients_;
+    for (GradientRange& range : ranges) range = {};
+    for (Index i = 0; i < data_.rows; ++i) {
+      const double w = data_.weights->empty() ? 1.0 : static_cast<double>(data_.weights->data()[i]);
+      const double y = static_cast<double>(data_.target->data()[i]);
+      const std::vector<double> s(scores.data() + i * outputs_, scores.data() + (i + 1) * outputs_);
+      for (Index k = 0; k < outputs_; ++k) {
+        double g = 0;
+        double h = 0;
+        if (loss.kind == BoostingLoss::softmax) {
+          const double largest = *std::max_element(s.begin(), s.end());
+          double sum = 0;
+          for (const double score : s) sum += std::exp(score - largest);
+          const double p = std::exp(s[static_cast<std::size_t>(k)] - largest) / sum;
+          g = p - (y == static_cast<double>(k) ? 1 : 0);
+          h = std::max(2 * p * (1 - p), 1e-16);
+        } else {
+          const auto both = gradient_of(rules, s[0], y);
+          g = both.gradient;
+          h = both.hessian;
+        }
+        const auto at = static_cast<std::size_t>(k * data_.rows + i);
+        gradients_[at] = static_cast<T>(w * g);
+        hessians_[at] = static_cast<T>(w * h);
+        GradientRange& range = ranges[static_cast<std::size_t>(k)];
+        const auto raise = [](double& to, T value) {
+          const double magnitude = std::abs(static_cast<double>(value));
+          if (magnitude > to || magnitude != magnitude) to = magnitude;
+        };
+        raise(range.most_gradient, gradients_[at]);
+        raise(range.most_hessian, hessians_[at]);
+      }
+    }
+  }
+
+  PackedSums pack(Index output, const GradientPacking& packing, const RowSample& sample) override {
+    PackedSums sums;
+    g_.assign(static_cast<std::size_t>(data_.rows), 0);
+    h_ = g_;
+    for (auto& order : order_) order.assign(static_cast<std::size_t>(data_.rows), 0);
+    for (Index i = 0; i < data_.rows; ++i) {
+      if (!sample.has(i)) continue;
+      const auto at = static_cast<std::size_t>(output * data_.rows + i);
+      const auto row = static_cast<std::size_t>(i);
+      pack_row(packing, gradients_[at], hessians_[at], g_[row], h_[row]);
+      order_[0][static_cast<std::size_t>(sums.rows++)] = i;
+      sums.g += g_[row];
+      sums.h += h_[row];
+      sums.magnitudes += std::abs(g_[row]);
+    }
+    return sums;
+  }
+
+  void build_histograms(std::span<const HistogramTask> tasks) override {
+    for (const HistogramTask& task : tasks) {
+      Histogram& histogram = slots_[static_cast<std::size_t>(task.slot)];
+      histogram.assign(static_cast<std::size_t>(data_.features * 256), {});
+      for (Index k = 0; k < task.rows; ++k) {
+        const Index row = order_[task.side][static_cast<std::size_t>(task.begin + k)];
+        for (Index j = 0; j < data_.features; ++j) {
+          Bin& bin = histogram[static_cast<std::size_t>(j * 256 + bin_of(row, j))];
+          bin.g += g_[static_cast<std::size_t>(row)];
+          bin.h += h_[static_cast<std::size_t>(row)];
+        }
+      }
+      if (task.parent < 0) continue;
+      Histogram& sibling = slots_[static_cast<std::size_t>(task.parent)];
+      for (std::size_t b = 0; b < histogram.size(); ++b) {
+        sibling[b].g -= histogram[b].g;
+        sibling[b].h -= histogram[b].h;
+      }
+    }
+  }
+
+  void find_splits(const GainRules& rules, std::span<const SplitQuery> queries,
+                   std::span<const std::uint8_t> allowed,
+                   std::span<HistogramSplit> splits) override {
+    for (std::size_t q = 0; q < queries.size(); ++q) {
+      const SplitQuery& query = queries[q];
+      const Histogram& histogram = slots_[static_cast<std::size_t>(query.slot)];
+      splits[q] = {};
+      for (Index j = 0; j < data_.features; ++j) {
+        const auto at = static_cast<std::size_t>(j);
+        if (!allowed.empty() && allowed[q * static_cast<std::size_t>(data_.features) + at] == 0) {
+          continue;
+        }
+        const Index bins = data_.bins[at];
+        const Bin* of_feature = histogram.data() + j * 256;
+        const Bin missing = data_.missing[at] != 0 ? of_feature[bins] : Bin{};
+        const bool has_missing = missing.g != 0 || missing.h != 0;
+        const int direction = data_.directions.empty() ? 0 : data_.directions[at];
+        Bin left;
+        for (Index b = 0; b < bins; ++b) {
+          left.g += of_feature[b].g;
+          left.h += of_feature[b].h;
+          // Known values up to b on the left; missing ones with them, then not.
+          for (const bool missing_left : {true, false}) {
+            if (missing_left && !has_missing) continue;
+            if (b + 1 == bins && (missing_left || !has_missing)) continue;
+            const std::int64_t g = left.g + (missing_left ? missing.g : 0);
+            const std::int64_t h = left.h + (missing_left ? missing.h : 0);
+            const double sum = score_sum(rules, g, h, query.g, query.h, query.bounds, direction);
+            if (!(sum > splits[q].sum)) continue;
+            const bool to_left = has_missing ? missing_left : heavier_left(h, query.h);
+            splits[q] = {
+                sum, static_cast<std::int32_t>(j), static_cast<std::int32_t>(b), to_left ? 1 : 0, g,
+                h};
+          }
+        }
+      }
+    }
+  }
+
+  void apply_splits(std::span<const SplitTask> tasks, std::span<Index> left_rows) override {
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      const SplitTask& task = tasks[t];
+      std::vector<Index> left;
+      std::vector<Index> right;
+      for (Index k = 0; k < task.rows; ++k) {
+        const Index row = order_[task.side][static_cast<std::size_t>(task.begin + k)];
+        const Index bin = bin_of(row, task.feature);
+        (bin <= task.bin || bin == task.missing_bin ? left : right).push_back(row);
+      }
+      left_rows[t] = static_cast<Index>(left.size());
+      auto to = order_[1 - task.side].begin() + task.begin;
+      to = std::copy(left.begin(), left.end(), to);
+      std::copy(right.begin(), right.end(), to);
+    }
+  }
+
+  void add_leaves(std::span<const LeafRange<T>> leaves, Index output, Buffer<T>& scores) override {
+    for (const LeafRange<T>& leaf : leaves) {
+      for (Index k = 0; k < leaf.rows; ++k) {
+        const Index row = order_[leaf.side][static_cast<std::size_t>(leaf.begin + k)];
+        scores.data()[row * outputs_ + output] += leaf.value;
+      }
+    }
+  }
+
+  void add_tree(std::span<const BinnedNode<T>> nodes, const Buffer<std::uint8_t>& by_row,
+                Index rows, Index output, Buffer<T>& scores) override {
+    for (Index i = 0; i < rows; ++i) {
+      std::int32_t node = 0;
+      while (nodes[static_cast<std::size_t>(node)].left != node) {
+        const BinnedNode<T>& here = nodes[static_cast<std::size_t>(node)];
+        const std::int32_t bin = by_row.data()[i * data_.stride + here.feature];
+        node = bin <= here.bin || bin == here.missing_bin ? here.left : here.left + 1;
+      }
+      scores.data()[i * outputs_ + output] += nodes[static_cast<std::size_t>(node)].value;
+    }
+  }
+
+  double total_loss(const LossRules<T>& loss, const Buffer<T>& scores, const Buffer<T>& target,
+                    const Buffer<T>& weights, Index rows) override {
+    const LossRules<double> rules{loss.kind, static_cast<double>(loss.parameter), loss.outputs};
+    double total = 0;
+    for (Index i = 0; i < rows; ++i) {
+      const std::vector<double> s(scores.data() + i * outputs_, scores.data() + (i + 1) * outputs_);
+      const double w = weights.empty() ? 1.0 : static_cast<double>(weights.data()[i]);
+      total += w * loss_of(rules, s.data(), static_cast<double>(target.data()[i]));
+    }
+    return total;
+  }
+
+ private:
+  struct Bin {
+    std::int64_t g = 0;
+    std::int64_t h = 0;
+  };
+  using Histogram = std::vector<Bin>;  // features × 256
+
+  [[nodiscard]] Index bin_of(Index row, Index feature) const {
+    return data_.by_column->data()[feature * data_.rows + row];
+  }
+
+  BoostingData<T> data_;
+  Index outputs_ = 1;
+  std::vector<Histogram> slots_;
+  std::vector<T> gradients_;  // outputs × n
+  std::vector<T> hessians_;
+  std::vector<std::int64_t> g_;  // by row
+  std::vector<std::int64_t> h_;
+  std::vector<Index> order_[2];
+};
+
+}  // namespace
+
+template <Real T>
+std::unique_ptr<GradientBoostingSteps<T>> GradientBoostingSteps<T>::make_reference(Engine&) {
+  return std::make_unique<ReferenceGradientBoosting<T>>();
+}
+template std::unique_ptr<GradientBoostingSteps<float>> GradientBoostingSteps<float>::make_reference(
+    Engine&);
+template std::unique_ptr<GradientBoostingSteps<double>>
+GradientBoostingSteps<double>::make_reference(Engine&);
+
+}  // namespace tandem::tree

@@ -52,7 +52,7 @@ class ProductsCase final : public Case {
         for (Index i = 0; i < n; ++i) {
           const double weight =
               weights_.empty() ? 1.0 : static_cast<double>(weights_[static_cast<std::size_t>(i)]);
-          // What is rounded on the way may overflow where the term does not.
+          // An intermediate product may overflow where the whole term does not.
           const long double left = static_cast<long double>(weight) * term(i, a);
           if (std::abs(left) > static_cast<long double>(std::numeric_limits<double>::max())) {
             magnitudes = std::numeric_limits<long double>::infinity();

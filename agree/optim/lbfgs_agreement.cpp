@@ -101,7 +101,7 @@ class VectorsCase final : public Case {
   }
 
  private:
-  // What the reference's ascending order adds to product_bound().
+  // The error of the reference's ascending order, to be added to product_bound().
   static double own_order(const std::vector<T>& a, const std::vector<T>& b) {
     double magnitude = 0;
     for (std::size_t i = 0; i < a.size(); ++i) {

@@ -24,7 +24,7 @@ struct ColumnValues {
   throw InputError(options.source + ": column " + std::string(column) + ": " + what);
 }
 
-// Whether element `i` of the array, its offset not counted, is present.
+// Tells whether element `i` of the array, its offset not counted, is present.
 class Validity {
  public:
   explicit Validity(const ArrowArray& array)

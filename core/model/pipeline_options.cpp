@@ -99,7 +99,7 @@ class Finder final : public OptionVisitor {
   std::string_view name_;
 };
 
-// Whether a prefix means the algorithm.
+// True where the prefix of an option's name means the algorithm.
 bool means_algorithm(std::string_view prefix, const Algorithm& algorithm) {
   return same_name(prefix, "predictor") || same_name(prefix, to_string(algorithm.kind())) ||
          same_name(prefix, algorithm.name());

@@ -12,7 +12,7 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-// Of values without weights.
+// The quantile of values without weights; reorders them.
 template <Real T>
 double quantile(std::vector<T>& values, double p) {
   const double position = p * static_cast<double>(values.size() - 1);
@@ -39,7 +39,7 @@ std::vector<std::pair<T, double>> sorted(const ColumnValues<T>& column) {
   return all;
 }
 
-// Of ascending values that each count as many times as their weight says.
+// The quantile of ascending values, each of which counts as often as its weight says.
 template <Real T>
 double repeated_quantile(const std::vector<std::pair<T, double>>& all, double total, double p) {
   const double position = p * (total - 1);

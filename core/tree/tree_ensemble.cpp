@@ -94,12 +94,6 @@ std::string fault(const EnsembleTree<T>& tree, Index features, Index outputs, In
   return {};
 }
 
-void check_columns(Index features, Index cols) {
-  if (cols == features) return;
-  throw InputError("the trees were grown on " + std::to_string(features) +
-                   " features, and the data has " + std::to_string(cols));
-}
-
 void check_names(const std::vector<std::string>& names, Index features) {
   if (static_cast<Index>(names.size()) != features) {
     throw InputError(std::to_string(names.size()) + " feature names given for trees on " +
@@ -213,9 +207,16 @@ void TreeEnsemble<T>::check(std::string_view source) const {
 }
 
 template <Real T>
+void TreeEnsemble<T>::check_columns(Index cols) const {
+  if (cols == features) return;
+  throw InputError("the trees were grown on " + std::to_string(features) +
+                   " features, and the data has " + std::to_string(cols));
+}
+
+template <Real T>
 Matrix<T> TreeEnsemble<T>::raw_scores(Engine& engine, MatrixView<const T> x,
                                       MatrixView<const T> margin, Index first, Index count) const {
-  check_columns(features, x.cols);
+  check_columns(x.cols);
   const auto all = static_cast<Index>(trees.size());
   if (count < 0) count = all - first;
   if (first < 0 || count < 0 || first + count > all) {
@@ -248,7 +249,7 @@ Matrix<T> TreeEnsemble<T>::raw_scores(Engine& engine, MatrixView<const T> x,
 
 template <Real T>
 Matrix<std::int32_t> TreeEnsemble<T>::leaves(Engine& engine, MatrixView<const T> x) const {
-  check_columns(features, x.cols);
+  check_columns(x.cols);
   Matrix<std::int32_t> leaf(x.rows, static_cast<Index>(trees.size()));
   if (leaf.size() == 0) return leaf;
   const auto on_engine = tree::to_engine(engine, *this);

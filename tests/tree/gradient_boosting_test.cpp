@@ -435,6 +435,27 @@ TYPED_TEST(Boosting, StartsFromBaseMargins) {
   EXPECT_THROW((void)fit(*engine, view, options), InputError);
 }
 
+TYPED_TEST(Boosting, APredictorGivesTheModelsBits) {
+  using T = TypeParam;
+  for (const Index classes : {0, 3}) {
+    GradientBoostingOptions options;
+    options.rounds = 4;
+    const auto data = make<T>(300, 3, classes, 18, 0.1);
+    const auto model = train(data, options);
+    const auto engine = engine_of(Device::cpu);
+    const auto expected = model.predict(*engine, data.features.view());
+    const Predictor<T> predictor = model.on(*engine);
+    for (int call = 0; call < 2; ++call) {
+      const auto got = predictor.predict(data.features.view());
+      EXPECT_EQ(got.values, expected.values);
+      EXPECT_EQ(got.labels, expected.labels);
+      EXPECT_EQ(got.probabilities, expected.probabilities);
+    }
+    const Matrix<T> narrow(1, 2);
+    EXPECT_THROW((void)predictor.predict(narrow.view()), InputError);
+  }
+}
+
 TYPED_TEST(Boosting, SavesAndLoads) {
   using T = TypeParam;
   for (const Index classes : {0, 3}) {

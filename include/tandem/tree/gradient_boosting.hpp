@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -108,6 +109,7 @@ class TANDEM_API GradientBoostingModel final : public Model<T> {
   [[nodiscard]] Index features() const override { return trees.features; }
   [[nodiscard]] const std::vector<std::string>& classes() const override { return class_names; }
   [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override;
+  [[nodiscard]] std::unique_ptr<ReadyModel<T>> ready_on(Engine& engine) const override;
   [[nodiscard]] const TrainingLog& training() const override { return log; }
   void save(Archive& archive) const override;
   // Throws InputError for anything that save() could not have written.

@@ -102,6 +102,9 @@ struct TANDEM_API TreeEnsemble {
   // this one passes.
   void check(std::string_view source) const;
 
+  // Throws InputError where rows have another number of columns than `features`.
+  void check_columns(Index cols) const;
+
   // rows × outputs raw scores of the trees first .. first + count − 1, all of them by default.
   // `margin`, rows × outputs or empty, is what each row's chain starts from instead of `base`.
   // Throws InputError where x has another number of columns than `features`.

@@ -11,6 +11,8 @@ namespace tandem::program {
 
 const std::vector<CommandInfo>& commands() {
   static const std::vector<CommandInfo> all{
+      {"look", "FILE [--json] [--report DIR] [options]",
+       "show how a file is read and what training would make of it", false, make_look},
       {"train", "ALGORITHM --data FILE [--model OUT] [options]", "train a model and evaluate it",
        true, make_train},
       {"evaluate", "MODEL --data FILE [options]", "evaluate a model on a data set", false,

@@ -14,6 +14,15 @@ nlohmann::json part_to_json(const Evaluation& evaluation) {
   return json;
 }
 
+// Said beside the scores, which count these rows as wrong.
+std::string unknown_classes(const Evaluation& evaluation) {
+  const double unknown = evaluation.confusion.unknown_total();
+  if (!(unknown > 0)) return "";
+  return "\n" + readable(unknown) + " of " + readable(static_cast<double>(evaluation.rows)) +
+         " rows (by weight) have a label that is no class of the model and count as wrong; see the "
+         "warning for them\n";
+}
+
 std::string class_table(const Evaluation& evaluation) {
   // Beyond a screenful the JSON form has them.
   constexpr std::size_t most = 30;
@@ -56,7 +65,8 @@ std::string metrics_to_text(const Scores& scores) {
     }
   }
   if (!(scores.train && scores.test)) rows.erase(rows.begin());
-  return table(rows) + class_table(scores.test ? *scores.test : *scores.train);
+  const Evaluation& last = scores.test ? *scores.test : *scores.train;
+  return table(rows) + unknown_classes(last) + class_table(last);
 }
 
 nlohmann::json seconds_to_json(const Seconds& seconds) {

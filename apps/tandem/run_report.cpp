@@ -235,6 +235,13 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
     page.figures(figures.all());
   }
 
+  if (train.reading && !train.reading->notices.empty()) {
+    page.section("", "How the file was read");
+    for (const std::string& notice : train.reading->notices) {
+      page.paragraph(Error(notice).spelled(Spelling()));
+    }
+  }
+
   page.section("", "Metrics");
   std::vector<std::vector<std::string>> rows{{"metric", "train"}};
   if (scores.test) rows[0].emplace_back("test");
@@ -268,6 +275,15 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
   std::vector<std::vector<std::string>> options{{"setting", "value"}};
   options.push_back({"engine", settings.engine});
   options.push_back({"data", model.provenance.source});
+  Reading reading = model.schema.reading;
+  const auto read = record_options([&](OptionVisitor& visitor) { reading.visit(visitor); });
+  const auto how = nlohmann::json::parse(options_to_json(read));
+  std::string words;
+  for (const char* name : {"format", "header", "delimiter", "decimal", "columns"}) {
+    const std::string value = how.value(name, "");
+    if (!value.empty()) words += (words.empty() ? "" : ", ") + std::string(name) + " " + value;
+  }
+  options.push_back({"read as", words});
   if (!model.schema.target.name.empty()) options.push_back({"target", model.schema.target.name});
   const Spelling spelling = spelling_of(*make_algorithm(model.provenance.algorithm));
   const auto given = nlohmann::json::parse(options_to_json(model.provenance.options));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cmath>
+#include <set>
 
 #include "common/text.hpp"
 #include "tandem/core/error.hpp"
@@ -83,43 +85,21 @@ void RunSettings::say(const std::string& text) const {
   if (!quiet) note(text);
 }
 
-FileFormat FileFormat::parse(std::string_view text) {
-  std::vector<std::string_view> names{"auto"};
-  names.insert(names.end(), format_names().begin(), format_names().end());
-  return {std::string(names[find_name("format", text, names)])};
-}
-
-Delimiter Delimiter::parse(std::string_view text) {
-  if (text == "\\t" || text == "tab") return {'\t'};
-  if (text.size() > 1) {
-    throw InputError("'" + std::string(text) + "' is not one character; expected ; or tab, say");
-  }
-  return {text.empty() ? '\0' : text.front()};
-}
-
-std::string Delimiter::to_string() const {
-  if (character == 0) return "";
-  return character == '\t' ? "tab" : std::string(1, character);
-}
-
 void DataSettings::visit(OptionVisitor& visitor) {
-  visitor.written("data", data,
-                  "the data set: CSV, TSV, .npy, .npz, libsvm or IDX, also compressed", "FILE");
+  visitor.written(
+      "data", data,
+      "the data set: CSV, TSV, .npy, .npz, libsvm or IDX, also compressed; - is standard "
+      "input",
+      "FILE");
   visitor.text("target", target,
                "the target column: its name, its position from 0, from the end if negative, or "
                "last");
   visitor.written("target_file", target_file, "a .npy or IDX file with the target alone", "FILE");
   visitor.text("weights", weights, "the column of sample weights, named like the target");
   visitor.written("ignore", ignore, "columns to leave out, named like the target", "NAME,...");
-  visitor.written("format", format,
-                  "the format of the file; auto looks at it: " + joined(format_names()), "WORD");
-  visitor.choice("header", header, "CSV: whether the first line names the columns");
-  visitor.written("delimiter", delimiter, "CSV: what separates fields; found out if left out",
-                  "TEXT");
-  visitor.written("missing", missing, "CSV: texts that stand for a missing value", "TEXT,...");
-  visitor.integer("features", features, "libsvm: number of features; 0 takes the largest index", 0,
-                  INT64_MAX);
-  visitor.choice("index_base", index_base, "libsvm: the index of the first feature");
+  visitor.flag("drop_missing_target", drop_missing_target,
+               "leave out the rows whose target is missing");
+  reading.visit(visitor);
 }
 
 void DataSettings::add_options(OptionSet& options) {
@@ -129,16 +109,12 @@ void DataSettings::add_options(OptionSet& options) {
 
 ReadOptions DataSettings::read_options(const RunSettings& run) const {
   ReadOptions options;
-  options.format = format.name;
+  static_cast<Reading&>(options) = reading;
   options.target = target;
   options.target_file = target_file.path;
   options.weights = weights;
   options.ignore = ignore.list;
-  if (header != HeaderChoice::automatic) options.header = header == HeaderChoice::yes;
-  options.delimiter = delimiter.character;
-  options.missing = missing.list;
-  options.features = features;
-  if (index_base != IndexBase::automatic) options.index_base = index_base == IndexBase::one ? 1 : 0;
+  options.drop_missing_target = drop_missing_target;
   options.threads = static_cast<int>(run.threads);
   return options;
 }
@@ -201,16 +177,39 @@ void set_last_column_aside(Dataset<T>& data) {
   data.columns.pop_back();
 }
 
-bool is_table(const std::string& path, const std::string& format) {
-  const std::string kind = format == "auto" ? detect_format(path) : format;
-  return kind == "csv" || kind == "tsv";
+template <Real T>
+bool is_table(const Dataset<T>& data) {
+  return data.reading && (data.reading->format == "csv" || data.reading->format == "tsv");
+}
+
+// One line where the target could be meant otherwise: whole numbers are classes or quantities.
+template <Real T>
+void remark_on_task(const RunSettings& run, const Dataset<T>& data, const Algorithm& algorithm,
+                    Task task) {
+  if (!algorithm.has_option("task") || algorithm.options().get_string("task") != "auto") return;
+  if (data.target_column.categorical()) return;
+  std::set<T> distinct;
+  for (const T value : data.target) {
+    if (std::isnan(value)) continue;
+    if (value != std::trunc(value)) return;
+    if (distinct.size() <= 100) distinct.insert(value);
+  }
+  // That many are a quantity beyond doubt.
+  if (distinct.size() > 100) return;
+  const std::string count =
+      std::to_string(std::max(distinct.size(), data.target_texts.names.size()));
+  run.say(data.source + ": the target " + data.target_column.name + " has " + count +
+          " distinct values, all whole numbers, and is taken as " +
+          (task == Task::classification ? "classes, since they are at most 20; --task regression"
+                                        : "a quantity, since they are more than 20; --task "
+                                          "classification") +
+          " says otherwise");
 }
 
 template <Real T>
-Split split_rows(const Dataset<T>& data, const Algorithm& algorithm, double fraction,
-                 std::uint64_t seed) {
+Split split_rows(const Dataset<T>& data, Task task, double fraction, std::uint64_t seed) {
   if (data.has_groups()) return group_train_test_split(data.groups, fraction, seed);
-  if (data.has_target() && algorithm.task(data) == Task::classification) {
+  if (data.has_target() && task == Task::classification) {
     try {
       return stratified_train_test_split(encode_classes(data).labels, fraction, seed);
     } catch (const InputError& error) {
@@ -233,9 +232,9 @@ LoadedData<T> load_data(const RunSettings& run, const DataSettings& data, const 
   ReadOptions options = data.read_options(run);
   const bool unsupervised = algorithm.kind() != ModelKind::predictor;
   const bool chosen = !data.target.empty() || !data.target_file.path.empty();
-  const bool table = !chosen && is_table(data.data.path, data.format.name);
-  if (table && !unsupervised) options.target = "last";
+  options.last_column_is_target = !chosen && !unsupervised;
   loaded.train = read_dataset<T>(data.data.path, options);
+  const bool table = !chosen && is_table(loaded.train);
   if (table && unsupervised && loaded.train.cols() > 1 &&
       loaded.train.columns.back().categorical()) {
     set_last_column_aside(loaded.train);
@@ -254,20 +253,25 @@ LoadedData<T> load_data(const RunSettings& run, const DataSettings& data, const 
                      ": has no target; name a column with --target, or a file with "
                      "--target-file");
   }
+  if (!unsupervised) {
+    loaded.task = algorithm.task(loaded.train);
+    remark_on_task(run, loaded.train, algorithm, loaded.task);
+  }
   if (test == nullptr) return loaded;
   if (test->test_fraction.value) {
-    const Split split = split_rows(loaded.train, algorithm, *test->test_fraction.value, run.seed);
+    const Split split = split_rows(loaded.train, loaded.task, *test->test_fraction.value, run.seed);
     loaded.test = select_rows(loaded.train, split.test);
     loaded.train = select_rows(loaded.train, split.train);
   }
-  const Schema schema{loaded.train.columns, loaded.train.target_column};
+  const Schema schema{loaded.train.columns, loaded.train.target_column,
+                      loaded.train.reading ? *loaded.train.reading : Reading()};
   const auto read_more = [&](const std::string& path) {
     ReadOptions more = data.read_options(run);
     more.target_file.clear();
     more.schema = &schema;
     // In a file with names the schema's target wins over a position; without, it is where the
     // training data had it.
-    more.target = options.target;
+    more.target = table && !unsupervised ? "last" : options.target;
     return read_dataset<T>(path, more);
   };
   if (!test->test.path.empty()) {

@@ -18,24 +18,6 @@
 #include "tandem/model/pipeline.hpp"
 #include "tandem/option_set.hpp"
 
-namespace tandem {
-namespace program {
-
-// Of a CSV file; automatic: by its content.
-enum class HeaderChoice { automatic, yes, no };
-// Of a libsvm file; automatic: 0 where that index occurs, else 1.
-enum class IndexBase { zero, one, automatic };
-
-}  // namespace program
-
-template <>
-inline constexpr std::array<std::string_view, 3> enum_names<program::HeaderChoice>{"auto", "yes",
-                                                                                   "no"};
-template <>
-inline constexpr std::array<std::string_view, 3> enum_names<program::IndexBase>{"0", "1", "auto"};
-
-}  // namespace tandem
-
 namespace tandem::program {
 
 // A number of bytes, written "512M" or "8G"; K, M, G and T are powers of 1024.
@@ -67,22 +49,6 @@ struct RunSettings {
   void say(const std::string& text) const;
 };
 
-// "auto", or one of format_names().
-struct FileFormat {
-  std::string name = "auto";
-
-  [[nodiscard]] static FileFormat parse(std::string_view text);
-  [[nodiscard]] const std::string& to_string() const noexcept { return name; }
-};
-
-// What separates the fields of a CSV file.
-struct Delimiter {
-  char character = 0;  // 0: found out
-
-  [[nodiscard]] static Delimiter parse(std::string_view text);
-  [[nodiscard]] std::string to_string() const;
-};
-
 // --data and how it is read.
 struct DataSettings {
   FileName data;
@@ -90,12 +56,8 @@ struct DataSettings {
   FileName target_file;
   std::string weights;
   Words ignore;
-  FileFormat format;
-  HeaderChoice header = HeaderChoice::automatic;
-  Delimiter delimiter;
-  Words missing{default_missing_texts()};
-  std::int64_t features = 0;
-  IndexBase index_base = IndexBase::automatic;
+  bool drop_missing_target = false;
+  Reading reading;
 
   void visit(OptionVisitor& visitor);
   void add_options(OptionSet& options);
@@ -129,7 +91,8 @@ struct LoadedData {
   Dataset<T> train;
   std::optional<Dataset<T>> test;
   std::optional<Dataset<T>> validation;
-  std::string target_rule;  // one clause: how the target was chosen
+  std::string target_rule;       // one clause: how the target was chosen
+  Task task = Task::clustering;  // of the whole file
 };
 
 // A data set for an algorithm. Without --target, the last column of a table is the target of a

@@ -1,10 +1,11 @@
 #include "tandem/data/class_weights.hpp"
 
-#include <algorithm>
 #include <cmath>
 
+#include "core/data/class_names.hpp"
 #include "core/text.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/log.hpp"
 
 namespace tandem {
 
@@ -52,16 +53,33 @@ std::vector<double> ClassWeights::of(const std::vector<std::string>& classes,
                   (static_cast<double>(classes.size()) * static_cast<double>(counts[c]));
     }
   } else if (rule == Rule::listed) {
+    const ClassMatcher matcher(classes);
+    std::vector<bool> set(classes.size(), false);
     for (const auto& [name, weight] : weights) {
       if (!(weight >= 0) || !std::isfinite(weight)) {
         throw InputError(option("class_weight") + ": the weight of class '" + name + "' is " +
                          shortest(weight) + "; expected a finite number of 0 or more");
       }
-      const auto found = std::find(classes.begin(), classes.end(), name);
-      if (found == classes.end()) {
-        throw InputError(option("class_weight") + ": the target has no class '" + name + "'");
+      const ClassMatcher::Match found = matcher.find(name);
+      if (found.name < 0) {
+        std::string known;
+        for (std::size_t c = 0; c < classes.size() && c < 10; ++c) {
+          known += (c > 0 ? ", '" : "'") + classes[c] + "'";
+        }
+        throw InputError(option("class_weight") + ": the target has no class '" + name +
+                         "'; it has " + known + (classes.size() > 10 ? ", ..." : ""));
       }
-      result[static_cast<std::size_t>(found - classes.begin())] = weight;
+      const auto at = static_cast<std::size_t>(found.name);
+      if (set[at]) {
+        throw InputError(option("class_weight") + ": the class '" + classes[at] +
+                         "' is named twice");
+      }
+      if (found.by_value) {
+        log::warning(option("class_weight") + ": '" + name + "' is taken as the class '" +
+                     classes[at] + "', which has the same value");
+      }
+      set[at] = true;
+      result[at] = weight;
     }
   }
   return result;

@@ -1,7 +1,9 @@
-// gzip and bzip2 streams. Only a window of each stream is ever in memory, so that a file that
-// expands without end costs time, not memory; readers bound what they keep.
+// gzip, bzip2, xz and zstd streams. Only a window of each stream is ever in memory, so that a file
+// that expands without end costs time, not memory; readers bound what they keep.
 #include <bzlib.h>
+#include <lzma.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include <cstring>
 #include <utility>
@@ -30,6 +32,22 @@ class Stored {
   [[noreturn]] void damaged(std::size_t unread) const {
     throw InputError(name_ + ": the compressed data is damaged near byte " +
                      std::to_string(before_ - static_cast<Index>(unread)) + " of the file");
+  }
+  // Behind a whole stream, at `next` with `left` bytes of the window: true where another begins,
+  // which `first` tells. Zeros are padding, as tapes have it; other bytes are an InputError.
+  [[nodiscard]] bool continues(const char* next, std::size_t left, char first) {
+    if (*next == first) return true;
+    const Index at = before_ - static_cast<Index>(left);
+    do {
+      for (std::size_t i = 0; i < left; ++i) {
+        if (next[i] == 0) continue;
+        throw InputError(name_ + ": the compressed data ends at byte " + std::to_string(at) +
+                         " of the file, and bytes follow that are none; the file is damaged there");
+      }
+      left = refill();
+      next = bytes();
+    } while (left > 0);
+    return false;
   }
   [[noreturn]] void truncated() const {
     throw InputError(name_ + ": the compressed data ends in the middle, after byte " +
@@ -64,8 +82,8 @@ class InflateSource final : public ByteSource {
         stored_.truncated();
       }
       if (between_members_) {
-        // gzip itself ignores what follows the last member unless it begins another one.
-        if (*stream_.next_in != 0x1f) {
+        if (!stored_.continues(reinterpret_cast<const char*>(stream_.next_in), stream_.avail_in,
+                               '\x1f')) {
           ended_ = true;
           break;
         }
@@ -118,7 +136,7 @@ class Bzip2Source final : public ByteSource {
         stored_.truncated();
       }
       if (between_streams_) {
-        if (*stream_.next_in != 'B') {
+        if (!stored_.continues(stream_.next_in, stream_.avail_in, 'B')) {
           ended_ = true;
           break;
         }
@@ -164,6 +182,84 @@ class Bzip2Source final : public ByteSource {
   bool ended_ = false;
 };
 
+class XzSource final : public ByteSource {
+ public:
+  XzSource(std::unique_ptr<ByteSource> source, std::string name)
+      : stored_(std::move(source), std::move(name)) {
+    constexpr std::uint64_t most_memory = std::uint64_t{1} << 30;  // xz -9 takes 65 MiB
+    if (lzma_stream_decoder(&stream_, most_memory, LZMA_CONCATENATED) != LZMA_OK) {
+      throw std::bad_alloc();
+    }
+  }
+  XzSource(const XzSource&) = delete;
+  XzSource& operator=(const XzSource&) = delete;
+  ~XzSource() override { lzma_end(&stream_); }
+
+  std::size_t read(char* to, std::size_t count) override {
+    stream_.next_out = reinterpret_cast<std::uint8_t*>(to);
+    stream_.avail_out = count;
+    while (stream_.avail_out == count && count > 0 && !ended_) {
+      if (stream_.avail_in == 0 && !exhausted_) {
+        stream_.avail_in = stored_.refill();
+        stream_.next_in = reinterpret_cast<const std::uint8_t*>(stored_.bytes());
+        exhausted_ = stream_.avail_in == 0;
+      }
+      switch (lzma_code(&stream_, exhausted_ ? LZMA_FINISH : LZMA_RUN)) {
+        case LZMA_OK: break;
+        case LZMA_STREAM_END: ended_ = true; break;
+        case LZMA_MEM_ERROR:
+        case LZMA_MEMLIMIT_ERROR: throw std::bad_alloc();
+        case LZMA_BUF_ERROR: stored_.truncated();
+        default: stored_.damaged(stream_.avail_in);
+      }
+    }
+    return count - stream_.avail_out;
+  }
+
+ private:
+  Stored stored_;
+  lzma_stream stream_ = LZMA_STREAM_INIT;
+  bool exhausted_ = false;
+  bool ended_ = false;
+};
+
+class ZstdSource final : public ByteSource {
+ public:
+  ZstdSource(std::unique_ptr<ByteSource> source, std::string name)
+      : stored_(std::move(source), std::move(name)), stream_(ZSTD_createDStream()) {
+    if (stream_ == nullptr) throw std::bad_alloc();
+  }
+  ZstdSource(const ZstdSource&) = delete;
+  ZstdSource& operator=(const ZstdSource&) = delete;
+  ~ZstdSource() override { ZSTD_freeDStream(stream_); }
+
+  std::size_t read(char* to, std::size_t count) override {
+    ZSTD_outBuffer out{to, count, 0};
+    while (out.pos == 0 && count > 0) {
+      // What the decoder still holds comes before more input.
+      if (in_.pos == in_.size && !holds_) {
+        in_ = {stored_.bytes(), stored_.refill(), 0};
+        if (in_.size == 0) {
+          if (!between_frames_) stored_.truncated();
+          break;
+        }
+      }
+      const std::size_t status = ZSTD_decompressStream(stream_, &out, &in_);
+      if (ZSTD_isError(status) != 0) stored_.damaged(in_.size - in_.pos);
+      between_frames_ = status == 0;
+      holds_ = out.pos == out.size;
+    }
+    return out.pos;
+  }
+
+ private:
+  Stored stored_;
+  ZSTD_DStream* stream_;
+  ZSTD_inBuffer in_{nullptr, 0, 0};
+  bool between_frames_ = false;
+  bool holds_ = false;
+};
+
 }  // namespace
 
 std::unique_ptr<ByteSource> decompress(std::unique_ptr<ByteSource> source, Compression compression,
@@ -174,6 +270,8 @@ std::unique_ptr<ByteSource> decompress(std::unique_ptr<ByteSource> source, Compr
       return std::make_unique<InflateSource>(std::move(source), std::move(name), false);
     case Compression::bzip2:
       return std::make_unique<Bzip2Source>(std::move(source), std::move(name));
+    case Compression::xz: return std::make_unique<XzSource>(std::move(source), std::move(name));
+    case Compression::zstd: return std::make_unique<ZstdSource>(std::move(source), std::move(name));
   }
   return source;
 }

@@ -1,660 +1,68 @@
 // Comma-separated values (RFC 4180) and relatives, read by chunks of whole records in parallel.
 //
-// The head of the file tells the delimiter, whether there is a header, and which columns are text.
-// Where a column that looked numeric turns out to hold text later, the rest of the file is only
-// looked through for more such columns and then read once more; a second surprise is impossible.
+// The head of the file tells how it is cut, whether there is a header, and what the columns hold.
+// Where a field further down is none of what its column holds, the rest of the file is only looked
+// through for more of them, the columns are judged again by what was found, and the file is read
+// once more; after a few times a column that still surprises is text.
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
-#include <functional>
-#include <limits>
 #include <numeric>
-#include <unordered_map>
+#include <optional>
 #include <unordered_set>
 
-#include "core/data/number.hpp"
+#include "core/data/csv_columns.hpp"
+#include "core/data/csv_dialect.hpp"
+#include "core/data/csv_parser.hpp"
 #include "core/data/readers.hpp"
 #include "core/data/records.hpp"
 #include "core/memory.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
+#include "tandem/core/text.hpp"
 
 namespace tandem {
 namespace {
 
-constexpr Index most_columns = Index{1} << 22;
 constexpr Index most_warnings = 5;
 constexpr Index most_categories = Index{1} << 20;
-constexpr std::array<char, 4> delimiters{',', '\t', ';', '|'};
+constexpr int most_readings = 4;
 
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
-
-// Shows a field in a message: shortened, and printable.
-std::string quoted(std::string_view text) {
-  std::string shown = "'";
-  for (const char c : text.substr(0, 40)) shown += static_cast<unsigned char>(c) < 32 ? ' ' : c;
-  if (text.size() > 40) shown += "...";
-  return shown + "'";
-}
-
-bool valid_utf8(std::string_view text) {
-  const auto* p = reinterpret_cast<const unsigned char*>(text.data());
-  const auto* const end = p + text.size();
-  while (p < end) {
-    if (*p < 0x80) {
-      ++p;
-      continue;
-    }
-    std::uint32_t point = 0;
-    int more = 0;
-    std::uint32_t lowest = 0;
-    if ((*p & 0xE0) == 0xC0)
-      point = *p & 0x1F, more = 1, lowest = 0x80;
-    else if ((*p & 0xF0) == 0xE0)
-      point = *p & 0x0F, more = 2, lowest = 0x800;
-    else if ((*p & 0xF8) == 0xF0)
-      point = *p & 0x07, more = 3, lowest = 0x10000;
-    else
-      return false;
-    if (end - p <= more) return false;
-    for (int i = 1; i <= more; ++i) {
-      if ((p[i] & 0xC0) != 0x80) return false;
-      point = (point << 6) | (p[i] & 0x3FU);
-    }
-    if (point < lowest || point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF)) return false;
-    p += more + 1;
-  }
-  return true;
-}
-
-void require_utf8(const std::string& file, std::string_view text) {
-  if (valid_utf8(text)) return;
-  throw InputError(file + ": the text " + quoted(text) +
-                   " is not UTF-8; convert the file, for example with iconv -f latin1 -t utf-8");
-}
-
-struct TextHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view text) const noexcept {
-    return std::hash<std::string_view>{}(text);
-  }
-};
-
-// Distinct texts, coded in order of appearance.
-class Dictionary {
- public:
-  Dictionary() = default;
-  // Moves keep the addresses of the texts; copies would not.
-  Dictionary(const Dictionary&) = delete;
-  Dictionary& operator=(const Dictionary&) = delete;
-  Dictionary(Dictionary&&) noexcept = default;
-  Dictionary& operator=(Dictionary&&) noexcept = default;
-
-  std::int32_t code(std::string_view text) {
-    const auto found = codes_.find(text);
-    if (found != codes_.end()) return found->second;
-    const auto next = static_cast<std::int32_t>(codes_.size());
-    const auto inserted = codes_.emplace(std::string(text), next).first;
-    texts_.push_back(&inserted->first);
-    return next;
-  }
-  // −1 where it is not there.
-  [[nodiscard]] std::int32_t find(std::string_view text) const {
-    const auto found = codes_.find(text);
-    return found == codes_.end() ? -1 : found->second;
-  }
-  [[nodiscard]] std::size_t size() const noexcept { return texts_.size(); }
-  [[nodiscard]] const std::string& text(std::size_t code) const { return *texts_[code]; }
-  void clear() {
-    codes_.clear();
-    texts_.clear();
-  }
-
- private:
-  std::unordered_map<std::string, std::int32_t, TextHash, std::equal_to<>> codes_;
-  std::vector<const std::string*> texts_;
-};
-
-// One field, from the first character of it. What follows it: the delimiter, or the record's end.
-struct Field {
-  std::string_view text;       // without quotes; blanks around it are left out unless it was quoted
-  const char* next = nullptr;  // the delimiter, or the line feed that ends the record
-  Index line_feeds = 0;        // inside the quotes
-  const char* mistake = nullptr;
-};
-
-// `scratch` holds the text of quoted fields with doubled quotes. The last byte before `end` is a
-// line feed.
-Field read_field(const char* p, const char* end, char delimiter, std::string& scratch) {
-  Field field;
-  if (*p != '"') {
-    const char* q = p;
-    while (*q != delimiter && *q != '\n') ++q;
-    field.next = q;
-    if (*q == '\n' && q > p && q[-1] == '\r') --q;
-    field.text = trimmed({p, static_cast<std::size_t>(q - p)});
-    return field;
-  }
-  scratch.clear();
-  const char* from = p + 1;
-  for (;;) {
-    const auto* const quote =
-        static_cast<const char*>(std::memchr(from, '"', static_cast<std::size_t>(end - from)));
-    if (quote == nullptr) {
-      field.mistake = "a quoted field is never closed";
-      return field;
-    }
-    scratch.append(from, quote);
-    if (quote[1] == '"') {
-      scratch += '"';
-      from = quote + 2;
-      continue;
-    }
-    from = quote + 1;
-    break;
-  }
-  field.line_feeds = static_cast<Index>(std::count(p, from, '\n'));
-  field.text = scratch;
-  while (*from == ' ' && delimiter != ' ') ++from;
-  if (*from == '\r' && from[1] == '\n') ++from;
-  if (from < end && (*from == delimiter || *from == '\n')) {
-    field.next = from;
-  } else {
-    field.mistake = "text follows a closing quote; a quote inside a quoted field is written twice";
-  }
-  return field;
-}
-
-// Skips empty lines; false at the end.
-bool skip_empty_lines(const char*& p, const char* end, Index& lines) {
-  while (p < end) {
-    if (*p == '\n') {
-      ++p;
-    } else if (*p == '\r' && p[1] == '\n') {
-      p += 2;
-    } else {
-      return true;
-    }
-    ++lines;
-  }
-  return false;
-}
-
-// The fields of the record at p, which moves behind it. A mistake ends the record.
-const char* split_record(const char*& p, const char* end, char delimiter,
-                         std::vector<std::string>& fields, Index& lines) {
-  fields.clear();
-  std::string scratch;
-  for (;;) {
-    const Field field = read_field(p, end, delimiter, scratch);
-    lines += field.line_feeds;
-    if (field.mistake != nullptr) return field.mistake;
-    if (static_cast<Index>(fields.size()) == most_columns) return "has more than 4194304 fields";
-    fields.emplace_back(field.text);
-    p = field.next + 1;
-    if (*field.next == '\n') {
-      ++lines;
-      return nullptr;
-    }
-  }
-}
-
-enum class Kind : std::uint8_t { skip, number, text };
-
-// The use of each column of the file.
-struct Plan {
-  Kind kind = Kind::skip;
-  Index slot = 0;         // place in a row of the result: features, then target, then weight
-  Index dictionary = -1;  // text columns
-};
-
-// Where a column that was taken for numeric held text first.
-struct Surprise {
-  Index column;
-  Index line;
-  std::string text;
-};
-
-struct Layout {
-  std::string file;
-  char delimiter = ',';
-  bool header = false;
-  std::vector<std::string> names;  // of the file's columns
-  std::vector<std::string> missing;
-  bool missing_first = false;  // some text for missing values reads as a number
-  std::vector<Plan> plans;     // one per column of the file
-  Index features = 0;
-  bool has_target = false;
-  bool has_weights = false;
-
-  [[nodiscard]] Index columns() const { return static_cast<Index>(plans.size()); }
-  [[nodiscard]] Index width() const {
-    return features + (has_target ? 1 : 0) + (has_weights ? 1 : 0);
-  }
-  [[nodiscard]] bool is_missing(std::string_view text) const {
-    text = trimmed(text);
-    return std::find(missing.begin(), missing.end(), text) != missing.end();
-  }
-};
-
-// One chunk, parsed.
-template <Real T>
-struct Block {
-  std::vector<T> values;  // rows × width; texts as codes of the block's own dictionaries
-  Index rows = 0;
-  Index lines = 0;
-  std::vector<Dictionary> dictionaries;
-  std::vector<Surprise> surprises;
-  std::vector<bool> surprised;  // per column, where there are any
-  std::string mistake;          // ends the block
-  Index mistake_line = 0;
-};
-
-template <Real T>
-class BlockParser {
- public:
-  explicit BlockParser(const Layout& layout) : layout_(layout) {}
-
-  void parse(const Chunk& chunk, Index dictionaries, Block<T>& block) const {
-    block.rows = 0;
-    block.lines = 0;
-    block.mistake.clear();
-    block.surprises.clear();
-    block.dictionaries.resize(static_cast<std::size_t>(dictionaries));
-    for (auto& dictionary : block.dictionaries) dictionary.clear();
-
-    const char* p = chunk.begin();
-    const char* const end = chunk.end();
-    std::string scratch;
-    if (chunk.number() == 0 && layout_.header && skip_empty_lines(p, end, block.lines)) {
-      std::vector<std::string> header;
-      (void)split_record(p, end, layout_.delimiter, header, block.lines);
-    }
-    const auto width = static_cast<std::size_t>(layout_.width());
-    std::size_t used = 0;
-    while (skip_empty_lines(p, end, block.lines)) {
-      if (block.values.size() < used + width) {
-        block.values.resize(std::max(2 * block.values.size(), used + width));
-      }
-      if (!parse_record(p, end, block.values.data() + used, scratch, block)) return;
-      used += width;
-      ++block.rows;
-    }
-  }
-
- private:
-  [[nodiscard]] bool ends_field(const char* p) const {
-    return *p == layout_.delimiter || *p == '\n' || (*p == '\r' && p[1] == '\n');
-  }
-
-  // False where block.mistake was set.
-  bool parse_record(const char*& p, const char* end, T* row, std::string& scratch,
-                    Block<T>& block) const {
-    const char* const record = p;
-    const Index line = block.lines;
-    const Plan* plan = layout_.plans.data();
-    const Plan* const plans_end = plan + layout_.plans.size();
-    for (;; ++plan) {
-      if (plan == plans_end) return wrong_count(record, end, line, block);
-      if (plan->kind == Kind::number && !layout_.missing_first) {
-        while (*p == ' ' && layout_.delimiter != ' ') ++p;
-        T value;
-        const char* q = parse_number(p, value);
-        if (q != nullptr) {
-          while (*q == ' ' && layout_.delimiter != ' ') ++q;
-          if (ends_field(q)) {
-            row[plan->slot] = value;
-            p = *q == '\r' ? q + 1 : q;
-            if (*p++ == '\n') break;
-            continue;
-          }
-        }
-      }
-      const Field field = read_field(p, end, layout_.delimiter, scratch);
-      block.lines += field.line_feeds;
-      if (field.mistake != nullptr) {
-        block.mistake = field.mistake;
-        block.mistake_line = line;
-        return false;
-      }
-      take(field.text, *plan, plan - layout_.plans.data(), line, row, block);
-      p = field.next + 1;
-      if (*field.next == '\n') break;
-    }
-    ++block.lines;
-    if (plan + 1 != plans_end) return wrong_count(record, end, line, block);
-    if (layout_.has_weights) {
-      const T weight = row[layout_.width() - 1];
-      if (!(weight >= 0) || std::isinf(weight)) {
-        block.mistake = "the weight is missing, negative or infinite; expected a number >= 0";
-        block.mistake_line = line;
-        return false;
-      }
-    }
-    return true;
-  }
-
-  void take(std::string_view text, const Plan& plan, Index column, Index line, T* row,
-            Block<T>& block) const {
-    if (plan.kind == Kind::skip) return;
-    T value = std::numeric_limits<T>::quiet_NaN();
-    if (!layout_.is_missing(text)) {
-      if (plan.kind == Kind::text) {
-        value = static_cast<T>(
-            block.dictionaries[static_cast<std::size_t>(plan.dictionary)].code(text));
-      } else if (!parse_whole_number(text, value)) {
-        if (block.surprises.empty()) block.surprised.assign(layout_.plans.size(), false);
-        const auto at = static_cast<std::size_t>(column);
-        if (!block.surprised[at]) block.surprises.push_back({column, line, std::string(text)});
-        block.surprised[at] = true;
-      }
-    }
-    row[plan.slot] = value;
-  }
-
-  bool wrong_count(const char* record, const char* end, Index line, Block<T>& block) const {
-    std::vector<std::string> fields;
-    Index ignored = 0;
-    const char* const mistake = split_record(record, end, layout_.delimiter, fields, ignored);
-    block.mistake_line = line;
-    block.mistake = mistake != nullptr
-                        ? mistake
-                        : "has " + std::to_string(fields.size()) +
-                              (fields.size() == 1 ? " field" : " fields") + ", expected " +
-                              std::to_string(layout_.columns()) +
-                              (layout_.header ? " as in the header" : " as in the first record");
-    return false;
-  }
-
-  const Layout& layout_;
-};
-
-// --- the head of the file -----------------------------------------------------------------------
-
-constexpr std::size_t most_head_fields = std::size_t{1} << 20;
-
-struct Head {
-  std::string text;      // whole records, with the padding that parse_number wants behind them
-  std::size_t size = 0;  // without the padding
-  [[nodiscard]] const char* begin() const { return text.data(); }
-  [[nodiscard]] const char* end() const { return text.data() + size; }
-};
-
-// At least one record and enough to judge by. `longest`: of a record that is read.
-Head read_head(const Input& input, std::size_t longest) {
-  for (std::size_t size = std::size_t{1} << 18;; size *= 8) {
-    Head head;
-    head.text = input.head(size);
-    const bool whole = head.text.size() < size;
-    if (head.text.compare(0, 3, "\xEF\xBB\xBF") == 0) head.text.erase(0, 3);
-    if (head.text.size() >= 2 &&
-        (head.text.compare(0, 2, "\xFF\xFE") == 0 || head.text.compare(0, 2, "\xFE\xFF") == 0)) {
-      throw InputError(
-          input.name() +
-          ": is UTF-16 text, expected UTF-8; convert it with iconv -f utf-16 -t utf-8");
-    }
-    if (head.text.find('\0') != std::string::npos) {
-      throw InputError(input.name() +
-                       ": contains zero bytes, so it is not a text file; name its format with " +
-                       option("format") + " if it is one of npy, npz or idx");
-    }
-    if (whole) {
-      if (!head.text.empty() && head.text.back() != '\n') head.text += '\n';
-    } else {
-      // Quotes that are data in an unusual place are judged again when records are read.
-      const char* const cut = last_record_end(head.text.data(), head.text.data() + head.text.size(),
-                                              delimiters[0], '"');
-      if (cut == nullptr && size <= longest / 8 && input.repeatable()) continue;
-      if (cut == nullptr) {
-        throw InputError(input.name() + ": the first record is longer than " +
-                         readable_size(static_cast<Index>(head.text.size())) +
-                         "; is a quote left open, or is this not a text file?");
-      }
-      head.text.resize(static_cast<std::size_t>(cut - head.text.data()));
-    }
-    head.size = head.text.size();
-    head.text.append(16, '\0');
-    return head;
-  }
-}
-
-std::vector<std::vector<std::string>> first_records(const Head& head, char delimiter,
-                                                    std::size_t most) {
-  std::vector<std::vector<std::string>> records;
-  const char* p = head.begin();
-  Index lines = 0;
-  std::size_t total = 0;
-  while (records.size() < most && total < most_head_fields &&
-         skip_empty_lines(p, head.end(), lines)) {
-    std::vector<std::string> fields;
-    if (split_record(p, head.end(), delimiter, fields, lines) != nullptr) break;
-    total += fields.size();
-    records.push_back(std::move(fields));
-  }
-  return records;
-}
-
-// The candidate that cuts the first records into equally many fields; of several the one that
-// gives the most, and of equals the first listed.
-char find_delimiter(const Head& head, bool tabs) {
-  if (tabs) return '\t';
-  char best = delimiters[0];
-  std::size_t best_count = 1;
-  bool best_even = false;
-  for (const char candidate : delimiters) {
-    const auto records = first_records(head, candidate, 20);
-    if (records.empty()) continue;
-    const std::size_t count = records.front().size();
-    if (count < 2) continue;
-    const bool even = std::all_of(records.begin(), records.end(),
-                                  [&](const auto& fields) { return fields.size() == count; });
-    if ((even && !best_even) || (even == best_even && count > best_count)) {
-      best = candidate;
-      best_count = count;
-      best_even = even;
-    }
-  }
-  return best;
-}
-
-bool is_number(const std::string& text) {
-  double value = 0;
-  return parse_whole_number(text, value);
-}
-
-// A header has no numbers, and stands over a column of numbers or differs from all that is below.
-bool find_header(const std::vector<std::vector<std::string>>& records, const Layout& layout) {
-  const auto& first = records.front();
-  for (const auto& field : first) {
-    if (!layout.is_missing(field) && is_number(field)) return false;
-  }
-  std::unordered_set<std::string_view> distinct(first.begin(), first.end());
-  const bool all_missing =
-      std::all_of(first.begin(), first.end(), [&](const auto& f) { return layout.is_missing(f); });
-  if (all_missing) return false;
-  for (std::size_t r = 1; r < records.size(); ++r) {
-    for (std::size_t c = 0; c < std::min(first.size(), records[r].size()); ++c) {
-      if (!layout.is_missing(records[r][c]) && is_number(records[r][c])) return true;
-    }
-  }
-  if (distinct.size() != first.size()) return false;
-  for (std::size_t r = 1; r < records.size(); ++r) {
-    for (std::size_t c = 0; c < std::min(first.size(), records[r].size()); ++c) {
-      if (records[r][c] == first[c]) return false;
-    }
-  }
-  return true;
-}
-
-// Names that are empty or taken already are made distinct.
-std::vector<std::string> distinct_names(const std::vector<std::string>& fields,
-                                        const std::string& file) {
-  std::vector<std::string> names;
-  std::unordered_set<std::string> taken(fields.begin(), fields.end());
-  std::unordered_set<std::string> used;
-  for (std::size_t c = 0; c < fields.size(); ++c) {
-    std::string name = fields[c];
-    require_utf8(file, name);
-    if (name.empty()) name = "column" + std::to_string(c);
-    if (name != fields[c] ? taken.count(name) > 0 || used.count(name) > 0 : used.count(name) > 0) {
-      const std::string stem = name + ".";
-      for (std::size_t n = 1; taken.count(name) > 0 || used.count(name) > 0; ++n) {
-        name = stem + std::to_string(n);
-      }
-    }
-    used.insert(name);
-    names.push_back(std::move(name));
-  }
-  return names;
-}
-
-// --- what the columns are for -------------------------------------------------------------------
-
-struct Roles {
-  std::vector<Index> features;  // positions in the file, in the data set's order
-  Index target = -1;
-  Index weights = -1;
-};
-
-std::string listed(const std::vector<std::string>& names) {
-  std::string list;
-  for (std::size_t i = 0; i < names.size() && i < 10; ++i) list += (i > 0 ? ", " : "") + names[i];
-  if (names.size() > 10) list += ", ... (" + std::to_string(names.size()) + " in all)";
-  return list;
-}
-
-Roles find_roles(const Layout& layout, const ReadOptions& options) {
-  const auto count = static_cast<Index>(layout.names.size());
-  Roles roles;
-  std::vector<bool> taken(static_cast<std::size_t>(count), false);
-  if (!options.weights.empty()) {
-    roles.weights = find_column(options.weights, layout.names, option("weights"), layout.file);
-    taken[static_cast<std::size_t>(roles.weights)] = true;
-  }
-  for (const auto& name : options.ignore) {
-    // A model takes the columns that it needs; the others may be there or not.
-    if (options.schema != nullptr) break;
-    taken[static_cast<std::size_t>(
-        find_column(name, layout.names, option("ignore"), layout.file))] = true;
-  }
-  std::unordered_map<std::string_view, Index> position;
-  for (Index c = 0; c < count; ++c) position.emplace(layout.names[static_cast<std::size_t>(c)], c);
-
-  const Schema* const schema = options.schema;
-  const bool schema_target = schema != nullptr && !schema->target.name.empty();
-  if (!options.target.empty()) {
-    // With a model, the target's name in training wins over a position: the columns may stand in
-    // another order, and data to predict on may lack the target.
-    const bool by_name = position.count(options.target) > 0;
-    const bool by_place = !by_name && (options.target == "last" || is_number(options.target));
-    const auto found = schema_target && layout.header && !by_name
-                           ? position.find(schema->target.name)
-                           : position.end();
-    const auto has = [&](const Column& column) { return position.count(column.name) > 0; };
-    const bool all_named = schema != nullptr && layout.header &&
-                           std::all_of(schema->columns.begin(), schema->columns.end(), has);
-    if (by_place && found != position.end()) {
-      roles.target = found->second;
-    } else if (!(schema_target && options.target == schema->target.name && !by_name) &&
-               !(by_place && all_named)) {
-      roles.target = find_column(options.target, layout.names, option("target"), layout.file);
-    }
-  } else if (schema_target && layout.header) {
-    const auto found = position.find(schema->target.name);
-    if (found != position.end()) roles.target = found->second;
-  }
-  if (roles.target >= 0) {
-    if (taken[static_cast<std::size_t>(roles.target)]) {
-      throw InputError(layout.file + ": the column " +
-                       layout.names[static_cast<std::size_t>(roles.target)] +
-                       " cannot be the target and also weights or ignored");
-    }
-    taken[static_cast<std::size_t>(roles.target)] = true;
-  }
-  if (schema == nullptr) {
-    for (Index c = 0; c < count; ++c) {
-      if (!taken[static_cast<std::size_t>(c)]) roles.features.push_back(c);
-    }
-    if (roles.features.empty()) {
-      throw InputError(layout.file +
-                       ": no column is left for the features; columns: " + listed(layout.names));
-    }
-    return roles;
-  }
-
-  std::vector<std::string> lacking;
-  if (layout.header) {
-    for (const auto& column : schema->columns) {
-      const auto found = position.find(column.name);
-      if (found == position.end() || taken[static_cast<std::size_t>(found->second)]) {
-        lacking.push_back(column.name);
-      } else {
-        roles.features.push_back(found->second);
-      }
-    }
-    if (lacking.empty()) return roles;
-  }
-  // Without names on one side, columns are told by their place.
-  const auto numbered = numbered_columns(static_cast<Index>(schema->columns.size()));
-  const bool nameless =
-      std::equal(numbered.begin(), numbered.end(), schema->columns.begin(), schema->columns.end(),
-                 [](const Column& a, const Column& b) { return a.name == b.name; });
-  if (layout.header && !nameless) {
-    throw InputError(layout.file + ": lacks the column" + (lacking.size() == 1 ? " " : "s ") +
-                     listed(lacking) + " that the model was trained on; it has " +
-                     listed(layout.names));
-  }
-  roles.features.clear();
-  for (Index c = 0; c < count; ++c) {
-    if (!taken[static_cast<std::size_t>(c)]) roles.features.push_back(c);
-  }
-  if (roles.features.size() != schema->columns.size()) {
-    throw InputError(layout.file + ": has " + std::to_string(roles.features.size()) +
-                     " columns of features, the model was trained on " +
-                     std::to_string(schema->columns.size()) +
-                     (roles.target < 0 && roles.features.size() == schema->columns.size() + 1
-                          ? "; name the target's position with " + option("target")
-                          : ""));
-  }
-  return roles;
-}
-
-// --- the whole file -----------------------------------------------------------------------------
+bool is_number(const std::string& text) { return possible_numbers(text) != 0; }
 
 template <Real T>
 class CsvReader {
  public:
   CsvReader(const Input& input, const ReadOptions& options, bool tabs)
-      : input_(input), options_(options), budget_(input.name(), options) {
+      : input_(input), options_(options), budget_(input.name(), options), tabs_(tabs) {
     layout_.file = input.name();
-    layout_.missing = options.missing;
+    layout_.missing = options.missing.texts;
+    // An empty field is no value, whatever else stands for one.
+    if (!layout_.is_missing("")) layout_.missing.emplace_back();
+    layout_.placeholders = options.missing.standard;
     // A missing value is NaN anyway, however it is spelled; other numbers must be compared first.
-    for (const auto& text : options.missing) {
+    for (const auto& text : options.missing.texts) {
       double value = 0;
       if (parse_whole_number(text, value) && !std::isnan(value)) layout_.missing_first = true;
     }
-    look_at_head(tabs);
+    look_at_head();
   }
 
   Dataset<T> read() {
-    if (!read_once()) {
-      if (!input_.repeatable()) {
-        throw InputError(layout_.file + ": the column " +
-                         layout_.names[static_cast<std::size_t>(surprises_.front().column)] +
-                         " has text first in line " + std::to_string(surprises_.front().line + 1) +
-                         ", so the data has to be read twice, which a pipe does not allow; store "
-                         "it in a file first");
+    for (int reading = 1; !read_once(); ++reading) {
+      for (const auto& surprise : surprises_) {
+        const auto at = static_cast<std::size_t>(surprise.column);
+        if (first_surprises_[at].texts.empty()) first_surprises_[at] = surprise;
+        for (const auto& text : surprise.texts) evidence_[at].add(text);
+        ColumnType& type = types_[at];
+        const ColumnType before = type;
+        decide(at);
+        const bool same = before.kind == type.kind && before.form == type.form &&
+                          before.order == type.order && before.zeros == type.zeros &&
+                          before.decorated == type.decorated;
+        if (same || reading >= most_readings) type.kind = ColumnKind::category;
       }
-      for (const auto& surprise : surprises_)
-        text_[static_cast<std::size_t>(surprise.column)] = true;
-      surprises_before_ = surprises_;
       make_plans();
-      (void)read_once();
     }
     return finish();
   }
@@ -663,7 +71,7 @@ class CsvReader {
   // The global dictionary of a text column.
   struct Text {
     Index column = 0;  // of the file
-    Dictionary dictionary;
+    TextDictionary dictionary;
     bool fixed = false;    // categories of the schema
     bool extends = false;  // the target: unknown ones are appended
     Index unknown = 0;     // values, not distinct texts
@@ -675,104 +83,312 @@ class CsvReader {
     std::vector<std::vector<std::int32_t>> codes;  // per text column: block's code → global code
   };
 
-  void look_at_head(bool tabs) {
-    const Head head = read_head(input_, longest_record(budget_));
-    layout_.delimiter = options_.delimiter != 0 ? options_.delimiter : find_delimiter(head, tabs);
-    if (layout_.delimiter == '"' || layout_.delimiter == '\n' || layout_.delimiter == '\r') {
-      throw InputError(option("delimiter") + " cannot be a quote or the end of a line");
+  // --- the head of the file ---------------------------------------------------------------------
+
+  void look_at_head() {
+    const bool of_model = options_.schema != nullptr;
+    input_ = as_text(input_, options_, of_model, encoding_);
+    TextHead head = read_text_head(input_, longest_record(budget_));
+    FoundDialect found = find_dialect(head, options_, tabs_, layout_.file);
+    for (auto& notice : found.notices) note(std::move(notice));
+    layout_.dialect = found.dialect;
+    skipped_ = found.skip_lines;
+    separator_line_ = found.separator_line;
+    if (skipped_ > 0) {
+      input_ = without_first_lines(input_, skipped_);
+      head = read_text_head(input_, longest_record(budget_));
     }
-    const auto records = first_records(head, layout_.delimiter, 1000);
+    auto records = first_records(head, layout_.dialect, 1000);
     if (records.empty()) {
       const char* p = head.begin();
       Index lines = 0;
-      if (!skip_empty_lines(p, head.end(), lines)) {
+      if (!skip_empty_lines(p, head.end(), lines, layout_.dialect)) {
         throw InputError(layout_.file + ": is empty, expected at least one record");
       }
-      std::vector<std::string> fields;
+      CsvRecordFields fields;
       const Index line = lines;
-      const char* const mistake = split_record(p, head.end(), layout_.delimiter, fields, lines);
-      fail_at(line, mistake != nullptr ? mistake : "cannot be read");
+      const char* const mistake = split_csv_record(p, head.end(), layout_.dialect, fields, lines);
+      fail_at(skipped_ + line, mistake != nullptr ? mistake : "cannot be read");
     }
-    const auto& first = records.front();
-    if (static_cast<Index>(first.size()) > most_columns) {
-      throw InputError(layout_.file + ": has " + std::to_string(first.size()) +
-                       " columns; at most " + std::to_string(most_columns) + " are read");
+    if (static_cast<Index>(records.front().size()) > most_csv_columns) {
+      throw InputError(layout_.file + ": has " + std::to_string(records.front().size()) +
+                       " columns; at most " + std::to_string(most_csv_columns) + " are read");
     }
-    const std::string_view bytes(head.text.data(), head.size);
-    const auto line = bytes.substr(0, bytes.find('\n'));
-    const auto stray = line.find('\r');
-    if (stray != std::string_view::npos && stray + 1 < line.size() &&
-        line.find('"') == std::string_view::npos) {
-      throw InputError(layout_.file +
-                       ": lines end with a carriage return alone; expected line feeds, convert it "
-                       "with tr '\\r' '\\n'");
-    }
-    layout_.header = options_.header.value_or(find_header(records, layout_));
-    if (layout_.header) {
-      layout_.names = distinct_names(first, layout_.file);
-    } else {
-      for (std::size_t c = 0; c < first.size(); ++c) {
-        layout_.names.push_back("column" + std::to_string(c));
-      }
-    }
-    roles_ = find_roles(layout_, options_);
-    text_.assign(first.size(), false);
-    for (std::size_t r = layout_.header ? 1 : 0; r < records.size(); ++r) {
-      for (std::size_t c = 0; c < std::min(first.size(), records[r].size()); ++c) {
-        const auto& field = records[r][c];
-        text_[c] = text_[c] || (!layout_.is_missing(field) && !is_number(field));
-      }
-    }
-    layout_.features = static_cast<Index>(roles_.features.size());
+    name_columns(std::move(found.names_in_comment), records);
+    const std::size_t first_row = layout_.header_record ? 1 : 0;
+    find_left_out(records, first_row);
+    find_types(records, first_row);
+    roles_ = find_csv_roles(names_, header_, left_out_, skipped_, options_, layout_.file);
     layout_.has_target = roles_.target >= 0;
     layout_.has_weights = roles_.weights >= 0;
+    layout_.blank_rows = names_.size() == 1 && layout_.is_missing("");
+    layout_.footer = names_.size() >= 2;
+    for (std::size_t c = 0; c < names_.size(); ++c) decide(c);
+    if (options_.schema == nullptr) remark_on_row_numbers(records, first_row);
     make_plans();
   }
 
-  // The schema's column for a column of the file; nullptr where there is none.
+  // Names, and whether the first record has them. A header of one field fewer than the rows leaves
+  // the names of the rows without one, as R writes tables; a delimiter at the end of each line
+  // makes a column without name or content.
+  void name_columns(std::optional<std::vector<std::string>> in_comment,
+                    std::vector<CsvRecordFields>& records) {
+    const CsvRecordFields first = records.front();
+    std::size_t columns = first.size();
+    std::size_t others = 0;  // rows of one field more
+    bool last_empty = records.size() > 1;
+    for (std::size_t r = 1; r < records.size(); ++r) {
+      others += records[r].size() == first.size() + 1 ? 1 : 0;
+      last_empty =
+          last_empty && !records[r].fields.empty() && layout_.is_missing(records[r].fields.back());
+    }
+    if (in_comment) {
+      header_ = true;
+      names_ = distinct_names(*in_comment, layout_.file);
+      names_.resize(std::max(names_.size(), columns));
+    } else if (records.size() > 1 && others == records.size() - 1 &&
+               options_.header != HeaderChoice::no &&
+               (last_empty || are_row_names(records, options_.header == HeaderChoice::yes))) {
+      header_ = layout_.header_record = true;
+      std::vector<std::string> fields = first.fields;
+      if (last_empty) {
+        fields.emplace_back();
+      } else {
+        fields.insert(fields.begin(), "");
+      }
+      names_ = distinct_names(fields, layout_.file);
+      columns = fields.size();
+    } else {
+      std::string why;
+      header_ = options_.header == HeaderChoice::automatic
+                    ? find_csv_header(records, layout_.missing, why)
+                    : options_.header == HeaderChoice::yes;
+      layout_.header_record = header_;
+      if (options_.header == HeaderChoice::automatic && !why.empty()) {
+        note(layout_.file + ": the first line (" + some(first.fields) + ") is taken " +
+             (header_ ? "for the names of the columns" : "as data") + ", though " +
+             (header_ ? "it holds numbers: " : "") + why + "; " + option("header") +
+             (header_ ? " no" : " yes") + " says otherwise");
+      }
+      if (header_) {
+        names_ = distinct_names(first.fields, layout_.file);
+      } else {
+        for (std::size_t c = 0; c < first.size(); ++c) {
+          names_.push_back("column" + std::to_string(c));
+        }
+      }
+    }
+    layout_.names_in_header = header_;
+    unnamed_first_ =
+        header_ && (columns > first.size() ? !last_empty : is_index_name(first.fields.front()));
+    left_out_.assign(columns, false);
+    empty_last_ = columns >= 2 && last_empty &&
+                  (header_ ? (columns > first.size() || layout_.is_missing(first.fields.back()))
+                           : layout_.is_missing(first.fields.back()));
+  }
+
+  static bool is_index_name(const std::string& name) {
+    return name.empty() || name == "Unnamed: 0" || name == "rownames" || name == "row.names";
+  }
+
+  // The first fields of rows that have one field more than the first record: texts, or numbers that
+  // count, all different.
+  static bool are_row_names(const std::vector<CsvRecordFields>& records, bool asked) {
+    std::unordered_set<std::string_view> seen;
+    for (std::size_t r = 1; r < records.size(); ++r) {
+      if (!seen.insert(records[r].fields.front()).second) return false;
+    }
+    const auto words = std::count_if(records.front().fields.begin(), records.front().fields.end(),
+                                     [](const auto& field) { return !is_number(field); });
+    if (words == 0) return false;
+    return asked || counts(records, 1, 0) || records[1].quoted.front() ||
+           !is_number(records[1].fields.front());
+  }
+
+  // The column holds k, k + 1, k + 2, ... with k 0 or 1.
+  static bool counts(const std::vector<CsvRecordFields>& records, std::size_t first_row,
+                     std::size_t column) {
+    double start = 0;
+    for (std::size_t r = first_row; r < records.size(); ++r) {
+      double value = 0;
+      if (column >= records[r].size() || !parse_whole_number(records[r][column], value))
+        return false;
+      if (r == first_row) start = value;
+      if (value != start + static_cast<double>(r - first_row)) return false;
+    }
+    return records.size() > first_row + 1 && (start == 0 || start == 1);
+  }
+
+  // Columns that are no data: the numbers or names of the rows, and what a delimiter at the end of
+  // each line makes.
+  void find_left_out(const std::vector<CsvRecordFields>& records, std::size_t first_row) {
+    if (empty_last_) {
+      left_out_.back() = true;
+      if (options_.schema == nullptr) {
+        note(layout_.file +
+             ": every line ends with a delimiter; the empty column that it makes is "
+             "left out");
+      }
+    }
+    if (options_.schema != nullptr || !unnamed_first_ || names_.size() < 2) return;
+    if (options_.find(names_.front()) != nullptr || options_.target == names_.front()) return;
+    std::unordered_set<std::string_view> seen;
+    bool different = true;
+    bool words = true;
+    for (std::size_t r = first_row; r < records.size() && different; ++r) {
+      different = !records[r].fields.empty() && seen.insert(records[r].fields.front()).second;
+      words = words && different && !is_number(records[r].fields.front());
+    }
+    const bool counter = counts(records, first_row, 0);
+    if (records.size() < first_row + 2 || !(counter || (different && words))) return;
+    left_out_.front() = true;
+    note(layout_.file + ": the first column, which has no name of its own, holds " +
+         (counter ? "the numbers of the rows" : "a different text in each row") +
+         " and is left out; " + option("columns") + " '\"" + names_.front() +
+         "\":" + (counter ? "number" : "category") + "' keeps it");
+  }
+
+  void find_types(const std::vector<CsvRecordFields>& records, std::size_t first_row) {
+    evidence_.assign(names_.size(), {});
+    types_.assign(names_.size(), {});
+    ambiguous_.assign(names_.size(), false);
+    first_surprises_.assign(names_.size(), {});
+    said_.assign(names_.size(), nullptr);
+    for (std::size_t r = first_row; r < records.size(); ++r) {
+      for (std::size_t c = 0; c < std::min(names_.size(), records[r].size()); ++c) {
+        const auto& field = records[r][c];
+        if (!layout_.is_missing(field)) {
+          if (!layout_.placeholders && is_placeholder(field)) {
+            evidence_[c].add("x");  // a text like any other
+          } else {
+            evidence_[c].add(field);
+          }
+        }
+      }
+    }
+    marks_ = file_marks(evidence_, options_);
+    for (const ColumnReading& said : options_.columns.list) {
+      if (options_.schema == nullptr) {
+        const Index at = find_column(said.name, names_, option("columns"), layout_.file);
+        said_[static_cast<std::size_t>(at)] = &said;
+      }
+    }
+  }
+
+  // The type of a column of the file by what is known of it.
+  void decide(std::size_t c) {
+    if (said_[c] != nullptr && said_[c]->kind != ColumnKind::automatic) {
+      types_[c] = column_type(*said_[c], options_);
+      if (types_[c].kind == ColumnKind::date && said_[c]->order == DateOrder::automatic &&
+          evidence_[c].orders_ != 0) {
+        bool ambiguous = false;
+        const ColumnType found = column_type(evidence_[c], options_, marks_,
+                                             layout_.dialect.delimiter, false, ambiguous);
+        if (found.kind == ColumnKind::date) types_[c].order = found.order;
+      }
+      return;
+    }
+    bool ambiguous = false;
+    types_[c] = column_type(evidence_[c], options_, marks_, layout_.dialect.delimiter,
+                            static_cast<Index>(c) == roles_.target, ambiguous);
+    ambiguous_[c] = ambiguous;
+  }
+
+  // --- the plan of the columns ------------------------------------------------------------------
+
+  // The schema's column for a place in a row of the result; nullptr where there is none.
   [[nodiscard]] const Column* fixed_column(Index slot) const {
     if (options_.schema == nullptr) return nullptr;
     if (slot < layout_.features) return &options_.schema->columns[static_cast<std::size_t>(slot)];
     const bool target = layout_.has_target && slot == layout_.features;
-    return target && options_.schema->target.categorical() ? &options_.schema->target : nullptr;
+    return target ? &options_.schema->target : nullptr;
   }
 
-  void plan_column(Index column, Index slot) {
+  // Of a column that the model knows, by its name there.
+  [[nodiscard]] ColumnType model_type(const std::string& name, bool categorical) const {
+    ColumnReading plain;
+    const ColumnReading* const said = options_.find(name);
+    ColumnType type = column_type(said != nullptr ? *said : plain, options_);
+    if (categorical) type.kind = ColumnKind::category;
+    return type;
+  }
+
+  void plan_column(Index column, Index slot, bool parts) {
     auto& plan = layout_.plans[static_cast<std::size_t>(column)];
     plan.slot = slot;
     const bool weight = column == roles_.weights;
-    const Column* const fixed = weight ? nullptr : fixed_column(slot);
-    const bool text = fixed != nullptr ? fixed->categorical()
-                                       : !weight && text_[static_cast<std::size_t>(column)];
-    plan.kind = text ? Kind::text : Kind::number;
-    if (!text) return;
+    const bool target = column == roles_.target;
+    const Column* const known = weight ? nullptr : fixed_column(slot);
+    plan.type = types_[static_cast<std::size_t>(column)];
+    if (weight) {
+      plan.type.kind = ColumnKind::number;
+    } else if (known != nullptr && target) {
+      // The labels of a new file may be written otherwise than those of the training data.
+      if (known->categorical()) {
+        plan.type.kind = ColumnKind::category;
+      } else if (options_.find(known->name) != nullptr) {
+        plan.type = model_type(known->name, false);
+        plan.type.fixed = false;
+      }
+    } else if (known != nullptr) {
+      std::string name = known->name;
+      if (parts) name = name.substr(0, name.rfind('.'));
+      plan.type = model_type(name, known->categorical());
+    }
+    switch (plan.type.kind) {
+      case ColumnKind::automatic:
+      case ColumnKind::number: plan.use = target ? FieldUse::label : FieldUse::number; break;
+      case ColumnKind::category: plan.use = FieldUse::text; break;
+      case ColumnKind::date: plan.use = parts ? FieldUse::parts : FieldUse::date; break;
+      case ColumnKind::time: plan.use = FieldUse::time; break;
+      case ColumnKind::boolean: plan.use = FieldUse::boolean; break;
+    }
+    plan.plain = (plan.use == FieldUse::number || plan.use == FieldUse::label) &&
+                 plan.type.form.decimal == '.' && !layout_.missing_first;
+    if (plan.use != FieldUse::text) return;
     plan.dictionary = static_cast<Index>(texts_.size());
     Text dictionary;
     dictionary.column = column;
-    if (fixed != nullptr) {
-      for (const auto& category : fixed->categories) (void)dictionary.dictionary.code(category);
+    if (known != nullptr && known->categorical()) {
+      for (const auto& category : known->categories) (void)dictionary.dictionary.code(category);
       dictionary.fixed = true;
-      dictionary.extends = column == roles_.target;
+      dictionary.extends = target;
     }
     texts_.push_back(std::move(dictionary));
   }
 
   void make_plans() {
-    layout_.plans.assign(layout_.names.size(), Plan{});
+    layout_.plans.assign(names_.size(), FieldPlan{});
     texts_.clear();
-    for (Index j = 0; j < layout_.features; ++j) {
-      plan_column(roles_.features[static_cast<std::size_t>(j)], j);
+    if (empty_last_) layout_.plans.back().use = FieldUse::empty;
+    const bool parts = options_.dates == DateUse::parts;
+    if (options_.schema != nullptr) {
+      layout_.features = static_cast<Index>(roles_.sources.size());
+      for (Index j = 0; j < layout_.features; ++j) {
+        const FeatureSource source = roles_.sources[static_cast<std::size_t>(j)];
+        if (source.part <= 0) plan_column(source.column, j, source.part == 0);
+      }
+    } else {
+      // Dates as parts take four places.
+      layout_.features = 0;
+      for (const Index column : roles_.features) {
+        const bool date = types_[static_cast<std::size_t>(column)].kind == ColumnKind::date;
+        plan_column(column, layout_.features, parts && date);
+        layout_.features += parts && date ? 4 : 1;
+      }
     }
     Index slot = layout_.features;
-    if (layout_.has_target) plan_column(roles_.target, slot++);
-    if (layout_.has_weights) plan_column(roles_.weights, slot++);
+    if (layout_.has_target) plan_column(roles_.target, slot++, false);
+    if (layout_.has_weights) plan_column(roles_.weights, slot++, false);
   }
+
+  // --- the rows ---------------------------------------------------------------------------------
 
   [[noreturn]] void fail_at(Index line, const std::string& mistake) const {
     throw InputError(layout_.file + ": line " + std::to_string(line + 1) + ": " + mistake);
   }
 
-  // False where columns that were taken for numbers have text.
+  // False where fields are none of what their columns hold.
   bool read_once() {
     features_.clear();
     target_.clear();
@@ -780,35 +396,78 @@ class CsvReader {
     spans_.clear();
     surprises_.clear();
     surprised_.clear();
+    labels_.clear();
+    placeholders_.assign(names_.size(), 0);
+    footer_mistake_.clear();
+    footer_ = 0;
+    trailing_blanks_ = 0;
     rows_ = 0;
-    lines_ = 0;
+    lines_ = skipped_;
     text_bytes_ = 0;
-    RecordReader reader(input_, layout_.delimiter, '"', longest_record(budget_));
-    const BlockParser<T> parser(layout_);
+    RecordReader reader(input_, layout_.dialect.delimiter, '"', longest_record(budget_));
+    const CsvParser<T> parser(layout_);
     const auto dictionaries = static_cast<Index>(texts_.size());
-    parse_in_order<Block<T>>(
+    parse_in_order<CsvBlock<T>>(
         reader, reading_threads(options_, input_),
-        [&](const Chunk& chunk, Block<T>& block) { parser.parse(chunk, dictionaries, block); },
-        [&](Block<T>& block) { append(block); });
+        [&](const Chunk& chunk, CsvBlock<T>& block) { parser.parse(chunk, dictionaries, block); },
+        [&](CsvBlock<T>& block) { append(block); });
     return surprises_.empty();
   }
 
-  void append(Block<T>& block) {
+  [[noreturn]] void wrong_type(const Surprise& surprise, const FieldPlan& plan) const {
+    constexpr std::array<std::string_view, 6> wanted{
+        "a number", "a number", "a text", "a date", "a time or duration", "true or false"};
+    const bool weight = surprise.column == roles_.weights;
+    const bool of_model = options_.schema != nullptr && !weight;
+    const auto at = static_cast<std::size_t>(surprise.column);
+    std::string advice;
+    if (of_model) {
+      advice = " as in the data that the model was trained on";
+      if (surprise.line == skipped_ && !layout_.header_record) {
+        advice += ", which had no header; " + option("header") + " yes says that this file has one";
+      }
+    } else if (!weight) {
+      advice = " as " + option("columns") + " says";
+    }
+    fail_at(surprise.line, "the column " + names_[at] + " has " +
+                               quoted_field(surprise.texts.front()) + ", expected " +
+                               std::string(wanted[static_cast<std::size_t>(plan.type.kind)]) +
+                               advice);
+  }
+
+  void append(CsvBlock<T>& block) {
+    // What looked like a footer is one only at the end.
+    if (!footer_mistake_.empty() && (block.rows > 0 || !block.mistake.empty())) {
+      fail_at(footer_line_, footer_mistake_);
+    }
     for (auto& surprise : block.surprises) {
       surprise.line += lines_;
-      const Index slot = layout_.plans[static_cast<std::size_t>(surprise.column)].slot;
-      const bool weight = surprise.column == roles_.weights;
-      if (weight || (fixed_column(slot) != nullptr && slot < layout_.features)) {
-        fail_at(surprise.line, "the column " +
-                                   layout_.names[static_cast<std::size_t>(surprise.column)] +
-                                   " has " + quoted(surprise.text) + ", expected a number" +
-                                   (weight ? "" : " as in the data that the model was trained on"));
+      const FieldPlan& plan = layout_.plans[static_cast<std::size_t>(surprise.column)];
+      if (plan.type.fixed || surprise.column == roles_.weights) wrong_type(surprise, plan);
+      if (surprised_.insert(surprise.column).second) {
+        surprises_.push_back(std::move(surprise));
+      } else {
+        const auto known =
+            std::find_if(surprises_.begin(), surprises_.end(),
+                         [&](const Surprise& s) { return s.column == surprise.column; });
+        if (known->texts.size() < 64) {
+          known->texts.insert(known->texts.end(), surprise.texts.begin(), surprise.texts.end());
+        }
       }
-      if (surprised_.insert(surprise.column).second) surprises_.push_back(std::move(surprise));
     }
-    if (!block.mistake.empty()) fail_at(lines_ + block.mistake_line, block.mistake);
+    if (!block.mistake.empty() && block.footer == 0) {
+      fail_at(lines_ + block.mistake_line, block.mistake);
+    }
+    if (block.footer > 0) {
+      footer_mistake_ = block.mistake;
+      footer_line_ = lines_ + block.mistake_line;
+      footer_ = block.footer;
+    }
     lines_ += block.lines;
     if (!surprises_.empty() || block.rows == 0) return;
+    for (std::size_t c = 0; c < block.placeholders.size(); ++c) {
+      placeholders_[c] += block.placeholders[c];
+    }
 
     if (rows_ == 0) expect_rows(block);
     const auto rows = static_cast<std::size_t>(block.rows);
@@ -838,11 +497,19 @@ class CsvReader {
       budget_.require(saturating_sum(text_bytes_, held()), "its texts");
       spans_.push_back(std::move(span));
     }
+    if (has_labels()) labels_.append(block.labels);
+    trailing_blanks_ =
+        block.trailing_blanks == block.rows ? trailing_blanks_ + block.rows : block.trailing_blanks;
     rows_ += block.rows;
   }
 
+  [[nodiscard]] bool has_labels() const {
+    return layout_.has_target &&
+           layout_.plans[static_cast<std::size_t>(roles_.target)].use == FieldUse::label;
+  }
+
   // Codes of a block's dictionary in the global one.
-  std::vector<std::int32_t> merge(std::size_t d, const Block<T>& block) {
+  std::vector<std::int32_t> merge(std::size_t d, const CsvBlock<T>& block) {
     auto& text = texts_[d];
     const auto& own = block.dictionaries[d];
     std::vector<std::int32_t> codes(own.size());
@@ -869,7 +536,7 @@ class CsvReader {
   }
 
   [[noreturn]] void too_many_categories(const Text& text) const {
-    const auto& name = layout_.names[static_cast<std::size_t>(text.column)];
+    const auto& name = names_[static_cast<std::size_t>(text.column)];
     throw InputError(
         layout_.file + ": the column " + name + " has more than " +
         std::to_string(most_categories) +
@@ -886,7 +553,7 @@ class CsvReader {
 
   // Reserves what the first block lets expect of the whole file, and refuses at once what cannot
   // fit by a wide margin: the estimate may be off.
-  void expect_rows(const Block<T>& block) {
+  void expect_rows(const CsvBlock<T>& block) {
     if (input_.compression() != Compression::none || input_.stored_size() < 0) return;
     const double bytes_per_row =
         static_cast<double>(std::min<Index>(input_.stored_size(), RecordReader::chunk_size)) /
@@ -925,30 +592,100 @@ class CsvReader {
     values.reserve(wanted);
   }
 
+  // --- the result -------------------------------------------------------------------------------
+
+  // Empty lines at the end of a file of one column are no rows.
+  void drop_trailing_blanks() {
+    if (trailing_blanks_ == 0) return;
+    rows_ -= trailing_blanks_;
+    const auto rows = static_cast<std::size_t>(rows_);
+    features_.resize(rows * static_cast<std::size_t>(layout_.features));
+    if (layout_.has_target) target_.resize(rows);
+    for (Span& span : spans_) {
+      span.rows = std::clamp<Index>(rows_ - span.first_row, 0, span.rows);
+    }
+    labels_.resize(rows);
+  }
+
   Dataset<T> finish() {
+    drop_trailing_blanks();
     if (rows_ == 0) throw InputError(layout_.file + ": has no rows below the header");
+    if (footer_ > 0) {
+      note(layout_.file + ": from line " + std::to_string(footer_line_ + 1) + " on, the last " +
+           (footer_ == 1 ? std::string("line is") : std::to_string(footer_) + " lines are") +
+           " left out as no part of the table, because the line " + footer_mistake_);
+    }
     Dataset<T> data;
     data.source = layout_.file;
-    const auto numbered = numbered_columns(layout_.features);
-    for (Index j = 0; j < layout_.features; ++j) {
-      const auto at = static_cast<std::size_t>(j);
-      const auto column = static_cast<std::size_t>(roles_.features[at]);
-      Column made;
-      made.name = options_.schema != nullptr ? options_.schema->columns[at].name
-                  : layout_.header           ? layout_.names[column]
-                                             : numbered[at].name;
-      data.columns.push_back(std::move(made));
-    }
+    name_features(data);
     if (layout_.has_target) {
-      data.target_column.name = layout_.header
-                                    ? layout_.names[static_cast<std::size_t>(roles_.target)]
-                                    : std::string("target");
+      data.target_column.name =
+          header_ ? names_[static_cast<std::size_t>(roles_.target)] : std::string("target");
     }
     code_texts(data);
     data.features = Matrix<T>(rows_, layout_.features, std::move(features_));
     data.target = std::move(target_);
     data.weights = std::move(weights_);
+    data.target_texts = labels_.take();
+    remark_on_placeholders();
+    if (options_.schema == nullptr) remark_on_types();
+    record(data);
     return data;
+  }
+
+  void name_features(Dataset<T>& data) {
+    if (options_.schema != nullptr) {
+      for (const Column& column : options_.schema->columns)
+        data.columns.push_back({column.name, {}});
+      return;
+    }
+    feature_names_.assign(names_.size(), "");
+    Index number = 0;
+    for (const Index column : roles_.features) {
+      const auto at = static_cast<std::size_t>(column);
+      feature_names_[at] = header_ ? names_[at] : "x" + std::to_string(number);
+      if (layout_.plans[at].use != FieldUse::parts) {
+        data.columns.push_back({feature_names_[at], {}});
+        ++number;
+        continue;
+      }
+      for (const std::string_view part : date_part_names) {
+        data.columns.push_back({feature_names_[at] + "." + std::string(part), {}});
+        ++number;
+      }
+    }
+  }
+
+  // What was decided, for the files that come later.
+  void record(Dataset<T>& data) {
+    auto reading = std::make_shared<Reading>(static_cast<const Reading&>(options_));
+    reading->format = tabs_ ? "tsv" : "csv";
+    reading->header = header_ ? HeaderChoice::yes : HeaderChoice::no;
+    reading->delimiter = layout_.dialect.delimiter;
+    if (layout_.dialect.whitespace) reading->delimiter = Delimiter::parse("whitespace");
+    reading->comment = layout_.dialect.comment;
+    if (options_.skip_lines < 0) reading->skip_lines = skipped_ - (separator_line_ ? 1 : 0);
+    if (options_.dates == DateUse::automatic) reading->dates = DateUse::seconds;
+    if (options_.schema == nullptr) {
+      reading->decimal = marks_.decimal == ',' ? DecimalMark::comma : DecimalMark::point;
+      if (options_.thousands == ThousandsMark::automatic) reading->thousands = ThousandsMark::none;
+      reading->columns.list.clear();
+      const auto add = [&](Index column, const std::string& name) {
+        const FieldPlan& plan = layout_.plans[static_cast<std::size_t>(column)];
+        const ColumnReading said = reading_of(name, plan.type);
+        // Texts are known by the categories of their column, and most numbers are plain.
+        const bool usual = plan.use == FieldUse::text ||
+                           (said.kind == ColumnKind::number && said.decimal == reading->decimal &&
+                            said.thousands == reading->thousands);
+        if (!usual) reading->columns.list.push_back(said);
+      };
+      for (const Index column : roles_.features) {
+        add(column, feature_names_[static_cast<std::size_t>(column)]);
+      }
+      if (layout_.has_target) add(roles_.target, data.target_column.name);
+    }
+    reading->notices = std::move(notices_);
+    data.reading = std::move(reading);
   }
 
   // Final codes: the ascending order of the texts, or the schema's.
@@ -992,13 +729,20 @@ class CsvReader {
       warn_about(text, column);
     }
     if (warnings_ > most_warnings) {
-      log::warning(layout_.file + ": " + std::to_string(warnings_ - most_warnings) +
-                   " more columns of texts are like these");
+      note(layout_.file + ": " + std::to_string(warnings_ - most_warnings) +
+           " more columns of texts are like these");
     }
   }
 
+  // --- what could be meant otherwise ------------------------------------------------------------
+
+  void note(std::string message) {
+    log::warning(message);
+    notices_.push_back(std::move(message));
+  }
+
   void warn(const std::string& message) {
-    if (++warnings_ <= most_warnings) log::warning(message);
+    if (++warnings_ <= most_warnings) note(message);
   }
 
   void warn_about(const Text& text, const Column& column) {
@@ -1007,48 +751,206 @@ class CsvReader {
       warn(layout_.file + ": " + std::to_string(text.unknown) +
            (one ? " value of " : " values of ") + column.name +
            (one ? " is a category" : " are categories") +
-           " that the model does not know, such as " + listed(text.unknown_texts) +
+           " that the model does not know, such as " + listed_names(text.unknown_texts) +
            "; taken as missing");
     }
     if (text.fixed) return;
+    const auto at = static_cast<std::size_t>(text.column);
     const auto count = static_cast<Index>(column.categories.size());
+    const bool said = said_[at] != nullptr;
     const auto numbers =
         std::count_if(column.categories.begin(), column.categories.end(), is_number);
-    if (numbers > 0 && numbers < count && warnings_ >= most_warnings) {
+    if (numbers > 0 && numbers < count && !said && warnings_ >= most_warnings) {
       ++warnings_;
-    } else if (numbers > 0 && numbers < count) {
+    } else if (numbers > 0 && numbers < count && !said) {
       const auto word =
           std::find_if_not(column.categories.begin(), column.categories.end(), is_number);
-      const auto first = std::find_if(surprises_before_.begin(), surprises_before_.end(),
-                                      [&](const Surprise& s) { return s.column == text.column; });
+      const Surprise& first = first_surprises_[at];
+      const auto odd = std::find_if_not(first.texts.begin(), first.texts.end(), is_number);
       warn(layout_.file + ": the column " + column.name +
            " mixes numbers and text and is read as text, because of " +
-           (first != surprises_before_.end()
-                ? quoted(first->text) + " in line " + std::to_string(first->line + 1)
-                : quoted(*word)) +
+           (odd != first.texts.end()
+                ? quoted_field(*odd) + " in line " + std::to_string(first.line + 1)
+                : quoted_field(*word)) +
            "; if that stands for a missing value, say so with " + option("missing"));
+    } else if (count > 0 && numbers == count && !said && evidence_[at].zeros_ > 0) {
+      warn(layout_.file + ": the column " + column.name + " holds numbers that begin with zeros (" +
+           quoted_field(evidence_[at].zero_example_) +
+           ") and is read as identifiers, which are categories; " + option("columns") + " " +
+           column.name + ":number says otherwise");
     }
-    if (count > 1000 && count > rows_ / 2 && text.column != roles_.target) {
-      warn(layout_.file + ": nearly every value of the column " + column.name + " is different (" +
-           std::to_string(count) + " texts); if it is an identifier, leave it out with " +
-           option("ignore") + " " + column.name);
+    if (count >= 10 && count > rows_ / 2 && text.column != roles_.target && !said) {
+      warn(layout_.file + ": " + (count == rows_ ? "every" : "nearly every") +
+           " value of the column " + column.name + " is different (" + std::to_string(count) +
+           " texts), so that it is encoded as " + std::to_string(count) +
+           " categories; if it is an identifier, leave it out with " + option("ignore") + " " +
+           column.name);
     }
   }
 
-  const Input& input_;
+  // Names of the columns of which `holds` is true, "" for none.
+  template <class Holds>
+  [[nodiscard]] std::string columns_where(const Holds& holds, std::size_t& count) const {
+    std::vector<std::string> found;
+    for (std::size_t c = 0; c < names_.size(); ++c) {
+      const FieldUse use = layout_.plans[c].use;
+      if (use == FieldUse::skip || use == FieldUse::empty) continue;
+      if (said_[c] == nullptr && holds(c)) found.push_back(names_[c]);
+    }
+    count = found.size();
+    return listed_names(found);
+  }
+
+  template <class Holds>
+  void note_columns(const Holds& holds, const std::string& one, const std::string& many,
+                    const std::string& rest) {
+    std::size_t count = 0;
+    const std::string names = columns_where(holds, count);
+    if (count == 0) return;
+    note(layout_.file + ": the column" + (count == 1 ? " " : "s ") + names + " " +
+         (count == 1 ? one : many) + rest);
+  }
+
+  void remark_on_types() {
+    const auto use = [&](std::size_t c) { return layout_.plans[c].use; };
+    const auto number = [&](std::size_t c) {
+      return use(c) == FieldUse::number || use(c) == FieldUse::label;
+    };
+    const bool parts = options_.dates == DateUse::parts;
+    note_columns(
+        [&](std::size_t c) { return use(c) == FieldUse::date || use(c) == FieldUse::parts; },
+        "holds dates, which become", "hold dates, which become",
+        std::string(parts ? " year, month, weekday and hour"
+                          : " seconds since 1970-01-01 00:00:00 UTC") +
+            "; " + option("dates") + (parts ? " seconds" : " parts") + " or " + option("columns") +
+            " NAME:category says otherwise");
+    if (sizeof(T) == 4 && !parts) {
+      note_columns([&](std::size_t c) { return use(c) == FieldUse::date; }, "is kept", "are kept",
+                   " in 32-bit numbers, which tell dates of today apart from 128 seconds on; " +
+                       option("precision") + " float64 keeps them exactly");
+    }
+    for (std::size_t c = 0; c < names_.size(); ++c) {
+      if (said_[c] != nullptr || !ambiguous_[c]) continue;
+      if (use(c) == FieldUse::date || use(c) == FieldUse::parts) {
+        const bool month = types_[c].order == month_first;
+        note(layout_.file + ": the dates of " + names_[c] +
+             " could be day first or month first and " + "are read " + (month ? "month" : "day") +
+             " first; " + option("columns") + " " + names_[c] + ":date/" + (month ? "dmy" : "mdy") +
+             " says otherwise");
+      } else if (number(c)) {
+        double value = 0;
+        (void)parse_marked_number(evidence_[c].example_, types_[c].form, value);
+        const bool comma = types_[c].form.decimal == ',';
+        note(layout_.file + ": " + quoted_field(evidence_[c].example_) + " in the column " +
+             names_[c] + " is read as " + shortest(value) + "; " + option("decimal") +
+             (comma ? " ." : " ,") + " or " + option("columns") + " says otherwise");
+      }
+    }
+    note_columns(
+        [&](std::size_t c) {
+          return number(c) && !types_[c].form.plain() && !ambiguous_[c] &&
+                 evidence_[c].fractions_ > 0;
+        },
+        "holds", "hold",
+        std::string(" numbers with ") +
+            (marks_.decimal == ',' || marks_.mixed ? "decimal commas or thousands marks"
+                                                   : "thousands marks or decimal commas") +
+            "; " + option("decimal") + " and " + option("thousands") + " say otherwise");
+    note_columns([&](std::size_t c) { return number(c) && evidence_[c].currencies_ > 0; },
+                 "has signs of currency, which are", "have signs of currency, which are",
+                 " left out; " + option("columns") + " NAME:category says otherwise");
+    note_columns(
+        [&](std::size_t c) { return number(c) && evidence_[c].percents_ > 0; },
+        "has percent signs, which are", "have percent signs, which are",
+        " left out, so that 12% is 12; " + option("columns") + " NAME:category says otherwise");
+    note_columns(
+        [&](std::size_t c) {
+          return number(c) && evidence_[c].percents_ > 0 &&
+                 evidence_[c].percents_ < evidence_[c].values_;
+        },
+        "mixes", "mix", " numbers with and without a percent sign: are they on one scale?");
+    note_columns([&](std::size_t c) { return use(c) == FieldUse::time; },
+                 "holds times or durations, which become", "hold times or durations, which become",
+                 " seconds; " + option("columns") + " NAME:category says otherwise");
+    note_columns([&](std::size_t c) { return use(c) == FieldUse::boolean; },
+                 "holds truth values, which become", "hold truth values, which become",
+                 " 1 and 0; " + option("columns") + " NAME:category says otherwise");
+    note_columns(
+        [&](std::size_t c) { return use(c) == FieldUse::number && evidence_[c].long_numbers_ > 0; },
+        "has", "have",
+        " whole numbers of more digits than a number of 64 bits holds exactly; if they are "
+        "identifiers, leave them out with " +
+            option("ignore") + " or say " + option("columns") + " NAME:category");
+  }
+
+  void remark_on_placeholders() {
+    for (std::size_t c = 0; c < names_.size(); ++c) {
+      if (placeholders_[c] == 0) continue;
+      warn(layout_.file + ": " + std::to_string(placeholders_[c]) + " fields of the column " +
+           names_[c] +
+           " that are no value ('-', '.', 'unknown' and the like) are taken as missing; " +
+           option("columns") + " " + names_[c] + ":category or " + option("missing") +
+           " says otherwise");
+    }
+  }
+
+  // A column with a name that counts the rows is kept, and said.
+  void remark_on_row_numbers(const std::vector<CsvRecordFields>& records, std::size_t first_row) {
+    if (records.size() < first_row + 5) return;
+    for (const Index column : roles_.features) {
+      const auto at = static_cast<std::size_t>(column);
+      if (!counts(records, first_row, at)) continue;
+      note(layout_.file + ": the column " + names_[at] +
+           " counts the rows and is a feature nevertheless; leave it out with " + option("ignore") +
+           " " + (header_ ? names_[at] : std::to_string(column)));
+      return;
+    }
+  }
+
+  static std::string some(const std::vector<std::string>& fields) {
+    std::string text;
+    for (std::size_t i = 0; i < fields.size() && i < 4; ++i) {
+      text += (i > 0 ? ", " : "") + fields[i].substr(0, 20);
+    }
+    return fields.size() > 4 ? text + ", ..." : text;
+  }
+
+  Input input_;  // as text, from the table's first line on
   const ReadOptions& options_;
   MemoryBudget budget_;
-  Layout layout_;
-  Roles roles_;
-  std::vector<bool> text_;  // per column of the file
+  bool tabs_;
+  CsvLayout layout_;
+  CsvRoles roles_;
+  std::string encoding_;
+  Index skipped_ = 0;  // lines before the table
+  bool separator_line_ = false;
+  bool header_ = false;  // the columns have names
+  bool unnamed_first_ = false;
+  bool empty_last_ = false;
+  FileMarks marks_;
+  // Per column of the file:
+  std::vector<std::string> names_;
+  std::vector<std::string> feature_names_;
+  std::vector<bool> left_out_;
+  std::vector<ColumnEvidence> evidence_;
+  std::vector<ColumnType> types_;
+  std::vector<bool> ambiguous_;
+  std::vector<Surprise> first_surprises_;
+  std::vector<const ColumnReading*> said_;  // by the user
+  std::vector<Index> placeholders_;
+  std::vector<std::string> notices_;
   std::vector<Text> texts_;
   std::vector<Span> spans_;
   std::vector<Surprise> surprises_;
-  std::vector<Surprise> surprises_before_;
   std::unordered_set<Index> surprised_;
   std::vector<T> features_;
   std::vector<T> target_;
   std::vector<T> weights_;
+  LabelTexts labels_{exact_digits_of<T>};
+  std::string footer_mistake_;
+  Index footer_line_ = 0;
+  Index footer_ = 0;
+  Index trailing_blanks_ = 0;
   Index rows_ = 0;
   Index lines_ = 0;
   Index text_bytes_ = 0;

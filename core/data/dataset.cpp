@@ -8,13 +8,14 @@
 #include <limits>
 #include <span>
 #include <type_traits>
-#include <unordered_map>
 #include <unordered_set>
 
+#include "core/data/class_names.hpp"
 #include "core/data/finite.hpp"
 #include "core/memory.hpp"
 #include "core/text.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/log.hpp"
 #include "tandem/core/text.hpp"
 
 namespace tandem {
@@ -89,6 +90,44 @@ void copy_row(const DatasetView<T>& data, Index i, std::span<T> to) {
   }
 }
 
+// The texts that some row has, in the order of classes.
+template <Real T>
+Classes classes_of_texts(const DatasetView<T>& data) {
+  std::vector<bool> present(data.target_texts.size(), false);
+  for (std::size_t i = 0; i < data.target_text_of_row.size(); ++i) {
+    const std::int32_t text = data.target_text_of_row[i];
+    if (text < 0) missing_target(data, i);
+    present[static_cast<std::size_t>(text)] = true;
+  }
+  std::vector<std::size_t> order;
+  for (std::size_t c = 0; c < present.size(); ++c) {
+    if (present[c]) order.push_back(c);
+  }
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return class_before(data.target_texts[a], data.target_texts[b]);
+  });
+  Classes classes;
+  std::vector<std::int32_t> position(present.size(), -1);
+  for (const std::size_t c : order) {
+    position[c] = static_cast<std::int32_t>(classes.names.size());
+    classes.names.push_back(data.target_texts[c]);
+  }
+  classes.labels.reserve(data.target_text_of_row.size());
+  for (const std::int32_t text : data.target_text_of_row) {
+    classes.labels.push_back(position[static_cast<std::size_t>(text)]);
+  }
+  return classes;
+}
+
+std::string some_of(std::span<const std::string> names) {
+  constexpr std::size_t most = 5;
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < most; ++i) {
+    text += (i > 0 ? ", '" : "'") + names[i] + "'";
+  }
+  return names.size() > most ? text + ", ..." : text;
+}
+
 template <Real T>
 void require_target(const DatasetView<T>& data) {
   if (!data.has_target()) {
@@ -136,6 +175,13 @@ Dataset<T> select_rows(const DatasetView<T>& data, const std::vector<Index>& row
     }
     part.base_margin = pick(data.base_margin, data.base_margin.size() / of_rows);
   }
+  if (!data.target_text_of_row.empty()) {
+    part.target_texts.names.assign(data.target_texts.begin(), data.target_texts.end());
+    part.target_texts.labels.reserve(rows.size());
+    for (const Index row : rows) {
+      part.target_texts.labels.push_back(data.target_text_of_row[static_cast<std::size_t>(row)]);
+    }
+  }
   return part;
 }
 
@@ -160,6 +206,15 @@ std::vector<Index> group_starts(const DatasetView<T>& data) {
   }
   starts.push_back(data.rows());
   return starts;
+}
+
+template <Real T>
+std::string class_name(T value) {
+  constexpr T most = static_cast<T>(1e18);
+  if (value == std::trunc(value) && value > -most && value < most) {
+    return std::to_string(static_cast<std::int64_t>(value));
+  }
+  return shortest(value);
 }
 
 std::vector<Column> numbered_columns(Index count) {
@@ -211,7 +266,8 @@ Classes encode_classes(const DatasetView<T>& data) {
                      " distinct values, some of them fractions; that is a regression target, "
                      "expected classes");
   }
-  for (const T value : distinct) classes.names.push_back(shortest(value));
+  if (!data.target_text_of_row.empty()) return classes_of_texts(data);
+  for (const T value : distinct) classes.names.push_back(class_name(value));
   std::array<std::int32_t, whole_numbers> label_of{};
   for (std::size_t c = 0; c < distinct.size(); ++c) {
     const int number = whole_number(distinct[c]);
@@ -232,17 +288,34 @@ Classes encode_classes(const DatasetView<T>& data) {
 template <Real T>
 Classes encode_classes(const DatasetView<T>& data, const std::vector<std::string>& names) {
   Classes own = encode_classes(data);
-  std::unordered_map<std::string_view, std::int32_t> position;
-  for (std::size_t c = 0; c < names.size(); ++c) {
-    position.emplace(names[c], static_cast<std::int32_t>(c));
-  }
+  const ClassMatcher matcher(names);
   std::vector<std::int32_t> translated;
   translated.reserve(own.names.size());
+  std::string by_value;
+  std::vector<std::string> unknown;
   for (const auto& name : own.names) {
-    const auto found = position.find(name);
-    translated.push_back(found == position.end() ? -1 : found->second);
+    const ClassMatcher::Match match = matcher.find(name);
+    translated.push_back(match.name);
+    if (match.name < 0) unknown.push_back(name);
+    if (match.by_value && by_value.empty()) {
+      by_value = "'" + name + "' as '" + names[static_cast<std::size_t>(match.name)] + "'";
+    }
   }
   for (auto& label : own.labels) label = translated[static_cast<std::size_t>(label)];
+  if (!by_value.empty()) {
+    log::warning(
+        data.source + ": classes of " + data.target_column().name +
+        " that are written otherwise than in the training data are taken by their value: " +
+        by_value);
+  }
+  if (!unknown.empty()) {
+    const auto rows = std::count(own.labels.begin(), own.labels.end(), -1);
+    const bool most = 2 * rows > static_cast<std::ptrdiff_t>(own.labels.size());
+    log::warning(data.source + ": " + (most ? "MOST LABELS ARE UNKNOWN TO THE MODEL: " : "") +
+                 std::to_string(rows) + " of " + std::to_string(own.labels.size()) + " labels of " +
+                 data.target_column().name + " are no class of the model and count as wrong: " +
+                 some_of(unknown) + "; the model's classes are " + some_of(names));
+  }
   own.names = names;
   return own;
 }
@@ -322,6 +395,8 @@ Dataset<T> to_dense(const DatasetView<T>& data) {
   dense.weights.assign(data.weights.begin(), data.weights.end());
   dense.groups.assign(data.groups.begin(), data.groups.end());
   dense.base_margin.assign(data.base_margin.begin(), data.base_margin.end());
+  dense.target_texts.names.assign(data.target_texts.begin(), data.target_texts.end());
+  dense.target_texts.labels.assign(data.target_text_of_row.begin(), data.target_text_of_row.end());
   const double bytes = static_cast<double>(data.rows()) * static_cast<double>(data.cols()) *
                        static_cast<double>(sizeof(T));
   if (bytes > static_cast<double>(available_memory())) {
@@ -343,6 +418,8 @@ template Dataset<float> to_dense(const DatasetView<float>&);
 template Dataset<double> to_dense(const DatasetView<double>&);
 template Dataset<float> select_rows(const DatasetView<float>&, const std::vector<Index>&);
 template Dataset<double> select_rows(const DatasetView<double>&, const std::vector<Index>&);
+template std::string class_name(float);
+template std::string class_name(double);
 template Classes encode_classes(const DatasetView<float>&);
 template Classes encode_classes(const DatasetView<double>&);
 template Classes encode_classes(const DatasetView<float>&, const std::vector<std::string>&);

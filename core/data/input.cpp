@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <mutex>
 #include <system_error>
 
 #include "core/memory.hpp"
@@ -37,7 +39,42 @@ Compression compression_of(const unsigned char* head, std::size_t size) {
   if (size >= 4 && std::memcmp(head, "BZh", 3) == 0 && head[3] >= '1' && head[3] <= '9') {
     return Compression::bzip2;
   }
+  if (size >= 6 && std::memcmp(head, "\xFD\x37\x7A\x58\x5A\x00", 6) == 0) return Compression::xz;
+  if (size >= 4 && std::memcmp(head, "\x28\xB5\x2F\xFD", 4) == 0) return Compression::zstd;
   return Compression::none;
+}
+
+}  // namespace
+
+namespace {
+
+// Reads at the position of the descriptor where offset < 0.
+std::size_t read_some(int descriptor, const std::string& name, char* to, std::size_t count,
+                      Index offset) {
+  count = std::min(count, std::size_t{1} << 30);
+  for (;;) {
+    const ssize_t got =
+        offset < 0 ? ::read(descriptor, to, count) : ::pread(descriptor, to, count, offset);
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno == EINTR) continue;
+    if (errno == EISDIR) throw InputError(name + ": is a folder, expected a file");
+    throw SystemError(name + ": cannot be read: " + std::generic_category().message(errno));
+  }
+}
+
+// A file without a name, which goes when it is closed.
+int open_temporary(const std::string& name) {
+  const char* const chosen = std::getenv("TMPDIR");
+  std::string pattern = chosen != nullptr && *chosen != 0 ? chosen : "/tmp";
+  pattern += "/tandem-pipe-XXXXXX";
+  const int made = ::mkostemp(pattern.data(), O_CLOEXEC);
+  if (made < 0) {
+    throw SystemError(name + ": is a pipe, and what comes out of it cannot be kept in " + pattern +
+                      ": " + std::generic_category().message(errno) +
+                      "; choose another folder with TMPDIR");
+  }
+  ::unlink(pattern.c_str());
+  return made;
 }
 
 }  // namespace
@@ -46,25 +83,48 @@ struct Input::Descriptor {
   explicit Descriptor(int opened) : number(opened) {}
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { ::close(number); }
+  ~Descriptor() {
+    ::close(number);
+    if (kept >= 0) ::close(kept);
+  }
 
+  // Up to `count` bytes at the offset; 0 at the end.
   [[nodiscard]] std::size_t read(const std::string& name, char* to, std::size_t count,
-                                 Index offset) const {
-    count = std::min(count, std::size_t{1} << 30);
-    for (;;) {
-      const ssize_t got =
-          offset < 0 ? ::read(number, to, count) : ::pread(number, to, count, offset);
-      if (got >= 0) return static_cast<std::size_t>(got);
-      if (errno == EINTR) continue;
-      if (errno == EISDIR) throw InputError(name + ": is a folder, expected a file");
-      throw SystemError(name + ": cannot be read: " + std::generic_category().message(errno));
+                                 Index offset) {
+    if (kept < 0) return read_some(number, name, to, count, offset);
+    const std::lock_guard<std::mutex> lock(pulling);
+    while (offset >= size && !ended) pull(name);
+    if (offset >= size) return 0;
+    count = static_cast<std::size_t>(
+        std::min<std::uint64_t>(count, static_cast<std::uint64_t>(size - offset)));
+    return read_some(kept, name, to, count, offset);
+  }
+
+  // Reads on from the pipe. The lock is held.
+  void pull(const std::string& name) {
+    buffer.resize(std::size_t{1} << 18);
+    const std::size_t got = read_some(number, name, buffer.data(), buffer.size(), -1);
+    ended = got == 0;
+    std::size_t written = 0;
+    while (written < got) {
+      const ssize_t put = ::pwrite(kept, buffer.data() + written, got - written, size);
+      if (put < 0) {
+        if (errno == EINTR) continue;
+        throw SystemError(name + ": is a pipe, and what comes out of it cannot be kept: " +
+                          std::generic_category().message(errno) +
+                          "; choose a folder with more room with TMPDIR");
+      }
+      written += static_cast<std::size_t>(put);
+      size += static_cast<Index>(put);
     }
   }
 
   int number;
-  // Pipes: what was read to look at, and whether the pipe was given away.
-  std::vector<char> prefix;
-  bool taken = false;
+  int kept = -1;  // pipes: the temporary file
+  std::mutex pulling;
+  std::vector<char> buffer;
+  Index size = 0;  // of the temporary file
+  bool ended = false;
 };
 
 std::size_t read_fully(ByteSource& source, char* to, std::size_t count) {
@@ -79,47 +139,39 @@ std::size_t read_fully(ByteSource& source, char* to, std::size_t count) {
 
 Input Input::file(const std::string& path) {
   Input input;
-  input.name_ = path;
-  const int number = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool standard = path == "-";
+  input.name_ = standard ? "standard input" : path;
+  const int number = standard ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                              : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (number < 0) {
     if (errno == ENOENT) {
       throw InputError(path + ": no such file; check the name and the current folder");
     }
-    throw SystemError(path + ": cannot be opened: " + std::generic_category().message(errno));
+    throw SystemError(input.name_ +
+                      ": cannot be opened: " + std::generic_category().message(errno));
   }
   input.descriptor_ = std::make_shared<Descriptor>(number);
+  Descriptor& descriptor = *input.descriptor_;
   struct stat status {};
   if (::fstat(number, &status) != 0) {
-    throw SystemError(path + ": cannot be read: " + std::generic_category().message(errno));
+    throw SystemError(input.name_ + ": cannot be read: " + std::generic_category().message(errno));
   }
   if (S_ISDIR(status.st_mode)) throw InputError(path + ": is a folder, expected a file");
   if (S_ISREG(status.st_mode)) {
     input.stored_size_ = static_cast<Index>(status.st_size);
-    unsigned char head[4];
-    std::size_t size = 0;
-    while (size < sizeof head) {
-      const std::size_t got = input.descriptor_->read(path, reinterpret_cast<char*>(head) + size,
-                                                      sizeof head - size, static_cast<Index>(size));
-      if (got == 0) break;
-      size += got;
-    }
-    input.compression_ = compression_of(head, size);
-    return input;
+  } else {
+    input.stored_size_ = -1;
+    descriptor.kept = open_temporary(input.name_);
   }
-  input.repeatable_ = false;
-  input.stored_size_ = -1;
-  auto& prefix = input.descriptor_->prefix;
-  prefix.resize(std::size_t{1} << 20);
+  unsigned char head[6];
   std::size_t size = 0;
-  while (size < prefix.size()) {
-    const std::size_t got =
-        input.descriptor_->read(path, prefix.data() + size, prefix.size() - size, -1);
+  while (size < sizeof head) {
+    const std::size_t got = descriptor.read(input.name_, reinterpret_cast<char*>(head) + size,
+                                            sizeof head - size, static_cast<Index>(size));
     if (got == 0) break;
     size += got;
   }
-  prefix.resize(size);
-  input.compression_ =
-      compression_of(reinterpret_cast<const unsigned char*>(prefix.data()), prefix.size());
+  input.compression_ = compression_of(head, size);
   return input;
 }
 
@@ -132,20 +184,46 @@ Input Input::memory(std::string name, std::span<const std::uint8_t> bytes) {
   return input;
 }
 
-Index Input::largest_size() const noexcept {
-  if (stored_size_ < 0) return unlimited;
+Input Input::derived(std::string name, Opener open, Index largest) {
+  Input input;
+  input.name_ = std::move(name);
+  input.open_ = std::move(open);
+  input.stored_size_ = -1;
+  input.largest_ = largest;
+  return input;
+}
+
+Index Input::stored_size() const {
+  if (stored_size_ >= 0 || !descriptor_) return stored_size_;
+  const std::lock_guard<std::mutex> lock(descriptor_->pulling);
+  return descriptor_->ended ? descriptor_->size : -1;
+}
+
+Index Input::whole_size() const {
+  if (stored_size_ >= 0 || !descriptor_) return stored_size_;
+  const std::lock_guard<std::mutex> lock(descriptor_->pulling);
+  while (!descriptor_->ended) descriptor_->pull(name_);
+  return descriptor_->size;
+}
+
+Index Input::largest_size() const {
+  if (open_) return largest_;
+  const Index size = stored_size();
+  if (size < 0) return unlimited;
   switch (compression_) {
-    case Compression::none: return stored_size_;
-    case Compression::gzip: return saturating_product(stored_size_, 1032);
-    case Compression::bzip2: return unlimited;
+    case Compression::none: return size;
+    case Compression::gzip: return saturating_product(size, 1032);
+    case Compression::bzip2:
+    case Compression::xz:
+    case Compression::zstd: return unlimited;
   }
   return unlimited;
 }
 
 std::unique_ptr<ByteSource> Input::open_stored() const {
-  class FileSource final : public ByteSource {
+  class DescriptorSource final : public ByteSource {
    public:
-    FileSource(std::shared_ptr<Descriptor> descriptor, std::string name)
+    DescriptorSource(std::shared_ptr<Descriptor> descriptor, std::string name)
         : descriptor_(std::move(descriptor)), name_(std::move(name)) {}
     std::size_t read(char* to, std::size_t count) override {
       const std::size_t got = descriptor_->read(name_, to, count, offset_);
@@ -158,47 +236,16 @@ std::unique_ptr<ByteSource> Input::open_stored() const {
     std::string name_;
     Index offset_ = 0;
   };
-  class PipeSource final : public ByteSource {
-   public:
-    PipeSource(std::shared_ptr<Descriptor> descriptor, std::string name)
-        : descriptor_(std::move(descriptor)), name_(std::move(name)) {}
-    std::size_t read(char* to, std::size_t count) override {
-      const auto& prefix = descriptor_->prefix;
-      if (position_ == prefix.size()) return descriptor_->read(name_, to, count, -1);
-      count = std::min(count, prefix.size() - position_);
-      std::memcpy(to, prefix.data() + position_, count);
-      position_ += count;
-      return count;
-    }
-
-   private:
-    std::shared_ptr<Descriptor> descriptor_;
-    std::string name_;
-    std::size_t position_ = 0;
-  };
   if (!descriptor_) return std::make_unique<MemorySource>(bytes_);
-  if (repeatable_) return std::make_unique<FileSource>(descriptor_, name_);
-  if (descriptor_->taken) {
-    throw InputError(name_ + ": has to be read twice and is a pipe; store it in a file first");
-  }
-  descriptor_->taken = true;
-  return std::make_unique<PipeSource>(descriptor_, name_);
+  return std::make_unique<DescriptorSource>(descriptor_, name_);
 }
 
 std::unique_ptr<ByteSource> Input::open() const {
-  return decompress(open_stored(), compression_, name_);
+  return open_ ? open_() : decompress(open_stored(), compression_, name_);
 }
 
 std::string Input::head(std::size_t count) const {
-  std::unique_ptr<ByteSource> source;
-  if (repeatable_) {
-    source = open();
-  } else {
-    const auto& prefix = descriptor_->prefix;
-    source = decompress(std::make_unique<MemorySource>(std::span<const std::uint8_t>(
-                            reinterpret_cast<const std::uint8_t*>(prefix.data()), prefix.size())),
-                        compression_, name_);
-  }
+  const std::unique_ptr<ByteSource> source = open();
   // One byte more than there can be shows that there are no more.
   const auto most = static_cast<std::uint64_t>(saturating_sum(largest_size(), 1));
   count = static_cast<std::size_t>(std::min<std::uint64_t>(count, most));
@@ -211,18 +258,18 @@ std::string Input::head(std::size_t count) const {
       size += got;
     }
   } catch (const InputError&) {
-    // Damage is reported by the reader, with its place; the prefix of a pipe ends anywhere.
+    // Damage is reported by the reader, with its place.
   }
   head.resize(size);
   return head;
 }
 
 void Input::read_at(Index offset, char* to, std::size_t count) const {
-  if (offset < 0 || offset > stored_size_ ||
-      count > static_cast<std::uint64_t>(stored_size_ - offset)) {
+  const Index size = whole_size();
+  if (offset < 0 || offset > size || count > static_cast<std::uint64_t>(size - offset)) {
     throw InputError(name_ + ": is truncated: " + std::to_string(count) +
                      " bytes expected at byte " + std::to_string(offset) + " of " +
-                     std::to_string(stored_size_));
+                     std::to_string(size));
   }
   if (!descriptor_) {
     if (count > 0) std::memcpy(to, bytes_.data() + offset, count);

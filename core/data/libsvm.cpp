@@ -2,8 +2,10 @@
 // indices ascending. Absent values are 0; the result is dense.
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <limits>
 
+#include "core/data/label_texts.hpp"
 #include "core/data/number.hpp"
 #include "core/data/readers.hpp"
 #include "core/data/records.hpp"
@@ -22,6 +24,7 @@ bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 template <Real T>
 struct Rows {
   std::vector<T> labels;
+  LabelTexts texts{exact_digits_of<T>};  // of the labels, without a plus sign
   std::vector<Index> row_ends;
   std::vector<std::int32_t> indices;  // as written
   std::vector<T> values;
@@ -32,6 +35,7 @@ struct Rows {
   std::string mistake;  // ends the part
   void clear() {
     labels.clear();
+    texts.clear();
     row_ends.clear();
     indices.clear();
     values.clear();
@@ -72,6 +76,12 @@ std::string parse_line(const char*& p, Rows<T>& rows) {
   T label{};
   const char* next = parse_value(p, label);
   if (next == nullptr) return "the label " + shown(p) + " is not a number";
+  if (std::isnan(label)) {
+    rows.texts.missing();
+  } else {
+    const char* const text = *p == '+' ? p + 1 : p;
+    rows.texts.add({text, static_cast<std::size_t>(next - text)});
+  }
   p = next;
   Index previous = -1;
   for (skip_blanks(); !at_end(); skip_blanks()) {
@@ -182,6 +192,7 @@ Dataset<T> read_libsvm(const Input& input, const ReadOptions& options) {
         const Index held = capacity_bytes(all.labels) + capacity_bytes(all.row_ends) +
                            capacity_bytes(all.indices) + capacity_bytes(all.values);
         append(all.labels, part.labels, budget, held);
+        all.texts.append(part.texts);
         append(all.row_ends, part.row_ends, budget, held);
         append(all.indices, part.indices, budget, held);
         append(all.values, part.values, budget, held);
@@ -195,11 +206,15 @@ Dataset<T> read_libsvm(const Input& input, const ReadOptions& options) {
 
   Index width = options.features;
   if (options.schema != nullptr) width = static_cast<Index>(options.schema->columns.size());
-  Index base = options.index_base.value_or(all.lowest == 0 ? 0 : 1);
-  if (base != 0 && base != 1) throw InputError("the first index of a libsvm file is 0 or 1");
+  const Index base = options.index_base == IndexBase::automatic ? (all.lowest == 0 ? 0 : 1)
+                     : options.index_base == IndexBase::one     ? 1
+                                                                : 0;
   if (all.highest >= 0 && all.lowest < base) {
-    throw InputError(input.name() + ": has the index " + std::to_string(all.lowest) +
-                     ", expected indices from " + std::to_string(base));
+    throw InputError(
+        input.name() + ": has the index " + std::to_string(all.lowest) +
+        ", expected indices from " + std::to_string(base) +
+        (options.schema != nullptr ? " as in the data that the model was trained on" : "") + "; " +
+        option("index_base") + " says where they begin");
   }
   const Index needed = all.highest - base + 1;
   if (width == 0) width = needed;
@@ -232,6 +247,12 @@ Dataset<T> read_libsvm(const Input& input, const ReadOptions& options) {
     }
   });
   data.target = std::move(all.labels);
+  data.target_texts = all.texts.take();
+  auto reading = std::make_shared<Reading>(static_cast<const Reading&>(options));
+  reading->format = "libsvm";
+  reading->features = width;
+  reading->index_base = base == 0 ? IndexBase::zero : IndexBase::one;
+  data.reading = std::move(reading);
   data.target_column.name = options.schema != nullptr && !options.schema->target.name.empty()
                                 ? options.schema->target.name
                                 : "target";

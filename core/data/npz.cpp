@@ -25,7 +25,8 @@ std::uint64_t little(const unsigned char* p, int bytes) {
 }
 
 struct Member {
-  std::string name;  // without .npy
+  std::string name;  // of an array without .npy
+  bool encrypted = false;
   int method = 0;
   std::uint32_t crc = 0;
   Index stored = 0;
@@ -38,7 +39,7 @@ struct Member {
 }
 
 Index checked(const Input& input, std::uint64_t value, const char* what) {
-  if (value > static_cast<std::uint64_t>(input.stored_size())) {
+  if (value > static_cast<std::uint64_t>(input.whole_size())) {
     damaged(input, std::string(what) + " lies behind the end of the file");
   }
   return static_cast<Index>(value);
@@ -46,7 +47,7 @@ Index checked(const Input& input, std::uint64_t value, const char* what) {
 
 // The central directory.
 std::vector<Member> read_directory(const Input& input) {
-  const Index size = input.stored_size();
+  const Index size = input.whole_size();
   constexpr Index end_record = 22;
   if (size < end_record) damaged(input, "it is shorter than a zip file can be");
   // The end record is followed by a comment of up to 65535 bytes.
@@ -127,24 +128,15 @@ std::vector<Member> read_directory(const Input& input) {
       }
       extra += field;
     }
-    const bool encrypted = (little(entry + 8, 2) & 1) != 0;
+    member.encrypted = (little(entry + 8, 2) & 1) != 0;
     p += 46 + name_size + extra_size + comment_size;
-    constexpr std::string_view ending = ".npy";
-    if (member.name.size() <= ending.size() ||
-        member.name.compare(member.name.size() - ending.size(), ending.size(), ending) != 0) {
-      continue;
-    }
-    member.name.resize(member.name.size() - ending.size());
-    if (encrypted) throw InputError(input.name() + ": " + member.name + " is encrypted");
-    if (member.method != 0 && member.method != 8) {
-      throw InputError(input.name() + ": " + member.name + " is compressed by method " +
-                       std::to_string(member.method) + ", expected stored or deflate");
-    }
-    member.stored = checked(input, stored, "an array");
-    member.header = checked(input, header, "an array");
+    member.stored = checked(input, stored, "a member");
+    member.header = checked(input, header, "a member");
     const Index most =
-        member.method == 0 ? member.stored : saturating_product(member.stored, largest_expansion);
-    if (full > static_cast<std::uint64_t>(most)) {
+        member.method == 8 ? saturating_product(member.stored, largest_expansion) : member.stored;
+    if (member.method != 0 && member.method != 8) {
+      // Of no use, whatever it holds.
+    } else if (full > static_cast<std::uint64_t>(most)) {
       damaged(input, member.name + " claims " + std::to_string(full) + " bytes made of " +
                          std::to_string(member.stored));
     }
@@ -154,11 +146,35 @@ std::vector<Member> read_directory(const Input& input) {
   return members;
 }
 
+void require_readable(const Input& input, const Member& member) {
+  if (member.encrypted) throw InputError(input.name() + ": " + member.name + " is encrypted");
+  if (member.method != 0 && member.method != 8) {
+    throw InputError(input.name() + ": " + member.name + " is compressed by method " +
+                     std::to_string(member.method) + ", expected stored or deflate");
+  }
+}
+
+bool ends_with(std::string_view text, std::string_view ending) {
+  return text.size() > ending.size() && text.substr(text.size() - ending.size()) == ending;
+}
+
+std::vector<Member> arrays_of(const Input& input, const std::vector<Member>& members) {
+  std::vector<Member> arrays;
+  for (const Member& member : members) {
+    constexpr std::string_view ending = ".npy";
+    if (!ends_with(member.name, ending)) continue;
+    arrays.push_back(member);
+    arrays.back().name.resize(member.name.size() - ending.size());
+    require_readable(input, arrays.back());
+  }
+  return arrays;
+}
+
 // A member's bytes; checks their number and checksum when the end is reached.
 class MemberSource final : public ByteSource {
  public:
-  MemberSource(std::unique_ptr<ByteSource> source, const Member& member, std::string name)
-      : source_(std::move(source)), member_(member), name_(std::move(name)) {}
+  MemberSource(std::unique_ptr<ByteSource> source, Member member, std::string name)
+      : source_(std::move(source)), member_(std::move(member)), name_(std::move(name)) {}
   std::size_t read(char* to, std::size_t count) override {
     const std::size_t got = source_->read(to, std::min(count, std::size_t{1} << 30));
     crc_ = static_cast<std::uint32_t>(
@@ -175,14 +191,13 @@ class MemberSource final : public ByteSource {
 
  private:
   std::unique_ptr<ByteSource> source_;
-  const Member& member_;
+  Member member_;
   std::string name_;
   std::uint32_t crc_ = 0;
   Index total_ = 0;
 };
 
-template <Real T>
-Table<T> read_member(const Input& input, const Member& member, const MemoryBudget& budget) {
+std::unique_ptr<ByteSource> open_member(const Input& input, const Member& member) {
   std::array<unsigned char, 30> local{};
   input.read_at(member.header, reinterpret_cast<char*>(local.data()), local.size());
   if (std::memcmp(local.data(), "PK\x03\x04", 4) != 0) {
@@ -190,17 +205,23 @@ Table<T> read_member(const Input& input, const Member& member, const MemoryBudge
   }
   const Index begin = member.header + 30 + static_cast<Index>(little(local.data() + 26, 2)) +
                       static_cast<Index>(little(local.data() + 28, 2));
-  if (begin > input.stored_size() || member.stored > input.stored_size() - begin) {
+  if (begin > input.whole_size() || member.stored > input.whole_size() - begin) {
     damaged(input, member.name + " lies behind the end of the file");
   }
   const std::string name = input.name() + ": " + member.name;
   auto bytes = part_of(input, begin, member.stored);
   if (member.method == 8) bytes = inflate_raw(std::move(bytes), name);
-  MemberSource source(std::move(bytes), member, name);
-  Table<T> table = read_npy_table<T>(source, member.size, name, budget);
+  return std::make_unique<MemberSource>(std::move(bytes), member, name);
+}
+
+template <Real T>
+Table<T> read_member(const Input& input, const Member& member, const MemoryBudget& budget) {
+  const std::unique_ptr<ByteSource> source = open_member(input, member);
+  Table<T> table =
+      read_npy_table<T>(*source, member.size, input.name() + ": " + member.name, budget);
   // Bytes after the array, of which there are usually none, count for the checksum.
   std::array<char, 4096> rest;
-  while (source.read(rest.data(), rest.size()) > 0) {
+  while (source->read(rest.data(), rest.size()) > 0) {
   }
   return table;
 }
@@ -222,14 +243,52 @@ const Member* first_of(const std::vector<Member>& members,
 
 }  // namespace
 
+std::optional<Input> text_in_zip(const Input& input) {
+  if (input.compression() != Compression::none || !input.stored()) return std::nullopt;
+  const std::vector<Member> members = read_directory(input);
+  std::vector<Member> files;
+  for (const Member& member : members) {
+    if (ends_with(member.name, ".npy")) return std::nullopt;
+    const auto kind = [&](const char* name, const char* what) {
+      if (member.name != name) return;
+      throw InputError(input.name() + ": is " + what +
+                       ", which is not read; save the table as CSV and read that");
+    };
+    kind("xl/workbook.xml", "an Excel workbook (.xlsx)");
+    kind("xl/workbook.bin", "an Excel workbook (.xlsb)");
+    kind("word/document.xml", "a Word document");
+    kind("content.xml", "an OpenDocument file (.ods)");
+    const bool folder = member.name.empty() || member.name.back() == '/';
+    const bool of_system =
+        member.name.rfind("__MACOSX/", 0) == 0 || ends_with("/" + member.name, "/.DS_Store");
+    if (!folder && !of_system) files.push_back(member);
+  }
+  if (files.empty()) return std::nullopt;
+  if (files.size() > 1) {
+    std::string names;
+    for (std::size_t i = 0; i < files.size() && i < 5; ++i) {
+      names += (i > 0 ? ", " : "") + files[i].name;
+    }
+    throw InputError(input.name() + ": holds " + std::to_string(files.size()) + " files (" + names +
+                     (files.size() > 5 ? ", ..." : "") +
+                     "), and one is read; unpack it and name the file");
+  }
+  const Member member = files.front();
+  require_readable(input, member);
+  return Input::derived(
+      input.name() + ": " + member.name, [input, member] { return open_member(input, member); },
+      member.size);
+}
+
 template <Real T>
 Dataset<T> read_npz(const Input& input, const ReadOptions& options) {
-  if (input.compression() != Compression::none || !input.repeatable()) {
-    throw InputError(input.name() + ": an .npz file is read from a plain file only; store it " +
-                     (input.repeatable() ? "decompressed" : "in a file") + " first");
+  if (input.compression() != Compression::none || !input.stored()) {
+    throw InputError(
+        input.name() +
+        ": an .npz file that is compressed once more is not read; decompress it first");
   }
   const MemoryBudget budget(input.name(), options);
-  const auto members = read_directory(input);
+  const auto members = arrays_of(input, read_directory(input));
   std::string listed;
   for (std::size_t i = 0; i < members.size() && i < 20; ++i) {
     listed += (i > 0 ? ", " : "") + members[i].name;

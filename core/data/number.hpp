@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <string>
 #include <string_view>
 
 #include "tandem/core/types.hpp"
@@ -36,9 +37,17 @@ inline constexpr double powers_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1
 }
 
 // By the general algorithm; magnitude_exponent tells overflow from underflow.
-template <Real T>
+template <Real T, char Point>
 [[nodiscard]] T general(const char* begin, const char* end, std::int64_t magnitude_exponent) {
   T value{};
+  std::string with_point;
+  if constexpr (Point != '.') {
+    with_point.assign(begin, end);
+    const auto at = with_point.find(Point);
+    if (at != std::string::npos) with_point[at] = '.';
+    begin = with_point.data();
+    end = begin + with_point.size();
+  }
   const auto result = std::from_chars(begin, end, value);
   if (result.ec == std::errc::result_out_of_range) {
     return magnitude_exponent > 0 ? std::numeric_limits<T>::infinity() : T{0};
@@ -48,7 +57,7 @@ template <Real T>
 
 }  // namespace number_detail
 
-// Reads a number at `p`: sign, digits with at most one point, exponent. Returns the end of it, or
+// Reads a number at `p`: sign, digits with at most one point, exponent. `Point` is the decimal mark. Returns the end of it, or
 // nullptr where there is none; what follows is the caller's to check. The value is the nearest T
 // (ties to even): ±infinity and ±0 past the range.
 // Requires: some character that cannot belong to a number stands in the text's end, and at least 8
@@ -57,7 +66,7 @@ template <Real T>
 // Clinger, "How to read floating point numbers accurately" (PLDI 1990): a decimal significand up
 // to 2^53 and a power of ten up to 10^22 are both exact in double, so one division or product of
 // them is correctly rounded. Everything else goes to std::from_chars.
-template <Real T>
+template <Real T, char Point = '.'>
 [[nodiscard]] inline const char* parse_number(const char* p, T& value) {
   using namespace number_detail;
   const bool negative = *p == '-';
@@ -70,7 +79,7 @@ template <Real T>
   }
   auto digits = p - begin;
   std::int64_t exponent = 0;
-  if (*p == '.') {
+  if (*p == Point) {
     ++p;
     const char* const fraction = p;
     std::uint64_t word;
@@ -120,7 +129,7 @@ template <Real T>
       const bool middle =
           (std::bit_cast<std::uint64_t>(rounded) & below_float) == (std::uint64_t{1} << 28);
       if ((middle || rounded < static_cast<double>(FLT_MIN)) && significand != 0) {
-        magnitude = general<T>(begin, p, exponent + 1);
+        magnitude = general<T, Point>(begin, p, exponent + 1);
       } else {
         magnitude = static_cast<T>(rounded);
       }
@@ -129,11 +138,11 @@ template <Real T>
     // The place of the first digit that is not 0 decides between overflow and underflow.
     const char* first = begin;
     std::int64_t place = exponent + digits;
-    while (first < p && (*first == '0' || *first == '.')) {
+    while (first < p && (*first == '0' || *first == Point)) {
       if (*first == '0') --place;
       ++first;
     }
-    magnitude = general<T>(begin, p, place);
+    magnitude = general<T, Point>(begin, p, place);
   }
   value = negative ? -magnitude : magnitude;
   return p;

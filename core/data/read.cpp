@@ -26,7 +26,7 @@ std::string plain_name(std::string name) {
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) {
     return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
   });
-  for (const char* ending : {".gz", ".bz2", ".bgz"}) {
+  for (const char* ending : {".gz", ".bz2", ".bgz", ".xz", ".zst", ".zip"}) {
     if (ends_with(name, ending)) return name.substr(0, name.rfind('.'));
   }
   return name;
@@ -56,12 +56,6 @@ Index parse_position(std::string_view text, Index count) {
 
 }  // namespace
 
-const std::vector<std::string>& default_missing_texts() {
-  static const std::vector<std::string> texts{"",     "?",   "NA",  "N/A",  "n/a",
-                                              "#N/A", "NaN", "nan", "NULL", "null"};
-  return texts;
-}
-
 const std::vector<std::string_view>& format_names() {
   // In the order of FileFormat.
   static const std::vector<std::string_view> names{"csv", "tsv", "npy", "npz", "libsvm", "idx"};
@@ -87,6 +81,7 @@ FileFormat format_of(const Input& input) {
       head[3] >= 1 && head[3] <= 8) {
     return FileFormat::idx;
   }
+  refuse_foreign_format(input.name(), head);
   const std::string name = plain_name(input.name());
   for (const char* ending : {".libsvm", ".svm", ".svmlight"}) {
     if (ends_with(name, ending)) return FileFormat::libsvm;
@@ -270,26 +265,90 @@ Table<T> read_target_table(const std::string& path, const ReadOptions& options) 
   return table;
 }
 
-template <Real T>
-Dataset<T> read_input(const Input& input, const ReadOptions& options) {
-  try {
-    switch (parse_format(options.format, input)) {
-      case FileFormat::csv: return read_csv<T>(input, options, false);
-      case FileFormat::tsv: return read_csv<T>(input, options, true);
-      case FileFormat::npy: return read_npy<T>(input, options);
-      case FileFormat::npz: return read_npz<T>(input, options);
-      case FileFormat::libsvm: return read_libsvm<T>(input, options);
-      case FileFormat::idx: return read_idx<T>(input, options);
+namespace {
+
+bool is_text(FileFormat format) {
+  return format == FileFormat::csv || format == FileFormat::tsv || format == FileFormat::libsvm;
+}
+
+// The options with what the model's training file decides, and the format.
+struct Resolved {
+  ReadOptions options;
+  FileFormat format;
+};
+
+Resolved resolve(const Input& input, const ReadOptions& options) {
+  Resolved resolved{options, parse_format(options.format.name, input)};
+  if (options.schema == nullptr) return resolved;
+  const Reading& trained = options.schema->reading;
+  resolved.options.complete_from(trained);
+  if (options.format == "auto" && trained.format != FormatName() && is_text(resolved.format)) {
+    const FileFormat before = parse_format(trained.format.name, input);
+    const bool pairs = before == FileFormat::libsvm;
+    if (is_text(before) && pairs != (resolved.format == FileFormat::libsvm)) {
+      resolved.format = before;
     }
-  } catch (const std::bad_alloc&) {
-    throw InputError(input.name() + ": does not fit into memory");
   }
-  return {};
+  // The name of a .tsv file says what separates its fields.
+  if (resolved.format == FileFormat::tsv && options.delimiter.automatic()) {
+    resolved.options.delimiter = '\t';
+  }
+  return resolved;
+}
+
+template <Real T>
+void drop_missing_targets(Dataset<T>& data) {
+  if (!data.has_target()) return;
+  std::vector<Index> kept;
+  for (std::size_t i = 0; i < data.target.size(); ++i) {
+    if (!std::isnan(data.target[i])) kept.push_back(static_cast<Index>(i));
+  }
+  const auto dropped = data.rows() - static_cast<Index>(kept.size());
+  if (dropped == 0) return;
+  if (kept.empty()) throw InputError(data.source + ": the target is missing in every row");
+  log::warning(data.source + ": " + std::to_string(dropped) + " of " + std::to_string(data.rows()) +
+               " rows are left out, because their target " + data.target_column.name +
+               " is missing");
+  data = select_rows(data, kept);
+}
+
+}  // namespace
+
+template <Real T>
+Dataset<T> read_input(const Input& archive, const ReadOptions& options) {
+  try {
+    const std::string mark = archive.head(4);
+    const bool zip =
+        mark == std::string_view("PK\x03\x04", 4) && options.format != FormatName("npz");
+    const std::optional<Input> member = zip ? text_in_zip(archive) : std::nullopt;
+    const Input& input = member ? *member : archive;
+    const Resolved resolved = resolve(input, options);
+    Dataset<T> data;
+    switch (resolved.format) {
+      case FileFormat::csv: data = read_csv<T>(input, resolved.options, false); break;
+      case FileFormat::tsv: data = read_csv<T>(input, resolved.options, true); break;
+      case FileFormat::npy: data = read_npy<T>(input, resolved.options); break;
+      case FileFormat::npz: data = read_npz<T>(input, resolved.options); break;
+      case FileFormat::libsvm: data = read_libsvm<T>(input, resolved.options); break;
+      case FileFormat::idx: data = read_idx<T>(input, resolved.options); break;
+    }
+    if (!data.reading) {
+      auto reading = std::make_shared<Reading>();
+      reading->format = std::string(format_names()[static_cast<std::size_t>(resolved.format)]);
+      data.reading = std::move(reading);
+    }
+    if (options.drop_missing_target) drop_missing_targets(data);
+    return data;
+  } catch (const std::bad_alloc&) {
+    throw InputError(archive.name() + ": does not fit into memory");
+  }
 }
 
 template <Real T>
 Dataset<T> read_dataset(const std::string& path, const ReadOptions& options) {
-  return read_input<T>(Input::file(path), options);
+  const std::vector<std::string> paths = files_named_by(path);
+  if (paths.size() == 1) return read_input<T>(Input::file(paths.front()), options);
+  return read_input<T>(joined_files(path, paths, options), options);
 }
 
 template Dataset<float> read_dataset(const std::string&, const ReadOptions&);

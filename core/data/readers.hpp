@@ -2,6 +2,7 @@
 // give it memory where users give it files.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,7 +14,19 @@ namespace tandem {
 
 enum class FileFormat { csv, tsv, npy, npz, libsvm, idx };
 
+// Throws InputError that says what the file is, where it is of a known format that is not read.
 [[nodiscard]] FileFormat format_of(const Input& input);
+// The one file in a zip archive that holds no arrays; none where it holds some. Throws InputError
+// for several files, and for documents of office programs.
+[[nodiscard]] std::optional<Input> text_in_zip(const Input& input);
+// The files of a folder, or those that a pattern such as "part-*.csv" names, in the order of their
+// names; the path itself where it is that of a file.
+[[nodiscard]] std::vector<std::string> files_named_by(const std::string& path);
+// Text files as one, with the header of the first. Throws InputError where another has another one.
+[[nodiscard]] Input joined_files(const std::string& name, const std::vector<std::string>& paths,
+                                 const ReadOptions& options);
+// Throws InputError where the beginning of a file is that of a known format that is not read.
+void refuse_foreign_format(const std::string& file, std::string_view head);
 template <Real T>
 [[nodiscard]] Dataset<T> read_input(const Input& input, const ReadOptions& options);
 

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <functional>
 
 #include "core/file.hpp"
 #include "core/parallel.hpp"
@@ -40,6 +41,16 @@ void add_cell(CsvRecord& record, const Column& column, T value, const std::strin
   }
 }
 
+template <Real T>
+void add_target(CsvRecord& record, const Dataset<T>& data, std::size_t row) {
+  const Classes& texts = data.target_texts;
+  if (!texts.labels.empty() && texts.labels[row] >= 0) {
+    record.add(texts.names[static_cast<std::size_t>(texts.labels[row])]);
+  } else {
+    add_cell(record, data.target_column, data.target[row], data.source);
+  }
+}
+
 template <class T>
 constexpr std::string_view npy_type() {
   if constexpr (std::is_same_v<T, float>)
@@ -52,11 +63,12 @@ constexpr std::string_view npy_type() {
     return "<i8";
 }
 
-template <class T>
-void write_array(const std::string& path, const std::string& shape, MatrixView<const T> matrix) {
+// The header of format 1.0 and what `elements` writes behind it.
+void write_npy_file(const std::string& path, const std::string& type, const std::string& shape,
+                    const std::function<void(std::ostream&)>& elements) {
   static_assert(std::endian::native == std::endian::little, "elements are written as they lie");
-  std::string header = "{'descr': '" + std::string(npy_type<T>()) +
-                       "', 'fortran_order': False, 'shape': " + shape + ", }";
+  std::string header =
+      "{'descr': '" + type + "', 'fortran_order': False, 'shape': " + shape + ", }";
   // The elements begin at a multiple of 64 bytes.
   constexpr std::size_t alignment = 64;
   constexpr std::size_t prefix = 10;
@@ -67,6 +79,13 @@ void write_array(const std::string& path, const std::string& shape, MatrixView<c
     out.put(static_cast<char>(header.size() & 0xFF));
     out.put(static_cast<char>(header.size() >> 8));
     out.write(header.data(), static_cast<std::streamsize>(header.size()));
+    elements(out);
+  });
+}
+
+template <class T>
+void write_array(const std::string& path, const std::string& shape, MatrixView<const T> matrix) {
+  write_npy_file(path, std::string(npy_type<T>()), shape, [&](std::ostream& out) {
     const Index rows = matrix.contiguous() ? 1 : matrix.rows;
     const Index cols = matrix.contiguous() ? matrix.rows * matrix.cols : matrix.cols;
     for (Index i = 0; i < rows; ++i) {
@@ -74,6 +93,25 @@ void write_array(const std::string& path, const std::string& shape, MatrixView<c
                 static_cast<std::streamsize>(cols * static_cast<Index>(sizeof(T))));
     }
   });
+}
+
+// The code points of UTF-8; a byte that is none stands for itself.
+std::u32string code_points(std::string_view text) {
+  std::u32string points;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i++]);
+    const int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : lead >= 0xC0 ? 1 : 0;
+    if (more == 0 || i + static_cast<std::size_t>(more) > text.size()) {
+      points += static_cast<char32_t>(lead);
+      continue;
+    }
+    char32_t point = lead & (0x3FU >> more);
+    for (int k = 0; k < more; ++k) {
+      point = point << 6 | (static_cast<unsigned char>(text[i++]) & 0x3FU);
+    }
+    points += point;
+  }
+  return points;
 }
 
 }  // namespace
@@ -132,7 +170,7 @@ void write_csv(const std::string& path, const Dataset<T>& data, char delimiter, 
           add_cell(record, data.columns[j], row[j], data.source);
         }
         const auto at = static_cast<std::size_t>(i);
-        if (data.has_target()) add_cell(record, data.target_column, data.target[at], data.source);
+        if (data.has_target()) add_target(record, data, at);
         if (data.has_weights()) record.add(data.weights[at]);
         // A line with nothing on it would be skipped when the file is read.
         text += record.text().empty() ? "\"\"" : record.text();
@@ -180,6 +218,20 @@ void write_npy(const std::string& path, std::span<const T> vector) {
   const auto size = static_cast<Index>(vector.size());
   write_array(path, "(" + std::to_string(size) + ",)",
               MatrixView<const T>{vector.data(), 1, size, size});
+}
+
+void write_npy(const std::string& path, std::span<const std::string> texts) {
+  std::size_t longest = 1;
+  for (const std::string& text : texts) longest = std::max(longest, code_points(text).size());
+  write_npy_file(path, "<U" + std::to_string(longest), "(" + std::to_string(texts.size()) + ",)",
+                 [&](std::ostream& out) {
+                   for (const std::string& text : texts) {
+                     std::u32string points = code_points(text);
+                     points.resize(longest, U'\0');
+                     out.write(reinterpret_cast<const char*>(points.data()),
+                               static_cast<std::streamsize>(longest * sizeof(char32_t)));
+                   }
+                 });
 }
 
 template void write_csv(const std::string&, const Dataset<float>&, char, int);

@@ -18,6 +18,10 @@ Algorithm& Algorithm::set(std::string_view option_name, const OptionValue& value
   return *this;
 }
 
+void Algorithm::decide_task(Task task) {
+  if (has_option("task")) set("task", to_string(task));
+}
+
 bool Algorithm::has_option(std::string_view option_name) const {
   return tandem::has_option(reading(*this), option_name);
 }

@@ -33,6 +33,9 @@ Archive save_schema(const Schema& schema) {
   }
   archive.set("columns", std::move(names));
   save_column(archive, "target", schema.target);
+  Reading reading = schema.reading;
+  archive.set_part("reading",
+                   record_options([&](OptionVisitor& visitor) { reading.visit(visitor); }));
   return archive;
 }
 
@@ -45,6 +48,14 @@ Schema load_schema(const Archive& archive) {
     if (archive.has(entry)) schema.columns[j].categories = archive.get_strings(entry);
   }
   schema.target = load_column(archive, "target");
+  if (archive.has_part("reading")) {
+    try {
+      restore_options([&](OptionVisitor& visitor) { schema.reading.visit(visitor); },
+                      archive.part("reading"));
+    } catch (const InputError& error) {
+      archive.fail("reading", error.marked());
+    }
+  }
   return schema;
 }
 
@@ -176,6 +187,10 @@ std::uint64_t fingerprint(const Dataset<T>& data) {
   // Data without them keeps the number that it had before there were any.
   if (!data.groups.empty()) result.add(data.groups);
   if (!data.base_margin.empty()) result.add(data.base_margin);
+  if (!data.target_texts.labels.empty()) {
+    result.add(data.target_texts.labels);
+    for (const std::string& text : data.target_texts.names) result.add(text.data(), text.size());
+  }
   return result.value();
 }
 
@@ -325,6 +340,10 @@ Pipeline<T> fit_pipeline(Engine& engine, Dataset<T> train, const PipelineOptions
   pipeline.provenance.steps = options.record_steps();
   pipeline.schema.columns = train.columns;
   if (train.has_target()) pipeline.schema.target = train.target_column;
+  if (train.reading) {
+    pipeline.schema.reading = *train.reading;
+    pipeline.schema.reading.notices.clear();
+  }
 
   if (options.seed() != 0) algorithm->set("seed", static_cast<std::int64_t>(options.seed()));
   options.check();

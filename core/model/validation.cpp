@@ -116,6 +116,13 @@ Partition<T> partition_of(const Algorithm& algorithm, const Dataset<T>& data,
   return partition;
 }
 
+// A fold's rows might ask for another task than all rows do.
+PipelineOptions of_one_task(const PipelineOptions& asked, Task task) {
+  PipelineOptions pipeline = asked;
+  if (pipeline.algorithm().kind() == ModelKind::predictor) pipeline.decide_task(task);
+  return pipeline;
+}
+
 // The control of a fit inside a fold may ask the program only whether to stop. A checkpoint of one
 // fold would say nothing of the others.
 class FoldControl final : public RunControl {
@@ -317,10 +324,11 @@ Estimate estimate(const std::vector<double>& values, double confidence, double o
 }
 
 template <Real T>
-CrossValidation cross_validate(const PipelineOptions& pipeline, const Dataset<T>& data,
+CrossValidation cross_validate(const PipelineOptions& asked, const Dataset<T>& data,
                                const ValidationOptions& options, Engine& engine,
                                RunControl& control) {
-  const Partition<T> partition = partition_of(pipeline.algorithm(), data, options);
+  const Partition<T> partition = partition_of(asked.algorithm(), data, options);
+  const PipelineOptions pipeline = of_one_task(asked, partition.task);
   CrossValidation result;
   result.task = partition.task;
   result.rows = data.rows();
@@ -363,10 +371,11 @@ CrossValidation cross_validate(const PipelineOptions& pipeline, const Dataset<T>
 }
 
 template <Real T>
-LearningCurve learning_curve(const PipelineOptions& pipeline, const Dataset<T>& data,
+LearningCurve learning_curve(const PipelineOptions& asked, const Dataset<T>& data,
                              std::vector<Index> sizes, const ValidationOptions& options,
                              Engine& engine, RunControl& control) {
-  const Partition<T> partition = partition_of(pipeline.algorithm(), data, options);
+  const Partition<T> partition = partition_of(asked.algorithm(), data, options);
+  const PipelineOptions pipeline = of_one_task(asked, partition.task);
   std::vector<Split> splits;
   Index largest = data.rows();
   for (const Folds& folds : partition.repeats) {

@@ -169,7 +169,7 @@ template <Real T>
 T ColumnPlan<T>::recoded(const Recode& recode, T x) {
   if (std::isnan(x)) return x;
   if (recode.codes.empty()) {
-    const auto name = recode.by_name->find(shortest(x));
+    const auto name = recode.by_name->find(class_name(x));
     return name == recode.by_name->end() ? recode.unknown : static_cast<T>(name->second);
   }
   if (x >= 0 && x < static_cast<T>(recode.codes.size())) {

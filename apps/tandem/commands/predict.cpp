@@ -1,5 +1,9 @@
 // tandem predict MODEL --data FILE
+#include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "tandem/command.hpp"
 #include "tandem/data/write.hpp"
@@ -10,6 +14,12 @@
 namespace tandem::program {
 namespace {
 
+template <class Number>
+bool read_number(std::string_view text, Number& value) {
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return status == std::errc() && end == text.data() + text.size();
+}
+
 class Predict final : public Command {
  public:
   void add_options(OptionSet& options) override {
@@ -19,7 +29,9 @@ class Predict final : public Command {
     options.group("Results");
     options.written(
         "out", out_file_,
-        "where the predictions go: CSV, or .npy by its name; standard output if left out", "FILE");
+        "where the predictions go: CSV, or .npy by its name (classes are numbers where all of them "
+        "are called by one, else texts); standard output if left out",
+        "FILE");
     options.flag("probabilities", probabilities_, "also a column per class with its probability");
   }
 
@@ -43,7 +55,7 @@ class Predict final : public Command {
     check_interrupt();
     const std::string& out = out_file_.path;
     if (out.ends_with(".npy")) {
-      write_array(predictions);
+      write_array(model, predictions);
     } else {
       write_table(model, predictions, rows);
     }
@@ -63,14 +75,54 @@ class Predict final : public Command {
   }
 
   template <Real T>
-  void write_array(const Predictions<T>& predictions) const {
+  void write_array(const Pipeline<T>& model, const Predictions<T>& predictions) const {
     if (probabilities_ && !predictions.probabilities.empty()) {
       write_npy(out_file_.path, predictions.probabilities.view());
     } else if (!predictions.values.empty()) {
       write_npy(out_file_.path, std::span<const T>(predictions.values));
     } else {
-      write_npy(out_file_.path, std::span<const std::int32_t>(predictions.labels));
+      write_labels(model.model->classes(), predictions.labels);
     }
+  }
+
+  // Clusters as their numbers, classes as what they are called: whole numbers, numbers, or texts.
+  void write_labels(const std::vector<std::string>& classes,
+                    const std::vector<std::int32_t>& labels) const {
+    const auto per_row = [&](const auto& values) {
+      auto rows = std::remove_cvref_t<decltype(values)>();
+      for (const std::int32_t label : labels)
+        rows.push_back(values[static_cast<std::size_t>(label)]);
+      return rows;
+    };
+    std::vector<std::int64_t> whole;
+    std::vector<double> numbers;
+    for (const std::string& name : classes) {
+      std::int64_t integer = 0;
+      double number = 0;
+      // A name that the number would not be written as, "02139" say, stays a text.
+      if (read_number(name, integer) && std::to_string(integer) == name) whole.push_back(integer);
+      if (read_number(name, number) && std::isfinite(number) && !has_leading_zero(name)) {
+        numbers.push_back(number);
+      }
+    }
+    if (classes.empty()) {
+      write_npy(out_file_.path, std::span<const std::int32_t>(labels));
+    } else if (whole.size() == classes.size()) {
+      write_npy(out_file_.path, std::span<const std::int64_t>(per_row(whole)));
+    } else if (numbers.size() == classes.size() && distinct(numbers)) {
+      write_npy(out_file_.path, std::span<const double>(per_row(numbers)));
+    } else {
+      write_npy(out_file_.path, std::span<const std::string>(per_row(classes)));
+    }
+  }
+
+  static bool has_leading_zero(std::string_view text) {
+    if (text.starts_with('-')) text.remove_prefix(1);
+    return text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9';
+  }
+  static bool distinct(std::vector<double> numbers) {
+    std::sort(numbers.begin(), numbers.end());
+    return std::adjacent_find(numbers.begin(), numbers.end()) == numbers.end();
   }
 
   template <Real T>

@@ -101,6 +101,7 @@ class Train final : public Command {
     LoadedData<T> data = load_data<T>(run_, data_, &test_, pipeline_.algorithm());
     seconds.load = watch.lap();
     check_interrupt();
+    if (pipeline_.algorithm().kind() == ModelKind::predictor) pipeline_.decide_task(data.task);
     const Index raw_features = data.train.cols();
 
     ControlOptions control_options;
@@ -218,6 +219,12 @@ class Train final : public Command {
     if (data.train.has_target()) {
       json["target"] = data.train.target_column.name;
       json["target_rule"] = data.target_rule;
+    }
+    if (data.train.reading) {
+      json["warnings"] = nlohmann::json::array();
+      for (const std::string& notice : data.train.reading->notices) {
+        json["warnings"].push_back(Error(notice).spelled(Spelling()));
+      }
     }
     if (data.test) json["test_rows"] = data.test->rows();
     if (!report_.empty()) json["report"] = report_ + "/report.html";

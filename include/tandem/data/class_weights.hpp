@@ -23,8 +23,9 @@ struct TANDEM_API ClassWeights {
   // one counts. Throws InputError.
   [[nodiscard]] static ClassWeights parse(std::string_view text);
   [[nodiscard]] std::string to_string() const;
-  // One per class. labels: one per row, an index into `classes`. Throws InputError for a listed
-  // class that there is not.
+  // One per class. labels: one per row, an index into `classes`. A listed class is
+  // found by its text, else by an equal decimal value where one class has it; throws InputError
+  // where it is none.
   [[nodiscard]] std::vector<double> of(const std::vector<std::string>& classes,
                                        std::span<const std::int32_t> labels) const;
   [[nodiscard]] bool operator==(const ClassWeights&) const = default;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,8 @@
 #include "tandem/core/types.hpp"
 
 namespace tandem {
+
+struct Reading;  // tandem/data/reading.hpp
 
 struct Column {
   std::string name;
@@ -35,6 +38,15 @@ struct CsrView {
   std::span<const T> values;
 };
 
+// A target read as classes. A class is called what the data calls it: the categories of a
+// categorical target in their order; where the target's texts are kept, those texts, ascending by
+// the number that they are and then bytewise; else the distinct numbers in ascending order ("0",
+// "2.5", "100000").
+struct Classes {
+  std::vector<std::string> names;
+  std::vector<std::int32_t> labels;  // one per row: index into names; −1 for a class not in names
+};
+
 // A table that somebody else keeps: what algorithms are trained on and evaluated with. Nothing is
 // copied; what it points to must stay as it is while it is used. A missing value, feature or
 // target, is a NaN. Several threads may read one view.
@@ -46,6 +58,10 @@ struct TANDEM_API DatasetView {
   std::span<const Column> columns{};  // one per feature; none: numeric features x0, x1, ...
   std::span<const T> target{};  // one per row, or empty; codes where target_column is categorical
   std::reference_wrapper<const Column> target_description = no_column();
+  // Of a numeric target whose texts say more than its numbers ("02139", "1.10"): row i is written
+  // target_texts[target_text_of_row[i]], −1 where it is missing. Else empty.
+  std::span<const std::string> target_texts{};
+  std::span<const std::int32_t> target_text_of_row{};
   std::span<const T> weights{};  // one per row, or empty; >= 0
   // Ranking: the number of the query that each row belongs to, any number, or empty. The rows of a
   // query stand together: see group_starts().
@@ -82,6 +98,10 @@ struct Dataset {
   // As in DatasetView.
   std::vector<Index> groups{};
   std::vector<T> base_margin{};
+  // Of a numeric target whose texts say more than its numbers: see DatasetView. Else empty.
+  Classes target_texts{};
+  // How its file was read; null for data that comes from none.
+  std::shared_ptr<const Reading> reading{};
 
   [[nodiscard]] Index rows() const noexcept { return features.rows(); }
   [[nodiscard]] Index cols() const noexcept { return features.cols(); }
@@ -95,6 +115,8 @@ struct Dataset {
     view.columns = columns;
     view.target = target;
     view.target_description = target_column;
+    view.target_texts = target_texts.names;
+    view.target_text_of_row = target_texts.labels;
     view.weights = weights;
     view.groups = groups;
     view.base_margin = base_margin;
@@ -104,8 +126,8 @@ struct Dataset {
 };
 
 // The rows named, in that order, with their target, weights, groups and base margins; columns and
-// names are kept. Sparse rows are written out. Throws InputError where there is not one weight,
-// target or group per row, or not the same number of margins for each.
+// names are kept, and a Dataset's `reading`. Sparse rows are written out. Throws InputError where
+// there is not one weight, target or group per row, or not the same number of margins for each.
 template <Real T>
 [[nodiscard]] TANDEM_API Dataset<T> select_rows(const DatasetView<T>& data,
                                                 const std::vector<Index>& rows);
@@ -116,15 +138,13 @@ template <Real T>
 template <Real T>
 [[nodiscard]] TANDEM_API std::vector<Index> group_starts(const DatasetView<T>& data);
 
+// What a number is called as a class: whole numbers of up to 18 digits as such, others as short as
+// they read back.
+template <Real T>
+[[nodiscard]] TANDEM_API std::string class_name(T value);
+
 // Column names "x0", "x1", ... for data that comes without any.
 [[nodiscard]] TANDEM_API std::vector<Column> numbered_columns(Index count);
-
-// A target read as classes. Class names are the categories of a categorical target in their order,
-// else the distinct numbers in ascending order, written as short as they read back ("0", "2.5").
-struct Classes {
-  std::vector<std::string> names;
-  std::vector<std::int32_t> labels;  // one per row: index into names; −1 for a class not in names
-};
 
 // Throws InputError (naming the row) for a missing target, and where a numeric target has a
 // fractional value and more than 100 distinct values: it is then a regression target. Categories
@@ -132,7 +152,9 @@ struct Classes {
 template <Real T>
 [[nodiscard]] TANDEM_API Classes encode_classes(const DatasetView<T>& data);
 
-// The same with the class names fixed by an earlier training set; unknown ones give −1.
+// The same with the class names fixed by an earlier training set. A class is matched by its text,
+// else by an equal decimal value where that is unique ("1.0" is "1", "2139" is "02139"), with a
+// notice; others are unknown: they give −1, and a warning that counts and names them.
 template <Real T>
 [[nodiscard]] TANDEM_API Classes encode_classes(const DatasetView<T>& data,
                                                 const std::vector<std::string>& names);
@@ -165,7 +187,9 @@ template <Real T>
 // The same for a table that owns its rows.
 template <Real T>
 [[nodiscard]] Dataset<T> select_rows(const Dataset<T>& data, const std::vector<Index>& rows) {
-  return select_rows(data.view(), rows);
+  Dataset<T> part = select_rows(data.view(), rows);
+  part.reading = data.reading;
+  return part;
 }
 template <Real T>
 [[nodiscard]] std::vector<Index> group_starts(const Dataset<T>& data) {

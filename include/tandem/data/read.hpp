@@ -1,6 +1,6 @@
 // Reading data sets: CSV and TSV, NumPy .npy and .npz, libsvm, IDX; the text formats, .npy and IDX
-// also compressed with gzip or bzip2. docs/data-formats.md says what is read and how it is told
-// apart.
+// also compressed with gzip, bzip2, xz or zstd. docs/data-formats.md says what is read and how it
+// is told apart.
 #pragma once
 
 #include <cstddef>
@@ -13,24 +13,20 @@
 
 #include "tandem/core/export.hpp"
 #include "tandem/data/dataset.hpp"
+#include "tandem/data/reading.hpp"
 
 namespace tandem {
 
 // The columns that a model was trained on.
 struct Schema {
   std::vector<Column> columns;  // features, in the model's order
-  Column target;                // an empty name where there was none
+  Column target{};              // an empty name where there was none
+  Reading reading{};            // how the file was read that they come from
 
   [[nodiscard]] bool operator==(const Schema&) const = default;
 };
 
-// The texts that stand for a missing value unless ReadOptions::missing says otherwise.
-[[nodiscard]] TANDEM_API const std::vector<std::string>& default_missing_texts();
-
-struct TANDEM_API ReadOptions {
-  // "auto" looks at the content, then at the name: see detect_format().
-  std::string format = "auto";
-
+struct TANDEM_API ReadOptions : Reading {
   // The target column: its name, or its position counted from 0, or from the end where negative
   // (-1 is the last one), or "last". A name wins over a position. Empty: no target, except where a
   // format has one by its nature (libsvm, the labels of .npz and IDX files) or the schema names a
@@ -43,21 +39,16 @@ struct TANDEM_API ReadOptions {
   // Columns to leave out, named like the target.
   std::vector<std::string> ignore{};
 
-  // CSV. Unset: whether the first record is a header is found out from the content.
-  std::optional<bool> header{};
-  // CSV. 0: found out from the first records, one of , ; tab |
-  char delimiter = 0;
-  // CSV. Compared with the whole field, blanks around it left out.
-  std::vector<std::string> missing = default_missing_texts();
-
-  // libsvm. 0: as many features as the largest index asks for.
-  Index features = 0;
-  // libsvm. The first feature's index, 0 or 1. Unset: 0 where an index 0 occurs, else 1.
-  std::optional<int> index_base{};
+  // Text tables: where no target is named and the schema has none, the last column is the target.
+  bool last_column_is_target = false;
+  // Leaves out the rows whose target is missing, with a notice that counts them.
+  bool drop_missing_target = false;
 
   // Where set, the file is read as that model needs it: columns are found by name (by position
   // where the file has no names), the others are left out, categories are coded in the model's
   // order, and a category that the model does not know becomes missing, with a warning that counts.
+  // What these options leave automatic is read as the model's training file was (Schema::reading);
+  // a file that contradicts it is an InputError.
   const Schema* schema = nullptr;
 
   int threads = 0;  // 0: one per available core. The result never depends on it.
@@ -68,9 +59,10 @@ struct TANDEM_API ReadOptions {
 // The names of the formats, without "auto".
 [[nodiscard]] TANDEM_API const std::vector<std::string_view>& format_names();
 
-// Reads the file. Throws InputError that names the file, and the line or position in it, for
-// anything that it cannot read as it stands; SystemError where the operating system refuses.
-// A file that would not fit into memory is an InputError before the memory is taken.
+// Reads the file; "-" is standard input. Throws InputError that names the file, and the line or
+// position in it, for anything that it cannot read as it stands; SystemError where the operating
+// system refuses. A file that would not fit into memory is an InputError before the memory is
+// taken.
 //
 // Text columns become categories: codes 0, 1, ... of the distinct texts in ascending byte order.
 template <Real T>
@@ -91,7 +83,7 @@ template <Real T>
 [[nodiscard]] TANDEM_API Dataset<T> read_dataset(std::istream& in, const std::string& name,
                                                  const ReadOptions& options = {});
 
-// The format that "auto" recognises: "csv", "tsv", "npy", "npz", "libsvm" or "idx".
+// The format that "auto" recognises: one of format_names(). Takes from a pipe what it looks at.
 [[nodiscard]] TANDEM_API std::string detect_format(const std::string& path);
 
 }  // namespace tandem

@@ -52,5 +52,7 @@ template <class T>
 TANDEM_API void write_npy(const std::string& path, MatrixView<const T> matrix);
 template <class T>
 TANDEM_API void write_npy(const std::string& path, std::span<const T> vector);
+// Texts in UTF-8, as an array of NumPy's type U.
+TANDEM_API void write_npy(const std::string& path, std::span<const std::string> texts);
 
 }  // namespace tandem

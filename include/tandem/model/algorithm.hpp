@@ -45,6 +45,9 @@ class TANDEM_API Algorithm {
   [[nodiscard]] Task task(const Dataset<T>& data) const {
     return task(data.view());
   }
+  // What task(data) is for all rows, so that a fit on a part of them is of the same kind: sets the
+  // option "task", where there is one.
+  void decide_task(Task task);
   // True where fit() and predict() take NaN features as missing values.
   [[nodiscard]] virtual bool accepts_missing() const = 0;
   // True where features on one scale are what most users want.

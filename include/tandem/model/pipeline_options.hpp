@@ -38,6 +38,8 @@ class TANDEM_API PipelineOptions {
   [[nodiscard]] std::span<const std::unique_ptr<TransformStep>> steps() const noexcept {
     return steps_;
   }
+  // See Algorithm::decide_task().
+  void decide_task(Task task) { algorithm_->decide_task(task); }
   // The steps by name, in the order in which they are to be carried out. One that is there already
   // keeps its options. Each may be named once. Throws InputError for an unknown one.
   PipelineOptions& set_steps(const std::vector<std::string>& names);

@@ -125,7 +125,7 @@ TEST_F(TandemProgram, MessagesSpellOptionsWithDashes) {
   expect_error({"train", "kmeans", "--data", iris, "--n-clusters", "0"}, 2,
                "--k: 0 is out of range; expected a whole number from 1");
   // In a remark as well.
-  write_text(path("mixed.csv"), "a,b\n1,1\n2,2\nunknown,10\n11,11\n");
+  write_text(path("mixed.csv"), "a,b\n1,1\n2,2\nabc,10\n11,11\n");
   const Outcome outcome =
       run({"train", "linear-regression", "--data", path("mixed.csv"), "--l2", "1"});
   EXPECT_EQ(outcome.status, 0) << outcome.err;

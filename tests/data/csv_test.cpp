@@ -153,9 +153,9 @@ TEST(Csv, FindsTheHeader) {
   EXPECT_EQ(read("colour,size\nred,big\nblue,small\n").rows(), 2);  // nothing recurs
   EXPECT_EQ(read("red,big\nblue,small\nred,small\n").rows(), 3);    // "red" recurs
   ReadOptions options;
-  options.header = true;
+  options.header = HeaderChoice::yes;
   EXPECT_THAT(names(read("1,2\n3,4\n", options)), ElementsAre("1", "2"));
-  options.header = false;
+  options.header = HeaderChoice::no;
   EXPECT_EQ(read("a,b\nc,d\n", options).rows(), 2);
   EXPECT_THAT(names(read("1,2\n3,4\n")), ElementsAre("x0", "x1"));
 }
@@ -178,7 +178,7 @@ TEST(Csv, TargetByNamePositionAndLast) {
   EXPECT_EQ(read("1,0\n3,4\n",
                  [] {
                    auto options = with_target("0");
-                   options.header = true;
+                   options.header = HeaderChoice::yes;
                    return options;
                  }())
                 .target,
@@ -306,10 +306,6 @@ TEST(Csv, RefusesWhatIsNotText) {
   EXPECT_THAT(message_of("\n\n"), HasSubstr("is empty"));
   EXPECT_THAT(message_of("a,b\n"), HasSubstr("has no rows"));
   EXPECT_THAT(message_of(std::string("a,b\n1,\0\n", 8)), HasSubstr("zero bytes"));
-  EXPECT_THAT(message_of("\xFF\xFE"
-                         "a"),
-              HasSubstr("UTF-16"));
-  EXPECT_THAT(message_of("a,b\r1,2\r3,4\r"), HasSubstr("carriage return"));
   EXPECT_THAT(message_of("k,v\ncaf\xE9,1\nx,2\n"), HasSubstr("is not UTF-8"));
   EXPECT_THAT(message_of("y\n1\n", with_target("y")), HasSubstr("no column is left"));
 }
@@ -352,7 +348,7 @@ TEST(Csv, ManyColumnsOfText) {
 
 TEST(Csv, AFileThatIsNotThere) {
   EXPECT_THROW((void)read_dataset<double>("/nonexistent/a.csv"), InputError);
-  EXPECT_THROW((void)read_dataset<double>("/tmp"), InputError);
+  EXPECT_THROW((void)read_dataset<double>("/sys"), InputError);  // a folder without files
 }
 
 TEST(Csv, InfinityIsANumber) {

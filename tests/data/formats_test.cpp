@@ -226,9 +226,9 @@ TEST(Libsvm, FirstIndexIsFoundOrGiven) {
   EXPECT_EQ(read_bytes("1 0:2 1:3\n").features.values(), (Values{2, 3}));
   EXPECT_EQ(read_bytes("1 1:2 2:3\n").features.values(), (Values{2, 3}));
   ReadOptions options;
-  options.index_base = 0;
+  options.index_base = IndexBase::zero;
   EXPECT_EQ(read_bytes("1 1:2 2:3\n", options).features.values(), (Values{0, 2, 3}));
-  options.index_base = 1;
+  options.index_base = IndexBase::one;
   EXPECT_THAT(message_of("1 0:2\n", options),
               HasSubstr("has the index 0, expected indices from 1"));
 }

@@ -1,0 +1,509 @@
+// What text files are taken for: how they are cut, what their columns hold, what is remembered.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "core/data/class_names.hpp"
+#include "core/data/field_values.hpp"
+#include "core/data/readers.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/data/class_weights.hpp"
+#include "tandem/data/read.hpp"
+
+namespace tandem {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using Values = std::vector<double>;
+
+template <Real T = double>
+Dataset<T> read(const std::string& text, const ReadOptions& options = {}) {
+  return read_input<T>(
+      Input::memory("input.csv", {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}),
+      options);
+}
+
+std::string message_of(const std::string& text, const ReadOptions& options = {}) {
+  try {
+    (void)read(text, options);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no InputError";
+}
+
+std::vector<std::string> names(const Dataset<double>& data) {
+  std::vector<std::string> all;
+  for (const auto& column : data.columns) all.push_back(column.name);
+  return all;
+}
+
+// As the library calls options.
+std::vector<std::string> notices(const Dataset<double>& data) {
+  std::vector<std::string> all;
+  for (const auto& notice : data.reading->notices) all.emplace_back(Error(notice).what());
+  return all;
+}
+
+ReadOptions with_target(const std::string& target) {
+  ReadOptions options;
+  options.target = target;
+  return options;
+}
+
+// A later file, read as the first one was.
+template <Real T = double>
+Dataset<T> read_later(const Dataset<T>& first, const std::string& text, ReadOptions options = {}) {
+  Schema schema{first.columns, first.target_column, *first.reading};
+  options.schema = &schema;
+  return read<T>(text, options);
+}
+
+// --- how a file is cut
+// ----------------------------------------------------------------------------
+
+TEST(Dialect, TheDelimiterGivesWholeValues) {
+  const auto shape = [](const std::string& text) {
+    const auto data = read(text);
+    return std::pair{data.rows(), data.cols()};
+  };
+  using Shape = std::pair<Index, Index>;
+  EXPECT_EQ(shape("10,69;101,08;-16,94\n11,64;105,46;-19,32\n10,66;80,36;-10,66\n"), Shape(3, 3));
+  EXPECT_EQ(shape("1,5;2,5\n3,5;4,25\n5,0;1,5\n"), Shape(3, 2));
+  EXPECT_EQ(shape("a;b\n\"x;1\";2\n\"y;2\";3\n"), Shape(2, 2));
+  EXPECT_EQ(shape("when\tv\n2024-01-31 12:30\t1,5\n2024-02-01 13:00\t2,5\n"), Shape(2, 2));
+  EXPECT_EQ(shape("name|a|b\nDoe, John|1|2\nRoe, Jane|3|4\n"), Shape(2, 3));
+  EXPECT_EQ(shape("id,tags,n\n1,a;b;c,2\n2,d;e,3\n3,f,4\n"), Shape(3, 3));
+  EXPECT_EQ(shape("city\nNew York\nLos Angeles\nSan Jose\n"), Shape(3, 1));
+  EXPECT_EQ(shape("when\n2024-01-31 12:30:05\n2024-01-31 12:30:06\n"), Shape(2, 1));
+}
+
+TEST(Dialect, BlanksSeparateWhereNothingElseDoes) {
+  const auto data =
+      read("  0.0629  -0.0661   0.3202\n  0.0525  -0.2678\t 0.1808\n -0.63 -0.3 0.02  \n");
+  EXPECT_EQ(data.rows(), 3);
+  EXPECT_EQ(data.cols(), 3);
+  EXPECT_EQ(data.features(1, 1), -0.2678);
+  EXPECT_EQ(data.features(2, 0), -0.63);
+  const auto cars = read(
+      "18.0   8   307.0\t\"chevrolet chevelle\"\n15.0   8   350.0\t\"buick skylark\"\n"
+      "18.0   4   318.0\t\"plymouth satellite\"\n");
+  EXPECT_EQ(cars.cols(), 4);
+  EXPECT_THAT(cars.columns[3].categories, Contains("buick skylark"));
+  ReadOptions options;
+  options.delimiter = Delimiter::parse("whitespace");
+  EXPECT_EQ(read("a b\n1 x\n2 y\n", options).cols(), 2);
+  EXPECT_EQ(read("x y z\r\n1 2 3\r\n4 5 6\r\n").rows(), 2);
+}
+
+TEST(Dialect, RowNamesAsRWritesThem) {
+  const auto table = read("\"mpg\" \"cyl\"\n\"Mazda RX4\" 21 6\n\"Datsun 710\" 22.8 4\n");
+  EXPECT_THAT(names(table), ElementsAre("mpg", "cyl"));
+  EXPECT_EQ(table.features.values(), (Values{21, 6, 22.8, 4}));
+  EXPECT_THAT(names(read("\"\",\"a\",\"b\"\n\"1\",5,6\n\"2\",7,8\n")), ElementsAre("a", "b"));
+  EXPECT_THAT(names(read(",a,b\n0,5,6\n1,7,8\n2,9,9\n")), ElementsAre("a", "b"));
+  EXPECT_THAT(names(read("Unnamed: 0,a,b\n0,5,6\n1,7,8\n2,9,9\n")), ElementsAre("a", "b"));
+  EXPECT_THAT(names(read("id,a,b\n0,5,6\n1,7,8\n2,9,9\n")), ElementsAre("id", "a", "b"));
+  ReadOptions keep;
+  keep.columns = ColumnReadings::parse("column0:number");
+  EXPECT_THAT(names(read(",a,b\n0,5,6\n1,7,8\n2,9,9\n", keep)), ElementsAre("column0", "a", "b"));
+}
+
+TEST(Dialect, DelimitersAtTheEndsOfLines) {
+  for (const std::string text :
+       {"a,b,\n1,2,\n3,4,\n", "a,b\n1,2,\n3,4,\n", "a\tb\t\n1\t2\t\n3\t4\t\n"}) {
+    const auto data = read(text);
+    EXPECT_THAT(names(data), ElementsAre("a", "b")) << text;
+    EXPECT_EQ(data.features.values(), (Values{1, 2, 3, 4})) << text;
+  }
+  std::string text = "a,b,\n";
+  for (int i = 0; i < 1100; ++i) text += "1,2,\n";
+  EXPECT_THAT(message_of(text + "1,2,3\n"), HasSubstr("has '3' behind the last column"));
+}
+
+TEST(Dialect, SeparatorLinesCommentsTitlesAndFooters) {
+  EXPECT_THAT(names(read("sep=;\na;b\n1,5;2\n3,5;4\n")), ElementsAre("a", "b"));
+  EXPECT_THAT(names(read("# made by x\n# on monday\na,b\n1,2\n3,4\n")), ElementsAre("a", "b"));
+  const auto plot = read("# x y z\n1 2 3\n4 5 6\n");
+  EXPECT_THAT(names(plot), ElementsAre("x", "y", "z"));
+  EXPECT_EQ(plot.rows(), 2);
+  const auto titled = read("Sales of 2024\n\nregion,a,b\nnorth,1,2\nsouth,3,4\neast,5,6\n");
+  EXPECT_THAT(names(titled), ElementsAre("region", "a", "b"));
+  EXPECT_EQ(titled.rows(), 3);
+  EXPECT_EQ(titled.reading->skip_lines, 2);
+  EXPECT_EQ(read("Sales,,\n,,\nregion,a,b\nnorth,1,2\nsouth,3,4\neast,5,6\n").rows(), 3);
+  const auto noted = read("year,a,b\n2001,1,2\n2002,3,4\n2003,5,6\n\nSource: the bank\n");
+  EXPECT_EQ(noted.rows(), 3);
+  EXPECT_THAT(notices(noted), Contains(HasSubstr("line 6")));
+  // A record that the end of the file cuts is no footer.
+  EXPECT_THAT(message_of("a,b,c\n1,2,3\n4,5,6\n7,8\n"), HasSubstr("line 4: has 2 fields"));
+  EXPECT_THAT(message_of("a,b,c\n1,2,3\nx\n7,8,9\n"), HasSubstr("line 3: has 1 field"));
+  ReadOptions options;
+  options.comment = '%';
+  options.skip_lines = 1;
+  EXPECT_EQ(read("junk,1\n% c\na,b\n1,2 % why\n3,4\n", options).features.values(),
+            (Values{1, 2, 3, 4}));
+}
+
+TEST(Dialect, EncodingsAndLineEnds) {
+  const std::string text = "Länge;b\n1;2\n";
+  std::string utf16 = "\xFF\xFE";
+  for (const char32_t c : U"L\u00E4nge;b\n1;2\n") {
+    if (c == 0) break;
+    utf16 += static_cast<char>(c & 0xFF);
+    utf16 += static_cast<char>(c >> 8);
+  }
+  EXPECT_THAT(names(read(utf16)), ElementsAre("Länge", "b"));
+  EXPECT_THAT(names(read(utf16.substr(2))), ElementsAre("Länge", "b"));
+  ReadOptions options;
+  options.encoding = "windows-1252";
+  EXPECT_THAT(names(read("L\xE4nge;b\n1;2\n", options)), ElementsAre("Länge", "b"));
+  EXPECT_THAT(message_of("L\xE4nge;b\n1;2\n"), HasSubstr("encoding"));
+  options.encoding = "klingon";
+  EXPECT_THAT(message_of(text, options), HasSubstr("no encoding that iconv knows"));
+  EXPECT_EQ(read("a,b\r1,2\r3,4\r").features.values(), (Values{1, 2, 3, 4}));
+  EXPECT_THAT(names(read("\xEF\xBB\xBF" + text)), ElementsAre("Länge", "b"));
+}
+
+TEST(Dialect, HeadersOfNumbers) {
+  const auto rows = [](const std::string& text) { return read(text).rows(); };
+  EXPECT_EQ(rows("0,1,2,3,4\n100.19,99.48,99.59,97.56,988.16\n101.8,101.14,99.67,100.77,1006.17\n"),
+            2);
+  EXPECT_EQ(rows(",0,1,2\n0,5.5,6.5,7\n1,5,6,7\n2,5,6,8\n"), 3);
+  EXPECT_EQ(rows("0,1,2,target\n5.5,6.5,7,1\n5,6,7,2\n"), 2);
+  EXPECT_EQ(rows("country,1990,1991,1992\nchile,5.5,6,7\nperu,7,8,9\n"), 2);
+  EXPECT_EQ(rows("1990,1991,1992\n5.5,6,7\n7,8,9\n"), 2);
+  EXPECT_EQ(rows("0,1,2,3\n4,5,6,7\n8,9,10,11\n"), 3);  // numpy.arange
+  EXPECT_EQ(rows("1,2\n5,9\n3,4\n"), 3);
+  EXPECT_EQ(rows("5,3,2,1\n4,9,3,1\n"), 2);
+  const auto data = read("0,1,2,3,4\n1.5,1,1,1,1\n2,2,2,2,2\n");
+  EXPECT_THAT(notices(data), Contains(HasSubstr("header no says otherwise")));
+}
+
+// --- what columns hold
+// ----------------------------------------------------------------------------
+
+// The first column of a file of two.
+Values column(const std::vector<std::string>& fields, char delimiter = ';') {
+  std::string text = std::string("v") + delimiter + "n\n";
+  for (const auto& field : fields) text += field + delimiter + "1\n";
+  const auto data = read(text);
+  Values values;
+  if (data.columns[0].categorical()) return {-12345};
+  for (Index i = 0; i < data.rows(); ++i) values.push_back(data.features(i, 0));
+  return values;
+}
+
+TEST(Columns, NumbersInEverySpelling) {
+  EXPECT_EQ(column({"10,69", "101,08"}), (Values{10.69, 101.08}));
+  EXPECT_EQ(column({"1.234.567,89", "2,5"}), (Values{1234567.89, 2.5}));
+  EXPECT_EQ(column({"1,234,567.89", "2.5"}), (Values{1234567.89, 2.5}));
+  EXPECT_EQ(column({"\"1,200\"", "\"1,350\""}, ','), (Values{1200, 1350}));
+  EXPECT_EQ(column({"1 234,5", "12,25"}), (Values{1234.5, 12.25}));
+  EXPECT_EQ(column({"1\xC2\xA0"
+                    "234,5",
+                    "12\xE2\x80\xAF"
+                    "345,25"}),
+            (Values{1234.5, 12345.25}));
+  EXPECT_EQ(column({"1'234.5", "12"}), (Values{1234.5, 12}));
+  EXPECT_EQ(column({"$1,200.50", "$3.25"}), (Values{1200.5, 3.25}));
+  EXPECT_EQ(column({"12,50 \xE2\x82\xAC", "3,25 \xE2\x82\xAC"}), (Values{12.5, 3.25}));
+  EXPECT_EQ(column({"12%", "3.5 %"}), (Values{12, 3.5}));
+  EXPECT_EQ(column({"\xE2\x88\x92"
+                    "1.5",
+                    "2"}),
+            (Values{-1.5, 2}));
+  EXPECT_EQ(column({"(1,200)", "3.5"}), (Values{-1200, 3.5}));
+  EXPECT_EQ(column({"12,34,567.5", "1"}), (Values{1234567.5, 1}));
+  EXPECT_EQ(column({"1e5", "2E-3"}), (Values{1e5, 2e-3}));
+  EXPECT_EQ(column({"1.200", "2.350"}), (Values{1.2, 2.35}));
+  EXPECT_EQ(column({"0,500", "1,250"}), (Values{0.5, 1.25}));
+  EXPECT_EQ(column({"1.2.3", "4.5.6"}), (Values{-12345}));
+}
+
+TEST(Columns, MarksBelowTheHead) {
+  std::string text = "a,b\n";
+  for (int i = 0; i < 2000; ++i) text += "1,2\n";
+  const auto data = read(text + "\"1,234\",3\n");
+  EXPECT_FALSE(data.columns[0].categorical());
+  EXPECT_EQ(data.features(2000, 0), 1234);
+  EXPECT_EQ(read(text + "12%,3\n").features(2000, 0), 12);
+  EXPECT_TRUE(read(text + "007,3\n").columns[0].categorical());
+  EXPECT_TRUE(std::isnan(read(text + "-,3\n").features(2000, 0)));
+}
+
+TEST(Columns, PlaceholdersInNumbersAreMissing) {
+  const auto data = read("a,b,c\n1,x,5\n-,unknown,.\n3,-,6\n");
+  EXPECT_TRUE(std::isnan(data.features(1, 0)));
+  EXPECT_TRUE(std::isnan(data.features(1, 2)));
+  EXPECT_THAT(data.columns[1].categories, ElementsAre("-", "unknown", "x"));
+  EXPECT_THAT(notices(data), Contains(HasSubstr("of the column a")));
+  ReadOptions options;
+  options.missing = {"?"};
+  EXPECT_TRUE(read("a,b\n1,2\n-,3\n", options).columns[0].categorical());
+}
+
+TEST(Columns, Dates) {
+  constexpr double day = 86400;
+  EXPECT_EQ(column({"1970-01-02", "2000-01-01"}), (Values{day, 946684800}));
+  EXPECT_EQ(column({"2024-01-31T12:30:05Z", "2024-01-31 13:30:05+01:00"}),
+            (Values{1706704205, 1706704205}));
+  EXPECT_EQ(column({"31.01.2024", "01.02.2024"}), (Values{1706659200, 1706745600}));
+  EXPECT_EQ(column({"01/31/2024", "02/01/2024"}), (Values{1706659200, 1706745600}));
+  EXPECT_EQ(column({"31-Jan-2024", "1 February 2024", "Feb 1, 2024"}),
+            (Values{1706659200, 1706745600, 1706745600}));
+  EXPECT_EQ(column({"1969-12-31 23:59:59.5", "1970-01-01"}), (Values{-0.5, 0}));
+  EXPECT_EQ(column({"30.02.2024", "01.02.2024"}), (Values{-12345}));  // no such day
+  const auto ambiguous = read("d,y\n01/02/2024,1\n03/04/2024,2\n");
+  EXPECT_EQ(ambiguous.features(0, 0), 1704153600);
+  EXPECT_THAT(notices(ambiguous), Contains(HasSubstr("month first; columns d:date/dmy")));
+  ReadOptions parts;
+  parts.dates = DateUse::parts;
+  const auto data = read("d,y\n2024-01-31 12:30:05,1\n2024-02-04,2\n", parts);
+  EXPECT_THAT(names(data), ElementsAre("d.year", "d.month", "d.weekday", "d.hour", "y"));
+  EXPECT_EQ(data.features.values(), (Values{2024, 1, 2, 12, 1, 2024, 2, 6, 0, 2}));
+  const auto later = read_later(data, "y,d\n7,2023-12-25 08:00\n");
+  EXPECT_EQ(later.features.values(), (Values{2023, 12, 0, 8, 7}));
+}
+
+TEST(Columns, TimesDurationsAndTruth) {
+  EXPECT_EQ(column({"12:30:05", "00:00:01.5"}), (Values{45005, 1.5}));
+  EXPECT_EQ(column({"1:30 pm", "12:00 AM"}), (Values{48600, 0}));
+  EXPECT_EQ(column({"36:15:00", "0:01:00"}), (Values{130500, 60}));
+  EXPECT_EQ(column({"2 days 03:00:00", "0 days 00:00:01"}), (Values{183600, 1}));
+  EXPECT_EQ(column({"PT1H30M", "P1DT1S"}), (Values{5400, 86401}));
+  EXPECT_EQ(column({"True", "FALSE", "true"}), (Values{1, 0, 1}));
+  EXPECT_EQ(column({"yes", "No", "YES", "no"}), (Values{1, 0, 1, 0}));
+  EXPECT_EQ(column({"yes", "no", "yes"}), (Values{-12345}));
+  const auto target = read("a,y\n1,True\n2,False\n", with_target("y"));
+  EXPECT_THAT(target.target_column.categories, ElementsAre("False", "True"));
+}
+
+TEST(Columns, IdentifiersAreCategories) {
+  const auto data = read("zip,y\n02139,1\n10001,2\n02139,3\n");
+  EXPECT_THAT(data.columns[0].categories, ElementsAre("02139", "10001"));
+  EXPECT_THAT(notices(data), Contains(HasSubstr("begin with zeros")));
+  ReadOptions options;
+  options.columns = ColumnReadings::parse("zip:number");
+  EXPECT_EQ(read("zip,y\n02139,1\n10001,2\n", options).features(0, 0), 2139);
+  options.columns = ColumnReadings::parse("y:category");
+  EXPECT_THAT(read("zip,y\n1,3\n2,4\n", options).columns[1].categories, ElementsAre("3", "4"));
+  options.columns = ColumnReadings::parse("zip:number");
+  EXPECT_THAT(message_of("zip,y\nx,1\n5,2\n", options),
+              HasSubstr("expected a number as columns says"));
+  options.columns = ColumnReadings::parse("zap:number");
+  EXPECT_THAT(message_of("zip,y\nx,1\n5,2\n", options), HasSubstr("has no column 'zap'"));
+}
+
+TEST(Columns, TheWrittenFormReadsBack) {
+  for (const std::string text :
+       {"age:number,zip:category,when:date", "price:number/,.,n:number/,",
+        "\"a,b\":time,c:date/dmy", "p:number/,_", "q:number/.,,r:boolean"}) {
+    const auto parsed = ColumnReadings::parse(text);
+    EXPECT_EQ(ColumnReadings::parse(parsed.to_string()), parsed)
+        << text << " " << parsed.to_string();
+  }
+  EXPECT_THROW((void)ColumnReadings::parse("age"), InputError);
+  EXPECT_THROW((void)ColumnReadings::parse("age:numbre"), InputError);
+  EXPECT_THROW((void)ColumnReadings::parse("age:date/.."), InputError);
+  EXPECT_EQ(MissingTexts::parse("a,\"b,c\",").texts, (std::vector<std::string>{"a", "b,c", ""}));
+  EXPECT_EQ(MissingTexts::parse(MissingTexts().to_string()), MissingTexts());
+}
+
+TEST(Columns, EmptyLinesOfOneColumnAreMissingValues) {
+  const auto data = read("temp\n20.0\n\n22.0\n");
+  ASSERT_EQ(data.rows(), 3);
+  EXPECT_TRUE(std::isnan(data.features(1, 0)));
+  EXPECT_EQ(read("temp\n20\n21\n\n\n").rows(), 2);  // at the end they are none
+  EXPECT_EQ(read("temp\r\n20\r\n\r\n21\r\n").rows(), 3);
+  EXPECT_EQ(read("a,b\n1,2\n\n3,4\n").rows(), 2);
+}
+
+// --- what is remembered
+// -----------------------------------------------------------------------------
+
+TEST(Record, LaterFilesAreReadAsTheFirst) {
+  ReadOptions options = with_target("last");
+  options.header = HeaderChoice::no;
+  const auto first = read("vhigh,small,unacc\nmed,big,acc\nhigh,big,acc\n", options);
+  EXPECT_EQ(read_later(first, "vhigh,small\nmed,big\nhigh,big\n").rows(), 3);
+
+  ReadOptions missing = with_target("y");
+  missing.missing = {"-999"};
+  const auto cold = read("temp,y\n-999,1\n20.5,2\n21.5,3\n", missing);
+  const auto later = read_later(cold, "temp\n20.0\n-999\n");
+  EXPECT_TRUE(std::isnan(later.features(1, 0)));
+
+  const auto comma = read("a;b\n1,5;2\n2,5;3\n");
+  EXPECT_EQ(read_later(comma, "a;b\n4;5,5\n").features.values(), (Values{4, 5.5}));
+  EXPECT_THAT([&] { (void)read_later(comma, "a,b\n4,5\n"); },
+              ::testing::ThrowsMessage<InputError>(HasSubstr("delimiter")));
+  ReadOptions said;
+  said.delimiter = ',';
+  EXPECT_EQ(read_later(comma, "a,b\n4,5\n", said).features.values(), (Values{4, 5}));
+
+  const auto us = read("d,y\n01/31/2024,1\n02/01/2024,2\n");
+  EXPECT_EQ(read_later(us, "d,y\n02/01/2024,2\n").features(0, 0), 1706745600);
+  const auto truth = read("t,y\nTrue,1\nFalse,2\n");
+  EXPECT_EQ(read_later(truth, "t,y\nFALSE,1\n").features(0, 0), 0);
+  // Numbers stay numbers, whatever the new file's first rows look like.
+  const auto plain = read("a,b\n1,2\n3,4\n");
+  EXPECT_EQ(read_later(plain, "a,b\n007,4\n").features(0, 0), 7);
+  EXPECT_THAT([&] { (void)read_later(plain, "a,b\nx,4\n"); },
+              ::testing::ThrowsMessage<InputError>(HasSubstr("expected a number as in the data")));
+}
+
+TEST(Record, TheFirstIndexOfLibsvm) {
+  ReadOptions options;
+  options.format = "libsvm";
+  const auto zero = read("1 0:5 1:1\n0 0:1 1:5 2:1\n", options);
+  EXPECT_EQ(zero.reading->index_base, IndexBase::zero);
+  EXPECT_EQ(read_later(zero, "0 1:6 2:1\n", options).features.values(), (Values{0, 6, 1}));
+  const auto one = read("1 1:5 2:1\n0 1:1 3:5\n", options);
+  EXPECT_EQ(one.cols(), 3);
+  EXPECT_THAT([&] { (void)read_later(one, "0 0:6 2:1\n", options); },
+              ::testing::ThrowsMessage<InputError>(HasSubstr("has the index 0")));
+}
+
+TEST(Record, MissingTargetsCanBeLeftOut) {
+  ReadOptions options = with_target("y");
+  options.drop_missing_target = true;
+  const auto data = read("a,y\n1,2\n3,\n5,6\n", options);
+  EXPECT_EQ(data.features.values(), (Values{1, 5}));
+  EXPECT_EQ(data.target, (Values{2, 6}));
+  EXPECT_TRUE(data.reading);
+}
+
+// --- classes
+// ----------------------------------------------------------------------------------------
+
+std::vector<std::string> classes_of(const std::string& labels) {
+  std::string text = "x,y\n";
+  std::string_view rest = labels;
+  for (int i = 0; !rest.empty(); ++i) {
+    const auto at = std::min(rest.find(' '), rest.size());
+    text += std::to_string(i * 0.5) + "," + std::string(rest.substr(0, at)) + "\n";
+    rest.remove_prefix(std::min(at + 1, rest.size()));
+  }
+  return encode_classes(read(text, with_target("y"))).names;
+}
+
+TEST(ClassNames, AreTheTextsOfTheFile) {
+  EXPECT_THAT(classes_of("9007199254740992 9007199254740993"),
+              ElementsAre("9007199254740992", "9007199254740993"));
+  EXPECT_THAT(classes_of("100000 200000"), ElementsAre("100000", "200000"));
+  EXPECT_THAT(classes_of("01 1 01"), ElementsAre("01", "1"));
+  EXPECT_THAT(classes_of("02139 10001"), ElementsAre("02139", "10001"));
+  EXPECT_THAT(classes_of("1.0 2.0 1.0"), ElementsAre("1.0", "2.0"));
+  EXPECT_THAT(classes_of("3.1 3.10"), ElementsAre("3.1", "3.10"));
+  EXPECT_THAT(classes_of("1e5 2e5"), ElementsAre("1e5", "2e5"));
+  EXPECT_THAT(classes_of("10 9 8"), ElementsAre("8", "9", "10"));
+  EXPECT_THAT(classes_of("-1 1 0"), ElementsAre("-1", "0", "1"));
+  const auto single = read<float>("x,y\n1,16777216\n2,16777217\n", with_target("y"));
+  EXPECT_THAT(encode_classes(single).names, ElementsAre("16777216", "16777217"));
+  EXPECT_EQ(class_name(100000.0F), "100000");
+  EXPECT_EQ(class_name(0.5), "0.5");
+}
+
+TEST(ClassNames, StayWithTheirRows) {
+  const auto data = read("x,y\n1,1.0\n2,2.0\n3,1.0\n4,3.0\n", with_target("y"));
+  const auto part = select_rows(data, {1, 3});
+  EXPECT_THAT(encode_classes(part).names, ElementsAre("2.0", "3.0"));
+  EXPECT_EQ(part.target, (Values{2, 3}));
+  EXPECT_EQ(part.reading, data.reading);
+}
+
+TEST(ClassNames, AreMatchedByTextThenByValue) {
+  const std::vector<std::string> known{"1", "2", "03", "yes"};
+  const ClassMatcher matcher(known);
+  EXPECT_EQ(matcher.find("1").name, 0);
+  EXPECT_FALSE(matcher.find("1").by_value);
+  EXPECT_EQ(matcher.find("1.0").name, 0);
+  EXPECT_TRUE(matcher.find("1.0").by_value);
+  EXPECT_EQ(matcher.find("3").name, 2);
+  EXPECT_EQ(matcher.find("20e-1").name, 1);
+  EXPECT_EQ(matcher.find("4").name, -1);
+  EXPECT_EQ(matcher.find("yes.").name, -1);
+  const std::vector<std::string> twice{"1", "1.0"};
+  EXPECT_EQ(ClassMatcher(twice).find("1.00").name, -1);
+  EXPECT_EQ(decimal_form("-00.50e1"), decimal_form("-5"));
+  EXPECT_NE(decimal_form("9007199254740993"), decimal_form("9007199254740992"));
+  EXPECT_EQ(decimal_form("1e"), std::nullopt);
+  EXPECT_EQ(decimal_form("0.0"), decimal_form("-0"));
+
+  const auto data = read("x,y\n1,1.0\n2,2.0\n3,7.0\n", with_target("y"));
+  const Classes matched = encode_classes(data, {"1", "2"});
+  EXPECT_EQ(matched.labels, (std::vector<std::int32_t>{0, 1, -1}));
+  const auto weights = ClassWeights::parse("1=2,2=3").of({"1.0", "2.0"}, matched.labels);
+  EXPECT_EQ(weights, (Values{2, 3}));
+  EXPECT_THROW((void)ClassWeights::parse("5=2").of({"1.0", "2.0"}, matched.labels), InputError);
+}
+
+// --- streams
+// ------------------------------------------------------------------------------------------
+
+TEST(Streams, APipeGivesWhatTheFileGives) {
+  std::string text = "a,b,y\n";
+  for (int i = 0; i < 150000; ++i) text += std::to_string(i * 0.37) + ",1,t\n";
+  text += "odd,2,u\n";  // far below: the data are read twice
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("tandem-" + std::to_string(::getpid()));
+  const std::string path = folder.string() + ".csv";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  std::thread writer([&] { std::ofstream(path) << text; });
+  const auto data = read_dataset<double>(path, with_target("y"));
+  writer.join();
+  std::filesystem::remove(path);
+  const auto expected = read(text, with_target("y"));
+  EXPECT_EQ(data.rows(), 150001);
+  EXPECT_EQ(data.columns, expected.columns);
+  EXPECT_EQ(data.features.values(), expected.features.values());
+}
+
+TEST(Streams, AFolderIsOneTable) {
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("tandem-parts-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  const auto write = [&](const char* name, const std::string& text) {
+    std::ofstream((folder / name).string()) << text;
+  };
+  write("part-1.csv", "a,b\n1,x\n2,y");
+  write("part-2.csv", "a,b\n3,z\n");
+  write("notes.md", "a,b\n9,w\n");
+  const auto data = read_dataset<double>((folder / "part-*.csv").string());
+  EXPECT_EQ(data.rows(), 3);
+  EXPECT_THAT(data.columns[1].categories, ElementsAre("x", "y", "z"));
+  EXPECT_EQ(read_dataset<double>(folder.string()).rows(), 4);
+  write("part-3.csv", "b,a\nx,1\n");
+  EXPECT_THAT([&] { (void)read_dataset<double>(folder.string()); },
+              ::testing::ThrowsMessage<InputError>(HasSubstr("is not that of")));
+  EXPECT_THROW((void)read_dataset<double>((folder / "none-*.csv").string()), InputError);
+  std::filesystem::remove_all(folder);
+}
+
+TEST(Streams, BytesBehindCompressedDataAreDamage) {
+  const std::string path = std::string(TANDEM_DATA_DIR) + "/../tests/data/files/two_members.csv.gz";
+  std::ifstream stream(path, std::ios::binary);
+  const std::string good{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  ASSERT_THAT(message_of(good), HasSubstr("no InputError"));
+  EXPECT_THAT(message_of(good + std::string(512, '\0')), HasSubstr("no InputError"));
+  EXPECT_THAT(message_of(good + "x"), HasSubstr("the compressed data ends at byte"));
+  std::string changed = good;
+  const auto second = good.find("\x1f\x8b", 2);
+  ASSERT_NE(second, std::string::npos);
+  changed[second] = 0x1e;
+  EXPECT_THAT(message_of(changed), HasSubstr("the compressed data ends at byte"));
+}
+
+}  // namespace
+}  // namespace tandem

@@ -664,8 +664,9 @@ void arithmetic(const ptx::Instruction& in, Observed& o) {
 // all that waits. What is not known counts as one of them.
 bool may_part(std::string_view name) {
   static const auto* parting = new std::set<std::string_view>{
-      "",    "bra",      "brx",         "exit",  "ret",  "call",        "call.register", "service",
-      "bar", "bar.warp", "bar.cluster", "yield", "trap", "unsupported", "join",          "loop"};
+      "",      "bra",           "bra.short",   "brx",  "exit",     "ret",
+      "call",  "call.register", "service",     "bar",  "bar.warp", "bar.cluster",
+      "yield", "trap",          "unsupported", "join", "loop"};
   return parting->count(name) != 0 || name.starts_with("mbarrier") || name.starts_with("wgmma") ||
          name.starts_with("cp.bulk");
 }

@@ -142,6 +142,7 @@ struct FunctionDecoder::State {
   std::map<const ptx::Variable*, std::uint64_t> local_offsets;
   std::map<const ptx::Variable*, std::uint64_t> shared_offsets;
   std::map<const ptx::Variable*, int> definitions;
+  std::set<std::int64_t> labels;                          // instructions that branches go to
   std::map<const ptx::Variable*, std::uint32_t> aliases;  // registers that are constants
   std::vector<Emitted> emitted;
   std::vector<std::int64_t> first_op;  // by instruction
@@ -598,6 +599,10 @@ void FunctionDecoder::approximated() {
       describe_error(*instruction_));
 }
 
+bool FunctionDecoder::is_label(std::int64_t instruction) const {
+  return state_->labels.contains(instruction);
+}
+
 void FunctionDecoder::branch_to(std::int64_t instruction) {
   state_->emitted.back().target = instruction;
   end_block(state_->guard != 0);
@@ -754,24 +759,23 @@ void FunctionDecoder::run() {
     }
   }
   // Where lanes may wait for others: the targets of branches that go forward, and of tables.
-  std::set<std::int64_t> labels;
   std::set<std::int64_t> meeting;
   const auto count = static_cast<std::int64_t>(function_.instructions.size());
   for (std::int64_t i = 0; i < count; ++i) {
     for (const auto& operand : function_.instructions[static_cast<std::size_t>(i)].operands) {
       if (operand.kind != Operand::Kind::label) continue;
       const auto target = static_cast<std::int64_t>(operand.bits);
-      labels.insert(target);
+      s.labels.insert(target);
       if (target > i) meeting.insert(target);
     }
   }
   for (const auto& [name, targets] : function_.branch_targets) {
-    labels.insert(targets.begin(), targets.end());
+    s.labels.insert(targets.begin(), targets.end());
     meeting.insert(targets.begin(), targets.end());
   }
   bool falls = true;
   const auto at_label = [&](std::int64_t i) {
-    if (labels.count(i) == 0) return;
+    if (s.labels.count(i) == 0) return;
     instruction_ = nullptr;
     s.guard = 0;
     if (i < count) instruction_ = &function_.instructions[static_cast<std::size_t>(i)];

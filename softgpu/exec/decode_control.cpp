@@ -1,5 +1,6 @@
 // Branches, calls, barriers, warp-wide operations.
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -14,11 +15,35 @@ using ptx::Operand;
 using std::string;
 using std::string_view;
 
+// Whether the branch goes over a few instructions, none of which goes elsewhere, waits, or looks at
+// which lanes are there; and none of which is a place that others go to.
+bool is_short(const FunctionDecoder& to, const Instruction& in) {
+  constexpr std::int64_t most = 24;
+  constexpr std::array<string_view, 40> plain = {
+      "abs",   "add",  "and", "atom", "bfe", "bfi",  "brev", "clz",  "copysign", "cvt",
+      "cvta",  "div",  "ex2", "fma",  "ld",  "ldu",  "lg2",  "mad",  "max",      "min",
+      "mov",   "mul",  "neg", "not",  "or",  "popc", "prmt", "rcp",  "red",      "rem",
+      "rsqrt", "selp", "set", "setp", "shf", "shl",  "shr",  "sqrt", "st",       "sub"};
+  const auto& all = to.function().instructions;
+  const auto at = static_cast<std::int64_t>(&in - all.data());
+  const auto target = static_cast<std::int64_t>(in.operands[0].bits);
+  const auto count = static_cast<std::int64_t>(all.size());
+  if (in.guard == nullptr || target <= at + 1 || target > at + most || target >= count)
+    return false;
+  for (std::int64_t i = at + 1; i < target; ++i) {
+    if (to.is_label(i)) return false;
+    if (std::ranges::find(plain, all[static_cast<std::size_t>(i)].opcode) == plain.end()) {
+      return false;
+    }
+  }
+  return true;
+}
+
 void branch(FunctionDecoder& to, const Instruction& in) {
   if (in.operands.size() != 1 || in.operands[0].kind != Operand::Kind::label) {
     to.fail("a label is expected");
   }
-  to.emit("bra", "");
+  to.emit(is_short(to, in) ? "bra.short" : "bra", "");
   to.branch_to(static_cast<std::int64_t>(in.operands[0].bits));
 }
 

@@ -118,6 +118,8 @@ class FunctionDecoder {
   // The last operation is a branch to an instruction, or to one of many.
   void branch_to(std::int64_t instruction);
   void branch_to_table(std::vector<std::int64_t> instructions);
+  // Whether branches go to this instruction.
+  [[nodiscard]] bool is_label(std::int64_t instruction) const;
   // The last operation ends a basic block.
   void end_block(bool falls_through);
   // The instruction cannot be executed: it becomes an operation that faults if it is reached, with

@@ -1562,25 +1562,45 @@ __attribute__((always_inline)) inline std::byte* quick_bytes(const Warp& w, cons
 
 // A warp that walks through memory in great steps, as a grid-wide loop does, reads nothing that the
 // processor would fetch by itself: fetches what it will read two steps from now. At the start of
-// another walk, of the next block say, the steps are likely to be those of the last. `first`: the
-// address of this access; p: its bytes.
-__attribute__((always_inline)) inline void look_ahead(Warp& w, const Op* op, u64 first, const std::byte* p, u64 bytes) {
+// another walk, of the next block say, the steps are likely to be those of the last. Where the steps
+// are small, nobody looks any more after a while. p: the bytes of this access, which is done. Goes on
+// with the next operation: what ends with a jump here has nothing to keep.
+constexpr u64 no_great_steps = ~u64{0};
+__attribute__((always_inline)) inline bool walks(const Warp& w, const Op* op) {
+  return w.cache[op->site].step != no_great_steps;
+}
+template <u64 bytes>
+__attribute__((noinline)) const Op* look_ahead(Warp& w, const Op* op, const std::byte* p) {
   constexpr u32 near = 32768;  // what is within such steps is in a cache soon
+  constexpr u32 enough = 64;
+  constexpr u32 small = 0x80000000;
   RangeCache& range = w.cache[op->site];
-  const auto step = static_cast<s32>(first - range.last);
-  range.last = first;
-  // RangeCache::step: in its low half the step that was taken twice in a row, in its high half the
-  // latest.
+  const u64 here = reinterpret_cast<u64>(p);
+  const auto step = static_cast<s32>(here - range.last);
+  range.last = here;
+  // RangeCache::step: in its low half the great step that was taken twice in a row, in its high half
+  // the latest; or, in its low half, that the latest have been small, and in its high half how many.
   auto known = static_cast<s32>(range.step);
-  if (step != known) {
-    if (step == static_cast<s32>(range.step >> 32)) known = step;
-    range.step = (static_cast<u64>(static_cast<u32>(step)) << 32) | static_cast<u32>(known);
+  const bool knows = static_cast<u32>(known) != small;
+  if (static_cast<u32>(step) + near <= 2 * near) {
+    const u32 times = knows ? 1 : static_cast<u32>(range.step >> 32) + 1;
+    range.step = times == enough ? no_great_steps : (static_cast<u64>(times) << 32) | small;
+  } else if (!knows) {
+    range.step = static_cast<u64>(static_cast<u32>(step)) << 32;
+  } else {
+    if (step != known) {
+      if (step == static_cast<s32>(range.step >> 32)) known = step;
+      range.step = (static_cast<u64>(static_cast<u32>(step)) << 32) | static_cast<u32>(known);
+    }
+    const s64 ahead = known;
+    if (ahead != 0) {
+      for (u64 at = 0; at < bytes; at += 64) __builtin_prefetch(p + 2 * ahead + static_cast<s64>(at));
+      if (step != known) {
+        for (u64 at = 0; at < bytes; at += 64) __builtin_prefetch(p + ahead + static_cast<s64>(at));
+      }
+    }
   }
-  if (__builtin_expect(static_cast<u32>(known) + near <= 2 * near, 1)) return;
-  const s64 ahead = known;
-  for (u64 at = 0; at < bytes; at += 64) __builtin_prefetch(p + 2 * ahead + static_cast<s64>(at));
-  if (step == known) return;
-  for (u64 at = 0; at < bytes; at += 64) __builtin_prefetch(p + ahead + static_cast<s64>(at));
+  SOFTGPU_NEXT;
 }
 
 // From memory at `p` to all lanes.
@@ -1663,11 +1683,16 @@ const Op* load(Warp& w, const Op* op) {
         if (x < w.block->shared_bytes && x + bytes <= w.block->shared_bytes) p = w.block->shared + x;
       } else {
         p = quick_bytes(w, op, first, bytes);
-        if (pattern == Pattern::consecutive) look_ahead(w, op, first, p, bytes);
       }
       if (__builtin_expect(p != nullptr && (first & (size - 1)) == 0, 1)) {
-        if (pattern == Pattern::consecutive) load_consecutive<T, Lane>(d, p);
-        else load_uniform<T, Lane>(d, p);
+        if (pattern == Pattern::consecutive) {
+          load_consecutive<T, Lane>(d, p);
+          if constexpr (!Shared) {
+            if (walks(w, op)) return look_ahead<warp_size * size>(w, op, p);
+          }
+        } else {
+          load_uniform<T, Lane>(d, p);
+        }
         SOFTGPU_NEXT;
       }
     } else if constexpr (Shared && sizeof(AddressLane) == 4) {
@@ -2035,8 +2060,8 @@ const Op* load_vector(Warp& w, const Op* op) {
     if constexpr (sizeof(T) == 4) {
       if (count == 4 && pattern_of<u64{16}>(a) == Pattern::consecutive) {
         const auto* p = reinterpret_cast<const std::byte*>(a[0] + offset + delta);
-        look_ahead(w, op, a[0], p, u64{warp_size} * 16);
         load_transposed_row(p, d);
+        if (walks(w, op)) return look_ahead<warp_size * 16>(w, op, p);
         SOFTGPU_NEXT;
       }
     }
@@ -2108,7 +2133,6 @@ const Op* load_narrow(Warp& w, const Op* op) {
     row = quick_bytes(w, op, a[0] + offset, warp_size * sizeof(Word));
   }
   if (row != nullptr) {
-    look_ahead(w, op, a[0], row, warp_size * sizeof(Word));
     load_consecutive<Word, Word>(words, row);
   } else {
     for (u32 rest = m; rest != 0; rest &= rest - 1) {
@@ -2133,6 +2157,7 @@ const Op* load_narrow(Warp& w, const Op* op) {
       SOFTGPU_LANES d[l] = ((m >> l) & 1U) != 0 ? r[l] : d[l];
     }
   }
+  if (row != nullptr && walks(w, op)) return look_ahead<warp_size * sizeof(Word)>(w, op, row);
   SOFTGPU_NEXT;
 }
 template <class Word>
@@ -2465,9 +2490,26 @@ const Op* branch(Warp& w, const Op* op) {
   }
   return spend(w, next, op->aux);
 }
+// The same, over a few operations that lanes do one after the other without waiting for any: lanes
+// that go around them rest until the others have come to the target, a join.
+const Op* short_branch(Warp& w, const Op* op) {
+  const u32 taken = active(w, op);
+  if (taken == w.mask || taken == 0 || w.split != 0) return branch(w, op);
+  count_lanes(w, op->aux);
+  w.budget -= op->aux;
+  w.rest_until = op + op->imm;
+  w.resting = taken;
+  w.mask &= ~taken;
+  SOFTGPU_NEXT;
+}
 // A place that branches go to: lanes that took different ways meet here. aux as for a branch.
 const Op* join(Warp& w, const Op* op) {
   count_lanes(w, op->aux);
+  if (op == w.rest_until) {
+    w.rest_until = nullptr;
+    w.mask |= w.resting;
+    SOFTGPU_NEXT;
+  }
   if (__builtin_expect(w.split == 0, 1)) SOFTGPU_NEXT;
   return spend(w, softgpu::reschedule(w, op + 1), op->aux);
 }
@@ -3042,7 +3084,7 @@ constexpr HandlerEntry table[] = {
     {"atom.add.f32", atomic<F32, atom_add>}, {"atom.add.f64", atomic<F64, atom_add>},
     {"atom.min.f32", atomic<F32, atom_min>}, {"atom.max.f32", atomic<F32, atom_max>}, {"atom.half", atomic_half},
 
-    {"bra", branch}, {"join", join}, {"loop", loop_head}, {"call", call}, {"call.register", call_register}, {"service", service}, {"tex", fetch_texture}, {"bar.result", barrier_result}, {"brx", branch_table}, {"exit", exit_op}, {"ret", return_op}, {"nop", nothing},
+    {"bra", branch}, {"bra.short", short_branch}, {"join", join}, {"loop", loop_head}, {"call", call}, {"call.register", call_register}, {"service", service}, {"tex", fetch_texture}, {"bar.result", barrier_result}, {"brx", branch_table}, {"exit", exit_op}, {"ret", return_op}, {"nop", nothing},
     {"fence", fence}, {"yield", yield_op}, {"trap", trap}, {"unsupported", unsupported}, {"bar", barrier},
     {"bar.warp", warp_barrier}, {"shfl", shuffle}, {"vote", vote}, {"match.32", match<u32>}, {"match.64", match<u64>},
     {"activemask", active_mask}, {"redux", reduce_warp}, {"elect", elect},

@@ -299,7 +299,9 @@ class Core {
       block->at.z = static_cast<std::uint32_t>(cz * cluster.z + r / cluster.x / cluster.y);
       block->linear =
           (static_cast<std::uint64_t>(block->at.z) * grid.y + block->at.y) * grid.x + block->at.x;
-      block->barriers = {};
+      for (; block->used_barriers != 0; block->used_barriers &= block->used_barriers - 1) {
+        block->barriers[static_cast<std::size_t>(std::countr_zero(block->used_barriers))] = {};
+      }
       if (options().poison) {
         const bool reserved = launch_.program != nullptr && launch_.program->uses_reserved_shared();
         fill_words(block->shared, block->shared_bytes - (reserved ? reserved_shared_bytes : 0),

@@ -233,6 +233,10 @@ struct Warp {
   std::int64_t budget = 0;     // instructions until the warp is asked to let others run
   bool released = false;       // by a barrier, and has not run since
   std::uint64_t executed = 0;  // instructions times lanes
+  // A branch over a few operations: the lanes that took it, and the join at which they go on with
+  // those that did not; nullptr where there is none under way.
+  const Op* rest_until = nullptr;
+  std::uint32_t resting = 0;
   Frame* call = nullptr;
   Block* block = nullptr;
   const std::byte* parameters = nullptr;
@@ -345,6 +349,7 @@ struct Block {
   std::vector<std::byte> shared_storage;
   std::vector<std::unique_ptr<Warp>> warps;
   std::array<Barrier, 16> barriers;
+  std::uint32_t used_barriers = 0;  // a bit for each that threads have come to
   std::uint32_t alive_threads = 0;
   std::uint32_t alive_warps = 0;
   std::vector<std::uint32_t> order;  // in which warps get their turns

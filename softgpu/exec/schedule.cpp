@@ -38,7 +38,12 @@ constexpr int error_illegal_instruction = 715;
 constexpr int error_misaligned_address = 716;
 constexpr int error_invalid_pc = 718;
 
-std::uint32_t popcount(std::uint32_t x) { return static_cast<std::uint32_t>(std::popcount(x)); }
+// std::popcount is a call where the processor may lack the instruction.
+std::uint32_t popcount(std::uint32_t x) {
+  x -= (x >> 1) & 0x55555555U;
+  x = (x & 0x33333333U) + ((x >> 2) & 0x33333333U);
+  return (((x + (x >> 4)) & 0x0f0f0f0fU) * 0x01010101U) >> 24;
+}
 
 void park(Warp& w, const Op* pc, std::uint32_t mask, Frame* frame) {
   Group g;
@@ -121,7 +126,7 @@ Flow flow_of(const Code& code, const Op& op) {
     for (const HandlerEntries& set : {avx512::entries(), avx2::entries(), baseline::entries()}) {
       for (std::size_t i = 0; i < set.count; ++i) {
         const std::string_view name = set.first[i].name;
-        if (name == "bra") (*all)[set.first[i].handler] = Flow::branch;
+        if (name == "bra" || name == "bra.short") (*all)[set.first[i].handler] = Flow::branch;
         if (name == "brx") (*all)[set.first[i].handler] = Flow::table;
         if (name == "exit" || name == "ret") (*all)[set.first[i].handler] = Flow::end;
       }
@@ -833,7 +838,8 @@ void lanes_left(Warp& w, const Op* op, std::uint32_t gone) {
   if (w.call->caller == nullptr) w.left_at = op;
   block.alive_threads -= popcount(gone);
   if (w.alive == 0) --block.alive_warps;
-  for (std::uint32_t id = 0; id < block.barriers.size(); ++id) {
+  for (std::uint32_t used = block.used_barriers; used != 0; used &= used - 1) {
+    const auto id = static_cast<std::uint32_t>(std::countr_zero(used));
     if (barrier_complete(block, block.barriers[id])) complete_barrier(block, id);
   }
   if (block.cluster != nullptr) check_cluster(*block.cluster);
@@ -1046,6 +1052,7 @@ void start_warp(Warp& w) {
   w.left_at = nullptr;
   w.meeting = nullptr;
   w.ending = 0;
+  w.rest_until = nullptr;
   w.released = false;
   w.stop = Stop::none;
   w.parameters = w.block->launch->parameters.data();
@@ -1294,6 +1301,7 @@ const Op* wait_barrier(Warp& w, const Op* op, std::uint32_t group, std::uint32_t
                 "barrier " + std::to_string(id) + ": a block has 16, numbered from 0");
   }
   Barrier& b = block.barriers[id];
+  block.used_barriers |= 1U << id;
   if (count != 0 && count % warp_size != 0) {
     raise_fault(
         w, op, lane, error_illegal_instruction,

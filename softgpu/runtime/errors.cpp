@@ -3,6 +3,8 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <execinfo.h>
+#include <pthread.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -53,10 +55,11 @@ struct Book {
   std::set<std::pair<std::string, std::string>> reasons;  // that were printed: call and text
   std::set<cudaError_t> sticky;                           // that were returned once
 };
-Book& book() {
-  static auto* book = new Book;  // outlives every static of the program
+std::atomic<Book*>& current_book() {
+  static auto* book = new std::atomic<Book*>(new Book);  // outlives every static of the program
   return *book;
 }
+Book& book() { return *current_book().load(); }
 std::atomic<int> faults{0};
 pid_t process = 0;
 
@@ -194,20 +197,32 @@ void list_unreceived() {
   }
 }
 
+// The status that the process ends with where the program wants `status`.
+int status_at_end(int status) {
+  if (::getpid() != process) return status;  // a copy of it, by vfork
+  list_unreceived();
+  return status == 0 && faults.load() != 0 ? options().fault_status : status;
+}
 // Registered before anything of the program is, and so the last to run: destructors of the
 // program's statics have had their say.
 void at_exit(int status, void*) {
-  if (::getpid() != process) return;  // a copy of it, by fork
+  if (::getpid() != process) return;
   std::fflush(nullptr);
-  list_unreceived();
+  const int other = status_at_end(status);
   // The system's C library goes on with the handlers that are left, and ends with this status.
-  if (status == 0 && faults.load() != 0 && options().fault_status != 0) {
-    std::exit(options().fault_status);
-  }
+  if (other != status) std::exit(other);
+}
+// In a copy of the process, by fork: its parent's faults and errors are none of its own. The
+// parent's book may be in use by a thread that the copy does not have.
+void start_anew() {
+  process = ::getpid();
+  faults = 0;
+  current_book() = new Book;
 }
 __attribute__((constructor)) void arm() {
   process = ::getpid();
   (void)::on_exit(at_exit, nullptr);
+  (void)::pthread_atfork(nullptr, nullptr, start_anew);
 }
 
 }  // namespace
@@ -269,3 +284,16 @@ void kernel_faulted() {
 }
 
 }  // namespace softgpu::cuda
+
+// A program that ends by these has no handlers run; they are the C library's but for the status.
+extern "C" {
+__attribute__((visibility("default"))) void _exit(int status) {
+  for (;;) ::syscall(SYS_exit_group, softgpu::cuda::status_at_end(status));
+}
+__attribute__((visibility("default"))) void _Exit(int status) noexcept { ::_exit(status); }
+__attribute__((visibility("default"))) void quick_exit(int status) noexcept {
+  const auto own = reinterpret_cast<void (*)(int)>(::dlsym(RTLD_NEXT, "quick_exit"));
+  if (own != nullptr) own(softgpu::cuda::status_at_end(status));
+  ::_exit(status);
+}
+}

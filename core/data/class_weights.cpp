@@ -48,9 +48,12 @@ std::vector<double> ClassWeights::of(const std::vector<std::string>& classes,
   if (rule == Rule::balanced) {
     std::vector<std::int64_t> counts(classes.size(), 0);
     for (const auto label : labels) ++counts[static_cast<std::size_t>(label)];
+    const auto present = counts.size() - static_cast<std::size_t>(std::count(
+                                             counts.begin(), counts.end(), std::int64_t{0}));
     for (std::size_t c = 0; c < classes.size(); ++c) {
+      if (counts[c] == 0) continue;
       result[c] = static_cast<double>(labels.size()) /
-                  (static_cast<double>(classes.size()) * static_cast<double>(counts[c]));
+                  (static_cast<double>(present) * static_cast<double>(counts[c]));
     }
   } else if (rule == Rule::listed) {
     const ClassMatcher matcher(classes);

@@ -9,11 +9,13 @@
 #include <limits>
 #include <optional>
 
+#include "core/data/class_weighted.hpp"
 #include "core/linear/gradient_fit.hpp"
 #include "core/linear/least_squares_steps.hpp"
 #include "core/linear/predict.hpp"
 #include "core/linear/rows.hpp"
 #include "core/load_enum.hpp"
+#include "core/model/log_odds.hpp"
 #include "core/model/ready_by.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/error.hpp"
@@ -275,6 +277,8 @@ void LogisticRegressionOptions::visit(OptionVisitor& visitor) {
                "solver)",
                0, 1e12);
   visitor.flag("no_intercept", no_intercept, "fix the intercepts at zero");
+  visitor.written("class_weight", class_weight,
+                  "none, balanced, or weights by class such as yes=2,no=1", "TEXT");
   visitor.integer({"max_iterations", {"max_iter"}}, max_iterations, "most iterations of lbfgs", 1,
                   std::int64_t{1} << 40);
   visitor.real("gradient_tolerance", gradient_tolerance,
@@ -296,11 +300,18 @@ LogisticRegressionModel<T> fit(Engine& engine, const DatasetView<T>& data,
                                const LogisticRegressionOptions& options,
                                const FitContext<std::type_identity_t<T>>& context) {
   const FitSetting<T> setting(data, context);
-  const DatasetView<T>& train = setting.data();
+  DatasetView<T> train = setting.data();
   require_dense(train, "logistic regression");
   check_options(options);
   check_rows(train);
   Classes classes = encode_classes(train);
+  std::vector<double> by_class;  // empty: all classes weigh 1
+  std::vector<T> weights;
+  if (options.class_weight.rule != ClassWeights::Rule::none) {
+    by_class = weights_of_classes(train, classes, options.class_weight);
+    weights = class_weighted(train, classes.labels, by_class);
+    train.weights = weights;
+  }
   const auto count = static_cast<Index>(classes.names.size());
   if (count < 2) {
     throw InputError(train.source + ": every row has the class " + classes.names.front() + " in " +
@@ -327,6 +338,7 @@ LogisticRegressionModel<T> fit(Engine& engine, const DatasetView<T>& data,
     std::optional<Dataset<T>> watched;
     std::optional<DatasetView<T>> validation = context.validation;
     std::vector<T> watched_target;
+    std::vector<T> watched_weights;
     const auto pick = [&](const std::vector<Index>& rows) {
       std::vector<T> picked;
       for (const Index row : rows) picked.push_back(target[static_cast<std::size_t>(row)]);
@@ -352,6 +364,12 @@ LogisticRegressionModel<T> fit(Engine& engine, const DatasetView<T>& data,
                      " rows have classes that the training rows lack; they are left out");
         watched = select_rows(*validation, known);
         validation.emplace(watched->view());
+      }
+      if (!by_class.empty()) {
+        watched_weights = class_weighted(
+            *validation, std::vector<std::int32_t>(watched_target.begin(), watched_target.end()),
+            by_class);
+        validation->weights = watched_weights;
       }
     } else if (options.gradient.validation_fraction > 0) {
       const Split split = stratified_train_test_split(
@@ -423,6 +441,28 @@ std::unique_ptr<ReadyModel<T>> LogisticRegressionModel<T>::ready_on(Engine& engi
         }
         return predictions;
       });
+}
+
+template <Real T>
+Matrix<double> LogisticRegressionModel<T>::margins(Engine& engine, MatrixView<const T> x) const {
+  // One output after the other, each the sum that its probability is computed from.
+  const auto sums_of = [&](Index k) {
+    const auto row = weights.row(k);
+    std::vector<double> parameters(row.begin(), row.end());
+    parameters.push_back(intercepts[static_cast<std::size_t>(k)]);
+    return predict_linear(engine, LinearLoss::squared, 1, features(), parameters, x,
+                          "logistic regression");
+  };
+  if (weights.rows() == 1) return log_odds_of_sigmoid<T>(sums_of(0));
+  Matrix<double> odds(x.rows, weights.rows());
+  for (Index k = 0; k < weights.rows(); ++k) {
+    const std::vector<T> sums = sums_of(k);
+    for (Index i = 0; i < x.rows; ++i) {
+      odds(i, k) = static_cast<double>(sums[static_cast<std::size_t>(i)]);
+    }
+  }
+  for (Index i = 0; i < x.rows; ++i) log_odds_of_softmax(odds.row(i));
+  return odds;
 }
 
 template <Real T>

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/metrics/ranking_scores.hpp"
 #include "core/metrics/row_sums.hpp"
 #include "core/metrics/terms.hpp"
 #include "core/metrics/weights.hpp"
@@ -47,14 +48,15 @@ void require_probabilities(std::span<const std::int32_t> truth, MatrixView<const
 }
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 0.0; }
+double defined_ratio(double part, double whole) {
+  return whole > 0 ? part / whole : std::numeric_limits<double>::quiet_NaN();
+}
 
 // The areas of one class against the rest, for each class that has both positives and negatives.
 template <Real T>
 std::vector<RankingAreas> areas_per_class(std::span<const std::int32_t> truth,
                                           MatrixView<const T> probabilities,
-                                          std::span<const double> weights, int threads,
-                                          std::string_view metric) {
-  require_probabilities(truth, probabilities, weights, metric);
+                                          std::span<const double> weights, int threads) {
   const Index classes = probabilities.cols;
   std::vector<double> weight(static_cast<std::size_t>(classes), 0.0);
   for (std::size_t i = 0; i < truth.size(); ++i) {
@@ -144,24 +146,27 @@ ClassificationScores classification_scores(const Confusion& confusion) {
       predicted += confusion.counts(other, c);
     }
     const double hit = confusion.counts(c, c);
-    score.precision = ratio(hit, predicted);
-    score.recall = ratio(hit, score.support);
-    score.f1 = ratio(2 * hit, predicted + score.support);
+    const double precision = ratio(hit, predicted);
+    const double recall = ratio(hit, score.support);
+    const double f1 = ratio(2 * hit, predicted + score.support);
+    score.precision = defined_ratio(hit, predicted);
+    score.recall = defined_ratio(hit, score.support);
+    score.f1 = defined_ratio(2 * hit, predicted + score.support);
     right += hit;
     total += score.support;
     if (score.support > 0) {
       ++in_truth;
-      recalls += score.recall;
+      recalls += recall;
     }
     if (score.support > 0 || predicted > 0) {
       ++present;
-      scores.macro.precision += score.precision;
-      scores.macro.recall += score.recall;
-      scores.macro.f1 += score.f1;
+      scores.macro.precision += precision;
+      scores.macro.recall += recall;
+      scores.macro.f1 += f1;
     }
-    scores.weighted.precision += score.support * score.precision;
-    scores.weighted.recall += score.support * score.recall;
-    scores.weighted.f1 += score.support * score.f1;
+    scores.weighted.precision += score.support * precision;
+    scores.weighted.recall += score.support * recall;
+    scores.weighted.f1 += score.support * f1;
     scores.classes.push_back(score);
   }
   scores.accuracy = ratio(right, total);
@@ -215,25 +220,42 @@ double brier(std::span<const std::int32_t> truth, MatrixView<const T> probabilit
 template <Real T>
 double roc_auc(std::span<const std::int32_t> truth, MatrixView<const T> probabilities,
                std::span<const double> weights, int threads) {
-  return mean_of(areas_per_class(truth, probabilities, weights, threads, "ROC-AUC"),
+  require_probabilities(truth, probabilities, weights, "ROC-AUC");
+  return mean_of(areas_per_class(truth, probabilities, weights, threads),
                  [](const RankingAreas& area) { return area.roc_auc; });
 }
 
 template <Real T>
 double average_precision(std::span<const std::int32_t> truth, MatrixView<const T> probabilities,
                          std::span<const double> weights, int threads) {
-  return mean_of(areas_per_class(truth, probabilities, weights, threads, "average precision"),
+  require_probabilities(truth, probabilities, weights, "average precision");
+  return mean_of(areas_per_class(truth, probabilities, weights, threads),
                  [](const RankingAreas& area) { return area.average_precision; });
 }
 
-#define TANDEM_INSTANTIATE(T)                                                           \
-  template double log_loss(std::span<const std::int32_t>, MatrixView<const T>,          \
-                           std::span<const double>);                                    \
-  template double brier(std::span<const std::int32_t>, MatrixView<const T>,             \
-                        std::span<const double>);                                       \
-  template double roc_auc(std::span<const std::int32_t>, MatrixView<const T>,           \
-                          std::span<const double>, int);                                \
-  template double average_precision(std::span<const std::int32_t>, MatrixView<const T>, \
+template <Real T>
+RankingScores ranking_scores(std::span<const std::int32_t> truth, MatrixView<const T> scores,
+                             std::span<const double> weights, int threads) {
+  constexpr std::string_view metric = "ranking metrics";
+  require_rows(truth.size(), metric);
+  require_same_size(truth.size(), static_cast<std::size_t>(scores.rows), metric, "rows of scores");
+  require_weights(weights, truth.size(), metric);
+  require_labels(truth, scores.cols, -1, metric, "true class");
+  const auto areas = areas_per_class(truth, scores, weights, threads);
+  return {mean_of(areas, [](const RankingAreas& area) { return area.roc_auc; }),
+          mean_of(areas, [](const RankingAreas& area) { return area.average_precision; })};
+}
+
+#define TANDEM_INSTANTIATE(T)                                                               \
+  template double log_loss(std::span<const std::int32_t>, MatrixView<const T>,              \
+                           std::span<const double>);                                        \
+  template double brier(std::span<const std::int32_t>, MatrixView<const T>,                 \
+                        std::span<const double>);                                           \
+  template RankingScores ranking_scores(std::span<const std::int32_t>, MatrixView<const T>, \
+                                        std::span<const double>, int);                      \
+  template double roc_auc(std::span<const std::int32_t>, MatrixView<const T>,               \
+                          std::span<const double>, int);                                    \
+  template double average_precision(std::span<const std::int32_t>, MatrixView<const T>,     \
                                     std::span<const double>, int);
 TANDEM_INSTANTIATE(float)
 TANDEM_INSTANTIATE(double)

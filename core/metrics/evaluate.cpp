@@ -5,11 +5,13 @@
 
 #include "core/json_text.hpp"
 #include "core/metrics/cluster_indices.hpp"
+#include "core/metrics/ranking_scores.hpp"
 #include "core/metrics/weights.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/data/engine_table.hpp"
 #include "tandem/metrics/clustering.hpp"
 #include "tandem/metrics/regression.hpp"
+#include "tandem/model/margins.hpp"
 
 namespace tandem {
 namespace {
@@ -22,9 +24,36 @@ void require_target(const Dataset<T>& data) {
   }
 }
 
-// A metric that is not defined on the data is left out.
 void put(Evaluation& evaluation, std::string_view name, double value) {
-  if (std::isfinite(value)) evaluation.metrics.emplace(name, value);
+  evaluation.metrics.emplace(name, value);
+}
+
+// The metrics of the order, and their curves. scores: rows × classes.
+template <Real S>
+void rank(Evaluation& evaluation, std::span<const std::int32_t> truth, MatrixView<const S> scores,
+          Engine& engine, const EvaluateOptions& options, std::span<const double> weights) {
+  const RankingScores areas = ranking_scores(truth, scores, weights, engine.threads());
+  put(evaluation, "roc_auc", areas.roc_auc);
+  put(evaluation, "average_precision", areas.average_precision);
+  if (!options.curves) return;
+  const auto classes = static_cast<std::int32_t>(scores.cols);
+  for (std::int32_t c = classes == 2 ? 1 : 0; c < classes; ++c) {
+    std::vector<S> ranking(truth.size());
+    std::vector<std::uint8_t> positive(truth.size());
+    bool positives = false;
+    bool negatives = false;
+    for (std::size_t i = 0; i < truth.size(); ++i) {
+      ranking[i] = scores(static_cast<Index>(i), c);
+      positive[i] = truth[i] == c ? 1 : 0;
+      const bool counts = weight_of(weights, static_cast<Index>(i)) > 0;
+      positives = positives || (counts && positive[i] == 1);
+      negatives = negatives || (counts && positive[i] == 0);
+    }
+    if (!positives || !negatives) continue;
+    const RankingCurves curves = ranking_curves(std::span<const S>(ranking), positive, weights);
+    evaluation.curves.push_back({c, thinned(curves.roc, options.curve_points),
+                                 thinned(curves.precision_recall, options.curve_points)});
+  }
 }
 
 template <Real T>
@@ -53,27 +82,13 @@ void evaluate_classification(Evaluation& evaluation, const Model<T>& model, Engi
   const MatrixView<const T> probabilities = predictions.probabilities.view();
   put(evaluation, "log_loss", log_loss(truth, probabilities, weights));
   put(evaluation, "brier", brier(truth, probabilities, weights));
-  put(evaluation, "roc_auc", roc_auc(truth, probabilities, weights, engine.threads()));
-  put(evaluation, "average_precision",
-      average_precision(truth, probabilities, weights, engine.threads()));
-  if (!options.curves) return;
-  const auto classes = static_cast<std::int32_t>(model.classes().size());
-  for (std::int32_t c = classes == 2 ? 1 : 0; c < classes; ++c) {
-    std::vector<T> ranking(truth.size());
-    std::vector<std::uint8_t> positive(truth.size());
-    bool positives = false;
-    bool negatives = false;
-    for (std::size_t i = 0; i < truth.size(); ++i) {
-      ranking[i] = probabilities(static_cast<Index>(i), c);
-      positive[i] = truth[i] == c ? 1 : 0;
-      const bool counts = weight_of(weights, static_cast<Index>(i)) > 0;
-      positives = positives || (counts && positive[i] == 1);
-      negatives = negatives || (counts && positive[i] == 0);
-    }
-    if (!positives || !negatives) continue;
-    const RankingCurves curves = ranking_curves(std::span<const T>(ranking), positive, weights);
-    evaluation.curves.push_back({c, thinned(curves.roc, options.curve_points),
-                                 thinned(curves.precision_recall, options.curve_points)});
+  // Ranked by margins where there are some: probabilities of rows far from the border are all 1.
+  const auto* by_margins = dynamic_cast<const Margins<T>*>(&model);
+  if (by_margins != nullptr) {
+    const Matrix<double> margins = by_margins->margins(engine, data.features.view());
+    rank(evaluation, truth, MatrixView<const double>(margins.view()), engine, options, weights);
+  } else {
+    rank(evaluation, truth, probabilities, engine, options, weights);
   }
 }
 
@@ -138,7 +153,7 @@ Evaluation evaluate(const Model<T>& model, Engine& engine, const Dataset<T>& dat
       break;
   }
   for (const auto& [name, value] : model.own_metrics(engine, data.features.view())) {
-    put(evaluation, name, value);
+    if (std::isfinite(value)) put(evaluation, name, value);
   }
   return evaluation;
 }

@@ -116,7 +116,8 @@ RegressionScores regression_scores_on(Engine& engine, const Buffer<T>& truth,
   const auto first = static_cast<double>(element(truth, engine, counted));
   const auto [deviations, others] =
       steps->deviations({truth.data(), w, weighted / weight, first}, truth.size());
-  return scores_of_sums(weight, squares, magnitudes, deviations, others == 0);
+  return scores_of_sums(weight, squares, magnitudes, deviations, others == 0,
+                        weights.empty() ? 1.0 : element(weights, engine, counted));
 }
 
 Confusion confusion_matrix_on(Engine& engine, const Buffer<std::int32_t>& truth,

@@ -1,6 +1,7 @@
 #include "tandem/metrics/regression.hpp"
 
 #include <cmath>
+#include <limits>
 
 #include "core/metrics/row_sums.hpp"
 #include "core/metrics/terms.hpp"
@@ -32,18 +33,20 @@ RegressionScores scores(std::span<const T> truth, std::span<const T> predicted,
       row_sums<2>(threads, rows,
                   DeviationTerms<T>{truth.data(), w, weighted / weight,
                                     static_cast<double>(truth[static_cast<std::size_t>(first)])});
-  return scores_of_sums(weight, squares, magnitudes, deviations, others == 0);
+  return scores_of_sums(weight, squares, magnitudes, deviations, others == 0, w(first));
 }
 
 }  // namespace
 
 RegressionScores scores_of_sums(double weight, double squares, double magnitudes, double deviations,
-                                bool constant) {
+                                bool constant, double first_weight) {
   RegressionScores result;
   result.mse = squares / weight;
   result.rmse = std::sqrt(result.mse);
   result.mae = magnitudes / weight;
-  if (constant) {
+  if (constant && weight == first_weight) {
+    result.r2 = std::numeric_limits<double>::quiet_NaN();
+  } else if (constant) {
     result.r2 = squares == 0 ? 1.0 : 0.0;
   } else {
     result.r2 = 1.0 - squares / deviations;

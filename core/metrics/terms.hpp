@@ -109,8 +109,10 @@ struct BrierTerms {
   }
 };
 
-// The scores that follow from these sums; `constant` says that the truth is.
+// The scores that follow from these sums; `constant` says that the truth is, and `first_weight` is
+// the weight of the first row that has one: where that is all the weight, there is one row.
 [[nodiscard]] RegressionScores scores_of_sums(double weight, double squares, double magnitudes,
-                                              double deviations, bool constant);
+                                              double deviations, bool constant,
+                                              double first_weight);
 
 }  // namespace tandem

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/json_text.hpp"
+#include "core/memory.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/data/split.hpp"
 #include "tandem/model/pipeline.hpp"
@@ -58,7 +59,7 @@ struct Moments {
   Index count = 0;
 };
 
-// Moments of the values that are not NaN. The deviation divides by count − 1 and is 0 for one
+// Moments of the values that are not NaN. The deviation divides by count − 1 and is NaN for one
 // value.
 Moments moments(const std::vector<double>& values) {
   Moments result;
@@ -75,7 +76,7 @@ Moments moments(const std::vector<double>& values) {
     if (!std::isnan(value)) squares += (value - result.mean) * (value - result.mean);
   }
   result.deviation =
-      result.count > 1 ? std::sqrt(squares / static_cast<double>(result.count - 1)) : 0;
+      result.count > 1 ? std::sqrt(squares / static_cast<double>(result.count - 1)) : nan;
   return result;
 }
 
@@ -100,6 +101,11 @@ Partition<T> partition_of(const Algorithm& algorithm, const Dataset<T>& data,
                           const ValidationOptions& options) {
   check(options);
   if (data.rows() == 0) throw InputError(data.source + ": has no rows to validate on");
+  // The rows of both parts of a fold, and what the steps before the algorithm make of them.
+  require_memory(data.source + ": a fold's copies of its rows",
+                 saturating_product(saturating_product(data.rows(), data.cols() + 2),
+                                    2 * static_cast<Index>(sizeof(T))),
+                 "take fewer rows, or " + option("precision") + " float32");
   Partition<T> partition{algorithm.task(data), false, {}, {}};
   partition.stratified =
       options.stratified && partition.task == Task::classification && !data.has_groups();
@@ -161,7 +167,7 @@ Scores score_split(const PipelineOptions& pipeline, const Dataset<T>& data,
           fitted.evaluate_prepared(engine, test, evaluation).metrics, seconds.count()};
 }
 
-// One value per entry; NaN where a metric is missing.
+// One value per entry; NaN where a metric is missing or not defined.
 std::vector<double> values_of(const std::vector<std::map<std::string, double>>& all,
                               const std::string& metric) {
   std::vector<double> values;
@@ -286,6 +292,12 @@ nlohmann::json numbers(const std::vector<double>& values) {
   return list;
 }
 
+nlohmann::json numbers(const std::map<std::string, double>& values) {
+  nlohmann::json object = nlohmann::json::object();
+  for (const auto& [name, value] : values) object[name] = number(value);
+  return object;
+}
+
 nlohmann::json json_of(const Estimate& estimate) {
   return {{"mean", number(estimate.mean)},
           {"deviation", number(estimate.deviation)},
@@ -354,7 +366,7 @@ CrossValidation cross_validate(const PipelineOptions& asked, const Dataset<T>& d
     }
     const auto found = scores.test.find(objective);
     Progress progress{"fold", done + 1, total, "", 0};
-    if (found != scores.test.end()) {
+    if (found != scores.test.end() && !std::isnan(found->second)) {
       progress.objective_name = objective;
       progress.objective = found->second;
     }
@@ -385,8 +397,12 @@ LearningCurve learning_curve(const PipelineOptions& asked, const Dataset<T>& dat
     }
   }
   if (sizes.empty()) {
-    // Two rows of each class, at the least.
+    // Two rows of each class, at the least, and one of each cluster.
     Index least = 2;
+    if (pipeline.algorithm().kind() == ModelKind::clusterer &&
+        pipeline.algorithm().has_option("clusters")) {
+      least = std::max<Index>(least, pipeline.algorithm().options().get_int("clusters"));
+    }
     if (partition.stratified) {
       least =
           2 * static_cast<Index>(
@@ -476,8 +492,8 @@ std::string to_json(const CrossValidation& result) {
   for (std::size_t f = 0; f < result.test.size(); ++f) {
     json["folds_detail"].push_back({{"repeat", static_cast<Index>(f) / result.options.folds},
                                     {"fold", static_cast<Index>(f) % result.options.folds},
-                                    {"train", result.train[f]},
-                                    {"test", result.test[f]},
+                                    {"train", numbers(result.train[f])},
+                                    {"test", numbers(result.test[f])},
                                     {"seconds", result.seconds[f]}});
   }
   return json_text(json);

@@ -11,6 +11,7 @@
 #include <span>
 #include <utility>
 
+#include "core/data/class_weighted.hpp"
 #include "core/data/finite_rows.hpp"
 #include "core/host_engine.hpp"
 #include "core/nn/mlp_network.hpp"
@@ -499,6 +500,8 @@ void MlpOptions::visit(OptionVisitor& visitor) {
                  "distribution of the first weights; auto: he-uniform for relu and gelu, else "
                  "xavier-uniform");
   optimizer.visit(visitor);
+  visitor.written("class_weight", class_weight,
+                  "none, balanced, or weights by class such as yes=2,no=1", "TEXT");
   visitor.real("l2", l2, "penalty l2/2 times the sum of the squared weights", 0, 1e6);
   visitor.real("dropout", dropout, "share of each hidden layer's outputs dropped in training", 0,
                0.99);
@@ -553,8 +556,9 @@ template <Real T>
 MlpModel<T> fit(Engine& engine, const DatasetView<T>& data, const MlpOptions& options,
                 const FitContext<std::type_identity_t<T>>& context) {
   const FitSetting<T> setting(data, context);
-  const DatasetView<T>& train = setting.data();
-  const DatasetView<T>* validation = context.validation ? &*context.validation : nullptr;
+  DatasetView<T> train = setting.data();
+  std::optional<DatasetView<T>> watched = context.validation;
+  DatasetView<T>* validation = watched ? &*watched : nullptr;
   check_options(options);
   check_data(train, engine.threads());
   if (validation != nullptr) {
@@ -577,6 +581,8 @@ MlpModel<T> fit(Engine& engine, const DatasetView<T>& data, const MlpOptions& op
 
   Classes classes;
   Classes validation_classes;
+  std::vector<T> weights;  // where classes are weighted
+  std::vector<T> watched_weights;
   Index outputs = 1;
   if (classification) {
     classes = encode_classes(train);
@@ -604,7 +610,20 @@ MlpModel<T> fit(Engine& engine, const DatasetView<T>& data, const MlpOptions& op
                          "the validation set");
       }
     }
+    if (options.class_weight.rule != ClassWeights::Rule::none) {
+      const auto by_class = weights_of_classes(train, classes, options.class_weight);
+      weights = class_weighted(train, classes.labels, by_class);
+      train.weights = weights;
+      if (validation != nullptr) {
+        watched_weights = class_weighted(*validation, validation_classes.labels, by_class);
+        validation->weights = watched_weights;
+      }
+    }
   } else {
+    if (options.class_weight.rule != ClassWeights::Rule::none) {
+      throw InputError(option("class_weight") +
+                       " is for classification, and this perceptron regresses; use none");
+    }
     const bool of_classes =
         options.output != MlpOutput::automatic && options.output != MlpOutput::identity;
     if (of_classes || options.loss == MlpLoss::cross_entropy) {

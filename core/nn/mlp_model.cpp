@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/json_text.hpp"
+#include "core/model/log_odds.hpp"
 #include "core/model/ready_by.hpp"
 #include "core/nn/mlp_network.hpp"
 #include "tandem/core/error.hpp"
@@ -33,10 +34,14 @@ Enumeration named(const Archive& archive, const char* entry, int count) {
 template <Real T>
 class NetworkOnEngine {
  public:
-  NetworkOnEngine(Engine& engine, const MlpModel<T>& model) : engine_(&engine), model_(&model) {
+  NetworkOnEngine(Engine& engine, const MlpModel<T>& model)
+      : NetworkOnEngine(engine, model, model.output) {}
+  // With this function over the last sums.
+  NetworkOnEngine(Engine& engine, const MlpModel<T>& model, MlpOutput output)
+      : engine_(&engine), model_(&model) {
     design_.widths = widths_of(model.layers);
     design_.activation = model.activation;
-    design_.output = model.output;
+    design_.output = output;
     design_.loss = model.loss;
     design_.batch_norm = model.layers.front().normalised();
     design_.batch_norm_epsilon = model.batch_norm_epsilon;
@@ -111,6 +116,20 @@ Index MlpModel<T>::parameters() const noexcept {
     count += layer.weights.size() + static_cast<Index>(layer.bias.size() + layer.scale.size());
   }
   return count;
+}
+
+template <Real T>
+Matrix<double> MlpModel<T>::margins(Engine& engine, MatrixView<const T> x) const {
+  if (x.cols != features()) {
+    throw InputError("the mlp model was trained on " + std::to_string(features()) +
+                     " features, but the data has " + std::to_string(x.cols));
+  }
+  const Matrix<T> sums = NetworkOnEngine<T>(engine, *this, MlpOutput::identity).outputs(x);
+  if (output != MlpOutput::softmax) return log_odds_of_sigmoid(std::span<const T>(sums.values()));
+  Matrix<double> odds(sums.rows(), sums.cols());
+  std::copy(sums.values().begin(), sums.values().end(), odds.values().begin());
+  for (Index i = 0; i < odds.rows(); ++i) log_odds_of_softmax(odds.row(i));
+  return odds;
 }
 
 template <Real T>

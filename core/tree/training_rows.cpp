@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/data/class_weighted.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/numerics.hpp"
 
@@ -63,7 +64,7 @@ std::vector<double> row_weights(const DatasetView<T>& data, const DecisionTreeOp
     throw InputError(option("class_weight") +
                      " is for classification, and this tree regresses; use none");
   }
-  const std::vector<double> by_class = options.class_weight.of(classes.names, classes.labels);
+  const std::vector<double> by_class = weights_of_classes(data, classes, options.class_weight);
   for (std::size_t i = 0; i < weights.size(); ++i) {
     weights[i] *= by_class[static_cast<std::size_t>(classes.labels[i])];
   }

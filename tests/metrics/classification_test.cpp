@@ -3,6 +3,7 @@
 //   raw = np.stack([1 + (i * 11 + c * 17) % 13 for c in range(3)], 1); p = raw / raw.sum(1)[:,
 //   None] b = (i * i % 7 < 3); s = ((i * 29) % 17) / 17
 #include "tandem/metrics/classification.hpp"
+#include "core/metrics/ranking_scores.hpp"
 
 #include <gtest/gtest.h>
 
@@ -129,10 +130,11 @@ TEST(Classification, ZeroDivisions) {
   // Class 1 is never predicted, class 2 never true, class 3 neither.
   const ClassificationScores s =
       classification_scores(confusion_matrix(Labels{0, 0, 1, 1}, Labels{0, 2, 0, 0}, 4));
-  EXPECT_EQ(s.classes[1].precision, 0);
+  EXPECT_TRUE(std::isnan(s.classes[1].precision));
+  EXPECT_EQ(s.classes[1].recall, 0);
   EXPECT_EQ(s.classes[1].f1, 0);
-  EXPECT_EQ(s.classes[2].recall, 0);
-  EXPECT_EQ(s.classes[3].f1, 0);
+  EXPECT_TRUE(std::isnan(s.classes[2].recall));
+  EXPECT_TRUE(std::isnan(s.classes[3].f1));
   EXPECT_DOUBLE_EQ(s.classes[0].precision, 1.0 / 3);
   EXPECT_DOUBLE_EQ(s.macro.precision, 1.0 / 9);  // classes 0, 1, 2 occur
   EXPECT_DOUBLE_EQ(s.balanced_accuracy, 0.25);   // classes 0 and 1 are in the truth
@@ -161,6 +163,14 @@ TEST(Classification, LogLossOfCertainty) {
   constexpr double eps = std::numeric_limits<double>::epsilon();
   EXPECT_NEAR(log_loss(Labels{0, 0}, p.view()), eps, 1e-20);
   EXPECT_NEAR(log_loss(Labels{1, 1}, p.view()), -std::log(eps), 1e-13);
+}
+
+TEST(Classification, RanksByScoresOfAnyRange) {
+  const Matrix<double> scores(4, 2, {0, -1e300, 0, 40, 0, 39, 0, 1e300});
+  const RankingScores found = ranking_scores(Labels{0, 0, 1, 1}, scores.view());
+  EXPECT_EQ(found.roc_auc, 0.75);
+  EXPECT_DOUBLE_EQ(found.average_precision, (1 + 2.0 / 3) / 2);
+  EXPECT_TRUE(std::isnan(ranking_scores(Labels{1, 1, 1, 1}, scores.view()).roc_auc));
 }
 
 TEST(Classification, UndefinedRankingsAreNaN) {

@@ -103,13 +103,15 @@ TEST(Evaluate, ClassesThatTheModelDoesNotKnow) {
   EXPECT_EQ(nlohmann::json::parse(to_json(e))["confusion"]["unknown"], (nlohmann::json{1.0, 0.0}));
 }
 
-TEST(Evaluate, UndefinedMetricsAreLeftOut) {
+TEST(Evaluate, UndefinedMetricsAreNaN) {
   const auto engine = Engine::create({.device = Device::cpu, .threads = 1});
   const Oracle model(Task::classification, {{}, {0, 0}, Matrix<double>(2, 2, {1, 0, .5, .5})},
                      {"0", "1"});
   const Evaluation e = evaluate(model, *engine, column({1, 2}, {0, 0}));
-  EXPECT_EQ(e.metrics.count("roc_auc"), 0U);
+  EXPECT_TRUE(std::isnan(e.metrics.at("roc_auc")));
   EXPECT_EQ(e.metrics.count("log_loss"), 1U);
+  EXPECT_TRUE(std::isnan(e.classes[1].recall));
+  EXPECT_EQ(to_json(e).find("nan"), std::string::npos);
   EXPECT_TRUE(e.curves.empty());
 }
 

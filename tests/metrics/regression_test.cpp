@@ -53,7 +53,22 @@ TEST(Regression, ConstantTruth) {
                               std::vector<double>{1, 1, 0})
                 .r2,
             1);
-  EXPECT_EQ(regression_scores(std::vector<double>{3}, std::vector<double>{4}).r2, 0);
+}
+
+// One row says nothing of what varies: neither of one nor of several of which one has weight.
+TEST(Regression, R2OfOneRowIsNotDefined) {
+  const auto r2 = [](std::vector<double> truth, std::vector<double> predicted,
+                     std::vector<double> weights = {}) {
+    return regression_scores(truth, predicted, weights).r2;
+  };
+  EXPECT_TRUE(std::isnan(r2({3}, {4})));
+  EXPECT_TRUE(std::isnan(r2({3}, {3})));
+  EXPECT_TRUE(std::isnan(r2({3, 5, 9}, {4, 5, 9}, {2, 0, 0})));
+  EXPECT_TRUE(std::isnan(r2({3, 5, 9}, {4, 5, 9}, {0, 0, 0.1})));
+  EXPECT_EQ(r2({3, 3}, {4, 4}), 0);
+  EXPECT_EQ(r2({3, 3}, {3, 3}), 1);
+  EXPECT_EQ(r2({3, 3, 8}, {4, 4, 1}, {1, 0.5, 0}), 0);
+  EXPECT_EQ(regression_scores(std::vector<double>{3}, std::vector<double>{4}).mse, 1);
 }
 
 TEST(Regression, ThreadsDoNotMatter) {

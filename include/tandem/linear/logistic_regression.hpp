@@ -14,9 +14,11 @@
 #include "tandem/core/export.hpp"
 #include "tandem/core/names.hpp"
 #include "tandem/core/options.hpp"
+#include "tandem/data/class_weights.hpp"
 #include "tandem/data/dataset.hpp"
 #include "tandem/linear/linear_regression.hpp"
 #include "tandem/model/fit.hpp"
+#include "tandem/model/margins.hpp"
 #include "tandem/model/model.hpp"
 
 namespace tandem {
@@ -39,6 +41,7 @@ struct TANDEM_API LogisticRegressionOptions {
   double l2 = 0;
   double l1 = 0;
   bool no_intercept = false;
+  ClassWeights class_weight{};         // multiplies the sample weights
   std::int64_t max_iterations = 1000;  // lbfgs
   // lbfgs has converged where no element of the cost's gradient exceeds this in magnitude.
   double gradient_tolerance = 1e-4;
@@ -55,7 +58,7 @@ struct TANDEM_API LogisticRegressionOptions {
 };
 
 template <Real T>
-class TANDEM_API LogisticRegressionModel final : public Model<T> {
+class TANDEM_API LogisticRegressionModel final : public Model<T>, public Margins<T> {
  public:
   // In double whatever T is: predictions round each of them to T once. One row for two classes (the
   // second one's), else one per class.
@@ -75,6 +78,7 @@ class TANDEM_API LogisticRegressionModel final : public Model<T> {
   // A row's label is the class of the largest probability, the lowest of equals.
   [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override;
   [[nodiscard]] std::unique_ptr<ReadyModel<T>> ready_on(Engine& engine) const override;
+  [[nodiscard]] Matrix<double> margins(Engine& engine, MatrixView<const T> x) const override;
   [[nodiscard]] const TrainingLog& training() const override { return log; }
   void save(Archive& archive) const override;
   // Throws InputError for anything that save() could not have written.

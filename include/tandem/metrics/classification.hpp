@@ -34,7 +34,7 @@ struct TANDEM_API Confusion {
                                                     Index classes,
                                                     std::span<const double> weights = {});
 
-// Scores of one class; a quotient 0 / 0 is 0.
+// Scores of one class; a quotient 0 / 0 is NaN, not defined, and counts as 0 in averages.
 struct ClassScore {
   double precision = 0;  // right among those predicted to be of this class
   double recall = 0;     // right among those of this class

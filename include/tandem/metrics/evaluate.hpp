@@ -20,8 +20,8 @@ struct EvaluateOptions {
   Index curve_points = 500;  // at most so many points are kept per curve
 };
 
-// Metric names, in snake_case; one that is not defined on the data (ROC-AUC of one class) is left
-// out:
+// Metric names, in snake_case; one that is not defined on the data (ROC-AUC of one class, R² of one
+// row) is NaN:
 //   classification: accuracy, balanced_accuracy, precision_macro, recall_macro, f1_macro, and the
 //     same three with _micro and _weighted; with probabilities log_loss, roc_auc,
 //     average_precision, brier

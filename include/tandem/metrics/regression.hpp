@@ -17,7 +17,7 @@ struct RegressionScores {
   double rmse = 0;  // its square root, in the unit of the target
   double mae = 0;   // mean of |truth − prediction|
   // 1 − Σ (truth − prediction)² / Σ (truth − mean truth)². Where the truth is constant it is 1 for
-  // a perfect prediction and 0 for any other.
+  // a perfect prediction and 0 for any other. NaN, not defined, where a single row has weight.
   double r2 = 0;
 };
 

@@ -35,7 +35,7 @@ struct ValidationOptions {
 // Bouckaert and Frank, PAKDD 2004). The plain interval, √(1/J), is known to be too narrow.
 struct Estimate {
   double mean = 0;
-  double deviation = 0;  // of the values, divided by J − 1
+  double deviation = 0;  // of the values, divided by J − 1; NaN for one value
   double low = 0;
   double high = 0;
   Index count = 0;  // folds on which the metric is defined: J

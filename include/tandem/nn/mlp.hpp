@@ -15,8 +15,10 @@
 #include "tandem/core/export.hpp"
 #include "tandem/core/names.hpp"
 #include "tandem/core/options.hpp"
+#include "tandem/data/class_weights.hpp"
 #include "tandem/data/dataset.hpp"
 #include "tandem/model/fit.hpp"
+#include "tandem/model/margins.hpp"
 #include "tandem/model/model.hpp"
 #include "tandem/optim/optimizer.hpp"
 
@@ -69,8 +71,9 @@ struct TANDEM_API MlpOptions {
   MlpLoss loss = MlpLoss::automatic;
   MlpInitialization initialization = MlpInitialization::automatic;
   OptimizerOptions optimizer{};
-  double l2 = 1e-3;    // adds l2/2·Σw² over all weights, biases free, to the cost
-  double dropout = 0;  // share of each hidden layer's outputs dropped in training
+  ClassWeights class_weight{};  // classification; multiplies the sample weights
+  double l2 = 1e-3;             // adds l2/2·Σw² over all weights, biases free, to the cost
+  double dropout = 0;           // share of each hidden layer's outputs dropped in training
   // After each hidden layer's weighted sum (Ioffe and Szegedy, ICML 2015). Prediction uses running
   // averages of mean and variance: average ← momentum·average + (1 − momentum)·batch.
   bool batch_norm = false;
@@ -111,7 +114,7 @@ struct MlpLayer {
 };
 
 template <Real T>
-class TANDEM_API MlpModel final : public Model<T> {
+class TANDEM_API MlpModel final : public Model<T>, public Margins<T> {
  public:
   std::vector<MlpLayer<T>> layers;  // the last one gives the outputs
   Activation activation = Activation::relu;
@@ -134,6 +137,8 @@ class TANDEM_API MlpModel final : public Model<T> {
   [[nodiscard]] const std::vector<std::string>& classes() const override { return class_names; }
   [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override;
   [[nodiscard]] std::unique_ptr<ReadyModel<T>> ready_on(Engine& engine) const override;
+  // Of a classification.
+  [[nodiscard]] Matrix<double> margins(Engine& engine, MatrixView<const T> x) const override;
   [[nodiscard]] const TrainingLog& training() const override { return log; }
   void save(Archive& archive) const override;
   // Throws InputError for anything that save() could not have written.

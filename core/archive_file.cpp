@@ -5,8 +5,10 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/archive_kind.hpp"
 #include "core/file.hpp"
 #include "tandem/core/archive.hpp"
 #include "tandem/core/error.hpp"
@@ -440,6 +442,18 @@ std::vector<std::uint8_t> encode_archive(const Archive& archive, std::string_vie
 Archive decode_archive(std::span<const std::uint8_t> bytes, std::string_view kind,
                        const std::string& origin) {
   return Decoder(bytes, kind, origin).decode();
+}
+
+std::string archive_kind(const std::string& path) {
+  std::array<char, at_kind + kind_size> start{};
+  std::ifstream file(path, std::ios::binary);
+  if (!file.read(start.data(), start.size()) ||
+      !std::equal(magic.begin(), magic.end(),
+                  reinterpret_cast<const std::uint8_t*>(start.data()))) {
+    return "";
+  }
+  const std::string kind(start.data() + at_kind, kind_size);
+  return kind.c_str();
 }
 
 void write_archive(const std::string& path, const Archive& archive, std::string_view kind) {

@@ -10,7 +10,8 @@
 
 namespace tandem {
 
-// Throws InputError where the file is missing or a directory, SystemError where it cannot be read.
+// Throws InputError where the file is missing, a directory, or a symbolic link that leads nowhere or
+// back to itself; SystemError where it cannot be read.
 [[nodiscard]] std::vector<std::uint8_t> read_file(const std::string& path);
 // As above, but once the first `prefix` bytes are there (fewer where the file is shorter: `limit`
 // is then not called) limit(them) says how many bytes of the file are worth reading at most. It may
@@ -19,12 +20,20 @@ namespace tandem {
     const std::string& path, std::size_t prefix,
     const std::function<std::size_t(std::span<const std::uint8_t>)>& limit);
 
-// The file appears whole or not at all: writes "PATH.tmp-PID" beside it, flushes it to disk, then
-// renames it. On any failure the temporary file is removed and SystemError (InputError where the
-// folder does not exist) names the path and the reason. A pipe or device is written directly.
+// The file appears whole or not at all: writes "PATH.tmp-PID-N" beside it, flushes it to disk, then
+// renames it. On any failure the temporary file is removed and SystemError names the path and the
+// reason; InputError where the folder does not exist, or where the path is a symbolic link that
+// leads nowhere or back to itself. An existing file keeps its mode, and its owner where this user
+// may set it; a symbolic link stays one, and the file that it leads to is replaced. Temporary files
+// of this path whose process is gone are removed first. A pipe or device is written directly.
 void write_file(const std::string& path, std::span<const std::uint8_t> bytes);
 void write_file(const std::string& path, std::string_view text);
 // As above with the content written by `fill` piece by piece; for files too long to hold.
 void write_file(const std::string& path, const std::function<void(std::ostream&)>& fill);
+
+
+// What to call where the process is about to end by itself, out of a signal's handler: removes the
+// temporary files of writes in progress. Only async-signal-safe functions are used.
+void remove_temporary_files() noexcept;
 
 }  // namespace tandem

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/visible.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem::log {
@@ -32,7 +33,7 @@ std::function<std::string(std::string_view)>& spelling() {
 }
 
 std::string spelled(std::string_view message) {
-  return Error(std::string(message)).spelled(spelling());
+  return visible(Error(std::string(message)).spelled(spelling()));
 }
 
 }  // namespace

@@ -3,12 +3,19 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <deque>
 #include <nlohmann/json.hpp>
+#include <vector>
 
+#include "core/archive_kind.hpp"
+#include "core/file.hpp"
+#include "core/visible.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/model/pipeline.hpp"
 #include "tandem/output.hpp"
@@ -18,7 +25,39 @@ namespace {
 
 volatile std::sig_atomic_t signal_received = 0;
 
-void on_signal(int number) { signal_received = number; }
+// What is written at the end where the run has not stopped by itself in time. A handler reads it,
+// so that the text is complete before the pointer is changed, and is never freed.
+std::atomic<const std::string*> last_words{nullptr};
+std::atomic<long> patience_ms{0};
+timer_t overdue_timer{};
+bool has_timer = false;
+
+// Time is up: the process ends here, wherever its threads are.
+void on_overdue(int /*number*/) {
+  remove_temporary_files();
+  if (::isatty(STDERR_FILENO) == 1) (void)!::write(STDERR_FILENO, "\r\033[K", 4);
+  if (const std::string* text = last_words.load()) {
+    (void)!::write(STDERR_FILENO, text->data(), text->size());
+  }
+  ::_exit(130);
+}
+
+void on_signal(int number) {
+  const int saved = errno;
+  signal_received = number;
+  if (has_timer) {
+    const long ms = patience_ms.load();
+    itimerspec due{};
+    due.it_value.tv_sec = ms / 1000;
+    due.it_value.tv_nsec = ms % 1000 * 1'000'000;
+    (void)::timer_settime(overdue_timer, 0, &due, nullptr);
+  }
+  errno = saved;
+}
+
+// A run that keeps checkpoints may take longer to come to a point where it can save one.
+constexpr long ms_to_stop = 700;
+constexpr long ms_to_save = 5000;
 
 std::string duration(double seconds) {
   char text[40];
@@ -34,7 +73,21 @@ std::string duration(double seconds) {
 
 }  // namespace
 
+void set_last_words(const std::string& text) {
+  static std::deque<std::string> kept;
+  last_words = &kept.emplace_back("tandem: error: " + visible(text, "") + "\n");
+}
+
 void install_signal_handlers() {
+  set_last_words("stopped because an interrupt was received");
+  patience_ms = ms_to_stop;
+  struct sigaction overdue {};
+  overdue.sa_handler = on_overdue;
+  sigaction(SIGALRM, &overdue, nullptr);
+  sigevent event{};
+  event.sigev_notify = SIGEV_SIGNAL;
+  event.sigev_signo = SIGALRM;
+  has_timer = ::timer_create(CLOCK_MONOTONIC, &event, &overdue_timer) == 0;
   struct sigaction action {};
   action.sa_handler = on_signal;
   // The second signal meets the default action: it kills.
@@ -42,6 +95,7 @@ void install_signal_handlers() {
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
 }
 
 double processor_seconds() noexcept {
@@ -58,12 +112,22 @@ void check_interrupt() {
 
 ProgramControl::ProgramControl(ControlOptions options)
     : options_(std::move(options)), terminal_(!options_.quiet && ::isatty(STDERR_FILENO) == 1) {
+  if (keeps_checkpoints()) patience_ms = ms_to_save;
   if (options_.resume.empty()) return;
   const Archive checkpoint = read_archive(options_.resume, "checkpoint");
   const Archive run = checkpoint.part("run");
+  // Data of another precision differ too: what the caller chose is named before what follows.
+  std::vector<std::string> names{"version", "algorithm", "precision", "numerics", "device"};
   for (const auto& [name, value] : options_.run.entries()) {
+    if (name != "data" && std::find(names.begin(), names.end(), name) == names.end()) {
+      names.push_back(name);
+    }
+  }
+  names.emplace_back("data");
+  for (const std::string& name : names) {
+    if (!options_.run.has(name)) continue;
     const auto found = run.entries().find(name);
-    if (found != run.entries().end() && found->second == value) continue;
+    if (found != run.entries().end() && found->second == options_.run.entries().at(name)) continue;
     // Options of the algorithm and of the preprocessing have the name of their group in front.
     std::string what = option(name.substr(name.rfind('/') + 1)) + " differs";
     if (name == "data") what = "the data differ";
@@ -81,7 +145,10 @@ ProgramControl::ProgramControl(ControlOptions options)
   state_ = checkpoint.part("state");
 }
 
-ProgramControl::~ProgramControl() { finish(); }
+ProgramControl::~ProgramControl() {
+  finish();
+  patience_ms = ms_to_stop;
+}
 
 void ProgramControl::finish() {
   if (!line_shown_) return;
@@ -128,14 +195,18 @@ void ProgramControl::save_checkpoint(const Archive& state) {
   checkpoint.set_part("state", state);
   write_archive(options_.checkpoint, checkpoint, "checkpoint");
   saved_ = true;
+  set_last_words("stopped because an interrupt was received; to go on, add --resume " +
+                 options_.checkpoint + " to the same command");
   since_checkpoint_.lap();
 }
 
 const Archive* ProgramControl::resume_state() const noexcept { return state_ ? &*state_ : nullptr; }
 
 void ProgramControl::remove_checkpoints() {
-  if (saved_) ::unlink(options_.checkpoint.c_str());
-  if (!options_.resume.empty()) ::unlink(options_.resume.c_str());
+  // Whatever has been put in their place meanwhile stays.
+  for (const std::string& path : {saved_ ? options_.checkpoint : "", options_.resume}) {
+    if (!path.empty() && archive_kind(path) == "checkpoint") ::unlink(path.c_str());
+  }
 }
 
 }  // namespace tandem::program

@@ -76,7 +76,6 @@ int run(std::vector<std::string> arguments, Spelling& spelling) {
   spelling = prepared.options->spelling();
   log::set_spelling(spelling);
   prepared.options->parse(arguments);
-  install_signal_handlers();
   return prepared.command->run(*prepared.options);
 }
 
@@ -92,6 +91,7 @@ int fail(int status, std::string message) {
 int main(int argc, char** argv) {
   using namespace tandem;
   using namespace tandem::program;
+  install_signal_handlers();
   Spelling spelling;
   try {
     return run(std::vector<std::string>(argv + 1, argv + argc), spelling);

@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "common/text.hpp"
+#include "core/visible.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/text.hpp"
 
@@ -28,9 +29,7 @@ std::size_t width_of(std::string_view text) {
   }));
 }
 
-}  // namespace
-
-void print(std::string_view text) {
+void write_to_standard_output(std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = ::write(STDOUT_FILENO, text.data(), text.size());
     if (written < 0) {
@@ -46,12 +45,40 @@ void print(std::string_view text) {
   }
 }
 
+}  // namespace
+
+void print(std::string_view text) { write_to_standard_output(visible(text)); }
+
+void print_data(std::string_view text) {
+  if (::isatty(STDOUT_FILENO) == 1) return print(text);
+  write_to_standard_output(text);
+}
+
 void print_json(const nlohmann::json& json) {
-  print(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  const std::string text = json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
+  // Every other control character is escaped by now, and these stand in strings only.
+  std::string escaped;
+  escaped.reserve(text.size() + 1);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0U;
+    char code[8];
+    if (byte == 0x7F) {
+      escaped += "\\u007f";
+    } else if (byte == 0xC2 && next >= 0x80 && next < 0xA0) {
+      std::snprintf(code, sizeof code, "\\u%04x", next);
+      escaped += code;
+      ++i;
+    } else {
+      escaped += text[i];
+    }
+  }
+  write_to_standard_output(escaped + "\n");
 }
 
 void note(std::string_view text) {
-  std::fprintf(stderr, "%.*s\n", static_cast<int>(text.size()), text.data());
+  const std::string shown = visible(text);
+  std::fprintf(stderr, "%s\n", shown.c_str());
 }
 
 std::size_t terminal_width() {
@@ -105,7 +132,9 @@ std::string definition(std::string_view term, std::string_view explanation, std:
   return text + "\n";
 }
 
-std::string readable(double value) { return significant(value, 6); }
+std::string readable(double value) {
+  return std::isnan(value) ? "undefined" : significant(value, 6);
+}
 
 std::string readable_seconds(double seconds) {
   char text[40];
@@ -127,7 +156,11 @@ std::string counted(std::int64_t count, std::string_view singular, std::string_v
   return digits + " " + (plural.empty() ? std::string(singular) + "s" : std::string(plural));
 }
 
-std::string table(const std::vector<std::vector<std::string>>& rows, std::string_view indent) {
+std::string table(const std::vector<std::vector<std::string>>& cells, std::string_view indent) {
+  std::vector<std::vector<std::string>> rows = cells;
+  for (auto& row : rows) {
+    for (std::string& cell : row) cell = visible(cell, "");
+  }
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     if (row.size() > widths.size()) widths.resize(row.size());

@@ -8,9 +8,13 @@
 
 namespace tandem::program {
 
-// Throws SystemError where standard output does not take it all, such as a full disk. Where nobody
-// reads any more (`tandem ... | head`), the process ends as by SIGPIPE, without a word.
+// A result to be read by a person: control characters in it are written out, not obeyed (see
+// core/visible.hpp). Throws SystemError where standard output does not take it all, such as a full
+// disk. Where nobody reads any more (`tandem ... | head`), the process ends as by SIGPIPE, without
+// a word.
 void print(std::string_view text);
+// A result to be read by a program, such as CSV: its bytes, unless they go to a terminal.
+void print_data(std::string_view text);
 // Indented, with a final line feed. NaN and infinities are null; numbers read back to the same
 // bits.
 void print_json(const nlohmann::json& json);
@@ -27,14 +31,15 @@ void note(std::string_view text);
 [[nodiscard]] std::string definition(std::string_view term, std::string_view explanation,
                                      std::size_t width, std::size_t column);
 
-// Six significant digits: what a person reads.
+// Six significant digits: what a person reads; "undefined" for NaN.
 [[nodiscard]] std::string readable(double value);
 // "0.0123" or "12.3", in seconds.
 [[nodiscard]] std::string readable_seconds(double seconds);
 [[nodiscard]] std::string counted(std::int64_t count, std::string_view singular,
                                   std::string_view plural = {});
 
-// Lines of equal columns, the first aligned to the left and the others to the right.
+// Lines of equal columns, control characters in them written out, the first aligned to the left and
+// the others to the right.
 [[nodiscard]] std::string table(const std::vector<std::vector<std::string>>& rows,
                                 std::string_view indent = "  ");
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "common/text.hpp"
+#include "core/memory.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
 #include "tandem/data/split.hpp"
@@ -54,6 +55,10 @@ void RunSettings::visit(OptionVisitor& visitor) {
       "two from 32 to 1024; 0 leaves it to each kernel. In exact numerics it changes no "
       "result",
       0, 1024);
+  visitor.written("memory_limit", memory_limit,
+                  "refuse what would take more of the host's memory than this at one go, as in 4G; "
+                  "without it, more than there is",
+                  "BYTES");
   visitor.choice("precision", precision, "type of features and parameters");
   visitor.seed(seed);
   visitor.flag("json", json, "print the result as JSON");
@@ -71,6 +76,7 @@ void RunSettings::add_options(OptionSet& options, bool trains) {
 }
 
 std::unique_ptr<Engine> RunSettings::make_engine() const {
+  set_memory_limit(static_cast<Index>(memory_limit.count));
   EngineOptions options;
   options.device = device;
   options.numerics = numerics;
@@ -116,7 +122,13 @@ ReadOptions DataSettings::read_options(const RunSettings& run) const {
   options.ignore = ignore.list;
   options.drop_missing_target = drop_missing_target;
   options.threads = static_cast<int>(run.threads);
+  options.memory_limit = static_cast<Index>(run.memory_limit.count);
   return options;
+}
+
+void DataSettings::list_inputs(OutputFiles& files) const {
+  files.reads(option("data"), data.path);
+  files.reads(option("target_file"), target_file.path);
 }
 
 RowShare RowShare::parse(std::string_view text) {
@@ -140,6 +152,11 @@ void TestSettings::visit(OptionVisitor& visitor) {
                   "keep this share of the rows, drawn at random, to evaluate on", "X");
   visitor.written("validation", validation,
                   "a file to decide by when to stop early, for algorithms that do", "FILE");
+}
+
+void TestSettings::list_inputs(OutputFiles& files) const {
+  files.reads(option("test"), test.path);
+  files.reads(option("validation"), validation.path);
 }
 
 void add_step_options(OptionSet& options, PipelineOptions& pipeline) {

@@ -17,6 +17,7 @@
 #include "tandem/model/algorithm.hpp"
 #include "tandem/model/pipeline.hpp"
 #include "tandem/option_set.hpp"
+#include "tandem/outputs.hpp"
 
 namespace tandem::program {
 
@@ -37,6 +38,7 @@ struct RunSettings {
   std::int64_t device_index = 0;
   Bytes device_memory;
   std::int64_t block_threads = 0;
+  Bytes memory_limit;
   std::uint64_t seed = 0;
   bool json = false;
   bool quiet = false;
@@ -62,6 +64,8 @@ struct DataSettings {
   void visit(OptionVisitor& visitor);
   void add_options(OptionSet& options);
   [[nodiscard]] ReadOptions read_options(const RunSettings& run) const;
+  // Names the files that are read.
+  void list_inputs(OutputFiles& files) const;
 };
 
 // A part of the rows, more than none and less than all.
@@ -79,6 +83,8 @@ struct TestSettings {
   FileName validation;
 
   void visit(OptionVisitor& visitor);
+  // Names the files that are read.
+  void list_inputs(OutputFiles& files) const;
 };
 
 // --scale and what else the steps before the algorithm are told.

@@ -450,8 +450,9 @@ Matrix<double> LogisticRegressionModel<T>::margins(Engine& engine, MatrixView<co
     const auto row = weights.row(k);
     std::vector<double> parameters(row.begin(), row.end());
     parameters.push_back(intercepts[static_cast<std::size_t>(k)]);
-    return predict_linear(engine, LinearLoss::squared, 1, features(), parameters, x,
-                          "logistic regression");
+    return LinearPredictor<T>(engine, LinearLoss::squared, 1, features(), parameters,
+                              "logistic regression")
+        .predict(x);
   };
   if (weights.rows() == 1) return log_odds_of_sigmoid<T>(sums_of(0));
   Matrix<double> odds(x.rows, weights.rows());

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/file.hpp"
+#include "core/visible.hpp"
 
 namespace tandem::report {
 namespace {
@@ -80,7 +81,8 @@ footer { color: var(--muted); font-size: .88rem; padding-top: .4rem; padding-bot
 std::string escape(std::string_view text) {
   std::string result;
   result.reserve(text.size());
-  for (const char c : text) {
+  // A page holds no control characters; they are written out as at a terminal.
+  for (const char c : visible(text)) {
     switch (c) {
       case '&': result += "&amp;"; break;
       case '<': result += "&lt;"; break;
@@ -163,6 +165,7 @@ void Page::facts(const std::vector<std::pair<std::string, std::string>>& facts) 
 std::string Page::to_html() const {
   std::string html =
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"generator\" content=\"Tandem\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
       // Nothing may be fetched, whatever a column is called.
       "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "

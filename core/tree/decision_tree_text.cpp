@@ -7,6 +7,7 @@
 
 #include "core/json_text.hpp"
 #include "core/text.hpp"
+#include "core/visible.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/tree/decision_tree.hpp"
 
@@ -51,8 +52,9 @@ template <Real T>
 std::string DecisionTreeModel<T>::leaf_label(Index node) const {
   if (task() == Task::regression) return significant(values(node, 0), 6);
   const auto weights = values.row(node);
-  return class_names[static_cast<std::size_t>(std::max_element(weights.begin(), weights.end()) -
-                                              weights.begin())];
+  return visible(class_names[static_cast<std::size_t>(
+                     std::max_element(weights.begin(), weights.end()) - weights.begin())],
+                 "");
 }
 
 template <Real T>

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "core/load_enum.hpp"
+#include "core/model/log_odds.hpp"
 #include "core/model/ready_by.hpp"
 #include "core/parallel.hpp"
 #include "core/rows_on_engine.hpp"
@@ -92,6 +93,19 @@ std::unique_ptr<ReadyModel<T>> GradientBoostingModel<T>::ready_on(Engine& engine
         }
         return predictions_of(scores, engine.threads());
       });
+}
+
+template <Real T>
+Matrix<double> GradientBoostingModel<T>::margins(Engine& engine, MatrixView<const T> x) const {
+  const Matrix<T> scores = trees.raw_scores(engine, x);
+  if (objective == BoostingObjective::logistic && class_names.size() == 2) {
+    return log_odds_of_sigmoid(std::span<const T>(scores.values()));
+  }
+  Matrix<double> odds(scores.rows(), scores.cols());
+  std::copy(scores.values().begin(), scores.values().end(), odds.values().begin());
+  if (objective != BoostingObjective::softmax) return odds;
+  for (Index i = 0; i < odds.rows(); ++i) log_odds_of_softmax(odds.row(i));
+  return odds;
 }
 
 template <Real T>

@@ -116,11 +116,19 @@ class CrossValidate final : public Validation {
     std::vector<std::vector<std::string>> rows{
         {"test", "mean", "deviation", readable(validation_.confidence * 100) + " % interval from",
          "to"}};
+    std::string undefined;
+    const auto total = static_cast<Index>(result.test.size());
     for (const auto& [name, one] : result.summary) {
-      rows.push_back({name, readable(one.mean), readable(one.deviation), readable(one.low),
-                      readable(one.high)});
+      const bool interval = one.count > 1;
+      rows.push_back({name, readable(one.mean), readable(one.deviation),
+                      interval ? readable(one.low) : "undefined",
+                      interval ? readable(one.high) : "undefined"});
+      if (one.count == total) continue;
+      undefined += "\n" + name + " is not defined on " + std::to_string(total - one.count) +
+                   " of " + counted(total, "test part") +
+                   (one.count > 0 ? "; they are left out of its mean" : "");
     }
-    text += table(rows);
+    text += table(rows) + (undefined.empty() ? "" : undefined + "\n");
   }
 };
 

@@ -22,6 +22,7 @@
 #include "tandem/figures.hpp"
 #include "tandem/metrics/clustering.hpp"
 #include "tandem/output.hpp"
+#include "tandem/outputs.hpp"
 #include "tandem/recipe.hpp"
 #include "tandem/report/page.hpp"
 #include "tandem/report/plot.hpp"
@@ -78,6 +79,7 @@ class Demo final : public Command {
  public:
   void add_options(OptionSet& options) override {
     options.text("report", folder_, "the folder for report.html, made where it is missing");
+    options.flag("force", force_, replace_help);
     options.text("data_dir", data_dir_, "the folder of Tandem's data sets; found if left out");
     options.integer("threads", threads_, "threads of the CPU; 0 takes all cores", 0, 4096);
     options.flag("quiet", quiet_, "no progress");
@@ -86,6 +88,9 @@ class Demo final : public Command {
 
   int run(const OptionSet& /*options*/) override {
     if (folder_.empty()) throw InputError("expected --report DIR: the folder for report.html");
+    OutputFiles files;
+    files.writes_report(folder_);
+    files.check(force_);
     prepare_report_folder(folder_);
     data_ = find_data(data_dir_);
     Page page("Five stories of learning",
@@ -756,6 +761,7 @@ class Demo final : public Command {
   }
 
   std::string folder_;
+  bool force_ = false;
   std::string data_dir_;
   std::string data_;
   std::int64_t threads_ = 0;

@@ -10,6 +10,7 @@
 #include "tandem/core/error.hpp"
 #include "tandem/data/write.hpp"
 #include "tandem/output.hpp"
+#include "tandem/outputs.hpp"
 #include "tandem/settings.hpp"
 
 namespace tandem::program {
@@ -56,6 +57,7 @@ class Generate final : public Command {
                     "where the data set goes: CSV, or by its name .npy (features, then the target "
                     "as last column); standard output if left out",
                     "FILE");
+    options.flag("force", force_, replace_help);
   }
 
   int run(const OptionSet& /*options*/) override {
@@ -74,6 +76,7 @@ class Generate final : public Command {
       write_standard_output(data);
       return 0;
     }
+    check_output(data);
     if (out.ends_with(".npy")) {
       Matrix<T> all(data.rows(), data.cols() + (data.has_target() ? 1 : 0));
       for (Index i = 0; i < data.rows(); ++i) {
@@ -98,6 +101,20 @@ class Generate final : public Command {
     return 0;
   }
 
+  // A table that was generated with the same names may be replaced.
+  template <Real T>
+  void check_output(const Dataset<T>& data) const {
+    CsvRecord header;
+    for (const Column& column : data.columns) header.add(column.name);
+    if (data.has_target()) header.add(data.target_column.name);
+    OutputFiles files;
+    const bool array = out_file_.path.ends_with(".npy");
+    files.writes(option("out"), out_file_.path,
+                 array ? "generated, as no array says of itself" : "a table of these columns",
+                 array ? nothing() : a_table(header.text()));
+    files.check(force_);
+  }
+
   template <Real T>
   static void write_standard_output(const Dataset<T>& data) {
     CsvRecord record;
@@ -117,11 +134,11 @@ class Generate final : public Command {
       }
       block += record.text() + "\n";
       if (block.size() > 1 << 16) {
-        print(block);
+        print_data(block);
         block.clear();
       }
     }
-    print(block);
+    print_data(block);
   }
 
   std::string kind_;
@@ -131,6 +148,7 @@ class Generate final : public Command {
   std::int64_t threads_ = 0;
   Precision precision_ = Precision::float64;
   bool json_ = false;
+  bool force_ = false;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -24,6 +25,7 @@
 #include "tandem/core/software_gpu.hpp"
 #include "tandem/nvcc.hpp"
 #include "tandem/output.hpp"
+#include "tandem/outputs.hpp"
 #include "tandem/software_gpus.hpp"
 
 namespace tandem::program {
@@ -175,6 +177,7 @@ class Gpu final : public Command {
     options.written("report", report_,
                     "write a JSON file at exit: executed instructions and exactness by kernel",
                     "FILE");
+    options.flag("force", force_, replace_help);
     options.flag("count", count_, "count what kernels do, for the report too (docs/softgpu.md)");
     options.rest(command_, "build");
   }
@@ -197,6 +200,10 @@ class Gpu final : public Command {
     const fs::path folder = software_gpu::folder();
     const fs::path program = find_program(command_.front());
     check_runtime(program);
+    OutputFiles files;
+    files.reads("the program", program.string());
+    files.writes(option("report"), report_.path, "a report of the software GPU", a_gpu_report());
+    files.check(force_);
     std::string path = folder.string();
     if (const char* before = std::getenv("LD_LIBRARY_PATH"); before != nullptr && *before != '\0') {
       path += std::string(":") + before;
@@ -217,6 +224,9 @@ class Gpu final : public Command {
     std::vector<char*> arguments;
     for (auto& argument : command_) arguments.push_back(argument.data());
     arguments.push_back(nullptr);
+    // What this program ignores is for the other one to decide.
+    std::signal(SIGPIPE, SIG_DFL);
+    std::signal(SIGXFSZ, SIG_DFL);
     ::execv(program.c_str(), arguments.data());
     const int error = errno;
     if (error == ENOENT || error == EACCES || error == ENOEXEC || error == ENOTDIR) {
@@ -240,6 +250,7 @@ class Gpu final : public Command {
   std::int64_t jitter_ = 0;
   double time_limit_ = 0;
   FileName report_;
+  bool force_ = false;
   bool count_ = false;
   bool poison_ = false;
   bool stop_at_fault_ = false;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/visible.hpp"
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/output.hpp"
@@ -84,7 +85,7 @@ class Inspect final : public Command {
                        std::string(to_string(from.precision)) + ", seed " +
                        std::to_string(from.seed) + "\n  options   " + options + "\n";
     if (!model.schema.target.name.empty()) {
-      text += "  target    " + model.schema.target.name + "\n";
+      text += "  target    " + visible(model.schema.target.name, "") + "\n";
     }
     if (!log.stopped_because.empty()) {
       text += "  stopped   " + log.stopped_because + " (" + counted(log.iterations, "iteration") +
@@ -95,7 +96,9 @@ class Inspect final : public Command {
       name.resize(std::max<std::size_t>(name.size() + 1, 10), ' ');
       text += "  " + name + transform->to_text() + "\n";
     }
-    text += "\n" + model.model->to_text(model.feature_names());
+    std::vector<std::string> names = model.feature_names();
+    for (std::string& name : names) name = visible(name, "");
+    text += "\n" + model.model->to_text(names);
     if (!text.ends_with('\n')) text += '\n';
     print(text);
   }

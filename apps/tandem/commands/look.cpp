@@ -13,6 +13,7 @@
 #include "tandem/core/log.hpp"
 #include "tandem/core/text.hpp"
 #include "tandem/output.hpp"
+#include "tandem/outputs.hpp"
 #include "tandem/report/page.hpp"
 #include "tandem/settings.hpp"
 
@@ -57,10 +58,16 @@ class Look final : public Command {
     options.group("Results");
     options.flag("json", json_, "print the result as JSON");
     options.text("report", report_, "write a page about the file into this folder");
+    options.flag("force", force_, replace_help);
     options.integer("threads", threads_, "threads of the CPU; 0 takes all cores", 0, 4096);
   }
 
   int run(const OptionSet& options) override {
+    OutputFiles files;
+    files.reads("the command", file_);
+    files.reads(option("target_file"), data_.target_file.path);
+    files.writes_report(report_);
+    files.check(force_);
     if (!report_.empty()) {
       std::error_code failure;
       std::filesystem::create_directories(report_, failure);
@@ -331,6 +338,7 @@ class Look final : public Command {
   DataSettings data_;
   bool json_ = false;
   std::string report_;
+  bool force_ = false;
   std::int64_t threads_ = 0;
   std::string last_;  // the column that would be the target
 };

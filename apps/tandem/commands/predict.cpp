@@ -8,6 +8,7 @@
 #include "tandem/command.hpp"
 #include "tandem/data/write.hpp"
 #include "tandem/output.hpp"
+#include "tandem/outputs.hpp"
 #include "tandem/results.hpp"
 #include "tandem/settings.hpp"
 
@@ -33,15 +34,44 @@ class Predict final : public Command {
         "are called by one, else texts); standard output if left out",
         "FILE");
     options.flag("probabilities", probabilities_, "also a column per class with its probability");
+    options.flag("force", force_, replace_help);
   }
 
   int run(const OptionSet& /*options*/) override {
     AnyModel model = load_model(model_);
+    std::visit([&](const auto& trained) { check_outputs(trained); }, model);
     std::visit([&](const auto& trained) { predict(trained); }, model);
     return 0;
   }
 
  private:
+  // A table of predictions may be replaced by one of the same header.
+  template <Real T>
+  void check_outputs(const Pipeline<T>& model) const {
+    CsvRecord record;
+    for (const auto& name : header_of(model)) record.add(name);
+    OutputFiles files;
+    files.reads("the model", model_);
+    data_.list_inputs(files);
+    const bool array = out_file_.path.ends_with(".npy");
+    files.writes(option("out"), out_file_.path,
+                 array ? "predictions, as no array says of itself" : "a table of these predictions",
+                 array ? nothing() : a_table(record.text()));
+    files.check(force_);
+  }
+
+  template <Real T>
+  [[nodiscard]] std::vector<std::string> header_of(const Pipeline<T>& model) const {
+    const std::string& target = model.schema.target.name;
+    std::vector<std::string> header{model.model->task() == Task::clustering ? "cluster"
+                                    : target.empty()                        ? "prediction"
+                                                                            : target};
+    if (probabilities_) {
+      for (const auto& name : model.model->classes()) header.push_back("probability_" + name);
+    }
+    return header;
+  }
+
   template <Real T>
   void predict(const Pipeline<T>& model) {
     const auto engine = run_.make_engine();
@@ -129,13 +159,7 @@ class Predict final : public Command {
   void write_table(const Pipeline<T>& model, const Predictions<T>& predictions, Index rows) {
     const auto& classes = model.model->classes();
     const bool probabilities = probabilities_ && !predictions.probabilities.empty();
-    const std::string& target = model.schema.target.name;
-    std::vector<std::string> header{model.model->task() == Task::clustering ? "cluster"
-                                    : target.empty()                        ? "prediction"
-                                                                            : target};
-    if (probabilities) {
-      for (const auto& name : classes) header.push_back("probability_" + name);
-    }
+    const std::vector<std::string> header = header_of(model);
     const auto fill = [&](Index i, CsvRecord& record) {
       const auto row = static_cast<std::size_t>(i);
       if (model.model->task() == Task::regression) {
@@ -160,11 +184,11 @@ class Predict final : public Command {
       fill(i, record);
       block += record.text() + "\n";
       if (block.size() > 1 << 16) {
-        print(block);
+        print_data(block);
         block.clear();
       }
     }
-    print(block);
+    print_data(block);
   }
 
   std::string model_;
@@ -172,6 +196,7 @@ class Predict final : public Command {
   RunSettings run_;
   DataSettings data_;
   bool probabilities_ = false;
+  bool force_ = false;
 };
 
 }  // namespace

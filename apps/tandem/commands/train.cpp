@@ -1,10 +1,5 @@
 // tandem train ALGORITHM
-#include <unistd.h>
-
-#include <cerrno>
-#include <filesystem>
 #include <nlohmann/json.hpp>
-#include <system_error>
 
 #include "tandem/command.hpp"
 #include "tandem/config.hpp"
@@ -12,6 +7,7 @@
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
 #include "tandem/output.hpp"
+#include "tandem/outputs.hpp"
 #include "tandem/results.hpp"
 #include "tandem/run_report.hpp"
 #include "tandem/settings.hpp"
@@ -31,6 +27,7 @@ class Train final : public Command {
     options.group("Results");
     options.written("model", model_file_, "keep the model in this file", "FILE");
     options.text("report", report_, "write a page about this run into this folder");
+    options.flag("force", force_, replace_help);
     options.flag("silhouette", silhouette_, "clusters: also the silhouette (rows squared work)");
     options.group("Interruption");
     options.written("checkpoint", checkpoint_file_,
@@ -52,23 +49,25 @@ class Train final : public Command {
   }
 
  private:
+  // Where the state is kept.
+  [[nodiscard]] std::string checkpoint_path() const {
+    if (!checkpoint_file_.path.empty()) return checkpoint_file_.path;
+    if (!resume_file_.path.empty()) return resume_file_.path;
+    return model_file_.path.empty() ? "" : model_file_.path + ".checkpoint";
+  }
+
   // Before hours of training, not after.
   void check_outputs() const {
-    for (const std::string& path : {model_file_.path, checkpoint_file_.path}) {
-      if (path.empty()) continue;
-      if (std::filesystem::is_directory(path)) {
-        throw InputError(path + ": is a folder, expected the name of a file");
-      }
-      const auto folder = std::filesystem::path(path).parent_path();
-      if (!folder.empty() && !std::filesystem::is_directory(folder)) {
-        throw InputError(path + ": the folder " + folder.string() +
-                         " does not exist; make it first or choose another");
-      }
-      const std::string place = folder.empty() ? "." : folder.string();
-      if (!std::filesystem::exists(path) && ::access(place.c_str(), W_OK) != 0) {
-        throw SystemError(path + ": cannot be written: " + std::generic_category().message(errno));
-      }
-    }
+    OutputFiles files;
+    data_.list_inputs(files);
+    test_.list_inputs(files);
+    files.reads(option("resume"), resume_file_.path);
+    files.writes(option("model"), model_file_.path, "a model of Tandem", an_archive("model"));
+    files.writes(option("checkpoint"), checkpoint_path(), "a checkpoint of Tandem",
+                 an_archive("checkpoint"));
+    files.may_be_equal(option("checkpoint"), option("resume"));
+    files.writes_report(report_);
+    files.check(force_);
     if (!report_.empty()) prepare_report_folder(report_);
   }
 
@@ -108,16 +107,16 @@ class Train final : public Command {
     control_options.quiet = run_.quiet;
     const std::string& model_path = model_file_.path;
     const std::string& resume_path = resume_file_.path;
-    control_options.checkpoint = checkpoint_file_.path;
-    if (control_options.checkpoint.empty()) {
-      control_options.checkpoint = !resume_path.empty()  ? resume_path
-                                   : !model_path.empty() ? model_path + ".checkpoint"
-                                                         : "";
-    }
+    control_options.checkpoint = checkpoint_path();
     control_options.checkpoint_every = checkpoint_every_;
     control_options.resume = resume_path;
     control_options.run = record(*engine, data);
     ProgramControl control(control_options);
+    if (control_options.checkpoint.empty()) {
+      set_last_words(
+          "stopped because an interrupt was received; with --checkpoint FILE the state would have "
+          "been kept");
+    }
 
     watch.lap();
     const double processor_before = processor_seconds();
@@ -270,6 +269,7 @@ class Train final : public Command {
   double checkpoint_every_ = 60;
   FileName resume_file_;
   bool silhouette_ = false;
+  bool force_ = false;
 };
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "tandem/data/class_weights.hpp"
 #include "tandem/data/dataset.hpp"
 #include "tandem/model/fit.hpp"
+#include "tandem/model/margins.hpp"
 #include "tandem/model/model.hpp"
 #include "tandem/tree/tree_ensemble.hpp"
 
@@ -92,7 +93,7 @@ struct TANDEM_API GradientBoostingOptions {
 };
 
 template <Real T>
-class TANDEM_API GradientBoostingModel final : public Model<T> {
+class TANDEM_API GradientBoostingModel final : public Model<T>, public Margins<T> {
  public:
   BoostingObjective objective = BoostingObjective::squared_error;
   std::vector<std::string> class_names;  // empty for a regression
@@ -110,6 +111,8 @@ class TANDEM_API GradientBoostingModel final : public Model<T> {
   [[nodiscard]] const std::vector<std::string>& classes() const override { return class_names; }
   [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override;
   [[nodiscard]] std::unique_ptr<ReadyModel<T>> ready_on(Engine& engine) const override;
+  // Of a classification.
+  [[nodiscard]] Matrix<double> margins(Engine& engine, MatrixView<const T> x) const override;
   [[nodiscard]] const TrainingLog& training() const override { return log; }
   void save(Archive& archive) const override;
   // Throws InputError for anything that save() could not have written.

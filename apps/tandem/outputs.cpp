@@ -1,0 +1,186 @@
+#include "tandem/outputs.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include "core/archive_kind.hpp"
+#include "tandem/core/error.hpp"
+
+namespace tandem::program {
+namespace {
+
+// Where a path that names no file yet would be.
+std::filesystem::path place_of(const std::string& path) {
+  std::error_code ignored;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, ignored);
+  const std::filesystem::path place = std::filesystem::weakly_canonical(absolute, ignored);
+  return ignored ? absolute.lexically_normal() : place;
+}
+
+bool is_device(const struct stat& status) { return S_ISCHR(status.st_mode); }
+
+// One file, by whatever names; /dev/null and terminals are everybody's.
+bool same_file(const std::string& a, const std::string& b) {
+  struct stat one {};
+  struct stat other {};
+  const bool exists = ::stat(a.c_str(), &one) == 0;
+  if (exists != (::stat(b.c_str(), &other) == 0)) return false;
+  if (!exists) return place_of(a) == place_of(b);
+  return !is_device(one) && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+// Throws InputError where the path is a symbolic link that leads to no file.
+void require_no_lost_link(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) return;
+  if (errno == ELOOP) {
+    throw InputError(path + ": is a symbolic link that leads back to itself; remove it first");
+  }
+  if (::lstat(path.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) return;
+  std::error_code ignored;
+  throw InputError(path + ": is a symbolic link to " +
+                   std::filesystem::read_symlink(path, ignored).string() +
+                   ", which does not exist; remove the link or make the file first");
+}
+
+std::string first_bytes(const std::string& path, std::size_t most) {
+  std::string text(most, '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(text.data(), static_cast<std::streamsize>(most));
+  text.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+  return text;
+}
+
+}  // namespace
+
+MayReplace an_archive(std::string kind) {
+  return [kind = std::move(kind)](const std::string& path) { return archive_kind(path) == kind; };
+}
+
+MayReplace a_page() {
+  return [](const std::string& path) {
+    return first_bytes(path, 2048).find("<meta name=\"generator\" content=\"Tandem\">") !=
+           std::string::npos;
+  };
+}
+
+MayReplace a_gpu_report() {
+  return [](const std::string& path) {
+    const std::string text = first_bytes(path, 1024);
+    return text.starts_with("{\n  \"model\": \"") && text.find("\n  \"kernels\": [") < text.size();
+  };
+}
+
+MayReplace a_table(std::string header) {
+  return [header = std::move(header) + "\n"](const std::string& path) {
+    return first_bytes(path, header.size()) == header;
+  };
+}
+
+MayReplace nothing() {
+  return [](const std::string&) { return false; };
+}
+
+void OutputFiles::reads(std::string name, const std::string& path) {
+  if (!path.empty() && path != "-") read_.push_back({std::move(name), path, "", nothing()});
+}
+
+void OutputFiles::writes(std::string name, const std::string& path, std::string kind,
+                         MayReplace may_replace) {
+  if (path.empty() || path == "-") return;
+  written_.push_back({std::move(name), path, std::move(kind), std::move(may_replace)});
+}
+
+void OutputFiles::writes_report(const std::string& folder) {
+  if (folder.empty()) return;
+  written_.push_back({option("report"), folder, "a folder", nothing(), true});
+  written_.push_back({option("report"), (std::filesystem::path(folder) / "report.html").string(),
+                      "a report of Tandem", a_page()});
+}
+
+void OutputFiles::may_be_equal(const std::string& name, const std::string& other) {
+  equal_.emplace_back(name, other);
+}
+
+bool OutputFiles::excused(const File& a, const File& b) const {
+  for (const auto& [name, other] : equal_) {
+    if (a.name == name && b.name == other) return true;
+  }
+  return false;
+}
+
+void OutputFiles::check_place(const File& file) {
+  struct stat status {};
+  if (::stat(file.path.c_str(), &status) == 0) {
+    if (file.folder == S_ISDIR(status.st_mode)) return;
+    throw InputError(file.path + (file.folder ? ": is a file, expected the name of a folder"
+                                              : ": is a folder, expected the name of a file"));
+  }
+  require_no_lost_link(file.path);
+  if (file.folder) return;
+  const auto folder = std::filesystem::path(file.path).parent_path();
+  const std::string place = folder.empty() ? "." : folder.string();
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(place, ignored)) {
+    throw InputError(file.path + ": the folder " + place +
+                     " does not exist; make it first or choose another");
+  }
+  if (::access(place.c_str(), W_OK) != 0) {
+    throw SystemError(file.path + ": cannot be written: " + std::generic_category().message(errno));
+  }
+}
+
+void OutputFiles::check(bool force) const {
+  for (std::size_t i = 0; i < written_.size(); ++i) {
+    const File& file = written_[i];
+    for (const File& input : read_) {
+      if (excused(file, input) || !same_file(file.path, input.path)) continue;
+      throw InputError(file.name + " " + file.path + " is the file that " + input.name + " " +
+                       (input.path == file.path ? "" : input.path + " ") +
+                       "reads; it would be lost: choose another name");
+    }
+    for (std::size_t k = 0; k < i; ++k) {
+      const File& other = written_[k];
+      if (other.folder && file.name == other.name) continue;
+      if (excused(file, other) || !same_file(file.path, other.path)) continue;
+      throw InputError(other.name + " " + other.path + " and " + file.name + " " + file.path +
+                       " are one file; give each a name of its own");
+    }
+  }
+  for (const File& file : read_) require_no_lost_link(file.path);
+  for (const File& file : written_) {
+    // A report's folder is made later.
+    struct stat status {};
+    if (file.name == option("report") && !file.folder && ::lstat(file.path.c_str(), &status) != 0) {
+      continue;
+    }
+    check_place(file);
+  }
+  for (const File& file : written_) {
+    struct stat status {};
+    if (file.folder || force || ::stat(file.path.c_str(), &status) != 0) continue;
+    if (!S_ISREG(status.st_mode) || status.st_size == 0 || file.may_replace(file.path)) continue;
+    throw InputError(file.path + ": exists, and is not known to be " + file.kind +
+                     "; choose another name, or add " + option("force") + " to replace it");
+  }
+  // `>> data.csv`: what is printed would be read.
+  struct stat standard {};
+  if (::fstat(STDOUT_FILENO, &standard) != 0 || !S_ISREG(standard.st_mode)) return;
+  for (const File& input : read_) {
+    struct stat status {};
+    if (::stat(input.path.c_str(), &status) == 0 && status.st_dev == standard.st_dev &&
+        status.st_ino == standard.st_ino) {
+      throw InputError("standard output goes to " + input.path + ", which " + input.name +
+                       " reads; send it to another file");
+    }
+  }
+}
+
+}  // namespace tandem::program

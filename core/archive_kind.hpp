@@ -1,0 +1,12 @@
+// What a file of Tandem's is, by its first bytes.
+#pragma once
+
+#include <string>
+
+namespace tandem {
+
+// "model", "checkpoint", or what else write_archive() was told; empty where the file cannot be read
+// or is not an archive. Not for pipes, whose first bytes it would take.
+[[nodiscard]] std::string archive_kind(const std::string& path);
+
+}  // namespace tandem

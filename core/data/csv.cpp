@@ -36,9 +36,7 @@ class CsvReader {
   CsvReader(const Input& input, const ReadOptions& options, bool tabs)
       : input_(input), options_(options), budget_(input.name(), options), tabs_(tabs) {
     layout_.file = input.name();
-    layout_.missing = options.missing.texts;
-    // An empty field is no value, whatever else stands for one.
-    if (!layout_.is_missing("")) layout_.missing.emplace_back();
+    layout_.set_missing(options.missing.texts);
     layout_.placeholders = options.missing.standard;
     // A missing value is NaN anyway, however it is spelled; other numbers must be compared first.
     for (const auto& text : options.missing.texts) {
@@ -121,7 +119,7 @@ class CsvReader {
     roles_ = find_csv_roles(names_, header_, left_out_, skipped_, options_, layout_.file);
     layout_.has_target = roles_.target >= 0;
     layout_.has_weights = roles_.weights >= 0;
-    layout_.blank_rows = names_.size() == 1 && layout_.is_missing("");
+    layout_.blank_rows = names_.size() == 1;
     layout_.footer = names_.size() >= 2;
     for (std::size_t c = 0; c < names_.size(); ++c) decide(c);
     if (options_.schema == nullptr) remark_on_row_numbers(records, first_row);

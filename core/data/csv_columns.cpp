@@ -275,7 +275,7 @@ bool are_years(const std::vector<double>& numbers) {
 bool find_csv_header(const std::vector<CsvRecordFields>& records,
                      const std::vector<std::string>& missing, std::string& why) {
   const auto is_missing = [&](const std::string& text) {
-    return std::find(missing.begin(), missing.end(), text) != missing.end();
+    return text.empty() || std::find(missing.begin(), missing.end(), text) != missing.end();
   };
   const auto is_value = [](const std::string& text) {
     double value = 0;
@@ -290,7 +290,8 @@ bool find_csv_header(const std::vector<CsvRecordFields>& records,
   // that is no such number.
   bool values_below_words = false;
   bool other_below_numbers = false;
-  for (std::size_t r = 1; r < records.size(); ++r) {
+  const std::size_t judged = std::min<std::size_t>(records.size(), 200);
+  for (std::size_t r = 1; r < judged; ++r) {
     for (std::size_t c = 0; c < std::min(first.size(), records[r].size()); ++c) {
       const std::string& below = records[r][c];
       if (is_missing(first[c]) || is_missing(below)) continue;
@@ -307,7 +308,7 @@ bool find_csv_header(const std::vector<CsvRecordFields>& records,
     if (is_missing(first[c]) || is_value(first[c]) || is_placeholder(first[c])) continue;
     bool any = false;
     bool all = true;
-    for (std::size_t r = 1; r < records.size() && all; ++r) {
+    for (std::size_t r = 1; r < judged && all; ++r) {
       if (c >= records[r].size() || is_missing(records[r][c])) continue;
       any = true;
       all = is_value(records[r][c]);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -44,8 +45,19 @@ struct CsvLayout {
   [[nodiscard]] Index width() const {
     return features + (has_target ? 1 : 0) + (has_weights ? 1 : 0);
   }
+  // Most texts are told by their first character.
+  std::array<bool, 256> begins_missing{};
+  void set_missing(std::vector<std::string> texts) {
+    missing = std::move(texts);
+    for (const std::string& text : missing) {
+      if (!text.empty()) begins_missing[static_cast<unsigned char>(text.front())] = true;
+    }
+  }
+  // An empty text is, whatever else stands for a missing value.
   [[nodiscard]] bool is_missing(std::string_view text) const {
     text = csv_trimmed(text);
+    if (text.empty()) return true;
+    if (!begins_missing[static_cast<unsigned char>(text.front())]) return false;
     return std::find(missing.begin(), missing.end(), text) != missing.end();
   }
 };
@@ -140,10 +152,6 @@ class CsvParser {
   }
 
  private:
-  [[nodiscard]] bool ends_field(const char* p) const {
-    return *p == layout_.dialect.delimiter || *p == '\n' || (*p == '\r' && p[1] == '\n');
-  }
-
   // False where the record has a mistake, or not as many fields as there are columns.
   bool parse_record(const char*& p, const char* end, T* row, std::string& scratch,
                     CsvBlock<T>& block) const {
@@ -151,20 +159,24 @@ class CsvParser {
     const FieldPlan* plan = layout_.plans.data();
     const FieldPlan* const plans_end = plan + layout_.plans.size();
     const char delimiter = layout_.dialect.delimiter;
+    const char blank = delimiter == ' ' ? '\n' : ' ';  // left out around numbers
+    const auto ends_here = [delimiter](const char* at) {
+      return *at == delimiter || *at == '\n' || (*at == '\r' && at[1] == '\n');
+    };
     for (;; ++plan) {
       if (plan == plans_end) return false;
       if (plan->plain) {
         const char* q = p;
-        while (*q == ' ' && delimiter != ' ') ++q;
+        while (*q == blank && blank == ' ') ++q;
         const char* const number = q;
         T value;
         q = parse_number(q, value);
         if (q != nullptr) {
           const char* const number_end = q;
-          while (*q == ' ' && delimiter != ' ') ++q;
+          while (*q == blank && blank == ' ') ++q;
           // Identifiers begin with zeros.
-          const bool zeros = *number == '0' && number_detail::is_digit(number[1]);
-          if (ends_field(q) && (!zeros || plan->type.zeros)) {
+          if (ends_here(q) &&
+              (*number != '0' || !number_detail::is_digit(number[1]) || plan->type.zeros)) {
             row[plan->slot] = value;
             if (plan->use == FieldUse::label) {
               block.labels.add({number, static_cast<std::size_t>(number_end - number)});
@@ -178,7 +190,7 @@ class CsvParser {
                  delimiter != ',' && !layout_.missing_first) {
         T value;
         const char* const q = parse_number<T, ','>(p, value);
-        if (q != nullptr && ends_field(q) && *p != '0') {
+        if (q != nullptr && ends_here(q) && *p != '0') {
           row[plan->slot] = value;
           p = *q == '\r' ? q + 1 : q;
           if (*p++ == '\n') break;

@@ -8,9 +8,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "core/archive_kind.hpp"
 #include "core/file.hpp"
 #include "tandem/core/archive.hpp"
+#include "tandem/core/archive_kind.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem {

@@ -8,10 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "tandem/core/temporary_files.hpp"
+
 namespace tandem {
 
-// Throws InputError where the file is missing, a directory, or a symbolic link that leads nowhere or
-// back to itself; SystemError where it cannot be read.
+// Throws InputError where the file is missing, a directory, or a symbolic link that leads nowhere
+// or back to itself; SystemError where it cannot be read.
 [[nodiscard]] std::vector<std::uint8_t> read_file(const std::string& path);
 // As above, but once the first `prefix` bytes are there (fewer where the file is shorter: `limit`
 // is then not called) limit(them) says how many bytes of the file are worth reading at most. It may
@@ -30,10 +32,5 @@ void write_file(const std::string& path, std::span<const std::uint8_t> bytes);
 void write_file(const std::string& path, std::string_view text);
 // As above with the content written by `fill` piece by piece; for files too long to hold.
 void write_file(const std::string& path, const std::function<void(std::ostream&)>& fill);
-
-
-// What to call where the process is about to end by itself, out of a signal's handler: removes the
-// temporary files of writes in progress. Only async-signal-safe functions are used.
-void remove_temporary_files() noexcept;
 
 }  // namespace tandem

@@ -6,8 +6,8 @@
 #include <memory>
 #include <utility>
 
-#include "core/visible.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/visible.hpp"
 
 namespace tandem::log {
 namespace {

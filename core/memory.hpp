@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 
+#include "tandem/core/memory_limit.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem {
@@ -13,10 +14,6 @@ namespace tandem {
 // that can be dropped counts as left), and what RLIMIT_AS leaves. The largest Index where none of
 // them can be read.
 [[nodiscard]] Index available_memory();
-
-// What require_memory() lets a request take at most, beside what is available; 0: no more than
-// that. To be set before other threads ask.
-void set_memory_limit(Index bytes) noexcept;
 
 // Called before `bytes` are taken. Throws InputError, "WHAT needs 12.0 GiB of memory, but 3.0 GiB
 // are left; WAY_OUT", where they are not to be had, so that the kernel need not end the process

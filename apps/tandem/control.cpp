@@ -13,10 +13,10 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-#include "core/archive_kind.hpp"
-#include "core/file.hpp"
-#include "core/visible.hpp"
+#include "tandem/core/archive_kind.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/temporary_files.hpp"
+#include "tandem/core/visible.hpp"
 #include "tandem/model/pipeline.hpp"
 #include "tandem/output.hpp"
 

@@ -15,9 +15,9 @@
 #include <system_error>
 
 #include "common/text.hpp"
-#include "core/visible.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/text.hpp"
+#include "tandem/core/visible.hpp"
 
 namespace tandem::program {
 namespace {

@@ -9,9 +9,9 @@
 namespace tandem::program {
 
 // A result to be read by a person: control characters in it are written out, not obeyed (see
-// core/visible.hpp). Throws SystemError where standard output does not take it all, such as a full
-// disk. Where nobody reads any more (`tandem ... | head`), the process ends as by SIGPIPE, without
-// a word.
+// tandem/core/visible.hpp). Throws SystemError where standard output does not take it all, such as
+// a full disk. Where nobody reads any more (`tandem ... | head`), the process ends as by SIGPIPE,
+// without a word.
 void print(std::string_view text);
 // A result to be read by a program, such as CSV: its bytes, unless they go to a terminal.
 void print_data(std::string_view text);

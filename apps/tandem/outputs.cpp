@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "core/archive_kind.hpp"
+#include "tandem/core/archive_kind.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem::program {

@@ -7,9 +7,9 @@
 #include <set>
 
 #include "common/text.hpp"
-#include "core/memory.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
+#include "tandem/core/memory_limit.hpp"
 #include "tandem/data/split.hpp"
 #include "tandem/output.hpp"
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/file.hpp"
-#include "core/visible.hpp"
+#include "tandem/core/visible.hpp"
 
 namespace tandem::report {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "core/json_text.hpp"
 #include "core/text.hpp"
-#include "core/visible.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/visible.hpp"
 #include "tandem/tree/decision_tree.hpp"
 
 namespace tandem {

@@ -1,4 +1,4 @@
-#include "core/visible.hpp"
+#include "tandem/core/visible.hpp"
 
 #include <gtest/gtest.h>
 

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "core/visible.hpp"
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/visible.hpp"
 #include "tandem/output.hpp"
 #include "tandem/settings.hpp"
 #include "tandem/tree/decision_tree.hpp"

@@ -3,10 +3,12 @@
 
 #include <string>
 
+#include "tandem/core/export.hpp"
+
 namespace tandem {
 
 // "model", "checkpoint", or what else write_archive() was told; empty where the file cannot be read
 // or is not an archive. Not for pipes, whose first bytes it would take.
-[[nodiscard]] std::string archive_kind(const std::string& path);
+[[nodiscard]] TANDEM_API std::string archive_kind(const std::string& path);
 
 }  // namespace tandem

@@ -115,7 +115,7 @@ void DataSettings::add_options(OptionSet& options) {
 
 ReadOptions DataSettings::read_options(const RunSettings& run) const {
   ReadOptions options;
-  static_cast<Reading&>(options) = reading;
+  options.reading = reading;
   options.target = target;
   options.target_file = target_file.path;
   options.weights = weights;

@@ -36,10 +36,10 @@ class CsvReader {
   CsvReader(const Input& input, const ReadOptions& options, bool tabs)
       : input_(input), options_(options), budget_(input.name(), options), tabs_(tabs) {
     layout_.file = input.name();
-    layout_.set_missing(options.missing.texts);
-    layout_.placeholders = options.missing.standard;
+    layout_.set_missing(options.reading.missing.texts);
+    layout_.placeholders = options.reading.missing.standard;
     // A missing value is NaN anyway, however it is spelled; other numbers must be compared first.
-    for (const auto& text : options.missing.texts) {
+    for (const auto& text : options.reading.missing.texts) {
       double value = 0;
       if (parse_whole_number(text, value) && !std::isnan(value)) layout_.missing_first = true;
     }
@@ -85,9 +85,9 @@ class CsvReader {
 
   void look_at_head() {
     const bool of_model = options_.schema != nullptr;
-    input_ = as_text(input_, options_, of_model, encoding_);
+    input_ = as_text(input_, options_.reading, of_model, encoding_);
     TextHead head = read_text_head(input_, longest_record(budget_));
-    FoundDialect found = find_dialect(head, options_, tabs_, layout_.file);
+    FoundDialect found = find_dialect(head, options_.reading, tabs_, layout_.file);
     for (auto& notice : found.notices) note(std::move(notice));
     layout_.dialect = found.dialect;
     skipped_ = found.skip_lines;
@@ -145,8 +145,9 @@ class CsvReader {
       names_ = distinct_names(*in_comment, layout_.file);
       names_.resize(std::max(names_.size(), columns));
     } else if (records.size() > 1 && others == records.size() - 1 &&
-               options_.header != HeaderChoice::no &&
-               (last_empty || are_row_names(records, options_.header == HeaderChoice::yes))) {
+               options_.reading.header != HeaderChoice::no &&
+               (last_empty ||
+                are_row_names(records, options_.reading.header == HeaderChoice::yes))) {
       header_ = layout_.header_record = true;
       std::vector<std::string> fields = first.fields;
       if (last_empty) {
@@ -158,11 +159,11 @@ class CsvReader {
       columns = fields.size();
     } else {
       std::string why;
-      header_ = options_.header == HeaderChoice::automatic
+      header_ = options_.reading.header == HeaderChoice::automatic
                     ? find_csv_header(records, layout_.missing, why)
-                    : options_.header == HeaderChoice::yes;
+                    : options_.reading.header == HeaderChoice::yes;
       layout_.header_record = header_;
-      if (options_.header == HeaderChoice::automatic && !why.empty()) {
+      if (options_.reading.header == HeaderChoice::automatic && !why.empty()) {
         note(layout_.file + ": the first line (" + some(first.fields) + ") is taken " +
              (header_ ? "for the names of the columns" : "as data") + ", though " +
              (header_ ? "it holds numbers: " : "") + why + "; " + option("header") +
@@ -229,7 +230,8 @@ class CsvReader {
       }
     }
     if (options_.schema != nullptr || !unnamed_first_ || names_.size() < 2) return;
-    if (options_.find(names_.front()) != nullptr || options_.target == names_.front()) return;
+    if (options_.reading.find(names_.front()) != nullptr || options_.target == names_.front())
+      return;
     std::unordered_set<std::string_view> seen;
     bool different = true;
     bool words = true;
@@ -264,8 +266,8 @@ class CsvReader {
         }
       }
     }
-    marks_ = file_marks(evidence_, options_);
-    for (const ColumnReading& said : options_.columns.list) {
+    marks_ = file_marks(evidence_, options_.reading);
+    for (const ColumnReading& said : options_.reading.columns.list) {
       if (options_.schema == nullptr) {
         const Index at = find_column(said.name, names_, option("columns"), layout_.file);
         said_[static_cast<std::size_t>(at)] = &said;
@@ -276,18 +278,18 @@ class CsvReader {
   // The type of a column of the file by what is known of it.
   void decide(std::size_t c) {
     if (said_[c] != nullptr && said_[c]->kind != ColumnKind::automatic) {
-      types_[c] = column_type(*said_[c], options_);
+      types_[c] = column_type(*said_[c], options_.reading);
       if (types_[c].kind == ColumnKind::date && said_[c]->order == DateOrder::automatic &&
           evidence_[c].orders_ != 0) {
         bool ambiguous = false;
-        const ColumnType found = column_type(evidence_[c], options_, marks_,
+        const ColumnType found = column_type(evidence_[c], options_.reading, marks_,
                                              layout_.dialect.delimiter, false, ambiguous);
         if (found.kind == ColumnKind::date) types_[c].order = found.order;
       }
       return;
     }
     bool ambiguous = false;
-    types_[c] = column_type(evidence_[c], options_, marks_, layout_.dialect.delimiter,
+    types_[c] = column_type(evidence_[c], options_.reading, marks_, layout_.dialect.delimiter,
                             static_cast<Index>(c) == roles_.target, ambiguous);
     ambiguous_[c] = ambiguous;
   }
@@ -305,8 +307,8 @@ class CsvReader {
   // Of a column that the model knows, by its name there.
   [[nodiscard]] ColumnType model_type(const std::string& name, bool categorical) const {
     ColumnReading plain;
-    const ColumnReading* const said = options_.find(name);
-    ColumnType type = column_type(said != nullptr ? *said : plain, options_);
+    const ColumnReading* const said = options_.reading.find(name);
+    ColumnType type = column_type(said != nullptr ? *said : plain, options_.reading);
     if (categorical) type.kind = ColumnKind::category;
     return type;
   }
@@ -324,7 +326,7 @@ class CsvReader {
       // The labels of a new file may be written otherwise than those of the training data.
       if (known->categorical()) {
         plan.type.kind = ColumnKind::category;
-      } else if (options_.find(known->name) != nullptr) {
+      } else if (options_.reading.find(known->name) != nullptr) {
         plan.type = model_type(known->name, false);
         plan.type.fixed = false;
       }
@@ -359,7 +361,7 @@ class CsvReader {
     layout_.plans.assign(names_.size(), FieldPlan{});
     texts_.clear();
     if (empty_last_) layout_.plans.back().use = FieldUse::empty;
-    const bool parts = options_.dates == DateUse::parts;
+    const bool parts = options_.reading.dates == DateUse::parts;
     if (options_.schema != nullptr) {
       layout_.features = static_cast<Index>(roles_.sources.size());
       for (Index j = 0; j < layout_.features; ++j) {
@@ -656,17 +658,18 @@ class CsvReader {
 
   // What was decided, for the files that come later.
   void record(Dataset<T>& data) {
-    auto reading = std::make_shared<Reading>(static_cast<const Reading&>(options_));
+    auto reading = std::make_shared<Reading>(options_.reading);
     reading->format = tabs_ ? "tsv" : "csv";
     reading->header = header_ ? HeaderChoice::yes : HeaderChoice::no;
     reading->delimiter = layout_.dialect.delimiter;
     if (layout_.dialect.whitespace) reading->delimiter = Delimiter::parse("whitespace");
     reading->comment = layout_.dialect.comment;
-    if (options_.skip_lines < 0) reading->skip_lines = skipped_ - (separator_line_ ? 1 : 0);
-    if (options_.dates == DateUse::automatic) reading->dates = DateUse::seconds;
+    if (options_.reading.skip_lines < 0) reading->skip_lines = skipped_ - (separator_line_ ? 1 : 0);
+    if (options_.reading.dates == DateUse::automatic) reading->dates = DateUse::seconds;
     if (options_.schema == nullptr) {
       reading->decimal = marks_.decimal == ',' ? DecimalMark::comma : DecimalMark::point;
-      if (options_.thousands == ThousandsMark::automatic) reading->thousands = ThousandsMark::none;
+      if (options_.reading.thousands == ThousandsMark::automatic)
+        reading->thousands = ThousandsMark::none;
       reading->columns.list.clear();
       const auto add = [&](Index column, const std::string& name) {
         const FieldPlan& plan = layout_.plans[static_cast<std::size_t>(column)];
@@ -814,7 +817,7 @@ class CsvReader {
     const auto number = [&](std::size_t c) {
       return use(c) == FieldUse::number || use(c) == FieldUse::label;
     };
-    const bool parts = options_.dates == DateUse::parts;
+    const bool parts = options_.reading.dates == DateUse::parts;
     note_columns(
         [&](std::size_t c) { return use(c) == FieldUse::date || use(c) == FieldUse::parts; },
         "holds dates, which become", "hold dates, which become",

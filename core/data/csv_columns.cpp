@@ -442,7 +442,7 @@ CsvRoles find_csv_roles(const std::vector<std::string>& names, bool header,
     const auto found =
         schema_target && header && !by_name ? position.find(schema->target.name) : position.end();
     const auto has = [&](const Column& column) {
-      return source_of(column.name, options, position).column >= 0;
+      return source_of(column.name, options.reading, position).column >= 0;
     };
     const bool all_named = schema != nullptr && header &&
                            std::all_of(schema->columns.begin(), schema->columns.end(), has);
@@ -487,7 +487,7 @@ CsvRoles find_csv_roles(const std::vector<std::string>& names, bool header,
   std::vector<std::string> lacking;
   if (header) {
     for (const auto& column : schema->columns) {
-      const FeatureSource source = source_of(column.name, options, position);
+      const FeatureSource source = source_of(column.name, options.reading, position);
       if (source.column < 0 || taken[static_cast<std::size_t>(source.column)]) {
         lacking.push_back(column.name);
       } else {
@@ -527,7 +527,7 @@ CsvRoles find_csv_roles(const std::vector<std::string>& names, bool header,
     for (std::size_t k = 0; k < date_part_names.size(); ++k) {
       const std::string ending = "." + std::string(date_part_names[k]);
       if (name.ends_with(ending) &&
-          options.find(name.substr(0, name.size() - ending.size())) != nullptr) {
+          options.reading.find(name.substr(0, name.size() - ending.size())) != nullptr) {
         part = static_cast<int>(k);
       }
     }

@@ -61,12 +61,13 @@ std::string first_line_of(const Input& file) {
 }
 
 bool names_columns(const Input& file, const ReadOptions& options) {
-  if (options.header != HeaderChoice::automatic) return options.header == HeaderChoice::yes;
+  if (options.reading.header != HeaderChoice::automatic)
+    return options.reading.header == HeaderChoice::yes;
   if (options.schema != nullptr && options.schema->reading.header != HeaderChoice::automatic) {
     return options.schema->reading.header == HeaderChoice::yes;
   }
   const TextHead head = read_text_head(file, std::size_t{64} << 20);
-  const FoundDialect found = find_dialect(head, options, false, file.name());
+  const FoundDialect found = find_dialect(head, options.reading, false, file.name());
   if (found.skip_lines > 0) {
     throw InputError(file.name() +
                      ": begins with lines that are no part of the table; several "
@@ -74,7 +75,7 @@ bool names_columns(const Input& file, const ReadOptions& options) {
   }
   const auto records = first_records(head, found.dialect, 1000);
   std::string why;
-  return !records.empty() && find_csv_header(records, options.missing.texts, why);
+  return !records.empty() && find_csv_header(records, options.reading.missing.texts, why);
 }
 
 }  // namespace
@@ -114,14 +115,15 @@ Input joined_files(const std::string& name, const std::vector<std::string>& path
     files.push_back(Input::file(path));
     largest = saturating_sum(largest, saturating_sum(files.back().largest_size(), 1));
     const FileFormat format = format_of(files.back());
-    if (options.format == "auto" && format != FileFormat::csv && format != FileFormat::tsv &&
-        format != FileFormat::libsvm) {
+    if (options.reading.format == "auto" && format != FileFormat::csv &&
+        format != FileFormat::tsv && format != FileFormat::libsvm) {
       throw InputError(path +
                        ": several files are read as one only where they are text; name this "
                        "one alone");
     }
   }
-  const bool pairs = options.format == "libsvm" || format_of(files.front()) == FileFormat::libsvm;
+  const bool pairs =
+      options.reading.format == "libsvm" || format_of(files.front()) == FileFormat::libsvm;
   const bool header = !pairs && names_columns(files.front(), options);
   if (header) {
     const std::string names = first_line_of(files.front());

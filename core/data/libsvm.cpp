@@ -204,11 +204,11 @@ Dataset<T> read_libsvm(const Input& input, const ReadOptions& options) {
   if (rows == 0) throw InputError(input.name() + ": has no rows");
   if (all.query_ids) log::info(input.name() + ": query ids (qid:) are left out");
 
-  Index width = options.features;
+  Index width = options.reading.features;
   if (options.schema != nullptr) width = static_cast<Index>(options.schema->columns.size());
-  const Index base = options.index_base == IndexBase::automatic ? (all.lowest == 0 ? 0 : 1)
-                     : options.index_base == IndexBase::one     ? 1
-                                                                : 0;
+  const Index base = options.reading.index_base == IndexBase::automatic ? (all.lowest == 0 ? 0 : 1)
+                     : options.reading.index_base == IndexBase::one     ? 1
+                                                                        : 0;
   if (all.highest >= 0 && all.lowest < base) {
     throw InputError(
         input.name() + ": has the index " + std::to_string(all.lowest) +
@@ -248,7 +248,7 @@ Dataset<T> read_libsvm(const Input& input, const ReadOptions& options) {
   });
   data.target = std::move(all.labels);
   data.target_texts = all.texts.take();
-  auto reading = std::make_shared<Reading>(static_cast<const Reading&>(options));
+  auto reading = std::make_shared<Reading>(options.reading);
   reading->format = "libsvm";
   reading->features = width;
   reading->index_base = base == 0 ? IndexBase::zero : IndexBase::one;

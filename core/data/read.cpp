@@ -278,11 +278,12 @@ struct Resolved {
 };
 
 Resolved resolve(const Input& input, const ReadOptions& options) {
-  Resolved resolved{options, parse_format(options.format.name, input)};
+  Resolved resolved{options, parse_format(options.reading.format.name, input)};
   if (options.schema == nullptr) return resolved;
   const Reading& trained = options.schema->reading;
-  resolved.options.complete_from(trained);
-  if (options.format == "auto" && trained.format != FormatName() && is_text(resolved.format)) {
+  resolved.options.reading.complete_from(trained);
+  if (options.reading.format == "auto" && trained.format != FormatName() &&
+      is_text(resolved.format)) {
     const FileFormat before = parse_format(trained.format.name, input);
     const bool pairs = before == FileFormat::libsvm;
     if (is_text(before) && pairs != (resolved.format == FileFormat::libsvm)) {
@@ -290,8 +291,8 @@ Resolved resolve(const Input& input, const ReadOptions& options) {
     }
   }
   // The name of a .tsv file says what separates its fields.
-  if (resolved.format == FileFormat::tsv && options.delimiter.automatic()) {
-    resolved.options.delimiter = '\t';
+  if (resolved.format == FileFormat::tsv && options.reading.delimiter.automatic()) {
+    resolved.options.reading.delimiter = '\t';
   }
   return resolved;
 }
@@ -319,7 +320,7 @@ Dataset<T> read_input(const Input& archive, const ReadOptions& options) {
   try {
     const std::string mark = archive.head(4);
     const bool zip =
-        mark == std::string_view("PK\x03\x04", 4) && options.format != FormatName("npz");
+        mark == std::string_view("PK\x03\x04", 4) && options.reading.format != FormatName("npz");
     const std::optional<Input> member = zip ? text_in_zip(archive) : std::nullopt;
     const Input& input = member ? *member : archive;
     const Resolved resolved = resolve(input, options);

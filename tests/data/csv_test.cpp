@@ -23,7 +23,7 @@ using Texts = std::vector<std::string>;
 
 template <Real T = double>
 Dataset<T> read(const std::string& text, ReadOptions options = {}) {
-  if (options.format == "auto") options.format = "csv";
+  if (options.reading.format == "auto") options.reading.format = "csv";
   return read_input<T>(
       Input::memory("input.csv", {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}),
       options);
@@ -120,7 +120,7 @@ TEST(Csv, MissingValuesAreNaN) {
 
 TEST(Csv, NumbersCanStandForMissingValues) {
   ReadOptions options;
-  options.missing = {"-999"};
+  options.reading.missing = {"-999"};
   const auto data = read("a\n-999\n1\n-999.0\n", options);
   EXPECT_TRUE(std::isnan(data.features(0, 0)));
   EXPECT_EQ(data.features(2, 0), -999);  // compared as texts
@@ -143,7 +143,7 @@ TEST(Csv, FindsTheDelimiter) {
   EXPECT_EQ(read("a;b\n1,5;2\n2,5;3\n").cols(), 2);
   EXPECT_EQ(read("1\n2\n3\n").cols(), 1);
   ReadOptions options;
-  options.delimiter = ' ';
+  options.reading.delimiter = ' ';
   EXPECT_EQ(read("1 2 3\n4 5 6\n", options).cols(), 3);
 }
 
@@ -153,9 +153,9 @@ TEST(Csv, FindsTheHeader) {
   EXPECT_EQ(read("colour,size\nred,big\nblue,small\n").rows(), 2);  // nothing recurs
   EXPECT_EQ(read("red,big\nblue,small\nred,small\n").rows(), 3);    // "red" recurs
   ReadOptions options;
-  options.header = HeaderChoice::yes;
+  options.reading.header = HeaderChoice::yes;
   EXPECT_THAT(names(read("1,2\n3,4\n", options)), ElementsAre("1", "2"));
-  options.header = HeaderChoice::no;
+  options.reading.header = HeaderChoice::no;
   EXPECT_EQ(read("a,b\nc,d\n", options).rows(), 2);
   EXPECT_THAT(names(read("1,2\n3,4\n")), ElementsAre("x0", "x1"));
 }
@@ -178,7 +178,7 @@ TEST(Csv, TargetByNamePositionAndLast) {
   EXPECT_EQ(read("1,0\n3,4\n",
                  [] {
                    auto options = with_target("0");
-                   options.header = HeaderChoice::yes;
+                   options.reading.header = HeaderChoice::yes;
                    return options;
                  }())
                 .target,

@@ -226,9 +226,9 @@ TEST(Libsvm, FirstIndexIsFoundOrGiven) {
   EXPECT_EQ(read_bytes("1 0:2 1:3\n").features.values(), (Values{2, 3}));
   EXPECT_EQ(read_bytes("1 1:2 2:3\n").features.values(), (Values{2, 3}));
   ReadOptions options;
-  options.index_base = IndexBase::zero;
+  options.reading.index_base = IndexBase::zero;
   EXPECT_EQ(read_bytes("1 1:2 2:3\n", options).features.values(), (Values{0, 2, 3}));
-  options.index_base = IndexBase::one;
+  options.reading.index_base = IndexBase::one;
   EXPECT_THAT(message_of("1 0:2\n", options),
               HasSubstr("has the index 0, expected indices from 1"));
 }
@@ -241,13 +241,13 @@ TEST(Libsvm, WidthOfTheModel) {
   EXPECT_EQ(read_bytes("1 1:2\n", options).cols(), 4);
   EXPECT_THAT(message_of("1 5:2\n", options), HasSubstr("has the index 5, expected 4 at most"));
   options = {};
-  options.features = 6;
+  options.reading.features = 6;
   EXPECT_EQ(read_bytes("1 1:2\n", options).cols(), 6);
 }
 
 TEST(Libsvm, DamageIsRefused) {
   ReadOptions options;
-  options.format = "libsvm";
+  options.reading.format = "libsvm";
   EXPECT_THAT(message_of("1 1:2\nx 1:2\n", options), HasSubstr("line 2: the label 'x'"));
   EXPECT_THAT(message_of("1 1:2\n# c\n1 1:2 2\n", options),
               HasSubstr("line 3: '2' is not index:value"));
@@ -306,7 +306,7 @@ TEST(Idx, DamageIsRefused) {
     return text;
   };
   ReadOptions options;
-  options.format = "idx";
+  options.reading.format = "idx";
   EXPECT_THAT(message_of(idx({1, 0, 8, 1}), options), HasSubstr("two zero bytes"));
   EXPECT_THAT(message_of(idx({0, 0, 7, 1}), options), HasSubstr("unknown type 7"));
   EXPECT_THAT(message_of(idx({0, 0, 8, 0}), options), HasSubstr("no axes"));
@@ -328,9 +328,9 @@ TEST(Compressed, DamageIsRefused) {
   for (const char* name : {"rows.libsvm.gz", "rows.libsvm.bz2", "matrix.npy.gz"}) {
     const std::string good = content(name);
     ReadOptions options;
-    options.format = std::string(name) == "matrix.npy.gz" ? "npy" : "libsvm";
+    options.reading.format = std::string(name) == "matrix.npy.gz" ? "npy" : "libsvm";
     ASSERT_NO_THROW((void)read_bytes(good, options)) << name;
-    if (options.format == "libsvm") {
+    if (options.reading.format == "libsvm") {
       EXPECT_THAT(message_of(good.substr(0, good.size() - 9), options),
                   HasSubstr("ends in the middle"));
     }
@@ -368,7 +368,7 @@ TEST(Formats, AreToldApartByContent) {
   EXPECT_EQ(format("a 1:2\n"), FileFormat::csv);
   EXPECT_EQ(format(""), FileFormat::csv);
   ReadOptions options;
-  options.format = "parquet";
+  options.reading.format = "parquet";
   EXPECT_THAT(message_of("", options), HasSubstr("expected one of auto, csv, tsv, npy"));
 }
 

@@ -101,7 +101,7 @@ TEST(Dialect, BlanksSeparateWhereNothingElseDoes) {
   EXPECT_EQ(cars.cols(), 4);
   EXPECT_THAT(cars.columns[3].categories, Contains("buick skylark"));
   ReadOptions options;
-  options.delimiter = Delimiter::parse("whitespace");
+  options.reading.delimiter = Delimiter::parse("whitespace");
   EXPECT_EQ(read("a b\n1 x\n2 y\n", options).cols(), 2);
   EXPECT_EQ(read("x y z\r\n1 2 3\r\n4 5 6\r\n").rows(), 2);
 }
@@ -115,7 +115,7 @@ TEST(Dialect, RowNamesAsRWritesThem) {
   EXPECT_THAT(names(read("Unnamed: 0,a,b\n0,5,6\n1,7,8\n2,9,9\n")), ElementsAre("a", "b"));
   EXPECT_THAT(names(read("id,a,b\n0,5,6\n1,7,8\n2,9,9\n")), ElementsAre("id", "a", "b"));
   ReadOptions keep;
-  keep.columns = ColumnReadings::parse("column0:number");
+  keep.reading.columns = ColumnReadings::parse("column0:number");
   EXPECT_THAT(names(read(",a,b\n0,5,6\n1,7,8\n2,9,9\n", keep)), ElementsAre("column0", "a", "b"));
 }
 
@@ -149,8 +149,8 @@ TEST(Dialect, SeparatorLinesCommentsTitlesAndFooters) {
   EXPECT_THAT(message_of("a,b,c\n1,2,3\n4,5,6\n7,8\n"), HasSubstr("line 4: has 2 fields"));
   EXPECT_THAT(message_of("a,b,c\n1,2,3\nx\n7,8,9\n"), HasSubstr("line 3: has 1 field"));
   ReadOptions options;
-  options.comment = '%';
-  options.skip_lines = 1;
+  options.reading.comment = '%';
+  options.reading.skip_lines = 1;
   EXPECT_EQ(read("junk,1\n% c\na,b\n1,2 % why\n3,4\n", options).features.values(),
             (Values{1, 2, 3, 4}));
 }
@@ -166,10 +166,10 @@ TEST(Dialect, EncodingsAndLineEnds) {
   EXPECT_THAT(names(read(utf16)), ElementsAre("Länge", "b"));
   EXPECT_THAT(names(read(utf16.substr(2))), ElementsAre("Länge", "b"));
   ReadOptions options;
-  options.encoding = "windows-1252";
+  options.reading.encoding = "windows-1252";
   EXPECT_THAT(names(read("L\xE4nge;b\n1;2\n", options)), ElementsAre("Länge", "b"));
   EXPECT_THAT(message_of("L\xE4nge;b\n1;2\n"), HasSubstr("encoding"));
-  options.encoding = "klingon";
+  options.reading.encoding = "klingon";
   EXPECT_THAT(message_of(text, options), HasSubstr("no encoding that iconv knows"));
   EXPECT_EQ(read("a,b\r1,2\r3,4\r").features.values(), (Values{1, 2, 3, 4}));
   EXPECT_THAT(names(read("\xEF\xBB\xBF" + text)), ElementsAre("Länge", "b"));
@@ -249,7 +249,7 @@ TEST(Columns, PlaceholdersInNumbersAreMissing) {
   EXPECT_THAT(data.columns[1].categories, ElementsAre("-", "unknown", "x"));
   EXPECT_THAT(notices(data), Contains(HasSubstr("of the column a")));
   ReadOptions options;
-  options.missing = {"?"};
+  options.reading.missing = {"?"};
   EXPECT_TRUE(read("a,b\n1,2\n-,3\n", options).columns[0].categorical());
 }
 
@@ -268,7 +268,7 @@ TEST(Columns, Dates) {
   EXPECT_EQ(ambiguous.features(0, 0), 1704153600);
   EXPECT_THAT(notices(ambiguous), Contains(HasSubstr("month first; columns d:date/dmy")));
   ReadOptions parts;
-  parts.dates = DateUse::parts;
+  parts.reading.dates = DateUse::parts;
   const auto data = read("d,y\n2024-01-31 12:30:05,1\n2024-02-04,2\n", parts);
   EXPECT_THAT(names(data), ElementsAre("d.year", "d.month", "d.weekday", "d.hour", "y"));
   EXPECT_EQ(data.features.values(), (Values{2024, 1, 2, 12, 1, 2024, 2, 6, 0, 2}));
@@ -294,14 +294,14 @@ TEST(Columns, IdentifiersAreCategories) {
   EXPECT_THAT(data.columns[0].categories, ElementsAre("02139", "10001"));
   EXPECT_THAT(notices(data), Contains(HasSubstr("begin with zeros")));
   ReadOptions options;
-  options.columns = ColumnReadings::parse("zip:number");
+  options.reading.columns = ColumnReadings::parse("zip:number");
   EXPECT_EQ(read("zip,y\n02139,1\n10001,2\n", options).features(0, 0), 2139);
-  options.columns = ColumnReadings::parse("y:category");
+  options.reading.columns = ColumnReadings::parse("y:category");
   EXPECT_THAT(read("zip,y\n1,3\n2,4\n", options).columns[1].categories, ElementsAre("3", "4"));
-  options.columns = ColumnReadings::parse("zip:number");
+  options.reading.columns = ColumnReadings::parse("zip:number");
   EXPECT_THAT(message_of("zip,y\nx,1\n5,2\n", options),
               HasSubstr("expected a number as columns says"));
-  options.columns = ColumnReadings::parse("zap:number");
+  options.reading.columns = ColumnReadings::parse("zap:number");
   EXPECT_THAT(message_of("zip,y\nx,1\n5,2\n", options), HasSubstr("has no column 'zap'"));
 }
 
@@ -334,12 +334,12 @@ TEST(Columns, EmptyLinesOfOneColumnAreMissingValues) {
 
 TEST(Record, LaterFilesAreReadAsTheFirst) {
   ReadOptions options = with_target("last");
-  options.header = HeaderChoice::no;
+  options.reading.header = HeaderChoice::no;
   const auto first = read("vhigh,small,unacc\nmed,big,acc\nhigh,big,acc\n", options);
   EXPECT_EQ(read_later(first, "vhigh,small\nmed,big\nhigh,big\n").rows(), 3);
 
   ReadOptions missing = with_target("y");
-  missing.missing = {"-999"};
+  missing.reading.missing = {"-999"};
   const auto cold = read("temp,y\n-999,1\n20.5,2\n21.5,3\n", missing);
   const auto later = read_later(cold, "temp\n20.0\n-999\n");
   EXPECT_TRUE(std::isnan(later.features(1, 0)));
@@ -349,7 +349,7 @@ TEST(Record, LaterFilesAreReadAsTheFirst) {
   EXPECT_THAT([&] { (void)read_later(comma, "a,b\n4,5\n"); },
               ::testing::ThrowsMessage<InputError>(HasSubstr("delimiter")));
   ReadOptions said;
-  said.delimiter = ',';
+  said.reading.delimiter = ',';
   EXPECT_EQ(read_later(comma, "a,b\n4,5\n", said).features.values(), (Values{4, 5}));
 
   const auto us = read("d,y\n01/31/2024,1\n02/01/2024,2\n");
@@ -365,7 +365,7 @@ TEST(Record, LaterFilesAreReadAsTheFirst) {
 
 TEST(Record, TheFirstIndexOfLibsvm) {
   ReadOptions options;
-  options.format = "libsvm";
+  options.reading.format = "libsvm";
   const auto zero = read("1 0:5 1:1\n0 0:1 1:5 2:1\n", options);
   EXPECT_EQ(zero.reading->index_base, IndexBase::zero);
   EXPECT_EQ(read_later(zero, "0 1:6 2:1\n", options).features.values(), (Values{0, 6, 1}));

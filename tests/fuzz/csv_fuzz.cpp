@@ -16,9 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     case 1: options.target = "last"; break;
     case 2: options.target = "0"; break;
     case 3: options.schema = &schema; break;
-    case 4: options.header = HeaderChoice::yes; break;
+    case 4: options.reading.header = HeaderChoice::yes; break;
     case 5:
-      options.header = HeaderChoice::no;
+      options.reading.header = HeaderChoice::no;
       options.weights = "0";
       break;
     case 6: options.ignore = {"1"}; break;

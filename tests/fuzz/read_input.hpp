@@ -52,7 +52,7 @@ inline bool read(const std::uint8_t* bytes, std::size_t size, const ReadOptions&
 
 inline ReadOptions options_for(const char* format) {
   ReadOptions options;
-  options.format = format;
+  options.reading.format = format;
   options.threads = 1;
   options.memory_limit = Index{64} << 20;
   return options;

@@ -26,7 +26,7 @@ struct Schema {
   [[nodiscard]] bool operator==(const Schema&) const = default;
 };
 
-struct TANDEM_API ReadOptions : Reading {
+struct TANDEM_API ReadOptions {
   // The target column: its name, or its position counted from 0, or from the end where negative
   // (-1 is the last one), or "last". A name wins over a position. Empty: no target, except where a
   // format has one by its nature (libsvm, the labels of .npz and IDX files) or the schema names a
@@ -38,6 +38,9 @@ struct TANDEM_API ReadOptions : Reading {
   std::string weights{};
   // Columns to leave out, named like the target.
   std::vector<std::string> ignore{};
+
+  // How the file is written; what is automatic here is found out.
+  Reading reading{};
 
   // Text tables: where no target is named and the schema has none, the last column is the target.
   bool last_column_is_target = false;

@@ -115,7 +115,7 @@ void evaluate_clustering(Evaluation& evaluation, Engine& engine, const Dataset<T
         cluster_indices(engine, data.features.view(), predictions.labels, options.silhouette);
     put(evaluation, "davies_bouldin", indices.davies_bouldin);
     put(evaluation, "calinski_harabasz", indices.calinski_harabasz);
-    put(evaluation, "silhouette", indices.silhouette);
+    if (options.silhouette) put(evaluation, "silhouette", indices.silhouette);
   }
   if (!data.has_target()) return;
   // A target of many fractional values, or with missing ones, says nothing of clusters.

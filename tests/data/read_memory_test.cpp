@@ -48,8 +48,7 @@ INSTANTIATE_TEST_SUITE_P(Files, ReadMemory,
                          });
 
 TEST_P(ReadMemory, IsAsFromTheFile) {
-  const std::string path =
-      (std::filesystem::path(__FILE__).parent_path() / "files" / GetParam()).string();
+  const std::string path = std::string(TANDEM_DATA_DIR) + "/../tests/data/files/" + GetParam();
   const auto expected = read_dataset<double>(path);
   const std::string content = content_of(path);
   expect_same(read_dataset<double>(std::as_bytes(std::span(content)), path), expected);

@@ -64,8 +64,10 @@ class TransfersCuda : public ::testing::TestWithParam<Case> {};
 // 1.05 times the rows and 1 MiB is allowed for 100,000 rows of 16 floats: 1.21 times.
 TEST_P(TransfersCuda, RowsCrossOnceWithPredictionsAndMetrics) {
   constexpr Index rows = 20000;
-  const double allowed =
-      1.05 + static_cast<double>(1 << 20) / (100000.0 * features * sizeof(float));
+  double allowed = 1.05 + static_cast<double>(1 << 20) / (100000.0 * features * sizeof(float));
+  // QR factors the rows in double precision, and brings them to the device as such: twice the bytes
+  // of floats, beside the floats that predictions are made from.
+  if (GetParam().algorithm == "linear-regression" && !GetParam().options.empty()) allowed += 2;
   const Transfers transfers = trained(GetParam(), rows, 2);
   EXPECT_GE(transfers.to_device_bytes, row_bytes(rows));
   EXPECT_LE(static_cast<double>(transfers.to_device_bytes),
@@ -119,12 +121,12 @@ INSTANTIATE_TEST_SUITE_P(
                            generate_classification<float>,
                            {},
                            "max_iterations",
-                           3 * sizeof(float)},
+                           6 * sizeof(float)},
                       Case{"logistic-regression",
                            generate_classification<float>,
                            {{"solver", std::string("gradient")}, {"batch_size", std::int64_t{256}}},
                            "epochs",
-                           3 * sizeof(float)},
+                           6 * sizeof(float)},
                       Case{"linear-regression", generate_regression<float>, {}, "", sizeof(float)},
                       Case{"linear-regression",
                            generate_regression<float>,
@@ -146,7 +148,7 @@ INSTANTIATE_TEST_SUITE_P(
                            {{"hidden", std::vector<std::int64_t>{4}},
                             {"batch_size", std::int64_t{512}}},
                            "epochs",
-                           3 * sizeof(float)}));
+                           6 * sizeof(float)}));
 
 }  // namespace
 }  // namespace tandem

@@ -10,7 +10,10 @@
 
 #include "core/random.hpp"
 #include "support/agreement.hpp"
+#include "tandem/core/engine.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/model/pipeline.hpp"
+#include "tandem/model/pipeline_options.hpp"
 #include "tandem/transform/categories.hpp"
 #include "tandem/transform/chain.hpp"
 #include "tandem/transform/encode.hpp"
@@ -321,8 +324,15 @@ TEST(Transforms, LearnsFromTheTrainingPartOnly) {
 TEST(Transforms, RefusesWhatItCannotUse) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   EXPECT_THROW((void)fit(table<double>(1, {}), {}), InputError);
-  EXPECT_THROW((void)fit(table<double>(1, {1, infinity}), {}), InputError);
-  EXPECT_THROW((void)fit(table<double>(1, {-infinity, -infinity}), {}), InputError);
+  // A step that needs no statistic of the values leaves infinite ones to who trains on them.
+  const auto scaled = std::pair{"scale.method", Scale::standard};
+  EXPECT_THROW((void)fit(table<double>(1, {1, infinity}), {scaled}), InputError);
+  EXPECT_THROW((void)fit(table<double>(1, {-infinity, -infinity}), {scaled}), InputError);
+  Dataset<double> infinite = table<double>(1, {1, infinity});
+  infinite.target = {1, 2};
+  EXPECT_THROW((void)fit_pipeline(*Engine::create(), infinite,
+                                  PipelineOptions("decision-tree").set("scale", "none")),
+               InputError);
   EXPECT_THROW((void)fit(table<double>(1, {missing, missing}), {{"impute.method", Impute::mean}}),
                InputError);
   EXPECT_THROW((void)fit(colours({"a"}, {missing}), {{"impute.method", Impute::mean}}), InputError);

@@ -25,6 +25,8 @@ const std::vector<CommandInfo>& commands() {
        "estimate how well an algorithm does on unseen rows", true, make_cross_validate},
       {"learning-curve", "ALGORITHM --data FILE [options]",
        "scores against the number of training rows", true, make_learning_curve},
+      {"tune", "ALGORITHM --data FILE --grid SPACE [--random N] [options]",
+       "try values of options by cross-validation", true, make_tune},
       {"select", "ALGORITHM --data FILE --k FROM..TO [options]", "choose the number of clusters",
        true, make_select},
       {"compare", "optimizers --data FILE [options]",

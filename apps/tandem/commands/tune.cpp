@@ -1,0 +1,288 @@
+// tandem tune ALGORITHM --grid SPACE
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "tandem/command.hpp"
+#include "tandem/config.hpp"
+#include "tandem/control.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/core/log.hpp"
+#include "tandem/model/tune.hpp"
+#include "tandem/output.hpp"
+#include "tandem/outputs.hpp"
+#include "tandem/results.hpp"
+#include "tandem/settings.hpp"
+
+namespace tandem::program {
+namespace {
+
+class Tune final : public Command {
+ public:
+  explicit Tune(std::unique_ptr<Algorithm> algorithm) : pipeline_(std::move(algorithm)) {}
+
+  void add_options(OptionSet& options) override {
+    data_.add_options(options);
+    options.group("Search");
+    options.text("grid", space_,
+                 "the values to try: max-depth=2..10,criterion=entropy|gini; a step 2..10+2, a "
+                 "factor 0.01..100*10; semicolons between options whose values have commas");
+    options.integer("random", tune_.random,
+                    "try this many combinations, drawn at random, instead of all; values may then "
+                    "be intervals, 0.001..1+ even in themselves, 0.001..1* in their logarithm",
+                    0, 1000000);
+    options.text("metric", tune_.metric,
+                 "what the candidates are compared by; accuracy, r2 or silhouette if left out");
+    options.integer("folds", tune_.validation.folds, "parts that the rows are divided into", 2,
+                    INT64_MAX);
+    options.integer("repeats", tune_.validation.repeats, "partitions, each at random", 1, 100000);
+    options.flag("stratified", tune_.validation.stratified,
+                 "share the rows of each class among the folds");
+    options.real("confidence", tune_.validation.confidence, "of the intervals", 0.5, 0.9999);
+    options.integer("outer_folds", tune_.outer_folds,
+                    "judge the search itself by nested cross-validation in this many parts; 0: do "
+                    "not",
+                    0, 1000);
+    add_pipeline_options(options, pipeline_);
+    run_.add_options(options, true);
+    options.group("Results");
+    options.written("model", model_file_,
+                    "train the best candidate on all rows and keep the model in this file", "FILE");
+    options.flag("force", force_, replace_help);
+    options.group("Interruption");
+    options.written("checkpoint", checkpoint_file_, "keep what is done here, to go on from",
+                    "FILE");
+    options.real("checkpoint_every", checkpoint_every_, "seconds between checkpoints", 0, 1e9);
+    options.written("resume", resume_file_,
+                    "go on from this checkpoint, with the same data and options", "FILE");
+  }
+
+  int run(const OptionSet& options) override {
+    pipeline_.set_seed(run_.seed);
+    pipeline_.check();
+    tune_.validation.seed = run_.seed;
+    if (space_.empty()) {
+      throw InputError("expected --grid: the values to try, such as --grid 'max-depth=2..10'");
+    }
+    const SearchSpace space = SearchSpace::parse(space_);
+    check_outputs();
+    if (run_.json) log::set_level(log::Level::warning);
+    return with_precision(run_.precision, [&](auto type) {
+      return run_as<typename decltype(type)::type>(options, space);
+    });
+  }
+
+ private:
+  // Where what is done is kept.
+  [[nodiscard]] const std::string& checkpoint_path() const {
+    return checkpoint_file_.path.empty() ? resume_file_.path : checkpoint_file_.path;
+  }
+
+  void check_outputs() const {
+    OutputFiles files;
+    data_.list_inputs(files);
+    files.reads(option("resume"), resume_file_.path);
+    files.writes(option("model"), model_file_.path, "a model of Tandem", an_archive("model"));
+    files.writes(option("checkpoint"), checkpoint_path(), "a checkpoint of Tandem",
+                 an_archive("checkpoint"));
+    files.may_be_equal(option("checkpoint"), option("resume"));
+    files.check(force_);
+  }
+
+  template <Real T>
+  int run_as(const OptionSet& options, const SearchSpace& space) {
+    const auto engine = run_.make_engine();
+    Stopwatch watch;
+    LoadedData<T> data = load_data<T>(run_, data_, nullptr, pipeline_.algorithm());
+    const double load = watch.lap();
+    check_interrupt();
+
+    ControlOptions control_options;
+    control_options.quiet = run_.quiet;
+    control_options.checkpoint = checkpoint_path();
+    control_options.checkpoint_every = checkpoint_every_;
+    control_options.resume = resume_file_.path;
+    control_options.run = record(*engine, data.train);
+    ProgramControl control(control_options);
+    Tuning tuning;
+    Pipeline<T> model;
+    try {
+      tuning = tune(pipeline_, space, data.train, tune_, *engine, control);
+      if (!model_file_.path.empty()) {
+        model =
+            fit_pipeline(*engine, data.train, with_settings(pipeline_, tuning.best().settings), {});
+      }
+    } catch (const Interrupted& stop) {
+      control.finish();
+      if (control.saved()) {
+        throw Interrupted(stop.marked() + "; to go on, add --resume " + control_options.checkpoint +
+                          " to the same command");
+      }
+      throw Interrupted(stop.marked() +
+                        "; with --checkpoint FILE what is done would have been kept");
+    }
+    control.finish();
+    if (!model_file_.path.empty()) save_model(model_file_.path, model);
+    control.remove_checkpoints();
+    const double search = watch.lap();
+
+    if (run_.json) {
+      nlohmann::json json = nlohmann::json::parse(to_json(tuning));
+      json["algorithm"] = pipeline_.algorithm().name();
+      json["grid"] = space_;
+      json["random"] = tune_.random;
+      json["folds"] = tune_.validation.folds;
+      json["repeats"] = tune_.validation.repeats;
+      json["confidence"] = tune_.validation.confidence;
+      json["device"] = to_string(engine->device());
+      json["numerics"] = to_string(engine->numerics());
+      json["precision"] = to_string(precision_of<T>);
+      json["threads"] = engine->threads();
+      json["seed"] = run_.seed;
+      json["data"] = data_.data.path;
+      json["features"] = data.train.cols();
+      json["options"] = nlohmann::json::parse(options_to_json(pipeline_.algorithm().options()));
+      json["steps"] = nlohmann::json::parse(options_to_json(pipeline_.record_steps()));
+      json["train_command"] = train_command(options, tuning);
+      json["model"] =
+          model_file_.path.empty() ? nlohmann::json() : nlohmann::json(model_file_.path);
+      json["seconds"] = {{"load", load}, {"search", search}};
+      if (engine->device() == Device::softgpu) json["seconds"]["measured"] = software_gpu_time;
+      print_json(json);
+      return 0;
+    }
+    std::string text = std::string(pipeline_.algorithm().name()) + " on " + data_.data.path + ": " +
+                       shape_to_text(data.train.rows(), data.train.cols()) + "\n\n  run       " +
+                       describe(*engine, run_) + "\n";
+    if (data.train.has_target()) {
+      text += "  target    " + data.train.target_column.name + " (" + data.target_rule + ")\n";
+    }
+    text +=
+        "  tried     " + counted(static_cast<Index>(tuning.candidates.size()), "candidate") + ", " +
+        std::to_string(tune_.validation.folds) + " folds" +
+        (tune_.validation.repeats > 1 ? ", " + counted(tune_.validation.repeats, "repeat") : "") +
+        "; by " + tuning.metric + ", the " +
+        (tuning.better == Direction::higher ? "higher" : "lower") + " the better\n";
+    text += "  seconds   load " + readable_seconds(load) + ", search " + readable_seconds(search) +
+            "\n\n" + candidates_to_text(tuning);
+    text += nested_to_text(tuning);
+    text += "\ntrain it by: " + train_command(options, tuning) + "\n";
+    if (!model_file_.path.empty())
+      text += "\nmodel: " + model_file_.path + " (trained on all rows)\n";
+    print(text);
+    return 0;
+  }
+
+  template <Real T>
+  Archive record(const Engine& engine, const Dataset<T>& data) const {
+    Archive run;
+    run.set("algorithm", pipeline_.algorithm().name());
+    run.set("version", TANDEM_VERSION);
+    run.set("numerics", to_string(engine.numerics()));
+    if (engine.numerics() != Numerics::exact || engine.device() == Device::reference) {
+      run.set("device", to_string(engine.device()));
+    }
+    run.set("precision", to_string(precision_of<T>));
+    run.set("seed", static_cast<std::int64_t>(run_.seed));
+    run.set_part("options", pipeline_.algorithm().options());
+    run.set_part("steps", pipeline_.record_steps());
+    run.set("data", static_cast<std::int64_t>(fingerprint(data)));
+    return run;
+  }
+
+  // The command that trains the best candidate: this one's arguments without those of the search.
+  [[nodiscard]] std::string train_command(const OptionSet& /*options*/,
+                                          const Tuning& tuning) const {
+    std::string text =
+        "tandem train " + std::string(pipeline_.algorithm().name()) + " --data " + data_.data.path;
+    for (const auto& [name, value] : tuning.best().settings) {
+      std::string dashed = name;
+      std::ranges::replace(dashed, '_', '-');
+      text += " --" + dashed + " " + value;
+    }
+    return text;
+  }
+
+  [[nodiscard]] std::string candidates_to_text(const Tuning& tuning) const {
+    constexpr std::size_t most = 20;  // beyond a screenful the JSON form has them
+    std::vector<std::vector<std::string>> rows;
+    std::vector<std::string> head{"rank"};
+    for (const auto& [name, value] : tuning.candidates.front().settings) head.push_back(name);
+    for (const char* name : {"mean", "deviation", "from", "to", "seconds"}) head.emplace_back(name);
+    rows.push_back(head);
+    for (std::size_t r = 0; r < std::min(most, tuning.ranking.size()); ++r) {
+      const auto& candidate = tuning.candidates[static_cast<std::size_t>(tuning.ranking[r])];
+      std::vector<std::string> row{std::to_string(r + 1)};
+      for (const auto& [name, value] : candidate.settings) row.push_back(value);
+      const auto found = candidate.scores.find(tuning.metric);
+      if (found == candidate.scores.end()) {
+        row.insert(row.end(), {"-", "-", "-", "-"});
+      } else {
+        for (const double value :
+             {found->second.mean, found->second.deviation, found->second.low, found->second.high}) {
+          row.push_back(readable(value));
+        }
+      }
+      row.push_back(readable_seconds(candidate.seconds));
+      rows.push_back(std::move(row));
+    }
+    std::string text = table(rows);
+    if (tuning.ranking.size() > most) {
+      text += "  ... and " + counted(static_cast<Index>(tuning.ranking.size() - most), "other") +
+              "; --json has them all\n";
+    }
+    const auto failed = std::ranges::count_if(
+        tuning.candidates, [](const Tuning::Candidate& one) { return !one.failed.empty(); });
+    if (failed > 0) {
+      const auto first = std::ranges::find_if(
+          tuning.candidates, [](const Tuning::Candidate& one) { return !one.failed.empty(); });
+      text += "\n  " + counted(failed, "candidate") + " could not be fitted; the first: " +
+              InputError(first->failed)
+                  .spelled(spelling_of(*make_algorithm(pipeline_.algorithm().name()))) +
+              "\n";
+    }
+    return text;
+  }
+
+  [[nodiscard]] static std::string nested_to_text(const Tuning& tuning) {
+    if (tuning.outer.empty()) {
+      return "\n  The best score is too good by having been chosen; --outer-folds 5 estimates what "
+             "the "
+             "chosen\n  model does on rows that the search has not seen.\n";
+    }
+    const auto found = tuning.nested.find(tuning.metric);
+    std::string text =
+        "\n  nested    " + counted(static_cast<Index>(tuning.outer.size()), "outer fold");
+    if (found != tuning.nested.end()) {
+      text += ": " + tuning.metric + " " + readable(found->second.mean) + ", interval " +
+              readable(found->second.low) + " to " + readable(found->second.high);
+    }
+    text += "\n";
+    for (const auto& fold : tuning.outer) {
+      text += "            chose";
+      for (const auto& [name, value] : fold.chosen) text += " " + name + "=" + value;
+      const auto score = fold.scores.find(tuning.metric);
+      if (score != fold.scores.end()) text += ": " + readable(score->second);
+      text += "\n";
+    }
+    return text;
+  }
+
+  PipelineOptions pipeline_;
+  RunSettings run_;
+  DataSettings data_;
+  std::string space_;
+  TuneOptions tune_;
+  FileName model_file_;
+  FileName checkpoint_file_;
+  double checkpoint_every_ = 60;
+  FileName resume_file_;
+  bool force_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_tune(std::unique_ptr<Algorithm> algorithm) {
+  return std::make_unique<Tune>(std::move(algorithm));
+}
+
+}  // namespace tandem::program

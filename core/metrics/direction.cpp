@@ -1,0 +1,74 @@
+#include "tandem/metrics/direction.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "tandem/core/error.hpp"
+#include "tandem/core/text.hpp"
+
+namespace tandem {
+namespace {
+
+struct Known {
+  std::string_view name;
+  Direction better;
+};
+
+constexpr Direction higher = Direction::higher;
+constexpr Direction lower = Direction::lower;
+
+constexpr std::array of_classes{Known{"accuracy", higher},
+                                Known{"average_precision", higher},
+                                Known{"balanced_accuracy", higher},
+                                Known{"brier", lower},
+                                Known{"f1_macro", higher},
+                                Known{"f1_micro", higher},
+                                Known{"f1_weighted", higher},
+                                Known{"log_loss", lower},
+                                Known{"precision_macro", higher},
+                                Known{"precision_micro", higher},
+                                Known{"precision_weighted", higher},
+                                Known{"recall_macro", higher},
+                                Known{"recall_micro", higher},
+                                Known{"recall_weighted", higher},
+                                Known{"roc_auc", higher}};
+constexpr std::array of_numbers{Known{"mae", lower}, Known{"mse", lower}, Known{"r2", higher},
+                                Known{"rmse", lower}};
+constexpr std::array of_clusters{Known{"adjusted_rand", higher}, Known{"calinski_harabasz", higher},
+                                 Known{"davies_bouldin", lower}, Known{"inertia", lower},
+                                 Known{"nmi", higher},           Known{"silhouette", higher}};
+
+std::span<const Known> known_for(Task task) {
+  switch (task) {
+    case Task::classification: return of_classes;
+    case Task::regression: return of_numbers;
+    case Task::clustering: return of_clusters;
+  }
+  return {};
+}
+
+}  // namespace
+
+Direction better_direction(std::string_view metric, Task task) {
+  const auto known = known_for(task);
+  const auto found = std::ranges::find(known, metric, &Known::name);
+  if (found != known.end()) return found->better;
+  std::string names;
+  for (const Known& one : known) names += (names.empty() ? "" : ", ") + std::string(one.name);
+  throw InputError("'" + std::string(metric) + "' is no metric of " + std::string(to_string(task)) +
+                   "; expected one of " + names);
+}
+
+std::string_view usual_metric(Task task) {
+  switch (task) {
+    case Task::classification: return "accuracy";
+    case Task::regression: return "r2";
+    case Task::clustering: return "silhouette";
+  }
+  return {};
+}
+
+}  // namespace tandem

@@ -129,7 +129,8 @@ std::vector<report::Series> labelled_points(const Dataset<T>& data, Index x, Ind
     all[c].label = names[c];
     all[c].mark = report::Mark::points;
     all[c].colour = static_cast<int>(c % 8) + 1;
-    all[c].shape = static_cast<int>(c % 4);
+    // Eight colours and five shapes: forty classes are told apart, and neighbours by both.
+    all[c].shape = static_cast<int>((c % 5 + c / 40) % 5);
     all[c].size = 1.15;
   }
   const std::size_t step = std::max<std::size_t>(1, (labels.size() + most - 1) / most);
@@ -145,7 +146,7 @@ std::vector<report::Series> labelled_points(const Dataset<T>& data, Index x, Ind
 std::string confusion_html(const Evaluation& evaluation) {
   const auto classes = evaluation.confusion.classes();
   std::string html =
-      "<div class=\"table\"><table>\n<caption>rows: true class; columns: predicted "
+      "<div class=\"table confusion\"><table>\n<caption>rows: true class; columns: predicted "
       "class</caption>\n<thead><tr><th></th>";
   for (const auto& name : evaluation.class_names) {
     html += "<th scope=\"col\">" + report::escape(name) + "</th>";

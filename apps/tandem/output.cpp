@@ -98,8 +98,18 @@ std::string wrapped(std::string_view text, std::size_t width, std::size_t indent
   while (true) {
     const std::string_view paragraph = text.substr(0, text.find('\n'));
     std::size_t column = 0;
-    for (const std::string& word : split(paragraph, ' ')) {
-      const std::size_t size = width_of(word);
+    for (std::string word : split(paragraph, ' ')) {
+      std::size_t size = width_of(word);
+      // A list without blanks is broken behind its commas and bars.
+      while (size > width - indent) {
+        const auto comma = word.find_last_of(",|", width - indent - 1);
+        if (comma == std::string::npos || comma + 1 == word.size()) break;
+        if (column > indent) result += "\n" + std::string(indent, ' ');
+        result += word.substr(0, comma + 1);
+        word.erase(0, comma + 1);
+        size = width_of(word);
+        column = width;  // the rest begins a line
+      }
       if (column > 0 && column + 1 + size > width) {
         result += "\n" + std::string(indent, ' ');
         column = indent;

@@ -42,7 +42,7 @@ void add_history(Figures& figures, const TrainingLog& log) {
   double least = INFINITY;
   double most = 0;
   for (const auto& [name, values] : log.history) {
-    if (values.empty()) continue;
+    if (values.size() < 2) continue;  // a closed form has no course that could be drawn
     if (name.find("accuracy") != std::string::npos) shares.push_back(name);
     const bool cost = name.find("cost") != std::string::npos ||
                       name.find("loss") != std::string::npos || name == "inertia";
@@ -120,39 +120,61 @@ void add_regression(Figures& figures, Engine& engine, const Pipeline<T>& model,
   figures.add(residuals, "What is left to explain: a pattern here is one that the model missed.");
 }
 
-// The two columns of the largest variance, which show most of a cloud.
+// The two columns that tell the labels apart best: by the ratio of the variance between the labels'
+// means to that within them, the F statistic of one-way analysis of variance but for its degrees of
+// freedom, which are the same for all columns. Ties go to the lower column.
 template <Real T>
-std::pair<Index, Index> widest_columns(const Dataset<T>& data) {
-  std::vector<std::pair<double, Index>> variances;
+std::pair<Index, Index> telling_columns(const Dataset<T>& data,
+                                        const std::vector<std::int32_t>& labels) {
+  const auto groups = static_cast<std::size_t>(*std::ranges::max_element(labels)) + 1;
+  std::vector<std::pair<double, Index>> order;
   for (Index j = 0; j < data.cols(); ++j) {
-    double mean = 0;
-    double square = 0;
+    struct Group {
+      double rows = 0;
+      double mean = 0;
+      double squares = 0;
+    };
+    std::vector<Group> all(groups);
+    Group whole;
+    const auto add = [](Group& group, double value) {
+      const double delta = value - group.mean;
+      group.rows += 1;
+      group.mean += delta / group.rows;
+      group.squares += delta * (value - group.mean);
+    };
     for (Index i = 0; i < data.rows(); ++i) {
       const auto value = static_cast<double>(data.features(i, j));
-      const double delta = value - mean;
-      mean += delta / static_cast<double>(i + 1);
-      square += delta * (value - mean);
+      const std::int32_t label = labels[static_cast<std::size_t>(i)];
+      if (!std::isfinite(value) || label < 0) continue;
+      add(all[static_cast<std::size_t>(label)], value);
+      add(whole, value);
     }
-    variances.emplace_back(-square, j);
+    double within = 0;
+    for (const Group& group : all) within += group.squares;
+    const double between = std::max(0.0, whole.squares - within);
+    const double ratio = within > 0 ? between / within : between > 0 ? INFINITY : 0;
+    order.emplace_back(-ratio, j);
   }
-  std::stable_sort(variances.begin(), variances.end());
-  return {variances[0].second, variances[1].second};
+  std::ranges::stable_sort(order);
+  return {order[0].second, order[1].second};
 }
 
 template <Real T>
 void add_plane(Figures& figures, Engine& engine, const Pipeline<T>& model, const Dataset<T>& data) {
   if (data.cols() < 2 || model.model->task() == Task::regression) return;
-  const auto [x, y] = data.cols() == 2 ? std::pair<Index, Index>{0, 1} : widest_columns(data);
+  const Predictions<T> predictions = model.model->predict(engine, data.features.view());
+  if (predictions.labels.empty()) return;
+  const auto [x, y] =
+      data.cols() == 2 ? std::pair<Index, Index>{0, 1} : telling_columns(data, predictions.labels);
   Plot plot;
   plot.x.label = axis_label(model.features()[static_cast<std::size_t>(x)].name);
   plot.y.label = axis_label(model.features()[static_cast<std::size_t>(y)].name);
-  const Predictions<T> predictions = model.model->predict(engine, data.features.view());
   std::vector<std::string> names = model.model->classes();
   if (names.empty()) {
     const auto largest = std::max_element(predictions.labels.begin(), predictions.labels.end());
     for (int c = 0; c <= *largest; ++c) names.push_back("cluster " + std::to_string(c));
   }
-  if (names.size() > 10) return;
+  if (names.size() > 40) return;
   const bool truth = model.model->task() == Task::classification;
   // In the units of the file.
   Dataset<T> shown = data;
@@ -174,7 +196,9 @@ void add_plane(Figures& figures, Engine& engine, const Pipeline<T>& model, const
     plot.y.to = window.top;
     caption += "; the ground shows what the model predicts there.";
   } else {
-    caption += ", in the two features that vary most.";
+    caption +=
+        ", in the two features that tell the model's answers apart best (variance between "
+        "them over variance within).";
   }
   plot.title = caption;
   figures.add(plot, caption);

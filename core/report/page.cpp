@@ -61,6 +61,8 @@ th, td { padding: .28rem .9rem .28rem 0; text-align: right; border-bottom: 1px s
 th { font-weight: 600; color: var(--muted); }
 th:first-child, td:first-child { text-align: left; }
 tr:last-child td { border-bottom: 0; }
+.confusion th { white-space: normal; overflow-wrap: anywhere; min-width: 3.2rem; max-width: 9rem;
+  vertical-align: bottom; }
 .facts { display: flex; flex-wrap: wrap; gap: .5rem 2.4rem; margin: .9rem 0 .3rem; }
 .facts div { min-width: 5.5rem; } .facts b { display: block; font-size: 1.4rem; font-weight: 600;
   letter-spacing: -.01em; line-height: 1.2; } .facts span { font-size: .86rem; color: var(--muted); }
@@ -70,7 +72,11 @@ footer { color: var(--muted); font-size: .88rem; padding-top: .4rem; padding-bot
     --accent: #004a77; --code: #f4f4f4;
     --series-1: #0072b2; --series-2: #d55e00; --series-3: #009e73; --series-4: #b4508f;
     --series-5: #c98a00; --series-6: #3a9bdc; --series-7: #7a6ff0; --series-8: #7f7f7f; }
-  html { font-size: 13px; } nav { display: none; } header { padding-top: 0; }
+  @page { margin: 14mm 13mm; }
+  html { font-size: 12px; } nav { display: none; } header { padding-top: 0; padding-bottom: 0; }
+  main, header, footer { max-width: none; padding: 0; } p, figcaption { max-width: none; }
+  .table { overflow: visible; } pre { white-space: pre-wrap; overflow: visible; }
+  .confusion th { min-width: 0; max-width: 6rem; font-size: .8rem; }
   section { border: 0; padding: 0; margin: 1.6rem 0; } figure, tr, pre { break-inside: avoid; }
   h2 { break-after: avoid; } .figures { grid-template-columns: 1fr 1fr; }
 }

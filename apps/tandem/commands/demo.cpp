@@ -127,6 +127,19 @@ class Demo final : public Command {
     if (!quiet_ && ::isatty(STDERR_FILENO) == 1) note(what);
   }
 
+  // A command of the page as somebody types it in a checkout: without this machine's paths.
+  [[nodiscard]] std::string as_typed(std::string command) const {
+    const std::pair<std::string, std::string> places[]{{data_ + "/", "data/"},
+                                                       {(fs::path(folder_) / "").string(), ""}};
+    for (const auto& [path, typed] : places) {
+      for (auto at = command.find(path); at != std::string::npos; at = command.find(path, at)) {
+        command.replace(at, path.size(), typed);
+        at += typed.size();
+      }
+    }
+    return command;
+  }
+
   std::string svg(const Plot& plot) {
     return report::to_svg(plot, "figure-" + std::to_string(++plots_));
   }
@@ -299,7 +312,7 @@ class Demo final : public Command {
         "After some thirty steps there is nothing left to gain: the cost has reached the dashed "
         "level, which the closed formula finds in one go. It does not reach zero, and should not: "
         "one number per patient does not decide an illness.");
-    page.command(recipe.command());
+    page.command(as_typed(recipe.command()));
 
     Plot cloud;
     cloud.title = "disease progression against body-mass index with the regression line";
@@ -371,8 +384,8 @@ class Demo final : public Command {
         "Plain gradient descent soon only creeps along the floor. Momentum remembers its speed, "
         "like a ball that rolls, and Adam gives every parameter a step size of its own: both are "
         "at the bottom long before. None of them knows more than the slope under its feet.");
-    page.command("tandem compare optimizers --data " + data_ +
-                 "/diabetes.csv --epochs 1000 --learning-rate 0.1");
+    page.command(
+        "tandem compare optimizers --data data/diabetes.csv --epochs 1000 --learning-rate 0.1");
     Plot plot;
     plot.title = "distance to the lowest cost, by optimiser, logarithmic";
     plot.x.label = "step";
@@ -448,7 +461,7 @@ class Demo final : public Command {
         "Every question is a straight cut along one axis, so the map of its answers is made of "
         "rectangles. The printed tree and the coloured map are the same thing: follow one flower "
         "through both.");
-    page.command(recipe.command());
+    page.command(as_typed(recipe.command()));
     Plot plot;
     const Window window = window_of(run.data, 0, 1);
     plot.title = "species of iris by petal length and width, with the regions of the tree";
@@ -486,7 +499,7 @@ class Demo final : public Command {
         "one, from −1 to 1. It votes for two, the botanist for three: the machine sees two clouds, "
         "because versicolor and virginica touch. A number answers a question, and it may not be "
         "yours.");
-    page.command("tandem select kmeans --data " + data_ + "/iris.csv --k 2..5");
+    page.command("tandem select kmeans --data data/iris.csv --k 2..5");
     std::vector<Page::Figure> maps;
     Series elbow{.label = "", .mark = Mark::line_points, .colour = 1, .size = 1.4};
     Series bars{.label = "", .mark = Mark::bars, .colour = 3};
@@ -600,8 +613,8 @@ class Demo final : public Command {
         "Eight hidden units are enough. Each draws a soft line of its own, and the last layer "
         "combines them. Watch the loss: it falls fastest while the units share out the work, and "
         "the accuracy climbs from a coin's toss to nearly one.");
-    page.command("tandem generate xor --rows 400 --seed 1 --out " + file);
-    page.command(recipe.command());
+    page.command(as_typed("tandem generate xor --rows 400 --seed 1 --out " + file));
+    page.command(as_typed(recipe.command()));
     Plot map;
     const Window window{-1.05, 1.05, -1.05, 1.05};
     map.title = "the XOR points and what the network answers everywhere";
@@ -641,7 +654,7 @@ class Demo final : public Command {
     figures_["5 xor"]["accuracy"] = right;
     if (has_line) {
       const double guess = metric(train(line), "accuracy");
-      facts.emplace_back("accuracy of the best single line (logistic regression)", percent(guess));
+      facts.emplace_back("accuracy of logistic regression, which draws one line", percent(guess));
       figures_["5 xor"]["accuracy_of_a_line"] = guess;
     }
     page.facts(facts);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <span>
 #include <string>
 #include <vector>
@@ -60,6 +61,20 @@ Direction better_direction(std::string_view metric, Task task) {
   for (const Known& one : known) names += (names.empty() ? "" : ", ") + std::string(one.name);
   throw InputError("'" + std::string(metric) + "' is no metric of " + std::string(to_string(task)) +
                    "; expected one of " + names);
+}
+
+MetricBounds metric_bounds(std::string_view metric) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  for (const std::string_view at_least_zero :
+       {"log_loss", "mae", "mse", "rmse", "inertia", "davies_bouldin", "calinski_harabasz"}) {
+    if (metric == at_least_zero) return {0, infinity};
+  }
+  if (metric == "r2") return {-infinity, 1};
+  if (metric == "adjusted_rand" || metric == "silhouette") return {-1, 1};
+  if (metric == "brier") return {0, 2};  // the sum over the classes of one row
+  if (metric == "nmi") return {0, 1};
+  if (std::ranges::find(of_classes, metric, &Known::name) != of_classes.end()) return {0, 1};
+  return {};
 }
 
 std::string_view usual_metric(Task task) {

@@ -122,16 +122,21 @@ SearchSpace::Axis axis_of(const std::string& part) {
     fail(part, "an option and its values, such as max_depth=2..10 or criterion=entropy|gini");
   }
   while (axis.option.starts_with('-')) axis.option.erase(0, 1);
-  double number = 0;
-  const auto dots = text.find("..");
-  if (dots != std::string_view::npos && text.find('|') == std::string_view::npos &&
-      read(text.substr(0, dots), number)) {
-    read_range(axis, text, part);
-    return axis;
-  }
-  for (const std::string& value : parts_of(text, '|')) {
-    axis.values.emplace_back(trimmed(value));
-    if (axis.values.back().empty()) fail(part, "values between the |");
+  const std::vector<std::string> alternatives = parts_of(text, '|');
+  for (const std::string& alternative : alternatives) {
+    const std::string_view value = trimmed(alternative);
+    if (value.empty()) fail(part, "values between the |");
+    double number = 0;
+    const auto dots = value.find("..");
+    if (dots == std::string_view::npos || !read(value.substr(0, dots), number)) {
+      axis.values.emplace_back(value);
+      continue;
+    }
+    const std::size_t before = axis.values.size();
+    read_range(axis, value, part);
+    if (axis.values.size() == before && alternatives.size() > 1) {
+      throw InputError("'" + part + "': an interval stands alone, not among other values");
+    }
   }
   return axis;
 }

@@ -230,8 +230,9 @@ class Tuner {
         const auto found = fold.scores.find(name);
         values.push_back(found == fold.scores.end() ? nan : found->second);
       }
-      result.nested.emplace(name, estimate(values, validation_.confidence,
-                                           1.0 / static_cast<double>(options_.outer_folds - 1)));
+      result.nested.emplace(
+          name, estimate(values, validation_.confidence,
+                         1.0 / static_cast<double>(options_.outer_folds - 1), metric_bounds(name)));
     }
   }
 

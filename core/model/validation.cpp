@@ -324,14 +324,35 @@ double student_t_interval(double probability, Index degrees) {
   }
 }
 
-Estimate estimate(const std::vector<double>& values, double confidence, double overlap) {
+Estimate estimate(const std::vector<double>& values, double confidence, double overlap,
+                  const MetricBounds& bounds) {
   const Moments found = moments(values);
-  Estimate result{found.mean, found.deviation, -infinity, infinity, found.count};
+  Estimate result{found.mean, found.deviation, bounds.lowest, bounds.highest, found.count};
   if (found.count < 2) return result;
   const double half = student_t_interval(confidence, found.count - 1) * found.deviation *
                       std::sqrt(1.0 / static_cast<double>(found.count) + overlap);
   result.low = found.mean - half;
   result.high = found.mean + half;
+  const double above = found.mean - bounds.lowest;
+  const double below = bounds.highest - found.mean;
+  // At a bound all values are equal, up to rounding of their mean.
+  if (!(above > 0) || !(below > 0)) return result;
+  if (std::isfinite(above) && std::isfinite(below)) {
+    const double step = half * (above + below) / (above * below);  // of log(above / below)
+    const auto at = [&](double move) {
+      const double ratio = above / below * std::exp(move);
+      return std::isinf(ratio) ? bounds.highest
+                               : bounds.lowest + (above + below) * (ratio / (1 + ratio));
+    };
+    result.low = at(-step);
+    result.high = at(step);
+  } else if (std::isfinite(above)) {
+    result.low = bounds.lowest + above * std::exp(-half / above);
+    result.high = bounds.lowest + above * std::exp(half / above);
+  } else if (std::isfinite(below)) {
+    result.low = bounds.highest - below * std::exp(half / below);
+    result.high = bounds.highest - below * std::exp(-half / below);
+  }
   return result;
 }
 
@@ -376,8 +397,9 @@ CrossValidation cross_validate(const PipelineOptions& asked, const Dataset<T>& d
     end_iteration(control, progress, [&] { return state_of(result); });
   }
   for (const std::string& metric : names_of(result.test)) {
-    result.summary.emplace(metric, estimate(values_of(result.test, metric), options.confidence,
-                                            1.0 / static_cast<double>(options.folds - 1)));
+    result.summary.emplace(
+        metric, estimate(values_of(result.test, metric), options.confidence,
+                         1.0 / static_cast<double>(options.folds - 1), metric_bounds(metric)));
   }
   return result;
 }
@@ -485,7 +507,8 @@ std::string to_json(const CrossValidation& result) {
   json["stratified"] = result.stratified;
   json["seed"] = result.options.seed;
   json["confidence"] = result.options.confidence;
-  json["interval"] = "corrected resampled t (Nadeau and Bengio 2003)";
+  json["interval"] =
+      "corrected resampled t (Nadeau and Bengio 2003), on a log scale between the metric's bounds";
   json["summary"] = nlohmann::json::object();
   for (const auto& [metric, estimate] : result.summary) json["summary"][metric] = json_of(estimate);
   json["folds_detail"] = nlohmann::json::array();

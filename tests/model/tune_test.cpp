@@ -49,6 +49,7 @@ TEST(SearchSpace, ReadsValuesRangesStepsAndFactors) {
   EXPECT_THAT(values("c=1e-4..1e+0*100"), ElementsAre("0.0001", "0.01", "1"));
   EXPECT_THAT(values("a=0..0.3+0.1"), ElementsAre("0", "0.1", "0.2", "0.3"));
   EXPECT_THAT(values("scale=none"), ElementsAre("none"));
+  EXPECT_THAT(values("k=2..4|10|20..40*2"), ElementsAre("2", "3", "4", "10", "20", "40"));
   EXPECT_THAT(values("hidden=64,32|128;activation=relu"), ElementsAre("64,32", "128"));
   const auto interval = SearchSpace::parse("rate=0.001..0.1*").axes().front();
   EXPECT_TRUE(interval.values.empty());
@@ -69,6 +70,7 @@ TEST(SearchSpace, SaysWhatItDoesNotUnderstand) {
   EXPECT_THAT(message_of("a=0.5..2"), HasSubstr("a range such as"));
   EXPECT_THAT(message_of("a=1|2,a=3"), HasSubstr("twice"));
   EXPECT_THAT(message_of("a=1||2"), HasSubstr("between the |"));
+  EXPECT_THAT(message_of("a=0.1..1+|2"), HasSubstr("stands alone"));
   EXPECT_THAT(message_of("a=0.1..1+"), HasSubstr("random draws"));
   EXPECT_THAT(message_of("a=1..2000,b=1..2000"), HasSubstr("more than a million"));
   EXPECT_THAT(message_of("a=1..9000000000000000000"), HasSubstr("more than a million"));

@@ -387,5 +387,33 @@ TEST(LearningCurve, SizesByDefaultAndWrongOnes) {
                InputError);
 }
 
+// Inside the bounds for any values, around the mean, and where the mean is far from the bounds and
+// the deviation small, the plain interval.
+TEST(Estimate, IntervalsOfBoundedMetricsStayInsideTheirBounds) {
+  const std::vector<std::vector<double>> samples{{0.9, 1, 1, 0.95},      {0, 0, 0.01, 0},
+                                                 {0.5, 0.51, 0.49, 0.5}, {1, 0, 1, 0},
+                                                 {1, 1, 1, 1},           {0, 0, 0}};
+  for (const char* metric :
+       {"accuracy", "roc_auc", "brier", "silhouette", "r2", "mae", "log_loss"}) {
+    const MetricBounds bounds = metric_bounds(metric);
+    for (const auto& values : samples) {
+      for (const double confidence : {0.5, 0.95, 0.9999}) {
+        const Estimate one = estimate(values, confidence, 0.25, bounds);
+        EXPECT_GE(one.low, bounds.lowest) << metric;
+        EXPECT_LE(one.high, bounds.highest) << metric;
+        EXPECT_LE(one.low, one.mean) << metric;
+        EXPECT_GE(one.high, one.mean) << metric;
+      }
+    }
+  }
+  const Estimate plain = estimate(samples[2], 0.95, 0.25);
+  const Estimate bounded = estimate(samples[2], 0.95, 0.25, metric_bounds("accuracy"));
+  EXPECT_NEAR(bounded.low, plain.low, 1e-5);
+  EXPECT_NEAR(bounded.high, plain.high, 1e-5);
+  const Estimate alone = estimate({0.7}, 0.95, 0.25, metric_bounds("accuracy"));
+  EXPECT_EQ(alone.low, 0);
+  EXPECT_EQ(alone.high, 1);
+}
+
 }  // namespace
 }  // namespace tandem

@@ -11,6 +11,7 @@
 #include "tandem/core/export.hpp"
 #include "tandem/core/run_control.hpp"
 #include "tandem/data/dataset.hpp"
+#include "tandem/metrics/direction.hpp"
 #include "tandem/metrics/evaluate.hpp"
 #include "tandem/model/pipeline_options.hpp"
 
@@ -33,6 +34,10 @@ struct ValidationOptions {
 // J = folds · repeats, 1/(folds − 1) the ratio of test to training rows (Nadeau and Bengio,
 // "Inference for the generalization error", Machine Learning 52 (2003); for repeated k-fold
 // Bouckaert and Frank, PAKDD 2004). The plain interval, √(1/J), is known to be too narrow.
+//
+// The interval of a metric with bounds stays inside them: it is made on the scale of
+// log((x − lowest) / (highest − x)), or of log(x − lowest), log(highest − x) where there is one
+// bound, with the deviation carried over by the delta method, and brought back.
 struct Estimate {
   double mean = 0;
   double deviation = 0;  // of the values, divided by J − 1; NaN for one value
@@ -44,7 +49,7 @@ struct Estimate {
 // values: one per fold and repeat; NaN where the metric is not defined there. `overlap` is the
 // ratio of test to training rows. With fewer than two values the interval is (−inf, inf).
 [[nodiscard]] TANDEM_API Estimate estimate(const std::vector<double>& values, double confidence,
-                                           double overlap);
+                                           double overlap, const MetricBounds& bounds = {});
 
 // The t with P(|X| <= t) = probability, X of Student's distribution with `degrees` >= 1 degrees of
 // freedom: bisection on the finite series for whole degrees of freedom (Abramowitz and Stegun,

@@ -146,7 +146,9 @@ std::vector<report::Series> labelled_points(const Dataset<T>& data, Index x, Ind
 std::string confusion_html(const Evaluation& evaluation) {
   const auto classes = evaluation.confusion.classes();
   std::string html =
-      "<div class=\"table confusion\"><table>\n<caption>rows: true class; columns: predicted "
+      // More than a few columns take the width of the page.
+      "<div class=\"table confusion" + std::string(classes > 12 ? " wide" : "") +
+      "\"><table>\n<caption>rows: true class; columns: predicted "
       "class</caption>\n<thead><tr><th></th>";
   for (const auto& name : evaluation.class_names) {
     html += "<th scope=\"col\">" + report::escape(name) + "</th>";
@@ -160,7 +162,7 @@ std::string confusion_html(const Evaluation& evaluation) {
     for (Index j = 0; j < classes; ++j) {
       const double count = evaluation.confusion.counts(i, j);
       const int share = total > 0 ? static_cast<int>(std::lround(count / total * 55)) : 0;
-      html += "<td style=\"padding-right:.6rem;background:color-mix(in srgb,var(--series-" +
+      html += "<td style=\"background:color-mix(in srgb,var(--series-" +
               std::string(i == j ? "1" : "2") + ") " + std::to_string(share) + "%,transparent)\">" +
               readable(count) + "</td>";
     }

@@ -61,8 +61,10 @@ th, td { padding: .28rem .9rem .28rem 0; text-align: right; border-bottom: 1px s
 th { font-weight: 600; color: var(--muted); }
 th:first-child, td:first-child { text-align: left; }
 tr:last-child td { border-bottom: 0; }
-.confusion th { white-space: normal; overflow-wrap: anywhere; min-width: 3.2rem; max-width: 9rem;
-  vertical-align: bottom; }
+.confusion th { white-space: normal; overflow-wrap: anywhere; max-width: 9rem; vertical-align: bottom;
+  padding: .28rem .5rem .28rem 0; }
+.confusion td { padding: .28rem .5rem .28rem .3rem; }
+figure:has(.wide) { grid-column: 1 / -1; }
 .facts { display: flex; flex-wrap: wrap; gap: .5rem 2.4rem; margin: .9rem 0 .3rem; }
 .facts div { min-width: 5.5rem; } .facts b { display: block; font-size: 1.4rem; font-weight: 600;
   letter-spacing: -.01em; line-height: 1.2; } .facts span { font-size: .86rem; color: var(--muted); }

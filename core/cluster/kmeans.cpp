@@ -1,4 +1,5 @@
 #include "tandem/cluster/kmeans.hpp"
+#include "core/data/base_margin.hpp"
 #include "core/engine_backend.hpp"
 
 #include <algorithm>
@@ -443,6 +444,7 @@ KMeansModel<T> fit(Engine& engine, const DatasetView<T>& data, const KMeansOptio
                    const FitContext<std::type_identity_t<T>>& context) {
   const FitSetting<T> setting(data, context);
   require_dense(data, "k-means");
+  refuse_base_margin(data, "k-means");
   const MatrixView<const T> x = data.features;
   if (x.rows < 1) throw InputError("k-means: the data has no rows; expected at least one");
   if (x.cols < 1) throw InputError("k-means: the data has no features; expected at least one");

@@ -153,11 +153,18 @@ CsvRecord& CsvRecord::add(Index value) {
 template <Real T>
 void write_csv(const std::string& path, const Dataset<T>& data, char delimiter, int threads) {
   if (threads <= 0) threads = available_cores();
+  // How many belong to each row.
+  const Index margins =
+      data.rows() > 0 ? static_cast<Index>(data.base_margin.size()) / data.rows() : 0;
   write_file(path, [&](std::ostream& out) {
     CsvRecord header(delimiter);
     for (const auto& column : data.columns) header.add(column.name);
     if (data.has_target()) header.add(data.target_column.name);
     if (data.has_weights()) header.add("weight");
+    if (data.has_groups()) header.add("group");
+    for (Index k = 0; k < margins; ++k) {
+      header.add(margins == 1 ? "base_margin" : "base_margin" + std::to_string(k));
+    }
     out << header.text() << '\n';
 
     const auto fill = [&](Piece piece, std::string& text) {
@@ -172,6 +179,10 @@ void write_csv(const std::string& path, const Dataset<T>& data, char delimiter, 
         const auto at = static_cast<std::size_t>(i);
         if (data.has_target()) add_target(record, data, at);
         if (data.has_weights()) record.add(data.weights[at]);
+        if (data.has_groups()) record.add(data.groups[at]);
+        for (Index k = 0; k < margins; ++k) {
+          record.add(data.base_margin[static_cast<std::size_t>(i * margins + k)]);
+        }
         // A line with nothing on it would be skipped when the file is read.
         text += record.text().empty() ? "\"\"" : record.text();
         text += '\n';

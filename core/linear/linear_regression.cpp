@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "core/data/base_margin.hpp"
 #include "core/json_text.hpp"
 #include "core/linear/gradient_fit.hpp"
 #include "core/linear/least_squares.hpp"
@@ -90,6 +91,7 @@ LinearRegressionModel<T> fit(Engine& engine, const DatasetView<T>& data,
   const FitSetting<T> setting(data, context);
   const DatasetView<T>& train = setting.data();
   require_dense(train, "linear regression");
+  refuse_base_margin(train, "linear regression");
   check_options(options);
   check_rows(train);
   require_numeric_target(train);

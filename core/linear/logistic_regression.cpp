@@ -1,4 +1,5 @@
 #include "tandem/linear/logistic_regression.hpp"
+#include "core/data/base_margin.hpp"
 #include "core/engine_backend.hpp"
 #include "core/json_text.hpp"
 
@@ -302,6 +303,7 @@ LogisticRegressionModel<T> fit(Engine& engine, const DatasetView<T>& data,
   const FitSetting<T> setting(data, context);
   DatasetView<T> train = setting.data();
   require_dense(train, "logistic regression");
+  refuse_base_margin(train, "logistic regression");
   check_options(options);
   check_rows(train);
   Classes classes = encode_classes(train);

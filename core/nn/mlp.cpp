@@ -1,4 +1,5 @@
 #include "tandem/nn/mlp.hpp"
+#include "core/data/base_margin.hpp"
 #include "core/engine_backend.hpp"
 
 #include <algorithm>
@@ -121,6 +122,7 @@ double mean_weight(const DatasetView<T>& data, const std::vector<Index>& rows) {
 template <Real T>
 void check_data(const DatasetView<T>& data, int threads) {
   require_dense(data, "a perceptron");
+  refuse_base_margin(data, "a perceptron");
   if (data.rows() == 0) throw InputError(data.source + ": has no rows; expected at least one");
   if (data.cols() == 0) throw InputError(data.source + ": has no feature columns");
   if (!data.has_target()) {

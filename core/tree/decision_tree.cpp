@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/data/base_margin.hpp"
 #include "core/steps.hpp"
 #include "core/tree/decision_tree_steps.hpp"
 #include "core/tree/grow_by_impurity.hpp"
@@ -88,6 +89,7 @@ DecisionTreeModel<T> fit(Engine& engine, const DatasetView<T>& data,
   const DatasetView<T>& train = setting.data();
   RunControl& control = setting.control();
   require_dense(train, "a decision tree");
+  refuse_base_margin(train, "a decision tree");
   check_options(options);
   const TrainingRows<T> training = prepare_rows(train, options);
   const SplitRules& rules = training.rules;

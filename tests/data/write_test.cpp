@@ -67,6 +67,21 @@ TEST_F(Write, CsvReadsBackToTheSameBits) {
   EXPECT_TRUE(test::same_bits(again.target, data.target));
 }
 
+TEST_F(Write, CsvHasGroupsAndBaseMargins) {
+  Dataset<double> data;
+  data.features = Matrix<double>(2, 1, std::vector<double>{1, 2});
+  data.columns = {{"x", {}}};
+  data.weights = {0.5, 1};
+  data.groups = {7, -1};
+  data.base_margin = {0.25, 3};
+  write_csv(path("a.csv"), data);
+  EXPECT_EQ(content(path("a.csv")), "x,weight,group,base_margin\n1,0.5,7,0.25\n2,1,-1,3\n");
+  data.base_margin = {0.25, 3, 4, 5};
+  write_csv(path("b.csv"), data);
+  EXPECT_EQ(content(path("b.csv")),
+            "x,weight,group,base_margin0,base_margin1\n1,0.5,7,0.25,3\n2,1,-1,4,5\n");
+}
+
 TEST_F(Write, CsvKeepsARowThatIsEmpty) {
   Dataset<double> data;
   data.features = Matrix<double>(2, 1, std::vector<double>{std::nan(""), 1});

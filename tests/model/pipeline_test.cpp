@@ -243,6 +243,25 @@ TEST_P(Pipelines, PredictsFromRawRowsOnSeveralThreads) {
   EXPECT_EQ(predictor.predict(data).labels, expected.labels);
 }
 
+// An algorithm that does not start from scores refuses them, instead of leaving them out of
+// account.
+TEST(BaseMargins, AreRefusedByNameWhereTheyWouldChangeNothing) {
+  const auto engine = Engine::create({.threads = 1});
+  Dataset<double> data = mixed_data<double>();
+  data.features(5, 1) = 0;
+  data.base_margin.assign(24, 0.5);
+  for (const char* name :
+       {"decision-tree", "kmeans", "linear-regression", "logistic-regression", "mlp"}) {
+    data.target_column.categories.clear();
+    try {
+      (void)make_algorithm(name)->fit(*engine, data);
+      ADD_FAILURE() << name << " took base margins";
+    } catch (const InputError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("mixed: has base margins"));
+    }
+  }
+}
+
 TEST(PipelineErrors, NameTheFileAndTheEntry) {
   Archive archive;
   GenerateOptions options;

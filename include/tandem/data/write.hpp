@@ -12,10 +12,11 @@
 
 namespace tandem {
 
-// Features, then the target, then the weights ("weight"), under a header. Numbers are written as
-// short as they read back to the same bits; categories as their texts; a missing value as an empty
-// field. Fields are quoted where RFC 4180 asks for it. Lines end with \n.
-// Throws InputError where the folder does not exist, SystemError where the file cannot be written.
+// Features, then the target, the weights ("weight"), the groups ("group") and the base margins
+// ("base_margin", or "base_margin0", ... where a row has several), under a header. Numbers are
+// written as short as they read back to the same bits; categories as their texts; a missing value
+// as an empty field. Fields are quoted where RFC 4180 asks for it. Lines end with \n. Throws
+// InputError where the folder does not exist, SystemError where the file cannot be written.
 template <Real T>
 TANDEM_API void write_csv(const std::string& path, const Dataset<T>& data, char delimiter = ',',
                           int threads = 0);

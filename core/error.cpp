@@ -27,9 +27,7 @@ std::string plain(const std::string& message) {
 
 }  // namespace
 
-std::string option(std::string_view name) {
-  return mark_begin + std::string(name) + mark_end;
-}
+std::string option(std::string_view name) { return mark_begin + std::string(name) + mark_end; }
 
 Error::Error(const std::string& message)
     : std::runtime_error(plain(message)), marked_(std::make_shared<const std::string>(message)) {}

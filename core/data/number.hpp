@@ -57,9 +57,10 @@ template <Real T, char Point>
 
 }  // namespace number_detail
 
-// Reads a number at `p`: sign, digits with at most one point, exponent. `Point` is the decimal mark. Returns the end of it, or
-// nullptr where there is none; what follows is the caller's to check. The value is the nearest T
-// (ties to even): ±infinity and ±0 past the range.
+// Reads a number at `p`: sign, digits with at most one point, exponent. `Point` is the decimal
+// mark. Returns the end of it, or nullptr where there is none; what follows is the caller's to
+// check. The value is the nearest T (ties to even): ±infinity and ±0 past the range.
+//
 // Requires: some character that cannot belong to a number stands in the text's end, and at least 8
 // bytes after that can be read.
 //

@@ -31,18 +31,20 @@ __attribute__((always_inline)) inline void place_in_image(s32* at, s32 size, Pla
         at[l] = i < size ? i : 2 * size - 1 - i;
       }
       break;
-    default:
-      SOFTGPU_LANES at[l] = at[l] < 0 ? 0 : at[l] >= size ? size - 1 : at[l];
+    default: SOFTGPU_LANES at[l] = at[l] < 0 ? 0 : at[l] >= size ? size - 1 : at[l];
   }
 }
 __attribute__((always_inline)) inline bool any_outside(const s32* at, s32 size) {
   u32 outside = 0;
-  for (int l = 0; l < warp_size; ++l) outside |= static_cast<u32>(at[l]) >= static_cast<u32>(size) ? 1U : 0U;
+  for (int l = 0; l < warp_size; ++l)
+    outside |= static_cast<u32>(at[l]) >= static_cast<u32>(size) ? 1U : 0U;
   return outside != 0;
 }
 
 // False where a lane leads to the border, or further out than the arithmetic here goes.
-__attribute__((always_inline)) inline bool find_axis(const Plane& plane, int dimension, const u32* coordinates, u32 m, bool whole, LaneAxis& axis) {
+__attribute__((always_inline)) inline bool find_axis(const Plane& plane, int dimension,
+                                                     const u32* coordinates, u32 m, bool whole,
+                                                     LaneAxis& axis) {
   constexpr double furthest = 0x1p22;  // times 256 an integer of 32 bits
   const s32 size = plane.extent[dimension];
   const u32 some = coordinates[__builtin_ctz(m)];  // for lanes that take no part
@@ -52,12 +54,14 @@ __attribute__((always_inline)) inline bool find_axis(const Plane& plane, int dim
   }
   Plane::Mode mode = plane.mode[dimension];
   // Wrapping and mirroring exist for normalized coordinates only.
-  if (!plane.normalized_at && (mode == Plane::Mode::wrap || mode == Plane::Mode::mirror)) mode = Plane::Mode::clamp;
+  if (!plane.normalized_at && (mode == Plane::Mode::wrap || mode == Plane::Mode::mirror))
+    mode = Plane::Mode::clamp;
   if (size > (1 << 21)) return false;
   alignas(64) double x[warp_size];
   u32 far = 0;
   SOFTGPU_LANES {
-    const double value = static_cast<double>(bits<float>(((m >> l) & 1U) != 0 ? coordinates[l] : some));
+    const double value =
+        static_cast<double>(bits<float>(((m >> l) & 1U) != 0 ? coordinates[l] : some));
     x[l] = value == value ? value : 0.0;
   }
   for (int l = 0; l < warp_size; ++l) far |= x[l] > furthest || x[l] < -furthest ? 1U : 0U;
@@ -85,7 +89,8 @@ __attribute__((always_inline)) inline bool find_axis(const Plane& plane, int dim
     axis.second[l] = (steps >> 8) + 1;
     axis.weight[l] = steps & 255;
   }
-  if (mode == Plane::Mode::border) return !any_outside(axis.first, size) && !any_outside(axis.second, size);
+  if (mode == Plane::Mode::border)
+    return !any_outside(axis.first, size) && !any_outside(axis.second, size);
   place_in_image(axis.first, size, mode);
   place_in_image(axis.second, size, mode);
   return true;
@@ -95,24 +100,33 @@ __attribute__((always_inline)) inline bool find_axis(const Plane& plane, int dim
 struct LaneTexels {
   alignas(64) u32 word[4][warp_size];
 };
-__attribute__((always_inline)) inline void find_texels(const Plane& plane, const s32* x, const s32* y, u64* at) {
+__attribute__((always_inline)) inline void find_texels(const Plane& plane, const s32* x,
+                                                       const s32* y, u64* at) {
   const u64 data = reinterpret_cast<u64>(plane.data);
   const u64 row = plane.row_bytes;
   const u64 texel = plane.texel;
   if (y != nullptr) {
-    SOFTGPU_LANES at[l] = data + static_cast<u64>(static_cast<u32>(y[l])) * row + static_cast<u64>(static_cast<u32>(x[l])) * texel;
+    SOFTGPU_LANES at[l] = data + static_cast<u64>(static_cast<u32>(y[l])) * row +
+                          static_cast<u64>(static_cast<u32>(x[l])) * texel;
   } else {
     SOFTGPU_LANES at[l] = data + static_cast<u64>(static_cast<u32>(x[l])) * texel;
   }
 }
-__attribute__((always_inline)) inline void read_texels(const Plane& plane, const s32* x, const s32* y, LaneTexels& t) {
+__attribute__((always_inline)) inline void read_texels(const Plane& plane, const s32* x,
+                                                       const s32* y, LaneTexels& t) {
   alignas(64) u64 at[warp_size];
   find_texels(plane, x, y, at);
   const auto from = [&](int l) { return reinterpret_cast<const std::byte*>(separately(at[l])); };
   switch (plane.texel) {
-    case 1: for (int l = 0; l < warp_size; ++l) t.word[0][l] = load_lane<u8, u32>(from(l)); break;
-    case 2: for (int l = 0; l < warp_size; ++l) t.word[0][l] = load_lane<u16, u32>(from(l)); break;
-    case 4: for (int l = 0; l < warp_size; ++l) t.word[0][l] = load_lane<u32, u32>(from(l)); break;
+    case 1:
+      for (int l = 0; l < warp_size; ++l) t.word[0][l] = load_lane<u8, u32>(from(l));
+      break;
+    case 2:
+      for (int l = 0; l < warp_size; ++l) t.word[0][l] = load_lane<u16, u32>(from(l));
+      break;
+    case 4:
+      for (int l = 0; l < warp_size; ++l) t.word[0][l] = load_lane<u32, u32>(from(l));
+      break;
     case 8:
       for (int l = 0; l < warp_size; ++l) {
         const u64 both = load_lane<u64, u64>(from(l));
@@ -147,7 +161,8 @@ __attribute__((always_inline)) inline void give_lanes(Warp& w, u32 slot, u32 m, 
 // One texel as it is, or as a float. A quotient of small integers is far enough from the middle
 // between two floats that the float nearest to it is also the float nearest to the double nearest
 // to it, which sample() takes.
-__attribute__((noinline)) void give_texels(Warp& w, const Op* op, u32 m, const Plane& plane, const LaneTexels& t) {
+__attribute__((noinline)) void give_texels(Warp& w, const Op* op, u32 m, const Plane& plane,
+                                           const LaneTexels& t) {
   const auto& pieces = *static_cast<const Pieces*>(op->extra);
   for (u32 c = 0; c < pieces.count; ++c) {
     if (pieces.slots[c] == 0) continue;
@@ -160,7 +175,8 @@ __attribute__((noinline)) void give_texels(Warp& w, const Op* op, u32 m, const P
       const u32* word = t.word[place.word];
       const u32 up = 32 - plane.bits;
       if (plane.kind == Plane::Kind::is_signed) {
-        SOFTGPU_LANES r[l] = static_cast<u32>(static_cast<s32>((word[l] >> place.shift) << up) >> up);
+        SOFTGPU_LANES r[l] =
+            static_cast<u32>(static_cast<s32>((word[l] >> place.shift) << up) >> up);
         if (plane.floats) {
           const float most = plane.bits == 8 ? 127.0F : 32767.0F;
           SOFTGPU_LANES {
@@ -185,10 +201,12 @@ __attribute__((noinline)) void give_texels(Warp& w, const Op* op, u32 m, const P
 }
 
 // A linear filter over bytes. The weighted sum is an integer n below 2^24 over 255 · 2^16, and the
-// float nearest to that quotient is also what sample() arrives at, whose sum of doubles is nearer to
-// it than any middle between two floats: that is at least 1 / (255 · 2^(25 + e)) away from a
+// float nearest to that quotient is also what sample() arrives at, whose sum of doubles is nearer
+// to it than any middle between two floats: that is at least 1 / (255 · 2^(25 + e)) away from a
 // quotient near 2^-e that is not dyadic, and a dyadic one is a float.
-__attribute__((noinline)) void filter_bytes(Warp& w, const Op* op, u32 m, const Plane& plane, const LaneTexels (&t)[4], const LaneAxis& x, const LaneAxis& y, bool two) {
+__attribute__((noinline)) void filter_bytes(Warp& w, const Op* op, u32 m, const Plane& plane,
+                                            const LaneTexels (&t)[4], const LaneAxis& x,
+                                            const LaneAxis& y, bool two) {
   const auto& pieces = *static_cast<const Pieces*>(op->extra);
   for (u32 c = 0; c < pieces.count && c < plane.channels; ++c) {
     if (pieces.slots[c] == 0) continue;
@@ -199,14 +217,17 @@ __attribute__((noinline)) void filter_bytes(Warp& w, const Op* op, u32 m, const 
       SOFTGPU_LANES {
         const s32 right = x.weight[l];
         const s32 below = y.weight[l];
-        const s32 upper = static_cast<s32>((t[0].word[0][l] >> shift) & 255U) * (256 - right) + static_cast<s32>((t[1].word[0][l] >> shift) & 255U) * right;
-        const s32 lower = static_cast<s32>((t[2].word[0][l] >> shift) & 255U) * (256 - right) + static_cast<s32>((t[3].word[0][l] >> shift) & 255U) * right;
+        const s32 upper = static_cast<s32>((t[0].word[0][l] >> shift) & 255U) * (256 - right) +
+                          static_cast<s32>((t[1].word[0][l] >> shift) & 255U) * right;
+        const s32 lower = static_cast<s32>((t[2].word[0][l] >> shift) & 255U) * (256 - right) +
+                          static_cast<s32>((t[3].word[0][l] >> shift) & 255U) * right;
         r[l] = bits<u32>(static_cast<float>(upper * (256 - below) + lower * below) / 16711680.0F);
       }
     } else {
       SOFTGPU_LANES {
         const s32 right = x.weight[l];
-        const s32 upper = static_cast<s32>((t[0].word[0][l] >> shift) & 255U) * (256 - right) + static_cast<s32>((t[1].word[0][l] >> shift) & 255U) * right;
+        const s32 upper = static_cast<s32>((t[0].word[0][l] >> shift) & 255U) * (256 - right) +
+                          static_cast<s32>((t[1].word[0][l] >> shift) & 255U) * right;
         r[l] = bits<u32>(static_cast<float>(upper * 256) / 16711680.0F);
       }
     }
@@ -218,7 +239,8 @@ __attribute__((noinline)) void filter_bytes(Warp& w, const Op* op, u32 m, const 
 struct LaneWeights {
   alignas(64) double of[4][warp_size];
 };
-__attribute__((always_inline)) inline void find_weights(const LaneAxis& x, const LaneAxis& y, bool two, LaneWeights& weights) {
+__attribute__((always_inline)) inline void find_weights(const LaneAxis& x, const LaneAxis& y,
+                                                        bool two, LaneWeights& weights) {
   SOFTGPU_LANES {
     const double right = static_cast<double>(x.weight[l]) * 0x1p-8;
     const double below = two ? static_cast<double>(y.weight[l]) * 0x1p-8 : 0.0;
@@ -233,7 +255,8 @@ __attribute__((always_inline)) inline void find_weights(const LaneAxis& x, const
 // double precision and sample()'s order.
 using FourFloats = float __attribute__((vector_size(16)));
 using FourDoubles = double __attribute__((vector_size(32)));
-__attribute__((noinline)) void filter_four_reals(Warp& w, const Op* op, u32 m, const Plane& plane, const LaneAxis& x, const LaneAxis& y, bool two) {
+__attribute__((noinline)) void filter_four_reals(Warp& w, const Op* op, u32 m, const Plane& plane,
+                                                 const LaneAxis& x, const LaneAxis& y, bool two) {
   const auto& pieces = *static_cast<const Pieces*>(op->extra);
   // What a texel without weight is taken for: it must not spoil the sum with an infinity.
   alignas(16) static constexpr float nothing[4] = {};
@@ -248,7 +271,8 @@ __attribute__((noinline)) void filter_four_reals(Warp& w, const Op* op, u32 m, c
   }
   const int corners = two ? 4 : 2;
   for (int corner = 0; corner < corners; ++corner) {
-    SOFTGPU_LANES at[corner][l] = weights.of[corner][l] != 0 ? at[corner][l] : reinterpret_cast<u64>(nothing);
+    SOFTGPU_LANES at[corner][l] =
+        weights.of[corner][l] != 0 ? at[corner][l] : reinterpret_cast<u64>(nothing);
   }
   alignas(64) FourFloats sums[warp_size];
   alignas(64) u64 places[warp_size];
@@ -271,7 +295,9 @@ __attribute__((noinline)) void filter_four_reals(Warp& w, const Op* op, u32 m, c
 }
 
 // The same over other real channels, for all lanes at once.
-__attribute__((noinline)) void filter_reals(Warp& w, const Op* op, u32 m, const Plane& plane, const LaneTexels (&t)[4], const LaneAxis& x, const LaneAxis& y, bool two) {
+__attribute__((noinline)) void filter_reals(Warp& w, const Op* op, u32 m, const Plane& plane,
+                                            const LaneTexels (&t)[4], const LaneAxis& x,
+                                            const LaneAxis& y, bool two) {
   const auto& pieces = *static_cast<const Pieces*>(op->extra);
   LaneWeights weights;
   find_weights(x, y, two, weights);
@@ -307,14 +333,17 @@ __attribute__((noinline)) bool fetch_plane(Warp& w, const Op* op, u32 m) {
   const auto* handles = lanes<u64>(w, pieces.more[0]);
   const int some = __builtin_ctz(m);
   u64 differs = 0;
-  for (int l = 0; l < warp_size; ++l) differs |= ((m >> l) & 1U) != 0 ? handles[l] ^ handles[some] : 0;
+  for (int l = 0; l < warp_size; ++l)
+    differs |= ((m >> l) & 1U) != 0 ? handles[l] ^ handles[some] : 0;
   if (differs != 0) return false;
   const Plane* plane = softgpu::find_plane(w, op, some, handles[some]);
   if (plane == nullptr) return false;
   const bool two = (op->aux & texture_geometry) == texture_two_dimensions;
   const bool whole = (op->aux & texture_whole) != 0;
   const bool linear = plane->linear && !whole;
-  if (linear && plane->kind != Plane::Kind::real && (plane->kind == Plane::Kind::is_signed || plane->bits != 8)) return false;
+  if (linear && plane->kind != Plane::Kind::real &&
+      (plane->kind == Plane::Kind::is_signed || plane->bits != 8))
+    return false;
   LaneAxis x;
   LaneAxis y;
   if (!find_axis(*plane, 0, lanes<u32>(w, pieces.more[1]), m, whole, x)) return false;
@@ -338,8 +367,10 @@ __attribute__((noinline)) bool fetch_plane(Warp& w, const Op* op, u32 m) {
   }
   // The channels that the format lacks are the same as without a filter.
   if (plane->channels < pieces.count) give_texels(w, op, m, *plane, t[0]);
-  if (plane->kind == Plane::Kind::real) filter_reals(w, op, m, *plane, t, x, y, two);
-  else filter_bytes(w, op, m, *plane, t, x, y, two);
+  if (plane->kind == Plane::Kind::real)
+    filter_reals(w, op, m, *plane, t, x, y, two);
+  else
+    filter_bytes(w, op, m, *plane, t, x, y, two);
   return true;
 }
 

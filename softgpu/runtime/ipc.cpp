@@ -140,8 +140,7 @@ cudaError_t cudaIpcGetMemHandle(cudaIpcMemHandle_t* out, void* address) {
 cudaError_t cudaIpcOpenMemHandle(void** out, cudaIpcMemHandle_t packed_handle, unsigned flags) {
   return device_api([&] {
     require_pointer(out, "devPtr");
-    require(flags == lazy_peer_access,
-            "flags has to be cudaIpcMemLazyEnablePeerAccess");
+    require(flags == lazy_peer_access, "flags has to be cudaIpcMemLazyEnablePeerAccess");
     const Handle handle = unpacked(packed_handle, memory_magic);
     const std::scoped_lock lock(openings().mutex);
     for (auto& [address, opened] : openings().by_address) {

@@ -657,8 +657,8 @@ Form form_of(const char* width, const char* order, const char* fence = "") {
   return form;
 }
 
-// Runs tests on a wrong executor until one of them sees it. Whether a single run does is chance, and
-// on a busy machine with few cores a small one; hence many, and the label of long tests.
+// Runs tests on a wrong executor until one of them sees it. Whether a single run does is chance,
+// and on a busy machine with few cores a small one; hence many, and the label of long tests.
 Outcome run_wrong(const HandlerMap& handlers, const std::vector<Case>& cases, int most = 1000) {
   replace_handlers({handlers.data(), handlers.size()});
   Outcome sum;

@@ -19,8 +19,8 @@ template <class Enum>
 inline constexpr auto enum_names = nullptr;
 
 template <class Enum>
-concept NamedEnum =
-    std::is_enum_v<Enum> && !std::is_same_v<std::remove_const_t<decltype(enum_names<Enum>)>, std::nullptr_t>;
+concept NamedEnum = std::is_enum_v<Enum> &&
+    !std::is_same_v<std::remove_const_t<decltype(enum_names<Enum>)>, std::nullptr_t>;
 
 template <NamedEnum Enum>
 [[nodiscard]] constexpr std::string_view to_string(Enum value) noexcept {

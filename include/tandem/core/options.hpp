@@ -62,7 +62,8 @@ class TANDEM_API ChoiceRef {
   explicit ChoiceRef(Enum& value)
       : value_(&value),
         names_(enum_names<Enum>),
-        get_([](const void* at) { return static_cast<std::size_t>(*static_cast<const Enum*>(at)); }),
+        get_(
+            [](const void* at) { return static_cast<std::size_t>(*static_cast<const Enum*>(at)); }),
         set_([](void* at, std::size_t index) {
           *static_cast<Enum*>(at) = static_cast<Enum>(index);
         }) {}
@@ -84,8 +85,7 @@ class TANDEM_API ChoiceRef {
 class TANDEM_API WrittenRef {
  public:
   template <class V>
-    requires(!std::is_same_v<std::remove_const_t<V>, WrittenRef>)
-  explicit WrittenRef(V& value)
+  requires(!std::is_same_v<std::remove_const_t<V>, WrittenRef>) explicit WrittenRef(V& value)
       : value_(&value),
         get_([](const void* at) { return static_cast<const V*>(at)->to_string(); }),
         set_([](void* at, std::string_view text) { *static_cast<V*>(at) = V::parse(text); }) {}
@@ -187,19 +187,21 @@ class TANDEM_API WithoutOptions final : public OptionVisitor {
 // A value for an option that is given by name.
 class OptionValue {
  public:
-  OptionValue(bool value) : value_(value) {}                    // NOLINT(google-explicit-constructor)
+  // NOLINTBEGIN(google-explicit-constructor)
+  OptionValue(bool value) : value_(value) {}
   template <std::integral I>
-    requires(!std::is_same_v<I, bool>)
-  OptionValue(I value) : value_(static_cast<std::int64_t>(value)) {}  // NOLINT(google-explicit-constructor)
-  OptionValue(double value) : value_(value) {}                  // NOLINT(google-explicit-constructor)
-  OptionValue(const char* value) : value_(std::string(value)) {}  // NOLINT(google-explicit-constructor)
-  OptionValue(std::string value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
-  OptionValue(std::string_view value) : value_(std::string(value)) {}  // NOLINT(google-explicit-constructor)
-  OptionValue(std::vector<std::int64_t> value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
-  OptionValue(std::vector<double> value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  requires(!std::is_same_v<I, bool>) OptionValue(I value)
+      : value_(static_cast<std::int64_t>(value)) {}
+  OptionValue(double value) : value_(value) {}
+  OptionValue(const char* value) : value_(std::string(value)) {}
+  OptionValue(std::string value) : value_(std::move(value)) {}
+  OptionValue(std::string_view value) : value_(std::string(value)) {}
+  OptionValue(std::vector<std::int64_t> value) : value_(std::move(value)) {}
+  OptionValue(std::vector<double> value) : value_(std::move(value)) {}
   // Of an enumeration with names.
   template <NamedEnum Enum>
-  OptionValue(Enum value) : value_(std::string(to_string(value))) {}  // NOLINT(google-explicit-constructor)
+  OptionValue(Enum value) : value_(std::string(to_string(value))) {}
+  // NOLINTEND(google-explicit-constructor)
 
   using Variant = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
                                std::vector<double>>;
@@ -242,7 +244,7 @@ void check_options(const Options& options) {
 
 // The options of a struct, by name: see set_option().
 template <class Options>
-  requires requires(Options& o, OptionVisitor& v) { o.visit(v); }
+requires requires(Options& o, OptionVisitor& v) { o.visit(v); }
 void set_option(Options& options, std::string_view name, const OptionValue& value) {
   set_option([&](OptionVisitor& visitor) { options.visit(visitor); }, name, value);
 }

@@ -1,14 +1,14 @@
 // env: SOFTGPU_FAULT_STATUS=86
 // status: 86
 // says: ^softgpu: kernel out_of_bounds\(int\*\), block
-// says: ^softgpu: +cudaDeviceSynchronize returned cudaErrorIllegalAddress \(an illegal memory access was encountered\), called in main, at .*ends_with_86
-// says: ^softgpu: +cudaFree returned cudaErrorInvalidValue
-// says: ^the destructor of a static has run$
-// says: !cudaMallocHost returned
+// says: ^softgpu: +cudaDeviceSynchronize returned cudaErrorIllegalAddress \(an illegal memory
+// access was encountered\), called in main, at .*ends_with_86 says: ^softgpu: +cudaFree returned
+// cudaErrorInvalidValue says: ^the destructor of a static has run$ says: !cudaMallocHost returned
 // says: !cudaSetDevice returned
 //
 // A kernel faults and the program looks at no error: it ends with the status that `tandem gpu run`
-// asks for, after everything that it wanted to do at its end, and is told what it has not looked at.
+// asks for, after everything that it wanted to do at its end, and is told what it has not looked
+// at.
 #include <cuda_runtime.h>
 
 #include <cstdio>

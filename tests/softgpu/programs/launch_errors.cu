@@ -42,8 +42,8 @@ int main() {
   CUDA_IS(cudaErrorInvalidValue, cudaGetLastError());
   CUDA_OK(cudaDeviceSynchronize());
 
-  CUDA_OK(cudaFuncSetAttribute(shared_user, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               100 * 1024));
+  CUDA_OK(
+      cudaFuncSetAttribute(shared_user, cudaFuncAttributeMaxDynamicSharedMemorySize, 100 * 1024));
   shared_user<<<1, 32, 100 * 1024>>>(out);
   CUDA_OK(cudaGetLastError());
   int host[32];

@@ -58,7 +58,9 @@ __global__ void wait_in_parts() {
   }
 }
 
-__global__ void asserts(const int* p, int n) { assert(p[blockIdx.x * blockDim.x + threadIdx.x] < n); }
+__global__ void asserts(const int* p, int n) {
+  assert(p[blockIdx.x * blockDim.x + threadIdx.x] < n);
+}
 __global__ void asserts_and_waits(volatile int* flag) {
   if (blockIdx.x == 0) {
     assert(threadIdx.x > 64);

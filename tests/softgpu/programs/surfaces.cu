@@ -42,8 +42,7 @@ int main() {
   Capture capture;
   CUDA_IS(cudaErrorInvalidValue, make(&surface, plain));
   const std::string text = capture.text();
-  CHECK_AT(text.find("without cudaArraySurfaceLoadStore") != std::string::npos, "%s",
-           text.c_str());
+  CHECK_AT(text.find("without cudaArraySurfaceLoadStore") != std::string::npos, "%s", text.c_str());
   (void)cudaGetLastError();
   return verdict();
 }

@@ -244,9 +244,9 @@ void check_fault(Capture& capture, cudaError_t expected, const std::string& kern
   // Both places: the line that faults and where the others are.
   if (part.find("reached by all") != std::string::npos) {
     const auto first = text.find("undefined.cu:");
-    CHECK_AT(first != std::string::npos &&
-                 text.find("undefined.cu:", first + 1) != std::string::npos,
-             "not two places: %s", text.c_str());
+    CHECK_AT(
+        first != std::string::npos && text.find("undefined.cu:", first + 1) != std::string::npos,
+        "not two places: %s", text.c_str());
   }
 }
 

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "tandem/config.hpp"
 #include "tandem/core/archive_kind.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/temporary_files.hpp"
@@ -108,6 +109,24 @@ bool interrupted() noexcept { return signal_received != 0; }
 
 void check_interrupt() {
   if (interrupted()) throw Interrupted("stopped because an interrupt was received");
+}
+
+Archive run_record(const Engine& engine, const PipelineOptions& pipeline, Precision precision,
+                   std::uint64_t data) {
+  Archive run;
+  run.set("algorithm", pipeline.algorithm().name());
+  run.set("version", TANDEM_VERSION);
+  run.set("numerics", to_string(engine.numerics()));
+  // Devices agree bit for bit in exact mode only, and the reference stands apart.
+  if (engine.numerics() != Numerics::exact || engine.device() == Device::reference) {
+    run.set("device", to_string(engine.device()));
+  }
+  run.set("precision", to_string(precision));
+  run.set("seed", static_cast<std::int64_t>(pipeline.seed()));
+  run.set_part("options", pipeline.algorithm().options());
+  run.set_part("steps", pipeline.record_steps());
+  run.set("data", static_cast<std::int64_t>(data));
+  return run;
 }
 
 ProgramControl::ProgramControl(ControlOptions options)

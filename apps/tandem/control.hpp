@@ -5,7 +5,9 @@
 #include <optional>
 #include <string>
 
+#include "tandem/core/engine.hpp"
 #include "tandem/core/run_control.hpp"
+#include "tandem/model/pipeline_options.hpp"
 
 namespace tandem::program {
 
@@ -47,6 +49,11 @@ struct ControlOptions {
   std::string resume;  // a checkpoint to start from
   Archive run;         // must be equal for a run to be resumed
 };
+
+// What must be the same in a run that goes on from a checkpoint: the algorithm, its options and
+// those of the steps, seed, precision, numerics, and the data by their fingerprint.
+[[nodiscard]] Archive run_record(const Engine& engine, const PipelineOptions& pipeline,
+                                 Precision precision, std::uint64_t data);
 
 // Progress is one line that is written over and over, on a terminal only.
 class ProgramControl final : public RunControl {

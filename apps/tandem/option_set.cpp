@@ -42,6 +42,17 @@ std::string list_text(const std::vector<T>& values) {
 
 }  // namespace
 
+std::string quoted_for_shell(std::string_view text) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+.,:/@%";
+  if (!text.empty() && text.find_first_not_of(plain) == std::string_view::npos) {
+    return std::string(text);
+  }
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? "'\\''" : std::string(1, c);
+  return quoted + "'";
+}
+
 void Spelling::add(const OptionName& name) {
   shown_.insert_or_assign(std::string(name.name()), dashed(name.shown()));
 }
@@ -180,19 +191,21 @@ void OptionSet::rest(std::vector<std::string>& values, std::string open) {
   app_.prefix_command();
 }
 
-std::string OptionSet::arguments() const {
+std::string OptionSet::arguments(const std::vector<std::string>& without) const {
   std::string text;
-  for (const std::string& argument : arguments_) {
-    constexpr std::string_view plain =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+.,:/@%";
-    text += text.empty() ? "" : " ";
-    if (!argument.empty() && argument.find_first_not_of(plain) == std::string::npos) {
-      text += argument;
+  for (auto at = arguments_.begin(); at != arguments_.end(); ++at) {
+    const auto equals = at->find('=');
+    const CLI::Option* const option =
+        at->starts_with("--") ? app_.get_option_no_throw(with_dashes(at->substr(0, equals)))
+                              : nullptr;
+    if (option != nullptr && std::ranges::any_of(without, [&](const std::string& name) {
+          return option == app_.get_option_no_throw("--" + dashed(name));
+        })) {
+      const bool takes_value = option->get_expected_max() > 0;
+      if (takes_value && equals == std::string::npos && at + 1 != arguments_.end()) ++at;
       continue;
     }
-    text += '\'';
-    for (const char c : argument) text += c == '\'' ? "'\\''" : std::string(1, c);
-    text += '\'';
+    text += (text.empty() ? "" : " ") + quoted_for_shell(*at);
   }
   return text;
 }

@@ -27,6 +27,9 @@ class Spelling {
   std::map<std::string, std::string, std::less<>> shown_;
 };
 
+// The text as one word of a shell's command line: in quotes where it needs them.
+[[nodiscard]] std::string quoted_for_shell(std::string_view text);
+
 // A value with syntax "FILE" on the command line.
 struct FileName {
   std::string path;  // empty: none was given
@@ -97,8 +100,9 @@ class OptionSet final : public OptionVisitor {
   void parse(const std::vector<std::string>& arguments);
   // True where the option of this canonical name was given; valid after parse().
   [[nodiscard]] bool given(std::string_view name) const;
-  // The arguments as parsed, quoted for a shell where they need it.
-  [[nodiscard]] std::string arguments() const;
+  // The arguments as parsed, quoted for a shell where they need it, but for the options that have
+  // one of these canonical names.
+  [[nodiscard]] std::string arguments(const std::vector<std::string>& without = {}) const;
   // Lines of at most `width` columns.
   [[nodiscard]] std::string help(std::size_t width) const;
   [[nodiscard]] std::vector<OptionText> descriptions() const;

@@ -14,16 +14,6 @@ namespace {
 
 constexpr Index most_candidates = 1'000'000;
 
-std::vector<std::string> parts_of(std::string_view text, char separator) {
-  std::vector<std::string> parts;
-  for (;;) {
-    const auto at = text.find(separator);
-    parts.emplace_back(text.substr(0, at));
-    if (at == std::string_view::npos) return parts;
-    text.remove_prefix(at + 1);
-  }
-}
-
 std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(' ');
   if (first == std::string_view::npos) return {};
@@ -122,7 +112,7 @@ SearchSpace::Axis axis_of(const std::string& part) {
     fail(part, "an option and its values, such as max_depth=2..10 or criterion=entropy|gini");
   }
   while (axis.option.starts_with('-')) axis.option.erase(0, 1);
-  const std::vector<std::string> alternatives = parts_of(text, '|');
+  const std::vector<std::string> alternatives = split(text, '|');
   for (const std::string& alternative : alternatives) {
     const std::string_view value = trimmed(alternative);
     if (value.empty()) fail(part, "values between the |");
@@ -148,7 +138,7 @@ SearchSpace SearchSpace::parse(std::string_view text) {
   space.text_ = std::string(text);
   const char separator = text.find(';') == std::string_view::npos ? ',' : ';';
   std::set<std::string> names;
-  for (const std::string& part : parts_of(text, separator)) {
+  for (const std::string& part : split(text, separator)) {
     if (trimmed(part).empty()) continue;
     // "hidden=64,32": a comma inside a value.
     if (separator == ',' && part.find('=') == std::string::npos) {

@@ -7,6 +7,8 @@
 #include <optional>
 #include <set>
 
+#include "core/json_text.hpp"
+#include "core/model/stop_only.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/data/split.hpp"
 #include "tandem/metrics/evaluate.hpp"
@@ -16,17 +18,6 @@ namespace tandem {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-
-// What is inside the search may ask the program only whether to stop: its own progress and
-// checkpoints would say nothing of the search.
-class StopOnly final : public RunControl {
- public:
-  explicit StopOnly(const RunControl& outer) : outer_(outer) {}
-  [[nodiscard]] bool stop_requested() const noexcept override { return outer_.stop_requested(); }
-
- private:
-  const RunControl& outer_;
-};
 
 double score_of(const Tuning::Candidate& candidate, const std::string& metric) {
   const auto found = candidate.scores.find(metric);
@@ -306,10 +297,6 @@ class Tuner {
   Index total_ = 0;
 };
 
-nlohmann::json number(double value) {
-  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json(nullptr);
-}
-
 nlohmann::json json_of(const std::vector<SearchSpace::Setting>& settings) {
   nlohmann::json json = nlohmann::json::object();
   for (const auto& [name, value] : settings) json[name] = value;
@@ -366,11 +353,11 @@ std::string to_json(const Tuning& tuning) {
     json["nested"] = {{"summary", json_of(tuning.nested)}, {"folds", nlohmann::json::array()}};
     for (const Tuning::OuterFold& fold : tuning.outer) {
       nlohmann::json scores = nlohmann::json::object();
-      for (const auto& [name, value] : fold.scores) scores[name] = number(value);
+      for (const auto& [name, value] : fold.scores) scores[name] = value;
       json["nested"]["folds"].push_back({{"options", json_of(fold.chosen)}, {"scores", scores}});
     }
   }
-  return json.dump();
+  return json_text(json);
 }
 
 template Tuning tune(const PipelineOptions&, const SearchSpace&, const Dataset<float>&,

@@ -9,6 +9,7 @@
 
 #include "core/json_text.hpp"
 #include "core/memory.hpp"
+#include "core/model/stop_only.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/data/split.hpp"
 #include "tandem/model/pipeline.hpp"
@@ -129,17 +130,6 @@ PipelineOptions of_one_task(const PipelineOptions& asked, Task task) {
   return pipeline;
 }
 
-// The control of a fit inside a fold may ask the program only whether to stop. A checkpoint of one
-// fold would say nothing of the others.
-class FoldControl final : public RunControl {
- public:
-  explicit FoldControl(const RunControl& outer) : outer_(outer) {}
-  [[nodiscard]] bool stop_requested() const noexcept override { return outer_.stop_requested(); }
-
- private:
-  const RunControl& outer_;
-};
-
 struct Scores {
   std::map<std::string, double> train;
   std::map<std::string, double> test;
@@ -151,7 +141,7 @@ template <Real T>
 Scores score_split(const PipelineOptions& pipeline, const Dataset<T>& data,
                    const std::vector<Index>& train_rows, const std::vector<Index>& test_rows,
                    const EvaluateOptions& evaluation, Engine& engine, RunControl& control) {
-  FoldControl fold(control);
+  StopOnly fold(control);
   Dataset<T> prepared;
   std::unique_ptr<EngineTable<T>> rows_on_engine;
   const auto begin = std::chrono::steady_clock::now();

@@ -2,7 +2,6 @@
 #include <nlohmann/json.hpp>
 
 #include "tandem/command.hpp"
-#include "tandem/config.hpp"
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
@@ -72,26 +71,6 @@ class Train final : public Command {
   }
 
   template <Real T>
-  Archive record(const Engine& engine, const LoadedData<T>& data) const {
-    Archive run;
-    run.set("algorithm", pipeline_.algorithm().name());
-    run.set("version", TANDEM_VERSION);
-    run.set("numerics", to_string(engine.numerics()));
-    // Devices agree bit for bit in exact mode only, and the reference stands apart.
-    if (engine.numerics() != Numerics::exact || engine.device() == Device::reference) {
-      run.set("device", to_string(engine.device()));
-    }
-    run.set("precision", to_string(precision_of<T>));
-    run.set("seed", static_cast<std::int64_t>(run_.seed));
-    run.set_part("options", pipeline_.algorithm().options());
-    run.set_part("steps", pipeline_.record_steps());
-    run.set("data", static_cast<std::int64_t>(
-                        fingerprint(data.train) ^
-                        (data.validation ? fingerprint(*data.validation) * 3 : std::uint64_t{0})));
-    return run;
-  }
-
-  template <Real T>
   int run_as(const OptionSet& options) {
     const auto engine = run_.make_engine();
     Seconds seconds;
@@ -110,7 +89,10 @@ class Train final : public Command {
     control_options.checkpoint = checkpoint_path();
     control_options.checkpoint_every = checkpoint_every_;
     control_options.resume = resume_path;
-    control_options.run = record(*engine, data);
+    control_options.run =
+        run_record(*engine, pipeline_, precision_of<T>,
+                   fingerprint(data.train) ^
+                       (data.validation ? fingerprint(*data.validation) * 3 : std::uint64_t{0}));
     ProgramControl control(control_options);
     if (control_options.checkpoint.empty()) {
       set_last_words(

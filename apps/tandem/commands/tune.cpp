@@ -3,7 +3,6 @@
 #include <nlohmann/json.hpp>
 
 #include "tandem/command.hpp"
-#include "tandem/config.hpp"
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
@@ -101,7 +100,7 @@ class Tune final : public Command {
     control_options.checkpoint = checkpoint_path();
     control_options.checkpoint_every = checkpoint_every_;
     control_options.resume = resume_file_.path;
-    control_options.run = record(*engine, data.train);
+    control_options.run = run_record(*engine, pipeline_, precision_of<T>, fingerprint(data.train));
     ProgramControl control(control_options);
     Tuning tuning;
     Pipeline<T> model;
@@ -172,32 +171,22 @@ class Tune final : public Command {
     return 0;
   }
 
-  template <Real T>
-  Archive record(const Engine& engine, const Dataset<T>& data) const {
-    Archive run;
-    run.set("algorithm", pipeline_.algorithm().name());
-    run.set("version", TANDEM_VERSION);
-    run.set("numerics", to_string(engine.numerics()));
-    if (engine.numerics() != Numerics::exact || engine.device() == Device::reference) {
-      run.set("device", to_string(engine.device()));
-    }
-    run.set("precision", to_string(precision_of<T>));
-    run.set("seed", static_cast<std::int64_t>(run_.seed));
-    run.set_part("options", pipeline_.algorithm().options());
-    run.set_part("steps", pipeline_.record_steps());
-    run.set("data", static_cast<std::int64_t>(fingerprint(data)));
-    return run;
-  }
-
-  // The command that trains the best candidate: this one's arguments without those of the search.
-  [[nodiscard]] std::string train_command(const OptionSet& /*options*/,
-                                          const Tuning& tuning) const {
-    std::string text =
-        "tandem train " + std::string(pipeline_.algorithm().name()) + " --data " + data_.data.path;
+  // The command that trains the best candidate: this one's arguments without those of the search,
+  // and the candidate's values, which overrule what is given before them.
+  [[nodiscard]] std::string train_command(const OptionSet& options, const Tuning& tuning) const {
+    std::string text = "tandem train " + std::string(pipeline_.algorithm().name());
+    const std::string given = options.arguments(
+        {"grid", "random", "metric", "folds", "repeats", "stratified", "confidence", "outer_folds",
+         "model", "force", "checkpoint", "checkpoint_every", "resume", "json", "quiet"});
+    if (!given.empty()) text += " " + given;
     for (const auto& [name, value] : tuning.best().settings) {
-      std::string dashed = name;
-      std::ranges::replace(dashed, '_', '-');
-      text += " --" + dashed + " " + value;
+      // The program gives the algorithm's options without a prefix.
+      std::string option = name;
+      for (const std::string_view prefix : {"predictor.", "clusterer."}) {
+        if (option.starts_with(prefix)) option.erase(0, prefix.size());
+      }
+      std::ranges::replace(option, '_', '-');
+      text += " --" + option + " " + quoted_for_shell(value);
     }
     return text;
   }

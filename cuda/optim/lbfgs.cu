@@ -62,24 +62,28 @@ __global__ void __launch_bounds__(1024)
 //
 // Grid, shared memory and cost as the first loop.
 template <Real T>
-__global__ void __launch_bounds__(1024)
+__global__ void __launch_bounds__(1024, 1)
     oldest_to_newest_kernel(Pairs<T> pairs, const T* __restrict__ scaled,
                             const T* __restrict__ scaled_y, const T* __restrict__ alpha, T* q) {
   __shared__ double partial[sums_at_once];
-  T gamma = T{1};
-  if (pairs.count > 0) {
-    const double yy =
-        product<T>(pairs.y + pairs.newest * pairs.size, scaled_y, pairs.size, partial);
-    gamma = static_cast<T>(static_cast<double>(pairs.products[pairs.newest]) / yy);
-  }
-  for (Index i = threadIdx.x; i < pairs.size; i += blockDim.x) q[i] = gamma * scaled[i];
-  for (Index age = pairs.count - 1; age >= 0; --age) {
-    const Index k = pairs.slot(age);
-    const double yq = product<T>(pairs.y + k * pairs.size, q, pairs.size, partial);
-    const T difference = alpha[k] - static_cast<T>(yq / static_cast<double>(pairs.products[k]));
-    const T* s = pairs.s + k * pairs.size;
-    for (Index i = threadIdx.x; i < pairs.size; i += blockDim.x) {
-      q[i] = math::fma(difference, s[i], q[i]);
+  // Round 0 scales; the others take a pair each. They share one call of product(), because two
+  // copies of it want more registers than each of 1024 threads can have.
+  for (Index round = 0; round <= pairs.count; ++round) {
+    const bool scales = round == 0;
+    const Index k = pairs.count == 0 ? 0 : pairs.slot(scales ? 0 : pairs.count - round);
+    const T* y = pairs.y + k * pairs.size;
+    const double sum =
+        pairs.count == 0 ? 1.0 : product<T>(y, scales ? scaled_y : q, pairs.size, partial);
+    if (scales) {
+      const T gamma =
+          pairs.count == 0 ? T{1} : static_cast<T>(static_cast<double>(pairs.products[k]) / sum);
+      for (Index i = threadIdx.x; i < pairs.size; i += blockDim.x) q[i] = gamma * scaled[i];
+    } else {
+      const T difference = alpha[k] - static_cast<T>(sum / static_cast<double>(pairs.products[k]));
+      const T* s = pairs.s + k * pairs.size;
+      for (Index i = threadIdx.x; i < pairs.size; i += blockDim.x) {
+        q[i] = math::fma(difference, s[i], q[i]);
+      }
     }
   }
 }

@@ -1823,6 +1823,7 @@ template <u64 bytes>
 __attribute__((noinline)) const Op* look_ahead(Warp& w, const Op* op, const std::byte* p) {
   constexpr u32 near = 32768;  // what is within such steps is in a cache soon
   constexpr u32 enough = 64;
+  constexpr u32 a_return = 16;  // the small steps that one great step outweighs
   constexpr u32 small = 0x80000000;
   RangeCache& range = w.cache[op->site];
   const u64 here = reinterpret_cast<u64>(p);
@@ -1837,7 +1838,10 @@ __attribute__((noinline)) const Op* look_ahead(Warp& w, const Op* op, const std:
     const u32 times = knows ? 1 : static_cast<u32>(range.step >> 32) + 1;
     range.step = times == enough ? no_great_steps : (static_cast<u64>(times) << 32) | small;
   } else if (!knows) {
-    range.step = static_cast<u64>(static_cast<u32>(step)) << 32;
+    // One great step among many small ones is a return to the beginning, of a loop in a loop say.
+    const auto times = static_cast<u32>(range.step >> 32);
+    range.step = times > a_return ? (static_cast<u64>(times - a_return) << 32) | small
+                                  : static_cast<u64>(static_cast<u32>(step)) << 32;
   } else {
     if (step != known) {
       if (step == static_cast<s32>(range.step >> 32)) known = step;
@@ -1923,6 +1927,25 @@ __attribute__((noinline)) const Op* load_scattered(Warp& w, const Op* op, u32 m)
   return op + 1;
 }
 
+// A row or one element at a generic address that is not in the range that this instruction used
+// last: in the block's shared memory, or to be looked up lane by lane. Kept out of load(), whose
+// common case needs no saved registers without it.
+template <class T, class Lane>
+__attribute__((noinline)) const Op* load_elsewhere(Warp& w, const Op* op, Pattern pattern) {
+  constexpr u64 size = sizeof(T);
+  const u64 first = lanes<u64>(w, op->a)[0] + static_cast<u64>(op->imm);
+  const u64 bytes = pattern == Pattern::consecutive ? warp_size * size : size;
+  const std::byte* p = quick_bytes(w, op, first, bytes);
+  if (p == nullptr || (first & (size - 1)) != 0)
+    return load_scattered<T, Lane, false, u64>(w, op, full_mask);
+  auto* d = lanes<Lane>(w, op->d);
+  if (pattern == Pattern::consecutive)
+    load_consecutive<T, Lane>(d, p);
+  else
+    load_uniform<T, Lane>(d, p);
+  SOFTGPU_NEXT;
+}
+
 // T: the type in memory; Lane: of the destination; Shared: addresses are offsets into the block's
 // shared memory, else generic.
 template <class T, class Lane, bool Shared, class AddressLane>
@@ -1935,25 +1958,34 @@ const Op* load(Warp& w, const Op* op) {
     const Pattern pattern = pattern_of<size>(a);
     if (pattern != Pattern::scattered) {
       const AddressLane first = a[0] + static_cast<AddressLane>(op->imm);
-      const u64 bytes = pattern == Pattern::consecutive ? warp_size * size : size;
-      const std::byte* p = nullptr;
       if constexpr (Shared) {
+        const u64 bytes = pattern == Pattern::consecutive ? warp_size * size : size;
         const u64 x = static_cast<u64>(first) & ~shared_window;
-        if (x < w.block->shared_bytes && x + bytes <= w.block->shared_bytes)
-          p = w.block->shared + x;
-      } else {
-        p = quick_bytes(w, op, first, bytes);
-      }
-      if (__builtin_expect(p != nullptr && (first & (size - 1)) == 0, 1)) {
-        if (pattern == Pattern::consecutive) {
-          load_consecutive<T, Lane>(d, p);
-          if constexpr (!Shared) {
-            if (walks(w, op)) return look_ahead<warp_size * size>(w, op, p);
-          }
-        } else {
-          load_uniform<T, Lane>(d, p);
+        if (__builtin_expect(x < w.block->shared_bytes && x + bytes <= w.block->shared_bytes &&
+                                 (first & (size - 1)) == 0,
+                             1)) {
+          const std::byte* p = w.block->shared + x;
+          if (pattern == Pattern::consecutive)
+            load_consecutive<T, Lane>(d, p);
+          else
+            load_uniform<T, Lane>(d, p);
+          SOFTGPU_NEXT;
         }
-        SOFTGPU_NEXT;
+      } else if (pattern == Pattern::consecutive) {
+        if (__builtin_expect(
+                cached(w, op, first, first + warp_size * size) && (first & (size - 1)) == 0, 1)) {
+          const auto* p = reinterpret_cast<const std::byte*>(first);
+          load_consecutive<T, Lane>(d, p);
+          if (walks(w, op)) return look_ahead<warp_size * size>(w, op, p);
+          SOFTGPU_NEXT;
+        }
+        return load_elsewhere<T, Lane>(w, op, pattern);
+      } else {
+        if (__builtin_expect(cached(w, op, first, first + size) && (first & (size - 1)) == 0, 1)) {
+          load_uniform<T, Lane>(d, reinterpret_cast<const std::byte*>(first));
+          SOFTGPU_NEXT;
+        }
+        return load_elsewhere<T, Lane>(w, op, pattern);
       }
     } else if constexpr (Shared && sizeof(AddressLane) == 4) {
       // Anywhere in shared memory: one test for all.

@@ -327,7 +327,7 @@ class LinearOneDal(Linear):
 
     name = "linear-1000k-28-onedal"
     floors = {1: 1.0, 2: 1.0}
-    needs = "sklearnex"  # a package of Intel's, which ./dev bench does not install
+    needs = "sklearnex"  # a package of Intel's for x86-64 only
     precision = "float64"
 
     def estimator(self):

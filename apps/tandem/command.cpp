@@ -21,6 +21,8 @@ const std::vector<CommandInfo>& commands() {
        make_predict},
       {"inspect", "MODEL [--json | --graphviz]", "show what a model has learned", false,
        make_inspect},
+      {"explain", "MODEL --data FILE [--json] [--report DIR] [options]",
+       "show what a model does with its features", false, make_explain},
       {"cross-validate", "ALGORITHM --data FILE [options]",
        "estimate how well an algorithm does on unseen rows", true, make_cross_validate},
       {"learning-curve", "ALGORITHM --data FILE [options]",

@@ -23,6 +23,7 @@
 #include "tandem/model/margins.hpp"
 #include "tandem/model/model.hpp"
 #include "tandem/tree/tree_ensemble.hpp"
+#include "tandem/tree/tree_model.hpp"
 
 namespace tandem {
 
@@ -93,7 +94,9 @@ struct TANDEM_API GradientBoostingOptions {
 };
 
 template <Real T>
-class TANDEM_API GradientBoostingModel final : public Model<T>, public Margins<T> {
+class TANDEM_API GradientBoostingModel final : public Model<T>,
+                                               public Margins<T>,
+                                               public TreeModel<T> {
  public:
   BoostingObjective objective = BoostingObjective::squared_error;
   std::vector<std::string> class_names;  // empty for a regression
@@ -113,6 +116,8 @@ class TANDEM_API GradientBoostingModel final : public Model<T>, public Margins<T
   [[nodiscard]] std::unique_ptr<ReadyModel<T>> ready_on(Engine& engine) const override;
   // Of a classification.
   [[nodiscard]] Matrix<double> margins(Engine& engine, MatrixView<const T> x) const override;
+  // Log-odds of the second class, or of each class; the logarithm of a count; or a value.
+  [[nodiscard]] TreeEnsemble<T> tree_ensemble() const override { return trees; }
   [[nodiscard]] const TrainingLog& training() const override { return log; }
   void save(Archive& archive) const override;
   // Throws InputError for anything that save() could not have written.

@@ -1,0 +1,171 @@
+#include "tandem/model/explain.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/random_permutation.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/metrics/direction.hpp"
+#include "tandem/metrics/evaluate.hpp"
+
+namespace tandem {
+namespace {
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+double metric_of(const Evaluation& evaluation, const std::string& metric) {
+  const auto found = evaluation.metrics.find(metric);
+  return found == evaluation.metrics.end() ? std::numeric_limits<double>::quiet_NaN()
+                                           : found->second;
+}
+
+// The grid of a numeric column: its distinct values, or quantiles of its rows.
+template <Real T>
+std::vector<double> grid_of(const Dataset<T>& raw, Index column, Index points) {
+  std::vector<double> values;
+  for (Index i = 0; i < raw.rows(); ++i) {
+    const auto value = static_cast<double>(raw.features(i, column));
+    if (!std::isnan(value)) values.push_back(value);
+  }
+  if (values.empty()) {
+    throw InputError("column '" + raw.columns[at(column)].name +
+                     "' has missing values only, so that no prediction can depend on it");
+  }
+  std::ranges::sort(values);
+  std::vector<double> distinct = values;
+  distinct.erase(std::ranges::unique(distinct).begin(), distinct.end());
+  if (static_cast<Index>(distinct.size()) <= points) return distinct;
+  std::vector<double> grid;
+  const auto last = static_cast<Index>(values.size()) - 1;
+  for (Index p = 0; p < points; ++p) {
+    grid.push_back(values[at(last / (points - 1) * p + last % (points - 1) * p / (points - 1))]);
+  }
+  grid.erase(std::ranges::unique(grid).begin(), grid.end());
+  return grid;
+}
+
+}  // namespace
+
+void PermutationOptions::visit(OptionVisitor& visitor) {
+  visitor.integer({"repeats", {"n_repeats"}}, repeats,
+                  "times that each column is shuffled to see how much worse the model gets", 1,
+                  1000);
+  visitor.text({"metric", {"scoring"}}, metric,
+               "what gets worse: a metric that tandem evaluate shows; if left out, accuracy or r2");
+  visitor.seed(seed);
+}
+
+template <Real T>
+PermutationImportance permutation_importance(Engine& engine, const Pipeline<T>& model,
+                                             const Dataset<T>& raw,
+                                             const PermutationOptions& options,
+                                             RunControl* control) {
+  const Task task = model.model->task();
+  PermutationImportance result;
+  result.metric =
+      options.metric.empty() ? std::string(usual_metric(task)) : std::string(options.metric);
+  const bool higher = better_direction(result.metric, task) == Direction::higher;
+  EvaluateOptions what;
+  what.curves = false;
+  what.silhouette = result.metric == "silhouette";
+  result.baseline = metric_of(model.evaluate(engine, raw, what), result.metric);
+  if (std::isnan(result.baseline)) {
+    throw InputError(raw.source + ": " + result.metric +
+                     " is not defined on these rows; choose another with " + option("metric"));
+  }
+  const Index columns = raw.cols();
+  const Index rows = raw.rows();
+  result.drops = Matrix<double>(columns, options.repeats);
+  Dataset<T> shuffled = raw;
+  RunControl silent;
+  RunControl& told = control != nullptr ? *control : silent;
+  for (Index j = 0; j < columns; ++j) {
+    // A stream for each column; the keys of a repeat follow those of the one before.
+    const Random random(options.seed, Purpose::shuffle, static_cast<std::uint32_t>(j));
+    for (Index repeat = 0; repeat < options.repeats; ++repeat) {
+      const RandomPermutation order(rows, random,
+                                    static_cast<std::uint64_t>(repeat * RandomPermutation::keys));
+      for (Index i = 0; i < rows; ++i) shuffled.features(i, j) = raw.features(order(i), j);
+      const double score = metric_of(model.evaluate(engine, shuffled, what), result.metric);
+      result.drops(j, repeat) = higher ? result.baseline - score : score - result.baseline;
+      told.report({"shuffle", j * options.repeats + repeat + 1, columns * options.repeats, "", 0});
+      if (told.stop_requested()) {
+        throw Interrupted("stopped after " + std::to_string(j * options.repeats + repeat + 1) +
+                          " shuffles because an interrupt was received");
+      }
+    }
+    for (Index i = 0; i < rows; ++i) shuffled.features(i, j) = raw.features(i, j);
+    double sum = 0;
+    for (const double drop : result.drops.row(j)) sum += drop;
+    const double mean = sum / static_cast<double>(options.repeats);
+    double squares = 0;
+    for (const double drop : result.drops.row(j)) squares += (drop - mean) * (drop - mean);
+    result.mean.push_back(mean);
+    result.deviation.push_back(
+        options.repeats > 1 ? std::sqrt(squares / static_cast<double>(options.repeats - 1)) : 0);
+  }
+  return result;
+}
+
+template <Real T>
+PartialDependence partial_dependence(Engine& engine, const Pipeline<T>& model,
+                                     const Dataset<T>& raw, Index column,
+                                     const PartialDependenceOptions& options) {
+  if (column < 0 || column >= raw.cols()) {
+    throw InputError("there is no column " + std::to_string(column) + " among " +
+                     std::to_string(raw.cols()));
+  }
+  if (options.points < 2) throw InputError("a grid has 2 points at least");
+  PartialDependence result;
+  const auto& categories = raw.columns[at(column)].categories;
+  if (categories.empty()) {
+    result.grid = grid_of(raw, column, options.points);
+  } else {
+    for (std::size_t c = 0; c < categories.size(); ++c) {
+      result.grid.push_back(static_cast<double>(c));
+    }
+  }
+  Dataset<T> changed = raw;
+  for (std::size_t p = 0; p < result.grid.size(); ++p) {
+    for (Index i = 0; i < raw.rows(); ++i) {
+      changed.features(i, column) = static_cast<T>(result.grid[p]);
+    }
+    const Predictions<T> predicted = model.predict(engine, changed);
+    const bool values = !predicted.values.empty();
+    if (!values && predicted.probabilities.empty()) {
+      throw InputError("partial dependence is of predicted values or probabilities, which " +
+                       model.provenance.algorithm + " has not");
+    }
+    const Index outputs = values ? 1 : predicted.probabilities.cols();
+    if (p == 0) result.mean = Matrix<double>(static_cast<Index>(result.grid.size()), outputs);
+    double whole = 0;
+    for (Index i = 0; i < raw.rows(); ++i) {
+      const double weight = raw.has_weights() ? static_cast<double>(raw.weights[at(i)]) : 1;
+      whole += weight;
+      for (Index k = 0; k < outputs; ++k) {
+        result.mean(static_cast<Index>(p), k) +=
+            weight *
+            static_cast<double>(values ? predicted.values[at(i)] : predicted.probabilities(i, k));
+      }
+    }
+    if (!(whole > 0)) throw InputError(raw.source + ": all rows have weight 0");
+    for (double& mean : result.mean.row(static_cast<Index>(p))) mean /= whole;
+  }
+  return result;
+}
+
+template PermutationImportance permutation_importance(Engine&, const Pipeline<float>&,
+                                                      const Dataset<float>&,
+                                                      const PermutationOptions&, RunControl*);
+template PermutationImportance permutation_importance(Engine&, const Pipeline<double>&,
+                                                      const Dataset<double>&,
+                                                      const PermutationOptions&, RunControl*);
+template PartialDependence partial_dependence(Engine&, const Pipeline<float>&,
+                                              const Dataset<float>&, Index,
+                                              const PartialDependenceOptions&);
+template PartialDependence partial_dependence(Engine&, const Pipeline<double>&,
+                                              const Dataset<double>&, Index,
+                                              const PartialDependenceOptions&);
+
+}  // namespace tandem

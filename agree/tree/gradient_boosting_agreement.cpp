@@ -10,6 +10,7 @@
 #include "core/steps.hpp"
 #include "core/tree/binning_steps.hpp"
 #include "core/tree/gradient_boosting_steps.hpp"
+#include "core/tree/ranking_steps.hpp"
 #include "tandem/tree/binned_table.hpp"
 #include "tandem/tree/gradient_boosting.hpp"
 
@@ -67,11 +68,13 @@ template <Real T>
 class GradientCase final : public Case {
  public:
   explicit GradientCase(const Key& key) : draw_(key.seed, 62), rows_(key.rows) {
-    loss_.kind = draw_.of({BoostingLoss::squared_error, BoostingLoss::huber, BoostingLoss::logistic,
-                           BoostingLoss::softmax, BoostingLoss::poisson, BoostingLoss::gamma,
-                           BoostingLoss::tweedie});
+    loss_.kind =
+        draw_.of({BoostingLoss::squared_error, BoostingLoss::huber, BoostingLoss::logistic,
+                  BoostingLoss::softmax, BoostingLoss::poisson, BoostingLoss::gamma,
+                  BoostingLoss::tweedie, BoostingLoss::absolute_error, BoostingLoss::quantile});
     loss_.outputs = loss_.kind == BoostingLoss::softmax ? draw_.between(1, 9) : 1;
     loss_.parameter = loss_.kind == BoostingLoss::tweedie ? static_cast<T>(1.3) : static_cast<T>(2);
+    if (loss_.kind == BoostingLoss::quantile) loss_.parameter = static_cast<T>(0.3);
     for (Index e = 0; e < rows_ * loss_.outputs; ++e) {
       scores_.push_back(static_cast<T>(draw_.uniform(-6, 6)));
     }
@@ -149,6 +152,67 @@ class GradientCase final : public Case {
   std::vector<T> weights_;
 };
 
+// Gradients of ranking and the quality of rankings, of queries of up to 200 rows with ties.
+template <Real T>
+class RankCase final : public Case {
+ public:
+  explicit RankCase(const Key& key) : draw_(key.seed, 65) {
+    rules_.kind = draw_.of({RankingLoss::ndcg, RankingLoss::map, RankingLoss::pairwise});
+    rules_.truncation = draw_.of<Index>({1, 5, 30, 1000});
+    rules_.normalize = draw_.flip();
+    starts_.push_back(0);
+    while (starts_.back() < key.rows) {
+      const Index rows = draw_.of<Index>({1, 2, draw_.between(1, 200)});
+      starts_.push_back(std::min(key.rows, starts_.back() + rows));
+    }
+    const Index most = rules_.kind == RankingLoss::map ? 2 : draw_.of<Index>({1, 2, 5});
+    const bool ties = draw_.below(3) == 0;
+    for (Index i = 0; i < key.rows; ++i) {
+      target_.push_back(static_cast<T>(draw_.below(most)));
+      scores_.push_back(
+          static_cast<T>(ties ? static_cast<double>(draw_.below(3)) - 1 : draw_.uniform(-4, 4)));
+    }
+  }
+
+  void run(Engine& engine, const Outputs* /*follow*/, Outputs& out) const override {
+    const auto queries = ranking_queries(engine, std::span<const Index>(starts_),
+                                         std::span<const T>(target_), rules_);
+    const auto scores = to_engine(engine, scores_);
+    const auto target = to_engine(engine, target_);
+    Buffer<T> gradients(engine, scores.size());
+    Buffer<T> hessians(engine, scores.size());
+    Buffer<double> quality(engine, queries.queries);
+    const auto steps = make_steps<RankingSteps, T>(engine);
+    steps->compute_gradients(rules_, queries, scores, target, gradients, hessians);
+    steps->measure(rules_, queries, scores, target, quality);
+    out.add("gradients", gradients);
+    out.add("hessians", hessians);
+    out.add("quality", quality);
+  }
+
+  void judge(Judge& judge) const override {
+    // Up to 200 pairs of a row, each Δ at most 16 (a gain of 15 over a best of 1, differences of
+    // places below 1), divided by 0.01 at the least, and times log2(1 + Σ)/Σ <= 1.45; each is off
+    // by 64 roundings in double of that, for the difference of two places may cancel. Then one of
+    // T.
+    const double pairs = 200 * 16 * 100 * 1.45 * 64 * unit_roundoff<double>;
+    for (const char* name : {"gradients", "hessians"}) {
+      const auto& expected = judge.reference.template get<T>(name);
+      judge.within(name, Tolerance::reduction, [&](std::size_t i) {
+        return pairs + 2 * unit_roundoff<T> * std::abs(static_cast<double>(expected[i]));
+      });
+    }
+    judge.within("quality", Tolerance::reduction, gamma_bound<double>(300));
+  }
+
+ private:
+  Draw draw_;
+  RankingRules rules_;
+  std::vector<Index> starts_;
+  std::vector<T> target_;
+  std::vector<T> scores_;
+};
+
 // One tree by hand: words, histograms, cuts, partitions, leaves, on integers that do not depend on
 // the engine.
 template <Real T>
@@ -173,6 +237,7 @@ class TreeStepsCase final : public Case {
     rules_.monotone = draw_.below(3) == 0;
     for (Index j = 0; j < x_.cols(); ++j) allowed_.push_back(draw_.below(4) > 0 ? 1 : 0);
     if (draw_.flip()) allowed_.clear();
+    quantile_ = draw_.of({0.5, 0.5, 0.1, 0.97});
   }
 
   void run(Engine& engine, const Outputs* /*follow*/, Outputs& out) const override {
@@ -271,6 +336,13 @@ class TreeStepsCase final : public Case {
     for (const Node& node : level) {
       leaves.push_back({node.begin, node.rows, node.side, static_cast<T>(leaves.size() + 1)});
     }
+    std::vector<T> quantiles(leaves.size());
+    double heaviest = 1;
+    for (const T weight : weights_) heaviest = std::max(heaviest, static_cast<double>(weight));
+    steps->leaf_quantiles(
+        leaves, {quantile_, std::ldexp(1.0, 30) / std::exp2(std::ceil(std::log2(heaviest)))}, 0,
+        scores, quantiles);
+    out.add("quantiles", quantiles);
     steps->add_leaves(leaves, 0, scores);
     out.add("integers", integers);
     out.add("sums of scores", scores_of_splits);
@@ -281,6 +353,7 @@ class TreeStepsCase final : public Case {
     judge.exact("range");
     judge.exact("integers");
     judge.exact("sums of scores");
+    judge.exact("quantiles");
     judge.exact("leaf numbers");
   }
 
@@ -296,6 +369,7 @@ class TreeStepsCase final : public Case {
   RowSample sample_;
   GainRules rules_;
   bool wide_ = false;
+  double quantile_ = 0.5;
 };
 
 // A whole fit. The reference computes gradients in double, so that its trees may part from the
@@ -312,7 +386,9 @@ class FitCase final : public Case {
     options_.objective = draw_.of({BoostingObjective::squared_error, BoostingObjective::huber,
                                    BoostingObjective::logistic, BoostingObjective::softmax,
                                    BoostingObjective::poisson, BoostingObjective::gamma,
-                                   BoostingObjective::tweedie});
+                                   BoostingObjective::tweedie, BoostingObjective::absolute_error,
+                                   BoostingObjective::quantile, BoostingObjective::rank_ndcg,
+                                   BoostingObjective::rank_map, BoostingObjective::rank_pairwise});
     const bool logistic = options_.objective == BoostingObjective::logistic;
     if (logistic || options_.objective == BoostingObjective::softmax) {
       Matrix<T> known = data_.features;
@@ -322,9 +398,15 @@ class FitCase final : public Case {
         data_.target.push_back(static_cast<T>(label));
       }
     } else {
+      const bool map = options_.objective == BoostingObjective::rank_map;
       for (Index i = 0; i < data_.rows(); ++i) {
-        data_.target.push_back(static_cast<T>(draw_.below(6) + 1));
+        data_.target.push_back(static_cast<T>(map ? draw_.below(2) : draw_.below(6) + 1));
       }
+    }
+    Index query = 0;
+    for (Index i = 0; i < data_.rows(); ++i) {
+      if (draw_.below(20) == 0) ++query;
+      data_.groups.push_back(query);
     }
     if (draw_.below(3) == 0) {
       for (Index i = 0; i < data_.rows(); ++i) {
@@ -378,6 +460,8 @@ Agreement make_gradient_boosting_agreement() {
           over_many_blocks(part<GradientCase>(
               "gradients", "gradients, Hessians and losses of all objectives",
               {"gradient_boosting"}, "192u and 40 roundings of the largest term; L(n) for losses")),
+          part<RankCase>("rank", "gradients and quality of rankings", {"ranking"},
+                         "64 roundings of the largest pair, 200 pairs"),
           part<TreeStepsCase>(
               "tree", "histograms, cuts and partitions of three levels, on one set of integers",
               {"gradient_boosting", "binning"}, "exact"),

@@ -30,7 +30,7 @@ struct Rows {
   std::vector<T> values;
   Index lowest = largest_index + 1;
   Index highest = -1;
-  bool query_ids = false;
+  std::vector<Index> queries;  // of the rows, where they say so by qid:N; else shorter than labels
   Index lines = 0;
   std::string mistake;  // ends the part
   void clear() {
@@ -41,7 +41,7 @@ struct Rows {
     values.clear();
     lowest = largest_index + 1;
     highest = -1;
-    query_ids = false;
+    queries.clear();
     lines = 0;
     mistake.clear();
   }
@@ -62,6 +62,13 @@ const char* parse_value(const char* p, T& value) {
   const char* q = p;
   while (!ends(*q)) ++q;
   return parse_whole_number({p, static_cast<std::size_t>(q - p)}, value) ? q : nullptr;
+}
+
+// The digits that stand at p.
+Index digits_at(const char* p) {
+  const char* q = p;
+  while (number_detail::is_digit(*q)) ++q;
+  return q - p;
 }
 
 // Parses the line at p up to its line feed. The mistake, or an empty text.
@@ -86,8 +93,17 @@ std::string parse_line(const char*& p, Rows<T>& rows) {
   Index previous = -1;
   for (skip_blanks(); !at_end(); skip_blanks()) {
     if (p[0] == 'q' && p[1] == 'i' && p[2] == 'd' && p[3] == ':') {
-      rows.query_ids = true;
-      while (!is_blank(*p) && !at_end()) ++p;
+      if (previous >= 0 || rows.queries.size() > rows.labels.size()) {
+        return shown(p) + " must stand once, before the features";
+      }
+      Index query = 0;
+      const auto [end, status] = std::from_chars(p + 4, p + 4 + digits_at(p + 4), query);
+      if (status != std::errc() || end == p + 4 ||
+          !(is_blank(*end) || *end == '\n' || *end == '#')) {
+        return shown(p) + " is not qid: and a whole number";
+      }
+      rows.queries.push_back(query);
+      p = end;
       continue;
     }
     const char* const pair = p;
@@ -110,6 +126,9 @@ std::string parse_line(const char*& p, Rows<T>& rows) {
     rows.highest = std::max(rows.highest, index);
   }
   rows.labels.push_back(label);
+  if (!rows.queries.empty() && rows.queries.size() != rows.labels.size()) {
+    return "some rows have a qid: and some have none; give one to each";
+  }
   rows.row_ends.push_back(static_cast<Index>(rows.indices.size()));
   return {};
 }
@@ -198,11 +217,14 @@ Dataset<T> read_libsvm(const Input& input, const ReadOptions& options) {
         append(all.values, part.values, budget, held);
         all.lowest = std::min(all.lowest, part.lowest);
         all.highest = std::max(all.highest, part.highest);
-        all.query_ids = all.query_ids || part.query_ids;
+        append(all.queries, part.queries, budget, held);
       });
   const auto rows = static_cast<Index>(all.labels.size());
   if (rows == 0) throw InputError(input.name() + ": has no rows");
-  if (all.query_ids) log::info(input.name() + ": query ids (qid:) are left out");
+  if (!all.queries.empty() && all.queries.size() != all.labels.size()) {
+    throw InputError(input.name() + ": " + std::to_string(all.queries.size()) + " of " +
+                     std::to_string(rows) + " rows have a qid:, expected one in each or in none");
+  }
 
   Index width = options.reading.features;
   if (options.schema != nullptr) width = static_cast<Index>(options.schema->columns.size());
@@ -248,6 +270,7 @@ Dataset<T> read_libsvm(const Input& input, const ReadOptions& options) {
   });
   data.target = std::move(all.labels);
   data.target_texts = all.texts.take();
+  data.groups = std::move(all.queries);
   auto reading = std::make_shared<Reading>(options.reading);
   reading->format = "libsvm";
   reading->features = width;

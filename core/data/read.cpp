@@ -7,6 +7,7 @@
 #include <new>
 #include <numeric>
 
+#include "core/data/query_file.hpp"
 #include "core/data/readers.hpp"
 #include "core/data/records.hpp"
 #include "core/memory.hpp"
@@ -348,7 +349,11 @@ Dataset<T> read_input(const Input& archive, const ReadOptions& options) {
 template <Real T>
 Dataset<T> read_dataset(const std::string& path, const ReadOptions& options) {
   const std::vector<std::string> paths = files_named_by(path);
-  if (paths.size() == 1) return read_input<T>(Input::file(paths.front()), options);
+  if (paths.size() == 1) {
+    Dataset<T> data = read_input<T>(Input::file(paths.front()), options);
+    read_query_file(data, paths.front());
+    return data;
+  }
   return read_input<T>(joined_files(path, paths, options), options);
 }
 

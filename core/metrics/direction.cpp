@@ -36,8 +36,13 @@ constexpr std::array of_classes{Known{"accuracy", higher},
                                 Known{"recall_micro", higher},
                                 Known{"recall_weighted", higher},
                                 Known{"roc_auc", higher}};
-constexpr std::array of_numbers{Known{"mae", lower}, Known{"mse", lower}, Known{"r2", higher},
-                                Known{"rmse", lower}};
+constexpr std::array of_numbers{
+    Known{"mae", lower}, Known{"mse", lower}, Known{"r2", higher}, Known{"rmse", lower},
+    // Where the data has queries:
+    Known{"err", higher}, Known{"map", higher}, Known{"mrr", higher}, Known{"ndcg", higher},
+    Known{"ndcg_at_1", higher}, Known{"ndcg_at_10", higher}, Known{"ndcg_at_5", higher},
+    Known{"precision_at_1", higher}, Known{"precision_at_10", higher},
+    Known{"precision_at_5", higher}};
 constexpr std::array of_clusters{Known{"adjusted_rand", higher}, Known{"calinski_harabasz", higher},
                                  Known{"davies_bouldin", lower}, Known{"inertia", lower},
                                  Known{"nmi", higher},           Known{"silhouette", higher}};
@@ -73,6 +78,9 @@ MetricBounds metric_bounds(std::string_view metric) {
   if (metric == "adjusted_rand" || metric == "silhouette") return {-1, 1};
   if (metric == "brier") return {0, 2};  // the sum over the classes of one row
   if (metric == "nmi") return {0, 1};
+  for (const std::string_view of_rankings : {"err", "map", "mrr", "ndcg", "precision_at_"}) {
+    if (metric.starts_with(of_rankings)) return {0, 1};
+  }
   if (std::ranges::find(of_classes, metric, &Known::name) != of_classes.end()) return {0, 1};
   return {};
 }

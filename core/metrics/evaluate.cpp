@@ -10,6 +10,7 @@
 #include "tandem/core/error.hpp"
 #include "tandem/data/engine_table.hpp"
 #include "tandem/metrics/clustering.hpp"
+#include "tandem/metrics/ranking.hpp"
 #include "tandem/metrics/regression.hpp"
 #include "tandem/model/margins.hpp"
 
@@ -93,6 +94,29 @@ void evaluate_classification(Evaluation& evaluation, const Model<T>& model, Engi
 }
 
 template <Real T>
+void evaluate_ranking(Evaluation& evaluation, const Dataset<T>& data,
+                      const Predictions<T>& predictions) {
+  // A target that is no relevance has no metrics of ranking.
+  for (const T y : data.target) {
+    if (!(y >= 0 && y <= 1000)) return;
+  }
+  const std::vector<Index> starts = group_starts(data);
+  const auto at = [&](Index k) {
+    return ranking_metrics<T>(starts, data.target, predictions.values, k);
+  };
+  for (const Index k : {1, 5, 10}) {
+    const RankingMetrics found = at(k);
+    put(evaluation, "ndcg_at_" + std::to_string(k), found.ndcg);
+    put(evaluation, "precision_at_" + std::to_string(k), found.precision);
+  }
+  const RankingMetrics all = at(0);
+  put(evaluation, "ndcg", all.ndcg);
+  put(evaluation, "map", all.map);
+  put(evaluation, "mrr", all.mrr);
+  put(evaluation, "err", all.err);
+}
+
+template <Real T>
 void evaluate_regression(Evaluation& evaluation, Engine& engine, const Dataset<T>& data,
                          const Predictions<T>& predictions, std::span<const double> weights) {
   require_target(data);
@@ -103,6 +127,7 @@ void evaluate_regression(Evaluation& evaluation, Engine& engine, const Dataset<T
   put(evaluation, "mse", scores.mse);
   put(evaluation, "rmse", scores.rmse);
   put(evaluation, "mae", scores.mae);
+  if (data.has_groups()) evaluate_ranking(evaluation, data, predictions);
 }
 
 template <Real T>

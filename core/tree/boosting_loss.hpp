@@ -8,18 +8,36 @@
 
 namespace tandem::tree {
 
-enum class BoostingLoss { squared_error, huber, logistic, softmax, poisson, gamma, tweedie };
+enum class BoostingLoss {
+  squared_error,
+  huber,
+  logistic,
+  softmax,
+  poisson,
+  gamma,
+  tweedie,
+  absolute_error,
+  quantile
+};
 
 template <Real T>
 struct LossRules {
   BoostingLoss kind = BoostingLoss::squared_error;
-  T parameter = 0;    // huber: delta; poisson: factor of the second derivative; tweedie: power
+  T parameter = 0;    // huber: delta; poisson: factor of the second derivative; tweedie: power;
+                      // quantile: its share
   Index outputs = 1;  // softmax: classes; else 1
 };
 
 // Whether the second derivative of a row of weight 1 is 1.
 [[nodiscard]] constexpr bool unit_hessian(BoostingLoss loss) {
-  return loss == BoostingLoss::squared_error || loss == BoostingLoss::huber;
+  return loss == BoostingLoss::squared_error || loss == BoostingLoss::huber ||
+         loss == BoostingLoss::absolute_error || loss == BoostingLoss::quantile;
+}
+
+// Whether a leaf gets a quantile of what is left to explain of its rows: second derivatives are 0,
+// and the 1 in their place says nothing of how far to go.
+[[nodiscard]] constexpr bool renews_leaves(BoostingLoss loss) {
+  return loss == BoostingLoss::absolute_error || loss == BoostingLoss::quantile;
 }
 
 namespace loss {
@@ -45,6 +63,8 @@ TANDEM_HOST_DEVICE inline loss::GradientTerms<loss::Scalar<T>> gradient_of(
     case BoostingLoss::poisson: return loss::poisson_terms(o, s, y, rules.parameter);
     case BoostingLoss::gamma: return loss::gamma_terms(o, s, y);
     case BoostingLoss::tweedie: return loss::tweedie_terms(o, s, y, rules.parameter);
+    case BoostingLoss::absolute_error: return loss::absolute_error_terms(o, s, y);
+    case BoostingLoss::quantile: return loss::quantile_terms(o, s, y, rules.parameter);
     case BoostingLoss::squared_error:
     case BoostingLoss::softmax: break;
   }
@@ -72,6 +92,8 @@ TANDEM_HOST_DEVICE inline T loss_of(const LossRules<T>& rules, const T* scores, 
     case BoostingLoss::poisson: return loss::poisson_loss(o, scores[0], y);
     case BoostingLoss::gamma: return loss::gamma_loss(o, scores[0], y);
     case BoostingLoss::tweedie: return loss::tweedie_loss(o, scores[0], y, rules.parameter);
+    case BoostingLoss::absolute_error: return loss::absolute_error_loss(o, scores[0], y);
+    case BoostingLoss::quantile: return loss::quantile_loss(o, scores[0], y, rules.parameter);
     case BoostingLoss::softmax: {
       const T largest = largest_score(scores, rules.outputs);
       T sum = 0;

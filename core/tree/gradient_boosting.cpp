@@ -4,7 +4,9 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/rows_on_engine.hpp"
@@ -13,9 +15,11 @@
 #include "core/tree/boosted_growth.hpp"
 #include "core/tree/boosting_loss.hpp"
 #include "core/tree/gradient_boosting_steps.hpp"
+#include "core/tree/ranking_steps.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/numerics.hpp"
+#include "tandem/core/text.hpp"
 #include "tandem/data/split.hpp"
 
 namespace tandem {
@@ -62,6 +66,11 @@ BoostingLoss loss_kind(BoostingObjective objective) {
     case BoostingObjective::poisson: return BoostingLoss::poisson;
     case BoostingObjective::gamma: return BoostingLoss::gamma;
     case BoostingObjective::tweedie: return BoostingLoss::tweedie;
+    case BoostingObjective::absolute_error: return BoostingLoss::absolute_error;
+    case BoostingObjective::quantile: return BoostingLoss::quantile;
+    case BoostingObjective::rank_ndcg:
+    case BoostingObjective::rank_map:
+    case BoostingObjective::rank_pairwise:  // have gradients of their own
     case BoostingObjective::squared_error:
     case BoostingObjective::automatic: break;
   }
@@ -72,28 +81,79 @@ bool classifies(BoostingObjective objective) {
   return objective == BoostingObjective::logistic || objective == BoostingObjective::softmax;
 }
 
+bool ranks(BoostingObjective objective) {
+  return objective == BoostingObjective::rank_ndcg || objective == BoostingObjective::rank_map ||
+         objective == BoostingObjective::rank_pairwise;
+}
+
 // A set of rows on the host: those of weight > 0.
 template <Real T>
 struct Rows {
   Index count = 0;
   MatrixView<const T> x;
-  Matrix<T> selected;      // where rows were left out
-  std::vector<T> target;   // labels as numbers in a classification
-  std::vector<T> weights;  // empty: 1 each
-  std::vector<T> margin;   // count × outputs, or empty
+  Matrix<T> selected;         // where rows were left out
+  std::vector<T> target;      // labels as numbers in a classification
+  std::vector<T> weights;     // empty: 1 each
+  std::vector<T> margin;      // count × outputs, or empty
+  std::vector<Index> starts;  // ranking: the first row of each query, and `count`
 };
+
+// The unit of weights as whole numbers, whose sum stays below 2^61.
+template <Real T>
+double weight_scale(const std::vector<T>& weights) {
+  if (weights.empty()) return 1;
+  int row_bits = 0;
+  while ((std::size_t{1} << row_bits) < weights.size()) ++row_bits;
+  int exponent = 0;
+  (void)std::frexp(static_cast<double>(*std::ranges::max_element(weights)), &exponent);
+  return std::ldexp(1.0, std::clamp(60 - row_bits - exponent, -1000, 1000));
+}
+
+// The quantile of the target, of the same kind as those of leaves.
+template <Real T>
+T target_quantile(const Rows<T>& rows, double share) {
+  const QuantileRule rule{share, weight_scale(rows.weights)};
+  std::vector<std::pair<T, std::int64_t>> sorted;
+  std::int64_t total = 0;
+  for (std::size_t i = 0; i < rows.target.size(); ++i) {
+    const std::int64_t weight =
+        rows.weights.empty() ? 1 : whole_weight(rows.weights[i], rule.weight_scale);
+    sorted.emplace_back(rows.target[i], weight);
+    total += weight;
+  }
+  std::ranges::sort(sorted);
+  const auto reached = [&](std::int64_t needed) {
+    std::int64_t sum = 0;
+    for (const auto& [value, weight] : sorted) {
+      sum += weight;
+      if (sum >= needed) return value;
+    }
+    return sorted.back().first;
+  };
+  return middle_of(reached(lower_need(rule, total)), reached(upper_need(rule, total)));
+}
 
 template <Real T>
 void check_target(const DatasetView<T>& data, BoostingObjective objective) {
-  for (std::size_t i = 0; i < data.target.size(); ++i) {
+  for (std::size_t i = 0; ranks(objective) && i < data.target.size(); ++i) {
+    const T y = data.target[i];
+    const bool map = objective == BoostingObjective::rank_map;
+    const int most = map ? 1 : most_relevance;
+    if (y >= 0 && y <= static_cast<T>(most) && y == std::floor(y)) continue;
+    throw InputError(data.source + ": row " + std::to_string(i + 1) + ": the relevance " +
+                     data.target_column().name + " is " + shortest(static_cast<double>(y)) +
+                     ", and " + option("objective") + " " + std::string(to_string(objective)) +
+                     (map ? " needs 0 or 1" : " needs whole numbers from 0 to 31"));
+  }
+  for (std::size_t i = 0; !ranks(objective) && i < data.target.size(); ++i) {
     const T y = data.target[i];
     const bool positive = objective == BoostingObjective::gamma;
     const bool counts =
         objective == BoostingObjective::poisson || objective == BoostingObjective::tweedie;
     if ((positive && !(y > 0)) || (counts && !(y >= 0))) {
       throw InputError(data.source + ": row " + std::to_string(i + 1) + ": the target " +
-                       data.target_column().name + " is " + std::to_string(y) + ", and " +
-                       option("objective") + " " + std::string(to_string(objective)) +
+                       data.target_column().name + " is " + shortest(static_cast<double>(y)) +
+                       ", and " + option("objective") + " " + std::string(to_string(objective)) +
                        (positive ? " needs values above 0" : " needs values of 0 or more"));
     }
   }
@@ -103,7 +163,7 @@ void check_target(const DatasetView<T>& data, BoostingObjective objective) {
 template <Real T>
 Rows<T> take_rows(const DatasetView<T>& data, const std::vector<Index>* chosen,
                   const std::vector<std::int32_t>& labels, const std::vector<double>& class_weights,
-                  Index outputs) {
+                  Index outputs, bool ranking) {
   Rows<T> rows;
   std::vector<Index> kept;
   const Index count = chosen != nullptr ? static_cast<Index>(chosen->size()) : data.rows();
@@ -124,6 +184,10 @@ Rows<T> take_rows(const DatasetView<T>& data, const std::vector<Index>* chosen,
                        ": the weight of the row exceeds the range of its precision");
     }
     if (!(rounded > 0)) continue;
+    if (ranking &&
+        (kept.empty() || data.groups[at] != data.groups[static_cast<std::size_t>(kept.back())])) {
+      rows.starts.push_back(static_cast<Index>(kept.size()));
+    }
     kept.push_back(i);
     weights.push_back(rounded);
     weighted = weighted || rounded != T{1};
@@ -135,6 +199,7 @@ Rows<T> take_rows(const DatasetView<T>& data, const std::vector<Index>* chosen,
   }
   if (kept.empty()) throw InputError(data.source + ": every row has weight 0");
   rows.count = static_cast<Index>(kept.size());
+  if (ranking) rows.starts.push_back(rows.count);
   if (weighted) rows.weights = std::move(weights);
   rows.x = data.features;
   if (rows.count < data.rows() || !data.features.contiguous()) {
@@ -151,7 +216,11 @@ Rows<T> take_rows(const DatasetView<T>& data, const std::vector<Index>* chosen,
 // The constant scores that a fit starts from: those of the weighted mean, or of the shares of the
 // classes.
 template <Real T>
-std::vector<T> base_scores(const Rows<T>& rows, BoostingObjective objective, Index outputs) {
+std::vector<T> base_scores(const Rows<T>& rows, BoostingObjective objective, Index outputs,
+                           double quantile) {
+  if (ranks(objective)) return {T{0}};  // only differences of scores count
+  if (objective == BoostingObjective::absolute_error) return {target_quantile(rows, 0.5)};
+  if (objective == BoostingObjective::quantile) return {target_quantile(rows, quantile)};
   const auto w = [&](Index i) {
     return rows.weights.empty() ? 1.0
                                 : static_cast<double>(rows.weights[static_cast<std::size_t>(i)]);
@@ -194,6 +263,7 @@ struct Validation {
   Buffer<T> target;
   Buffer<T> weights;
   Buffer<T> scores;
+  RankingQueries queries;  // ranking
 };
 
 template <Real T>
@@ -278,6 +348,15 @@ void GradientBoostingOptions::visit(OptionVisitor& visitor) {
                "distance from which the huber objective is a line", 1e-30, largest);
   visitor.real("tweedie_variance_power", tweedie_variance_power,
                "power of the mean that the variance is under the tweedie objective", 1.001, 1.999);
+  visitor.real({"quantile_alpha", {"quantile"}}, quantile_alpha,
+               "the share of rows that the quantile objective puts below the prediction", 1e-6,
+               1 - 1e-6);
+  visitor.integer(
+      {"rank_truncation", {"lambdarank_truncation_level", "lambdarank_num_pair_per_sample"}},
+      rank_truncation, "ranking: pairs have a row among so many first ranks", 1, no_limit);
+  visitor.flag({"rank_normalization", {"lambdarank_norm", "lambdarank_normalization"}},
+               rank_normalization,
+               "ranking: pairs of far scores and queries of many pairs count less");
   visitor.real("validation_fraction", validation_fraction,
                "share of the training rows kept for validation", 0, 0.9);
   visitor.integer({"patience", {"early_stopping_rounds", "n_iter_no_change"}}, patience,
@@ -292,6 +371,13 @@ void GradientBoostingOptions::check() const {
   if (max_depth == 0 && max_leaves == 0 && grow_policy == GrowPolicy::lossguide) {
     throw InputError(option("grow_policy") + " lossguide needs " + option("max_leaves") + " or " +
                      option("max_depth"));
+  }
+  const bool renewed =
+      objective == BoostingObjective::absolute_error || objective == BoostingObjective::quantile;
+  if (renewed && !monotone_constraints.empty()) {
+    throw InputError(option("monotone_constraints") + " cannot be kept with " +
+                     option("objective") + " " + std::string(to_string(objective)) +
+                     ", whose leaves get a quantile of their rows");
   }
   if (objective == BoostingObjective::automatic || task == TaskChoice::automatic) return;
   if (tree::classifies(objective) != (task == TaskChoice::classification)) {
@@ -347,6 +433,8 @@ class Boosting {
                               ? static_cast<Index>(model_.class_names.size())
                               : 1;
     if (!of_classes) check_target(train, model_.objective);
+    const bool ranking = ranks(model_.objective);
+    if (ranking) check_groups(train);
     std::vector<double> class_weights;
     if (options.class_weight.rule != ClassWeights::Rule::none) {
       if (!of_classes) {
@@ -391,18 +479,20 @@ class Boosting {
         }
       } else {
         check_target(data, model_.objective);
+        if (ranking) check_groups(data);
       }
-      validation = take_rows(data, nullptr, validation_labels, class_weights, outputs);
-      rows_ = take_rows(train, nullptr, labels, class_weights, outputs);
+      validation = take_rows(data, nullptr, validation_labels, class_weights, outputs, ranking);
+      rows_ = take_rows(train, nullptr, labels, class_weights, outputs, ranking);
     } else if (options.validation_fraction > 0) {
       const Split split =
-          of_classes
+          ranking ? group_train_test_split(train.groups, options.validation_fraction, options.seed)
+          : of_classes
               ? stratified_train_test_split(labels, options.validation_fraction, options.seed)
               : train_test_split(train.rows(), options.validation_fraction, options.seed);
-      rows_ = take_rows(train, &split.train, labels, class_weights, outputs);
-      validation = take_rows(train, &split.test, labels, class_weights, outputs);
+      rows_ = take_rows(train, &split.train, labels, class_weights, outputs, ranking);
+      validation = take_rows(train, &split.test, labels, class_weights, outputs, ranking);
     } else {
-      rows_ = take_rows(train, nullptr, labels, class_weights, outputs);
+      rows_ = take_rows(train, nullptr, labels, class_weights, outputs, ranking);
     }
     if (options.patience > 0 && !validation) {
       throw InputError(option("patience") + " needs validation rows: give " + option("validation") +
@@ -422,9 +512,10 @@ class Boosting {
     } else {
       model_.trees.features = train.cols();
       model_.trees.outputs = outputs;
-      model_.trees.base = rows_.margin.empty()
-                              ? base_scores(rows_, model_.objective, outputs)
-                              : std::vector<T>(static_cast<std::size_t>(outputs), T{0});
+      model_.trees.base =
+          rows_.margin.empty()
+              ? base_scores(rows_, model_.objective, outputs, options.quantile_alpha)
+              : std::vector<T>(static_cast<std::size_t>(outputs), T{0});
     }
     first_tree_ = static_cast<Index>(model_.trees.trees.size());
     best_rounds_ = 0;
@@ -437,7 +528,13 @@ class Boosting {
     std::vector<GradientRange> ranges(static_cast<std::size_t>(outputs));
     for (; round_ < options_.rounds; ++round_) {
       if (waited_too_long()) break;
-      steps_->compute_gradients(loss_, scores_, ranges);
+      if (ranking_) {
+        ranking_->compute_gradients(ranking_rules_, queries_, scores_, target_, rank_gradients_,
+                                    rank_hessians_);
+        steps_->take_gradients(rank_gradients_, rank_hessians_, ranges);
+      } else {
+        steps_->compute_gradients(loss_, scores_, ranges);
+      }
       double leaves = 0;
       for (Index k = 0; k < outputs; ++k) {
         grow_tree(k, ranges[static_cast<std::size_t>(k)]);
@@ -446,9 +543,11 @@ class Boosting {
       model_.log.history["leaves"].push_back(leaves);
       Progress progress{"round", round_ + 1, options_.rounds, "", 0};
       if (validation_) {
-        const double value = steps_->total_loss(loss_, validation_->scores, validation_->target,
-                                                validation_->weights, validation_->rows) /
-                             validation_->weight;
+        const double value =
+            ranking_ ? ranking_loss(*validation_)
+                     : steps_->total_loss(loss_, validation_->scores, validation_->target,
+                                          validation_->weights, validation_->rows) /
+                           validation_->weight;
         if (!std::isfinite(value)) diverged("validation loss", round_);
         model_.log.history["validation_loss"].push_back(value);
         if (best_rounds_ == 0 || value < best_loss_) {
@@ -484,9 +583,28 @@ class Boosting {
     if (objective == BoostingObjective::huber)
       loss_.parameter = static_cast<T>(options_.huber_delta);
     if (objective == BoostingObjective::poisson) loss_.parameter = static_cast<T>(math::exp(0.7));
+    if (objective == BoostingObjective::quantile) {
+      loss_.parameter = static_cast<T>(options_.quantile_alpha);
+    }
+    ranking_rules_ = {objective == BoostingObjective::rank_map        ? RankingLoss::map
+                      : objective == BoostingObjective::rank_pairwise ? RankingLoss::pairwise
+                                                                      : RankingLoss::ndcg,
+                      options_.rank_truncation, options_.rank_normalization};
     if (objective == BoostingObjective::tweedie) {
       loss_.parameter = static_cast<T>(options_.tweedie_variance_power);
     }
+  }
+
+  // Throws where a ranking has no queries, or the rows of one do not stand together.
+  void check_groups(const DatasetView<T>& data) const {
+    if (!data.has_groups()) {
+      throw InputError(data.source + ": " + option("objective") + " " +
+                       std::string(to_string(model_.objective)) +
+                       " ranks the rows of each query, and the data says of no row which query it "
+                       "belongs to; libsvm files say so by qid:N, or a file of that name and "
+                       ".query beside the data by the number of rows of each query");
+    }
+    (void)group_starts(data);
   }
 
   static void check_margin(const DatasetView<T>& data, Index outputs) {
@@ -533,6 +651,10 @@ class Boosting {
       part.target = to_engine(engine_, validation->target);
       part.weights = to_engine(engine_, validation->weights);
       part.scores = starting_scores(engine_, *validation, model_.trees);
+      if (!validation->starts.empty()) {
+        part.queries = ranking_queries(engine_, std::span<const Index>(validation->starts),
+                                       std::span<const T>(validation->target), ranking_rules_);
+      }
       engine_.wait();
     }
     for (Index j = 0; j < features; ++j) bins_.push_back(static_cast<std::int32_t>(cuts_.bins(j)));
@@ -550,6 +672,40 @@ class Boosting {
                      bins_, cuts_.missing, directions_},
                     model_.trees.outputs, slots);
     growth_.emplace(*steps_, options_, cuts_, slots);
+    quantile_ = {model_.objective == BoostingObjective::quantile ? options_.quantile_alpha : 0.5,
+                 weight_scale(rows_.weights)};
+    if (rows_.starts.empty()) return;
+    ranking_ = make_steps<RankingSteps, T>(engine_);
+    queries_ = ranking_queries(engine_, std::span<const Index>(rows_.starts),
+                               std::span<const T>(rows_.target), ranking_rules_);
+    rank_gradients_ = Buffer<T>(engine_, rows_.count);
+    rank_hessians_ = Buffer<T>(engine_, rows_.count);
+  }
+
+  // One less the mean over the queries of the quality of their ranking.
+  [[nodiscard]] double ranking_loss(Validation<T>& part) {
+    Buffer<double> quality(engine_, part.queries.queries);
+    ranking_->measure(ranking_rules_, part.queries, part.scores, part.target, quality);
+    const std::vector<double> of_query = quality.to_host();
+    const double sum = long_sum(part.queries.queries,
+                                [&](Index q) { return of_query[static_cast<std::size_t>(q)]; });
+    return 1 - sum / static_cast<double>(part.queries.queries);
+  }
+
+  // Gives the leaves the quantiles of what is left to explain of their rows, times the rate.
+  void renew_leaves(BoostedTree<T>& grown, Index output) {
+    std::vector<T> quantiles(grown.leaves.size());
+    steps_->leaf_quantiles(grown.leaves, quantile_, output, scores_, quantiles);
+    std::size_t leaf = 0;  // they are listed in the order of their nodes
+    for (std::size_t i = 0; i < grown.binned.size(); ++i) {
+      T value = 0;
+      if (grown.tree.feature[i] < 0) {
+        value = static_cast<T>(static_cast<double>(quantiles[leaf]) * options_.learning_rate);
+        grown.leaves[leaf++].value = value;
+        grown.binned[i].value = value;
+      }
+      grown.tree.value[i] = value;
+    }
   }
 
   void grow_tree(Index output, const GradientRange& range) {
@@ -568,6 +724,7 @@ class Boosting {
     }
     BoostedTree<T> grown = growth_->grow(packing, sums, number);
     grown.tree.output = static_cast<std::int32_t>(output);
+    if (renews_leaves(loss_.kind)) renew_leaves(grown, output);
     if (options_.subsample < 1) {
       steps_->add_tree(grown.binned, by_row_, rows_.count, output, scores_);
     } else {
@@ -646,6 +803,12 @@ class Boosting {
   Buffer<T> weights_;
   Buffer<T> scores_;
   std::optional<Validation<T>> validation_;
+  QuantileRule quantile_;
+  RankingRules ranking_rules_;
+  std::unique_ptr<RankingSteps<T>> ranking_;  // null where the objective does not rank
+  RankingQueries queries_;
+  Buffer<T> rank_gradients_;
+  Buffer<T> rank_hessians_;
   std::unique_ptr<GradientBoostingSteps<T>> steps_;
   std::optional<BoostedGrowth<T>> growth_;
   Index round_ = 0;

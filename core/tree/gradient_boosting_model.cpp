@@ -28,7 +28,12 @@ Predictions<T> GradientBoostingModel<T>::predictions_of(const Matrix<T>& scores,
   Predictions<T> result;
   switch (objective) {
     case BoostingObjective::squared_error:
-    case BoostingObjective::huber: result.values = scores.values(); return result;
+    case BoostingObjective::huber:
+    case BoostingObjective::absolute_error:
+    case BoostingObjective::quantile:
+    case BoostingObjective::rank_ndcg:
+    case BoostingObjective::rank_map:
+    case BoostingObjective::rank_pairwise: result.values = scores.values(); return result;
     case BoostingObjective::poisson:
     case BoostingObjective::gamma:
     case BoostingObjective::tweedie:

@@ -16,6 +16,7 @@
 #include "core/steps.hpp"
 #include "core/tree/boosting_gain.hpp"
 #include "core/tree/boosting_loss.hpp"
+#include "core/tree/leaf_quantile.hpp"
 #include "tandem/core/buffer.hpp"
 
 namespace tandem::tree {
@@ -133,6 +134,11 @@ class GradientBoostingSteps {
   virtual void compute_gradients(const LossRules<T>& loss, const Buffer<T>& scores,
                                  std::span<GradientRange> ranges) = 0;
 
+  // In place of compute_gradients(), for an objective that is computed elsewhere: gradients and
+  // Hessians of all rows before weights, outputs × n, and their ranges. Waits.
+  virtual void take_gradients(const Buffer<T>& gradients, const Buffer<T>& hessians,
+                              std::span<GradientRange> ranges) = 0;
+
   // Starts a tree: the rows of the sample, in order, on side 0, with the packed gradients of one
   // output. Waits.
   [[nodiscard]] virtual PackedSums pack(Index output, const GradientPacking& packing,
@@ -148,6 +154,11 @@ class GradientBoostingSteps {
 
   // left_rows[i] = how many rows of task i went left. The tasks are disjoint. Waits.
   virtual void apply_splits(std::span<const SplitTask> tasks, std::span<Index> left_rows) = 0;
+
+  // values[l] = the quantile (leaf_quantile.hpp) of target − score over the rows of leaf l, in T.
+  // Waits.
+  virtual void leaf_quantiles(std::span<const LeafRange<T>> leaves, const QuantileRule& rule,
+                              Index output, const Buffer<T>& scores, std::span<T> values) = 0;
 
   // scores[row·outputs + output] += value for the rows of each range. Only enqueued.
   virtual void add_leaves(std::span<const LeafRange<T>> leaves, Index output,

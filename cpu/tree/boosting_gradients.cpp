@@ -129,6 +129,12 @@ void Gradients(const GradientBlock<T>& block) {
     case BoostingLoss::tweedie:
       EachRow(columns, rows, [&](V s, V y) { return tweedie_terms(o, s, y, parameter); });
       break;
+    case BoostingLoss::absolute_error:
+      EachRow(columns, rows, [&](V s, V y) { return absolute_error_terms(o, s, y); });
+      break;
+    case BoostingLoss::quantile:
+      EachRow(columns, rows, [&](V s, V y) { return quantile_terms(o, s, y, parameter); });
+      break;
     case BoostingLoss::softmax: {
       const Index outputs = block.loss.outputs;
       HWY_ALIGN T largest[sum_block];
@@ -199,6 +205,12 @@ double BlockLoss(const GradientBlock<T>& block) {
     case BoostingLoss::gamma: each([&](V s, V y) { return gamma_loss(o, s, y); }); break;
     case BoostingLoss::tweedie:
       each([&](V s, V y) { return tweedie_loss(o, s, y, parameter); });
+      break;
+    case BoostingLoss::absolute_error:
+      each([&](V s, V y) { return absolute_error_loss(o, s, y); });
+      break;
+    case BoostingLoss::quantile:
+      each([&](V s, V y) { return quantile_loss(o, s, y, parameter); });
       break;
     case BoostingLoss::softmax: {
       const Index outputs = block.loss.outputs;

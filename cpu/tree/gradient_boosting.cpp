@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -72,6 +73,41 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
         };
         raise(range.most_gradient, of_block[0]);
         raise(range.most_hessian, of_block[1]);
+      }
+    }
+  }
+
+  void take_gradients(const Buffer<T>& gradients, const Buffer<T>& hessians,
+                      std::span<GradientRange> ranges) override {
+    unit_ = false;
+    const Index blocks = pieces(data_.rows, sum_block);
+    for (Index k = 0; k < outputs_; ++k) {
+      std::vector<GradientRange> parts(static_cast<std::size_t>(blocks));
+      parallel_for(threads_, blocks, [&](Index b) {
+        const Piece rows = piece_of(data_.rows, sum_block, b);
+        GradientRange part;
+        const auto raise = [](double& to, T value) {
+          const double magnitude = std::abs(static_cast<double>(value));
+          if (magnitude > to || magnitude != magnitude) to = magnitude;
+        };
+        for (Index i = rows.begin; i < rows.end; ++i) {
+          const Index at = k * data_.rows + i;
+          const T w = data_.weights->empty() ? T{1} : data_.weights->data()[i];
+          gradients_.data()[at] = w * gradients.data()[at];
+          hessians_.data()[at] = w * hessians.data()[at];
+          raise(part.most_gradient, gradients_.data()[at]);
+          raise(part.most_hessian, hessians_.data()[at]);
+        }
+        parts[static_cast<std::size_t>(b)] = part;
+      });
+      GradientRange& range = ranges[static_cast<std::size_t>(k)];
+      range = {};
+      const auto raise = [](double& to, double value) {
+        if (value > to || value != value) to = value;
+      };
+      for (const GradientRange& part : parts) {
+        raise(range.most_gradient, part.most_gradient);
+        raise(range.most_hessian, part.most_hessian);
       }
     }
   }
@@ -311,6 +347,53 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
                       wide ? extra_[to].data() + group.left : nullptr,
                       rows_[to].data() + group.right, words_[to].data() + group.right,
                       wide ? extra_[to].data() + group.right : nullptr});
+    });
+  }
+
+  // Without weights the two rows of the middle are selected; with weights, keys are sorted.
+  void leaf_quantiles(std::span<const LeafRange<T>> leaves, const QuantileRule& rule, Index output,
+                      const Buffer<T>& scores, std::span<T> values) override {
+    parallel_for(threads_, static_cast<Index>(leaves.size()), [&](Index l) {
+      const LeafRange<T>& leaf = leaves[static_cast<std::size_t>(l)];
+      const std::uint32_t* rows = rows_[leaf.side].data() + leaf.begin;
+      T& value = values[static_cast<std::size_t>(l)];
+      value = T{0};
+      if (leaf.rows == 0) return;
+      const auto key = [&](Index i) {
+        const auto row = static_cast<Index>(rows[i]);
+        return order_key(data_.target->data()[row] - scores.data()[row * outputs_ + output]);
+      };
+      if (data_.weights->empty()) {
+        std::vector<OrderKey<T>> keys(static_cast<std::size_t>(leaf.rows));
+        for (Index i = 0; i < leaf.rows; ++i) keys[static_cast<std::size_t>(i)] = key(i);
+        const auto lower = keys.begin() + (lower_need(rule, leaf.rows) - 1);
+        std::nth_element(keys.begin(), lower, keys.end());
+        const T low = value_of_key<T>(*lower);
+        T high = low;
+        if (upper_need(rule, leaf.rows) > lower_need(rule, leaf.rows)) {
+          high = value_of_key<T>(*std::min_element(lower + 1, keys.end()));
+        }
+        value = middle_of(low, high);
+        return;
+      }
+      std::vector<std::pair<OrderKey<T>, std::int64_t>> keys(static_cast<std::size_t>(leaf.rows));
+      std::int64_t total = 0;
+      for (Index i = 0; i < leaf.rows; ++i) {
+        const std::int64_t weight =
+            whole_weight(data_.weights->data()[static_cast<Index>(rows[i])], rule.weight_scale);
+        keys[static_cast<std::size_t>(i)] = {key(i), weight};
+        total += weight;
+      }
+      std::sort(keys.begin(), keys.end());
+      const auto reached = [&](std::int64_t needed) {
+        std::int64_t sum = 0;
+        for (const auto& [of_row, weight] : keys) {
+          sum += weight;
+          if (sum >= needed) return value_of_key<T>(of_row);
+        }
+        return value_of_key<T>(keys.back().first);
+      };
+      value = middle_of(reached(lower_need(rule, total)), reached(upper_need(rule, total)));
     });
   }
 

@@ -57,6 +57,56 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
     }
   }
 
+  void take_gradients(const Buffer<T>& gradients, const Buffer<T>& hessians,
+                      std::span<GradientRange> ranges) override {
+    gradients_.assign(gradients.data(), gradients.data() + gradients.size());
+    hessians_.assign(hessians.data(), hessians.data() + hessians.size());
+    for (Index k = 0; k < outputs_; ++k) {
+      GradientRange& range = ranges[static_cast<std::size_t>(k)];
+      range = {};
+      for (Index i = 0; i < data_.rows; ++i) {
+        const auto at = static_cast<std::size_t>(k * data_.rows + i);
+        if (!data_.weights->empty()) {
+          gradients_[at] *= data_.weights->data()[i];
+          hessians_[at] *= data_.weights->data()[i];
+        }
+        const auto raise = [](double& to, T value) {
+          const double magnitude = std::abs(static_cast<double>(value));
+          if (magnitude > to || magnitude != magnitude) to = magnitude;
+        };
+        raise(range.most_gradient, gradients_[at]);
+        raise(range.most_hessian, hessians_[at]);
+      }
+    }
+  }
+
+  void leaf_quantiles(std::span<const LeafRange<T>> leaves, const QuantileRule& rule, Index output,
+                      const Buffer<T>& scores, std::span<T> values) override {
+    for (std::size_t l = 0; l < leaves.size(); ++l) {
+      std::vector<std::pair<T, std::int64_t>> left;  // to explain, and weights
+      std::int64_t total = 0;
+      for (Index k = 0; k < leaves[l].rows; ++k) {
+        const Index row = order_[leaves[l].side][static_cast<std::size_t>(leaves[l].begin + k)];
+        const std::int64_t weight =
+            data_.weights->empty() ? 1
+                                   : whole_weight(data_.weights->data()[row], rule.weight_scale);
+        left.emplace_back(data_.target->data()[row] - scores.data()[row * outputs_ + output],
+                          weight);
+        total += weight;
+      }
+      std::ranges::sort(left);
+      const auto reached = [&](std::int64_t needed) {
+        std::int64_t sum = 0;
+        for (const auto& [value, weight] : left) {
+          sum += weight;
+          if (sum >= needed) return value;
+        }
+        return T{0};
+      };
+      values[l] = middle_of(reached(lower_need(rule, total)), reached(upper_need(rule, total)));
+    }
+  }
+
   PackedSums pack(Index output, const GradientPacking& packing, const RowSample& sample) override {
     PackedSums sums;
     g_.assign(static_cast<std::size_t>(data_.rows), 0);

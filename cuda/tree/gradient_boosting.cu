@@ -98,6 +98,27 @@ __global__ void gradients_kernel(LossRules<T> loss, const T* __restrict__ scores
   }
 }
 
+// Gradients and Hessians of one output that were computed elsewhere, times the weights, and the
+// largest of them. A thread per row, whole warps; one atomic per warp and quantity.
+template <class T>
+__global__ void take_gradients_kernel(const T* __restrict__ from_g, const T* __restrict__ from_h,
+                                      const T* __restrict__ weights, Index rows,
+                                      T* __restrict__ gradients, T* __restrict__ hessians,
+                                      Word* __restrict__ most) {
+  const Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  T g = 0;
+  T h = 0;
+  if (i < rows) {
+    const T w = weights != nullptr ? weights[i] : T{1};
+    g = w * from_g[i];
+    h = w * from_h[i];
+    gradients[i] = g;
+    hessians[i] = h;
+  }
+  raise(most, static_cast<double>(g));
+  raise(most + 1, static_cast<double>(h));
+}
+
 // --- the sample and its words --------------------------------------------------------------------
 
 // How many rows of each tile are in the sample. A warp per tile.
@@ -470,6 +491,93 @@ __global__ void add_leaves_kernel(const LeafRange<T>* __restrict__ leaves, Index
   scores[row * outputs + output] += leaf.value;
 }
 
+// The key at which the weights of a leaf's rows, in the order of their keys, reach `needed`. Called
+// by all threads of a block; `weights_of`, 256 sums, and `found` are shared memory.
+//
+// Radix selection: of the keys that begin as the one sought, the weights by their next eight bits,
+// from the highest to the lowest.
+template <class T>
+__device__ tree::OrderKey<T> select_key(const LeafRange<T>& leaf, const tree::QuantileRule& rule,
+                                        const std::uint32_t* __restrict__ order, const T* target,
+                                        const T* weights, const T* scores, Index outputs,
+                                        std::int64_t needed, Word* weights_of, Word* found) {
+  using Key = tree::OrderKey<T>;
+  Key begin = 0;
+  for (int shift = static_cast<int>(8 * sizeof(Key)) - 8; shift >= 0; shift -= 8) {
+    for (int b = threadIdx.x; b < 256; b += blockDim.x) weights_of[b] = 0;
+    __syncthreads();
+    for (Index i = threadIdx.x; i < leaf.rows; i += blockDim.x) {
+      const auto row = static_cast<Index>(order[leaf.begin + i]);
+      const Key key = tree::order_key(target[row] - scores[row * outputs]);
+      // Two shifts, because one by all bits of the key is not defined.
+      if (((key ^ begin) >> shift) >> 8 != 0) continue;
+      const std::int64_t weight =
+          weights == nullptr ? 1 : tree::whole_weight(weights[row], rule.weight_scale);
+      atomicAdd(weights_of + ((key >> shift) & 255), static_cast<Word>(weight));
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      int b = 0;
+      std::int64_t rest = needed;
+      while (b < 255 && static_cast<std::int64_t>(weights_of[b]) < rest) {
+        rest -= static_cast<std::int64_t>(weights_of[b++]);
+      }
+      found[0] = static_cast<Word>(b);
+      found[1] = static_cast<Word>(rest);
+    }
+    __syncthreads();
+    begin |= static_cast<Key>(found[0]) << shift;
+    needed = static_cast<std::int64_t>(found[1]);
+    __syncthreads();
+  }
+  return begin;
+}
+
+// values[l] = the quantile of target − score over the rows of leaf l.
+//
+// Grid: a block per leaf. Shared memory: 259 words. Reads order, target, score and weight of each
+// row 1 + sizeof(T) times, twice that where the quantile lies between two rows. Sums of weights are
+// integers, so that the order of the atomics does not matter. CPU twin: leaf_quantiles.
+template <class T>
+__global__ void leaf_quantiles_kernel(const LeafRange<T>* __restrict__ leaves,
+                                      tree::QuantileRule rule,
+                                      const std::uint32_t* __restrict__ order0,
+                                      const std::uint32_t* __restrict__ order1,
+                                      const T* __restrict__ target, const T* __restrict__ weights,
+                                      const T* __restrict__ scores, Index outputs,
+                                      T* __restrict__ values) {
+  __shared__ Word weights_of[256];
+  __shared__ Word found[2];
+  __shared__ Word total;
+  const LeafRange<T> leaf = leaves[blockIdx.x];
+  const std::uint32_t* order = leaf.side == 0 ? order0 : order1;
+  if (threadIdx.x == 0) {
+    total = weights == nullptr ? static_cast<Word>(leaf.rows) : 0;
+    values[blockIdx.x] = 0;
+  }
+  __syncthreads();
+  if (leaf.rows == 0) return;
+  if (weights != nullptr) {
+    std::int64_t sum = 0;
+    for (Index i = threadIdx.x; i < leaf.rows; i += blockDim.x) {
+      sum += tree::whole_weight(weights[order[leaf.begin + i]], rule.weight_scale);
+    }
+    atomicAdd(&total, static_cast<Word>(sum));
+    __syncthreads();
+  }
+  const auto all = static_cast<std::int64_t>(total);
+  const std::int64_t lower = tree::lower_need(rule, all);
+  const std::int64_t upper = tree::upper_need(rule, all);
+  const T low = tree::value_of_key<T>(
+      select_key(leaf, rule, order, target, weights, scores, outputs, lower, weights_of, found));
+  T high = low;
+  if (upper > lower) {
+    high = tree::value_of_key<T>(
+        select_key(leaf, rule, order, target, weights, scores, outputs, upper, weights_of, found));
+  }
+  if (threadIdx.x == 0) values[blockIdx.x] = tree::middle_of(low, high);
+}
+
 // A thread per row.
 template <class T>
 __global__ void add_binned_tree_kernel(const BinnedNode<T>* __restrict__ nodes,
@@ -541,6 +649,35 @@ class CudaGradientBoosting final : public tree::GradientBoostingSteps<T> {
       ranges[k].most_gradient = std::bit_cast<double>(bits[2 * k]);
       ranges[k].most_hessian = std::bit_cast<double>(bits[2 * k + 1]);
     }
+  }
+
+  void take_gradients(const Buffer<T>& gradients, const Buffer<T>& hessians,
+                      std::span<GradientRange> ranges) override {
+    Buffer<Word> most(engine_, 2 * outputs_);
+    most.fill_zero();
+    for (Index k = 0; k < outputs_; ++k) {
+      const Index at = k * data_.rows;
+      engine_.launch(take_gradients_kernel<T>, per_thread(data_.rows), gradients.data() + at,
+                     hessians.data() + at, data_.weights->data(), data_.rows,
+                     gradients_.data() + at, hessians_.data() + at, most.data() + 2 * k);
+    }
+    const auto bits = most.to_host();
+    for (std::size_t k = 0; k < ranges.size(); ++k) {
+      ranges[k].most_gradient = std::bit_cast<double>(bits[2 * k]);
+      ranges[k].most_hessian = std::bit_cast<double>(bits[2 * k + 1]);
+    }
+  }
+
+  void leaf_quantiles(std::span<const LeafRange<T>> leaves, const tree::QuantileRule& rule,
+                      Index output, const Buffer<T>& scores, std::span<T> values) override {
+    const auto there = to_engine(engine_, leaves);
+    Buffer<T> found(engine_, there.size());
+    const Shape shape{.grid = dim3(static_cast<unsigned>(leaves.size())),
+                      .block = dim3(engine_.block_threads(256))};
+    engine_.launch(leaf_quantiles_kernel<T>, shape, there.data(), rule, order_[0].data(),
+                   order_[1].data(), data_.target->data(), data_.weights->data(),
+                   scores.data() + output, outputs_, found.data());
+    found.download(values);
   }
 
   PackedSums pack(Index output, const GradientPacking& packing, const RowSample& sample) override {

@@ -14,6 +14,7 @@
 #include "cpu/simd.hpp"
 #include "support/agree.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/metrics/ranking.hpp"
 #include "tandem/model/algorithm.hpp"
 
 namespace tandem {
@@ -112,6 +113,145 @@ TYPED_TEST(Boosting, FirstTreeByHand) {
     const auto predictions = model.predict(*engine_of(device), data.features.view());
     EXPECT_EQ(predictions.values, (std::vector<T>{2, 2, 3, 3}));
   }
+}
+
+// The base is the median, a leaf the median of what is left of its rows, which
+// no outlier moves.
+TYPED_TEST(Boosting, LeavesOfAbsoluteErrorAreMedians) {
+  using T = TypeParam;
+  const auto data = dataset<T>(1, {1, 2, 10, 11, 12}, {1, 1, 4, 5, 400});
+  GradientBoostingOptions options;
+  options.task = TaskChoice::regression;
+  options.objective = BoostingObjective::absolute_error;
+  options.rounds = 1;
+  options.learning_rate = 1;
+  options.max_depth = 1;
+  for (const Device device : {Device::reference, Device::cpu}) {
+    const auto model = train(data, options, device);
+    EXPECT_EQ(model.trees.base[0], T{4});
+    const auto predictions = model.predict(*engine_of(device), data.features.view());
+    EXPECT_EQ(predictions.values, (std::vector<T>{1, 1, 5, 5, 5}));
+    EXPECT_EQ(model.trees.trees[0].value[0], T{0});
+  }
+  // A row of weight 4 is four rows: the base is 202.5, and what is left of 1, 1, 4, 5 is split off.
+  auto weighted = data;
+  weighted.weights = {1, 1, 1, 1, 4};
+  EXPECT_EQ(train(weighted, options).predict(*engine_of(Device::cpu), data.features.view()).values,
+            (std::vector<T>{2.5, 2.5, 2.5, 2.5, 400}));
+  EXPECT_EQ(train(weighted, options).trees, train(weighted, options, Device::cpu, 3).trees);
+}
+
+TYPED_TEST(Boosting, QuantilesHaveTheirShareOfRowsBelow) {
+  using T = TypeParam;
+  auto data = make<T>(4000, 4, 0, 7);
+  const Random random(8, Purpose::test);
+  for (std::size_t i = 0; i < data.target.size(); ++i) {
+    data.target[i] += static_cast<T>(random.normal(i));
+  }
+  for (const double share : {0.1, 0.5, 0.9}) {
+    GradientBoostingOptions options;
+    options.task = TaskChoice::regression;
+    options.objective = BoostingObjective::quantile;
+    options.quantile_alpha = share;
+    options.rounds = 30;
+    options.max_depth = 3;
+    const auto values =
+        train(data, options).predict(*engine_of(Device::cpu), data.features.view()).values;
+    double below = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) below += data.target[i] < values[i] ? 1 : 0;
+    EXPECT_NEAR(below / 4000, share, 0.03);
+  }
+}
+
+TEST(BoostingOptions, RefuseConstraintsThatQuantilesWouldBreak) {
+  GradientBoostingOptions options;
+  options.objective = BoostingObjective::absolute_error;
+  options.monotone_constraints = {1};
+  EXPECT_THROW(options.check(), InputError);
+}
+
+// Queries of 20 rows; the relevance is a noisy step of the first feature, to which the query adds a
+// level that says nothing of the order.
+template <Real T>
+Dataset<T> rankings(Index queries, std::uint64_t seed, Index most = 4) {
+  const Random random(seed, Purpose::test);
+  std::uint64_t next = 0;
+  Dataset<T> data;
+  data.source = "rankings";
+  data.features = Matrix<T>(20 * queries, 3);
+  data.columns = numbered_columns(3);
+  data.target_column.name = "relevance";
+  for (Index i = 0; i < data.rows(); ++i) {
+    const double signal = random.uniform(next++);
+    data.features(i, 0) = static_cast<T>(signal);
+    data.features(i, 1) = static_cast<T>(i / 20);
+    data.features(i, 2) = static_cast<T>(random.uniform(next++));
+    const double noisy = std::clamp(signal + 0.1 * random.normal(next), 0.0, 1.0);
+    next += 2;
+    data.target.push_back(static_cast<T>(
+        std::floor(noisy * static_cast<double>(most) * 0.999 + (most == 1 ? 0.3 : 0))));
+    data.groups.push_back(1000 - i / 20);
+  }
+  return data;
+}
+
+TYPED_TEST(Boosting, LearnsToRank) {
+  using T = TypeParam;
+  const auto engine = engine_of(Device::cpu, 2);
+  for (const auto objective : {BoostingObjective::rank_ndcg, BoostingObjective::rank_map,
+                               BoostingObjective::rank_pairwise}) {
+    const Index most = objective == BoostingObjective::rank_map ? 1 : 4;
+    const auto data = rankings<T>(60, 1, most);
+    const auto other = rankings<T>(40, 2, most);
+    GradientBoostingOptions options;
+    options.task = TaskChoice::regression;
+    options.objective = objective;
+    options.rounds = 40;
+    options.max_depth = 3;
+    options.min_child_weight = 0.1;
+    const DatasetView<T> view = other.view();
+    FitContext<T> context;
+    context.validation = view;
+    const auto model = fit(*engine, data, options, context);
+    const auto& losses = model.log.history.at("validation_loss");
+    EXPECT_LT(losses.back(), 0.12) << static_cast<int>(objective);
+    // What the fit says is about what the metric says, which ranks the less relevant of equal rows
+    // first.
+    const auto scores = model.predict(*engine, other.features.view()).values;
+    const auto measured = ranking_metrics<T>(group_starts(other), other.target, scores, 10);
+    EXPECT_NEAR(1 - losses.back(),
+                objective == BoostingObjective::rank_map ? measured.map : measured.ndcg, 0.02);
+    expect_same(model, train(data, options, Device::cpu, 7, context));
+  }
+}
+
+TYPED_TEST(Boosting, RefusesWhatCannotBeRanked) {
+  using T = TypeParam;
+  const auto refused = [](const Dataset<T>& data, BoostingObjective objective,
+                          const std::string& what) {
+    GradientBoostingOptions options;
+    options.objective = objective;
+    try {
+      (void)train(data, options);
+      ADD_FAILURE() << what;
+    } catch (const InputError& error) {
+      EXPECT_THAT(error.what(), HasSubstr(what));
+    }
+  };
+  auto data = rankings<T>(3, 1);
+  data.target[7] = T{32};
+  refused(data, BoostingObjective::rank_ndcg, "row 8: the relevance relevance is 32");
+  data.target[7] = static_cast<T>(1.5);
+  refused(data, BoostingObjective::rank_pairwise, "whole numbers from 0 to 31");
+  data.target[7] = T{2};
+  refused(data, BoostingObjective::rank_map, "needs 0 or 1");
+  data.target[7] = static_cast<T>(nan);
+  refused(data, BoostingObjective::rank_ndcg, "row 8");
+  data.target[7] = T{2};
+  data.groups[7] = 1;
+  refused(data, BoostingObjective::rank_ndcg, "row");
+  data.groups.clear();
+  refused(data, BoostingObjective::rank_ndcg, "says of no row which query it belongs to");
 }
 
 TYPED_TEST(Boosting, LogisticLeafByHand) {

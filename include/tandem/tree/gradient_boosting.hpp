@@ -35,6 +35,11 @@ namespace tandem {
 //   poisson        counts y >= 0 of mean e^s
 //   gamma          y > 0 of mean e^s, whose deviation is proportional to the mean
 //   tweedie        y >= 0 of mean e^s and variance mean^tweedie_variance_power: many zeros
+//   absolute_error |s − y|
+//   quantile       (1 − a)(s − y) above y, a(y − s) below, a = quantile_alpha
+//   rank_ndcg, rank_map, rank_pairwise
+//                  the order of the rows of each query (DatasetView::groups) by their scores,
+//                  against relevances y = 0, 1, ... 31 (rank_map: 0 and 1)
 //   automatic      as an option: squared_error for values, logistic for two classes, else softmax
 enum class BoostingObjective {
   squared_error,
@@ -44,11 +49,17 @@ enum class BoostingObjective {
   poisson,
   gamma,
   tweedie,
+  absolute_error,
+  quantile,
+  rank_ndcg,
+  rank_map,
+  rank_pairwise,
   automatic
 };
 template <>
-inline constexpr std::array<std::string_view, 8> enum_names<BoostingObjective>{
-    "squared-error", "huber", "logistic", "softmax", "poisson", "gamma", "tweedie", "auto"};
+inline constexpr std::array<std::string_view, 13> enum_names<BoostingObjective>{
+    "squared-error",  "huber",    "logistic",  "softmax",  "poisson",       "gamma", "tweedie",
+    "absolute-error", "quantile", "rank-ndcg", "rank-map", "rank-pairwise", "auto"};
 
 // depthwise: level by level. lossguide: always the leaf whose split gains most.
 enum class GrowPolicy { depthwise, lossguide };
@@ -78,6 +89,11 @@ struct TANDEM_API GradientBoostingOptions {
   std::vector<std::int64_t> monotone_constraints;
   double huber_delta = 1;
   double tweedie_variance_power = 1.5;  // above 1, below 2
+  double quantile_alpha = 0.5;          // above 0, below 1
+  // Ranking: pairs have one of their rows among so many first ranks; and whether queries of many
+  // pairs and pairs of far scores count less, see docs/algorithms/gradient-boosting.md.
+  std::int64_t rank_truncation = 30;
+  bool rank_normalization = true;
   // Share of the training rows kept for validation where no validation set is given.
   double validation_fraction = 0;
   // Stops after this many rounds without an improvement of the validation loss and keeps the trees
@@ -132,7 +148,8 @@ class TANDEM_API GradientBoostingModel final : public Model<T>,
 };
 
 // Missing features (NaN) are allowed. Rows of weight 0 are left out. Throws InputError for no rows,
-// infinite features, a target outside what the objective is for, options that do not fit the data;
+// infinite features, a target outside what the objective is for, a ranking without queries or with
+// queries whose rows do not stand together, options that do not fit the data;
 // Interrupted.
 template <Real T>
 [[nodiscard]] TANDEM_API GradientBoostingModel<T> fit(

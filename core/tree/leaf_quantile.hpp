@@ -1,0 +1,72 @@
+// Quantiles of the rows of a leaf, in integers: the same whatever the order of the rows.
+//
+// With the rows in the order of their values and their weights as whole numbers that add up to W,
+// the quantile of share a is the mean of the least value up to which the weights reach a·W and the
+// least up to which they exceed it: the median of 1, 2, 3, 4 is 2.5 (type 2 of Hyndman and Fan,
+// "Sample Quantiles in Statistical Packages", The American Statistician 50, 1996). Between the two
+// every value minimises the objective.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "tandem/core/numerics.hpp"
+#include "tandem/core/types.hpp"
+
+namespace tandem::tree {
+
+struct QuantileRule {
+  double share = 0.5;
+  // A power of two; weights times it are rounded to whole numbers of at least 1.
+  double weight_scale = 1;
+};
+
+// Unsigned integers in the order of the numbers.
+template <Real T>
+using OrderKey = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+
+template <Real T>
+[[nodiscard]] TANDEM_HOST_DEVICE inline OrderKey<T> order_key(T value) {
+  OrderKey<T> bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  constexpr OrderKey<T> sign = OrderKey<T>{1} << (8 * sizeof(T) - 1);
+  if (bits == sign) bits = 0;  // −0 is 0
+  return (bits & sign) != 0 ? ~bits : bits | sign;
+}
+template <Real T>
+[[nodiscard]] TANDEM_HOST_DEVICE inline T value_of_key(OrderKey<T> key) {
+  constexpr OrderKey<T> sign = OrderKey<T>{1} << (8 * sizeof(T) - 1);
+  const OrderKey<T> bits = (key & sign) != 0 ? key ^ sign : ~key;
+  T value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+template <Real T>
+[[nodiscard]] TANDEM_HOST_DEVICE inline std::int64_t whole_weight(T weight, double scale) {
+  const auto whole = static_cast<std::int64_t>(static_cast<double>(weight) * scale + 0.5);
+  return whole < 1 ? 1 : whole;
+}
+
+// The weight that the lower of the two values reaches: the least whole number >= a·W. At least 1.
+[[nodiscard]] TANDEM_HOST_DEVICE inline std::int64_t lower_need(const QuantileRule& rule,
+                                                                std::int64_t total) {
+  const double wanted = rule.share * static_cast<double>(total);
+  auto need = static_cast<std::int64_t>(wanted);
+  if (static_cast<double>(need) < wanted) ++need;
+  return need < 1 ? 1 : need > total ? total : need;
+}
+// The least above a·W. At most W.
+[[nodiscard]] TANDEM_HOST_DEVICE inline std::int64_t upper_need(const QuantileRule& rule,
+                                                                std::int64_t total) {
+  const auto need = static_cast<std::int64_t>(rule.share * static_cast<double>(total)) + 1;
+  return need > total ? total : need;
+}
+
+template <Real T>
+[[nodiscard]] TANDEM_HOST_DEVICE inline T middle_of(T low, T high) {
+  return low == high ? low : static_cast<T>(0.5) * low + static_cast<T>(0.5) * high;
+}
+
+}  // namespace tandem::tree

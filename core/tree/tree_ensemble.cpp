@@ -587,6 +587,7 @@ EnsembleOnEngine<T> to_engine(Engine& engine, const TreeEnsemble<T>& ensemble) {
       numbers.push_back(order[k]);
     }
     result.depth = std::max<Index>(result.depth, head.depth);
+    result.plain = result.plain && head.plain != 0;
     result.on_host.push_back(head);
   }
   if (sets.empty()) sets.push_back(0);

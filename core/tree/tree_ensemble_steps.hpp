@@ -69,6 +69,7 @@ struct EnsembleOnEngine {
   Index outputs = 1;
   Index trees = 0;
   Index depth = 0;               // of the deepest tree
+  bool plain = true;             // whether all trees are
   Buffer<PackedTree> heads;      // trees
   Buffer<PackedNode<T>> nodes;   // of all trees
   Buffer<T> values;              // of all leaves
@@ -81,6 +82,11 @@ struct EnsembleOnEngine {
 // Lays out the trees. Throws InputError where they have 2³¹ nodes or values, or 2²⁹ features.
 template <Real T>
 [[nodiscard]] EnsembleOnEngine<T> to_engine(Engine& engine, const TreeEnsemble<T>& ensemble);
+
+// Adds the leaves of one row in all trees to its scores, as add_trees() does, for trees in the
+// host's memory. Allocates nothing. Defined in cpu/tree/tree_ensemble.cpp.
+template <Real T>
+void add_row(const EnsembleOnEngine<T>& trees, const T* row, T* scores) noexcept;
 
 // Bytes and operations of predicting, for benchmarks and for tests of the kernels: each value of x
 // once, each score read and written; per row and tree `depth` nodes, which caches hold.

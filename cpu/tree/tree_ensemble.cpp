@@ -237,15 +237,9 @@ class CpuTreeEnsemble final : public TreeEnsembleSteps<T> {
                  Index rows, Buffer<T>& scores) override {
     // Below this many rows, which would leave most lanes empty, lanes are trees.
     constexpr Index few_rows = 4;
-    bool plain = true;
-    if (rows <= few_rows) {
-      for (Index t = first; t < first + count; ++t) {
-        plain = plain && trees.on_host[static_cast<std::size_t>(t)].plain != 0;
-      }
-    }
     for_each_block(trees, first, count, x, rows, [&](Index row, cpu::EnsembleBlock<T> block) {
       block.scores = scores.data() + row * trees.outputs;
-      if (rows <= few_rows && plain)
+      if (rows <= few_rows && trees.plain)
         cpu::predict_trees(block);
       else
         cpu::predict_rows(block);
@@ -280,6 +274,28 @@ class CpuTreeEnsemble final : public TreeEnsembleSteps<T> {
 };
 
 }  // namespace
+
+template <Real T>
+void add_row(const EnsembleOnEngine<T>& trees, const T* row, T* scores) noexcept {
+  const cpu::EnsembleBlock<T> block{trees.heads.data(),
+                                    trees.nodes.data(),
+                                    trees.values.data(),
+                                    trees.sets.data(),
+                                    0,
+                                    trees.trees,
+                                    trees.outputs,
+                                    row,
+                                    1,
+                                    trees.features,
+                                    scores,
+                                    nullptr};
+  if (trees.plain)
+    cpu::predict_trees(block);
+  else
+    cpu::predict_rows(block);
+}
+template void add_row(const EnsembleOnEngine<float>&, const float*, float*) noexcept;
+template void add_row(const EnsembleOnEngine<double>&, const double*, double*) noexcept;
 
 template <Real T>
 std::unique_ptr<TreeEnsembleSteps<T>> TreeEnsembleSteps<T>::make_cpu(Engine& engine) {

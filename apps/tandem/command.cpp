@@ -5,6 +5,7 @@
 #include "common/text.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/foreign.hpp"
 #include "tandem/output.hpp"
 
 namespace tandem::program {
@@ -23,6 +24,9 @@ const std::vector<CommandInfo>& commands() {
        make_inspect},
       {"explain", "MODEL --data FILE [--json] [--report DIR] [options]",
        "show what a model does with its features", false, make_explain},
+      {"import", "FILE --model OUT [options]", "make a model of one that XGBoost or LightGBM wrote",
+       false, make_import},
+      {"export", "MODEL --out FILE", "write a model for XGBoost or LightGBM", false, make_export},
       {"cross-validate", "ALGORITHM --data FILE [options]",
        "estimate how well an algorithm does on unseen rows", true, make_cross_validate},
       {"learning-curve", "ALGORITHM --data FILE [options]",

@@ -1,0 +1,141 @@
+// tandem import FILE --model OUT and tandem export MODEL --out FILE: models of XGBoost and
+// LightGBM.
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "tandem/core/error.hpp"
+#include "tandem/foreign.hpp"
+#include "tandem/output.hpp"
+#include "tandem/outputs.hpp"
+#include "tandem/settings.hpp"
+#include "tandem/tree/foreign_trees.hpp"
+
+namespace tandem::program {
+
+enum class KeptPrecision { automatic, float32, float64 };
+
+}  // namespace tandem::program
+
+namespace tandem {
+template <>
+inline constexpr std::array<std::string_view, 3> enum_names<program::KeptPrecision>{
+    "auto", "float32", "float64"};
+}  // namespace tandem
+
+namespace tandem::program {
+namespace {
+
+class Import final : public Command {
+ public:
+  void add_options(OptionSet& options) override {
+    options.positional("FILE", file_,
+                       "a model of XGBoost (JSON or UBJSON) or LightGBM (text), told apart by how "
+                       "it begins");
+    options.group("Results");
+    options.written("model", model_, "where the model goes", "FILE");
+    options.choice("precision", precision_,
+                   "type of thresholds and leaves; auto keeps every bit: float32 of XGBoost, "
+                   "float64 of LightGBM");
+    options.flag("json", json_, "print the result as JSON");
+    options.flag("force", force_, replace_help);
+  }
+
+  int run(const OptionSet& /*options*/) override {
+    if (model_.path.empty()) {
+      throw InputError(option("model") + " is missing: it names the file that the model goes to");
+    }
+    OutputFiles files;
+    files.reads("the model to import", file_);
+    files.writes(option("model"), model_.path, "a model", an_archive("model"));
+    files.check(force_);
+    std::optional<Precision> precision;
+    if (precision_ == KeptPrecision::float32) precision = Precision::float32;
+    if (precision_ == KeptPrecision::float64) precision = Precision::float64;
+    const AnyModel model = import_trees(file_, precision);
+    std::visit([&](const auto& pipeline) { keep(pipeline); }, model);
+    return 0;
+  }
+
+ private:
+  template <Real T>
+  void keep(const Pipeline<T>& pipeline) const {
+    save_model(model_.path, pipeline);
+    const auto& trees = dynamic_cast<const GradientBoostingModel<T>&>(*pipeline.model);
+    const auto count = static_cast<std::int64_t>(trees.trees.trees.size());
+    if (json_) {
+      print_json({{"file", file_},
+                  {"model", model_.path},
+                  {"objective", to_string(trees.objective)},
+                  {"trees", count},
+                  {"features", trees.trees.features},
+                  {"outputs", trees.trees.outputs},
+                  {"precision", to_string(precision_of<T>)}});
+      return;
+    }
+    print(counted(count, "tree") + " on " + counted(trees.trees.features, "feature") + " from " +
+          file_ + ", objective " + std::string(to_string(trees.objective)) +
+          "\nmodel: " + model_.path + "\n");
+  }
+
+  std::string file_;
+  FileName model_;
+  KeptPrecision precision_ = KeptPrecision::automatic;
+  bool json_ = false;
+  bool force_ = false;
+};
+
+// What a file's name may end in.
+ForeignFormat format_of_name(const std::string& path) {
+  if (path.ends_with(".json")) return ForeignFormat::xgboost_json;
+  if (path.ends_with(".ubj") || path.ends_with(".ubjson")) return ForeignFormat::xgboost_ubjson;
+  if (path.ends_with(".txt")) return ForeignFormat::lightgbm;
+  return ForeignFormat::none;
+}
+
+class Export final : public Command {
+ public:
+  void add_options(OptionSet& options) override {
+    options.positional("MODEL", model_, "a gradient-boosting model that tandem wrote");
+    options.group("Results");
+    options.written("out", out_,
+                    "where it goes: .json and .ubj are XGBoost's formats, .txt is LightGBM's",
+                    "FILE");
+    options.flag("force", force_, replace_help);
+  }
+
+  int run(const OptionSet& /*options*/) override {
+    const ForeignFormat format = format_of_name(out_.path);
+    if (format == ForeignFormat::none) {
+      throw InputError(option("out") + ": '" + out_.path +
+                       "' says no format; expected a name that ends in .json or .ubj (XGBoost) or "
+                       ".txt (LightGBM)");
+    }
+    OutputFiles files;
+    files.reads("the model", model_);
+    files.writes(option("out"), out_.path, "a model of XGBoost or LightGBM, as it does not say",
+                 nothing());
+    files.check(force_);
+    const AnyModel model = load_model(model_);
+    std::visit([&](const auto& pipeline) { export_trees(out_.path, pipeline, format); }, model);
+    print("model: " + out_.path + ", " + std::string(to_string(format)) + "\n");
+    return 0;
+  }
+
+ private:
+  std::string model_;
+  FileName out_;
+  bool force_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_import(std::unique_ptr<Algorithm> /*algorithm*/) {
+  return std::make_unique<Import>();
+}
+std::unique_ptr<Command> make_export(std::unique_ptr<Algorithm> /*algorithm*/) {
+  return std::make_unique<Export>();
+}
+
+}  // namespace tandem::program

@@ -50,6 +50,25 @@ void read_csv(benchmark::State& state) {
 BENCHMARK(read_csv<float>)->Arg(1)->Arg(2)->UseRealTime()->MeasureProcessCPUTime();
 BENCHMARK(read_csv<double>)->Arg(1)->Arg(2)->UseRealTime()->MeasureProcessCPUTime();
 
+// The file that TANDEM_CSV_FILE names: what against_pyarrow.py measures.
+template <tandem::Real T>
+void read_named_csv(benchmark::State& state) {
+  const char* const path = std::getenv("TANDEM_CSV_FILE");
+  if (path == nullptr) {
+    state.SkipWithError("TANDEM_CSV_FILE names no file");
+    return;
+  }
+  tandem::ReadOptions options;
+  options.target = "last";
+  options.threads = static_cast<int>(state.range(0));
+  for (auto _ : state) {
+    const Dataset<T> data = tandem::read_dataset<T>(path, options);
+    benchmark::DoNotOptimize(data.features.data());
+  }
+}
+BENCHMARK(read_named_csv<float>)->Arg(1)->Arg(2)->UseRealTime();
+BENCHMARK(read_named_csv<double>)->Arg(1)->Arg(2)->UseRealTime();
+
 void write_csv(benchmark::State& state) {
   tandem::GenerateOptions options;
   options.rows = 50000;

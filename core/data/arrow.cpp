@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/data/readers.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem {
@@ -254,12 +255,13 @@ Dataset<T> dataset_from_arrow(const ArrowArray& array, const ArrowSchema& schema
     } else if (!found_weights && name == options.weights) {
       found_weights = true;
       for (Index i = 0; i < array.length; ++i) {
-        const double weight = place(column, i);
-        if (!(weight >= 0) || std::isinf(weight) || !column.categories.empty()) {
-          refuse(options, name,
-                 "row " + std::to_string(i + 1) + ": expected a weight, a number of at least 0");
-        }
-        data.weights.push_back(static_cast<T>(weight));
+        const T weight = static_cast<T>(place(column, i));
+        const std::string mistake = column.categories.empty()
+                                        ? weight_mistake(weight)
+                                        : "the weight is a text; expected a number >= 0";
+        if (!mistake.empty())
+          refuse(options, name, "row " + std::to_string(i + 1) + ": " + mistake);
+        data.weights.push_back(weight);
       }
     } else {
       data.columns.push_back({name, std::move(column.categories)});

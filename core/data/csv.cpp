@@ -255,7 +255,9 @@ class CsvReader {
     first_surprises_.assign(names_.size(), {});
     said_.assign(names_.size(), nullptr);
     for (std::size_t r = first_row; r < records.size(); ++r) {
-      for (std::size_t c = 0; c < std::min(names_.size(), records[r].size()); ++c) {
+      // A record of another size is a mistake, or stands below the table.
+      if (records[r].size() != names_.size()) continue;
+      for (std::size_t c = 0; c < names_.size(); ++c) {
         const auto& field = records[r][c];
         if (!layout_.is_missing(field)) {
           if (!layout_.placeholders && is_placeholder(field)) {
@@ -398,6 +400,7 @@ class CsvReader {
     surprised_.clear();
     labels_.clear();
     placeholders_.assign(names_.size(), 0);
+    missing_words_.assign(names_.size(), 0);
     footer_mistake_.clear();
     footer_ = 0;
     trailing_blanks_ = 0;
@@ -405,12 +408,15 @@ class CsvReader {
     lines_ = skipped_;
     text_bytes_ = 0;
     RecordReader reader(input_, layout_.dialect.delimiter, '"', longest_record(budget_));
-    const CsvParser<T> parser(layout_);
+    CsvParser<T> parser(layout_);
     const auto dictionaries = static_cast<Index>(texts_.size());
     parse_in_order<CsvBlock<T>>(
         reader, reading_threads(options_, input_),
         [&](const Chunk& chunk, CsvBlock<T>& block) { parser.parse(chunk, dictionaries, block); },
-        [&](CsvBlock<T>& block) { append(block); });
+        [&](CsvBlock<T>& block) {
+          append(block);
+          if (labels_.given_up()) parser.want_no_labels();
+        });
     return surprises_.empty();
   }
 
@@ -467,6 +473,10 @@ class CsvReader {
     if (!surprises_.empty() || block.rows == 0) return;
     for (std::size_t c = 0; c < block.placeholders.size(); ++c) {
       placeholders_[c] += block.placeholders[c];
+    }
+    for (std::size_t c = 0; c < block.missing_words.size(); ++c) {
+      missing_words_[c] += block.missing_words[c];
+      if (missing_word_.empty()) missing_word_ = block.missing_word;
     }
 
     if (rows_ == 0) expect_rows(block);
@@ -604,7 +614,7 @@ class CsvReader {
     for (Span& span : spans_) {
       span.rows = std::clamp<Index>(rows_ - span.first_row, 0, span.rows);
     }
-    labels_.resize(rows);
+    labels_.truncate(rows);
   }
 
   Dataset<T> finish() {
@@ -628,7 +638,7 @@ class CsvReader {
     data.weights = std::move(weights_);
     data.target_texts = labels_.take();
     remark_on_placeholders();
-    if (options_.schema == nullptr) remark_on_types();
+    if (options_.schema == nullptr) remark_on_types(data.features);
     record(data);
     return data;
   }
@@ -789,6 +799,16 @@ class CsvReader {
     }
   }
 
+  // Requires the whole of the file to have been read.
+  [[nodiscard]] bool holds_nothing(std::size_t c, const Matrix<T>& features) const {
+    if (evidence_[c].values_ > 0) return false;
+    const Index slot = layout_.plans[c].slot;
+    for (Index i = 0; i < rows_; ++i) {
+      if (!std::isnan(features.data()[i * layout_.features + slot])) return false;
+    }
+    return true;
+  }
+
   // Names of the columns of which `holds` is true, "" for none.
   template <class Holds>
   [[nodiscard]] std::string columns_where(const Holds& holds, std::size_t& count) const {
@@ -812,11 +832,29 @@ class CsvReader {
          (count == 1 ? one : many) + rest);
   }
 
-  void remark_on_types() {
+  void remark_on_types(const Matrix<T>& features) {
     const auto use = [&](std::size_t c) { return layout_.plans[c].use; };
     const auto number = [&](std::size_t c) {
       return use(c) == FieldUse::number || use(c) == FieldUse::label;
     };
+    note_columns(
+        [&](std::size_t c) { return use(c) == FieldUse::number && holds_nothing(c, features); },
+        "holds no values", "hold no values", "; leave out such a column with " + option("ignore"));
+    if (options_.reading.missing.standard) {
+      note_columns([&](std::size_t c) { return use(c) == FieldUse::text && missing_words_[c] > 0; },
+                   "has words such as", "have words such as",
+                   " " + quoted_field(missing_word_) +
+                       " that are taken for missing values; where they are categories, say " +
+                       option("missing") + " ''");
+    }
+    note_columns(
+        [&](std::size_t c) {
+          return number(c) && evidence_[c].values_ >= 5 &&
+                 evidence_[c].compact_dates_ == evidence_[c].values_;
+        },
+        "holds", "hold",
+        " whole numbers that could be dates, such as 20240131; " + option("columns") +
+            " NAME:date reads them as such");
     const bool parts = options_.reading.dates == DateUse::parts;
     note_columns(
         [&](std::size_t c) { return use(c) == FieldUse::date || use(c) == FieldUse::parts; },
@@ -939,6 +977,8 @@ class CsvReader {
   std::vector<Surprise> first_surprises_;
   std::vector<const ColumnReading*> said_;  // by the user
   std::vector<Index> placeholders_;
+  std::vector<Index> missing_words_;
+  std::string missing_word_;
   std::vector<std::string> notices_;
   std::vector<Text> texts_;
   std::vector<Span> spans_;

@@ -51,7 +51,8 @@ class ColumnEvidence {
   std::size_t percents_ = 0;
   std::size_t currencies_ = 0;
   std::size_t long_numbers_ = 0;
-  std::string example_;  // a marked number
+  std::size_t compact_dates_ = 0;  // whole numbers such as 20240131
+  std::string example_;            // a marked number
   std::string zero_example_;
   std::unordered_set<std::string> words_;  // spellings of yes and no
 };

@@ -236,6 +236,8 @@ Judged judge(const TextHead& head, const CsvDialect& dialect) {
       ++cells;
       if (record.quoted[c] || record[c].empty()) {
         clean += 1;
+        // Blanks that stand between quotes separate, as in what R's write.table() makes.
+        typed += dialect.whitespace && record.quoted[c] && r > 0 ? 1 : 0;
         continue;
       }
       const bool value = is_typed(record[c]);

@@ -43,13 +43,18 @@ struct CsvField {
 [[nodiscard]] CsvField read_csv_field(const char* p, const char* end, const CsvDialect& dialect,
                                       std::string& scratch);
 
-// Skips lines that are empty or a comment; false at the end.
+// Skips lines that are empty, or hold blanks alone that separate nothing, or a comment; false at
+// the end.
 [[nodiscard]] inline bool skip_empty_lines(const char*& p, const char* end, Index& lines,
                                            const CsvDialect& dialect) {
   while (p < end) {
     const char* q = p;
     if (dialect.whitespace) {
       while (is_csv_blank(*q)) ++q;
+    } else if (is_csv_blank(*q) && *q != dialect.delimiter) {
+      const char* r = q;
+      while (is_csv_blank(*r) && *r != dialect.delimiter) ++r;
+      if (*r == '\n' || (*r == '\r' && r[1] == '\n')) q = r;
     }
     if (*q == '\n') {
       p = q + 1;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -12,8 +13,10 @@
 #include "core/data/csv_fields.hpp"
 #include "core/data/label_texts.hpp"
 #include "core/data/number.hpp"
+#include "core/data/readers.hpp"
 #include "core/data/records.hpp"
 #include "core/data/text_dictionary.hpp"
+#include "cpu/simd.hpp"
 
 namespace tandem {
 
@@ -45,19 +48,26 @@ struct CsvLayout {
   [[nodiscard]] Index width() const {
     return features + (has_target ? 1 : 0) + (has_weights ? 1 : 0);
   }
-  // Most texts are told by their first character.
-  std::array<bool, 256> begins_missing{};
+  // Most texts are told by their first character and length: bit n of a character's word is set
+  // where a text that begins with it has n characters, the last bit for all longer ones.
+  std::array<std::uint32_t, 256> missing_lengths{};
+  static std::uint32_t length_bit(std::string_view text) {
+    return std::uint32_t{1} << std::min<std::size_t>(text.size(), 31);
+  }
   void set_missing(std::vector<std::string> texts) {
     missing = std::move(texts);
     for (const std::string& text : missing) {
-      if (!text.empty()) begins_missing[static_cast<unsigned char>(text.front())] = true;
+      if (!text.empty()) {
+        missing_lengths[static_cast<unsigned char>(text.front())] |= length_bit(text);
+      }
     }
   }
   // An empty text is, whatever else stands for a missing value.
   [[nodiscard]] bool is_missing(std::string_view text) const {
     text = csv_trimmed(text);
     if (text.empty()) return true;
-    if (!begins_missing[static_cast<unsigned char>(text.front())]) return false;
+    const std::uint32_t lengths = missing_lengths[static_cast<unsigned char>(text.front())];
+    if ((lengths & length_bit(text)) == 0) return false;
     return std::find(missing.begin(), missing.end(), text) != missing.end();
   }
 };
@@ -80,6 +90,8 @@ struct CsvBlock {
   std::vector<Surprise> surprises;
   std::vector<std::int32_t> surprise_of;  // per column, where there are any; -1: none
   std::vector<Index> placeholders;        // per column, where there are any
+  std::vector<Index> missing_words;       // of columns of texts: "NA" and the like
+  std::string missing_word;               // one of them
   Index trailing_blanks = 0;              // rows at the end that come of empty lines
   std::string mistake;                    // ends the block
   Index mistake_line = 0;
@@ -90,7 +102,10 @@ struct CsvBlock {
 template <Real T>
 class CsvParser {
  public:
-  explicit CsvParser(const CsvLayout& layout) : layout_(layout) {}
+  explicit CsvParser(const CsvLayout& layout) : layout_(layout), parse_record_(record_parser()) {}
+
+  // The target's texts are no classes: those of later blocks need not be collected.
+  void want_no_labels() { labels_wanted_.store(false, std::memory_order_relaxed); }
 
   void parse(const Chunk& chunk, Index dictionaries, CsvBlock<T>& block) const {
     block.rows = 0;
@@ -99,7 +114,9 @@ class CsvParser {
     block.footer = 0;
     block.surprises.clear();
     block.placeholders.clear();
+    block.missing_words.clear();
     block.labels.clear();
+    if (!labels_wanted_.load(std::memory_order_relaxed)) block.labels.give_up();
     block.trailing_blanks = 0;
     block.dictionaries.resize(static_cast<std::size_t>(dictionaries));
     for (auto& dictionary : block.dictionaries) dictionary.clear();
@@ -118,7 +135,7 @@ class CsvParser {
     for (;;) {
       if (layout_.blank_rows) {
         if (p == end) break;
-        const bool blank = *p == '\n' || (*p == '\r' && p[1] == '\n');
+        const bool blank = is_blank_line(p);
         block.trailing_blanks = blank ? block.trailing_blanks + 1 : 0;
         if (!blank && !skip_empty_lines(p, end, block.lines, layout_.dialect)) break;
       } else {
@@ -132,16 +149,16 @@ class CsvParser {
       T* const row = block.values.data() + used;
       const char* const record = p;
       const Index line = block.lines;
-      const bool whole = layout_.dialect.whitespace ? parse_spaced(p, end, row, scratch, block)
-                                                    : parse_record(p, end, row, scratch, block);
-      if (!whole) {
+      const char* const record_end = (this->*parse_record_)(record, end, row, scratch, block);
+      if (record_end == nullptr) {
         if (block.mistake.empty()) wrong_count(record, end, line, after_blank, block);
+        if (block.footer > 0) forget_unfinished_row(line, block);
         return;
       }
+      p = record_end;
       if (layout_.has_weights) {
-        const T weight = row[layout_.width() - 1];
-        if (!(weight >= 0) || std::isinf(weight)) {
-          block.mistake = "the weight is missing, negative or infinite; expected a number >= 0";
+        block.mistake = weight_mistake(row[layout_.width() - 1]);
+        if (!block.mistake.empty()) {
           block.mistake_line = line;
           return;
         }
@@ -152,74 +169,175 @@ class CsvParser {
   }
 
  private:
-  // False where the record has a mistake, or not as many fields as there are columns.
-  bool parse_record(const char*& p, const char* end, T* row, std::string& scratch,
-                    CsvBlock<T>& block) const {
+  // Returns the end of the record; nullptr where it has a mistake, or not as many fields as there
+  // are columns. What most fields are, short plain numbers, is read here and all else by
+  // other_field(), so that nothing of this loop has to live in memory.
+  template <class Numbers>
+  [[gnu::always_inline]] inline const char* parse_record(const char* p, const char* end, T* row,
+                                                         std::string& scratch,
+                                                         CsvBlock<T>& block) const {
     const Index line = block.lines;
-    const FieldPlan* plan = layout_.plans.data();
-    const FieldPlan* const plans_end = plan + layout_.plans.size();
+    const FieldPlan* const plans = layout_.plans.data();
+    const FieldPlan* const plans_end = plans + layout_.plans.size();
     const char delimiter = layout_.dialect.delimiter;
-    const char blank = delimiter == ' ' ? '\n' : ' ';  // left out around numbers
+    for (const FieldPlan* plan = plans; plan != plans_end; ++plan) {
+      const char* next = nullptr;
+      if (plan->plain) {
+        T value;
+        next = Numbers::parse(p, value);
+        if (next != nullptr &&
+            (*next == delimiter || *next == '\n' || (*next == '\r' && next[1] == '\n')) &&
+            !(begins_with_zero(p) & !plan->type.zeros)) {
+          row[plan->slot] = value;
+          if (plan->use == FieldUse::label) {
+            block.labels.add({p, static_cast<std::size_t>(next - p)});
+          }
+          next += *next == '\r' ? 1 : 0;
+        } else {
+          next = nullptr;
+        }
+      }
+      if (next == nullptr) {
+        next = other_field(p, end, *plan, line, row, scratch, block);
+        if (next == nullptr) return nullptr;
+      }
+      p = next + 1;
+      if (*next == '\n') {
+        ++block.lines;
+        return plan + 1 == plans_end ? p : nullptr;
+      }
+    }
+    return nullptr;
+  }
+
+  using RecordParser = const char* (CsvParser::*)(const char*, const char*, T*, std::string&,
+                                                  CsvBlock<T>&) const;
+  const char* parse_record_by_digits(const char* p, const char* end, T* row, std::string& scratch,
+                                     CsvBlock<T>& block) const {
+    return parse_record<NumberByDigits>(p, end, row, scratch, block);
+  }
+#if defined(__x86_64__)
+  [[gnu::target("avx2,bmi,bmi2")]] const char* parse_record_by_vector(const char* p,
+                                                                      const char* end, T* row,
+                                                                      std::string& scratch,
+                                                                      CsvBlock<T>& block) const {
+    return parse_record<NumberByVector>(p, end, row, scratch, block);
+  }
+#endif
+  // By the instruction set, and the dialect.
+  [[nodiscard]] RecordParser record_parser() const {
+    if (layout_.dialect.whitespace) return &CsvParser::parse_spaced;
+#if defined(__x86_64__)
+    if (cpu::simd_name() != "baseline") return &CsvParser::parse_record_by_vector;
+#endif
+    return &CsvParser::parse_record_by_digits;
+  }
+
+  // Identifiers begin with zeros.
+  static bool begins_with_zero(const char* p) {
+    return (*p == '0') & number_detail::is_digit(p[1]);
+  }
+
+  // The field at p, whatever it holds. Returns the delimiter or line feed behind it, or nullptr
+  // where block.mistake was set.
+  [[gnu::noinline]] const char* other_field(const char* p, const char* end, const FieldPlan& plan,
+                                            Index line, T* row, std::string& scratch,
+                                            CsvBlock<T>& block) const {
+    const char delimiter = layout_.dialect.delimiter;
     const auto ends_here = [delimiter](const char* at) {
       return *at == delimiter || *at == '\n' || (*at == '\r' && at[1] == '\n');
     };
-    for (;; ++plan) {
-      if (plan == plans_end) return false;
-      if (plan->plain) {
-        const char* q = p;
-        while (*q == blank && blank == ' ') ++q;
-        const char* const number = q;
-        T value;
-        q = parse_number(q, value);
-        if (q != nullptr) {
-          const char* const number_end = q;
-          while (*q == blank && blank == ' ') ++q;
-          // Identifiers begin with zeros.
-          if (ends_here(q) &&
-              (*number != '0' || !number_detail::is_digit(number[1]) || plan->type.zeros)) {
-            row[plan->slot] = value;
-            if (plan->use == FieldUse::label) {
-              block.labels.add({number, static_cast<std::size_t>(number_end - number)});
-            }
-            p = *q == '\r' ? q + 1 : q;
-            if (*p++ == '\n') break;
-            continue;
-          }
-        }
-      } else if (plan->use == FieldUse::number && plan->type.form.decimal == ',' &&
-                 delimiter != ',' && !layout_.missing_first) {
-        T value;
-        const char* const q = parse_number<T, ','>(p, value);
-        if (q != nullptr && ends_here(q) && *p != '0') {
-          row[plan->slot] = value;
-          p = *q == '\r' ? q + 1 : q;
-          if (*p++ == '\n') break;
-          continue;
-        }
+    if (plan.plain) {
+      if (ends_here(p)) {  // empty, thus missing
+        row[plan.slot] = std::numeric_limits<T>::quiet_NaN();
+        if (plan.use == FieldUse::label) block.labels.missing();
+        return *p == '\r' ? p + 1 : p;
       }
-      const CsvField field = read_csv_field(p, end, layout_.dialect, scratch);
-      block.lines += field.line_feeds;
-      if (field.mistake != nullptr) {
-        block.mistake = field.mistake;
-        block.mistake_line = line;
-        return false;
+      const char blank = delimiter == ' ' ? '\n' : ' ';  // left out around numbers
+      const char* number = p;
+      while (*number == blank && blank == ' ') ++number;
+      T value;
+      const char* const number_end = parse_number(number, value);
+      const char* q = number_end;
+      while (q != nullptr && *q == blank && blank == ' ') ++q;
+      if (q != nullptr && ends_here(q) && (!begins_with_zero(number) || plan.type.zeros)) {
+        row[plan.slot] = value;
+        if (plan.use == FieldUse::label) {
+          block.labels.add({number, static_cast<std::size_t>(number_end - number)});
+        }
+        return *q == '\r' ? q + 1 : q;
       }
-      if (!take(field.text, *plan, plan - layout_.plans.data(), line, row, block)) return false;
-      p = field.next + 1;
-      if (*field.next == '\n') break;
+    } else if (plan.use == FieldUse::number && plan.type.form.decimal == ',' && delimiter != ',' &&
+               !layout_.missing_first) {
+      T value;
+      const char* const q = parse_number<T, ','>(p, value);
+      if (q != nullptr && ends_here(q) && *p != '0') {
+        row[plan.slot] = value;
+        return *q == '\r' ? q + 1 : q;
+      }
     }
-    ++block.lines;
-    return plan + 1 == plans_end;
+    CsvField field = simple_field(p);
+    if (field.next == nullptr) field = read_csv_field(p, end, layout_.dialect, scratch);
+    block.lines += field.line_feeds;
+    if (field.mistake != nullptr) {
+      block.mistake = field.mistake;
+      block.mistake_line = line;
+      return nullptr;
+    }
+    if (!take(field.text, plan, &plan - layout_.plans.data(), line, row, block)) return nullptr;
+    return field.next;
   }
 
-  // The same where blanks separate.
-  bool parse_spaced(const char*& p, const char* end, T* row, std::string& scratch,
-                    CsvBlock<T>& block) const {
+  // What read_csv_field() returns for most fields, without copying their text; next is nullptr
+  // where it has to be asked: quotes and line feeds inside of quotes, comments, blanks behind
+  // quotes.
+  [[nodiscard]] CsvField simple_field(const char* p) const {
+    CsvField field;
+    if (layout_.dialect.comment != 0) return field;
+    const char delimiter = layout_.dialect.delimiter;
+    if (*p != '"') {
+      const char* const q = find_either(p, delimiter, '\n');
+      const bool carriage = *q == '\n' && q > p && q[-1] == '\r';
+      field.next = q;
+      field.text = csv_trimmed({p, static_cast<std::size_t>(q - p) - (carriage ? 1 : 0)});
+      return field;
+    }
+    const char* const text = p + 1;
+    const char* q = find_either(text, '"', '\n');
+    if (*q != '"') return field;
+    const std::string_view inside(text, static_cast<std::size_t>(q - text));
+    ++q;
+    if (*q == '\r' && q[1] == '\n') ++q;
+    if (*q != delimiter && *q != '\n') return field;
+    field.quoted = true;
+    field.text = inside;
+    field.next = q;
+    return field;
+  }
+
+  // The first of two characters from p on, one of which comes; 15 bytes behind it can be read.
+  static const char* find_either(const char* p, char a, char b) {
+#if defined(__x86_64__)
+    for (;; p += 16) {
+      const __m128i text = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+      const int found = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(text, _mm_set1_epi8(a)),
+                                                       _mm_cmpeq_epi8(text, _mm_set1_epi8(b))));
+      if (found != 0) return p + std::countr_zero(static_cast<unsigned>(found));
+    }
+#else
+    while (*p != a && *p != b) ++p;
+    return p;
+#endif
+  }
+
+  // As parse_record(), where blanks separate.
+  const char* parse_spaced(const char* p, const char* end, T* row, std::string& scratch,
+                           CsvBlock<T>& block) const {
     const Index line = block.lines;
     const FieldPlan* plan = layout_.plans.data();
     const FieldPlan* const plans_end = plan + layout_.plans.size();
     for (;; ++plan) {
-      if (plan == plans_end) return false;
+      if (plan == plans_end) return nullptr;
       if (plan->plain) {
         T value;
         const char* q = parse_number(p, value);
@@ -245,16 +363,16 @@ class CsvParser {
       if (field.mistake != nullptr) {
         block.mistake = field.mistake;
         block.mistake_line = line;
-        return false;
+        return nullptr;
       }
-      if (!take(field.text, *plan, plan - layout_.plans.data(), line, row, block)) return false;
+      if (!take(field.text, *plan, plan - layout_.plans.data(), line, row, block)) return nullptr;
       p = field.next;
       if (*field.next != '\n') continue;
       ++p;
       break;
     }
     ++block.lines;
-    return plan + 1 == plans_end;
+    return plan + 1 == plans_end ? p : nullptr;
   }
 
   // False where block.mistake was set.
@@ -270,10 +388,17 @@ class CsvParser {
         block.mistake_line = line;
         return false;
       case FieldUse::text:
-        to = layout_.is_missing(text)
-                 ? nan
-                 : static_cast<T>(
-                       block.dictionaries[static_cast<std::size_t>(plan.dictionary)].code(text));
+        if (layout_.is_missing(text)) {
+          to = nan;
+          if (!text.empty() && is_letter(text.front())) {
+            if (block.missing_words.empty()) block.missing_words.assign(layout_.plans.size(), 0);
+            ++block.missing_words[static_cast<std::size_t>(column)];
+            block.missing_word = text;
+          }
+        } else {
+          to = static_cast<T>(
+              block.dictionaries[static_cast<std::size_t>(plan.dictionary)].code(text));
+        }
         return true;
       case FieldUse::parts:
         for (int k = 0; k < 4; ++k) row[plan.slot + k] = nan;
@@ -354,6 +479,8 @@ class CsvParser {
     return true;
   }
 
+  static bool is_letter(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
+
   static bool is_word(std::string_view text) {
     return std::none_of(text.begin(), text.end(), [](char c) { return c == '.' || c == ','; });
   }
@@ -369,6 +496,29 @@ class CsvParser {
     auto& texts = block.surprises[static_cast<std::size_t>(at)].texts;
     if (texts.size() < most_texts && std::find(texts.begin(), texts.end(), text) == texts.end()) {
       texts.emplace_back(text);
+    }
+  }
+
+  // Of one column: what is a missing value.
+  [[nodiscard]] bool is_blank_line(const char* p) const {
+    if (!layout_.dialect.whitespace) {
+      while (is_csv_blank(*p)) ++p;
+    }
+    return *p == '\n' || (*p == '\r' && p[1] == '\n');
+  }
+
+  // What the fields of a record below the table have left in the block, whose rows end before it.
+  void forget_unfinished_row(Index line, CsvBlock<T>& block) const {
+    block.labels.truncate(static_cast<std::size_t>(block.rows));
+    std::erase_if(block.surprises, [&](const Surprise& surprise) { return surprise.line >= line; });
+    for (const FieldPlan& plan : layout_.plans) {
+      if (plan.use != FieldUse::text) continue;
+      std::size_t used = 0;
+      for (Index i = 0; i < block.rows; ++i) {
+        const T code = block.values[static_cast<std::size_t>(i * layout_.width() + plan.slot)];
+        if (!std::isnan(code)) used = std::max(used, static_cast<std::size_t>(code) + 1);
+      }
+      block.dictionaries[static_cast<std::size_t>(plan.dictionary)].truncate(used);
     }
   }
 
@@ -405,6 +555,8 @@ class CsvParser {
   }
 
   const CsvLayout& layout_;
+  RecordParser parse_record_;
+  std::atomic<bool> labels_wanted_{true};
 };
 
 }  // namespace tandem

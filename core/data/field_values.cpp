@@ -409,8 +409,8 @@ bool take_day(Scanner& scan, FoundDate& date) {
   }
   const std::int64_t first = scan.number(1, 8, &digits);
   if (first < 0) return false;
-  if (digits == 8) {  // 20240131T123005
-    if (scan.peek() != 'T') return false;
+  if (digits == 8) {  // 20240131T123005; 20240131 alone where the column is said to hold dates
+    if (scan.peek() != 'T' && !scan.done()) return false;
     date.year = static_cast<int>(first / 10000);
     date.month = static_cast<int>(first / 100 % 100);
     date.day = static_cast<int>(first % 100);

@@ -17,7 +17,8 @@ struct ForeignFormat {
 };
 
 constexpr std::string_view from_pandas = "in Python, pandas.";
-constexpr std::array<ForeignFormat, 20> formats{{
+constexpr std::array<ForeignFormat, 21> formats{{
+    {"\x89TANDEM\n"sv, 0, "a model or checkpoint of Tandem", "-model"},
     {"PAR1"sv, 0, "a Parquet file", "read_parquet"},
     {"ARROW1"sv, 0, "an Arrow IPC (Feather) file", "read_feather"},
     {"FEA1"sv, 0, "a Feather file", "read_feather"},
@@ -64,6 +65,8 @@ void refuse_foreign_format(const std::string& file, std::string_view head) {
     std::string advice = "save the table as CSV and read that";
     if (format.advice == "-unpack") {
       advice = "unpack it and name the file in it";
+    } else if (format.advice == "-model") {
+      advice = "name the data here; tandem inspect shows a model";
     } else if (!format.advice.empty()) {
       advice += ": " + std::string(from_pandas) + std::string(format.advice) + "(\"" + file +
                 "\").to_csv(\"table.csv\", index=False)";

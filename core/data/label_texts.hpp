@@ -2,8 +2,8 @@
 // with the data only where they say more than the numbers do: "02139", "1.10", 9007199254740993.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -16,61 +16,47 @@ namespace tandem {
 // hold whatever they are, 15 for double and 7 for float.
 class LabelTexts {
  public:
-  explicit LabelTexts(int exact_digits = 15) : exact_digits_(exact_digits) { small_.fill(-1); }
+  explicit LabelTexts(int exact_digits = 15) : exact_digits_(exact_digits) {}
 
   void clear() {
     dictionary_.clear();
-    codes_.clear();
-    small_.fill(-1);
+    rows_.clear();
     fractions_ = false;
-    odd_ = false;
     given_up_ = false;
   }
   // The next row's target; see missing().
-  void add(std::string_view text) {
-    if (given_up_) return;
-    // Most classes are numbers of few digits.
-    if (text.size() <= 2 && !text.empty()) {
-      unsigned value = 0;
-      bool digits = text.size() == 1 || text.front() != '0';
-      for (const char c : text) {
-        digits = digits && c >= '0' && c <= '9';
-        value = value * 10 + static_cast<unsigned>(c - '0');
-      }
-      if (digits) {
-        std::int32_t& code = small_[value];
-        if (code < 0) code = dictionary_.code(text);
-        codes_.push_back(code);
-        return;
-      }
-    }
-    add_other(text);
-  }
+  void add(std::string_view text);
   void missing() {
-    if (!given_up_) codes_.push_back(-1);
+    if (!given_up_) rows_.push_back(no_text);
   }
+  // These are no classes.
+  void give_up();
   // Rows behind the others.
   void append(const LabelTexts& next);
-  void resize(std::size_t rows) {
-    if (!given_up_) codes_.resize(rows);
+  // Forgets what stands behind so many rows.
+  void truncate(std::size_t rows) {
+    if (rows_.size() > rows) rows_.resize(rows);
   }
   [[nodiscard]] bool given_up() const noexcept { return given_up_; }
   [[nodiscard]] std::size_t bytes() const noexcept {
-    return codes_.capacity() * sizeof(std::int32_t) + dictionary_.size() * 64;
+    return rows_.capacity() * sizeof(std::int64_t) + dictionary_.size() * 64;
   }
   // Empty where the numbers say as much.
   [[nodiscard]] Classes take();
 
  private:
-  void add_other(std::string_view text);
-  void give_up();
+  static constexpr std::int64_t no_text = std::numeric_limits<std::int64_t>::min();
+  static constexpr std::int64_t first_code = std::int64_t{1} << 60;
 
-  TextDictionary dictionary_;
-  std::vector<std::int32_t> codes_;
-  std::array<std::int32_t, 100> small_{};  // codes of 0 .. 99
+  void add_other(std::string_view text);
+  void check_count();
+
+  TextDictionary dictionary_;  // of the texts that are not what class_name() makes of their number
+  // A whole number that is written as class_name() writes it; or first_code and a text's code; or
+  // no_text.
+  std::vector<std::int64_t> rows_;
   int exact_digits_;
   bool fractions_ = false;
-  bool odd_ = false;       // some text is not what class_name() makes of its number
   bool given_up_ = false;  // these are no classes
 };
 

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <map>
 
 #include "core/data/readers.hpp"
@@ -174,6 +176,45 @@ void convert_half(const char* from, T* to, std::size_t count, bool swap) {
 template <Real T>
 void convert_bool(const char* from, T* to, std::size_t count, bool) {
   for (std::size_t i = 0; i < count; ++i) to[i] = from[i] != 0 ? T{1} : T{0};
+}
+
+// Remembers the numbers of a block that no T holds; `first`: the place of the block in the table.
+template <Real T>
+using FindRounded = void (*)(const char* from, const T* converted, std::size_t count, bool swap,
+                             std::size_t first, Table<T>& table);
+
+template <Real T, class U>
+void find_rounded(const char* from, const T* converted, std::size_t count, bool swap,
+                  std::size_t first, Table<T>& table) {
+  constexpr int bits = std::numeric_limits<T>::digits;
+  constexpr U exact = U{1} << bits;
+  for (std::size_t i = 0; i < count; ++i) {
+    const U value = load<U>(from + i * sizeof(U), swap);
+    bool small = value <= exact;
+    if constexpr (std::is_signed_v<U>) small = small && value >= -exact;
+    // A larger number is held where the bits below the T's are 0; 2^63 and above cannot be cast
+    // back.
+    if (small || (converted[i] < std::ldexp(T{1}, std::numeric_limits<U>::digits) &&
+                  static_cast<U>(converted[i]) == value)) {
+      continue;
+    }
+    if (table.rounded.size() == most_categories) {
+      table.more_rounded = true;
+      return;
+    }
+    table.rounded.emplace_back(first + i, std::to_string(value));
+  }
+}
+
+template <Real T>
+FindRounded<T> rounded_finder(std::string_view kind) {
+  if (kind == "i8") return find_rounded<T, std::int64_t>;
+  if (kind == "u8") return find_rounded<T, std::uint64_t>;
+  if constexpr (sizeof(T) == 4) {
+    if (kind == "i4") return find_rounded<T, std::int32_t>;
+    if (kind == "u4") return find_rounded<T, std::uint32_t>;
+  }
+  return nullptr;
 }
 
 template <Real T>
@@ -357,6 +398,7 @@ Table<T> read_npy_table(ByteSource& source, Index size, const std::string& name,
       place[static_cast<std::size_t>(c)] = at;
     }
   }
+  const FindRounded<T> find_rounded_numbers = rounded_finder<T>(kind);
   Index row = 0;
   Index col = 0;
   for (Index done = 0; done < count;) {
@@ -367,6 +409,10 @@ Table<T> read_npy_table(ByteSource& source, Index size, const std::string& name,
                   std::to_string(count) + " elements; is the file complete?");
     }
     convert_block(raw.data(), converted.data(), wanted, swap);
+    if (find_rounded_numbers != nullptr) {
+      find_rounded_numbers(raw.data(), converted.data(), wanted, swap,
+                           static_cast<std::size_t>(done), table);
+    }
     if (transposed) {
       for (std::size_t k = 0; k < wanted; ++k) {
         table.values[static_cast<std::size_t>(row * table.cols +
@@ -381,6 +427,15 @@ Table<T> read_npy_table(ByteSource& source, Index size, const std::string& name,
                           converted.begin() + static_cast<std::ptrdiff_t>(wanted));
     }
     done += static_cast<Index>(wanted);
+  }
+  if (transposed) {
+    // The places were counted in the order of the file.
+    for (auto& [place_of, text] : table.rounded) {
+      const auto at = static_cast<Index>(place_of);
+      place_of = static_cast<std::size_t>(at % table.rows * table.cols +
+                                          place[static_cast<std::size_t>(at / table.rows)]);
+    }
+    std::sort(table.rounded.begin(), table.rounded.end());
   }
   return table;
 }

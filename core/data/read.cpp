@@ -1,12 +1,14 @@
 #include "tandem/data/read.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <new>
 #include <numeric>
 
+#include "core/data/label_texts.hpp"
 #include "core/data/query_file.hpp"
 #include "core/data/readers.hpp"
 #include "core/data/records.hpp"
@@ -159,6 +161,65 @@ void fit_to_schema(Dataset<T>& data, const Schema& schema) {
   }
 }
 
+namespace {
+
+// Labels that no T holds are classes by their texts, as those of a text file are.
+template <Real T>
+void keep_label_texts(const Table<T>& table, Index column, Dataset<T>& data) {
+  if (table.more_rounded) {
+    throw InputError(
+        data.source + ": the target has more than " + std::to_string(table.rounded.size()) +
+        " whole numbers, such as " + table.rounded.front().second + ", that no number of " +
+        std::to_string(8 * sizeof(T)) +
+        " bits holds; write them as floating-point numbers if they are measured, or as "
+        "texts if they are classes" +
+        (sizeof(T) == 4 ? ", or read them with " + option("precision") + " float64"
+                        : std::string()));
+  }
+  LabelTexts texts(exact_digits_of<T>);
+  auto next = table.rounded.begin();
+  for (std::size_t i = 0; i < data.target.size(); ++i) {
+    const std::size_t place =
+        i * static_cast<std::size_t>(table.cols) + static_cast<std::size_t>(column);
+    while (next != table.rounded.end() && next->first < place) ++next;
+    if (next != table.rounded.end() && next->first == place) {
+      texts.add(next->second);
+    } else {
+      // All that is not rounded is whole, and an exact number has an exact text.
+      std::array<char, 32> text{};
+      const auto end = std::to_chars(text.data(), text.data() + text.size(), data.target[i],
+                                     std::chars_format::fixed);
+      texts.add({text.data(), static_cast<std::size_t>(end.ptr - text.data())});
+    }
+  }
+  data.target_texts = texts.take();
+}
+
+// What is to be said of the whole numbers that the table's numbers do not hold; those of the target
+// keep their texts.
+template <Real T>
+std::vector<std::string> say_rounded(const Table<T>& table, const std::vector<bool>& dropped,
+                                     Index target_column, Dataset<T>& data) {
+  std::vector<std::string> notices;
+  Index said = -1;
+  bool target = false;
+  for (const auto& [place, text] : table.rounded) {
+    const auto column = static_cast<Index>(place % static_cast<std::size_t>(table.cols));
+    target = target || column == target_column;
+    if (said >= 0 || dropped[static_cast<std::size_t>(column)]) continue;
+    said = column;
+    notices.push_back(
+        data.source + ": has whole numbers, such as " + text + " in column " +
+        std::to_string(column) + ", that no number of " + std::to_string(8 * sizeof(T)) +
+        " bits holds; they are rounded" +
+        (sizeof(T) == 4 ? ", and " + option("precision") + " float64 holds more" : std::string()));
+  }
+  if (target) keep_label_texts(table, target_column, data);
+  return notices;
+}
+
+}  // namespace
+
 template <Real T>
 Dataset<T> make_dataset(Table<T> table, Table<T>* target, const Input& input,
                         const ReadOptions& options) {
@@ -217,11 +278,12 @@ Dataset<T> make_dataset(Table<T> table, Table<T>* target, const Input& input,
     table.values.resize(static_cast<std::size_t>(table.rows * kept));
   }
   for (std::size_t i = 0; i < data.weights.size(); ++i) {
-    if (!(data.weights[i] >= 0) || std::isinf(data.weights[i])) {
-      throw InputError(data.source + ": row " + std::to_string(i + 1) +
-                       ": the weight is missing, negative or infinite; expected a number >= 0");
+    const std::string mistake = weight_mistake(data.weights[i]);
+    if (!mistake.empty()) {
+      throw InputError(data.source + ": row " + std::to_string(i + 1) + ": " + mistake);
     }
   }
+  const std::vector<std::string> notices = say_rounded(table, dropped, target_column, data);
   data.features = Matrix<T>(table.rows, kept, std::move(table.values));
   data.columns = numbered_columns(kept);
   if (target != nullptr) {
@@ -234,6 +296,7 @@ Dataset<T> make_dataset(Table<T> table, Table<T>* target, const Input& input,
                        " rows, its target has " + std::to_string(target->rows));
     }
     data.target = std::move(target->values);
+    if (!target->rounded.empty()) keep_label_texts(*target, 0, data);
     data.target_column.categories = std::move(target->categories);
   }
   if (data.has_target()) {
@@ -242,6 +305,12 @@ Dataset<T> make_dataset(Table<T> table, Table<T>* target, const Input& input,
                                   : "target";
   }
   if (options.schema != nullptr) fit_to_schema(data, *options.schema);
+  if (!notices.empty()) {
+    for (const std::string& notice : notices) log::warning(notice);
+    auto reading = std::make_shared<Reading>();
+    reading->notices = notices;
+    data.reading = std::move(reading);
+  }
   return data;
 }
 
@@ -334,8 +403,9 @@ Dataset<T> read_input(const Input& archive, const ReadOptions& options) {
       case FileFormat::libsvm: data = read_libsvm<T>(input, resolved.options); break;
       case FileFormat::idx: data = read_idx<T>(input, resolved.options); break;
     }
-    if (!data.reading) {
-      auto reading = std::make_shared<Reading>();
+    if (!data.reading || data.reading->format == FormatName()) {
+      auto reading =
+          data.reading ? std::make_shared<Reading>(*data.reading) : std::make_shared<Reading>();
       reading->format = std::string(format_names()[static_cast<std::size_t>(resolved.format)]);
       data.reading = std::move(reading);
     }

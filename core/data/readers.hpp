@@ -2,12 +2,14 @@
 // give it memory where users give it files.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/data/input.hpp"
+#include "tandem/core/error.hpp"
 #include "tandem/data/read.hpp"
 
 namespace tandem {
@@ -49,7 +51,24 @@ struct Table {
   bool vector = false;
   std::vector<T> values;
   std::vector<std::string> categories;  // a vector of texts: values are codes
+  // Whole numbers that no T holds: the place in `values`, and the number as it is written. As many
+  // as there may be names of classes; `more_rounded` where there are more.
+  std::vector<std::pair<std::size_t, std::string>> rounded;
+  bool more_rounded = false;
 };
+
+// What is wrong with a weight; empty where nothing is.
+template <Real T>
+[[nodiscard]] std::string weight_mistake(T weight) {
+  if (weight >= 0 && weight <= std::numeric_limits<T>::max()) return "";
+  std::string mistake = "the weight is missing, negative or infinite; expected a number >= 0";
+  if (weight > 0) {
+    mistake = "the weight is infinite, or beyond what a number of " +
+              std::to_string(8 * sizeof(T)) + " bits holds; scale all weights by the same number" +
+              (sizeof(T) == 4 ? ", or take " + option("precision") + " float64" : std::string());
+  }
+  return mistake;
+}
 
 class MemoryBudget;
 // An .npy file's or npz member's bytes. `size`: how many bytes come at most, −1 where unknown.

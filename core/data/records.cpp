@@ -9,7 +9,7 @@
 namespace tandem {
 namespace {
 
-constexpr std::size_t padding = 16;
+constexpr std::size_t padding = 32;
 
 const char* find_last(const char* begin, const char* end, char c) {
   return static_cast<const char*>(::memrchr(begin, c, static_cast<std::size_t>(end - begin)));

@@ -16,7 +16,7 @@
 
 namespace tandem {
 
-// Whole records. The byte at end() and 15 more can be read; the last byte of a chunk that is not
+// Whole records. The byte at end() and 31 more can be read; the last byte of a chunk that is not
 // empty is a line feed, added where the file's last record has none.
 class Chunk {
  public:

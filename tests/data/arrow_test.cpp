@@ -275,7 +275,7 @@ TEST(Arrow, RefusesByName) {
               HasSubstr("column d: is a dictionary of other things"));
   EXPECT_THAT(refused(numbers, {.target = "y"}), HasSubstr("has no column 'y'"));
   EXPECT_THAT(refused(producer.numbers<double>("w", "g", {1, -1}), {.weights = "w"}),
-              HasSubstr("column w: row 2: expected a weight"));
+              HasSubstr("column w: row 2: the weight"));
   EXPECT_THAT(refused(producer.numbers<double>("x", "g", {1})), HasSubstr("shorter than"));
   EXPECT_THAT(refused(producer.column("x", "g", 2, {{}})), HasSubstr("column x"));
   EXPECT_THAT(message_of([&] { (void)read<double>(numbers); }), HasSubstr("no record batch"));

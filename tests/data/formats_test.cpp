@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -52,6 +53,50 @@ std::string npy(const std::string& header, const std::string& bytes) {
   text += static_cast<char>(header.size() & 0xFF);
   text += static_cast<char>(header.size() >> 8);
   return text + header + bytes;
+}
+
+// Whole numbers beyond 2^53: labels stay what they are, and of features it is said.
+TEST(Npy, NumbersThatNoDoubleHolds) {
+  const auto bytes_of = [](const auto& values) {
+    return std::string(reinterpret_cast<const char*>(values.data()),
+                       values.size() * sizeof(values[0]));
+  };
+  const std::array<std::int64_t, 6> rows{
+      1, 9007199254740993, 2, 9007199254740992, -9007199254740993, 7};
+  for (const bool fortran : {false, true}) {
+    // Two columns of three rows; in Fortran order column by column.
+    const std::string text = npy(std::string("{'descr': '<i8', 'fortran_order': ") +
+                                     (fortran ? "True" : "False") + ", 'shape': (3, 2)}",
+                                 bytes_of(rows));
+    ReadOptions options;
+    options.target = "1";
+    const auto data = read_bytes(text, options);
+    ASSERT_EQ(data.target_texts.labels.size(), 3U);
+    const auto label = [&](std::size_t row) {
+      return data.target_texts.names[static_cast<std::size_t>(data.target_texts.labels[row])];
+    };
+    EXPECT_EQ(label(0), fortran ? "9007199254740992" : "9007199254740993");
+    EXPECT_EQ(label(1), fortran ? "-9007199254740993" : "9007199254740992");
+    EXPECT_EQ(label(2), "7");
+    const auto features = read_bytes(text).reading;
+    ASSERT_EQ(features->notices.size(), 1U);
+    EXPECT_THAT(Error(features->notices.front()).what(), HasSubstr("9007199254740993"));
+    EXPECT_EQ(features->format, FormatName("npy"));
+  }
+  const std::array<std::uint64_t, 3> large{std::uint64_t{1} << 63, ~std::uint64_t{0}, 0};
+  const auto data =
+      read_bytes(npy("{'descr': '<u8', 'fortran_order': False, 'shape': (3, 1)}", bytes_of(large)));
+  EXPECT_EQ(data.features(0, 0), 9223372036854775808.0);
+  ASSERT_EQ(data.reading->notices.size(), 1U);
+  EXPECT_THAT(data.reading->notices.front(), HasSubstr("18446744073709551615"));
+  const std::array<std::int32_t, 2> small{16777217, 16777216};
+  const std::string ints =
+      npy("{'descr': '<i4', 'fortran_order': False, 'shape': (2, 1)}", bytes_of(small));
+  EXPECT_TRUE(read_bytes(ints).reading->notices.empty());
+  const auto narrow = read_input<float>(
+      Input::memory("input", {reinterpret_cast<const std::uint8_t*>(ints.data()), ints.size()}),
+      {});
+  EXPECT_EQ(narrow.reading->notices.size(), 1U);
 }
 
 TEST(Npy, EveryElementTypeInBothByteOrders) {

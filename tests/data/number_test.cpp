@@ -11,13 +11,42 @@
 #include <string>
 
 #include "core/random.hpp"
+#include "cpu/simd.hpp"
 #include "support/agreement.hpp"
 #include "tandem/core/math.hpp"
 
 namespace tandem {
 namespace {
 
+// What a field's number is read by where it is long enough or short enough; whatever stands behind
+// the field must not matter.
+template <class Numbers, Real T>
+bool read_in_field(const std::string& text, const std::string& behind, T& value) {
+  const std::string field = text + behind + std::string(32, '\0');
+  const char* const end = Numbers::parse(field.data(), value);
+  return end == field.data() + text.size();
+}
+
+#if defined(__x86_64__)
+void expect_nearest_by_vector(const std::string& text) {
+  if (cpu::simd_name() == "baseline") return;
+  double wide = -7;
+  float narrow = -7;
+  for (const char* const behind : {",", "\n", "\r\n", ",9999999999999999999", "\t-1.5", ";.5"}) {
+    if (read_in_field<NumberByVector>(text, behind, wide)) {
+      EXPECT_EQ(test::bits_of(wide), test::bits_of(std::strtod(text.c_str(), nullptr))) << text;
+    }
+    if (read_in_field<NumberByVector>(text, behind, narrow)) {
+      EXPECT_EQ(test::bits_of(narrow), test::bits_of(std::strtof(text.c_str(), nullptr))) << text;
+    }
+  }
+}
+#else
+void expect_nearest_by_vector(const std::string&) {}
+#endif
+
 void expect_nearest(const std::string& text) {
+  expect_nearest_by_vector(text);
   double wide = -7;
   float narrow = -7;
   ASSERT_TRUE(parse_whole_number(text, wide)) << text;
@@ -90,6 +119,43 @@ TEST(Number, RandomNumbersInManyLengths) {
     }
   }
 }
+
+// Whole numbers and fractions of every length, on either side of sixteen characters.
+TEST(Number, EveryPlaceOfThePoint) {
+  const Random random(2, Purpose::test);
+  std::uint64_t draw = 0;
+  for (int whole = 0; whole <= 20; ++whole) {
+    for (int fraction = -1; fraction <= 24; ++fraction) {
+      if (whole + fraction <= 0) continue;
+      for (int repeat = 0; repeat < 40; ++repeat) {
+        std::string text = repeat % 2 == 0 ? "" : "-";
+        for (int k = 0; k < whole; ++k) text += static_cast<char>('0' + random.below(10, draw++));
+        if (fraction >= 0) text += '.';
+        for (int k = 0; k < fraction; ++k) {
+          const bool nines = repeat % 8 > 5;
+          text += static_cast<char>(nines ? '9' : '0' + random.below(10, draw++));
+        }
+        expect_nearest(text);
+      }
+    }
+  }
+}
+
+#if defined(__x86_64__)
+// The usual numbers are not left to the slower reader.
+TEST(Number, VectorsReadTheUsualOnes) {
+  if (cpu::simd_name() == "baseline") GTEST_SKIP() << "this processor has no AVX2";
+  double value = 0;
+  for (const char* text : {"0", "-1", "255", "123456789012345", "-12.345678", ".5", "5.",
+                           "0.8231839210932131", "-1234567.12345678", "0.12345678901234567"}) {
+    EXPECT_TRUE(read_in_field<NumberByVector>(text, ",", value)) << text;
+    EXPECT_EQ(value, std::strtod(text, nullptr));
+  }
+  for (const char* text : {"", "-", ".", "-.", "+1", "1e5", "a", "--1", "1.2.3", "1-2"}) {
+    EXPECT_FALSE(read_in_field<NumberByVector>(text, ",", value)) << text;
+  }
+}
+#endif
 
 TEST(Number, WhatIsNone) {
   for (const char* text : {"", " ", "-", "+", ".", "e5", "1e", "1e+", "--1", "+-1", "1 2", "0x10",

@@ -329,6 +329,145 @@ TEST(Columns, EmptyLinesOfOneColumnAreMissingValues) {
   EXPECT_EQ(read("a,b\n1,2\n\n3,4\n").rows(), 2);
 }
 
+// --- files of other programs, as people have them
+// ----------------------------------------------------
+
+TEST(OtherPrograms, ExcelInEurope) {
+  const auto data = read(
+      "\xEF\xBB\xBF"
+      "Datum;Menge;Preis;Ort\r\n01.03.2024;10;1.001,50 €;Köln\r\n"
+      "28.03.2024;7;1.002,50 €;Bonn\r\n15.03.2024;8;3,00 €;Bonn\r\n",
+      with_target("Ort"));
+  EXPECT_THAT(names(data), ElementsAre("Datum", "Menge", "Preis"));
+  EXPECT_EQ(data.features(0, 2), 1001.5);
+  EXPECT_EQ(data.features(2, 2), 3);
+  EXPECT_EQ(data.features(0, 0), 1709251200);
+  EXPECT_THAT(data.target_column.categories, ElementsAre("Bonn", "Köln"));
+}
+
+TEST(OtherPrograms, TablesOfR) {
+  // write.table(): a header of one name fewer, blanks, quotes.
+  std::string text = "\"x\" \"y\"\n";
+  for (int i = 1; i <= 6; ++i) {
+    text += "\"" + std::to_string(i) + "\" " + std::to_string(0.5 * i) + " \"" +
+            (i % 2 == 0 ? "u" : "v w") + "\"\n";
+  }
+  const auto data = read(text, with_target("y"));
+  EXPECT_THAT(names(data), ElementsAre("x"));
+  EXPECT_EQ(data.rows(), 6);
+  EXPECT_EQ(data.features(5, 0), 3);
+  EXPECT_THAT(data.target_column.categories, ElementsAre("u", "v w"));
+}
+
+TEST(OtherPrograms, LinesOfBlanksAloneAreNone) {
+  EXPECT_EQ(read("a,b\n\n1,2\n  \n3,4\n \t \r\n5,6\n\n  \n").rows(), 3);
+  // A tab separates there, and both fields are missing.
+  EXPECT_EQ(read("a\tb\n1\t2\n\t\n3\t4\n").rows(), 3);
+  EXPECT_EQ(read("a\tb\n1\t2\n  \n3\t4\n").rows(), 2);
+  // In a file of one column they are missing values.
+  const auto one = read("v\n1\n  \n3\n \n");
+  EXPECT_EQ(one.rows(), 3);
+  EXPECT_TRUE(std::isnan(one.features(1, 0)));
+}
+
+// Whatever stands below a table leaves nothing in it: no category, no class, no kind of a column.
+TEST(OtherPrograms, FootersLeaveNothing) {
+  std::string names_first = "name,b,y\n";
+  std::string numbers_first = "a,b,y\n";
+  std::string classes_first = "y,a,b\n";
+  for (int i = 0; i < 20; ++i) {
+    const std::string n = std::to_string(i);
+    names_first += "n" + n + "," + n + "," + std::to_string(i % 2) + "\n";
+    numbers_first += n + "," + n + "," + std::to_string(i % 2) + "\n";
+    classes_first += std::string(i % 2 == 0 ? "yes" : "no") + "," + n + "," + n + "\n";
+  }
+  const auto texts = read(names_first + "\n(20 rows affected)\n");
+  EXPECT_EQ(texts.rows(), 20);
+  EXPECT_EQ(texts.columns.front().categories.size(), 20U);
+  EXPECT_THAT(texts.columns.front().categories, Not(Contains("(20 rows affected)")));
+  const auto numbers = read(numbers_first + "Total: 20 rows\n", with_target("y"));
+  EXPECT_EQ(numbers.rows(), 20);
+  EXPECT_FALSE(numbers.columns.front().categorical());
+  const auto classes = read(classes_first + "\nSource: the bank\n", with_target("y"));
+  EXPECT_EQ(classes.rows(), 20);
+  EXPECT_THAT(classes.target_column.categories, ElementsAre("no", "yes"));
+  // Far below what the first records show.
+  std::string many = "a,b,y\n";
+  for (int i = 0; i < 3000; ++i) many += std::to_string(i) + ",1.5," + std::to_string(i % 2) + "\n";
+  const auto late = read(many + "3000 rows in set\n", with_target("y"));
+  EXPECT_EQ(late.rows(), 3000);
+  EXPECT_FALSE(late.columns.front().categorical());
+}
+
+// Namibia's code is what pandas takes for a missing value.
+TEST(OtherPrograms, WordsForMissingValuesAreSaid) {
+  std::string text = "country,alcohol,y\n";
+  for (int i = 0; i < 4; ++i) text += "NA,None,1\nDE,low,0\nZA,high,1\n";
+  const auto data = read(text, with_target("y"));
+  EXPECT_TRUE(std::isnan(data.features(0, 0)));
+  EXPECT_THAT(notices(data), Contains(HasSubstr("columns country, alcohol have words such as")));
+  ReadOptions options = with_target("y");
+  options.reading.missing = MissingTexts::parse("");
+  const auto kept = read(text, options);
+  EXPECT_THAT(kept.columns[0].categories, ElementsAre("DE", "NA", "ZA"));
+  EXPECT_THAT(kept.columns[1].categories, ElementsAre("None", "high", "low"));
+  EXPECT_THAT(notices(kept), Not(Contains(HasSubstr("words such as"))));
+  const auto question = read("a,y\n?,1\nx,0\nz,1\n", with_target("y"));
+  EXPECT_THAT(notices(question), Not(Contains(HasSubstr("words such as"))));
+}
+
+TEST(OtherPrograms, ColumnsWithoutValuesAreSaid) {
+  const auto data = read("a,b,c\n1,,3\n2,NA,4\n3,,5\n");
+  EXPECT_THAT(notices(data), Contains(HasSubstr("column b holds no values")));
+  EXPECT_THAT(notices(read("a,b\n1,\n2,7\n")), Not(Contains(HasSubstr("holds no values"))));
+}
+
+TEST(OtherPrograms, DatesWrittenTogether) {
+  std::string text = "when,y\n";
+  for (int i = 10; i < 20; ++i)
+    text += "202401" + std::to_string(i) + "," + std::to_string(i) + "\n";
+  const auto numbers = read(text, with_target("y"));
+  EXPECT_EQ(numbers.features(0, 0), 20240110);
+  EXPECT_THAT(notices(numbers), Contains(HasSubstr("could be dates")));
+  ReadOptions options = with_target("y");
+  options.reading.columns = ColumnReadings::parse("when:date");
+  EXPECT_EQ(read(text, options).features(1, 0) - read(text, options).features(0, 0), 86400);
+  EXPECT_THAT(message_of("when,y\n20241399,1\n", options), HasSubstr("20241399"));
+}
+
+// Labels whose texts say more than their numbers, between many that do not.
+TEST(OtherPrograms, LabelsAmongManyNumbers) {
+  std::string text = "x,y\n";
+  for (int i = 0; i < 100; ++i) text += "1," + std::to_string(i % 7 - 3) + "\n";
+  EXPECT_TRUE(read(text, with_target("y")).target_texts.names.empty());
+  const auto odd = read(text + "1,007\n1,-0\n1,9007199254740993\n1,\n", with_target("y"));
+  EXPECT_EQ(odd.target_texts.names.size(), 10U);
+  ASSERT_EQ(odd.target_texts.labels.size(), 104U);
+  const auto name = [&](std::size_t row) {
+    return odd.target_texts.names[static_cast<std::size_t>(odd.target_texts.labels[row])];
+  };
+  EXPECT_EQ(name(0), "-3");
+  EXPECT_EQ(name(99), "-2");
+  EXPECT_EQ(name(100), "007");
+  EXPECT_EQ(name(101), "-0");
+  EXPECT_EQ(name(102), "9007199254740993");
+  EXPECT_EQ(odd.target_texts.labels[103], -1);
+}
+
+TEST(OtherPrograms, WeightsBeyondTheRange) {
+  ReadOptions options = with_target("y");
+  options.weights = "w";
+  const std::string text = "x,w,y\n1,1,2\n2,1e300,3\n";
+  EXPECT_EQ(read<double>(text, options).weights[1], 1e300);
+  try {
+    (void)read<float>(text, options);
+    FAIL() << "no InputError";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("scale all weights"));
+    EXPECT_THAT(error.what(), HasSubstr("float64"));
+  }
+}
+
 // --- what is remembered
 // -----------------------------------------------------------------------------
 

@@ -1,9 +1,11 @@
 #include "tandem/outputs.hpp"
 
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -50,6 +52,16 @@ void require_no_lost_link(const std::string& path) {
                    ", which does not exist; remove the link or make the file first");
 }
 
+constexpr const char* mark_name = "user.tandem.output";
+
+// "SIZE SECONDS.NANOSECONDS"
+std::string mark_of(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return "";
+  return std::to_string(status.st_size) + " " + std::to_string(status.st_mtim.tv_sec) + "." +
+         std::to_string(status.st_mtim.tv_nsec);
+}
+
 std::string first_bytes(const std::string& path, std::size_t most) {
   std::string text(most, '\0');
   std::ifstream file(path, std::ios::binary);
@@ -78,10 +90,21 @@ MayReplace a_gpu_report() {
   };
 }
 
-MayReplace a_table(std::string header) {
-  return [header = std::move(header) + "\n"](const std::string& path) {
-    return first_bytes(path, header.size()) == header;
+MayReplace a_marked_output() {
+  return [](const std::string& path) {
+    std::array<char, 128> mark{};
+    const ssize_t size = ::getxattr(path.c_str(), mark_name, mark.data(), mark.size());
+    return size > 0 &&
+           std::string_view(mark.data(), static_cast<std::size_t>(size)) == mark_of(path);
   };
+}
+
+void mark_output(const std::string& path) {
+  if (path.empty() || path == "-") return;
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+  const std::string mark = mark_of(path);
+  (void)::setxattr(path.c_str(), mark_name, mark.data(), mark.size(), 0);
 }
 
 MayReplace nothing() {

@@ -10,6 +10,7 @@
 
 namespace tandem::program {
 
+inline constexpr const char* written_kind = "what Tandem wrote there, unchanged since";
 inline constexpr std::string_view replace_help =
     "replace an existing file that is not known to be one of these results";
 
@@ -22,10 +23,14 @@ using MayReplace = std::function<bool(const std::string& path)>;
 [[nodiscard]] MayReplace a_page();
 // What `tandem gpu run --report` writes: its first member is "model", then come "kernels".
 [[nodiscard]] MayReplace a_gpu_report();
-// A table whose first line is this.
-[[nodiscard]] MayReplace a_table(std::string header);
-// Nothing: an array has no mark of who wrote it.
+// A table or array that mark_output() marked, and nobody has changed since. Neither says by its
+// content who wrote it: the labels of somebody's data look as predictions do.
+[[nodiscard]] MayReplace a_marked_output();
 [[nodiscard]] MayReplace nothing();
+
+// Marks a file that was just written as this program's, by an extended attribute that holds its
+// size and time of change. Where the file system has none, the file is replaced only by --force.
+void mark_output(const std::string& path);
 
 class OutputFiles {
  public:

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include <chrono>
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <thread>
 
@@ -140,25 +142,42 @@ TEST_F(Manners, AFileOfAnotherKindIsReplacedOnlyByForce) {
   expect_refused(to({"train", "decision-tree", "--data", path("in.csv"), "--report"}, path("page")),
                  "add --force");
   EXPECT_EQ(read_text(path("page/report.html")), "<html>my own page</html>");
-  // A model replaces a model, predictions replace predictions of the same columns, a generated
-  // table one of the same columns, and an empty file is nobody's loss.
+  // A model replaces a model, and an empty file is nobody's loss.
   EXPECT_EQ(run(to(train, m)).status, 0);
-  for (int i = 0; i < 2; ++i) {
-    EXPECT_EQ(run({"predict", m, "--data", path("in.csv"), "--out", path("p.csv")}).status, 0);
-    EXPECT_EQ(run({"generate", "blobs", "--out", path("g.csv")}).status, 0);
-  }
-  expect_refused(
-      {"predict", m, "--data", path("in.csv"), "--out", path("p.csv"), "--probabilities"},
-      "add --force");
   write_text(path("empty"), "");
   EXPECT_EQ(run(to(train, path("empty"))).status, 0);
-  // An array does not say who wrote it.
-  const std::vector<std::string> array{"predict",      m,       "--data",
-                                       path("in.csv"), "--out", path("p.npy")};
-  EXPECT_EQ(run(array).status, 0);
-  expect_refused(array, "add --force");
-  EXPECT_EQ(run(to(array, "--force")).status, 0);
   EXPECT_EQ(run(to(train, path("notes.txt"), {"--force"})).status, 0);
+}
+
+// The labels of somebody's data look as predictions do: a table or an array is replaced where it is
+// what the program itself wrote, which the file system remembers.
+TEST_F(Manners, OnlyItsOwnTablesAreReplaced) {
+  const std::string m = model();
+  const bool remembers = ::setxattr(path("in.csv").c_str(), "user.tandem.test", "1", 1, 0) == 0;
+  for (const std::string name : {"p.csv", "p.npy"}) {
+    const std::vector<std::string> predict{"predict",      m,       "--data",
+                                           path("in.csv"), "--out", path(name)};
+    write_text(path(name), run({"predict", m, "--data", path("in.csv")}).out);
+    expect_refused(predict, "add --force");  // the same bytes, of somebody else
+    fs::remove(path(name));
+    ASSERT_EQ(run(predict).status, 0);
+    if (remembers) {
+      EXPECT_EQ(run(predict).status, 0);
+      std::ofstream(path(name), std::ios::app) << "3\n";
+    }
+    expect_refused(predict, "add --force");  // changed since
+    std::vector<std::string> forced = predict;
+    forced.emplace_back("--force");
+    EXPECT_EQ(run(forced).status, 0);
+    fs::copy_file(path(name), path("copy" + name));
+    expect_refused({"predict", m, "--data", path("in.csv"), "--out", path("copy" + name)},
+                   "add --force");
+  }
+  const std::vector<std::string> generate{"generate", "blobs", "--out", path("g.csv")};
+  EXPECT_EQ(run(generate).status, 0);
+  if (remembers) EXPECT_EQ(run(generate).status, 0);
+  write_text(path("g.csv"), read_text(path("g.csv")));
+  expect_refused(generate, "add --force");
 }
 
 TEST_F(Manners, OnlyACheckpointIsRemoved) {

@@ -76,7 +76,7 @@ class Generate final : public Command {
       write_standard_output(data);
       return 0;
     }
-    check_output(data);
+    check_output();
     if (out.ends_with(".npy")) {
       Matrix<T> all(data.rows(), data.cols() + (data.has_target() ? 1 : 0));
       for (Index i = 0; i < data.rows(); ++i) {
@@ -88,6 +88,7 @@ class Generate final : public Command {
     } else {
       write_csv(out, data, ',', made_.threads);
     }
+    mark_output(out);
     if (json_) {
       print_json({{"kind", kind_},
                   {"out", out},
@@ -101,17 +102,9 @@ class Generate final : public Command {
     return 0;
   }
 
-  // A table that was generated with the same names may be replaced.
-  template <Real T>
-  void check_output(const Dataset<T>& data) const {
-    CsvRecord header;
-    for (const Column& column : data.columns) header.add(column.name);
-    if (data.has_target()) header.add(data.target_column.name);
+  void check_output() const {
     OutputFiles files;
-    const bool array = out_file_.path.ends_with(".npy");
-    files.writes(option("out"), out_file_.path,
-                 array ? "generated, as no array says of itself" : "a table of these columns",
-                 array ? nothing() : a_table(header.text()));
+    files.writes(option("out"), out_file_.path, written_kind, a_marked_output());
     files.check(force_);
   }
 

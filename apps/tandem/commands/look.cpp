@@ -250,7 +250,10 @@ class Look final : public Command {
                         {"reading", nlohmann::json::parse(options_to_json(record_options(
                                         [&](OptionVisitor& visitor) { reading.visit(visitor); })))},
                         {"training", plan(data, columns)},
-                        {"warnings", reading.notices}};
+                        {"warnings", nlohmann::json::array()}};
+    for (const std::string& notice : reading.notices) {
+      json["warnings"].push_back(Error(notice).spelled(Spelling()));
+    }
     json["columns"] = nlohmann::json::array();
     for (const ColumnSummary& column : columns) {
       nlohmann::json entry{{"name", column.name},         {"role", column.role},

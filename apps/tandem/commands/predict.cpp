@@ -39,24 +39,17 @@ class Predict final : public Command {
 
   int run(const OptionSet& /*options*/) override {
     AnyModel model = load_model(model_);
-    std::visit([&](const auto& trained) { check_outputs(trained); }, model);
+    check_outputs();
     std::visit([&](const auto& trained) { predict(trained); }, model);
     return 0;
   }
 
  private:
-  // A table of predictions may be replaced by one of the same header.
-  template <Real T>
-  void check_outputs(const Pipeline<T>& model) const {
-    CsvRecord record;
-    for (const auto& name : header_of(model)) record.add(name);
+  void check_outputs() const {
     OutputFiles files;
     files.reads("the model", model_);
     data_.list_inputs(files);
-    const bool array = out_file_.path.ends_with(".npy");
-    files.writes(option("out"), out_file_.path,
-                 array ? "predictions, as no array says of itself" : "a table of these predictions",
-                 array ? nothing() : a_table(record.text()));
+    files.writes(option("out"), out_file_.path, written_kind, a_marked_output());
     files.check(force_);
   }
 
@@ -89,6 +82,7 @@ class Predict final : public Command {
     } else {
       write_table(model, predictions, rows);
     }
+    mark_output(out);
     if (run_.json && !out.empty() && out != "-") {
       nlohmann::json times{{"load", load}, {"predict", seconds}};
       if (engine->device() == Device::softgpu) times["measured"] = software_gpu_time;

@@ -1,0 +1,237 @@
+// More files and manners of the kinds that files_test.cpp and manners_test.cpp hold an example of
+// each: what a tester of the program tried, and what is right.
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "app/program.hpp"
+
+namespace tandem {
+namespace {
+
+namespace fs = std::filesystem;
+using test::Outcome;
+using test::read_text;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Members : public test::Program {
+ protected:
+  [[nodiscard]] std::string file(const std::string& name, const std::string& text) const {
+    test::write_text(path(name), text);
+    return path(name);
+  }
+  // Rows of x, z and the classes a, b and c.
+  [[nodiscard]] static std::string table(const std::string& header, const std::string& order,
+                                         char delimiter = ',') {
+    std::string text = header + (header.empty() ? "" : "\n");
+    for (int i = 0; i < 60; ++i) {
+      const std::map<char, std::string> values{
+          {'x', std::to_string(i)},
+          {'z', std::to_string((i * 7) % 13)},
+          {'y', std::string(1, static_cast<char>('a' + i % 3))},
+          {'k', "q" + std::to_string(i)}};
+      for (std::size_t k = 0; k < order.size(); ++k) {
+        if (k > 0) text += delimiter;
+        text += values.at(order[k]);
+      }
+      text += "\n";
+    }
+    return text;
+  }
+  void train(const std::string& data, std::vector<std::string> more = {}) const {
+    std::vector<std::string> all{"train",   "decision-tree", "--data", data,
+                                 "--model", path("model"),   "--force"};
+    all.insert(all.end(), more.begin(), more.end());
+    const Outcome outcome = run(all);
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+  }
+  [[nodiscard]] Outcome evaluate(const std::string& data) const {
+    return run({"evaluate", path("model"), "--data", data, "--json"});
+  }
+};
+
+// Decided once: a later file is read as the first was, or refused with what differs.
+TEST_F(Members, LaterFilesOfAModel) {
+  train(file("t.csv", table("x,z,y", "xzy")));
+  const std::map<std::string, std::string> same{
+      {"reordered", table("y,z,x", "yzx")},
+      {"with more columns", table("k,x,z,y", "kxzy")},
+      {"with a mark", "\xEF\xBB\xBF" + table("x,z,y", "xzy")},
+      {"quoted names", table("\"x\",\"z\",\"y\"", "xzy")},
+      {"blanks", table("x , z,y", "xzy")}};
+  for (const auto& [what, text] : same) {
+    const Outcome outcome = evaluate(file("later.csv", text));
+    ASSERT_EQ(outcome.status, 0) << what << ": " << outcome.err;
+    EXPECT_EQ(outcome.json()["rows"], 60) << what;
+    EXPECT_EQ(outcome.json()["metrics"]["accuracy"], 1) << what;
+  }
+  std::string comma = table("x,z,y", "xzy");
+  std::replace(comma.begin(), comma.end(), ',', ';');
+  const std::map<std::string, std::string> refused{
+      {comma, "--delimiter"},
+      {table("x,y", "xy"), "lacks the column z"},
+      {table("x,k,y", "xky"), "lacks the column z"},
+      {table("x,z,y", "xky"), "expected a number"},
+      {table("", "xzy"), "lacks the columns x, z"},
+      {table("X,Z,Y", "xzy"), "lacks the columns x, z"}};
+  for (const auto& [text, said] : refused) {
+    const Outcome outcome = evaluate(file("later.csv", text));
+    EXPECT_EQ(outcome.status, 2) << text.substr(0, 20);
+    EXPECT_THAT(outcome.err, HasSubstr(said));
+  }
+}
+
+// A stream gives what the file gives, to every command that reads data.
+TEST_F(Members, StreamsOfEveryCommand) {
+  const std::string data = file("t.csv", table("x,z,y", "xzy"));
+  train(data);
+  ASSERT_EQ(::mkfifo(path("fifo").c_str(), 0600), 0);
+  const std::vector<std::vector<std::string>> commands{
+      {"predict", path("model"), "--data"},
+      {"evaluate", path("model"), "--json", "--data"},
+      {"cross-validate", "decision-tree", "--json", "--data"},
+      {"train", "decision-tree", "--json", "--data"},
+      {"look", "--json"}};
+  for (const auto& command : commands) {
+    const auto with = [&](const std::string& name) {
+      std::vector<std::string> all = command;
+      all.push_back(name);
+      return all;
+    };
+    const auto figures = [&](const Outcome& outcome) {
+      if (command[0] == "predict") return outcome.out;
+      const auto json = outcome.json();
+      return json.value("metrics", nlohmann::json()).dump() +
+             json.value("rows", nlohmann::json()).dump() +
+             json.value("summary", nlohmann::json()).dump() +
+             json.value("columns", nlohmann::json()).dump();
+    };
+    const Outcome plain = run(with(data));
+    ASSERT_EQ(plain.status, 0) << plain.err;
+    const Outcome through =
+        run(with(path("fifo")), [&](pid_t) { test::write_text(path("fifo"), read_text(data)); });
+    ASSERT_EQ(through.status, 0) << command[0] << through.err;
+    EXPECT_EQ(figures(through), figures(plain)) << command[0];
+    for (const char* const packer : {"cat", "gzip -c", "xz -c", "zstd -qc"}) {
+      std::string line = std::string(packer) + " '" + data + "' | '" + program_ + "'";
+      for (const auto& word : with("-")) line += " '" + word + "'";
+      const int status =
+          std::system((line + " > '" + path("out") + "' 2> '" + path("err") + "'").c_str());
+      ASSERT_EQ(status, 0) << line << read_text(path("err"));
+      EXPECT_EQ(figures({0, read_text(path("out")), ""}), figures(plain)) << line;
+    }
+  }
+}
+
+// A class is called what the file calls it, in the answers too.
+TEST_F(Members, NamesOfClasses) {
+  const std::vector<std::vector<std::string>> names{
+      {"0.0", "1.0"},
+      {"True", "False"},
+      {"1", "01", "001"},
+      {"-1", "+1"},
+      {"1e5", "2E5"},
+      {"no.", "yes."},
+      {"18446744073709551615", "18446744073709551616"},
+      {"1,5", "2,5"},
+      {"<=50K", ">50K"},
+      {"\xC3\xA4", "a\xCC\x88"},
+      {"1_000", "0x10"}};
+  for (const auto& classes : names) {
+    std::string text = "x,y\n";
+    std::string question = "x\n";
+    for (std::size_t i = 0; i < 40 * classes.size(); ++i) {
+      const std::size_t c = i % classes.size();
+      text += std::to_string(10 * c) + ",\"" + classes[c] + "\"\n";
+    }
+    std::string expected = "y\n";
+    for (std::size_t c = 0; c < classes.size(); ++c) {
+      question += std::to_string(10 * c) + "\n";
+      expected +=
+          (classes[c].find(',') == std::string::npos ? classes[c] : "\"" + classes[c] + "\"") +
+          "\n";
+    }
+    train(file("t.csv", text), {"--task", "classification"});
+    const Outcome outcome = run({"predict", path("model"), "--data", file("q.csv", question)});
+    EXPECT_EQ(outcome.out, expected) << outcome.err;
+  }
+}
+
+// Whatever name an input goes by, no output takes its place.
+TEST_F(Members, OutputsByOtherNames) {
+  const std::string text = table("x,z,y", "xzy");
+  const std::string data = file("t.csv", text);
+  fs::create_symlink("t.csv", path("link"));
+  fs::create_hard_link(data, path("hard"));
+  fs::create_directory(path("sub"));
+  fs::create_symlink("..", path("sub/up"));
+  train(data);
+  const std::string model_bytes = read_text(path("model"));
+  for (const std::string name :
+       {"link", "hard", "./t.csv", "sub/../t.csv", "sub/up/t.csv", "sub/up/link"}) {
+    for (const std::string option : {"--model", "--checkpoint"}) {
+      const Outcome outcome = run({"train", "mlp", "--data", data, option, path(name), "--force"});
+      EXPECT_EQ(outcome.status, 2) << name;
+      EXPECT_THAT(outcome.err, HasSubstr("it would be lost"));
+    }
+    const Outcome outcome =
+        run({"predict", path("model"), "--data", data, "--out", path(name), "--force"});
+    EXPECT_EQ(outcome.status, 2) << name;
+  }
+  for (const std::string name : {"model", "sub/up/model"}) {
+    EXPECT_EQ(
+        run({"predict", path("model"), "--data", data, "--out", path(name), "--force"}).status, 2);
+  }
+  EXPECT_EQ(run({"train", "mlp", "--data", data, "--model", path("sub/../both"), "--checkpoint",
+                 path("both")})
+                .status,
+            2);
+  EXPECT_EQ(run({"train", "mlp", "--data", data, "--resume", path("model")}).status, 2);
+  EXPECT_EQ(run({"train", "mlp", "--data", data, "--report", data, "--force"}).status, 2);
+  EXPECT_EQ(read_text(data), text);
+  EXPECT_EQ(read_text(path("model")), model_bytes);
+}
+
+// Folders, devices and other files where data or a model is expected, and the other way round.
+TEST_F(Members, OtherThingsThanFiles) {
+  const std::string data = file("t.csv", table("x,z,y", "xzy"));
+  train(data);
+  fs::create_directory(path("empty"));
+  const auto refused = [&](const std::vector<std::string>& command, int status,
+                           const std::string& said) {
+    const Outcome outcome = run(command);
+    EXPECT_EQ(outcome.status, status) << ::testing::PrintToString(command);
+    EXPECT_THAT(outcome.err, HasSubstr(said));
+  };
+  refused({"train", "mlp", "--data", path("empty")}, 2, "folder without files");
+  refused({"predict", path("empty"), "--data", data}, 2, "is a folder");
+  refused({"predict", data, "--data", data}, 2, "not a Tandem model");
+  refused({"look", path("model")}, 2, "a model or checkpoint of Tandem");
+  refused({"train", "mlp", "--data", data, "--model", path("empty")}, 2, "is a folder");
+  refused({"train", "mlp", "--data", data, "--model", path("no/such/folder")}, 2, "does not exist");
+  refused({"predict", path("model"), "--data", data, "--out", "/dev/full"}, 1, "No space left");
+  refused({"train", "decision-tree", "--data", data, "--model", "/dev/full"}, 1, "No space left");
+  refused({"train", "mlp", "--data", data, "--model", path(std::string(300, 'a'))}, 1,
+          "File name too long");
+  refused({"look", file("nothing.csv", "")}, 2, "is empty");
+  const Outcome full = run({"predict", path("model"), "--data", data}, {}, "/dev/full");
+  EXPECT_EQ(full.status, 1);
+  EXPECT_THAT(full.err, HasSubstr("standard output"));
+}
+
+// What a JSON object says is said in the words of the command line.
+TEST_F(Members, WarningsInJsonNameOptions) {
+  const Outcome outcome =
+      run({"look", "--json", file("t.csv", "id,x,y\n0,5,a\n1,7,b\n2,9,a\n3,4,b\n4,5,a\n")});
+  ASSERT_EQ(outcome.status, 0);
+  const auto warnings = outcome.json()["warnings"];
+  ASSERT_FALSE(warnings.empty());
+  EXPECT_THAT(warnings.front().get<std::string>(), HasSubstr("--ignore id"));
+}
+
+}  // namespace
+}  // namespace tandem

@@ -77,6 +77,8 @@ void ColumnEvidence::add(std::string_view text) {
       ++zeros_;
       if (zero_example_.empty()) zero_example_ = text;
     }
+    const bool year = text.size() == 8 && (text.starts_with("19") || text.starts_with("20"));
+    if (year && possible_dates(text).orders != 0) ++compact_dates_;
     return;
   }
   Decoration decoration;
@@ -90,10 +92,6 @@ void ColumnEvidence::add(std::string_view text) {
     const bool digits = std::all_of(text.begin(), text.end(), number_detail::is_digit);
     if (digits && has_leading_zero(text)) ++zeros_;
     if (is_long_number(text)) ++long_numbers_;
-    if (digits && text.size() == 8 && (text.starts_with("19") || text.starts_with("20")) &&
-        possible_dates(text).orders != 0) {
-      ++compact_dates_;
-    }
     if (!digits) ++others_;
     if (forms != all_number_forms) {
       ++fractions_;

@@ -143,10 +143,7 @@ class Explain final : public Command {
     }
     const std::vector<std::string> header =
         trees ? header_of(model, *trees) : std::vector<std::string>();
-    CsvRecord first_line;
-    for (const auto& name : header) first_line.add(name);
-    files.writes(option("out"), out_.path, "a table of these Shapley values",
-                 a_table(first_line.text()));
+    files.writes(option("out"), out_.path, written_kind, a_marked_output());
     files.writes_report(report_);
     files.check(force_);
     if (!report_.empty()) prepare_report_folder(report_);
@@ -321,6 +318,7 @@ class Explain final : public Command {
         for (Index f = 0; f < trees.features; ++f) record.add(values(i, k, f));
       }
     });
+    mark_output(out_.path);
   }
 
   template <Real T>

@@ -41,7 +41,7 @@ def lines_of(path, most=None):
 def by_tandem(program, path):
     result = subprocess.run([program, "look", path, "--json"], capture_output=True, text=True)
     if result.returncode != 0:
-        return None, result.stderr.strip().removeprefix("tandem: error: ")
+        return None, result.stderr.strip().removeprefix(f"tandem: error: {path}: ")
     return json.loads(result.stdout), ""
 
 

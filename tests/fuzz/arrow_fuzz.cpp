@@ -36,7 +36,7 @@ class Bytes {
 };
 
 // An array and its schema with all that they point to.
-struct Column {
+struct Child {
   ArrowSchema schema{};
   ArrowArray array{};
   std::string format;
@@ -48,35 +48,35 @@ struct Column {
 constexpr std::array<const char*, 16> formats{"b", "c", "C", "s", "S", "i", "I",   "l",
                                               "L", "f", "g", "e", "u", "U", "tdD", ""};
 
-void make(Column& column, std::size_t format, std::int64_t length, Bytes& bytes) {
+void make(Child& child, std::size_t format, std::int64_t length, Bytes& bytes) {
   constexpr std::array<std::size_t, 16> width{1, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 2, 4, 8, 4, 8};
-  column.format = formats[format];
-  column.name = std::string(1, static_cast<char>('a' + bytes.next() % 4));
+  child.format = formats[format];
+  child.name = std::string(1, static_cast<char>('a' + bytes.next() % 4));
   const std::uint8_t shape = bytes.next();
   const std::int64_t offset = shape % 4;
   const auto elements = static_cast<std::size_t>(length + offset);
-  column.memory[0] = bytes.take(elements / 8 + 1);
-  column.memory[1] = bytes.take((elements + 1) * width[format]);
-  if (column.format == "u" || column.format == "U") {
+  child.memory[0] = bytes.take(elements / 8 + 1);
+  child.memory[1] = bytes.take((elements + 1) * width[format]);
+  if (child.format == "u" || child.format == "U") {
     // Offsets lie in the buffer of texts, or fall.
-    column.memory[2] = bytes.take(64);
+    child.memory[2] = bytes.take(64);
     for (std::size_t i = 0; i <= elements; ++i) {
-      std::uint8_t* const at = column.memory[1].data() + i * width[format];
+      std::uint8_t* const at = child.memory[1].data() + i * width[format];
       const std::uint8_t within = *at % 65;
       std::memset(at, shape >= 128 && within == 64 ? 0xFF : 0, width[format]);
       if (shape < 128 || within != 64) *at = within;
     }
   }
-  for (std::size_t b = 0; b < 3; ++b) column.buffers[b] = column.memory[b].data();
-  if ((shape & 8) != 0) column.buffers[0] = nullptr;
-  if ((shape & 16) != 0) column.buffers[1] = nullptr;
-  column.schema.format = column.format.c_str();
-  column.schema.name = (shape & 32) != 0 ? nullptr : column.name.c_str();
-  column.array.length = length;
-  column.array.null_count = (shape & 64) != 0 ? 0 : -1;
-  column.array.offset = offset;
-  column.array.n_buffers = column.memory[2].empty() ? 2 : 3;
-  column.array.buffers = column.buffers.data();
+  for (std::size_t b = 0; b < 3; ++b) child.buffers[b] = child.memory[b].data();
+  if ((shape & 8) != 0) child.buffers[0] = nullptr;
+  if ((shape & 16) != 0) child.buffers[1] = nullptr;
+  child.schema.format = child.format.c_str();
+  child.schema.name = (shape & 32) != 0 ? nullptr : child.name.c_str();
+  child.array.length = length;
+  child.array.null_count = (shape & 64) != 0 ? 0 : -1;
+  child.array.offset = offset;
+  child.array.n_buffers = child.memory[2].empty() ? 2 : 3;
+  child.array.buffers = child.buffers.data();
 }
 
 }  // namespace
@@ -87,23 +87,23 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
   Bytes bytes(input, size);
   const std::int64_t rows = bytes.next() % 20;
   const std::size_t columns = bytes.next() % 5;
-  std::deque<Column> all;
+  std::deque<Child> all;
   std::vector<ArrowSchema*> schemas;
   std::vector<ArrowArray*> arrays;
   const std::uint8_t batch = bytes.next();
   for (std::size_t c = 0; c < columns; ++c) {
     const std::uint8_t kind = bytes.next();
-    Column& column = all.emplace_back();
-    make(column, kind % 16, rows + (batch & 3) - (kind >= 240 ? 1 : 0), bytes);
-    if (column.array.length < 0) column.array.length = 0;
+    Child& child = all.emplace_back();
+    make(child, kind % 16, rows + (batch & 3) - (kind >= 240 ? 1 : 0), bytes);
+    if (child.array.length < 0) child.array.length = 0;
     if (kind >= 128 && kind < 240) {
-      Column& words = all.emplace_back();
+      Child& words = all.emplace_back();
       make(words, kind % 2 == 0 ? 12 : 13, kind % 7, bytes);
-      column.schema.dictionary = &words.schema;
-      column.array.dictionary = &words.array;
+      child.schema.dictionary = &words.schema;
+      child.array.dictionary = &words.array;
     }
-    schemas.push_back(&column.schema);
-    arrays.push_back(&column.array);
+    schemas.push_back(&child.schema);
+    arrays.push_back(&child.array);
   }
   const auto release_schema = [](ArrowSchema*) {};
   const auto release_array = [](ArrowArray*) {};

@@ -54,6 +54,8 @@ enum class Purpose : std::uint32_t {
   reference_distribution = 11,
   sampling = 12,
   test = 13,
+  rows_of_a_tree = 14,
+  threshold_of_a_node = 15,
 };
 
 // The random numbers of one seed and purpose. `stream` tells apart independent uses of the same

@@ -30,6 +30,9 @@ struct TreeData {
   const Buffer<std::int64_t>* weights = nullptr;
   const Buffer<std::int64_t>* sums = nullptr;
   const Buffer<std::int64_t>* squares = nullptr;
+  // Of several trees that are grown side by side, each from rows of its own: where in the rows the
+  // second and each later one begins. A tree's root is the range of its rows in every order.
+  std::span<const Index> more_trees{};
 };
 
 // A node that may be split.
@@ -131,7 +134,8 @@ class DecisionTreeSteps {
                              const Buffer<double>& weights, Buffer<std::int64_t>& sums,
                              Buffer<std::int64_t>& squares) = 0;
 
-  // Sorts the rows by every feature. `data` must outlive the steps' use. Only enqueued.
+  // Sorts the rows of each tree by every feature. `data` must outlive the steps' use. Only
+  // enqueued.
   virtual void prepare(const TreeData<T>& data, const SplitRules& rules) = 0;
 
   // The best split of each node, and the statistics of the left child it makes: nodes.size() ×

@@ -11,6 +11,7 @@ namespace tandem {
 
 MaxFeatures MaxFeatures::parse(std::string_view text) {
   if (text == "all") return {};
+  if (text == "auto") return {.rule = Rule::automatic};
   if (text == "sqrt") return {.rule = Rule::sqrt};
   if (text == "log2") return {.rule = Rule::log2};
   Index count = 0;
@@ -22,13 +23,15 @@ MaxFeatures MaxFeatures::parse(std::string_view text) {
   if (read_number(text, fraction) && fraction > 0 && fraction <= 1) {
     return {.rule = Rule::fraction, .fraction = fraction};
   }
-  throw InputError("'" + std::string(text) +
-                   "': expected all, sqrt, log2, a count such as 5, or a fraction such as 0.3");
+  throw InputError(
+      "'" + std::string(text) +
+      "': expected all, auto, sqrt, log2, a count such as 5, or a fraction such as 0.3");
 }
 
 std::string MaxFeatures::to_string() const {
   switch (rule) {
     case Rule::all: return "all";
+    case Rule::automatic: return "auto";
     case Rule::sqrt: return "sqrt";
     case Rule::log2: return "log2";
     case Rule::count: return std::to_string(count);
@@ -43,7 +46,8 @@ Index MaxFeatures::of(Index features) const {
     return std::max<Index>(1, static_cast<Index>(value));
   };
   switch (rule) {
-    case Rule::all: break;
+    case Rule::all:
+    case Rule::automatic: break;
     case Rule::sqrt: return at_least_one(std::sqrt(static_cast<double>(features)));
     case Rule::log2:
       return std::max<Index>(1, std::bit_width(static_cast<std::uint64_t>(features)) - 1);

@@ -23,7 +23,8 @@ namespace tandem::tree {
 struct SplitRules {
   TreeCriterion criterion = TreeCriterion::gini;
   std::int32_t classes = 0;       // 0 in regression
-  std::int64_t total_weight = 0;  // of all rows, in integer units
+  std::int64_t total_weight = 0;  // of all rows, in integer units; that of a forest's mean tree
+  std::int64_t most_weight = 0;   // no node weighs more; total_weight of a single tree
   // The real values of one integer unit: powers of two.
   double weight_unit = 1;
   double sum_unit = 1;     // of w·y, regression
@@ -35,6 +36,12 @@ struct SplitRules {
   double min_impurity_decrease = 0;
   Index features_per_node = 0;
   std::uint64_t seed = 0;
+  // Whether a feature has one candidate in a node, at a random threshold (extremely randomized
+  // trees), in place of every cut.
+  bool random_thresholds = false;
+  // Whether nodes are split whatever their targets are (isolation forests). Rows then have one
+  // class, and all splits score alike.
+  bool without_target = false;
 
   // Integers per node: class weights; or the sums of w, w·y, w·y².
   [[nodiscard]] TANDEM_HOST_DEVICE Index width() const { return classes > 0 ? classes : 3; }
@@ -113,9 +120,14 @@ TANDEM_HOST_DEVICE inline std::int64_t entropy_score(std::int64_t class_terms, s
 }
 
 // Gini: Σ_c l_c² / L + Σ_c r_c² / R, as one fraction of integers, where the total weight is below
-// 2^31 (exact_squares) ...
+// 2^31 (exact_squares) ... In a node of weight W the numerator is at most L·R·W <= W³ / 4: up to
+// W = 2^18 it is a double, and one division gives the rounded quotient.
 TANDEM_HOST_DEVICE inline std::int64_t gini_score(std::int64_t left_squares, std::int64_t left,
                                                   std::int64_t right_squares, std::int64_t right) {
+  if (left + right <= (std::int64_t{1} << 18)) {
+    return score_of(static_cast<double>(left_squares * right + right_squares * left) /
+                    static_cast<double>(left * right));
+  }
   const UnsignedWide numerator =
       static_cast<UnsignedWide>(left_squares) * static_cast<std::uint64_t>(right) +
       static_cast<UnsignedWide>(right_squares) * static_cast<std::uint64_t>(left);
@@ -138,7 +150,7 @@ TANDEM_HOST_DEVICE inline double sum_of_squares(const std::int64_t* weights, std
   return sum;
 }
 [[nodiscard]] TANDEM_HOST_DEVICE inline bool exact_squares(const SplitRules& rules) {
-  return rules.total_weight < (std::int64_t{1} << 31);
+  return rules.most_weight < (std::int64_t{1} << 31);
 }
 
 // Squared error: with S the sums of w·y, W of w, and A = S_L·W − S·W_L, the split lowers the sum of
@@ -242,7 +254,7 @@ TANDEM_HOST_DEVICE inline bool may_split(const SplitRules& rules, Index rows, In
   if (rules.max_depth > 0 && depth >= rules.max_depth) return false;
   std::int32_t present = 0;
   for (std::int32_t c = 0; c < rules.classes; ++c) present += statistics[c] != 0 ? 1 : 0;
-  return rules.classes == 0 || present > 1;
+  return rules.classes == 0 || present > 1 || rules.without_target;
 }
 
 // A node's name for random draws: a function of the path from the root, and so independent of the
@@ -250,6 +262,11 @@ TANDEM_HOST_DEVICE inline bool may_split(const SplitRules& rules, Index rows, In
 inline constexpr std::uint64_t root_key = 1;
 TANDEM_HOST_DEVICE inline std::uint64_t child_key(std::uint64_t parent, bool right) {
   const Philox4x32 block = philox4x32(parent, right ? 1 : 0, 0x7472656570617468ULL);
+  return (static_cast<std::uint64_t>(block.word[1]) << 32) | block.word[0];
+}
+// The name of the root of a forest's tree.
+TANDEM_HOST_DEVICE inline std::uint64_t root_key_of(std::uint64_t tree) {
+  const Philox4x32 block = philox4x32(tree, 2, 0x7472656570617468ULL);
   return (static_cast<std::uint64_t>(block.word[1]) << 32) | block.word[0];
 }
 // The draw of a feature in a node: of the features that vary in the node, those with the
@@ -260,6 +277,25 @@ TANDEM_HOST_DEVICE inline std::uint64_t feature_draw(const SplitRules& rules, st
       philox4x32(rules.seed ^ key, static_cast<std::uint64_t>(feature),
                  static_cast<std::uint64_t>(Purpose::features_of_a_node) << 32);
   return (static_cast<std::uint64_t>(block.word[1]) << 32) | block.word[0];
+}
+// The random threshold of a feature in a node: uniform on [lowest, highest), where these are the
+// least and the greatest of the node's known values. Requires: lowest < highest, both finite.
+template <Real T>
+TANDEM_HOST_DEVICE inline T random_threshold(const SplitRules& rules, std::uint64_t key,
+                                             Index feature, T lowest, T highest) {
+  const Philox4x32 block =
+      philox4x32(rules.seed ^ key, static_cast<std::uint64_t>(feature),
+                 static_cast<std::uint64_t>(Purpose::threshold_of_a_node) << 32);
+  const std::uint64_t bits = (static_cast<std::uint64_t>(block.word[1]) << 32) | block.word[0];
+  const double part = static_cast<double>(bits >> 11) * 0x1p-53;
+  // Of zeros any may have been met first: −0 + 0 is +0.
+  lowest += T{0};
+  highest += T{0};
+  // Halves, lest the difference overflow.
+  const double low = static_cast<double>(lowest) * 0.5;
+  const double high = static_cast<double>(highest) * 0.5;
+  const T value = static_cast<T>(2 * std::fma(part, high - low, low));
+  return value >= lowest && value < highest ? value : lowest;
 }
 
 }  // namespace tandem::tree

@@ -196,6 +196,7 @@ TrainingRows<T> prepare_rows(const DatasetView<T>& data, const DecisionTreeOptio
   }
   rules.criterion = resolve_criterion(options.criterion, training.task);
   rules.classes = static_cast<std::int32_t>(classes.names.size());
+  rules.most_weight = rules.total_weight;
   rules.weight_unit = std::ldexp(1.0, -weight_scale.exponent);
   if (classifies) {
     training.statistics.assign(classes.names.size(), 0);
@@ -219,6 +220,7 @@ TrainingRows<T> prepare_rows(const DatasetView<T>& data, const DecisionTreeOptio
   rules.min_impurity_decrease = options.min_impurity_decrease;
   rules.features_per_node = options.max_features.of(data.cols());
   rules.seed = options.seed;
+  if (training.rows < data.rows()) training.kept = std::move(kept);
   return training;
 }
 

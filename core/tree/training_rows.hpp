@@ -20,6 +20,7 @@ struct TrainingRows {
   Task task = Task::classification;
   std::vector<std::string> classes;   // of a classification
   Index rows = 0;                     // n
+  std::vector<Index> kept;            // which rows of the data; empty where none was left out
   const T* x = nullptr;               // n × features, row by row: the data's own, or selected_x
   std::vector<T> selected_x;          // where rows were left out
   std::vector<std::int32_t> labels;   // n, of a classification

@@ -17,6 +17,9 @@
 
 #include "core/parallel.hpp"
 #include "core/tree/decision_tree_steps.hpp"
+#include "cpu/tree/feature_order.hpp"
+#include "cpu/tree/grow_depth_first.hpp"
+#include "cpu/tree/split_scorers.hpp"
 
 namespace tandem::tree {
 namespace {
@@ -27,350 +30,12 @@ struct Entry {
   std::uint32_t rank;
   std::uint32_t payload;
 };
-constexpr std::uint32_t missing_rank = std::numeric_limits<std::uint32_t>::max();
-
-// Integers that order as the values do; every NaN comes last, −0 and +0 are one value.
-std::uint32_t ordered_key(float value) {
-  if (value != value) return std::numeric_limits<std::uint32_t>::max();
-  const auto bits = std::bit_cast<std::uint32_t>(value + 0.0F);
-  return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
-}
-std::uint64_t ordered_key(double value) {
-  if (value != value) return std::numeric_limits<std::uint64_t>::max();
-  const auto bits = std::bit_cast<std::uint64_t>(value + 0.0);
-  return (bits & 0x8000000000000000U) != 0 ? ~bits : bits | 0x8000000000000000U;
-}
-
-template <Real T>
-struct KeyedRow {
-  decltype(ordered_key(T{})) key;
-  std::uint32_t row;
+// An order, or a node's range of it, as the scan of its cuts reads it.
+struct EntryOrder {
+  const Entry* at;
+  [[nodiscard]] std::uint32_t rank(Index i) const { return at[i].rank; }
+  [[nodiscard]] std::uint32_t payload(Index i) const { return at[i].payload; }
 };
-
-// Sorts by key, stably, by digits of 11 bits from the lowest; digits that all keys share cost
-// nothing but the count. `from` and `other` have `size` elements; returns the one that is sorted.
-template <Real T>
-KeyedRow<T>* radix_sort(KeyedRow<T>* from, KeyedRow<T>* other, Index size,
-                        std::vector<std::uint32_t>& counts) {
-  constexpr int digit_bits = 11;
-  constexpr std::size_t buckets = std::size_t{1} << digit_bits;
-  constexpr int key_bits = static_cast<int>(sizeof(from->key)) * 8;
-  constexpr int digits = (key_bits + digit_bits - 1) / digit_bits;
-  counts.assign(buckets * digits, 0);
-  for (Index i = 0; i < size; ++i) {
-    for (int d = 0; d < digits; ++d) {
-      ++counts[buckets * static_cast<std::size_t>(d) +
-               ((from[i].key >> (d * digit_bits)) & (buckets - 1))];
-    }
-  }
-  for (int d = 0; d < digits && size > 0; ++d) {
-    std::uint32_t* start = counts.data() + buckets * static_cast<std::size_t>(d);
-    const int shift = d * digit_bits;
-    if (start[(from[0].key >> shift) & (buckets - 1)] == size) continue;
-    std::uint32_t total = 0;
-    for (std::size_t b = 0; b < buckets; ++b) total += std::exchange(start[b], total);
-    for (Index i = 0; i < size; ++i) {
-      other[start[(from[i].key >> shift) & (buckets - 1)]++] = from[i];
-    }
-    std::swap(from, other);
-  }
-  return from;
-}
-
-// A candidate of one feature: the first `known` rows of the node go left.
-struct Candidate {
-  std::int64_t score = no_score;
-  Index known = 0;
-  bool missing_left = false;
-};
-
-// --- scorers: what moves to the left so far, and the score of stopping here ----------------------
-//
-//   start(node, left)  statistics of the node, and of what is on the left already
-//   move(payload)      one row goes from right to left
-//   score()            of the split as it stands
-
-// φ(c) = c·ln c by a table, or by computing it where weights make the table too long.
-struct EntropyTable {
-  const std::int64_t* terms;
-  std::int64_t operator()(std::int64_t units) const { return terms[units]; }
-};
-struct EntropyFunction {
-  const SplitRules* rules;
-  std::int64_t operator()(std::int64_t units) const { return entropy_term(*rules, units); }
-};
-
-struct RowData {
-  const SplitRules* rules;
-  const std::int64_t* entropy_terms;  // φ(0), φ(1), ...
-  const std::int64_t* entropy_steps;  // φ(c + 1) − φ(c)
-  const std::int32_t* labels;
-  const std::int64_t* weights;
-  const std::int64_t* sums;
-  const std::int64_t* squares;
-  int class_bits;  // of the payload; 0 where the class is looked up
-  std::uint32_t class_mask;
-};
-
-class EntropyOfTwo {
- public:
-  EntropyOfTwo(const RowData& data, std::int64_t* /*scratch*/) : term_{data.entropy_terms} {}
-  void start(const std::int64_t* node, const std::int64_t* left) {
-    node0_ = node[0];
-    node1_ = node[1];
-    left_ = left[0] + left[1];
-    left1_ = left[1];
-  }
-  void move(std::uint32_t payload) {
-    left1_ += payload & 1U;
-    ++left_;
-  }
-  [[nodiscard]] std::int64_t score() const {
-    const std::int64_t left0 = left_ - left1_;
-    return entropy_score(
-        term_(left0) + term_(left1_) + term_(node0_ - left0) + term_(node1_ - left1_), term_(left_),
-        term_(node0_ + node1_ - left_));
-  }
-
- private:
-  EntropyTable term_;
-  std::int64_t node0_ = 0;
-  std::int64_t node1_ = 0;
-  std::int64_t left_ = 0;
-  std::int64_t left1_ = 0;
-};
-
-class GiniOfTwo {
- public:
-  GiniOfTwo(const RowData& /*data*/, std::int64_t* /*scratch*/) {}
-  void start(const std::int64_t* node, const std::int64_t* left) {
-    node0_ = node[0];
-    node1_ = node[1];
-    left_ = left[0] + left[1];
-    left1_ = left[1];
-  }
-  void move(std::uint32_t payload) {
-    left1_ += payload & 1U;
-    ++left_;
-  }
-  [[nodiscard]] std::int64_t score() const {
-    const std::int64_t left0 = left_ - left1_;
-    const std::int64_t right0 = node0_ - left0;
-    const std::int64_t right1 = node1_ - left1_;
-    return gini_score(left0 * left0 + left1_ * left1_, left_, right0 * right0 + right1 * right1,
-                      right0 + right1);
-  }
-
- private:
-  std::int64_t node0_ = 0;
-  std::int64_t node1_ = 0;
-  std::int64_t left_ = 0;
-  std::int64_t left1_ = 0;
-};
-
-// Any number of classes. Weighted: rows weigh data.weights[row]; else 1.
-template <bool Weighted>
-class ClassCounts {
- public:
-  ClassCounts(const RowData& data, std::int64_t* scratch)
-      : data_(data), classes_(data.rules->classes), left_(scratch), right_(scratch + classes_) {}
-  void start(const std::int64_t* node, const std::int64_t* left) {
-    left_total_ = 0;
-    right_total_ = 0;
-    for (std::int32_t c = 0; c < classes_; ++c) {
-      left_[c] = left[c];
-      right_[c] = node[c] - left[c];
-      left_total_ += left_[c];
-      right_total_ += right_[c];
-    }
-  }
-
- protected:
-  // The class of a row and its weight.
-  struct Row {
-    std::uint32_t label;
-    std::int64_t weight;
-  };
-  [[nodiscard]] Row row_of(std::uint32_t payload) const {
-    const std::uint32_t row = payload >> data_.class_bits;
-    const std::uint32_t label = data_.class_bits > 0
-                                    ? payload & data_.class_mask
-                                    : static_cast<std::uint32_t>(data_.labels[row]);
-    if constexpr (Weighted)
-      return {label, data_.weights[row]};
-    else
-      return {label, 1};
-  }
-
-  const RowData data_;
-  const std::int32_t classes_;
-  std::int64_t* left_;
-  std::int64_t* right_;
-  std::int64_t left_total_ = 0;
-  std::int64_t right_total_ = 0;
-};
-
-template <class Term>
-class EntropyOfWeights : public ClassCounts<true> {
- public:
-  EntropyOfWeights(const RowData& data, std::int64_t* scratch)
-      : ClassCounts<true>(data, scratch), term_(make(data)) {}
-  void start(const std::int64_t* node, const std::int64_t* left) {
-    ClassCounts<true>::start(node, left);
-    class_terms_ = 0;
-    for (std::int32_t c = 0; c < classes_; ++c) {
-      class_terms_ += term_(left_[c]) + term_(right_[c]);
-    }
-  }
-  void move(std::uint32_t payload) {
-    const auto [label, weight] = row_of(payload);
-    std::int64_t& left = left_[label];
-    std::int64_t& right = right_[label];
-    class_terms_ -= term_(left) + term_(right);
-    left += weight;
-    right -= weight;
-    class_terms_ += term_(left) + term_(right);
-    left_total_ += weight;
-    right_total_ -= weight;
-  }
-  [[nodiscard]] std::int64_t score() const {
-    return entropy_score(class_terms_, term_(left_total_), term_(right_total_));
-  }
-
- private:
-  static Term make(const RowData& data) {
-    if constexpr (std::is_same_v<Term, EntropyTable>)
-      return {data.entropy_terms};
-    else
-      return {data.rules};
-  }
-  Term term_;
-  std::int64_t class_terms_ = 0;
-};
-
-// Rows of weight 1: moving one takes a step up the table on the left, and one down on the right.
-class EntropyOfCounts : public ClassCounts<false> {
- public:
-  EntropyOfCounts(const RowData& data, std::int64_t* scratch)
-      : ClassCounts<false>(data, scratch), term_{data.entropy_terms}, step_(data.entropy_steps) {}
-  void start(const std::int64_t* node, const std::int64_t* left) {
-    ClassCounts<false>::start(node, left);
-    class_terms_ = 0;
-    for (std::int32_t c = 0; c < classes_; ++c) class_terms_ += term_(left_[c]) + term_(right_[c]);
-  }
-  void move(std::uint32_t payload) {
-    const std::uint32_t label = row_of(payload).label;
-    class_terms_ += step_[left_[label]++] - step_[--right_[label]];
-    ++left_total_;
-    --right_total_;
-  }
-  [[nodiscard]] std::int64_t score() const {
-    return entropy_score(class_terms_, term_(left_total_), term_(right_total_));
-  }
-
- private:
-  EntropyTable term_;
-  const std::int64_t* step_;
-  std::int64_t class_terms_ = 0;
-};
-
-// Sums of squares in integers.
-template <bool Weighted>
-class GiniInIntegers : public ClassCounts<Weighted> {
- public:
-  using ClassCounts<Weighted>::ClassCounts;
-  void start(const std::int64_t* node, const std::int64_t* left) {
-    ClassCounts<Weighted>::start(node, left);
-    left_squares_ = 0;
-    right_squares_ = 0;
-    for (std::int32_t c = 0; c < this->classes_; ++c) {
-      left_squares_ += this->left_[c] * this->left_[c];
-      right_squares_ += this->right_[c] * this->right_[c];
-    }
-  }
-  void move(std::uint32_t payload) {
-    const auto [label, weight] = this->row_of(payload);
-    std::int64_t& left = this->left_[label];
-    std::int64_t& right = this->right_[label];
-    left_squares_ += weight * (2 * left + weight);
-    right_squares_ -= weight * (2 * right - weight);
-    left += weight;
-    right -= weight;
-    this->left_total_ += weight;
-    this->right_total_ -= weight;
-  }
-  [[nodiscard]] std::int64_t score() const {
-    return gini_score(left_squares_, this->left_total_, right_squares_, this->right_total_);
-  }
-
- private:
-  std::int64_t left_squares_ = 0;
-  std::int64_t right_squares_ = 0;
-};
-
-// Sums of squares as chains of fmas in class order, for weights of more than 31 bits.
-class GiniInDoubles : public ClassCounts<true> {
- public:
-  using ClassCounts<true>::ClassCounts;
-  void move(std::uint32_t payload) {
-    const auto [label, weight] = row_of(payload);
-    left_[label] += weight;
-    right_[label] -= weight;
-    left_total_ += weight;
-    right_total_ -= weight;
-  }
-  [[nodiscard]] std::int64_t score() const {
-    return rounded_gini_score(sum_of_squares(left_, classes_), static_cast<double>(left_total_),
-                              sum_of_squares(right_, classes_), static_cast<double>(right_total_));
-  }
-};
-
-template <bool Weighted>
-class SquaredError {
- public:
-  SquaredError(const RowData& data, std::int64_t* /*scratch*/)
-      : sums_(data.sums), weights_(data.weights) {}
-  void start(const std::int64_t* node, const std::int64_t* left) {
-    score_ = SquaredErrorScore(node[0], node[1]);
-    weight_ = left[0];
-    sum_ = left[1];
-  }
-  void move(std::uint32_t row) {
-    if constexpr (Weighted)
-      weight_ += weights_[row];
-    else
-      ++weight_;
-    sum_ += sums_[row];
-  }
-  [[nodiscard]] std::int64_t score() const { return score_(weight_, sum_); }
-
- private:
-  const std::int64_t* sums_;
-  const std::int64_t* weights_;
-  SquaredErrorScore score_;
-  std::int64_t weight_ = 0;
-  std::int64_t sum_ = 0;
-};
-
-// The best of the candidates lowest .. highest known rows on the left. Requires: 1 <= lowest, and
-// order[highest] exists.
-template <class Scorer>
-void scan(Scorer scorer, const Entry* order, Index lowest, Index highest, bool missing_left,
-          Candidate& best) {
-  Index i = 0;
-  for (; i + 1 < lowest; ++i) scorer.move(order[i].payload);
-  std::int64_t best_score = best.score;
-  Index best_known = -1;
-  for (; i < highest; ++i) {
-    scorer.move(order[i].payload);
-    const std::int64_t score = scorer.score();
-    if (score > best_score && order[i].rank != order[i + 1].rank) {
-      best_score = score;
-      best_known = i + 1;
-    }
-  }
-  if (best_known > 0) best = {best_score, best_known, missing_left};
-}
 
 // --- the steps -----------------------------------------------------------------------------------
 
@@ -393,9 +58,8 @@ class CpuSteps final : public DecisionTreeSteps<T> {
  private:
   // The working memory of one thread.
   struct Scratch {
-    std::vector<std::int64_t> counts;  // of a scorer
-    std::vector<std::int64_t> left;    // width: what starts on the left
-    std::vector<Entry> right;          // a partition's right side
+    ScorerScratch scorer;
+    std::vector<Entry> right;  // a partition's right side
     std::vector<std::uint8_t> looked_at;
     std::vector<std::pair<std::uint64_t, std::int32_t>> draws;
   };
@@ -418,9 +82,6 @@ class CpuSteps final : public DecisionTreeSteps<T> {
   // Known rows of the node in the order of a feature: missing ones come after them.
   [[nodiscard]] static Index known_rows(const Entry* order, Index rows);
   [[nodiscard]] Candidate best_of_feature(const OpenNode& node, Index feature, Scratch& scratch);
-  template <class Scorer>
-  [[nodiscard]] Candidate best_of_feature_by(const OpenNode& node, Index feature, Scratch& scratch);
-  void add_rows(const Entry* order, Index count, std::int64_t* statistics) const;
   [[nodiscard]] NodeSplit<T> complete(const OpenNode& node, Index feature,
                                       const Candidate& candidate, std::int64_t* left_statistics);
   void mark_left(const SplitToApply& split);
@@ -478,7 +139,8 @@ void CpuSteps<T>::prepare(const TreeData<T>& data, const SplitRules& rules) {
                pointer(data.sums),
                pointer(data.squares),
                0,
-               0};
+               0,
+               false};
   if (rules.classes > 0) {
     const auto class_bits = static_cast<int>(
         std::bit_width(static_cast<std::uint32_t>(std::max(rules.classes, 2) - 1)));
@@ -494,23 +156,22 @@ void CpuSteps<T>::prepare(const TreeData<T>& data, const SplitRules& rules) {
   goes_left_ = Buffer<std::uint8_t>(engine_, n);
   scratch_.assign(static_cast<std::size_t>(threads_), {});
   for (auto& own : scratch_) {
-    own.counts.resize(static_cast<std::size_t>(2 * rules.width()));
-    own.left.resize(static_cast<std::size_t>(rules.width()));
+    own.scorer.prepare(rules);
     own.looked_at.resize(static_cast<std::size_t>(data.cols));
   }
   // A table of φ pays where rows meet its entries often.
   const Index longest_table = std::max(8 * n, Index{1} << 16);
-  if (rules.criterion == TreeCriterion::entropy && rules.total_weight <= longest_table) {
-    entropy_terms_ = Buffer<std::int64_t>(engine_, rules.total_weight + 1);
-    parallel_pieces(threads_, rules.total_weight + 1, 4096, [&](Piece piece) {
+  if (rules.criterion == TreeCriterion::entropy && rules.most_weight <= longest_table) {
+    entropy_terms_ = Buffer<std::int64_t>(engine_, rules.most_weight + 1);
+    parallel_pieces(threads_, rules.most_weight + 1, 4096, [&](Piece piece) {
       for (Index w = piece.begin; w < piece.end; ++w) {
         entropy_terms_.data()[w] = entropy_term(rules_, w);
       }
     });
     row_data_.entropy_terms = entropy_terms_.data();
     if (row_data_.weights == nullptr && rules.classes > 2) {
-      entropy_steps_ = Buffer<std::int64_t>(engine_, rules.total_weight);
-      for (Index w = 0; w < rules.total_weight; ++w) {
+      entropy_steps_ = Buffer<std::int64_t>(engine_, rules.most_weight);
+      for (Index w = 0; w < rules.most_weight; ++w) {
         entropy_steps_.data()[w] = entropy_terms_.data()[w + 1] - entropy_terms_.data()[w];
       }
       row_data_.entropy_steps = entropy_steps_.data();
@@ -550,24 +211,6 @@ Index CpuSteps<T>::known_rows(const Entry* order, Index rows) {
 }
 
 template <Real T>
-void CpuSteps<T>::add_rows(const Entry* order, Index count, std::int64_t* statistics) const {
-  for (Index i = 0; i < count; ++i) {
-    const std::uint32_t payload = order[i].payload;
-    const std::uint32_t row = payload >> row_data_.class_bits;
-    const std::int64_t weight = row_data_.weights != nullptr ? row_data_.weights[row] : 1;
-    if (rules_.classes > 0) {
-      statistics[row_data_.class_bits > 0
-                     ? static_cast<std::int32_t>(payload & row_data_.class_mask)
-                     : row_data_.labels[row]] += weight;
-    } else {
-      statistics[0] += weight;
-      statistics[1] += row_data_.sums[row];
-      statistics[2] += row_data_.squares[row];
-    }
-  }
-}
-
-template <Real T>
 bool CpuSteps<T>::of_one_value(const OpenNode& node) {
   // In the order of a feature that varies; where there is none, no split is possible either.
   Index feature = 0;
@@ -599,64 +242,10 @@ void CpuSteps<T>::choose_features(const OpenNode& node, std::uint8_t* looked_at,
 }
 
 template <Real T>
-template <class Scorer>
-Candidate CpuSteps<T>::best_of_feature_by(const OpenNode& node, Index feature, Scratch& own) {
-  const Entry* order = order_of(feature) + node.begin;
-  const Index known = known_rows(order, node.rows);
-  const Index missing = node.rows - known;
-  const Index least = rules_.min_samples_leaf;
-  Scorer scorer(row_data_, own.counts.data());
-  Candidate best;
-  if (missing > 0) {
-    // Missing values to the left of every threshold. All known against all missing is left to the
-    // second scan, which knows it as missing to the right.
-    std::fill(own.left.begin(), own.left.end(), 0);
-    add_rows(order + known, missing, own.left.data());
-    scorer.start(node.statistics, own.left.data());
-    scan(scorer, order, std::max<Index>(1, least - missing),
-         std::min(known - 1, node.rows - missing - least), true, best);
-  }
-  Candidate right;
-  std::fill(own.left.begin(), own.left.end(), 0);
-  scorer.start(node.statistics, own.left.data());
-  scan(scorer, order, least, std::min(missing > 0 ? known : known - 1, node.rows - least), false,
-       right);
-  const bool better =
-      right.score > best.score ||
-      (right.score == best.score && right.score != no_score && right.known < best.known);
-  return better ? right : best;
-}
-
-template <Real T>
 Candidate CpuSteps<T>::best_of_feature(const OpenNode& node, Index feature, Scratch& own) {
-  const bool weighted = row_data_.weights != nullptr;
-  const bool table = row_data_.entropy_terms != nullptr;
-  switch (rules_.criterion) {
-    case TreeCriterion::entropy:
-      if (!weighted) {
-        if (rules_.classes == 2) {
-          return best_of_feature_by<EntropyOfTwo>(node, feature, own);
-        }
-        return best_of_feature_by<EntropyOfCounts>(node, feature, own);
-      }
-      if (table) return best_of_feature_by<EntropyOfWeights<EntropyTable>>(node, feature, own);
-      return best_of_feature_by<EntropyOfWeights<EntropyFunction>>(node, feature, own);
-    case TreeCriterion::gini:
-      if (!weighted) {
-        if (rules_.classes == 2) {
-          return best_of_feature_by<GiniOfTwo>(node, feature, own);
-        }
-        return best_of_feature_by<GiniInIntegers<false>>(node, feature, own);
-      }
-      if (exact_squares(rules_)) {
-        return best_of_feature_by<GiniInIntegers<true>>(node, feature, own);
-      }
-      return best_of_feature_by<GiniInDoubles>(node, feature, own);
-    case TreeCriterion::squared_error:
-    case TreeCriterion::automatic: break;  // no rules have it
-  }
-  if (weighted) return best_of_feature_by<SquaredError<true>>(node, feature, own);
-  return best_of_feature_by<SquaredError<false>>(node, feature, own);
+  const Entry* order = order_of(feature) + node.begin;
+  return best_cut(row_data_, {node.rows, known_rows(order, node.rows), node.statistics},
+                  EntryOrder{order}, own.scorer);
 }
 
 // The split that a candidate means, and the statistics of its left child.
@@ -679,8 +268,10 @@ NodeSplit<T> CpuSteps<T>::complete(const OpenNode& node, Index feature, const Ca
   split.threshold = candidate.known == known
                         ? std::numeric_limits<T>::max()
                         : threshold_between(value(candidate.known - 1), value(candidate.known));
-  add_rows(order, candidate.known, left_statistics);
-  if (candidate.missing_left) add_rows(order + known, node.rows - known, left_statistics);
+  add_rows(row_data_, EntryOrder{order}, 0, candidate.known, left_statistics);
+  if (candidate.missing_left) {
+    add_rows(row_data_, EntryOrder{order}, known, node.rows, left_statistics);
+  }
   return split;
 }
 
@@ -768,30 +359,8 @@ Index CpuSteps<T>::subtree_rows() const {
 
 template <Real T>
 void CpuSteps<T>::grow_subtree(const OpenNode& root, GrownSubtree<T>& subtree, Scratch& own) {
-  struct Open {
-    Index node;
-    Index begin;
-    std::uint64_t key;
-  };
-  const Index width = rules_.width();
-  auto& nodes = subtree.nodes;
-  auto& statistics = subtree.statistics;
-  nodes.assign(1, {});
-  nodes[0].rows = root.rows;
-  nodes[0].depth = root.depth;
-  statistics.assign(root.statistics, root.statistics + width);
-  std::vector<Open> open{{0, root.begin, root.key}};
-  std::vector<std::int64_t> left(static_cast<std::size_t>(width));
-  std::vector<std::int64_t> right(static_cast<std::size_t>(width));
-  std::vector<std::int64_t> whole(static_cast<std::size_t>(width));
-  while (!open.empty()) {
-    const Open at = open.back();
-    open.pop_back();
-    std::copy_n(statistics.begin() + at.node * width, width, whole.begin());
-    const Index rows = nodes[static_cast<std::size_t>(at.node)].rows;
-    const Index depth = nodes[static_cast<std::size_t>(at.node)].depth;
-    const OpenNode node{at.begin, rows, depth, at.key, whole.data()};
-    if (rules_.classes == 0 && of_one_value(node)) continue;
+  const auto search = [&](const OpenNode& node, std::int64_t* left_statistics) {
+    if (rules_.classes == 0 && of_one_value(node)) return NodeSplit<T>{};
     choose_features(node, own.looked_at.data(), own);
     Candidate best;
     Index best_feature = 0;
@@ -803,47 +372,13 @@ void CpuSteps<T>::grow_subtree(const OpenNode& root, GrownSubtree<T>& subtree, S
         best_feature = f;
       }
     }
-    const NodeSplit<T> split = complete(node, best_feature, best, left.data());
-    if (split.feature < 0) continue;
-    for (std::size_t k = 0; k < whole.size(); ++k) right[k] = whole[k] - left[k];
-    if (rules_.min_impurity_decrease > 0 &&
-        impurity_decrease(rules_, whole.data(), left.data(), right.data()) <
-            rules_.min_impurity_decrease) {
-      continue;
-    }
-    const auto first_child = static_cast<Index>(nodes.size());
-    {
-      GrownNode<T>& grown = nodes[static_cast<std::size_t>(at.node)];
-      grown.feature = split.feature;
-      grown.threshold = split.threshold;
-      grown.missing_left = split.missing_left;
-      grown.left = first_child;
-      grown.right = first_child + 1;
-    }
-    GrownNode<T> child;
-    child.depth = depth + 1;
-    child.rows = split.left_rows;
-    nodes.push_back(child);
-    child.rows = rows - split.left_rows;
-    nodes.push_back(child);
-    statistics.insert(statistics.end(), left.begin(), left.end());
-    statistics.insert(statistics.end(), right.begin(), right.end());
-    const SplitToApply apply{at.begin,
-                             rows,
-                             split.feature,
-                             split.left_known,
-                             split.left_rows,
-                             split.missing_left,
-                             may_split(rules_, split.left_rows, depth + 1, left.data()),
-                             may_split(rules_, rows - split.left_rows, depth + 1, right.data())};
-    if (!apply.left_open && !apply.right_open) continue;
-    mark_left(apply);
-    for (Index f = 0; f < data_.cols; ++f) partition(apply, f, own);
-    if (apply.right_open) {
-      open.push_back({first_child + 1, at.begin + split.left_rows, child_key(at.key, true)});
-    }
-    if (apply.left_open) open.push_back({first_child, at.begin, child_key(at.key, false)});
-  }
+    return complete(node, best_feature, best, left_statistics);
+  };
+  const auto apply = [&](const SplitToApply& split) {
+    mark_left(split);
+    for (Index f = 0; f < data_.cols; ++f) partition(split, f, own);
+  };
+  grow_depth_first<T>(rules_, root, subtree, search, apply);
 }
 
 template <Real T>

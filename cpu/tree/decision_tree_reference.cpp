@@ -4,11 +4,11 @@
 #include <cmath>
 #include <limits>
 #include <optional>
-#include <stdexcept>
 #include <tuple>
 #include <vector>
 
 #include "core/tree/decision_tree_steps.hpp"
+#include "core/tree/grow_by_levels.hpp"
 
 namespace tandem::tree {
 namespace {
@@ -67,8 +67,9 @@ class ReferenceSteps final : public DecisionTreeSteps<T> {
   }
 
   [[nodiscard]] Index subtree_rows() const override { return 0; }
-  void grow_subtrees(std::span<const OpenNode>, std::span<GrownSubtree<T>>) override {
-    throw std::logic_error("the reference grows trees level by level");
+  void grow_subtrees(std::span<const OpenNode> nodes,
+                     std::span<GrownSubtree<T>> subtrees) override {
+    grow_by_levels(*this, rules_, nodes, subtrees);
   }
 
   void encode_target(const TargetCode& code, const Buffer<T>& target, const Buffer<double>& weights,
@@ -215,6 +216,16 @@ class ReferenceSteps final : public DecisionTreeSteps<T> {
                        [&](Index row) { return std::isnan(value(row, feature)); }) -
           rows.begin());
       const std::size_t missing = rows.size() - known;
+      // Of random thresholds the one there is, and how many known rows are not above it; all of
+      // them where they have one value.
+      T drawn = std::numeric_limits<T>::max();
+      std::size_t only = known;
+      if (rules_.random_thresholds && value(rows[0], feature) < value(rows[known - 1], feature)) {
+        drawn = random_threshold(rules_, node.key, feature, value(rows[0], feature),
+                                 value(rows[known - 1], feature));
+        only = 0;
+        while (value(rows[only], feature) <= drawn) ++only;
+      }
       // A cut after k known rows; all known against all missing counts as missing to the right.
       for (const bool missing_left : {true, false}) {
         if (missing_left && missing == 0) continue;
@@ -228,6 +239,7 @@ class ReferenceSteps final : public DecisionTreeSteps<T> {
         for (std::size_t k = 1; k <= known; ++k) {
           add(left, rows[k - 1], mean, 1);
           add(right, rows[k - 1], mean, -1);
+          if (rules_.random_thresholds && k != only) continue;
           const bool all_known = k == known;
           if (all_known && (missing == 0 || missing_left)) continue;
           if (!all_known && value(rows[k - 1], feature) == value(rows[k], feature)) continue;
@@ -240,7 +252,9 @@ class ReferenceSteps final : public DecisionTreeSteps<T> {
           split.feature = static_cast<std::int32_t>(feature);
           split.threshold =
               all_known ? std::numeric_limits<T>::max()
-                        : threshold_between(value(rows[k - 1], feature), value(rows[k], feature));
+              : rules_.random_thresholds
+                  ? drawn
+                  : threshold_between(value(rows[k - 1], feature), value(rows[k], feature));
           split.left_known = static_cast<Index>(k);
           split.left_rows = left_rows;
           split.missing_left = missing > 0 ? missing_left : 2 * left_rows >= node.rows;

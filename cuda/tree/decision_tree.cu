@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/steps.hpp"
+#include "core/tree/grow_by_levels.hpp"
 #include "cuda/tree/decision_tree_state.hpp"
 
 namespace tandem::cuda {
@@ -30,7 +31,6 @@ TreeOrders::TreeOrders(CudaEngine& engine, Index rows, Index cols)
 
 namespace {
 
-using tree::GrownNode;
 using tree::GrownSubtree;
 using tree::NodeSplit;
 using tree::OpenNode;
@@ -112,14 +112,14 @@ class CudaDecisionTree final : public tree::DecisionTreeSteps<T> {
     // A table of φ pays where rows meet its entries often.
     const Index longest_table = std::max(8 * data.rows, Index{1} << 16);
     entropy_terms_ = {};
-    if (rules.criterion == TreeCriterion::entropy && rules.total_weight <= longest_table) {
-      entropy_terms_ = Buffer<std::int64_t>(engine_, rules.total_weight + 1);
+    if (rules.criterion == TreeCriterion::entropy && rules.most_weight <= longest_table) {
+      entropy_terms_ = Buffer<std::int64_t>(engine_, rules.most_weight + 1);
       fill_entropy_terms(engine_, rules, entropy_terms_.size(), entropy_terms_.data());
       rows_.entropy_terms = entropy_terms_.data();
     }
     goes_left_ = Buffer<std::uint8_t>(engine_, data.rows);
     orders_ = std::make_unique<TreeOrders>(engine_, data.rows, data.cols);
-    sort_features(engine_, x_, rows_, *orders_);
+    sort_features(engine_, x_, rows_, data.more_trees, *orders_);
   }
 
   void find_splits(std::span<const OpenNode> nodes, std::span<NodeSplit<T>> splits,
@@ -134,87 +134,10 @@ class CudaDecisionTree final : public tree::DecisionTreeSteps<T> {
   // A level costs the same few launches however many nodes it has.
   [[nodiscard]] Index subtree_rows() const override { return 0; }
 
-  // Asked for only where a run that began on another engine goes on here: level by level, all
-  // subtrees together.
+  // Asked for by forests, and where a run that began on another engine goes on here.
   void grow_subtrees(std::span<const OpenNode> nodes,
                      std::span<GrownSubtree<T>> subtrees) override {
-    struct Open {
-      std::size_t subtree;
-      Index node;
-      Index begin;
-      std::uint64_t key;
-    };
-    const Index width = rules_.width();
-    std::vector<Open> level;
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
-      GrownNode<T> root;
-      root.rows = nodes[i].rows;
-      root.depth = nodes[i].depth;
-      subtrees[i].nodes.assign(1, root);
-      subtrees[i].statistics.assign(nodes[i].statistics, nodes[i].statistics + width);
-      level.push_back({i, 0, nodes[i].begin, nodes[i].key});
-    }
-    while (!level.empty()) {
-      std::vector<OpenNode> open;
-      for (const Open& at : level) {
-        const GrownSubtree<T>& subtree = subtrees[at.subtree];
-        const GrownNode<T>& node = subtree.nodes[static_cast<std::size_t>(at.node)];
-        open.push_back(
-            {at.begin, node.rows, node.depth, at.key, subtree.statistics.data() + at.node * width});
-      }
-      std::vector<NodeSplit<T>> splits(level.size());
-      std::vector<std::int64_t> left(level.size() * static_cast<std::size_t>(width));
-      find_splits(open, splits, left);
-      std::vector<Open> next;
-      std::vector<SplitToApply> apply;
-      for (std::size_t i = 0; i < level.size(); ++i) {
-        const Open at = level[i];
-        const NodeSplit<T>& split = splits[i];
-        if (split.feature < 0) continue;
-        GrownSubtree<T>& subtree = subtrees[at.subtree];
-        const std::int64_t* left_sums = left.data() + static_cast<Index>(i) * width;
-        const std::int64_t* whole = subtree.statistics.data() + at.node * width;
-        std::vector<std::int64_t> right(static_cast<std::size_t>(width));
-        for (Index k = 0; k < width; ++k) {
-          right[static_cast<std::size_t>(k)] = whole[k] - left_sums[k];
-        }
-        if (rules_.min_impurity_decrease > 0 &&
-            tree::impurity_decrease(rules_, whole, left_sums, right.data()) <
-                rules_.min_impurity_decrease) {
-          continue;
-        }
-        const auto first_child = static_cast<Index>(subtree.nodes.size());
-        GrownNode<T>& node = subtree.nodes[static_cast<std::size_t>(at.node)];
-        node.feature = split.feature;
-        node.threshold = split.threshold;
-        node.missing_left = split.missing_left;
-        node.left = first_child;
-        node.right = first_child + 1;
-        const Index rows = node.rows;
-        GrownNode<T> child;
-        child.depth = node.depth + 1;
-        child.rows = split.left_rows;
-        subtree.nodes.push_back(child);
-        child.rows = rows - split.left_rows;
-        subtree.nodes.push_back(child);
-        subtree.statistics.insert(subtree.statistics.end(), left_sums, left_sums + width);
-        subtree.statistics.insert(subtree.statistics.end(), right.begin(), right.end());
-        const bool left_open = tree::may_split(rules_, split.left_rows, child.depth, left_sums);
-        const bool right_open = tree::may_split(rules_, child.rows, child.depth, right.data());
-        apply.push_back({at.begin, rows, split.feature, split.left_known, split.left_rows,
-                         split.missing_left && split.left_rows > split.left_known, left_open,
-                         right_open});
-        if (left_open) {
-          next.push_back({at.subtree, first_child, at.begin, tree::child_key(at.key, false)});
-        }
-        if (right_open) {
-          next.push_back({at.subtree, first_child + 1, at.begin + split.left_rows,
-                          tree::child_key(at.key, true)});
-        }
-      }
-      apply_splits(apply);
-      level = std::move(next);
-    }
+    tree::grow_by_levels(*this, rules_, nodes, subtrees);
   }
 
   void find_leaves(const TreeOnEngine<T>& nodes, const Buffer<T>& x, Index rows, Index cols,
@@ -242,6 +165,14 @@ class CudaDecisionTree final : public tree::DecisionTreeSteps<T> {
 };
 
 }  // namespace
+
+template <Real T>
+std::unique_ptr<tree::DecisionTreeSteps<T>> make_decision_tree(CudaEngine& engine) {
+  return std::make_unique<CudaDecisionTree<T>>(engine);
+}
+template std::unique_ptr<tree::DecisionTreeSteps<float>> make_decision_tree(CudaEngine&);
+template std::unique_ptr<tree::DecisionTreeSteps<double>> make_decision_tree(CudaEngine&);
+
 }  // namespace tandem::cuda
 
 extern "C" {

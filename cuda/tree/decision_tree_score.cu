@@ -518,6 +518,7 @@ __global__ void score_cuts_kernel(SearchLevel level, SplitRules rules, TreeRows 
     const Index highest_left = min(static_cast<Index>(known) - 1, node.rows - missing - least);
     const Index highest_right =
         min(static_cast<Index>(missing > 0 ? known : known - 1), node.rows - least);
+    const std::uint32_t only = only_cut_of(level, tile.node, own.feature);
     const std::uint32_t end = min(known, tile.first + level.tile_rows);
     const std::uint32_t readable = min(node.rows, end + 1);
     const auto rank_at = [&](std::uint32_t i) {
@@ -532,7 +533,8 @@ __global__ void score_cuts_kernel(SearchLevel level, SplitRules rules, TreeRows 
       const bool active = i + lane < end;
       const std::uint32_t payload = active ? order.payloads[i + lane] : 0;
       const std::uint32_t count = i + lane + 1;
-      const bool cut = active && count < node.rows && rank != next_rank;
+      const bool cut =
+          active && count < node.rows && rank != next_rank && (only == 0 || count == only);
       const bool wanted_left = cut && missing > 0 && count >= lowest_left && count <= highest_left;
       const bool wanted_right = cut && count >= least && count <= highest_right;
       const Scores scores = scorer.step(active, payload, count, wanted_left, wanted_right);

@@ -81,7 +81,7 @@ struct FoundSplit {
 // The split that a candidate means. A warp per node; reads four entries and values at random, and
 // where values are missing, entries along a search for the first of them. x may be on the host.
 template <Real T>
-__global__ void complete_splits_kernel(SearchLevel level, TreeRows rows,
+__global__ void complete_splits_kernel(SearchLevel level, SplitRules rules, TreeRows rows,
                                        const std::uint32_t* __restrict__ orders, Index stride,
                                        const T* __restrict__ x, Index cols,
                                        const TreeCut* __restrict__ node_best,
@@ -105,10 +105,15 @@ __global__ void complete_splits_kernel(SearchLevel level, TreeRows rows,
     const auto value = [&](std::uint32_t k) {
       return x[static_cast<Index>(row_of(rows, order.payloads[k])) * cols + best.feature];
     };
-    split.threshold =
-        split.left_known == known
-            ? std::numeric_limits<T>::max()
-            : tree::threshold_between(value(split.left_known - 1), value(split.left_known));
+    if (split.left_known == known) {
+      split.threshold = std::numeric_limits<T>::max();
+    } else if (rules.random_thresholds) {
+      split.threshold =
+          tree::random_threshold(rules, node.key, best.feature, value(0), value(known - 1));
+    } else {
+      split.threshold =
+          tree::threshold_between(value(split.left_known - 1), value(split.left_known));
+    }
   }
   if (lane_of_thread() == 0) found[i] = split;
 }
@@ -249,6 +254,50 @@ __global__ void choose_features_kernel(SplitRules rules, Index cols, std::uint32
   }
 }
 
+// only_cut[node, feature] = how many known rows are not above the node's random threshold of a
+// feature that varies and is looked at: all of them where they have one value.
+//
+// Grid: a thread per (node, feature). Reads two entries and values at random, and as many along a
+// search by value as the logarithm of the node's rows says; x and the orders may be on the host.
+template <Real T>
+__global__ void draw_thresholds_kernel(SearchLevel level, SplitRules rules, TreeRows rows,
+                                       const std::uint32_t* __restrict__ orders, Index stride,
+                                       const T* __restrict__ x, Index cols,
+                                       std::uint32_t* __restrict__ only_cut) {
+  const Index job = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (job >= level.node_count * cols) return;
+  const auto feature = static_cast<std::uint32_t>(job % cols);
+  const auto number = static_cast<std::uint32_t>(job / cols);
+  const SearchNode node = level.nodes[number];
+  const TreeOrder order = order_from(orders, stride, feature, node.begin);
+  if (!looks_at(level, number, feature) || !varies(order.ranks, node.rows)) return;
+  const auto value = [&](std::uint32_t k) {
+    return x[static_cast<Index>(row_of(rows, order.payloads[k])) * cols + feature];
+  };
+  // The first k of low .. high that is not `within`; what is comes before what is not.
+  const auto first_not = [](std::uint32_t low, std::uint32_t high, auto&& within) {
+    while (low < high) {
+      const std::uint32_t middle = low + (high - low) / 2;
+      if (within(middle)) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  };
+  const std::uint32_t known =
+      first_not(0, node.rows, [&](std::uint32_t k) { return order.ranks[k] != missing_rank; });
+  const T lowest = value(0);
+  const T highest = value(known - 1);
+  std::uint32_t cut = known;
+  if (lowest < highest) {
+    const T threshold = tree::random_threshold(rules, node.key, feature, lowest, highest);
+    cut = first_not(1, known - 1, [&](std::uint32_t k) { return value(k) <= threshold; });
+  }
+  only_cut[job] = cut;
+}
+
 // terms[w] = φ(w). One thread each; writes 8 bytes.
 __global__ void entropy_terms_kernel(SplitRules rules, Index count, std::int64_t* terms) {
   const Index w = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
@@ -307,6 +356,8 @@ class Level {
                  tile_rows,
                  statistics_.data(),
                  nullptr,
+                 0,
+                 nullptr,
                  0};
   }
 
@@ -337,6 +388,22 @@ class Level {
     on_device.words = words;
   }
 
+  // Draws a threshold of each feature where those are the candidates.
+  template <Real T>
+  void draw_thresholds(CudaEngine& engine, const SplitRules& rules, const TreeRows& rows,
+                       const T* x, const TreeOrders& orders) {
+    if (!rules.random_thresholds) return;
+    const Index jobs = on_device.node_count * orders.cols();
+    only_cut_ = Buffer<std::uint32_t>(engine, jobs);
+    const unsigned threads = engine.block_threads(256);
+    engine.launch(
+        draw_thresholds_kernel<T>,
+        {.grid = dim3(static_cast<unsigned>(blocks_for(jobs, threads))), .block = dim3(threads)},
+        on_device, rules, rows, orders.data(), orders.stride(), x, orders.cols(), only_cut_.data());
+    on_device.only_cut = only_cut_.data();
+    on_device.cols = static_cast<std::uint32_t>(orders.cols());
+  }
+
   [[nodiscard]] Index longest() const { return longest_; }  // tiles of a node
 
   SearchLevel on_device{};
@@ -349,6 +416,7 @@ class Level {
   Buffer<LongNode> long_nodes_;
   Buffer<std::int64_t> statistics_;
   Buffer<std::uint32_t> looked_at_;
+  Buffer<std::uint32_t> only_cut_;
 };
 
 // node_best[node] of all features.
@@ -407,7 +475,8 @@ void find_tree_splits(CudaEngine& engine, const SplitRules& rules, const TreeRow
   // As many nodes at once as the limits and an eighth of the memory that is free allow.
   const auto bytes_per_node = static_cast<Index>(sizeof(SearchNode) + sizeof(LongNode) +
                                                  sizeof(TreeCut) + sizeof(FoundSplit<T>) + 4) +
-                              16 * width + orders.cols() / 8;
+                              16 * width + orders.cols() / 8 +
+                              (rules.random_thresholds ? 4 * orders.cols() : 0);
   const Index bytes_per_tile = sizeof(SearchTile) + 4 + sizeof(TreeCut) + 8 * search.columns;
   std::size_t first = 0;
   while (first < nodes.size()) {
@@ -425,6 +494,7 @@ void find_tree_splits(CudaEngine& engine, const SplitRules& rules, const TreeRow
     const std::size_t count = end - first;
     Level level(engine, rules, nodes.subspan(first, count), tile_rows);
     level.choose_features(engine, rules, orders);
+    level.draw_thresholds(engine, rules, rows, x, orders);
     Buffer<TreeCut> node_best(engine, static_cast<Index>(count));
     best_cuts(engine, rules, rows, search, level, orders, node_best);
 
@@ -434,7 +504,7 @@ void find_tree_splits(CudaEngine& engine, const SplitRules& rules, const TreeRow
     left.fill_zero();
     differs.fill_zero();
     engine.launch(complete_splits_kernel<T>, warps_shape(engine, static_cast<Index>(count)),
-                  level.on_device, rows, orders.data(), orders.stride(), x, orders.cols(),
+                  level.on_device, rules, rows, orders.data(), orders.stride(), x, orders.cols(),
                   node_best.data(), found.data());
     engine.launch(left_statistics_kernel<T>,
                   warps_shape(engine, level.on_device.tile_count,

@@ -39,6 +39,10 @@ struct SearchLevel {
   const std::int64_t* statistics;  // nodes × width
   const std::uint32_t* looked_at;  // nodes × words bits, one per feature; null: all features
   std::uint32_t words;
+  // nodes × cols: the one cut of a feature that varies, by its known rows on the left; null: every
+  // cut is a candidate.
+  const std::uint32_t* only_cut;
+  std::uint32_t cols;
 };
 
 struct FeatureGroup {
@@ -77,6 +81,14 @@ __device__ inline bool looks_at(const SearchLevel& level, std::uint32_t node,
   return level.looked_at == nullptr ||
          (level.looked_at[static_cast<Index>(node) * level.words + feature / 32] >> feature % 32 &
           1U) != 0;
+}
+
+// The only cut of a feature that varies, or 0 where there are all.
+__device__ inline std::uint32_t only_cut_of(const SearchLevel& level, std::uint32_t node,
+                                            std::uint32_t feature) {
+  return level.only_cut == nullptr
+             ? 0
+             : level.only_cut[static_cast<Index>(node) * level.cols + feature];
 }
 
 // Warps for `jobs` jobs, so many in a block as its 48 KiB of shared memory allow.

@@ -100,9 +100,14 @@ class TreeOrders {
   PieceStream pieces_;
 };
 
-// Fills the orders. In decision_tree_sort.cu.
+// The steps of the decision tree, for those of forests. In decision_tree.cu.
 template <Real T>
-void sort_features(CudaEngine& engine, const T* x, const TreeRows& rows, TreeOrders& orders);
+[[nodiscard]] std::unique_ptr<tree::DecisionTreeSteps<T>> make_decision_tree(CudaEngine& engine);
+
+// Fills the orders; with more_trees (TreeData), tree after tree. In decision_tree_sort.cu.
+template <Real T>
+void sort_features(CudaEngine& engine, const T* x, const TreeRows& rows,
+                   std::span<const Index> more_trees, TreeOrders& orders);
 
 // As DecisionTreeSteps::find_splits. In decision_tree_search.cu.
 template <Real T>

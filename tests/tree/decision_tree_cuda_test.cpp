@@ -332,6 +332,7 @@ TEST(DecisionTreeCudaSteps, LevelByLevelWithGuards) {
     weights.push_back(1 + i % 5);
     root[static_cast<std::size_t>(labels.back())] += weights.back();
     rules.total_weight += weights.back();
+    rules.most_weight = rules.total_weight;
   }
   const auto cpu = cpu_engine();
   const auto gpu = test::cuda_engine({});
@@ -483,6 +484,7 @@ void expect_costs(Index rows) {
   rules.classes = 2;
   rules.features_per_node = cols;
   rules.total_weight = rows;
+  rules.most_weight = rows;
   const auto gpu = test::cuda_engine({});
   if (!software_gpu::is_loaded()) GTEST_SKIP() << "a real GPU does not count";
   const software_gpu::Counting counting;

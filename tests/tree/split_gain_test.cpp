@@ -13,6 +13,7 @@ SplitRules rules_of(TreeCriterion criterion, std::int32_t classes, std::int64_t 
   rules.criterion = criterion;
   rules.classes = classes;
   rules.total_weight = total;
+  rules.most_weight = total;
   rules.entropy_scale = entropy_scale_for(static_cast<double>(total), classes);
   return rules;
 }

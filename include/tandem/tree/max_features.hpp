@@ -12,12 +12,14 @@ namespace tandem {
 struct TANDEM_API MaxFeatures {
   // all; the square root or the logarithm to base 2 of the number of features; `count` of them; or
   // the part `fraction` of them. Whatever the rule gives is rounded down, and at least 1.
-  enum class Rule { all, sqrt, log2, count, fraction };
+  // automatic: the square root in a forest that classifies, all elsewhere.
+  enum class Rule { all, sqrt, log2, count, fraction, automatic };
   Rule rule = Rule::all;
   Index count = 0;      // >= 1
   double fraction = 0;  // in (0, 1]
 
-  // "all", "sqrt", "log2", a count ("5"), or a fraction with a point ("0.3"). Throws InputError.
+  // "all", "auto", "sqrt", "log2", a count ("5"), or a fraction with a point ("0.3"). Throws
+  // InputError.
   [[nodiscard]] static MaxFeatures parse(std::string_view text);
   [[nodiscard]] std::string to_string() const;
   // Out of `features`. Throws InputError where `count` is more than there are.

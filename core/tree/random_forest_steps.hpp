@@ -1,0 +1,79 @@
+// The hot operations of growing a forest: drawing the rows of its trees, growing them, and what
+// trees say of rows that they have not drawn. How trees themselves are grown is said by
+// decision_tree_steps.hpp, whose splits these trees have.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "core/random.hpp"
+#include "core/random_permutation.hpp"
+#include "core/tree/decision_tree_steps.hpp"
+#include "core/tree/tree_ensemble_steps.hpp"
+
+namespace tandem::tree {
+
+// How each tree's rows are drawn. Plain data, so that a kernel can take it by value.
+struct RowDraws {
+  Index rows = 0;       // n
+  Index draws = 0;      // of a tree; 1 .. rows
+  bool replace = true;  // whether a row may be drawn again
+  std::uint64_t seed = 0;
+
+  // False where every tree has every row once.
+  [[nodiscard]] TANDEM_HOST_DEVICE bool drawn() const { return replace || draws < rows; }
+  [[nodiscard]] TANDEM_HOST_DEVICE Random random(std::uint64_t tree) const {
+    return Random(seed, Purpose::rows_of_a_tree, static_cast<std::uint32_t>(tree));
+  }
+};
+
+// The rows of one tree, draw by draw.
+class RowsOfTree {
+ public:
+  TANDEM_HOST_DEVICE RowsOfTree(const RowDraws& draws, std::uint64_t tree)
+      : draws_(draws), random_(draws.random(tree)), order_(draws.rows, random_) {}
+  // Requires: 0 <= i < draws.draws.
+  [[nodiscard]] TANDEM_HOST_DEVICE Index operator()(Index i) const {
+    return draws_.replace ? random_.below(draws_.rows, static_cast<std::uint64_t>(i)) : order_(i);
+  }
+
+ private:
+  RowDraws draws_;
+  Random random_;
+  RandomPermutation order_;
+};
+
+template <Real T>
+class RandomForestSteps {
+ public:
+  virtual ~RandomForestSteps() = default;
+  static constexpr std::string_view name = "random_forest";
+  [[nodiscard]] static std::unique_ptr<RandomForestSteps> make_reference(Engine& engine);
+  [[nodiscard]] static std::unique_ptr<RandomForestSteps> make_cpu(Engine& engine);
+
+  // `data` has every row once, and must outlive the steps' use. The targets are encoded already
+  // (DecisionTreeSteps::encode_target).
+  virtual void prepare(const TreeData<T>& data, const SplitRules& rules, const RowDraws& draws) = 0;
+
+  // How many trees are best grown at one go, at least 1. The trees do not depend on it.
+  [[nodiscard]] virtual Index trees_at_once() const = 0;
+
+  // counts[t·rows + i] = how often tree first + t has drawn row i. Only enqueued.
+  virtual void draw(Index first, Index trees, Buffer<std::uint32_t>& counts) = 0;
+
+  // Tree first + t, grown from row i as if it stood there counts[t·rows + i] times. Each tree's
+  // name for random draws is root_key_of(first + t). Waits.
+  virtual void grow(Index first, const Buffer<std::uint32_t>& counts,
+                    std::span<GrownSubtree<T>> trees) = 0;
+
+  // For each row i and each of the trees t, in ascending order, with counts[t·rows + i] = 0:
+  // adds the leaf of row i to sums[i·outputs ..], and 1 to votes[i]. The trees have all outputs.
+  // Only enqueued.
+  virtual void add_out_of_bag(const EnsembleOnEngine<T>& trees, const Buffer<std::uint32_t>& counts,
+                              const Buffer<T>& x, Index rows, Buffer<T>& sums,
+                              Buffer<std::uint32_t>& votes) = 0;
+};
+
+}  // namespace tandem::tree

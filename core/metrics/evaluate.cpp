@@ -154,6 +154,34 @@ void evaluate_clustering(Evaluation& evaluation, Engine& engine, const Dataset<T
   put(evaluation, "nmi", normalized_mutual_information(truth, predictions.labels));
 }
 
+// Scores of how unusual rows are. Where the target has two classes, the second one is what should
+// score higher.
+template <Real T>
+void evaluate_detection(Evaluation& evaluation, Engine& engine, const Dataset<T>& data,
+                        const Predictions<T>& predictions, std::span<const double> weights) {
+  const auto unusual = std::count(predictions.labels.begin(), predictions.labels.end(), 1);
+  put(evaluation, "unusual_share",
+      static_cast<double>(unusual) / static_cast<double>(predictions.labels.size()));
+  if (!data.has_target()) return;
+  Classes truth;
+  try {
+    truth = encode_classes(data);
+  } catch (const InputError&) {
+    return;
+  }
+  if (truth.names.size() != 2) return;
+  Matrix<T> scores(data.rows(), 2);
+  for (Index i = 0; i < data.rows(); ++i) {
+    const T score = predictions.values[static_cast<std::size_t>(i)];
+    scores(i, 0) = -score;
+    scores(i, 1) = score;
+  }
+  const RankingScores areas =
+      ranking_scores<T>(truth.labels, scores.view(), weights, engine.threads());
+  put(evaluation, "roc_auc", areas.roc_auc);
+  put(evaluation, "average_precision", areas.average_precision);
+}
+
 }  // namespace
 
 template <Real T>
@@ -174,7 +202,11 @@ Evaluation evaluate(const Model<T>& model, Engine& engine, const Dataset<T>& dat
       evaluate_regression(evaluation, engine, data, predictions, weights);
       break;
     case Task::clustering:
-      evaluate_clustering(evaluation, engine, data, predictions, options);
+      if (predictions.values.empty()) {
+        evaluate_clustering(evaluation, engine, data, predictions, options);
+      } else {
+        evaluate_detection(evaluation, engine, data, predictions, weights);
+      }
       break;
   }
   for (const auto& [name, value] : model.own_metrics(engine, data.features.view())) {

@@ -7,6 +7,7 @@
 
 #include "tandem/command.hpp"
 #include "tandem/data/write.hpp"
+#include "tandem/model/algorithm.hpp"
 #include "tandem/output.hpp"
 #include "tandem/outputs.hpp"
 #include "tandem/results.hpp"
@@ -54,8 +55,14 @@ class Predict final : public Command {
   }
 
   template <Real T>
+  [[nodiscard]] static bool detects(const Pipeline<T>& model) {
+    return make_algorithm(model.provenance.algorithm)->kind() == ModelKind::detector;
+  }
+
+  template <Real T>
   [[nodiscard]] std::vector<std::string> header_of(const Pipeline<T>& model) const {
     const std::string& target = model.schema.target.name;
+    if (detects(model)) return {"unusual", "score"};
     std::vector<std::string> header{model.model->task() == Task::clustering ? "cluster"
                                     : target.empty()                        ? "prediction"
                                                                             : target};
@@ -154,6 +161,7 @@ class Predict final : public Command {
     const auto& classes = model.model->classes();
     const bool probabilities = probabilities_ && !predictions.probabilities.empty();
     const std::vector<std::string> header = header_of(model);
+    const bool scores = detects(model);
     const auto fill = [&](Index i, CsvRecord& record) {
       const auto row = static_cast<std::size_t>(i);
       if (model.model->task() == Task::regression) {
@@ -163,6 +171,7 @@ class Predict final : public Command {
       } else {
         record.add(classes[static_cast<std::size_t>(predictions.labels[row])]);
       }
+      if (scores) record.add(predictions.values[row]);
       if (!probabilities) return;
       for (const T p : predictions.probabilities.row(i)) record.add(p);
     };

@@ -1,0 +1,16 @@
+#include "core/model/algorithm_of.hpp"
+#include "tandem/tree/isolation_forest.hpp"
+
+namespace tandem {
+
+std::unique_ptr<Algorithm> make_isolation_forest_algorithm();
+
+std::unique_ptr<Algorithm> make_isolation_forest_algorithm() {
+  return algorithm_of<IsolationForestOptions, IsolationForestModel>(
+      {.name = "isolation-forest",
+       .summary = "how easily random cuts set a row apart: scores of unusual rows",
+       .kind = ModelKind::detector,
+       .accepts_missing = true});
+}
+
+}  // namespace tandem

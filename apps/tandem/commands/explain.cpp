@@ -165,7 +165,11 @@ class Explain final : public Command {
       if (!out_.path.empty()) write_values(found, *engine, *trees, data, header);
     }
     if (data.has_target()) {
-      found.permutation = permutation_importance(*engine, model, data, permutation_);
+      ControlOptions said;
+      said.quiet = run_.quiet;
+      ProgramControl control(said);
+      found.permutation = permutation_importance(*engine, model, data, permutation_, &control);
+      control.finish();
     } else if (!trees) {
       throw InputError(data_.data.path + ": without a target nothing can be said of " +
                        model.provenance.algorithm +
@@ -300,8 +304,10 @@ class Explain final : public Command {
     std::vector<std::string> header;
     const auto& classes = model.model->classes();
     for (Index k = 0; k < trees.outputs; ++k) {
-      const std::string of = trees.outputs == 1 ? "" : classes[at(k)] + "_";
-      header.push_back("expected" + (of.empty() ? "" : "_" + classes[at(k)]));
+      const std::string name_of_output =
+          k < static_cast<Index>(classes.size()) ? classes[at(k)] : std::to_string(k);
+      const std::string of = trees.outputs == 1 ? "" : name_of_output + "_";
+      header.push_back(trees.outputs == 1 ? "expected" : "expected_" + name_of_output);
       for (const auto& name : model.feature_names()) header.push_back("shap_" + of + name);
     }
     return header;

@@ -1,0 +1,78 @@
+// tandem import and tandem export
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <sstream>
+
+#include "app/program.hpp"
+
+namespace tandem::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ForeignModels : public Program {
+ protected:
+  static std::string foreign(const std::string& name) {
+    return data_file("../tests/tree/foreign/" + name);
+  }
+};
+
+TEST_F(ForeignModels, AreImportedAndPredict) {
+  const Outcome imported =
+      run({"import", foreign("lgb_squared.txt"), "--model", path("m"), "--json"});
+  ASSERT_EQ(imported.status, 0) << imported.err;
+  EXPECT_EQ(imported.json()["trees"], 4);
+  EXPECT_EQ(imported.json()["precision"], "float64");
+  // The table has the features x0 to x3 and the scores that LightGBM gave.
+  const std::string table = foreign("lgb_squared.csv");
+  ASSERT_EQ(run({"predict", path("m"), "--data", table, "--out", path("p.csv")}).status, 0);
+  std::istringstream expected(read_text(table));
+  std::istringstream found(read_text(path("p.csv")));
+  std::string line;
+  std::string value;
+  std::getline(expected, line);
+  std::getline(found, value);
+  int rows = 0;
+  while (std::getline(expected, line) && std::getline(found, value)) {
+    EXPECT_EQ(std::stod(value), std::stod(line.substr(line.rfind(',') + 1)));
+    ++rows;
+  }
+  EXPECT_EQ(rows, 30);
+}
+
+TEST_F(ForeignModels, AreExported) {
+  ASSERT_EQ(run({"train", "gradient-boosting", "--data", data_file("iris.csv"), "--rounds", "5",
+                 "--model", path("m")})
+                .status,
+            0);
+  for (const char* name : {"e.json", "e.ubj", "e.txt"}) {
+    const Outcome outcome = run({"export", path("m"), "--out", path(name)});
+    ASSERT_EQ(outcome.status, 0) << outcome.err;
+    const Outcome back = run({"import", path(name), "--model", path("back"), "--json"});
+    ASSERT_EQ(back.status, 0) << back.err;
+    EXPECT_EQ(back.json()["trees"], 15);
+    EXPECT_EQ(back.json()["objective"], "softmax");
+  }
+}
+
+TEST_F(ForeignModels, AreRefusedByWhatTheyAre) {
+  const Outcome table = run({"import", data_file("iris.csv"), "--model", path("m")});
+  EXPECT_EQ(table.status, 2);
+  EXPECT_THAT(table.err, HasSubstr("is neither a model of XGBoost"));
+  const Outcome no_model = run({"import", foreign("lgb_squared.txt")});
+  EXPECT_EQ(no_model.status, 2);
+  EXPECT_THAT(no_model.err, HasSubstr("--model is missing"));
+  ASSERT_EQ(
+      run({"train", "decision-tree", "--data", data_file("iris.csv"), "--model", path("m")}).status,
+      0);
+  const Outcome tree = run({"export", path("m"), "--out", path("e.json")});
+  EXPECT_EQ(tree.status, 2);
+  EXPECT_THAT(tree.err, HasSubstr("decision-tree cannot be written for XGBoost or LightGBM"));
+  const Outcome no_format = run({"export", path("m"), "--out", path("e")});
+  EXPECT_EQ(no_format.status, 2);
+  EXPECT_THAT(no_format.err, HasSubstr("says no format"));
+}
+
+}  // namespace
+}  // namespace tandem::test

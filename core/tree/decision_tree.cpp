@@ -14,6 +14,7 @@
 #include "core/tree/training_rows.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/tree/pruning.hpp"
 
 namespace tandem {
 namespace tree {
@@ -50,6 +51,10 @@ void DecisionTreeOptions::visit(OptionVisitor& visitor) {
   visitor.real("min_impurity_decrease", min_impurity_decrease,
                "least decrease of the whole tree's impurity that is worth a split", 0,
                std::numeric_limits<double>::max());
+  visitor.real("ccp_alpha", ccp_alpha,
+               "prune to the tree of least impurity plus this much per leaf; 0 does not; tandem "
+               "prune finds a good one",
+               0, std::numeric_limits<double>::max());
   visitor.written(
       "max_features", max_features,
       "features looked at per node: all, sqrt, log2, a count, or a fraction such as 0.3",
@@ -164,6 +169,7 @@ DecisionTreeModel<T> fit(Engine& engine, const DatasetView<T>& data,
   model.log.iterations = deepest;
   model.log.converged = true;
   model.log.stopped_because = why_it_stopped(options, nodes.size(), all_pure, at_max_depth);
+  if (options.ccp_alpha > 0) return pruned(model, options.ccp_alpha);
   return model;
 }
 

@@ -42,6 +42,9 @@ struct TANDEM_API DecisionTreeOptions {
   // A node whose split lowers the weighted impurity, as a share of the whole weight, by less
   // becomes a leaf; >= 0.
   double min_impurity_decrease = 0;
+  // The tree is pruned to the one of least impurity + ccp_alpha · leaves; >= 0, 0: it is not. See
+  // tandem/tree/pruning.hpp.
+  double ccp_alpha = 0;
   // Features looked at in each node. They are drawn, per node, among the features that are not
   // constant in the node.
   MaxFeatures max_features{};

@@ -12,6 +12,7 @@
 #include "core/model/stop_only.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/data/split.hpp"
+#include "tandem/model/baseline.hpp"
 #include "tandem/model/pipeline.hpp"
 
 namespace tandem {
@@ -486,6 +487,36 @@ LearningCurve learning_curve(const PipelineOptions& asked, const Dataset<T>& dat
   return curve;
 }
 
+template <Real T>
+std::map<std::string, double> cross_validate_baseline(const PipelineOptions& pipeline,
+                                                      const Dataset<T>& data,
+                                                      const ValidationOptions& options) {
+  std::map<std::string, double> means;
+  if (pipeline.algorithm().kind() != ModelKind::predictor) return means;
+  const Partition<T> partition = partition_of(pipeline.algorithm(), data, options);
+  // The same classes for all folds: those that a training part lacks have a share of 0.
+  std::vector<std::string> classes;
+  if (partition.task == Task::classification) classes = encode_classes(data).names;
+  // No feature is looked at: none is copied.
+  DatasetView<T> targets = data.view();
+  targets.features.cols = 0;
+  targets.columns = {};
+  targets.base_margin = {};
+  std::vector<std::map<std::string, double>> all;
+  for (const Folds& folds : partition.repeats) {
+    for (Index f = 0; f < folds.count; ++f) {
+      const Split split = folds.split(f);
+      const auto baseline =
+          fit_baseline(select_rows(targets, split.train).view(), partition.task, classes);
+      all.push_back(baseline_metrics(baseline, select_rows(targets, split.test).view()));
+    }
+  }
+  for (const std::string& metric : names_of(all)) {
+    means.emplace(metric, moments(values_of(all, metric)).mean);
+  }
+  return means;
+}
+
 std::string to_json(const Estimate& estimate) { return json_text(json_of(estimate)); }
 
 std::string to_json(const CrossValidation& result) {
@@ -531,7 +562,9 @@ std::string to_json(const LearningCurve& curve) {
                                           const ValidationOptions&, Engine&, RunControl&);     \
   template LearningCurve learning_curve(const PipelineOptions&, const Dataset<T>&,             \
                                         std::vector<Index>, const ValidationOptions&, Engine&, \
-                                        RunControl&);
+                                        RunControl&);                                          \
+  template std::map<std::string, double> cross_validate_baseline(                              \
+      const PipelineOptions&, const Dataset<T>&, const ValidationOptions&);
 TANDEM_INSTANTIATE(float)
 TANDEM_INSTANTIATE(double)
 #undef TANDEM_INSTANTIATE

@@ -100,6 +100,13 @@ template <Real T>
                                                       const ValidationOptions& options,
                                                       Engine& engine, RunControl& control);
 
+// The same metrics of a BaselineModel (tandem/model/baseline.hpp) fitted on the training part of
+// each fold: their means over the folds on which they are defined. None for clusters. Throws as
+// cross_validate() does.
+template <Real T>
+[[nodiscard]] TANDEM_API std::map<std::string, double> cross_validate_baseline(
+    const PipelineOptions& pipeline, const Dataset<T>& data, const ValidationOptions& options);
+
 // JSON objects; null for what is not finite.
 [[nodiscard]] TANDEM_API std::string to_json(const Estimate& estimate);
 [[nodiscard]] TANDEM_API std::string to_json(const CrossValidation& result);

@@ -6,6 +6,7 @@
 
 #include "core/cluster/kmeans_math.hpp"
 #include "core/json_text.hpp"
+#include "core/short_number.hpp"
 #include "tandem/cluster/kmeans.hpp"
 
 namespace tandem {
@@ -65,7 +66,9 @@ std::string KMeansModel<T>::to_json(const std::vector<std::string>& feature_name
   json["centres"] = nlohmann::json::array();
   for (Index c = 0; c < centres.rows(); ++c) {
     const auto row = centres.row(c);
-    json["centres"].push_back(std::vector<T>(row.begin(), row.end()));
+    std::vector<double> centre;
+    for (const T value : row) centre.push_back(short_number(value));
+    json["centres"].push_back(std::move(centre));
   }
   return json_text(json);
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/json_text.hpp"
+#include "core/short_number.hpp"
 #include "core/text.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/visible.hpp"
@@ -184,7 +185,7 @@ std::string DecisionTreeModel<T>::to_json(const std::vector<std::string>& featur
     node["value"] = std::vector<double>(value.begin(), value.end());
     if (nodes.feature[i] >= 0) {
       node["feature"] = feature_names[static_cast<std::size_t>(nodes.feature[i])];
-      node["threshold"] = nodes.threshold[i];
+      node["threshold"] = short_number(nodes.threshold[i]);
       node["left"] = nodes.left[i];
       node["right"] = nodes.right[i];
       node["missing"] = nodes.missing_left[i] != 0 ? "left" : "right";

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/rows_on_engine.hpp"
+#include "core/short_number.hpp"
 #include "core/steps.hpp"
 #include "core/tree/tree_ensemble_json.hpp"
 #include "core/tree/tree_ensemble_steps.hpp"
@@ -348,7 +349,12 @@ nlohmann::json tree::json_of(const TreeEnsemble<T>& ensemble,
   nlohmann::json json;
   json["features"] = feature_names;
   json["outputs"] = ensemble.outputs;
-  json["base"] = ensemble.base;
+  const auto short_numbers = [](std::span<const T> values) {
+    std::vector<double> numbers;
+    for (const T value : values) numbers.push_back(short_number(value));
+    return numbers;
+  };
+  json["base"] = short_numbers(ensemble.base);
   json["trees"] = nlohmann::json::array();
   for (const auto& tree : ensemble.trees) {
     nlohmann::json nodes = nlohmann::json::array();
@@ -359,16 +365,15 @@ nlohmann::json tree::json_of(const TreeEnsemble<T>& ensemble,
       one["cover"] = tree.cover[i];
       if (tree.leaf(node)) {
         if (width == 1)
-          one["value"] = tree.value[i];
+          one["value"] = short_number(tree.value[i]);
         else
-          one["value"] = std::vector<T>(tree.value.begin() + static_cast<Index>(i * width),
-                                        tree.value.begin() + static_cast<Index>((i + 1) * width));
+          one["value"] = short_numbers(std::span<const T>(tree.value).subspan(i * width, width));
       } else {
         one["feature"] = feature_names[static_cast<std::size_t>(tree.feature[i])];
         if ((tree.flags[i] & tree_categorical) != 0)
           one["categories"] = members(set_of(tree, i));
         else
-          one["threshold"] = tree.threshold[i];
+          one["threshold"] = short_number(tree.threshold[i]);
         one["left"] = tree.left[i];
         one["right"] = tree.right[i];
         one["missing"] = (tree.flags[i] & tree_missing_left) != 0 ? "left" : "right";

@@ -33,6 +33,8 @@ const std::vector<CommandInfo>& commands() {
        "scores against the number of training rows", true, make_learning_curve},
       {"tune", "ALGORITHM --data FILE --grid SPACE [--random N] [options]",
        "try values of options by cross-validation", true, make_tune},
+      {"prune", "ALGORITHM --data FILE [--rule one-error|best] [--model OUT] [options]",
+       "choose how much to prune a decision tree", true, make_prune},
       {"select", "ALGORITHM --data FILE --k FROM..TO [options]", "choose the number of clusters",
        true, make_select},
       {"compare", "optimizers --data FILE [options]",
@@ -45,7 +47,7 @@ const std::vector<CommandInfo>& commands() {
       {"gpu",
        "run [options] [--] PROGRAM [ARGUMENTS] | build SOURCE.cu [-o PROGRAM] [nvcc options]",
        "run an unmodified CUDA program on the software GPU, or build one for it", false, make_gpu},
-      {"demo", "--report DIR", "tell five stories of learning in one HTML page", false, make_demo},
+      {"demo", "--report DIR", "tell six stories of learning in one HTML page", false, make_demo},
       {"completion", "bash|zsh|fish", "print a script that completes commands for a shell", false,
        make_completion},
       {"man", "[--out DIR]", "write manual pages, or print that of the program", false, make_man},
@@ -82,17 +84,19 @@ Spelling spelling_of(Algorithm& algorithm) {
 PreparedCommand prepare(const CommandInfo& info, std::unique_ptr<Algorithm> algorithm) {
   std::string title = std::string(info.summary);
   std::string arguments = std::string(info.arguments);
+  std::string topic = std::string(info.name);
   if (algorithm) {
     title = "tandem " + std::string(info.name) + ": " + title + "\n" +
             std::string(algorithm->name()) + ": " + std::string(algorithm->summary());
+    topic += " " + std::string(algorithm->name());
     const auto at = arguments.find("ALGORITHM");
     if (at != std::string::npos) arguments.replace(at, 9, algorithm->name());
   } else {
     title = "tandem " + std::string(info.name) + ": " + title;
   }
   PreparedCommand prepared;
-  prepared.options =
-      std::make_unique<OptionSet>(title, "tandem " + std::string(info.name) + " " + arguments);
+  prepared.options = std::make_unique<OptionSet>(
+      title, "tandem " + std::string(info.name) + " " + arguments, topic);
   prepared.command = info.make(std::move(algorithm));
   prepared.command->add_options(*prepared.options);
   return prepared;

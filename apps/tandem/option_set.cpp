@@ -65,8 +65,8 @@ std::string Spelling::operator()(std::string_view canonical_name) const {
 Words Words::parse(std::string_view text) { return {split(text, ',')}; }
 std::string Words::to_string() const { return joined(list, ","); }
 
-OptionSet::OptionSet(std::string title, std::string usage)
-    : title_(std::move(title)), usage_(std::move(usage)) {
+OptionSet::OptionSet(std::string title, std::string usage, std::string help_topic)
+    : title_(std::move(title)), usage_(std::move(usage)), help_topic_(std::move(help_topic)) {
   app_.set_help_flag();
   app_.allow_extras();
 }
@@ -210,6 +210,10 @@ std::string OptionSet::arguments(const std::vector<std::string>& without) const 
   return text;
 }
 
+std::string OptionSet::see_help() const {
+  return help_topic_.empty() ? "" : "; tandem help " + help_topic_ + " lists all options";
+}
+
 // CLI11 knows options by their names with dashes only.
 std::string OptionSet::with_dashes(const std::string& argument) const {
   if (!argument.starts_with("--")) return argument;
@@ -238,7 +242,7 @@ void OptionSet::parse(const std::vector<std::string>& arguments) {
   try {
     app_.parse(reversed);
   } catch (const CLI::ArgumentMismatch& error) {
-    throw InputError(std::string(error.what()) + "; see " + usage_ + " --help");
+    throw InputError(std::string(error.what()) + see_help());
   } catch (const CLI::ParseError& error) {
     throw InputError(error.what());
   }
@@ -258,17 +262,16 @@ void OptionSet::parse(const std::vector<std::string>& arguments) {
         *rest_ = std::move(all);
         break;
       }
-      throw InputError("unexpected argument '" + argument + "'; see " + usage_ + " --help");
+      throw InputError("unexpected argument '" + argument + "'" + see_help());
     }
     const std::string name = argument.substr(0, argument.find('='));
     const std::string meant = nearest_name(name, known);
-    throw InputError(
-        "unknown option " + name +
-        (meant.empty() ? "; see " + usage_ + " --help" : "; did you mean " + meant + "?"));
+    throw InputError("unknown option " + name +
+                     (meant.empty() ? see_help() : "; did you mean " + meant + "?"));
   }
   for (const std::string& name : required_) {
     if (app_.get_option(name)->count() == 0) {
-      throw InputError("expected " + name + ": " + usage_);
+      throw InputError("expected " + name + ": " + usage_ + see_help());
     }
   }
 }

@@ -59,7 +59,9 @@ struct OptionText {
 
 class OptionSet final : public OptionVisitor {
  public:
-  OptionSet(std::string title, std::string usage);
+  // `help_topic` is what follows `tandem help` for the help page of these options; messages name
+  // it.
+  OptionSet(std::string title, std::string usage, std::string help_topic = {});
 
   // The heading of the options that follow.
   void group(std::string heading) { group_ = std::move(heading); }
@@ -115,10 +117,13 @@ class OptionSet final : public OptionVisitor {
   CLI::Option* add(const OptionName& name, std::string_view help, std::string type,
                    std::string standard, VisitOptions declare);
   [[nodiscard]] std::string with_dashes(const std::string& argument) const;
+  // Where the options are explained, as the end of a message: a command that can be typed.
+  [[nodiscard]] std::string see_help() const;
 
   CLI::App app_;
   std::string title_;
   std::string usage_;
+  std::string help_topic_;
   std::string group_ = "Options";
   Spelling spelling_;
   std::map<std::string, std::vector<std::string>, std::less<>> choices_;  // "--scale" → its words

@@ -142,6 +142,13 @@ std::string definition(std::string_view term, std::string_view explanation, std:
   return text + "\n";
 }
 
+double short_number(float value) {
+  const std::string text = shortest(value);
+  double result = static_cast<double>(value);
+  (void)std::from_chars(text.data(), text.data() + text.size(), result);
+  return result;
+}
+
 std::string readable(double value) {
   return std::isnan(value) ? "undefined" : significant(value, 6);
 }

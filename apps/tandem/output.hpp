@@ -18,6 +18,10 @@ void print_data(std::string_view text);
 // Indented, with a final line feed. NaN and infinities are null; numbers read back to the same
 // bits.
 void print_json(const nlohmann::json& json);
+// For JSON, whose writer knows numbers of 64 bits only: the double with the same shortest decimal
+// text, 0.1 for 0.1F. It reads back to the same number of 32 bits.
+[[nodiscard]] double short_number(float value);
+[[nodiscard]] inline double short_number(double value) { return value; }
 // A line on standard error.
 void note(std::string_view text);
 

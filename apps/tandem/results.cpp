@@ -1,18 +1,17 @@
 #include "tandem/results.hpp"
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
+#include "tandem/metrics/direction.hpp"
+#include "tandem/model/baseline.hpp"
 #include "tandem/output.hpp"
 
 namespace tandem::program {
 namespace {
-
-nlohmann::json part_to_json(const Evaluation& evaluation) {
-  nlohmann::json json = nlohmann::json::object();
-  for (const auto& [name, value] : evaluation.metrics) json[name] = value;
-  return json;
-}
 
 // Said beside the scores, which count these rows as wrong.
 std::string unknown_classes(const Evaluation& evaluation) {
@@ -38,35 +37,99 @@ std::string class_table(const Evaluation& evaluation) {
 
 }  // namespace
 
-nlohmann::json metrics_to_json(const Scores& scores) {
-  if (scores.train && scores.test) {
-    return {{"train", part_to_json(*scores.train)}, {"test", part_to_json(*scores.test)}};
+template <Real T>
+std::optional<Baseline> baseline_of(const Model<T>& model, const Dataset<T>& train,
+                                    const Dataset<T>& judged) {
+  const bool predicts = model.task() == Task::classification || model.task() == Task::regression;
+  if (!predicts || !train.has_target() || !judged.has_target()) return std::nullopt;
+  const QuietLog quiet;
+  const auto baseline = fit_baseline(train.view(), model.task(), model.classes());
+  return Baseline{baseline.to_text({}), baseline_metrics(baseline, judged.view())};
+}
+
+nlohmann::json baseline_to_json(const Baseline& baseline, const ShownMetrics& shown) {
+  return {{"answer", baseline.answer}, {"metrics", shown.json_of(baseline.metrics)}};
+}
+
+void ShownMetrics::add_option(OptionSet& options) {
+  options.written("metric", names_,
+                  "what is shown, such as accuracy,log_loss; all shows the copies of accuracy too, "
+                  "which are left out otherwise",
+                  "NAME,...");
+}
+
+void ShownMetrics::check(Task task) const {
+  for (const std::string& name : names_.list) {
+    // k-means counts its iterations among its metrics.
+    if (name != "all" && !(task == Task::clustering && name == "iterations")) {
+      (void)better_direction(name, task);
+    }
   }
-  if (scores.train) return part_to_json(*scores.train);
-  if (scores.test) return part_to_json(*scores.test);
+}
+
+bool ShownMetrics::asks_for(std::string_view metric) const {
+  return std::ranges::any_of(
+      names_.list, [&](const std::string& name) { return name == "all" || name == metric; });
+}
+
+bool ShownMetrics::in_text(std::string_view metric) const {
+  if (chosen()) return asks_for(metric);
+  constexpr std::array<std::string_view, 5> told{"precision_micro", "recall_micro", "f1_micro",
+                                                 "recall_weighted", "iterations"};
+  return std::ranges::find(told, metric) == told.end();
+}
+
+bool ShownMetrics::in_json(std::string_view metric) const { return !chosen() || asks_for(metric); }
+
+nlohmann::json ShownMetrics::json_of(const std::map<std::string, double>& metrics) const {
+  nlohmann::json json = nlohmann::json::object();
+  for (const auto& [name, value] : metrics) {
+    if (in_json(name)) json[name] = value;
+  }
+  return json;
+}
+
+nlohmann::json metrics_to_json(const Scores& scores, const ShownMetrics& shown) {
+  if (scores.train && scores.test) {
+    return {{"train", shown.json_of(scores.train->metrics)},
+            {"test", shown.json_of(scores.test->metrics)}};
+  }
+  if (scores.train) return shown.json_of(scores.train->metrics);
+  if (scores.test) return shown.json_of(scores.test->metrics);
   return nlohmann::json::object();
 }
 
-std::string metrics_to_text(const Scores& scores) {
-  std::vector<std::vector<std::string>> rows;
+std::string metrics_to_text(const Scores& scores, const ShownMetrics& shown) {
+  std::vector<std::pair<std::string, const std::map<std::string, double>*>> columns;
+  if (scores.train) columns.emplace_back("train", &scores.train->metrics);
+  if (scores.test) columns.emplace_back("test", &scores.test->metrics);
+  if (columns.size() == 1) columns.front().first = "model";
+  if (scores.baseline) columns.emplace_back("baseline", &scores.baseline->metrics);
   std::set<std::string> names;
-  rows.push_back({""});
-  for (const auto* part : {&scores.train, &scores.test}) {
-    if (!*part) continue;
-    rows.front().push_back(part == &scores.train ? "train" : "test");
-    for (const auto& [name, value] : (*part)->metrics) names.insert(name);
-  }
-  for (const std::string& name : names) {
-    rows.push_back({name});
-    for (const auto* part : {&scores.train, &scores.test}) {
-      if (!*part) continue;
-      const auto found = (*part)->metrics.find(name);
-      rows.back().push_back(found == (*part)->metrics.end() ? "-" : readable(found->second));
+  for (const auto& [head, metrics] : columns) {
+    for (const auto& [name, value] : *metrics) {
+      if (shown.in_text(name)) names.insert(name);
     }
   }
-  if (!(scores.train && scores.test)) rows.erase(rows.begin());
+  std::vector<std::vector<std::string>> rows{{""}};
+  for (const auto& [head, metrics] : columns) rows.front().push_back(head);
+  for (const std::string& name : names) {
+    rows.push_back({name});
+    for (const auto& [head, metrics] : columns) {
+      const auto found = metrics->find(name);
+      rows.back().push_back(found == metrics->end() ? "-" : readable(found->second));
+    }
+  }
+  if (columns.size() == 1) rows.erase(rows.begin());
   const Evaluation& last = scores.test ? *scores.test : *scores.train;
-  return table(rows) + unknown_classes(last) + class_table(last);
+  std::string text = table(rows);
+  if (scores.baseline) text += "\n  baseline: " + scores.baseline->answer + "\n";
+  text += unknown_classes(last);
+  return shown.chosen() ? text : text + class_table(last);
+}
+
+std::string iterations_to_text(Index iterations, std::string_view unit) {
+  return unit.empty() ? "" : " (" + counted(iterations, unit) + ")";
 }
 
 nlohmann::json seconds_to_json(const Seconds& seconds) {
@@ -95,5 +158,10 @@ std::string seconds_to_text(const Seconds& seconds, bool trained) {
 std::string shape_to_text(Index rows, Index features) {
   return counted(rows, "row") + ", " + counted(features, "feature");
 }
+
+template std::optional<Baseline> baseline_of(const Model<float>&, const Dataset<float>&,
+                                             const Dataset<float>&);
+template std::optional<Baseline> baseline_of(const Model<double>&, const Dataset<double>&,
+                                             const Dataset<double>&);
 
 }  // namespace tandem::program

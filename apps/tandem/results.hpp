@@ -1,27 +1,83 @@
 // How a training or an evaluation is told, as text and as JSON.
 #pragma once
 
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tandem/core/engine.hpp"
+#include "tandem/core/log.hpp"
 #include "tandem/metrics/evaluate.hpp"
 #include "tandem/model/pipeline.hpp"
+#include "tandem/option_set.hpp"
+#include "tandem/settings.hpp"
 
 namespace tandem::program {
+
+// The answer that looks at no feature, and how it does on the rows that the model is judged by: the
+// test part where there is one.
+struct Baseline {
+  std::string answer;  // "always benign, the most frequent class (62.7 %)"
+  std::map<std::string, double> metrics;
+};
 
 // Metrics of the training part, the test part, or both.
 struct Scores {
   std::optional<Evaluation> train;
   std::optional<Evaluation> test;
+  std::optional<Baseline> baseline;  // none for clusters
 };
 
+// A baseline that is fitted on the first rows and judged by the second, with the model's classes.
+// None for clusters and where there is no target.
+template <Real T>
+[[nodiscard]] std::optional<Baseline> baseline_of(const Model<T>& model, const Dataset<T>& train,
+                                                  const Dataset<T>& judged);
+// While one lives, the log is silent: what is said of the rows was said when the model was scored.
+// Afterwards it gives warnings.
+class QuietLog {
+ public:
+  QuietLog() { log::set_level(log::Level::off); }
+  ~QuietLog() { log::set_level(log::Level::warning); }
+  QuietLog(const QuietLog&) = delete;
+  QuietLog& operator=(const QuietLog&) = delete;
+};
+
+// --metric: what is shown.
+class ShownMetrics {
+ public:
+  void add_option(OptionSet& options);
+  // Throws InputError for a name that is no metric of the task.
+  void check(Task task) const;
+  // Named, or one of all.
+  [[nodiscard]] bool asks_for(std::string_view metric) const;
+  // Whether it stands in text and reports. Where none is named: all but those that are equal to the
+  // accuracy where each row has one class, and the number of iterations, which is told elsewhere.
+  [[nodiscard]] bool in_text(std::string_view metric) const;
+  // Whether it stands in JSON. Where none is named: all.
+  [[nodiscard]] bool in_json(std::string_view metric) const;
+  [[nodiscard]] bool chosen() const { return !names_.list.empty(); }
+  // The metrics named, in the order given.
+  [[nodiscard]] const std::vector<std::string>& names() const { return names_.list; }
+  // Without those that are not to be shown.
+  [[nodiscard]] nlohmann::json json_of(const std::map<std::string, double>& metrics) const;
+
+ private:
+  Words names_;
+};
+
+// {"answer": ..., "metrics": {...}}
+[[nodiscard]] nlohmann::json baseline_to_json(const Baseline& baseline, const ShownMetrics& shown);
 // {"train": {...}, "test": {...}} where both exist, else the metrics of the one that does.
-[[nodiscard]] nlohmann::json metrics_to_json(const Scores& scores);
-// A table: a row per metric, a column per part; for classes, a second table per class.
-[[nodiscard]] std::string metrics_to_text(const Scores& scores);
+[[nodiscard]] nlohmann::json metrics_to_json(const Scores& scores, const ShownMetrics& shown);
+// A table: a row per metric, a column per part and one of the baseline; for classes, a second table
+// per class.
+[[nodiscard]] std::string metrics_to_text(const Scores& scores, const ShownMetrics& shown);
+// "(9 iterations)", "(12 epochs)"; nothing where `unit` is empty: a closed form has no iterations.
+[[nodiscard]] std::string iterations_to_text(Index iterations, std::string_view unit);
 
 inline constexpr std::string_view software_gpu_time =
     "time of the CPU that plays the GPU, not of a GPU";

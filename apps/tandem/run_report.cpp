@@ -10,9 +10,11 @@
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/figures.hpp"
+#include "tandem/model_figures.hpp"
 #include "tandem/output.hpp"
 #include "tandem/report/page.hpp"
 #include "tandem/report/plot.hpp"
+#include "tandem/result_page.hpp"
 
 namespace tandem::program {
 namespace {
@@ -20,22 +22,8 @@ namespace {
 using report::Page;
 using report::Plot;
 
-class Figures {
- public:
-  void add(const Plot& plot, std::string caption) {
-    figures_.push_back(
-        {report::to_svg(plot, "plot-" + std::to_string(figures_.size() + 1)), std::move(caption)});
-  }
-  void add_html(std::string html, std::string caption) {
-    figures_.push_back({std::move(html), std::move(caption)});
-  }
-  [[nodiscard]] const std::vector<Page::Figure>& all() const { return figures_; }
-
- private:
-  std::vector<Page::Figure> figures_;
-};
-
-void add_history(Figures& figures, const TrainingLog& log) {
+void add_history(Figures& figures, const TrainingLog& log, const std::string& counted_in) {
+  const std::string unit = counted_in.empty() ? "iteration" : counted_in;
   // Costs on one plot, shares on another.
   std::vector<std::string> costs;
   std::vector<std::string> shares;
@@ -55,13 +43,15 @@ void add_history(Figures& figures, const TrainingLog& log) {
   }
   if (!costs.empty()) {
     const bool logarithmic = least > 0 && most > 20 * least;
-    figures.add(history_plot(log, costs, axis_label(costs.front()), logarithmic),
-                std::string("The value that training lowers, after each iteration") +
-                    (logarithmic ? ", on a logarithmic scale." : "."));
+    report::Plot plot = history_plot(log, costs, axis_label(costs.front()), logarithmic);
+    plot.x.label = unit;
+    figures.add(plot, "The value that training lowers, after each " + unit +
+                          (logarithmic ? ", on a logarithmic scale." : "."));
   }
   if (!shares.empty()) {
-    figures.add(history_plot(log, shares, "accuracy", false),
-                "Share of rows that are classified correctly, after each epoch.");
+    report::Plot plot = history_plot(log, shares, "accuracy", false);
+    plot.x.label = unit;
+    figures.add(plot, "Share of rows that are classified correctly, after each " + unit + ".");
   }
 }
 
@@ -204,6 +194,43 @@ void add_plane(Figures& figures, Engine& engine, const Pipeline<T>& model, const
   figures.add(plot, caption);
 }
 
+// What the model holds, where it can be drawn.
+template <Real T>
+void add_model(Page& page, const Pipeline<T>& model) {
+  const std::vector<std::string> names = model.feature_names();
+  const auto* tree = dynamic_cast<const DecisionTreeModel<T>*>(model.model.get());
+  const std::vector<double> shares = importances_of(*model.model);
+  const std::vector<Coefficients> outputs = coefficients_of(model);
+  if (tree == nullptr && shares.empty() && outputs.empty()) return;
+  page.section("", "What it has learned");
+  if (tree != nullptr && tree->nodes.size() > 1) {
+    constexpr Index drawn = 3;
+    page.html(tree_svg(*tree, names, drawn));
+    page.paragraph(
+        "The question stands at the top of each box; rows that answer it with yes go up, the "
+        "others "
+        "down." +
+        std::string(tree->class_names.empty() ? "" : " The bar shows the shares of the classes.") +
+        (tree->depth() > drawn ? " Splits beyond the third are left out here; the tree has " +
+                                     counted(tree->leaves(), "leaf", "leaves") + "."
+                               : ""));
+  }
+  Figures figures;
+  constexpr std::size_t most = 20;
+  if (std::ranges::any_of(shares, [](double share) { return share > 0; })) {
+    figures.add_html(bars_html(names, shares, most),
+                     "Importance: each feature's share of what all splits gain.");
+  }
+  constexpr std::size_t most_outputs = 10;
+  const std::string unit = coefficient_unit(model);
+  for (std::size_t k = 0; k < std::min(outputs.size(), most_outputs); ++k) {
+    figures.add_html(bars_html(names, outputs[k].weights, most),
+                     "Coefficients: what is added to the " + outputs[k].of + " " + unit +
+                         "; the intercept is " + readable(outputs[k].intercept) + ".");
+  }
+  if (const auto all = figures.take(); !all.empty()) page.figures(all);
+}
+
 }  // namespace
 
 void prepare_report_folder(const std::string& folder) {
@@ -225,7 +252,8 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
   const TrainingLog& log = model.model->training();
   Page page(model.provenance.algorithm + " on " +
                 std::filesystem::path(model.provenance.source).filename().string(),
-            shape_to_text(model.provenance.rows, model.model->features()) +
+            shape_to_text(model.provenance.rows, model.model->features()) + " to train on" +
+                (test != nullptr ? "; " + counted(test->rows(), "row") + " to test" : "") +
                 (log.stopped_because.empty() ? "" : "; stopped because " + log.stopped_because));
 
   page.section("", "Result");
@@ -233,11 +261,21 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
   for (const char* name : {"accuracy", "f1_macro", "roc_auc", "log_loss", "r2", "rmse", "mae",
                            "inertia", "silhouette", "davies_bouldin", "adjusted_rand"}) {
     const auto found = shown.metrics.find(name);
-    if (found != shown.metrics.end() && facts.size() < 4) {
-      facts.emplace_back(axis_label(name) + " (" + part + ")", readable(found->second));
-    }
+    if (settings.shown->chosen() || found == shown.metrics.end() || facts.size() == 4) continue;
+    facts.emplace_back(axis_label(name) + " (" + part + ")", readable(found->second));
   }
-  facts.emplace_back("iterations", std::to_string(log.iterations));
+  for (const std::string& name : settings.shown->names()) {
+    const auto found = shown.metrics.find(name);
+    if (found == shown.metrics.end() || facts.size() == 4) continue;
+    facts.emplace_back(axis_label(name) + " (" + part + ")", readable(found->second));
+  }
+  if (scores.baseline) {
+    const std::string name = shown.task == Task::classification ? "accuracy" : "mae";
+    facts.emplace_back(name + " of the baseline", readable(scores.baseline->metrics.at(name)));
+  }
+  if (!settings.unit.empty()) {
+    facts.emplace_back(settings.unit + "s", std::to_string(log.iterations));
+  }
   facts.emplace_back(
       settings.seconds.software_gpu ? "seconds to train on the software GPU" : "seconds to train",
       readable_seconds(settings.seconds.train));
@@ -245,7 +283,7 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
   page.command(settings.command);
 
   Figures figures;
-  add_history(figures, log);
+  add_history(figures, log, settings.unit);
   if (shown.task == Task::classification && shown.confusion.classes() <= 20) {
     figures.add_html(confusion_html(shown), "Confusion matrix of the " + part + " part.");
   }
@@ -254,11 +292,12 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
     add_regression(figures, engine, model, test != nullptr ? *test : train, part);
   }
   add_plane(figures, engine, model, train);
-  if (!figures.all().empty()) {
+  if (const auto all = figures.take(); !all.empty()) {
     page.section("", "Pictures");
-    page.figures(figures.all());
+    page.figures(all);
   }
 
+  add_model(page, model);
   if (train.reading && !train.reading->notices.empty()) {
     page.section("", "How the file was read");
     for (const std::string& notice : train.reading->notices) {
@@ -269,14 +308,23 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
   page.section("", "Metrics");
   std::vector<std::vector<std::string>> rows{{"metric", "train"}};
   if (scores.test) rows[0].emplace_back("test");
+  if (scores.baseline) rows[0].emplace_back("baseline");
   for (const auto& [name, value] : scores.train->metrics) {
+    if (!settings.shown->in_text(name)) continue;
     rows.push_back({name, readable(value)});
     if (scores.test) {
       const auto found = scores.test->metrics.find(name);
       rows.back().push_back(found == scores.test->metrics.end() ? "" : readable(found->second));
     }
+    if (scores.baseline) {
+      const auto found = scores.baseline->metrics.find(name);
+      rows.back().push_back(found == scores.baseline->metrics.end() ? "" : readable(found->second));
+    }
   }
   page.table(rows);
+  if (scores.baseline) {
+    page.paragraph("Baseline: " + scores.baseline->answer + ", on the " + part + " rows.");
+  }
   if (shown.task == Task::classification && shown.classes.size() <= 50) {
     std::vector<std::vector<std::string>> classes{{"class", "precision", "recall", "f1", "rows"}};
     for (std::size_t c = 0; c < shown.classes.size(); ++c) {

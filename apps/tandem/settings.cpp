@@ -199,28 +199,78 @@ bool is_table(const Dataset<T>& data) {
   return data.reading && (data.reading->format == "csv" || data.reading->format == "tsv");
 }
 
-// One line where the target could be meant otherwise: whole numbers are classes or quantities.
-template <Real T>
-void remark_on_task(const RunSettings& run, const Dataset<T>& data, const Algorithm& algorithm,
-                    Task task) {
-  if (!algorithm.has_option("task") || algorithm.options().get_string("task") != "auto") return;
-  if (data.target_column.categorical()) return;
+// Distinct values where all of them are whole numbers, counted up to one more than `most`; nothing
+// for fractions and where nothing is known.
+template <Real T, class Values>
+std::optional<std::size_t> whole_numbers(Values&& values, std::size_t most) {
   std::set<T> distinct;
-  for (const T value : data.target) {
+  for (const T value : values) {
     if (std::isnan(value)) continue;
-    if (value != std::trunc(value)) return;
-    if (distinct.size() <= 100) distinct.insert(value);
+    if (value != std::trunc(value)) return std::nullopt;
+    if (distinct.size() <= most) distinct.insert(value);
   }
-  // That many are a quantity beyond doubt.
-  if (distinct.size() > 100) return;
-  const std::string count =
-      std::to_string(std::max(distinct.size(), data.target_texts.names.size()));
-  run.say(data.source + ": the target " + data.target_column.name + " has " + count +
-          " distinct values, all whole numbers, and is taken as " +
-          (task == Task::classification ? "classes, since they are at most 20; --task regression"
-                                        : "a quantity, since they are more than 20; --task "
-                                          "classification") +
-          " says otherwise");
+  if (distinct.empty()) return std::nullopt;
+  return distinct.size();
+}
+
+// A sentence where the target could be meant otherwise: whole numbers are classes or quantities.
+template <Real T>
+void remark_on_target(std::vector<std::string>& remarks, const Dataset<T>& data,
+                      const Algorithm& algorithm, Task task) {
+  const std::string target = data.source + ": the target " + data.target_column.name;
+  const bool has_task = algorithm.has_option("task");
+  constexpr std::size_t beyond_doubt = 100;  // so many are a quantity
+  constexpr std::size_t usual = 20;          // so many may be classes
+  if (data.target_column.categorical()) {
+    const auto classes = data.target_column.categories.size();
+    if (task == Task::classification && classes > usual &&
+        2 * classes > static_cast<std::size_t>(data.rows())) {
+      remarks.push_back(target + " has " + std::to_string(classes) + " different texts in " +
+                        std::to_string(data.rows()) +
+                        " rows, and each becomes a class; --target names another column");
+    }
+    return;
+  }
+  const auto found = whole_numbers<T>(data.target, static_cast<std::size_t>(data.rows()));
+  if (!found) return;
+  const std::size_t count = std::max(*found, data.target_texts.names.size());
+  if (has_task && algorithm.options().get_string("task") == "auto") {
+    if (*found > beyond_doubt) return;
+    remarks.push_back(target + " has " + std::to_string(count) +
+                      " distinct values, all whole numbers, and is taken as " +
+                      (task == Task::classification
+                           ? "classes, since they are at most 20; --task regression"
+                           : "a quantity, since they are more than 20; --task classification") +
+                      " says otherwise");
+  } else if (task == Task::classification && count > usual) {
+    remarks.push_back(target + " is a number of " + std::to_string(count) +
+                      " distinct values, and each of them becomes a class; " +
+                      (has_task ? "--task regression predicts it"
+                                : "an algorithm of regression, such as linear-regression, "
+                                  "predicts it") +
+                      " as a quantity");
+  }
+}
+
+// A sentence where the last column could be labels and is clustered like the others.
+template <Real T>
+void remark_on_last_column(std::vector<std::string>& remarks, const Dataset<T>& data) {
+  if (data.cols() < 2 || data.columns.back().categorical()) return;
+  std::vector<T> values;
+  for (Index i = 0; i < data.rows(); ++i) values.push_back(data.features(i, data.cols() - 1));
+  constexpr std::size_t most_labels = 20;
+  const auto found = whole_numbers<T>(values, most_labels);
+  // A label has several values, and several rows of each.
+  if (!found || *found < 2 || *found > most_labels ||
+      3 * *found > static_cast<std::size_t>(data.rows())) {
+    return;
+  }
+  const std::string& name = data.columns.back().name;
+  remarks.push_back(
+      data.source + ": the last column, " + name + ", holds " + std::to_string(*found) +
+      " different whole numbers and is clustered like the others. Is it a label? --target " +
+      quoted_for_shell(name) + " sets it aside and compares the clusters with it, --ignore " +
+      quoted_for_shell(name) + " leaves it out");
 }
 
 template <Real T>
@@ -272,8 +322,11 @@ LoadedData<T> load_data(const RunSettings& run, const DataSettings& data, const 
   }
   if (!unsupervised) {
     loaded.task = algorithm.task(loaded.train);
-    remark_on_task(run, loaded.train, algorithm, loaded.task);
+    remark_on_target(loaded.remarks, loaded.train, algorithm, loaded.task);
+  } else if (table && !loaded.train.has_target()) {
+    remark_on_last_column(loaded.remarks, loaded.train);
   }
+  for (const std::string& remark : loaded.remarks) run.say(remark);
   if (test == nullptr) return loaded;
   if (test->test_fraction.value) {
     const Split split = split_rows(loaded.train, loaded.task, *test->test_fraction.value, run.seed);

@@ -99,11 +99,13 @@ struct LoadedData {
   std::optional<Dataset<T>> validation;
   std::string target_rule;       // one clause: how the target was chosen
   Task task = Task::clustering;  // of the whole file
+  // What could be meant otherwise, a sentence each; said on standard error already.
+  std::vector<std::string> remarks;
 };
 
 // A data set for an algorithm. Without --target, the last column of a table is the target of a
 // supervised algorithm; for clustering it is set aside (to compare the clusters with) where it is a
-// text column, and a feature where it is a numeric one.
+// text column, and a feature where it is a numeric one (a remark says so where it could be labels).
 template <Real T>
 [[nodiscard]] LoadedData<T> load_data(const RunSettings& run, const DataSettings& data,
                                       const TestSettings* test, const Algorithm& algorithm);

@@ -33,6 +33,7 @@ body { margin: 0; background: var(--ground); color: var(--ink);
   line-height: 1.55; font-variant-numeric: tabular-nums; }
 main, header, footer { max-width: 1120px; margin: 0 auto; padding: 0 1.5rem; }
 header { padding-top: 3.2rem; padding-bottom: .6rem; }
+h1, h2, p, li, figcaption { overflow-wrap: anywhere; }
 h1 { font-size: 2.3rem; line-height: 1.15; letter-spacing: -.02em; margin: 0 0 .5rem; text-wrap: balance; }
 header p { font-size: 1.12rem; color: var(--muted); max-width: 46rem; margin: 0; }
 nav { margin-top: 1.4rem; font-size: .95rem; display: flex; flex-wrap: wrap; gap: .35rem 1.4rem; }
@@ -65,6 +66,11 @@ tr:last-child td { border-bottom: 0; }
   padding: .28rem .5rem .28rem 0; }
 .confusion td { padding: .28rem .5rem .28rem .3rem; }
 figure:has(.wide) { grid-column: 1 / -1; }
+.drawing { overflow-x: auto; margin: .9rem 0 .4rem; } .drawing svg { display: block; max-width: none; height: auto; font-family: inherit; }
+.bars { width: 100%; table-layout: fixed; } .bars th { width: 38%; white-space: normal; overflow-wrap: anywhere; font-weight: 400; color: var(--ink); }
+.bars td { width: auto; padding-right: .5rem; } .bars td:last-child { width: 5.2rem; padding-right: 0; }
+.bars i { display: block; height: .7rem; border-radius: 2px; } .bars tr:last-child th { border-bottom: 0; }
+.words td, .words th { white-space: normal; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
 .facts { display: flex; flex-wrap: wrap; gap: .5rem 2.4rem; margin: .9rem 0 .3rem; }
 .facts div { min-width: 5.5rem; } .facts b { display: block; font-size: 1.4rem; font-weight: 600;
   letter-spacing: -.01em; line-height: 1.2; } .facts span { font-size: .86rem; color: var(--muted); }
@@ -77,7 +83,7 @@ footer { color: var(--muted); font-size: .88rem; padding-top: .4rem; padding-bot
   @page { margin: 14mm 13mm; }
   html { font-size: 12px; } nav { display: none; } header { padding-top: 0; padding-bottom: 0; }
   main, header, footer { max-width: none; padding: 0; } p, figcaption { max-width: none; }
-  .table { overflow: visible; } pre { white-space: pre-wrap; overflow: visible; }
+  .table { overflow: visible; } .drawing { overflow: visible; } .drawing svg { width: 100% !important; } pre { white-space: pre-wrap; overflow-wrap: anywhere; overflow: visible; }
   .confusion th { min-width: 0; max-width: 6rem; font-size: .8rem; }
   section { border: 0; padding: 0; margin: 1.6rem 0; } figure, tr, pre { break-inside: avoid; }
   h2 { break-after: avoid; } .figures { grid-template-columns: 1fr 1fr; }

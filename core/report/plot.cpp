@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <cerrno>
@@ -141,10 +142,29 @@ int run_gnuplot(std::vector<std::string> arguments, const std::string& messages)
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-void set_axis(std::string& script, const char* name, const Axis& axis) {
+// At most as many characters as fit beside an axis of `pixels`, the last an ellipsis where some
+// were left out. Letters of 14 pixels take about 8 on the average, capitals more.
+std::string cut_to(const std::string& text, int pixels) {
+  const auto most = static_cast<std::size_t>(std::max(pixels / 8, 8));
+  std::size_t characters = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if ((static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U) continue;
+    if (++characters > most) {
+      // Back to the start of the character before.
+      std::size_t end = i - 1;
+      while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+      return text.substr(0, end) + "…";
+    }
+  }
+  return text;
+}
+
+// `length`: of the axis in pixels.
+void set_axis(std::string& script, const char* name, const Axis& axis, int length) {
   const std::string n = name;
   if (!axis.label.empty()) {
-    script += "set " + n + "label " + quoted(axis.label) + " tc rgb " + rgb(muted_marker) + "\n";
+    script += "set " + n + "label " + quoted(cut_to(axis.label, length)) + " tc rgb " +
+              rgb(muted_marker) + "\n";
   }
   if (axis.logarithmic) script += "set logscale " + n + "\n";
   if (axis.from || axis.to) {
@@ -192,8 +212,8 @@ std::string script_of(const Plot& plot, const std::string& output) {
                        "\nset grid back lt 1 dt 1 lw 0.7 lc rgb " + rgb(grid_marker) +
                        "\nset samples 2\nset boxwidth 0.8 relative\n";
   if (plot.square) script += "set size ratio -1\n";
-  set_axis(script, "x", plot.x);
-  set_axis(script, "y", plot.y);
+  set_axis(script, "x", plot.x, plot.width - 100);
+  set_axis(script, "y", plot.y, plot.height - 60);
   std::size_t named = 0;
   for (const Series& series : plot.series) named += series.label.empty() ? 0 : 1;
   if (plot.key && named > 0) {

@@ -93,6 +93,46 @@ TEST_F(HelpPages, BashTakesTheScript) {
   EXPECT_STREQ(line.data(), "gini\n");
 }
 
+// What the command prints; fails where it does not end with 0.
+std::string output_of(const std::string& command) {
+  FILE* shell = ::popen((command + " 2>&1").c_str(), "r");
+  if (shell == nullptr) return "";
+  std::string said;
+  std::array<char, 200> line{};
+  while (std::fgets(line.data(), line.size(), shell) != nullptr) said += line.data();
+  EXPECT_EQ(::pclose(shell), 0) << command << "\n" << said;
+  return said;
+}
+
+TEST_F(HelpPages, ZshTakesTheScript) {
+  if (std::system("zsh --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "no zsh";
+  write_text(path("script"), run({"completion", "zsh"}).out);
+  // In place of the functions of zsh's completion: what the script hands to them.
+  write_text(path("ask"),
+             "compdef() { : }\n_describe() { print -rl -- \"${(@P)2}\" }\n"
+             "_files() { print files }\nsource '" +
+                 path("script") + "'\nwords=('" + std::string(TANDEM_PROGRAM) +
+                 "' train decision-tree --criterion g)\nCURRENT=5\n_tandem\n"
+                 "words=('" +
+                 std::string(TANDEM_PROGRAM) + "' predict m)\nCURRENT=3\n_tandem\n");
+  EXPECT_EQ(output_of("zsh -f '" + path("ask") + "'"),
+            "entropy\ngini\nsquared-error\nauto\nfiles\n");
+}
+
+TEST_F(HelpPages, FishTakesTheScript) {
+  if (std::system("fish --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "no fish";
+  write_text(path("script"), run({"completion", "fish"}).out);
+  const std::filesystem::path program(TANDEM_PROGRAM);
+  write_text(path("ask"), "set -x HOME '" + path("") + "'\nset -x PATH '" +
+                              program.parent_path().string() + "' $PATH\nsource '" +
+                              path("script") +
+                              "'\ncomplete -C 'tandem train decision-tree --criterion g'\n"
+                              "complete -C 'tandem train dec'\n");
+  const std::string said = output_of("fish '" + path("ask") + "'");
+  EXPECT_THAT(said, ::testing::StartsWith("gini\n"));
+  EXPECT_THAT(said, HasSubstr("decision-tree\tclassification"));
+}
+
 TEST_F(HelpPages, ManualPagesHaveEveryOptionOfTheHelpPage) {
   const Outcome outcome = run({"man", "--out", path("man1")});
   ASSERT_EQ(outcome.status, 0) << outcome.err;

@@ -411,13 +411,14 @@ TEST_F(TandemProgram, AReportIsOnePage) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(path("report")), {}), 1);
 }
 
-TEST_F(TandemProgram, TheDemoTellsFiveStories) {
+TEST_F(TandemProgram, TheDemoTellsSixStories) {
   if (std::system("gnuplot --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "no gnuplot";
   const auto json =
       result({"demo", "--report", path("demo"), "--data-dir", TANDEM_DATA_DIR, "--quiet"});
   EXPECT_NEAR(json["1 line"]["r2"].get<double>(), 0.34392, 1e-4);
   EXPECT_NEAR(json["4 clusters"]["inertia"]["3"].get<double>(), 78.8514, 1e-4);
   EXPECT_GE(json["5 xor"]["accuracy"].get<double>(), 0.97);
+  EXPECT_GE(json["6 boosting"]["accuracy"].get<double>(), 0.97);
   for (const auto& [name, story] : json.items()) {
     if (story.is_object() && story.contains("bound")) {
       EXPECT_LE(story["difference"].get<double>(), story["bound"].get<double>()) << name;

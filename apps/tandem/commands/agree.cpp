@@ -1,4 +1,5 @@
 // tandem agree
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -8,6 +9,7 @@
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/output.hpp"
+#include "tandem/result_page.hpp"
 
 namespace tandem {
 namespace program {
@@ -49,9 +51,10 @@ class Agree final : public Command {
     options.group("Output");
     options.flag("json", json_, "print the result as JSON");
     options.flag("quiet", quiet_, "no progress line");
+    report_.add_option(options, true);
   }
 
-  int run(const OptionSet& /*options*/) override {
+  int run(const OptionSet& options) override {
     for (const auto& name : agreement_.algorithms) {
       const auto& names = agreement_names();
       if (std::find(names.begin(), names.end(), name) != names.end()) continue;
@@ -73,16 +76,20 @@ class Agree final : public Command {
     agreement_.sizes.assign(sizes_.begin(), sizes_.end());
     agreement_.cases = static_cast<int>(cases_);
     agreement_.seed = static_cast<std::uint64_t>(seed_);
+    report_.check(nullptr);
     ControlOptions control_options;
     control_options.quiet = quiet_;
     ProgramControl control(control_options);
     const Stopwatch watch;
     const AgreementReport report = check_agreement(agreement_, control);
     control.finish();
+    if (report_.asked()) write_page(report, watch.seconds(), options.arguments());
     if (json_) {
-      print_json(to_json(report, watch.seconds()));
+      nlohmann::json json = to_json(report, watch.seconds());
+      if (report_.asked()) json["report"] = report_.path();
+      print_json(json);
     } else {
-      print(to_text(report, watch.seconds()));
+      print(to_text(report, watch.seconds()) + report_.line());
     }
     return report.agrees() ? 0 : 1;
   }
@@ -136,31 +143,9 @@ class Agree final : public Command {
           "  (softgpu is software: its results are those of the CUDA kernels, its time is not "
           "a GPU's)\n";
     }
-    const bool exact = agreement_.numerics == Numerics::exact;
-    std::vector<std::vector<std::string>> rows{
-        {"", "", "cases", "bits apart", "error", "bound", "of bound", ""}};
-    int failed = 0;
-    for (const AgreementLine& line : report.lines) {
-      std::vector<std::string> row{
-          line.algorithm + " " + line.part, std::string(to_string(line.precision)),
-          std::to_string(line.cases) +
-              (line.refused > 0 ? " (" + std::to_string(line.refused) + " refused)" : ""),
-          exact ? std::to_string(line.differing_bits) : "-"};
-      if (line.worst) {
-        char share[16];
-        std::snprintf(share, sizeof share, "%.0f %%",
-                      line.worst->bound > 0   ? 100 * line.worst->error / line.worst->bound
-                      : line.worst->error > 0 ? INFINITY
-                                              : 0.0);
-        row.insert(row.end(), {readable(line.worst->error), readable(line.worst->bound), share});
-      } else {
-        row.insert(row.end(), {"-", "-", "-"});
-      }
-      row.emplace_back(line.agrees() ? "agrees" : line.failure.empty() ? "DIFFERS" : "FAILED");
-      if (!line.agrees()) ++failed;
-      rows.push_back(std::move(row));
-    }
-    text += "\n" + table(rows) + "\n";
+    const auto failed =
+        std::ranges::count_if(report.lines, [](const auto& line) { return !line.agrees(); });
+    text += "\n" + table(rows_of(report)) + "\n";
     for (const AgreementLine& line : report.lines) {
       const std::string name =
           line.algorithm + " " + line.part + ", " + std::string(to_string(line.precision)) + ": ";
@@ -189,6 +174,78 @@ class Agree final : public Command {
     return text;
   }
 
+  // A line per part and precision.
+  [[nodiscard]] std::vector<std::vector<std::string>> rows_of(const AgreementReport& report) const {
+    const bool exact = agreement_.numerics == Numerics::exact;
+    std::vector<std::vector<std::string>> rows{
+        {"", "", "cases", "bits apart", "error", "bound", "of bound", ""}};
+    for (const AgreementLine& line : report.lines) {
+      std::vector<std::string> row{
+          line.algorithm + " " + line.part, std::string(to_string(line.precision)),
+          std::to_string(line.cases) +
+              (line.refused > 0 ? " (" + std::to_string(line.refused) + " refused)" : ""),
+          exact ? std::to_string(line.differing_bits) : "-"};
+      if (line.worst) {
+        char share[16];
+        std::snprintf(share, sizeof share, "%.0f %%",
+                      line.worst->bound > 0   ? 100 * line.worst->error / line.worst->bound
+                      : line.worst->error > 0 ? INFINITY
+                                              : 0.0);
+        row.insert(row.end(), {readable(line.worst->error), readable(line.worst->bound), share});
+      } else {
+        row.insert(row.end(), {"-", "-", "-"});
+      }
+      row.emplace_back(line.agrees() ? "agrees" : line.failure.empty() ? "DIFFERS" : "FAILED");
+      rows.push_back(std::move(row));
+    }
+    return rows;
+  }
+
+  void write_page(const AgreementReport& report, double seconds,
+                  const std::string& arguments) const {
+    report::Page page("Agreement of the engines",
+                      std::string(tandem::to_string(numerics_)) + " numerics");
+    Index cases = 0;
+    Index elements = 0;
+    Index bits = 0;
+    for (const AgreementLine& line : report.lines) {
+      cases += line.cases;
+      elements += line.elements;
+      bits += line.differing_bits;
+    }
+    page.section("", "Result");
+    page.facts({{"", report.agrees() ? "all agree" : "they do not agree"},
+                {"cases", std::to_string(cases)},
+                {"numbers compared bit by bit", std::to_string(elements)},
+                {"bits apart", std::to_string(bits)},
+                {"seconds", readable_seconds(seconds)}});
+    page.command("tandem agree" + (arguments.empty() ? "" : " " + arguments));
+    for (const std::string& engine : report.engines) page.paragraph(engine);
+    if (report.software_gpu) {
+      page.paragraph(
+          "softgpu is software: its results are those of the CUDA kernels, its time is not a "
+          "GPU's.");
+    }
+    page.section("", "Parts");
+    page.table(rows_of(report));
+    page.section("", "How each is judged");
+    std::vector<std::vector<std::string>> bounds{{"part", "what it does", "bound"}};
+    for (const AgreementLine& line : report.lines) {
+      std::vector<std::string> row{line.algorithm + " " + line.part, line.summary, line.bound};
+      if (bounds.back() != row) bounds.push_back(std::move(row));
+    }
+    page.html("<div class=\"words\">" + report::table_html(bounds) + "</div>");
+    for (const AgreementLine& line : report.lines) {
+      if (line.agrees()) continue;
+      const auto& worst = line.first_difference ? line.first_difference : line.worst;
+      page.paragraph(line.algorithm + " " + line.part + ", " +
+                     std::string(to_string(line.precision)) + ": " +
+                     (line.failure.empty() ? "differs" : line.failure));
+      if (worst) page.command(worst->command);
+    }
+    report_.write(page);
+  }
+
   AgreementOptions agreement_;
   Words devices_{{"reference", "cpu", "softgpu"}};
   Words precisions_{{"float32", "float64"}};
@@ -200,6 +257,7 @@ class Agree final : public Command {
   std::int64_t seed_ = 0;
   bool json_ = false;
   bool quiet_ = false;
+  ReportOption report_;
 };
 
 }  // namespace

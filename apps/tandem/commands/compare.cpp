@@ -1,6 +1,7 @@
 // tandem compare optimizers
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "common/text.hpp"
@@ -10,6 +11,7 @@
 #include "tandem/optim/optimizer.hpp"
 #include "tandem/output.hpp"
 #include "tandem/recipe.hpp"
+#include "tandem/result_page.hpp"
 #include "tandem/results.hpp"
 #include "tandem/settings.hpp"
 
@@ -44,14 +46,17 @@ class Compare final : public Command {
     WithoutOptions shared(options, {"optimizer"});
     optimizer_.visit(shared);
     run_.add_options(options, true);
+    options.group("Results");
+    report_.add_option(options, true);
   }
 
-  int run(const OptionSet& /*options*/) override {
+  int run(const OptionSet& options) override {
     if (what_ != "optimizers") {
       throw InputError("unknown comparison '" + what_ + "'; expected optimizers");
     }
-    return with_precision(run_.precision,
-                          [&](auto type) { return run_as<typename decltype(type)::type>(); });
+    report_.check(&data_);
+    return with_precision(
+        run_.precision, [&](auto type) { return run_as<typename decltype(type)::type>(options); });
   }
 
  private:
@@ -64,7 +69,7 @@ class Compare final : public Command {
   };
 
   template <Real T>
-  int run_as() {
+  int run_as(const OptionSet& options) {
     std::vector<OptimizerMethod> methods;
     for (const std::string& name : methods_.list) {
       methods.push_back(parse_enum<OptimizerMethod>("optimizer", name));
@@ -96,10 +101,16 @@ class Compare final : public Command {
     for (const Outcome& one : outcomes) {
       for (const double cost : one.cost) lowest = std::min(lowest, cost);
     }
+    if (report_.asked()) {
+      write_page(outcomes, lowest, shape_to_text(data.train.rows(), data.train.cols()),
+                 describe(*engine, run_), "tandem compare " + options.arguments());
+    }
     if (run_.json) {
-      print_json(to_json(*engine, data.train, outcomes, lowest));
+      nlohmann::json json = to_json(*engine, data.train, outcomes, lowest);
+      if (report_.asked()) json["report"] = report_.path();
+      print_json(json);
     } else {
-      print(to_text(*engine, data, outcomes, lowest));
+      print(to_text(*engine, data, outcomes, lowest) + report_.line());
     }
     return 0;
   }
@@ -186,9 +197,49 @@ class Compare final : public Command {
     return json;
   }
 
-  template <Real T>
-  std::string to_text(const Engine& engine, const LoadedData<T>& data,
-                      const std::vector<Outcome>& outcomes, double lowest) const {
+  void write_page(const std::vector<Outcome>& outcomes, double lowest, const std::string& shape,
+                  const std::string& engine, const std::string& command) const {
+    report::Page page(algorithm_ + " by each optimiser on " +
+                          std::filesystem::path(data_.data.path).filename().string(),
+                      shape + "; " + counted(epochs_, "epoch") + ", learning rate " +
+                          shortest(optimizer_.learning_rate) + "; " + engine);
+    page.section("", "Result");
+    page.command(command);
+    report::Plot plot;
+    plot.title = "cost after each epoch";
+    plot.x = {.label = "epoch", .logarithmic = epochs_ > 20};
+    plot.y = {.label = "cost of the training rows"};
+    plot.x.from = 1;
+    plot.x.to = static_cast<double>(std::max<std::int64_t>(2, epochs_));
+    plot.width = 860;
+    plot.height = 400;
+    double highest = 0;
+    int colour = 1;
+    for (const Outcome& one : outcomes) {
+      report::Series line{.label = one.method, .points = {}, .colour = (colour - 1) % 8 + 1};
+      line.dashed = colour > 8;
+      ++colour;
+      for (std::size_t i = 0; i < one.cost.size(); ++i) {
+        line.points.push_back({static_cast<double>(i + 1), one.cost[i]});
+        highest = std::max(highest, one.cost[i]);
+      }
+      if (!line.points.empty()) plot.series.push_back(std::move(line));
+    }
+    plot.y.logarithmic = lowest > 0 && highest > 20 * lowest;
+    Figures figures;
+    figures.add(plot, std::string("The value that training lowers, after each pass over the rows") +
+                          (plot.y.logarithmic ? ", on a logarithmic scale." : "."));
+    page.figures(figures.take());
+    page.section("", "Numbers");
+    page.table(rows_of(outcomes, lowest));
+    page.paragraph(
+        "Epochs to 1 %: until the cost was at most 1 % above the lowest that any of them reached.");
+    report_.write(page);
+  }
+
+  // A line per optimiser.
+  [[nodiscard]] static std::vector<std::vector<std::string>> rows_of(
+      const std::vector<Outcome>& outcomes, double lowest) {
     const char* score = outcomes.front().metrics.count("r2") > 0 ? "r2" : "accuracy";
     std::vector<std::vector<std::string>> rows{
         {"optimizer", "first cost", "last cost", "epochs to 1 %", "to 0.01 %", score, "seconds"}};
@@ -207,11 +258,17 @@ class Compare final : public Command {
                       found == one.metrics.end() ? "-" : readable(found->second),
                       readable_seconds(one.seconds)});
     }
+    return rows;
+  }
+
+  template <Real T>
+  std::string to_text(const Engine& engine, const LoadedData<T>& data,
+                      const std::vector<Outcome>& outcomes, double lowest) const {
     return algorithm_ + " on " + data_.data.path + ": " +
            shape_to_text(data.train.rows(), data.train.cols()) + "\n\n  run       " +
            describe(engine, run_) + "\n  target    " + data.train.target_column.name + " (" +
            data.target_rule + ")\n  all       " + counted(epochs_, "epoch") + ", learning rate " +
-           shortest(optimizer_.learning_rate) + "\n\n" + table(rows) +
+           shortest(optimizer_.learning_rate) + "\n\n" + table(rows_of(outcomes, lowest)) +
            (engine.device() == Device::softgpu
                 ? "\nseconds: " + std::string(software_gpu_time) + "\n"
                 : "") +
@@ -227,6 +284,7 @@ class Compare final : public Command {
   OptimizerOptions optimizer_;  // `method` is each in turn
   RunSettings run_;
   DataSettings data_;
+  ReportOption report_;
 };
 
 }  // namespace

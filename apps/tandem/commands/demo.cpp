@@ -1,4 +1,4 @@
-// tandem demo: five stories of learning in one page
+// tandem demo: six stories of learning in one page
 #include <unistd.h>
 
 #include <algorithm>
@@ -93,8 +93,8 @@ class Demo final : public Command {
     files.check(force_);
     prepare_report_folder(folder_);
     data_ = find_data(data_dir_);
-    Page page("Five stories of learning",
-              "How five machines learn from data, what they get wrong, and how to tell. Every "
+    Page page("Six stories of learning",
+              "How six machines learn from data, what they get wrong, and how to tell. Every "
               "picture comes from a run that you can repeat with the command beside it, and every "
               "run was made twice: by the textbook and by the fast code.");
     regression(page);
@@ -102,6 +102,7 @@ class Demo final : public Command {
     tree(page);
     clusters(page);
     network(page);
+    boosting(page);
     agreement(page);
     gpu(page);
     const auto engine = Engine::create({.threads = static_cast<int>(threads_)});
@@ -115,7 +116,7 @@ class Demo final : public Command {
       figures_["report"] = path;
       print_json(figures_);
     } else {
-      print("five stories: " + path + "\n");
+      print("six stories: " + path + "\n");
     }
     return 0;
   }
@@ -292,7 +293,7 @@ class Demo final : public Command {
   // --- 1
 
   void regression(Page& page) {
-    tell("1/5 a line");
+    tell("1/6 a line");
     const Recipe recipe{
         "linear-regression",
         {"--data", data_ + "/diabetes.csv", "--ignore", "age,sex,bp,s1,s2,s3,s4,s5,s6", "--solver",
@@ -365,7 +366,7 @@ class Demo final : public Command {
   // --- 2
 
   void optimizers(Page& page) {
-    tell("2/5 three ways down");
+    tell("2/6 three ways down");
     struct Way {
       std::string name;
       std::string label;
@@ -446,7 +447,7 @@ class Demo final : public Command {
   // --- 3
 
   void tree(Page& page) {
-    tell("3/5 twenty questions");
+    tell("3/6 twenty questions");
     const Recipe recipe{
         "decision-tree",
         {"--data", data_ + "/iris.csv", "--ignore", "sepal_length_cm,sepal_width_cm", "--criterion",
@@ -488,7 +489,7 @@ class Demo final : public Command {
   // --- 4
 
   void clusters(Page& page) {
-    tell("4/5 how many kinds");
+    tell("4/6 how many kinds");
     page.section("4", "How many kinds are there?");
     page.paragraph(
         "Nobody tells k-means the species. It only moves k centres until each is in the middle of "
@@ -589,7 +590,7 @@ class Demo final : public Command {
   // --- 5
 
   void network(Page& page) {
-    tell("5/5 what no line can do");
+    tell("5/6 what no line can do");
     const std::string file = (fs::path(folder_) / "xor.csv").string();
     GenerateOptions generated;
     generated.rows = 400;
@@ -659,6 +660,54 @@ class Demo final : public Command {
     }
     page.facts(facts);
     compare(page, "5 xor", recipe, run);
+  }
+
+  // --- 6
+
+  void boosting(Page& page) {
+    tell("6/6 many small trees");
+    const std::string file = (fs::path(folder_) / "xor.csv").string();
+    const Recipe recipe{"gradient-boosting",
+                        {"--data", file, "--task", "classification", "--rounds", "60",
+                         "--max-depth", "2", "--learning-rate", "0.3"}};
+    const RecipeRun run = train(recipe);
+    page.section("6", "Many small trees, added up");
+    page.paragraph(
+        "Boosting answers the same riddle in another way. It begins with a guess that is the same "
+        "for all points, grows a tree of two questions for what that guess gets wrong, adds a part "
+        "of the tree's answer to the guess, and goes on with what is still wrong. No tree of two "
+        "questions is worth much; sixty of them are.");
+    page.paragraph(
+        "Compare the map with the network's: that one bends soft lines, this one lays rectangles "
+        "over each other, as every question is a straight cut along one axis.");
+    page.command(as_typed(recipe.command()));
+    const auto map_of = [&](const RecipeRun& shown, const std::string& title) {
+      Plot map;
+      const Window window{-1.05, 1.05, -1.05, 1.05};
+      map.title = title;
+      map.x = {.label = "x0", .from = window.left, .to = window.right};
+      map.y = {.label = "x1", .from = window.bottom, .to = window.top};
+      map.boxes = decision_regions(shown.model, *shown.engine, window);
+      map.series = labelled_points(shown.data, 0, 1, encode_classes(shown.data).labels,
+                                   {"same sign", "different signs"});
+      map.square = true;
+      map.width = 460;
+      map.height = 460;
+      return svg(map);
+    };
+    Recipe first = recipe;
+    *std::ranges::find(first.arguments, "60") = "3";
+    const RecipeRun few = train(first);
+    page.figures({{map_of(few, "what three boosted trees answer everywhere"),
+                   "The same 400 points; the ground shows the answer of the first three trees, the "
+                   "stronger the surer."},
+                  {map_of(run, "what sixty boosted trees answer everywhere"),
+                   "All sixty: each has mended a little of what the others left."}});
+    const double right = metric(run, "accuracy");
+    page.facts({{"accuracy of 3 trees", percent(metric(few, "accuracy"))},
+                {"accuracy of 60 trees", percent(right)}});
+    figures_["6 boosting"]["accuracy"] = right;
+    compare(page, "6 boosting", recipe, run);
   }
 
   // --- the last word

@@ -16,6 +16,7 @@ class EvaluateCommand final : public Command {
     data_.add_options(options);
     run_.add_options(options, false);
     options.group("Results");
+    shown_.add_option(options);
     options.flag("silhouette", silhouette_, "clusters: also the silhouette (rows squared work)");
     options.flag("curves", curves_, "with --json: ROC and precision-recall curves");
   }
@@ -31,6 +32,7 @@ class EvaluateCommand final : public Command {
   void evaluate_model(const Pipeline<T>& model) {
     run_.precision = precision_of<T>;
     run_.seed = model.provenance.seed;
+    shown_.check(model.model->task());
     const auto engine = run_.make_engine();
     Seconds seconds;
     seconds.software_gpu = engine->device() == Device::softgpu;
@@ -40,19 +42,23 @@ class EvaluateCommand final : public Command {
     check_interrupt();
     const Index rows = data.rows();
     EvaluateOptions options;
-    options.silhouette = silhouette_;
+    options.silhouette = silhouette_ || shown_.asks_for("silhouette");
     options.curves = curves_;
     Scores scores;
-    scores.test = model.evaluate(*engine, std::move(data), options);
+    const Dataset<T> prepared = model.prepare(std::move(data), engine->threads());
+    scores.test = model.evaluate_prepared(*engine, prepared, options);
     if (scores.test->task == Task::clustering) {
       scores.test->metrics["iterations"] = static_cast<double>(model.model->training().iterations);
     }
     seconds.evaluate = watch.lap();
+    // The file does not say what the training part answered most: it is the answer that would do
+    // best on these rows.
+    scores.baseline = baseline_of(*model.model, prepared, prepared);
     if (!run_.json) {
       print(model.provenance.algorithm + " of " + model_ + " on " + data_.data.path + ": " +
             shape_to_text(rows, model.model->features()) + "\n\n  run       " +
             describe(*engine, run_) + "\n  seconds   " + seconds_to_text(seconds, false) + "\n\n" +
-            metrics_to_text(scores));
+            metrics_to_text(scores, shown_));
       return;
     }
     nlohmann::json json{
@@ -69,9 +75,10 @@ class EvaluateCommand final : public Command {
         {"rows", rows},
         {"features", model.model->features()},
         {"seconds", seconds_to_json(seconds)},
-        {"metrics", metrics_to_json(scores)},
+        {"metrics", metrics_to_json(scores, shown_)},
         {"stopped_because", model.model->training().stopped_because},
     };
+    if (scores.baseline) json["baseline"] = baseline_to_json(*scores.baseline, shown_);
     add_transfers(json, *engine);
     nlohmann::json details = nlohmann::json::parse(to_json(*scores.test, curves_));
     for (const char* part : {"classes", "confusion", "curves"}) {
@@ -83,6 +90,7 @@ class EvaluateCommand final : public Command {
   std::string model_;
   RunSettings run_;
   DataSettings data_;
+  ShownMetrics shown_;
   bool silhouette_ = false;
   bool curves_ = false;
 };

@@ -32,9 +32,11 @@ class Predict final : public Command {
     options.written(
         "out", out_file_,
         "where the predictions go: CSV, or .npy by its name (classes are numbers where all of them "
-        "are called by one, else texts); standard output if left out",
+        "are called by one, else texts); standard output if left out, there with --json as JSON",
         "FILE");
-    options.flag("probabilities", probabilities_, "also a column per class with its probability");
+    options.flag(
+        "probabilities", probabilities_,
+        "also the probability of each class: a column for each, with --json a list per row");
     options.flag("force", force_, replace_help);
   }
 
@@ -84,24 +86,58 @@ class Predict final : public Command {
     const double seconds = watch.lap();
     check_interrupt();
     const std::string& out = out_file_.path;
+    const bool to_file = !out.empty() && out != "-";
     if (out.ends_with(".npy")) {
       write_array(model, predictions);
-    } else {
+    } else if (to_file || !run_.json) {
       write_table(model, predictions, rows);
     }
     mark_output(out);
-    if (run_.json && !out.empty() && out != "-") {
+    if (run_.json) {
       nlohmann::json times{{"load", load}, {"predict", seconds}};
       if (engine->device() == Device::softgpu) times["measured"] = software_gpu_time;
-      print_json({{"algorithm", model.provenance.algorithm},
-                  {"model", model_},
-                  {"data", data_.data.path},
-                  {"out", out},
-                  {"rows", rows},
-                  {"device", to_string(engine->device())},
-                  {"seconds", times}});
-    } else if (!out.empty() && out != "-") {
+      nlohmann::json json{{"algorithm", model.provenance.algorithm},
+                          {"task", to_string(model.model->task())},
+                          {"model", model_},
+                          {"data", data_.data.path},
+                          {"rows", rows},
+                          {"target", header_of(model).front()},
+                          {"classes", model.model->classes()},
+                          {"device", to_string(engine->device())},
+                          {"seconds", times}};
+      if (to_file) {
+        json["out"] = out;
+      } else {
+        add_predictions(json, model, predictions);
+      }
+      print_json(json);
+    } else if (to_file) {
       print(counted(rows, "prediction") + " of " + model.provenance.algorithm + ": " + out + "\n");
+    }
+  }
+
+  // One entry per row: a value, the name of a class, or the number of a cluster.
+  template <Real T>
+  void add_predictions(nlohmann::json& json, const Pipeline<T>& model,
+                       const Predictions<T>& predictions) const {
+    nlohmann::json& list = json["predictions"] = nlohmann::json::array();
+    const auto& classes = model.model->classes();
+    for (const T value : predictions.values) list.push_back(short_number(value));
+    if (predictions.values.empty()) {
+      for (const std::int32_t label : predictions.labels) {
+        if (classes.empty()) {
+          list.push_back(label);
+        } else {
+          list.push_back(classes[static_cast<std::size_t>(label)]);
+        }
+      }
+    }
+    if (!probabilities_ || predictions.probabilities.empty()) return;
+    nlohmann::json& shares = json["probabilities"] = nlohmann::json::array();
+    for (Index i = 0; i < predictions.probabilities.rows(); ++i) {
+      nlohmann::json row = nlohmann::json::array();
+      for (const T share : predictions.probabilities.row(i)) row.push_back(short_number(share));
+      shares.push_back(std::move(row));
     }
   }
 

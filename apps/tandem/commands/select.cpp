@@ -1,5 +1,7 @@
 // tandem select ALGORITHM --k FROM..TO
 #include <charconv>
+#include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -9,6 +11,7 @@
 #include "tandem/core/error.hpp"
 #include "tandem/metrics/clustering.hpp"
 #include "tandem/output.hpp"
+#include "tandem/result_page.hpp"
 #include "tandem/results.hpp"
 #include "tandem/settings.hpp"
 
@@ -87,19 +90,22 @@ class Select final : public Command {
     settings_.visit(fits);
     add_step_options(options, pipeline_);
     run_.add_options(options, true);
+    options.group("Results");
+    report_.add_option(options, true);
   }
 
-  int run(const OptionSet& /*options*/) override {
+  int run(const OptionSet& options) override {
+    report_.check(&data_);
     settings_.lowest = range_.lowest;
     settings_.highest = range_.highest;
     check_options(settings_);
-    return with_precision(run_.precision,
-                          [&](auto type) { return run_as<typename decltype(type)::type>(); });
+    return with_precision(
+        run_.precision, [&](auto type) { return run_as<typename decltype(type)::type>(options); });
   }
 
  private:
   template <Real T>
-  int run_as() {
+  int run_as(const OptionSet& options) {
     const auto engine = run_.make_engine();
     LoadedData<T> data = load_data<T>(run_, data_, nullptr, pipeline_.algorithm());
     const auto transforms =
@@ -110,6 +116,12 @@ class Select final : public Command {
     ProgramControl control(control_options);
     const KSelection<T> selection = select_k(*engine, data.train, settings_, {.control = &control});
     control.finish();
+    if (report_.asked()) {
+      write_page(
+          selection, data,
+          "tandem select " + std::string(pipeline_.algorithm().name()) + " " + options.arguments(),
+          describe(*engine, run_));
+    }
     if (run_.json) {
       nlohmann::json json = nlohmann::json::parse(selection.to_json());
       json["algorithm"] = pipeline_.algorithm().name();
@@ -123,6 +135,7 @@ class Select final : public Command {
       for (std::size_t i = 0; i < selection.models.size(); ++i) {
         add_scores(json["candidates"][i], *engine, selection.models[i], data.train);
       }
+      if (report_.asked()) json["report"] = report_.path();
       print_json(json);
     } else {
       std::string text = std::string(pipeline_.algorithm().name()) + " on " + data_.data.path +
@@ -131,9 +144,67 @@ class Select final : public Command {
       if (data.train.has_target()) {
         text += "  target    " + data.train.target_column.name + " (" + data.target_rule + ")\n";
       }
-      print(text + "\n" + selection.to_text());
+      print(text + "\n" + selection.to_text() + report_.line());
     }
     return 0;
+  }
+
+  template <Real T>
+  void write_page(const KSelection<T>& selection, const LoadedData<T>& data,
+                  const std::string& command, const std::string& engine) const {
+    report::Page page(
+        "How many clusters in " + std::filesystem::path(data_.data.path).filename().string(),
+        shape_to_text(data.train.rows(), data.train.cols()) + "; " + engine);
+    page.section("", "Result");
+    const auto answer = [](Index k) { return k > 0 ? "k = " + std::to_string(k) : "no answer"; };
+    page.facts({{"elbow", answer(selection.by_elbow)},
+                {"silhouette", answer(selection.by_silhouette)},
+                {"gap statistic", answer(selection.by_gap)}});
+    page.command(command);
+    Figures figures;
+    std::vector<std::vector<std::string>> rows{{"k", "inertia", "silhouette", "gap", "gap error"}};
+    const auto draw = [&](const std::string& name, double KCandidate::*member, Index chosen,
+                          const std::string& caption) {
+      report::Plot plot;
+      plot.title = name + " against the number of clusters";
+      plot.x = {.label = "clusters", .whole_numbers = selection.candidates.size() <= 20};
+      plot.y = {.label = name};
+      report::Series line{.label = "", .points = {}, .mark = report::Mark::line_points};
+      report::Series picked{.label = "chosen by this rule",
+                            .points = {},
+                            .mark = report::Mark::points,
+                            .colour = 2,
+                            .size = 2.6};
+      bool known = false;
+      for (const KCandidate& one : selection.candidates) {
+        known = known || std::isfinite(one.*member);
+        line.points.push_back({static_cast<double>(one.k), one.*member});
+        if (one.k == chosen) picked.points.push_back(line.points.back());
+      }
+      if (!known) return;
+      plot.series = {line};
+      if (!picked.points.empty()) plot.series.push_back(picked);
+      figures.add(plot, caption);
+    };
+    draw("inertia", &KCandidate::inertia, selection.by_elbow,
+         "It falls with every cluster; the elbow is the point farthest below the line from the "
+         "first to the last.");
+    draw("silhouette", &KCandidate::silhouette, selection.by_silhouette,
+         "How much nearer rows are to their own cluster than to the next: the most is best.");
+    draw(
+        "gap", &KCandidate::gap, selection.by_gap,
+        "How much lower the logarithm of the inertia is than on rows without clusters: the first k "
+        "that is within one error of the next.");
+    page.figures(figures.take());
+    const auto cell = [](double value) { return std::isfinite(value) ? readable(value) : "-"; };
+    for (const KCandidate& one : selection.candidates) {
+      rows.push_back({std::to_string(one.k), cell(one.inertia), cell(one.silhouette), cell(one.gap),
+                      cell(one.gap_error)});
+    }
+    page.section("", "Numbers");
+    page.table(rows);
+    for (const std::string& remark : data.remarks) page.paragraph(remark);
+    report_.write(page);
   }
 
   template <Real T>
@@ -150,6 +221,7 @@ class Select final : public Command {
   RunSettings run_;
   DataSettings data_;
   SelectKOptions settings_;
+  ReportOption report_;
   ClusterRange range_;
 };
 

@@ -27,6 +27,7 @@ class Train final : public Command {
     options.written("model", model_file_, "keep the model in this file", "FILE");
     options.text("report", report_, "write a page about this run into this folder");
     options.flag("force", force_, replace_help);
+    shown_.add_option(options);
     options.flag("silhouette", silhouette_, "clusters: also the silhouette (rows squared work)");
     options.group("Interruption");
     options.written("checkpoint", checkpoint_file_,
@@ -80,6 +81,8 @@ class Train final : public Command {
     seconds.load = watch.lap();
     check_interrupt();
     if (pipeline_.algorithm().kind() == ModelKind::predictor) pipeline_.decide_task(data.task);
+    shown_.check(data.task);
+    remark_on_clusters(options, data.remarks);
     const Index raw_features = data.train.cols();
 
     ControlOptions control_options;
@@ -127,7 +130,7 @@ class Train final : public Command {
     check_interrupt();
 
     EvaluateOptions evaluate_options;
-    evaluate_options.silhouette = silhouette_;
+    evaluate_options.silhouette = silhouette_ || shown_.asks_for("silhouette");
     evaluate_options.curves = !report_.empty();
     Scores scores;
     scores.train = model.evaluate_prepared(*engine, data.train, evaluate_options);
@@ -137,6 +140,7 @@ class Train final : public Command {
       scores.test = model.evaluate_prepared(*engine, *data.test, evaluate_options);
     }
     seconds.evaluate = watch.lap();
+    scores.baseline = baseline_of(*model.model, data.train, data.test ? *data.test : data.train);
     check_interrupt();
 
     if (!model_path.empty()) save_model(model_path, model);
@@ -148,14 +152,29 @@ class Train final : public Command {
       report.engine = describe(*engine, run_);
       report.seconds = seconds;
       report.scores = &scores;
+      report.shown = &shown_;
+      report.unit = control.unit();
       write_run_report(report, *engine, model, data.train, data.test ? &*data.test : nullptr);
     }
     if (run_.json) {
       print_json(to_json(*engine, model, data, scores, seconds, raw_features));
     } else {
-      print(to_text(*engine, model, data, scores, seconds));
+      print(to_text(*engine, model, data, scores, seconds, control.unit()));
     }
     return 0;
+  }
+
+  // A number of clusters that nobody has asked for says nothing of the data.
+  void remark_on_clusters(const OptionSet& options, std::vector<std::string>& remarks) {
+    if (!pipeline_.algorithm().has_option("clusters") || options.given("clusters")) return;
+    const std::string remark = "the number of clusters was left out and is " +
+                               std::to_string(pipeline_.algorithm().options().get_int("clusters")) +
+                               "; " + Error(option("clusters")).spelled(options.spelling()) +
+                               " sets it, and tandem select " +
+                               std::string(pipeline_.algorithm().name()) + " --data " +
+                               quoted_for_shell(data_.data.path) + " --k 2..10 compares some";
+    remarks.push_back(remark);
+    run_.say(remark);
   }
 
   template <Real T>
@@ -190,7 +209,7 @@ class Train final : public Command {
         {"transforms", nlohmann::json::parse(model.transforms.to_json())},
         {"seconds", seconds_to_json(seconds)},
         {"processor_seconds", {{"train", seconds.train_processor}}},
-        {"metrics", metrics_to_json(scores)},
+        {"metrics", metrics_to_json(scores, shown_)},
         {"iterations", log.iterations},
         {"converged", log.converged},
         {"stopped_because", log.stopped_because},
@@ -201,8 +220,9 @@ class Train final : public Command {
       json["target"] = data.train.target_column.name;
       json["target_rule"] = data.target_rule;
     }
+    if (scores.baseline) json["baseline"] = baseline_to_json(*scores.baseline, shown_);
+    json["warnings"] = data.remarks;
     if (data.train.reading) {
-      json["warnings"] = nlohmann::json::array();
       for (const std::string& notice : data.train.reading->notices) {
         json["warnings"].push_back(Error(notice).spelled(Spelling()));
       }
@@ -214,7 +234,7 @@ class Train final : public Command {
 
   template <Real T>
   std::string to_text(const Engine& engine, const Pipeline<T>& model, const LoadedData<T>& data,
-                      const Scores& scores, const Seconds& seconds) const {
+                      const Scores& scores, const Seconds& seconds, const std::string& unit) const {
     const TrainingLog& log = model.model->training();
     std::string text = model.provenance.algorithm + " on " + data_.data.path + ": " +
                        shape_to_text(model.provenance.rows, model.model->features());
@@ -224,18 +244,20 @@ class Train final : public Command {
     if (data.train.has_target()) {
       facts.push_back({"target", data.train.target_column.name + " (" + data.target_rule + ")"});
     }
+    if (model.provenance.options.has("clusters")) {
+      facts.push_back({"clusters", std::to_string(model.provenance.options.get_int("clusters"))});
+    }
     if (model.transforms.dropped_rows() > 0) {
       facts.push_back({"outliers", counted(model.transforms.dropped_rows(), "row") + " dropped"});
     }
     if (!log.stopped_because.empty()) {
-      facts.push_back(
-          {"stopped", log.stopped_because + " (" + counted(log.iterations, "iteration") + ")"});
+      facts.push_back({"stopped", log.stopped_because + iterations_to_text(log.iterations, unit)});
     }
     facts.push_back({"seconds", seconds_to_text(seconds, true)});
     for (const auto& fact : facts) {
       text += "  " + fact[0] + std::string(10 - fact[0].size(), ' ') + fact[1] + "\n";
     }
-    text += "\n" + metrics_to_text(scores);
+    text += "\n" + metrics_to_text(scores, shown_);
     if (!model_file_.path.empty()) text += "\nmodel: " + model_file_.path + "\n";
     if (!report_.empty()) text += "\nreport: " + report_ + "/report.html\n";
     return text;
@@ -250,6 +272,7 @@ class Train final : public Command {
   FileName checkpoint_file_;
   double checkpoint_every_ = 60;
   FileName resume_file_;
+  ShownMetrics shown_;
   bool silhouette_ = false;
   bool force_ = false;
 };

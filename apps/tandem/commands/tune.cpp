@@ -1,5 +1,9 @@
 // tandem tune ALGORITHM --grid SPACE
 #include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "tandem/command.hpp"
@@ -9,6 +13,7 @@
 #include "tandem/model/tune.hpp"
 #include "tandem/output.hpp"
 #include "tandem/outputs.hpp"
+#include "tandem/result_page.hpp"
 #include "tandem/results.hpp"
 #include "tandem/settings.hpp"
 
@@ -46,6 +51,7 @@ class Tune final : public Command {
     options.group("Results");
     options.written("model", model_file_,
                     "train the best candidate on all rows and keep the model in this file", "FILE");
+    report_.add_option(options, false);
     options.flag("force", force_, replace_help);
     options.group("Interruption");
     options.written("checkpoint", checkpoint_file_, "keep what is done here, to go on from",
@@ -84,7 +90,9 @@ class Tune final : public Command {
     files.writes(option("checkpoint"), checkpoint_path(), "a checkpoint of Tandem",
                  an_archive("checkpoint"));
     files.may_be_equal(option("checkpoint"), option("resume"));
+    report_.list_outputs(files);
     files.check(force_);
+    report_.prepare();
   }
 
   template <Real T>
@@ -124,8 +132,19 @@ class Tune final : public Command {
     control.remove_checkpoints();
     const double search = watch.lap();
 
+    std::map<std::string, double> baseline;
+    {
+      const QuietLog quiet;
+      baseline = cross_validate_baseline(pipeline_, data.train, tune_.validation);
+    }
+    if (report_.asked()) {
+      write_page(options, tuning, baseline, shape_to_text(data.train.rows(), data.train.cols()),
+                 describe(*engine, run_));
+    }
     if (run_.json) {
       nlohmann::json json = nlohmann::json::parse(to_json(tuning));
+      if (!baseline.empty()) json["baseline"] = baseline;
+      if (report_.asked()) json["report"] = report_.path();
       json["algorithm"] = pipeline_.algorithm().name();
       json["grid"] = space_;
       json["random"] = tune_.random;
@@ -163,12 +182,112 @@ class Tune final : public Command {
         (tuning.better == Direction::higher ? "higher" : "lower") + " the better\n";
     text += "  seconds   load " + readable_seconds(load) + ", search " + readable_seconds(search) +
             "\n\n" + candidates_to_text(tuning);
+    if (const auto found = baseline.find(tuning.metric); found != baseline.end()) {
+      text += "\n  baseline  " + tuning.metric + " " + readable(found->second) + "\n";
+    }
     text += nested_to_text(tuning);
     text += "\ntrain it by: " + train_command(options, tuning) + "\n";
     if (!model_file_.path.empty())
       text += "\nmodel: " + model_file_.path + " (trained on all rows)\n";
-    print(text);
+    print(text + report_.line());
     return 0;
+  }
+
+  // Every candidate's score with its interval, the best at the left; and, for each option of
+  // numbers alone, the scores against its values.
+  void write_page(const OptionSet& options, const Tuning& tuning,
+                  const std::map<std::string, double>& baseline, const std::string& shape,
+                  const std::string& engine) const {
+    const std::string name(pipeline_.algorithm().name());
+    report::Page page("Options of " + name + " tried on " +
+                          std::filesystem::path(data_.data.path).filename().string(),
+                      shape + "; " +
+                          counted(static_cast<Index>(tuning.candidates.size()), "candidate") +
+                          ", " + std::to_string(tune_.validation.folds) + " folds; " + engine);
+    page.section("", "Result");
+    const auto base = baseline.find(tuning.metric);
+    const Tuning::Candidate& best = tuning.best();
+    std::vector<std::pair<std::string, std::string>> facts;
+    if (const auto score = best.scores.find(tuning.metric); score != best.scores.end()) {
+      facts.emplace_back(tuning.metric + " of the best", readable(score->second.mean));
+    }
+    if (base != baseline.end()) {
+      facts.emplace_back(tuning.metric + " of the baseline", readable(base->second));
+    }
+    if (const auto nested = tuning.nested.find(tuning.metric); nested != tuning.nested.end()) {
+      facts.emplace_back(tuning.metric + " of the search, nested", readable(nested->second.mean));
+    }
+    for (const auto& [option_name, value] : best.settings) {
+      if (facts.size() < 7) facts.emplace_back(option_name, value);
+    }
+    page.facts(facts);
+    page.command("tandem tune " + name + " " + options.arguments());
+    page.paragraph("The command that trains the best:");
+    page.command(train_command(options, tuning));
+    if (tuning.outer.empty()) {
+      page.paragraph(
+          "The best score is too good by having been chosen; --outer-folds estimates what the "
+          "chosen model does on rows that the search has not seen.");
+    }
+    Figures figures;
+    report::Plot ranks;
+    ranks.title = tuning.metric + " of each candidate";
+    const auto count = static_cast<double>(tuning.ranking.size());
+    ranks.x = {.label = "rank", .from = 0.4, .to = count + 0.6, .whole_numbers = count <= 20};
+    ranks.y = {.label = tuning.metric + " on rows left out"};
+    report::Series means{.label = "mean, with its interval",
+                         .points = {},
+                         .mark = report::Mark::points,
+                         .size = 1.6};
+    for (std::size_t r = 0; r < tuning.ranking.size(); ++r) {
+      const auto& one = tuning.candidates[static_cast<std::size_t>(tuning.ranking[r])];
+      const auto score = one.scores.find(tuning.metric);
+      if (score == one.scores.end()) continue;
+      const auto x = static_cast<double>(r + 1);
+      means.points.push_back({x, score->second.mean});
+      if (std::isfinite(score->second.low) && std::isfinite(score->second.high)) {
+        ranks.boxes.push_back({x - 0.32, score->second.low, x + 0.32, score->second.high, 1, 0.18});
+      }
+    }
+    ranks.series = {means};
+    if (base != baseline.end()) {
+      ranks.series.push_back(level_line("baseline", 0.4, count + 0.6, base->second));
+    }
+    figures.add(ranks,
+                "The best candidate at the left. Where intervals overlap widely, the order "
+                "is mostly chance.");
+    for (std::size_t o = 0; o < best.settings.size() && o < 6; ++o)
+      add_option_plot(figures, tuning, o);
+    page.figures(figures.take());
+    page.section("", "Candidates");
+    page.table(candidate_rows(tuning, 200));
+    report_.write(page);
+  }
+
+  static void add_option_plot(Figures& figures, const Tuning& tuning, std::size_t which) {
+    report::Plot plot;
+    const std::string& name = tuning.best().settings[which].first;
+    plot.title = tuning.metric + " against " + name;
+    report::Series points{
+        .label = "", .points = {}, .mark = report::Mark::points, .colour = 3, .size = 1.6};
+    double low = INFINITY;
+    double high = -INFINITY;
+    for (const auto& one : tuning.candidates) {
+      const std::string& text = one.settings[which].second;
+      double value = 0;
+      const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+      if (status != std::errc() || end != text.data() + text.size()) return;
+      const auto score = one.scores.find(tuning.metric);
+      if (score == one.scores.end()) continue;
+      low = std::min(low, value);
+      high = std::max(high, value);
+      points.points.push_back({value, score->second.mean});
+    }
+    if (!(low < high)) return;
+    plot.x = {.label = name, .logarithmic = low > 0 && high > 50 * low};
+    plot.y = {.label = tuning.metric + " on rows left out"};
+    plot.series = {points};
+    figures.add(plot, "Every candidate by its value of " + name + ".");
   }
 
   // The command that trains the best candidate: this one's arguments without those of the search,
@@ -177,7 +296,7 @@ class Tune final : public Command {
     std::string text = "tandem train " + std::string(pipeline_.algorithm().name());
     const std::string given = options.arguments(
         {"grid", "random", "metric", "folds", "repeats", "stratified", "confidence", "outer_folds",
-         "model", "force", "checkpoint", "checkpoint_every", "resume", "json", "quiet"});
+         "model", "report", "force", "checkpoint", "checkpoint_every", "resume", "json", "quiet"});
     if (!given.empty()) text += " " + given;
     for (const auto& [name, value] : tuning.best().settings) {
       // The program gives the algorithm's options without a prefix.
@@ -191,8 +310,8 @@ class Tune final : public Command {
     return text;
   }
 
-  [[nodiscard]] std::string candidates_to_text(const Tuning& tuning) const {
-    constexpr std::size_t most = 20;  // beyond a screenful the JSON form has them
+  [[nodiscard]] static std::vector<std::vector<std::string>> candidate_rows(const Tuning& tuning,
+                                                                            std::size_t most) {
     std::vector<std::vector<std::string>> rows;
     std::vector<std::string> head{"rank"};
     for (const auto& [name, value] : tuning.candidates.front().settings) head.push_back(name);
@@ -214,7 +333,12 @@ class Tune final : public Command {
       row.push_back(readable_seconds(candidate.seconds));
       rows.push_back(std::move(row));
     }
-    std::string text = table(rows);
+    return rows;
+  }
+
+  [[nodiscard]] std::string candidates_to_text(const Tuning& tuning) const {
+    constexpr std::size_t most = 20;  // beyond a screenful the JSON form has them
+    std::string text = table(candidate_rows(tuning, most));
     if (tuning.ranking.size() > most) {
       text += "  ... and " + counted(static_cast<Index>(tuning.ranking.size() - most), "other") +
               "; --json has them all\n";
@@ -262,6 +386,7 @@ class Tune final : public Command {
   std::string space_;
   TuneOptions tune_;
   FileName model_file_;
+  ReportOption report_;
   FileName checkpoint_file_;
   double checkpoint_every_ = 60;
   FileName resume_file_;

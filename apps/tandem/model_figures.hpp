@@ -1,0 +1,41 @@
+// Pictures of what a model holds: trees, importances, coefficients.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tandem/model/pipeline.hpp"
+#include "tandem/report/plot.hpp"
+#include "tandem/tree/decision_tree.hpp"
+
+namespace tandem::program {
+
+// An <svg> of the tree from the root at the left, down to `depth` splits: in each node the question
+// or the answer, its rows, and a bar with the shares of the classes.
+template <Real T>
+[[nodiscard]] std::string tree_svg(const DecisionTreeModel<T>& tree,
+                                   const std::vector<std::string>& feature_names, Index depth);
+
+// The largest entries by absolute value as bars with their names, at most `most`, the largest
+// first. As HTML, so that names of any length wrap. Negative ones are drawn in another colour.
+[[nodiscard]] std::string bars_html(const std::vector<std::string>& names,
+                                    const std::vector<double>& values, std::size_t most);
+
+// Per feature its share of what the model's splits gain; empty for a model that has no such thing.
+template <Real T>
+[[nodiscard]] std::vector<double> importances_of(const Model<T>& model);
+
+// One output of a linear model.
+struct Coefficients {
+  std::string of;  // "progression", "log odds of malignant against benign"
+  std::vector<double> weights;
+  double intercept = 0;
+};
+// Empty for a model that is not linear.
+template <Real T>
+[[nodiscard]] std::vector<Coefficients> coefficients_of(const Pipeline<T>& model);
+// What one unit of a coefficient's feature is: "per standard deviation of the feature".
+template <Real T>
+[[nodiscard]] std::string coefficient_unit(const Pipeline<T>& model);
+
+}  // namespace tandem::program

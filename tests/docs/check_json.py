@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Holds the JSON of every command to its schema in docs/schema/.
+
+    check_json.py --root DIR --tandem PROGRAM --scratch DIR [--cuda]
+
+Every command with an option --json has a schema; every output below fits it; every property that a
+schema names at its top has been seen in one of them, so that none is described that does not exist.
+Ends with status 77 where Python's jsonschema is missing (Debian: python3-jsonschema).
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+try:
+    import jsonschema
+except ImportError:
+    print("skipped: Python's jsonschema is not installed; apt-get install python3-jsonschema")
+    sys.exit(77)
+
+
+def commands(scratch, cuda):
+    """The command lines to run, without --json, in order: later ones use what earlier ones wrote."""
+    device = ["--device", "softgpu"] if cuda else []
+    supervised = [("decision-tree", "iris"), ("logistic-regression", "wine"),
+                  ("linear-regression", "diabetes"), ("gradient-boosting", "iris"),
+                  ("mlp", "wine")]
+    small = {"gradient-boosting": ["--rounds", "3"], "mlp": ["--epochs", "3"]}
+    for algorithm, name in supervised:
+        options = small.get(algorithm, [])
+        data = ["--data", f"data/{name}.csv"]
+        yield ["train", algorithm, *data, "--test-fraction", "0.3", "--model", f"{algorithm}.tandem",
+               *options]
+        yield ["evaluate", f"{algorithm}.tandem", *data, "--curves"]
+        yield ["predict", f"{algorithm}.tandem", *data, "--probabilities"]
+        yield ["inspect", f"{algorithm}.tandem"]
+    yield ["train", "kmeans", "--data", "data/iris.csv", "--k", "3", "--model", "kmeans.tandem",
+           "--precision", "float32", "--report", "page", *device]
+    yield ["evaluate", "kmeans.tandem", "--data", "data/iris.csv", "--silhouette", *device]
+    yield ["predict", "kmeans.tandem", "--data", "data/iris.csv", "--out", "clusters.csv"]
+    yield ["inspect", "kmeans.tandem"]
+    yield ["cross-validate", "decision-tree", "--data", "data/wine.csv", "--folds", "3",
+           "--report", "folds"]
+    yield ["cross-validate", "kmeans", "--data", "data/iris.csv", "--k", "3"]
+    yield ["learning-curve", "linear-regression", "--data", "data/diabetes.csv", "--folds", "3",
+           "--report", "curve"]
+    yield ["tune", "decision-tree", "--data", "data/wine.csv", "--grid", "max-depth=1..3",
+           "--folds", "3", "--outer-folds", "2", "--report", "tuned"]
+    yield ["tune", "kmeans", "--data", "data/iris.csv", "--grid", "clusters=2|3|500", "--folds", "2"]
+    yield ["prune", "decision-tree", "--data", "data/breast_cancer.csv", "--model",
+           "pruned.tandem", "--report", "pruned"]
+    yield ["select", "kmeans", "--data", "data/iris.csv", "--k", "1..4", "--report", "selected"]
+    yield ["compare", "optimizers", "--data", "data/iris.csv", "--epochs", "4", "--report",
+           "compared", *device]
+    yield ["devices"]
+    yield ["generate", "blobs", "--rows", "40", "--out", "blobs.csv"]
+    yield ["look", "data/iris.csv"]
+    yield ["look", "data/diabetes.csv", "--target", "progression"]
+    if cuda:
+        yield ["agree", "kmeans", "--sizes", "3", "--cases", "1", "--report", "agreed"]
+        yield ["demo", "--report", "demo", "--quiet"]
+    else:
+        yield ["agree", "kmeans", "--sizes", "3", "--cases", "1", "--devices", "reference,cpu",
+               "--report", "agreed"]
+
+
+def with_json(tandem):
+    """The commands whose help page has the option --json."""
+    overview = subprocess.run([tandem], capture_output=True, text=True, check=True).stdout
+    listed = overview.split("\nAlgorithms:\n")[0]
+    algorithm = "kmeans"
+    for name in re.findall(r"^  ([a-z][a-z-]*) ", listed, flags=re.M):
+        for words in (["help", name], ["help", name, algorithm], ["help", name, "decision-tree"]):
+            text = subprocess.run([tandem, *words], capture_output=True, text=True,
+                                  check=False).stdout
+            if re.search(r"^  --json\b", text, flags=re.M):
+                yield name
+                break
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--root", required=True, type=pathlib.Path)
+    parser.add_argument("--tandem", required=True, type=pathlib.Path)
+    parser.add_argument("--scratch", required=True, type=pathlib.Path)
+    parser.add_argument("--cuda", action="store_true")
+    arguments = parser.parse_args()
+    tandem = str(arguments.tandem.resolve())
+    folder = arguments.root.resolve() / "docs" / "schema"
+    schemas = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    wrong = []
+    for name, schema in schemas.items():
+        jsonschema.Draft202012Validator.check_schema(schema)
+        for property_name, described in schema["properties"].items():
+            if "description" not in described:
+                wrong.append(f"{name}.json: {property_name} has no description")
+    documented = set(with_json(tandem))
+    for name in sorted(documented ^ set(schemas)):
+        wrong.append(f"{name}: " + ("has --json and no schema" if name in documented
+                                    else "has a schema and no --json"))
+    scratch = arguments.scratch.resolve()
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    shutil.copytree(arguments.root / "data", scratch / "data")
+    seen = {}
+    count = 0
+    environment = dict(os.environ, LC_ALL="C.UTF-8")
+    for words in commands(scratch, arguments.cuda):
+        done = subprocess.run([tandem, *words, "--json"], cwd=scratch, env=environment,
+                              capture_output=True, text=True, check=False)
+        line = " ".join(words)
+        if done.returncode != 0:
+            wrong.append(f"{line}: status {done.returncode}: {done.stderr}")
+            continue
+        count += 1
+        output = json.loads(done.stdout)
+        name = words[0]
+        if name not in schemas:
+            continue
+        seen.setdefault(name, set()).update(output)
+        for error in jsonschema.Draft202012Validator(schemas[name]).iter_errors(output):
+            place = "/".join(str(part) for part in error.absolute_path)
+            wrong.append(f"{line}: {place}: {error.message[:300]}")
+    # What needs a device, or data, that the commands above do not have.
+    elsewhere = {"measured", "transfers"} if not arguments.cuda else set()
+    for name, schema in schemas.items():
+        if name not in seen:
+            if arguments.cuda or name != "demo":
+                wrong.append(f"{name}: no command of this test prints it")
+            continue
+        for property_name in sorted(set(schema["properties"]) - seen[name] - elsewhere):
+            wrong.append(f"{name}.json: {property_name} is described and never printed")
+    for line in wrong:
+        print(line)
+    print(f"{count} outputs of {len(seen)} commands held to {len(schemas)} schemas, "
+          f"{len(wrong)} wrong")
+    if not wrong:
+        shutil.rmtree(scratch)
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()

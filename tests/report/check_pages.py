@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+"""Looks at pages as a browser lays them out: nothing overflows, and no text lies on another.
+
+    check_pages.py --root DIR --tandem PROGRAM --scratch DIR [--keep]      makes the pages and checks
+    check_pages.py --scratch DIR PAGE...                                   checks these
+
+Each page is laid out wide, narrow, dark and on paper. In each, every box of text and every picture
+must lie inside the page and inside whatever cuts it off, unless a person can scroll there; and no
+two texts may overlap. Ends with status 77 where Chromium is missing (Debian: chromium).
+"""
+
+import argparse
+import html
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+# name, width and height in pixels, features of the medium that the page is told of
+LAYOUTS = [("wide", 1280, 900, {}), ("narrow", 390, 800, {}),
+           ("dark", 1280, 900, {"prefers-color-scheme": "dark"}), ("paper", 700, 1000, {"print": 1})]
+
+# Runs in the page, which has no script of its own, and leaves what it found in an element.
+PROBE = r"""
+(() => {
+  const found = [];
+  const width = document.documentElement.clientWidth;
+  const say = (what, element, more) => found.push(what + ': ' + element.tagName.toLowerCase() +
+      ' "' + (element.textContent || '').trim().slice(0, 60) + '" ' + more);
+  const scrolls = element => {
+    for (let e = element; e && e !== document.body; e = e.parentElement) {
+      const style = getComputedStyle(e);
+      if (style.overflowX === 'auto' || style.overflowX === 'scroll') return true;
+    }
+    return false;
+  };
+  if (document.documentElement.scrollWidth > width + 1)
+    found.push('the page is wider than the screen: ' + document.documentElement.scrollWidth +
+               ' of ' + width + ' pixels');
+  const texts = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const parent = node.parentElement;
+    if (!node.data.trim() || parent.closest('title, style, #probe')) continue;
+    const range = document.createRange();
+    range.selectNodeContents(node);
+    // Descenders and ascenders of neighbouring lines may share a pixel or two.
+    for (const r of range.getClientRects()) {
+      if (r.width < 1 || r.height < 1) continue;
+      const inside = scrolls(parent);
+      if (!inside && (r.left < -1 || r.right > width + 1))
+        say('beyond the page', parent, Math.round(r.left) + '..' + Math.round(r.right));
+      const drawing = parent.closest('svg');
+      if (drawing) {
+        const box = drawing.getBoundingClientRect();
+        if (r.left < box.left - 2 || r.right > box.right + 2 || r.top < box.top - 2 ||
+            r.bottom > box.bottom + 2)
+          say('beyond its drawing', parent, '');
+      }
+      texts.push({node, parent, drawing, top: r.top, bottom: r.bottom, left: r.left, right: r.right});
+    }
+  }
+  for (const element of document.querySelectorAll('svg, table, pre, figure')) {
+    if (scrolls(element)) continue;
+    const r = element.getBoundingClientRect();
+    if (r.left < -1 || r.right > width + 1) say('beyond the page', element, Math.round(r.right));
+  }
+  texts.sort((a, b) => a.top - b.top);
+  for (let i = 0; i < texts.length; ++i) {
+    const a = texts[i];
+    const slack = 0.28 * (a.bottom - a.top);
+    for (let j = i + 1; j < texts.length && texts[j].top < a.bottom - slack; ++j) {
+      const b = texts[j];
+      if (a.node === b.node) continue;
+      const across = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+      const down = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+      if (across > 2 && down > Math.max(slack, 0.28 * (b.bottom - b.top)))
+        say('texts overlap', a.parent, 'and "' + b.node.data.trim().slice(0, 60) + '"');
+    }
+  }
+  const result = document.createElement('pre');
+  result.id = 'probe';
+  result.textContent = JSON.stringify({texts: texts.length, found: found.slice(0, 40)});
+  document.body.appendChild(result);
+})();
+"""
+
+
+def chromium():
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        path = shutil.which(name)
+        if path:
+            return path
+    print("skipped: there is no Chromium; apt-get install chromium")
+    sys.exit(77)
+
+
+def for_layout(text, features):
+    """The page as that medium would see it: headless Chromium takes neither from its options."""
+    if features.get("print"):
+        text = text.replace("@media print", "@media all")
+    if features.get("prefers-color-scheme") == "dark":
+        text = text.replace("@media (prefers-color-scheme: dark)", "@media all")
+    # The page allows no script; this copy allows the one that measures it.
+    text = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)
+    return text
+
+
+def look_at(browser, page, scratch, keep):
+    wrong = []
+    for name, width, height, features in LAYOUTS:
+        stem = f"{page.parent.name}-{name}"
+        copy = scratch / f"{stem}.html"
+        text = for_layout(page.read_text(), features)
+        copy.write_text(text.replace("</body>", f"<script>{PROBE}</script></body>"))
+        base = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                f"--user-data-dir={scratch / 'profile'}", f"--window-size={width},{height}"]
+        # A window has a least width, a frame has not.
+        frame = scratch / f"{stem}-frame.html"
+        frame.write_text(f'<body style="margin:0"><iframe src="{copy.name}" width="{width}" '
+                         f'height="{height}" style="border:0"></iframe>'
+                         "<script>addEventListener('load', () => { document.body.textContent = "
+                         "document.querySelector('iframe').contentDocument"
+                         ".getElementById('probe').textContent; })</script></body>")
+        done = subprocess.run([*base, "--allow-file-access-from-files", "--dump-dom",
+                               f"file://{frame}"], capture_output=True, text=True, check=False,
+                              timeout=120)
+        inside = re.search(r"<body[^>]*>(.*?)</body>", done.stdout, flags=re.S)
+        try:
+            result = json.loads(html.unescape(inside.group(1)))
+        except (AttributeError, json.JSONDecodeError):
+            wrong.append(f"{stem}: the browser did not lay it out: {done.stderr[-400:]}")
+            continue
+        if result["texts"] < 5:
+            wrong.append(f"{stem}: has {result['texts']} texts only")
+        wrong += [f"{stem}: {one}" for one in result["found"]]
+        if keep:
+            picture = scratch / f"{stem}.png"
+            copy.write_text(text)
+            subprocess.run([*base, f"--window-size={max(width, 500)},4200",
+                            f"--screenshot={picture}", f"file://{copy}"], capture_output=True,
+                           check=False, timeout=120)
+            print(picture)
+    return wrong
+
+
+def make_pages(root, tandem, scratch):
+    data = root / "data"
+    # Names that are long, and classes that are many.
+    rows = ["a_column_with_a_very_long_name_that_says_all_about_what_was_measured_mm,width_cm,kind"]
+    for i in range(360):
+        rows.append(f"{(i * 37) % 101},{(i * i) % 89},"
+                    f"a class with a long name, number {i % 12}".replace(", number", " number"))
+    (scratch / "long.csv").write_text("\n".join(rows) + "\n")
+    runs = {
+        "tree": ["train", "decision-tree", "--data", f"{data}/breast_cancer.csv",
+                 "--test-fraction", "0.3"],
+        "long": ["train", "decision-tree", "--data", "long.csv", "--max-depth", "6"],
+        "values": ["train", "decision-tree", "--data", f"{data}/diabetes.csv", "--max-depth", "4"],
+        "digits": ["train", "logistic-regression", "--data", f"{data}/digits.csv"],
+        "line": ["train", "linear-regression", "--data", f"{data}/diabetes.csv", "--solver", "qr",
+                 "--scale", "standard"],
+        "boosting": ["train", "gradient-boosting", "--data", f"{data}/wine.csv", "--rounds", "12"],
+        "clusters": ["train", "kmeans", "--data", f"{data}/iris.csv", "--k", "3"],
+        "mlp": ["train", "mlp", "--data", f"{data}/wine.csv", "--epochs", "8"],
+        "folds": ["cross-validate", "decision-tree", "--data", f"{data}/wine.csv"],
+        "curve": ["learning-curve", "logistic-regression", "--data", f"{data}/iris.csv"],
+        "tune": ["tune", "decision-tree", "--data", f"{data}/wine.csv", "--grid",
+                 "max-depth=1..5,criterion=entropy|gini", "--outer-folds", "2"],
+        "prune": ["prune", "decision-tree", "--data", f"{data}/breast_cancer.csv"],
+        "select": ["select", "kmeans", "--data", f"{data}/iris.csv", "--k", "2..6"],
+        "compare": ["compare", "optimizers", "--data", f"{data}/diabetes.csv", "--epochs", "30"],
+        "agree": ["agree", "kmeans", "gemm", "--sizes", "3", "--cases", "1", "--devices",
+                  "reference,cpu"],
+        "look": ["look", f"{data}/iris.csv"],
+    }
+    pages = []
+    for name, words in runs.items():
+        done = subprocess.run([tandem, *words, "--report", name, "--quiet"] if words[0] != "look"
+                              else [tandem, *words, "--report", name], cwd=scratch,
+                              capture_output=True, text=True, check=False,
+                              env=dict(os.environ, LC_ALL="C.UTF-8"))
+        if done.returncode != 0:
+            sys.exit(f"{' '.join(words)}: status {done.returncode}: {done.stderr}")
+        pages.append(scratch / name / "report.html")
+    return pages
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--root", type=pathlib.Path)
+    parser.add_argument("--tandem", type=pathlib.Path)
+    parser.add_argument("--scratch", required=True, type=pathlib.Path)
+    parser.add_argument("--keep", action="store_true", help="keep pages, and a picture of each")
+    parser.add_argument("pages", nargs="*", type=pathlib.Path)
+    arguments = parser.parse_args()
+    browser = chromium()
+    scratch = arguments.scratch.resolve()
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    pages = [page.resolve() for page in arguments.pages]
+    if not pages:
+        pages = make_pages(arguments.root.resolve(), str(arguments.tandem.resolve()), scratch)
+    wrong = []
+    for page in pages:
+        wrong += look_at(browser, page, scratch, arguments.keep)
+    for line in wrong:
+        print(line)
+    print(f"{len(pages)} pages in {len(LAYOUTS)} layouts, {len(wrong)} wrong")
+    if not wrong and not arguments.keep:
+        shutil.rmtree(scratch)
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()

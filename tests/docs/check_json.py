@@ -24,7 +24,7 @@ except ImportError:
     sys.exit(77)
 
 
-def commands(scratch, cuda):
+def commands(root, cuda):
     """The command lines to run, without --json, in order: later ones use what earlier ones wrote."""
     device = ["--device", "softgpu"] if cuda else []
     supervised = [("decision-tree", "iris"), ("logistic-regression", "wine"),
@@ -58,6 +58,7 @@ def commands(scratch, cuda):
     yield ["compare", "optimizers", "--data", "data/iris.csv", "--epochs", "4", "--report",
            "compared", *device]
     yield ["devices"]
+    yield ["import", f"{root}/tests/tree/foreign/xgb_squared.json", "--model", "imported.tandem"]
     yield ["generate", "blobs", "--rows", "40", "--out", "blobs.csv"]
     yield ["look", "data/iris.csv"]
     yield ["look", "data/diabetes.csv", "--target", "progression"]
@@ -110,7 +111,7 @@ def main():
     seen = {}
     count = 0
     environment = dict(os.environ, LC_ALL="C.UTF-8")
-    for words in commands(scratch, arguments.cuda):
+    for words in commands(arguments.root.resolve(), arguments.cuda):
         done = subprocess.run([tandem, *words, "--json"], cwd=scratch, env=environment,
                               capture_output=True, text=True, check=False)
         line = " ".join(words)

@@ -145,11 +145,16 @@ std::vector<report::Series> labelled_points(const Dataset<T>& data, Index x, Ind
 
 std::string confusion_html(const Evaluation& evaluation) {
   const auto classes = evaluation.confusion.classes();
-  std::string html =
-      // More than a few columns take the width of the page.
-      "<div class=\"table confusion" + std::string(classes > 12 ? " wide" : "") +
-      "\"><table>\n<caption>rows: true class; columns: predicted "
-      "class</caption>\n<thead><tr><th></th>";
+  std::size_t longest = 0;
+  for (const auto& name : evaluation.class_names) longest = std::max(longest, name.size());
+  // More than a few columns take the width of the page; long names above narrow columns stand
+  // upright.
+  const bool upright = classes > 4 && longest > 10;
+  std::string html = "<div class=\"table confusion" +
+                     std::string(classes > 12 || (classes > 6 && longest > 10) ? " wide" : "") +
+                     std::string(upright ? " upright" : "") +
+                     "\"><table>\n<caption>rows: true class; columns: predicted "
+                     "class</caption>\n<thead><tr><th></th>";
   for (const auto& name : evaluation.class_names) {
     html += "<th scope=\"col\">" + report::escape(name) + "</th>";
   }

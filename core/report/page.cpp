@@ -65,6 +65,9 @@ tr:last-child td { border-bottom: 0; }
 .confusion th { white-space: normal; overflow-wrap: anywhere; max-width: 9rem; vertical-align: bottom;
   padding: .28rem .5rem .28rem 0; }
 .confusion td { padding: .28rem .5rem .28rem .3rem; }
+.upright thead th:not(:first-child) { writing-mode: vertical-rl; transform: rotate(180deg); max-width: none;
+  max-height: 11rem; text-align: left; vertical-align: bottom; padding: .3rem .28rem; }
+.upright tbody th { min-width: 8rem; }
 figure:has(.wide) { grid-column: 1 / -1; }
 .drawing { overflow-x: auto; margin: .9rem 0 .4rem; } .drawing svg { display: block; max-width: none; height: auto; font-family: inherit; }
 .bars { width: 100%; table-layout: fixed; } .bars th { width: 38%; white-space: normal; overflow-wrap: anywhere; font-weight: 400; color: var(--ink); }
@@ -84,7 +87,7 @@ footer { color: var(--muted); font-size: .88rem; padding-top: .4rem; padding-bot
   html { font-size: 12px; } nav { display: none; } header { padding-top: 0; padding-bottom: 0; }
   main, header, footer { max-width: none; padding: 0; } p, figcaption { max-width: none; }
   .table { overflow: visible; } .drawing { overflow: visible; } .drawing svg { width: 100% !important; } pre { white-space: pre-wrap; overflow-wrap: anywhere; overflow: visible; }
-  .confusion th { min-width: 0; max-width: 6rem; font-size: .8rem; }
+  .confusion th { min-width: 0; max-width: 6rem; font-size: .8rem; } .upright tbody th { min-width: 5rem; }
   section { border: 0; padding: 0; margin: 1.6rem 0; } figure, tr, pre { break-inside: avoid; }
   h2 { break-after: avoid; } .figures { grid-template-columns: 1fr 1fr; }
 }

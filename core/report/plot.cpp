@@ -270,6 +270,25 @@ std::string script_of(const Plot& plot, const std::string& output) {
   return script + commands + "\n";
 }
 
+// Pixels that a key of many or long names needs above the plot, beyond two lines.
+int room_for_key(const Plot& plot) {
+  if (!plot.key) return 0;
+  std::size_t named = 0;
+  std::size_t longest = 1;
+  for (const Series& series : plot.series) {
+    if (series.label.empty() || series.points.empty()) continue;
+    ++named;
+    longest = std::max(longest, series.label.size());
+  }
+  constexpr int of_line = 23;
+  constexpr double of_letter = 8.2;
+  constexpr double of_mark = 50;
+  const double columns = std::max(
+      1.0, std::floor((plot.width - 90) / (static_cast<double>(longest) * of_letter + of_mark)));
+  const auto lines = static_cast<int>(std::ceil(static_cast<double>(named) / columns));
+  return std::max(0, lines - 2) * of_line;
+}
+
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
   for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size()) {
     text.replace(at, from.size(), to);
@@ -325,7 +344,9 @@ void drop_element(std::string& svg, std::string_view open, std::string_view clos
 
 }  // namespace
 
-std::string to_svg(const Plot& plot, const std::string& id) {
+std::string to_svg(const Plot& asked, const std::string& id) {
+  Plot plot = asked;
+  plot.height += room_for_key(plot);
   const TemporaryFolder folder;
   const std::string output = folder.file("plot.svg");
   const std::string script = folder.file("plot.gp");

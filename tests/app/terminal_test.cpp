@@ -176,6 +176,22 @@ TEST_F(Terminal, WhatCountsIsCalledByItsName) {
   EXPECT_THAT(closed.out, Not(HasSubstr("iteration")));
 }
 
+TEST_F(Terminal, TheExampleOfASearchCanBeGiven) {
+  for (const std::string algorithm : {"decision-tree", "gradient-boosting", "kmeans",
+                                      "linear-regression", "logistic-regression"}) {
+    const std::string data =
+        data_file(algorithm == "linear-regression" ? "diabetes.csv" : "iris.csv");
+    const Outcome outcome = run({"tune", algorithm, "--data", data});
+    EXPECT_EQ(outcome.status, 2);
+    std::smatch found;
+    ASSERT_TRUE(std::regex_search(outcome.err, found, std::regex("--grid '([^']+)'")))
+        << outcome.err;
+    const Outcome tuned =
+        run({"tune", algorithm, "--data", data, "--grid", found[1], "--folds", "2"});
+    EXPECT_EQ(tuned.status, 0) << tuned.err;
+  }
+}
+
 TEST_F(Terminal, HintsAreCommandsThatRun) {
   for (const std::vector<std::string>& wrong :
        {std::vector<std::string>{"train", "mlp", "--xyzzy", "1"},

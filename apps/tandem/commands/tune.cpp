@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "tandem/command.hpp"
 #include "tandem/control.hpp"
@@ -66,7 +67,7 @@ class Tune final : public Command {
     pipeline_.check();
     tune_.validation.seed = run_.seed;
     if (space_.empty()) {
-      throw InputError("expected --grid: the values to try, such as --grid 'max-depth=2..10'");
+      throw InputError("expected --grid: the values to try, such as --grid " + example());
     }
     const SearchSpace space = SearchSpace::parse(space_);
     check_outputs();
@@ -77,6 +78,18 @@ class Tune final : public Command {
   }
 
  private:
+  // A search that this algorithm can be given.
+  [[nodiscard]] std::string example() const {
+    const Algorithm& algorithm = pipeline_.algorithm();
+    for (const auto& [option_name, grid] :
+         {std::pair{"max_depth", "'max-depth=2..10'"}, std::pair{"clusters", "'k=2..10'"},
+          std::pair{"hidden", "'hidden=16|32|64'"}, std::pair{"c", "'c=0.01..100*10'"},
+          std::pair{"l2", "'l2=0|0.01|0.1|1'"}}) {
+      if (algorithm.has_option(option_name)) return grid;
+    }
+    return "'OPTION=VALUE|VALUE'";
+  }
+
   // Where what is done is kept.
   [[nodiscard]] const std::string& checkpoint_path() const {
     return checkpoint_file_.path.empty() ? resume_file_.path : checkpoint_file_.path;

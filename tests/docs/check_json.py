@@ -40,7 +40,7 @@ def commands(root, cuda):
         yield ["predict", f"{algorithm}.tandem", *data, "--probabilities"]
         yield ["inspect", f"{algorithm}.tandem"]
         yield ["explain", f"{algorithm}.tandem", *data, "--sample", "30",
-               *(["--interactions"] if algorithm == "decision-tree" else [])]
+               *(["--interactions", *device] if algorithm == "decision-tree" else [])]
     yield ["train", "kmeans", "--data", "data/iris.csv", "--k", "3", "--model", "kmeans.tandem",
            "--precision", "float32", "--report", "page", *device]
     yield ["evaluate", "kmeans.tandem", "--data", "data/iris.csv", "--silhouette", *device]

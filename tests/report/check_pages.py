@@ -157,7 +157,7 @@ def make_pages(root, tandem, scratch):
     (scratch / "long.csv").write_text("\n".join(rows) + "\n")
     runs = {
         "tree": ["train", "decision-tree", "--data", f"{data}/breast_cancer.csv",
-                 "--test-fraction", "0.3"],
+                 "--test-fraction", "0.3", "--model", "tree.tandem"],
         "long": ["train", "decision-tree", "--data", "long.csv", "--max-depth", "6"],
         "values": ["train", "decision-tree", "--data", f"{data}/diabetes.csv", "--max-depth", "4"],
         "digits": ["train", "logistic-regression", "--data", f"{data}/digits.csv"],
@@ -175,6 +175,8 @@ def make_pages(root, tandem, scratch):
         "compare": ["compare", "optimizers", "--data", f"{data}/diabetes.csv", "--epochs", "30"],
         "agree": ["agree", "kmeans", "gemm", "--sizes", "3", "--cases", "1", "--devices",
                   "reference,cpu"],
+        "explain": ["explain", "tree.tandem", "--data", f"{data}/breast_cancer.csv", "--sample",
+                    "60"],
         "look": ["look", f"{data}/iris.csv"],
     }
     pages = []

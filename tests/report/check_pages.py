@@ -45,10 +45,20 @@ PROBE = r"""
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const parent = node.parentElement;
     if (!node.data.trim() || parent.closest('title, style, #probe')) continue;
-    const range = document.createRange();
-    range.selectNodeContents(node);
-    // Descenders and ascenders of neighbouring lines may share a pixel or two.
-    for (const r of range.getClientRects()) {
+    // Words where blanks are kept: those at the end of a line may hang over its edge unseen.
+    const parts = [];
+    if (parent.closest('pre')) {
+      for (const word of node.data.matchAll(/\S+/g))
+        parts.push([word.index, word.index + word[0].length]);
+    } else {
+      parts.push([0, node.data.length]);
+    }
+    for (const r of parts.flatMap(([from, to]) => {
+      const range = document.createRange();
+      range.setStart(node, from);
+      range.setEnd(node, to);
+      return [...range.getClientRects()];
+    })) {
       if (r.width < 1 || r.height < 1) continue;
       const inside = scrolls(parent);
       if (!inside && (r.left < -1 || r.right > width + 1))

@@ -46,6 +46,8 @@ def commands(root, cuda):
     yield ["evaluate", "kmeans.tandem", "--data", "data/iris.csv", "--silhouette", *device]
     yield ["predict", "kmeans.tandem", "--data", "data/iris.csv", "--out", "clusters.csv"]
     yield ["inspect", "kmeans.tandem"]
+    yield ["train", "isolation-forest", "--data", "data/iris.csv", "--model", "unusual.tandem"]
+    yield ["predict", "unusual.tandem", "--data", "data/iris.csv"]
     yield ["cross-validate", "decision-tree", "--data", "data/wine.csv", "--folds", "3",
            "--report", "folds"]
     yield ["cross-validate", "kmeans", "--data", "data/iris.csv", "--k", "3"]

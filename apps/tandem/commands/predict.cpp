@@ -116,14 +116,22 @@ class Predict final : public Command {
     }
   }
 
-  // One entry per row: a value, the name of a class, or the number of a cluster.
+  // One entry per row: a value, the name of a class, the number of a cluster, or of a detector 1
+  // where the row is unusual and 0 elsewhere, with its score.
   template <Real T>
   void add_predictions(nlohmann::json& json, const Pipeline<T>& model,
                        const Predictions<T>& predictions) const {
     nlohmann::json& list = json["predictions"] = nlohmann::json::array();
     const auto& classes = model.model->classes();
-    for (const T value : predictions.values) list.push_back(short_number(value));
-    if (predictions.values.empty()) {
+    const bool scores = detects(model);
+    nlohmann::json values = nlohmann::json::array();
+    for (const T value : predictions.values) values.push_back(short_number(value));
+    if (scores) {
+      json["scores"] = std::move(values);
+    } else if (!predictions.values.empty()) {
+      list = std::move(values);
+    }
+    if (scores || predictions.values.empty()) {
       for (const std::int32_t label : predictions.labels) {
         if (classes.empty()) {
           list.push_back(label);

@@ -44,8 +44,8 @@ void grow(benchmark::State& state, bool classes) {
     const auto model = fit(*engine, data, options);
     values = 0;
     nodes = 0;
-    const double features =
-        classes ? std::floor(std::sqrt(static_cast<double>(data.cols()))) : data.cols();
+    const auto cols = static_cast<double>(data.cols());
+    const double features = classes ? std::floor(std::sqrt(cols)) : cols;
     for (const auto& tree : model.trees.trees) {
       nodes += static_cast<double>(tree.size());
       for (std::size_t i = 0; i < tree.feature.size(); ++i) {

@@ -164,7 +164,10 @@ class Explain final : public Command {
       check_interrupt();
       if (!out_.path.empty()) write_values(found, *engine, *trees, data, header);
     }
-    if (data.has_target()) {
+    // Trees that detect outliers have no metric unless one is named.
+    const bool no_metric =
+        trees && model.model->task() == Task::clustering && permutation_.metric.empty();
+    if (data.has_target() && !no_metric) {
       ControlOptions said;
       said.quiet = run_.quiet;
       ProgramControl control(said);

@@ -76,9 +76,8 @@ TEST(Pruning, SplitsThatLowerNothingGoFirst) {
   EXPECT_EQ(path.leaves, (std::vector<Index>{3, 2, 1}));
   EXPECT_EQ(path.alphas[1], std::numeric_limits<double>::denorm_min());
   EXPECT_EQ(pruned(tree, path.alphas[1]).leaves(), 2);
-  tree.nodes.feature[0] = -1;
-  tree.nodes.left[0] = tree.nodes.right[0] = -1;
-  EXPECT_EQ(pruning_path(tree).size(), 1U);
+  // A tree of one leaf is all of its path.
+  EXPECT_EQ(pruning_path(pruned(tree, 1)).size(), 1U);
 }
 
 Dataset<double> noisy_rows(Index rows, bool classes) {

@@ -112,6 +112,7 @@ MayReplace nothing() {
 }
 
 void OutputFiles::reads(std::string name, const std::string& path) {
+  if (path == "-" || path == "/dev/stdin") standard_input_.push_back(name);
   if (!path.empty() && path != "-") read_.push_back({std::move(name), path, "", nothing()});
 }
 
@@ -161,6 +162,10 @@ void OutputFiles::check_place(const File& file) {
 }
 
 void OutputFiles::check(bool force) const {
+  if (standard_input_.size() > 1) {
+    throw InputError(standard_input_[0] + " and " + standard_input_[1] +
+                     " both name standard input, which is read once; save what comes to a file");
+  }
   for (std::size_t i = 0; i < written_.size(); ++i) {
     const File& file = written_[i];
     for (const File& input : read_) {

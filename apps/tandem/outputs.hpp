@@ -45,7 +45,8 @@ class OutputFiles {
 
   // Throws InputError where a file that is written is one that is read (by whatever name or link)
   // or is written twice, where it exists and is of another kind (`force` allows that), or where it
-  // is a folder or a link that leads nowhere; SystemError where it cannot be written.
+  // is a folder or a link that leads nowhere, and where two read standard input; SystemError where
+  // it cannot be written.
   void check(bool force) const;
 
  private:
@@ -60,6 +61,7 @@ class OutputFiles {
   [[nodiscard]] bool excused(const File& a, const File& b) const;
 
   std::vector<File> read_;
+  std::vector<std::string> standard_input_;  // what reads it
   std::vector<File> written_;
   std::vector<std::pair<std::string, std::string>> equal_;
 };

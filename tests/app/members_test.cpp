@@ -127,6 +127,16 @@ TEST_F(Members, StreamsOfEveryCommand) {
   }
 }
 
+TEST_F(Members, StandardInputIsNotTwoFiles) {
+  const std::string data = file("t.csv", table("x,z,y", "xzy"));
+  for (const std::string second : {"-", "/dev/stdin"}) {
+    const std::string line = "'" + program_ + "' train decision-tree --data - --test " + second +
+                             " < '" + data + "' 2> '" + path("err") + "'";
+    EXPECT_EQ(WEXITSTATUS(std::system(line.c_str())), 2);
+    EXPECT_THAT(read_text(path("err")), HasSubstr("both name standard input"));
+  }
+}
+
 // A class is called what the file calls it, in the answers too.
 TEST_F(Members, NamesOfClasses) {
   const std::vector<std::vector<std::string>> names{

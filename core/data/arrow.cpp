@@ -68,7 +68,10 @@ std::vector<double> numbers(const ArrowArray& array, const ArrowOptions& options
       constexpr auto exact = Source{1} << 53;
       bool outside = value > exact;
       if constexpr (std::is_signed_v<Source>) outside = outside || value < -exact;
-      if (outside && static_cast<Source>(number) != value) {
+      // 2^63 and 2^64, which the largest integers are rounded to, are no numbers of Source.
+      const bool held = number < std::ldexp(1.0, std::numeric_limits<Source>::digits) &&
+                        static_cast<Source>(number) == value;
+      if (outside && !held) {
         refuse(options, column,
                "row " + std::to_string(i + 1) + ": " + std::to_string(value) +
                    " is no number of double precision; hand the column over as text");

@@ -94,8 +94,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
   for (std::size_t c = 0; c < columns; ++c) {
     const std::uint8_t kind = bytes.next();
     Child& child = all.emplace_back();
-    make(child, kind % 16, rows + (batch & 3) - (kind >= 240 ? 1 : 0), bytes);
-    if (child.array.length < 0) child.array.length = 0;
+    // Some columns are shorter than the batch.
+    make(child, kind % 16, std::max<std::int64_t>(rows + (batch & 3) - (kind >= 240 ? 1 : 0), 0),
+         bytes);
     if (kind >= 128 && kind < 240) {
       Child& words = all.emplace_back();
       make(words, kind % 2 == 0 ? 12 : 13, kind % 7, bytes);

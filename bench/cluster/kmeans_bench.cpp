@@ -68,8 +68,7 @@ Buffer<float> first_centres(Engine& engine, const Size& size, const Matrix<float
 }
 
 void report(benchmark::State& state, const Size& size, Index assignments) {
-  const KMeansCost cost =
-      kmeans_assign_cost(size.rows, size.features, size.clusters, sizeof(float));
+  const Cost cost = kmeans_assign_cost(size.rows, size.features, size.clusters, sizeof(float));
   using benchmark::Counter;
   const auto times = static_cast<double>(assignments);
   state.counters["flops"] =
@@ -171,8 +170,7 @@ void assign_counted(benchmark::State& state) {
           over_ideal(kernel.at("shared").at("load"), "wavefronts");
     }
   }
-  const KMeansCost least =
-      kmeans_assign_cost(size.rows, size.features, size.clusters, sizeof(float));
+  const Cost least = kmeans_assign_cost(size.rows, size.features, size.clusters, sizeof(float));
   state.counters["least_flops"] = least.flops;
   state.counters["least_bytes"] = least.bytes;
   state.SetLabel(label_of(size) + ", software GPU: counts of the kernel, not a GPU's time");

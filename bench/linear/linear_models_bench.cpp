@@ -52,7 +52,7 @@ std::unique_ptr<Engine> engine_with(Index threads) {
   return Engine::create(options);
 }
 
-void count(benchmark::State& state, const LinearPassCost& cost, double passes) {
+void count(benchmark::State& state, const Cost& cost, double passes) {
   state.counters["bytes"] =
       benchmark::Counter(passes * cost.bytes, benchmark::Counter::kIsIterationInvariantRate,
                          benchmark::Counter::OneK::kIs1000);
@@ -165,7 +165,7 @@ void softgpu_pass(benchmark::State& state, LinearLoss loss) {
       ideal += kernel.at("global").at(access).at("ideal_sectors").get<double>();
     }
   }
-  const LinearPassCost least = linear_pass_cost(loss, n, d, outputs, sizeof(T));
+  const Cost least = linear_pass_cost(loss, n, d, outputs, sizeof(T));
   state.counters["counted_bytes"] = bytes;
   state.counters["counted_flops"] = flops;
   state.counters["bytes_per_least"] = bytes / least.bytes;

@@ -124,7 +124,7 @@ void train_batch(benchmark::State& state) {
     network.train_batch(on_engine, order_on_engine.data() + at, batch, 0);
     at = at + 2 * batch <= rows ? at + batch : 0;
   }
-  const MlpCost cost = mlp_batch_cost(design().widths, batch, sizeof(float));
+  const Cost cost = mlp_batch_cost(design().widths, batch, sizeof(float));
   state.counters["flops"] = benchmark::Counter(
       cost.flops, benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1000);
   state.counters["bytes"] = benchmark::Counter(
@@ -214,8 +214,8 @@ void counted_batch(benchmark::State& state) {
     }
   }
   const Index parameters = network.layout().parameters;
-  const MlpCost cost = mlp_batch_cost(design().widths, batch, sizeof(float));
-  const OptimizerCost step = optimizer_cost(OptimizerMethod::adam, parameters, sizeof(float));
+  const Cost cost = mlp_batch_cost(design().widths, batch, sizeof(float));
+  const Cost step = optimizer_cost(OptimizerMethod::adam, parameters, sizeof(float));
   state.counters["kernels"] = kernels;
   state.counters["warp_instructions"] = instructions;
   state.counters["bytes"] = bytes;

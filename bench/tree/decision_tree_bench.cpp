@@ -39,7 +39,7 @@ Dataset<T> overlapping(Index rows, Index cols, Index classes) {
 }
 
 template <Real T>
-tree::StepCost cost_of(const DecisionTreeModel<T>& model) {
+Cost cost_of(const DecisionTreeModel<T>& model) {
   const auto& nodes = model.nodes;
   double searched = 0;
   double partitioned = 0;
@@ -55,8 +55,7 @@ tree::StepCost cost_of(const DecisionTreeModel<T>& model) {
   const auto find = tree::find_splits_cost(searched, features);
   const auto apply = tree::apply_splits_cost(partitioned, features);
   const auto prepare = tree::prepare_cost<T>(static_cast<double>(nodes.rows[0]), features);
-  return {find.bytes + apply.bytes + prepare.bytes,
-          find.operations + apply.operations + prepare.operations};
+  return {find.bytes + apply.bytes + prepare.bytes, find.flops + apply.flops + prepare.flops};
 }
 
 template <Real T>
@@ -68,7 +67,7 @@ void grow(benchmark::State& state, TreeCriterion criterion, Index classes) {
   DecisionTreeOptions options;
   options.task = classes == 0 ? TaskChoice::regression : TaskChoice::classification;
   options.criterion = criterion;
-  tree::StepCost cost;
+  Cost cost;
   for (auto _ : state) {
     const auto model = fit(*engine, data, options);
     cost = cost_of(model);
@@ -78,7 +77,7 @@ void grow(benchmark::State& state, TreeCriterion criterion, Index classes) {
   state.counters["bytes"] =
       benchmark::Counter(cost.bytes * iterations, benchmark::Counter::kIsRate);
   state.counters["operations"] =
-      benchmark::Counter(cost.operations * iterations, benchmark::Counter::kIsRate);
+      benchmark::Counter(cost.flops * iterations, benchmark::Counter::kIsRate);
 }
 
 void entropy_of_two(benchmark::State& state) { grow<float>(state, TreeCriterion::entropy, 2); }
@@ -136,7 +135,7 @@ void softgpu_grow(benchmark::State& state, TreeCriterion criterion, Index classe
   options.criterion = criterion;
   options.max_depth = state.range(2);
   const software_gpu::Counting counting;
-  tree::StepCost cost;
+  Cost cost;
   for (auto _ : state) cost = cost_of(fit(*engine, data, options));
   const auto counters = nlohmann::ordered_json::parse(counting.counters());
   const auto fits = static_cast<double>(state.iterations());

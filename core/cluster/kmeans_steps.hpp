@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/cost.hpp"
 #include "core/random.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/buffer.hpp"
@@ -37,15 +38,11 @@ struct KMeansTotals {
 
 // The least cost of one assign of all rows: a multiplication and an addition per row, feature and
 // centre; the rows read once, the labels read and written.
-struct KMeansCost {
-  double flops;
-  double bytes;
-};
-[[nodiscard]] constexpr KMeansCost kmeans_assign_cost(Index rows, Index features, Index centres,
-                                                      Index element_bytes) {
+[[nodiscard]] constexpr Cost kmeans_assign_cost(Index rows, Index features, Index centres,
+                                                Index element_bytes) {
   const auto elements = static_cast<double>(rows) * static_cast<double>(features);
-  return {2 * elements * static_cast<double>(centres),
-          elements * static_cast<double>(element_bytes) + 8 * static_cast<double>(rows)};
+  return {elements * static_cast<double>(element_bytes) + 8 * static_cast<double>(rows),
+          2 * elements * static_cast<double>(centres)};
 }
 
 struct KMeansFarthest {

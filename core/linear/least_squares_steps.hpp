@@ -38,8 +38,7 @@ namespace tandem {
   return std::max<Index>(4, (4 * columns + sum_block - 1) / sum_block) * sum_block;
 }
 // Operations of the factorisation of n rows: 2·n·p² of Householder's method.
-[[nodiscard]] constexpr LinearPassCost least_squares_cost(Index rows, Index columns,
-                                                          std::size_t element) {
+[[nodiscard]] constexpr Cost least_squares_cost(Index rows, Index columns, std::size_t element) {
   const auto n = static_cast<double>(rows);
   const auto p = static_cast<double>(columns);
   return {n * p * static_cast<double>(element), 2 * n * p * p};

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string_view>
 
+#include "core/cost.hpp"
 #include "core/random_permutation.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/numerics.hpp"
@@ -81,12 +82,8 @@ struct RowMajorRows {
 
 // Bytes that one pass over n rows of d features must move, and its operations for K outputs: an
 // fma counts two, an exponential or logarithm twenty.
-struct LinearPassCost {
-  double bytes = 0;
-  double flops = 0;
-};
-[[nodiscard]] constexpr LinearPassCost linear_pass_cost(LinearLoss loss, Index rows, Index features,
-                                                        Index outputs, std::size_t element) {
+[[nodiscard]] constexpr Cost linear_pass_cost(LinearLoss loss, Index rows, Index features,
+                                              Index outputs, std::size_t element) {
   const auto n = static_cast<double>(rows);
   const auto d = static_cast<double>(features);
   const auto k = static_cast<double>(outputs);

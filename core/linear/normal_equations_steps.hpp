@@ -1,4 +1,4 @@
-// What an engine does for least squares by the normal equations.
+// The steps of least squares by the normal equations that run on an engine.
 #pragma once
 
 #include <memory>
@@ -23,8 +23,7 @@ namespace tandem {
 }
 
 // Bytes that the products of n rows must read, and their operations: an fma for each product.
-[[nodiscard]] constexpr LinearPassCost normal_equations_cost(Index rows, Index columns,
-                                                             std::size_t element) {
+[[nodiscard]] constexpr Cost normal_equations_cost(Index rows, Index columns, std::size_t element) {
   const auto n = static_cast<double>(rows);
   const auto p = static_cast<double>(columns);
   return {n * p * static_cast<double>(element), n * p * (p + 1)};

@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "core/cost.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/numerics.hpp"
 
@@ -25,12 +26,7 @@ struct ClusteredRows {
 };
 
 // The least bytes that a pass over the rows moves, and its operations; an fma counts two.
-struct ClusterPassCost {
-  double bytes = 0;
-  double flops = 0;
-};
-[[nodiscard]] constexpr ClusterPassCost cluster_distances_cost(Index rows, Index cols,
-                                                               std::size_t element) {
+[[nodiscard]] constexpr Cost cluster_distances_cost(Index rows, Index cols, std::size_t element) {
   const auto values = static_cast<double>(rows) * static_cast<double>(cols);
   return {values * static_cast<double>(element) + 8 * static_cast<double>(rows), 3 * values};
 }

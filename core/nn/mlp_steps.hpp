@@ -10,6 +10,7 @@
 #include <memory>
 #include <string_view>
 
+#include "core/cost.hpp"
 #include "core/linalg/micro_batch.hpp"
 #include "core/nn/row_order.hpp"
 #include "core/random.hpp"
@@ -151,11 +152,6 @@ class MlpSteps {
 
 // Bytes that must move, each once, and operations: an addition, a product, a division and a square
 // root are one, an fma is two. For benchmarks, and for tests of what kernels do.
-struct MlpCost {
-  double bytes = 0;
-  double flops = 0;
-};
-
 // Operations of the functions of tandem/core/math.hpp.
 template <Real T>
 struct MathFlops {
@@ -169,19 +165,19 @@ struct MathFlops {
 };
 
 // Writes the order; arithmetic on integers only.
-[[nodiscard]] constexpr MlpCost mlp_order_cost(Index rows) {
+[[nodiscard]] constexpr Cost mlp_order_cost(Index rows) {
   return {static_cast<double>(rows) * sizeof(Index), 0};
 }
 
 template <Real T>
-[[nodiscard]] constexpr MlpCost mlp_gather_cost(Index cols, Index rows) {
+[[nodiscard]] constexpr Cost mlp_gather_cost(Index cols, Index rows) {
   const auto r = static_cast<double>(rows);
   return {r * (2 * static_cast<double>(cols) * sizeof(T) + sizeof(Index)), 0};
 }
 
 template <Real T>
-[[nodiscard]] constexpr MlpCost mlp_activation_gradient_cost(Index rows, Index width, bool sloped,
-                                                             bool sums) {
+[[nodiscard]] constexpr Cost mlp_activation_gradient_cost(Index rows, Index width, bool sloped,
+                                                          bool sums) {
   const auto n = static_cast<double>(rows) * static_cast<double>(width);
   const auto m = static_cast<double>(width);
   return {sizeof(T) * (n * (sloped ? 3 : 1) + (sums ? m : 0)),
@@ -189,8 +185,8 @@ template <Real T>
 }
 
 template <Real T>
-[[nodiscard]] constexpr MlpCost mlp_activate_cost(Activation activation, Index rows, Index width,
-                                                  bool scaled, bool dropout, bool slope) {
+[[nodiscard]] constexpr Cost mlp_activate_cost(Activation activation, Index rows, Index width,
+                                               bool scaled, bool dropout, bool slope) {
   const auto n = static_cast<double>(rows) * static_cast<double>(width);
   const auto m = static_cast<double>(width);
   double flops = scaled ? 2 : 1;
@@ -208,21 +204,21 @@ template <Real T>
 
 // The lanes of a long sum are added in 32 operations for each block of rows.
 template <Real T>
-[[nodiscard]] constexpr MlpCost mlp_normalize_cost(Index rows, Index width) {
+[[nodiscard]] constexpr Cost mlp_normalize_cost(Index rows, Index width) {
   const auto n = static_cast<double>(rows) * static_cast<double>(width);
   const auto m = static_cast<double>(width);
   const auto blocks = static_cast<double>((rows + sum_block - 1) / sum_block);
   return {sizeof(T) * (2 * n + 5 * m), 6 * n + m * (2 * 32 * blocks + 11)};
 }
 template <Real T>
-[[nodiscard]] constexpr MlpCost mlp_normalize_backward_cost(Index rows, Index width) {
+[[nodiscard]] constexpr Cost mlp_normalize_backward_cost(Index rows, Index width) {
   const auto n = static_cast<double>(rows) * static_cast<double>(width);
   const auto m = static_cast<double>(width);
   const auto blocks = static_cast<double>((rows + sum_block - 1) / sum_block);
   return {sizeof(T) * (3 * n + 4 * m), 7 * n + m * (2 * 32 * blocks + 3)};
 }
 template <Real T>
-[[nodiscard]] constexpr MlpCost mlp_running_affine_cost(Index width) {
+[[nodiscard]] constexpr Cost mlp_running_affine_cost(Index width) {
   const auto m = static_cast<double>(width);
   return {sizeof(T) * 6 * m, 5 * m};
 }
@@ -232,7 +228,7 @@ template <Real T>
 [[nodiscard]] constexpr double mlp_chain_lanes(Index width) { return width > 32 ? 32 : 1; }
 
 template <Real T>
-[[nodiscard]] constexpr MlpCost mlp_output_cost(MlpOutput output, Index rows, Index width) {
+[[nodiscard]] constexpr Cost mlp_output_cost(MlpOutput output, Index rows, Index width) {
   const auto n = static_cast<double>(rows) * static_cast<double>(width);
   const auto m = static_cast<double>(width);
   double flops = n;
@@ -243,8 +239,8 @@ template <Real T>
 
 // A row's loss is written and read back, for the sum.
 template <Real T>
-[[nodiscard]] constexpr MlpCost mlp_loss_cost(MlpOutput output, MlpLoss loss, bool gradient,
-                                              Index rows, Index width, bool weighted) {
+[[nodiscard]] constexpr Cost mlp_loss_cost(MlpOutput output, MlpLoss loss, bool gradient,
+                                           Index rows, Index width, bool weighted) {
   const auto r = static_cast<double>(rows);
   const auto n = r * static_cast<double>(width);
   const auto m = static_cast<double>(width);
@@ -273,9 +269,9 @@ template <Real T>
 
 // The least that one batch must move and compute, for benchmarks: `widths` from the inputs to the
 // outputs. Parameters are read twice and their gradient is written; the rows are read twice.
-[[nodiscard]] inline MlpCost mlp_batch_cost(const std::vector<Index>& widths, Index rows,
-                                            std::size_t element) {
-  MlpCost cost;
+[[nodiscard]] inline Cost mlp_batch_cost(const std::vector<Index>& widths, Index rows,
+                                         std::size_t element) {
+  Cost cost;
   const auto r = static_cast<double>(rows);
   for (std::size_t l = 0; l + 1 < widths.size(); ++l) {
     const auto n = static_cast<double>(widths[l]);

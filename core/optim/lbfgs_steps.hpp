@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "core/cost.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/engine.hpp"
 #include "tandem/core/types.hpp"
@@ -36,12 +37,7 @@ struct LbfgsPairs {
 
 // Bytes that direction() must move with a diagonal initial matrix, each vector once per loop, and
 // its operations: two products and two updates per pair, one product and three scalings more.
-struct LbfgsCost {
-  double bytes = 0;
-  double flops = 0;
-};
-[[nodiscard]] constexpr LbfgsCost lbfgs_direction_cost(Index size, Index pairs,
-                                                       std::size_t element) {
+[[nodiscard]] constexpr Cost lbfgs_direction_cost(Index size, Index pairs, std::size_t element) {
   const auto n = static_cast<double>(size);
   const auto c = static_cast<double>(pairs);
   return {n * ((4 * c + 11) * static_cast<double>(element) + 8), n * (8 * c + 5)};

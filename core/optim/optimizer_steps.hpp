@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "core/cost.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/optim/optimizer.hpp"
 
@@ -43,12 +44,8 @@ struct OptimizerUpdate {
 
 // Bytes that one update must move and operations it does, for benchmarks. Reads w, g and the
 // state, writes w and the state; a division and a square root count as one operation each.
-struct OptimizerCost {
-  double bytes = 0;
-  double flops = 0;
-};
-[[nodiscard]] constexpr OptimizerCost optimizer_cost(OptimizerMethod method, Index size,
-                                                     std::size_t element) {
+[[nodiscard]] constexpr Cost optimizer_cost(OptimizerMethod method, Index size,
+                                            std::size_t element) {
   double buffers = 3;
   double flops = 2;
   switch (method) {

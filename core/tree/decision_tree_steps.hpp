@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/cost.hpp"
 #include "core/steps.hpp"
 #include "core/tree/split_gain.hpp"
 #include "core/tree/target_code.hpp"
@@ -97,23 +98,19 @@ struct TreeOnEngine {
 
 // Costs of the steps, bytes and operations per feature and row of the given nodes, for benchmarks
 // and for tests of the kernels. An entry of an order is a rank and a row of 4 bytes each.
-struct StepCost {
-  double bytes = 0;
-  double operations = 0;
-};
 // Read each entry; count its class, and score the cut after it (entropy of two classes: 2 for the
 // counts, 4 differences, 6 terms added, 2 comparisons).
-[[nodiscard]] constexpr StepCost find_splits_cost(double rows, double features) {
+[[nodiscard]] constexpr Cost find_splits_cost(double rows, double features) {
   return {8 * rows * features, 14 * rows * features};
 }
 // Read each entry and the side of its row; write the entry.
-[[nodiscard]] constexpr StepCost apply_splits_cost(double rows, double features) {
+[[nodiscard]] constexpr Cost apply_splits_cost(double rows, double features) {
   return {17 * rows * features, 4 * rows * features};
 }
 // Keys of sizeof(T) and rows of 4 bytes: taken out of the table, then read and written once per
 // digit of 11 bits, then made into entries.
 template <Real T>
-[[nodiscard]] constexpr StepCost prepare_cost(double rows, double features) {
+[[nodiscard]] constexpr Cost prepare_cost(double rows, double features) {
   constexpr double keyed = sizeof(T) == 4 ? 8 : 16;
   constexpr double digits = sizeof(T) == 4 ? 3 : 6;
   return {(sizeof(T) + 2 * keyed * (digits + 1) + 8) * rows * features,

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/cost.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/numerics.hpp"
@@ -90,13 +91,9 @@ void add_row(const EnsembleOnEngine<T>& trees, const T* row, T* scores) noexcept
 
 // Bytes and operations of predicting, for benchmarks and for tests of the kernels: each value of x
 // once, each score read and written; per row and tree `depth` nodes, which caches hold.
-struct EnsembleCost {
-  double bytes = 0;
-  double comparisons = 0;
-};
-[[nodiscard]] constexpr EnsembleCost add_trees_cost(double rows, double features, double outputs,
-                                                    double trees, double depth, double nodes,
-                                                    double value_bytes) {
+[[nodiscard]] constexpr Cost add_trees_cost(double rows, double features, double outputs,
+                                            double trees, double depth, double nodes,
+                                            double value_bytes) {
   return {value_bytes * rows * (features + 2 * outputs) + nodes * (value_bytes == 4 ? 16.0 : 24.0),
           rows * trees * depth};
 }

@@ -1,5 +1,5 @@
-// What the kernels of cuda/linear must move and compute, for benchmarks and for the tests
-// that count it.
+// The bytes and flops that the kernels of cuda/linear need, for benchmarks and for the tests that
+// count them.
 #pragma once
 
 #include <algorithm>
@@ -84,9 +84,9 @@ inline constexpr double fold_flops = 5 * 32;
 
 // fused_pass_kernel: rows in whole tiles, targets and weights, the model once, and the sums of each
 // block, K·(d + 1) + 1 of them.
-[[nodiscard]] constexpr LinearPassCost fused_pass_cost(const PassPlan& plan, LinearLoss loss,
-                                                       Index rows, Index features, Index outputs,
-                                                       bool weighted, std::size_t element) {
+[[nodiscard]] constexpr Cost fused_pass_cost(const PassPlan& plan, LinearLoss loss, Index rows,
+                                             Index features, Index outputs, bool weighted,
+                                             std::size_t element) {
   const double n = static_cast<double>(rows);
   const double whole = padded_rows(rows, plan.tile_rows);
   const double d = static_cast<double>(features);
@@ -100,9 +100,8 @@ inline constexpr double fold_flops = 5 * 32;
 
 // residuals_kernel: the rows once for each sixteen outputs, one copy of it from memory; with more
 // than one output the residuals are also read.
-[[nodiscard]] constexpr LinearPassCost residuals_cost(LinearLoss loss, Index rows, Index features,
-                                                      Index outputs, bool weighted,
-                                                      std::size_t element) {
+[[nodiscard]] constexpr Cost residuals_cost(LinearLoss loss, Index rows, Index features,
+                                            Index outputs, bool weighted, std::size_t element) {
   const double n = static_cast<double>(rows);
   const double d = static_cast<double>(features);
   const double k = static_cast<double>(outputs);
@@ -114,8 +113,8 @@ inline constexpr double fold_flops = 5 * 32;
 
 // column_sums_kernel: the rows once for each four outputs, one copy of it from memory, and the
 // residuals.
-[[nodiscard]] constexpr LinearPassCost column_sums_cost(Index rows, Index features, Index outputs,
-                                                        std::size_t element) {
+[[nodiscard]] constexpr Cost column_sums_cost(Index rows, Index features, Index outputs,
+                                              std::size_t element) {
   const double n = padded_rows(rows, sum_lanes);
   const double d = static_cast<double>(features);
   const double k = static_cast<double>(outputs);
@@ -125,7 +124,7 @@ inline constexpr double fold_flops = 5 * 32;
 }
 
 // row_sums_kernel after a pass with a gradient.
-[[nodiscard]] constexpr LinearPassCost row_sums_cost(Index rows, Index outputs) {
+[[nodiscard]] constexpr Cost row_sums_cost(Index rows, Index outputs) {
   const double n = padded_rows(rows, sum_lanes);
   const double k = static_cast<double>(outputs);
   const double sums = (k + 1) * blocks_of_rows(rows);
@@ -133,8 +132,8 @@ inline constexpr double fold_flops = 5 * 32;
 }
 
 // pack_kernel: each element is read and written once, the columns in whole blocks.
-[[nodiscard]] constexpr LinearPassCost pack_cost(Index rows, Index features, bool weighted,
-                                                 std::size_t element) {
+[[nodiscard]] constexpr Cost pack_cost(Index rows, Index features, bool weighted,
+                                       std::size_t element) {
   const double columns = static_cast<double>(features) + (weighted ? 2 : 1);
   return {(static_cast<double>(rows) + padded_rows(rows, sum_block)) * columns *
               static_cast<double>(element),
@@ -142,8 +141,8 @@ inline constexpr double fold_flops = 5 * 32;
 }
 
 // Both launches of moments_kernel.
-[[nodiscard]] constexpr LinearPassCost moments_cost(Index rows, Index features, bool weighted,
-                                                    std::size_t element) {
+[[nodiscard]] constexpr Cost moments_cost(Index rows, Index features, bool weighted,
+                                          std::size_t element) {
   const double n = static_cast<double>(rows);
   const double columns = static_cast<double>(features) + 1;
   const double sums = 2 * (columns + 1) * blocks_of_rows(rows);
@@ -169,9 +168,8 @@ inline constexpr double fold_flops = 5 * 32;
 // the factors of the groups, written and read; what is read of them again comes from a cache.
 // Besides the method's 2·n·p², every thread computes a reflection's scalars, 6 operations, and
 // every lane a column's factor.
-[[nodiscard]] constexpr LinearPassCost factor_cost(Index rows, Index features, bool intercept,
-                                                   bool weighted, std::size_t element,
-                                                   unsigned threads) {
+[[nodiscard]] constexpr Cost factor_cost(Index rows, Index features, bool intercept, bool weighted,
+                                         std::size_t element, unsigned threads) {
   const Index columns = least_squares_columns(features, intercept);
   const Index group = least_squares_group(columns);
   const double n = static_cast<double>(rows);
@@ -191,8 +189,8 @@ inline constexpr Index product_tile = 32;
 // products_kernel: the rows once, from memory, and the products of each block of rows. Each pair of
 // tiles computes all its products, those of columns that are not there too, and its own values less
 // the centre, times the weight.
-[[nodiscard]] constexpr LinearPassCost products_cost(Index rows, Index features, bool intercept,
-                                                     bool weighted, std::size_t element) {
+[[nodiscard]] constexpr Cost products_cost(Index rows, Index features, bool intercept,
+                                           bool weighted, std::size_t element) {
   const Index p = normal_equations_columns(features, intercept);
   const Index across = (p + product_tile - 1) / product_tile;
   const double n = static_cast<double>(rows);

@@ -1,6 +1,7 @@
 // How the silhouette's kernel cuts its work, and what that costs.
 #pragma once
 
+#include "core/cost.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem::cuda {
@@ -40,17 +41,13 @@ struct SilhouetteShape {
 
 // Rows, padded to those of a warp, against all rows: three flops a feature, a square root and an
 // addition. Bytes are those of global memory, each counted once.
-struct SilhouetteCost {
-  double flops;
-  double bytes;
-};
-[[nodiscard]] constexpr SilhouetteCost silhouette_kernel_cost(Index rows, Index cols,
-                                                              Index clusters, int element_bytes) {
+[[nodiscard]] constexpr Cost silhouette_kernel_cost(Index rows, Index cols, Index clusters,
+                                                    int element_bytes) {
   const auto n = static_cast<double>(rows);
   const auto d = static_cast<double>(cols);
   const auto padded = static_cast<double>((rows + 7) / 8 * 8);
-  return {padded * n * (3 * d + 2),
-          n * (d * element_bytes + 20) + 8 * static_cast<double>(clusters + 1)};
+  return {n * (d * element_bytes + 20) + 8 * static_cast<double>(clusters + 1),
+          padded * n * (3 * d + 2)};
 }
 
 }  // namespace tandem::cuda

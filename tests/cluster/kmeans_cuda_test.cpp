@@ -409,7 +409,7 @@ test::Counters counts_of(std::string_view kernel_name, Work&& work) {
 }
 
 // Within 5 % of what the kernel says it must do.
-void expect_cost(const test::Counters& counts, const cuda::kmeans::KernelCost& cost) {
+void expect_cost(const test::Counters& counts, const Cost& cost) {
   EXPECT_NEAR(counts.flops, cost.flops, 0.05 * cost.flops);
   EXPECT_NEAR(counts.bytes, cost.bytes, 0.05 * cost.bytes);
 }
@@ -447,7 +447,7 @@ TYPED_TEST(KMeansCuda, KernelsDoWhatTheyCost) {
     const Index k = 30;
     Counted<T> of(rows, cols, k, weighted);
     using namespace cuda::kmeans;
-    const auto check = [&](const char* kernel, const KernelCost& cost, auto&& work) {
+    const auto check = [&](const char* kernel, const Cost& cost, auto&& work) {
       SCOPED_TRACE(std::string(kernel) + (weighted ? ", weights" : ""));
       const test::Counters counts = counts_of(kernel, work);
       expect_cost(counts, cost);
@@ -470,9 +470,10 @@ TYPED_TEST(KMeansCuda, KernelsDoWhatTheyCost) {
     EXPECT_LT(counts.sectors_per_ideal, 1.01);
     EXPECT_LT(counts.wavefronts_per_ideal, 1.01);
     of.steps->begin(k);
-    counts = check("move_sums_kernel",
-                   move_sums_kernel_cost(rows, ceiling(rows, 32), rows, cols, k, element, weighted),
-                   [&] { of.steps->assign(of.centres); });
+    counts = check(
+        "move_sums_kernel",
+        move_sums_kernel_cost(rows, ceil_div<Index>(rows, 32), rows, cols, k, element, weighted),
+        [&] { of.steps->assign(of.centres); });
     EXPECT_LT(counts.sectors_per_ideal, 1.05);
     EXPECT_LT(counts.wavefronts_per_ideal, 1.05);
     counts = check("recentre_kernel", recentre_kernel_cost(k, cols, element, weighted),

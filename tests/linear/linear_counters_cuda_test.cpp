@@ -124,7 +124,7 @@ TYPED_TEST(LinearCounters, PassesMoveAndComputeWhatTheirCostsSay) {
                              std::to_string(static_cast<int>(c.loss));
     engine->wait();
     const auto counters = nlohmann::ordered_json::parse(counting.counters());
-    const auto expect = [&](const char* kernel, const LinearPassCost& stated) {
+    const auto expect = [&](const char* kernel, const Cost& stated) {
       const Counted got = counted(counters, kernel);
       EXPECT_GT(got.launches, 0) << kernel << ", " << what;
       EXPECT_TRUE(as_stated(got.bytes, stated.bytes)) << kernel << ", " << what;

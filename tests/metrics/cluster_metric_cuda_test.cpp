@@ -72,7 +72,7 @@ TEST(ClusterMetricCuda, MovesAndComputesWhatItStates) {
   if (!counting.available()) GTEST_SKIP() << "a real GPU does not count";
   (void)davies_bouldin(*engine, x, data.labels);
   const test::Counters counters = counting.of("centroid_distances_kernel");
-  const ClusterPassCost cost = cluster_distances_cost(x.rows, x.cols, sizeof(float));
+  const Cost cost = cluster_distances_cost(x.rows, x.cols, sizeof(float));
   EXPECT_EQ(counters.launches, 1);
   EXPECT_NEAR(counters.bytes, cost.bytes, 0.05 * cost.bytes);
   EXPECT_NEAR(counters.flops, cost.flops, 0.05 * cost.flops);

@@ -445,7 +445,7 @@ TYPED_TEST(MlpCuda, LossesOfVeryManyClasses) {
 // many as those of perfect accesses, or as many times more as is given, for the reason at the
 // kernel.
 template <class Step>
-void expect_cost(Engine& engine, const MlpCost& cost, Step&& step, double sectors = 1,
+void expect_cost(Engine& engine, const Cost& cost, Step&& step, double sectors = 1,
                  double wavefronts = 1) {
   const auto counted = test::counted(engine, step);
   ASSERT_TRUE(counted.has_value());

@@ -507,8 +507,7 @@ void expect_costs(Index rows) {
 
   const nlohmann::ordered_json counters = nlohmann::ordered_json::parse(counting.counters());
   // `by_row`: look-ups by row, or two runs of stores, are not coalesced.
-  const auto expect = [&](const char* kernel, const cuda::TreeKernelCost& cost,
-                          bool by_row = false) {
+  const auto expect = [&](const char* kernel, const Cost& cost, bool by_row = false) {
     const Counted counted(counters, kernel);
     EXPECT_EQ(counted.kernels, 1) << kernel;
     EXPECT_NEAR(counted.bytes, cost.bytes, 0.05 * cost.bytes) << kernel;

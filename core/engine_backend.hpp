@@ -1,5 +1,5 @@
-// What an implementation of a device offers to the algorithms: memory, copies, steps, and parts of
-// loops that are repeated. Every Engine is one.
+// The interface of a device to the algorithms: memory, copies, steps, and parts of loops that are
+// repeated. Every Engine implements it.
 #pragma once
 
 #include <cstddef>

@@ -104,7 +104,7 @@ class Pool {
   static constexpr std::uint64_t join_mask = 0xffff0000U;
   static constexpr int most_others = 250;
 
-  // What one thread waits for. A cache line each.
+  // A thread waits for its seat's number to change. Each seat has a cache line of its own.
   struct alignas(64) Seat {
     std::atomic<std::uint32_t> call{0};  // the serial number of the last team it was called to
     std::atomic<std::uint32_t> asleep{0};
@@ -185,7 +185,7 @@ class Pool {
   void* context_ = nullptr;
   std::array<Seat, most_others + 1> seats_;
   std::atomic<bool> spare_cores_{true};  // whether every thread may have a core
-  // Of the caller alone.
+  // Only the calling thread uses these.
   std::uint64_t serial_ = 0;
   int started_ = 0;
   microseconds patience_{0};

@@ -26,8 +26,8 @@ namespace {
 
 volatile std::sig_atomic_t signal_received = 0;
 
-// What is written at the end where the run has not stopped by itself in time. A handler reads it,
-// so that the text is complete before the pointer is changed, and is never freed.
+// The message of a run that did not stop by itself in time. A signal handler reads it, so the text
+// is complete before the pointer is changed, and it is never freed.
 std::atomic<const std::string*> last_words{nullptr};
 std::atomic<long> patience_ms{0};
 timer_t overdue_timer{};

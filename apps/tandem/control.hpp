@@ -17,7 +17,7 @@ namespace tandem::program {
 // second signal kills it. A write to a closed pipe, or beyond the size that a file may have,
 // becomes an error.
 void install_signal_handlers();
-// What is said where the run did not come to a safe point in time, after "tandem: error: ".
+// Sets the message, after "tandem: error: ", of a run that did not come to a safe point in time.
 void set_last_words(const std::string& text);
 [[nodiscard]] bool interrupted() noexcept;
 // Throws Interrupted where a signal has come; for the gaps between stages.
@@ -50,8 +50,8 @@ struct ControlOptions {
   Archive run;         // must be equal for a run to be resumed
 };
 
-// What must be the same in a run that goes on from a checkpoint: the algorithm, its options and
-// those of the steps, seed, precision, numerics, and the data by their fingerprint.
+// A record of all that a run must have in common with the one whose checkpoint it goes on from: the
+// algorithm, its options and those of the steps, seed, precision, numerics, the data's fingerprint.
 [[nodiscard]] Archive run_record(const Engine& engine, const PipelineOptions& pipeline,
                                  Precision precision, std::uint64_t data);
 

@@ -46,7 +46,7 @@ struct Words {
   [[nodiscard]] std::string to_string() const;
 };
 
-// What help pages, manual pages and completion say of an option.
+// An option as help pages, manual pages and shell completion describe it.
 struct OptionText {
   std::string group;
   std::string name;  // "--max-depth"; of a positional argument "MODEL"

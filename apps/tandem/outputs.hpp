@@ -21,7 +21,7 @@ using MayReplace = std::function<bool(const std::string& path)>;
 [[nodiscard]] MayReplace an_archive(std::string kind);
 // A page of Tandem's, which says so in its head.
 [[nodiscard]] MayReplace a_page();
-// What `tandem gpu run --report` writes: its first member is "model", then come "kernels".
+// The JSON that `tandem gpu run --report` writes: its first member is "model", then come "kernels".
 [[nodiscard]] MayReplace a_gpu_report();
 // A table or array that mark_output() marked, and nobody has changed since. Neither says by its
 // content who wrote it: the labels of somebody's data look as predictions do.

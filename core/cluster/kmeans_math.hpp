@@ -100,8 +100,8 @@ TANDEM_HOST_DEVICE inline Index block_by_share(const double* nodes, Index node_c
   return node;
 }
 
-// Of a block's w·D, one after the other: the first at which the running sum exceeds `rest`, or the
-// last above 0 where none does; −1 where all are 0.
+// Adds a block's terms w·D one after the other and returns the first at which the sum exceeds
+// `rest`, or, where none does, the last term above 0; −1 where all are 0.
 TANDEM_HOST_DEVICE inline Index row_by_share(const double* terms, Index count, double rest) {
   double sum = 0;
   Index last = -1;

@@ -236,7 +236,7 @@ class ZstdSource final : public ByteSource {
   std::size_t read(char* to, std::size_t count) override {
     ZSTD_outBuffer out{to, count, 0};
     while (out.pos == 0 && count > 0) {
-      // What the decoder still holds comes before more input.
+      // The decoder gives the bytes that it still holds before it takes more input.
       if (in_.pos == in_.size && !holds_) {
         in_ = {stored_.bytes(), stored_.refill(), 0};
         if (in_.size == 0) {

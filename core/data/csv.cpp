@@ -306,7 +306,7 @@ class CsvReader {
     return target ? &options_.schema->target : nullptr;
   }
 
-  // Of a column that the model knows, by its name there.
+  // The type that the model's record gives the column of this name.
   [[nodiscard]] ColumnType model_type(const std::string& name, bool categorical) const {
     ColumnReading plain;
     const ColumnReading* const said = options_.reading.find(name);
@@ -442,7 +442,7 @@ class CsvReader {
   }
 
   void append(CsvBlock<T>& block) {
-    // What looked like a footer is one only at the end.
+    // Lines that looked like a footer are one only at the end of the file.
     if (!footer_mistake_.empty() && (block.rows > 0 || !block.mistake.empty())) {
       fail_at(footer_line_, footer_mistake_);
     }
@@ -666,7 +666,7 @@ class CsvReader {
     }
   }
 
-  // What was decided, for the files that come later.
+  // Writes down what was decided, so that later files are read in the same way.
   void record(Dataset<T>& data) {
     auto reading = std::make_shared<Reading>(options_.reading);
     reading->format = tabs_ ? "tsv" : "csv";

@@ -227,7 +227,7 @@ ColumnReading reading_of(const std::string& name, const ColumnType& type) {
 
 namespace {
 
-// What a record tells of whether it names columns.
+// Evidence of whether the first record names the columns.
 struct FirstRecord {
   std::vector<double> numbers;  // whole numbers among its fields, in order
   std::size_t values = 0;       // fields that are numbers, dates and so on

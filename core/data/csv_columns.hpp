@@ -1,4 +1,4 @@
-// What the columns of a delimited text file are called, hold and are for.
+// The names, types and uses of the columns of a delimited text file.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace tandem {
 
-// What becomes of the fields of a column.
+// The use that is made of the fields of a column.
 //   label  the numbers of a target, whose texts are kept as long as they may name classes
 //   parts  a date as four numbers
 //   empty  the column that a delimiter at the end of each line makes
@@ -29,7 +29,7 @@ struct ColumnType {
   bool fixed = false;      // by the user or the model: another content is an error
 };
 
-// What the fields of a column can be, gathered field by field.
+// The types that all fields of a column allow, gathered field by field.
 class ColumnEvidence {
  public:
   void add(std::string_view text);
@@ -72,7 +72,7 @@ struct FileMarks {
 [[nodiscard]] ColumnType column_type(const ColumnEvidence& evidence, const Reading& asked,
                                      const FileMarks& marks, char delimiter, bool target,
                                      bool& ambiguous);
-// What the model or the user says about a column.
+// The type that the model or the user gives a column.
 [[nodiscard]] ColumnType column_type(const ColumnReading& said, const Reading& asked);
 [[nodiscard]] ColumnReading reading_of(const std::string& name, const ColumnType& type);
 

@@ -146,7 +146,7 @@ class LaterLinesSource final : public ByteSource {
   Index lines_;
 };
 
-// What iconv is to be told; empty for UTF-8.
+// The encoding by the name that iconv knows it by; empty for UTF-8.
 std::string encoding_of(const Input& input, std::string_view head, const Reading& asked,
                         bool of_model) {
   const auto starts = [&](std::string_view with) { return head.substr(0, with.size()) == with; };

@@ -12,7 +12,7 @@ CsvField read_csv_field(const char* p, const char* end, const CsvDialect& dialec
     return c == delimiter || c == '\n' || (dialect.whitespace && c == '\t') ||
            (dialect.comment != 0 && c == dialect.comment);
   };
-  // What separates this field from the next one, from its first character on.
+  // Sets what separates this field from the next one; q is the separator's first character.
   const auto finish = [&](const char* q) {
     if (dialect.whitespace) {
       while (is_csv_blank(*q)) ++q;

@@ -62,7 +62,7 @@ constexpr std::array<std::string_view, 26> currencies{
     "GBP",      "JPY",      "CHF",          "CNY",          "INR",          "SEK", "NOK",
     "DKK",      "PLN",      "CZK",          "kr",           "z\xC5\x82"};
 
-// What is left of a number without what stands around it.
+// A number's digits without the signs and blanks around them.
 struct Core {
   std::string_view digits;
   bool negative = false;
@@ -371,7 +371,7 @@ struct FoundDate {
   int year = 0;
   int month = 0;
   int day = 0;
-  // Of a date of three numbers that does not begin with the year: first and second.
+  // The first two numbers of a date of three that does not begin with the year.
   int first = 0;
   int second = 0;
   bool of_numbers = false;

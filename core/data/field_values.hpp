@@ -1,6 +1,6 @@
-// What the text of one field can be: a number in one of several spellings, a date, a time, a truth
-// value. Each question is answered by a set of the readings that are possible, so that a column's
-// reading is what all of its fields allow.
+// The values that the text of a field can stand for: a number in one of several spellings, a date,
+// a time, a truth value. Each function answers with the set of possible readings; a column is read
+// in a way that all of its fields allow.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ inline constexpr int number_forms = 8;
 using NumberForms = std::uint32_t;  // bit i: number_form(i)
 inline constexpr NumberForms all_number_forms = (NumberForms{1} << number_forms) - 1;
 
-// What stands around a number and is left out.
+// Signs around a number that are left out when it is read.
 struct Decoration {
   bool percent = false;
   bool currency = false;

@@ -36,7 +36,8 @@ class Input {
   [[nodiscard]] static Input file(const std::string& path);
   // The bytes must outlive the input.
   [[nodiscard]] static Input memory(std::string name, std::span<const std::uint8_t> bytes);
-  // What `open` gives, a source from the beginning each time, of at most `largest` bytes.
+  // An input whose bytes come from `open`, which gives a source of at most `largest` bytes, which
+  // starts from the beginning each time.
   [[nodiscard]] static Input derived(std::string name, Opener open, Index largest);
 
   [[nodiscard]] const std::string& name() const noexcept { return name_; }

@@ -12,8 +12,8 @@
 
 namespace tandem {
 
-// Of some rows that follow each other. `exact_digits`: how many decimal digits the target's numbers
-// hold whatever they are, 15 for double and 7 for float.
+// The texts of the labels of some rows that follow each other. `exact_digits`: how many decimal
+// digits any number of the target's type holds, 15 for double and 7 for float.
 class LabelTexts {
  public:
   explicit LabelTexts(int exact_digits = 15) : exact_digits_(exact_digits) {}

@@ -135,7 +135,7 @@ std::vector<Member> read_directory(const Input& input) {
     const Index most =
         member.method == 8 ? saturating_product(member.stored, largest_expansion) : member.stored;
     if (member.method != 0 && member.method != 8) {
-      // Of no use, whatever it holds.
+      // No array of this size could be used.
     } else if (full > static_cast<std::uint64_t>(most)) {
       damaged(input, member.name + " claims " + std::to_string(full) + " bytes made of " +
                          std::to_string(member.stored));

@@ -65,7 +65,7 @@ char mark_of(ThousandsMark mark) {
   return 0;
 }
 
-// What stands behind the slash of "price:number/,.".
+// Takes the part after the slash of "price:number/,.": the decimal and thousands marks.
 void take_form(std::string_view form, ColumnReading& column) {
   if (column.kind == ColumnKind::date) {
     column.order = parse_enum<DateOrder>("order of a date", form);

@@ -297,7 +297,7 @@ LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProbl
         problem.intercept ? centre[static_cast<std::size_t>(j)] + at(0, column) / at(0, 0) : 0.0;
     const double size = std::hypot(std::sqrt(total_weight) * mean, std::sqrt(centred));
     columns.uncertain.push_back(known_to<T> * size);
-    // What is left of a constant column is the rounding of its values, or of the factorisation.
+    // The remainder of a constant column is the rounding of its values, or of the factorisation.
     constexpr double of_factorisation = 0x1p-46;
     constant[static_cast<std::size_t>(j)] =
         !(std::sqrt(centred) > constant_below * size &&

@@ -44,7 +44,7 @@ template <Real T>
                                                        const LeastSquaresProblem& problem,
                                                        const DatasetView<T>& data);
 
-// What is known of the columns of a triangle.
+// Scales and errors of the columns of a triangle.
 struct TriangleColumns {
   std::vector<double> scale;
   std::vector<bool> zero;         // counts as zero

@@ -110,8 +110,8 @@ NormalEquationsSolution solve_products(const LeastSquaresProblem& problem,
         .products[static_cast<std::size_t>(product_place(std::min(a, b), std::max(a, b), p))];
   };
   const auto centre = [&](Index j) { return columns.centre[static_cast<std::size_t>(j)]; };
-  // Of a product of two columns, relative to their lengths: the chain of a block and the tree, and
-  // the roundings of a value less its centre and times its weight.
+  // Bounds the rounding of a product of two columns, relative to their lengths: by a block's chain,
+  // the tree, and a value's differences from its centre times its weight.
   const double rounding = gamma_bound<double>(std::min(columns.rows, sum_block) +
                                               sum_tree_height(sum_blocks(columns.rows)) + 4);
 
@@ -145,8 +145,8 @@ NormalEquationsSolution solve_products(const LeastSquaresProblem& problem,
     const double own = centred(j, j);
     const double at = centre(j) + mean[static_cast<std::size_t>(j)];
     const double size = std::hypot(std::sqrt(std::max(own, 0.0)), std::sqrt(weight) * at);
-    // What remains of a constant column after centring is the rounding of its values, or of the
-    // products of what they are beside the centre.
+    // After centring, a constant column holds only the rounding of its values, or of the products
+    // of their differences from the centre.
     if (!(std::sqrt(std::max(own, 0.0)) > constant_below * size &&
           own > 3 * rounding * product(j, j))) {
       continue;
@@ -191,8 +191,8 @@ NormalEquationsSolution solve_products(const LeastSquaresProblem& problem,
   const double of_element = 3 * rounding * most_reach * most_reach + in_factor;
   Square l(n);
   Index stopped = factor(h, static_cast<double>(n) * of_element, l);
-  // What the values of a column, and of those that it is compared with, may be off by may explain
-  // what is left of it.
+  // The remainder of a column may be no more than the errors of its values and of those that it is
+  // compared with.
   for (Index a = 1; a < stopped; ++a) {
     if (l[a][a] > 0.1) continue;
     const auto in_length = [&](Index b) {

@@ -34,7 +34,7 @@ template <Real T>
 template <Real T>
 [[nodiscard]] std::vector<double> centre_of(const DatasetView<T>& data, bool intercept);
 
-// What solve_normal_equations() does on the host.
+// Sums of products of columns, from which solve_normal_equations() solves on the host.
 struct ColumnProducts {
   Index rows = 0;
   Index features = 0;

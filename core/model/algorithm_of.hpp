@@ -9,7 +9,7 @@
 
 namespace tandem {
 
-// What nothing in the code says of an algorithm.
+// Facts about an algorithm that its options and its fit do not imply.
 struct AlgorithmDescription {
   std::string_view name;     // "decision-tree"
   std::string_view summary;  // one sentence without a full stop

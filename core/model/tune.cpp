@@ -227,7 +227,7 @@ class Tuner {
     }
   }
 
-  // What must be the same in the run that is gone on with.
+  // The settings that a run must have in common with the one that it goes on with.
   std::vector<std::pair<std::string, std::string>> identity() const {
     return {{"kind", "tune"},
             {"space", space_.to_string()},

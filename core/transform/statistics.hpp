@@ -1,5 +1,5 @@
-// What transforms learn from the training part: sums, quantiles and most frequent values of
-// columns. Rows count by their weights: one of weight 0 not at all, one of weight w as w rows.
+// Statistics that transforms learn from the training part: sums, quantiles and most frequent values
+// of columns. Rows count by their weights: one of weight 0 not at all, one of weight w as w rows.
 #pragma once
 
 #include <utility>

@@ -42,7 +42,8 @@ std::int32_t BoostedGrowth<T>::slots_for(const GradientBoostingOptions& options,
   Index useful = 1 << 20;
   if (options.max_leaves > 0) useful = std::min<Index>(useful, options.max_leaves + 1);
   if (options.max_depth > 0 && options.max_depth < 20) {
-    // Of a level the histograms of nodes and of their children: half of them stand in the former's.
+    // A level needs the histograms of its nodes and of their children, half of which reuse the
+    // nodes' own places.
     useful = std::min<Index>(useful, (Index{1} << options.max_depth) + 1);
   }
   return static_cast<std::int32_t>(

@@ -163,7 +163,7 @@ TANDEM_HOST_DEVICE inline void pack_row(const GradientPacking& packing, T gradie
                                    static_cast<std::uint64_t>(h));
 }
 
-// What is known of the gradients of one output before they are packed.
+// The range of the gradients of one output, known before they are packed.
 struct GradientRange {
   double most_gradient = 0;  // max |g|; not finite where any is not
   double most_hessian = 0;

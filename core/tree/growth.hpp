@@ -11,7 +11,7 @@
 
 namespace tandem::tree {
 
-// What a tree is grown by: what the statistics of a node are, when a node may be split, which split
+// The criterion that a tree is grown by: a node's statistics, when a node may be split, which split
 // is the best, and how the rows follow it. A classification tree is grown by the weights of its
 // classes (grow_by_impurity.hpp); a boosted one would be by sums of gradients and Hessians, a
 // forest by the former over rows drawn for each tree.
@@ -58,7 +58,7 @@ struct BuiltNode {
   Index right = -1;
   Index rows = 0;
   Index depth = 0;
-  // Of nodes made level by level; begin is −1 elsewhere.
+  // Set for nodes that are made level by level; begin is −1 elsewhere.
   Index begin = -1;
   Index left_known = 0;
   Index left_rows = 0;

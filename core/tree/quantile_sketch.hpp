@@ -58,7 +58,7 @@ class QuantileSketch {
   // per value; empty: 1 each. The total of all weights must stay below 2^62.
   void add(std::span<const T> values, std::span<const std::int64_t> weights);
 
-  // Of all rows.
+  // The summary of all rows.
   [[nodiscard]] QuantileSummary<T> finish() const;
 
  private:

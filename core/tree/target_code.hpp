@@ -1,4 +1,4 @@
-// What a row adds to the statistics of a regression's node.
+// The integers by which a row adds to the statistics of a regression's node.
 #pragma once
 
 #include <cmath>

@@ -13,8 +13,8 @@ namespace tandem::tree {
 
 inline constexpr std::int32_t most_classes = 1024;
 
-// What a tree is trained on: the rows of weight > 0, and what each of them adds to the statistics
-// of a node, in units that `rules` gives.
+// The rows that a tree is trained on, those of weight > 0, and by how much each of them adds to the
+// statistics of a node, in units that `rules` gives.
 template <Real T>
 struct TrainingRows {
   Task task = Task::classification;

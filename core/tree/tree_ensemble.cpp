@@ -31,7 +31,8 @@ std::span<const std::uint32_t> set_of(const EnsembleTree<T>& tree, std::size_t n
                static_cast<std::size_t>(tree.category_words[node]));
 }
 
-// What is wrong with a tree, or an empty text; `node` is then the node, or −1.
+// Says what is wrong with a tree, or nothing where it is sound; sets `node` to the faulty node, or
+// to −1.
 template <Real T>
 std::string fault(const EnsembleTree<T>& tree, Index features, Index outputs, Index& node) {
   const Index count = tree.size();

@@ -9,7 +9,7 @@
 
 namespace tandem::tree {
 
-// What TreeEnsemble::to_json() writes. Throws InputError where there is not one name per feature.
+// The JSON of TreeEnsemble::to_json(). Throws InputError where there is not one name per feature.
 template <Real T>
 [[nodiscard]] nlohmann::json json_of(const TreeEnsemble<T>& ensemble,
                                      const std::vector<std::string>& feature_names);

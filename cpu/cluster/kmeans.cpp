@@ -296,7 +296,7 @@ class KMeansCpu final : public KMeansSteps<T> {
       every_centre_[c] = static_cast<std::int32_t>(c);
     }
   }
-  // What labelling reads and writes.
+  // The arguments of a pass that labels rows and sums nothing.
   [[nodiscard]] AssignArgs<T> label_args() {
     AssignArgs<T> args{};
     args.packed = packed_.empty() ? nullptr : packed_.data();

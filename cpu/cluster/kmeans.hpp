@@ -93,8 +93,8 @@ struct LoadKernels {
   // Packs at most panel_rows rows into a panel; row_squares = ‖x'‖².
   void (*pack)(const T* x, Index rows, Index features, Index stride, const T* origin, T* panel,
                T* row_squares);
-  // Of a block's `count` panels, per feature: the long sum of w·x'² and the largest |x'|, which
-  // `largest` is raised to. `weights` has panel_rows entries per panel, or is null.
+  // Computes for each feature of a block's `count` panels the long sum of w·x'², and raises
+  // `largest` to the largest |x'|. `weights` has panel_rows entries per panel, or is null.
   void (*block_spread)(const T* panels, Index count, Index features, const double* weights,
                        double* sums, T* largest);
 };

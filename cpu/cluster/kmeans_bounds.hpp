@@ -27,7 +27,7 @@ namespace tandem::cpu {
 template <Real T>
 class CentreTiles {
  public:
-  // Of the centres with these numbers; `moved` are all centres less the origin, features each.
+  // Packs the centres with these numbers; `moved` are all centres less the origin, features each.
   void pack(Engine& engine, const Buffer<T>& moved, Index features,
             std::span<const std::int32_t> centres);
   [[nodiscard]] Tiles<T> view() const { return {values_.data(), squares_.data(), count_}; }
@@ -46,7 +46,7 @@ class CentreMoves {
   // Rows are loaded anew.
   void release();
 
-  // What the moves of the centres since the assign before do to the bounds, and which centres to
+  // Finds how the centres' moves since the last assignment change the bounds, and which centres to
   // score first. `moved` are the centres less the origin; row_squares is ‖x'‖² of the `rows` rows.
   void prepare(Engine& engine, const Buffer<T>& moved, Index rows, const T* row_squares,
                const std::int32_t* labels);

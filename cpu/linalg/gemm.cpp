@@ -332,7 +332,7 @@ void multiply_any(int threads, Transpose transpose_a, Transpose transpose_b, Ind
   // Pieces of k of nearly equal depth: a shallow one would cost as many loads and stores of C.
   const Index depths = pieces(k, GemmPack::depth);
   const Index most_depth = pieces(k, depths);
-  // What is packed at once: a piece of k, or, of a B that is read in place, the last strip of all.
+  // The depth packed at once: a piece of k, or all of k for the last strip of a B read in place.
   const Index packed_depth = direct_b ? k : most_depth;
   T* const strips = pack.strips<T>(
       packed_depth *

@@ -95,7 +95,7 @@ __global__ void __launch_bounds__(256, 1)
       __syncwarp();
       const bool has_feature = own_feature < here;
       const double scale = has_feature ? sums.scales[f0 + own_feature] : 0.0;
-      // Of the rows of the lane's group, those whose label changed.
+      // The rows of the lane's group whose label changed, a bit each.
       unsigned left = has_feature ? mask >> first_row & group_mask : 0;
       while (__any_sync(all_lanes, left != 0)) {
         const int r = first_row + (left != 0 ? __ffs(static_cast<int>(left)) - 1 : 0);

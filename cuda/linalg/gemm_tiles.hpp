@@ -129,7 +129,7 @@ template <Real T>
   return ((rows - 1) / micro_batch) >> row_product_levels<T>;
 }
 
-// What row_products_kernel asks of global memory, in bytes, and its floating-point operations:
+// The bytes that row_products_kernel asks of global memory, and its floating-point operations:
 // those of gemm_chains_kernel, the roots in memory, and the additions of the tree.
 template <Real T>
 [[nodiscard]] constexpr double row_product_kernel_bytes(const GemmTile& tile, Index m, Index n,

@@ -1,4 +1,4 @@
-// What kernels of matrix products have in common: vectors of 16 bytes, and the tiles of operands in
+// Parts that kernels of matrix products share: vectors of 16 bytes, and the tiles of operands in
 // shared memory.
 #pragma once
 
@@ -86,8 +86,8 @@ struct OperandTile {
   static_assert(depth * extent % (threads * vector) == 0, "threads copy equal parts");
   static_assert(depth % 8 == 0, "8 steps by 4 outer indices of a warp");
 
-  // Of the tile that begins at `source`, with `outer` rows or columns and `steps` steps of k inside
-  // the matrix. Calls element(i, offset in shared memory, address, inside) for the calling thread's
+  // Visits the tile that begins at `source`, with `outer` rows or columns and `steps` steps of k
+  // inside the matrix: calls element(i, offset in shared memory, address, inside) for this thread's
   // elements i = 0 .. per_thread − 1, or vector(i, offset, address, elements inside) for vectors,
   // of elements i .. i + vector − 1.
   template <class Element, class Vector>

@@ -1,4 +1,4 @@
-// What the perceptron's kernels have in common, and what cuda/nn/mlp.cu launches.
+// The perceptron's kernels, which cuda/nn/mlp.cu launches, and the types they share.
 //
 // No result depends on the number of threads of a block; sizes and widths are any, bounded by the
 // memory; every operation rounds as core/nn/mlp_steps.hpp says, in its order, so that two runs and

@@ -7,7 +7,8 @@
 #include "softgpu/blas/runtime_api.hpp"
 #include "softgpu/blas/status.hpp"
 
-// Of libcublasLt.so.13, which has to know all handles: it accepts a cublasHandle_t as its own.
+// Functions of libcublasLt.so.13, which has to know all handles: it accepts a cublasHandle_t as its
+// own.
 extern "C" int cublasLtCtxInit(const void* handle);
 extern "C" int cublasLtShutdownCtx(const void* handle);
 

@@ -43,9 +43,8 @@ HandlerEntries async_entries();
 // Makes kernels that are decoded from now on run on this instruction set instead of SOFTGPU_SIMD's;
 // returns false where the processor lacks it. Tests go through all instruction sets this way.
 bool select_instruction_set(SimdChoice wanted);
-// What is decoded from now on runs these handlers in the place of those of the same names, until
-// the next select_instruction_set(): tests make an executor that is wrong so, and show that they
-// notice.
+// Code decoded from now on runs these handlers in place of those of the same names, until the next
+// select_instruction_set(): tests use it to make a wrong executor, and to show that they notice.
 void replace_handlers(const HandlerEntries& wrong);
 
 // SOFTGPU_JITTER.

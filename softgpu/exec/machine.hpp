@@ -277,9 +277,9 @@ struct Barrier {
   // bar.red: of the phase that is being collected, and of the two before by parity.
   std::uint32_t votes = 0;
   std::uint32_t results[2][2] = {};  // votes, threads
-  // Of barriers for the whole block: where the threads of this phase have come, the first place and
-  // another one; and those of an earlier phase in which there were two, with the threads that were
-  // alive then.
+  // For barriers of the whole block: the first place at which threads of this phase arrived and
+  // another one; and the places of an earlier phase in which there were two, with the threads that
+  // were alive then.
   BarrierPlace place;
   BarrierPlace other;
   BarrierPlace mixed[2];

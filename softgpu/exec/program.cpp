@@ -38,7 +38,7 @@ struct Program::Parts {
   std::map<std::uint64_t, const Code*> code_at;
   std::map<std::string, Symbol, std::less<>> symbols;  // by name, for the host
   std::vector<void*> owned;
-  // Of shared variables that functions other than kernels name: see place_shared.
+  // Offsets of the shared variables that functions other than kernels name: see place_shared.
   std::map<const ptx::Variable*, std::uint64_t> shared_offsets;
   std::uint64_t shared_bytes = 0;
 };

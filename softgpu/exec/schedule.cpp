@@ -119,7 +119,7 @@ std::string hexadecimal(std::uint64_t value) {
 
 enum class Flow : std::uint8_t { on, branch, table, end };
 
-// What an operation does to the flow of control.
+// The effect of an operation on the flow of control.
 Flow flow_of(const Code& code, const Op& op) {
   static const auto* const known = [] {
     auto* all = new std::map<Handler, Flow>;
@@ -273,7 +273,7 @@ bool may_be_merged(const Code& code, std::size_t at, std::size_t end,
   std::vector<const Instruction*> around;   // what those do that do not,
   std::vector<const Instruction*> last;     // and of this, what follows the barrier
   for (std::size_t i = 0; i < n && i < code.origins.size(); ++i) {
-    // What the decoder has put at labels stands for no instruction.
+    // The operations that the decoder puts at labels stand for no instruction.
     if (does_nothing(code, code.ops[i]) && flow_of(code, code.ops[i]) == Flow::on) continue;
     const bool goes_around = without[i] && ending[i];
     const auto [first, none] = at_line.equal_range(code.origins[i].ptx_line);

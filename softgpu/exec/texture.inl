@@ -2,7 +2,7 @@
 // out of the image into its border, and what few programs use, softgpu/texture reads lane by lane;
 // the bits are the same, as is said where they are not by construction.
 
-// Of Op::aux, as decode_texture.cpp puts it together.
+// Bits of Op::aux, as decode_texture.cpp puts it together.
 inline constexpr u32 texture_geometry = 15;
 inline constexpr u32 texture_two_dimensions = 1;
 inline constexpr u32 texture_whole = 1U << 4U;  // coordinates are integers
@@ -258,7 +258,7 @@ using FourDoubles = double __attribute__((vector_size(32)));
 __attribute__((noinline)) void filter_four_reals(Warp& w, const Op* op, u32 m, const Plane& plane,
                                                  const LaneAxis& x, const LaneAxis& y, bool two) {
   const auto& pieces = *static_cast<const Pieces*>(op->extra);
-  // What a texel without weight is taken for: it must not spoil the sum with an infinity.
+  // A texel without weight is replaced by zeros: it must not spoil the sum with an infinity.
   alignas(16) static constexpr float nothing[4] = {};
   LaneWeights weights;
   find_weights(x, y, two, weights);

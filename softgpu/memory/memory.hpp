@@ -13,9 +13,9 @@
 
 namespace softgpu {
 
-// What stands where a program may find anything: as a float of any width no number, as an integer
-// large, and the two can be told apart. What was never written, or what a lane that gave no value
-// "gives" to others; and what was freed.
+// Words that stand where a program may find anything: NaN as floats of any width, large integers.
+// undefined_word fills memory that was never written, and registers that take a value from a lane
+// that gave none; freed_word fills memory that was freed.
 inline constexpr std::uint32_t undefined_word = 0x7ffb7ffb;
 inline constexpr std::uint32_t freed_word = 0xfffbfffb;
 
@@ -80,8 +80,8 @@ class Memory {
   std::atomic<bool> poison_{false};
 };
 
-// What of this process's own memory `address` is in, for a person: "on the stack", "malloc'd", ...;
-// empty where nothing is mapped there.
+// Describes for a person where in this process's own memory `address` lies: "on the stack",
+// "malloc'd", ...; empty where nothing is mapped there.
 [[nodiscard]] std::string describe_host_memory(std::uint64_t address);
 
 // Generic addresses of a block's shared memory and of a thread's local memory. No process maps

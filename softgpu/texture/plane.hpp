@@ -1,6 +1,5 @@
-// What handlers read of a texture that they fetch from by whole warps: one image of one or two
-// dimensions. Plain data: handlers are compiled per instruction set and must not instantiate
-// library templates.
+// A texture as the handlers see it that fetch by whole warps: one image of one or two dimensions.
+// Plain data: handlers are compiled per instruction set and must not instantiate library templates.
 #pragma once
 
 #include <cstddef>

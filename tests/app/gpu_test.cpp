@@ -43,7 +43,7 @@ TEST_F(GpuRun, ProgramsAreRunWithoutTwoDashesToo) {
   Outcome outcome = run({"gpu", "run", "--devices", "3", "/bin/sh", "-c", "echo $SOFTGPU_DEVICES"});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "3\n");
-  // What follows the program is the program's, though it looks like an option of ours.
+  // Arguments after the program are the program's, though they look like options of ours.
   outcome = run({"gpu", "run", "/bin/echo", "--devices", "3", "--", "--model=x"});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "--devices 3 -- --model=x\n");

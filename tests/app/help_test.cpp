@@ -22,7 +22,7 @@ class HelpPages : public Program {
     for (std::string line; std::getline(lines, line);) most = std::max(most, line.size());
     return most;
   }
-  // What a shell is told about the last of the words.
+  // The completions of the last of the words that a shell is given.
   [[nodiscard]] std::string completed(std::vector<std::string> words) const {
     std::vector<std::string> arguments{"completion", "words", "--"};
     arguments.insert(arguments.end(), words.begin(), words.end());

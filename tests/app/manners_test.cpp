@@ -1,4 +1,4 @@
-// What the program does to files, terminals and processes around it.
+// The program's manners towards the files, terminals and processes around it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>

@@ -1,4 +1,4 @@
-// What text files are taken for: how they are cut, what their columns hold, what is remembered.
+// How text files are read: how they are cut, what their columns hold, what is remembered.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>

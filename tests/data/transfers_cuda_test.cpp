@@ -1,5 +1,5 @@
-// What crosses between the host and the device while a pipeline is trained and evaluated: each row
-// once, whatever the algorithm, and nothing of the size of the rows inside a loop.
+// Counts the bytes between host and device while a pipeline is trained and evaluated: each row
+// crosses once, whatever the algorithm, and nothing of the size of the rows inside a loop.
 #include <gtest/gtest.h>
 
 #include <memory>

@@ -212,7 +212,7 @@ TEST_P(Pipelines, AHostileModelIsRefusedOrHarmless) {
   }
 }
 
-// What on() gives predicts as the pipeline does, from several threads, after the pipeline has gone.
+// The predictor from on() agrees with the pipeline, on several threads, after the pipeline is gone.
 TEST_P(Pipelines, PredictsFromRawRowsOnSeveralThreads) {
   const Dataset<double> data = mixed_data<double>();
   const auto engine = Engine::create({.threads = 1});

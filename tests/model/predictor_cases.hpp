@@ -1,4 +1,4 @@
-// What a Predictor promises, on whatever device.
+// The promises of a Predictor, tested on every device.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -102,7 +102,7 @@ TEST(SearchSpace, DrawsAreDifferentOnesAndAFunctionOfTheSeed) {
     below_one += value < 1 ? 1 : 0;
     x += settings[1].second == "x" ? 1 : 0;
   }
-  // Of 400 fair throws, more than five deviations away from half are seen once in 10^6 runs.
+  // In 400 fair throws, a count over five deviations away from half is seen once in 10^6 runs.
   EXPECT_NEAR(below_one, 200, 50);
   EXPECT_NEAR(x, 200, 50);
 }
@@ -249,7 +249,7 @@ TEST_F(Tune, AStoppedSearchGoesOnToTheSameBits) {
   }
   EXPECT_EQ(end, whole);
   EXPECT_EQ(stops, 4);  // 18 candidates in all, four at a time
-  // Of another search it is not.
+  // The checkpoint of another search is refused.
   StopAfter control(100, state);
   EXPECT_THROW(
       (void)tune(pipeline, SearchSpace::parse("max_depth=1..3"), wine_, options, *engine_, control),

@@ -87,8 +87,8 @@ std::vector<std::string> needed_libraries(const std::string& file) {
   return libraries;
 }
 
-// What the software GPU has nothing for: by the beginning of the library's name, or by a function
-// of it that a program has which is linked statically.
+// A CUDA library that the software GPU does not replace. It is known by the beginning of its name,
+// or, in a program that is linked statically, by one of its functions.
 struct Missing {
   std::string_view library;
   std::string_view function;
@@ -209,7 +209,7 @@ class Gpu final : public Command {
       path += std::string(":") + before;
     }
     set("LD_LIBRARY_PATH", path);
-    // What is not asked for is left as the environment has it.
+    // Settings that were not asked for stay as the environment has them.
     if (options.given("model")) set("SOFTGPU_MODEL", model_);
     if (options.given("devices")) set("SOFTGPU_DEVICES", std::to_string(devices_));
     if (options.given("threads")) set("SOFTGPU_THREADS", std::to_string(threads_));
@@ -224,7 +224,7 @@ class Gpu final : public Command {
     std::vector<char*> arguments;
     for (auto& argument : command_) arguments.push_back(argument.data());
     arguments.push_back(nullptr);
-    // What this program ignores is for the other one to decide.
+    // This program ignores these signals; the other one shall decide for itself.
     std::signal(SIGPIPE, SIG_DFL);
     std::signal(SIGXFSZ, SIG_DFL);
     ::execv(program.c_str(), arguments.data());

@@ -179,7 +179,7 @@ class Look final : public Command {
     return column.texts.size() > most_texts_shown ? text + ", ..." : text;
   }
 
-  // What is read from a text table, in words.
+  // The properties of a text table (delimiter, encoding, header, ...) and their values, in words.
   [[nodiscard]] static std::vector<std::pair<std::string, std::string>> facts_of(
       const Dataset<double>& data) {
     const Reading& reading = *data.reading;
@@ -199,7 +199,7 @@ class Look final : public Command {
     return facts;
   }
 
-  // What a training command would make of it.
+  // The task that a training command would see in the table.
   [[nodiscard]] std::string plan(const Dataset<double>& data,
                                  const std::vector<ColumnSummary>& columns) const {
     Index features = 0;

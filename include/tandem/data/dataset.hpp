@@ -98,7 +98,7 @@ struct Dataset {
   // As in DatasetView.
   std::vector<Index> groups{};
   std::vector<T> base_margin{};
-  // Of a numeric target whose texts say more than its numbers: see DatasetView. Else empty.
+  // Kept for a numeric target whose texts say more than its numbers: see DatasetView. Else empty.
   Classes target_texts{};
   // How its file was read; null for data that comes from none.
   std::shared_ptr<const Reading> reading{};
@@ -138,7 +138,7 @@ template <Real T>
 template <Real T>
 [[nodiscard]] TANDEM_API std::vector<Index> group_starts(const DatasetView<T>& data);
 
-// What a number is called as a class: whole numbers of up to 18 digits as such, others as short as
+// The name of a number as a class: whole numbers of up to 18 digits as such, others as short as
 // they read back.
 template <Real T>
 [[nodiscard]] TANDEM_API std::string class_name(T value);

@@ -36,8 +36,8 @@ template <>
 inline constexpr std::array<std::string_view, 6> enum_names<ThousandsMark>{"auto", "none",  ",",
                                                                            ".",    "space", "'"};
 
-// What becomes of a date: seconds since 1970-01-01 00:00:00 UTC, or four features: year, month
-// (1 to 12), weekday (0 is Monday) and hour. A date without a time zone counts as UTC.
+// The numbers that a date becomes: seconds since 1970-01-01 00:00:00 UTC, or four features: year,
+// month (1 to 12), weekday (0 is Monday) and hour. A date without a time zone counts as UTC.
 enum class DateUse { automatic, seconds, parts };
 template <>
 inline constexpr std::array<std::string_view, 3> enum_names<DateUse>{"auto", "seconds", "parts"};
@@ -47,7 +47,7 @@ enum class IndexBase { zero, one, automatic };
 template <>
 inline constexpr std::array<std::string_view, 3> enum_names<IndexBase>{"0", "1", "auto"};
 
-// What a column of a text file holds.
+// The type of a column of a text file.
 //   number    numbers, marked as `decimal` and `thousands` say, with or without signs of currency
 //             and percent, which are left out
 //   category  texts, even where all of them look like numbers
@@ -79,7 +79,7 @@ struct TANDEM_API FormatName {
   [[nodiscard]] bool operator==(const char* other) const { return name == other; }
 };
 
-// What separates the fields of a text file: a character, or any run of blanks and tabs.
+// The separator of a text file's fields: a character, or any run of blanks and tabs.
 struct TANDEM_API Delimiter {
   char character = 0;  // 0: found out
   bool whitespace = false;
@@ -93,7 +93,7 @@ struct TANDEM_API Delimiter {
   [[nodiscard]] bool operator==(const Delimiter&) const = default;
 };
 
-// What begins a comment, which goes to the end of its line.
+// The mark that begins a comment, which goes to the end of its line.
 struct TANDEM_API CommentMark {
   char character = 0;  // 0: none
   bool automatic = true;
@@ -124,7 +124,7 @@ struct TANDEM_API MissingTexts {
   [[nodiscard]] bool operator==(const MissingTexts&) const = default;
 };
 
-// What is known of one column.
+// How one column is read: its name and its type.
 struct ColumnReading {
   std::string name;  // or its position, as ReadOptions::target takes it
   ColumnKind kind = ColumnKind::automatic;
@@ -163,12 +163,12 @@ struct TANDEM_API Reading {
   IndexBase index_base = IndexBase::automatic;
 
   void visit(OptionVisitor& visitor);
-  // What is automatic here is taken from `other`.
+  // Takes every setting that is automatic here from `other`.
   void complete_from(const Reading& other);
   [[nodiscard]] const ColumnReading* find(std::string_view column) const;
   [[nodiscard]] bool operator==(const Reading& other) const;
 
-  // What was decided and could be wrong, one sentence each, for people; no part of the record.
+  // The guesses that could be wrong, one sentence each, for people; no part of the record.
   std::vector<std::string> notices{};
 };
 

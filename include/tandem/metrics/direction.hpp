@@ -22,7 +22,8 @@ struct MetricBounds {
 };
 [[nodiscard]] TANDEM_API MetricBounds metric_bounds(std::string_view metric);
 
-// What candidates are compared by unless told: accuracy, r2, and silhouette for clusters.
+// The metric that candidates are compared by unless another is named: accuracy for classes, r2 for
+// values, silhouette for clusters.
 [[nodiscard]] TANDEM_API std::string_view usual_metric(Task task);
 
 }  // namespace tandem

@@ -18,7 +18,7 @@
 
 namespace tandem {
 
-// What kind of model an algorithm makes.
+// The kind of model that an algorithm makes, by what the model returns.
 //   predictor    a value or a class of each row
 //   clusterer    a cluster of each row, without a target
 //   transformer  other features of each row
@@ -36,7 +36,7 @@ class TANDEM_API Algorithm {
   [[nodiscard]] virtual std::string_view name() const = 0;     // "kmeans"
   [[nodiscard]] virtual std::string_view summary() const = 0;  // one sentence without a full stop
   [[nodiscard]] virtual ModelKind kind() const = 0;
-  // What a fit on this data would be. It may depend on the options (a decision tree classifies or
+  // The task of a fit on this data. It may depend on the options (a decision tree classifies or
   // regresses) and, where they leave it open, on the target: a categorical one, or whole numbers of
   // few distinct values, asks for classification.
   [[nodiscard]] virtual Task task(const DatasetView<float>& data) const = 0;
@@ -45,8 +45,8 @@ class TANDEM_API Algorithm {
   [[nodiscard]] Task task(const Dataset<T>& data) const {
     return task(data.view());
   }
-  // What task(data) is for all rows, so that a fit on a part of them is of the same kind: sets the
-  // option "task", where there is one.
+  // Fixes the task as it was decided by all rows, so that a fit on a part of them is of the same
+  // kind: sets the option "task", where there is one.
   void decide_task(Task task);
   // True where fit() and predict() take NaN features as missing values.
   [[nodiscard]] virtual bool accepts_missing() const = 0;

@@ -1,4 +1,4 @@
-// What every fit has in common. Each algorithm's header declares one function,
+// The arguments that every fit takes. Each algorithm's header declares one function,
 //
 //   XModel<T> fit(Engine&, const DatasetView<T>&, const XOptions&, const FitContext<T>& = {});
 //
@@ -18,8 +18,8 @@
 
 namespace tandem {
 
-// What a fit may be given besides engine, data and options. All of it is optional; what an
-// algorithm has no use for is passed over where that changes no result, and refused elsewhere.
+// Optional arguments of a fit, besides engine, data and options. An algorithm ignores those it has
+// no use for where that changes no result, and refuses them elsewhere.
 template <Real T>
 struct FitContext {
   // Rows to decide by when to stop early, with the columns of the training rows.

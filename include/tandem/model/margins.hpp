@@ -1,4 +1,4 @@
-// What classifiers are ranked by.
+// Margins: the scores by which a classifier ranks rows.
 #pragma once
 
 #include "tandem/core/engine.hpp"

@@ -83,7 +83,7 @@ class TANDEM_API Model {
                                                                   MatrixView<const T> x) const;
 
   virtual void save(Archive& archive) const = 0;
-  // What `tandem inspect` shows, as a JSON object and as text. feature_names has features()
+  // The model as `tandem inspect` shows it: a JSON object, and text. feature_names has features()
   // entries.
   [[nodiscard]] virtual std::string to_json(
       const std::vector<std::string>& feature_names) const = 0;

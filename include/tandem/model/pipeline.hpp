@@ -68,7 +68,7 @@ struct TANDEM_API Pipeline {
   [[nodiscard]] const std::vector<Column>& features() const { return transforms.outputs(); }
   [[nodiscard]] std::vector<std::string> feature_names() const;
 
-  // What predicts from raw rows on engines of its own, for several threads at once.
+  // A predictor for raw rows, which several threads may use at once: it has engines of its own.
   [[nodiscard]] PipelinePredictor<T> on(const Engine& engine) const;
 
   // From raw data in the order of schema.columns, such as read_dataset gives with this schema.
@@ -112,7 +112,7 @@ class TANDEM_API PipelinePredictor {
   std::shared_ptr<const Shared> shared_;
 };
 
-// What a fit of a pipeline may be given besides data and options.
+// Optional arguments of a pipeline's fit, besides data and options.
 template <Real T>
 struct PipelineContext {
   // Raw rows to decide by when to stop early, with the columns of the training rows. They are

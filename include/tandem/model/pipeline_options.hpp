@@ -1,4 +1,4 @@
-// What a pipeline is made of before it is fitted: transforms in order, and an algorithm.
+// A pipeline's parts before it is fitted: transforms in order, and an algorithm.
 #pragma once
 
 #include <cstdint>

@@ -76,8 +76,8 @@ struct TANDEM_API Tuning {
     double seconds = 0;                      // of training, all folds
     std::string failed;                      // why it could not be fitted; then there are no scores
   };
-  // What one fold of the nested cross-validation chose on its training part, and how that does on
-  // its test part.
+  // The settings that one fold of the nested cross-validation chose on its training part, and their
+  // scores on its test part.
   struct OuterFold {
     std::vector<SearchSpace::Setting> chosen;
     std::map<std::string, double> scores;
@@ -90,8 +90,8 @@ struct TANDEM_API Tuning {
   std::vector<Candidate> candidates;  // in the order in which they were tried
   std::vector<Index> ranking;         // of `candidates`: the best first, ties in the order tried
   std::vector<OuterFold> outer;
-  // Of the search itself: what to expect of the model that it chooses. The best candidate's own
-  // score is too good by having been chosen.
+  // Estimates of the search itself: what to expect of the model that it chooses. The best
+  // candidate's own score is too good by having been chosen.
   std::map<std::string, Estimate> nested;
 
   [[nodiscard]] const Candidate& best() const;

@@ -137,7 +137,7 @@ class TANDEM_API MlpModel final : public Model<T>, public Margins<T> {
   [[nodiscard]] const std::vector<std::string>& classes() const override { return class_names; }
   [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override;
   [[nodiscard]] std::unique_ptr<ReadyModel<T>> ready_on(Engine& engine) const override;
-  // Of a classification.
+  // The margins of a classification; see Model.
   [[nodiscard]] Matrix<double> margins(Engine& engine, MatrixView<const T> x) const override;
   [[nodiscard]] const TrainingLog& training() const override { return log; }
   void save(Archive& archive) const override;

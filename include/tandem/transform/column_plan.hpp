@@ -88,8 +88,8 @@ class TANDEM_API ColumnPlan {
     return ranges_[static_cast<std::size_t>(output(j).source)];
   }
 
-  // What a loop over values can be compiled for: no codes translated, and nothing but clipping and
-  // filling.
+  // The plan of a column whose values are only clipped and filled, with no codes to translate: a
+  // loop over values can be compiled for it.
   struct ClipAndFill {
     const T* low;
     const T* high;

@@ -8,7 +8,7 @@
 
 namespace tandem {
 
-// What becomes of a column of categories.
+// The features that a column of categories becomes.
 //   one_hot: an indicator per category, "column=category", in the order of the codes. A category
 //            that the training part lacks, and a missing value that is not filled, is all zeros.
 //   ordinal: the code as a number: the position 0, 1, ... among the categories that occur in the

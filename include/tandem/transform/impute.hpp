@@ -8,7 +8,7 @@
 
 namespace tandem {
 
-// What a missing value (NaN) becomes. mean, median and most_frequent are those of the training
+// The value that replaces a missing one (NaN). mean, median and most_frequent are of the training
 // part's present values; the median of an even count is the mean of the two middle values; of
 // equally frequent values the least wins. Among categories mean, median and most_frequent all take
 // the most frequent one, and constant makes "missing" a category of its own.
@@ -33,8 +33,8 @@ class TANDEM_API ImputeTransform final : public Transform<T> {
   [[nodiscard]] static ImputeTransform fit(const TrainingRows<T>& train,
                                            const ImputeOptions& options);
 
-  // What a missing value of each feature becomes: a number, or the code of a category. NaN for
-  // indicators, which are never missing.
+  // The value that replaces a missing one of each feature: a number, or the code of a category. NaN
+  // for indicators, which are never missing.
   [[nodiscard]] const std::vector<double>& fill() const noexcept { return fill_; }
   // Missing values in the training part, of rows that count.
   [[nodiscard]] const std::vector<std::int64_t>& missing() const noexcept { return missing_; }

@@ -25,8 +25,8 @@ struct TANDEM_API ScaleOptions {
   [[nodiscard]] bool applies_to(std::span<const Feature> features) const;
 };
 
-// Of numbers alone: categories keep their codes, indicators stay 0 and 1. Missing values stay, and
-// count for nothing.
+// Scales columns of numbers only: categories keep their codes, indicators stay 0 and 1. Missing
+// values stay missing and do not count.
 template <Real T>
 class TANDEM_API ScaleTransform final : public Transform<T> {
  public:

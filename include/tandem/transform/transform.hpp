@@ -40,7 +40,7 @@ struct Feature {
 [[nodiscard]] TANDEM_API std::vector<Feature> features_of(std::span<const Column> columns);
 [[nodiscard]] TANDEM_API std::vector<Column> columns_of(std::span<const Feature> features);
 
-// What a step asks of the one that reads categories, before it.
+// Requests of a step to the earlier one that reads categories.
 struct CategoryNeeds {
   // A code for each category that the training data declares, even where no row has it.
   bool all_declared = false;
@@ -89,7 +89,7 @@ class TANDEM_API Transform {
   [[nodiscard]] virtual double unscale(Index j, double value) const;
 
   virtual void save(Archive& archive) const = 0;
-  // What it was told and what it learned: a JSON object.
+  // Its options and what it learned, as a JSON object.
   [[nodiscard]] virtual std::string to_json() const = 0;
   // The same in one line without a full stop: "standard".
   [[nodiscard]] virtual std::string to_text() const = 0;

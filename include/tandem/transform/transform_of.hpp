@@ -10,7 +10,7 @@
 
 namespace tandem {
 
-// What nothing in the code says of a transform.
+// Facts about a transform that its options and its fit do not imply.
 struct TransformDescription {
   std::string_view name;     // "scale"
   std::string_view summary;  // one sentence without a full stop

@@ -27,7 +27,7 @@
 
 namespace tandem {
 
-// What is minimised, by the raw score s of a row with target y.
+// The loss that is minimised, by the raw score s of a row with target y.
 //   squared_error  (s − y)²/2
 //   huber          the square up to huber_delta of distance, a line beyond
 //   logistic       −log p of the row's class, p = 1 / (1 + e^−s) that of the second class
@@ -130,7 +130,7 @@ class TANDEM_API GradientBoostingModel final : public Model<T>,
   [[nodiscard]] const std::vector<std::string>& classes() const override { return class_names; }
   [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override;
   [[nodiscard]] std::unique_ptr<ReadyModel<T>> ready_on(Engine& engine) const override;
-  // Of a classification.
+  // The margins of a classification; see Model.
   [[nodiscard]] Matrix<double> margins(Engine& engine, MatrixView<const T> x) const override;
   // Log-odds of the second class, or of each class; the logarithm of a count; or a value.
   [[nodiscard]] TreeEnsemble<T> tree_ensemble() const override { return trees; }

@@ -82,7 +82,7 @@ struct TANDEM_API EnsembleTree {
   [[nodiscard]] bool operator==(const EnsembleTree&) const = default;
 };
 
-// What the importance of a feature is: the sum of gains or of covers of the nodes that split it,
+// The measure of a feature's importance: the sum of gains or of covers of the nodes that split it,
 // their means, or the number of such nodes.
 enum class ImportanceKind { total_gain, gain, total_cover, cover, splits };
 template <>

@@ -84,7 +84,7 @@ int main(int argc, char** argv) {
           }) == 86);
     CHECK(child([] { std::atexit(fault); }) == 86);
   } else if (mode == "children") {
-    // Of a process whose own kernel has faulted, which nothing else knows of.
+    // The status of a process whose own kernel has faulted, which nothing else tells.
     const int status = child([] {
       fault();
       std::_Exit(child([] {}) == 0 && child([] { _exit(0); }) == 0 &&

@@ -13,7 +13,7 @@ __device__ int up(int x) { return x + 1; }
 __device__ int down(int x) { return x - 1; }
 __device__ int (*function_table[2])(int) = {up, down};
 
-// Of the threads of a block of 64.
+// The sum of x over the threads of a block of 64.
 __device__ __noinline__ int sum_of_block(int x) {
   __shared__ int box[64];
   box[threadIdx.x] = x;

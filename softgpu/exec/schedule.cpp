@@ -199,7 +199,7 @@ std::vector<bool> reachable(const Code& code, std::size_t from, const std::vecto
 enum class Departure : std::uint8_t {
   early,   // it ended without doing what follows the barrier, or it has been at the barrier
   around,  // it went around the barrier and did what follows it
-  loop,    // the same, and the barrier is in a loop, which the thread may only have left earlier
+  loop,    // the same, or it has made fewer turns of the loop that the barrier is in
   tail,    // the same, or it returned early, and what both do at last has been merged
 };
 
@@ -327,7 +327,9 @@ Departure departure(const Code& code, const Op* barrier, const Op* left) {
   std::vector<bool> closed(n, false);
   const std::vector<bool> after = reachable(code, at, closed, false);
   closed[at] = true;
-  if (!reachable(code, 0, closed, true)[end]) return Departure::early;
+  const bool can_go_around = reachable(code, 0, closed, true)[end];
+  // A barrier that is come to once has been come to.
+  if (!can_go_around && !after[at]) return Departure::early;
   // Work that follows the barrier and, in a loop, does not come before it as well.
   std::vector<bool> before(n, false);
   if (after[at]) before = leading_to(code, at, std::vector<bool>(n, false));
@@ -335,6 +337,11 @@ Departure departure(const Code& code, const Op* barrier, const Op* left) {
     if (after[i] && !before[i] && !does_nothing(code, code.ops[i])) closed[i] = true;
   }
   closed[end] = false;
+  if (!can_go_around) {
+    // It has made fewer turns of the loop, and has left it either to end or to go on.
+    closed[at] = false;
+    return reachable(code, at, closed, false)[end] ? Departure::early : Departure::loop;
+  }
   if (reachable(code, 0, closed, true)[end]) return Departure::early;
   if (after[at]) return Departure::loop;
   return may_be_merged(code, at, end, after) ? Departure::tail : Departure::around;
@@ -798,6 +805,25 @@ void meet_elsewhere(Warp& w, const Group& place) {
   exchange_between(w, kind, groups);
 }
 
+// Lanes wait at `waiting.pc`, and some that their mask names have ended instead of coming to it.
+// That is nothing where these returned early. Those that did what follows the operation should have
+// come to it first: a result without theirs is not what devices promise.
+void notice_absent(const Warp& w, const Group& waiting) {
+  const std::uint32_t gone = waiting.members & ~w.alive;
+  const Launch& launch = *w.block->launch;
+  if (gone == 0 || w.left_at == nullptr || launch.assertion_deadline != 0) return;
+  const Departure how = known_departure(launch, outermost(waiting.frame, waiting.pc), w.left_at);
+  if (how != Departure::around && how != Departure::loop) return;
+  const Code& code = *waiting.frame->code;
+  if (!first_time(code, waiting.pc)) return;
+  notice(w, std::countr_zero(waiting.mask), code, waiting.pc,
+         "waits for " + describe_thread(w, std::countr_zero(gone)) +
+             ", which its member mask names; that has ended without coming here, having done what "
+             "follows, at " +
+             describe_place(*launch.code, w.left_at) +
+             ". All lanes that a mask names have to come; the others go on without it");
+}
+
 // Lanes that wait for each other go on where all of them have come.
 void check_meetings(Warp& w) {
   for (std::size_t i = 0; i < w.others.size(); ++i) {
@@ -813,20 +839,20 @@ void check_meetings(Warp& w) {
         anywhere |= g.mask;
       }
     }
+    const bool at_one_place = !first.meets_anywhere && (wanted & ~here) == 0;
+    if (!at_one_place && (wanted & ~anywhere) != 0) continue;
+    notice_absent(w, first);
     if (first.meets_anywhere) {
-      if ((wanted & ~anywhere) != 0) continue;
       for (Group& g : w.others) {
         if (g.state != Group::State::at_sync || !g.meets_anywhere) continue;
         if (!same_members(w, g, first)) continue;
         g.state = Group::State::ready;
         ++g.pc;
       }
-    } else if ((wanted & ~here) == 0) {
+    } else if (at_one_place) {
       meet_here(w, first);
-    } else if ((wanted & ~anywhere) == 0) {
-      meet_elsewhere(w, first);
     } else {
-      continue;
+      meet_elsewhere(w, first);
     }
     i = static_cast<std::size_t>(-1);  // from the start: the list has changed
   }

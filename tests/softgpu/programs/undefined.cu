@@ -18,6 +18,7 @@
 // run: grid_sync_by_part
 // run: shfl_left_out
 // run: shfl_exited
+// run: absent_from_vote
 // run: shfl_small_block
 // run: shfl_modes
 // run: shfl_double
@@ -233,6 +234,12 @@ __global__ void some_end(int* out, int n) {
   out[threadIdx.x] = __popc(__ballot_sync(members, 1)) + __any_sync(members, threadIdx.x == 0);
 }
 
+// Lanes that the mask names go around the vote and do what follows it.
+__global__ void absent_from_vote(int* out, int n) {
+  if (threadIdx.x < n) out[64 + threadIdx.x] = __popc(__ballot_sync(FULL, 1));
+  out[threadIdx.x] = 5;
+}
+
 void check_fault(Capture& capture, cudaError_t expected, const std::string& kernel, int line,
                  const std::string& part) {
   const cudaError_t code = cudaDeviceSynchronize();
@@ -325,6 +332,13 @@ int main(int argc, char** argv) {
     const int notices = count_of(text, "notice");
     CHECK_AT(notices >= 1 && notices <= 5, "%s", text.c_str());  // once for each of the unrolled
     CHECK_AT(text.find("which has ended") != std::string::npos, "%s", text.c_str());
+  } else if (mode == "absent_from_vote") {
+    for (int i = 0; i < 3; ++i) absent_from_vote<<<8, 32>>>(out, 20);
+    CUDA_OK(cudaDeviceSynchronize());
+    CHECK_AT(out[64] == 20, "%d", out[64]);
+    const std::string text = capture.text();
+    CHECK_AT(count_of(text, "notice") == 1, "%s", text.c_str());
+    CHECK_AT(text.find("has ended without coming here") != std::string::npos, "%s", text.c_str());
   } else if (mode == "shfl_small_block") {
     // The sum of the lanes that are there is right: what the others give is thrown away.
     modes<<<1, 16>>>(out, 3, 17, 32);

@@ -28,9 +28,9 @@
 
 #include "softgpu/exec/handlers.inl"
 
-#include "softgpu/exec/matrix.inl"
+#include "softgpu/exec/handlers/matrix.inl"
 
-#include "softgpu/exec/async.inl"
+#include "softgpu/exec/handlers/async.inl"
 #pragma GCC pop_options
 
 #else

@@ -13,6 +13,8 @@ using namespace softgpu::scalar;
 
 #define SOFTGPU_LANES _Pragma("GCC ivdep") for (int l = 0; l < warp_size; ++l)
 
+// In this order: each uses what those before it define.
+// clang-format off
 #include "softgpu/exec/handlers/types.inl"
 #include "softgpu/exec/handlers/lanes.inl"
 #include "softgpu/exec/handlers/integer.inl"
@@ -28,6 +30,7 @@ using namespace softgpu::scalar;
 #include "softgpu/exec/handlers/warp.inl"
 #include "softgpu/exec/handlers/texture.inl"
 #include "softgpu/exec/handlers/table.inl"
+// clang-format on
 
 }  // namespace
 

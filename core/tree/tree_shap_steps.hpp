@@ -33,6 +33,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/cost.hpp"
 #include "core/steps.hpp"
 #include "core/tree/tree_ensemble_steps.hpp"
 #include "tandem/core/buffer.hpp"
@@ -82,12 +83,8 @@ struct ShapPaths {
 
 // Bytes that must move, and multiplications and additions, for `rows` rows and paths of `elements`
 // elements each: a path is read once for the rows that share it, values of x and φ once per row.
-struct ShapCost {
-  double bytes = 0;
-  double flops = 0;
-};
-[[nodiscard]] constexpr ShapCost shap_cost(double rows, double features, double outputs,
-                                           double paths, double elements, double value_bytes) {
+[[nodiscard]] constexpr Cost shap_cost(double rows, double features, double outputs, double paths,
+                                       double elements, double value_bytes) {
   return {
       rows * features * (value_bytes + 2 * 8 * outputs) + paths * (16 + elements * (16 + 4) + 8),
       rows * paths * elements * ((elements + 1) / 2 * 6 + 3)};

@@ -33,14 +33,16 @@ namespace tandem::cuda {
   return {features * columns * (16 * tiles + 8 * nodes) + 8 * nodes, 0};
 }
 // A rank and a payload read per row; the sums before each tile read where there are several, the
-// best cut of each written; a table of φ, `by_count`, read once. Gini makes pairs of doubles of two
-// integers and rounds their quotient; the squared error also squares a pair.
+// best cut of each written; a table of φ, `by_count`, read once. Gini is a quotient of
+// integers: one division in nodes of a weight up to 2^18, else pairs of doubles are made of the two
+// and their quotient is rounded; the squared error also squares a pair.
 [[nodiscard]] constexpr Cost score_cuts_cost(double rows, double features, double tiles,
                                              double columns, double flops_of_cut, double cuts,
                                              double by_row = 0, double by_count = 0) {
   return {features * (8 * rows + (16 + 8 * columns) * tiles) + by_row * rows + by_count,
           flops_of_cut * cuts};
 }
+inline constexpr double light_gini_flops = 1;
 inline constexpr double gini_flops = 24;
 inline constexpr double squared_error_flops = 32;
 // Payloads of the rows that go left, of the chosen feature; in regression of all rows, with their

@@ -105,7 +105,7 @@ TEST_F(ClosingCuda, TheDemosStoriesAreTheSameOnTheSoftwareGpu) {
     EXPECT_GT(story["gpu"]["launches"], 0) << name;
     EXPECT_EQ(story["gpu"]["software"], true) << name;
   }
-  EXPECT_EQ(stories, 5);
+  EXPECT_EQ(stories, 6);
   EXPECT_THAT(read_text(path("demo") + "/report.html"), ::testing::HasSubstr("The same on a GPU"));
 }
 

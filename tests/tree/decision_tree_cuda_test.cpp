@@ -523,8 +523,9 @@ void expect_costs(Index rows) {
   const double tiles = std::ceil(n / 512);
   expect("take_keys_kernel", cuda::take_keys_cost(n, all, sizeof(T)));
   expect("make_payloads_kernel", {all * cuda::make_payloads_cost(n, true).bytes, 0}, true);
+  const double flops = rows <= (Index{1} << 18) ? cuda::light_gini_flops : cuda::gini_flops;
   expect("score_cuts_kernel",
-         cuda::score_cuts_cost(n, all, tiles, tiles > 1 ? 1 : 0, cuda::gini_flops, (n - 1) * all));
+         cuda::score_cuts_cost(n, all, tiles, tiles > 1 ? 1 : 0, flops, (n - 1) * all));
   expect("left_statistics_kernel",
          cuda::left_statistics_cost(static_cast<double>(splits[0].left_rows), tiles, 1));
   expect("mark_left_kernel", cuda::mark_left_cost(n), true);
@@ -543,6 +544,7 @@ void expect_costs(Index rows) {
 
 TEST(DecisionTreeCudaCost, NodeOfSeveralTiles) { expect_costs(8192); }
 TEST(DecisionTreeCudaCost, NodeOfOneTile) { expect_costs(512); }
+TEST(LongDecisionTreeCudaCost, NodeWhoseFractionsAreLong) { expect_costs(300032); }
 
 // So many rows and classes that a row and its class do not fit into 32 bits.
 TEST(LongDecisionTreeCuda, ClassesBesideTheirRows) {

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <limits>
 #include <system_error>
 
 #include "core/file.hpp"
@@ -159,8 +160,44 @@ std::string cut_to(const std::string& text, int pixels) {
   return text;
 }
 
-// `length`: of the axis in pixels.
-void set_axis(std::string& script, const char* name, const Axis& axis, int length) {
+// The distance of x-axis ticks in a plot whose y axis has names: these take room from the x axis,
+// of which gnuplot's own choice knows nothing, so that numbers would touch. 0 where it may choose.
+double step_beside_names(const Plot& plot) {
+  if (plot.y.ticks.empty() || !plot.x.ticks.empty() || plot.x.logarithmic) return 0;
+  std::size_t longest = 0;
+  for (const auto& tick : plot.y.ticks) longest = std::max(longest, tick.second.size());
+  double from = plot.x.from.value_or(std::numeric_limits<double>::infinity());
+  double to = plot.x.to.value_or(-std::numeric_limits<double>::infinity());
+  const auto include = [&](double x) {
+    if (!std::isfinite(x)) return;
+    if (!plot.x.from) from = std::min(from, x);
+    if (!plot.x.to) to = std::max(to, x);
+  };
+  for (const Box& box : plot.boxes) {
+    include(box.left);
+    include(box.right);
+  }
+  for (const Series& series : plot.series) {
+    for (const Point& point : series.points) include(point.x);
+  }
+  if (!(to > from)) return 0;
+  constexpr double of_letter = 8.2;
+  constexpr double of_number = 64;
+  const double room = plot.width - 60 - of_letter * static_cast<double>(longest);
+  const double least = (to - from) * of_number / std::max(room, 2 * of_number);
+  const double power = std::pow(10.0, std::floor(std::log10(least)));
+  double step = 10 * power;
+  for (const double digit : {1.0, 2.0, 5.0}) {
+    if (digit * power >= least) {
+      step = digit * power;
+      break;
+    }
+  }
+  return plot.x.whole_numbers ? std::max(1.0, std::ceil(step)) : step;
+}
+
+// `length`: of the axis in pixels; `step`: of its ticks, 0 where gnuplot may choose.
+void set_axis(std::string& script, const char* name, const Axis& axis, int length, double step) {
   const std::string n = name;
   if (!axis.label.empty()) {
     script += "set " + n + "label " + quoted(cut_to(axis.label, length)) + " tc rgb " +
@@ -180,7 +217,10 @@ void set_axis(std::string& script, const char* name, const Axis& axis, int lengt
     script += ") nomirror scale 0 tc rgb " + rgb(muted_marker) + "\n";
   } else {
     // A step of at least 1 where only whole numbers make sense.
-    script += "set " + n + "tics " + (axis.whole_numbers ? "1 " : "") +
+    script += "set " + n + "tics " +
+              (step > 0             ? shortest(step) + " "
+               : axis.whole_numbers ? "1 "
+                                    : "") +
               "nomirror scale 0.4,0.2 tc rgb " + rgb(muted_marker) + "\n";
     script += "set format " + n + (axis.logarithmic ? " '%g'\n" : " '%g'\n");
   }
@@ -212,8 +252,8 @@ std::string script_of(const Plot& plot, const std::string& output) {
                        "\nset grid back lt 1 dt 1 lw 0.7 lc rgb " + rgb(grid_marker) +
                        "\nset samples 2\nset boxwidth 0.8 relative\n";
   if (plot.square) script += "set size ratio -1\n";
-  set_axis(script, "x", plot.x, plot.width - 100);
-  set_axis(script, "y", plot.y, plot.height - 60);
+  set_axis(script, "x", plot.x, plot.width - 100, step_beside_names(plot));
+  set_axis(script, "y", plot.y, plot.height - 60, 0);
   std::size_t named = 0;
   for (const Series& series : plot.series) named += series.label.empty() ? 0 : 1;
   if (plot.key && named > 0) {

@@ -12,6 +12,7 @@
 #include "tandem/output.hpp"
 #include "tandem/report/page.hpp"
 #include "tandem/tree/gradient_boosting.hpp"
+#include "tandem/tree/random_forest.hpp"
 
 namespace tandem::program {
 namespace {
@@ -193,6 +194,12 @@ std::vector<double> importances_of(const Model<T>& model) {
   }
   if (const auto* boosted = dynamic_cast<const GradientBoostingModel<T>*>(&model)) {
     return boosted->importances();
+  }
+  if (const auto* forest = dynamic_cast<const RandomForestModel<T>*>(&model)) {
+    return forest->importances();
+  }
+  if (const auto* forest = dynamic_cast<const ExtraTreesModel<T>*>(&model)) {
+    return forest->importances();
   }
   return {};
 }

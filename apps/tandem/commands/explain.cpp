@@ -44,7 +44,16 @@ std::vector<Index> order_of(const std::vector<double>& values) {
   return order;
 }
 
-// What trees say of the model's features.
+// The first of many names.
+std::string few_of(const std::vector<std::string>& names) {
+  constexpr std::size_t most = 12;
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < most; ++i) text += (i > 0 ? ", " : "") + names[i];
+  if (names.size() > most) text += ", ... (" + std::to_string(names.size()) + " in all)";
+  return text;
+}
+
+// The trees' account of the model's features.
 struct TreeExplanation {
   std::vector<std::vector<double>> importances;  // by ImportanceKind
   ShapValues shap;
@@ -213,13 +222,19 @@ class Explain final : public Command {
     if (!class_.empty()) {
       const auto place = std::ranges::find(classes, class_);
       if (place == classes.end()) {
-        throw InputError(option("class") + ": there is no class '" + class_ + "'");
+        throw InputError(option("class") + ": there is no class '" + class_ +
+                         "'; expected one of " + few_of(classes));
       }
       chosen = place - classes.begin();
     }
     found.output_name = classes[at(chosen)];
     // One score is that of the second class; shown for the first, it would have another sign.
     if (outputs == 1 && classes.size() == 2) {
+      if (!class_.empty() && chosen == 0) {
+        throw InputError(option("class") + " " + class_ + ": the model has one score, that of '" +
+                         classes[1] + "'; what adds to it takes from '" + class_ +
+                         "'. Leave the option out");
+      }
       found.output_name = classes[1];
       chosen = 0;
     }
@@ -257,7 +272,10 @@ class Explain final : public Command {
     for (const std::string& name : dependence_.list) {
       const auto place = std::ranges::find(columns, name, &Column::name);
       if (place == columns.end()) {
-        throw InputError(option("dependence") + ": there is no column '" + name + "'");
+        std::vector<std::string> names;
+        for (const Column& column : columns) names.push_back(column.name);
+        throw InputError(option("dependence") + ": there is no column '" + name +
+                         "'; expected some of " + few_of(names));
       }
       chosen.push_back(place - columns.begin());
     }

@@ -328,7 +328,7 @@ Departure departure(const Code& code, const Op* barrier, const Op* left) {
   const std::vector<bool> after = reachable(code, at, closed, false);
   closed[at] = true;
   const bool can_go_around = reachable(code, 0, closed, true)[end];
-  // A barrier that is come to once has been come to.
+  // Every thread that ends there has been at the barrier, which is in no loop: nobody waits for it.
   if (!can_go_around && !after[at]) return Departure::early;
   // Work that follows the barrier and, in a loop, does not come before it as well.
   std::vector<bool> before(n, false);
@@ -338,7 +338,7 @@ Departure departure(const Code& code, const Op* barrier, const Op* left) {
   }
   closed[end] = false;
   if (!can_go_around) {
-    // It has made fewer turns of the loop, and has left it either to end or to go on.
+    // The thread has made fewer turns of the loop. It did nothing wrong if it only left it to end.
     closed[at] = false;
     return reachable(code, at, closed, false)[end] ? Departure::early : Departure::loop;
   }

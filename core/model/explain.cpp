@@ -34,14 +34,14 @@ std::vector<double> grid_of(const Dataset<T>& raw, Index column, Index points) {
   }
   std::ranges::sort(values);
   std::vector<double> distinct = values;
-  distinct.erase(std::ranges::unique(distinct).begin(), distinct.end());
+  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   if (static_cast<Index>(distinct.size()) <= points) return distinct;
   std::vector<double> grid;
   const auto last = static_cast<Index>(values.size()) - 1;
   for (Index p = 0; p < points; ++p) {
     grid.push_back(values[at(last / (points - 1) * p + last % (points - 1) * p / (points - 1))]);
   }
-  grid.erase(std::ranges::unique(grid).begin(), grid.end());
+  grid.erase(std::unique(grid.begin(), grid.end()), grid.end());
   return grid;
 }
 

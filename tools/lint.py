@@ -17,9 +17,10 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
-# Options of GCC that Clang does not know or that only name what to write.
+# Options of GCC that Clang does not know or that only name what to write. (No code is generated.)
 DROPPED_WITH_VALUE = {"-o", "-MF", "-MT", "-MQ", "-include"}
-DROPPED = {"-c", "-MD", "-MMD", "-Winvalid-pch"}
+DROPPED = {"-c", "-MD", "-MMD", "-Winvalid-pch", "-fno-ipa-icf",
+           "-fno-reorder-blocks-and-partition"}
 
 # Where Clang 14 and GCC 12 differ. GCC's -Wconversion does not ask about signs; its pragmas choose
 # instruction sets; headers that are compiled once for every instruction set leave functions and types

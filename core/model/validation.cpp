@@ -19,7 +19,6 @@ namespace tandem {
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 // The arc tangent of x >= 0, of operations that are the same everywhere: the half-angle formula
 // three times brings the angle below π/16, where the power series ends soon.

@@ -258,7 +258,9 @@ std::uint64_t Program::place_shared(const Module& of, ptx::Function& kernel) {
   come_to(of, kernel);
   bool called_by_address = false;
   while (!open.empty()) {
-    const auto [module, function] = open.back();
+    // No structured binding: Clang 14 does not let lambdas refer to one.
+    const auto* const module = open.back().first;
+    ptx::Function* const function = open.back().second;
     open.pop_back();
     ptx::parse_body(*module->ast, *function);
     const auto look = [&](const auto& self, const ptx::Operand& operand) -> void {

@@ -91,7 +91,8 @@ PEERS = {"xgboost": xgboost, "lightgbm": lightgbm(False), "lightgbm, quantised":
 
 def run_tandem(program, folder, task, shape, rounds, threads):
     command = [program, "train", "gradient-boosting", "--data", folder / "train.npy",
-               "--test", folder / "test.npy", "--rounds", rounds, "--learning-rate", 0.1,
+               "--test", folder / "test.npy", "--target", "last", "--rounds", rounds,
+               "--learning-rate", 0.1,
                "--task", "classification" if task == "binary" else "regression",
                "--precision", "float32", "--threads", threads, "--json", "--quiet",
                *SHAPES[shape]["tandem"]]

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Random forests and extra-trees beside scikit-learn, scikit-learn-intelex and LightGBM.
+
+Equal rows (those of against_boosters.py, two classes), trees of unlimited depth, the square root of
+the features at each split. Tandem and scikit-learn grow exact trees, the others go by 255 or 256
+bins; LightGBM's are cut off at 20,000 leaves. Each is trained in turn, after one run of each that
+does not count, and medians are compared. Seconds are those of training from data in memory, with
+sorting or binning in them. Beside them stands the area under the curve of the test rows.
+
+Usage: against_forests.py --tandem PROGRAM [--rows 100000] [--features 28] [--trees 100]
+           [--forest random-forest extra-trees] [--threads 1 2] [--repeats 3]
+           [--peer scikit-learn scikit-learn-intelex lightgbm]
+Needs numpy and scikit-learn, and scikit-learn-intelex or lightgbm where they are named.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from against_boosters import make
+
+
+def scikit_learn(forest, trees, threads, x, y):
+    from sklearn import ensemble
+
+    kind = {"random-forest": ensemble.RandomForestClassifier,
+            "extra-trees": ensemble.ExtraTreesClassifier}[forest]
+    model = kind(n_estimators=trees, n_jobs=threads, random_state=0).fit(x, y)
+    return lambda test: model.predict_proba(test)[:, 1]
+
+
+def scikit_learn_intelex(forest, trees, threads, x, y):
+    import daal4py
+    from sklearnex import ensemble
+
+    daal4py.daalinit(threads)
+    kind = {"random-forest": ensemble.RandomForestClassifier,
+            "extra-trees": ensemble.ExtraTreesClassifier}[forest]
+    model = kind(n_estimators=trees, n_jobs=threads, random_state=0).fit(x, y)
+    return lambda test: model.predict_proba(test)[:, 1]
+
+
+def lightgbm(forest, trees, threads, x, y):
+    import lightgbm as lgb
+
+    options = {"objective": "binary", "boosting": "rf", "bagging_freq": 1,
+               "bagging_fraction": 0.632, "feature_fraction_bynode": x.shape[1] ** -0.5,
+               "num_leaves": 20000, "min_data_in_leaf": 1, "min_sum_hessian_in_leaf": 0,
+               "max_bin": 255, "num_threads": threads, "verbose": -1,
+               "extra_trees": forest == "extra-trees"}
+    return lgb.train(options, lgb.Dataset(x, y), trees).predict
+
+
+PEERS = {"scikit-learn": scikit_learn, "scikit-learn-intelex": scikit_learn_intelex,
+         "lightgbm": lightgbm}
+
+
+def run_tandem(program, folder, forest, trees, threads):
+    command = [program, "train", forest, "--data", folder / "train.npy", "--test",
+               folder / "test.npy", "--target", "last", "--task", "classification", "--trees",
+               trees, "--precision", "float32", "--threads", threads, "--json", "--quiet"]
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
+    result = json.loads(done.stdout)
+    return result["seconds"]["train"], result["metrics"]["test"]["roc_auc"]
+
+
+def main():
+    from sklearn.metrics import roc_auc_score
+
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tandem", required=True)
+    parser.add_argument("--rows", type=int, default=100000)
+    parser.add_argument("--features", type=int, default=28)
+    parser.add_argument("--trees", type=int, default=100)
+    forests = ["random-forest", "extra-trees"]
+    parser.add_argument("--forest", nargs="+", default=forests, choices=forests)
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--peer", nargs="+", default=["scikit-learn"], choices=list(PEERS))
+    options = parser.parse_args()
+    x, y = make(options.rows + 20000, options.features, "binary")
+    train_x, train_y, test_x, test_y = (x[:options.rows], y[:options.rows], x[options.rows:],
+                                        y[options.rows:])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        np.save(folder / "train.npy", np.column_stack([train_x, train_y]))
+        np.save(folder / "test.npy", np.column_stack([test_x, test_y]))
+        for forest in options.forest:
+            for threads in options.threads:
+                seconds = {who: [] for who in ["tandem", *options.peer]}
+                scores = {}
+                for repeat in range(options.repeats + 1):
+                    times = {}
+                    times["tandem"], scores["tandem"] = run_tandem(options.tandem, folder, forest,
+                                                                   options.trees, threads)
+                    for who in options.peer:
+                        start = time.perf_counter()
+                        predict = PEERS[who](forest, options.trees, threads, train_x, train_y)
+                        times[who] = time.perf_counter() - start
+                        scores[who] = roc_auc_score(test_y, predict(test_x))
+                    if repeat > 0:
+                        for who, value in times.items():
+                            seconds[who].append(value)
+                median = {who: statistics.median(values) for who, values in seconds.items()}
+                fastest = min(value for who, value in median.items() if who != "tandem")
+                print(f"{options.rows} x {options.features}, {forest}, {options.trees} trees, "
+                      f"{threads} threads: {fastest / median['tandem']:.2f} times as fast as the "
+                      "fastest other")
+                for who, value in median.items():
+                    print(f"  {who:20} {value:8.3f} s  AUC {scores[who]:.5f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

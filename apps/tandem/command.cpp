@@ -5,7 +5,6 @@
 #include "common/text.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/foreign.hpp"
 #include "tandem/output.hpp"
 
 namespace tandem::program {

@@ -50,8 +50,8 @@ struct PreparedCommand {
 
 using CommandMaker = std::unique_ptr<Command>(std::unique_ptr<Algorithm>);
 CommandMaker make_look, make_train, make_evaluate, make_predict, make_inspect, make_explain,
-    make_cross_validate, make_learning_curve, make_tune, make_prune, make_select, make_compare,
-    make_generate, make_agree, make_devices, make_gpu, make_demo, make_completion, make_man,
-    make_help;
+    make_import, make_export, make_cross_validate, make_learning_curve, make_tune, make_prune,
+    make_select, make_compare, make_generate, make_agree, make_devices, make_gpu, make_demo,
+    make_completion, make_man, make_help;
 
 }  // namespace tandem::program

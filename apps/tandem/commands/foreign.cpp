@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/foreign.hpp"
 #include "tandem/output.hpp"
 #include "tandem/outputs.hpp"
 #include "tandem/settings.hpp"
@@ -102,6 +102,7 @@ class Export final : public Command {
     options.written("out", out_,
                     "where it goes: .json and .ubj are XGBoost's formats, .txt is LightGBM's",
                     "FILE");
+    options.flag("json", json_, "print the result as JSON");
     options.flag("force", force_, replace_help);
   }
 
@@ -114,18 +115,23 @@ class Export final : public Command {
     }
     OutputFiles files;
     files.reads("the model", model_);
-    files.writes(option("out"), out_.path, "a model of XGBoost or LightGBM, as it does not say",
-                 nothing());
+    files.writes(option("out"), out_.path, written_kind, a_marked_output());
     files.check(force_);
     const AnyModel model = load_model(model_);
     std::visit([&](const auto& pipeline) { export_trees(out_.path, pipeline, format); }, model);
-    print("model: " + out_.path + ", " + std::string(to_string(format)) + "\n");
+    mark_output(out_.path);
+    if (json_) {
+      print_json({{"model", model_}, {"out", out_.path}, {"format", to_string(format)}});
+    } else {
+      print("model: " + out_.path + ", " + std::string(to_string(format)) + "\n");
+    }
     return 0;
   }
 
  private:
   std::string model_;
   FileName out_;
+  bool json_ = false;
   bool force_ = false;
 };
 

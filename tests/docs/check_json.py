@@ -5,6 +5,8 @@
 
 Every command with an option --json has a schema; every output below fits it; every property that a
 schema names at its top has been seen in one of them, so that none is described that does not exist.
+docs/program.md names every such command where it tells of JSON, and every command with --report
+where it tells of reports.
 Ends with status 77 where Python's jsonschema is missing (Debian: python3-jsonschema).
 """
 
@@ -40,7 +42,8 @@ def commands(root, cuda):
         yield ["predict", f"{algorithm}.tandem", *data, "--probabilities"]
         yield ["inspect", f"{algorithm}.tandem"]
         yield ["explain", f"{algorithm}.tandem", *data, "--sample", "30",
-               *(["--interactions", *device] if algorithm == "decision-tree" else [])]
+               *(["--interactions", "--out", "values.csv", "--report", "explained", *device]
+                 if algorithm == "decision-tree" else [])]
     yield ["train", "kmeans", "--data", "data/iris.csv", "--k", "3", "--model", "kmeans.tandem",
            "--precision", "float32", "--report", "page", *device]
     yield ["evaluate", "kmeans.tandem", "--data", "data/iris.csv", "--silhouette", *device]
@@ -63,8 +66,9 @@ def commands(root, cuda):
            "compared", *device]
     yield ["devices"]
     yield ["import", f"{root}/tests/tree/foreign/xgb_squared.json", "--model", "imported.tandem"]
+    yield ["export", "imported.tandem", "--out", "exported.txt"]
     yield ["generate", "blobs", "--rows", "40", "--out", "blobs.csv"]
-    yield ["look", "data/iris.csv"]
+    yield ["look", "data/iris.csv", "--report", "looked"]
     yield ["look", "data/diabetes.csv", "--target", "progression"]
     if cuda:
         yield ["agree", "kmeans", "--sizes", "3", "--cases", "1", "--report", "agreed"]
@@ -74,8 +78,8 @@ def commands(root, cuda):
                "--report", "agreed"]
 
 
-def with_json(tandem):
-    """The commands whose help page has the option --json."""
+def with_option(tandem, option):
+    """The commands whose help page has the option, a regular expression."""
     overview = subprocess.run([tandem], capture_output=True, text=True, check=True).stdout
     listed = overview.split("\nAlgorithms:\n")[0]
     algorithm = "kmeans"
@@ -83,7 +87,7 @@ def with_json(tandem):
         for words in (["help", name], ["help", name, algorithm], ["help", name, "decision-tree"]):
             text = subprocess.run([tandem, *words], capture_output=True, text=True,
                                   check=False).stdout
-            if re.search(r"^  --json\b", text, flags=re.M):
+            if re.search(rf"^  {option}", text, flags=re.M):
                 yield name
                 break
 
@@ -104,10 +108,16 @@ def main():
         for property_name, described in schema["properties"].items():
             if "description" not in described:
                 wrong.append(f"{name}.json: {property_name} has no description")
-    documented = set(with_json(tandem))
+    documented = set(with_option(tandem, "--json "))
     for name in sorted(documented ^ set(schemas)):
         wrong.append(f"{name}: " + ("has --json and no schema" if name in documented
                                     else "has a schema and no --json"))
+    program = (arguments.root / "docs" / "program.md").read_text()
+    for heading, option in (("JSON", "--json "), ("Reports", "--report (?!FILE)")):
+        section = program.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+        for name in sorted(with_option(tandem, option)):
+            if not re.search(rf"`{name}[` ]", section):
+                wrong.append(f"docs/program.md, {heading}: does not name {name}")
     scratch = arguments.scratch.resolve()
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)

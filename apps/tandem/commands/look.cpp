@@ -90,7 +90,9 @@ class Look final : public Command {
     const std::vector<ColumnSummary> columns = summarise(data);
     if (!report_.empty()) write_report(options, data, columns);
     if (json_) {
-      print_json(to_json(data, columns));
+      nlohmann::json json = to_json(data, columns);
+      if (!report_.empty()) json["report"] = report_ + "/report.html";
+      print_json(json);
     } else {
       print(to_text(data, columns));
       if (!report_.empty()) print("\nreport: " + report_ + "/report.html\n");

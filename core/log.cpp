@@ -48,6 +48,18 @@ void set_level(Level level) noexcept {
   }
 }
 
+Level level() noexcept {
+  switch (logger().level()) {
+    case spdlog::level::trace:
+    case spdlog::level::debug: return Level::debug;
+    case spdlog::level::info: return Level::info;
+    case spdlog::level::warn: return Level::warning;
+    case spdlog::level::err:
+    case spdlog::level::critical: return Level::error;
+    default: return Level::off;
+  }
+}
+
 void set_spelling(std::function<std::string(std::string_view)> spell) {
   spelling() = std::move(spell);
 }

@@ -6,12 +6,26 @@
 #include <set>
 #include <utility>
 
+#include "tandem/core/log.hpp"
 #include "tandem/metrics/direction.hpp"
 #include "tandem/model/baseline.hpp"
 #include "tandem/output.hpp"
 
 namespace tandem::program {
 namespace {
+
+// While one lives, the log is silent: what there is to say of the rows is said when the model is
+// scored on them.
+class QuietLog {
+ public:
+  QuietLog() { log::set_level(log::Level::off); }
+  ~QuietLog() { log::set_level(before_); }
+  QuietLog(const QuietLog&) = delete;
+  QuietLog& operator=(const QuietLog&) = delete;
+
+ private:
+  log::Level before_ = log::level();
+};
 
 // Said beside the scores, which count these rows as wrong.
 std::string unknown_classes(const Evaluation& evaluation) {
@@ -45,6 +59,14 @@ std::optional<Baseline> baseline_of(const Model<T>& model, const Dataset<T>& tra
   const QuietLog quiet;
   const auto baseline = fit_baseline(train.view(), model.task(), model.classes());
   return Baseline{baseline.to_text({}), baseline_metrics(baseline, judged.view())};
+}
+
+template <Real T>
+std::map<std::string, double> baseline_of_folds(const PipelineOptions& pipeline,
+                                                const Dataset<T>& data,
+                                                const ValidationOptions& options) {
+  const QuietLog quiet;
+  return cross_validate_baseline(pipeline, data, options);
 }
 
 nlohmann::json baseline_to_json(const Baseline& baseline, const ShownMetrics& shown) {
@@ -159,13 +181,53 @@ std::string seconds_to_text(const Seconds& seconds, bool trained) {
   return seconds.software_gpu ? text + " (" + std::string(software_gpu_time) + ")" : text;
 }
 
+template <Real T>
+std::string run_to_text(const PipelineOptions& pipeline, const Engine& engine,
+                        const RunSettings& run, const DataSettings& data,
+                        const LoadedData<T>& loaded) {
+  std::string text = std::string(pipeline.algorithm().name()) + " on " + data.data.path + ": " +
+                     shape_to_text(loaded.train.rows(), loaded.train.cols()) + "\n\n  run       " +
+                     describe(engine, run) + "\n";
+  if (loaded.train.has_target()) {
+    text += "  target    " + loaded.train.target_column.name + " (" + loaded.target_rule + ")\n";
+  }
+  return text;
+}
+
+template <Real T>
+void add_run(nlohmann::json& json, const PipelineOptions& pipeline, const Engine& engine,
+             const RunSettings& run, const DataSettings& data, const LoadedData<T>& loaded) {
+  json["algorithm"] = pipeline.algorithm().name();
+  json["device"] = to_string(engine.device());
+  json["numerics"] = to_string(engine.numerics());
+  json["precision"] = to_string(precision_of<T>);
+  json["threads"] = engine.threads();
+  json["seed"] = run.seed;
+  json["data"] = data.data.path;
+  json["rows"] = loaded.train.rows();
+  json["features"] = loaded.train.cols();
+  json["warnings"] = loaded.remarks;
+  if (loaded.train.has_target()) {
+    json["target"] = loaded.train.target_column.name;
+    json["target_rule"] = loaded.target_rule;
+  }
+}
+
 std::string shape_to_text(Index rows, Index features) {
   return counted(rows, "row") + ", " + counted(features, "feature");
 }
 
-template std::optional<Baseline> baseline_of(const Model<float>&, const Dataset<float>&,
-                                             const Dataset<float>&);
-template std::optional<Baseline> baseline_of(const Model<double>&, const Dataset<double>&,
-                                             const Dataset<double>&);
+#define TANDEM_INSTANTIATE(T)                                                                 \
+  template std::optional<Baseline> baseline_of(const Model<T>&, const Dataset<T>&,            \
+                                               const Dataset<T>&);                            \
+  template std::map<std::string, double> baseline_of_folds(                                   \
+      const PipelineOptions&, const Dataset<T>&, const ValidationOptions&);                   \
+  template std::string run_to_text(const PipelineOptions&, const Engine&, const RunSettings&, \
+                                   const DataSettings&, const LoadedData<T>&);                \
+  template void add_run(nlohmann::json&, const PipelineOptions&, const Engine&,               \
+                        const RunSettings&, const DataSettings&, const LoadedData<T>&);
+TANDEM_INSTANTIATE(float)
+TANDEM_INSTANTIATE(double)
+#undef TANDEM_INSTANTIATE
 
 }  // namespace tandem::program

@@ -9,9 +9,10 @@
 #include <vector>
 
 #include "tandem/core/engine.hpp"
-#include "tandem/core/log.hpp"
 #include "tandem/metrics/evaluate.hpp"
 #include "tandem/model/pipeline.hpp"
+#include "tandem/model/pipeline_options.hpp"
+#include "tandem/model/validation.hpp"
 #include "tandem/option_set.hpp"
 #include "tandem/settings.hpp"
 
@@ -36,15 +37,12 @@ struct Scores {
 template <Real T>
 [[nodiscard]] std::optional<Baseline> baseline_of(const Model<T>& model, const Dataset<T>& train,
                                                   const Dataset<T>& judged);
-// While one lives, the log is silent: what is said of the rows was said when the model was scored.
-// Afterwards it gives warnings.
-class QuietLog {
- public:
-  QuietLog() { log::set_level(log::Level::off); }
-  ~QuietLog() { log::set_level(log::Level::warning); }
-  QuietLog(const QuietLog&) = delete;
-  QuietLog& operator=(const QuietLog&) = delete;
-};
+// What the same answer does in each fold of a validation, as means over the folds; empty for
+// clusters.
+template <Real T>
+[[nodiscard]] std::map<std::string, double> baseline_of_folds(const PipelineOptions& pipeline,
+                                                              const Dataset<T>& data,
+                                                              const ValidationOptions& options);
 
 // --metric: what is shown.
 class ShownMetrics {
@@ -97,6 +95,17 @@ struct Seconds {
 // copies in both directions since the engine was made.
 void add_transfers(nlohmann::json& json, const Engine& engine);
 [[nodiscard]] std::string seconds_to_text(const Seconds& seconds, bool trained);
+
+// What a validation or a search runs on, as the head of its text: the algorithm, the data, the
+// engine, the target.
+template <Real T>
+[[nodiscard]] std::string run_to_text(const PipelineOptions& pipeline, const Engine& engine,
+                                      const RunSettings& run, const DataSettings& data,
+                                      const LoadedData<T>& loaded);
+// The same added to its JSON, with what is remarked about the data.
+template <Real T>
+void add_run(nlohmann::json& json, const PipelineOptions& pipeline, const Engine& engine,
+             const RunSettings& run, const DataSettings& data, const LoadedData<T>& loaded);
 
 // "150 rows, 4 features"
 [[nodiscard]] std::string shape_to_text(Index rows, Index features);

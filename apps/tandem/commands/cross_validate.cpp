@@ -40,6 +40,7 @@ class Validation : public Command {
 
   int run(const OptionSet& options) override {
     report_.check(&data_);
+    if (run_.json) log::set_level(log::Level::warning);
     pipeline_.set_seed(run_.seed);
     pipeline_.check();
     validation_.seed = run_.seed;
@@ -62,11 +63,7 @@ class Validation : public Command {
                         std::string(what()) + "; " +
                             shape_to_text(data.train.rows(), data.train.cols()) + "; " +
                             describe(*engine, run_));
-      {
-        const QuietLog quiet;
-        baseline_ = cross_validate_baseline(pipeline_, data.train, validation_);
-      }
-      log::set_level(run_.json ? log::Level::warning : log::Level::info);
+      baseline_ = baseline_of_folds(pipeline_, data.train, validation_);
       validate(*engine, data.train, control, json, text, page);
       control.finish();
       const std::string command = "tandem " + std::string(command_name()) + " " +
@@ -80,32 +77,13 @@ class Validation : public Command {
         json["report"] = report_.path();
       }
       if (!run_.json) {
-        print(std::string(pipeline_.algorithm().name()) + " on " + data_.data.path + ": " +
-              shape_to_text(data.train.rows(), data.train.cols()) + "\n\n  run       " +
-              describe(*engine, run_) + "\n" +
-              (data.train.has_target() ? "  target    " + data.train.target_column.name + " (" +
-                                             data.target_rule + ")\n"
-                                       : "") +
-              text + report_.line());
+        print(run_to_text(pipeline_, *engine, run_, data_, data) + text + report_.line());
         return 0;
       }
-      json["algorithm"] = pipeline_.algorithm().name();
-      json["device"] = to_string(engine->device());
-      json["numerics"] = to_string(engine->numerics());
-      json["precision"] = to_string(precision_of<T>);
-      json["threads"] = engine->threads();
-      json["seed"] = run_.seed;
-      json["data"] = data_.data.path;
-      json["rows"] = data.train.rows();
-      json["features"] = data.train.cols();
+      add_run(json, pipeline_, *engine, run_, data_, data);
       json["options"] = nlohmann::json::parse(options_to_json(pipeline_.algorithm().options()));
       json["steps"] = nlohmann::json::parse(options_to_json(pipeline_.record_steps()));
       json["seconds"] = {{"load", load}, {"validate", watch.lap()}};
-      json["warnings"] = data.remarks;
-      if (data.train.has_target()) {
-        json["target"] = data.train.target_column.name;
-        json["target_rule"] = data.target_rule;
-      }
       if (!baseline_.empty()) json["baseline"] = shown_.json_of(baseline_);
       if (engine->device() == Device::softgpu) json["seconds"]["measured"] = software_gpu_time;
       print_json(json);
@@ -317,14 +295,6 @@ class LearningCurveCommand final : public Validation {
     if (!baseline_.empty()) text += baseline_text();
     if (report_.asked()) write_page(page, curve);
     if (!shown_.chosen()) text += "  --metric all shows the others, --json has them.\n";
-  }
-
-  // A table for each of all metrics would hide what they say.
-  static bool usual(std::string_view metric) {
-    constexpr std::array<std::string_view, 9> names{"accuracy", "log_loss",       "roc_auc",
-                                                    "r2",       "rmse",           "mae",
-                                                    "inertia",  "davies_bouldin", "silhouette"};
-    return std::ranges::find(names, metric) != names.end();
   }
 
   void write_page(report::Page& page, const LearningCurve& curve) const {

@@ -92,11 +92,7 @@ class Prune final : public Command {
     }
     control.finish();
     const double seconds = watch.lap();
-    std::map<std::string, double> baseline;
-    {
-      const QuietLog quiet;
-      baseline = cross_validate_baseline(pipeline_, data.train, prune_.validation);
-    }
+    const auto baseline = baseline_of_folds(pipeline_, data.train, prune_.validation);
     const auto of_metric = baseline.find(choice.metric);
     const double base = of_metric == baseline.end() ? NAN : of_metric->second;
     const std::string train = train_command(options, choice);
@@ -105,23 +101,14 @@ class Prune final : public Command {
     }
     if (run_.json) {
       nlohmann::json json = nlohmann::json::parse(to_json(choice));
-      json["algorithm"] = pipeline_.algorithm().name();
+      add_run(json, pipeline_, *engine, run_, data_, data);
       json["rule"] = to_string(prune_.rule);
       json["folds"] = prune_.validation.folds;
       json["repeats"] = prune_.validation.repeats;
       json["confidence"] = prune_.validation.confidence;
       json["baseline"] = std::isfinite(base) ? nlohmann::json(base) : nlohmann::json();
-      json["device"] = to_string(engine->device());
-      json["numerics"] = to_string(engine->numerics());
-      json["precision"] = to_string(precision_of<T>);
-      json["threads"] = engine->threads();
-      json["seed"] = run_.seed;
-      json["data"] = data_.data.path;
-      json["rows"] = data.train.rows();
-      json["features"] = data.train.cols();
       json["options"] = nlohmann::json::parse(options_to_json(pipeline_.algorithm().options()));
       json["steps"] = nlohmann::json::parse(options_to_json(pipeline_.record_steps()));
-      json["warnings"] = data.remarks;
       json["train_command"] = train;
       json["model"] =
           model_file_.path.empty() ? nlohmann::json() : nlohmann::json(model_file_.path);
@@ -131,10 +118,7 @@ class Prune final : public Command {
       print_json(json);
       return 0;
     }
-    std::string text = std::string(pipeline_.algorithm().name()) + " on " + data_.data.path + ": " +
-                       shape_to_text(data.train.rows(), data.train.cols()) + "\n\n  run       " +
-                       describe(*engine, run_) + "\n  target    " + data.train.target_column.name +
-                       " (" + data.target_rule + ")\n  path      " +
+    std::string text = run_to_text(pipeline_, *engine, run_, data_, data) + "  path      " +
                        counted(static_cast<Index>(choice.path.size()), "tree") + " of " +
                        counted(choice.path.leaves.front(), "leaf", "leaves") + " to 1; " +
                        counted(static_cast<Index>(choice.tried.size()), "tree") + " tried on " +

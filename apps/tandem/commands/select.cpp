@@ -124,27 +124,15 @@ class Select final : public Command {
     }
     if (run_.json) {
       nlohmann::json json = nlohmann::json::parse(selection.to_json());
-      json["algorithm"] = pipeline_.algorithm().name();
-      json["device"] = to_string(engine->device());
-      json["numerics"] = to_string(engine->numerics());
-      json["precision"] = to_string(precision_of<T>);
-      json["seed"] = run_.seed;
-      json["data"] = data_.data.path;
-      json["rows"] = data.train.rows();
-      json["features"] = data.train.cols();
+      add_run(json, pipeline_, *engine, run_, data_, data);
       for (std::size_t i = 0; i < selection.models.size(); ++i) {
         add_scores(json["candidates"][i], *engine, selection.models[i], data.train);
       }
       if (report_.asked()) json["report"] = report_.path();
       print_json(json);
     } else {
-      std::string text = std::string(pipeline_.algorithm().name()) + " on " + data_.data.path +
-                         ": " + shape_to_text(data.train.rows(), data.train.cols()) +
-                         "\n\n  run       " + describe(*engine, run_) + "\n";
-      if (data.train.has_target()) {
-        text += "  target    " + data.train.target_column.name + " (" + data.target_rule + ")\n";
-      }
-      print(text + "\n" + selection.to_text() + report_.line());
+      print(run_to_text(pipeline_, *engine, run_, data_, data) + "\n" + selection.to_text() +
+            report_.line());
     }
     return 0;
   }

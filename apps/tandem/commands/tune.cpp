@@ -145,11 +145,7 @@ class Tune final : public Command {
     control.remove_checkpoints();
     const double search = watch.lap();
 
-    std::map<std::string, double> baseline;
-    {
-      const QuietLog quiet;
-      baseline = cross_validate_baseline(pipeline_, data.train, tune_.validation);
-    }
+    const auto baseline = baseline_of_folds(pipeline_, data.train, tune_.validation);
     if (report_.asked()) {
       write_page(options, tuning, baseline, shape_to_text(data.train.rows(), data.train.cols()),
                  describe(*engine, run_));
@@ -158,19 +154,12 @@ class Tune final : public Command {
       nlohmann::json json = nlohmann::json::parse(to_json(tuning));
       if (!baseline.empty()) json["baseline"] = baseline;
       if (report_.asked()) json["report"] = report_.path();
-      json["algorithm"] = pipeline_.algorithm().name();
+      add_run(json, pipeline_, *engine, run_, data_, data);
       json["grid"] = space_;
       json["random"] = tune_.random;
       json["folds"] = tune_.validation.folds;
       json["repeats"] = tune_.validation.repeats;
       json["confidence"] = tune_.validation.confidence;
-      json["device"] = to_string(engine->device());
-      json["numerics"] = to_string(engine->numerics());
-      json["precision"] = to_string(precision_of<T>);
-      json["threads"] = engine->threads();
-      json["seed"] = run_.seed;
-      json["data"] = data_.data.path;
-      json["features"] = data.train.cols();
       json["options"] = nlohmann::json::parse(options_to_json(pipeline_.algorithm().options()));
       json["steps"] = nlohmann::json::parse(options_to_json(pipeline_.record_steps()));
       json["train_command"] = train_command(options, tuning);
@@ -181,12 +170,7 @@ class Tune final : public Command {
       print_json(json);
       return 0;
     }
-    std::string text = std::string(pipeline_.algorithm().name()) + " on " + data_.data.path + ": " +
-                       shape_to_text(data.train.rows(), data.train.cols()) + "\n\n  run       " +
-                       describe(*engine, run_) + "\n";
-    if (data.train.has_target()) {
-      text += "  target    " + data.train.target_column.name + " (" + data.target_rule + ")\n";
-    }
+    std::string text = run_to_text(pipeline_, *engine, run_, data_, data);
     text +=
         "  tried     " + counted(static_cast<Index>(tuning.candidates.size()), "candidate") + ", " +
         std::to_string(tune_.validation.folds) + " folds" +

@@ -13,6 +13,7 @@ namespace tandem::log {
 enum class Level { debug, info, warning, error, off };
 
 TANDEM_API void set_level(Level level) noexcept;
+[[nodiscard]] TANDEM_API Level level() noexcept;
 // How the names of options are written that messages mark by option(): see Error::spelled(). As
 // the library calls them, where nothing is set. To be set before other threads write messages.
 TANDEM_API void set_spelling(std::function<std::string(std::string_view)> spell);

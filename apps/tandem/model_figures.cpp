@@ -24,22 +24,20 @@ constexpr double box_height = 46;
 constexpr double gap_x = 40;
 constexpr double gap_y = 12;
 
-// At most `most` characters, the last an ellipsis where some were left out.
-std::string cut(std::string_view text, std::size_t most) {
-  std::size_t characters = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if ((static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U) continue;
-    if (++characters == most && i + 1 < text.size()) return std::string(text.substr(0, i)) + "…";
-  }
-  return std::string(text);
-}
-
 std::string px(double value) { return significant(std::round(value * 10) / 10, 7); }
+
+// Eight colours, then the same ones paler, down to a sixth of their strength.
+std::string class_colour(std::size_t c) {
+  const std::string series = "var(--series-" + std::to_string(c % 8 + 1) + ")";
+  if (c < 8) return series;
+  const std::size_t share = std::max<std::size_t>(100 / (c / 8 + 1), 16);
+  return "color-mix(in srgb," + series + " " + std::to_string(share) + "%,var(--card))";
+}
 
 std::string svg_text(double x, double y, std::string_view text, std::string_view how) {
   constexpr auto fits = static_cast<std::size_t>((box_width - 16) / letter);
   return "<text x=\"" + px(x) + "\" y=\"" + px(y) + "\" " + std::string(how) + ">" +
-         report::escape(cut(text, fits)) + "</text>";
+         report::escape(shortened(text, fits)) + "</text>";
 }
 
 template <Real T>
@@ -114,7 +112,7 @@ class TreeDrawing {
       const double part = weights[c] / total * length;
       if (part <= 0) continue;
       boxes_ += "<rect x=\"" + px(at) + "\" y=\"" + px(y) + "\" width=\"" + px(part) +
-                "\" height=\"5\" fill=\"var(--series-" + std::to_string(c % 8 + 1) + ")\"/>";
+                "\" height=\"5\" fill=\"" + class_colour(c) + "\"/>";
       at += part;
     }
   }
@@ -126,7 +124,7 @@ class TreeDrawing {
         " ≤ " + significant(static_cast<double>(tree_.nodes.threshold[i]), 4);
     // The number matters more than the end of a long name.
     constexpr auto fits = static_cast<std::size_t>((box_width - 16) / letter);
-    return cut(name, fits - std::min(fits - 4, number.size() - 2)) + number;
+    return shortened(name, fits - std::min(fits - 4, number.size() - 2)) + number;
   }
 
   [[nodiscard]] std::string answer(std::size_t i) const {
@@ -163,6 +161,15 @@ template <Real T>
 std::string tree_svg(const DecisionTreeModel<T>& tree,
                      const std::vector<std::string>& feature_names, Index depth) {
   return TreeDrawing<T>(tree, feature_names, depth).svg();
+}
+
+std::string class_key_html(const std::vector<std::string>& class_names) {
+  std::string html = "<p class=\"key\">";
+  for (std::size_t c = 0; c < class_names.size(); ++c) {
+    html += "<span><i style=\"background:" + class_colour(c) + "\"></i>" +
+            report::escape(class_names[c]) + "</span> ";
+  }
+  return html + "</p>\n";
 }
 
 std::string bars_html(const std::vector<std::string>& names, const std::vector<double>& values,

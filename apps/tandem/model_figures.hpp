@@ -16,6 +16,9 @@ template <Real T>
 [[nodiscard]] std::string tree_svg(const DecisionTreeModel<T>& tree,
                                    const std::vector<std::string>& feature_names, Index depth);
 
+// What the colours of those bars mean: a line of squares, each with the name of its class.
+[[nodiscard]] std::string class_key_html(const std::vector<std::string>& class_names);
+
 // The largest entries by absolute value as bars with their names, at most `most`, the largest
 // first. As HTML, so that names of any length wrap. Negative ones are drawn in another colour.
 [[nodiscard]] std::string bars_html(const std::vector<std::string>& names,

@@ -206,6 +206,9 @@ void add_model(Page& page, const Pipeline<T>& model) {
   if (tree != nullptr && tree->nodes.size() > 1) {
     constexpr Index drawn = 3;
     page.html(tree_svg(*tree, names, drawn));
+    if (!tree->class_names.empty() && tree->class_names.size() <= 40) {
+      page.html(class_key_html(tree->class_names));
+    }
     page.paragraph(
         "The question stands at the top of each box; rows that answer it with yes go up, the "
         "others "

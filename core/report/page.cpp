@@ -73,6 +73,8 @@ figure:has(.wide) { grid-column: 1 / -1; }
 .bars { width: 100%; table-layout: fixed; } .bars th { width: 38%; white-space: normal; overflow-wrap: anywhere; font-weight: 400; color: var(--ink); }
 .bars td { width: auto; padding-right: .5rem; } .bars td:last-child { width: 5.2rem; padding-right: 0; }
 .bars i { display: block; height: .7rem; border-radius: 2px; } .bars tr:last-child th { border-bottom: 0; }
+.key { color: var(--muted); font-size: .9rem; margin: .2rem 0; } .key span { margin-right: 1rem; }
+.key i { display: inline-block; width: .7rem; height: .7rem; border-radius: 2px; margin-right: .35rem; }
 .words td, .words th { white-space: normal; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
 .facts { display: flex; flex-wrap: wrap; gap: .5rem 2.4rem; margin: .9rem 0 .3rem; }
 .facts div { min-width: 5.5rem; } .facts b { display: block; font-size: 1.4rem; font-weight: 600;

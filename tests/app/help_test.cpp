@@ -2,7 +2,6 @@
 // when nobody reads the output to its end.
 #include <gmock/gmock.h>
 
-#include <array>
 #include <sstream>
 #include <string>
 
@@ -84,24 +83,7 @@ TEST_F(HelpPages, BashTakesTheScript) {
                               std::string(TANDEM_PROGRAM) +
                               "' train decision-tree --criterion g)\nCOMP_CWORD=4\n_tandem\n"
                               "echo \"${COMPREPLY[@]}\"\n");
-  const std::string command = "bash '" + path("ask") + "' 2>&1";
-  FILE* shell = ::popen(command.c_str(), "r");
-  ASSERT_NE(shell, nullptr);
-  std::array<char, 200> line{};
-  EXPECT_NE(std::fgets(line.data(), line.size(), shell), nullptr);
-  EXPECT_EQ(::pclose(shell), 0);
-  EXPECT_STREQ(line.data(), "gini\n");
-}
-
-// What the command prints; fails where it does not end with 0.
-std::string output_of(const std::string& command) {
-  FILE* shell = ::popen((command + " 2>&1").c_str(), "r");
-  if (shell == nullptr) return "";
-  std::string said;
-  std::array<char, 200> line{};
-  while (std::fgets(line.data(), line.size(), shell) != nullptr) said += line.data();
-  EXPECT_EQ(::pclose(shell), 0) << command << "\n" << said;
-  return said;
+  EXPECT_EQ(output_of("bash '" + path("ask") + "'"), "gini\n");
 }
 
 TEST_F(HelpPages, ZshTakesTheScript) {
@@ -158,13 +140,7 @@ TEST_F(HelpPages, AReaderThatStopsEndsTheProgramQuietly) {
   const std::string command = std::string("bash -c \"'") + TANDEM_PROGRAM +
                               "' generate blobs --rows 200000 2>'" + path("err") +
                               "' | head -n 1; echo \\${PIPESTATUS[0]}\"";
-  FILE* shell = ::popen(command.c_str(), "r");
-  ASSERT_NE(shell, nullptr);
-  std::string said;
-  std::array<char, 200> line{};
-  while (std::fgets(line.data(), line.size(), shell) != nullptr) said += line.data();
-  EXPECT_EQ(::pclose(shell), 0);
-  EXPECT_THAT(said, HasSubstr("\n141\n"));
+  EXPECT_THAT(output_of(command), HasSubstr("\n141\n"));
   EXPECT_EQ(read_text(path("err")), "");
 }
 

@@ -7,7 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -30,6 +32,20 @@ inline std::string read_text(const std::string& path) {
 
 inline void write_text(const std::string& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
+}
+
+// What a command line prints that a shell runs; fails where it does not end with 0.
+inline std::string output_of(const std::string& command) {
+  FILE* shell = ::popen((command + " 2>&1").c_str(), "r");
+  if (shell == nullptr) {
+    ADD_FAILURE() << "no shell for " << command;
+    return "";
+  }
+  std::string said;
+  std::array<char, 200> line{};
+  while (std::fgets(line.data(), line.size(), shell) != nullptr) said += line.data();
+  EXPECT_EQ(::pclose(shell), 0) << command << "\n" << said;
+  return said;
 }
 
 struct Outcome {

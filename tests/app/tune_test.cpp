@@ -1,7 +1,6 @@
-// tandem tune: what it prints is a command that trains the same model.
+// tandem tune and tandem prune: what they print is a command that trains the same model.
 #include <gmock/gmock.h>
 
-#include <array>
 #include <string>
 
 #include "app/program.hpp"
@@ -12,7 +11,17 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class TuneProgram : public Program {};
+class TuneProgram : public Program {
+ protected:
+  // Runs the command that a search has printed, and compares its model with the one kept as "best".
+  void expect_the_best(const std::string& command) const {
+    ASSERT_TRUE(command.starts_with("tandem "));
+    (void)output_of("'" + program_ + "'" + command.substr(6) + " --model '" + path("again") + "'");
+    const Outcome best = run({"inspect", path("best"), "--json"});
+    const Outcome again = run({"inspect", path("again"), "--json"});
+    EXPECT_EQ(best.json().at("model"), again.json().at("model"));
+  }
+};
 
 TEST_F(TuneProgram, TheCommandThatItPrintsTrainsTheModelThatItKeeps) {
   const std::string data = path("wine and more.csv");
@@ -22,23 +31,47 @@ TEST_F(TuneProgram, TheCommandThatItPrintsTrainsTheModelThatItKeeps) {
            "predictor.max_depth=1|3,impute.method=mean|median", "--folds", "3", "--seed", "5",
            "--no-stratified", "--json", "--model", path("best")});
   ASSERT_EQ(outcome.status, 0) << outcome.err;
-  std::string command = outcome.json().at("train_command");
+  const std::string command = outcome.json().at("train_command");
   EXPECT_THAT(command, HasSubstr("--target class --ignore=ash --seed 5 --max-depth 3"));
   for (const char* of_search : {"--grid", "--folds", "--model", "--json", "stratified"}) {
     EXPECT_THAT(command, Not(HasSubstr(of_search)));
   }
-  ASSERT_TRUE(command.starts_with("tandem "));
-  command = "'" + std::string(TANDEM_PROGRAM) + "'" + command.substr(6) + " --model '" +
-            path("again") + "' 2>&1";
-  FILE* shell = ::popen(command.c_str(), "r");
-  ASSERT_NE(shell, nullptr);
-  std::string said;
-  std::array<char, 200> line{};
-  while (std::fgets(line.data(), line.size(), shell) != nullptr) said += line.data();
-  EXPECT_EQ(::pclose(shell), 0) << command << "\n" << said;
-  const Outcome best = run({"inspect", path("best"), "--json"});
-  const Outcome again = run({"inspect", path("again"), "--json"});
-  EXPECT_EQ(best.json().at("model"), again.json().at("model"));
+  expect_the_best(command);
+}
+
+TEST_F(TuneProgram, TheCommandThatPruningPrintsTrainsTheTreeThatItKeeps) {
+  const std::string data = data_file("breast_cancer.csv");
+  for (const std::string rule : {"one-error", "best"}) {
+    const nlohmann::json json = result({"prune",
+                                        "decision-tree",
+                                        "--data",
+                                        data,
+                                        "--ignore=mean_area",
+                                        "--criterion",
+                                        "gini",
+                                        "--rule",
+                                        rule,
+                                        "--metric",
+                                        "log_loss",
+                                        "--most",
+                                        "12",
+                                        "--folds",
+                                        "3",
+                                        "--repeats",
+                                        "2",
+                                        "--stratified",
+                                        "--confidence",
+                                        "0.9",
+                                        "--seed",
+                                        "5",
+                                        "--model",
+                                        path("best"),
+                                        "--force"});
+    const std::string command = json.at("train_command");
+    EXPECT_THAT(command, HasSubstr("--ignore=mean_area --criterion gini --seed 5 --ccp-alpha "));
+    EXPECT_EQ(json.at("target"), "diagnosis");
+    expect_the_best(command);
+  }
 }
 
 TEST_F(TuneProgram, SaysWhatIsMissingOrUnknown) {

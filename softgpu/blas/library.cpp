@@ -1,5 +1,6 @@
 #include "softgpu/blas/library.hpp"
 
+#include <dlfcn.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -115,7 +116,12 @@ struct GraphWork {
 
 cublasStatus_t run_guarded(const char* function, const std::function<cublasStatus_t()>& work) {
   try {
-    return work();
+    // Not there where NVIDIA's runtime is loaded beside this library.
+    static const auto tell =
+        reinterpret_cast<void (*)()>(::dlsym(RTLD_DEFAULT, "softgpu_library_works"));
+    const auto status = work();
+    if (tell != nullptr) tell();
+    return status;
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "softgpu: %s: the host has no memory left for the work's buffers\n",
                  function);

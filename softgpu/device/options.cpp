@@ -98,6 +98,11 @@ Options read_options(const std::function<const char*(const char*)>& get) {
   read("SOFTGPU_COUNT", [&](const char* name, std::string_view value) {
     result.count = number<int>(name, value, 0, 1, "0 or 1") == 1;
   });
+  read("SOFTGPU_CHECK", [&](const char* name, std::string_view value) {
+    result.check = number<int>(name, value, 0, 1, "0 or 1") == 1;
+  });
+  read("SOFTGPU_CHECK_JSON",
+       [&](const char*, std::string_view value) { result.check_json = value; });
   read("SOFTGPU_REPORT", [&](const char*, std::string_view value) { result.report = value; });
   return result;
 }

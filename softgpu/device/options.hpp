@@ -19,6 +19,9 @@
 //   SOFTGPU_LAUNCH_WAIT seconds that a launch waits for a kernel none of whose blocks begins or
 //                       ends, before it returns and the kernel goes on by itself (0.5)
 //   SOFTGPU_COUNT       1: count what kernels do from the start, for the report too (0)
+//   SOFTGPU_CHECK       1: kernels are checked while they run, see docs/kernel-lab.md (0); blocks
+//                       then run on one core, whatever SOFTGPU_THREADS says
+//   SOFTGPU_CHECK_JSON  a file that gets, at exit, what the checker found (none)
 //   SOFTGPU_REPORT      a file that gets, at exit, what each kernel's instructions were (none)
 #pragma once
 
@@ -45,6 +48,8 @@ struct Options {
   double time_limit_seconds = 0;
   double launch_wait_seconds = 0.5;
   bool count = false;
+  bool check = false;
+  std::string check_json;  // empty: none
   std::string report;  // empty: none
 };
 

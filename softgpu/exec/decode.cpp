@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 
+#include "softgpu/check/gaps.hpp"
 #include "softgpu/device/options.hpp"
 #include "softgpu/exec/approximation.hpp"
 #include "softgpu/exec/decoder.hpp"
@@ -385,7 +386,11 @@ std::uint64_t FunctionDecoder::shared_offset(const ptx::Variable& variable) {
   const auto align = static_cast<std::uint64_t>(std::max(variable.align, 1));
   state_->shared = (state_->shared + align - 1) / align * align;
   offsets[&variable] = state_->shared;
-  state_->shared += static_cast<std::uint64_t>(variable.bytes());
+  const auto bytes = static_cast<std::uint64_t>(variable.bytes());
+  code_.shared_variables.push_back({variable.name, static_cast<std::uint32_t>(state_->shared),
+                                    static_cast<std::uint32_t>(bytes)});
+  code_.shared_gaps += static_cast<std::uint32_t>(shared_gap_after(bytes));
+  state_->shared += bytes + shared_gap_after(bytes);
   if (state_->shared > (1U << 24)) fail("more shared memory than any device has");
   return offsets[&variable];
 }
@@ -555,6 +560,7 @@ Op& FunctionDecoder::emit(std::string_view handler, std::string_view fields, std
     origin.instruction = static_cast<std::uint32_t>(instruction_ - function_.instructions.data());
   }
   code_.origins.push_back(origin);
+  code_.touches.emplace_back();
   return code_.ops.back();
 }
 
@@ -574,6 +580,8 @@ void FunctionDecoder::attach(std::vector<std::uint32_t> slots, bool slots_writte
   code_.ops.back().extra = pieces.get();
   code_.pieces.push_back(std::move(pieces));
 }
+
+void FunctionDecoder::touches(const Touch& touch) { code_.touches.back() = touch; }
 
 void FunctionDecoder::packed_predicate(int shift, std::uint32_t slot) {
   state_->emitted.back().packed_shift = shift;
@@ -1093,9 +1101,19 @@ void FunctionDecoder::assign_slots() {
   const auto slot = [&](std::uint32_t field) {
     return (field >> 2) == 0 ? 0U : s.virtuals[field >> 2].slot | (field & 3U);
   };
+  if (options().check) code_.first_operand.reserve(static_cast<std::size_t>(ops) + 1);
   for (std::int32_t i = 0; i < ops; ++i) {
     Op& op = code_.ops[static_cast<std::size_t>(i)];
     const Emitted& e = s.emitted[static_cast<std::size_t>(i)];
+    if (options().check) {
+      code_.first_operand.push_back(static_cast<std::uint32_t>(code_.operands.size()));
+      list_uses(op, e, uses);
+      for (const Use& u : uses) {
+        const Virtual& v = s.virtuals[u.id];
+        const bool is_area = v.kind == Virtual::Kind::area;
+        code_.operands.push_back({v.slot, is_area ? OperandSlot::area : v.lane, u.written});
+      }
+    }
     const std::uint32_t guard = slot(e.guard);
     if (guard > 0xffffU) fail("the function needs too many predicates at a time");
     op.guard = static_cast<std::uint16_t>(guard);
@@ -1127,6 +1145,9 @@ void FunctionDecoder::assign_slots() {
         distances[k] = static_cast<std::uint32_t>(op_of(e.table[k]) - i);
       }
     }
+  }
+  if (options().check) {
+    code_.first_operand.push_back(static_cast<std::uint32_t>(code_.operands.size()));
   }
   for (const ptx::Variable* p : function_.parameters) {
     if (function_.entry) break;

@@ -39,6 +39,13 @@ std::string_view shared_or_generic(const ptx::Instruction& in) {
 
 void decode_nothing(FunctionDecoder& to, const ptx::Instruction&) { to.emit("nop", ""); }
 
+// The last operation accesses memory in a way that Touch has no form for.
+void touches_uncounted(FunctionDecoder& to) {
+  Touch touch;
+  touch.uncounted = true;
+  to.touches(touch);
+}
+
 // --- copies -------------------------------------------------------------------------------------
 
 std::int64_t integer_operand(FunctionDecoder& to, const ptx::Instruction& in, std::size_t at,
@@ -144,6 +151,7 @@ void decode_tensor(FunctionDecoder& to, const ptx::Instruction& in, bool reduces
   to.emit("service", "", 0, 0, 0, 0, static_cast<std::uint32_t>(how) | dimensions << 8U,
           reinterpret_cast<std::int64_t>(&move_tensor));
   to.attach(std::move(slots), true, std::move(more), false);
+  touches_uncounted(to);
   if (load) to.emit("cp.bulk.done", multicast ? "abc" : "ab", 0, barrier, bytes, blocks);
 }
 
@@ -187,6 +195,12 @@ void decode_bulk(FunctionDecoder& to, const ptx::Instruction& in, bool reduces) 
   if (in.has("cp_mask")) more[2] = to.source(in.operands[at], 4);
   to.emit("cp.bulk", "abc", 0, d, s, size, aux);
   to.attach(std::move(more), false);
+  if (reduces) return touches_uncounted(to);
+  Touch touch;
+  touch.form = TouchForm::copy_bulk;
+  touch.way = spaces[0] == "global" ? Way::store : Way::load;
+  touch.shared_way = spaces[0] == "global" ? Way::load : Way::store;
+  to.touches(touch);
 }
 
 void decode_cp(FunctionDecoder& to, const ptx::Instruction& in) {
@@ -230,6 +244,11 @@ void decode_cp(FunctionDecoder& to, const ptx::Instruction& in) {
   }
   to.emit("cp.async", c != 0 ? "abc" : "ab", 0, destination.slot, source, c, aux,
           destination.offset);
+  Touch touch;
+  touch.form = TouchForm::copy_async;
+  touch.shared_way = Way::store;
+  touch.size = static_cast<std::uint32_t>(size);
+  to.touches(touch);
 }
 
 // --- mbarrier -----------------------------------------------------------------------------------
@@ -386,6 +405,7 @@ bool store_async(FunctionDecoder& to, const ptx::Instruction& in) {
   if (values.size() > 4) to.fail(in.text() + ": at most four values");
   to.emit("st.async", "ab", 0, address.slot, barrier, 0, aux, address.offset);
   to.attach(std::move(values), false);
+  touches_uncounted(to);
   return true;
 }
 

@@ -174,7 +174,14 @@ void barrier(FunctionDecoder& to, const Instruction& in) {
   }
 }
 
-void fence(FunctionDecoder& to, const Instruction&) { to.emit("fence", ""); }
+// The scope is for those who look at the order of accesses; the handler does the same for all.
+void fence(FunctionDecoder& to, const Instruction& in) {
+  const Scope scope = in.has("cta")                   ? Scope::block
+                      : in.has("cluster")             ? Scope::cluster
+                      : in.has("gl") || in.has("gpu") ? Scope::device
+                                                      : Scope::system;
+  to.emit("fence", "", 0, 0, 0, 0, static_cast<std::uint32_t>(scope));
+}
 void yield(FunctionDecoder& to, const Instruction&) { to.emit("yield", ""); }
 void nothing(FunctionDecoder&, const Instruction&) {}
 

@@ -351,6 +351,10 @@ void decode_wmma(FunctionDecoder& to, const ptx::Instruction& in) {
   to.emit(store ? "wmma.store" : "wmma.load", stride != 0 ? "ab" : "a", 0, address, stride, 0,
           form.packed(), 0);
   to.attach(std::move(slots), !store);
+  Touch touch;
+  touch.form = TouchForm::fragment;
+  touch.way = touch.shared_way = store ? Way::store : Way::load;
+  to.touches(touch);
 }
 
 void decode_matrix_rows(FunctionDecoder& to, const ptx::Instruction& in) {
@@ -371,6 +375,11 @@ void decode_matrix_rows(FunctionDecoder& to, const ptx::Instruction& in) {
   }
   to.emit(in.opcode, "a", 0, address, 0, 0, in.has("trans") ? 1 : 0);
   to.attach(std::move(slots), !store);
+  Touch touch;
+  touch.form = TouchForm::rows;
+  touch.way = touch.shared_way = store ? Way::store : Way::load;
+  touch.size = 16;
+  to.touches(touch);
 }
 
 void decode_movmatrix(FunctionDecoder& to, const ptx::Instruction& in) {

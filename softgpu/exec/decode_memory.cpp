@@ -46,6 +46,49 @@ bool is_ordered(const Instruction& in) {
          in.has("mmio") || in.has("cv") || in.has("wt");
 }
 
+Order order_of(const Instruction& in) {
+  if (in.has("volatile")) return Order::is_volatile;
+  if (in.has("acq_rel")) return Order::acquire_release;
+  if (in.has("acquire")) return Order::acquire;
+  if (in.has("release")) return Order::release;
+  // .cv and .wt are what volatile accesses were once.
+  if (in.has("cv") || in.has("wt")) return Order::is_volatile;
+  return in.has("relaxed") || in.has("mmio") ? Order::relaxed : Order::weak;
+}
+
+Scope scope_of(const Instruction& in, Scope otherwise) {
+  if (in.has("cta")) return Scope::block;
+  if (in.has("cluster")) return Scope::cluster;
+  if (in.has("gpu")) return Scope::device;
+  return in.has("sys") ? Scope::system : otherwise;
+}
+
+// The access of a load or store of `size` bytes in all.
+Touch plain_touch(const Instruction& in, Way way, int size, TouchForm form = TouchForm::lanes64) {
+  Touch touch;
+  touch.form = form;
+  touch.way = touch.shared_way = way;
+  touch.order = order_of(in);
+  touch.scope = scope_of(in, Scope::system);
+  touch.is_constant = in.has("const");
+  touch.size = static_cast<std::uint32_t>(size);
+  return touch;
+}
+
+// The same by an address that was decoded for shared memory. One of 64 bits is an offset that may
+// have the window's bits.
+Touch shared_touch(const Instruction& in, Way way, int size, int address_lane) {
+  return plain_touch(in, way, size, address_lane == 4 ? TouchForm::lanes32 : TouchForm::shared64);
+}
+
+// An atomic access is strong whatever it says.
+Touch atomic_touch(const Instruction& in, int size, TouchForm form = TouchForm::lanes64) {
+  Touch touch = plain_touch(in, Way::atomic, size, form);
+  if (touch.order == Order::weak) touch.order = Order::relaxed;
+  touch.scope = scope_of(in, Scope::device);
+  return touch;
+}
+
 // Said of a processor of before 2006.
 constexpr const char* no_compare_exchange =
     "this processor has no cmpxchg16b, which accesses of 16 bytes at once need";
@@ -228,10 +271,12 @@ void load(FunctionDecoder& to, const Instruction& in) {
       const auto base = to.shared_base(place);
       to.emit((base.lane == 4 ? "ld.shared32." : "ld.shared.") + suffix, "da", d, base.slot, 0, 0,
               0, base.offset);
+      to.touches(shared_touch(in, Way::load, size, base.lane));
       return;
     }
     const auto address = to.generic_address(in.operands[1], space);
     to.emit("ld." + suffix, "da", d, address.slot, 0, 0, 0, address.offset);
+    to.touches(plain_touch(in, Way::load, size));
     return;
   }
   const auto address = to.generic_address(in.operands[1], space);
@@ -251,6 +296,7 @@ void load(FunctionDecoder& to, const Instruction& in) {
               (static_cast<std::uint32_t>(lane) << 16),
           address.offset);
   to.attach(slots, true);
+  to.touches(plain_touch(in, Way::load, size * count));
 }
 
 void store(FunctionDecoder& to, const Instruction& in) {
@@ -296,10 +342,12 @@ void store(FunctionDecoder& to, const Instruction& in) {
       const auto base = to.shared_base(place);
       to.emit((base.lane == 4 ? "st.shared32." : "st.shared.") + suffix, "ra", s, base.slot, 0, 0,
               0, base.offset);
+      to.touches(shared_touch(in, Way::store, size, base.lane));
       return;
     }
     const auto address = to.generic_address(in.operands[0], space);
     to.emit("st." + suffix, "ra", s, address.slot, 0, 0, 0, address.offset);
+    to.touches(plain_touch(in, Way::store, size));
     return;
   }
   const auto address = to.generic_address(in.operands[0], space);
@@ -316,6 +364,7 @@ void store(FunctionDecoder& to, const Instruction& in) {
               (static_cast<std::uint32_t>(lane) << 16),
           address.offset);
   to.attach(slots, false);
+  to.touches(plain_touch(in, Way::store, size * count));
 }
 
 // --- addresses ----------------------------------------------------------------------------------
@@ -408,6 +457,7 @@ void atomic(FunctionDecoder& to, const Instruction& in) {
     const auto c = operation == "cas" ? to.source(in.operands[first + 2], 16) : b;
     const auto d = red ? 0 : to.destination(in.operands[0], 16);
     to.emit("atom.128", "dabc", d, address.slot, b, c, operation == "cas" ? 1 : 0, address.offset);
+    to.touches(atomic_touch(in, 16));
     return;
   }
   const int size = size_of_type(type);
@@ -439,6 +489,7 @@ void atomic(FunctionDecoder& to, const Instruction& in) {
         }
       }
       to.emit("atom.half", "dabc", d, address.slot, b, c, how, offset);
+      to.touches(atomic_touch(in, size));
       continue;
     }
     string name(type);
@@ -451,9 +502,11 @@ void atomic(FunctionDecoder& to, const Instruction& in) {
     if (own) {
       to.emit("atom.shared32." + string(operation) + "." + name, "dabc", d, base.slot, b, c, 0,
               base.offset + static_cast<std::int64_t>(i) * size);
+      to.touches(atomic_touch(in, size, TouchForm::lanes32));
       continue;
     }
     to.emit("atom." + string(operation) + "." + name, "dabc", d, address.slot, b, c, 0, offset);
+    to.touches(atomic_touch(in, size));
   }
 }
 

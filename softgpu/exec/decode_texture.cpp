@@ -501,10 +501,18 @@ std::vector<const Operand*> items_of(const Operand& operand) {
 
 using Service = void (*)(Warp&, const Op*, std::uint32_t);
 
+// The last operation accesses a texture or a surface.
+void touches_texels(FunctionDecoder& to) {
+  Touch touch;
+  touch.uncounted = true;
+  to.touches(touch);
+}
+
 void emit_service(FunctionDecoder& to, Service service, std::uint32_t aux,
                   std::vector<std::uint32_t> slots, bool written, std::vector<std::uint32_t> more) {
   to.emit("service", "", 0, 0, 0, 0, aux, reinterpret_cast<std::int64_t>(service));
   to.attach(std::move(slots), written, std::move(more), false);
+  touches_texels(to);
 }
 
 // Handle, coordinates and layer of the operand in brackets, into their places.
@@ -589,6 +597,7 @@ void decode_tex(FunctionDecoder& to, const ptx::Instruction& in) {
   if ((*geometry == Geometry::d1 || *geometry == Geometry::d2) && types[0] != "f16x2") {
     to.emit("tex", "", 0, 0, 0, 0, aux, reinterpret_cast<std::int64_t>(fetch_texture));
     to.attach(std::move(slots), true, std::move(more), false);
+    touches_texels(to);
   } else {
     emit_service(to, fetch_texture, aux, std::move(slots), true, std::move(more));
   }
@@ -636,6 +645,7 @@ void decode_query(FunctionDecoder& to, const ptx::Instruction& in) {
   std::vector<std::uint32_t> slots{to.destination(in.operands[0], 4)};
   emit_service(to, in.opcode == "suq" ? query_surface : query_texture,
                static_cast<std::uint32_t>(query), std::move(slots), true, std::move(more));
+  to.touches({});  // it asks for a size, not for a texel
 }
 
 // A surface instruction's last word (.trap, .clamp, .zero): how it treats accesses outside.

@@ -107,6 +107,8 @@ class FunctionDecoder {
   // Gives the last operation a list: Pieces::slots (read or written) and Pieces::more (the other).
   void attach(std::vector<std::uint32_t> slots, bool slots_written,
               std::vector<std::uint32_t> more = {}, bool more_written = false);
+  // Says which memory the last operation touches.
+  void touches(const Touch& touch);
   // A handler packs the slot of a second predicate result into bits of aux: tells the renumbering
   // that aux >> shift, times 4, is a predicate slot that is written (0 for none).
   void packed_predicate(int shift, std::uint32_t slot);

@@ -96,7 +96,7 @@ void parameter_buffer(Warp& w, const Op* op, std::uint32_t mask) {
                           child.threads.count() != 0 &&
                           child.threads.count() <= max_block_threads && child.grid.y <= 65535 &&
                           child.grid.z <= 65535 &&
-                          child.dynamic_shared + child.code->shared_bytes <=
+                          child.dynamic_shared + static_shared_of(*child.code) <=
                               device_model(launch.device).shared_per_block_optin;
     std::uint64_t address = 0;
     if (possible) {

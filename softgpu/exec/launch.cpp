@@ -18,15 +18,17 @@
 #include <optional>
 #include <thread>
 
+#include "softgpu/check/checked_launch.hpp"
 #include "softgpu/device/options.hpp"
 #include "softgpu/device/settings.hpp"
 #include "softgpu/exec/block.hpp"
-#include "softgpu/exec/counters.hpp"
 #include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/exec/profile.hpp"
 #include "softgpu/exec/program.hpp"
 #include "softgpu/exec/schedule.hpp"
 #include "softgpu/memory/memory.hpp"
+#include "softgpu/observe/counters.hpp"
+#include "softgpu/observe/observer.hpp"
 #include "softgpu/texture/plane.hpp"
 
 namespace softgpu {
@@ -317,6 +319,7 @@ class Core {
         }
       }
       for (auto& warp : block->warps) start_warp(*warp);
+      if (launch_.observer != nullptr) launch_.observer->block_begins(*block);
     }
   }
 
@@ -437,6 +440,7 @@ struct KernelRun::State {
 
   Grid grid;
   std::optional<CountedLaunch> counted;
+  std::optional<check::CheckedLaunch> checked;
   std::chrono::steady_clock::time_point begun;
   void* workspace = nullptr;
   std::atomic<bool> stopped{false};
@@ -475,12 +479,19 @@ void KernelRun::State::begin() {
   for (std::uint64_t i = 0; i < std::max<std::uint64_t>(count, 1); ++i) {
     cores.push_back(std::make_unique<Core>(grid));
   }
-  if (counting() && of.program != nullptr) counted.emplace(of);
+  if (of.program == nullptr) return;
+  if (options().check) {
+    checked.emplace(of);
+  } else if (counting()) {
+    counted.emplace(of);
+  }
 }
 
 void KernelRun::State::run_core(std::size_t index) {
   Core& core = *cores[index];
-  if (counted) {
+  if (checked) {
+    checked->run([&core] { core.run(); });
+  } else if (counted) {
     counted->run([&core] { core.run(); });
   } else {
     core.run();
@@ -490,6 +501,7 @@ void KernelRun::State::run_core(std::size_t index) {
 void KernelRun::State::end() {
   Launch& of = launch();
   counted.reset();
+  checked.reset();
   if (workspace != nullptr) Memory::instance().release(workspace);
   workspace = nullptr;
   of.thread_instructions = 0;
@@ -521,6 +533,19 @@ bool KernelRun::run(std::chrono::duration<double> patience) {
 
 void KernelRun::finish() {
   State& s = *state_;
+  if (s.checked) {
+    // In slices: while one runs, no other kernel that it may wait for does.
+    s.grid.patience = std::chrono::milliseconds(20);
+    do {
+      s.grid.paused = false;
+      s.run_core(0);
+      if (s.grid.paused.load()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    } while (s.grid.paused.load() && !s.launch().failed.load() &&
+             s.grid.ended.load() < s.grid.units);
+    if (s.stopped && s.launch().fault.code == 0) s.launch().fault.code = error_unloading;
+    s.end();
+    return;
+  }
   s.grid.impatient = false;
   s.grid.paused = false;
   std::vector<std::thread> others;

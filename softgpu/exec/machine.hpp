@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "softgpu/isa/touch.hpp"
 #include "softgpu/memory/memory.hpp"
 
 namespace softgpu {
@@ -28,6 +29,10 @@ inline constexpr std::uint32_t memory_sites = 64;
 inline constexpr std::uint32_t full_mask = 0xffffffffU;
 
 struct AsyncCopies;
+class Observer;
+struct BlockState;
+struct FrameState;
+struct WarpState;
 struct Warp;
 struct Op;
 struct Block;
@@ -81,6 +86,14 @@ struct Constant {
   std::uint32_t slot;
   std::uint32_t lane_bytes;  // 4 or 8; 0 for a predicate
   std::uint64_t bits;
+};
+
+// A register, or a call's parameter, that an operation names.
+struct OperandSlot {
+  static constexpr std::uint8_t area = 0xff;  // a parameter: bytes of 32 lanes, one after the other
+  std::uint32_t slot = 0;
+  std::uint8_t lane_bytes = 4;  // 0 for a predicate
+  bool written = false;         // else read
 };
 
 // A special register that the frame holds from the start.
@@ -147,6 +160,13 @@ struct ParameterValue {
   bool sign_extend;
 };
 
+// A variable in a block's static shared memory.
+struct SharedVariable {
+  std::string name;
+  std::uint32_t begin = 0;
+  std::uint32_t bytes = 0;
+};
+
 // A parameter of a function, or a variable in .param space, in the frame: 32 times `size` bytes.
 struct ParamSlot {
   std::uint32_t slot = 0;
@@ -159,7 +179,14 @@ struct ParamSlot {
 struct Code {
   std::string name;
   std::vector<Op> ops;
-  std::vector<Origin> origins;     // one per operation
+  std::vector<Origin> origins;  // one per operation
+  std::vector<Touch> touches;   // one per operation
+  // The registers that operation i names: from first_operand[i] to first_operand[i + 1]. Only kept
+  // where options().check.
+  std::vector<OperandSlot> operands;
+  std::vector<std::uint32_t> first_operand;
+  // In a version that is observed: the handlers that do the work, one per operation; else nullptr.
+  const Handler* work = nullptr;
   std::vector<std::string> texts;  // of the PTX instructions, for messages and profiles
   std::uint32_t frame_bytes = 0;
   std::uint32_t local_bytes = 0;
@@ -169,8 +196,10 @@ struct Code {
   std::vector<ParamSlot> parameters;
   std::vector<ParamSlot> returns;
   std::vector<std::unique_ptr<Pieces>> pieces;
-  std::uint32_t shared_bytes = 0;     // static shared memory, of an entry
-  std::uint32_t parameter_bytes = 0;  // of an entry
+  std::uint32_t shared_bytes = 0;  // static shared memory, of an entry
+  std::uint32_t shared_gaps = 0;   // of these bytes, those that no variable has: check/gaps.hpp
+  std::vector<SharedVariable> shared_variables;  // that the function names
+  std::uint32_t parameter_bytes = 0;             // of an entry
   bool entry = false;
   int max_threads[3] = {0, 0, 0};
   int required_threads[3] = {0, 0, 0};
@@ -189,6 +218,11 @@ struct Code {
   bool being_decoded = false;
 };
 
+// Bytes of static shared memory that the program asked for.
+[[nodiscard]] inline std::uint32_t static_shared_of(const Code& code) {
+  return code.shared_bytes - code.shared_gaps;
+}
+
 struct Frame {
   struct Free {
     void operator()(std::byte* p) const { std::free(p); }
@@ -200,7 +234,8 @@ struct Frame {
   const Op* return_to = nullptr;  // the call operation in the caller
   std::uint32_t local_base = 0;
   std::uint32_t depth = 0;
-  std::uint32_t lanes = 0;  // that have not returned yet
+  std::uint32_t lanes = 0;      // that have not returned yet
+  FrameState* state = nullptr;  // of the checker, who owns it
 };
 
 // Lanes of a warp that are at the same place.
@@ -261,6 +296,7 @@ struct Warp {
   const Group* meeting = nullptr;      // the lanes for which an exchange between places is executed
   std::uint32_t ending = 0;            // lanes that a service of the executor wants to end
   std::shared_ptr<AsyncCopies> async;  // cp.async that has not happened yet; none at first
+  WarpState* state = nullptr;          // of the checker, who owns it
 };
 
 // Where threads come to a barrier.
@@ -312,6 +348,7 @@ struct Launch {
   std::size_t stack_limit = 1024;  // cudaLimitStackSize
   int multiprocessors = 1;         // for %nsmid
   std::uint64_t id = 0;
+  Observer* observer = nullptr;  // that is told of what happens in it
   // Filled in by run_kernel.
   bool in_step = true;          // warps go on together after a barrier: see complete_barrier
   std::uint64_t workspace = 0;  // see Special::workspace_low
@@ -354,6 +391,7 @@ struct Block {
   std::uint32_t alive_warps = 0;
   std::vector<std::uint32_t> order;  // in which warps get their turns
   std::size_t turn = 0;
+  BlockState* state = nullptr;  // of the checker, who owns it
 };
 
 template <class T>

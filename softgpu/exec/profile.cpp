@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "softgpu/device/options.hpp"
-#include "softgpu/exec/counters.hpp"
+#include "softgpu/observe/counters.hpp"
 
 namespace softgpu {
 namespace {

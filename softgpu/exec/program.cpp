@@ -4,6 +4,7 @@
 #include <cstring>
 #include <set>
 
+#include "softgpu/check/gaps.hpp"
 #include "softgpu/exec/decoder.hpp"
 #include "softgpu/exec/module.hpp"
 
@@ -41,6 +42,7 @@ struct Program::Parts {
   // Offsets of the shared variables that functions other than kernels name: see place_shared.
   std::map<const ptx::Variable*, std::uint64_t> shared_offsets;
   std::uint64_t shared_bytes = 0;
+  std::vector<SharedVariable> shared_variables;  // the same by place
 };
 
 Program::Program(std::vector<std::string> texts, int device,
@@ -199,8 +201,14 @@ const Code* Program::function(const Module& from, std::string_view name) {
   code->being_decoded = true;
   try {
     ptx::parse_body(*module->ast, *function);
-    if (function->entry)
+    if (function->entry) {
       code->shared_bytes = static_cast<std::uint32_t>(place_shared(*module, *function));
+      for (const SharedVariable& one : parts_->shared_variables) {
+        if (one.begin >= code->shared_bytes) continue;
+        code->shared_variables.push_back(one);
+        code->shared_gaps += static_cast<std::uint32_t>(shared_gap_after(one.bytes));
+      }
+    }
     FunctionDecoder(*this, *module, *function, *code).run();
   } catch (const ptx::ParseError& error) {
     forget(*code);
@@ -248,12 +256,16 @@ std::uint64_t Program::place_shared(const Module& of, ptx::Function& kernel) {
     const auto [found, added] = parts_->shared_offsets.try_emplace(&variable, 0);
     if (added) {
       found->second = align_up(parts_->shared_bytes, align);
-      parts_->shared_bytes = found->second + static_cast<std::uint64_t>(variable.bytes());
+      const auto bytes = static_cast<std::uint64_t>(variable.bytes());
+      parts_->shared_variables.push_back({variable.name, static_cast<std::uint32_t>(found->second),
+                                          static_cast<std::uint32_t>(bytes)});
+      parts_->shared_bytes = found->second + bytes + shared_gap_after(bytes);
       if (parts_->shared_bytes > (1U << 24)) {
         throw ProgramError(error_too_much_shared, "more shared memory than any device has");
       }
     }
-    end = std::max(end, found->second + static_cast<std::uint64_t>(variable.bytes()));
+    const auto bytes = static_cast<std::uint64_t>(variable.bytes());
+    end = std::max(end, found->second + bytes + shared_gap_after(bytes));
   };
   come_to(of, kernel);
   bool called_by_address = false;

@@ -36,7 +36,10 @@ struct Symbol {
   bool managed = false;
 };
 
-class CountedCodes;  // counters.cpp
+class CountedCodes;  // observe/counters.cpp
+namespace check {
+class CheckedCodes;  // check/checked_launch.cpp
+}
 
 class Program {
  public:
@@ -59,6 +62,8 @@ class Program {
   [[nodiscard]] int device() const noexcept { return device_; }
   // The versions of its functions that count what they do; made as they are needed.
   [[nodiscard]] std::shared_ptr<CountedCodes> counted_codes();
+  // The same that are checked.
+  [[nodiscard]] std::shared_ptr<check::CheckedCodes> checked_codes();
 
   // --- for the decoder ------------------------------------------------------------------------
 
@@ -86,6 +91,7 @@ class Program {
   [[nodiscard]] std::uint64_t place_shared(const Module& of, ptx::Function& kernel);
   std::unique_ptr<Parts> parts_;
   std::shared_ptr<CountedCodes> counted_;
+  std::shared_ptr<check::CheckedCodes> checked_;
   int device_;
   std::atomic<bool> reserved_shared_{false};
 };

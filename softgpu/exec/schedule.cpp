@@ -21,10 +21,13 @@
 #include <tuple>
 #include <utility>
 
+#include "softgpu/check/checked_launch.hpp"
+#include "softgpu/device/options.hpp"
 #include "softgpu/exec/block.hpp"
-#include "softgpu/exec/counters.hpp"
 #include "softgpu/exec/handlers.hpp"
 #include "softgpu/exec/program.hpp"
+#include "softgpu/observe/observed_code.hpp"
+#include "softgpu/observe/observer.hpp"
 #include "softgpu/ptx/ast.hpp"
 
 namespace softgpu {
@@ -414,7 +417,9 @@ bool first_time(const Code& code, const Op* op) {
   return all->size() < most && all->emplace(code.name, line).second;
 }
 
-void notice(const Warp& w, int lane, const Code& code, const Op* op, const std::string& what) {
+void notice(const Warp& w, int lane, const Code& code, const Op* op, const std::string& what,
+            bool is_error = false) {
+  if (options().check) return check::report_notice(w, lane, code, op, what, is_error);
   std::fprintf(stderr, "softgpu: notice: kernel %s, %s, at %s: %s\n",
                readable_name(w.block->launch->code->name).c_str(), describe_thread(w, lane).c_str(),
                describe_place(code, op).c_str(), what.c_str());
@@ -466,7 +471,8 @@ void check_departed(Block& block, std::uint32_t id, const BarrierPlace& place, c
              text + (how == Departure::loop
                          ? ", in every turn of a loop"
                          : ", unless these returned early and the compiler has merged their last "
-                           "statements with those of the others"));
+                           "statements with those of the others"),
+             how == Departure::loop);
     }
   }
 }
@@ -515,6 +521,7 @@ void check_phase(Block& block, std::uint32_t id) {
 void complete_barrier(Block& block, std::uint32_t id) {
   Barrier& b = block.barriers[id];
   check_phase(block, id);
+  if (Observer* observer = block.launch->observer) observer->barrier_opens(block, id);
   b.results[b.phase & 1U][0] = b.votes;
   b.results[b.phase & 1U][1] = b.arrived;
   ++b.phase;
@@ -543,6 +550,9 @@ void check_cluster(Cluster& cluster) {
   if (cluster.arrived < alive) return;
   for (Block* block : cluster.blocks) {
     check_departed(*block, cluster_barrier, cluster.place, "barrier of the cluster");
+  }
+  if (Observer* observer = cluster.blocks.front()->launch->observer) {
+    observer->cluster_barrier_opens(cluster);
   }
   cluster.arrived = 0;
   cluster.place = {};
@@ -747,7 +757,9 @@ void exchange_between(Warp& w, Exchange kind, const std::vector<Group*>& groups)
       copy_lanes(g->frame->memory.get() + places[i].slot, memory + slot(i), places[i].lane_bytes,
                  g->mask, false);
     }
-    count_exchange(*g->frame->code, *g->pc, g->mask);
+    if (Observer* observer = w.block->launch->observer) {
+      observer->lanes_exchanged(*g->frame->code, *g->pc, g->mask);
+    }
     g->state = Group::State::ready;
     ++g->pc;
   }
@@ -821,7 +833,8 @@ void notice_absent(const Warp& w, const Group& waiting) {
              ", which its member mask names; that has ended without coming here, having done what "
              "follows, at " +
              describe_place(*launch.code, w.left_at) +
-             ". All lanes that a mask names have to come; the others go on without it");
+             ". All lanes that a mask names have to come; the others go on without it",
+         true);
 }
 
 // Lanes that wait for each other go on where all of them have come.
@@ -843,6 +856,7 @@ void check_meetings(Warp& w) {
     if (!at_one_place && (wanted & ~anywhere) != 0) continue;
     notice_absent(w, first);
     if (first.meets_anywhere) {
+      if (Observer* observer = w.block->launch->observer) observer->lanes_meet(w, anywhere);
       for (Group& g : w.others) {
         if (g.state != Group::State::at_sync || !g.meets_anywhere) continue;
         if (!same_members(w, g, first)) continue;
@@ -1005,6 +1019,7 @@ Frame* take_frame(Warp& w, const Code& code) {
       frame = w.free_frames[i];
       w.free_frames.erase(w.free_frames.begin() + static_cast<std::ptrdiff_t>(i));
       refresh_frame(w, *frame);
+      if (Observer* observer = w.block->launch->observer) observer->frame_taken(*frame);
       return frame;
     }
   }
@@ -1221,6 +1236,9 @@ const Op* call_function(Warp& w, const Op* op, const Code& callee, std::uint32_t
   w.call = frame;
   w.frame = frame->memory.get();
   w.split = static_cast<std::uint32_t>(w.others.size());
+  if (Observer* observer = w.block->launch->observer) {
+    observer->called(w, op, *caller, *frame, group);
+  }
   return callee.ops.data();
 }
 
@@ -1243,7 +1261,7 @@ const Op* call_indirect(Warp& w, const Op* op) {
     raise_fault(w, op, first, error_invalid_pc,
                 "an indirect call goes to " + hexadecimal(address) + ", where no function is");
   }
-  callee = &version_to_call(*w.block->launch, *callee);
+  if (Observer* observer = w.block->launch->observer) callee = &observer->version_of(*callee);
   // The others come back to this operation for their own target.
   const std::uint32_t others = m & ~same;
   const std::uint32_t stay = w.mask & ~m;
@@ -1269,6 +1287,9 @@ const Op* return_lanes(Warp& w, const Op* op, std::uint32_t gone) {
       const auto l = static_cast<std::size_t>(std::countr_zero(rest));
       std::memcpy(into + l * p.size, from + l * p.size, p.size);
     }
+  }
+  if (Observer* observer = w.block->launch->observer) {
+    observer->returned(w, to, *caller, *frame, gone);
   }
   frame->lanes &= ~gone;
   if (frame->lanes == 0) w.free_frames.push_back(frame);
@@ -1352,6 +1373,9 @@ const Op* wait_barrier(Warp& w, const Op* op, std::uint32_t group, std::uint32_t
       b.other = {op, w.call->code};
     }
   }
+  if (Observer* observer = block.launch->observer) {
+    observer->barrier_reached(w, group, id, wait);
+  }
   b.arrived += popcount(group);
   b.arrived_warps += group == w.alive ? static_cast<std::uint32_t>(warp_size) : popcount(group);
   b.votes += popcount(votes & group);
@@ -1386,6 +1410,9 @@ const Op* wait_cluster(Warp& w, const Op* op, std::uint32_t group, bool arrive, 
   Cluster& cluster = *w.block->cluster;
   if (wait && group != w.alive && aligned) check_aligned(w, op, group, cluster_barrier);
   if (arrive) {
+    if (Observer* observer = w.block->launch->observer) {
+      observer->barrier_reached(w, group, cluster_barrier, wait);
+    }
     w.cluster_phase = cluster.phase;
     cluster.arrived += popcount(group);
     if (cluster.place.op == nullptr) cluster.place = {op, w.call->code};
@@ -1413,8 +1440,37 @@ const Op* gather_members(Warp& w, const Op* op, std::uint32_t group, std::uint32
   return synchronise_group(w, op, group, named & w.alive, meets_anywhere);
 }
 
+namespace {
+
+// The lane that a shuffle's lane takes its value from (PTX ISA, "shfl.sync").
+std::uint32_t shuffle_source(Warp& w, const Op& op, std::uint32_t lane) {
+  const auto b = static_cast<std::int32_t>(lanes<std::uint32_t>(w, op.b)[lane] & 31U);
+  const std::uint32_t c = lanes<std::uint32_t>(w, op.c)[lane];
+  const auto clamp = static_cast<std::int32_t>(c & 31U);
+  const auto segment = static_cast<std::int32_t>(c >> 8 & 31U);
+  const auto l = static_cast<std::int32_t>(lane);
+  const std::int32_t limit = (l & segment) | (clamp & ~segment);
+  const std::uint32_t mode = op.aux & 3U;
+  const std::int32_t from = mode == 0   ? l - b
+                            : mode == 1 ? l + b
+                            : mode == 2 ? l ^ b
+                                        : (l & segment) | (b & ~segment);
+  return static_cast<std::uint32_t>((mode == 0 ? from >= limit : from <= limit) ? from : l) & 31U;
+}
+
+}  // namespace
+
 void notice_shuffle(Warp& w, const Op* op, std::uint32_t group, std::uint32_t named,
                     std::uint32_t read) {
+  if (Observer* observer = w.block->launch->observer) {
+    // The lanes whose value comes from one of `read`.
+    std::uint32_t takers = 0;
+    for (std::uint32_t rest = group; rest != 0; rest &= rest - 1) {
+      const auto l = static_cast<std::uint32_t>(std::countr_zero(rest));
+      if ((read >> shuffle_source(w, *op, l) & 1U) != 0) takers |= 1U << l;
+    }
+    observer->took_nothing(w, op, takers);
+  }
   const Op* const at = w.meeting != nullptr ? w.meeting->pc : op;
   const Code& code = w.meeting != nullptr ? *w.meeting->frame->code : *w.call->code;
   if (!first_time(code, at)) return;
@@ -1638,6 +1694,7 @@ void keep_fault(Warp& w, const Op* op, int lane, int code, const std::string& wh
   }
   launch.fault.code = code;
   launch.fault.message = message + ": " + what;
+  if (options().check) check::report_fault(w, op, lane, code, what);
 }
 
 void raise_fault(Warp& w, const Op* op, int lane, int code, const std::string& what) {

@@ -16,6 +16,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "softgpu/check/allocations.hpp"
+#include "softgpu/check/gaps.hpp"
 #include "softgpu/memory/sharing.hpp"
 
 namespace softgpu {
@@ -177,6 +179,19 @@ constexpr bool use_arena = false;
 constexpr bool use_arena = true;
 #endif
 
+// Kernels allocate with this alignment, the interface's functions with more.
+constexpr std::size_t kernel_align = 16;
+
+void tell_checker(const void* address, std::size_t bytes, MemoryKind kind, std::size_t align) {
+  if (kind != MemoryKind::device && kind != MemoryKind::managed && kind != MemoryKind::pinned)
+    return;
+  check::allocated(reinterpret_cast<std::uint64_t>(address), bytes, kind != MemoryKind::device,
+                   align > kernel_align);
+}
+
+// What the checker keeps of memory that was freed, so that its addresses are not used again soon.
+constexpr std::size_t most_withheld = std::size_t{512} << 20;
+
 bool poisoned(MemoryKind kind) { return kind == MemoryKind::device || kind == MemoryKind::managed; }
 
 }  // namespace
@@ -262,7 +277,7 @@ void* Memory::allocate(std::size_t bytes, MemoryKind kind, int device, std::size
   const std::size_t rounded = (bytes + align - 1) / align * align;
   if (rounded < bytes || rounded > (std::size_t{1} << 46)) return nullptr;
   if (rounded >= map_from && align <= page) {
-    const std::size_t mapped = (rounded + page - 1) / page * page;
+    const std::size_t mapped = (rounded + memory_gap_after(bytes) + page - 1) / page * page;
     void* address = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (address == MAP_FAILED) return nullptr;
@@ -276,6 +291,7 @@ void* Memory::allocate(std::size_t bytes, MemoryKind kind, int device, std::size
       (void)::munmap(address, mapped);
       return nullptr;
     }
+    if (options().check) tell_checker(address, bytes, kind, align);
     return address;
   }
   constexpr std::size_t arena_align = 512;
@@ -284,9 +300,12 @@ void* Memory::allocate(std::size_t bytes, MemoryKind kind, int device, std::size
   const bool from_arena =
       use_arena && kind == MemoryKind::device && align >= arena_align / 2 && align <= arena_align;
   if (from_arena) align = arena_align;
+  const std::size_t gap =
+      std::max(arena_gap, (memory_gap_after(std::min(bytes, map_from / 4)) + arena_gap - 1) /
+                              arena_gap * arena_gap);
   const std::size_t size = rounded == 0 ? align : (rounded + align - 1) / align * align;
   void* address =
-      from_arena ? Arena::instance().allocate(size + arena_gap) : std::aligned_alloc(align, size);
+      from_arena ? Arena::instance().allocate(size + gap) : std::aligned_alloc(align, size);
   if (address == nullptr) return nullptr;
   if (poisons() && poisoned(kind)) {
     fill_words(static_cast<std::byte*>(address), size, undefined_word);
@@ -301,6 +320,7 @@ void* Memory::allocate(std::size_t bytes, MemoryKind kind, int device, std::size
     }
     return nullptr;
   }
+  if (options().check) tell_checker(address, bytes, kind, align);
   return address;
 }
 
@@ -333,6 +353,7 @@ bool Memory::add_range(void* address, std::size_t bytes, MemoryKind kind, int de
 
 bool Memory::release(void* address) {
   std::size_t mapped = 0;
+  bool keeps = false;
   {
     const std::unique_lock lock(mutex_);
     const auto found = ranges_.find(reinterpret_cast<std::uint64_t>(address));
@@ -343,11 +364,16 @@ bool Memory::release(void* address) {
     }
     range.freed = true;
     mapped = range.mapped;
+    keeps = options().check && withheld_ + (range.end - range.begin) <= most_withheld &&
+            range.kind != MemoryKind::symbol;
+    if (keeps) withheld_ += range.end - range.begin;
     if (mapped == 0 && poisons() && poisoned(range.kind)) {
       fill_words(static_cast<std::byte*>(address), range.end - range.begin, freed_word);
     }
     __atomic_add_fetch(&epoch_, 1, __ATOMIC_RELEASE);
   }
+  if (options().check) check::freed(reinterpret_cast<std::uint64_t>(address));
+  if (keeps) return true;
   if (mapped != 0) {
     (void)::munmap(address, mapped);
     SharedFiles& files = shared_files();

@@ -77,6 +77,7 @@ class Memory {
   std::map<std::uint64_t, MemoryRange> ranges_;  // by begin
   std::uint64_t epoch_ = 1;
   std::map<int, std::size_t> used_;
+  std::size_t withheld_ = 0;  // bytes that were freed and are kept for the checker
   std::atomic<bool> poison_{false};
 };
 

@@ -6,8 +6,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "softgpu/check/host.hpp"
 #include "softgpu/device/settings.hpp"
-#include "softgpu/exec/counters.hpp"
+#include "softgpu/observe/counters.hpp"
 
 extern "C" {
 
@@ -26,5 +27,7 @@ char* softgpu_counters(void) {
     return nullptr;
   }
 }
+
+void softgpu_library_works(void) { softgpu::check::library_works(); }
 
 }  // extern "C"

@@ -22,6 +22,9 @@
 #include <utility>
 #include <vector>
 
+#include "softgpu/check/allocations.hpp"
+#include "softgpu/check/findings.hpp"
+#include "softgpu/check/host.hpp"
 #include "softgpu/device/options.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/profile.hpp"
@@ -170,6 +173,17 @@ std::string describe_caller(const Callers& callers) {
   return first;
 }
 
+check::Callers find_callers() {
+  Callers callers{};
+  (void)find_call(callers);
+  return {callers.begin(), callers.end()};
+}
+std::string describe_callers(const check::Callers& callers) {
+  Callers some{};
+  std::copy_n(callers.begin(), std::min(callers.size(), some.size()), some.begin());
+  return describe_caller(some);
+}
+
 // --- the end ------------------------------------------------------------------------------------
 
 void list_unreceived() {
@@ -179,9 +193,10 @@ void list_unreceived() {
     all.swap(book().unreceived);
   }
   if (all.empty()) return;
-  complain(
-      "calls returned errors that the program has not asked about (cudaGetLastError, "
-      "cudaPeekAtLastError, cudaGetErrorString, cudaGetErrorName):");
+  if (!options().check)
+    complain(
+        "calls returned errors that the program has not asked about (cudaGetLastError, "
+        "cudaPeekAtLastError, cudaGetErrorString, cudaGetErrorName):");
   for (std::size_t i = 0; i < all.size() && i < most_listed; ++i) {
     const Returned& one = all[i];
     std::string text =
@@ -190,7 +205,8 @@ void list_unreceived() {
       text += ", called " + where;
     }
     if (one.times > 1) text += ", " + std::to_string(one.times) + " times";
-    complain(text);
+    if (!options().check) complain(text);
+    check::error_unasked(one.call, name_of(one.error), describe_caller(one.callers));
   }
   if (all.size() > most_listed) {
     complain("  and " + std::to_string(all.size() - most_listed) + " more");
@@ -201,6 +217,11 @@ void list_unreceived() {
 int status_at_end(int status) {
   if (::getpid() != process) return status;  // a copy of it, by vfork
   list_unreceived();
+  if (options().check) {
+    check::report_leaks();
+    check::show_findings();
+    if (status == 0 && check::error_count() != 0) return default_fault_status;
+  }
   return status == 0 && faults.load() != 0 ? options().fault_status : status;
 }
 // Registered before anything of the program is, and so the last to run: destructors of the
@@ -218,9 +239,11 @@ void start_anew() {
   process = ::getpid();
   faults = 0;
   current_book() = new Book;
+  if (options().check) check::forget_findings();
 }
 __attribute__((constructor)) void arm() {
   process = ::getpid();
+  if (options().check) check::set_caller_finder(find_callers, describe_callers);
   (void)::on_exit(at_exit, nullptr);
   (void)::pthread_atfork(nullptr, nullptr, start_anew);
 }
@@ -256,6 +279,11 @@ void returned_error(cudaError_t error, const std::string& why) noexcept {
       }
     }
     if (!reason.empty()) complain(reason);
+    if (options().check && !stays) {
+      Callers callers{};
+      const std::string call = find_call(callers);
+      check::call_failed(call, name_of(error), why, describe_caller(callers));
+    }
   } catch (...) {
     // Out of memory: the error itself is returned anyway.
   }

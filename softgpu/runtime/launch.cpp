@@ -97,7 +97,7 @@ cudaError_t set_attribute(Function& function, cudaFuncAttribute attribute, int v
   switch (attribute) {
     case cudaFuncAttributeMaxDynamicSharedMemorySize:
       require(value >= 0, "the value is negative");
-      require(static_cast<std::size_t>(value) + code.shared_bytes <= model.shared_per_block_optin,
+      require(static_cast<std::size_t>(value) + static_shared_of(code) <= model.shared_per_block_optin,
               "static and dynamic shared memory together exceed what a block of this device may "
               "have (sharedMemPerBlockOptin)");
       settings.max_dynamic_shared = value;
@@ -198,7 +198,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* out, const void* host) {
     const Code& code = function.module.code(function, device);
     const Function::Settings& settings = settings_of(function, device);
     *out = {};
-    out->sharedSizeBytes = code.shared_bytes;
+    out->sharedSizeBytes = static_shared_of(code);
     out->localSizeBytes = code.local_bytes;
     out->maxThreadsPerBlock = max_threads_of(code);
     out->numRegs = registers_of(code, device);
@@ -316,9 +316,9 @@ cudaError_t cudaOccupancyAvailableDynamicSMemPerBlock(std::size_t* bytes, const 
     const DeviceModel& model = device_model(device);
     const std::size_t share =
         model.shared_per_multiprocessor / static_cast<std::size_t>(blocks) / 128 * 128;
-    const std::size_t taken = code.shared_bytes + model.shared_reserved;
+    const std::size_t taken = static_shared_of(code) + model.shared_reserved;
     *bytes = std::min(share > taken ? share - taken : 0,
-                      model.shared_per_block_optin - code.shared_bytes);
+                      model.shared_per_block_optin - static_shared_of(code));
     return cudaSuccess;
   });
 }

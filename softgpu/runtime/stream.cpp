@@ -186,7 +186,7 @@ TaskRef submit(Work work, cudaStream_t handle) {
   TaskRef event;
   if (const auto* wait = std::get_if<EventWaitWork>(&work))
     event = recording(find_event(wait->event));
-  Turn turn(stream, std::move(event));
+  Turn turn(stream, event);
   if (const auto* record = std::get_if<EventRecordWork>(&work)) {
     set_recording(find_event(record->event), turn.task());
   }
@@ -205,6 +205,7 @@ TaskRef submit(Work work, cudaStream_t handle) {
         launch_wait());
     return turn.task();
   }
+  const check::CurrentWork current(turn.task()->order);
   if (std::unique_ptr<Unfinished> rest = execute(work, index)) {
     turn.continue_in_background(
         [rest = std::shared_ptr<Unfinished>(std::move(rest))] { rest->finish(); });

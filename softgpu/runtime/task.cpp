@@ -6,6 +6,7 @@
 #include <set>
 #include <thread>
 
+#include "softgpu/device/options.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/runtime/state.hpp"
 #include "softgpu/runtime/stream.hpp"
@@ -35,6 +36,11 @@ bool follows(const Stream& stream, const Task& task) {
   if (task.stream == stream.id) return true;
   if (stream.kind == Stream::Kind::legacy) return task.blocking;
   return stream.blocking() && task.legacy;
+}
+
+check::StreamOrder order_of(const Stream& stream) {
+  const bool legacy = stream.kind == Stream::Kind::legacy;
+  return {stream.id, stream.device, legacy, stream.blocking() && !legacy};
 }
 
 bool belongs_to(const Stream& stream, const Task& task) {
@@ -75,6 +81,8 @@ Turn::Turn(const Stream& stream, TaskRef also) : task_(std::make_shared<Task>())
   task_->device = stream.device;
   task_->legacy = stream.kind == Stream::Kind::legacy;
   task_->blocking = stream.blocking() && !task_->legacy;
+  if (options().check)
+    task_->order = check::enqueue(order_of(stream), also ? also->order : nullptr);
   Order& of = order();
   const std::scoped_lock lock(of.mutex);
   for (const TaskRef& task : of.open) {
@@ -137,6 +145,7 @@ void Turn::start(std::function<void()> rest, bool background) {
     try {
       thread().device = task->device;
       const Device& of_task = device(task->device);
+      const check::CurrentWork current(task->order);
       if (runs && of_task.pending.load() == 0 && of_task.sticky.load() == 0) rest();
     } catch (const std::exception& error) {
       complain(std::string("work that went on in the background failed: ") + error.what());
@@ -163,6 +172,7 @@ bool is_done(const TaskRef& task) {
 
 void wait_for(const TaskRef& task) {
   if (!task) return;
+  check::host_waited_for(task->order);
   std::unique_lock lock(order().mutex);
   order().changed.wait(lock, [&] { return task->done; });
 }
@@ -174,6 +184,7 @@ bool is_idle(const Stream& stream) {
 }
 
 void wait_for_stream(const Stream& stream) {
+  if (options().check) check::host_waited_for(order_of(stream));
   wait_for_open([&](const Task& task) { return belongs_to(stream, task); });
 }
 
@@ -182,6 +193,7 @@ void wait_for_turn(const Stream& stream) {
 }
 
 void wait_for_device(int device) {
+  if (options().check) check::host_waited_for_device(device);
   wait_for_open([&](const Task& task) { return task.device == device; });
 }
 

@@ -13,6 +13,8 @@
 #include <memory>
 #include <vector>
 
+#include "softgpu/check/order.hpp"
+
 namespace softgpu {
 class KernelRun;
 }
@@ -22,6 +24,7 @@ namespace softgpu::cuda {
 struct Stream;
 
 struct Task {
+  check::WorkOrderRef order;  // for the checker; nullptr where nothing is checked
   std::uint64_t stream = 0;
   int device = 0;
   bool legacy = false;    // of the legacy default stream, which waits for blocking streams

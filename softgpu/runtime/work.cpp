@@ -1,17 +1,19 @@
 #include "softgpu/runtime/work.hpp"
 
+#include "softgpu/check/host.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <limits>
 #include <utility>
 
-#include "softgpu/exec/counters.hpp"
 #include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/schedule.hpp"
 #include "softgpu/memory/memory.hpp"
 #include "softgpu/models.hpp"
+#include "softgpu/observe/counters.hpp"
 #include "softgpu/runtime/array.hpp"
 #include "softgpu/runtime/errors.hpp"
 #include "softgpu/runtime/graph.hpp"
@@ -209,8 +211,10 @@ void run_copy(const CopyWork& work) {
   }
   for (std::size_t z = 0; z < region.depth; ++z) {
     for (std::size_t y = 0; y < region.height; ++y) {
-      std::memmove(region.to.data + z * region.to.slice + y * region.to.row,
-                   region.from.data + z * region.from.slice + y * region.from.row, region.width);
+      std::byte* const to = region.to.data + z * region.to.slice + y * region.to.row;
+      const std::byte* const from = region.from.data + z * region.from.slice + y * region.from.row;
+      check::copied(to, from, region.width);
+      std::memmove(to, from, region.width);
     }
   }
 }
@@ -240,6 +244,7 @@ void run_memset(const MemsetWork& work) {
   for (std::size_t z = 0; z < work.depth; ++z) {
     for (std::size_t y = 0; y < set.height; ++y) {
       std::byte* row = static_cast<std::byte*>(set.dst) + z * work.slice + y * set.pitch;
+      check::filled(row, bytes);
       if (set.elementSize == 1) {
         std::memset(row, static_cast<int>(set.value & 0xffU), bytes);
       } else if (set.elementSize == 2) {
@@ -498,7 +503,7 @@ int registers_of(const Code& code, int device) {
 std::size_t max_dynamic_shared_of(const Function& function, const Code& code, int device) {
   const int set = function.settings[static_cast<std::size_t>(device)].max_dynamic_shared;
   const std::size_t plain = device_model(device).shared_per_block;
-  const std::size_t without = plain > code.shared_bytes ? plain - code.shared_bytes : 0;
+  const std::size_t without = plain > static_shared_of(code) ? plain - static_shared_of(code) : 0;
   return std::max(without, static_cast<std::size_t>(std::max(set, 0)));
 }
 
@@ -519,7 +524,7 @@ int occupancy(const Function& function, const Code& code, int device, int thread
   const int warps_by_registers = model.registers_per_multiprocessor / 4 / registers_per_warp * 4;
   blocks = std::min(blocks, warps_by_registers / warps);
   const std::size_t shared =
-      (code.shared_bytes + dynamic_shared + model.shared_reserved + 127) / 128 * 128;
+      (static_shared_of(code) + dynamic_shared + model.shared_reserved + 127) / 128 * 128;
   blocks = std::min(blocks, static_cast<int>(model.shared_per_multiprocessor / shared));
   return std::max(blocks, 0);
 }

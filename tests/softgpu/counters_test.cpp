@@ -1,5 +1,5 @@
 // Kernels whose counts are known in closed form.
-#include "softgpu/exec/counters.hpp"
+#include "softgpu/observe/counters.hpp"
 
 #include <gtest/gtest.h>
 

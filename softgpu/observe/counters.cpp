@@ -1,4 +1,4 @@
-#include "softgpu/exec/counters.hpp"
+#include "softgpu/observe/counters.hpp"
 
 #include <algorithm>
 #include <array>
@@ -24,6 +24,8 @@
 #include "softgpu/exec/program.hpp"
 #include "softgpu/exec/schedule.hpp"
 #include "softgpu/memory/memory.hpp"
+#include "softgpu/observe/observed_code.hpp"
+#include "softgpu/observe/observer.hpp"
 #include "softgpu/ptx/ast.hpp"
 
 namespace softgpu {
@@ -44,7 +46,7 @@ enum Format : std::uint8_t { f64, f32, f16, bf16, tf32, f8, formats };
 constexpr std::array<const char*, formats> format_names = {"f64",  "f32",  "f16",
                                                            "bf16", "tf32", "f8"};
 
-enum Way : std::uint8_t { load, store, atomic, ways };
+constexpr std::size_t ways = 3;  // load, store, atomic
 constexpr std::array<const char*, ways> way_names = {"load", "store", "atomic"};
 
 // Accesses to one state space. A request is a warp's instruction with at least one active lane; a
@@ -193,8 +195,8 @@ struct Tally {
     written.merge(other.written);
   }
   void touch(Way way, u64 address, u64 bytes) {
-    if (way != store) read.add_range(address, bytes);
-    if (way != load) written.add_range(address, bytes);
+    if (way != Way::store) read.add_range(address, bytes);
+    if (way != Way::load) written.add_range(address, bytes);
   }
 };
 
@@ -203,43 +205,25 @@ thread_local Tally* tally __attribute__((tls_model("initial-exec"))) = nullptr;
 
 // --- code that counts ---------------------------------------------------------------------------
 
-// How an operation finds what it accesses.
-enum class Access : std::uint8_t {
-  none,
-  lanes64,     // an address for each lane in slot a, generic
-  lanes32,     // the same, an offset into shared memory
-  copy_async,  // cp.async: from slot b to slot a
-  copy_bulk,   // cp.async.bulk: from slot b to slot a, as many bytes as slot c says
-  rows,        // ldmatrix, stmatrix: lane's rows of 16 bytes
-  fragment,    // wmma.load, wmma.store
-};
-
-// When the operation is executed again because lanes wait for each other at it.
-enum class Meeting : std::uint8_t { none, members_a, members_b, members_imm, aligned };
-
 // Kept beside each operation while a kernel is counted.
 struct Observed {
-  Handler run = nullptr;     // the operation itself
-  u32 instructions = 0;      // of the PTX that are counted here
-  u32 flops = 0;             // of an active lane
-  u32 warp_flops = 0;        // of a warp
-  u32 size = 0;              // bytes that a lane accesses
-  Format format = f32;       // of the flops
-  bool special = false;      // they are divisions, roots or functions
-  bool is_constant = false;  // of .const
-  bool uncounted = false;    // its use of memory is not counted
-  Access access = Access::none;
-  Way way = load;         // of global, local and constant memory
-  Way shared_way = load;  // of shared memory
+  Handler run = nullptr;  // the operation itself
+  Touch touch;            // of memory
+  u32 instructions = 0;   // of the PTX that are counted here
+  u32 flops = 0;          // of an active lane
+  u32 warp_flops = 0;     // of a warp
+  Format format = f32;    // of the flops
+  bool special = false;   // they are divisions, roots or functions
   Meeting meeting = Meeting::none;
   // The operation that is counted in this one's place: an earlier one, after which every lane that
   // executes it comes here too. Itself where it is counted on its own.
   u32 counted_at = 0;
 };
 
-struct CountedCode : Code {
-  std::size_t number = 0;
+struct CountedCode : ObservedCode {
   std::vector<Observed> observed;  // one per operation
+
+  void observe();
 };
 
 // --- accesses -----------------------------------------------------------------------------------
@@ -319,7 +303,7 @@ void count_shared(OpCount& op, Way way, const Addresses& addresses, u32 size) {
     for (; i < addresses.count && addresses.lane[i] / together == part; ++i) {
       for (u32 k = 0; k < words_each; ++k) words[count++] = addresses.at[i] / 4 + k;
     }
-    a.units += wavefronts_of(words.data(), count, way == atomic);
+    a.units += wavefronts_of(words.data(), count, way == Way::atomic);
     ++a.ideal;
   }
   op.shared += a;
@@ -433,28 +417,36 @@ void count_generic(Tally& t, OpCount& op, Way way, Way shared_way, u32 m, u32 si
 
 void count_memory(Tally& t, OpCount& count, const Observed& o, Warp& w, const Op* op, u32 m) {
   const auto offset = static_cast<u64>(op->imm);
-  switch (o.access) {
-    case Access::none: return;
-    case Access::lanes64: {
+  switch (o.touch.form) {
+    case TouchForm::none: return;
+    case TouchForm::shared64: {
       const auto* a = lanes<u64>(w, op->a);
-      if (m == full_mask && o.way != atomic && !o.is_constant) {
-        const Pattern pattern = pattern_of(a, o.size);
+      count_generic(t, count, o.touch.way, o.touch.way, m, o.touch.size, false,
+                    [&](int l) { return (a[l] + offset) | shared_window; });
+      return;
+    }
+    case TouchForm::lanes64: {
+      const auto* a = lanes<u64>(w, op->a);
+      if (m == full_mask && o.touch.way != Way::atomic && !o.touch.is_constant) {
+        const Pattern pattern = pattern_of(a, o.touch.size);
         const u64 first = a[0] + offset;
-        if (pattern != Pattern::scattered && first % o.size == 0) {
+        if (pattern != Pattern::scattered && first % o.touch.size == 0) {
           const u64 window = first & window_mask;
-          if (window == 0) return count_global_pattern(t, count, o.way, first, o.size, pattern);
-          if (window == shared_window) return count_shared_pattern(count, o.size);
+          if (window == 0)
+            return count_global_pattern(t, count, o.touch.way, first, o.touch.size, pattern);
+          if (window == shared_window) return count_shared_pattern(count, o.touch.size);
         }
       }
-      count_generic(t, count, o.way, o.way, m, o.size, o.is_constant,
+      count_generic(t, count, o.touch.way, o.touch.way, m, o.touch.size, o.touch.is_constant,
                     [&](int l) { return a[l] + offset; });
       return;
     }
-    case Access::lanes32: {
+    case TouchForm::lanes32: {
       const auto* a = lanes<u32>(w, op->a);
-      if (m == full_mask && o.way != atomic && (a[0] + static_cast<u32>(offset)) % o.size == 0 &&
-          pattern_of(a, o.size) != Pattern::scattered) {
-        return count_shared_pattern(count, o.size);
+      if (m == full_mask && o.touch.way != Way::atomic &&
+          (a[0] + static_cast<u32>(offset)) % o.touch.size == 0 &&
+          pattern_of(a, o.touch.size) != Pattern::scattered) {
+        return count_shared_pattern(count, o.touch.size);
       }
       Addresses shared;
       shared.count = 0;
@@ -462,14 +454,14 @@ void count_memory(Tally& t, OpCount& count, const Observed& o, Warp& w, const Op
         const int l = std::countr_zero(rest);
         shared.add((a[l] + static_cast<u32>(offset)) & 0xffffffU, l);
       }
-      count_shared(count, o.way, shared, o.size);
+      count_shared(count, o.touch.way, shared, o.touch.size);
       return;
     }
-    case Access::copy_async: {
+    case TouchForm::copy_async: {
       const auto* to = lanes<u64>(w, op->a);
       const auto* from = lanes<u64>(w, op->b);
       u32 reading = m;
-      u32 size = o.size;
+      u32 size = o.touch.size;
       if ((op->aux & 0x100U) != 0) {
         reading &= ~(predicate(w, op->c & ~3U) ^ (0U - (op->c & 1U)));
       } else if (op->c != 0) {
@@ -479,36 +471,37 @@ void count_memory(Tally& t, OpCount& count, const Observed& o, Warp& w, const Op
         for (u32 rest = m; rest != 0; rest &= rest - 1) {
           const int l = std::countr_zero(rest);
           if (asked[l] == 0) reading &= ~(1U << l);
-          most = std::max(most, std::min(asked[l], o.size));
+          most = std::max(most, std::min(asked[l], o.touch.size));
         }
         size = most;
       }
-      count_generic(t, count, load, load, reading, size, false, [&](int l) { return from[l]; });
-      count_generic(t, count, store, store, m, o.size, false,
+      count_generic(t, count, Way::load, Way::load, reading, size, false,
+                    [&](int l) { return from[l]; });
+      count_generic(t, count, Way::store, Way::store, m, o.touch.size, false,
                     [&](int l) { return to[l] + offset; });
       return;
     }
-    case Access::copy_bulk: {
+    case TouchForm::copy_bulk: {
       const auto* to = lanes<u64>(w, op->a);
       const auto* from = lanes<u64>(w, op->b);
       const auto* size = lanes<u32>(w, op->c);
       for (u32 rest = m; rest != 0; rest &= rest - 1) {
         const int l = std::countr_zero(rest);
         if (size[l] == 0 || size[l] > (1U << 24)) continue;
-        count_lines(t, count, load, from[l], 1, size[l], 0, 1);
-        count_lines(t, count, store, to[l], 1, size[l], 0, 1);
+        count_lines(t, count, Way::load, from[l], 1, size[l], 0, 1);
+        count_lines(t, count, Way::store, to[l], 1, size[l], 0, 1);
       }
       return;
     }
-    case Access::rows: {
+    case TouchForm::rows: {
       const auto* a = lanes<u64>(w, op->a);
       const u32 matrices = static_cast<const Pieces*>(op->extra)->count;
       const u32 rows = matrices >= 4 ? full_mask : (1U << (8 * matrices)) - 1U;
-      count_generic(t, count, o.way, o.way, rows, o.size, false,
+      count_generic(t, count, o.touch.way, o.touch.way, rows, o.touch.size, false,
                     [&](int l) { return a[l] + offset; });
       return;
     }
-    case Access::fragment: {
+    case TouchForm::fragment: {
       const FragmentForm form = FragmentForm::unpacked(op->aux);
       const int first = std::countr_zero(m);
       const u64 base = lanes<u64>(w, op->a)[first] + offset;
@@ -516,26 +509,11 @@ void count_memory(Tally& t, OpCount& count, const Observed& o, Warp& w, const Op
       const u64 elements = form.by_columns ? form.rows : form.columns;
       const u64 stride = op->b != 0 ? lanes<u32>(w, op->b)[first] : elements;
       const u64 bits = static_cast<u64>(bits_of(form.type));
-      count_lines(t, count, o.way, base, lines, elements * bits / 8, stride * bits / 8,
+      count_lines(t, count, o.touch.way, base, lines, elements * bits / 8, stride * bits / 8,
                   static_cast<u32>(std::popcount(m)));
       return;
     }
   }
-}
-
-// True where the operation is put off until other lanes come to it; then it is counted when they
-// are there.
-bool puts_off(Warp& w, const Op* op, Meeting meeting, u32 m) {
-  if (m == 0) return false;
-  if (meeting == Meeting::aligned) return (w.alive & ~w.mask) != 0;
-  const u32 slot = meeting == Meeting::members_a   ? op->a
-                   : meeting == Meeting::members_b ? op->b
-                                                   : static_cast<u32>(op->imm);
-  const auto* members = lanes<u32>(w, slot);
-  for (u32 rest = m; rest != 0; rest &= rest - 1) {
-    if ((members[std::countr_zero(rest)] & w.alive & ~w.mask) != 0) return true;
-  }
-  return false;
 }
 
 OpCount& count_of(const CountedCode& code, const Op* op) {
@@ -547,7 +525,7 @@ OpCount& count_of(const CountedCode& code, const Op* op) {
 }
 
 // The handler of the operations that are counted. It ends with a jump, as all do.
-const Op* observe(Warp& w, const Op* op) {
+const Op* count_operation(Warp& w, const Op* op) {
   const auto& code = static_cast<const CountedCode&>(*w.call->code);
   const Observed& o = code.observed[static_cast<std::size_t>(op - code.ops.data())];
   OpCount& count = count_of(code, op);
@@ -557,33 +535,12 @@ const Op* observe(Warp& w, const Op* op) {
     count.lanes += static_cast<u64>(std::popcount(w.mask));
     count.active += static_cast<u64>(std::popcount(m));
     count.worked += m != 0 ? 1U : 0U;
-    if (o.access != Access::none && m != 0) count_memory(*tally, count, o, w, op, m);
+    if (o.touch.form != TouchForm::none && m != 0) count_memory(*tally, count, o, w, op, m);
   }
   return o.run(w, op);
 }
 
 // --- making it ----------------------------------------------------------------------------------
-
-// Names of the handlers of all instruction sets.
-const std::unordered_map<Handler, std::string_view>& handler_names() {
-  static const auto* names = [] {
-    auto* all = new std::unordered_map<Handler, std::string_view>;
-    for (const SimdChoice choice : {SimdChoice::baseline, SimdChoice::avx2, SimdChoice::avx512}) {
-      for (const HandlerEntries& entries : choose_handlers(choice)) {
-        for (std::size_t i = 0; i < entries.count; ++i) {
-          all->emplace(entries.first[i].handler, entries.first[i].name);
-        }
-      }
-    }
-    return all;
-  }();
-  return *names;
-}
-
-std::string_view name_of(Handler handler) {
-  const auto found = handler_names().find(handler);
-  return found == handler_names().end() ? std::string_view() : found->second;
-}
 
 struct Number {
   std::string_view type;
@@ -671,172 +628,50 @@ bool may_part(std::string_view name) {
          name.starts_with("cp.bulk");
 }
 
-u32 elements_of(const ptx::Instruction& in) {
-  return in.has("v2") ? 2 : in.has("v4") ? 4 : in.has("v8") ? 8 : 1;
-}
+}  // namespace
 
-// How the operation `name` of the instruction uses memory.
-void memory_use(std::string_view name, const ptx::Instruction& in, const Op& op, Observed& o) {
-  if (name.starts_with("ld.") || name.starts_with("st.")) {
-    if (name == "ld.frame" || name == "st.frame") return;  // arguments of calls
-    o.size = in.modifiers.empty()
-                 ? 0
-                 : static_cast<u32>(size_of_type(in.modifiers.back())) * elements_of(in);
-    o.access = name.substr(3).starts_with("shared32.") ? Access::lanes32 : Access::lanes64;
-    o.way = o.shared_way = name.starts_with("st.") ? store : load;
-    o.is_constant = in.has("const");
-  } else if (name.starts_with("atom.")) {
-    // Vectors become an operation, and here a request, for each element.
-    o.size = name == "atom.128"                    ? 16
-             : name.ends_with("64")                ? 8
-             : name.ends_with("32")                ? 4
-             : in.has("f16x2") || in.has("bf16x2") ? 4
-                                                   : 2;
-    o.access = name.substr(5).starts_with("shared32.") ? Access::lanes32 : Access::lanes64;
-    o.way = o.shared_way = atomic;
-  } else if (name == "cp.async") {
-    o.access = Access::copy_async;
-    o.shared_way = store;
-    o.size = op.aux & 0xffU;
-  } else if (name == "cp.bulk") {
-    if (in.has("reduce")) {
-      o.uncounted = true;
-    } else {
-      // The destination's space is named first.
-      const auto global = std::find(in.modifiers.begin(), in.modifiers.end(), "global");
-      const auto shared = std::find_if(in.modifiers.begin(), in.modifiers.end(),
-                                       [](const auto& m) { return m.starts_with("shared"); });
-      o.access = Access::copy_bulk;
-      o.way = global < shared ? store : load;
-      o.shared_way = global < shared ? load : store;
+// The counting versions of a program's functions.
+class CountedCodes : public ObservedVersions<CountedCode> {};
+
+namespace {
+
+void CountedCode::observe() {
+  const auto& instructions = static_cast<const ptx::Function*>(origin_function)->instructions;
+  observed.resize(ops.size());
+  std::size_t next = 0;  // instruction that has not been counted yet
+  u32 leader = 0;
+  bool leads = true;  // other lanes may reach this operation than the one before it
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    Op& op = ops[i];
+    Observed& o = observed[i];
+    const Origin& origin = origins[i];
+    const std::string_view handler = handler_name(op.run);
+    o.run = op.run;
+    // Labels have operations of their own, which belong to no instruction; those before them
+    // that became no operation (a register that stands for a constant) are counted there.
+    const bool at_label = handler == "loop" || handler == "join";
+    const std::size_t index = origin.ptx_line == 0 ? instructions.size() : origin.instruction;
+    const std::size_t counted = at_label ? index : std::min(index + 1, instructions.size());
+    const bool first = counted > next;
+    if (first) {
+      o.instructions = static_cast<u32>(counted - next);
+      next = counted;
     }
-  } else if (name == "ldmatrix" || name == "stmatrix") {
-    o.access = Access::rows;
-    o.size = 16;
-    o.way = o.shared_way = name == "stmatrix" ? store : load;
-    o.meeting = Meeting::aligned;
-  } else if (name == "wmma.load" || name == "wmma.store") {
-    o.access = Access::fragment;
-    o.way = o.shared_way = name == "wmma.store" ? store : load;
-    o.meeting = Meeting::aligned;
-  } else if (name == "shfl") {
-    o.meeting = Meeting::members_imm;
-  } else if (name == "vote" || name == "redux" || name.starts_with("match.")) {
-    o.meeting = Meeting::members_b;
-  } else if (name == "elect") {
-    o.meeting = Meeting::members_a;
-  } else if (name.starts_with("mma.") || name == "movmatrix") {
-    o.meeting = Meeting::aligned;
-  } else if (in.opcode == "tex" || in.opcode == "tld4" || in.opcode == "suld" ||
-             in.opcode == "sust" || in.opcode == "sured" ||
-             (in.opcode == "wgmma" && in.has("mma_async")) ||
-             (in.opcode == "cp" && in.has("tensor") && !in.has("prefetch")) ||
-             ((in.opcode == "st" || in.opcode == "red") && in.has("async"))) {
-    o.uncounted = true;
+    if (!at_label && index < instructions.size()) {
+      if (first) arithmetic(instructions[index], o);
+      o.touch = touches[i];
+      o.meeting = meeting_of(handler);
+    }
+    if (leads || at_label) leader = static_cast<u32>(i);
+    const bool is_observed = leader == i || op.guard != 0 || o.touch.form != TouchForm::none ||
+                             o.meeting != Meeting::none || o.touch.uncounted;
+    o.counted_at = is_observed ? static_cast<u32>(i) : leader;
+    if (is_observed) op.run = count_operation;
+    leads = at_label || o.meeting != Meeting::none || may_part(handler);
   }
 }
 
 }  // namespace
-
-// The counting versions of a program's functions.
-class CountedCodes {
- public:
-  const CountedCode& of(const Code& code) {
-    const std::lock_guard lock(mutex_);
-    return make(code);
-  }
-  // By CountedCode::number.
-  [[nodiscard]] std::vector<const CountedCode*> all() {
-    const std::lock_guard lock(mutex_);
-    std::vector<const CountedCode*> result(codes_.size());
-    for (const auto& [from, code] : codes_) result[code->number] = code.get();
-    return result;
-  }
-
- private:
-  const CountedCode& make(const Code& from) {
-    auto& place = codes_[&from];
-    if (place != nullptr) return *place;
-    place = std::make_unique<CountedCode>();
-    CountedCode& code = *place;
-    code.number = codes_.size() - 1;
-    // `pieces` and `reasons`, which operations point to, stay with the original.
-    code.name = from.name;
-    code.ops = from.ops;
-    code.origins = from.origins;
-    code.texts = from.texts;
-    code.frame_bytes = from.frame_bytes;
-    code.local_bytes = from.local_bytes;
-    code.constants = from.constants;
-    code.specials = from.specials;
-    code.parameter_values = from.parameter_values;
-    code.parameters = from.parameters;
-    code.returns = from.returns;
-    code.shared_bytes = from.shared_bytes;
-    code.parameter_bytes = from.parameter_bytes;
-    code.entry = from.entry;
-    std::copy(std::begin(from.max_threads), std::end(from.max_threads), code.max_threads);
-    std::copy(std::begin(from.required_threads), std::end(from.required_threads),
-              code.required_threads);
-    std::copy(std::begin(from.cluster), std::end(from.cluster), code.cluster);
-    code.registers = from.registers;
-    code.approximated = from.approximated;
-    code.unsupported = from.unsupported;
-    code.callees = from.callees;
-    code.origin_module = from.origin_module;
-    code.origin_function = from.origin_function;
-    code.files = from.files;
-    code.call_sites = from.call_sites;
-    code.decoded = true;
-    observe_all(code);
-    return code;
-  }
-
-  void observe_all(CountedCode& code) {
-    const auto& instructions =
-        static_cast<const ptx::Function*>(code.origin_function)->instructions;
-    code.observed.resize(code.ops.size());
-    std::size_t next = 0;  // instruction that has not been counted yet
-    u32 leader = 0;
-    bool leads = true;  // other lanes may reach this operation than the one before it
-    for (std::size_t i = 0; i < code.ops.size(); ++i) {
-      Op& op = code.ops[i];
-      Observed& o = code.observed[i];
-      const Origin& origin = code.origins[i];
-      const std::string_view name = name_of(op.run);
-      o.run = op.run;
-      // Labels have operations of their own, which belong to no instruction; those before them
-      // that became no operation (a register that stands for a constant) are counted there.
-      const bool at_label = name == "loop" || name == "join";
-      const std::size_t index = origin.ptx_line == 0 ? instructions.size() : origin.instruction;
-      const std::size_t counted = at_label ? index : std::min(index + 1, instructions.size());
-      const bool first = counted > next;
-      if (first) {
-        o.instructions = static_cast<u32>(counted - next);
-        next = counted;
-      }
-      if (!at_label && index < instructions.size()) {
-        const ptx::Instruction& in = instructions[index];
-        if (first) arithmetic(in, o);
-        memory_use(name, in, op, o);
-      }
-      if (leads || at_label) leader = static_cast<u32>(i);
-      const bool observed = leader == i || op.guard != 0 || o.access != Access::none ||
-                            o.meeting != Meeting::none || o.uncounted;
-      o.counted_at = observed ? static_cast<u32>(i) : leader;
-      if (observed) op.run = observe;
-      leads = at_label || o.meeting != Meeting::none || may_part(name);
-      if (name == "call") {
-        const auto& callee = make(*reinterpret_cast<const Code*>(op.imm));
-        op.imm = static_cast<std::int64_t>(
-            reinterpret_cast<std::intptr_t>(static_cast<const Code*>(&callee)));
-      }
-    }
-  }
-
-  std::mutex mutex_;
-  std::unordered_map<const Code*, std::unique_ptr<CountedCode>> codes_;
-};
 
 // --- results ------------------------------------------------------------------------------------
 
@@ -898,10 +733,10 @@ struct KernelCounters {
     if (o.instructions != 0) guarded_off += at.lanes - active;
     (o.special ? special : flops)[o.format] += o.flops * active + o.warp_flops * worked;
     if (!own) return;
-    global[o.way] += at.global;
-    shared[o.shared_way] += at.shared;
-    (o.is_constant ? constant : local[o.way]) += at.other;
-    if (o.uncounted && worked != 0) {
+    global[static_cast<std::size_t>(o.touch.way)] += at.global;
+    shared[static_cast<std::size_t>(o.touch.shared_way)] += at.shared;
+    (o.touch.is_constant ? constant : local[static_cast<std::size_t>(o.touch.way)]) += at.other;
+    if (o.touch.uncounted && worked != 0) {
       uncounted.insert(code.texts[code.origins[index].instruction]);
     }
     if (at.global.units > at.global.ideal || at.shared.units > at.shared.ideal) {
@@ -1065,7 +900,20 @@ nlohmann::ordered_json counters_of(const std::string& kernel) {
 
 // --- launches -----------------------------------------------------------------------------------
 
-struct CountedLaunch::Parts {
+struct CountedLaunch::Parts final : Observer {
+  explicit Parts(Launch& of) : launch(of), code(of.code), codes(of.program->counted_codes()) {}
+
+  const Code& version_of(const Code& called) override { return codes->of(called); }
+  void lanes_exchanged(const Code& at, const Op& op, u32 lanes) override {
+    if (op.run != &count_operation) return;
+    OpCount& count = count_of(static_cast<const CountedCode&>(at), &op);
+    ++count.executed;
+    ++count.worked;
+    const auto many = static_cast<u64>(std::popcount(lanes));
+    count.lanes += many;
+    count.active += many;
+  }
+
   Launch& launch;
   const Code* code;
   std::shared_ptr<CountedCodes> codes;
@@ -1073,13 +921,14 @@ struct CountedLaunch::Parts {
   Tally sum;
 };
 
-CountedLaunch::CountedLaunch(Launch& launch)
-    : parts_(new Parts{launch, launch.code, launch.program->counted_codes(), {}, {}}) {
+CountedLaunch::CountedLaunch(Launch& launch) : parts_(new Parts(launch)) {
   launch.code = &parts_->codes->of(*launch.code);
+  launch.observer = parts_.get();
 }
 
 CountedLaunch::~CountedLaunch() {
   parts_->launch.code = parts_->code;
+  parts_->launch.observer = nullptr;
   Registry& all = registry();
   const std::lock_guard lock(all.mutex);
   // Switched off in the meantime: it would not be in a sum that has been read.
@@ -1101,27 +950,6 @@ void CountedLaunch::run(const std::function<void()>& core) {
                               "kernel " + parts_->code->name + ": not enough memory to count"};
     }
   }
-}
-
-const Code& version_to_call(const Launch& launch, const Code& callee) {
-  if (tally == nullptr) return callee;
-  return launch.program->counted_codes()->of(callee);
-}
-
-Handler handler_of(const Code& code, const Op& op) {
-  if (op.run != &observe) return op.run;
-  const auto& counted = static_cast<const CountedCode&>(code);
-  return counted.observed[static_cast<std::size_t>(&op - code.ops.data())].run;
-}
-
-void count_exchange(const Code& code, const Op& op, std::uint32_t lanes) {
-  if (op.run != &observe) return;
-  OpCount& count = count_of(static_cast<const CountedCode&>(code), &op);
-  ++count.executed;
-  ++count.worked;
-  const auto many = static_cast<u64>(std::popcount(lanes));
-  count.lanes += many;
-  count.active += many;
 }
 
 std::shared_ptr<CountedCodes> Program::counted_codes() {

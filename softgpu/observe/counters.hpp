@@ -47,14 +47,4 @@ class CountedLaunch {
   std::unique_ptr<Parts> parts_;
 };
 
-// --- for schedule.cpp ---------------------------------------------------------------------------
-
-// The version of a function that an indirect call on this thread goes to.
-[[nodiscard]] const Code& version_to_call(const Launch& launch, const Code& callee);
-// The handler that does the work of an operation of `code`, also where a counting one runs before
-// it.
-[[nodiscard]] Handler handler_of(const Code& code, const Op& op);
-// Lanes that waited at an operation have got its result without executing it again.
-void count_exchange(const Code& code, const Op& op, std::uint32_t lanes);
-
 }  // namespace softgpu

@@ -1,0 +1,29 @@
+// Allocations of device memory as the checker keeps them: where each was made and freed.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace softgpu::check {
+
+// Addresses of the callers of the interface's function that is running, the nearest first.
+using Callers = std::vector<const void*>;
+// How the runtime finds callers, and how it describes them: "in main, at ./a.out+0x12". It sets
+// them; without it sites are empty.
+void set_caller_finder(Callers (*find)(), std::string (*describe)(const Callers&));
+
+// Memory of a device was allocated, or freed. Its bytes are undefined unless `defined`; `by_host`:
+// by a call of the interface, which has a caller, and not by a kernel.
+void allocated(std::uint64_t address, std::uint64_t bytes, bool defined, bool by_host);
+void freed(std::uint64_t address);
+// Where the allocation that begins, or began, at `address` was made; empty where that is not known.
+[[nodiscard]] std::string allocation_site(std::uint64_t address);
+// The same of where it was freed.
+[[nodiscard]] std::string free_site(std::uint64_t address);
+
+// Reports what was never freed, if the program frees anything.
+void report_leaks();
+
+}  // namespace softgpu::check

@@ -1,0 +1,684 @@
+// The handler that comes before each operation of a kernel that is checked.
+
+#include "softgpu/check/checked_code.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <string>
+
+#include "softgpu/check/allocations.hpp"
+#include "softgpu/check/findings.hpp"
+#include "softgpu/check/gaps.hpp"
+#include "softgpu/check/places.hpp"
+#include "softgpu/check/races.hpp"
+#include "softgpu/exec/matrix.hpp"
+#include "softgpu/exec/schedule.hpp"
+#include "softgpu/memory/memory.hpp"
+#include "softgpu/ptx/ast.hpp"
+
+namespace softgpu::check {
+namespace {
+
+using u8 = std::uint8_t;
+using u32 = std::uint32_t;
+using u64 = std::uint64_t;
+
+constexpr u32 widest = 64;  // bytes that a lane accesses at most
+
+// The range that accesses to global memory fell into last.
+struct LastRange {
+  MemoryRange range{1, 0};
+  u64 epoch = 0;
+};
+LastRange& last_range() {
+  static auto* last = new LastRange;
+  return *last;
+}
+
+// False for what the handler will refuse.
+bool find_range(u64 address, u32 bytes, MemoryRange& range) {
+  LastRange& last = last_range();
+  const u64 epoch = Memory::instance().epoch();
+  if (last.epoch == epoch && address >= last.range.begin && address + bytes <= last.range.end) {
+    range = last.range;
+    return true;
+  }
+  if (!Memory::instance().find(address, range) || range.freed || address + bytes > range.end) {
+    return false;
+  }
+  last = {range, epoch};
+  return true;
+}
+
+// --- undefined values
+// -----------------------------------------------------------------------------
+
+FrameState& state_of(Frame& frame) {
+  if (frame.state == nullptr) {
+    frame.state = new FrameState;  // freed with the launch
+    const std::size_t bytes = frame.capacity;
+    frame.state->bits.assign(bytes, 0);
+    frame.state->marked.assign(bytes / 4 + 1, 0);
+  }
+  return *frame.state;
+}
+
+ValueOrigin origin_of(const FrameState& state, u32 slot) {
+  const auto found = state.origins.find(slot & ~3U);
+  return found == state.origins.end() ? ValueOrigin{} : found->second;
+}
+
+void report_undefined(const Warp& w, const Op* op, const Step& step, u32 lane,
+                      const ValueOrigin& origin, const char* what, const char* message) {
+  if (is_known(Kind::uninitialised, step.place, origin.place)) return;
+  const LaunchState& launch = *w.state->launch;
+  Finding finding;
+  finding.kind = Kind::uninitialised;
+  finding.kernel = launch.kernel;
+  finding.message = message;
+  finding.at = site_of(*w.call->code, op, what);
+  finding.at.thread = thread_name(launch, w.state->warp, lane);
+  if (origin.place != 0) {
+    finding.other = site_of(origin.place, "the value was read, and never written before,");
+  }
+  report(std::move(finding));
+}
+
+// A value of `bits` bytes for a load into a register of `lane_bytes`.
+u64 extended(const u8* bits, u32 size, bool is_signed) {
+  u64 result = 0;
+  std::memcpy(&result, bits, std::min<u32>(size, 8));
+  if (is_signed && size < 8 && (bits[size - 1] & 0x80U) != 0) result |= ~u64{0} << (8 * size);
+  return result;
+}
+
+// The registers that a load fills or a store empties, in the order of memory.
+struct Elements {
+  const u32* slots = nullptr;
+  u32 count = 1;
+  u32 one = 0;
+  u8 lane_bytes = 4;
+  [[nodiscard]] u32 slot(u32 i) const { return slots == nullptr ? one : slots[i]; }
+};
+
+Elements elements_of(const CheckedCode& code, const Step& step, const Op* op) {
+  Elements all;
+  all.one = op->d;
+  if (op->extra != nullptr &&
+      code.touches[static_cast<std::size_t>(op - code.ops.data())].form != TouchForm::copy_bulk) {
+    const auto& pieces = *static_cast<const Pieces*>(op->extra);
+    all.slots = pieces.slots;
+    all.count = pieces.count;
+  }
+  for (u32 i = step.first_operand; i < step.end_operand; ++i) {
+    const OperandSlot& operand = code.operands[i];
+    for (u32 k = 0; k < all.count; ++k) {
+      if (all.slot(k) != 0 && operand.slot == all.slot(k)) all.lane_bytes = operand.lane_bytes;
+    }
+  }
+  return all;
+}
+
+// A load has found `bits` in memory, or (nullptr) nothing undefined.
+void fill(Warp& w, const Op* op, const CheckedCode& code, const Step& step, u32 lane, u32 size,
+          const u8* bits, const ValueOrigin& origin) {
+  if (bits == nullptr && (w.call->state == nullptr || w.call->state->count == 0)) return;
+  const Elements all = elements_of(code, step, op);
+  FrameState& state = state_of(*w.call);
+  const u32 each = size / std::max(all.count, 1U);
+  for (u32 i = 0; i < all.count; ++i) {
+    const u32 slot = all.slot(i);
+    if (slot == 0) continue;
+    if (bits == nullptr && !is_marked(state, slot)) continue;
+    u64 high = 0;
+    u64 low = 0;
+    if (bits != nullptr) {
+      low = extended(bits + i * each, each, step.is_signed);
+      if (each == 16) std::memcpy(&high, bits + i * each + 8, 8);
+    }
+    set_lane_bits(state, slot, all.lane_bytes, lane, low, high);
+    settle(state, slot, all.lane_bytes, origin);
+  }
+}
+
+// What a store of the lane writes: true where some of it is undefined.
+bool stored(Warp& w, const Op* op, const CheckedCode& code, const Step& step, u32 lane, u32 size,
+            u8* bits, ValueOrigin& origin) {
+  FrameState* const state = w.call->state;
+  if (state == nullptr || state->count == 0) return false;
+  const Elements all = elements_of(code, step, op);
+  const u32 each = size / std::max(all.count, 1U);
+  bool any = false;
+  for (u32 i = 0; i < all.count; ++i) {
+    u64 high = 0;
+    u64 low = 0;
+    const u32 slot = all.slot(i);
+    if (slot != 0 && is_marked(*state, slot)) {
+      low = lane_bits(*state, slot, all.lane_bytes, lane, high);
+    }
+    std::memcpy(bits + i * each, &low, std::min<u32>(each, 8));
+    if (each == 16) std::memcpy(bits + i * each + 8, &high, 8);
+    bool here = false;
+    for (u32 k = 0; k < each; ++k) here = here || bits[i * each + k] != 0;
+    if (here) origin = origin_of(*state, slot);
+    any = any || here;
+  }
+  return any;
+}
+
+// --- one access
+// -----------------------------------------------------------------------------------
+
+struct Lane {
+  Warp& w;
+  const Op* op;
+  const CheckedCode& code;
+  const Step& step;
+  u32 lane;
+};
+
+// Reads and writes the undefined bits of `size` bytes that lie at `at` in an array of them.
+void use_bits(const Lane& l, u8* at, u32 size, Way way) {
+  std::array<u8, widest> bits;
+  if (way == Way::store) {
+    ValueOrigin origin;
+    if (stored(l.w, l.op, l.code, l.step, l.lane, size, bits.data(), origin)) {
+      std::memcpy(at, bits.data(), size);
+    } else {
+      std::memset(at, 0, size);
+    }
+    return;
+  }
+  const bool undefined = std::any_of(at, at + size, [](u8 byte) { return byte != 0; });
+  fill(l.w, l.op, l.code, l.step, l.lane, size, undefined ? at : nullptr,
+       {l.step.place, way == Way::atomic});
+}
+
+void use_global_bits(const Lane& l, u64 address, u32 size, Way way) {
+  GlobalBits& global = GlobalBits::instance();
+  std::array<u8, widest> bits;
+  if (way == Way::store) {
+    ValueOrigin origin;
+    if (stored(l.w, l.op, l.code, l.step, l.lane, size, bits.data(), origin)) {
+      global.write(address, size, bits.data(), origin);
+    } else {
+      global.define(address, size);
+    }
+    return;
+  }
+  if (!global.read(address, size, bits.data())) {
+    fill(l.w, l.op, l.code, l.step, l.lane, size, nullptr, {});
+    return;
+  }
+  ValueOrigin origin = global.origin_of(address);
+  if (origin.place == 0) origin.place = l.step.place;
+  if (way == Way::atomic) {
+    // What it leaves was computed from what nobody wrote.
+    origin.computed = true;
+    global.write(address, size, bits.data(), origin);
+  }
+  fill(l.w, l.op, l.code, l.step, l.lane, size, bits.data(), origin);
+}
+
+// An access to static shared memory that leaves its variable.
+void check_variable(const Lane& l, u32 offset, u32 size, bool writes) {
+  const Launch& launch = *l.w.block->launch;
+  const Code& kernel = *launch.code;
+  if (offset >= kernel.shared_bytes) return;
+  const SharedVariable* nearest = nullptr;
+  for (const SharedVariable& one : kernel.shared_variables) {
+    if (offset >= one.begin && offset + size <= one.begin + one.bytes) return;
+    if (one.begin <= offset && (nearest == nullptr || one.begin > nearest->begin)) nearest = &one;
+  }
+  if (nearest == nullptr) return;
+  if (is_known(Kind::out_of_bounds, l.step.place, 0)) return;
+  Finding finding;
+  finding.kind = Kind::out_of_bounds;
+  finding.kernel = l.w.state->launch->kernel;
+  const u64 past = u64{offset} + size - (u64{nearest->begin} + nearest->bytes);
+  finding.message = std::string(writes ? "a write" : "a read") + " of " + std::to_string(size) +
+                    " bytes goes " + std::to_string(past) +
+                    " bytes past the end of the shared variable `" + readable_name(nearest->name) +
+                    "` of " + std::to_string(nearest->bytes) + " bytes";
+  finding.memory = describe_shared(launch, nearest->begin);
+  finding.at = site_of(l.code, l.op, writes ? "write" : "read");
+  finding.at.thread = thread_name(*l.w.state->launch, l.w.state->warp, l.lane);
+  report(std::move(finding));
+}
+
+void use_local_bits(const Lane& l, u64 offset, u32 size, Way way) {
+  WarpState& mine = *l.w.state;
+  if (offset + size > l.w.local_stride) return;
+  if (mine.local_stride < l.w.local_stride) {
+    // New and grown memory is undefined.
+    std::vector<u8> grown(l.w.local_stride * lanes_per_warp, 0xff);
+    for (std::size_t lane = 0; lane < lanes_per_warp && mine.local_stride > 0; ++lane) {
+      std::memcpy(grown.data() + lane * l.w.local_stride,
+                  mine.local.data() + lane * mine.local_stride, mine.local_stride);
+    }
+    mine.local = std::move(grown);
+    mine.local_stride = l.w.local_stride;
+  }
+  use_bits(l, mine.local.data() + l.lane * mine.local_stride + offset, size, way);
+}
+
+// An access at a generic address; 0 bytes at the address of a lane are none.
+void use(const Lane& l, u64 address, u32 size, Way way, Order order, Scope scope, bool is_async) {
+  const bool power = (size & (size - 1)) == 0;
+  if (size == 0 || (power && address % size != 0)) return;
+  Access access;
+  access.warp = &l.w;
+  access.op = l.op;
+  access.lane = l.lane;
+  access.place = l.step.place;
+  access.bytes = size;
+  access.writes = way != Way::load;
+  access.reads = way != Way::store;
+  access.bits = static_cast<u8>(
+      (order != Order::weak ? strong : 0) | (static_cast<u32>(scope) << scope_shift) |
+      (way == Way::atomic ? is_atomic : 0) | (is_async ? check::is_async : 0) |
+      (order == Order::is_volatile ? polls : 0));
+  const u64 offset = address & ~window_mask;
+  Races& races = Races::instance();
+  switch (address & window_mask) {
+    case shared_window: {
+      Block* block = l.w.block;
+      const u64 rank = offset >> 24 & 0xffU;
+      const auto at = static_cast<u32>(offset & 0xffffffU);
+      if ((offset >> 32) != 0) return;
+      if (rank != 0) {
+        if (block->cluster == nullptr || rank > block->cluster->blocks.size()) return;
+        block = block->cluster->blocks[rank - 1];
+      }
+      if (at + size > block->shared_bytes) return;
+      check_variable(l, at, size, access.writes);
+      access.shared = block->state;
+      access.offset = at;
+      access.address = reinterpret_cast<u64>(block->shared + at);
+      races.access(access);
+      if (order != Order::weak) races.synchronise(access, order, scope);
+      if (!is_async) use_bits(l, block->state->undefined.data() + at, size, way);
+      return;
+    }
+    case local_window: use_local_bits(l, offset, size, way); return;
+    case 0: {
+      MemoryRange range;
+      if (!find_range(address, size, range)) return;
+      access.address = address;
+      races.access(access);
+      if (order != Order::weak) races.synchronise(access, order, scope);
+      use_global_bits(l, address, size, way);
+      return;
+    }
+    default: fill(l.w, l.op, l.code, l.step, l.lane, size, nullptr, {}); return;
+  }
+}
+
+// Undefined bits of `size` bytes at a generic address, for copies.
+bool read_bits(Warp& w, u64 address, u32 size, u8* bits) {
+  const u64 offset = address & 0xffffffU;
+  if ((address & window_mask) == 0) return GlobalBits::instance().read(address, size, bits);
+  if ((address & window_mask) != shared_window || offset + size > w.block->shared_bytes) {
+    return false;
+  }
+  std::memcpy(bits, w.block->state->undefined.data() + offset, size);
+  return std::any_of(bits, bits + size, [](u8 byte) { return byte != 0; });
+}
+
+// --- operations
+// -----------------------------------------------------------------------------------
+
+void use_lanes(Warp& w, const Op* op, const CheckedCode& code, const Step& step, const Touch& touch,
+               u32 m) {
+  const auto offset = static_cast<u64>(op->imm);
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const auto lane = static_cast<u32>(std::countr_zero(rest));
+    u64 address = 0;
+    if (touch.form == TouchForm::lanes32) {
+      address =
+          shared_window | static_cast<u32>(lanes<u32>(w, op->a)[lane] + static_cast<u32>(offset));
+    } else {
+      address = lanes<u64>(w, op->a)[lane] + offset;
+      if (touch.form == TouchForm::shared64) address |= shared_window;
+    }
+    use({w, op, code, step, lane}, address, touch.size, touch.way, touch.order, touch.scope, false);
+  }
+}
+
+// cp.async: the read by the thread, the write by nobody in particular until it is waited for.
+void use_copy(Warp& w, const Op* op, const CheckedCode& code, const Step& step, const Touch& touch,
+              u32 m) {
+  const auto* to = lanes<u64>(w, op->a);
+  const auto* from = lanes<u64>(w, op->b);
+  u32 reading = m;
+  if ((op->aux & 0x100U) != 0) {
+    reading &= ~(predicate(w, op->c & ~3U) ^ (0U - (op->c & 1U)));
+  }
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const auto lane = static_cast<u32>(std::countr_zero(rest));
+    u32 size = (reading >> lane & 1U) != 0 ? touch.size : 0;
+    if ((op->aux & 0x100U) == 0 && op->c != 0) size = std::min(size, lanes<u32>(w, op->c)[lane]);
+    std::array<u8, 16> bits{};
+    const Lane l{w, op, code, step, lane};
+    const u64 destination = to[lane] + static_cast<u64>(op->imm);
+    if (size != 0) {
+      // Only the race of the read: the value goes to memory, not to a register.
+      MemoryRange range;
+      if (find_range(from[lane], size, range) && size == touch.size) {
+        Access access;
+        access.warp = &w;
+        access.op = op;
+        access.lane = lane;
+        access.place = step.place;
+        access.bytes = size;
+        access.reads = true;
+        access.address = from[lane];
+        Races::instance().access(access);
+      }
+      (void)read_bits(w, from[lane], size, bits.data());
+    }
+    use(l, destination, touch.size, Way::store, Order::weak, Scope::block, true);
+    const u64 at = destination & 0xffffffU;
+    if (at + touch.size <= w.block->shared_bytes) {
+      std::memcpy(w.block->state->undefined.data() + at, bits.data(), touch.size);
+    }
+  }
+}
+
+// Rows of 16 bytes, or a fragment: the values that a lane gets come from many addresses.
+void use_matrix(Warp& w, const Op* op, const CheckedCode& code, const Step& step,
+                const Touch& touch, u32 m) {
+  const auto offset = static_cast<u64>(op->imm);
+  const auto* a = lanes<u64>(w, op->a);
+  bool undefined = false;
+  ValueOrigin origin{step.place, false};
+  const bool writes = touch.way == Way::store;
+  const auto one = [&](u32 lane, u64 address, u32 bytes) {
+    std::array<u8, widest> bits{};
+    for (u32 at = 0; at < bytes; at += 16) {
+      const u32 size = std::min<u32>(16, bytes - at);
+      if (!writes && read_bits(w, address + at, size, bits.data())) undefined = true;
+      if (writes && (address & window_mask) == 0) GlobalBits::instance().define(address + at, size);
+      const u64 in_shared = (address + at) & 0xffffffU;
+      const bool shared = (address & window_mask) == shared_window;
+      if (shared && in_shared + size > w.block->shared_bytes) continue;
+      if (writes && shared) {
+        std::memset(w.block->state->undefined.data() + in_shared, 0, size);
+      }
+      MemoryRange range;
+      if (!shared && ((address & window_mask) != 0 || !find_range(address + at, size, range)))
+        continue;
+      Access access;
+      access.warp = &w;
+      access.op = op;
+      access.lane = lane;
+      access.place = step.place;
+      access.bytes = size;
+      access.writes = writes;
+      access.reads = !writes;
+      access.shared = shared ? w.block->state : nullptr;
+      access.offset = static_cast<u32>(in_shared);
+      access.address = shared ? reinterpret_cast<u64>(w.block->shared + in_shared) : address + at;
+      Races::instance().access(access);
+    }
+  };
+  if (touch.form == TouchForm::rows) {
+    const u32 matrices = static_cast<const Pieces*>(op->extra)->count;
+    const u32 rows = matrices >= 4 ? full_mask : (1U << (8 * matrices)) - 1U;
+    for (u32 rest = rows; rest != 0; rest &= rest - 1) {
+      const auto lane = static_cast<u32>(std::countr_zero(rest));
+      one(lane, a[lane] + offset, 16);
+    }
+  } else {
+    const FragmentForm form = FragmentForm::unpacked(op->aux);
+    const auto first = static_cast<u32>(std::countr_zero(m));
+    const u64 base = a[first] + offset;
+    const u64 lines = form.by_columns ? form.columns : form.rows;
+    const u64 elements = form.by_columns ? form.rows : form.columns;
+    const u64 stride = op->b != 0 ? lanes<u32>(w, op->b)[first] : elements;
+    const u64 bits = static_cast<u64>(bits_of(form.type));
+    for (u64 i = 0; i < lines; ++i) {
+      // Which lane accesses which piece is not documented: each line by one of them.
+      const auto lane = static_cast<u32>(i % lanes_per_warp);
+      const u64 at = base + i * stride * bits / 8;
+      one((m >> lane & 1U) != 0 ? lane : first, at, static_cast<u32>(elements * bits / 8));
+    }
+  }
+  if (writes) return;
+  std::array<u8, widest> all{};
+  all.fill(0xff);
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const auto lane = static_cast<u32>(std::countr_zero(rest));
+    const auto& pieces = *static_cast<const Pieces*>(op->extra);
+    fill(w, op, code, step, lane, std::min(widest, pieces.count * 4),
+         undefined ? all.data() : nullptr, origin);
+  }
+}
+
+void use_bulk(Warp& w, const Op* op, u32 m) {
+  const auto* to = lanes<u64>(w, op->a);
+  const auto* size = lanes<u32>(w, op->c);
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const auto lane = static_cast<u32>(std::countr_zero(rest));
+    const u64 address = to[lane];
+    if ((address & window_mask) == 0) {
+      MemoryRange range;
+      if (!find_range(address, size[lane], range)) continue;
+      GlobalBits::instance().define(address, size[lane]);
+      Races::instance().forget(address, size[lane]);
+      continue;
+    }
+    const u64 rank = (address & ~window_mask) >> 24 & 0xffU;
+    Block* block = w.block;
+    if (rank != 0 && block->cluster != nullptr && rank <= block->cluster->blocks.size()) {
+      block = block->cluster->blocks[rank - 1];
+    }
+    const auto at = static_cast<u32>(address & 0xffffffU);
+    if (u64{at} + size[lane] > block->shared_bytes) continue;
+    std::memset(block->state->undefined.data() + at, 0, size[lane]);
+    Races::instance().forget_shared(*block->state, at, size[lane]);
+  }
+}
+
+// Arguments and results of calls lie in the frame: `size` bytes of an area for each lane.
+void move_frame(Warp& w, const Op* op, const CheckedCode& code, const Step& step, u32 m) {
+  FrameState* const state = w.call->state;
+  if (state == nullptr || state->count == 0) return;
+  const u32 area = op->c;
+  const u32 stride = op->b;
+  const u32 size = op->aux & 0xffU;
+  const auto offset = static_cast<u32>(op->imm);
+  const bool loads = step.effect == Effect::frame_load;
+  u8 lane_bytes = 4;
+  for (u32 i = step.first_operand; i < step.end_operand; ++i) {
+    if (code.operands[i].slot == op->d && code.operands[i].lane_bytes != OperandSlot::area) {
+      lane_bytes = code.operands[i].lane_bytes;
+    }
+  }
+  if (op->d == 0) return;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const auto lane = static_cast<u32>(std::countr_zero(rest));
+    u8* at = state->bits.data() + area + std::size_t{lane} * stride + offset;
+    u64 high = 0;
+    if (loads) {
+      set_lane_bits(*state, op->d, lane_bytes, lane, extended(at, size, (op->aux & 0x100U) != 0));
+    } else {
+      const u64 bits = lane_bits(*state, op->d, lane_bytes, lane, high);
+      std::memcpy(at, &bits, std::min<u32>(size, 8));
+    }
+  }
+  if (loads) settle(*state, op->d, lane_bytes, origin_of(*state, area));
+  if (!loads && is_marked(*state, op->d)) {
+    state->origins[area & ~3U] = origin_of(*state, op->d);
+    // The area stays marked while the frame lives: its bits are looked at one by one.
+    if (state->marked[area / 4] == 0) ++state->count;
+    state->marked[area / 4] = 1;
+  }
+}
+
+// Undefined values that decide: the guard, the address.
+void check_decisions(Warp& w, const Op* op, const CheckedCode& code, const Step& step, u32 m) {
+  const FrameState* const state = w.call->state;
+  if (state == nullptr || state->count == 0) return;
+  u64 high = 0;
+  if (op->guard != 0 && is_marked(*state, op->guard)) {
+    for (u32 rest = w.mask; rest != 0; rest &= rest - 1) {
+      const auto lane = static_cast<u32>(std::countr_zero(rest));
+      if (lane_bits(*state, op->guard, 0, lane, high) == 0) continue;
+      report_undefined(w, op, step, lane, origin_of(*state, op->guard & ~3U), "condition",
+                       "a branch or a condition depends on a value that was never written");
+      break;
+    }
+  }
+  const Touch& touch = code.touches[static_cast<std::size_t>(op - code.ops.data())];
+  if (touch.form == TouchForm::none || op->a == 0 || !is_marked(*state, op->a)) return;
+  const u8 lane_bytes = touch.form == TouchForm::lanes32 ? 4 : 8;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const auto lane = static_cast<u32>(std::countr_zero(rest));
+    if (lane_bits(*state, op->a, lane_bytes, lane, high) == 0) continue;
+    report_undefined(w, op, step, lane, origin_of(*state, op->a), "address",
+                     "an address depends on a value that was never written");
+    break;
+  }
+}
+
+Scope fence_scope(const Op& op) { return static_cast<Scope>(op.aux); }
+
+__attribute__((noinline)) void examine(Warp& w, const Op* op, const CheckedCode& code,
+                                       const Step& step, u32 m) {
+  const auto index = static_cast<std::size_t>(op - code.ops.data());
+  FrameState* const state = w.call->state;
+  const bool undefined = state != nullptr && state->count != 0;
+  if (undefined) check_decisions(w, op, code, step, m);
+  if (step.transfer != Transfer::none && undefined && m != 0) {
+    bool any = false;
+    for (u32 i = step.first_operand; i < step.end_operand && !any; ++i) {
+      const OperandSlot& operand = code.operands[i];
+      any = operand.lane_bytes != OperandSlot::area && is_marked(*state, operand.slot);
+    }
+    if (any) {
+      propagate(w, op, step.transfer, code.operands.data() + step.first_operand,
+                code.operands.data() + step.end_operand, m);
+    }
+  }
+  Races& races = Races::instance();
+  if (step.touches && m != 0) {
+    const Touch& touch = code.touches[index];
+    switch (touch.form) {
+      case TouchForm::lanes64:
+      case TouchForm::lanes32:
+      case TouchForm::shared64: use_lanes(w, op, code, step, touch, m); break;
+      case TouchForm::copy_async: use_copy(w, op, code, step, touch, m); break;
+      case TouchForm::copy_bulk: use_bulk(w, op, m); break;
+      case TouchForm::rows:
+      case TouchForm::fragment: use_matrix(w, op, code, step, touch, m); break;
+      case TouchForm::none: break;
+    }
+  }
+  if (m == 0) return;
+  switch (step.effect) {
+    case Effect::none:
+    case Effect::branches:
+    case Effect::bulk_copy: break;
+    case Effect::fence: races.fence(w, m, fence_scope(*op)); break;
+    case Effect::warp_barrier:
+      if (!puts_off(w, op, Meeting::members_a, m)) {
+        // Lanes that name different members are barriers of their own.
+        const auto* members = lanes<u32>(w, op->a);
+        for (u32 rest = m; rest != 0;) {
+          const u32 named = members[std::countr_zero(rest)] & w.alive;
+          const u32 group = (named & m) != 0 ? named & m : rest & (0U - rest);
+          races.lanes_meet(w, group);
+          rest &= ~group;
+        }
+      }
+      break;
+    case Effect::copy_group:
+      if (op->aux == 0) {
+        races.commit_copies(w, m);
+      } else if (op->aux == 1) {
+        races.wait_for_copies(w, m, static_cast<u32>(op->imm));
+      } else {
+        races.wait_for_all_copies(w, m);
+      }
+      break;
+    case Effect::copy_mbarrier: races.wait_for_all_copies(w, m); [[fallthrough]];
+    case Effect::mbarrier:
+    case Effect::mbarrier_test:
+      for (u32 rest = m; rest != 0; rest &= rest - 1) {
+        const auto lane = static_cast<u32>(std::countr_zero(rest));
+        const u64 at = (lanes<u64>(w, op->a)[lane] + static_cast<u64>(op->imm)) & 0xffffffU;
+        if (step.effect == Effect::mbarrier_test) {
+          races.look_at(w, lane, at);
+        } else {
+          races.arrive_at(w, lane, at);
+        }
+        if (at + 8 <= w.block->shared_bytes) {
+          std::memset(w.block->state->undefined.data() + at, 0, 8);
+        }
+      }
+      break;
+    case Effect::frame_load:
+    case Effect::frame_store: move_frame(w, op, code, step, m); break;
+  }
+}
+
+// Comes before each operation that is observed. It ends with a jump, as all handlers do.
+const Op* check_operation(Warp& w, const Op* op) {
+  const auto& code = static_cast<const CheckedCode&>(*w.call->code);
+  const Step& step = code.steps[static_cast<std::size_t>(op - code.ops.data())];
+  if (step.plain && (w.call->state == nullptr || w.call->state->count == 0)) return step.run(w, op);
+  const u32 m = active(w, op);
+  if (step.meeting == Meeting::none || !puts_off(w, op, step.meeting, m)) {
+    examine(w, op, code, step, m);
+  }
+  return step.run(w, op);
+}
+
+Effect effect_of(std::string_view name) {
+  if (name == "fence") return Effect::fence;
+  if (name == "bar.warp") return Effect::warp_barrier;
+  if (name == "cp.async.group") return Effect::copy_group;
+  if (name == "cp.async.mbarrier") return Effect::copy_mbarrier;
+  if (name == "mbarrier") return Effect::mbarrier;
+  if (name == "mbarrier.test") return Effect::mbarrier_test;
+  if (name == "ld.frame") return Effect::frame_load;
+  if (name == "st.frame") return Effect::frame_store;
+  if (name.starts_with("bra") || name == "brx") return Effect::branches;
+  return Effect::none;
+}
+
+}  // namespace
+
+void CheckedCode::observe() {
+  steps.resize(ops.size());
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    Op& op = ops[i];
+    Step& step = steps[i];
+    const std::string_view handler = handler_name(op.run);
+    step.run = op.run;
+    step.place = make_place(*this, static_cast<u32>(i));
+    step.first_operand = first_operand.empty() ? 0 : first_operand[i];
+    step.end_operand = first_operand.empty() ? 0 : first_operand[i + 1];
+    step.transfer = transfer_of(handler);
+    step.effect = effect_of(handler);
+    step.meeting = meeting_of(handler);
+    step.touches = touches[i].form != TouchForm::none;
+    const auto names = [&](std::string_view type) {
+      return handler.find(type) != std::string_view::npos;
+    };
+    step.is_signed =
+        handler.starts_with("ld.") && (names(".s8.") || names(".s16.") || names(".s32.") ||
+                                       (handler == "ld.pieces" && (op.aux & 0x100U) != 0));
+    step.plain =
+        !step.touches && (step.effect == Effect::none || step.effect == Effect::branches ||
+                          step.effect == Effect::frame_load || step.effect == Effect::frame_store);
+    const bool idle = step.plain && step.transfer == Transfer::none &&
+                      step.effect == Effect::none && op.guard == 0;
+    if (!idle) op.run = check_operation;
+  }
+}
+
+}  // namespace softgpu::check

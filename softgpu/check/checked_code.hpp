@@ -1,0 +1,47 @@
+// Code whose operations are checked before they are executed.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "softgpu/check/definedness.hpp"
+#include "softgpu/observe/observed_code.hpp"
+
+namespace softgpu::check {
+
+// Operations that have an effect of their own on order or definedness.
+enum class Effect : std::uint8_t {
+  none,
+  branches,  // bra, brx, and whatever else has a guard
+  fence,
+  warp_barrier,
+  copy_group,     // cp.async.commit_group, .wait_group, .wait_all
+  copy_mbarrier,  // cp.async.mbarrier.arrive
+  mbarrier,
+  mbarrier_test,
+  bulk_copy,
+  frame_load,  // of an argument or a result of a call
+  frame_store,
+};
+
+// What the checker knows of one operation.
+struct Step {
+  Handler run = nullptr;
+  std::uint32_t place = 0;
+  std::uint32_t first_operand = 0;
+  std::uint32_t end_operand = 0;
+  Transfer transfer = Transfer::none;
+  Effect effect = Effect::none;
+  Meeting meeting = Meeting::none;
+  bool touches = false;
+  bool is_signed = false;  // a load that extends its sign
+  bool plain = false;      // only registers are looked at, and only where some are undefined
+};
+
+struct CheckedCode : ObservedCode {
+  std::vector<Step> steps;  // one per operation
+
+  void observe();
+};
+
+}  // namespace softgpu::check

@@ -1,0 +1,106 @@
+#include "softgpu/check/order.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+namespace softgpu::check {
+namespace {
+
+using Known = std::map<std::uint64_t, std::uint64_t>;
+
+struct Stream {
+  StreamOrder as;
+  std::uint64_t number = 0;  // of the last piece of work
+  Known known;               // that the next one knows by the stream's order
+};
+
+struct Streams {
+  std::mutex mutex;
+  std::map<std::uint64_t, Stream> all;
+  Known host;
+};
+Streams& streams() {
+  static auto* all = new Streams;  // outlives every static of the program
+  return *all;
+}
+
+thread_local WorkOrderRef current;
+
+void join(Known& mine, const Known& other) {
+  for (const auto& [stream, number] : other) {
+    auto& known = mine[stream];
+    known = std::max(known, number);
+  }
+}
+
+// Work of the legacy default stream comes after all earlier work of blocking streams, whose later
+// work comes after it.
+bool follows(const StreamOrder& stream, const StreamOrder& other) {
+  if (stream.device != other.device) return false;
+  return stream.id == other.id || (stream.legacy && other.blocking) ||
+         (stream.blocking && other.legacy);
+}
+
+}  // namespace
+
+bool is_before(const WorkOrder& a, const WorkOrder& b) {
+  const auto found = b.known.find(a.stream);
+  return found != b.known.end() && found->second >= a.number;
+}
+
+WorkOrderRef enqueue(const StreamOrder& stream, const WorkOrderRef& event) {
+  Streams& of = streams();
+  const std::lock_guard lock(of.mutex);
+  auto work = std::make_shared<WorkOrder>();
+  work->known = of.host;
+  for (const auto& [id, other] : of.all) {
+    if (follows(stream, other.as)) join(work->known, other.known);
+  }
+  if (event != nullptr) {
+    join(work->known, event->known);
+    auto& known = work->known[event->stream];
+    known = std::max(known, event->number);
+  }
+  Stream& mine = of.all[stream.id];
+  mine.as = stream;
+  work->stream = stream.id;
+  work->number = ++mine.number;
+  mine.known = work->known;
+  mine.known[stream.id] = mine.number;
+  return work;
+}
+
+void host_waited_for(const WorkOrderRef& work) {
+  if (work == nullptr) return;
+  Streams& of = streams();
+  const std::lock_guard lock(of.mutex);
+  join(of.host, work->known);
+  auto& known = of.host[work->stream];
+  known = std::max(known, work->number);
+}
+
+void host_waited_for(const StreamOrder& stream) {
+  Streams& of = streams();
+  const std::lock_guard lock(of.mutex);
+  for (const auto& [id, other] : of.all) {
+    if (id == stream.id || (stream.legacy && follows(stream, other.as))) {
+      join(of.host, other.known);
+    }
+  }
+}
+
+void host_waited_for_device(int device) {
+  Streams& of = streams();
+  const std::lock_guard lock(of.mutex);
+  for (const auto& [id, other] : of.all) {
+    if (other.as.device == device) join(of.host, other.known);
+  }
+}
+
+WorkOrderRef current_work() { return current; }
+
+CurrentWork::CurrentWork(WorkOrderRef work) : before_(std::exchange(current, std::move(work))) {}
+CurrentWork::~CurrentWork() { current = std::move(before_); }
+
+}  // namespace softgpu::check

@@ -1,0 +1,53 @@
+// The order of the work of streams, by vector clocks over streams: which kernel, copy or set is
+// ordered before which other, by the order of a stream, by events, by the rules of the legacy
+// default stream, and by what the host waited for (CUDA C++ Programming Guide, "Asynchronous
+// Concurrent Execution"). The software GPU runs nearly all work at once, one after the other; that
+// says nothing about the order that the program can rely on.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+
+namespace softgpu::check {
+
+// A piece of work: number n of its stream; and of each stream the last piece that is ordered before
+// it.
+struct WorkOrder {
+  std::uint64_t stream = 0;
+  std::uint64_t number = 0;
+  std::map<std::uint64_t, std::uint64_t> known;
+};
+using WorkOrderRef = std::shared_ptr<const WorkOrder>;
+
+[[nodiscard]] bool is_before(const WorkOrder& a, const WorkOrder& b);
+
+struct StreamOrder {
+  std::uint64_t id = 0;
+  int device = 0;
+  bool legacy = false;    // waits for blocking streams, and they for it
+  bool blocking = false;  // of a stream that waits for the legacy one
+};
+
+// A piece of work is enqueued; `event` is the work that an event was recorded behind, where it
+// waits for one.
+[[nodiscard]] WorkOrderRef enqueue(const StreamOrder& stream, const WorkOrderRef& event);
+// The host has waited for a piece of work, for a stream, for a device.
+void host_waited_for(const WorkOrderRef& work);
+void host_waited_for(const StreamOrder& stream);
+void host_waited_for_device(int device);
+
+// The work that runs on this thread now; nullptr where there is none.
+[[nodiscard]] WorkOrderRef current_work();
+class CurrentWork {
+ public:
+  explicit CurrentWork(WorkOrderRef work);
+  ~CurrentWork();
+  CurrentWork(const CurrentWork&) = delete;
+  CurrentWork& operator=(const CurrentWork&) = delete;
+
+ private:
+  WorkOrderRef before_;
+};
+
+}  // namespace softgpu::check

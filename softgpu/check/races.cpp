@@ -1,0 +1,773 @@
+#include "softgpu/check/races.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "softgpu/check/findings.hpp"
+#include "softgpu/check/places.hpp"
+#include "softgpu/exec/schedule.hpp"
+
+namespace softgpu::check {
+namespace {
+
+using u8 = std::uint8_t;
+using u32 = std::uint32_t;
+using u64 = std::uint64_t;
+
+// The history of global memory may grow to this; then it is forgotten, and races with what went
+// before go unnoticed.
+constexpr std::size_t most_pages = std::size_t{1} << 20;
+
+constexpr ThreadId thread_id(const WarpState& of, u32 lane) { return {of.block, of.warp, lane}; }
+
+Scope scope_of(u8 bits) { return static_cast<Scope>((bits >> scope_shift) & 3U); }
+
+template <class Visit>
+void for_lanes(u32 lanes, Visit&& visit) {
+  for (; lanes != 0; lanes &= lanes - 1) visit(static_cast<u32>(std::countr_zero(lanes)));
+}
+
+std::string access_name(bool writes, u8 bits, u32 bytes) {
+  const std::string of = " of " + std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
+  if ((bits & is_async) != 0) return "asynchronous copy" + of + " (cp.async)";
+  if ((bits & is_atomic) != 0) return "atomic access" + of;
+  const std::string how = (bits & polls) != 0 ? "volatile " : (bits & strong) != 0 ? "strong " : "";
+  return how + (writes ? "write" : "read") + of;
+}
+
+}  // namespace
+
+void CellPage::split() {
+  if (by_bytes) return;
+  std::vector<Cell> each(bytes);
+  for (u32 i = 0; i < bytes && !cells.empty(); ++i) each[i] = cells[i / 4];
+  cells = std::move(each);
+  by_bytes = true;
+}
+
+Races& Races::instance() {
+  static auto* races = new Races;  // outlives every static of the program
+  return *races;
+}
+
+u32 Races::tick() {
+  if (++now_ == 0) {
+    // After four thousand million steps time begins again: what was before is forgotten.
+    pages_.clear();
+    last_ = nullptr;
+    variables_.clear();
+    now_ = 1;
+  }
+  return now_;
+}
+
+// --- launches
+// -------------------------------------------------------------------------------------
+
+LaunchState& Races::begin_launch(Launch& launch) {
+  const u64 blocks = launch.grid.count();
+  const u64 warps = (launch.threads.count() + lanes_per_warp - 1) / lanes_per_warp;
+  auto state = std::make_unique<LaunchState>();
+  state->launch = &launch;
+  state->kernel = readable_name(launch.code->name);
+  state->grid = launch.grid;
+  state->threads = launch.threads;
+  state->warps_per_block = static_cast<u32>(warps);
+  state->work = current_work();
+  const bool all_ordered = std::ranges::all_of(launches_, [&](const auto& other) {
+    return other->launch == nullptr && (state->work == nullptr || other->work == nullptr ||
+                                        is_before(*other->work, *state->work));
+  });
+  const bool full = u64{next_warp_} + blocks * warps > 0xffffffffU;
+  if (all_ordered || full) {
+    pages_.clear();
+    last_ = nullptr;
+    variables_.clear();
+    std::erase_if(launches_, [](const auto& other) { return other->launch == nullptr; });
+    if (launches_.empty()) next_warp_ = next_block_ = 1;
+  }
+  state->first_block = next_block_;
+  state->first_warp = next_warp_;
+  next_block_ += static_cast<u32>(blocks);
+  next_warp_ += static_cast<u32>(blocks * warps);
+  state->end_warp = next_warp_;
+  tick();
+  launches_.push_back(std::move(state));
+  return *launches_.back();
+}
+
+void Races::end_launch(LaunchState& launch) { launch.launch = nullptr; }
+
+const LaunchState* Races::launch_of(u32 warp) const {
+  for (const auto& launch : launches_) {
+    if (warp >= launch->first_warp && warp < launch->end_warp) return launch.get();
+  }
+  return nullptr;
+}
+
+void Races::begin_block(LaunchState& launch, Block& block) {
+  BlockState& state = *block.state;
+  state.number = launch.first_block + static_cast<u32>(block.linear);
+  state.launch = &launch;
+  state.shared.assign((block.shared_bytes + CellPage::bytes - 1) / CellPage::bytes, CellPage{});
+  state.variables.clear();
+  for (auto& barrier : state.barriers) barrier = {};
+  const u32 stamp = now_;
+  for (auto& warp : block.warps) {
+    WarpState& mine = *warp->state;
+    mine.block = state.number;
+    mine.warp = launch.first_warp + static_cast<u32>(block.linear) * launch.warps_per_block +
+                static_cast<u32>(warp->index);
+    mine.launch = &launch;
+    mine.stamps.fill(stamp);
+    mine.clocks.fill({});
+    mine.block_known.fill(0);
+    mine.met = 0;
+    mine.device_fence = {};
+    mine.block_fence = {};
+    mine.pending.fill({});
+    mine.acquired.fill({});
+    mine.copies.clear();
+    mine.groups.fill(0);
+  }
+}
+
+// --- what is known
+// --------------------------------------------------------------------------------
+
+bool Races::ordered(const WarpState& mine, u32 lane, u32 warp, u32 other_lane, u32 stamp) const {
+  if (warp == mine.warp && (other_lane == lane || stamp < mine.met)) return true;
+  const LaunchState& launch = *mine.launch;
+  if (warp < launch.first_warp || warp >= launch.end_warp) {
+    const LaunchState* const other = launch_of(warp);
+    return other == nullptr || other->work == nullptr || launch.work == nullptr ||
+           is_before(*other->work, *launch.work);
+  }
+  const u32 block = launch.first_block + (warp - launch.first_warp) / launch.warps_per_block;
+  if (block == mine.block && stamp < mine.block_known[lane]) return true;
+  const Clock* const clock = mine.clocks[lane].get();
+  return clock != nullptr && stamp < clock->known({block, warp, other_lane});
+}
+
+// What the lane knows, with its own accesses so far.
+ClockRef Races::own_clock(const WarpState& mine, u32 lane) const {
+  Clock clock;
+  if (mine.clocks[lane]) clock = *mine.clocks[lane].get();
+  if (mine.met != 0) clock.learn_warp(mine.block, mine.warp, mine.met);
+  clock.learn_lane(thread_id(mine, lane), mine.stamps[lane] + 1);
+  return ClockRef(std::move(clock));
+}
+
+ClockRef Races::fence_clock(const WarpState& mine, Fenced& fenced, u32 lane) const {
+  if (!fenced.any) return {};
+  const u32 bit = 1U << lane;
+  if ((fenced.open & bit) != 0) {
+    Clock clock;
+    if (fenced.bases[lane]) clock = *fenced.bases[lane].get();
+    if (fenced.met != 0) clock.learn_warp(mine.block, mine.warp, fenced.met);
+    clock.learn_lane(thread_id(mine, lane), fenced.stamps[lane] + 1);
+    fenced.clocks[lane] = joined(ClockRef(std::move(clock)), fenced.clocks[lane]);
+    fenced.bases[lane] = {};
+    fenced.open &= ~bit;
+  }
+  return fenced.clocks[lane];
+}
+
+ClockRef Races::fences_of(const WarpState& mine, Fenced& fenced, u32 lanes) const {
+  ClockRef all;
+  if (!fenced.any) return all;
+  for_lanes(lanes, [&](u32 l) { all = joined(all, fence_clock(mine, fenced, l)); });
+  return all;
+}
+
+void Races::learn(WarpState& mine, u32 lane, const ClockRef& clock) {
+  mine.clocks[lane] = joined(mine.clocks[lane], clock);
+  const BlockKnown* const block =
+      mine.clocks[lane] ? mine.clocks[lane].get()->find(mine.block) : nullptr;
+  mine.block_known[lane] = block == nullptr ? 0 : block->all;
+}
+
+void Races::set_clock(WarpState& mine, u32 lanes, const ClockRef& clock) {
+  const BlockKnown* const block = clock ? clock.get()->find(mine.block) : nullptr;
+  const u32 known = block == nullptr ? 0 : block->all;
+  for_lanes(lanes, [&](u32 l) {
+    mine.clocks[l] = clock;
+    mine.block_known[l] = known;
+  });
+}
+
+// --- barriers
+// -------------------------------------------------------------------------------------
+
+void Races::barrier_reached(Warp& warp, u32 lanes, u32 id, bool wait) {
+  WarpState& mine = *warp.state;
+  BlockState::Barrier& barrier = warp.block->state->barriers[id];
+  ClockRef last;
+  for_lanes(lanes, [&](u32 l) {
+    if (mine.clocks[l] == last) return;
+    last = mine.clocks[l];
+    barrier.known = joined(barrier.known, last);
+  });
+  barrier.device_fences = joined(barrier.device_fences, fences_of(mine, mine.device_fence, lanes));
+  barrier.block_fences = joined(barrier.block_fences, fences_of(mine, mine.block_fence, lanes));
+  for_lanes(lanes, [&](u32 l) {
+    if (mine.pending[l]) barrier.pending = joined(barrier.pending, mine.pending[l]);
+  });
+  if (wait && lanes == warp.alive) {
+    barrier.waiting.push_back({&warp, lanes});
+    barrier.threads += static_cast<u32>(std::popcount(lanes));
+    return;
+  }
+  // A part of the warp, or threads that go on: what they have done so far is known.
+  Clock own;
+  if (mine.met != 0) own.learn_warp(mine.block, mine.warp, mine.met);
+  for_lanes(lanes, [&](u32 l) { own.learn_lane(thread_id(mine, l), mine.stamps[l] + 1); });
+  barrier.known = joined(barrier.known, ClockRef(std::move(own)));
+  const u32 stamp = tick();
+  for_lanes(lanes, [&](u32 l) { mine.stamps[l] = stamp; });
+  if (wait) {
+    barrier.waiting.push_back({&warp, lanes});
+    barrier.threads += static_cast<u32>(std::popcount(lanes));
+  } else {
+    barrier.others = true;
+  }
+}
+
+void Races::barrier_opens(Block& block, u32 id) {
+  BlockState& state = *block.state;
+  BlockState::Barrier barrier = std::exchange(state.barriers[id], {});
+  const u32 stamp = tick();
+  Clock known;
+  if (barrier.known) known = *barrier.known.get();
+  if (!barrier.others && barrier.threads >= block.alive_threads) {
+    known.learn_block(state.number, stamp);
+  } else {
+    for (const auto& one : barrier.waiting) {
+      if (one.lanes == one.warp->alive) {
+        known.learn_warp(state.number, one.warp->state->warp, stamp);
+      }
+    }
+  }
+  const ClockRef clock(std::move(known));
+  for (const auto& one : barrier.waiting) {
+    WarpState& mine = *one.warp->state;
+    set_clock(mine, one.lanes, clock);
+    for_lanes(one.lanes, [&](u32 l) {
+      mine.stamps[l] = stamp;
+      if (barrier.pending) mine.pending[l] = joined(mine.pending[l], barrier.pending);
+      if (barrier.device_fences) mine.device_fence.clocks[l] = barrier.device_fences;
+      if (barrier.block_fences) mine.block_fence.clocks[l] = barrier.block_fences;
+    });
+    if (barrier.device_fences) mine.device_fence.any = true;
+    if (barrier.block_fences) mine.block_fence.any = true;
+  }
+}
+
+void Races::cluster_barrier_opens(Cluster& cluster) {
+  const u32 stamp = tick();
+  Clock known;
+  ClockRef device_fences;
+  ClockRef block_fences;
+  std::vector<BlockState::Barrier> barriers;
+  for (Block* block : cluster.blocks) {
+    barriers.push_back(std::exchange(block->state->barriers[cluster_barrier], {}));
+    const BlockState::Barrier& one = barriers.back();
+    if (one.known) known.join(*one.known.get());
+    device_fences = joined(device_fences, one.device_fences);
+    block_fences = joined(block_fences, one.block_fences);
+  }
+  for (std::size_t i = 0; i < barriers.size(); ++i) {
+    const Block& block = *cluster.blocks[i];
+    if (!barriers[i].others && barriers[i].threads >= block.alive_threads) {
+      known.learn_block(block.state->number, stamp);
+    }
+    for (const auto& one : barriers[i].waiting) {
+      if (one.lanes == one.warp->alive) {
+        known.learn_warp(block.state->number, one.warp->state->warp, stamp);
+      }
+    }
+  }
+  const ClockRef clock(std::move(known));
+  for (Block* block : cluster.blocks) {
+    for (auto& warp : block->warps) {
+      // Those that arrived without waiting learn it when they wait, which is now at the earliest.
+      WarpState& mine = *warp->state;
+      for_lanes(warp->alive, [&](u32 l) {
+        learn(mine, l, clock);
+        mine.stamps[l] = stamp;
+        if (device_fences) mine.device_fence.clocks[l] = device_fences;
+        if (block_fences) mine.block_fence.clocks[l] = block_fences;
+      });
+      mine.device_fence.any = mine.device_fence.any || static_cast<bool>(device_fences);
+      mine.block_fence.any = mine.block_fence.any || static_cast<bool>(block_fences);
+    }
+  }
+}
+
+void Races::lanes_meet(Warp& warp, u32 lanes) {
+  WarpState& mine = *warp.state;
+  if ((lanes & (lanes - 1)) == 0) return;
+  const u32 first = static_cast<u32>(std::countr_zero(lanes));
+  bool alike = true;
+  bool pending = false;
+  for_lanes(lanes, [&](u32 l) {
+    alike = alike && mine.clocks[l] == mine.clocks[first];
+    pending = pending || static_cast<bool>(mine.pending[l]);
+  });
+  const bool whole = lanes == warp.alive;
+  if (!alike || !whole) {
+    Clock known;
+    ClockRef last;
+    for_lanes(lanes, [&](u32 l) {
+      if (mine.clocks[l] && mine.clocks[l] != last) known.join(*mine.clocks[l].get());
+      last = mine.clocks[l];
+      if (!whole) known.learn_lane(thread_id(mine, l), mine.stamps[l] + 1);
+    });
+    set_clock(mine, lanes, ClockRef(std::move(known)));
+  }
+  for (Fenced* fenced : {&mine.device_fence, &mine.block_fence}) {
+    const ClockRef all = fences_of(mine, *fenced, lanes);
+    if (all) for_lanes(lanes, [&](u32 l) { fenced->clocks[l] = all; });
+  }
+  if (pending) {
+    ClockRef all;
+    for_lanes(lanes, [&](u32 l) { all = joined(all, mine.pending[l]); });
+    for_lanes(lanes, [&](u32 l) { mine.pending[l] = all; });
+  }
+  const u32 stamp = tick();
+  for_lanes(lanes, [&](u32 l) { mine.stamps[l] = stamp; });
+  if (whole) mine.met = stamp;
+}
+
+// --- releases and acquires
+// ------------------------------------------------------------------------
+
+void Races::fence(Warp& warp, u32 lanes, Scope scope) {
+  WarpState& mine = *warp.state;
+  for_lanes(lanes, [&](u32 l) {
+    if (mine.pending[l]) learn(mine, l, std::exchange(mine.pending[l], {}));
+  });
+  for (Fenced* fenced : {&mine.block_fence, &mine.device_fence}) {
+    if (fenced == &mine.device_fence && scope == Scope::block) continue;
+    // Lanes whose last fence was another one keep what that gave them.
+    if (fenced->open != 0) {
+      for_lanes(fenced->open & ~lanes, [&](u32 l) { (void)fence_clock(mine, *fenced, l); });
+    }
+    fenced->any = true;
+    fenced->open = lanes;
+    fenced->met = mine.met;
+    for_lanes(lanes, [&](u32 l) {
+      fenced->bases[l] = mine.clocks[l];
+      fenced->stamps[l] = mine.stamps[l];
+    });
+  }
+  const u32 stamp = tick();
+  for_lanes(lanes, [&](u32 l) { mine.stamps[l] = stamp; });
+}
+
+SyncVariable* Races::find_variable(const Access& access) {
+  auto& all = access.shared != nullptr ? access.shared->variables : variables_;
+  if (all.empty()) return nullptr;
+  const auto found = all.find(access.address);
+  return found == all.end() ? nullptr : &found->second;
+}
+
+void Races::synchronise(const Access& access, Order order, Scope scope) {
+  WarpState& mine = *access.warp->state;
+  const u32 lane = access.lane;
+  SyncVariable* variable = find_variable(access);
+  if (variable != nullptr && access.reads) {
+    ClockRef seen =
+        scope == Scope::block && variable->of_block != mine.block ? ClockRef() : variable->device;
+    if (variable->of_block == mine.block) seen = joined(seen, variable->block);
+    if (seen && !(seen == mine.acquired[lane] && !mine.pending[lane])) {
+      if (order == Order::acquire || order == Order::acquire_release) {
+        learn(mine, lane, seen);
+        mine.acquired[lane] = seen;
+      } else if (!(seen == mine.pending[lane])) {
+        mine.pending[lane] = joined(mine.pending[lane], seen);
+      }
+    }
+  }
+  if (!access.writes) return;
+  const bool releases = order == Order::release || order == Order::acquire_release;
+  ClockRef device;
+  ClockRef block;
+  if (releases) {
+    block = own_clock(mine, lane);
+    if (scope != Scope::block) device = block;
+    mine.stamps[lane] = tick();
+  } else {
+    if (scope != Scope::block) device = fence_clock(mine, mine.device_fence, lane);
+    block = joined(fence_clock(mine, mine.block_fence, lane), device);
+  }
+  const bool replaces = !access.reads;
+  if (!block && !device) {
+    if (variable != nullptr && replaces) {
+      (access.shared != nullptr ? access.shared->variables : variables_).erase(access.address);
+    }
+    return;
+  }
+  auto& all = access.shared != nullptr ? access.shared->variables : variables_;
+  SyncVariable& mark = all[access.address];
+  if (replaces) {
+    mark = {device, block, mine.block};
+    return;
+  }
+  mark.device = joined(mark.device, device);
+  mark.block = mark.of_block == mine.block ? joined(mark.block, block) : joined(device, block);
+  mark.of_block = mine.block;
+}
+
+void Races::arrive_at(Warp& warp, u32 lane, u64 barrier) {
+  WarpState& mine = *warp.state;
+  SyncVariable& mark = warp.block->state->variables[barrier];
+  mark.device = joined(mark.device, own_clock(mine, lane));
+  mine.stamps[lane] = tick();
+}
+
+void Races::look_at(Warp& warp, u32 lane, u64 barrier) {
+  const auto& all = warp.block->state->variables;
+  const auto found = all.find(barrier);
+  if (found != all.end()) learn(*warp.state, lane, found->second.device);
+}
+
+// --- copies
+// ---------------------------------------------------------------------------------------
+
+void Races::commit_copies(Warp& warp, u32 lanes) {
+  for_lanes(lanes, [&](u32 l) { ++warp.state->groups[l]; });
+}
+
+void Races::finish_copies(Warp& warp, u32 lanes, u32 left) {
+  WarpState& mine = *warp.state;
+  std::erase_if(mine.copies, [&](const AsyncCopy& copy) {
+    if ((lanes >> copy.lane & 1U) == 0) return false;
+    const bool waited = left == ~0U || copy.group + left < mine.groups[copy.lane];
+    if (!waited) return false;
+    BlockState& block = *warp.block->state;
+    for (u32 at = copy.offset; at < copy.offset + copy.bytes; at += 4) {
+      CellPage& page = block.shared[at / CellPage::bytes];
+      if (page.cells.empty()) continue;
+      const u32 in_page = at % CellPage::bytes;
+      const u32 first = page.by_bytes ? in_page : in_page / 4;
+      for (u32 i = first; i < first + (page.by_bytes ? 4U : 1U); ++i) {
+        Writer& writer = page.cells[i].writer;
+        if (writer.warp != mine.warp || writer.lane != copy.lane || (writer.bits & is_async) == 0) {
+          continue;
+        }
+        writer.bits &= static_cast<u8>(~is_async);
+        writer.stamp = mine.stamps[copy.lane];
+      }
+    }
+    return true;
+  });
+}
+void Races::wait_for_copies(Warp& warp, u32 lanes, u32 left) { finish_copies(warp, lanes, left); }
+void Races::wait_for_all_copies(Warp& warp, u32 lanes) { finish_copies(warp, lanes, ~0U); }
+
+// --- accesses
+// -------------------------------------------------------------------------------------
+
+CellPage& Races::page_of(u64 address) {
+  const u64 number = address / CellPage::bytes;
+  if (last_ != nullptr && number == last_page_) return *last_;
+  auto found = pages_.find(number);
+  if (found == pages_.end()) {
+    if (pages_.size() >= most_pages) pages_.clear();
+    found = pages_.emplace(number, std::make_unique<CellPage>()).first;
+  }
+  last_page_ = number;
+  last_ = found->second.get();
+  return *last_;
+}
+
+void Races::access(const Access& access) {
+  const u64 begin = access.shared != nullptr ? access.offset : access.address;
+  const u64 end = begin + access.bytes;
+  for (u64 at = begin; at < end;) {
+    const u64 next = std::min(end, (at / CellPage::bytes + 1) * CellPage::bytes);
+    CellPage& page =
+        access.shared != nullptr ? access.shared->shared[at / CellPage::bytes] : page_of(at);
+    check_page(page, access, at - begin, next - begin, static_cast<u32>(at % CellPage::bytes));
+    at = next;
+  }
+  if (access.writes && (access.bits & is_async) != 0) {
+    WarpState& mine = *access.warp->state;
+    mine.copies.push_back({access.lane, mine.groups[access.lane], access.offset, access.bytes});
+  }
+}
+
+void Races::check_page(CellPage& page, const Access& access, u64 from, u64 to, u32 in_page) {
+  if (!page.by_bytes && (in_page % 4 != 0 || (to - from) % 4 != 0)) page.split();
+  if (page.cells.empty()) page.cells.resize(CellPage::bytes / 4);
+  const u32 each = page.by_bytes ? 1 : 4;
+  for (u64 at = from; at < to; at += each) {
+    check_cell(page.cells[(in_page + (at - from)) / each], access, static_cast<u32>(at));
+  }
+}
+
+void Races::check_cell(Cell& cell, const Access& access, u32 at) {
+  const WarpState& mine = *access.warp->state;
+  const u32 lane = access.lane;
+  const auto strong_together = [&](u32 warp, u8 bits) {
+    if ((bits & strong) == 0 || (access.bits & strong) == 0) return false;
+    // Each has to include the other's thread in its scope.
+    const Scope narrow = std::min(scope_of(bits), scope_of(access.bits));
+    if (narrow != Scope::block) return true;
+    const LaunchState& launch = *mine.launch;
+    return warp >= launch.first_warp && warp < launch.end_warp &&
+           launch.first_block + (warp - launch.first_warp) / launch.warps_per_block == mine.block;
+  };
+  // Lanes of a warp that talk by volatile accesses and rely on going in step.
+  const auto in_step_only = [&](u32 warp, u32 other_lane, u8 bits, u32 stamp) {
+    return access.shared != nullptr && warp == mine.warp && (bits & access.bits & polls) != 0 &&
+           !ordered(mine, lane, warp, other_lane, stamp);
+  };
+
+  Writer& writer = cell.writer;
+  if (writer.warp != 0) {
+    const bool pending = (writer.bits & is_async) != 0;
+    if (pending || !ordered(mine, lane, writer.warp, writer.lane, writer.stamp)) {
+      const bool together = !pending && strong_together(writer.warp, writer.bits);
+      bool steps = false;
+      if (together && access.reads &&
+          in_step_only(writer.warp, writer.lane, writer.bits, writer.stamp)) {
+        // It is none where the lane has asked here before, as those do that wait for a flag.
+        steps = std::ranges::none_of(cell.readers, [&](const Reader& reader) {
+          return reader.warp == mine.warp && (reader.lanes >> lane & 1U) != 0 &&
+                 reader.place == access.place;
+        });
+      }
+      if (!together || steps) conflict(access, cell, &writer, nullptr, at);
+    }
+  }
+  if (access.writes) {
+    for (Reader& reader : cell.readers) {
+      if (reader.warp == 0 || reader.stamp == 0) continue;
+      u32 apart = 0;
+      for_lanes(reader.lanes, [&](u32 l) {
+        if (!ordered(mine, lane, reader.warp, l, reader.stamp)) apart |= 1U << l;
+      });
+      if (apart != 0 && !strong_together(reader.warp, reader.bits)) {
+        Reader unordered = reader;
+        unordered.lanes = apart;
+        conflict(access, cell, nullptr, &unordered, at);
+      }
+      reader.stamp = 0;
+    }
+    writer = {mine.warp, mine.stamps[lane], access.place, static_cast<u8>(lane), access.bits};
+  }
+  if (!access.reads || access.writes) return;
+  const u32 stamp = mine.stamps[lane];
+  Reader* place = nullptr;
+  for (Reader& reader : cell.readers) {
+    if (reader.warp == mine.warp && reader.stamp == stamp && reader.bits == access.bits &&
+        reader.place == access.place) {
+      reader.lanes |= 1U << lane;
+      return;
+    }
+  }
+  for (Reader& reader : cell.readers) {
+    if (reader.warp == 0 || reader.stamp == 0) place = &reader;
+  }
+  for (Reader& reader : cell.readers) {
+    if (place != nullptr) break;
+    // One that is ordered before this read: a later write that is after this one is after it too.
+    bool before = reader.warp == mine.warp && reader.lanes == 1U << lane;
+    if (!before && reader.warp != 0) {
+      before = true;
+      for_lanes(reader.lanes, [&](u32 l) {
+        before = before && ordered(mine, lane, reader.warp, l, reader.stamp);
+      });
+    }
+    if (before) place = &reader;
+  }
+  // Readers of different warps say more than those of one.
+  if (place == nullptr) place = &cell.readers[cell.readers[0].warp == mine.warp ? 0 : 1];
+  *place = {mine.warp, 1U << lane, stamp, access.place, access.bits};
+}
+
+void Races::forget_shared(BlockState& block, u32 offset, u32 bytes) {
+  for (u32 at = offset; at < offset + bytes && at / CellPage::bytes < block.shared.size(); ++at) {
+    CellPage& page = block.shared[at / CellPage::bytes];
+    if (page.cells.empty()) continue;
+    const u32 in_page = at % CellPage::bytes;
+    page.cells[page.by_bytes ? in_page : in_page / 4] = {};
+  }
+}
+
+void Races::forget(u64 address, u64 bytes) {
+  if (pages_.empty()) return;
+  for (u64 page = address / CellPage::bytes; page <= (address + bytes) / CellPage::bytes; ++page) {
+    pages_.erase(page);
+  }
+  last_ = nullptr;
+}
+
+void Races::host_access(const WorkOrderRef& work, u64 address, u64 bytes, bool writes,
+                        const char* what) {
+  if (pages_.empty() || work == nullptr) return;
+  for (u64 number = address / CellPage::bytes; number <= (address + bytes - 1) / CellPage::bytes;
+       ++number) {
+    const auto found = pages_.find(number);
+    if (found == pages_.end()) continue;
+    const CellPage& page = *found->second;
+    const u64 base = number * CellPage::bytes;
+    const u32 each = page.by_bytes ? 1 : 4;
+    for (std::size_t i = 0; i < page.cells.size(); ++i) {
+      const u64 at = base + i * each;
+      if (at + each <= address || at >= address + bytes) continue;
+      const Cell& cell = page.cells[i];
+      const auto apart = [&](u32 warp) {
+        const LaunchState* const launch = warp == 0 ? nullptr : launch_of(warp);
+        return launch != nullptr && launch->work != nullptr && !is_before(*launch->work, *work);
+      };
+      u32 place = 0;
+      u32 warp = 0;
+      u32 lane = 0;
+      bool wrote = false;
+      u8 bits = 0;
+      if (apart(cell.writer.warp)) {
+        place = cell.writer.place;
+        warp = cell.writer.warp;
+        lane = cell.writer.lane;
+        bits = cell.writer.bits;
+        wrote = true;
+      } else if (writes) {
+        for (const Reader& reader : cell.readers) {
+          if (reader.stamp == 0 || !apart(reader.warp)) continue;
+          place = reader.place;
+          warp = reader.warp;
+          lane = static_cast<u32>(std::countr_zero(reader.lanes));
+          bits = reader.bits;
+        }
+      }
+      if (place == 0 || is_known(Kind::race, place, 0)) continue;
+      const LaunchState& launch = *launch_of(warp);
+      Finding finding;
+      finding.kind = Kind::race;
+      finding.kernel = launch.kernel;
+      finding.message = std::string("a ") + what +
+                        " of one stream and a kernel of another touch the same memory, and no "
+                        "event, synchronisation or stream orders them";
+      finding.memory = describe_global(at);
+      finding.at = site_of(place, access_name(wrote, bits, each));
+      finding.at.thread = thread_name(launch, warp, lane);
+      finding.other.what = what;
+      report(std::move(finding));
+      return;
+    }
+  }
+}
+
+// --- reports
+// --------------------------------------------------------------------------------------
+
+namespace {
+
+// The value that a lane stores, if it is a plain one of up to 8 bytes.
+bool stored_value(const Warp& warp, const Op* op, u32 lane, u32 bytes, u64& value) {
+  const Code& code = *warp.call->code;
+  const auto index = static_cast<std::size_t>(op - code.ops.data());
+  const std::string_view text = index < code.origins.size()
+                                    ? std::string_view(code.texts[code.origins[index].instruction])
+                                    : std::string_view();
+  if (text.find("st.") == std::string_view::npos || bytes > 8) return false;
+  for (u32 i = code.first_operand[index]; i < code.first_operand[index + 1]; ++i) {
+    const OperandSlot& operand = code.operands[i];
+    if (operand.slot != op->d || operand.written) continue;
+    value = 0;
+    std::memcpy(&value,
+                warp.frame + operand.slot + static_cast<std::size_t>(lane) * operand.lane_bytes,
+                std::min<u32>(bytes, operand.lane_bytes));
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void Races::conflict(const Access& access, const Cell&, const Writer* writer, const Reader* reader,
+                     u32 at) {
+  const u32 place = writer != nullptr ? writer->place : reader->place;
+  const u32 warp = writer != nullptr ? writer->warp : reader->warp;
+  const u32 lane =
+      writer != nullptr ? writer->lane : static_cast<u32>(std::countr_zero(reader->lanes));
+  const u8 bits = writer != nullptr ? writer->bits : reader->bits;
+  // Writes of the value that is there already.
+  bool same_value = false;
+  if (writer != nullptr && access.writes && !access.reads && (bits & (is_async | is_atomic)) == 0) {
+    u64 mine = 0;
+    if (stored_value(*access.warp, access.op, access.lane, access.bytes, mine)) {
+      u64 there = 0;
+      if (writer->warp == access.warp->state->warp && writer->place == access.place &&
+          writer->stamp == access.warp->state->stamps[access.lane]) {
+        // Another lane of this very instruction, or of an earlier turn: then both values count.
+        same_value =
+            stored_value(*access.warp, access.op, lane, access.bytes, there) && there == mine;
+      }
+      if (!same_value) {
+        const auto* bytes = access.shared != nullptr
+                                ? access.warp->block->shared + access.offset
+                                : reinterpret_cast<const std::byte*>(access.address);
+        const bool own = access.shared == nullptr || access.shared == access.warp->block->state;
+        if (own && !(writer->warp == access.warp->state->warp && writer->place == access.place)) {
+          std::memcpy(&there, bytes, access.bytes);
+          same_value = there == mine;
+        }
+      }
+    }
+  }
+  const Kind kind = same_value ? Kind::same_value_race : Kind::race;
+  if (is_known(kind, access.place, place)) return;
+
+  const LaunchState& launch = *access.warp->state->launch;
+  const LaunchState* const other = launch_of(warp);
+  Finding finding;
+  finding.kind = kind;
+  finding.notice = same_value;
+  finding.kernel = launch.kernel;
+  const std::string mine_is = access_name(access.writes, access.bits, access.bytes);
+  finding.at = site_of(access.place, mine_is);
+  finding.at.thread = thread_name(launch, access.warp->state->warp, access.lane);
+  finding.other = site_of(place, access_name(writer != nullptr, bits, access.bytes));
+  if (other != nullptr) finding.other.thread = thread_name(*other, warp, lane);
+  const bool same_launch = other == &launch;
+  const bool same_block =
+      same_launch && launch.first_block + (warp - launch.first_warp) / launch.warps_per_block ==
+                         access.warp->state->block;
+  const std::string between = warp == access.warp->state->warp ? "lanes of one warp"
+                              : same_block                     ? "warps of one block"
+                              : same_launch                    ? "blocks"
+                                                               : "kernels";
+  if ((bits & is_async) != 0) {
+    finding.message =
+        "memory is used that an asynchronous copy may still write: no cp.async.wait (with a "
+        "barrier, "
+        "for other threads) comes before it";
+  } else if (same_value) {
+    finding.message = "threads write one value to one place without order, between " + between;
+  } else if ((bits & access.bits & strong) != 0 && warp != access.warp->state->warp) {
+    finding.message = "strong accesses whose scope leaves the other thread out, between " + between;
+  } else if ((bits & access.bits & strong) != 0) {
+    finding.message =
+        "volatile accesses rely on lanes of a warp going in step, which they need not since Volta: "
+        "__syncwarp() is missing";
+  } else {
+    finding.message =
+        std::string(access.writes ? (writer != nullptr ? "two writes" : "a write after a read")
+                                  : "a read after a write") +
+        " without order, between " + between;
+    if (!same_launch) finding.message += " that no stream, event or synchronisation orders";
+  }
+  finding.memory = access.shared != nullptr
+                       ? describe_shared(*access.warp->block->launch, access.offset + at)
+                       : describe_global(access.address + at);
+  report(std::move(finding));
+}
+
+}  // namespace softgpu::check

@@ -1,0 +1,247 @@
+// Data races of kernels, by happened-before.
+//
+// For each word of memory (each byte, where bytes are accessed on their own) the last write and the
+// last reads are kept; an access that conflicts with one of them, is not ordered after it by what
+// its thread knows (clock.hpp), and is not strong together with it, is a race: whatever order the
+// executor happened to choose. Of the reads of a word only two are kept, those of the latest; where
+// more threads have read it, a write that is ordered after these and not after one that was dropped
+// goes unnoticed, and nothing is ever reported that was ordered.
+//
+// What orders (PTX ISA, "Memory Consistency Model"): barriers of a block and of a cluster,
+// __syncwarp, releases and acquires: a fence before a strong write, or a write that releases, with
+// a strong read of that value and a fence, or a read that acquires; chains of read-modify-writes
+// between them; mbarriers; and kernels by the order of streams (order.hpp). A fence that threads
+// executed before a barrier counts for those that pass it, which is more than PTX promises and what
+// every device does. All of this runs on one core (options().check).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "softgpu/check/clock.hpp"
+#include "softgpu/check/order.hpp"
+#include "softgpu/exec/machine.hpp"
+
+namespace softgpu::check {
+
+inline constexpr std::uint32_t lanes_per_warp = 32;
+
+// --- the history of memory ----------------------------------------------------------------------
+
+// Bits of an access.
+enum : std::uint8_t {
+  strong = 1,
+  scope_shift = 1,  // two bits: a Scope
+  is_atomic = 8,
+  is_async = 16,  // of a copy that has not been waited for
+  polls = 32,     // volatile
+};
+
+struct Writer {
+  std::uint32_t warp = 0;  // 0: nobody
+  std::uint32_t stamp = 0;
+  std::uint32_t place = 0;
+  std::uint8_t lane = 0;
+  std::uint8_t bits = 0;
+};
+struct Reader {
+  std::uint32_t warp = 0;  // 0: nobody
+  std::uint32_t lanes = 0;
+  std::uint32_t stamp = 0;  // 0: before a write that came after it
+  std::uint32_t place = 0;
+  std::uint8_t bits = 0;
+};
+struct Cell {
+  Writer writer;
+  std::array<Reader, 2> readers;
+};
+
+// 512 bytes of memory: a cell for each word, or for each byte.
+struct CellPage {
+  static constexpr std::uint32_t bytes = 512;
+  bool by_bytes = false;
+  std::vector<Cell> cells;
+  // Makes it have a cell for each byte.
+  void split();
+};
+
+// What a strong write left at an address for those that read it.
+struct SyncVariable {
+  ClockRef device;             // for everybody
+  ClockRef block;              // for threads of the writer's block
+  std::uint32_t of_block = 0;  // that block
+};
+
+// --- threads
+// --------------------------------------------------------------------------------------
+
+struct LaunchState {
+  Launch* launch = nullptr;  // nullptr once it has ended
+  std::string kernel;        // readable
+  Dim3 grid;
+  Dim3 threads;
+  std::uint32_t first_block = 0;
+  std::uint32_t first_warp = 0;
+  std::uint32_t end_warp = 0;
+  std::uint32_t warps_per_block = 1;
+  WorkOrderRef work;
+};
+
+// A copy of cp.async that is under way.
+struct AsyncCopy {
+  std::uint32_t lane = 0;
+  std::uint32_t group = 0;
+  std::uint32_t offset = 0;  // into the block's shared memory
+  std::uint32_t bytes = 0;
+};
+
+using Clocks = std::array<ClockRef, lanes_per_warp>;
+using Stamps = std::array<std::uint32_t, lanes_per_warp>;
+
+// What the lanes of a warp knew at their last fence of a scope.
+struct Fenced {
+  bool any = false;
+  Clocks clocks;           // by lane, once it was asked for
+  std::uint32_t open = 0;  // lanes for which it has to be made of the following
+  Clocks bases;
+  Stamps stamps{};
+  std::uint32_t met = 0;
+};
+
+}  // namespace softgpu::check
+
+namespace softgpu {
+
+struct WarpState {
+  std::uint32_t block = 0;
+  std::uint32_t warp = 0;
+  check::LaunchState* launch = nullptr;
+  check::Stamps stamps{};       // of the accesses that lanes make now
+  check::Clocks clocks;         // what each knows, but for itself and for `met`
+  check::Stamps block_known{};  // of it: the stamp below which all of the own block is known
+  std::uint32_t met = 0;        // below this, all lanes know each other's accesses
+  check::Fenced device_fence;
+  check::Fenced block_fence;
+  check::Clocks pending;   // read by relaxed accesses; known from the next fence on
+  check::Clocks acquired;  // last
+  std::vector<check::AsyncCopy> copies;
+  check::Stamps groups{};  // of copies that each lane has committed
+  // Local memory: for each lane `local_stride` bytes of undefined bits.
+  std::vector<std::uint8_t> local;
+  std::size_t local_stride = 0;
+};
+
+struct BlockState {
+  std::uint32_t number = 0;
+  check::LaunchState* launch = nullptr;
+  std::vector<check::CellPage> shared;
+  std::unordered_map<std::uint64_t, check::SyncVariable> variables;  // in shared memory
+  std::vector<std::uint8_t> undefined;  // bits of shared memory that were never written
+  // Of each barrier (the last: the cluster's), who has come to it and what they know together.
+  struct Barrier {
+    struct Waiting {
+      Warp* warp = nullptr;
+      std::uint32_t lanes = 0;
+    };
+    std::vector<Waiting> waiting;
+    std::uint32_t threads = 0;  // that wait
+    bool others = false;        // some have gone on
+    check::ClockRef known;
+    check::ClockRef device_fences;
+    check::ClockRef block_fences;
+    check::ClockRef pending;
+  };
+  std::array<Barrier, 17> barriers;
+};
+
+namespace check {
+
+// An access of one lane to `bytes` bytes at most 16.
+struct Access {
+  Warp* warp = nullptr;
+  const Op* op = nullptr;
+  std::uint32_t lane = 0;
+  std::uint32_t place = 0;
+  std::uint64_t address = 0;  // of the bytes, in this process
+  std::uint32_t bytes = 0;
+  bool writes = false;
+  bool reads = false;
+  std::uint8_t bits = 0;
+  BlockState* shared = nullptr;  // whose shared memory it is; nullptr for global memory
+  std::uint32_t offset = 0;      // into that
+};
+
+// Called with the two accesses of a race; `other` stands in the history. True where it was
+// reported, so that the history need not be kept.
+class Races {
+ public:
+  static Races& instance();
+
+  // A launch begins; its threads get numbers. Work that is ordered before it is forgotten.
+  LaunchState& begin_launch(Launch& launch);
+  void end_launch(LaunchState& launch);
+  void begin_block(LaunchState& launch, Block& block);
+
+  void access(const Access& access);
+  // A strong access has the effects of its order and scope; before it is executed.
+  void synchronise(const Access& access, Order order, Scope scope);
+  void fence(Warp& warp, std::uint32_t lanes, Scope scope);
+
+  void barrier_reached(Warp& warp, std::uint32_t lanes, std::uint32_t id, bool wait);
+  void barrier_opens(Block& block, std::uint32_t id);
+  void cluster_barrier_opens(Cluster& cluster);
+  void lanes_meet(Warp& warp, std::uint32_t lanes);
+
+  // cp.async: the copies so far become a group; all but the last `left` groups have to be done.
+  void commit_copies(Warp& warp, std::uint32_t lanes);
+  void wait_for_copies(Warp& warp, std::uint32_t lanes, std::uint32_t left);
+  void wait_for_all_copies(Warp& warp, std::uint32_t lanes);
+  // An arrival at, or a look at, an mbarrier, by its address.
+  void arrive_at(Warp& warp, std::uint32_t lane, std::uint64_t barrier);
+  void look_at(Warp& warp, std::uint32_t lane, std::uint64_t barrier);
+
+  // Bytes that are written in a way that is not followed: nothing is known of them any more.
+  void forget_shared(BlockState& block, std::uint32_t offset, std::uint32_t bytes);
+  void forget(std::uint64_t address, std::uint64_t bytes);
+  // A copy or a set by a stream's work.
+  void host_access(const WorkOrderRef& work, std::uint64_t address, std::uint64_t bytes,
+                   bool writes, const char* what);
+
+ private:
+  [[nodiscard]] bool ordered(const WarpState& mine, std::uint32_t lane, std::uint32_t warp,
+                             std::uint32_t other_lane, std::uint32_t stamp) const;
+  [[nodiscard]] const LaunchState* launch_of(std::uint32_t warp) const;
+  void check_cell(Cell& cell, const Access& access, std::uint32_t at);
+  void check_page(CellPage& page, const Access& access, std::uint64_t from, std::uint64_t to,
+                  std::uint32_t in_page);
+  CellPage& page_of(std::uint64_t address);
+  [[nodiscard]] ClockRef own_clock(const WarpState& mine, std::uint32_t lane) const;
+  [[nodiscard]] ClockRef fence_clock(const WarpState& mine, Fenced& fenced,
+                                     std::uint32_t lane) const;
+  [[nodiscard]] ClockRef fences_of(const WarpState& mine, Fenced& fenced,
+                                   std::uint32_t lanes) const;
+  void learn(WarpState& mine, std::uint32_t lane, const ClockRef& clock);
+  void set_clock(WarpState& mine, std::uint32_t lanes, const ClockRef& clock);
+  SyncVariable* find_variable(const Access& access);
+  void finish_copies(Warp& warp, std::uint32_t lanes, std::uint32_t up_to);
+  void conflict(const Access& access, const Cell& cell, const Writer* writer, const Reader* reader,
+                std::uint32_t at);
+  std::uint32_t tick();
+
+  std::uint32_t now_ = 1;
+  std::uint32_t next_block_ = 1;
+  std::uint32_t next_warp_ = 1;
+  std::vector<std::unique_ptr<LaunchState>> launches_;  // by their warps
+  std::unordered_map<std::uint64_t, std::unique_ptr<CellPage>> pages_;
+  std::unordered_map<std::uint64_t, SyncVariable> variables_;  // in global memory
+  std::uint64_t last_page_ = ~std::uint64_t{0};
+  CellPage* last_ = nullptr;
+};
+
+}  // namespace check
+
+}  // namespace softgpu

@@ -14,6 +14,7 @@ namespace {
 struct Allocation {
   std::uint64_t bytes = 0;
   bool is_live = true;
+  bool by_host = true;
   Callers made;
   Callers freed;
 };
@@ -43,7 +44,8 @@ void allocated(std::uint64_t address, std::uint64_t bytes, bool defined, bool by
   {
     Allocations& of = allocations();
     const std::lock_guard lock(of.mutex);
-    of.all[address] = {bytes, true, by_host && of.find != nullptr ? of.find() : Callers{}, {}};
+    of.all[address] = {
+        bytes, true, by_host, by_host && of.find != nullptr ? of.find() : Callers{}, {}};
   }
   const std::lock_guard lock(checker_mutex());
   if (defined) {
@@ -85,17 +87,46 @@ std::string free_site(std::uint64_t address) {
                                                          : of.describe(found->second.freed);
 }
 
-void report_leaks() {
+Callers callers_now() {
   Allocations& of = allocations();
   const std::lock_guard lock(of.mutex);
-  if (!of.frees || of.describe == nullptr) return;
+  return of.find == nullptr ? Callers{} : of.find();
+}
+
+std::string describe_callers(const Callers& callers) {
+  Allocations& of = allocations();
+  const std::lock_guard lock(of.mutex);
+  return of.describe == nullptr ? std::string() : of.describe(callers);
+}
+
+void host_frees(std::uint64_t address) {
+  {
+    Allocations& of = allocations();
+    const std::lock_guard lock(of.mutex);
+    const auto found = of.all.find(address);
+    if (found == of.all.end() || found->second.by_host || !found->second.is_live) return;
+  }
+  Finding finding;
+  finding.kind = Kind::invalid_free;
+  finding.message =
+      "the host frees memory that malloc() in a kernel gave: it is of the device's heap";
+  finding.at.what = "freed";
+  finding.at.text = describe_callers(callers_now());
+  report(std::move(finding));
+}
+
+void report_leaks() {
+  if (has_fault()) return;
+  Allocations& of = allocations();
+  const std::lock_guard lock(of.mutex);
   for (const auto& [address, one] : of.all) {
-    if (!one.is_live || one.made.empty()) continue;
+    if (!one.is_live) continue;
     Finding finding;
     finding.kind = Kind::leak;
+    finding.notice = !of.frees;
     finding.message = std::to_string(one.bytes) + " bytes of device memory were never freed";
-    finding.at.what = "allocated";
-    finding.at.text = of.describe(one.made);
+    finding.at.what = one.by_host ? "allocated" : "allocated by malloc() in a kernel";
+    finding.at.text = of.describe == nullptr ? std::string() : of.describe(one.made);
     report(std::move(finding));
   }
 }

@@ -14,6 +14,9 @@ using Callers = std::vector<const void*>;
 // them; without it sites are empty.
 void set_caller_finder(Callers (*find)(), std::string (*describe)(const Callers&));
 
+[[nodiscard]] Callers callers_now();
+[[nodiscard]] std::string describe_callers(const Callers& callers);
+
 // Memory of a device was allocated, or freed. Its bytes are undefined unless `defined`; `by_host`:
 // by a call of the interface, which has a caller, and not by a kernel.
 void allocated(std::uint64_t address, std::uint64_t bytes, bool defined, bool by_host);
@@ -23,7 +26,10 @@ void freed(std::uint64_t address);
 // The same of where it was freed.
 [[nodiscard]] std::string free_site(std::uint64_t address);
 
-// Reports what was never freed, if the program frees anything.
+// A call of the host frees the address: reports it where a kernel has allocated that.
+void host_frees(std::uint64_t address);
+// Reports what was never freed: an error where the program frees other memory, else a notice. Not
+// after a kernel's fault, when nothing can be freed any more.
 void report_leaks();
 
 }  // namespace softgpu::check

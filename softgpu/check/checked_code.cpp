@@ -52,8 +52,14 @@ bool find_range(u64 address, u32 bytes, MemoryRange& range) {
   return true;
 }
 
-// --- undefined values
-// -----------------------------------------------------------------------------
+// Memory whose undefined bits are known: that which only kernels and the runtime write.
+bool followed(u64 address) {
+  MemoryRange range;
+  return find_range(address, 1, range) &&
+         (range.kind == MemoryKind::device || range.kind == MemoryKind::symbol);
+}
+
+// --- undefined values ----------------------------------------------------------------------------
 
 FrameState& state_of(Frame& frame) {
   if (frame.state == nullptr) {
@@ -168,8 +174,7 @@ bool stored(Warp& w, const Op* op, const CheckedCode& code, const Step& step, u3
   return any;
 }
 
-// --- one access
-// -----------------------------------------------------------------------------------
+// --- one access ----------------------------------------------------------------------------------
 
 struct Lane {
   Warp& w;
@@ -178,6 +183,55 @@ struct Lane {
   const Step& step;
   u32 lane;
 };
+
+// The operand of an atomic access (slot b): its value, and its undefined bits.
+struct AtomicOperand {
+  std::array<u8, 16> value{};
+  std::array<u8, 16> bits{};
+  bool undefined = false;
+  ValueOrigin origin;
+};
+AtomicOperand operand_of(const Lane& l, u32 slot, u32 size) {
+  AtomicOperand result;
+  const u32 lane_bytes = size <= 4 ? 4 : 8;
+  const std::size_t at = slot + std::size_t{l.lane} * lane_bytes;
+  std::memcpy(result.value.data(), l.w.frame + at, std::min<u32>(size, 8));
+  const FrameState* const state = l.w.call->state;
+  if (state == nullptr || state->count == 0 || !is_marked(*state, slot)) return result;
+  std::memcpy(result.bits.data(), state->bits.data() + at, std::min<u32>(size, 8));
+  result.undefined = std::ranges::any_of(result.bits, [](u8 byte) { return byte != 0; });
+  result.origin = origin_of(*state, slot);
+  return result;
+}
+
+// What an atomic access leaves of the undefined bits that it finds. True where some are left.
+bool after_atomic(const Lane& l, u32 size, u8* bits, ValueOrigin& origin) {
+  const AtomicOperand operand =
+      operand_of(l, l.step.atomic == AtomicKind::compare ? l.op->c : l.op->b, size);
+  bool any = false;
+  bool found = false;
+  for (u32 i = 0; i < size; ++i) {
+    found = found || bits[i] != 0;
+    const u8 given = operand.bits[i];
+    switch (l.step.atomic) {
+      case AtomicKind::exchange: bits[i] = given; break;
+      // A defined 1 decides, or a defined 0.
+      case AtomicKind::bit_or:
+        bits[i] = static_cast<u8>((bits[i] & ~operand.value[i]) | given);
+        break;
+      case AtomicKind::bit_and:
+        bits[i] = static_cast<u8>((bits[i] & operand.value[i]) | given);
+        break;
+      default: bits[i] = static_cast<u8>(bits[i] | given); break;
+    }
+    any = any || bits[i] != 0;
+  }
+  if (!found && operand.undefined) origin = operand.origin;
+  if (origin.place == 0) origin.place = l.step.place;
+  // What it leaves was computed from what nobody wrote.
+  origin.computed = true;
+  return any;
+}
 
 // Reads and writes the undefined bits of `size` bytes that lie at `at` in an array of them.
 void use_bits(const Lane& l, u8* at, u32 size, Way way) {
@@ -194,32 +248,40 @@ void use_bits(const Lane& l, u8* at, u32 size, Way way) {
   const bool undefined = std::any_of(at, at + size, [](u8 byte) { return byte != 0; });
   fill(l.w, l.op, l.code, l.step, l.lane, size, undefined ? at : nullptr,
        {l.step.place, way == Way::atomic});
+  if (way == Way::atomic) {
+    ValueOrigin origin;
+    (void)after_atomic(l, size, at, origin);
+  }
 }
 
 void use_global_bits(const Lane& l, u64 address, u32 size, Way way) {
   GlobalBits& global = GlobalBits::instance();
-  std::array<u8, widest> bits;
+  std::array<u8, widest> bits{};
   if (way == Way::store) {
     ValueOrigin origin;
-    if (stored(l.w, l.op, l.code, l.step, l.lane, size, bits.data(), origin)) {
+    if (stored(l.w, l.op, l.code, l.step, l.lane, size, bits.data(), origin) && followed(address)) {
       global.write(address, size, bits.data(), origin);
     } else {
       global.define(address, size);
     }
     return;
   }
-  if (!global.read(address, size, bits.data())) {
-    fill(l.w, l.op, l.code, l.step, l.lane, size, nullptr, {});
-    return;
+  const bool undefined = global.read(address, size, bits.data());
+  ValueOrigin origin;
+  if (undefined) {
+    origin = global.origin_of(address);
+    if (origin.place == 0) origin.place = l.step.place;
   }
-  ValueOrigin origin = global.origin_of(address);
-  if (origin.place == 0) origin.place = l.step.place;
   if (way == Way::atomic) {
-    // What it leaves was computed from what nobody wrote.
-    origin.computed = true;
-    global.write(address, size, bits.data(), origin);
+    std::array<u8, widest> left = bits;
+    ValueOrigin left_origin = origin;
+    if (after_atomic(l, size, left.data(), left_origin)) {
+      if (followed(address)) global.write(address, size, left.data(), left_origin);
+    } else if (undefined) {
+      global.define(address, size);
+    }
   }
-  fill(l.w, l.op, l.code, l.step, l.lane, size, bits.data(), origin);
+  fill(l.w, l.op, l.code, l.step, l.lane, size, undefined ? bits.data() : nullptr, origin);
 }
 
 // An access to static shared memory that leaves its variable.
@@ -264,6 +326,30 @@ void use_local_bits(const Lane& l, u64 offset, u32 size, Way way) {
   use_bits(l, mine.local.data() + l.lane * mine.local_stride + offset, size, way);
 }
 
+// True where the access leaves memory as it is: a lock that is not given, a flag that is set
+// already.
+bool changes_nothing(const Lane& l, const std::byte* at, u32 size, Way way) {
+  if (size > 8) return false;
+  if (way == Way::store) {
+    const Elements all = elements_of(l.code, l.step, l.op);
+    const u32 each = size / std::max(all.count, 1U);
+    for (u32 i = 0; i < all.count; ++i) {
+      const std::size_t slot = all.slot(i) + std::size_t{l.lane} * std::max<u32>(all.lane_bytes, 4);
+      if (std::memcmp(l.w.frame + slot, at + i * each, each) != 0) return false;
+    }
+    return true;
+  }
+  const AtomicOperand operand = operand_of(l, l.op->b, size);
+  const bool equal = std::memcmp(operand.value.data(), at, size) == 0;
+  switch (l.step.atomic) {
+    case AtomicKind::exchange: return equal;
+    case AtomicKind::compare: return !equal;
+    case AtomicKind::other:
+      return std::ranges::all_of(operand.value, [](u8 byte) { return byte == 0; });
+    default: return false;
+  }
+}
+
 // An access at a generic address; 0 bytes at the address of a lane are none.
 void use(const Lane& l, u64 address, u32 size, Way way, Order order, Scope scope, bool is_async) {
   const bool power = (size & (size - 1)) == 0;
@@ -298,6 +384,9 @@ void use(const Lane& l, u64 address, u32 size, Way way, Order order, Scope scope
       access.offset = at;
       access.address = reinterpret_cast<u64>(block->shared + at);
       races.access(access);
+      if (access.writes && (is_async || !changes_nothing(l, block->shared + at, size, way))) {
+        races.changed();
+      }
       if (order != Order::weak) races.synchronise(access, order, scope);
       if (!is_async) use_bits(l, block->state->undefined.data() + at, size, way);
       return;
@@ -308,6 +397,10 @@ void use(const Lane& l, u64 address, u32 size, Way way, Order order, Scope scope
       if (!find_range(address, size, range)) return;
       access.address = address;
       races.access(access);
+      if (access.writes &&
+          !changes_nothing(l, reinterpret_cast<const std::byte*>(address), size, way)) {
+        races.changed();
+      }
       if (order != Order::weak) races.synchronise(access, order, scope);
       use_global_bits(l, address, size, way);
       return;
@@ -327,8 +420,7 @@ bool read_bits(Warp& w, u64 address, u32 size, u8* bits) {
   return std::any_of(bits, bits + size, [](u8 byte) { return byte != 0; });
 }
 
-// --- operations
-// -----------------------------------------------------------------------------------
+// --- operations ----------------------------------------------------------------------------------
 
 void use_lanes(Warp& w, const Op* op, const CheckedCode& code, const Step& step, const Touch& touch,
                u32 m) {
@@ -458,6 +550,7 @@ void use_matrix(Warp& w, const Op* op, const CheckedCode& code, const Step& step
 }
 
 void use_bulk(Warp& w, const Op* op, u32 m) {
+  Races::instance().changed();
   const auto* to = lanes<u64>(w, op->a);
   const auto* size = lanes<u32>(w, op->c);
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
@@ -614,6 +707,7 @@ __attribute__((noinline)) void examine(Warp& w, const Op* op, const CheckedCode&
           races.look_at(w, lane, at);
         } else {
           races.arrive_at(w, lane, at);
+          races.changed();
         }
         if (at + 8 <= w.block->shared_bytes) {
           std::memset(w.block->state->undefined.data() + at, 0, 8);
@@ -635,6 +729,17 @@ const Op* check_operation(Warp& w, const Op* op) {
     examine(w, op, code, step, m);
   }
   return step.run(w, op);
+}
+
+AtomicKind atomic_kind(std::string_view name, const Op& op) {
+  const auto names = [&](std::string_view part) {
+    return name.find(part) != std::string_view::npos;
+  };
+  if (name == "atom.128") return op.aux == 1 ? AtomicKind::compare : AtomicKind::exchange;
+  if (names(".exch.")) return AtomicKind::exchange;
+  if (names(".cas.")) return AtomicKind::compare;
+  if (names(".and.")) return AtomicKind::bit_and;
+  return names(".or.") ? AtomicKind::bit_or : AtomicKind::other;
 }
 
 Effect effect_of(std::string_view name) {
@@ -665,6 +770,7 @@ void CheckedCode::observe() {
     step.transfer = transfer_of(handler);
     step.effect = effect_of(handler);
     step.meeting = meeting_of(handler);
+    step.atomic = atomic_kind(handler, op);
     step.touches = touches[i].form != TouchForm::none;
     const auto names = [&](std::string_view type) {
       return handler.find(type) != std::string_view::npos;

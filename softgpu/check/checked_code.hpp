@@ -24,6 +24,10 @@ enum class Effect : std::uint8_t {
   frame_store,
 };
 
+// What an atomic access does, as far as it matters which bits it defines and whether it changes
+// any.
+enum class AtomicKind : std::uint8_t { other, exchange, compare, bit_and, bit_or };
+
 // What the checker knows of one operation.
 struct Step {
   Handler run = nullptr;
@@ -33,6 +37,7 @@ struct Step {
   Transfer transfer = Transfer::none;
   Effect effect = Effect::none;
   Meeting meeting = Meeting::none;
+  AtomicKind atomic = AtomicKind::other;
   bool touches = false;
   bool is_signed = false;  // a load that extends its sign
   bool plain = false;      // only registers are looked at, and only where some are undefined

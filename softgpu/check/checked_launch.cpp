@@ -163,8 +163,34 @@ void CheckedLaunch::run(const std::function<void()>& core) {
   core();
 }
 
-// --- faults and notices
-// ---------------------------------------------------------------------------
+std::uint64_t changes() { return Races::instance().changes(); }
+
+std::uint64_t state_of(const Warp& warp) {
+  // FNV-1a by words (Fowler, Noll and Vo).
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  const auto mix = [&](std::uint64_t value) { hash = (hash ^ value) * 0x100000001b3ULL; };
+  const auto mix_frames = [&](const Frame* frame) {
+    for (; frame != nullptr; frame = frame->caller) {
+      mix(reinterpret_cast<std::uintptr_t>(frame->return_to));
+      for (std::size_t at = 0; at + 8 <= frame->capacity; at += 8) {
+        std::uint64_t word = 0;
+        std::memcpy(&word, frame->memory.get() + at, sizeof word);
+        mix(word);
+      }
+    }
+  };
+  mix(reinterpret_cast<std::uintptr_t>(warp.pc));
+  mix(warp.mask);
+  mix_frames(warp.call);
+  for (const Group& group : warp.others) {
+    mix(reinterpret_cast<std::uintptr_t>(group.pc));
+    mix(group.mask);
+    if (group.frame != warp.call) mix_frames(group.frame);
+  }
+  return hash;
+}
+
+// --- faults and notices --------------------------------------------------------------------------
 
 namespace {
 
@@ -193,6 +219,7 @@ Kind kind_of_fault(int code, const std::string& what) {
 void report_fault(const Warp& w, const Op* op, int lane, int code, const std::string& what) {
   Finding finding;
   finding.kind = kind_of_fault(code, what);
+  finding.ends_kernel = true;
   finding.kernel = readable_name(w.block->launch->code->name);
   finding.message = what;
   finding.seed = schedule_seed();

@@ -1,6 +1,7 @@
 // A launch that is checked: see docs/kernel-lab.md.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,6 +25,12 @@ class CheckedLaunch {
   class Watcher;
   std::unique_ptr<Watcher> watcher_;
 };
+
+// For launch.cpp. Counts whatever brings kernels on: stores that change something, barriers that
+// open.
+[[nodiscard]] std::uint64_t changes();
+// A number for the state of a warp that has stopped: its places and registers.
+[[nodiscard]] std::uint64_t state_of(const Warp& warp);
 
 // For schedule.cpp: a fault, which ends the kernel, and a notice. `code` is CUDA's.
 void report_fault(const Warp& warp, const Op* op, int lane, int code, const std::string& what);

@@ -21,8 +21,7 @@ u64 mask_of(u8 lane_bytes) { return lane_bytes == 0 ? 1 : lane_bytes == 4 ? low_
 
 }  // namespace
 
-// --- memory
-// ---------------------------------------------------------------------------------------
+// --- memory --------------------------------------------------------------------------------------
 
 GlobalBits& GlobalBits::instance() {
   static auto* bits = new GlobalBits;  // outlives every static of the program
@@ -163,8 +162,7 @@ void GlobalBits::define_all() {
   last_ = nullptr;
 }
 
-// --- registers
-// ------------------------------------------------------------------------------------
+// --- registers -----------------------------------------------------------------------------------
 
 void clear(FrameState& state) {
   if (state.count == 0) return;

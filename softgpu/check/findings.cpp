@@ -94,6 +94,8 @@ struct Group {
   Finding finding;
   std::uint64_t times = 1;
 };
+// By file and line; where there is none, by the text of the place.
+std::string name_of(const Site& site) { return site.line > 0 ? site.file : site.what + site.text; }
 using GroupKey = std::tuple<Kind, std::string, std::string, int, std::string, int>;
 using PlaceKey = std::tuple<Kind, std::uint32_t, std::uint32_t>;
 
@@ -186,14 +188,13 @@ bool is_known(Kind kind, std::uint32_t a, std::uint32_t b) {
 
 void report(Finding finding) {
   Book& all = book();
-  const GroupKey key{finding.kind,    finding.kernel,     finding.at.file,
-                     finding.at.line, finding.other.file, finding.other.line};
+  const GroupKey key{finding.kind,    finding.kernel,         name_of(finding.at),
+                     finding.at.line, name_of(finding.other), finding.other.line};
   const std::lock_guard lock(all.mutex);
   const PlaceKey places = std::exchange(asked, {});
   const auto found = all.by_lines.find(key);
   std::size_t index = all.groups.size();
-  // Without lines two places are told apart by nothing: each is one of its own.
-  if (found != all.by_lines.end() && finding.at.line > 0) {
+  if (found != all.by_lines.end()) {
     index = found->second;
     Group& group = all.groups[index];
     ++group.times;
@@ -207,6 +208,15 @@ void report(Finding finding) {
     return;
   }
   if (places != PlaceKey{}) all.by_places[places] = index;
+}
+
+bool has_fault() {
+  Book& all = book();
+  const std::lock_guard lock(all.mutex);
+  for (const Group& group : all.groups) {
+    if (group.finding.ends_kernel) return true;
+  }
+  return false;
 }
 
 std::size_t error_count() {

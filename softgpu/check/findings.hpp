@@ -37,10 +37,11 @@ struct Site {
 
 struct Finding {
   Kind kind = Kind::fault;
-  bool notice = false;  // worth a look, and no error
-  std::string kernel;   // readable; empty for the host's
-  std::string message;  // one sentence: what is wrong
-  std::string memory;   // the memory that it concerns; may be empty
+  bool notice = false;       // worth a look, and no error
+  bool ends_kernel = false;  // a fault
+  std::string kernel;        // readable; empty for the host's
+  std::string message;       // one sentence: what is wrong
+  std::string memory;        // the memory that it concerns; may be empty
   Site at;
   Site other;  // the second place; its `what` is empty where there is none
   std::uint64_t seed = 0;
@@ -53,6 +54,8 @@ void report(Finding finding);
 // later it is counted. `a` and `b` are numbers of places that the caller gives.
 [[nodiscard]] bool is_known(Kind kind, std::uint32_t a, std::uint32_t b);
 
+// A kernel's fault was among them.
+[[nodiscard]] bool has_fault();
 // Findings that are errors.
 [[nodiscard]] std::size_t error_count();
 

@@ -76,15 +76,37 @@ void copied(const void* to, const void* from, std::size_t bytes) {
     if (bits.find_undefined(source, bytes, first)) report_copy_of_undefined(source, first, bytes);
   }
   const WorkOrderRef work = current_work();
-  Races::instance().host_access(work, source, bytes, false, "copy");
-  Races::instance().host_access(work, target, bytes, true, "copy");
+  if (has_several_streams()) {
+    const std::uint32_t place = host_place("copy");
+    Races::instance().host_access(work, source, bytes, false, place);
+    Races::instance().host_access(work, target, bytes, true, place);
+  }
 }
 
 void filled(const void* to, std::size_t bytes) {
   if (!options().check || bytes == 0) return;
   const std::lock_guard lock(checker_mutex());
   GlobalBits::instance().define(address_of(to), bytes);
-  Races::instance().host_access(current_work(), address_of(to), bytes, true, "memset");
+  if (has_several_streams()) {
+    Races::instance().host_access(current_work(), address_of(to), bytes, true,
+                                  host_place("memset"));
+  }
+}
+
+void allocated_in_stream(const void* address, std::size_t bytes) {
+  if (!options().check || !has_several_streams()) return;
+  const std::lock_guard lock(checker_mutex());
+  Races::instance().host_access(current_work(), address_of(address), bytes, true,
+                                host_place("allocation"));
+}
+
+void freed_in_stream(const void* address) {
+  if (!options().check || !has_several_streams()) return;
+  MemoryRange range;
+  if (!Memory::instance().find(address_of(address), range) || range.freed) return;
+  const std::lock_guard lock(checker_mutex());
+  Races::instance().host_access(current_work(), range.begin, range.end - range.begin, true,
+                                host_place("free"));
 }
 
 void library_works() {

@@ -10,6 +10,9 @@ namespace softgpu::check {
 // The work that runs now has copied, or set, bytes.
 void copied(const void* to, const void* from, std::size_t bytes);
 void filled(const void* to, std::size_t bytes);
+// The work that runs now is the allocation, or the freeing, of memory in a stream's order.
+void allocated_in_stream(const void* address, std::size_t bytes);
+void freed_in_stream(const void* address);
 // A library of the runtime (cuBLAS) computes on the host what it promises to compute on the device:
 // what it wrote is not followed, and all memory counts as written from here on.
 void library_works();

@@ -7,6 +7,9 @@
 namespace softgpu::check {
 namespace {
 
+// Nodes of graphs are streams of one piece of work; the runtime's streams have lower numbers.
+constexpr std::uint64_t first_node = std::uint64_t{1} << 62;
+
 using Known = std::map<std::uint64_t, std::uint64_t>;
 
 struct Stream {
@@ -19,6 +22,8 @@ struct Streams {
   std::mutex mutex;
   std::map<std::uint64_t, Stream> all;
   Known host;
+  bool several = false;
+  std::uint64_t next_node = first_node;
 };
 Streams& streams() {
   static auto* all = new Streams;  // outlives every static of the program
@@ -63,6 +68,7 @@ WorkOrderRef enqueue(const StreamOrder& stream, const WorkOrderRef& event) {
     known = std::max(known, event->number);
   }
   Stream& mine = of.all[stream.id];
+  of.several = of.several || of.all.size() > 1;
   mine.as = stream;
   work->stream = stream.id;
   work->number = ++mine.number;
@@ -95,6 +101,44 @@ void host_waited_for_device(int device) {
   const std::lock_guard lock(of.mutex);
   for (const auto& [id, other] : of.all) {
     if (other.as.device == device) join(of.host, other.known);
+  }
+}
+
+bool has_several_streams() {
+  const std::lock_guard lock(streams().mutex);
+  return streams().several;
+}
+
+bool is_of_graph(const WorkOrder& work) { return work.stream >= first_node; }
+
+GraphOrder::GraphOrder(WorkOrderRef launch) : launch_(std::move(launch)) {}
+
+WorkOrderRef GraphOrder::add(const std::vector<WorkOrderRef>& before) {
+  if (launch_ == nullptr) return nullptr;
+  Streams& of = streams();
+  const std::lock_guard lock(of.mutex);
+  of.several = true;
+  auto work = std::make_shared<WorkOrder>();
+  work->stream = of.next_node++;
+  work->number = 1;
+  work->known = launch_->known;
+  work->known[launch_->stream] = launch_->number;
+  for (const WorkOrderRef& one : before) {
+    if (one == nullptr) continue;
+    join(work->known, one->known);
+    work->known[one->stream] = one->number;
+  }
+  nodes_.push_back(work);
+  return work;
+}
+
+GraphOrder::~GraphOrder() {
+  if (launch_ == nullptr) return;
+  Streams& of = streams();
+  const std::lock_guard lock(of.mutex);
+  const auto stream = of.all.find(launch_->stream);
+  for (const WorkOrderRef& node : nodes_) {
+    if (stream != of.all.end()) stream->second.known[node->stream] = node->number;
   }
 }
 

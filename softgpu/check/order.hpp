@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <vector>
 
 namespace softgpu::check {
 
@@ -36,6 +37,28 @@ struct StreamOrder {
 void host_waited_for(const WorkOrderRef& work);
 void host_waited_for(const StreamOrder& stream);
 void host_waited_for_device(int device);
+
+// True once work was enqueued in a second stream, or in a graph: before, all is in one order.
+[[nodiscard]] bool has_several_streams();
+
+// True for the work of a graph's node.
+[[nodiscard]] bool is_of_graph(const WorkOrder& work);
+
+// The nodes of a graph that `launch` runs: each in an order of its own, after those that it depends
+// on. What comes after the launch in its stream comes after all of them.
+class GraphOrder {
+ public:
+  explicit GraphOrder(WorkOrderRef launch);
+  ~GraphOrder();
+  GraphOrder(const GraphOrder&) = delete;
+  GraphOrder& operator=(const GraphOrder&) = delete;
+  // The order of a node, given those of the nodes that it depends on.
+  [[nodiscard]] WorkOrderRef add(const std::vector<WorkOrderRef>& before);
+
+ private:
+  WorkOrderRef launch_;
+  std::vector<WorkOrderRef> nodes_;
+};
 
 // The work that runs on this thread now; nullptr where there is none.
 [[nodiscard]] WorkOrderRef current_work();

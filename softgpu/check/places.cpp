@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdio>
 #include <deque>
+#include <map>
 #include <string_view>
 #include <utility>
 
@@ -38,10 +39,20 @@ std::string triple(const Dim3& at) {
 }  // namespace
 
 std::uint32_t make_place(const Code& code, std::uint32_t op) {
-  places().push_back({&code, op});
+  places().push_back({&code, op, "", {}});
   return static_cast<std::uint32_t>(places().size() - 1);
 }
-Place place_at(std::uint32_t number) { return places()[number]; }
+std::uint32_t host_place(const char* what) {
+  static auto* const known = new std::map<std::pair<std::string, Callers>, std::uint32_t>;
+  const Callers callers = callers_now();
+  std::uint32_t& number = (*known)[{what, callers}];
+  if (number == 0) {
+    places().push_back({nullptr, 0, what, describe_callers(callers)});
+    number = static_cast<std::uint32_t>(places().size() - 1);
+  }
+  return number;
+}
+const Place& place_at(std::uint32_t number) { return places()[number]; }
 
 Site site_of(const Code& code, const Op* op, std::string what) {
   Site site;
@@ -67,7 +78,13 @@ Site site_of(const Code& code, const Op* op, std::string what) {
 }
 
 Site site_of(std::uint32_t place, std::string what) {
-  const Place at = place_at(place);
+  const Place& at = place_at(place);
+  if (at.code == nullptr) {
+    Site site;
+    site.what = std::string(at.what) + " by a call of the host";
+    site.text = at.caller;
+    return site;
+  }
   return site_of(*at.code, at.code->ops.data() + at.op, std::move(what));
 }
 

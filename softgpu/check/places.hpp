@@ -13,11 +13,15 @@ struct LaunchState;
 
 // A number for an operation of code that stays; never 0.
 [[nodiscard]] std::uint32_t make_place(const Code& code, std::uint32_t op);
+// A number for what a call of the host does ("copy", "memset"), by its caller; one for each.
+[[nodiscard]] std::uint32_t host_place(const char* what);
 struct Place {
-  const Code* code = nullptr;
+  const Code* code = nullptr;  // nullptr for the host's
   std::uint32_t op = 0;
+  const char* what = "";  // the host does
+  std::string caller;     // of the host's
 };
-[[nodiscard]] Place place_at(std::uint32_t number);
+[[nodiscard]] const Place& place_at(std::uint32_t number);
 
 // The site of an operation: its file and line as the innermost call site of the program's own has
 // them, and the text that messages use.

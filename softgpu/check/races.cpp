@@ -64,8 +64,7 @@ u32 Races::tick() {
   return now_;
 }
 
-// --- launches
-// -------------------------------------------------------------------------------------
+// --- launches ------------------------------------------------------------------------------------
 
 LaunchState& Races::begin_launch(Launch& launch) {
   const u64 blocks = launch.grid.count();
@@ -102,10 +101,12 @@ LaunchState& Races::begin_launch(Launch& launch) {
 void Races::end_launch(LaunchState& launch) { launch.launch = nullptr; }
 
 const LaunchState* Races::launch_of(u32 warp) const {
-  for (const auto& launch : launches_) {
-    if (warp >= launch->first_warp && warp < launch->end_warp) return launch.get();
-  }
-  return nullptr;
+  // They stand in the order of their numbers.
+  const auto after = std::ranges::upper_bound(
+      launches_, warp, {}, [](const auto& launch) { return launch->first_warp; });
+  if (after == launches_.begin()) return nullptr;
+  const LaunchState* const launch = std::prev(after)->get();
+  return warp < launch->end_warp ? launch : nullptr;
 }
 
 void Races::begin_block(LaunchState& launch, Block& block) {
@@ -135,8 +136,7 @@ void Races::begin_block(LaunchState& launch, Block& block) {
   }
 }
 
-// --- what is known
-// --------------------------------------------------------------------------------
+// --- what is known -------------------------------------------------------------------------------
 
 bool Races::ordered(const WarpState& mine, u32 lane, u32 warp, u32 other_lane, u32 stamp) const {
   if (warp == mine.warp && (other_lane == lane || stamp < mine.met)) return true;
@@ -199,8 +199,7 @@ void Races::set_clock(WarpState& mine, u32 lanes, const ClockRef& clock) {
   });
 }
 
-// --- barriers
-// -------------------------------------------------------------------------------------
+// --- barriers ------------------------------------------------------------------------------------
 
 void Races::barrier_reached(Warp& warp, u32 lanes, u32 id, bool wait) {
   WarpState& mine = *warp.state;
@@ -237,6 +236,7 @@ void Races::barrier_reached(Warp& warp, u32 lanes, u32 id, bool wait) {
 }
 
 void Races::barrier_opens(Block& block, u32 id) {
+  changed();
   BlockState& state = *block.state;
   BlockState::Barrier barrier = std::exchange(state.barriers[id], {});
   const u32 stamp = tick();
@@ -267,6 +267,7 @@ void Races::barrier_opens(Block& block, u32 id) {
 }
 
 void Races::cluster_barrier_opens(Cluster& cluster) {
+  changed();
   const u32 stamp = tick();
   Clock known;
   ClockRef device_fences;
@@ -342,8 +343,7 @@ void Races::lanes_meet(Warp& warp, u32 lanes) {
   if (whole) mine.met = stamp;
 }
 
-// --- releases and acquires
-// ------------------------------------------------------------------------
+// --- releases and acquires -----------------------------------------------------------------------
 
 void Races::fence(Warp& warp, u32 lanes, Scope scope) {
   WarpState& mine = *warp.state;
@@ -435,8 +435,7 @@ void Races::look_at(Warp& warp, u32 lane, u64 barrier) {
   if (found != all.end()) learn(*warp.state, lane, found->second.device);
 }
 
-// --- copies
-// ---------------------------------------------------------------------------------------
+// --- copies --------------------------------------------------------------------------------------
 
 void Races::commit_copies(Warp& warp, u32 lanes) {
   for_lanes(lanes, [&](u32 l) { ++warp.state->groups[l]; });
@@ -469,8 +468,7 @@ void Races::finish_copies(Warp& warp, u32 lanes, u32 left) {
 void Races::wait_for_copies(Warp& warp, u32 lanes, u32 left) { finish_copies(warp, lanes, left); }
 void Races::wait_for_all_copies(Warp& warp, u32 lanes) { finish_copies(warp, lanes, ~0U); }
 
-// --- accesses
-// -------------------------------------------------------------------------------------
+// --- accesses ------------------------------------------------------------------------------------
 
 CellPage& Races::page_of(u64 address) {
   const u64 number = address / CellPage::bytes;
@@ -529,20 +527,24 @@ void Races::check_cell(Cell& cell, const Access& access, u32 at) {
   };
 
   Writer& writer = cell.writer;
-  if (writer.warp != 0) {
-    const bool pending = (writer.bits & is_async) != 0;
-    if (pending || !ordered(mine, lane, writer.warp, writer.lane, writer.stamp)) {
-      const bool together = !pending && strong_together(writer.warp, writer.bits);
-      bool steps = false;
-      if (together && access.reads &&
-          in_step_only(writer.warp, writer.lane, writer.bits, writer.stamp)) {
-        // It is none where the lane has asked here before, as those do that wait for a flag.
-        steps = std::ranges::none_of(cell.readers, [&](const Reader& reader) {
-          return reader.warp == mine.warp && (reader.lanes >> lane & 1U) != 0 &&
-                 reader.place == access.place;
-        });
-      }
-      if (!together || steps) conflict(access, cell, &writer, nullptr, at);
+  bool after_writer = true;
+  for (const Writer* one : {&cell.writer, &cell.earlier}) {
+    if (one->warp == 0) continue;
+    const bool pending = (one->bits & is_async) != 0;
+    if (!pending && ordered(mine, lane, one->warp, one->lane, one->stamp)) continue;
+    if (one == &writer) after_writer = false;
+    const bool together = !pending && strong_together(one->warp, one->bits);
+    bool steps = false;
+    if (together && access.reads && in_step_only(one->warp, one->lane, one->bits, one->stamp)) {
+      // It is none where the lane has asked here before, as those do that wait for a flag.
+      steps = std::ranges::none_of(cell.readers, [&](const Reader& reader) {
+        return reader.warp == mine.warp && (reader.lanes >> lane & 1U) != 0 &&
+               reader.place == access.place;
+      });
+    }
+    if (!together || steps) {
+      conflict(access, cell, one, nullptr, at);
+      break;
     }
   }
   if (access.writes) {
@@ -558,6 +560,16 @@ void Races::check_cell(Cell& cell, const Access& access, u32 at) {
         conflict(access, cell, nullptr, &unordered, at);
       }
       reader.stamp = 0;
+    }
+    // A strong write that is not after the last one: the last one stands beside it.
+    if (after_writer) {
+      if (cell.earlier.warp != 0 &&
+          ordered(mine, lane, cell.earlier.warp, cell.earlier.lane, cell.earlier.stamp)) {
+        cell.earlier = {};
+      }
+    } else if ((writer.bits & access.bits & strong) != 0 &&
+               (cell.earlier.warp == 0 || cell.earlier.warp == mine.warp)) {
+      cell.earlier = writer;
     }
     writer = {mine.warp, mine.stamps[lane], access.place, static_cast<u8>(lane), access.bits};
   }
@@ -608,64 +620,82 @@ void Races::forget(u64 address, u64 bytes) {
   last_ = nullptr;
 }
 
-void Races::host_access(const WorkOrderRef& work, u64 address, u64 bytes, bool writes,
-                        const char* what) {
-  if (pages_.empty() || work == nullptr) return;
-  for (u64 number = address / CellPage::bytes; number <= (address + bytes - 1) / CellPage::bytes;
-       ++number) {
-    const auto found = pages_.find(number);
-    if (found == pages_.end()) continue;
-    const CellPage& page = *found->second;
-    const u64 base = number * CellPage::bytes;
+void Races::host_access(const WorkOrderRef& work, u64 address, u64 bytes, bool writes, u32 place) {
+  // What is larger is followed in its first part: the history takes 16 times its room.
+  constexpr u64 most = u64{256} << 20;
+  if (work == nullptr || bytes == 0 || !has_several_streams()) return;
+  bytes = std::min(bytes, most);
+  auto state = std::make_unique<LaunchState>();
+  state->work = work;
+  state->first_block = next_block_++;
+  state->first_warp = next_warp_++;
+  state->end_warp = next_warp_;
+  const LaunchState& mine = *state;
+  launches_.push_back(std::move(state));
+  const auto apart = [&](u32 warp) {
+    const LaunchState* const other = warp == 0 ? nullptr : launch_of(warp);
+    return other != nullptr && other != &mine && other->work != nullptr &&
+           !is_before(*other->work, *work);
+  };
+  const u32 stamp = tick();
+  bool reported = false;
+  for (u64 at = address; at < address + bytes;) {
+    CellPage& page = page_of(at);
+    const auto in_page = static_cast<u32>(at % CellPage::bytes);
+    const u64 here = std::min<u64>(CellPage::bytes - in_page, address + bytes - at);
+    if (!page.by_bytes && (in_page % 4 != 0 || here % 4 != 0)) page.split();
+    if (page.cells.empty()) page.cells.resize(CellPage::bytes / 4);
     const u32 each = page.by_bytes ? 1 : 4;
-    for (std::size_t i = 0; i < page.cells.size(); ++i) {
-      const u64 at = base + i * each;
-      if (at + each <= address || at >= address + bytes) continue;
-      const Cell& cell = page.cells[i];
-      const auto apart = [&](u32 warp) {
-        const LaunchState* const launch = warp == 0 ? nullptr : launch_of(warp);
-        return launch != nullptr && launch->work != nullptr && !is_before(*launch->work, *work);
-      };
-      u32 place = 0;
-      u32 warp = 0;
-      u32 lane = 0;
-      bool wrote = false;
-      u8 bits = 0;
-      if (apart(cell.writer.warp)) {
-        place = cell.writer.place;
-        warp = cell.writer.warp;
-        lane = cell.writer.lane;
-        bits = cell.writer.bits;
-        wrote = true;
-      } else if (writes) {
-        for (const Reader& reader : cell.readers) {
-          if (reader.stamp == 0 || !apart(reader.warp)) continue;
-          place = reader.place;
-          warp = reader.warp;
-          lane = static_cast<u32>(std::countr_zero(reader.lanes));
-          bits = reader.bits;
+    for (u64 i = 0; i < here; i += each) {
+      Cell& cell = page.cells[(in_page + i) / each];
+      if (!reported) {
+        const Reader* reader = nullptr;
+        for (const Reader& one : cell.readers) {
+          if (writes && one.stamp != 0 && apart(one.warp)) reader = &one;
+        }
+        if (apart(cell.writer.warp)) {
+          reported = host_conflict(cell.writer.warp, cell.writer.lane, cell.writer.place,
+                                   access_name(true, cell.writer.bits, each), at + i, place);
+        } else if (reader != nullptr) {
+          reported =
+              host_conflict(reader->warp, static_cast<u32>(std::countr_zero(reader->lanes)),
+                            reader->place, access_name(false, reader->bits, each), at + i, place);
         }
       }
-      if (place == 0 || is_known(Kind::race, place, 0)) continue;
-      const LaunchState& launch = *launch_of(warp);
-      Finding finding;
-      finding.kind = Kind::race;
-      finding.kernel = launch.kernel;
-      finding.message = std::string("a ") + what +
-                        " of one stream and a kernel of another touch the same memory, and no "
-                        "event, synchronisation or stream orders them";
-      finding.memory = describe_global(at);
-      finding.at = site_of(place, access_name(wrote, bits, each));
-      finding.at.thread = thread_name(launch, warp, lane);
-      finding.other.what = what;
-      report(std::move(finding));
-      return;
+      if (writes) {
+        for (Reader& one : cell.readers) one.stamp = 0;
+        cell.writer = {mine.first_warp, stamp, place, 0, 0};
+        cell.earlier = {};
+      } else {
+        Reader& one = cell.readers[cell.readers[0].stamp == 0 ? 0 : 1];
+        one = {mine.first_warp, 1, stamp, place, 0};
+      }
     }
+    at += here;
   }
 }
 
-// --- reports
-// --------------------------------------------------------------------------------------
+// The work at `place` and an access of a kernel, or other work, are not ordered.
+bool Races::host_conflict(u32 warp, u32 lane, u32 other, const std::string& what, u64 address,
+                          u32 place) {
+  if (is_known(Kind::race, place, other)) return true;
+  const LaunchState& launch = *launch_of(warp);
+  const bool of_kernel = place_at(other).code != nullptr;
+  Finding finding;
+  finding.kind = Kind::race;
+  finding.kernel = launch.kernel;
+  finding.message = std::string("work of two streams touches the same memory, and no event, ") +
+                    "synchronisation or stream orders it: a " + place_at(place).what + " and a " +
+                    (of_kernel ? "kernel" : place_at(other).what);
+  finding.memory = describe_global(address);
+  finding.at = site_of(other, what);
+  if (of_kernel) finding.at.thread = thread_name(launch, warp, lane);
+  finding.other = site_of(place, "");
+  report(std::move(finding));
+  return true;
+}
+
+// --- reports -------------------------------------------------------------------------------------
 
 namespace {
 
@@ -737,13 +767,16 @@ void Races::conflict(const Access& access, const Cell&, const Writer* writer, co
   finding.other = site_of(place, access_name(writer != nullptr, bits, access.bytes));
   if (other != nullptr) finding.other.thread = thread_name(*other, warp, lane);
   const bool same_launch = other == &launch;
+  const bool of_host = place_at(place).code == nullptr;
+  if (of_host) finding.other.thread.clear();
   const bool same_block =
       same_launch && launch.first_block + (warp - launch.first_warp) / launch.warps_per_block ==
                          access.warp->state->block;
   const std::string between = warp == access.warp->state->warp ? "lanes of one warp"
                               : same_block                     ? "warps of one block"
                               : same_launch                    ? "blocks"
-                                                               : "kernels";
+                              : of_host ? std::string("a kernel and a ") + place_at(place).what
+                                        : "kernels";
   if ((bits & is_async) != 0) {
     finding.message =
         "memory is used that an asynchronous copy may still write: no cp.async.wait (with a "

@@ -57,6 +57,7 @@ struct Reader {
 };
 struct Cell {
   Writer writer;
+  Writer earlier;  // a strong one before it by another thread, which does not order it
   std::array<Reader, 2> readers;
 };
 
@@ -76,8 +77,7 @@ struct SyncVariable {
   std::uint32_t of_block = 0;  // that block
 };
 
-// --- threads
-// --------------------------------------------------------------------------------------
+// --- threads -------------------------------------------------------------------------------------
 
 struct LaunchState {
   Launch* launch = nullptr;  // nullptr once it has ended
@@ -207,9 +207,12 @@ class Races {
   // Bytes that are written in a way that is not followed: nothing is known of them any more.
   void forget_shared(BlockState& block, std::uint32_t offset, std::uint32_t bytes);
   void forget(std::uint64_t address, std::uint64_t bytes);
-  // A copy or a set by a stream's work.
+  // A copy, a set, an allocation or a freeing by a stream's work. `place`: see host_place().
   void host_access(const WorkOrderRef& work, std::uint64_t address, std::uint64_t bytes,
-                   bool writes, const char* what);
+                   bool writes, std::uint32_t place);
+  // Counts whatever brings the kernels on: stores that change something, barriers that open.
+  [[nodiscard]] std::uint64_t changes() const noexcept { return changes_; }
+  void changed() noexcept { ++changes_; }
 
  private:
   [[nodiscard]] bool ordered(const WarpState& mine, std::uint32_t lane, std::uint32_t warp,
@@ -230,8 +233,11 @@ class Races {
   void finish_copies(Warp& warp, std::uint32_t lanes, std::uint32_t up_to);
   void conflict(const Access& access, const Cell& cell, const Writer* writer, const Reader* reader,
                 std::uint32_t at);
+  bool host_conflict(std::uint32_t warp, std::uint32_t lane, std::uint32_t other,
+                     const std::string& what, std::uint64_t address, std::uint32_t place);
   std::uint32_t tick();
 
+  std::uint64_t changes_ = 0;
   std::uint32_t now_ = 1;
   std::uint32_t next_block_ = 1;
   std::uint32_t next_warp_ = 1;

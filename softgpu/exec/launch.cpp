@@ -17,6 +17,8 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "softgpu/check/checked_launch.hpp"
 #include "softgpu/device/options.hpp"
@@ -123,6 +125,7 @@ struct Unit {
   Cluster cluster;
   std::vector<std::unique_ptr<Block>> blocks;
   std::vector<std::uint8_t> steps;  // of each warp: short turns that a barrier left it
+  bool cycles = false;  // where kernels are checked: its threads go round and nothing changes
   std::int64_t turn = first_turn;
 };
 
@@ -187,9 +190,13 @@ class Core {
         return;
       }
       if (launch_.cooperative) check_grid_barrier(*unit);
+      if (options().check) check_cycles(*unit, now);
       begun_.push_back(unit);
-      unit->turn = std::min(unit->turn * (launch_.cooperative || assertions_until != 0 ? 1 : 2),
-                            longest_turn);
+      unit->turn =
+          options().check
+              ? first_turn
+              : std::min(unit->turn * (launch_.cooperative || assertions_until != 0 ? 1 : 2),
+                         longest_turn);
       if (begun_.size() < most_begun || launch_.cooperative) {
         if (Unit* next = begin_next()) begun_.push_front(next);
       }
@@ -403,6 +410,42 @@ class Core {
     }
   }
 
+  // Where kernels are checked, the executor is a machine that does the same from the same state: a
+  // warp whose registers and place were seen before, while no memory has changed since, goes round
+  // for ever. If all that is left does, nobody will change anything. The host might: it gets a
+  // while.
+  void check_cycles(Unit& unit, std::chrono::steady_clock::time_point now) {
+    constexpr std::chrono::seconds for_the_host{2};
+    const std::uint64_t changes = check::changes();
+    if (changes != changes_) {
+      changes_ = changes;
+      states_.clear();
+      for (const auto& one : units_) one->cycles = false;
+      changed_at_ = now;
+    }
+    unit.cycles = true;
+    for (auto& block : unit.blocks) {
+      for (auto& warp : block->warps) {
+        if (warp->stop == Stop::exited || warp->stop == Stop::blocked) continue;
+        if (!states_[warp.get()].insert(check::state_of(*warp)).second) continue;
+        unit.cycles = false;
+      }
+    }
+    const bool all_begun = grid_.next.load() >= grid_.units || begun_.size() + 1 >= most_begun;
+    if (!unit.cycles || !all_begun || now - changed_at_ < for_the_host) return;
+    for (const Unit* one : begun_) {
+      if (!one->cycles) return;
+    }
+    for (auto& block : unit.blocks) {
+      for (auto& warp : block->warps) {
+        if (warp->alive == 0 || warp->pc == nullptr) continue;
+        raise_fault(*warp, warp->pc, std::countr_zero(warp->mask), error_launch_timeout,
+                    "deadlock: all threads that are left go round in loops, and nobody is left to "
+                    "change what they wait for");
+      }
+    }
+  }
+
   [[noreturn]] void time_out(Unit& unit) {
     for (auto& block : unit.blocks) {
       for (auto& warp : block->warps) {
@@ -424,6 +467,11 @@ class Core {
   std::uint64_t seen_ = 0;  // progress() since since_
   std::chrono::steady_clock::time_point since_;
   std::uint32_t rounds_ = 0;
+  // For check_cycles: changes of memory so far, since when there has been none, and the states in
+  // which each warp was found since.
+  std::uint64_t changes_ = ~std::uint64_t{0};
+  std::chrono::steady_clock::time_point changed_at_;
+  std::unordered_map<const Warp*, std::unordered_set<std::uint64_t>> states_;
   int stuck_ = 0;  // turns for which the grid's barrier has been one that never opens
 };
 

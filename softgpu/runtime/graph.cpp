@@ -189,7 +189,11 @@ void reset_conditionals(const Graph& graph) {
 
 void run_graph(const Graph& graph, int device) {
   reset_conditionals(graph);
-  for (const GraphNode* node : graph.ordered()) finish(execute(node->work, device));
+  NodeOrders orders;
+  for (const GraphNode* node : graph.ordered()) {
+    const check::CurrentWork current(orders.of(*node));
+    finish(execute(node->work, device));
+  }
 }
 
 }  // namespace softgpu::cuda

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "softgpu/check/order.hpp"
 #include "softgpu/runtime/cuda_api.hpp"
 #include "softgpu/runtime/work.hpp"
 
@@ -35,6 +36,24 @@ struct GraphNode {
   const GraphNode* copied_from = nullptr;
   std::vector<GraphNode*> dependencies;  // with `edges` beside them
   std::vector<cudaGraphEdgeData> edges;
+};
+
+// For the checker: what the nodes that one launch runs may rely on of each other. The nodes of a
+// child graph count as one with the node that runs it.
+class NodeOrders {
+ public:
+  NodeOrders() : order_(check::current_work()) {}
+  [[nodiscard]] check::WorkOrderRef of(const GraphNode& node) {
+    const check::WorkOrderRef now = check::current_work();
+    if (now == nullptr || check::is_of_graph(*now)) return now;
+    std::vector<check::WorkOrderRef> before;
+    for (const GraphNode* one : node.dependencies) before.push_back(known_[one]);
+    return known_[&node] = order_.add(before);
+  }
+
+ private:
+  check::GraphOrder order_;
+  std::map<const GraphNode*, check::WorkOrderRef> known_;
 };
 
 struct Graph {

@@ -349,7 +349,10 @@ cudaError_t launch_graph(cudaGraphExec_t handle, cudaStream_t stream_handle) {
     static_cast<void>(free_graph_memory(alloc->memory->address, FreedBy::node));
   }
   reset_conditionals(*exec.graph);
+  const check::CurrentWork whole(turn.task()->order);
+  NodeOrders orders;
   for (GraphNode* node : exec.order) {
+    const check::CurrentWork current(orders.of(*node));
     if (exec.disabled.contains(node)) continue;
     if (of.pending.load() != 0) break;
     finish(execute(node->work, stream.device));

@@ -7,6 +7,10 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "softgpu/check/allocations.hpp"
+#include "softgpu/check/host.hpp"
+#include "softgpu/check/order.hpp"
+#include "softgpu/device/options.hpp"
 #include "softgpu/models.hpp"
 #include "softgpu/runtime/array.hpp"
 #include "softgpu/runtime/cuda_functions.hpp"
@@ -290,6 +294,11 @@ cudaError_t allocate_async(void** out, std::size_t bytes, Pool* pool, cudaStream
   }
   check_legacy_use(stream);
   *out = allocate_from(pool == nullptr ? current_pool(stream.device) : *pool, bytes);
+  if (options().check) {
+    const Turn turn(stream);
+    const check::CurrentWork current(turn.task()->order);
+    check::allocated_in_stream(*out, bytes);
+  }
   return cudaSuccess;
 }
 
@@ -305,6 +314,7 @@ void check_freed(const void* address) {
 cudaError_t free_memory(void* address) {
   if (address == nullptr) return cudaSuccess;
   if (free_graph_memory(address, FreedBy::program)) return cudaSuccess;
+  if (options().check) check::host_frees(reinterpret_cast<std::uint64_t>(address));
   check_freed(address);
   forget_pool_memory(address);
   require(memory().release(address), "the memory has been freed already");
@@ -971,6 +981,10 @@ cudaError_t cudaFreeAsync(void* address, cudaStream_t stream_handle) {
     require_pointer(address, "address");
     check_legacy_use(stream);
     Turn turn(stream);
+    {
+      const check::CurrentWork current(turn.task()->order);
+      check::freed_in_stream(address);
+    }
     if (turn.comes()) return free_memory(address);
     check_freed(address);
     turn.continue_in_background([address] { static_cast<void>(free_memory(address)); });

@@ -7,6 +7,7 @@
 #include "softgpu/check/definedness.hpp"
 #include "softgpu/check/findings.hpp"
 #include "softgpu/check/lock.hpp"
+#include "softgpu/check/races.hpp"
 
 namespace softgpu::check {
 namespace {
@@ -48,6 +49,7 @@ void allocated(std::uint64_t address, std::uint64_t bytes, bool defined, bool by
         bytes, true, by_host, by_host && of.find != nullptr ? of.find() : Callers{}, {}};
   }
   const std::lock_guard lock(checker_mutex());
+  Races::instance().forget(address, bytes);
   if (defined) {
     GlobalBits::instance().define(address, bytes);
   } else {
@@ -69,6 +71,11 @@ void freed(std::uint64_t address) {
   }
   const std::lock_guard lock(checker_mutex());
   GlobalBits::instance().define(address, bytes);
+}
+
+void forget_accesses(std::uint64_t address, std::uint64_t bytes) {
+  const std::lock_guard lock(checker_mutex());
+  Races::instance().forget(address, bytes);
 }
 
 std::string allocation_site(std::uint64_t address) {

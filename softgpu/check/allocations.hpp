@@ -21,6 +21,9 @@ void set_caller_finder(Callers (*find)(), std::string (*describe)(const Callers&
 // by a call of the interface, which has a caller, and not by a kernel.
 void allocated(std::uint64_t address, std::uint64_t bytes, bool defined, bool by_host);
 void freed(std::uint64_t address);
+// Memory that is not the program's own (parameters of launches from kernels) came or went: accesses
+// to what was there before are none to what is there now.
+void forget_accesses(std::uint64_t address, std::uint64_t bytes);
 // Where the allocation that begins, or began, at `address` was made; empty where that is not known.
 [[nodiscard]] std::string allocation_site(std::uint64_t address);
 // The same of where it was freed.

@@ -688,6 +688,7 @@ __attribute__((noinline)) void examine(Warp& w, const Op* op, const CheckedCode&
         }
       }
       break;
+    case Effect::exchange: races.lanes_exchange(w, m); break;
     case Effect::copy_group:
       if (op->aux == 0) {
         races.commit_copies(w, m);
@@ -745,6 +746,9 @@ AtomicKind atomic_kind(std::string_view name, const Op& op) {
 Effect effect_of(std::string_view name) {
   if (name == "fence") return Effect::fence;
   if (name == "bar.warp") return Effect::warp_barrier;
+  if (name == "shfl" || name == "vote" || name == "redux" || name.starts_with("match.")) {
+    return Effect::exchange;
+  }
   if (name == "cp.async.group") return Effect::copy_group;
   if (name == "cp.async.mbarrier") return Effect::copy_mbarrier;
   if (name == "mbarrier") return Effect::mbarrier;

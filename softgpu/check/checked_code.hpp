@@ -15,6 +15,7 @@ enum class Effect : std::uint8_t {
   branches,  // bra, brx, and whatever else has a guard
   fence,
   warp_barrier,
+  exchange,       // shfl, vote, match, redux
   copy_group,     // cp.async.commit_group, .wait_group, .wait_all
   copy_mbarrier,  // cp.async.mbarrier.arrive
   mbarrier,

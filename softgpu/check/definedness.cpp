@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "softgpu/check/races.hpp"
+#include "softgpu/observe/observed_code.hpp"
 
 namespace softgpu::check {
 namespace {
@@ -218,6 +220,38 @@ void settle(FrameState& state, u32 slot, u8 lane_bytes, const ValueOrigin& origi
   marked = any ? 1 : 0;
 }
 
+namespace {
+
+// "cvtw.u32.s64": 0 for a part that is no integer's.
+struct Integer {
+  unsigned bits = 0;
+  bool is_signed = false;
+};
+Integer integer_of(std::string_view type) {
+  if (type.size() < 2 || (type[0] != 'u' && type[0] != 's')) return {};
+  Integer result;
+  result.is_signed = type[0] == 's';
+  for (const char c : type.substr(1)) {
+    if (c < '0' || c > '9') return {};
+    result.bits = result.bits * 10 + static_cast<unsigned>(c - '0');
+  }
+  return result;
+}
+// The types of a conversion by its handler's name: the result's, and the operand's.
+std::pair<Integer, Integer> integers_of(std::string_view name) {
+  const auto first = name.find('.');
+  const auto second = name.find('.', first + 1);
+  if (second == std::string_view::npos) return {};
+  return {integer_of(name.substr(first + 1, second - first - 1)),
+          integer_of(name.substr(second + 1))};
+}
+bool between_integers(std::string_view name) {
+  const auto [to, from] = integers_of(name);
+  return to.bits != 0 && from.bits != 0;
+}
+
+}  // namespace
+
 Transfer transfer_of(std::string_view name) {
   const auto is = [&](std::string_view prefix) { return name.starts_with(prefix); };
   if (is("ld.frame") || is("st.frame")) return Transfer::none;
@@ -239,6 +273,17 @@ Transfer transfer_of(std::string_view name) {
   if (is("selp.")) return Transfer::select;
   if (name == "widen" || is("cvtw.u64.u32") || is("mul.wide.u")) return Transfer::widen;
   if (name == "narrow") return Transfer::narrow;
+  if ((is("cvt.") || is("cvtw.")) && between_integers(name)) return Transfer::convert;
+  if (is("prmt.")) return Transfer::permute;
+  if (is("bfe.")) return Transfer::field;
+  if (is("bfi.")) return Transfer::insert;
+  if (is("lop3.")) return Transfer::bitwise;
+  if (is("shf.")) return Transfer::funnel;
+  if (is("setp.eq.") || is("setp.ne.")) {
+    return name.ends_with("32") || name.ends_with("64") || name.ends_with("16")
+               ? (name.find(".f") == std::string_view::npos ? Transfer::differs : Transfer::all)
+               : Transfer::all;
+  }
   if (is("extract")) return Transfer::extract;
   if (is("join32") || is("join64")) return Transfer::join_half;
   if (name == "shfl") return Transfer::shuffle;
@@ -266,7 +311,7 @@ struct Operands {
 
 u64 smear_up(u64 bits) { return bits == 0 ? 0 : all_bits << std::countr_zero(bits); }
 
-u64 result_bits(Transfer how, const Operands& in, const Op& op, u64 mask) {
+u64 result_bits(Transfer how, const Operands& in, const Op& op, Handler work, u64 mask) {
   u64 any = 0;
   for (std::size_t i = 0; i < in.count; ++i) any |= in.bits[i] | in.high[i];
   if (any == 0) return 0;
@@ -289,6 +334,60 @@ u64 result_bits(Transfer how, const Operands& in, const Op& op, u64 mask) {
       return in.bits[1] != 0 ? mask : in.values[1] > 63 ? 0 : in.bits[0] << in.values[1] & mask;
     case Transfer::right:
       return in.bits[1] != 0 ? mask : in.values[1] > 63 ? 0 : in.bits[0] >> in.values[1] & mask;
+    case Transfer::convert: {
+      const auto [to, from] = integers_of(handler_name(work));
+      const u64 kept = from.bits >= 64 ? all_bits : (u64{1} << from.bits) - 1;
+      u64 bits = in.bits[0] & kept;
+      if (from.is_signed && from.bits < 64 && (bits >> (from.bits - 1) & 1U) != 0) bits |= ~kept;
+      // What is cut is extended again, by the result's own sign.
+      const u64 cut = to.bits >= 64 ? all_bits : (u64{1} << to.bits) - 1;
+      bits &= cut;
+      if (to.is_signed && to.bits < 64 && (bits >> (to.bits - 1) & 1U) != 0) bits |= ~cut;
+      return bits & mask;
+    }
+    case Transfer::permute: {
+      // Bytes of a and b, chosen by nibbles of c, whose highest bit repeats the sign.
+      if (in.bits[2] != 0 || op.aux != 0) return mask;
+      const u64 bytes = (in.bits[0] & low_word) | in.bits[1] << 32;
+      u64 result = 0;
+      for (unsigned i = 0; i < 4; ++i) {
+        const u64 choice = in.values[2] >> (4 * i) & 15U;
+        u64 byte = bytes >> (8 * (choice & 7U)) & 0xffU;
+        if ((choice & 8U) != 0) byte = (byte & 0x80U) != 0 ? 0xff : 0;
+        result |= byte << (8 * i);
+      }
+      return result;
+    }
+    case Transfer::field: {
+      if ((in.bits[1] | in.bits[2]) != 0) return mask;
+      const u64 at = in.values[1] & 0xffU;
+      const u64 length = in.values[2] & 0xffU;
+      const u64 field = length >= 64 ? all_bits : (u64{1} << length) - 1;
+      u64 bits = at > 63 ? 0 : in.bits[0] >> at & field;
+      // A signed field is extended by its highest bit.
+      if (length > 0 && length < 64 && (bits >> (length - 1) & 1U) != 0) bits |= ~field;
+      return bits & mask;
+    }
+    case Transfer::insert: {
+      if (in.count < 4 || (in.bits[2] | in.bits[3]) != 0) return mask;
+      const u64 at = in.values[2] & 0xffU;
+      const u64 length = in.values[3] & 0xffU;
+      if (at > 63 || length == 0) return in.bits[1] & mask;
+      const u64 field = (length >= 64 ? all_bits : (u64{1} << length) - 1) << at;
+      return ((in.bits[0] << at & field) | (in.bits[1] & ~field)) & mask;
+    }
+    case Transfer::bitwise: return (in.bits[0] | in.bits[1] | in.bits[2]) & mask;
+    case Transfer::differs: {
+      if (in.count > 2 && in.bits[2] != 0) return mask;
+      const u64 known = ~(in.bits[0] | in.bits[1]) & mask_of(in.lane_bytes[0]);
+      return ((in.values[0] ^ in.values[1]) & known) != 0 ? 0 : mask;
+    }
+    case Transfer::funnel: {
+      if (in.bits[2] != 0) return mask;
+      const u64 both = (in.bits[0] & low_word) | in.bits[1] << 32;
+      // Which way and how far is in aux and c: everything that may get there.
+      return both == 0 ? 0 : mask;
+    }
     case Transfer::extract: {
       // aux bits from bit imm on.
       const u64 width = op.aux >= 64 ? all_bits : (u64{1} << op.aux) - 1;
@@ -320,7 +419,9 @@ void propagate(Warp& warp, const Op* op, Transfer how, const OperandSlot* first,
   if (how == Transfer::define) reads_any = false;
   const bool moves = how == Transfer::copy || how == Transfer::widen || how == Transfer::narrow ||
                      how == Transfer::extract || how == Transfer::join_half ||
-                     how == Transfer::shuffle || how == Transfer::select;
+                     how == Transfer::shuffle || how == Transfer::select ||
+                     how == Transfer::convert || how == Transfer::permute ||
+                     how == Transfer::field || how == Transfer::insert;
   if (!moves) origin.computed = true;
 
   // Operands that are read, in the order of the operation's fields; the guard comes first and is
@@ -407,7 +508,7 @@ void propagate(Warp& warp, const Op* op, Transfer how, const OperandSlot* first,
                                              : in.bits[no];
         continue;
       }
-      low[l] = result_bits(how, in, *op, mask);
+      low[l] = result_bits(how, in, *op, handler_of(*warp.call->code, *op), mask);
       if (how == Transfer::copy && reads > 0) {
         high[l] = in.high[0];
       } else if (low[l] != 0 && how == Transfer::all) {

@@ -78,6 +78,13 @@ enum class Transfer : std::uint8_t {
   select,     // selp
   widen,      // 32 to 64 bits
   narrow,     // 64 to 32 bits
+  convert,    // between integers, without saturation
+  permute,    // prmt
+  field,      // bfe
+  insert,     // bfi
+  bitwise,    // lop3: any undefined bit of the same place
+  funnel,     // shf
+  differs,    // setp.eq, setp.ne: a defined bit that differs decides
   extract,    // a part of a register
   join_half,  // two halves to one
   shuffle,    // shfl

@@ -28,11 +28,12 @@ enum class Kind {
 
 // A place in the program, of the kernel or of the host.
 struct Site {
-  std::string what;    // "write of 4 bytes", "was allocated": what happened there
-  std::string file;    // of the source; empty where it is not known
-  int line = 0;        // 0 where it is not known
-  std::string text;    // the place as messages have it, with the PTX instruction
-  std::string thread;  // "block (0,0,0) thread (1,0,0)"; empty for the host
+  std::string what;         // "write of 4 bytes", "was allocated": what happened there
+  std::string file;         // of the source; empty where it is not known
+  int line = 0;             // 0 where it is not known
+  std::string text;         // the place as messages have it, with the PTX instruction
+  bool of_toolkit = false;  // in a header that comes with CUDA; file and line are then the caller's
+  std::string thread;       // "block (0,0,0) thread (1,0,0)"; empty for the host
 };
 
 struct Finding {

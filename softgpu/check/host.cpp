@@ -128,7 +128,8 @@ void call_failed(const std::string& call, const std::string& error, const std::s
                  const std::string& caller) {
   if (!options().check || why.empty()) return;
   Finding finding;
-  if (begins(call, "cudaLaunch")) {
+  // The compiler's launches call __cudaLaunchKernel.
+  if (begins(call, "cudaLaunch") || begins(call, "__cudaLaunch")) {
     finding.kind = Kind::launch_failure;
   } else if (begins(call, "cudaFree") || begins(call, "cudaHostFree")) {
     finding.kind = Kind::invalid_free;

@@ -50,6 +50,7 @@ bool follows(const StreamOrder& stream, const StreamOrder& other) {
 }  // namespace
 
 bool is_before(const WorkOrder& a, const WorkOrder& b) {
+  if (a.stream == b.stream) return a.number <= b.number;
   const auto found = b.known.find(a.stream);
   return found != b.known.end() && found->second >= a.number;
 }

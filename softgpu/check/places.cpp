@@ -68,6 +68,7 @@ Site site_of(const Code& code, const Op* op, std::string what) {
   if (origin.source_line <= 0) return site;
   site.file = file_of(origin.source_file);
   site.line = origin.source_line;
+  site.of_toolkit = is_of_toolkit(site.file);
   for (std::int32_t i = origin.inlined_at; i >= 0 && is_of_toolkit(site.file);) {
     const CallSite& call = code.call_sites[static_cast<std::size_t>(i)];
     site.file = file_of(call.file);

@@ -131,6 +131,7 @@ void Races::begin_block(LaunchState& launch, Block& block) {
     mine.block_fence = {};
     mine.pending.fill({});
     mine.acquired.fill({});
+    mine.loose.fill({});
     mine.copies.clear();
     mine.groups.fill(0);
   }
@@ -150,6 +151,15 @@ bool Races::ordered(const WarpState& mine, u32 lane, u32 warp, u32 other_lane, u
   if (block == mine.block && stamp < mine.block_known[lane]) return true;
   const Clock* const clock = mine.clocks[lane].get();
   return clock != nullptr && stamp < clock->known({block, warp, other_lane});
+}
+
+bool Races::loosely_ordered(const WarpState& mine, u32 lane, u32 warp, u32 other_lane,
+                            u32 stamp) const {
+  const Clock* const clock = mine.loose[lane].get();
+  const LaunchState& launch = *mine.launch;
+  if (clock == nullptr || warp < launch.first_warp || warp >= launch.end_warp) return false;
+  const u32 block = launch.first_block + (warp - launch.first_warp) / launch.warps_per_block;
+  return stamp < clock->known({block, warp, other_lane});
 }
 
 // What the lane knows, with its own accesses so far.
@@ -214,6 +224,7 @@ void Races::barrier_reached(Warp& warp, u32 lanes, u32 id, bool wait) {
   barrier.block_fences = joined(barrier.block_fences, fences_of(mine, mine.block_fence, lanes));
   for_lanes(lanes, [&](u32 l) {
     if (mine.pending[l]) barrier.pending = joined(barrier.pending, mine.pending[l]);
+    if (mine.loose[l]) barrier.loose = joined(barrier.loose, mine.loose[l]);
   });
   if (wait && lanes == warp.alive) {
     barrier.waiting.push_back({&warp, lanes});
@@ -258,6 +269,7 @@ void Races::barrier_opens(Block& block, u32 id) {
     for_lanes(one.lanes, [&](u32 l) {
       mine.stamps[l] = stamp;
       if (barrier.pending) mine.pending[l] = joined(mine.pending[l], barrier.pending);
+      if (barrier.loose) mine.loose[l] = joined(mine.loose[l], barrier.loose);
       if (barrier.device_fences) mine.device_fence.clocks[l] = barrier.device_fences;
       if (barrier.block_fences) mine.block_fence.clocks[l] = barrier.block_fences;
     });
@@ -314,9 +326,11 @@ void Races::lanes_meet(Warp& warp, u32 lanes) {
   const u32 first = static_cast<u32>(std::countr_zero(lanes));
   bool alike = true;
   bool pending = false;
+  bool loose = false;
   for_lanes(lanes, [&](u32 l) {
     alike = alike && mine.clocks[l] == mine.clocks[first];
     pending = pending || static_cast<bool>(mine.pending[l]);
+    loose = loose || static_cast<bool>(mine.loose[l]);
   });
   const bool whole = lanes == warp.alive;
   if (!alike || !whole) {
@@ -333,6 +347,11 @@ void Races::lanes_meet(Warp& warp, u32 lanes) {
     const ClockRef all = fences_of(mine, *fenced, lanes);
     if (all) for_lanes(lanes, [&](u32 l) { fenced->clocks[l] = all; });
   }
+  if (loose) {
+    ClockRef all;
+    for_lanes(lanes, [&](u32 l) { all = joined(all, mine.loose[l]); });
+    for_lanes(lanes, [&](u32 l) { mine.loose[l] = all; });
+  }
   if (pending) {
     ClockRef all;
     for_lanes(lanes, [&](u32 l) { all = joined(all, mine.pending[l]); });
@@ -341,6 +360,25 @@ void Races::lanes_meet(Warp& warp, u32 lanes) {
   const u32 stamp = tick();
   for_lanes(lanes, [&](u32 l) { mine.stamps[l] = stamp; });
   if (whole) mine.met = stamp;
+}
+
+void Races::lanes_exchange(Warp& warp, u32 lanes) {
+  WarpState& mine = *warp.state;
+  if ((lanes & (lanes - 1)) == 0) return;
+  const auto first = static_cast<u32>(std::countr_zero(lanes));
+  bool alike = true;
+  for_lanes(lanes, [&](u32 l) {
+    alike = alike && mine.clocks[l] == mine.clocks[first] && mine.loose[l] == mine.loose[first];
+  });
+  if (alike) return;
+  ClockRef known;
+  ClockRef loose;
+  for_lanes(lanes, [&](u32 l) {
+    known = joined(known, mine.clocks[l]);
+    loose = joined(loose, mine.loose[l]);
+  });
+  set_clock(mine, lanes, known);
+  for_lanes(lanes, [&](u32 l) { mine.loose[l] = loose; });
 }
 
 // --- releases and acquires -----------------------------------------------------------------------
@@ -383,6 +421,9 @@ void Races::synchronise(const Access& access, Order order, Scope scope) {
     ClockRef seen =
         scope == Scope::block && variable->of_block != mine.block ? ClockRef() : variable->device;
     if (variable->of_block == mine.block) seen = joined(seen, variable->block);
+    if (variable->loose && !(variable->loose == mine.loose[lane])) {
+      mine.loose[lane] = joined(mine.loose[lane], variable->loose);
+    }
     if (seen && !(seen == mine.acquired[lane] && !mine.pending[lane])) {
       if (order == Order::acquire || order == Order::acquire_release) {
         learn(mine, lane, seen);
@@ -405,18 +446,20 @@ void Races::synchronise(const Access& access, Order order, Scope scope) {
     block = joined(fence_clock(mine, mine.block_fence, lane), device);
   }
   const bool replaces = !access.reads;
-  if (!block && !device) {
-    if (variable != nullptr && replaces) {
-      (access.shared != nullptr ? access.shared->variables : variables_).erase(access.address);
-    }
-    return;
+  // Read-modify-writes are many, and few of them publish anything.
+  ClockRef loose = block;
+  if (replaces && !loose) {
+    loose = joined(own_clock(mine, lane), mine.loose[lane]);
+    mine.stamps[lane] = tick();
   }
+  if (!block && !device && !loose) return;
   auto& all = access.shared != nullptr ? access.shared->variables : variables_;
   SyncVariable& mark = all[access.address];
   if (replaces) {
-    mark = {device, block, mine.block};
+    mark = {device, block, loose, mine.block};
     return;
   }
+  mark.loose = joined(mark.loose, loose);
   mark.device = joined(mark.device, device);
   mark.block = mark.of_block == mine.block ? joined(mark.block, block) : joined(device, block);
   mark.of_block = mine.block;
@@ -552,7 +595,10 @@ void Races::check_cell(Cell& cell, const Access& access, u32 at) {
       if (reader.warp == 0 || reader.stamp == 0) continue;
       u32 apart = 0;
       for_lanes(reader.lanes, [&](u32 l) {
-        if (!ordered(mine, lane, reader.warp, l, reader.stamp)) apart |= 1U << l;
+        if (!ordered(mine, lane, reader.warp, l, reader.stamp) &&
+            !loosely_ordered(mine, lane, reader.warp, l, reader.stamp)) {
+          apart |= 1U << l;
+        }
       });
       if (apart != 0 && !strong_together(reader.warp, reader.bits)) {
         Reader unordered = reader;
@@ -754,6 +800,8 @@ void Races::conflict(const Access& access, const Cell&, const Writer* writer, co
   }
   const Kind kind = same_value ? Kind::same_value_race : Kind::race;
   if (is_known(kind, access.place, place)) return;
+  // Libraries do that on purpose.
+  if (same_value && site_of(access.place, "").of_toolkit) return;
 
   const LaunchState& launch = *access.warp->state->launch;
   const LaunchState* const other = launch_of(warp);

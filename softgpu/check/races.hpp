@@ -74,6 +74,7 @@ struct CellPage {
 struct SyncVariable {
   ClockRef device;             // for everybody
   ClockRef block;              // for threads of the writer's block
+  ClockRef loose;              // that the writer knew, whatever it had fenced
   std::uint32_t of_block = 0;  // that block
 };
 
@@ -128,6 +129,9 @@ struct WarpState {
   check::Fenced block_fence;
   check::Clocks pending;   // read by relaxed accesses; known from the next fence on
   check::Clocks acquired;  // last
+  // What was read by strong accesses from threads that fenced nothing. It orders what those had
+  // read before, which is over when its values were used, and nothing that they wrote.
+  check::Clocks loose;
   std::vector<check::AsyncCopy> copies;
   check::Stamps groups{};  // of copies that each lane has committed
   // Local memory: for each lane `local_stride` bytes of undefined bits.
@@ -154,6 +158,7 @@ struct BlockState {
     check::ClockRef device_fences;
     check::ClockRef block_fences;
     check::ClockRef pending;
+    check::ClockRef loose;
   };
   std::array<Barrier, 17> barriers;
 };
@@ -195,6 +200,9 @@ class Races {
   void barrier_opens(Block& block, std::uint32_t id);
   void cluster_barrier_opens(Cluster& cluster);
   void lanes_meet(Warp& warp, std::uint32_t lanes);
+  // Lanes exchange values: what one has learned of other threads, all have; their own accesses are
+  // not ordered by it.
+  void lanes_exchange(Warp& warp, std::uint32_t lanes);
 
   // cp.async: the copies so far become a group; all but the last `left` groups have to be done.
   void commit_copies(Warp& warp, std::uint32_t lanes);
@@ -217,6 +225,8 @@ class Races {
  private:
   [[nodiscard]] bool ordered(const WarpState& mine, std::uint32_t lane, std::uint32_t warp,
                              std::uint32_t other_lane, std::uint32_t stamp) const;
+  [[nodiscard]] bool loosely_ordered(const WarpState& mine, std::uint32_t lane, std::uint32_t warp,
+                                     std::uint32_t other_lane, std::uint32_t stamp) const;
   [[nodiscard]] const LaunchState* launch_of(std::uint32_t warp) const;
   void check_cell(Cell& cell, const Access& access, std::uint32_t at);
   void check_page(CellPage& page, const Access& access, std::uint64_t from, std::uint64_t to,

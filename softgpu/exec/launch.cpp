@@ -416,13 +416,17 @@ class Core {
   // while.
   void check_cycles(Unit& unit, std::chrono::steady_clock::time_point now) {
     constexpr std::chrono::seconds for_the_host{2};
+    constexpr std::chrono::milliseconds quiet{500};
     const std::uint64_t changes = check::changes();
     if (changes != changes_) {
       changes_ = changes;
+      changed_at_ = now;
+      if (states_.empty()) return;
       states_.clear();
       for (const auto& one : units_) one->cycles = false;
-      changed_at_ = now;
+      return;
     }
+    if (now - changed_at_ < quiet) return;
     unit.cycles = true;
     for (auto& block : unit.blocks) {
       for (auto& warp : block->warps) {

@@ -183,8 +183,9 @@ constexpr bool use_arena = true;
 constexpr std::size_t kernel_align = 16;
 
 void tell_checker(const void* address, std::size_t bytes, MemoryKind kind, std::size_t align) {
-  if (kind != MemoryKind::device && kind != MemoryKind::managed && kind != MemoryKind::pinned)
-    return;
+  if (kind != MemoryKind::device && kind != MemoryKind::managed && kind != MemoryKind::pinned) {
+    return check::forget_accesses(reinterpret_cast<std::uint64_t>(address), bytes);
+  }
   check::allocated(reinterpret_cast<std::uint64_t>(address), bytes, kind != MemoryKind::device,
                    align > kernel_align);
 }

@@ -101,13 +101,9 @@ bool says(const std::vector<std::string>& arguments,
   });
 }
 
-}  // namespace
-
-int build_cuda_program(std::vector<std::string> arguments) {
-  if (arguments.empty()) {
-    throw InputError("expected a source: tandem gpu build SOURCE.cu [-o PROGRAM] [nvcc options]");
-  }
-  const fs::path nvcc = find_nvcc();
+// nvcc's command line for a program that the software GPU is to run.
+std::vector<std::string> nvcc_words(const fs::path& nvcc,
+                                           const std::vector<std::string>& arguments) {
   std::vector<std::string> words{nvcc.string()};
   if (!says(arguments, {"-cudart", "--cudart"})) {
     words.insert(words.end(), {"-cudart", "shared"});
@@ -120,12 +116,49 @@ int build_cuda_program(std::vector<std::string> arguments) {
     words.emplace_back("-lineinfo");
   }
   words.insert(words.end(), arguments.begin(), arguments.end());
+  return words;
+}
+
+}  // namespace
+
+int build_cuda_program(std::vector<std::string> arguments) {
+  if (arguments.empty()) {
+    throw InputError("expected a source: tandem gpu build SOURCE.cu [-o PROGRAM] [nvcc options]");
+  }
+  const fs::path nvcc = find_nvcc();
+  std::vector<std::string> words = nvcc_words(nvcc, arguments);
   note(joined(words, " "));
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   ::execv(nvcc.c_str(), argv.data());
   throw SystemError("cannot run " + nvcc.string() + ": " + std::strerror(errno));
+}
+
+void compile_cuda_program(const std::string& source, const std::string& program) {
+  std::error_code error;
+  if (!fs::is_regular_file(source, error)) {
+    throw InputError(source + ": no such file; expected a CUDA source or a program");
+  }
+  const fs::path nvcc = find_nvcc();
+  std::vector<std::string> words = nvcc_words(nvcc, {"-Xcompiler=-g", source, "-o", program});
+  note(joined(words, " "));
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  pid_t child = 0;
+  if (const int failed =
+          ::posix_spawn(&child, nvcc.c_str(), nullptr, nullptr, argv.data(), environ);
+      failed != 0) {
+    throw SystemError("cannot run " + nvcc.string() + ": " + std::strerror(failed));
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) throw SystemError("cannot wait for " + nvcc.string());
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    throw InputError(source + " does not compile (nvcc's messages are above)");
+  }
 }
 
 }  // namespace tandem::program

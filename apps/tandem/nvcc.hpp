@@ -13,4 +13,8 @@ namespace tandem::program {
 // one.
 [[nodiscard]] int build_cuda_program(std::vector<std::string> arguments);
 
+// The same for one source, and returns when it is built, with line numbers of the host's code too.
+// Throws InputError where it does not compile.
+void compile_cuda_program(const std::string& source, const std::string& program);
+
 }  // namespace tandem::program

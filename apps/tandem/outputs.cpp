@@ -90,6 +90,13 @@ MayReplace a_gpu_report() {
   };
 }
 
+MayReplace a_finding_list() {
+  return [](const std::string& path) {
+    const std::string text = first_bytes(path, 1024);
+    return text.starts_with("{\n  \"errors\": ") || text.find("sarif-2.1.0") < text.size();
+  };
+}
+
 MayReplace a_marked_output() {
   return [](const std::string& path) {
     std::array<char, 128> mark{};

@@ -23,6 +23,7 @@ using MayReplace = std::function<bool(const std::string& path)>;
 [[nodiscard]] MayReplace a_page();
 // The JSON that `tandem gpu run --report` writes: its first member is "model", then come "kernels".
 [[nodiscard]] MayReplace a_gpu_report();
+[[nodiscard]] MayReplace a_finding_list();  // of tandem gpu check, as JSON or SARIF
 // A table or array that mark_output() marked, and nobody has changed since. Neither says by its
 // content who wrote it: the labels of somebody's data look as predictions do.
 [[nodiscard]] MayReplace a_marked_output();

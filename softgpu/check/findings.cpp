@@ -11,6 +11,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "softgpu/check/sarif.hpp"
+#include "softgpu/check/suppressions.hpp"
+#include "softgpu/check_kinds.hpp"
 #include "softgpu/device/options.hpp"
 
 namespace softgpu::check {
@@ -21,7 +24,7 @@ constexpr std::size_t most_shown = 100;
 
 struct Explanation {
   Kind kind;
-  const char* name;  // in JSON
+  std::string_view name;  // in JSON
   const char* title;
   const char* why;   // it is wrong, even where the result was right
   const char* mend;  // what usually mends it
@@ -89,6 +92,14 @@ constexpr std::array explanations{
 const Explanation& explanation_of(Kind kind) {
   return explanations[static_cast<std::size_t>(kind)];
 }
+
+static_assert([] {
+  for (std::size_t i = 0; i < explanations.size(); ++i) {
+    if (static_cast<std::size_t>(explanations[i].kind) != i) return false;
+    if (explanations[i].name != check_kinds[i]) return false;
+  }
+  return explanations.size() == check_kinds.size();
+}());
 
 struct Group {
   Finding finding;
@@ -171,6 +182,19 @@ nlohmann::ordered_json json_of(const Book& all) {
           {"findings", std::move(list)}};
 }
 
+// Whole, or not at all.
+void write(const std::string& path, const nlohmann::ordered_json& json) {
+  const std::string part = path + ".part";
+  std::ofstream out(part);
+  // Names that are no UTF-8 are shown with replacements instead of being refused.
+  out << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  out.close();
+  if (!out || std::rename(part.c_str(), path.c_str()) != 0) {
+    std::fprintf(stderr, "softgpu: the findings cannot be written to %s\n", path.c_str());
+    (void)std::remove(part.c_str());
+  }
+}
+
 }  // namespace
 
 bool is_known(Kind kind, std::uint32_t a, std::uint32_t b) {
@@ -190,8 +214,11 @@ void report(Finding finding) {
   Book& all = book();
   const GroupKey key{finding.kind,    finding.kernel,         name_of(finding.at),
                      finding.at.line, name_of(finding.other), finding.other.line};
-  const std::lock_guard lock(all.mutex);
   const PlaceKey places = std::exchange(asked, {});
+  if (is_suppressed(std::string(explanation_of(finding.kind).name), finding.kernel,
+                    finding.at.file))
+    return;
+  const std::lock_guard lock(all.mutex);
   const auto found = all.by_lines.find(key);
   std::size_t index = all.groups.size();
   if (found != all.by_lines.end()) {
@@ -263,16 +290,9 @@ void show_findings() {
   }
   std::fprintf(stderr, "softgpu check: %zu finding%s, %zu notice%s\n", errors,
                errors == 1 ? "" : "s", notices, notices == 1 ? "" : "s");
-  if (options().check_json.empty()) return;
-  const std::string path = options().check_json;
-  const std::string part = path + ".part";
-  std::ofstream out(part);
-  out << json_of(all).dump(2) << '\n';
-  out.close();
-  if (!out || std::rename(part.c_str(), path.c_str()) != 0) {
-    std::fprintf(stderr, "softgpu: the findings cannot be written to %s\n", path.c_str());
-    (void)std::remove(part.c_str());
-  }
+  const nlohmann::ordered_json json = json_of(all);
+  if (!options().check_json.empty()) write(options().check_json, json);
+  if (!options().check_sarif.empty()) write(options().check_sarif, sarif_of(json));
 }
 
 nlohmann::ordered_json findings_json() {

@@ -19,7 +19,7 @@ using u64 = std::uint64_t;
 
 // The history of global memory may grow to this; then it is forgotten, and races with what went
 // before go unnoticed.
-constexpr std::size_t most_pages = std::size_t{1} << 20;
+constexpr std::size_t most_pages = std::size_t{1} << 19;
 
 constexpr ThreadId thread_id(const WarpState& of, u32 lane) { return {of.block, of.warp, lane}; }
 
@@ -667,7 +667,7 @@ void Races::forget(u64 address, u64 bytes) {
 }
 
 void Races::host_access(const WorkOrderRef& work, u64 address, u64 bytes, bool writes, u32 place) {
-  // What is larger is followed in its first part: the history takes 16 times its room.
+  // What is larger is followed in its first part: the history takes 18 times its room.
   constexpr u64 most = u64{256} << 20;
   if (work == nullptr || bytes == 0 || !has_several_streams()) return;
   bytes = std::min(bytes, most);

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "softgpu/check_kinds.hpp"
 #include "softgpu/models.hpp"
 
 namespace softgpu {
@@ -101,9 +102,31 @@ Options read_options(const std::function<const char*(const char*)>& get) {
   read("SOFTGPU_CHECK", [&](const char* name, std::string_view value) {
     result.check = number<int>(name, value, 0, 1, "0 or 1") == 1;
   });
+  read("SOFTGPU_CHECK_SARIF",
+       [&](const char*, std::string_view value) { result.check_sarif = value; });
+  read("SOFTGPU_CHECK_SUPPRESS",
+       [&](const char*, std::string_view value) { result.check_suppress = value; });
+  read("SOFTGPU_CHECK_ONLY", [&](const char* name, std::string_view value) {
+    for (std::size_t at = 0; at <= value.size();) {
+      const std::size_t end = std::min(value.find(',', at), value.size());
+      const std::string kind(value.substr(at, end - at));
+      if (std::ranges::find(check_kinds, kind) == check_kinds.end()) {
+        std::string all;
+        for (const std::string_view one : check_kinds)
+          all += (all.empty() ? "" : ", ") + std::string(one);
+        refuse(name, value, all + "; or several, separated by commas");
+      }
+      result.check_only.push_back(kind);
+      at = end + 1;
+    }
+  });
   read("SOFTGPU_CHECK_JSON",
        [&](const char*, std::string_view value) { result.check_json = value; });
   read("SOFTGPU_REPORT", [&](const char*, std::string_view value) { result.report = value; });
+  if (result.check && result.count) {
+    throw OptionError(
+        "softgpu: SOFTGPU_CHECK and SOFTGPU_COUNT are both set; a run is checked or counted");
+  }
   return result;
 }
 

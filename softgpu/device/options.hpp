@@ -22,6 +22,9 @@
 //   SOFTGPU_CHECK       1: kernels are checked while they run, see docs/kernel-lab.md (0); blocks
 //                       then run on one core, whatever SOFTGPU_THREADS says
 //   SOFTGPU_CHECK_JSON  a file that gets, at exit, what the checker found (none)
+//   SOFTGPU_CHECK_SARIF the same in the format that code hosts read (none)
+//   SOFTGPU_CHECK_ONLY  kinds of findings, separated by commas; others are not kept (all)
+//   SOFTGPU_CHECK_SUPPRESS  a file of findings that are not kept: check/suppressions.hpp (none)
 //   SOFTGPU_REPORT      a file that gets, at exit, what each kernel's instructions were (none)
 #pragma once
 
@@ -50,6 +53,9 @@ struct Options {
   bool count = false;
   bool check = false;
   std::string check_json;  // empty: none
+  std::string check_sarif;
+  std::vector<std::string> check_only;  // empty: all
+  std::string check_suppress;
   std::string report;  // empty: none
 };
 

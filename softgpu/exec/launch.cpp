@@ -492,11 +492,11 @@ struct KernelRun::State {
 
   Grid grid;
   std::optional<CountedLaunch> counted;
-  std::optional<check::CheckedLaunch> checked;
   std::chrono::steady_clock::time_point begun;
   void* workspace = nullptr;
   std::atomic<bool> stopped{false};
   std::vector<std::unique_ptr<Core>> cores;
+  std::optional<check::CheckedLaunch> checked;  // destroyed before the cores, whose blocks it knows
 };
 
 void KernelRun::State::begin() {

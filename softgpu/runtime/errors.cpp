@@ -25,6 +25,7 @@
 #include "softgpu/check/allocations.hpp"
 #include "softgpu/check/findings.hpp"
 #include "softgpu/check/host.hpp"
+#include "softgpu/check/suppressions.hpp"
 #include "softgpu/device/options.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/profile.hpp"
@@ -243,7 +244,10 @@ void start_anew() {
 }
 __attribute__((constructor)) void arm() {
   process = ::getpid();
-  if (options().check) check::set_caller_finder(find_callers, describe_callers);
+  if (options().check) {
+    check::read_suppressions();
+    check::set_caller_finder(find_callers, describe_callers);
+  }
   (void)::on_exit(at_exit, nullptr);
   (void)::pthread_atfork(nullptr, nullptr, start_anew);
 }

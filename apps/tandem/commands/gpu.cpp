@@ -1,13 +1,16 @@
 // tandem gpu run: a CUDA program on the software GPU. Sets the program's environment up and becomes
-// it. tandem gpu build: becomes nvcc, with the options that the software GPU asks for.
+// it. tandem gpu check: the same under the checker. tandem gpu build: becomes nvcc, with the
+// options that the software GPU asks for.
 #include <elf.h>
 #include <errno.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -149,13 +152,41 @@ void check_runtime(const fs::path& program) {
       "by tandem gpu build, so that the software GPU can take the runtime's place");
 }
 
+// A folder for what is built to be run once.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() = default;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  [[nodiscard]] const fs::path& path() {
+    if (path_.empty()) {
+      std::string pattern = (fs::temp_directory_path() / "tandem-check-XXXXXX").string();
+      if (::mkdtemp(pattern.data()) == nullptr) {
+        throw SystemError("cannot make a folder in " + fs::temp_directory_path().string() + ": " +
+                          std::strerror(errno));
+      }
+      path_ = pattern;
+    }
+    return path_;
+  }
+
+ private:
+  fs::path path_;
+};
+
 class Gpu final : public Command {
  public:
   void add_options(OptionSet& options) override {
     options.positional("run", action_,
-                       "run; or build, after which everything goes to nvcc, with -cudart shared, "
-                       "-lineinfo and -arch=compute_80 where nothing else is said of these",
-                       {"run", "build"});
+                       "run; check, which looks for races, uninitialised memory and other mistakes "
+                       "while the program runs; or build, after which everything goes to nvcc, "
+                       "with -cudart shared, -lineinfo and -arch=compute_80 where nothing else is "
+                       "said of these",
+                       {"run", "check", "build"});
     options.text("model", model_,
                  "the device to be (" + softgpu::device_model_keys() +
                      "); several, separated by commas: devices 0, 1, ...");
@@ -177,6 +208,16 @@ class Gpu final : public Command {
     options.written("report", report_,
                     "write a JSON file at exit: executed instructions and exactness by kernel",
                     "FILE");
+    options.written("findings", findings_, "check: write what was found as JSON", "FILE");
+    options.written("sarif", sarif_, "check: write what was found as SARIF, for code hosts",
+                    "FILE");
+    options.text("only", only_,
+                 "check: the kinds of findings to look for, separated by commas "
+                 "(docs/kernel-lab.md lists them)");
+    options.written("suppress", suppress_,
+                    "check: leave out what this file lists: lines KIND [KERNEL [FILE]], patterns "
+                    "with *",
+                    "FILE");
     options.flag("force", force_, replace_help);
     options.flag("count", count_, "count what kernels do, for the report too (docs/softgpu.md)");
     options.rest(command_, "build");
@@ -184,13 +225,27 @@ class Gpu final : public Command {
 
   int run(const OptionSet& options) override {
     if (action_ == "build") return build_cuda_program(command_);
-    if (action_ != "run") {
+    const bool checks = action_ == "check";
+    if (action_ != "run" && !checks) {
       throw InputError("unknown action '" + action_ +
-                       "'; expected tandem gpu run [options] -- PROGRAM [ARGUMENTS], or tandem gpu "
-                       "build SOURCE.cu [-o PROGRAM]");
+                       "'; expected tandem gpu run [options] -- PROGRAM [ARGUMENTS], tandem gpu "
+                       "check [options] -- PROGRAM|SOURCE.cu [ARGUMENTS], or tandem gpu build "
+                       "SOURCE.cu [-o PROGRAM]");
     }
     if (command_.empty()) {
-      throw InputError("expected a program: tandem gpu run [options] -- PROGRAM [ARGUMENTS]");
+      throw InputError("expected a program: tandem gpu " + action_ +
+                       " [options] -- PROGRAM [ARGUMENTS]");
+    }
+    for (const char* name : {"findings", "sarif", "only", "suppress"}) {
+      if (!checks && options.given(name)) {
+        throw InputError("--" + std::string(name) + " is for tandem gpu check");
+      }
+    }
+    if (checks && count_) {
+      throw InputError("--count is for tandem gpu run: a run is checked or counted");
+    }
+    if (checks && options.given("threads")) {
+      note("a program that is checked runs its blocks on one core, whatever --threads says");
     }
     if (const auto unknown = softgpu::unknown_model(model_)) {
       throw InputError("--model " + model_ + ": unknown model '" + *unknown +
@@ -198,10 +253,22 @@ class Gpu final : public Command {
                        ", or several, separated by commas");
     }
     const fs::path folder = software_gpu::folder();
-    const fs::path program = find_program(command_.front());
-    check_runtime(program);
     OutputFiles files;
-    files.reads("the program", program.string());
+    TemporaryFolder built;
+    fs::path program;
+    if (checks && command_.front().ends_with(".cu")) {
+      files.reads("the program's source", command_.front());
+      program = built.path() / fs::path(command_.front()).stem();
+      compile_cuda_program(command_.front(), program.string());
+      command_.front() = program.string();
+    } else {
+      program = find_program(command_.front());
+      files.reads("the program", program.string());
+    }
+    check_runtime(program);
+    if (!suppress_.path.empty()) files.reads("the file of what is left out", suppress_.path);
+    files.writes(option("findings"), findings_.path, "findings of the checker", a_finding_list());
+    files.writes(option("sarif"), sarif_.path, "findings in SARIF", a_finding_list());
     files.writes(option("report"), report_.path, "a report of the software GPU", a_gpu_report());
     files.check(force_);
     std::string path = folder.string();
@@ -221,9 +288,21 @@ class Gpu final : public Command {
     if (stop_at_fault_) set("SOFTGPU_STOP_AT_FAULT", "1");
     if (std::getenv("SOFTGPU_FAULT_STATUS") == nullptr) set("SOFTGPU_FAULT_STATUS", "86");
     if (options.given("report")) set("SOFTGPU_REPORT", fs::absolute(report_.path).string());
+    if (checks) {
+      set("SOFTGPU_CHECK", "1");
+      if (options.given("only")) set("SOFTGPU_CHECK_ONLY", only_);
+      if (!suppress_.path.empty()) {
+        set("SOFTGPU_CHECK_SUPPRESS", fs::absolute(suppress_.path).string());
+      }
+      if (!findings_.path.empty()) {
+        set("SOFTGPU_CHECK_JSON", fs::absolute(findings_.path).string());
+      }
+      if (!sarif_.path.empty()) set("SOFTGPU_CHECK_SARIF", fs::absolute(sarif_.path).string());
+    }
     std::vector<char*> arguments;
     for (auto& argument : command_) arguments.push_back(argument.data());
     arguments.push_back(nullptr);
+    if (checks) return status_of(program, arguments);
     // This program ignores these signals; the other one shall decide for itself.
     std::signal(SIGPIPE, SIG_DFL);
     std::signal(SIGXFSZ, SIG_DFL);
@@ -236,6 +315,28 @@ class Gpu final : public Command {
   }
 
  private:
+  // Runs the program as a child, and gives the status that a shell would.
+  static int status_of(const fs::path& program, const std::vector<char*>& arguments) {
+    const pid_t child = ::fork();
+    if (child < 0)
+      throw SystemError(std::string("cannot start a process: ") + std::strerror(errno));
+    if (child == 0) {
+      std::signal(SIGPIPE, SIG_DFL);
+      std::signal(SIGXFSZ, SIG_DFL);
+      std::signal(SIGINT, SIG_DFL);
+      std::signal(SIGTERM, SIG_DFL);
+      ::execv(program.c_str(), arguments.data());
+      std::fprintf(stderr, "tandem: cannot run %s: %s\n", program.c_str(), std::strerror(errno));
+      std::_Exit(2);
+    }
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0) {
+      if (errno != EINTR) throw SystemError("cannot wait for the program");
+    }
+    constexpr int by_signal = 128;
+    return WIFSIGNALED(status) ? by_signal + WTERMSIG(status) : WEXITSTATUS(status);
+  }
+
   static void set(const char* name, const std::string& value) {
     if (::setenv(name, value.c_str(), 1) != 0) {
       throw SystemError(std::string("cannot set ") + name + ": " + std::strerror(errno));
@@ -250,6 +351,10 @@ class Gpu final : public Command {
   std::int64_t jitter_ = 0;
   double time_limit_ = 0;
   FileName report_;
+  FileName findings_;
+  FileName sarif_;
+  FileName suppress_;
+  std::string only_;
   bool force_ = false;
   bool count_ = false;
   bool poison_ = false;

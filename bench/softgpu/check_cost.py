@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+"""What a check costs: the benchmark programs of the software GPU, checked and not, on one core.
+
+Prints the seconds that kernels ran, and their ratio; all programs have to be free of findings.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+
+def seconds(program, library, scratch, **more):
+    environment = dict(os.environ, LD_LIBRARY_PATH=str(library), SOFTGPU_THREADS="1", **more)
+    report = scratch / "report.json"
+    environment["SOFTGPU_REPORT"] = str(report)
+    done = subprocess.run([str(program)], env=environment, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{program.name} ended with {done.returncode}: {done.stderr[-2000:]}")
+    return sum(k["seconds"] for k in json.loads(report.read_text())["kernels"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--programs", type=Path, required=True, help="folder of the programs")
+    parser.add_argument("--library", type=Path, required=True,
+                        help="folder with the software GPU's libcudart.so.13")
+    parser.add_argument("--only", default="", help="only programs whose name has this")
+    arguments = parser.parse_args()
+    programs = sorted(p for p in arguments.programs.iterdir()
+                      if p.is_file() and os.access(p, os.X_OK) and arguments.only in p.name)
+    if not programs:
+        sys.exit(f"no programs in {arguments.programs}")
+    print("| program | kernels, s | checked, s | times |\n|---|--:|--:|--:|")
+    ratios = []
+    with tempfile.TemporaryDirectory() as folder:
+        for program in programs:
+            plain = seconds(program, arguments.library, Path(folder))
+            checked = seconds(program, arguments.library, Path(folder), SOFTGPU_CHECK="1")
+            ratios.append(checked / plain)
+            print(f"| {program.name} | {plain:.2f} | {checked:.1f} | {ratios[-1]:.0f} |", flush=True)
+    print(f"| median | | | {statistics.median(ratios):.0f} |")
+
+
+if __name__ == "__main__":
+    main()

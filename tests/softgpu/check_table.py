@@ -94,6 +94,9 @@ def places(finding):
         if isinstance(value, dict):
             if isinstance(value.get("file"), str) and isinstance(value.get("line"), int):
                 found.append((os.path.basename(value["file"]), value["line"]))
+            # "a.cuh:12 (inlined at b.cu:30), PTX line 7": the callers are right as well.
+            for file, line in re.findall(r"([^\s:/]+):(\d+)", value.get("place") or ""):
+                found.append((file, int(line)))
             for member in value.values():
                 collect(member)
         elif isinstance(value, list):

@@ -160,11 +160,15 @@ void fault_not_looked_at() {
 // --------------------------------------------------------------------------------
 
 // The same errors where the program looks: it ends, and the finding says why.
+__global__ void fill_image_kernel(int* image, int width) {
+  image[threadIdx.y * width + threadIdx.x] = static_cast<int>(threadIdx.x);
+}
+
 template <bool good>
 void too_many_threads() {
-  Array<int> values(2048);
+  Array<int> image(32 * 64);
   const dim3 threads(32, good ? 32 : 64);
-  fill_kernel<<<1, threads>>>(values, 32, 7);  // BUG
+  fill_image_kernel<<<1, threads>>>(image, 32);  // BUG
   KERNEL_OK();
 }
 

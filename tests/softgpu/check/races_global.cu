@@ -303,7 +303,7 @@ template <bool good>
 __global__ void report_early_kernel(const int* in, int* count, int* report) {
   if (in[global_index()] > 100) atomicAdd(count, 1);  // BUG: write
   __syncthreads();
-  if (!good && blockIdx.x == 3 && threadIdx.x == 0) *report = *count;  // BUG: read
+  if (!good && blockIdx.x == 0 && threadIdx.x == 0) *report = *count;  // BUG: read
 }
 
 __global__ void report_kernel(const int* count, int* report) { *report = *count; }

@@ -501,13 +501,13 @@ void computed_once() {
 
 // Two warps of a block, with a flag in shared memory.
 template <bool good>
-__global__ void flag_in_shared_kernel(int* out) {
+__global__ void flag_in_shared_kernel(const int* in, int* out) {
   __shared__ int data;
   __shared__ int flag;
   if (threadIdx.x == 0) flag = 0;
   __syncthreads();
   if (threadIdx.x == 32) {
-    data = 42;  // BUG: write
+    data = in[0];  // BUG: write
     if (good) __threadfence_block();
     set_flag(&flag, 1);
   } else if (threadIdx.x == 0) {
@@ -519,8 +519,8 @@ __global__ void flag_in_shared_kernel(int* out) {
 
 template <bool good>
 void flag_in_shared() {
-  Array<int> out(1);
-  flag_in_shared_kernel<good><<<1, 64>>>(out);
+  Array<int> in(1, 42), out(1);
+  flag_in_shared_kernel<good><<<1, 64>>>(in, out);
   KERNEL_OK();
   RESULT(out.host()[0] == 42);
 }

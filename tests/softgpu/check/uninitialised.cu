@@ -137,7 +137,7 @@ void border_never_written() {
 template <bool good>
 __global__ void accumulate_kernel(const float* in, float* out, int n) {
   const int i = global_index();
-  if (i < n) out[i] += 2 * in[i];
+  if (i < n) out[i] += 2 * in[i];  // BUG
 }
 
 template <bool good>
@@ -370,7 +370,7 @@ template <bool good>
 __global__ void half_a_word_kernel(unsigned* words, const int* in, int* out) {
   unsigned* mine = &words[threadIdx.x];
   *reinterpret_cast<unsigned short*>(mine) = static_cast<unsigned short>(in[threadIdx.x]);
-  const unsigned whole = *static_cast<volatile unsigned*>(mine);
+  const unsigned whole = *static_cast<volatile unsigned*>(mine);  // BUG
   const unsigned value = good ? whole & 0xffffu : whole;
   out[threadIdx.x] = value > 20 ? 1 : 0;
   if (value > 20) out[threadIdx.x] += 5;  // BUG
@@ -442,7 +442,7 @@ __global__ void device_heap_kernel(const int* in, int* out, int n) {
   if (good) {
     for (int k = 0; k < 8; ++k) counts[k] = 0;
   }
-  for (int i = 0; i < n; ++i) ++counts[in[i] % 8];
+  for (int i = 0; i < n; ++i) ++counts[in[i] % 8];  // BUG
   int most = 0;
   for (int k = 0; k < 8; ++k) {
     if (counts[k] > 3) most += k;  // BUG
@@ -491,7 +491,7 @@ __global__ void shared_histogram_kernel(const unsigned* in, int* out) {
   }
   atomicAdd(&bins[in[threadIdx.x] % 16], 1);
   __syncthreads();
-  if (threadIdx.x < 16) out[threadIdx.x] = bins[threadIdx.x];
+  if (threadIdx.x < 16) out[threadIdx.x] = bins[threadIdx.x];  // BUG
 }
 
 template <bool good>
@@ -568,7 +568,7 @@ __global__ void missing_warps_kernel(const int* in, int* out) {
   __syncthreads();
   if (threadIdx.x < 32) {
     const unsigned warps = good ? blockDim.x / 32 : 8;
-    const int value = threadIdx.x < warps ? sums[threadIdx.x] : 0;
+    const int value = threadIdx.x < warps ? sums[threadIdx.x] : 0;  // BUG
     const int total = __reduce_add_sync(0xffffffffu, value);
     if (threadIdx.x == 0) *out = total;
   }
@@ -686,7 +686,8 @@ __global__ void local_matrix_kernel(const int* order, float* out) {
   for (int r = 0; r < 4; ++r) matrix[order[r]][order[r]] = 1.0f;
   float sum = 0.0f;
   for (int r = 0; r < 4; ++r) {
-    for (int c = 0; c < 4; ++c) sum += matrix[order[r]][order[c]] * static_cast<float>(r + c);
+    for (int c = 0; c < 4; ++c)
+      sum += matrix[order[r]][order[c]] * static_cast<float>(r + c);  // BUG
   }
   out[threadIdx.x] = sum;
 }
@@ -701,13 +702,11 @@ void local_matrix() {
   if (!good) out.host();  // BUG
 }
 
-// A bool in local memory, by index.
+// Which nodes were visited, of which one is forgotten at the beginning.
 template <bool good>
-__global__ void local_visited_kernel(const int* next, int* out) {
+__global__ void local_visited_kernel(const int* next, int* out, int known) {
   bool visited[32];
-  if (good) {
-    for (int k = 0; k < 32; ++k) visited[next[k] & 31] = false;
-  }
+  for (int k = 0; k < known; ++k) visited[next[k] & 31] = next[k] > 1000;
   int node = threadIdx.x, length = 0;
   while (!visited[node] && length < 32) {  // BUG
     visited[node] = true;
@@ -722,7 +721,7 @@ void local_visited() {
   std::vector<int> next;
   for (int i = 0; i < 32; ++i) next.push_back((i + 1) % 32);
   Array<int> device_next(next), out(32);
-  local_visited_kernel<good><<<1, 32>>>(device_next, out);
+  local_visited_kernel<good><<<1, 32>>>(device_next, out, good ? 32 : 31);
   KERNEL_OK();
   RESULT(out.host()[3] == 32);
 }

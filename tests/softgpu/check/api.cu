@@ -18,8 +18,7 @@ __global__ void reverse_kernel(int* values, int n) {
   for (int i = threadIdx.x; i < n; i += blockDim.x) values[i] = line[n - 1 - i];
 }
 
-// --- Errors that nobody looks at
-// ----------------------------------------------------------------------------
+// --- Errors that nobody looks at ---
 
 // A block of 2,048 threads: the launch fails, and the program goes on.
 template <bool good>
@@ -156,8 +155,7 @@ void fault_not_looked_at() {
   cudaFree(values);         // BUG
 }
 
-// --- Launches that cannot be
-// --------------------------------------------------------------------------------
+// --- Launches that cannot be ---
 
 // The same errors where the program looks: it ends, and the finding says why.
 __global__ void fill_image_kernel(int* image, int width) {
@@ -199,8 +197,7 @@ void beyond_launch_bounds() {
   KERNEL_OK();
 }
 
-// --- Copies and fills that are too long
-// ---------------------------------------------------------------------
+// --- Copies and fills that are too long ---
 
 template <bool good>
 void copy_to_device_too_long() {
@@ -262,8 +259,7 @@ void too_many_rows() {
   CUDA_OK(cudaFree(image));
 }
 
-// --- Copies that overlap
-// -----------------------------------------------------------------------------------
+// --- Copies that overlap ---
 
 // The queue's rest moves to its front; the two parts have some elements in common.
 template <bool good>

@@ -3,8 +3,7 @@
 
 __device__ int global_index() { return static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); }
 
-// --- Global memory
-// ---------------------------------------------------------------------------------------
+// --- Global memory ---
 
 template <bool good>
 __global__ void off_by_one_kernel(const float* in, float* out, int n) {
@@ -423,8 +422,7 @@ void device_heap() {
   KERNEL_OK();
 }
 
-// --- Shared memory
-// ---------------------------------------------------------------------------------------
+// --- Shared memory ---
 
 // The index runs over twice the array, into the one that lies behind it.
 template <bool good>
@@ -569,8 +567,7 @@ void shared_atomic() {
   RESULT(out.host()[15] == 15);
 }
 
-// --- Local memory
-// ----------------------------------------------------------------------------------------
+// --- Local memory ---
 
 // A list of the best eight that takes a ninth.
 template <bool good>
@@ -621,8 +618,7 @@ void local_stack() {
   RESULT(visits.host()[0] == 40);
 }
 
-// --- Misaligned
-// ------------------------------------------------------------------------------------------
+// --- Misaligned ---
 
 // Vectors that begin at the second float.
 template <bool good>

@@ -16,8 +16,7 @@ int* new_buffer() {
   return buffer;
 }
 
-// --- Use after free
-// ----------------------------------------------------------------------------------------
+// --- Use after free ---
 
 template <bool good>
 void kernel_after_free() {
@@ -262,8 +261,7 @@ void graph_after_free() {
   CUDA_OK(cudaStreamDestroy(stream));
 }
 
-// --- Invalid frees
-// ----------------------------------------------------------------------------------------
+// --- Invalid frees ---
 
 template <bool good>
 void freed_twice() {
@@ -411,8 +409,7 @@ void heap_freed_by_the_host() {
   }
 }
 
-// --- Leaks
-// -------------------------------------------------------------------------------------------------
+// --- Leaks ---
 
 template <bool good>
 void never_freed() {

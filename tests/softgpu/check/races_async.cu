@@ -11,8 +11,7 @@
 
 namespace cg = cooperative_groups;
 
-// --- Groups of copies
-// -------------------------------------------------------------------------------------
+// --- Groups of copies ---
 
 // A thread reads what it has itself copied, and does not wait for the copy.
 template <bool good>
@@ -237,8 +236,7 @@ void warp_fetch() {
   RESULT(out.host()[0] == 7);
 }
 
-// --- Cooperative groups and libcu++
-// ---------------------------------------------------------------------
+// --- Cooperative groups and libcu++ ---
 
 template <bool good>
 __global__ void group_copy_kernel(const int* in, int* out) {
@@ -317,8 +315,7 @@ void released_early() {
   RESULT(out.host()[63] == 384);
 }
 
-// --- Barrier objects
-// ------------------------------------------------------------------------------------
+// --- Barrier objects ---
 
 __device__ unsigned shared_address(const void* p) {
   return static_cast<unsigned>(__cvta_generic_to_shared(p));

@@ -64,8 +64,7 @@ __device__ void wait_for_bulk_reads() {
 }
 __device__ void wait_for_bulk_stores() { asm volatile("cp.async.bulk.wait_group 0;" ::: "memory"); }
 
-// --- Shared memory of the other blocks of a cluster
-// --------------------------------------------------------
+// --- Shared memory of the other blocks of a cluster ---
 
 template <bool good>
 __global__ void __cluster_dims__(2, 1, 1) cluster_sync_missing_kernel(const int* in, int* out) {
@@ -206,8 +205,44 @@ void pushed_to_the_other() {
   RESULT(out.host()[0] == 63);
 }
 
-// --- Bulk copies
-// --------------------------------------------------------------------------------------------
+// A block is filled by the other, which says so at a barrier object; its arrival is ordered for the
+// threads of its own block only.
+template <bool good>
+__global__ void __cluster_dims__(2, 1, 1)
+    remote_arrival_of_block_scope_kernel(const int* in, int* out) {
+  __shared__ int inbox[32];
+  __shared__ uint64_t full;
+  const cg::cluster_group cluster = cg::this_cluster();
+  inbox[threadIdx.x] = 0;
+  if (threadIdx.x == 0) init_barrier(&full, 32);
+  cluster.sync();
+  if (cluster.block_rank() == 1) {
+    cluster.map_shared_rank(inbox, 0)[threadIdx.x] = in[threadIdx.x];  // BUG: write
+    unsigned remote = 0;
+    asm volatile("mapa.shared::cluster.u32 %0, %1, 0;" : "=r"(remote) : "r"(shared_address(&full)));
+    if (good) {
+      asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(remote)
+                   : "memory");
+    } else {
+      asm volatile("mbarrier.arrive.release.cta.shared::cluster.b64 _, [%0];" ::"r"(remote)
+                   : "memory");
+    }
+  } else {
+    wait_for_phase(&full, 0);
+    out[threadIdx.x] = inbox[31 - threadIdx.x];  // BUG: read
+  }
+  cluster.sync();
+}
+
+template <bool good>
+void remote_arrival_of_block_scope() {
+  Array<int> in(counting<int>(32)), out(32);
+  remote_arrival_of_block_scope_kernel<good><<<2, 32>>>(in, out);
+  KERNEL_OK();
+  RESULT(out.host()[0] == 31);
+}
+
+// --- Bulk copies ---
 
 // Nobody waits for the barrier that the copy completes.
 template <bool good>
@@ -335,6 +370,37 @@ void bulk_source_reused() {
   RESULT(out.host()[191] == 192);
 }
 
+// Two stages on their way from one array to another: of the stores, one may be left when the next
+// line is loaded; with two left, the stage that is loaded is still being read.
+template <bool good>
+__global__ void bulk_stages_kernel(const int* in, int* out, int turns) {
+  __shared__ alignas(128) int line[2][32];
+  __shared__ uint64_t ready[2];
+  if (threadIdx.x != 0) return;
+  init_barrier(&ready[0], 1);
+  init_barrier(&ready[1], 1);
+  for (int turn = 0; turn < turns; ++turn) {
+    const int stage = turn % 2;
+    if (good) {
+      asm volatile("cp.async.bulk.wait_group.read 1;" ::: "memory");
+    } else {
+      asm volatile("cp.async.bulk.wait_group.read 2;" ::: "memory");
+    }
+    load_in_bulk(line[stage], in + 32 * turn, sizeof line[stage], &ready[stage]);  // BUG: write
+    wait_for_phase(&ready[stage], turn / 2 % 2);
+    store_in_bulk(out + 32 * turn, line[stage], sizeof line[stage]);  // BUG: read
+  }
+  wait_for_bulk_stores();
+}
+
+template <bool good>
+void bulk_stages() {
+  Array<int> in(counting<int>(5 * 32)), out(5 * 32);
+  bulk_stages_kernel<good><<<1, 32>>>(in, out, 5);
+  KERNEL_OK();
+  RESULT(out.host() == counting<int>(5 * 32));
+}
+
 // That the source has been read does not mean that the target has been written.
 template <bool good>
 __global__ void bulk_result_read_early_kernel(const int* in, int* out, int* sum) {
@@ -402,8 +468,7 @@ void bulk_out_of_bounds() {
   RESULT(out.host()[59] == 59);
 }
 
-// --- Dependent launches
-// ------------------------------------------------------------------------------------
+// --- Dependent launches ---
 
 __global__ void primary_kernel(int* values) {
   cudaTriggerProgrammaticLaunchCompletion();
@@ -448,7 +513,9 @@ const Case cases[] = {
     CASE(cleared_without_cluster_sync, "race"),
     CASE(remote_out_of_bounds, "out-of-bounds"),
     CASE(pushed_to_the_other, "race"),
+    CASE(remote_arrival_of_block_scope, "race"),
     CASE(bulk_not_awaited, "race"),
+    CASE(bulk_stages, "race"),
     CASE(bulk_awaited_by_one, "race"),
     CASE(bulk_line_reused, "race"),
     CASE(no_proxy_fence, "race"),

@@ -7,8 +7,7 @@ namespace cg = cooperative_groups;
 
 __device__ int global_index() { return static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); }
 
-// --- Atomics are missing
-// -------------------------------------------------------------------------------
+// --- Atomics are missing ---
 
 template <bool good>
 __global__ void histogram_kernel(const unsigned* in, unsigned* bins, int n) {
@@ -249,8 +248,7 @@ void hook() {
   }
 }
 
-// --- Atomics and plain accesses to the same place
-// --------------------------------------------------------
+// --- Atomics and plain accesses to the same place ---
 
 // "If it is better at all, then the atomic": the look before it is a plain read of what others
 // change by atomics. A relaxed atomic read makes it right.
@@ -352,8 +350,7 @@ void ticket_of_block_scope() {
   RESULT(next.host()[0] == 64);
 }
 
-// --- Neighbours in place
-// ------------------------------------------------------------------------------------
+// --- Neighbours in place ---
 
 // A step of diffusion that writes into the array that other blocks read.
 template <bool good>
@@ -470,8 +467,7 @@ void halo_written() {
   RESULT(out.host()[70] == 2);
 }
 
-// --- One part of a kernel reads what another part wrote
-// -------------------------------------------------------
+// --- One part of a kernel reads what another part wrote ---
 
 // The second half of a kernel reads what the first half of other blocks wrote.
 template <bool good>
@@ -680,8 +676,7 @@ void parts_overlap() {
   RESULT(values.host()[100] == 1);
 }
 
-// --- All write the same
-// ---------------------------------------------------------------------------------------
+// --- All write the same ---
 
 template <bool good>
 __global__ void changed_kernel(const int* now, const int* before, int* changed) {

@@ -13,8 +13,7 @@ using of_device = cuda::atomic_ref<T, cuda::thread_scope_device>;
 template <typename T>
 using of_block = cuda::atomic_ref<T, cuda::thread_scope_block>;
 
-// --- The last block to end adds up what all have written
-// --------------------------------------------------
+// --- The last block to end adds up what all have written ---
 
 // The sum may become visible after the count.
 template <bool good>
@@ -151,8 +150,7 @@ void last_user_relaxed() {
   RESULT(sum.host()[0] == 21);
 }
 
-// --- A block tells another by a flag
-// ------------------------------------------------------------------------
+// --- A block tells another by a flag ---
 
 __device__ void set_flag(int* flag, int value) { *static_cast<volatile int*>(flag) = value; }
 __device__ void wait_for_flag(int* flag, int value) {
@@ -556,8 +554,7 @@ void queue() {
   RESULT(out.host()[0] == 42);
 }
 
-// --- Locks
-// ------------------------------------------------------------------------------------------------
+// --- Locks ---
 
 // Taken and given back by relaxed atomics alone: nothing orders what is done under it.
 template <bool good>
@@ -758,8 +755,7 @@ void wrong_bucket() {
   KERNEL_OK();
 }
 
-// --- Look-back
-// ------------------------------------------------------------------------------------------------
+// --- Look-back ---
 
 // Status and sum are two words, and the sum is not there when the status is.
 template <bool good>
@@ -820,8 +816,7 @@ void look_back_plain_word() {
   RESULT(out.host()[7] == 35);
 }
 
-// --- Barriers of the grid
-// --------------------------------------------------------------------------------------
+// --- Barriers of the grid ---
 
 template <bool good>
 __global__ void grid_sync_missing_kernel(const int* in, int* middle, int* out) {

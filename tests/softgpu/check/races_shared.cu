@@ -7,7 +7,7 @@ namespace cg = cooperative_groups;
 
 constexpr unsigned full = 0xffffffffu;
 
-// --- A barrier is missing between a write and a read ---------------------------------------------
+// --- A barrier is missing between a write and a read ---
 
 // The array is turned around through shared memory.
 template <bool good>
@@ -146,8 +146,7 @@ void warp_sums() {
   RESULT(sum.host()[0] == 256);
 }
 
-// --- A barrier is missing between a read and the next write
-// ---------------------------------------
+// --- A barrier is missing between a read and the next write ---
 
 template <bool barrier>
 __device__ int block_sum(int value, int* warp_sums) {
@@ -399,8 +398,7 @@ void union_reused() {
   RESULT(out.host()[0] == 31.0f);
 }
 
-// --- In place
-// ---------------------------------------------------------------------------------------
+// --- In place ---
 
 // A smoothing step that writes where neighbours read.
 template <bool good>
@@ -516,8 +514,7 @@ void bitonic_sort() {
   RESULT(values.host() == counting<int>(256));
 }
 
-// --- Atomics are missing
-// -------------------------------------------------------------------------------
+// --- Atomics are missing ---
 
 template <bool good>
 __global__ void histogram_kernel(const unsigned* in, unsigned* bins, int n) {
@@ -656,8 +653,7 @@ void cleared_late() {
   RESULT(out.host()[0] == 58);
 }
 
-// --- Lanes of one warp
-// ---------------------------------------------------------------------------------
+// --- Lanes of one warp ---
 
 // The old "warp-synchronous" end of a reduction: since Volta the lanes of a warp do not run in
 // step.
@@ -843,8 +839,7 @@ void both_sides_of_a_branch() {
   RESULT(out.host()[0] == 23);
 }
 
-// --- What is no barrier
-// ----------------------------------------------------------------------------------
+// --- What is no barrier ---
 
 // A fence orders one thread's accesses; it waits for nobody.
 template <bool good>
@@ -936,8 +931,7 @@ void overlapping_partition() {
   RESULT(out.host()[0] == 127);
 }
 
-// --- All write the same
-// -----------------------------------------------------------------------------------
+// --- All write the same ---
 
 template <bool good>
 __global__ void found_flag_kernel(const int* in, int* out) {

@@ -52,8 +52,7 @@ struct Pinned {
 
 void wait_for_device() { CUDA_OK(cudaDeviceSynchronize()); }
 
-// --- Streams and events
-// -----------------------------------------------------------------------------------
+// --- Streams and events ---
 
 // A kernel reads in one stream what a kernel in another writes.
 template <bool good>
@@ -312,8 +311,56 @@ void allocated_in_another_stream() {
   wait_for_device();
 }
 
-// --- Graphs
-// -------------------------------------------------------------------------------------------------
+// One event is recorded in two streams one after the other; waiting is for the second record only.
+template <bool good>
+void event_recorded_twice() {
+  Array<int> a(counting<int>(size)), b(counting<int>(size)), out(size);
+  Streams s;
+  cudaStream_t third;
+  CUDA_OK(cudaStreamCreateWithFlags(&third, cudaStreamNonBlocking));
+  add_one(a, s.first);
+  CUDA_OK(cudaEventRecord(s.event, s.first));
+  if (good) CUDA_OK(cudaStreamWaitEvent(third, s.event));
+  add_one(b, s.second);
+  CUDA_OK(cudaEventRecord(s.event, s.second));
+  CUDA_OK(cudaStreamWaitEvent(third, s.event));
+  times_two(a, out, third);
+  times_two(b, out, third);
+  wait_for_device();
+  CUDA_OK(cudaStreamDestroy(third));
+  RESULT(out.host()[3] == 8);
+}
+
+// A pool of the program's own hands memory that one stream has given back to another stream. Given
+// back means that the host has done with it, not that the stream has.
+struct Pool {
+  int* block = nullptr;
+  cudaEvent_t given_back = nullptr;
+  void give_back(int* memory, cudaStream_t stream) {
+    block = memory;
+    CUDA_OK(cudaEventRecord(given_back, stream));
+  }
+  int* take(cudaStream_t stream, bool wait) {
+    if (wait) CUDA_OK(cudaStreamWaitEvent(stream, given_back));
+    return block;
+  }
+};
+
+template <bool good>
+void pool_of_two_streams() {
+  Array<int> memory(counting<int>(size)), out(size);
+  Streams s;
+  Pool pool;
+  pool.given_back = s.event;
+  times_two(memory, out, s.first);
+  pool.give_back(memory, s.first);
+  int* block = pool.take(s.second, good);
+  CUDA_OK(cudaMemsetAsync(block, 0, bytes, s.second));  // BUG: write
+  wait_for_device();
+  RESULT(out.host()[3] == 6);
+}
+
+// --- Graphs ---
 
 // A graph of two kernels, with or without a dependency between them.
 template <bool dependency>
@@ -428,8 +475,7 @@ void two_graphs() {
   RESULT(values.host()[3] == 5);
 }
 
-// --- The host
-// -----------------------------------------------------------------------------------------------
+// --- The host ---
 
 // The host reads managed memory that a kernel may still write.
 template <bool good>
@@ -476,6 +522,37 @@ void source_reused() {
   RESULT(a.host()[3] == 3);
 }
 
+// The result is on its way to pinned memory, and is passed on before it has come.
+template <bool good>
+void result_taken_early() {
+  Array<int> values(counting<int>(size));
+  Streams s;
+  Pinned host;
+  std::vector<int> taken(size);
+  add_one(values, s.first);
+  CUDA_OK(
+      cudaMemcpyAsync(host.data, values, bytes, cudaMemcpyDeviceToHost, s.first));  // BUG: write
+  if (good) CUDA_OK(cudaStreamSynchronize(s.first));
+  CUDA_OK(cudaMemcpy(taken.data(), host.data, bytes, cudaMemcpyHostToHost));  // BUG: read
+  wait_for_device();
+  RESULT(taken[3] == 4);
+}
+
+// The same without a call of CUDA: the host reads the pinned memory itself.
+template <bool good>
+void pinned_read_early() {
+  Array<int> values(counting<int>(size));
+  Streams s;
+  Pinned host;
+  CUDA_OK(
+      cudaMemcpyAsync(host.data, values, bytes, cudaMemcpyDeviceToHost, s.first));  // BUG: write
+  if (good) CUDA_OK(cudaStreamSynchronize(s.first));
+  int sum = 0;
+  for (int i = 0; i < size; ++i) sum += *static_cast<volatile int*>(&host.data[i]);  // BUG: read
+  wait_for_device();
+  RESULT(sum == size * (size - 1) / 2);
+}
+
 // Two copies to the host in two streams, into one buffer.
 template <bool good>
 void one_target_of_two_copies() {
@@ -520,6 +597,8 @@ const Case cases[] = {
     CASE(atomics_in_another_stream, "race"),
     CASE(scratch_of_two_kernels, "race"),
     CASE(allocated_in_another_stream, "race|use-after-free"),
+    CASE(event_recorded_twice, "race"),
+    CASE(pool_of_two_streams, "race"),
     CASE(graph_without_dependency, "race"),
     CASE(graph_memset, "race"),
     CASE(captured_fork, "race"),
@@ -527,6 +606,8 @@ const Case cases[] = {
     CASE(managed_read_early, "race"),
     CASE(managed_written_early, "race"),
     CASE(source_reused, "race"),
+    CASE(result_taken_early, "race"),
+    CASE(pinned_read_early, "race"),
     CASE(one_target_of_two_copies, "race"),
     CASE(mapped_copied_early, "race"),
 };

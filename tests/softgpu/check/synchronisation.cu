@@ -10,8 +10,7 @@ constexpr unsigned full = 0xffffffffu;
 
 __device__ int global_index() { return static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); }
 
-// --- Barriers that a part of the block comes to
-// -----------------------------------------------------------
+// --- Barriers that a part of the block comes to ---
 
 // The barrier is inside the branch that some lanes of each warp take.
 template <bool good>
@@ -233,8 +232,7 @@ void grid_barrier() {
   RESULT(out.host()[0] == 127);
 }
 
-// --- Masks
-// ----------------------------------------------------------------------------------------------
+// --- Masks ---
 
 // The full mask in a branch that half of the warp takes; the others come to the next operation of
 // the warp meanwhile.
@@ -378,8 +376,7 @@ void ballot_in_a_branch() {
   RESULT(out.host()[0] == 15);
 }
 
-// --- Waiting for ever
-// -----------------------------------------------------------------------------------
+// --- Waiting for ever ---
 
 // Two blocks take two locks, each in its own order, and each has its first when it asks for the
 // second.

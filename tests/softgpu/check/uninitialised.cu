@@ -17,8 +17,7 @@ void count_positive(const int* values, int n) {
   KERNEL_OK();
 }
 
-// --- Global memory
-// ---------------------------------------------------------------------------------------
+// --- Global memory ---
 
 template <bool good>
 void never_written() {
@@ -478,8 +477,7 @@ void partial_sums() {
   CUDA_OK(cudaFree(sums));
 }
 
-// --- Shared memory
-// ---------------------------------------------------------------------------------------
+// --- Shared memory ---
 
 // Bins that are never set to zero.
 template <bool good>
@@ -624,8 +622,7 @@ void shared_flag() {
   KERNEL_OK();
 }
 
-// --- Local memory and variables
-// --------------------------------------------------------------------------
+// --- Local memory and variables ---
 
 // An array of which too few entries are filled.
 template <bool good>

@@ -1,4 +1,6 @@
 // Accesses outside of what was allocated or declared, and misaligned ones.
+#include <cuda_pipeline.h>
+
 #include "cases.cuh"
 
 __device__ int global_index() { return static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); }
@@ -722,6 +724,134 @@ void shared_partition() {
   RESULT(out.host()[0] == 48.0);
 }
 
+// --- Wrong types and counters ---
+
+// The array holds floats, the kernel was given doubles.
+template <bool good>
+__global__ void scale_kernel(double* values, int n) {
+  const int i = global_index();
+  if (i < n) values[i] *= 0.5;  // BUG
+}
+
+template <bool good>
+void floats_as_doubles() {
+  void* values = nullptr;
+  CUDA_OK(cudaMalloc(&values, 128 * (good ? sizeof(double) : sizeof(float))));
+  CUDA_OK(cudaMemset(values, 0, 128 * (good ? sizeof(double) : sizeof(float))));
+  scale_kernel<good><<<1, 128>>>(static_cast<double*>(values), 128);
+  KERNEL_OK();
+  CUDA_OK(cudaFree(values));
+}
+
+// An unsigned counter that goes down: below zero is very far up.
+template <bool good>
+__global__ void countdown_kernel(const int* in, int* last) {
+  unsigned k = 63;
+  while ((!good || k > 0) && in[k] != 0) --k;  // BUG
+  *last = static_cast<int>(k);
+}
+
+template <bool good>
+void unsigned_countdown() {
+  Array<int> in(64, 7), last(1);
+  countdown_kernel<good><<<1, 1>>>(in, last);
+  KERNEL_OK();
+  RESULT(last.host()[0] == 0);
+}
+
+// Blocks are larger than the tile that they share.
+template <bool good>
+__global__ void tile_too_small_kernel(const float* in, float* out) {
+  __shared__ float tile[16][good ? 32 : 16];
+  tile[threadIdx.y][threadIdx.x] = in[threadIdx.y * 32 + threadIdx.x];  // BUG
+  __syncthreads();
+  out[threadIdx.y * 32 + threadIdx.x] = tile[15 - threadIdx.y][threadIdx.x];  // BUG
+}
+
+template <bool good>
+void tile_too_small() {
+  Array<float> in(counting<float>(512)), out(512);
+  tile_too_small_kernel<good><<<1, dim3(32, 16)>>>(in, out);
+  KERNEL_OK();
+  RESULT(out.host()[0] == 480.0f);
+}
+
+// The device's heap has not so much, malloc says so, and nobody asks.
+template <bool good>
+__global__ void heap_exhausted_kernel(int* out, size_t size) {
+  int* scratch = static_cast<int*>(malloc(size));
+  if (good && scratch == nullptr) {
+    *out = -1;
+    return;
+  }
+  scratch[0] = 1;     // BUG
+  *out = scratch[0];  // BUG
+  free(scratch);
+}
+
+template <bool good>
+void heap_exhausted() {
+  Array<int> out(1);
+  heap_exhausted_kernel<good><<<1, 1>>>(out, size_t{1} << 40);
+  KERNEL_OK();
+  RESULT(out.host()[0] == -1);
+}
+
+// A list by indices ends with -1; the kernel is told that it ends with 0.
+template <bool good>
+__global__ void walk_kernel(const int* next, const int* values, int first, int end, int* sum) {
+  int total = 0;
+  for (int node = first; node != end; node = next[node]) total += values[node];  // BUG
+  *sum = total;
+}
+
+template <bool good>
+void end_of_a_list() {
+  std::vector<int> next;
+  for (int k = 0; k < 16; ++k) next.push_back(k < 15 ? k + 1 : -1);
+  Array<int> device_next(next), values(16, 2), sum(1);
+  walk_kernel<good><<<1, 1>>>(device_next, values, 3, good ? -1 : 0, sum);
+  KERNEL_OK();
+  RESULT(sum.host()[0] == 26);
+}
+
+// The last block's part is longer than what is left.
+template <bool good>
+__global__ void parts_kernel(float* values, int n, int part) {
+  const int begin = static_cast<int>(blockIdx.x) * part;
+  const int end = good ? min(begin + part, n) : begin + part;
+  for (int i = begin + threadIdx.x; i < end; i += blockDim.x) values[i] = 1.0f;  // BUG
+}
+
+template <bool good>
+void last_part() {
+  Array<float> values(1000);
+  parts_kernel<good><<<4, 64>>>(values, 1000, 256);
+  KERNEL_OK();
+}
+
+// Sixteen bytes are copied asynchronously where eight are left; the copy can be told to read less.
+template <bool good>
+__global__ void async_tail_kernel(const float* in, float* out, int n) {
+  __shared__ alignas(16) float line[128];
+  const int i = 4 * static_cast<int>(threadIdx.x);
+  const int bytes = good ? max(0, min(16, 4 * (n - i))) : 16;
+  if (i < n) {
+    __pipeline_memcpy_async(&line[i], &in[i], 16, 16 - bytes);  // BUG
+  }
+  __pipeline_commit();
+  __pipeline_wait_prior(0);
+  for (int k = i; k < i + 4 && k < n; ++k) out[k] = line[k];
+}
+
+template <bool good>
+void async_tail() {
+  Array<float> in(102, 1.0f), out(102);
+  async_tail_kernel<good><<<1, 32>>>(in, out, 102);
+  KERNEL_OK();
+  RESULT(out.host()[101] == 1.0f);
+}
+
 const Case cases[] = {
     CASE(off_by_one, "out-of-bounds"),
     CASE(no_guard, "out-of-bounds"),
@@ -761,6 +891,13 @@ const Case cases[] = {
     CASE(packed_number, "misaligned"),
     CASE(wide_atomic, "misaligned"),
     CASE(shared_partition, "misaligned"),
+    CASE(floats_as_doubles, "out-of-bounds"),
+    CASE(unsigned_countdown, "out-of-bounds"),
+    CASE(tile_too_small, "out-of-bounds"),
+    CASE(heap_exhausted, "out-of-bounds"),
+    CASE(end_of_a_list, "out-of-bounds"),
+    CASE(last_part, "out-of-bounds"),
+    CASE(async_tail, "out-of-bounds"),
 };
 
 int main(int argc, char** argv) { return run_cases(cases, argc, argv); }

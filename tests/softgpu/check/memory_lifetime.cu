@@ -261,6 +261,46 @@ void graph_after_free() {
   CUDA_OK(cudaStreamDestroy(stream));
 }
 
+template <bool good>
+void copy_after_free_async() {
+  cudaStream_t stream;
+  CUDA_OK(cudaStreamCreate(&stream));
+  int *buffer = nullptr, *host = nullptr;
+  CUDA_OK(cudaMallocHost(&host, 64 * sizeof(int)));
+  CUDA_OK(cudaMallocAsync(&buffer, 64 * sizeof(int), stream));
+  CUDA_OK(cudaMemsetAsync(buffer, 0, 64 * sizeof(int), stream));
+  if (!good) CUDA_OK(cudaFreeAsync(buffer, stream));
+  CUDA_OK(cudaMemcpyAsync(host, buffer, 64 * sizeof(int), cudaMemcpyDeviceToHost, stream));  // BUG
+  if (good) CUDA_OK(cudaFreeAsync(buffer, stream));
+  CUDA_OK(cudaStreamSynchronize(stream));
+  CUDA_OK(cudaFreeHost(host));
+  CUDA_OK(cudaStreamDestroy(stream));
+}
+
+// A table of pointers on the device, one of which has been freed.
+__global__ void sum_of_rows_kernel(int* const* rows, int* sums) {
+  int sum = 0;
+  for (int k = 0; k < 64; ++k) sum += rows[threadIdx.x][k];  // BUG
+  sums[threadIdx.x] = sum;
+}
+
+template <bool good>
+void row_of_a_table_freed() {
+  std::vector<int*> rows;
+  for (int k = 0; k < 4; ++k) rows.push_back(new_buffer());
+  {
+    Array<int*> table(rows);
+    Array<int> sums(4);
+    if (!good) CUDA_OK(cudaFree(rows[2]));
+    sum_of_rows_kernel<<<1, 4>>>(table, sums);
+    KERNEL_OK();
+    RESULT(sums.host()[2] == 64);
+  }
+  for (int k = 0; k < 4; ++k) {
+    if (good || k != 2) CUDA_OK(cudaFree(rows[k]));
+  }
+}
+
 // --- Invalid frees ---
 
 template <bool good>
@@ -409,6 +449,39 @@ void heap_freed_by_the_host() {
   }
 }
 
+// A variable of the program is nobody's to free.
+__device__ int variable[64];
+
+template <bool good>
+void device_variable() {
+  void* address = nullptr;
+  if (good) {
+    CUDA_OK(cudaMalloc(&address, 256));
+  } else {
+    CUDA_OK(cudaGetSymbolAddress(&address, variable));
+  }
+  CUDA_OK(cudaFree(address));  // BUG
+}
+
+// A device's heap gives back what begins where malloc said.
+template <bool good>
+__global__ void heap_interior_kernel(const int* in, int* out) {
+  int* memory = static_cast<int*>(malloc(16 * sizeof(int)));
+  if (memory == nullptr) return;
+  int* cursor = memory;
+  for (int k = 0; k < 16; ++k) *cursor++ = in[k];
+  out[threadIdx.x] = cursor[-1 - static_cast<int>(threadIdx.x)];
+  free(good ? memory : cursor - 8);  // BUG
+}
+
+template <bool good>
+void heap_interior() {
+  Array<int> in(counting<int>(16)), out(4);
+  heap_interior_kernel<good><<<1, 4>>>(in, out);
+  KERNEL_OK();
+  RESULT(out.host()[3] == 12);
+}
+
 // --- Leaks ---
 
 template <bool good>
@@ -527,6 +600,36 @@ void device_heap_leak() {
   RESULT(out.host()[3] == 4);
 }
 
+template <bool good>
+void array_never_freed() {
+  cudaArray_t array;
+  const cudaChannelFormatDesc format = cudaCreateChannelDesc<float>();
+  const std::vector<float> row(32, 1.0f);
+  CUDA_OK(cudaMallocArray(&array, &format, 32, 8));  // BUG
+  CUDA_OK(cudaMemcpy2DToArray(array, 0, 0, row.data(), 128, 128, 1, cudaMemcpyHostToDevice));
+  if (good) CUDA_OK(cudaFreeArray(array));
+}
+
+// An object's memory is freed by none of its functions: the second assignment loses the first.
+struct Image {
+  float* pixels = nullptr;
+  void resize(int n, bool free_first) {
+    if (free_first) CUDA_OK(cudaFree(pixels));
+    CUDA_OK(cudaMalloc(&pixels, n * sizeof(float)));  // BUG
+    CUDA_OK(cudaMemset(pixels, 0, n * sizeof(float)));
+  }
+  ~Image() { CUDA_OK(cudaFree(pixels)); }
+};
+
+template <bool good>
+void resized() {
+  Image image;
+  image.resize(100, good);
+  image.resize(200, good);
+  double_kernel<<<1, 256>>>(image.pixels, 200);
+  KERNEL_OK();
+}
+
 const Case cases[] = {
     CASE(kernel_after_free, "use-after-free"),
     CASE(copy_after_free, "use-after-free"),
@@ -561,6 +664,12 @@ const Case cases[] = {
     CASE(async_never_freed, "leak"),
     CASE(pitched_never_freed, "leak"),
     CASE(device_heap_leak, "leak"),
+    CASE(copy_after_free_async, "use-after-free"),
+    CASE(row_of_a_table_freed, "use-after-free"),
+    CASE(device_variable, "invalid-free"),
+    CASE(heap_interior, "invalid-free"),
+    CASE(array_never_freed, "leak"),
+    CASE(resized, "leak"),
 };
 
 int main(int argc, char** argv) { return run_cases(cases, argc, argv); }

@@ -676,6 +676,140 @@ void parts_overlap() {
   RESULT(values.host()[100] == 1);
 }
 
+// --- Whole programs in one kernel ---
+
+// Bodies move while others still compute their forces from where they are.
+template <bool good>
+__global__ void bodies_kernel(const float* from, float* to, int n) {
+  const int i = global_index();
+  float force = 0.0f;
+  for (int k = 0; k < n; ++k) {
+    const float distance = from[k] - from[i];  // BUG: read
+    force += distance / (1.0f + distance * distance);
+  }
+  to[i] = from[i] + 0.1f * force;  // BUG: write
+}
+
+template <bool good>
+void bodies() {
+  Array<float> now(counting<float>(128)), next(128);
+  bodies_kernel<good><<<2, 64>>>(now, good ? next : now, 128);
+  KERNEL_OK();
+}
+
+// All shortest paths: the turns over the intermediate vertex are not parted by anything.
+template <bool good>
+__global__ void shortest_paths_kernel(int* distance, int n, int begin, int end) {
+  const int row = blockIdx.x, column = threadIdx.x;
+  for (int k = begin; k < end; ++k) {
+    const int through = distance[row * n + k] + distance[k * n + column];  // BUG: read
+    if (good && (row == k || column == k)) continue;
+    if (through < distance[row * n + column]) distance[row * n + column] = through;  // BUG: write
+  }
+}
+
+template <bool good>
+void shortest_paths() {
+  const int n = 16;
+  std::vector<int> start;
+  for (int i = 0; i < n * n; ++i) {
+    const int row = i / n, column = i % n;
+    start.push_back(row == column ? 0 : column == (row + 1) % n ? 1 : 1000);
+  }
+  Array<int> distance(start);
+  if (good) {
+    for (int k = 0; k < n; ++k) shortest_paths_kernel<good><<<n, n>>>(distance, n, k, k + 1);
+  } else {
+    shortest_paths_kernel<good><<<n, n>>>(distance, n, 0, n);
+  }
+  KERNEL_OK();
+  RESULT(distance.host()[n - 1] == n - 1);
+}
+
+// A generator of random numbers for each block, and all of its threads draw from it.
+template <bool good>
+__global__ void draw_kernel(unsigned* state, int* inside) {
+  unsigned* mine = &state[good ? global_index() : static_cast<int>(blockIdx.x)];
+  int count = 0;
+  for (int k = 0; k < 4; ++k) {
+    unsigned s = *mine;  // BUG: read
+    s ^= s << 13, s ^= s >> 17, s ^= s << 5;
+    *mine = s;  // BUG: write
+    count += s % 4 != 0 ? 1 : 0;
+  }
+  atomicAdd(inside, count);
+}
+
+template <bool good>
+void one_generator() {
+  std::vector<unsigned> seeds;
+  for (unsigned i = 1; i <= 128; ++i) seeds.push_back(747796405u * i);
+  Array<unsigned> state(seeds);
+  Array<int> inside(1);
+  draw_kernel<good><<<2, 64>>>(state, inside);
+  KERNEL_OK();
+}
+
+// Sums of clusters: each point adds to its nearest centre.
+template <bool good>
+__global__ void centres_kernel(const float2* points, const int* nearest, float2* sums, int n) {
+  const int i = global_index();
+  if (i >= n) return;
+  float2* sum = &sums[nearest[i]];
+  if (good) {
+    atomicAdd(&sum->x, points[i].x);
+    atomicAdd(&sum->y, points[i].y);
+  } else {
+    sum->x += points[i].x;  // BUG: read and write
+    sum->y += points[i].y;  // BUG: read and write
+  }
+}
+
+template <bool good>
+void centres() {
+  std::vector<int> nearest;
+  for (int i = 0; i < 200; ++i) nearest.push_back(i * i % 5);
+  Array<float2> points(200, make_float2(1.0f, 2.0f)), sums(5, make_float2(0.0f, 0.0f));
+  Array<int> device_nearest(nearest);
+  centres_kernel<good><<<2, 128>>>(points, device_nearest, sums, 200);
+  KERNEL_OK();
+}
+
+// A counter of 64 bits, whose lower half is also added to as one of 32.
+template <bool good>
+__global__ void atomics_of_two_sizes_kernel(unsigned long long* count) {
+  if (good || threadIdx.x % 2 == 0) {
+    atomicAdd(count, 1ull);  // BUG: read and write
+  } else {
+    atomicAdd(reinterpret_cast<unsigned*>(count), 1u);  // BUG: read and write
+  }
+}
+
+template <bool good>
+void atomics_of_two_sizes() {
+  Array<unsigned long long> count(1);
+  atomics_of_two_sizes_kernel<good><<<1, 64>>>(count);
+  KERNEL_OK();
+  RESULT(count.host()[0] == 64);
+}
+
+// The rows of an image are filtered into the image itself, which rows of other blocks read.
+template <bool good>
+__global__ void columns_kernel(const int* from, int* to, int width, int height) {
+  const int x = threadIdx.x, y = blockIdx.x;
+  const int above = y > 0 ? from[(y - 1) * width + x] : 0;           // BUG: read
+  const int below = y < height - 1 ? from[(y + 1) * width + x] : 0;  // BUG: read
+  to[y * width + x] = above + below + from[y * width + x];           // BUG: write
+}
+
+template <bool good>
+void columns_in_place() {
+  Array<int> image(counting<int>(32 * 8)), result(32 * 8);
+  columns_kernel<good><<<8, 32>>>(image, good ? result : image, 32, 8);
+  KERNEL_OK();
+  RESULT(result.host()[32] == 0 + 64 + 32);
+}
+
 // --- All write the same ---
 
 template <bool good>
@@ -753,6 +887,12 @@ const Case cases[] = {
     CASE(parts_overlap, "race"),
     CASE(changed, "same-value-race"),
     CASE(level, "same-value-race"),
+    CASE(bodies, "race"),
+    CASE(shortest_paths, "race"),
+    CASE(one_generator, "race"),
+    CASE(centres, "race"),
+    CASE(atomics_of_two_sizes, "race"),
+    CASE(columns_in_place, "race"),
 };
 
 int main(int argc, char** argv) { return run_cases(cases, argc, argv); }

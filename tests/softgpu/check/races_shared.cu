@@ -931,6 +931,145 @@ void overlapping_partition() {
   RESULT(out.host()[0] == 127);
 }
 
+// --- Algorithms in steps ---
+
+// Butterflies of a fast Walsh transform: each stage works on the last one's results.
+template <bool good>
+__global__ void butterflies_kernel(int* values) {
+  __shared__ int line[128];
+  const unsigned t = threadIdx.x;
+  line[t] = values[t];
+  line[t + 64] = values[t + 64];
+  __syncthreads();
+  for (unsigned half = 64; half > 0; half /= 2) {
+    const unsigned low = t / half * 2 * half + t % half;
+    const int a = line[low], b = line[low + half];  // BUG: read
+    line[low] = a + b;                              // BUG: write
+    line[low + half] = a - b;                       // BUG: write
+    if (good) __syncthreads();
+  }
+  if (!good) __syncthreads();
+  values[t] = line[t];
+  values[t + 64] = line[t + 64];
+}
+
+template <bool good>
+void butterflies() {
+  Array<int> values(counting<int>(128));
+  butterflies_kernel<good><<<1, 64>>>(values);
+  KERNEL_OK();
+  RESULT(values.host()[0] == 8128);
+}
+
+// A table of distances of two words, filled by anti-diagonals.
+template <bool good>
+__global__ void wavefront_kernel(const char* a, const char* b, int* distance) {
+  __shared__ int table[33][33];
+  const int t = threadIdx.x;
+  table[0][t] = t;
+  table[t][0] = t;
+  if (t == 0) table[0][32] = table[32][0] = 32;
+  __syncwarp();
+  for (int diagonal = 0; diagonal < 63; ++diagonal) {
+    const int i = t + 1, j = diagonal - t + 1;
+    if (j >= 1 && j <= 32) {
+      const int change = table[i - 1][j - 1] + (a[i - 1] != b[j - 1] ? 1 : 0);  // BUG: read
+      table[i][j] = min(change, min(table[i - 1][j], table[i][j - 1]) + 1);  // BUG: read and write
+    }
+    if (good) __syncwarp();
+  }
+  if (t == 31) *distance = table[32][32];
+}
+
+template <bool good>
+void wavefront() {
+  std::vector<char> a(32, 'a'), b(32, 'a');
+  b[5] = 'b';
+  Array<char> device_a(a), device_b(b);
+  Array<int> distance(1);
+  wavefront_kernel<good><<<1, 32>>>(device_a, device_b, distance);
+  KERNEL_OK();
+  RESULT(distance.host()[0] == 1);
+}
+
+// Elimination: the rows below the pivot's are changed while the pivot's row is still being divided.
+template <bool good>
+__global__ void elimination_kernel(float* matrix) {
+  __shared__ float rows[16][17];
+  const int x = threadIdx.x, y = threadIdx.y;
+  rows[y][x] = matrix[16 * y + x];
+  __syncthreads();
+  for (int k = 0; k < 15; ++k) {
+    const float factor = rows[y][k] / rows[k][k];  // BUG: read
+    const float above = rows[k][x];                // BUG: read
+    if (good) __syncthreads();
+    if (y > k && x >= k) rows[y][x] -= factor * above;  // BUG: write
+    __syncthreads();
+  }
+  matrix[16 * y + x] = rows[y][x];
+}
+
+template <bool good>
+void elimination() {
+  std::vector<float> start;
+  for (int i = 0; i < 256; ++i) start.push_back(i / 16 == i % 16 ? 20.0f : 1.0f + i % 3);
+  Array<float> matrix(start);
+  elimination_kernel<good><<<1, dim3(16, 16)>>>(matrix);
+  KERNEL_OK();
+}
+
+// Offsets of a counting sort: they are computed by one warp and used by all.
+template <bool good>
+__global__ void counting_sort_kernel(const int* in, int* out) {
+  __shared__ int counts[32], offsets[32];
+  const unsigned t = threadIdx.x;
+  if (t < 32) counts[t] = 0;
+  __syncthreads();
+  const int key = in[t] & 31;
+  const int rank = atomicAdd(&counts[key], 1);
+  __syncthreads();
+  if (t < 32) {
+    int sum = counts[t];
+    for (unsigned offset = 1; offset < 32; offset *= 2) {
+      const int left = __shfl_up_sync(full, sum, offset);
+      if (t >= offset) sum += left;
+    }
+    offsets[t] = sum - counts[t];  // BUG: write
+  }
+  if (good) __syncthreads();
+  out[(offsets[key] + rank) & 127] = in[t];  // BUG: read
+}
+
+template <bool good>
+void counting_sort() {
+  std::vector<int> values;
+  for (int i = 0; i < 128; ++i) values.push_back((i * 7) % 32);
+  Array<int> in(values), out(128);
+  counting_sort_kernel<good><<<1, 128>>>(in, out);
+  KERNEL_OK();
+  RESULT(out.host()[127] == 31);
+}
+
+// One thread's byte lies in the word that another writes whole.
+template <bool good>
+__global__ void byte_of_a_word_kernel(const unsigned* in, unsigned* out) {
+  __shared__ unsigned words[33];
+  const unsigned t = threadIdx.x;
+  words[t] = in[t];  // BUG: write
+  if (good) __syncwarp();
+  reinterpret_cast<unsigned char*>(words)[4 * (t ^ 1) + 3] = 0xff;  // BUG: write
+  __syncwarp();
+  out[t] = words[t];
+}
+
+template <bool good>
+void byte_of_a_word() {
+  Array<unsigned> in(counting<unsigned>(32)), out(32);
+  byte_of_a_word_kernel<good><<<1, 32>>>(in, out);
+  KERNEL_OK();
+  RESULT(out.host()[3] == 0xff000003u);
+}
+
 // --- All write the same ---
 
 template <bool good>
@@ -1015,6 +1154,11 @@ const Case cases[] = {
     CASE(overlapping_partition, "race"),
     CASE(found_flag, "same-value-race"),
     CASE(everyone_writes, "same-value-race"),
+    CASE(butterflies, "race"),
+    CASE(wavefront, "race"),
+    CASE(elimination, "race"),
+    CASE(counting_sort, "race"),
+    CASE(byte_of_a_word, "race"),
 };
 
 int main(int argc, char** argv) { return run_cases(cases, argc, argv); }

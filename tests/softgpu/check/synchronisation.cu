@@ -534,6 +534,49 @@ void each_waits_first() {
   RESULT(out.host()[1] == 2);
 }
 
+// Two warps meet at a barrier whose number each works out for itself, and differently.
+template <bool good>
+__global__ void barrier_numbers_kernel(const int* in, int* out) {
+  __shared__ int line[64];
+  const int t = threadIdx.x;
+  const int number = good ? 1 : 1 + t / 32;
+  line[t] = in[t];
+  asm volatile("bar.sync %0, 64;" ::"r"(number) : "memory");  // BUG
+  out[t] = line[63 - t];
+}
+
+template <bool good>
+void barrier_numbers() {
+  Array<int> in(counting<int>(64)), out(64);
+  barrier_numbers_kernel<good><<<1, 64>>>(in, out);
+  KERNEL_OK();
+  RESULT(out.host()[0] == 63);
+}
+
+// A barrier object for the whole block, where some threads have returned.
+template <bool good>
+__global__ void barrier_of_the_returned_kernel(const int* in, int* out, int n) {
+  __shared__ int line[64];
+  __shared__ __mbarrier_t ready;
+  const int t = threadIdx.x;
+  if (t == 0) __mbarrier_init(&ready, 64);
+  __syncthreads();
+  if (!good && t >= n) return;
+  line[t] = t < n ? in[t] : 0;
+  const __mbarrier_token_t token = __mbarrier_arrive(&ready);
+  while (!__mbarrier_test_wait(&ready, token)) {  // BUG
+  }
+  if (t < n) out[t] = line[n - 1 - t];
+}
+
+template <bool good>
+void barrier_of_the_returned() {
+  Array<int> in(counting<int>(50)), out(50);
+  barrier_of_the_returned_kernel<good><<<1, 64>>>(in, out, 50);
+  KERNEL_OK();
+  RESULT(out.host()[0] == 49);
+}
+
 const Case cases[] = {
     CASE(in_a_branch, "barrier-divergence"),
     CASE(in_both_branches, "barrier-divergence"),
@@ -557,6 +600,8 @@ const Case cases[] = {
     CASE(named_barrier_count, "deadlock|barrier-divergence"),
     CASE(mbarrier_count, "deadlock"),
     CASE(each_waits_first, "deadlock"),
+    CASE(barrier_numbers, "deadlock|barrier-divergence"),
+    CASE(barrier_of_the_returned, "deadlock"),
 };
 
 int main(int argc, char** argv) { return run_cases(cases, argc, argv); }

@@ -477,6 +477,137 @@ void partial_sums() {
   CUDA_OK(cudaFree(sums));
 }
 
+// The size of a pointer instead of the array's.
+template <bool good>
+void size_of_a_pointer() {
+  int* values = nullptr;
+  CUDA_OK(cudaMalloc(&values, 256 * sizeof(int)));
+  CUDA_OK(cudaMemset(values, 0, good ? 256 * sizeof(*values) : sizeof(values)));
+  count_positive(values, 256);
+  CUDA_OK(cudaFree(values));
+}
+
+// What is undefined stays so when it is copied from one buffer to another.
+template <bool good>
+void through_a_copy() {
+  int *from = nullptr, *to = nullptr;
+  CUDA_OK(cudaMalloc(&from, 128 * sizeof(int)));
+  CUDA_OK(cudaMalloc(&to, 128 * sizeof(int)));
+  CUDA_OK(cudaMemset(from, 0, (good ? 128 : 100) * sizeof(int)));
+  CUDA_OK(cudaMemcpy(to, from, 128 * sizeof(int), cudaMemcpyDeviceToDevice));
+  count_positive(to, 128);
+  CUDA_OK(cudaFree(from));
+  CUDA_OK(cudaFree(to));
+}
+
+// And when a kernel moves it, through shared memory and between lanes.
+template <bool good>
+__global__ void through_shared_memory_kernel(const int* in, int* out) {
+  __shared__ int line[32];
+  line[threadIdx.x] = in[threadIdx.x];
+  __syncwarp();
+  const int turned = line[31 - threadIdx.x];
+  const int other = __shfl_xor_sync(0xffffffffu, turned, 4);
+  out[other & 31] = static_cast<int>(threadIdx.x);  // BUG
+}
+
+template <bool good>
+void through_shared_memory() {
+  const std::vector<int> host = counting<int>(32);
+  int* in = nullptr;
+  CUDA_OK(cudaMalloc(&in, 32 * sizeof(int)));
+  CUDA_OK(cudaMemcpy(in, host.data(), (good ? 32 : 16) * sizeof(int), cudaMemcpyHostToDevice));
+  {
+    Array<int> out(32);
+    through_shared_memory_kernel<good><<<1, 32>>>(in, out);
+    KERNEL_OK();
+  }
+  CUDA_OK(cudaFree(in));
+}
+
+// A lock that nobody has opened.
+template <bool good>
+__global__ void lock_kernel(int* lock, int* count) {
+  if (threadIdx.x != 0) return;
+  for (int attempt = 0; attempt < 1000; ++attempt) {
+    if (atomicCAS(lock, 0, 1) == 0) {  // BUG
+      __threadfence();
+      *count += 1;
+      __threadfence();
+      atomicExch(lock, 0);
+      return;
+    }
+  }
+}
+
+template <bool good>
+void lock_never_opened() {
+  Array<int> count(1);
+  int* lock = nullptr;
+  CUDA_OK(cudaMalloc(&lock, sizeof(int)));
+  if (good) CUDA_OK(cudaMemset(lock, 0, sizeof(int)));
+  lock_kernel<good><<<1, 32>>>(lock, count);
+  KERNEL_OK();
+  CUDA_OK(cudaFree(lock));
+  RESULT(count.host()[0] == 1);
+}
+
+// Only one column of a matrix is sent.
+template <bool good>
+__global__ void row_kernel(const int* matrix, int* out, int pitch) {
+  int sum = 0;
+  for (int column = 0; column < 8; ++column) {
+    if (matrix[threadIdx.x * pitch + column] > 2) sum += column;  // BUG
+  }
+  out[threadIdx.x] = sum;
+}
+
+template <bool good>
+void columns_not_sent() {
+  const std::vector<int> host = counting<int>(16 * 8);
+  int* matrix = nullptr;
+  const size_t row = 8 * sizeof(int);
+  CUDA_OK(cudaMalloc(&matrix, 16 * row));
+  CUDA_OK(cudaMemcpy2D(matrix, row, host.data(), row, good ? row : row - sizeof(int), 16,
+                       cudaMemcpyHostToDevice));
+  {
+    Array<int> out(16);
+    row_kernel<good><<<1, 16>>>(matrix, out, 8);
+    KERNEL_OK();
+    out.host();  // BUG: where the branch became a selection
+  }
+  CUDA_OK(cudaFree(matrix));
+}
+
+// A state of random numbers that was never seeded.
+template <bool good>
+__global__ void seed_kernel(unsigned* state) {
+  state[threadIdx.x] = 12345u + threadIdx.x;
+}
+
+template <bool good>
+__global__ void draw_kernel(unsigned* state, int* inside) {
+  unsigned s = state[threadIdx.x];
+  for (int k = 0; k < 8; ++k) {
+    s ^= s << 13, s ^= s >> 17, s ^= s << 5;
+    if (s % 4 != 0) atomicAdd(inside, 1);  // BUG
+  }
+  state[threadIdx.x] = s;
+}
+
+template <bool good>
+void never_seeded() {
+  unsigned* state = nullptr;
+  CUDA_OK(cudaMalloc(&state, 64 * sizeof(unsigned)));
+  if (good) seed_kernel<good><<<1, 64>>>(state);
+  {
+    Array<int> inside(1);
+    draw_kernel<good><<<1, 64>>>(state, inside);
+    KERNEL_OK();
+  }
+  CUDA_OK(cudaFree(state));
+}
+
 // --- Shared memory ---
 
 // Bins that are never set to zero.
@@ -543,7 +674,7 @@ __global__ void border_tile_kernel(const float* a, float* sums, int rows, int co
   __syncthreads();
   if (y == 0) {
     float sum = 0.0f;
-    for (int k = 0; k < 16; ++k) sum += tile[k][x];
+    for (int k = 0; k < 16; ++k) sum += tile[k][x];  // BUG
     if (column < columns) atomicAdd(&sums[column], sum);
   }
 }
@@ -723,6 +854,37 @@ void local_visited() {
   RESULT(out.host()[3] == 32);
 }
 
+// Best candidates per thread in a local array, of which one entry more is compared than was filled.
+template <bool good>
+__global__ void nearest_kernel(const float* distance, int* out, int n) {
+  float best[4];
+  int place[4];
+  int filled = 0;
+  for (int i = 0; i < n; ++i) {
+    int at = filled;
+    while (at > 0 && best[at - 1] > distance[i]) --at;
+    if (at >= 4) continue;
+    for (int k = min(filled, 3); k > at; --k) best[k] = best[k - 1], place[k] = place[k - 1];
+    best[at] = distance[i], place[at] = i;
+    if (filled < 4) ++filled;
+  }
+  int close = 0;
+  for (int k = 0; k < (good ? filled : filled + 1); ++k) {
+    if (best[k] < 2.5f) close += place[k] + 1;  // BUG
+  }
+  out[threadIdx.x] = close;
+}
+
+template <bool good>
+void nearest() {
+  Array<float> distance(std::vector<float>{3.0f, 1.0f, 2.0f});
+  Array<int> out(8);
+  nearest_kernel<good><<<1, 8>>>(distance, out, 3);
+  KERNEL_OK();
+  RESULT(out.host()[0] == 5);
+  if (!good) out.host();  // BUG: where the branch became a selection
+}
+
 const Case cases[] = {
     CASE(never_written, "uninitialised"),
     CASE(managed_never_written, "uninitialised"),
@@ -757,6 +919,13 @@ const Case cases[] = {
     CASE(out_parameter, "uninitialised"),
     CASE(local_matrix, "uninitialised"),
     CASE(local_visited, "uninitialised"),
+    CASE(size_of_a_pointer, "uninitialised"),
+    CASE(through_a_copy, "uninitialised"),
+    CASE(through_shared_memory, "uninitialised"),
+    CASE(lock_never_opened, "uninitialised"),
+    CASE(columns_not_sent, "uninitialised"),
+    CASE(never_seeded, "uninitialised"),
+    CASE(nearest, "uninitialised"),
 };
 
 int main(int argc, char** argv) { return run_cases(cases, argc, argv); }

@@ -36,8 +36,8 @@ KNOWN_MISSED: dict[str, str] = {}
 
 # A run is ended after this many seconds; a kernel that waits for ever is ended by the software GPU
 # well before.
-PROCESS_LIMIT = 120
-KERNEL_LIMIT = 60
+PROCESS_LIMIT = 60
+KERNEL_LIMIT = 30
 DEADLOCK_LIMIT = 5
 
 

@@ -232,6 +232,59 @@ void grid_barrier() {
   RESULT(out.host()[0] == 127);
 }
 
+// The barrier of a group in a branch: the library's function for it does not need all lanes of a
+// warp at once, but it needs them.
+template <bool good>
+__global__ void group_sync_in_a_branch_kernel(const int* in, int* out) {
+  __shared__ int line[64];
+  const cg::thread_block block = cg::this_thread_block();
+  const unsigned t = block.thread_rank();
+  line[t] = in[t];
+  int value = 0;
+  if (good) block.sync();
+  if (in[t] % 4 != 0) {
+    if (!good) block.sync();  // BUG
+    value = line[63 - t];
+  }
+  atomicAdd(&out[t], value);
+}
+
+template <bool good>
+void group_sync_in_a_branch() {
+  Array<int> in(counting<int>(64)), out(64);
+  group_sync_in_a_branch_kernel<good><<<1, 64>>>(in, out);
+  KERNEL_OK();
+  RESULT(out.host()[1] == 62);
+}
+
+// Two of three cases have a barrier; the third reads what they write without one.
+template <bool good>
+__global__ void in_a_switch_kernel(const int* in, int* out) {
+  __shared__ int line[96];
+  const unsigned t = threadIdx.x;
+  switch (t / 32) {
+    case 0:
+      line[t] = in[t];             // BUG
+      if (!good) __syncthreads();  // BUG
+      break;
+    case 1:
+      line[t] = -in[t];            // BUG
+      if (!good) __syncthreads();  // BUG
+      break;
+    default: line[t] = 0;
+  }
+  if (good) __syncthreads();
+  out[t] = line[95 - t];  // BUG
+}
+
+template <bool good>
+void in_a_switch() {
+  Array<int> in(counting<int>(96)), out(96);
+  in_a_switch_kernel<good><<<1, 96>>>(in, out);
+  KERNEL_OK();
+  RESULT(out.host()[95] == 0 && out.host()[32] == -63);
+}
+
 // --- Masks ---
 
 // The full mask in a branch that half of the warp takes; the others come to the next operation of
@@ -374,6 +427,82 @@ void ballot_in_a_branch() {
   ballot_in_a_branch_kernel<good><<<1, 32>>>(in, out, 20);
   KERNEL_OK();
   RESULT(out.host()[0] == 15);
+}
+
+// A barrier of the warp for its lower half, to which all come.
+template <bool good>
+__global__ void syncwarp_own_lane_missing_kernel(const int* in, int* out) {
+  __shared__ int line[32];
+  const unsigned lane = threadIdx.x;
+  line[lane] = in[lane];
+  __syncwarp(good ? full : 0xffffu);  // BUG
+  out[lane] = line[lane ^ 1];         // where lanes are not in the mask, nothing orders this either
+}
+
+template <bool good>
+void syncwarp_own_lane_missing() {
+  Array<int> in(counting<int>(32)), out(32);
+  syncwarp_own_lane_missing_kernel<good><<<1, 32>>>(in, out);
+  KERNEL_OK();
+  RESULT(out.host()[30] == 31);
+}
+
+// A mask of 31 lanes, worked out as one bit too few.
+template <bool good>
+__global__ void one_bit_too_few_kernel(const int* in, int* out) {
+  const unsigned lanes = blockDim.x;
+  const unsigned mask = good ? full >> (32 - lanes) : (1u << (lanes - 1)) - 1;
+  out[threadIdx.x] = __reduce_max_sync(mask, in[threadIdx.x]);  // BUG
+}
+
+template <bool good>
+void one_bit_too_few() {
+  Array<int> in(counting<int>(32)), out(32);
+  one_bit_too_few_kernel<good><<<1, 32>>>(in, out);
+  KERNEL_OK();
+  RESULT(out.host()[0] == 31);
+}
+
+// A shuffle of a tile of 32 in a branch of half of it, while the others vote.
+template <bool good>
+__global__ void tile_in_a_branch_kernel(const int* in, int* out) {
+  const auto tile = cg::tiled_partition<32>(cg::this_thread_block());
+  const unsigned rank = tile.thread_rank();
+  int value = in[rank];
+  if (good) {
+    const int other = tile.shfl_down(value, 8);
+    if (rank < 16) value += other;
+  } else if (rank < 16) {
+    value += tile.shfl_down(value, 8);  // BUG
+  }
+  out[rank] = tile.any(value > 30) ? value : 0;  // BUG: the others are here already
+}
+
+template <bool good>
+void tile_in_a_branch() {
+  Array<int> in(counting<int>(32)), out(32);
+  tile_in_a_branch_kernel<good><<<1, 32>>>(in, out);
+  KERNEL_OK();
+  RESULT(out.host()[0] == 8);
+}
+
+// Lanes that look for equal keys, some of them only.
+template <bool good>
+__global__ void match_in_a_branch_kernel(const int* keys, int* out) {
+  const int key = keys[threadIdx.x];
+  const unsigned wanted = __ballot_sync(full, key >= 0);
+  int count = 0;
+  if (key >= 0) count = __popc(__match_any_sync(good ? wanted : full, key));  // BUG
+  out[threadIdx.x] = __any_sync(full, count > 3) ? count : -1;  // BUG: the others are here already
+}
+
+template <bool good>
+void match_in_a_branch() {
+  std::vector<int> keys;
+  for (int i = 0; i < 32; ++i) keys.push_back(i % 4 == 3 ? -1 : i % 5);
+  Array<int> device_keys(keys), out(32);
+  match_in_a_branch_kernel<good><<<1, 32>>>(device_keys, out);
+  KERNEL_OK();
 }
 
 // --- Waiting for ever ---
@@ -577,6 +706,63 @@ void barrier_of_the_returned() {
   RESULT(out.host()[0] == 49);
 }
 
+// A lane that has the lock waits for the whole warp, whose other lanes wait for the lock.
+template <bool good>
+__global__ void lock_across_a_warp_barrier_kernel(int* lock, int* count) {
+  bool done = false;
+  while (!done) {
+    if (atomicCAS(lock, 0, 1) == 0) {
+      __threadfence();
+      *count += 1;
+      if (!good) __syncwarp();  // BUG
+      __threadfence();
+      atomicExch(lock, 0);
+      done = true;
+    } else {
+      while (atomicAdd(lock, 0) != 0) {  // BUG
+      }
+    }
+  }
+}
+
+template <bool good>
+void lock_across_a_warp_barrier() {
+  Array<int> lock(1), count(1);
+  lock_across_a_warp_barrier_kernel<good><<<1, 32>>>(lock, count);
+  KERNEL_OK();
+  RESULT(count.host()[0] == 32);
+}
+
+// More is taken from a queue than was put in.
+template <bool good>
+__global__ void one_item_too_many_kernel(int* items, int* filled, int* sum) {
+  if (threadIdx.x != 0) return;
+  if (blockIdx.x == 0) {
+    for (int k = 0; k < 3; ++k) {
+      items[k] = k + 1;
+      __threadfence();
+      atomicExch(filled, k + 1);
+    }
+  } else {
+    int total = 0;
+    for (int k = 0; k < (good ? 3 : 4); ++k) {
+      while (atomicAdd(filled, 0) <= k) {  // BUG
+      }
+      __threadfence();
+      total += items[k];
+    }
+    *sum = total;
+  }
+}
+
+template <bool good>
+void one_item_too_many() {
+  Array<int> items(4), filled(1), sum(1);
+  one_item_too_many_kernel<good><<<2, 32>>>(items, filled, sum);
+  KERNEL_OK();
+  RESULT(sum.host()[0] == 6);
+}
+
 const Case cases[] = {
     CASE(in_a_branch, "barrier-divergence"),
     CASE(in_both_branches, "barrier-divergence"),
@@ -602,6 +788,14 @@ const Case cases[] = {
     CASE(each_waits_first, "deadlock"),
     CASE(barrier_numbers, "deadlock|barrier-divergence"),
     CASE(barrier_of_the_returned, "deadlock"),
+    CASE(group_sync_in_a_branch, "barrier-divergence"),
+    CASE(in_a_switch, "barrier-divergence|race"),
+    CASE(syncwarp_own_lane_missing, "warp-mask"),
+    CASE(one_bit_too_few, "warp-mask"),
+    CASE(tile_in_a_branch, "warp-mask"),
+    CASE(match_in_a_branch, "warp-mask"),
+    CASE(lock_across_a_warp_barrier, "deadlock"),
+    CASE(one_item_too_many, "deadlock"),
 };
 
 int main(int argc, char** argv) { return run_cases(cases, argc, argv); }

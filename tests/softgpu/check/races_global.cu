@@ -854,6 +854,29 @@ void level() {
   RESULT(levels.host()[20] == 1);
 }
 
+// A sieve: several divisors cross out the same number.
+template <bool good>
+__global__ void sieve_kernel(unsigned char* composite, int n) {
+  if (good) {
+    const int number = global_index();
+    if (number < 4 || number >= n) return;
+    for (int divisor = 2; divisor * divisor <= number; ++divisor) {
+      if (number % divisor == 0) composite[number] = 1;
+    }
+  } else {
+    const int divisor = global_index() + 2;
+    for (int k = divisor * divisor; k < n; k += divisor) composite[k] = 1;  // BUG: write
+  }
+}
+
+template <bool good>
+void sieve() {
+  Array<unsigned char> composite(200);
+  sieve_kernel<good><<<4, 64>>>(composite, 200);
+  KERNEL_OK();
+  RESULT(composite.host()[97] == 0 && composite.host()[99] == 1);
+}
+
 const Case cases[] = {
     CASE(histogram, "race"),
     CASE(dot, "race"),
@@ -893,6 +916,7 @@ const Case cases[] = {
     CASE(centres, "race"),
     CASE(atomics_of_two_sizes, "race"),
     CASE(columns_in_place, "race"),
+    CASE(sieve, "same-value-race"),
 };
 
 int main(int argc, char** argv) { return run_cases(cases, argc, argv); }

@@ -1113,6 +1113,33 @@ void everyone_writes() {
   RESULT(out.host()[9] == 64);
 }
 
+// Vertices that a frontier reaches are marked in bytes; two edges reach the same one.
+template <bool good>
+__global__ void reached_kernel(const int* target, int* reached) {
+  __shared__ int marks[32];
+  __shared__ bool seen[32];
+  const unsigned t = threadIdx.x;
+  if (t < 32) seen[t] = false, marks[t] = 0;
+  __syncthreads();
+  if (good) {
+    atomicOr(&marks[target[t]], 1);
+  } else {
+    seen[target[t]] = true;  // BUG: write
+  }
+  __syncthreads();
+  if (t < 32) reached[t] = seen[t] ? 1 : marks[t];
+}
+
+template <bool good>
+void reached() {
+  std::vector<int> target;
+  for (int i = 0; i < 64; ++i) target.push_back(i * i % 32);
+  Array<int> device_target(target), result(32);
+  reached_kernel<good><<<1, 64>>>(device_target, result);
+  KERNEL_OK();
+  RESULT(result.host()[25] == 1 && result.host()[3] == 0);
+}
+
 const Case cases[] = {
     CASE(reverse, "race"),
     CASE(sum_by_halves, "race"),
@@ -1159,6 +1186,7 @@ const Case cases[] = {
     CASE(elimination, "race"),
     CASE(counting_sort, "race"),
     CASE(byte_of_a_word, "race"),
+    CASE(reached, "same-value-race"),
 };
 
 int main(int argc, char** argv) { return run_cases(cases, argc, argv); }

@@ -174,6 +174,14 @@ bool stored(Warp& w, const Op* op, const CheckedCode& code, const Step& step, u3
   return any;
 }
 
+// The block whose shared memory a generic address is in; nullptr for none.
+Block* block_of(Warp& w, u64 address) {
+  const u64 rank = (address & ~window_mask) >> 24 & 0xffU;
+  if (rank == 0) return w.block;
+  const Cluster* const cluster = w.block->cluster;
+  return cluster != nullptr && rank <= cluster->blocks.size() ? cluster->blocks[rank - 1] : nullptr;
+}
+
 // --- one access ----------------------------------------------------------------------------------
 
 struct Lane {
@@ -350,6 +358,12 @@ bool changes_nothing(const Lane& l, const std::byte* at, u32 size, Way way) {
   }
 }
 
+// A compare-and-swap that finds another value only reads.
+bool fails(const Lane& l, const std::byte* at, u32 size, Way way) {
+  if (way != Way::atomic || l.step.atomic != AtomicKind::compare || size > 8) return false;
+  return std::memcmp(operand_of(l, l.op->b, size).value.data(), at, size) != 0;
+}
+
 // An access at a generic address; 0 bytes at the address of a lane are none.
 void use(const Lane& l, u64 address, u32 size, Way way, Order order, Scope scope, bool is_async) {
   const bool power = (size & (size - 1)) == 0;
@@ -370,16 +384,11 @@ void use(const Lane& l, u64 address, u32 size, Way way, Order order, Scope scope
   Races& races = Races::instance();
   switch (address & window_mask) {
     case shared_window: {
-      Block* block = l.w.block;
-      const u64 rank = offset >> 24 & 0xffU;
+      Block* const block = block_of(l.w, address);
       const auto at = static_cast<u32>(offset & 0xffffffU);
-      if ((offset >> 32) != 0) return;
-      if (rank != 0) {
-        if (block->cluster == nullptr || rank > block->cluster->blocks.size()) return;
-        block = block->cluster->blocks[rank - 1];
-      }
-      if (at + size > block->shared_bytes) return;
+      if ((offset >> 32) != 0 || block == nullptr || at + size > block->shared_bytes) return;
       check_variable(l, at, size, access.writes);
+      if (fails(l, block->shared + at, size, way)) access.writes = false;
       access.shared = block->state;
       access.offset = at;
       access.address = reinterpret_cast<u64>(block->shared + at);
@@ -396,6 +405,7 @@ void use(const Lane& l, u64 address, u32 size, Way way, Order order, Scope scope
       MemoryRange range;
       if (!find_range(address, size, range)) return;
       access.address = address;
+      if (fails(l, reinterpret_cast<const std::byte*>(address), size, way)) access.writes = false;
       races.access(access);
       if (access.writes &&
           !changes_nothing(l, reinterpret_cast<const std::byte*>(address), size, way)) {
@@ -563,13 +573,9 @@ void use_bulk(Warp& w, const Op* op, u32 m) {
       Races::instance().forget(address, size[lane]);
       continue;
     }
-    const u64 rank = (address & ~window_mask) >> 24 & 0xffU;
-    Block* block = w.block;
-    if (rank != 0 && block->cluster != nullptr && rank <= block->cluster->blocks.size()) {
-      block = block->cluster->blocks[rank - 1];
-    }
+    Block* const block = block_of(w, address);
     const auto at = static_cast<u32>(address & 0xffffffU);
-    if (u64{at} + size[lane] > block->shared_bytes) continue;
+    if (block == nullptr || u64{at} + size[lane] > block->shared_bytes) continue;
     std::memset(block->state->undefined.data() + at, 0, size[lane]);
     Races::instance().forget_shared(*block->state, at, size[lane]);
   }
@@ -682,7 +688,8 @@ __attribute__((noinline)) void examine(Warp& w, const Op* op, const CheckedCode&
         const auto* members = lanes<u32>(w, op->a);
         for (u32 rest = m; rest != 0;) {
           const u32 named = members[std::countr_zero(rest)] & w.alive;
-          const u32 group = (named & m) != 0 ? named & m : rest & (0U - rest);
+          // A lane that does not name itself is a fault, which the handler raises.
+          const u32 group = (named & m) | (rest & (0U - rest));
           races.lanes_meet(w, group);
           rest &= ~group;
         }
@@ -703,16 +710,17 @@ __attribute__((noinline)) void examine(Warp& w, const Op* op, const CheckedCode&
     case Effect::mbarrier_test:
       for (u32 rest = m; rest != 0; rest &= rest - 1) {
         const auto lane = static_cast<u32>(std::countr_zero(rest));
-        const u64 at = (lanes<u64>(w, op->a)[lane] + static_cast<u64>(op->imm)) & 0xffffffU;
+        const u64 address = lanes<u64>(w, op->a)[lane] + static_cast<u64>(op->imm);
+        Block* const block = block_of(w, address);
+        const u64 at = address & 0xffffffU;
+        if (block == nullptr || at + 8 > block->shared_bytes) continue;
         if (step.effect == Effect::mbarrier_test) {
-          races.look_at(w, lane, at);
+          races.look_at(w, lane, *block->state, at);
         } else {
-          races.arrive_at(w, lane, at);
+          races.arrive_at(w, lane, *block->state, at);
           races.changed();
         }
-        if (at + 8 <= w.block->shared_bytes) {
-          std::memset(w.block->state->undefined.data() + at, 0, 8);
-        }
+        std::memset(block->state->undefined.data() + at, 0, 8);
       }
       break;
     case Effect::frame_load:

@@ -88,6 +88,25 @@ void Clock::join(const Clock& other) {
   }
 }
 
+bool Clock::covers(const Clock& other) const {
+  return std::all_of(other.blocks_.begin(), other.blocks_.end(), [&](const BlockKnown& theirs) {
+    const BlockKnown* const mine = find(theirs.block);
+    if (mine == nullptr || mine->all < theirs.all) return false;
+    return std::all_of(theirs.warps.begin(), theirs.warps.end(), [&](const WarpKnown& warp) {
+      const auto at =
+          std::lower_bound(mine->warps.begin(), mine->warps.end(), warp.warp, is_before<WarpKnown>);
+      const bool has = at != mine->warps.end() && at->warp == warp.warp;
+      const std::uint32_t all = std::max(mine->all, has ? at->all : 0);
+      if (all < warp.all) return false;
+      for (std::size_t l = 0; l < warp.lanes.size(); ++l) {
+        if (std::max(all, has && !at->lanes.empty() ? at->lanes[l] : 0) < warp.lanes[l])
+          return false;
+      }
+      return true;
+    });
+  });
+}
+
 void Clock::learn_block(std::uint32_t block, std::uint32_t stamp) {
   BlockKnown& known = of_block(block);
   known.all = std::max(known.all, stamp);
@@ -109,6 +128,8 @@ void Clock::learn_lane(const ThreadId& thread, std::uint32_t stamp) {
 ClockRef joined(const ClockRef& a, const ClockRef& b) {
   if (!b || a == b) return a;
   if (!a) return b;
+  if (a.get()->covers(*b.get())) return a;
+  if (b.get()->covers(*a.get())) return b;
   Clock both = *a.get();
   both.join(*b.get());
   return ClockRef(std::move(both));

@@ -38,6 +38,8 @@ class Clock {
  public:
   [[nodiscard]] std::uint32_t known(const ThreadId& thread) const;
   [[nodiscard]] const BlockKnown* find(std::uint32_t block) const;
+  // True where it knows all that the other knows.
+  [[nodiscard]] bool covers(const Clock& other) const;
   // Takes over all that the other knows.
   void join(const Clock& other);
   // All of a block's accesses with stamps below `stamp` are known.

@@ -465,16 +465,16 @@ void Races::synchronise(const Access& access, Order order, Scope scope) {
   mark.of_block = mine.block;
 }
 
-void Races::arrive_at(Warp& warp, u32 lane, u64 barrier) {
+void Races::arrive_at(Warp& warp, u32 lane, BlockState& block, u64 offset) {
   WarpState& mine = *warp.state;
-  SyncVariable& mark = warp.block->state->variables[barrier];
+  SyncVariable& mark = block.variables[offset];
   mark.device = joined(mark.device, own_clock(mine, lane));
   mine.stamps[lane] = tick();
 }
 
-void Races::look_at(Warp& warp, u32 lane, u64 barrier) {
-  const auto& all = warp.block->state->variables;
-  const auto found = all.find(barrier);
+void Races::look_at(Warp& warp, u32 lane, BlockState& block, u64 offset) {
+  const auto& all = block.variables;
+  const auto found = all.find(offset);
   if (found != all.end()) learn(*warp.state, lane, found->second.device);
 }
 

@@ -208,9 +208,9 @@ class Races {
   void commit_copies(Warp& warp, std::uint32_t lanes);
   void wait_for_copies(Warp& warp, std::uint32_t lanes, std::uint32_t left);
   void wait_for_all_copies(Warp& warp, std::uint32_t lanes);
-  // An arrival at, or a look at, an mbarrier, by its address.
-  void arrive_at(Warp& warp, std::uint32_t lane, std::uint64_t barrier);
-  void look_at(Warp& warp, std::uint32_t lane, std::uint64_t barrier);
+  // An arrival at, or a look at, an mbarrier, which lies at `offset` in a block's shared memory.
+  void arrive_at(Warp& warp, std::uint32_t lane, BlockState& block, std::uint64_t offset);
+  void look_at(Warp& warp, std::uint32_t lane, BlockState& block, std::uint64_t offset);
 
   // Bytes that are written in a way that is not followed: nothing is known of them any more.
   void forget_shared(BlockState& block, std::uint32_t offset, std::uint32_t bytes);

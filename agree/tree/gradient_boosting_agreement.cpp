@@ -237,6 +237,14 @@ class TreeStepsCase final : public Case {
     rules_.monotone = draw_.below(3) == 0;
     for (Index j = 0; j < x_.cols(); ++j) allowed_.push_back(draw_.below(4) > 0 ? 1 : 0);
     if (draw_.flip()) allowed_.clear();
+    if (draw_.flip()) {
+      for (Index j = 0; j < x_.cols(); ++j) {
+        kinds_.push_back(
+            draw_.of({BinKind::numbers, BinKind::categories, BinKind::categories_and_rest}));
+      }
+    }
+    rules_.categories = {draw_.of<std::int32_t>({0, 4, 40}), draw_.of<std::int32_t>({1, 5, 32}),
+                         draw_.of({0.0, 1.0, 10.0}), draw_.of({0.0, 10.0})};
     quantile_ = draw_.of({0.5, 0.5, 0.1, 0.97});
   }
 
@@ -252,7 +260,7 @@ class TreeStepsCase final : public Case {
     const auto weights = to_engine(engine, weights_);
     const auto steps = make_steps<GradientBoostingSteps, T>(engine);
     steps->prepare({n, x_.cols(), stride, &by_row, &by_column, &target, &weights, bins_,
-                    cuts_.missing, directions_},
+                    cuts_.missing, directions_, kinds_},
                    1, 8);
     // The squared error at 0: gradients are −w·y, exactly.
     Buffer<T> scores(engine, n);
@@ -291,7 +299,8 @@ class TreeStepsCase final : public Case {
         allowed.insert(allowed.end(), allowed_.begin(), allowed_.end());
       }
       std::vector<HistogramSplit> splits(level.size());
-      steps->find_splits(rules, queries, allowed, splits);
+      std::vector<BinSet> sets(kinds_.empty() ? 0 : level.size());
+      steps->find_splits(rules, queries, allowed, splits, sets);
       std::vector<SplitTask> tasks;
       std::vector<Node> parents;
       std::vector<HistogramSplit> made;
@@ -308,9 +317,12 @@ class TreeStepsCase final : public Case {
               {level[k].begin, level[k].rows, level[k].side, static_cast<T>(leaves.size() + 1)});
           continue;
         }
-        tasks.push_back(
-            {level[k].begin, level[k].rows, level[k].side, split.feature, split.bin,
-             split.missing_left != 0 ? bins_[static_cast<std::size_t>(split.feature)] : -1});
+        const auto at = static_cast<std::size_t>(split.feature);
+        const bool by_set = !kinds_.empty() && kinds_[at] != BinKind::numbers;
+        tasks.push_back({level[k].begin, level[k].rows, level[k].side, split.feature, split.bin,
+                         split.missing_left != 0 ? bins_[at] : -1, by_set,
+                         sets.empty() ? BinSet{} : sets[k]});
+        for (const std::uint32_t word : tasks.back().set.words) integers.push_back(word);
         parents.push_back(level[k]);
         made.push_back(split);
       }
@@ -366,6 +378,7 @@ class TreeStepsCase final : public Case {
   std::vector<std::int32_t> bins_;
   std::vector<std::int8_t> directions_;
   std::vector<std::uint8_t> allowed_;
+  std::vector<BinKind> kinds_;
   RowSample sample_;
   GainRules rules_;
   bool wide_ = false;
@@ -426,6 +439,14 @@ class FitCase final : public Case {
     options_.colsample_bylevel = draw_.of({1.0, 0.6});
     options_.colsample_bynode = draw_.of({1.0, 0.6});
     options_.seed = draw_.bits() >> 1;
+    if (draw_.flip()) make_categories();
+    if (data_.cols() >= 3 && draw_.below(4) == 0) options_.interaction_constraints = "0,1;1,2";
+    if (data_.rows() >= 50 && draw_.below(3) == 0) {
+      const bool classes = logistic || options_.objective == BoostingObjective::softmax;
+      options_.validation_fraction = 0.3;
+      if (draw_.flip()) options_.eval_metric = classes ? "log_loss" : "mae";
+      options_.patience = draw_.of<Index>({0, 1});
+    }
   }
 
   void run(Engine& engine, const Outputs* /*follow*/, Outputs& out) const override {
@@ -447,6 +468,23 @@ class FitCase final : public Case {
   }
 
  private:
+  // Some columns become codes of categories: more than there are bins, too.
+  void make_categories() {
+    for (Index j = 0; j < data_.cols(); ++j) {
+      const Index count = draw_.of<Index>({0, 1, 3, 20, 300});
+      auto& categories = data_.columns[static_cast<std::size_t>(j)].categories;
+      for (Index c = 0; c < count; ++c) categories.push_back("c" + std::to_string(c));
+      for (Index i = 0; count > 0 && i < data_.rows(); ++i) {
+        T& value = data_.features(i, j);
+        // Two draws, so that some categories have more rows than others.
+        if (value == value) value = static_cast<T>(draw_.below(1 + draw_.below(count)));
+      }
+    }
+    options_.max_cat_to_onehot = draw_.of<Index>({0, 4});
+    options_.cat_smooth = draw_.of({1.0, 10.0});
+    options_.cat_l2 = draw_.of({0.0, 10.0});
+  }
+
   Draw draw_;
   Dataset<T> data_;
   GradientBoostingOptions options_;

@@ -24,7 +24,7 @@ RecipeRun run_recipe(const Recipe& recipe, Device device, RunControl& control) {
   pipeline.check();
   RecipeRun result;
   result.engine = run.make_engine();
-  Dataset<double> train = load_data<double>(run, data, nullptr, pipeline.algorithm()).train;
+  Dataset<double> train = load_data<double>(run, data, nullptr, pipeline).train;
   const Stopwatch watch;
   result.model = fit_pipeline(*result.engine, std::move(train), pipeline,
                               {.prepared = &result.data, .control = &control});

@@ -273,6 +273,31 @@ void remark_on_last_column(std::vector<std::string>& remarks, const Dataset<T>& 
       quoted_for_shell(name) + " leaves it out");
 }
 
+// A sentence where columns of categories reach the algorithm as they are.
+template <Real T>
+void remark_on_categories(std::vector<std::string>& remarks, const Dataset<T>& data,
+                          const PipelineOptions& pipeline) {
+  const Archive steps = pipeline.record_steps();
+  constexpr const char* method = "encode.method";
+  if (!pipeline.algorithm().takes_categories() || !steps.has(method) ||
+      steps.get_string(method) != "none") {
+    return;
+  }
+  constexpr std::size_t most_named = 3;
+  std::string names;
+  std::size_t count = 0;
+  for (const Column& column : data.columns) {
+    if (!column.categorical()) continue;
+    if (++count > most_named) continue;
+    names += (count > 1 ? ", " : "") + column.name + " (" +
+             std::to_string(column.categories.size()) + ")";
+  }
+  if (count == 0) return;
+  if (count > most_named) names += " and " + std::to_string(count - most_named) + " more";
+  remarks.push_back(data.source + ": splits by sets of categories: " + names +
+                    "; --encode one-hot makes an indicator of each instead");
+}
+
 template <Real T>
 Split split_rows(const Dataset<T>& data, Task task, double fraction, std::uint64_t seed) {
   if (data.has_groups()) return group_train_test_split(data.groups, fraction, seed);
@@ -363,6 +388,16 @@ LoadedData<T> load_data(const RunSettings& run, const DataSettings& data, const 
 }
 
 template <Real T>
+LoadedData<T> load_data(const RunSettings& run, const DataSettings& data, const TestSettings* test,
+                        const PipelineOptions& pipeline) {
+  LoadedData<T> loaded = load_data<T>(run, data, test, pipeline.algorithm());
+  const std::size_t said = loaded.remarks.size();
+  remark_on_categories(loaded.remarks, loaded.train, pipeline);
+  for (std::size_t k = said; k < loaded.remarks.size(); ++k) run.say(loaded.remarks[k]);
+  return loaded;
+}
+
+template <Real T>
 Dataset<T> load_data_for(const RunSettings& run, const DataSettings& data,
                          const Pipeline<T>& model) {
   if (data.data.path.empty()) throw InputError("expected --data FILE: the data set");
@@ -371,6 +406,10 @@ Dataset<T> load_data_for(const RunSettings& run, const DataSettings& data,
   return read_dataset<T>(data.data.path, options);
 }
 
+template LoadedData<float> load_data(const RunSettings&, const DataSettings&, const TestSettings*,
+                                     const PipelineOptions&);
+template LoadedData<double> load_data(const RunSettings&, const DataSettings&, const TestSettings*,
+                                      const PipelineOptions&);
 template LoadedData<float> load_data(const RunSettings&, const DataSettings&, const TestSettings*,
                                      const Algorithm&);
 template LoadedData<double> load_data(const RunSettings&, const DataSettings&, const TestSettings*,

@@ -110,6 +110,11 @@ template <Real T>
 [[nodiscard]] LoadedData<T> load_data(const RunSettings& run, const DataSettings& data,
                                       const TestSettings* test, const Algorithm& algorithm);
 
+// The same for a pipeline, which says what becomes of categories.
+template <Real T>
+[[nodiscard]] LoadedData<T> load_data(const RunSettings& run, const DataSettings& data,
+                                      const TestSettings* test, const PipelineOptions& pipeline);
+
 // A data set for a trained model: columns by the model's schema.
 template <Real T>
 [[nodiscard]] Dataset<T> load_data_for(const RunSettings& run, const DataSettings& data,

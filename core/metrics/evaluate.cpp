@@ -5,12 +5,12 @@
 
 #include "core/json_text.hpp"
 #include "core/metrics/cluster_indices.hpp"
+#include "core/metrics/one_metric.hpp"
 #include "core/metrics/ranking_scores.hpp"
 #include "core/metrics/weights.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/data/engine_table.hpp"
 #include "tandem/metrics/clustering.hpp"
-#include "tandem/metrics/ranking.hpp"
 #include "tandem/metrics/regression.hpp"
 #include "tandem/model/margins.hpp"
 
@@ -68,16 +68,7 @@ void evaluate_classification(Evaluation& evaluation, const Model<T>& model, Engi
                                           static_cast<Index>(model.classes().size()), weights);
   const ClassificationScores scores = classification_scores(evaluation.confusion);
   evaluation.classes = scores.classes;
-  put(evaluation, "accuracy", scores.accuracy);
-  put(evaluation, "balanced_accuracy", scores.balanced_accuracy);
-  const auto average = [&](const std::string& suffix, const ClassAverage& value) {
-    put(evaluation, "precision_" + suffix, value.precision);
-    put(evaluation, "recall_" + suffix, value.recall);
-    put(evaluation, "f1_" + suffix, value.f1);
-  };
-  average("macro", scores.macro);
-  average("micro", scores.micro);
-  average("weighted", scores.weighted);
+  evaluation.metrics.merge(named_metrics(scores));
   if (predictions.probabilities.empty()) return;
 
   const MatrixView<const T> probabilities = predictions.probabilities.view();
@@ -101,19 +92,7 @@ void evaluate_ranking(Evaluation& evaluation, const Dataset<T>& data,
     if (!(y >= 0 && y <= 1000)) return;
   }
   const std::vector<Index> starts = group_starts(data);
-  const auto at = [&](Index k) {
-    return ranking_metrics<T>(starts, data.target, predictions.values, k);
-  };
-  for (const Index k : {1, 5, 10}) {
-    const RankingMetrics found = at(k);
-    put(evaluation, "ndcg_at_" + std::to_string(k), found.ndcg);
-    put(evaluation, "precision_at_" + std::to_string(k), found.precision);
-  }
-  const RankingMetrics all = at(0);
-  put(evaluation, "ndcg", all.ndcg);
-  put(evaluation, "map", all.map);
-  put(evaluation, "mrr", all.mrr);
-  put(evaluation, "err", all.err);
+  evaluation.metrics.merge(ranking_metrics_by_name<T>(starts, data.target, predictions.values));
 }
 
 template <Real T>
@@ -123,10 +102,7 @@ void evaluate_regression(Evaluation& evaluation, Engine& engine, const Dataset<T
   const RegressionScores scores =
       regression_scores(std::span<const T>(data.target), std::span<const T>(predictions.values),
                         weights, engine.threads());
-  put(evaluation, "r2", scores.r2);
-  put(evaluation, "mse", scores.mse);
-  put(evaluation, "rmse", scores.rmse);
-  put(evaluation, "mae", scores.mae);
+  evaluation.metrics.merge(named_metrics(scores));
   if (data.has_groups()) evaluate_ranking(evaluation, data, predictions);
 }
 

@@ -16,6 +16,7 @@ struct AlgorithmDescription {
   ModelKind kind = ModelKind::predictor;
   bool accepts_missing = false;
   bool prefers_scaled_features = false;
+  bool takes_categories = false;
 };
 
 // The overload of fit() for these options; apart from the class, whose own fit() would hide it.
@@ -39,6 +40,7 @@ class AlgorithmOf final : public Algorithm {
   [[nodiscard]] bool prefers_scaled_features() const override {
     return description_.prefers_scaled_features;
   }
+  [[nodiscard]] bool takes_categories() const override { return description_.takes_categories; }
   [[nodiscard]] std::unique_ptr<Algorithm> clone() const override {
     return std::make_unique<AlgorithmOf>(*this);
   }

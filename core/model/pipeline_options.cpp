@@ -113,6 +113,7 @@ PipelineOptions::PipelineOptions(std::string_view algorithm)
 PipelineOptions::PipelineOptions(std::unique_ptr<Algorithm> algorithm)
     : algorithm_(std::move(algorithm)), steps_(standard_steps()) {
   if (algorithm_->prefers_scaled_features()) set("scale.method", "standard");
+  if (algorithm_->takes_categories()) set("encode.method", "none");
 }
 
 PipelineOptions::PipelineOptions(const PipelineOptions& other)

@@ -24,6 +24,7 @@ std::vector<std::uint8_t> drawn(const std::vector<std::uint8_t>& from, double sh
   for (std::size_t j = 0; j < from.size(); ++j) {
     if (from[j] != 0) draws.emplace_back(random.bits(first + j), j);
   }
+  if (draws.empty()) return from;
   const auto kept = std::max<std::size_t>(
       1, static_cast<std::size_t>(std::ceil(share * static_cast<double>(draws.size()))));
   std::nth_element(draws.begin(), draws.begin() + static_cast<std::ptrdiff_t>(kept) - 1,
@@ -79,11 +80,26 @@ void BoostedGrowth<T>::release_slot(Node& node) {
   node.slot = -1;
 }
 
+// Leaves out what may not stand on a path with the splits above the node.
+template <Real T>
+std::vector<std::uint8_t> BoostedGrowth<T>::may_join(std::vector<std::uint8_t> features,
+                                                     const Node& node) const {
+  if (groups_.empty()) return features;
+  for (std::size_t j = 0; j < features.size(); ++j) {
+    bool together = false;
+    for (std::size_t k = 0; k < groups_.size() && !together; ++k) {
+      together = node.groups[k] != 0 && groups_[k][j] != 0;
+    }
+    if (!together) features[j] = 0;
+  }
+  return features;
+}
+
 template <Real T>
 void BoostedGrowth<T>::draw_features(const std::vector<std::int32_t>& nodes) {
   allowed_.clear();
   if (options_.colsample_bytree >= 1 && options_.colsample_bylevel >= 1 &&
-      options_.colsample_bynode >= 1) {
+      options_.colsample_bynode >= 1 && groups_.empty()) {
     return;
   }
   const auto features = static_cast<std::uint64_t>(cuts_.features());
@@ -94,7 +110,8 @@ void BoostedGrowth<T>::draw_features(const std::vector<std::int32_t>& nodes) {
                                       Random(options_.seed, Purpose::sampling, level_stream(tree_)),
                                       level_features_.size() * features));
     }
-    const auto of_node = drawn(level_features_[depth], options_.colsample_bynode,
+    const Node& node = nodes_[static_cast<std::size_t>(i)];
+    const auto of_node = drawn(may_join(level_features_[depth], node), options_.colsample_bynode,
                                Random(options_.seed, Purpose::sampling, node_stream(tree_)),
                                static_cast<std::uint64_t>(i) * features);
     allowed_.insert(allowed_.end(), of_node.begin(), of_node.end());
@@ -113,10 +130,12 @@ void BoostedGrowth<T>::search(const std::vector<std::int32_t>& nodes) {
   }
   draw_features(nodes);
   std::vector<HistogramSplit> splits(nodes.size());
-  steps_.find_splits(rules_, queries, allowed_, splits);
+  std::vector<BinSet> sets(categories_.any() ? nodes.size() : 0);
+  steps_.find_splits(rules_, queries, allowed_, splits, sets);
   for (std::size_t k = 0; k < nodes.size(); ++k) {
     Node& node = nodes_[static_cast<std::size_t>(nodes[k])];
     node.split = splits[k];
+    if (!sets.empty()) node.set = sets[k];
     if (node.split.feature >= 0) {
       node.gain = node.split.sum - node_score(rules_, node.g, node.h, node.bounds);
     }
@@ -175,9 +194,9 @@ void BoostedGrowth<T>::split_nodes(const std::vector<std::int32_t>& batch) {
   for (const std::int32_t i : batch) {
     const Node& node = nodes_[static_cast<std::size_t>(i)];
     const bool missing_left = node.split.missing_left != 0;
-    tasks.push_back(
-        {node.begin, node.rows, node.side, node.split.feature, node.split.bin,
-         missing_left ? static_cast<std::int32_t>(cuts_.bins(node.split.feature)) : -1});
+    tasks.push_back({node.begin, node.rows, node.side, node.split.feature, node.split.bin,
+                     missing_left ? static_cast<std::int32_t>(cuts_.bins(node.split.feature)) : -1,
+                     categories_.has(node.split.feature), node.set});
   }
   std::vector<Index> left_rows(tasks.size());
   steps_.apply_splits(tasks, left_rows);
@@ -197,6 +216,10 @@ void BoostedGrowth<T>::split_nodes(const std::vector<std::int32_t>& batch) {
     left.g = parent.split.left_g;
     left.h = parent.split.left_h;
     left.bounds = parent.bounds;
+    left.groups = parent.groups;
+    for (std::size_t g = 0; g < groups_.size(); ++g) {
+      left.groups[g] &= groups_[g][static_cast<std::size_t>(parent.split.feature)];
+    }
     Node right = left;
     right.begin = parent.begin + left.rows;
     right.rows = parent.rows - left.rows;
@@ -267,6 +290,9 @@ BoostedTree<T> BoostedGrowth<T>::grow(const GradientPacking& packing, const Pack
                   [](std::int64_t direction) { return direction != 0; });
   rules_.gradient_unit = 1 / packing.gradient_scale;
   rules_.hessian_unit = 1 / packing.hessian_scale;
+  rules_.categories = {static_cast<std::int32_t>(options_.max_cat_to_onehot),
+                       static_cast<std::int32_t>(options_.max_cat_threshold), options_.cat_smooth,
+                       options_.cat_l2};
   const double least = options_.min_child_weight * packing.hessian_scale;
   rules_.min_hessian = least < 0x1p62
                            ? std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(least)))
@@ -284,6 +310,7 @@ BoostedTree<T> BoostedGrowth<T>::grow(const GradientPacking& packing, const Pack
   root.rows = sums.rows;
   root.g = sums.g;
   root.h = sums.h;
+  root.groups.assign(groups_.size(), 1);
   nodes_.push_back(root);
   if ((options_.max_leaves == 0 || options_.max_leaves > 1) && may_split(root)) {
     nodes_[0].slot = take_slot();
@@ -316,6 +343,19 @@ BoostedTree<T> BoostedGrowth<T>::finished() const {
     const Node& node = nodes_[i];
     if (node.left < 0) continue;
     const HistogramSplit& split = node.split;
+    if (categories_.has(split.feature)) {
+      const auto& codes = categories_.codes[static_cast<std::size_t>(split.feature)];
+      std::vector<std::int32_t> go_left;
+      for (std::size_t b = 0; b < codes.size(); ++b) {
+        if (node.set.has(static_cast<std::int32_t>(b))) go_left.push_back(codes[b]);
+      }
+      result.tree.split_by_category(static_cast<Index>(i), split.feature, go_left, node.left,
+                                    node.right, false, node.gain);
+      result.binned[i] = {node.left, split.feature, 0,
+                          -1,        T{0},          static_cast<std::int32_t>(result.sets.size())};
+      result.sets.push_back(node.set);
+      continue;
+    }
     const auto thresholds = cuts_.of(split.feature);
     const auto bin = static_cast<std::size_t>(split.bin);
     // Behind the last bin of known values only missing ones are on the right.
@@ -323,8 +363,12 @@ BoostedTree<T> BoostedGrowth<T>::finished() const {
     result.tree.split(static_cast<Index>(i), split.feature, threshold, node.left, node.right,
                       split.missing_left != 0, node.gain);
     result.binned[i] = {
-        node.left, split.feature, split.bin,
-        split.missing_left != 0 ? static_cast<std::int32_t>(cuts_.bins(split.feature)) : -1, T{0}};
+        node.left,
+        split.feature,
+        split.bin,
+        split.missing_left != 0 ? static_cast<std::int32_t>(cuts_.bins(split.feature)) : -1,
+        T{0},
+        -1};
   }
   return result;
 }

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/tree/category_bins.hpp"
 #include "core/tree/gradient_boosting_steps.hpp"
+#include "core/tree/interaction_groups.hpp"
 #include "tandem/tree/binned_table.hpp"
 #include "tandem/tree/gradient_boosting.hpp"
 
@@ -16,6 +18,7 @@ template <Real T>
 struct BoostedTree {
   EnsembleTree<T> tree;
   std::vector<BinnedNode<T>> binned;
+  std::vector<BinSet> sets;  // of the binned nodes that split by categories
   std::vector<LeafRange<T>> leaves;
 };
 
@@ -25,8 +28,14 @@ class BoostedGrowth {
  public:
   // All must outlive this.
   BoostedGrowth(GradientBoostingSteps<T>& steps, const GradientBoostingOptions& options,
-                const BinCuts<T>& cuts, std::int32_t slots)
-      : steps_(steps), options_(options), cuts_(cuts), slots_(slots) {}
+                const BinCuts<T>& cuts, const CategoryBins& categories,
+                const InteractionGroups& groups, std::int32_t slots)
+      : steps_(steps),
+        options_(options),
+        cuts_(cuts),
+        categories_(categories),
+        groups_(groups),
+        slots_(slots) {}
 
   // `tree` numbers the trees of the fit, for random draws. The steps have packed its gradients,
   // whose sums are given.
@@ -49,6 +58,8 @@ class BoostedGrowth {
     std::int64_t h = 0;
     WeightBounds bounds;
     HistogramSplit split;
+    BinSet set;                        // where the split is by categories
+    std::vector<std::uint8_t> groups;  // per group: whether all splits above are by features of it
     double gain = 0;
     std::int32_t left = -1;
     std::int32_t right = -1;
@@ -59,6 +70,8 @@ class BoostedGrowth {
   void split_nodes(const std::vector<std::int32_t>& batch);
   void search(const std::vector<std::int32_t>& nodes);
   void draw_features(const std::vector<std::int32_t>& nodes);
+  [[nodiscard]] std::vector<std::uint8_t> may_join(std::vector<std::uint8_t> features,
+                                                   const Node& node) const;
   [[nodiscard]] std::int32_t take_slot();
   void release_slot(Node& node);
   [[nodiscard]] BoostedTree<T> finished() const;
@@ -66,6 +79,8 @@ class BoostedGrowth {
   GradientBoostingSteps<T>& steps_;
   const GradientBoostingOptions& options_;
   const BinCuts<T>& cuts_;
+  const CategoryBins& categories_;
+  const InteractionGroups& groups_;
   std::int32_t slots_;
 
   GainRules rules_;

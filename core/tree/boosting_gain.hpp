@@ -19,6 +19,14 @@
 
 namespace tandem::tree {
 
+// How splits by sets of categories are sought: see category_split.hpp.
+struct CategoryRules {
+  std::int32_t max_to_onehot = 4;   // features of so many categories: one against the others
+  std::int32_t max_threshold = 32;  // categories of a set, at most
+  double smooth = 10;
+  double l2 = 10;
+};
+
 // The rules of one tree. Plain data, so that a kernel can take it by value.
 struct GainRules {
   double lambda = 1;             // λ, L2
@@ -28,6 +36,7 @@ struct GainRules {
   std::int64_t min_hessian = 1;  // units; of each side
   double gradient_unit = 1;      // of the integers: powers of two
   double hessian_unit = 1;
+  CategoryRules categories;
 
   // Whether a score is G²/(H + λ).
   [[nodiscard]] TANDEM_HOST_DEVICE bool plain() const {
@@ -100,7 +109,7 @@ inline constexpr double no_score_sum = -std::numeric_limits<double>::infinity();
 struct HistogramSplit {
   double sum = no_score_sum;
   std::int32_t feature = -1;  // −1: no admissible split
-  std::int32_t bin = 0;       // bins 0 .. bin go left
+  std::int32_t bin = 0;       // bins 0 .. bin go left; of categories: see category_split.hpp
   std::int32_t missing_left = 0;
   std::int64_t left_g = 0;
   std::int64_t left_h = 0;

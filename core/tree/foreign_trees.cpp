@@ -78,10 +78,11 @@ void export_trees(const std::string& path, const Pipeline<T>& model, ForeignForm
     throw InputError(model.provenance.algorithm +
                      " cannot be written for XGBoost or LightGBM; gradient-boosting can");
   }
-  if (!model.transforms.transforms().empty()) {
-    throw InputError(
-        "the model has transforms (" + std::string(model.transforms.transforms().front()->name()) +
-        " and others), which XGBoost and LightGBM do not know; train it on prepared columns");
+  for (const auto& transform : model.transforms.transforms()) {
+    // Codes of categories are what those programs take too.
+    if (transform->name() == "categories") continue;
+    throw InputError("the model has transforms (" + std::string(transform->name()) +
+                     "), which XGBoost and LightGBM do not know; train it on prepared columns");
   }
   const auto names = model.feature_names();
   std::string text;

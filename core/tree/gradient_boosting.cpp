@@ -13,7 +13,10 @@
 #include "core/steps.hpp"
 #include "core/tree/binning_steps.hpp"
 #include "core/tree/boosted_growth.hpp"
+#include "core/tree/boosting_judge.hpp"
 #include "core/tree/boosting_loss.hpp"
+#include "core/tree/boosting_rows.hpp"
+#include "core/tree/category_bins.hpp"
 #include "core/tree/gradient_boosting_steps.hpp"
 #include "core/tree/ranking_steps.hpp"
 #include "tandem/core/buffer.hpp"
@@ -77,186 +80,10 @@ BoostingLoss loss_kind(BoostingObjective objective) {
   return BoostingLoss::squared_error;
 }
 
-bool classifies(BoostingObjective objective) {
-  return objective == BoostingObjective::logistic || objective == BoostingObjective::softmax;
-}
-
-bool ranks(BoostingObjective objective) {
-  return objective == BoostingObjective::rank_ndcg || objective == BoostingObjective::rank_map ||
-         objective == BoostingObjective::rank_pairwise;
-}
-
-// A set of rows on the host: those of weight > 0.
-template <Real T>
-struct Rows {
-  Index count = 0;
-  MatrixView<const T> x;
-  Matrix<T> selected;         // where rows were left out
-  std::vector<T> target;      // labels as numbers in a classification
-  std::vector<T> weights;     // empty: 1 each
-  std::vector<T> margin;      // count × outputs, or empty
-  std::vector<Index> starts;  // ranking: the first row of each query, and `count`
-};
-
-// The unit of weights as whole numbers, whose sum stays below 2^61.
-template <Real T>
-double weight_scale(const std::vector<T>& weights) {
-  if (weights.empty()) return 1;
-  int row_bits = 0;
-  while ((std::size_t{1} << row_bits) < weights.size()) ++row_bits;
-  int exponent = 0;
-  (void)std::frexp(static_cast<double>(*std::ranges::max_element(weights)), &exponent);
-  return std::ldexp(1.0, std::clamp(60 - row_bits - exponent, -1000, 1000));
-}
-
-// The quantile of the target, of the same kind as those of leaves.
-template <Real T>
-T target_quantile(const Rows<T>& rows, double share) {
-  const QuantileRule rule{share, weight_scale(rows.weights)};
-  std::vector<std::pair<T, std::int64_t>> sorted;
-  std::int64_t total = 0;
-  for (std::size_t i = 0; i < rows.target.size(); ++i) {
-    const std::int64_t weight =
-        rows.weights.empty() ? 1 : whole_weight(rows.weights[i], rule.weight_scale);
-    sorted.emplace_back(rows.target[i], weight);
-    total += weight;
-  }
-  std::ranges::sort(sorted);
-  const auto reached = [&](std::int64_t needed) {
-    std::int64_t sum = 0;
-    for (const auto& [value, weight] : sorted) {
-      sum += weight;
-      if (sum >= needed) return value;
-    }
-    return sorted.back().first;
-  };
-  return middle_of(reached(lower_need(rule, total)), reached(upper_need(rule, total)));
-}
-
-template <Real T>
-void check_target(const DatasetView<T>& data, BoostingObjective objective) {
-  for (std::size_t i = 0; ranks(objective) && i < data.target.size(); ++i) {
-    const T y = data.target[i];
-    const bool map = objective == BoostingObjective::rank_map;
-    const int most = map ? 1 : most_relevance;
-    if (y >= 0 && y <= static_cast<T>(most) && y == std::floor(y)) continue;
-    throw InputError(data.source + ": row " + std::to_string(i + 1) + ": the relevance " +
-                     data.target_column().name + " is " + shortest(static_cast<double>(y)) +
-                     ", and " + option("objective") + " " + std::string(to_string(objective)) +
-                     (map ? " needs 0 or 1" : " needs whole numbers from 0 to 31"));
-  }
-  for (std::size_t i = 0; !ranks(objective) && i < data.target.size(); ++i) {
-    const T y = data.target[i];
-    const bool positive = objective == BoostingObjective::gamma;
-    const bool counts =
-        objective == BoostingObjective::poisson || objective == BoostingObjective::tweedie;
-    if ((positive && !(y > 0)) || (counts && !(y >= 0))) {
-      throw InputError(data.source + ": row " + std::to_string(i + 1) + ": the target " +
-                       data.target_column().name + " is " + shortest(static_cast<double>(y)) +
-                       ", and " + option("objective") + " " + std::string(to_string(objective)) +
-                       (positive ? " needs values above 0" : " needs values of 0 or more"));
-    }
-  }
-}
-
-// The rows `chosen` (empty: all) of a table, less those of weight 0.
-template <Real T>
-Rows<T> take_rows(const DatasetView<T>& data, const std::vector<Index>* chosen,
-                  const std::vector<std::int32_t>& labels, const std::vector<double>& class_weights,
-                  Index outputs, bool ranking) {
-  Rows<T> rows;
-  std::vector<Index> kept;
-  const Index count = chosen != nullptr ? static_cast<Index>(chosen->size()) : data.rows();
-  bool weighted = false;
-  std::vector<T> weights;
-  for (Index k = 0; k < count; ++k) {
-    const Index i = chosen != nullptr ? (*chosen)[static_cast<std::size_t>(k)] : k;
-    const auto at = static_cast<std::size_t>(i);
-    double w = data.weights.empty() ? 1.0 : static_cast<double>(data.weights[at]);
-    if (!(w >= 0) || !std::isfinite(w)) {
-      throw InputError(data.source + ": row " + std::to_string(i + 1) +
-                       ": the sample weight must be a finite number, 0 or more");
-    }
-    if (!class_weights.empty()) w *= class_weights[static_cast<std::size_t>(labels[at])];
-    const T rounded = static_cast<T>(w);
-    if (!std::isfinite(rounded)) {
-      throw InputError(data.source + ": row " + std::to_string(i + 1) +
-                       ": the weight of the row exceeds the range of its precision");
-    }
-    if (!(rounded > 0)) continue;
-    if (ranking &&
-        (kept.empty() || data.groups[at] != data.groups[static_cast<std::size_t>(kept.back())])) {
-      rows.starts.push_back(static_cast<Index>(kept.size()));
-    }
-    kept.push_back(i);
-    weights.push_back(rounded);
-    weighted = weighted || rounded != T{1};
-    rows.target.push_back(labels.empty() ? data.target[at] : static_cast<T>(labels[at]));
-    if (!data.base_margin.empty()) {
-      const auto from = data.base_margin.begin() + i * outputs;
-      rows.margin.insert(rows.margin.end(), from, from + outputs);
-    }
-  }
-  if (kept.empty()) throw InputError(data.source + ": every row has weight 0");
-  rows.count = static_cast<Index>(kept.size());
-  if (ranking) rows.starts.push_back(rows.count);
-  if (weighted) rows.weights = std::move(weights);
-  rows.x = data.features;
-  if (rows.count < data.rows() || !data.features.contiguous()) {
-    rows.selected = Matrix<T>(rows.count, data.cols());
-    for (Index k = 0; k < rows.count; ++k) {
-      const auto from = data.features.row(kept[static_cast<std::size_t>(k)]);
-      std::copy(from.begin(), from.end(), rows.selected.row(k).begin());
-    }
-    rows.x = std::as_const(rows.selected).view();
-  }
-  return rows;
-}
-
-// The constant scores that a fit starts from: those of the weighted mean, or of the shares of the
-// classes.
-template <Real T>
-std::vector<T> base_scores(const Rows<T>& rows, BoostingObjective objective, Index outputs,
-                           double quantile) {
-  if (ranks(objective)) return {T{0}};  // only differences of scores count
-  if (objective == BoostingObjective::absolute_error) return {target_quantile(rows, 0.5)};
-  if (objective == BoostingObjective::quantile) return {target_quantile(rows, quantile)};
-  const auto w = [&](Index i) {
-    return rows.weights.empty() ? 1.0
-                                : static_cast<double>(rows.weights[static_cast<std::size_t>(i)]);
-  };
-  const auto y = [&](Index i) {
-    return static_cast<double>(rows.target[static_cast<std::size_t>(i)]);
-  };
-  const double weight = long_sum(rows.count, w);
-  if (objective == BoostingObjective::softmax) {
-    std::vector<T> scores;
-    for (Index k = 0; k < outputs; ++k) {
-      const double share =
-          long_sum(rows.count,
-                   [&](Index i) { return y(i) == static_cast<double>(k) ? w(i) : 0.0; }) /
-          weight;
-      // A class that no row of weight has gets less than any that a row has.
-      scores.push_back(static_cast<T>(math::log(std::max(share, 1e-10))));
-    }
-    return scores;
-  }
-  const double mean = long_sum(rows.count, [&](Index i) { return w(i) * y(i); }) / weight;
-  switch (objective) {
-    case BoostingObjective::logistic: {
-      const double p = std::clamp(mean, 1e-10, 1 - 1e-10);
-      return {static_cast<T>(math::log(p / (1 - p)))};
-    }
-    case BoostingObjective::poisson:
-    case BoostingObjective::gamma:
-    case BoostingObjective::tweedie: return {static_cast<T>(math::log(std::max(mean, 1e-30)))};
-    default: return {static_cast<T>(mean)};
-  }
-}
-
 // Validation rows on the engine.
 template <Real T>
 struct Validation {
+  BoostingRows<T> on_host;  // without features
   Index rows = 0;
   double weight = 0;
   Buffer<std::uint8_t> by_row;
@@ -267,17 +94,12 @@ struct Validation {
 };
 
 template <Real T>
-Buffer<T> starting_scores(Engine& engine, const Rows<T>& rows, const TreeEnsemble<T>& trees) {
+Buffer<T> starting_scores(Engine& engine, const BoostingRows<T>& rows,
+                          const TreeEnsemble<T>& trees) {
   const Index outputs = trees.outputs;
   MatrixView<const T> margin;
   if (!rows.margin.empty()) margin = {rows.margin.data(), rows.count, outputs, outputs};
   return to_engine(engine, trees.raw_scores(engine, rows.x, margin).values());
-}
-
-template <Real T>
-double total_weight(const std::vector<T>& weights, Index rows) {
-  if (weights.empty()) return static_cast<double>(rows);
-  return long_sum(rows, [&](Index i) { return weights[static_cast<std::size_t>(i)]; });
 }
 
 [[noreturn]] void diverged(const std::string& what, Index round) {
@@ -296,6 +118,12 @@ void check_table(const DatasetView<T>& data) {
                      " rows; gradient boosting takes at most " + std::to_string(most_rows));
   }
   require_finite(data, true, true);
+}
+
+template <Real T>
+Task checked_task(const DatasetView<T>& data, const GradientBoostingOptions& options) {
+  check_table(data);
+  return options.task_for(data);
 }
 
 }  // namespace
@@ -344,6 +172,18 @@ void GradientBoostingOptions::visit(OptionVisitor& visitor) {
   visitor.integers({"monotone_constraints", {"monotonic_cst"}}, monotone_constraints,
                    "per feature 1, -1 or 0: the prediction must not fall, not rise, or either", -1,
                    1);
+  visitor.text({"interaction_constraints", {"interaction_cst"}}, interaction_constraints,
+               "groups of features that may stand on one path of a tree, such as a,b;c,d; those of "
+               "no group stand alone");
+  visitor.integer("max_cat_to_onehot", max_cat_to_onehot,
+                  "columns of at most so many categories are split one category against the others",
+                  0, most_bins);
+  visitor.integer("max_cat_threshold", max_cat_threshold,
+                  "categories on one side of a split by several, at most", 1, most_bins);
+  visitor.real("cat_smooth", cat_smooth,
+               "added to the second derivatives by which categories are ordered", 0, largest);
+  visitor.real("cat_l2", cat_l2, "added to reg_lambda where several categories are split off", 0,
+               largest);
   visitor.real({"huber_delta", {"huber_slope"}}, huber_delta,
                "distance from which the huber objective is a line", 1e-30, largest);
   visitor.real("tweedie_variance_power", tweedie_variance_power,
@@ -359,9 +199,13 @@ void GradientBoostingOptions::visit(OptionVisitor& visitor) {
                "ranking: pairs of far scores and queries of many pairs count less");
   visitor.real("validation_fraction", validation_fraction,
                "share of the training rows kept for validation", 0, 0.9);
+  visitor.text("eval_metric", eval_metric,
+               "what rounds are judged by on the validation rows, such as roc_auc or mae; the loss "
+               "of the objective where none is named");
   visitor.integer({"patience", {"early_stopping_rounds", "n_iter_no_change"}}, patience,
-                  "stop after this many rounds without a better validation loss; 0 is never", 0,
-                  no_limit);
+                  "stop after this many rounds without a better validation loss, or eval metric; 0 "
+                  "is never",
+                  0, no_limit);
   visitor.written("class_weight", class_weight,
                   "none, balanced, or weights by class such as yes=2,no=1", "TEXT");
   visitor.seed(seed);
@@ -412,9 +256,15 @@ class Boosting {
  public:
   Boosting(Engine& engine, const DatasetView<T>& train, const GradientBoostingOptions& options,
            const FitContext<T>& context, RunControl& control, const GradientBoostingModel<T>* start)
-      : engine_(engine), options_(options), control_(control) {
-    check_table(train);
+      : engine_(engine),
+        options_(options),
+        control_(control),
+        judge_(options, context, checked_task(train, options)),
+        custom_(context.objective) {
     const bool of_classes = options.task_for(train) == Task::classification;
+    if (custom_ && !custom_->derivatives) {
+      throw InputError("the objective of the fit's own has no function that gives derivatives");
+    }
     std::vector<std::int32_t> labels;
     if (of_classes) {
       Classes classes =
@@ -434,7 +284,9 @@ class Boosting {
                               : 1;
     if (!of_classes) check_target(train, model_.objective);
     const bool ranking = ranks(model_.objective);
-    if (ranking) check_groups(train);
+    // Metrics of rankings need queries too, whose rows are never parted.
+    const bool by_query = ranking || judge_.needs_queries();
+    if (by_query && (ranking || !context.validation)) check_groups(train);
     std::vector<double> class_weights;
     if (options.class_weight.rule != ClassWeights::Rule::none) {
       if (!of_classes) {
@@ -451,9 +303,14 @@ class Boosting {
                        std::to_string(features) + " features");
     }
     check_margin(train, outputs);
+    if (!options.interaction_constraints.empty()) {
+      std::vector<std::string> names;
+      for (Index j = 0; j < train.cols(); ++j) names.push_back(train.feature_name(j));
+      groups_ = interaction_groups(options.interaction_constraints, names);
+    }
 
     // The rows: of training, and for validation.
-    std::optional<Rows<T>> validation;
+    std::optional<BoostingRows<T>> validation;
     if (context.validation) {
       const DatasetView<T>& data = *context.validation;
       check_table(data);
@@ -479,24 +336,33 @@ class Boosting {
         }
       } else {
         check_target(data, model_.objective);
-        if (ranking) check_groups(data);
+        if (by_query) check_groups(data);
       }
-      validation = take_rows(data, nullptr, validation_labels, class_weights, outputs, ranking);
-      rows_ = take_rows(train, nullptr, labels, class_weights, outputs, ranking);
+      validation = take_rows(data, nullptr, validation_labels, class_weights, outputs);
+      rows_ = take_rows(train, nullptr, labels, class_weights, outputs);
     } else if (options.validation_fraction > 0) {
       const Split split =
-          ranking ? group_train_test_split(train.groups, options.validation_fraction, options.seed)
+          by_query ? group_train_test_split(train.groups, options.validation_fraction, options.seed)
           : of_classes
               ? stratified_train_test_split(labels, options.validation_fraction, options.seed)
               : train_test_split(train.rows(), options.validation_fraction, options.seed);
-      rows_ = take_rows(train, &split.train, labels, class_weights, outputs, ranking);
-      validation = take_rows(train, &split.test, labels, class_weights, outputs, ranking);
+      rows_ = take_rows(train, &split.train, labels, class_weights, outputs);
+      validation = take_rows(train, &split.test, labels, class_weights, outputs);
     } else {
-      rows_ = take_rows(train, nullptr, labels, class_weights, outputs, ranking);
+      rows_ = take_rows(train, nullptr, labels, class_weights, outputs);
     }
-    if (options.patience > 0 && !validation) {
-      throw InputError(option("patience") + " needs validation rows: give " + option("validation") +
-                       " or " + option("validation_fraction"));
+    const bool metric = !judge_.by_loss();
+    if ((options.patience > 0 || metric) && !validation) {
+      throw InputError((!metric          ? option("patience")
+                        : context.metric ? "the metric " + judge_.name()
+                                         : option("eval_metric")) +
+                       " needs validation rows: give " + option("validation") + " or " +
+                       option("validation_fraction"));
+    }
+    if (options.patience > 0 && custom_ && judge_.by_loss()) {
+      throw InputError(option("patience") +
+                       " with an objective of one's own needs a metric to go by: give " +
+                       option("eval_metric") + ", or a metric of one's own");
     }
 
     if (start != nullptr) {
@@ -517,6 +383,8 @@ class Boosting {
               ? base_scores(rows_, model_.objective, outputs, options.quantile_alpha)
               : std::vector<T>(static_cast<std::size_t>(outputs), T{0});
     }
+    sort_out_categories(train, validation ? &*validation : nullptr, context);
+    if (!custom_) rows_.numbers = {};
     first_tree_ = static_cast<Index>(model_.trees.trees.size());
     best_rounds_ = 0;
     resume();
@@ -528,10 +396,13 @@ class Boosting {
     std::vector<GradientRange> ranges(static_cast<std::size_t>(outputs));
     for (; round_ < options_.rounds; ++round_) {
       if (waited_too_long()) break;
-      if (ranking_) {
-        ranking_->compute_gradients(ranking_rules_, queries_, scores_, target_, rank_gradients_,
-                                    rank_hessians_);
-        steps_->take_gradients(rank_gradients_, rank_hessians_, ranges);
+      if (custom_) {
+        ask_for_gradients();
+        steps_->take_gradients(other_gradients_, other_hessians_, ranges);
+      } else if (ranking_) {
+        ranking_->compute_gradients(ranking_rules_, queries_, scores_, target_, other_gradients_,
+                                    other_hessians_);
+        steps_->take_gradients(other_gradients_, other_hessians_, ranges);
       } else {
         steps_->compute_gradients(loss_, scores_, ranges);
       }
@@ -542,21 +413,7 @@ class Boosting {
       }
       model_.log.history["leaves"].push_back(leaves);
       Progress progress{"round", round_ + 1, options_.rounds, "", 0};
-      if (validation_) {
-        const double value =
-            ranking_ ? ranking_loss(*validation_)
-                     : steps_->total_loss(loss_, validation_->scores, validation_->target,
-                                          validation_->weights, validation_->rows) /
-                           validation_->weight;
-        if (!std::isfinite(value)) diverged("validation loss", round_);
-        model_.log.history["validation_loss"].push_back(value);
-        if (best_rounds_ == 0 || value < best_loss_) {
-          best_loss_ = value;
-          best_rounds_ = round_ + 1;
-        }
-        progress.objective_name = "validation loss";
-        progress.objective = value;
-      }
+      if (validation_) judge_round(progress);
       ++round_;  // what a state holds is whole rounds
       end_iteration(control_, progress, [&] { return state(); });
       --round_;
@@ -565,6 +422,65 @@ class Boosting {
   }
 
  private:
+  // The derivatives of an objective of the caller's own, by scores that come to the host for it.
+  void ask_for_gradients() {
+    const Index outputs = model_.trees.outputs;
+    Matrix<T> scores(rows_.count, outputs);
+    scores_.download(scores.values());
+    Matrix<T> gradients(rows_.count, outputs, std::numeric_limits<T>::quiet_NaN());
+    Matrix<T> hessians = gradients;
+    custom_->derivatives(rows_.with_scores(scores), gradients.view(), hessians.view());
+    std::vector<T> by_output(gradients.values().size());
+    const auto hand_over = [&](const Matrix<T>& derivatives, std::string_view which, bool positive,
+                               Buffer<T>& to) {
+      for (Index i = 0; i < rows_.count; ++i) {
+        for (Index k = 0; k < outputs; ++k) {
+          const T value = derivatives(i, k);
+          if (!std::isfinite(value) || (positive && value < 0)) {
+            throw InputError("round " + std::to_string(round_ + 1) +
+                             ": the objective of the fit's own gives row " +
+                             std::to_string(rows_.numbers[static_cast<std::size_t>(i)] + 1) +
+                             " a " + std::string(which) + " derivative of " + shortest(value) +
+                             ", expected " +
+                             (positive ? "a finite number, 0 or more" : "a finite number"));
+          }
+          by_output[static_cast<std::size_t>(k * rows_.count + i)] = value;
+        }
+      }
+      to.upload(by_output);
+    };
+    hand_over(gradients, "first", false, other_gradients_);
+    hand_over(hessians, "second", true, other_hessians_);
+  }
+
+  // Records the validation rows' loss, where it is known, and metric, and whether this round is the
+  // best so far.
+  void judge_round(Progress& progress) {
+    double value = 0;
+    if (!custom_) {
+      value = ranking_ ? ranking_loss(*validation_)
+                       : steps_->total_loss(loss_, validation_->scores, validation_->target,
+                                            validation_->weights, validation_->rows) /
+                             validation_->weight;
+      if (!std::isfinite(value)) diverged("validation loss", round_);
+      model_.log.history["validation_loss"].push_back(value);
+    } else if (judge_.by_loss()) {
+      return;
+    }
+    if (!judge_.by_loss()) {
+      Matrix<T> scores(validation_->rows, model_.trees.outputs);
+      validation_->scores.download(scores.values());
+      value = judge_.measure(model_, validation_->on_host, scores, engine_.threads());
+      model_.log.history["validation_" + judge_.name()].push_back(value);
+    }
+    if (best_rounds_ == 0 || judge_.better(value, best_value_)) {
+      best_value_ = value;
+      best_rounds_ = round_ + 1;
+    }
+    progress.objective_name = "validation " + judge_.name();
+    progress.objective = value;
+  }
+
   void settle_objective(bool of_classes) {
     BoostingObjective objective = options_.objective;
     if (objective == BoostingObjective::automatic) {
@@ -623,17 +539,53 @@ class Boosting {
     }
   }
 
-  void upload(const std::optional<Rows<T>>& validation) {
+  // Which columns are split by sets of categories, and in which bins these are.
+  void sort_out_categories(const DatasetView<T>& train, const BoostingRows<T>* validation,
+                           const FitContext<T>& context) {
+    std::vector<std::int64_t> units;
+    const double scale = weight_scale(rows_.weights);
+    for (const T weight : rows_.weights) units.push_back(whole_weight(weight, scale));
+    categories_ = category_bins(rows_.x, train.columns, std::span<const std::int64_t>(units),
+                                std::span<const Index>(rows_.numbers), train.source);
+    if (!categories_.any()) return;
+    model_.trees.categories.clear();
+    for (const Column& column : train.columns) model_.trees.categories.push_back(column.categories);
+    for (std::size_t j = 0; j < options_.monotone_constraints.size(); ++j) {
+      if (!categories_.has(static_cast<Index>(j)) || options_.monotone_constraints[j] == 0)
+        continue;
+      throw InputError(option("monotone_constraints") + ": column " + train.columns[j].name +
+                       " has categories, which have no order to be monotone in; expected 0");
+    }
+    if (validation == nullptr) return;
+    const std::span<const Column> columns =
+        context.validation ? context.validation->columns : train.columns;
+    for (std::size_t j = 0; j < columns.size(); ++j) {
+      if (columns[j].categories == train.columns[j].categories) continue;
+      throw InputError(context.validation->source + ": the categories of column " +
+                       columns[j].name +
+                       " are not those of the training rows in their order, so that equal codes "
+                       "do not mean the same");
+    }
+    categories_.check(validation->x, train.columns, std::span<const Index>(validation->numbers),
+                      context.validation ? context.validation->source : train.source);
+  }
+
+  void upload(std::optional<BoostingRows<T>>& validation) {
     const Index features = model_.trees.features;
-    cuts_ = make_bin_cuts(rows_.x, std::span<const T>(rows_.weights), options_.max_bins,
+    // Where there are more categories than bins, their codes give way to bins.
+    const bool recodes = categories_.recodes();
+    const Matrix<T> recoded = recodes ? categories_.recoded(rows_.x) : Matrix<T>();
+    const MatrixView<const T> binned = recodes ? recoded.view() : rows_.x;
+    cuts_ = make_bin_cuts(binned, std::span<const T>(rows_.weights), options_.max_bins,
                           engine_.threads());
+    categories_.put_cuts(cuts_);
     const Index stride = binned_stride(features);
     const auto on_engine = to_engine(engine_, cuts_);
     const auto binning = make_steps<BinningSteps, T>(engine_);
     by_row_ = Buffer<std::uint8_t>(engine_, rows_.count * stride);
     by_column_ = Buffer<std::uint8_t>(engine_, features * rows_.count + column_padding);
     {
-      const Buffer<T> x = rows_on_engine(engine_, rows_.x, Placement::rows);
+      const Buffer<T> x = rows_on_engine(engine_, binned, Placement::rows);
       binning->bin_rows(on_engine, x, rows_.count, by_row_, by_column_);
       engine_.wait();
     }
@@ -645,17 +597,22 @@ class Boosting {
       part.rows = validation->count;
       part.weight = total_weight(validation->weights, validation->count);
       part.by_row = Buffer<std::uint8_t>(engine_, validation->count * stride);
-      const Buffer<T> x = rows_on_engine(engine_, validation->x, Placement::rows);
+      const Matrix<T> other = recodes ? categories_.recoded(validation->x) : Matrix<T>();
+      const Buffer<T> x = rows_on_engine(
+          engine_, recodes ? other.view() : MatrixView<const T>(validation->x), Placement::rows);
       Buffer<std::uint8_t> none;
       binning->bin_rows(on_engine, x, validation->count, part.by_row, none);
       part.target = to_engine(engine_, validation->target);
       part.weights = to_engine(engine_, validation->weights);
       part.scores = starting_scores(engine_, *validation, model_.trees);
-      if (!validation->starts.empty()) {
+      if (ranks(model_.objective)) {
         part.queries = ranking_queries(engine_, std::span<const Index>(validation->starts),
                                        std::span<const T>(validation->target), ranking_rules_);
       }
       engine_.wait();
+      part.on_host = std::move(*validation);
+      part.on_host.selected = {};
+      part.on_host.x = {};
     }
     for (Index j = 0; j < features; ++j) bins_.push_back(static_cast<std::int32_t>(cuts_.bins(j)));
     for (const std::int64_t direction : options_.monotone_constraints) {
@@ -669,17 +626,19 @@ class Boosting {
         BoostedGrowth<T>::slots_for(options_, 16 * features * histogram_stride(most));
     steps_ = make_steps<GradientBoostingSteps, T>(engine_);
     steps_->prepare({rows_.count, features, stride, &by_row_, &by_column_, &target_, &weights_,
-                     bins_, cuts_.missing, directions_},
+                     bins_, cuts_.missing, directions_, categories_.kinds},
                     model_.trees.outputs, slots);
-    growth_.emplace(*steps_, options_, cuts_, slots);
+    growth_.emplace(*steps_, options_, cuts_, categories_, groups_, slots);
     quantile_ = {model_.objective == BoostingObjective::quantile ? options_.quantile_alpha : 0.5,
                  weight_scale(rows_.weights)};
-    if (rows_.starts.empty()) return;
+    if (custom_ || ranks(model_.objective)) {
+      other_gradients_ = Buffer<T>(engine_, rows_.count * model_.trees.outputs);
+      other_hessians_ = Buffer<T>(engine_, rows_.count * model_.trees.outputs);
+    }
+    if (custom_ || !ranks(model_.objective)) return;
     ranking_ = make_steps<RankingSteps, T>(engine_);
     queries_ = ranking_queries(engine_, std::span<const Index>(rows_.starts),
                                std::span<const T>(rows_.target), ranking_rules_);
-    rank_gradients_ = Buffer<T>(engine_, rows_.count);
-    rank_hessians_ = Buffer<T>(engine_, rows_.count);
   }
 
   // One less the mean over the queries of the quality of their ranking.
@@ -713,7 +672,8 @@ class Boosting {
     if (!(range.most_gradient < 1e140) || !std::isfinite(range.most_hessian)) {
       diverged("gradient", round_);
     }
-    const bool unit = unit_hessian(loss_.kind) && weights_.empty();
+    const bool unit =
+        !custom_ && ranking_ == nullptr && unit_hessian(loss_.kind) && weights_.empty();
     const auto number = static_cast<std::uint32_t>(model_.trees.trees.size());
     const RowSample sample{options_.subsample, options_.seed, 4 * number};
     GradientPacking packing = packing_for(range, rows_.count, unit, false);
@@ -724,14 +684,14 @@ class Boosting {
     }
     BoostedTree<T> grown = growth_->grow(packing, sums, number);
     grown.tree.output = static_cast<std::int32_t>(output);
-    if (renews_leaves(loss_.kind)) renew_leaves(grown, output);
+    if (!custom_ && renews_leaves(loss_.kind)) renew_leaves(grown, output);
     if (options_.subsample < 1) {
-      steps_->add_tree(grown.binned, by_row_, rows_.count, output, scores_);
+      steps_->add_tree(grown.binned, grown.sets, by_row_, rows_.count, output, scores_);
     } else {
       steps_->add_leaves(grown.leaves, output, scores_);
     }
     if (validation_) {
-      steps_->add_tree(grown.binned, validation_->by_row, validation_->rows, output,
+      steps_->add_tree(grown.binned, grown.sets, validation_->by_row, validation_->rows, output,
                        validation_->scores);
     }
     model_.trees.trees.push_back(std::move(grown.tree));
@@ -745,7 +705,7 @@ class Boosting {
     Archive archive;
     archive.set("round", round_);
     archive.set("best_rounds", best_rounds_);
-    archive.set("best_loss", best_loss_);
+    archive.set("best_value", best_value_);
     archive.set("rows", rows_.count);
     model_.trees.save(archive);
     model_.log.save(archive);
@@ -764,7 +724,7 @@ class Boosting {
       state->fail("round", "is of a fit of other data or options");
     }
     best_rounds_ = state->get_int("best_rounds", 0, round_);
-    best_loss_ = state->get_double("best_loss");
+    best_value_ = state->get_double("best_value");
     model_.trees = std::move(trees);
     model_.log = TrainingLog::load(*state);
   }
@@ -775,7 +735,7 @@ class Boosting {
     log.iterations = round_;
     if (waited_too_long()) {
       log.converged = true;
-      log.stopped_because = "the validation loss has not improved for " +
+      log.stopped_because = "the validation " + judge_.name() + " has not improved for " +
                             std::to_string(options_.patience) + " rounds; the best was round " +
                             std::to_string(best_rounds_);
     } else {
@@ -791,9 +751,13 @@ class Boosting {
   Engine& engine_;
   const GradientBoostingOptions& options_;
   RunControl& control_;
+  BoostingJudge<T> judge_;
+  std::optional<CustomObjective<T>> custom_;
   GradientBoostingModel<T> model_;
   LossRules<T> loss_;
-  Rows<T> rows_;
+  BoostingRows<T> rows_;
+  CategoryBins categories_;
+  InteractionGroups groups_;
   BinCuts<T> cuts_;
   std::vector<std::int32_t> bins_;
   std::vector<std::int8_t> directions_;
@@ -807,14 +771,15 @@ class Boosting {
   RankingRules ranking_rules_;
   std::unique_ptr<RankingSteps<T>> ranking_;  // null where the objective does not rank
   RankingQueries queries_;
-  Buffer<T> rank_gradients_;
-  Buffer<T> rank_hessians_;
+  // Of objectives that the steps do not compute: outputs × n.
+  Buffer<T> other_gradients_;
+  Buffer<T> other_hessians_;
   std::unique_ptr<GradientBoostingSteps<T>> steps_;
   std::optional<BoostedGrowth<T>> growth_;
   Index round_ = 0;
   Index first_tree_ = 0;
   Index best_rounds_ = 0;
-  double best_loss_ = std::numeric_limits<double>::infinity();
+  double best_value_ = 0;  // once there is a best round
 };
 
 }  // namespace
@@ -824,7 +789,7 @@ template <Real T>
 GradientBoostingModel<T> fit(Engine& engine, const DatasetView<T>& data,
                              const GradientBoostingOptions& options,
                              const FitContext<std::type_identity_t<T>>& context) {
-  const FitSetting<T> setting(data, context);
+  const FitSetting<T> setting(data, context, TakesCustom::yes);
   check_options(options);
   return Boosting<T>(engine, setting.data(), options, context, setting.control(), nullptr).run();
 }
@@ -834,7 +799,7 @@ GradientBoostingModel<T> fit_further(Engine& engine, const GradientBoostingModel
                                      const DatasetView<T>& data,
                                      const GradientBoostingOptions& options,
                                      const FitContext<std::type_identity_t<T>>& context) {
-  const FitSetting<T> setting(data, context);
+  const FitSetting<T> setting(data, context, TakesCustom::yes);
   check_options(options);
   return Boosting<T>(engine, setting.data(), options, context, setting.control(), &model).run();
 }

@@ -9,7 +9,8 @@ std::unique_ptr<Algorithm> make_gradient_boosting_algorithm() {
   return algorithm_of<GradientBoostingOptions, GradientBoostingModel>(
       {.name = "gradient-boosting",
        .summary = "boosted trees over histograms, for classes, values or counts",
-       .accepts_missing = true});
+       .accepts_missing = true,
+       .takes_categories = true});
 }
 
 }  // namespace tandem

@@ -102,7 +102,11 @@ std::unique_ptr<ReadyModel<T>> GradientBoostingModel<T>::ready_on(Engine& engine
 
 template <Real T>
 Matrix<double> GradientBoostingModel<T>::margins(Engine& engine, MatrixView<const T> x) const {
-  const Matrix<T> scores = trees.raw_scores(engine, x);
+  return margins_of(trees.raw_scores(engine, x));
+}
+
+template <Real T>
+Matrix<double> GradientBoostingModel<T>::margins_of(const Matrix<T>& scores) const {
   if (objective == BoostingObjective::logistic && class_names.size() == 2) {
     return log_odds_of_sigmoid(std::span<const T>(scores.values()));
   }

@@ -16,6 +16,7 @@
 #include "core/steps.hpp"
 #include "core/tree/boosting_gain.hpp"
 #include "core/tree/boosting_loss.hpp"
+#include "core/tree/category_split.hpp"
 #include "core/tree/leaf_quantile.hpp"
 #include "tandem/core/buffer.hpp"
 
@@ -35,6 +36,11 @@ struct BoostingData {
   std::span<const std::int32_t> bins;       // per feature: bins of known values; host
   std::span<const std::uint8_t> missing;    // per feature: whether there is a bin more; host
   std::span<const std::int8_t> directions;  // per feature: monotone constraint; host
+  std::span<const BinKind> kinds{};         // per feature, or empty: numbers all; host
+
+  [[nodiscard]] BinKind kind(Index feature) const {
+    return kinds.empty() ? BinKind::numbers : kinds[static_cast<std::size_t>(feature)];
+  }
 };
 inline constexpr Index column_padding = 4;
 
@@ -86,6 +92,12 @@ struct SplitTask {
   std::int32_t feature = 0;
   std::int32_t bin = 0;           // bins 0 .. bin go left
   std::int32_t missing_bin = -1;  // goes left too; −1: none
+  bool by_set = false;            // the bins of `set` go left instead
+  BinSet set{};
+
+  [[nodiscard]] TANDEM_HOST_DEVICE bool goes_left(std::int32_t of_row) const {
+    return by_set ? set.has(of_row) : of_row <= bin || of_row == missing_bin;
+  }
 };
 
 template <Real T>
@@ -105,6 +117,11 @@ struct BinnedNode {
   std::int32_t bin = 255;         // bins 0 .. bin go left
   std::int32_t missing_bin = -1;  // goes left too
   T value = 0;                    // of a leaf
+  std::int32_t set = -1;          // the number of the set of bins that go left instead, or −1
+
+  [[nodiscard]] TANDEM_HOST_DEVICE bool goes_left(std::int32_t of_row, const BinSet* sets) const {
+    return set >= 0 ? sets[set].has(of_row) : of_row <= bin || of_row == missing_bin;
+  }
 };
 
 // --- costs, for benchmarks and tests of the kernels ----------------------------------------------
@@ -147,10 +164,12 @@ class GradientBoostingSteps {
   // The tasks' slots and parents are disjoint. Only enqueued.
   virtual void build_histograms(std::span<const HistogramTask> tasks) = 0;
 
-  // `allowed`: queries × features, 0 where a feature must not be split by; empty: all may. Waits.
+  // `allowed`: queries × features, 0 where a feature must not be split by; empty: all may. `sets`:
+  // one per query, the bins that go left where its split is by a feature of categories and nothing
+  // elsewhere; may be empty where no feature is. Waits.
   virtual void find_splits(const GainRules& rules, std::span<const SplitQuery> queries,
-                           std::span<const std::uint8_t> allowed,
-                           std::span<HistogramSplit> splits) = 0;
+                           std::span<const std::uint8_t> allowed, std::span<HistogramSplit> splits,
+                           std::span<BinSet> sets) = 0;
 
   // left_rows[i] = how many rows of task i went left. The tasks are disjoint. Waits.
   virtual void apply_splits(std::span<const SplitTask> tasks, std::span<Index> left_rows) = 0;
@@ -164,9 +183,11 @@ class GradientBoostingSteps {
   virtual void add_leaves(std::span<const LeafRange<T>> leaves, Index output,
                           Buffer<T>& scores) = 0;
 
-  // The same by sending binned rows (rows × stride of the data) down a tree. Only enqueued.
-  virtual void add_tree(std::span<const BinnedNode<T>> nodes, const Buffer<std::uint8_t>& by_row,
-                        Index rows, Index output, Buffer<T>& scores) = 0;
+  // The same by sending binned rows (rows × stride of the data) down a tree, whose nodes name
+  // `sets`. Only enqueued.
+  virtual void add_tree(std::span<const BinnedNode<T>> nodes, std::span<const BinSet> sets,
+                        const Buffer<std::uint8_t>& by_row, Index rows, Index output,
+                        Buffer<T>& scores) = 0;
 
   // Σ w·loss as a long sum over the rows; weights may be empty. Waits.
   [[nodiscard]] virtual double total_loss(const LossRules<T>& loss, const Buffer<T>& scores,

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -469,7 +470,13 @@ std::string to_lightgbm_text(const GradientBoostingModel<T>& model,
                   [&](std::size_t t) { return std::to_string(texts[t].size()); });
   text += "\n";
   for (const std::string& one : texts) text += one;
-  return text + "end of trees\n\nparameters:\nend of parameters\n\npandas_categorical:null\n";
+  // By these lists LightGBM gives the columns of a data frame their codes.
+  nlohmann::json names_of_categories;
+  for (const auto& names : trees.categories) {
+    if (!names.empty()) names_of_categories.push_back(names);
+  }
+  return text + "end of trees\n\nparameters:\nend of parameters\n\npandas_categorical:" +
+         names_of_categories.dump(-1, ' ', true) + "\n";
 }
 
 template ForeignTrees<float> parse_lightgbm(std::string_view, const std::string&);

@@ -115,6 +115,19 @@ std::vector<std::int32_t> members(std::span<const std::uint32_t> set) {
   return categories;
 }
 
+// What a category of a feature is called: its name, or the code where that is not known.
+template <Real T>
+std::string category_name(const TreeEnsemble<T>& ensemble, std::int32_t feature,
+                          std::int32_t category) {
+  if (!ensemble.categories.empty()) {
+    const auto& names = ensemble.categories[static_cast<std::size_t>(feature)];
+    if (static_cast<std::size_t>(category) < names.size()) {
+      return names[static_cast<std::size_t>(category)];
+    }
+  }
+  return std::to_string(category);
+}
+
 }  // namespace
 
 template <Real T>
@@ -198,6 +211,10 @@ void TreeEnsemble<T>::check(std::string_view source) const {
   }
   for (const T score : base) {
     if (!std::isfinite(score)) fail("a base score is not finite");
+  }
+  if (!categories.empty() && static_cast<Index>(categories.size()) != features) {
+    fail("there are names of categories for " + std::to_string(categories.size()) + " of " +
+         std::to_string(features) + " features");
   }
   for (std::size_t t = 0; t < trees.size(); ++t) {
     Index node = -1;
@@ -316,9 +333,9 @@ std::string TreeEnsemble<T>::to_text(const std::vector<std::string>& feature_nam
       text += feature_names[static_cast<std::size_t>(tree.feature[i])];
       if ((tree.flags[i] & tree_categorical) != 0) {
         text += " in {";
-        const auto categories = members(set_of(tree, i));
-        for (std::size_t c = 0; c < categories.size(); ++c) {
-          text += (c > 0 ? ", " : "") + std::to_string(categories[c]);
+        const auto in_set = members(set_of(tree, i));
+        for (std::size_t c = 0; c < in_set.size(); ++c) {
+          text += (c > 0 ? ", " : "") + category_name(*this, tree.feature[i], in_set[c]);
         }
         text += "}";
       } else {
@@ -371,10 +388,18 @@ nlohmann::json tree::json_of(const TreeEnsemble<T>& ensemble,
           one["value"] = short_numbers(std::span<const T>(tree.value).subspan(i * width, width));
       } else {
         one["feature"] = feature_names[static_cast<std::size_t>(tree.feature[i])];
-        if ((tree.flags[i] & tree_categorical) != 0)
-          one["categories"] = members(set_of(tree, i));
-        else
+        if ((tree.flags[i] & tree_categorical) != 0) {
+          const auto in_set = members(set_of(tree, i));
+          one["categories"] = in_set;
+          if (!ensemble.categories.empty()) {
+            nlohmann::json& names = one["category_names"] = nlohmann::json::array();
+            for (const std::int32_t category : in_set) {
+              names.push_back(category_name(ensemble, tree.feature[i], category));
+            }
+          }
+        } else {
           one["threshold"] = short_number(tree.threshold[i]);
+        }
         one["left"] = tree.left[i];
         one["right"] = tree.right[i];
         one["missing"] = (tree.flags[i] & tree_missing_left) != 0 ? "left" : "right";
@@ -438,6 +463,16 @@ void TreeEnsemble<T>::save(Archive& archive, std::string_view prefix) const {
     part.set_tensor("category_words", std::move(all.category_words));
     part.set_tensor("words", std::move(words));
     part.set_tensor("categories", std::move(sets));
+  }
+  if (!categories.empty()) {
+    std::vector<std::int64_t> counts;
+    std::vector<std::string> names;
+    for (const auto& of_feature : categories) {
+      counts.push_back(static_cast<std::int64_t>(of_feature.size()));
+      names.insert(names.end(), of_feature.begin(), of_feature.end());
+    }
+    part.set_tensor("category_counts", std::move(counts));
+    part.set("category_names", std::move(names));
   }
   archive.set_part(prefix, part);
 }
@@ -511,6 +546,21 @@ TreeEnsemble<T> TreeEnsemble<T>::load(const Archive& archive, std::string_view p
   if (node != total || first_value != static_cast<Index>(value.size()) ||
       word != static_cast<Index>(categories.size())) {
     part.fail("nodes", "leaves nodes over that belong to no tree");
+  }
+  if (part.has("category_counts")) {
+    const auto& counts = part.get_tensor<std::int64_t>("category_counts", ensemble.features);
+    const auto& names = part.get_strings("category_names");
+    Index next = 0;
+    for (const std::int64_t of_feature : counts) {
+      if (of_feature < 0 || of_feature > static_cast<Index>(names.size()) - next) {
+        part.fail("category_counts", "do not add up to the names");
+      }
+      ensemble.categories.emplace_back(names.begin() + next, names.begin() + next + of_feature);
+      next += of_feature;
+    }
+    if (next != static_cast<Index>(names.size())) {
+      part.fail("category_counts", "do not add up to the names");
+    }
   }
   ensemble.check(part.origin());
   return ensemble;

@@ -240,6 +240,18 @@ Index ChooseSides(const SideBlock& block) {
   constexpr Index lanes = static_cast<Index>(hn::MaxLanes(d));
   Index total = 0;
   Index i = 0;
+  if (block.set != nullptr) {
+    for (; i < block.count; i += 8) {
+      std::uint32_t bits = 0;
+      for (Index k = i; k < std::min(i + 8, block.count); ++k) {
+        const bool left = block.set->has(block.column[block.rows[k]]);
+        bits |= (left ? 1U : 0U) << (k - i);
+        total += left ? 1 : 0;
+      }
+      block.left[i / 8] = static_cast<std::uint8_t>(bits);
+    }
+    return total;
+  }
   if constexpr (lanes >= 8) {
     const auto above = hn::Set(d, block.bin + 1);
     const auto missing = hn::Set(d, block.missing_bin);

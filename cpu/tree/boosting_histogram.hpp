@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "core/tree/boosting_gain.hpp"
+#include "core/tree/category_split.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem::cpu {
@@ -70,7 +71,8 @@ struct SideBlock {
   Index count;
   std::int32_t bin;
   std::int32_t missing_bin;
-  std::uint8_t* left;  // a byte per 8 rows, rounded up to 8 bytes
+  const tree::BinSet* set;  // the bins that go left instead, or null
+  std::uint8_t* left;       // a byte per 8 rows, rounded up to 8 bytes
 };
 Index choose_sides(const SideBlock& block);
 // Moves rows and words, in order, to their places on the other side, which nobody else writes.

@@ -16,6 +16,7 @@
 
 #include "core/parallel.hpp"
 #include "core/tree/gradient_boosting_steps.hpp"
+#include "cpu/tree/boosting_categories.hpp"
 #include "cpu/tree/boosting_gradients.hpp"
 #include "cpu/tree/boosting_histogram.hpp"
 
@@ -255,8 +256,8 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
   }
 
   void find_splits(const GainRules& rules, std::span<const SplitQuery> queries,
-                   std::span<const std::uint8_t> allowed,
-                   std::span<HistogramSplit> splits) override {
+                   std::span<const std::uint8_t> allowed, std::span<HistogramSplit> splits,
+                   std::span<BinSet> sets) override {
     constexpr Index features_at_once = 8;
     const Index parts = pieces(data_.features, features_at_once);
     const auto count = static_cast<Index>(queries.size());
@@ -273,13 +274,12 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
         }
         if (data_.bins[at] < 2 && data_.missing[at] == 0) continue;
         HistogramSplit found;
-        const std::int64_t* sums = g_sums(query.slot) + j * bin_stride_;
-        const bool in_words = in_words_[static_cast<std::size_t>(query.slot)] != 0;
-        cpu::find_cut(
-            {rules, in_words ? sums : nullptr, packing_.shift, sums, sums + histogram_,
-             data_.bins[at], data_.missing[at] != 0, static_cast<std::int32_t>(j), query.g, query.h,
-             query.bounds, data_.directions.empty() ? 0 : data_.directions[at]},
-            found);
+        const cpu::CutBlock block = cut_block(rules, query, j);
+        if (data_.kind(j) == BinKind::numbers) {
+          cpu::find_cut(block, found);
+        } else {
+          cpu::find_set(block, data_.kind(j), found);
+        }
         if (found.feature >= 0 && found.sum > of_part.sum) of_part = found;
       }
     });
@@ -290,6 +290,12 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
         const HistogramSplit& candidate = best[static_cast<std::size_t>(q * parts + p)];
         if (candidate.feature >= 0 && candidate.sum > of_node.sum) of_node = candidate;
       }
+      if (sets.empty()) continue;
+      BinSet& set = sets[static_cast<std::size_t>(q)];
+      set = {};
+      if (of_node.feature < 0 || data_.kind(of_node.feature) == BinKind::numbers) continue;
+      set = cpu::set_of(cut_block(rules, queries[static_cast<std::size_t>(q)], of_node.feature),
+                        data_.kind(of_node.feature), of_node);
     }
   }
 
@@ -318,7 +324,8 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
       const SplitTask& task = tasks[group.task];
       group.left = cpu::choose_sides({data_.by_column->data() + task.feature * data_.rows,
                                       rows_[task.side].data() + group.begin, group.rows, task.bin,
-                                      task.missing_bin, left_.data() + group.bits});
+                                      task.missing_bin, task.by_set ? &task.set : nullptr,
+                                      left_.data() + group.bits});
     });
     std::fill(left_rows.begin(), left_rows.end(), 0);
     for (const Group& group : groups) left_rows[group.task] += group.left;
@@ -408,8 +415,9 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
     });
   }
 
-  void add_tree(std::span<const BinnedNode<T>> nodes, const Buffer<std::uint8_t>& by_row,
-                Index rows, Index output, Buffer<T>& scores) override {
+  void add_tree(std::span<const BinnedNode<T>> nodes, std::span<const BinSet> sets,
+                const Buffer<std::uint8_t>& by_row, Index rows, Index output,
+                Buffer<T>& scores) override {
     const BinnedNode<T>* tree = nodes.data();
     parallel_pieces(threads_, rows, group_rows, [&](Piece piece) {
       for (Index i = piece.begin; i < piece.end; ++i) {
@@ -419,7 +427,7 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
           const BinnedNode<T>& here = tree[node];
           if (here.left == node) break;
           const std::int32_t bin = bins[here.feature];
-          node = here.left + (bin <= here.bin || bin == here.missing_bin ? 0 : 1);
+          node = here.left + (here.goes_left(bin, sets.data()) ? 0 : 1);
         }
         scores.data()[i * outputs_ + output] += tree[node].value;
       }
@@ -443,6 +451,25 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
   }
 
  private:
+  // A feature's part of a node's histogram.
+  [[nodiscard]] cpu::CutBlock cut_block(const GainRules& rules, const SplitQuery& query,
+                                        Index feature) {
+    const auto at = static_cast<std::size_t>(feature);
+    const std::int64_t* sums = g_sums(query.slot) + feature * bin_stride_;
+    const bool in_words = in_words_[static_cast<std::size_t>(query.slot)] != 0;
+    return {rules,
+            in_words ? sums : nullptr,
+            packing_.shift,
+            sums,
+            sums + histogram_,
+            data_.bins[at],
+            data_.missing[at] != 0,
+            static_cast<std::int32_t>(feature),
+            query.g,
+            query.h,
+            query.bounds,
+            data_.directions.empty() ? 0 : data_.directions[at]};
+  }
   [[nodiscard]] std::int64_t* g_sums(std::int32_t slot) {
     return sums_.data() + 2 * histogram_ * slot;
   }

@@ -147,12 +147,13 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
   }
 
   void find_splits(const GainRules& rules, std::span<const SplitQuery> queries,
-                   std::span<const std::uint8_t> allowed,
-                   std::span<HistogramSplit> splits) override {
+                   std::span<const std::uint8_t> allowed, std::span<HistogramSplit> splits,
+                   std::span<BinSet> sets) override {
     for (std::size_t q = 0; q < queries.size(); ++q) {
       const SplitQuery& query = queries[q];
       const Histogram& histogram = slots_[static_cast<std::size_t>(query.slot)];
       splits[q] = {};
+      if (!sets.empty()) sets[q] = {};
       for (Index j = 0; j < data_.features; ++j) {
         const auto at = static_cast<std::size_t>(j);
         if (!allowed.empty() && allowed[q * static_cast<std::size_t>(data_.features) + at] == 0) {
@@ -160,6 +161,10 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
         }
         const Index bins = data_.bins[at];
         const Bin* of_feature = histogram.data() + j * 256;
+        if (data_.kind(j) != BinKind::numbers) {
+          find_set(rules, query, j, of_feature, splits[q], sets[q]);
+          continue;
+        }
         const Bin missing = data_.missing[at] != 0 ? of_feature[bins] : Bin{};
         const bool has_missing = missing.g != 0 || missing.h != 0;
         const int direction = data_.directions.empty() ? 0 : data_.directions[at];
@@ -175,6 +180,7 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
             const std::int64_t h = left.h + (missing_left ? missing.h : 0);
             const double sum = score_sum(rules, g, h, query.g, query.h, query.bounds, direction);
             if (!(sum > splits[q].sum)) continue;
+            if (!sets.empty()) sets[q] = {};
             const bool to_left = has_missing ? missing_left : heavier_left(h, query.h);
             splits[q] = {
                 sum, static_cast<std::int32_t>(j), static_cast<std::int32_t>(b), to_left ? 1 : 0, g,
@@ -193,7 +199,7 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
       for (Index k = 0; k < task.rows; ++k) {
         const Index row = order_[task.side][static_cast<std::size_t>(task.begin + k)];
         const Index bin = bin_of(row, task.feature);
-        (bin <= task.bin || bin == task.missing_bin ? left : right).push_back(row);
+        (task.goes_left(static_cast<std::int32_t>(bin)) ? left : right).push_back(row);
       }
       left_rows[t] = static_cast<Index>(left.size());
       auto to = order_[1 - task.side].begin() + task.begin;
@@ -211,14 +217,15 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
     }
   }
 
-  void add_tree(std::span<const BinnedNode<T>> nodes, const Buffer<std::uint8_t>& by_row,
-                Index rows, Index output, Buffer<T>& scores) override {
+  void add_tree(std::span<const BinnedNode<T>> nodes, std::span<const BinSet> sets,
+                const Buffer<std::uint8_t>& by_row, Index rows, Index output,
+                Buffer<T>& scores) override {
     for (Index i = 0; i < rows; ++i) {
       std::int32_t node = 0;
       while (nodes[static_cast<std::size_t>(node)].left != node) {
         const BinnedNode<T>& here = nodes[static_cast<std::size_t>(node)];
         const std::int32_t bin = by_row.data()[i * data_.stride + here.feature];
-        node = bin <= here.bin || bin == here.missing_bin ? here.left : here.left + 1;
+        node = here.goes_left(bin, sets.data()) ? here.left : here.left + 1;
       }
       scores.data()[i * outputs_ + output] += nodes[static_cast<std::size_t>(node)].value;
     }
@@ -242,6 +249,47 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
     std::int64_t h = 0;
   };
   using Histogram = std::vector<Bin>;  // features × 256
+
+  // Takes the best set of one feature in place of what was found before, where it is better.
+  void find_set(const GainRules& rules, const SplitQuery& query, Index feature,
+                const Bin* histogram, HistogramSplit& best, BinSet& set) const {
+    const std::int32_t bins = data_.bins[static_cast<std::size_t>(feature)];
+    std::vector<std::int32_t> order;
+    for (std::int32_t b = 0; b < set_bins(data_.kind(feature), bins); ++b) {
+      if (histogram[b].h > 0) order.push_back(b);
+    }
+    const auto consider = [&](const GainRules& by, std::int32_t candidate,
+                              std::span<const std::int32_t> members) {
+      Bin left;
+      BinSet of_members;
+      for (const std::int32_t b : members) {
+        left.g += histogram[b].g;
+        left.h += histogram[b].h;
+        of_members.add(b);
+      }
+      const double sum = score_sum(by, left.g, left.h, query.g, query.h, query.bounds, 0);
+      if (!(sum > best.sum)) return;
+      best = {sum, static_cast<std::int32_t>(feature), candidate, 0, left.g, left.h};
+      set = of_members;
+    };
+    if (one_against_rest(rules, bins)) {
+      for (const std::int32_t b : order) consider(rules, b, {&b, 1});
+      return;
+    }
+    std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) {
+      return category_place(rules, histogram[a].g, histogram[a].h) <
+             category_place(rules, histogram[b].g, histogram[b].h);
+    });
+    const GainRules by = rules_of_sets(rules);
+    const auto most =
+        std::min(order.size(), static_cast<std::size_t>(rules.categories.max_threshold));
+    for (const bool last : {false, true}) {
+      for (std::size_t n = 1; n <= most; ++n) {
+        const auto members = last ? std::span(order).last(n) : std::span(order).first(n);
+        consider(by, static_cast<std::int32_t>(n) - 1 + (last ? last_first : 0), members);
+      }
+    }
+  }
 
   [[nodiscard]] Index bin_of(Index row, Index feature) const {
     return data_.by_column->data()[feature * data_.rows + row];

@@ -15,7 +15,9 @@
 namespace tandem::cuda {
 namespace {
 
+using tree::BinKind;
 using tree::BinnedNode;
+using tree::BinSet;
 using tree::BoostingData;
 using tree::GainRules;
 using tree::GradientPacking;
@@ -293,7 +295,20 @@ __device__ inline std::int64_t sum_up_to(std::int64_t value, std::int64_t* total
   return value;
 }
 
-// The best cut of one feature (x) in one node (y).
+// The better of the block's candidates to its first element, by halves. Candidates of one feature
+// all have different numbers, so that the side of missing values does not matter.
+__device__ inline void choose_in_block(HistogramSplit* best_of) {
+  for (unsigned half = blockDim.x / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (threadIdx.x >= half) continue;
+    const HistogramSplit& other = best_of[threadIdx.x + half];
+    if (tree::better_cut(other.sum, other.bin, false, best_of[threadIdx.x])) {
+      best_of[threadIdx.x] = other;
+    }
+  }
+}
+
+// The best cut of one feature of numbers (x) in one node (y).
 //
 // Block: a thread per bin of the histogram's stride, which scans the bins' sums, scores the cut
 // after its bin, with the missing rows on either side where there are some, and takes part in the
@@ -304,12 +319,14 @@ __global__ void find_cuts_kernel(GainRules rules, const SplitQuery* __restrict__
                                  const std::int64_t* __restrict__ sums, Index histogram,
                                  const std::int32_t* __restrict__ bins_of,
                                  const std::uint8_t* __restrict__ missing_of,
-                                 const std::int8_t* __restrict__ directions, Index features,
+                                 const std::int8_t* __restrict__ directions,
+                                 const BinKind* __restrict__ kinds, Index features,
                                  HistogramSplit* __restrict__ cuts) {
   __shared__ std::int64_t g_totals[8];
   __shared__ std::int64_t h_totals[8];
   __shared__ HistogramSplit best_of[256];
   const Index j = blockIdx.x;
+  if (kinds != nullptr && kinds[j] != BinKind::numbers) return;
   const Index q = blockIdx.y;
   const SplitQuery query = queries[q];
   const int bins = bins_of[j];
@@ -339,16 +356,136 @@ __global__ void find_cuts_kernel(GainRules rules, const SplitQuery* __restrict__
     best = {sum, static_cast<std::int32_t>(j), b, to_left ? 1 : 0, left_g, left_h};
   }
   best_of[b] = best;
-  for (unsigned half = blockDim.x / 2; half > 0; half /= 2) {
+  choose_in_block(best_of);
+  if (b == 0) cuts[q * features + j] = best_of[0];
+}
+
+// Categories of a node in the order of their derivatives. The threads of a block are bins.
+struct CategoryOrder {
+  double place[256];
+  std::int32_t used;
+};
+
+// The place of the thread's bin among those that rows have, or −1 where none has it. Reads the
+// places of all others: blockDim.x² comparisons in shared memory.
+__device__ inline std::int32_t place_of(const GainRules& rules, bool may, std::int64_t g,
+                                        std::int64_t h, CategoryOrder& order) {
+  const int b = static_cast<int>(threadIdx.x);
+  const bool here = may && h != 0;
+  if (b == 0) order.used = 0;
+  // Beyond all others stand those that no row has, whose place is no number.
+  order.place[b] = here ? tree::category_place(rules, g, h) : NAN;
+  __syncthreads();
+  if (!here) return -1;
+  atomicAdd(&order.used, 1);
+  const double own = order.place[b];
+  std::int32_t before = 0;
+  for (int o = 0; o < static_cast<int>(blockDim.x); ++o) {
+    const double other = order.place[o];
+    before += other < own || (other == own && o < b) ? 1 : 0;
+  }
+  return before;
+}
+
+// The best set of one feature of categories (x, of those that `features_of` lists) in one node (y).
+//
+// Block: a thread per bin of the histogram's stride. Bins find their places in the order of their
+// derivatives; a scan in that order gives the sums of the first n and, from the whole, of the last
+// n; each thread scores both. Shared memory: places, sums and a candidate per thread. CPU twin:
+// find_set.
+__global__ void find_sets_kernel(GainRules rules, const SplitQuery* __restrict__ queries,
+                                 const std::uint8_t* __restrict__ allowed,
+                                 const std::int64_t* __restrict__ sums, Index histogram,
+                                 const std::int32_t* __restrict__ bins_of,
+                                 const BinKind* __restrict__ kinds,
+                                 const std::int32_t* __restrict__ features_of, Index features,
+                                 HistogramSplit* __restrict__ cuts) {
+  __shared__ CategoryOrder order;
+  __shared__ std::int64_t g_sorted[256];
+  __shared__ std::int64_t h_sorted[256];
+  __shared__ std::int64_t g_totals[8];
+  __shared__ std::int64_t h_totals[8];
+  __shared__ HistogramSplit best_of[256];
+  const Index j = features_of[blockIdx.x];
+  const Index q = blockIdx.y;
+  const SplitQuery query = queries[q];
+  const std::int32_t bins = bins_of[j];
+  const auto b = static_cast<std::int32_t>(threadIdx.x);
+  const std::int64_t* g_sums =
+      sums + 2 * histogram * query.slot + j * static_cast<Index>(blockDim.x);
+  const std::int64_t own_g = g_sums[b];
+  const std::int64_t own_h = g_sums[histogram + b];
+  const bool may = allowed == nullptr || allowed[q * features + j] != 0;
+  const std::int32_t place =
+      place_of(rules, b < tree::set_bins(kinds[j], bins), own_g, own_h, order);
+  HistogramSplit best;
+  const auto consider = [&](const GainRules& by, std::int32_t candidate, std::int64_t g,
+                            std::int64_t h) {
+    const double sum = tree::score_sum(by, g, h, query.g, query.h, query.bounds, 0);
+    if (!tree::better_cut(sum, candidate, false, best)) return;
+    best = {sum, static_cast<std::int32_t>(j), candidate, 0, g, h};
+  };
+  if (tree::one_against_rest(rules, bins)) {
+    if (may && place >= 0) consider(rules, b, own_g, own_h);
+  } else {
+    g_sorted[b] = 0;
+    h_sorted[b] = 0;
     __syncthreads();
-    if (threadIdx.x >= half) continue;
-    const HistogramSplit& other = best_of[threadIdx.x + half];
-    // Bins are all different, so that the sides do not matter.
-    if (tree::better_cut(other.sum, other.bin, false, best_of[threadIdx.x])) {
-      best_of[threadIdx.x] = other;
+    if (place >= 0) {
+      g_sorted[place] = own_g;
+      h_sorted[place] = own_h;
+    }
+    __syncthreads();
+    const std::int64_t g = sum_up_to(g_sorted[b], g_totals);
+    const std::int64_t h = sum_up_to(h_sorted[b], h_totals);
+    __syncthreads();
+    g_sorted[b] = g;
+    h_sorted[b] = h;
+    __syncthreads();
+    const std::int32_t used = order.used;
+    const GainRules by = tree::rules_of_sets(rules);
+    if (may && b < used && b < rules.categories.max_threshold) {
+      consider(by, b, g, h);
+      // The last b + 1: all but the first used − 1 − b.
+      const std::int32_t others = used - 1 - b;
+      const std::int64_t g_others = others > 0 ? g_sorted[others - 1] : 0;
+      const std::int64_t h_others = others > 0 ? h_sorted[others - 1] : 0;
+      consider(by, tree::last_first + b, g_sorted[used - 1] - g_others,
+               h_sorted[used - 1] - h_others);
     }
   }
+  best_of[b] = best;
+  choose_in_block(best_of);
   if (b == 0) cuts[q * features + j] = best_of[0];
+}
+
+// The bins that go left where a node's split is by categories; nothing elsewhere. A block per node,
+// a thread per bin. CPU twin: set_of.
+__global__ void sets_of_splits_kernel(GainRules rules, const SplitQuery* __restrict__ queries,
+                                      const HistogramSplit* __restrict__ splits,
+                                      const std::int64_t* __restrict__ sums, Index histogram,
+                                      const std::int32_t* __restrict__ bins_of,
+                                      const BinKind* __restrict__ kinds,
+                                      BinSet* __restrict__ sets) {
+  __shared__ CategoryOrder order;
+  const Index q = blockIdx.x;
+  const HistogramSplit split = splits[q];
+  const auto b = static_cast<std::int32_t>(threadIdx.x);
+  if (b < 8) sets[q].words[b] = 0;
+  if (split.feature < 0 || kinds[split.feature] == BinKind::numbers) return;
+  const std::int32_t bins = bins_of[split.feature];
+  const std::int64_t* g_sums =
+      sums + 2 * histogram * queries[q].slot + split.feature * static_cast<Index>(blockDim.x);
+  const std::int32_t place = place_of(rules, b < tree::set_bins(kinds[split.feature], bins),
+                                      g_sums[b], g_sums[histogram + b], order);
+  __syncthreads();
+  const bool left = place >= 0 && (tree::one_against_rest(rules, bins)
+                                       ? b == split.bin
+                                       : tree::takes_place(split.bin, place, order.used));
+  const unsigned bits = __ballot_sync(all_lanes, left);
+  if (b % static_cast<std::int32_t>(warp_size) == 0) {
+    sets[q].words[b / static_cast<std::int32_t>(warp_size)] = bits;
+  }
 }
 
 // The best feature of each node, the lowest of equal ones: a thread per node.
@@ -395,7 +532,7 @@ __global__ void choose_sides_kernel(const SplitTask* __restrict__ tasks,
     bool left = false;
     if (r + lane < tile.rows) {
       const std::int32_t bin = column[order[r + lane]];
-      left = bin <= task.bin || bin == task.missing_bin;
+      left = task.goes_left(bin);
     }
     const unsigned bits = __ballot_sync(all_lanes, left);
     if (lane == 0) left_bits[t * (tile_rows / warp_size) + r / warp_size] = bits;
@@ -581,6 +718,7 @@ __global__ void leaf_quantiles_kernel(const LeafRange<T>* __restrict__ leaves,
 // A thread per row.
 template <class T>
 __global__ void add_binned_tree_kernel(const BinnedNode<T>* __restrict__ nodes,
+                                       const BinSet* __restrict__ sets,
                                        const std::uint8_t* __restrict__ by_row, Index rows,
                                        Index stride, Index outputs, Index output,
                                        T* __restrict__ scores) {
@@ -591,7 +729,7 @@ __global__ void add_binned_tree_kernel(const BinnedNode<T>* __restrict__ nodes,
     const BinnedNode<T>& here = nodes[node];
     if (here.left == node) break;
     const std::int32_t bin = by_row[i * stride + here.feature];
-    node = here.left + (bin <= here.bin || bin == here.missing_bin ? 0 : 1);
+    node = here.left + (here.goes_left(bin, sets) ? 0 : 1);
   }
   scores[i * outputs + output] += nodes[node].value;
 }
@@ -634,6 +772,13 @@ class CudaGradientBoosting final : public tree::GradientBoostingSteps<T> {
     bins_ = to_engine(engine_, data.bins);
     missing_ = to_engine(engine_, data.missing);
     if (!data.directions.empty()) directions_ = to_engine(engine_, data.directions);
+    std::vector<std::int32_t> of_categories;
+    for (std::size_t j = 0; j < data.kinds.size(); ++j) {
+      if (data.kinds[j] != BinKind::numbers) of_categories.push_back(static_cast<std::int32_t>(j));
+    }
+    if (of_categories.empty()) return;
+    kinds_ = to_engine(engine_, data.kinds);
+    category_features_ = to_engine(engine_, of_categories);
   }
 
   void compute_gradients(const LossRules<T>& loss, const Buffer<T>& scores,
@@ -745,8 +890,8 @@ class CudaGradientBoosting final : public tree::GradientBoostingSteps<T> {
   }
 
   void find_splits(const GainRules& rules, std::span<const SplitQuery> queries,
-                   std::span<const std::uint8_t> allowed,
-                   std::span<HistogramSplit> splits) override {
+                   std::span<const std::uint8_t> allowed, std::span<HistogramSplit> splits,
+                   std::span<BinSet> sets) override {
     const auto count = static_cast<Index>(queries.size());
     const auto queries_there = to_engine(engine_, queries);
     const auto allowed_there = to_engine(engine_, allowed);
@@ -757,9 +902,27 @@ class CudaGradientBoosting final : public tree::GradientBoostingSteps<T> {
         .block = dim3(static_cast<unsigned>(stride_))};
     engine_.launch(find_cuts_kernel, shape, rules, queries_there.data(), allowed_there.data(),
                    sums_.data(), histogram_, bins_.data(), missing_.data(), directions_.data(),
-                   data_.features, cuts.data());
+                   kinds_.data(), data_.features, cuts.data());
+    if (!kinds_.empty()) {
+      const Shape of_categories{.grid = dim3(static_cast<unsigned>(category_features_.size()),
+                                             static_cast<unsigned>(count)),
+                                .block = shape.block};
+      engine_.launch(find_sets_kernel, of_categories, rules, queries_there.data(),
+                     allowed_there.data(), sums_.data(), histogram_, bins_.data(), kinds_.data(),
+                     category_features_.data(), data_.features, cuts.data());
+    }
     engine_.launch(choose_cuts_kernel, per_thread(count), cuts.data(), data_.features, count,
                    best.data());
+    if (!kinds_.empty()) {
+      Buffer<BinSet> found(engine_, count);
+      engine_.launch(sets_of_splits_kernel,
+                     {.grid = dim3(static_cast<unsigned>(count)), .block = shape.block}, rules,
+                     queries_there.data(), best.data(), sums_.data(), histogram_, bins_.data(),
+                     kinds_.data(), found.data());
+      found.download(sets);
+    } else {
+      std::fill(sets.begin(), sets.end(), BinSet{});
+    }
     best.download(splits);
   }
 
@@ -805,11 +968,13 @@ class CudaGradientBoosting final : public tree::GradientBoostingSteps<T> {
                    order_[0].data(), order_[1].data(), outputs_, output, scores.data());
   }
 
-  void add_tree(std::span<const BinnedNode<T>> nodes, const Buffer<std::uint8_t>& by_row,
-                Index rows, Index output, Buffer<T>& scores) override {
+  void add_tree(std::span<const BinnedNode<T>> nodes, std::span<const BinSet> sets,
+                const Buffer<std::uint8_t>& by_row, Index rows, Index output,
+                Buffer<T>& scores) override {
     const auto there = to_engine(engine_, nodes);
-    engine_.launch(add_binned_tree_kernel<T>, per_thread(rows), there.data(), by_row.data(), rows,
-                   data_.stride, outputs_, output, scores.data());
+    const auto sets_there = to_engine(engine_, sets);
+    engine_.launch(add_binned_tree_kernel<T>, per_thread(rows), there.data(), sets_there.data(),
+                   by_row.data(), rows, data_.stride, outputs_, output, scores.data());
   }
 
   double total_loss(const LossRules<T>& loss, const Buffer<T>& scores, const Buffer<T>& target,
@@ -849,6 +1014,8 @@ class CudaGradientBoosting final : public tree::GradientBoostingSteps<T> {
   Buffer<std::int32_t> bins_;
   Buffer<std::uint8_t> missing_;
   Buffer<std::int8_t> directions_;
+  Buffer<BinKind> kinds_;                   // empty where no feature has categories
+  Buffer<std::int32_t> category_features_;  // those that have
 };
 
 }  // namespace

@@ -21,6 +21,7 @@ foreach(program typed by_name many_threads)
 endforeach()
 run("${scratch_dir}/build/in_memory")
 run("${scratch_dir}/build/own_transform")
+run("${scratch_dir}/build/custom_objective" "${source_dir}/../../data/breast_cancer.csv")
 # The installed program finds its library without help from the environment.
 run("${CMAKE_COMMAND}" -E env --unset=LD_LIBRARY_PATH "${scratch_dir}/prefix/bin/tandem" --version)
 file(REMOVE_RECURSE "${scratch_dir}")

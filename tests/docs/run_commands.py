@@ -11,6 +11,8 @@ may say
 
     <!-- not run: REASON -->        the block is left out
     <!-- ends with: 86 -->          the exit status of its last command
+    <!-- part of: FILE -->          a block of C++, each line of which stands in FILE, in this order;
+                                    FILE is compiled and run by another test
 
 `check` goes by the text alone: commands, algorithms and options of every `tandem ...` in a block or
 in code between backquotes exist; no block without a language holds a command; no more than N blocks
@@ -28,7 +30,7 @@ import sys
 import time
 
 FENCE = re.compile(r"^(\s*)```(\w*)\s*$")
-COMMENT = re.compile(r"^\s*<!--\s*(not run|ends with):\s*(.*?)\s*-->\s*$")
+COMMENT = re.compile(r"^\s*<!--\s*(not run|ends with|part of):\s*(.*?)\s*-->\s*$")
 
 
 class Block:
@@ -39,6 +41,7 @@ class Block:
         self.language = language
         self.not_run = said.get("not run")
         self.status = int(said.get("ends with", 0))
+        self.part_of = said.get("part of")
         self.lines = []
 
     @property
@@ -187,6 +190,17 @@ def command_lines(text):
             yield re.sub(r"[\[\]()<>]", " ", piece).split()
 
 
+def missing_line(block, path):
+    """The first line of a block that a file does not have after those before it, or None."""
+    if not path.is_file():
+        return f"there is no {path.name}"
+    lines = iter(line.strip() for line in path.read_text().splitlines())
+    for line in block.lines:
+        if line.strip() and line.strip() not in lines:
+            return f"{path.name} does not have the line in this place: {line.strip()}"
+    return None
+
+
 def check(arguments):
     program = Program(arguments.tandem)
     if len(program.commands) < 5 or len(program.algorithms) < 3:
@@ -205,6 +219,10 @@ def check(arguments):
             if not block.language and re.search(r"^\s*(\$ |\./dev |tandem |nvcc )", block.text,
                                                 flags=re.M):
                 wrong.append(f"{place}: commands in a block that is not marked `sh`")
+            if block.part_of:
+                missing = missing_line(block, arguments.root / block.part_of)
+                if missing:
+                    wrong.append(f"{place}: {missing}")
             if block.language == "text":
                 # A synopsis: which of the options go together is not looked at.
                 for line in block.lines:

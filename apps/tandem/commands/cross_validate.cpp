@@ -48,7 +48,7 @@ class Validation : public Command {
       using T = typename decltype(type)::type;
       const auto engine = run_.make_engine();
       Stopwatch watch;
-      const LoadedData<T> data = load_data<T>(run_, data_, nullptr, pipeline_.algorithm());
+      const LoadedData<T> data = load_data<T>(run_, data_, nullptr, pipeline_);
       const double load = watch.lap();
       check_interrupt();
       shown_.check(data.task);

@@ -76,7 +76,7 @@ class Prune final : public Command {
   int run_as(const OptionSet& options) {
     const auto engine = run_.make_engine();
     Stopwatch watch;
-    const LoadedData<T> data = load_data<T>(run_, data_, nullptr, pipeline_.algorithm());
+    const LoadedData<T> data = load_data<T>(run_, data_, nullptr, pipeline_);
     const double load = watch.lap();
     check_interrupt();
     ControlOptions control_options;

@@ -107,7 +107,7 @@ class Select final : public Command {
   template <Real T>
   int run_as(const OptionSet& options) {
     const auto engine = run_.make_engine();
-    LoadedData<T> data = load_data<T>(run_, data_, nullptr, pipeline_.algorithm());
+    LoadedData<T> data = load_data<T>(run_, data_, nullptr, pipeline_);
     const auto transforms =
         TransformChain<T>::fit(data.train, pipeline_.steps(), Task::clustering, engine->threads());
     require_finite(data.train, false);

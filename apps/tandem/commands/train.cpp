@@ -77,7 +77,7 @@ class Train final : public Command {
     Seconds seconds;
     seconds.software_gpu = engine->device() == Device::softgpu;
     Stopwatch watch;
-    LoadedData<T> data = load_data<T>(run_, data_, &test_, pipeline_.algorithm());
+    LoadedData<T> data = load_data<T>(run_, data_, &test_, pipeline_);
     seconds.load = watch.lap();
     check_interrupt();
     if (pipeline_.algorithm().kind() == ModelKind::predictor) pipeline_.decide_task(data.task);

@@ -112,7 +112,7 @@ class Tune final : public Command {
   int run_as(const OptionSet& options, const SearchSpace& space) {
     const auto engine = run_.make_engine();
     Stopwatch watch;
-    LoadedData<T> data = load_data<T>(run_, data_, nullptr, pipeline_.algorithm());
+    LoadedData<T> data = load_data<T>(run_, data_, nullptr, pipeline_);
     const double load = watch.lap();
     check_interrupt();
 

@@ -52,6 +52,9 @@ class TANDEM_API Algorithm {
   [[nodiscard]] virtual bool accepts_missing() const = 0;
   // True where features on one scale are what most users want.
   [[nodiscard]] virtual bool prefers_scaled_features() const = 0;
+  // True where fit() takes columns of categories as such, which are then not encoded unless that is
+  // asked for.
+  [[nodiscard]] virtual bool takes_categories() const { return false; }
   // With the options as they stand.
   [[nodiscard]] virtual std::unique_ptr<Algorithm> clone() const = 0;
 

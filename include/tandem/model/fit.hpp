@@ -12,9 +12,11 @@
 #include <type_traits>
 
 #include "tandem/core/engine.hpp"
+#include "tandem/core/error.hpp"
 #include "tandem/core/matrix.hpp"
 #include "tandem/core/run_control.hpp"
 #include "tandem/data/dataset.hpp"
+#include "tandem/model/custom.hpp"
 
 namespace tandem {
 
@@ -30,15 +32,28 @@ struct FitContext {
   RunControl* control = nullptr;
   // k-means: clusters × features, the centres to begin with. They make one start.
   MatrixView<const T> initial_centres{};
+  // Gradient boosting: what is minimised, and what early stopping goes by, where these are none of
+  // those that the options can name. Other algorithms refuse them.
+  std::optional<CustomObjective<T>> objective{};
+  std::optional<CustomMetric<T>> metric{};
 };
 
+// Whether an algorithm takes an objective and a metric of the caller's own.
+enum class TakesCustom { no, yes };
+
 // For drivers: the context's control, or one that does nothing; and the data with the context's
-// weights.
+// weights. Throws InputError where the algorithm does not take what the context has.
 template <Real T>
 class FitSetting {
  public:
-  FitSetting(const DatasetView<T>& data, const FitContext<T>& context)
+  FitSetting(const DatasetView<T>& data, const FitContext<T>& context,
+             TakesCustom custom = TakesCustom::no)
       : data_(data), control_(context.control != nullptr ? *context.control : none_) {
+    if (custom == TakesCustom::no && (context.objective || context.metric)) {
+      throw InputError(
+          "an objective or a metric of one's own is for gradient boosting; other algorithms "
+          "minimise what their options name");
+    }
     if (!context.weights.empty()) data_.weights = context.weights;
   }
   FitSetting(const FitSetting&) = delete;

@@ -22,8 +22,9 @@ namespace tandem {
 //
 // The steps are at first standard_steps(): outliers, categories, impute, encode, scale,
 // scale-target, and what else has a place among them. Features are brought to one scale where the
-// algorithm prefers that, categories are encoded as indicators, and the other steps do nothing
-// until they are told to. One object may be used by one thread at a time; const members by several.
+// algorithm prefers that, categories are encoded as indicators unless the algorithm takes them as
+// they are, and the other steps do nothing until they are told to. One object may be used by one
+// thread at a time; const members by several.
 class TANDEM_API PipelineOptions {
  public:
   // Throws InputError for an unknown algorithm.

@@ -87,6 +87,17 @@ struct TANDEM_API GradientBoostingOptions {
   // Per feature 1, −1 or 0: the prediction must not fall, or not rise, with it. Empty: no
   // constraints.
   std::vector<std::int64_t> monotone_constraints;
+  // Groups of features as "a,b;c" or "[[0,1],[2]]", by name or position; all that a path splits by
+  // are of one group, and a feature of no group stands alone. Empty: any may stand with any.
+  std::string interaction_constraints;
+  // Splits by sets of categories: features of at most max_cat_to_onehot categories are tried one
+  // category against the others; else categories are ordered by their gradients, smoothed by
+  // cat_smooth, and the first or last max_cat_threshold of them at most go left, scored with
+  // cat_l2 added to reg_lambda.
+  std::int64_t max_cat_to_onehot = 4;
+  std::int64_t max_cat_threshold = 32;
+  double cat_smooth = 10;
+  double cat_l2 = 10;
   double huber_delta = 1;
   double tweedie_variance_power = 1.5;  // above 1, below 2
   double quantile_alpha = 0.5;          // above 0, below 1
@@ -96,8 +107,11 @@ struct TANDEM_API GradientBoostingOptions {
   bool rank_normalization = true;
   // Share of the training rows kept for validation where no validation set is given.
   double validation_fraction = 0;
-  // Stops after this many rounds without an improvement of the validation loss and keeps the trees
-  // up to the best round; 0: never.
+  // What rounds are judged by on the validation rows: a metric that evaluate() knows for the task,
+  // or, where it is empty, the loss of the objective.
+  std::string eval_metric;
+  // Stops after this many rounds without an improvement of that and keeps the trees up to the best
+  // round; 0: never.
   std::int64_t patience = 0;
   ClassWeights class_weight{};  // classification; multiplies the sample weights
   std::uint64_t seed = 0;
@@ -117,7 +131,7 @@ class TANDEM_API GradientBoostingModel final : public Model<T>,
   BoostingObjective objective = BoostingObjective::squared_error;
   std::vector<std::string> class_names;  // empty for a regression
   TreeEnsemble<T> trees;                 // rounds × outputs, one output after the other
-  TrainingLog log;                       // validation_loss, leaves
+  TrainingLog log;                       // leaves, validation_loss, validation_<eval_metric>
 
   [[nodiscard]] std::unique_ptr<Model<T>> clone() const override {
     return std::make_unique<GradientBoostingModel>(*this);
@@ -145,12 +159,21 @@ class TANDEM_API GradientBoostingModel final : public Model<T>,
   [[nodiscard]] std::vector<double> importances() const;
   // The predictions that raw scores (rows × outputs) stand for.
   [[nodiscard]] Predictions<T> predictions_of(const Matrix<T>& scores, int threads) const;
+  // The margins that raw scores stand for.
+  [[nodiscard]] Matrix<double> margins_of(const Matrix<T>& scores) const;
 };
 
-// Missing features (NaN) are allowed. Rows of weight 0 are left out. Throws InputError for no rows,
-// infinite features, a target outside what the objective is for, a ranking without queries or with
-// queries whose rows do not stand together, options that do not fit the data;
+// Columns that have categories (Column::categorical) are split by sets of their codes; others by
+// thresholds. Missing features (NaN) are allowed. Rows of weight 0 are left out. Throws InputError
+// for no rows, infinite features, a target outside what the objective is for, a ranking without
+// queries or with queries whose rows do not stand together, options that do not fit the data;
 // Interrupted.
+//
+// context.objective takes the place of the derivatives of options.objective, which still says what
+// scores a fit starts from (unless the data has base margins) and what predictions are made of
+// them: with logistic they are log-odds, with squared_error values. context.metric is in place of
+// options.eval_metric. With context.objective and context.validation one of the two metrics must
+// be given where options.patience is, because the loss that is minimised is not known.
 template <Real T>
 [[nodiscard]] TANDEM_API GradientBoostingModel<T> fit(
     Engine& engine, const DatasetView<T>& data, const GradientBoostingOptions& options,

@@ -95,6 +95,9 @@ struct TANDEM_API TreeEnsemble {
   Index outputs = 1;
   std::vector<T> base;  // one per output
   std::vector<EnsembleTree<T>> trees;
+  // Per feature the names of its categories, in order of code, or nothing where it has none or they
+  // are not known; empty where that is so of all. For printing.
+  std::vector<std::vector<std::string>> categories{};
 
   // Throws InputError that begins with `source` and names the tree and the node where something
   // could not be predicted with: children out of bounds or of two parents, a feature that is not

@@ -231,6 +231,7 @@ class TreeStepsCase final : public Case {
     wide_ = draw_.below(3) == 0;
     sample_.share = draw_.of({1.0, 1.0, 0.6});
     sample_.seed = draw_.bits();
+    goss_ = x_.rows() > 0 && sample_.share < 1 && draw_.flip();
     rules_.lambda = draw_.of({0.0, 1.0});
     rules_.alpha = draw_.of({0.0, 0.0, 0.1});
     rules_.max_delta_step = draw_.of({0.0, 0.0, 0.3});
@@ -268,8 +269,17 @@ class TreeStepsCase final : public Case {
     GradientRange range;
     steps->compute_gradients({BoostingLoss::squared_error, T{0}, 1}, scores, {&range, 1});
     out.add("range", std::vector<double>{range.most_gradient, range.most_hessian});
-    const GradientPacking packing = packing_for(range, n, weights_.empty(), wide_);
-    const PackedSums sums = steps->pack(0, packing, sample_);
+    RowSample sample = sample_;
+    if (goss_) {
+      const GradientRank rank = steps->rank_gradients(0, (n + 4) / 5);
+      out.add("rank", std::vector<double>{rank.magnitude, static_cast<double>(rank.above)});
+      sample.kept_above = rank.magnitude;
+      sample.weight = 2.5;
+      range.most_gradient *= sample.weight;
+      range.most_hessian *= sample.weight;
+    }
+    const GradientPacking packing = packing_for(range, n, weights_.empty() && !goss_, wide_);
+    const PackedSums sums = steps->pack(0, packing, sample);
     std::vector<std::int64_t> integers{sums.rows, sums.g, sums.h, sums.magnitudes};
     GainRules rules = rules_;
     rules.gradient_unit = 1 / packing.gradient_scale;
@@ -363,6 +373,7 @@ class TreeStepsCase final : public Case {
 
   void judge(Judge& judge) const override {
     judge.exact("range");
+    if (goss_) judge.exact("rank");
     judge.exact("integers");
     judge.exact("sums of scores");
     judge.exact("quantiles");
@@ -382,6 +393,7 @@ class TreeStepsCase final : public Case {
   RowSample sample_;
   GainRules rules_;
   bool wide_ = false;
+  bool goss_ = false;
   double quantile_ = 0.5;
 };
 
@@ -435,6 +447,13 @@ class FitCase final : public Case {
     options_.min_child_weight = draw_.of({0.0, 1.0});
     options_.reg_alpha = draw_.of({0.0, 0.0, 0.5});
     options_.subsample = draw_.of({1.0, 1.0, 0.7});
+    if (options_.subsample == 1 && draw_.below(3) == 0 &&
+        options_.objective != BoostingObjective::absolute_error &&
+        options_.objective != BoostingObjective::quantile) {
+      options_.sampling_method = SamplingMethod::goss;
+      options_.learning_rate = 0.9;  // from the second round
+      options_.top_rate = draw_.of({0.0, 0.2, 0.5});
+    }
     options_.colsample_bytree = draw_.of({1.0, 0.6});
     options_.colsample_bylevel = draw_.of({1.0, 0.6});
     options_.colsample_bynode = draw_.of({1.0, 0.6});

@@ -24,9 +24,10 @@ using report::Plot;
 
 void add_history(Figures& figures, const TrainingLog& log, const std::string& counted_in) {
   const std::string unit = counted_in.empty() ? "iteration" : counted_in;
-  // Costs on one plot, shares on another.
+  // Costs on one plot, shares on another, and each metric that rounds are judged by on its own.
   std::vector<std::string> costs;
   std::vector<std::string> shares;
+  std::vector<std::string> judged;
   double least = INFINITY;
   double most = 0;
   for (const auto& [name, values] : log.history) {
@@ -34,7 +35,12 @@ void add_history(Figures& figures, const TrainingLog& log, const std::string& co
     if (name.find("accuracy") != std::string::npos) shares.push_back(name);
     const bool cost = name.find("cost") != std::string::npos ||
                       name.find("loss") != std::string::npos || name == "inertia";
-    if (!cost) continue;
+    if (!cost) {
+      if (name.starts_with("validation_") && (shares.empty() || shares.back() != name)) {
+        judged.push_back(name);
+      }
+      continue;
+    }
     costs.push_back(name);
     for (const double value : values) {
       least = std::min(least, value);
@@ -52,6 +58,13 @@ void add_history(Figures& figures, const TrainingLog& log, const std::string& co
     report::Plot plot = history_plot(log, shares, "accuracy", false);
     plot.x.label = unit;
     figures.add(plot, "Share of rows that are classified correctly, after each " + unit + ".");
+  }
+  for (const std::string& name : judged) {
+    report::Plot plot = history_plot(log, {name}, axis_label(name), false);
+    plot.x.label = unit;
+    figures.add(
+        plot,
+        "The metric that early stopping goes by, on the validation rows, after each " + unit + ".");
   }
 }
 

@@ -163,6 +163,11 @@ void GradientBoostingOptions::visit(OptionVisitor& visitor) {
                "largest value of a leaf before the learning rate; 0 is no limit", 0, largest);
   visitor.real({"subsample", {"bagging_fraction"}}, subsample,
                "share of the rows that a tree is grown on", 1e-9, 1);
+  visitor.choice({"sampling_method", {"data_sample_strategy"}}, sampling_method,
+                 "goss keeps the rows of the largest gradients and some of the others, uniform a "
+                 "share of all");
+  visitor.real("top_rate", top_rate, "goss: share of the rows kept for their gradients", 0, 1);
+  visitor.real("other_rate", other_rate, "goss: share of the rows drawn from the others", 1e-9, 1);
   visitor.real({"colsample_bytree", {"feature_fraction"}}, colsample_bytree,
                "share of the features drawn for a tree", 1e-9, 1);
   visitor.real("colsample_bylevel", colsample_bylevel,
@@ -222,6 +227,22 @@ void GradientBoostingOptions::check() const {
     throw InputError(option("monotone_constraints") + " cannot be kept with " +
                      option("objective") + " " + std::string(to_string(objective)) +
                      ", whose leaves get a quantile of their rows");
+  }
+  if (sampling_method == SamplingMethod::goss) {
+    if (subsample < 1) {
+      throw InputError(option("subsample") + " is for " + option("sampling_method") +
+                       " uniform; with goss " + option("top_rate") + " and " +
+                       option("other_rate") + " say how many rows there are");
+    }
+    if (top_rate + other_rate > 1) {
+      throw InputError(option("top_rate") + " and " + option("other_rate") +
+                       " add up to more than all rows");
+    }
+    if (renewed) {
+      throw InputError(option("sampling_method") + " goss goes by the size of gradients, which " +
+                       option("objective") + " " + std::string(to_string(objective)) +
+                       " does not have");
+    }
   }
   if (objective == BoostingObjective::automatic || task == TaskChoice::automatic) return;
   if (tree::classifies(objective) != (task == TaskChoice::classification)) {
@@ -667,25 +688,53 @@ class Boosting {
     }
   }
 
+  // The rows that a tree is grown on, and the range of what they count for.
+  RowSample draw_rows(Index output, std::uint32_t number, GradientRange& range) {
+    RowSample sample{.share = options_.subsample, .seed = options_.seed, .stream = 4 * number};
+    const double rounds =
+        std::floor(static_cast<double>(number) / static_cast<double>(model_.trees.outputs));
+    // Before there is a model, gradients say little of which rows are hard.
+    if (options_.sampling_method != SamplingMethod::goss ||
+        rounds < std::floor(1 / options_.learning_rate)) {
+      return sample;
+    }
+    const auto all = static_cast<double>(rows_.count);
+    const auto top = static_cast<Index>(std::ceil(options_.top_rate * all));
+    // Those above the largest that is not among so many.
+    const GradientRank rank = steps_->rank_gradients(output, std::min(top + 1, rows_.count));
+    sample.kept_above = rank.magnitude;
+    // Of rows at the bound itself, as of those below, some are drawn: on average so many in all as
+    // the rates say, also where rows of equal gradients make those above fewer.
+    const double wanted =
+        static_cast<double>(top) + options_.other_rate * all - static_cast<double>(rank.above);
+    sample.share = std::min(1.0, wanted / static_cast<double>(rows_.count - rank.above));
+    if (sample.all()) return sample;
+    sample.weight = 1 / sample.share;
+    range.most_gradient = std::max(range.most_gradient, rank.magnitude * sample.weight);
+    range.most_hessian *= sample.weight;
+    return sample;
+  }
+
   void grow_tree(Index output, const GradientRange& range) {
     // Squares of sums of gradients must stay in the range of double precision.
     if (!(range.most_gradient < 1e140) || !std::isfinite(range.most_hessian)) {
       diverged("gradient", round_);
     }
-    const bool unit =
-        !custom_ && ranking_ == nullptr && unit_hessian(loss_.kind) && weights_.empty();
     const auto number = static_cast<std::uint32_t>(model_.trees.trees.size());
-    const RowSample sample{options_.subsample, options_.seed, 4 * number};
-    GradientPacking packing = packing_for(range, rows_.count, unit, false);
+    GradientRange of_sample = range;
+    const RowSample sample = draw_rows(output, number, of_sample);
+    const bool unit = !custom_ && ranking_ == nullptr && unit_hessian(loss_.kind) &&
+                      weights_.empty() && sample.weight == 1;
+    GradientPacking packing = packing_for(of_sample, rows_.count, unit, false);
     PackedSums sums = steps_->pack(output, packing, sample);
     if (sums.magnitudes < sums.rows * least_mean_units && sums.magnitudes > 0) {
-      packing = packing_for(range, rows_.count, unit, true);
+      packing = packing_for(of_sample, rows_.count, unit, true);
       sums = steps_->pack(output, packing, sample);
     }
     BoostedTree<T> grown = growth_->grow(packing, sums, number);
     grown.tree.output = static_cast<std::int32_t>(output);
     if (!custom_ && renews_leaves(loss_.kind)) renew_leaves(grown, output);
-    if (options_.subsample < 1) {
+    if (!sample.all()) {
       steps_->add_tree(grown.binned, grown.sets, by_row_, rows_.count, output, scores_);
     } else {
       steps_->add_leaves(grown.leaves, output, scores_);

@@ -7,7 +7,9 @@
 // bin the integer sums of gradients and of Hessians.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -50,15 +52,35 @@ inline constexpr Index column_padding = 4;
   return most <= 64 ? 64 : most <= 128 ? 128 : 256;
 }
 
-// Which rows a tree is grown on: those whose random number is below the share.
+// Which rows a tree is grown on: those whose gradient's magnitude is above a bound, and of the
+// others those whose random number is below the share, which then count `weight` times.
 struct RowSample {
   double share = 1;
   std::uint64_t seed = 0;
   std::uint32_t stream = 0;
-  [[nodiscard]] TANDEM_HOST_DEVICE bool has(Index row) const {
-    return share >= 1 ||
+  double kept_above = std::numeric_limits<double>::infinity();
+  double weight = 1;
+
+  [[nodiscard]] TANDEM_HOST_DEVICE bool all() const { return share >= 1; }
+  template <Real T>
+  [[nodiscard]] TANDEM_HOST_DEVICE bool keeps(T gradient) const {
+    return std::fabs(static_cast<double>(gradient)) > kept_above;
+  }
+  template <Real T>
+  [[nodiscard]] TANDEM_HOST_DEVICE bool has(Index row, T gradient) const {
+    return all() || keeps(gradient) ||
            Random(seed, Purpose::sampling, stream).uniform(static_cast<std::uint64_t>(row)) < share;
   }
+  template <Real T>
+  [[nodiscard]] TANDEM_HOST_DEVICE T weight_of(T gradient) const {
+    return keeps(gradient) ? T{1} : static_cast<T>(weight);
+  }
+};
+
+// The count-th largest magnitude of an output's gradients, and how many are above it.
+struct GradientRank {
+  double magnitude = 0;
+  Index above = 0;
 };
 
 struct PackedSums {
@@ -155,6 +177,9 @@ class GradientBoostingSteps {
   // Hessians of all rows before weights, outputs × n, and their ranges. Waits.
   virtual void take_gradients(const Buffer<T>& gradients, const Buffer<T>& hessians,
                               std::span<GradientRange> ranges) = 0;
+
+  // 1 <= count <= n. Waits.
+  [[nodiscard]] virtual GradientRank rank_gradients(Index output, Index count) = 0;
 
   // Starts a tree: the rows of the sample, in order, on side 0, with the packed gradients of one
   // output. Waits.

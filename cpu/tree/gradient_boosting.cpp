@@ -7,6 +7,7 @@
 // traffic where bins are many beside rows. Since sums are integers, their order does not matter.
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -113,6 +114,37 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
     }
   }
 
+  // Radix selection by the bits of the magnitudes, which sort as they do.
+  GradientRank rank_gradients(Index output, Index count) override {
+    const T* gradients = gradients_.data() + output * data_.rows;
+    using Key = OrderKey<T>;
+    Key begin = 0;
+    Index above = 0;
+    for (int shift = static_cast<int>(8 * sizeof(Key)) - 8; shift >= 0; shift -= 8) {
+      std::vector<std::array<Index, 256>> counts(static_cast<std::size_t>(threads_));
+      for (auto& of_thread : counts) of_thread.fill(0);
+      parallel_pieces(threads_, data_.rows, group_rows, [&](Piece piece) {
+        auto& of_thread = counts[static_cast<std::size_t>(place_in_team())];
+        for (Index i = piece.begin; i < piece.end; ++i) {
+          const Key key = order_key(std::abs(gradients[i]));
+          // Two shifts, because one by all bits of the key is not defined.
+          if (((key ^ begin) >> shift) >> 8 != 0) continue;
+          ++of_thread[static_cast<std::size_t>((key >> shift) & 255)];
+        }
+      });
+      std::size_t digit = 256;
+      Index here = 0;
+      do {
+        above += here;
+        --digit;
+        here = 0;
+        for (const auto& of_thread : counts) here += of_thread[digit];
+      } while (above + here < count && digit > 0);
+      begin |= static_cast<Key>(digit) << shift;
+    }
+    return {static_cast<double>(value_of_key<T>(begin)), above};
+  }
+
   PackedSums pack(Index output, const GradientPacking& packing, const RowSample& sample) override {
     packing_ = packing;
     if (packing.wide && extra_[0].empty()) {
@@ -121,9 +153,10 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
     const Index count = pieces(data_.rows, group_rows);
     std::vector<PackedSums> parts(static_cast<std::size_t>(count));
     std::vector<Index> first(static_cast<std::size_t>(count) + 1, 0);
-    const bool all = sample.share >= 1;
+    const bool all = sample.all();
     const T* gradients = gradients_.data() + output * data_.rows;
-    const T* hessians = packing.unit ? nullptr : hessians_.data() + output * data_.rows;
+    // Null where all are 1.
+    const T* hessians = packing.unit || unit_ ? nullptr : hessians_.data() + output * data_.rows;
     // The rows of each group that are in the sample, at the group's own place; then moved together.
     parallel_for(threads_, count, [&](Index c) {
       const Piece rows = piece_of(data_.rows, group_rows, c);
@@ -136,7 +169,7 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
       } else {
         for (Index i = rows.begin; i < rows.end; ++i) {
           to[taken] = static_cast<std::uint32_t>(i);
-          taken += sample.has(i) ? 1 : 0;
+          taken += sample.has(i, gradients[i]) ? 1 : 0;
         }
       }
       first[static_cast<std::size_t>(c) + 1] = taken;
@@ -161,11 +194,13 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
         const std::uint32_t* from = rows_[1].data() + rows.begin;
         std::copy_n(from, taken, rows_[0].data() + begin);
         for (Index i = 0; i < taken; ++i) {
-          picked_g.push_back(gradients[from[i]]);
-          if (hessians != nullptr) picked_h.push_back(hessians[from[i]]);
+          const T weight = sample.weight_of(gradients[from[i]]);
+          picked_g.push_back(weight * gradients[from[i]]);
+          if (packing.unit) continue;
+          picked_h.push_back(weight * (hessians == nullptr ? T{1} : hessians[from[i]]));
         }
         block.gradients = picked_g.data();
-        block.hessians = hessians == nullptr ? nullptr : picked_h.data();
+        block.hessians = packing.unit ? nullptr : picked_h.data();
       }
       cpu::pack(block);
       parts[static_cast<std::size_t>(c)] = {taken, block.g, block.h, block.magnitudes};

@@ -2,6 +2,7 @@
 // and losses in double precision.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include "core/tree/gradient_boosting_steps.hpp"
@@ -107,16 +108,29 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
     }
   }
 
+  GradientRank rank_gradients(Index output, Index count) override {
+    std::vector<double> magnitudes;
+    for (Index i = 0; i < data_.rows; ++i) {
+      const T gradient = gradients_[static_cast<std::size_t>(output * data_.rows + i)];
+      magnitudes.push_back(std::abs(static_cast<double>(gradient)));
+    }
+    std::ranges::sort(magnitudes, std::greater<>());
+    const double found = magnitudes[static_cast<std::size_t>(count - 1)];
+    const auto above = std::ranges::count_if(magnitudes, [&](double m) { return m > found; });
+    return {found, static_cast<Index>(above)};
+  }
+
   PackedSums pack(Index output, const GradientPacking& packing, const RowSample& sample) override {
     PackedSums sums;
     g_.assign(static_cast<std::size_t>(data_.rows), 0);
     h_ = g_;
     for (auto& order : order_) order.assign(static_cast<std::size_t>(data_.rows), 0);
     for (Index i = 0; i < data_.rows; ++i) {
-      if (!sample.has(i)) continue;
       const auto at = static_cast<std::size_t>(output * data_.rows + i);
+      if (!sample.has(i, gradients_[at])) continue;
       const auto row = static_cast<std::size_t>(i);
-      pack_row(packing, gradients_[at], hessians_[at], g_[row], h_[row]);
+      const T weight = sample.all() ? T{1} : sample.weight_of(gradients_[at]);
+      pack_row(packing, weight * gradients_[at], weight * hessians_[at], g_[row], h_[row]);
       order_[0][static_cast<std::size_t>(sums.rows++)] = i;
       sums.g += g_[row];
       sums.h += h_[row];

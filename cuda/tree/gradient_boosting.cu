@@ -22,6 +22,7 @@ using tree::BoostingData;
 using tree::GainRules;
 using tree::GradientPacking;
 using tree::GradientRange;
+using tree::GradientRank;
 using tree::HistogramSplit;
 using tree::HistogramTask;
 using tree::LeafRange;
@@ -123,22 +124,49 @@ __global__ void take_gradients_kernel(const T* __restrict__ from_g, const T* __r
 
 // --- the sample and its words --------------------------------------------------------------------
 
+// Of the magnitudes that begin as the one sought, how many have each value of their next eight
+// bits.
+//
+// Grid: a thread per row, each over several. Shared memory: 256 counts. Reads a gradient per row;
+// at most 256 atomics per block on integers. CPU twin: rank_gradients.
+template <class T>
+__global__ void count_magnitudes_kernel(const T* __restrict__ gradients, Index rows,
+                                        tree::OrderKey<T> begin, int shift,
+                                        Word* __restrict__ counts) {
+  __shared__ unsigned here[256];
+  for (unsigned b = threadIdx.x; b < 256; b += blockDim.x) here[b] = 0;
+  __syncthreads();
+  const Index step = static_cast<Index>(gridDim.x) * blockDim.x;
+  for (Index i = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x; i < rows; i += step) {
+    const T gradient = gradients[i];
+    const tree::OrderKey<T> key = tree::order_key(gradient < 0 ? -gradient : gradient);
+    if (((key ^ begin) >> shift) >> 8 != 0) continue;
+    atomicAdd(here + static_cast<unsigned>((key >> shift) & 255), 1U);
+  }
+  __syncthreads();
+  for (unsigned b = threadIdx.x; b < 256; b += blockDim.x) {
+    if (here[b] != 0) atomicAdd(counts + b, static_cast<Word>(here[b]));
+  }
+}
+
 // How many rows of each tile are in the sample. A warp per tile.
-__global__ void count_sample_kernel(RowSample sample, Index rows, std::int32_t* __restrict__ counts,
-                                    Index tiles) {
+template <class T>
+__global__ void count_sample_kernel(RowSample sample, const T* __restrict__ gradients, Index rows,
+                                    std::int32_t* __restrict__ counts, Index tiles) {
   const Index tile = (static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x) / warp_size;
   if (tile >= tiles) return;
   const Index lane = threadIdx.x % warp_size;
   std::int32_t count = 0;
   for (Index r = 0; r < tile_rows; r += warp_size) {
     const Index i = tile * tile_rows + r + lane;
-    count += __popc(__ballot_sync(all_lanes, i < rows && sample.has(i)));
+    count += __popc(__ballot_sync(all_lanes, i < rows && sample.has(i, gradients[i])));
   }
   if (lane == 0) counts[tile] = count;
 }
 
 // The rows of the sample in their order. A warp per tile; `before` is the scan of the counts.
-__global__ void place_sample_kernel(RowSample sample, Index rows,
+template <class T>
+__global__ void place_sample_kernel(RowSample sample, const T* __restrict__ gradients, Index rows,
                                     const std::int32_t* __restrict__ before, Index tiles,
                                     std::uint32_t* __restrict__ order) {
   const Index tile = (static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x) / warp_size;
@@ -147,7 +175,7 @@ __global__ void place_sample_kernel(RowSample sample, Index rows,
   Index to = before[tile];
   for (Index r = 0; r < tile_rows; r += warp_size) {
     const Index i = tile * tile_rows + r + lane;
-    const bool taken = i < rows && sample.has(i);
+    const bool taken = i < rows && sample.has(i, gradients[i]);
     const unsigned all = __ballot_sync(all_lanes, taken);
     if (taken) order[to + __popc(all & ((1U << lane) - 1))] = static_cast<std::uint32_t>(i);
     to += __popc(all);
@@ -161,22 +189,27 @@ __device__ inline void add_to_sum(Word* to, std::int64_t value) {
   if (threadIdx.x % warp_size == 0) atomicAdd(to, static_cast<Word>(value));
 }
 
-// The words of the sample's rows, in their order, and the sums of g, h and |g|.
+// The words of the sample's rows, in their order, and the sums of g, h and |g|. hessians: null
+// where all are 1.
 //
 // Grid: a thread per place, whole warps. Reads a gradient and a Hessian of each row (neighbours but
 // for the sample's gaps), writes a word (wide: two). Three atomics per warp.
 template <class T>
-__global__ void pack_kernel(GradientPacking packing, const T* __restrict__ gradients,
-                            const T* __restrict__ hessians, bool identity, Index count,
-                            std::uint32_t* __restrict__ order, std::int64_t* __restrict__ words,
-                            std::int64_t* __restrict__ extra, Word* __restrict__ sums) {
+__global__ void pack_kernel(GradientPacking packing, RowSample sample,
+                            const T* __restrict__ gradients, const T* __restrict__ hessians,
+                            bool identity, Index count, std::uint32_t* __restrict__ order,
+                            std::int64_t* __restrict__ words, std::int64_t* __restrict__ extra,
+                            Word* __restrict__ sums) {
   const Index p = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
   std::int64_t g = 0;
   std::int64_t h = 0;
   if (p < count) {
     const Index row = identity ? p : static_cast<Index>(order[p]);
     if (identity) order[p] = static_cast<std::uint32_t>(p);
-    tree::pack_row(packing, gradients[row], packing.unit ? T{1} : hessians[row], g, h);
+    const T gradient = gradients[row];
+    const T weight = identity ? T{1} : sample.weight_of(gradient);
+    tree::pack_row(packing, weight * gradient,
+                   weight * (hessians == nullptr ? T{1} : hessians[row]), g, h);
     if (packing.wide) {
       words[p] = g;
       extra[p] = h;
@@ -524,7 +557,7 @@ __global__ void choose_sides_kernel(const SplitTask* __restrict__ tasks,
   if (t >= tile_count) return;
   const Index lane = threadIdx.x % warp_size;
   const Tile tile = tiles[t];
-  const SplitTask task = tasks[tile.task];
+  const SplitTask& task = tasks[tile.task];  // its set is looked up where it stands
   const std::uint32_t* order = (task.side == 0 ? order0 : order1) + tile.begin;
   const std::uint8_t* column = by_column + task.feature * all_rows;
   std::int32_t count = 0;
@@ -783,12 +816,12 @@ class CudaGradientBoosting final : public tree::GradientBoostingSteps<T> {
 
   void compute_gradients(const LossRules<T>& loss, const Buffer<T>& scores,
                          std::span<GradientRange> ranges) override {
-    const bool unit = tree::unit_hessian(loss.kind) && data_.weights->empty();
+    unit_ = tree::unit_hessian(loss.kind) && data_.weights->empty();
     Buffer<Word> most(engine_, 2 * loss.outputs);
     most.fill_zero();
     engine_.launch(gradients_kernel<T>, per_thread(data_.rows), loss, scores.data(),
-                   data_.target->data(), data_.weights->data(), data_.rows, unit, gradients_.data(),
-                   hessians_.data(), most.data());
+                   data_.target->data(), data_.weights->data(), data_.rows, unit_,
+                   gradients_.data(), hessians_.data(), most.data());
     const auto bits = most.to_host();
     for (std::size_t k = 0; k < ranges.size(); ++k) {
       ranges[k].most_gradient = std::bit_cast<double>(bits[2 * k]);
@@ -798,6 +831,7 @@ class CudaGradientBoosting final : public tree::GradientBoostingSteps<T> {
 
   void take_gradients(const Buffer<T>& gradients, const Buffer<T>& hessians,
                       std::span<GradientRange> ranges) override {
+    unit_ = false;
     Buffer<Word> most(engine_, 2 * outputs_);
     most.fill_zero();
     for (Index k = 0; k < outputs_; ++k) {
@@ -825,33 +859,58 @@ class CudaGradientBoosting final : public tree::GradientBoostingSteps<T> {
     found.download(values);
   }
 
+  GradientRank rank_gradients(Index output, Index count) override {
+    constexpr Index rows_of_thread = 16;
+    const unsigned threads = engine_.block_threads(256);
+    const Shape shape{
+        .grid = dim3(static_cast<unsigned>(blocks_for(data_.rows, threads * rows_of_thread))),
+        .block = dim3(threads)};
+    using Key = tree::OrderKey<T>;
+    Key begin = 0;
+    Index above = 0;
+    for (int shift = static_cast<int>(8 * sizeof(Key)) - 8; shift >= 0; shift -= 8) {
+      Buffer<Word> counts(engine_, 256);
+      counts.fill_zero();
+      engine_.launch(count_magnitudes_kernel<T>, shape, gradients_.data() + output * data_.rows,
+                     data_.rows, begin, shift, counts.data());
+      const auto of_digit = counts.to_host();
+      std::size_t digit = 255;
+      while (digit > 0 && above + static_cast<Index>(of_digit[digit]) < count) {
+        above += static_cast<Index>(of_digit[digit--]);
+      }
+      begin |= static_cast<Key>(digit) << shift;
+    }
+    return {static_cast<double>(tree::value_of_key<T>(begin)), above};
+  }
+
   PackedSums pack(Index output, const GradientPacking& packing, const RowSample& sample) override {
     packing_ = packing;
     if (packing.wide && extra_[0].empty()) {
       for (auto& extra : extra_) extra = Buffer<std::int64_t>(engine_, data_.rows);
     }
     PackedSums result;
-    const bool all = sample.share >= 1;
+    const bool all = sample.all();
+    const T* gradients = gradients_.data() + output * data_.rows;
     result.rows = data_.rows;
     if (!all) {
       const Index tiles = blocks_for(data_.rows, tile_rows);
       Buffer<std::int32_t> counts(engine_, tiles);
       const auto first = to_engine(engine_, std::vector<Index>{0, tiles});
       Buffer<Index> total(engine_, 1);
-      engine_.launch(count_sample_kernel, per_warp(tiles), sample, data_.rows, counts.data(),
-                     tiles);
+      engine_.launch(count_sample_kernel<T>, per_warp(tiles), sample, gradients, data_.rows,
+                     counts.data(), tiles);
       engine_.launch(scan_counts_kernel, per_warp(1), first.data(), Index{1}, counts.data(),
                      total.data());
-      engine_.launch(place_sample_kernel, per_warp(tiles), sample, data_.rows, counts.data(), tiles,
-                     order_[0].data());
+      engine_.launch(place_sample_kernel<T>, per_warp(tiles), sample, gradients, data_.rows,
+                     counts.data(), tiles, order_[0].data());
       result.rows = total.to_host()[0];
     }
     Buffer<Word> sums(engine_, 3);
     sums.fill_zero();
-    engine_.launch(pack_kernel<T>, per_thread(result.rows), packing,
-                   gradients_.data() + output * data_.rows, hessians_.data() + output * data_.rows,
-                   all, result.rows, order_[0].data(), words_[0].data(), extra_[0].data(),
-                   sums.data());
+    const bool ones = packing.unit || unit_;
+    engine_.launch(pack_kernel<T>, per_thread(result.rows), packing, sample, gradients,
+                   ones ? nullptr : hessians_.data() + output * data_.rows, all, result.rows,
+                   order_[0].data(), words_[0].data(), extra_[0].data(), sums.data());
     const auto host = sums.to_host();
     result.g = static_cast<std::int64_t>(host[0]);
     result.h = static_cast<std::int64_t>(host[1]);
@@ -1004,6 +1063,7 @@ class CudaGradientBoosting final : public tree::GradientBoostingSteps<T> {
   Index outputs_ = 1;
   Index stride_ = 256;  // of a feature in a histogram
   Index histogram_ = 0;
+  bool unit_ = false;  // whether all Hessians are 1 and stand nowhere
   GradientPacking packing_;
   Buffer<std::int64_t> sums_;  // slots × 2 × histogram_: gradients, then Hessians
   Buffer<T> gradients_;        // outputs × n

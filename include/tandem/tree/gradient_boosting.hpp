@@ -66,6 +66,13 @@ enum class GrowPolicy { depthwise, lossguide };
 template <>
 inline constexpr std::array<std::string_view, 2> enum_names<GrowPolicy>{"depthwise", "lossguide"};
 
+// Which rows a tree is grown on. uniform: each with the probability `subsample`. goss:
+// gradient-based one-side sampling (Ke et al. 2017): those of the largest gradients, and some of
+// the others, which count more in return.
+enum class SamplingMethod { uniform, goss };
+template <>
+inline constexpr std::array<std::string_view, 2> enum_names<SamplingMethod>{"uniform", "goss"};
+
 struct TANDEM_API GradientBoostingOptions {
   TaskChoice task = TaskChoice::automatic;
   BoostingObjective objective = BoostingObjective::automatic;
@@ -77,10 +84,13 @@ struct TANDEM_API GradientBoostingOptions {
   std::int64_t max_bins = 255;  // of known values of a feature
   double reg_lambda = 1;
   double reg_alpha = 0;
-  double min_split_loss = 0;     // a split must gain more
-  double min_child_weight = 1;   // least sum of Hessians of a leaf
-  double max_delta_step = 0;     // largest weight of a leaf before the learning rate; 0: no limit
-  double subsample = 1;          // share of the rows that a tree is grown on
+  double min_split_loss = 0;    // a split must gain more
+  double min_child_weight = 1;  // least sum of Hessians of a leaf
+  double max_delta_step = 0;    // largest weight of a leaf before the learning rate; 0: no limit
+  double subsample = 1;         // share of the rows that a tree is grown on
+  SamplingMethod sampling_method = SamplingMethod::uniform;
+  double top_rate = 0.2;         // goss: share of the rows, those of the largest gradients,
+  double other_rate = 0.1;       // and of all rows the share that is drawn from the others
   double colsample_bytree = 1;   // shares of the features: drawn for each tree,
   double colsample_bylevel = 1;  // of those for each depth,
   double colsample_bynode = 1;   // and of those for each node

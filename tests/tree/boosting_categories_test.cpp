@@ -15,6 +15,7 @@
 #include "cpu/simd.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/model/pipeline.hpp"
+#include "tandem/tree/foreign_trees.hpp"
 #include "tandem/tree/tree_shap.hpp"
 #include "tree/boosting_cases.hpp"
 
@@ -298,6 +299,33 @@ TYPED_TEST(BoostingCategories, AreKeptAndPrinted) {
   part.set_tensor("category_counts", std::vector<std::int64_t>{4});
   archive.set_part("trees", part);
   EXPECT_THROW((void)GradientBoostingModel<T>::load(archive), InputError);
+}
+
+// What is written for the other programs says the same of rows when it is read back, categories
+// that training did not see and missing ones among them.
+TYPED_TEST(BoostingCategories, AreWrittenForOthersAndReadBack) {
+  using T = TypeParam;
+  const auto data = mixed<T>(2000, 7, 0.05);
+  auto rows = mixed<T>(300, 8, 0.1);
+  for (Index i = 0; i < rows.rows(); i += 10) rows.features(i, 3) = T{777};
+  GradientBoostingOptions options;
+  options.rounds = 10;
+  const auto model = train(data, options);
+  const auto engine = engine_of(Device::cpu);
+  const std::vector<std::string> names{"a", "b", "c", "d"};
+  const auto expected = model.trees.raw_scores(*engine, rows.features.view());
+  const auto compare = [&](const GradientBoostingModel<T>& read) {
+    const auto scores = read.trees.raw_scores(*engine, rows.features.view());
+    for (Index i = 0; i < rows.rows(); ++i) EXPECT_NEAR(scores(i, 0), expected(i, 0), 1e-5) << i;
+  };
+  const std::string text = to_lightgbm_text(model, names);
+  EXPECT_THAT(text, HasSubstr("pandas_categorical:[[\"c0\",\"c1\",\"c2\"],[\"c0\""));
+  compare(parse_lightgbm<T>(text, "text").model);
+  // XGBoost's thresholds are floats.
+  if constexpr (sizeof(T) == sizeof(float)) {
+    compare(parse_xgboost<T>(to_xgboost_json(model, names), "json").model);
+    compare(parse_xgboost<T>(to_xgboost_ubjson(model, names), "ubjson").model);
+  }
 }
 
 // A pipeline leaves categories to boosting; those that training did not see are missing.

@@ -69,6 +69,10 @@ class ForestFitCase : public Case {
     options_.bootstrap = draw_.flip();
     if (draw_.flip()) options_.max_samples = {.rule = MaxSamples::Rule::fraction, .fraction = 0.6};
     options_.seed = draw_.bits() >> 1;
+    if (kind == ForestKind::random_forest && draw_.flip()) {
+      options_.splitter = TreeSplitter::histogram;
+      options_.max_bins = draw_.of<Index>({2, 9, 255});
+    }
     // Where every row is drawn by every tree there is nothing to judge, which a fit refuses.
     options_.oob_score =
         kept_.size() > 20 && (options_.bootstrap || !(options_.max_samples == MaxSamples{}));

@@ -2,14 +2,15 @@
 """Random forests and extra-trees beside scikit-learn, scikit-learn-intelex and LightGBM.
 
 Equal rows (those of against_boosters.py, two classes), trees of unlimited depth, the square root of
-the features at each split. Tandem and scikit-learn grow exact trees, the others go by 255 or 256
-bins; LightGBM's are cut off at 20,000 leaves. Each is trained in turn, after one run of each that
-does not count, and medians are compared. Seconds are those of training from data in memory, with
-sorting or binning in them. Beside them stands the area under the curve of the test rows.
+the features at each split. Tandem's exact splitter and scikit-learn grow exact trees, the others go
+by 255 or 256 bins; LightGBM's are cut off at 20,000 leaves. Each is trained in turn, after one run
+of each that does not count, each time with another seed, and medians are compared. Seconds are those
+of training from data in memory, with sorting or binning in them. Beside them stands the area under
+the curve of the test rows: mean and standard deviation over the seeds.
 
 Usage: against_forests.py --tandem PROGRAM [--rows 100000] [--features 28] [--trees 100]
-           [--forest random-forest extra-trees] [--threads 1 2] [--repeats 3]
-           [--peer scikit-learn scikit-learn-intelex lightgbm]
+           [--forest random-forest extra-trees] [--threads 1 2] [--repeats 5]
+           [--splitter exact histogram] [--peer scikit-learn scikit-learn-intelex lightgbm]
 Needs numpy and scikit-learn, and scikit-learn-intelex or lightgbm where they are named.
 """
 
@@ -27,33 +28,33 @@ import numpy as np
 from against_boosters import make
 
 
-def scikit_learn(forest, trees, threads, x, y):
+def scikit_learn(forest, trees, threads, seed, x, y):
     from sklearn import ensemble
 
     kind = {"random-forest": ensemble.RandomForestClassifier,
             "extra-trees": ensemble.ExtraTreesClassifier}[forest]
-    model = kind(n_estimators=trees, n_jobs=threads, random_state=0).fit(x, y)
+    model = kind(n_estimators=trees, n_jobs=threads, random_state=seed).fit(x, y)
     return lambda test: model.predict_proba(test)[:, 1]
 
 
-def scikit_learn_intelex(forest, trees, threads, x, y):
+def scikit_learn_intelex(forest, trees, threads, seed, x, y):
     import daal4py
     from sklearnex import ensemble
 
     daal4py.daalinit(threads)
     kind = {"random-forest": ensemble.RandomForestClassifier,
             "extra-trees": ensemble.ExtraTreesClassifier}[forest]
-    model = kind(n_estimators=trees, n_jobs=threads, random_state=0).fit(x, y)
+    model = kind(n_estimators=trees, n_jobs=threads, random_state=seed).fit(x, y)
     return lambda test: model.predict_proba(test)[:, 1]
 
 
-def lightgbm(forest, trees, threads, x, y):
+def lightgbm(forest, trees, threads, seed, x, y):
     import lightgbm as lgb
 
     options = {"objective": "binary", "boosting": "rf", "bagging_freq": 1,
                "bagging_fraction": 0.632, "feature_fraction_bynode": x.shape[1] ** -0.5,
                "num_leaves": 20000, "min_data_in_leaf": 1, "min_sum_hessian_in_leaf": 0,
-               "max_bin": 255, "num_threads": threads, "verbose": -1,
+               "max_bin": 255, "num_threads": threads, "seed": seed, "verbose": -1,
                "extra_trees": forest == "extra-trees"}
     return lgb.train(options, lgb.Dataset(x, y), trees).predict
 
@@ -62,10 +63,13 @@ PEERS = {"scikit-learn": scikit_learn, "scikit-learn-intelex": scikit_learn_inte
          "lightgbm": lightgbm}
 
 
-def run_tandem(program, folder, forest, trees, threads):
+def run_tandem(program, folder, forest, splitter, trees, threads, seed):
     command = [program, "train", forest, "--data", folder / "train.npy", "--test",
                folder / "test.npy", "--target", "last", "--task", "classification", "--trees",
-               trees, "--precision", "float32", "--threads", threads, "--json", "--quiet"]
+               trees, "--precision", "float32", "--threads", threads, "--seed", seed, "--json",
+               "--quiet"]
+    if forest == "random-forest":
+        command += ["--splitter", splitter]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
@@ -85,7 +89,9 @@ def main():
     forests = ["random-forest", "extra-trees"]
     parser.add_argument("--forest", nargs="+", default=forests, choices=forests)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
+    splitters = ["exact", "histogram"]
+    parser.add_argument("--splitter", nargs="+", default=splitters, choices=splitters)
     parser.add_argument("--peer", nargs="+", default=["scikit-learn"], choices=list(PEERS))
     options = parser.parse_args()
     x, y = make(options.rows + 20000, options.features, "binary")
@@ -97,27 +103,37 @@ def main():
         np.save(folder / "test.npy", np.column_stack([test_x, test_y]))
         for forest in options.forest:
             for threads in options.threads:
-                seconds = {who: [] for who in ["tandem", *options.peer]}
-                scores = {}
-                for repeat in range(options.repeats + 1):
-                    times = {}
-                    times["tandem"], scores["tandem"] = run_tandem(options.tandem, folder, forest,
-                                                                   options.trees, threads)
-                    for who in options.peer:
-                        start = time.perf_counter()
-                        predict = PEERS[who](forest, options.trees, threads, train_x, train_y)
-                        times[who] = time.perf_counter() - start
-                        scores[who] = roc_auc_score(test_y, predict(test_x))
-                    if repeat > 0:
-                        for who, value in times.items():
-                            seconds[who].append(value)
+                # Extra-trees draw thresholds: there is nothing to choose between.
+                ours = {f"tandem {splitter}": splitter for splitter in options.splitter
+                        if forest == "random-forest" or splitter == "exact"}
+                seconds = {who: [] for who in [*ours, *options.peer]}
+                scores = {who: [] for who in seconds}
+                for seed in range(options.repeats + 1):
+                    for who in seconds:
+                        if who in ours:
+                            took, score = run_tandem(options.tandem, folder, forest, ours[who],
+                                                     options.trees, threads, seed)
+                        else:
+                            start = time.perf_counter()
+                            predict = PEERS[who](forest, options.trees, threads, seed, train_x,
+                                                 train_y)
+                            took = time.perf_counter() - start
+                            score = roc_auc_score(test_y, predict(test_x))
+                        if seed > 0:
+                            seconds[who].append(took)
+                            scores[who].append(score)
                 median = {who: statistics.median(values) for who, values in seconds.items()}
-                fastest = min(value for who, value in median.items() if who != "tandem")
+                fastest = min((value for who, value in median.items() if who not in ours),
+                              default=float("nan"))
                 print(f"{options.rows} x {options.features}, {forest}, {options.trees} trees, "
-                      f"{threads} threads: {fastest / median['tandem']:.2f} times as fast as the "
-                      "fastest other")
+                      f"{threads} threads:")
                 for who, value in median.items():
-                    print(f"  {who:20} {value:8.3f} s  AUC {scores[who]:.5f}", flush=True)
+                    mean = statistics.fmean(scores[who])
+                    spread = statistics.stdev(scores[who]) if options.repeats > 1 else 0.0
+                    line = f"  {who:20} {value:8.3f} s  AUC {mean:.5f} ± {spread:.5f}"
+                    if who in ours:
+                        line += f"  {fastest / value:.2f} times as fast as the fastest other"
+                    print(line, flush=True)
 
 
 if __name__ == "__main__":

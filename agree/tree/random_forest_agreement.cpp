@@ -43,7 +43,7 @@ class DrawCase final : public Case {
   void run(Engine& engine, const Outputs* /*follow*/, Outputs& out) const override {
     const auto steps = make_steps<tree::RandomForestSteps, T>(engine);
     const Buffer<T> x = to_engine(engine, x_.values());
-    steps->prepare({x_.rows(), x_.cols(), &x}, rules_, draws_);
+    steps->prepare({x_.rows(), x_.cols(), &x}, rules_, draws_, nullptr);
     const auto count = static_cast<Index>(trees_.trees.size());
     Buffer<std::uint32_t> counts(engine, count * x_.rows());
     steps->draw(first_, count, counts);
@@ -88,8 +88,8 @@ class FitCase final : public ForestFitCase<T, ForestKind::random_forest> {
 Agreement make_random_forest_agreement() {
   return {part<DrawCase>("draw", "rows that trees draw, and out-of-bag sums", {"random_forest"},
                          "exact"),
-          part<FitCase>("fit", "forests of up to five trees, node by node",
-                        {"random_forest", "decision_tree", "tree_ensemble"},
+          part<FitCase>("fit", "forests of up to five trees, by value or bin, node by node",
+                        {"random_forest", "decision_tree", "tree_ensemble", "binning"},
                         "nodes exact; splits tie-aware: (64u + 2^-40)·W·(largest impurity)", 257)};
 }
 

@@ -89,8 +89,8 @@ class IsolationFit {
     const Buffer<T> no_target(engine_, 0);
     const Buffer<std::int64_t> none(engine_, 0);
     const auto steps = make_steps<RandomForestSteps, T>(engine_);
-    steps->prepare({x_.rows, x_.cols, &x, &labels, &no_target, &none, &none, &none}, rules_,
-                   draws_);
+    steps->prepare({x_.rows, x_.cols, &x, &labels, &no_target, &none, &none, &none}, rules_, draws_,
+                   nullptr);
     resume();
     const Index at_once = std::min<Index>(steps->trees_at_once(), options_.trees);
     Buffer<std::uint32_t> counts(engine_, at_once * x_.rows);

@@ -10,12 +10,14 @@
 #include "core/data/base_margin.hpp"
 #include "core/parallel.hpp"
 #include "core/steps.hpp"
+#include "core/tree/binning_steps.hpp"
 #include "core/tree/forest_trees.hpp"
 #include "core/tree/random_forest_steps.hpp"
 #include "core/tree/training_rows.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/numerics.hpp"
+#include "tandem/tree/binned_table.hpp"
 
 namespace tandem {
 namespace tree {
@@ -69,6 +71,7 @@ class ForestFit {
     // One upload.
     Buffer<T> x(engine_, training_.rows * data_.cols(), Placement::rows);
     x.upload({training_.x, static_cast<std::size_t>(x.size())});
+    if (options_.splitter == TreeSplitter::histogram) bin(x);
     const auto labels = to_engine(engine_, training_.labels);
     const auto target = to_engine(engine_, training_.target);
     const auto weights = to_engine(engine_, training_.weights);
@@ -79,7 +82,8 @@ class ForestFit {
                                                              sums, squares);
     const auto steps = make_steps<RandomForestSteps, T>(engine_);
     steps->prepare({training_.rows, data_.cols(), &x, &labels, &target, &weights, &sums, &squares},
-                   training_.rules, draws_);
+                   training_.rules, draws_,
+                   options_.splitter == TreeSplitter::histogram ? &bins_ : nullptr);
     if (options_.oob_score) {
       oob_sums_ = Buffer<T>(engine_, training_.rows * outputs_);
       oob_votes_ = Buffer<std::uint32_t>(engine_, training_.rows);
@@ -113,6 +117,36 @@ class ForestFit {
   }
 
  private:
+  // Makes the bins from all rows, as they weigh, and puts the rows into them. Where nobody will ask
+  // for the values any more, they are let go.
+  void bin(Buffer<T>& x) {
+    const Index cols = data_.cols();
+    const std::vector<T> weights(training_.weights.begin(), training_.weights.end());
+    cuts_ = make_bin_cuts({training_.x, training_.rows, cols, cols}, std::span<const T>(weights),
+                          options_.max_bins, engine_.threads());
+    cuts_there_ = tree::to_engine(engine_, cuts_);
+    bins_.stride = binned_stride(cols);
+    by_row_ = Buffer<std::uint8_t>(engine_, training_.rows * bins_.stride);
+    by_column_ = Buffer<std::uint8_t>(engine_, training_.rows * cols);
+    bins_.by_row = &by_row_;
+    bins_.by_column = &by_column_;
+    bins_.known_bins = &cuts_there_.missing;
+    make_steps<BinningSteps, T>(engine_)->bin_rows(cuts_there_, x, training_.rows, by_row_,
+                                                   by_column_);
+    engine_.wait();
+    if (!options_.oob_score) x = {};
+  }
+
+  // Thresholds between numbers of bins become those between the bins: that of the last bin which is
+  // not above it. The threshold of a cut between known and missing values stays.
+  void translate_thresholds(GrownSubtree<T>& grown) const {
+    if (options_.splitter == TreeSplitter::exact) return;
+    for (GrownNode<T>& node : grown.nodes) {
+      if (node.feature < 0 || node.threshold == std::numeric_limits<T>::max()) continue;
+      node.threshold = cuts_.of(node.feature)[static_cast<std::size_t>(node.threshold)];
+    }
+  }
+
   // What changes where a tree has other rows than the data: how much a node can weigh.
   void settle_rules() {
     SplitRules& rules = training_.rules;
@@ -135,10 +169,11 @@ class ForestFit {
 
   [[nodiscard]] Index done() const { return static_cast<Index>(model_.trees.trees.size()); }
 
-  void add_trees(const std::vector<GrownSubtree<T>>& grown) {
+  void add_trees(std::vector<GrownSubtree<T>>& grown) {
     std::vector<EnsembleTree<T>> trees(grown.size());
     parallel_for(engine_.threads(), static_cast<Index>(grown.size()), [&](Index t) {
       const auto at = static_cast<std::size_t>(t);
+      translate_thresholds(grown[at]);
       trees[at] = tree_of(grown[at]);
     });
     for (EnsembleTree<T>& tree : trees) {
@@ -285,6 +320,12 @@ class ForestFit {
   ForestModel<T, kind> model_;
   Buffer<T> oob_sums_;
   Buffer<std::uint32_t> oob_votes_;
+  // Of the histogram splitter.
+  BinCuts<T> cuts_;
+  CutsOnEngine<T> cuts_there_;
+  Buffer<std::uint8_t> by_row_;
+  Buffer<std::uint8_t> by_column_;
+  BinnedFeatures bins_;
 };
 
 template <Real T, ForestKind kind>
@@ -328,12 +369,23 @@ void ForestOptions<kind>::visit(OptionVisitor& visitor) {
   visitor.written("class_weight", class_weight,
                   "none, balanced, or weights by class such as yes=2,no=1", "TEXT");
   visitor.flag("oob_score", oob_score, "judge the forest by the rows that trees have not drawn");
+  if constexpr (kind == ForestKind::random_forest) {
+    visitor.choice("splitter", splitter,
+                   "exact judges every cut between two values, histogram those between bins");
+    visitor.integer({"max_bins", {"max_bin", "n_bins"}}, max_bins,
+                    "histogram: bins of a feature's known values, at most", 2, most_bins);
+  }
   visitor.seed(seed);
 }
 
 template <ForestKind kind>
 void ForestOptions<kind>::check() const {
   tree::options_of_trees(*this).check();
+  if (kind == ForestKind::extra_trees && splitter != TreeSplitter::exact) {
+    throw InputError(option("splitter") +
+                     " histogram is for random forests; extra-trees draw one " +
+                     "threshold in place of judging cuts");
+  }
 }
 
 template <ForestKind kind>

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -29,6 +30,21 @@ struct RowDraws {
   }
 };
 
+// The features of all rows as numbers of bins (tandem/tree/binned_table.hpp).
+struct BinnedFeatures {
+  const Buffer<std::uint8_t>* by_row = nullptr;     // n × stride
+  const Buffer<std::uint8_t>* by_column = nullptr;  // cols × n
+  Index stride = 0;
+  // Per feature: the bins of known values, which is also the number of the bin of missing ones.
+  const Buffer<std::uint8_t>* known_bins = nullptr;
+};
+
+// What stands in place of a value in a tree that is grown by bins: the number of its bin, or NaN.
+template <Real T>
+[[nodiscard]] TANDEM_HOST_DEVICE inline T number_of_bin(std::uint8_t bin, std::uint8_t known_bins) {
+  return bin == known_bins ? std::numeric_limits<T>::quiet_NaN() : static_cast<T>(bin);
+}
+
 // The rows of one tree, draw by draw.
 class RowsOfTree {
  public:
@@ -53,9 +69,12 @@ class RandomForestSteps {
   [[nodiscard]] static std::unique_ptr<RandomForestSteps> make_reference(Engine& engine);
   [[nodiscard]] static std::unique_ptr<RandomForestSteps> make_cpu(Engine& engine);
 
-  // `data` has every row once, and must outlive the steps' use. The targets are encoded already
-  // (DecisionTreeSteps::encode_target).
-  virtual void prepare(const TreeData<T>& data, const SplitRules& rules, const RowDraws& draws) = 0;
+  // `data` has every row once, and must outlive the steps' use, as `bins` must. The targets are
+  // encoded already (DecisionTreeSteps::encode_target). With bins the trees are those of a table
+  // that has number_of_bin() in the place of every value: a threshold of a tree is then a number
+  // between those of two bins, and nobody looks at data.x. `bins` is null where values count.
+  virtual void prepare(const TreeData<T>& data, const SplitRules& rules, const RowDraws& draws,
+                       const BinnedFeatures* bins) = 0;
 
   // How many trees are best grown at one go, at least 1. The trees do not depend on it.
   [[nodiscard]] virtual Index trees_at_once() const = 0;

@@ -18,10 +18,10 @@ HWY_BEFORE_NAMESPACE();
 namespace tandem::cpu::HWY_NAMESPACE {
 namespace {
 
-HWY_NOINLINE RankRange GatherKeys(const RanksOfRows& ranks,
-                                  const std::uint32_t* HWY_RESTRICT payloads,
-                                  std::uint64_t* HWY_RESTRICT keys) {
-  const std::uint32_t* HWY_RESTRICT table = ranks.table;
+template <class Rank>
+RankRange GatherRanks(const RanksOfRows<Rank>& ranks, const std::uint32_t* HWY_RESTRICT payloads,
+                      std::uint64_t* HWY_RESTRICT keys) {
+  const Rank* HWY_RESTRICT table = ranks.table;
   const std::uint32_t* HWY_RESTRICT rows = ranks.rows;
   const auto stride = static_cast<std::uint64_t>(ranks.stride);
   std::uint32_t least = ~std::uint32_t{0};
@@ -35,15 +35,37 @@ HWY_NOINLINE RankRange GatherKeys(const RanksOfRows& ranks,
   return {least, greatest};
 }
 
-HWY_NOINLINE void MarkLeft(const RanksOfRows& ranks, std::uint32_t last, std::uint32_t also,
-                           std::uint8_t* HWY_RESTRICT goes_left) {
-  const std::uint32_t* HWY_RESTRICT table = ranks.table;
+HWY_NOINLINE RankRange GatherKeys(const RanksOfRows<std::uint32_t>& ranks,
+                                  const std::uint32_t* payloads, std::uint64_t* keys) {
+  return GatherRanks(ranks, payloads, keys);
+}
+HWY_NOINLINE RankRange GatherBins(const RanksOfRows<std::uint8_t>& ranks,
+                                  const std::uint32_t* payloads, std::uint64_t* keys) {
+  return GatherRanks(ranks, payloads, keys);
+}
+
+template <class Rank>
+Index MarkRanks(const RanksOfRows<Rank>& ranks, std::uint32_t last, std::uint32_t also,
+                std::uint8_t* HWY_RESTRICT goes_left) {
+  const Rank* HWY_RESTRICT table = ranks.table;
   const std::uint32_t* HWY_RESTRICT rows = ranks.rows;
   const auto stride = static_cast<std::uint64_t>(ranks.stride);
+  Index left = 0;
   for (Index i = 0; i < ranks.count; ++i) {
     const std::uint32_t rank = table[rows[i] * stride];
     goes_left[i] = static_cast<std::uint8_t>((rank <= last ? 1 : 0) | (rank == also ? 1 : 0));
+    left += goes_left[i];
   }
+  return left;
+}
+
+HWY_NOINLINE Index MarkLeft(const RanksOfRows<std::uint32_t>& ranks, std::uint32_t last,
+                            std::uint32_t also, std::uint8_t* goes_left) {
+  return MarkRanks(ranks, last, also, goes_left);
+}
+HWY_NOINLINE Index MarkLeftBins(const RanksOfRows<std::uint8_t>& ranks, std::uint32_t last,
+                                std::uint32_t also, std::uint8_t* goes_left) {
+  return MarkRanks(ranks, last, also, goes_left);
 }
 
 // By a sorting network of 16 rows and up to eight columns, filled up with what sorts last. Returns
@@ -191,19 +213,81 @@ HWY_AFTER_NAMESPACE();
 namespace tandem::cpu {
 
 HWY_EXPORT(GatherKeys);
+HWY_EXPORT(GatherBins);
 HWY_EXPORT(MarkLeft);
+HWY_EXPORT(MarkLeftBins);
 HWY_EXPORT(SortShort);
 HWY_EXPORT(DrawFeatures);
 HWY_EXPORT(BestGiniOfTwo);
 
-RankRange gather_keys(const RanksOfRows& ranks, const std::uint32_t* payloads,
+RankRange gather_keys(const RanksOfRows<std::uint32_t>& ranks, const std::uint32_t* payloads,
                       std::uint64_t* keys) {
   return HWY_DYNAMIC_DISPATCH(GatherKeys)(ranks, payloads, keys);
 }
+RankRange gather_keys(const RanksOfRows<std::uint8_t>& ranks, const std::uint32_t* payloads,
+                      std::uint64_t* keys) {
+  return HWY_DYNAMIC_DISPATCH(GatherBins)(ranks, payloads, keys);
+}
 
-void mark_left(const RanksOfRows& ranks, std::uint32_t last, std::uint32_t also,
-               std::uint8_t* goes_left) {
-  HWY_DYNAMIC_DISPATCH(MarkLeft)(ranks, last, also, goes_left);
+Index mark_left(const RanksOfRows<std::uint32_t>& ranks, std::uint32_t last, std::uint32_t also,
+                std::uint8_t* goes_left) {
+  return HWY_DYNAMIC_DISPATCH(MarkLeft)(ranks, last, also, goes_left);
+}
+Index mark_left(const RanksOfRows<std::uint8_t>& ranks, std::uint32_t last, std::uint32_t also,
+                std::uint8_t* goes_left) {
+  return HWY_DYNAMIC_DISPATCH(MarkLeftBins)(ranks, last, also, goes_left);
+}
+
+// Additions at places that data says: no work for vectors.
+void add_by_bin(const RanksOfRows<std::uint8_t>& bins, const std::uint32_t* payloads,
+                const ClassesByBin& to) {
+  const auto stride = static_cast<std::uint64_t>(bins.stride);
+  const auto classes = static_cast<std::uint32_t>(to.classes);
+  const std::uint32_t mask = (1U << to.class_bits) - 1;
+  std::uint32_t* weights = to.weights;
+  if (classes == 2 && to.class_bits == 1) {
+    for (Index i = 0; i < bins.count; ++i) {
+      const std::uint32_t bin = bins.table[bins.rows[i] * stride];
+      weights[2 * bin + (payloads[i] & 1U)] += payloads[i] >> 1;
+    }
+  } else {
+    for (Index i = 0; i < bins.count; ++i) {
+      const std::uint32_t bin = bins.table[bins.rows[i] * stride];
+      weights[classes * bin + (payloads[i] & mask)] += payloads[i] >> to.class_bits;
+    }
+  }
+  if (to.rows == nullptr) return;
+  for (Index i = 0; i < bins.count; ++i) ++to.rows[bins.table[bins.rows[i] * stride]];
+}
+
+KeyCount take_keys(const ClassesByBin& from, Index bins, Index known, std::uint64_t* keys) {
+  KeyCount count{0, 0};
+  const auto classes = static_cast<std::uint32_t>(from.classes);
+  std::uint32_t* weights = from.weights;
+  for (Index bin = 0; bin < bins; ++bin) {
+    if (bin == known) count.known = count.keys;
+    for (std::uint32_t c = 0; c < classes; ++c) {
+      const std::uint32_t weight = *weights;
+      *weights++ = 0;
+      keys[count.keys] =
+          static_cast<std::uint64_t>(bin) << 32 | std::uint64_t{weight} << from.class_bits | c;
+      count.keys += weight != 0 ? 1 : 0;
+    }
+  }
+  if (known >= bins) count.known = count.keys;
+  return count;
+}
+
+void add_by_bin(const RanksOfRows<std::uint8_t>& bins, const std::int64_t* weights_of,
+                const std::int64_t* sums_of, const SumsByBin& to) {
+  const auto stride = static_cast<std::uint64_t>(bins.stride);
+  for (Index i = 0; i < bins.count; ++i) {
+    const std::uint32_t bin = bins.table[bins.rows[i] * stride];
+    to.weights[bin] += weights_of != nullptr ? weights_of[i] : 1;
+    to.sums[bin] += sums_of[i];
+  }
+  if (to.rows == nullptr) return;
+  for (Index i = 0; i < bins.count; ++i) ++to.rows[bins.table[bins.rows[i] * stride]];
 }
 
 std::uint64_t* sort_keys(std::uint64_t* keys, std::uint64_t* other, Index size,

@@ -11,9 +11,10 @@ namespace tandem::cpu {
 // What is read and written past the end of an array of keys by the functions below.
 inline constexpr Index key_padding = 160;
 
-// The ranks of some rows by one feature: table[row · stride].
+// The ranks of some rows by one feature: table[row · stride]. Ranks number values, or bins.
+template <class Rank>
 struct RanksOfRows {
-  const std::uint32_t* table;
+  const Rank* table;
   Index stride;
   const std::uint32_t* rows;
   Index count;  // >= 1
@@ -24,11 +25,48 @@ struct RankRange {
 };
 
 // keys[i] = rank · 2^32 + payloads[i], and the range of the ranks.
-RankRange gather_keys(const RanksOfRows& ranks, const std::uint32_t* payloads, std::uint64_t* keys);
+RankRange gather_keys(const RanksOfRows<std::uint32_t>& ranks, const std::uint32_t* payloads,
+                      std::uint64_t* keys);
+RankRange gather_keys(const RanksOfRows<std::uint8_t>& ranks, const std::uint32_t* payloads,
+                      std::uint64_t* keys);
 
-// goes_left[i] = 1 where the rank is at most `last`, or is `also`; else 0.
-void mark_left(const RanksOfRows& ranks, std::uint32_t last, std::uint32_t also,
-               std::uint8_t* goes_left);
+// goes_left[i] = 1 where the rank is at most `last`, or is `also`; else 0. Returns their sum.
+Index mark_left(const RanksOfRows<std::uint32_t>& ranks, std::uint32_t last, std::uint32_t also,
+                std::uint8_t* goes_left);
+Index mark_left(const RanksOfRows<std::uint8_t>& ranks, std::uint32_t last, std::uint32_t also,
+                std::uint8_t* goes_left);
+
+// Bins of a feature, that of missing values included.
+inline constexpr Index most_ranks = 256;
+
+// The weights of classes in bins: weights[classes·bin + class] += weight, of payloads weight ·
+// 2^class_bits + class; and where `rows` is not null, rows[bin] += 1.
+struct ClassesByBin {
+  std::int32_t classes;  // >= 2
+  int class_bits;
+  std::uint32_t* weights;
+  std::uint32_t* rows;
+};
+void add_by_bin(const RanksOfRows<std::uint8_t>& bins, const std::uint32_t* payloads,
+                const ClassesByBin& to);
+// Takes `bins` bins apart into keys as gather_keys makes them of rows: one for each class that a
+// bin has, in ascending order, with all its weight; and clears the weights. Returns how many there
+// are, and how many of them lie before the bin `known`. Writes one key past the last.
+struct KeyCount {
+  Index keys;
+  Index known;
+};
+KeyCount take_keys(const ClassesByBin& from, Index bins, Index known, std::uint64_t* keys);
+
+// Sums of a regression by bin: weights[bin] += weights_of[i], or 1 where that is null; sums[bin] +=
+// sums_of[i]; and where `rows` is not null, rows[bin] += 1.
+struct SumsByBin {
+  std::int64_t* weights;
+  std::int64_t* sums;
+  std::uint32_t* rows;
+};
+void add_by_bin(const RanksOfRows<std::uint8_t>& bins, const std::int64_t* weights_of,
+                const std::int64_t* sums_of, const SumsByBin& to);
 
 // Sorts by key; where `size` is large, by rank alone. Returns the array that is sorted, keys or
 // other. Both have key_padding elements to spare. `greatest`: of the ranks but missing_rank.

@@ -11,6 +11,12 @@
 //
 // Bytes moved per row of a node and feature that it looks at: 4 to gather, 8 per pass of the sort
 // and for scoring; per row of a node: 4 to 36 to partition.
+//
+// With bins their numbers, bytes, stand in place of the ranks. A large node adds its rows up by bin
+// and makes a key of what a class, or the node, has in a bin; the cuts of these few keys are judged
+// as if they were sorted rows. Small nodes sort: a sorting network of up to 128 keys takes less
+// time than going over all bins. A sibling's histogram would seldom serve, as it is of other
+// features.
 #include <algorithm>
 #include <bit>
 #include <limits>
@@ -52,8 +58,16 @@ struct NumberedRows {
   bool weight_in_payload = false;
   // Whether the ranks are the values' keys (ordered_key), which need not be looked up.
   bool by_key = false;
+  // Where by_row is not null, the ranks are numbers of bins, and so are the values.
+  BinnedFeatures bins;
 
+  [[nodiscard]] bool binned() const { return bins.by_row != nullptr; }
+  // The rank of missing values.
+  [[nodiscard]] std::uint32_t missing(Index feature) const {
+    return binned() ? bins.known_bins->data()[feature] : missing_rank;
+  }
   [[nodiscard]] T value(Index feature, std::uint32_t rank) const {
+    if (binned()) return static_cast<T>(rank);
     if constexpr (sizeof(T) == 4) {
       if (by_key) return value_of_key(rank);
     }
@@ -79,6 +93,14 @@ class GrowingTree {
   void prepare(const NumberedRows<T>& rows) {
     shared_ = &rows;
     scorer_.prepare(rows.rules);
+    if (!rows.binned()) return;
+    const auto classes = static_cast<std::size_t>(rows.rules.classes);
+    constexpr auto bins = static_cast<std::size_t>(cpu::most_ranks);
+    class_weights_.assign(classes * bins, 0);
+    bin_weights_.resize(classes > 0 ? 0 : bins);
+    bin_sums_.resize(bin_weights_.size());
+    bin_rows_.resize(bins);
+    rows_of_keys_.resize((classes + 1) * bins);
   }
 
   void grow(std::uint64_t key, const std::uint32_t* counts, GrownSubtree<T>& tree) {
@@ -111,8 +133,11 @@ class GrowingTree {
   [[nodiscard]] bool of_one_value(const OpenNode& node) const;
   void list_features(const OpenNode& node);
   void look_at(const OpenNode& node, Index feature, const RowData& row_data);
-  [[nodiscard]] cpu::RanksOfRows ranks_of(const OpenNode& node, Index feature) const;
+  [[nodiscard]] cpu::RanksOfRows<std::uint32_t> ranks_of(const OpenNode& node, Index feature) const;
+  [[nodiscard]] cpu::RanksOfRows<std::uint8_t> bins_of(const OpenNode& node, Index feature) const;
   void gather(const OpenNode& node, Index feature);
+  [[nodiscard]] bool adds_up(const OpenNode& node, Index feature) const;
+  void add_up(const OpenNode& node, Index feature);
   Index put_cut_in_order(const OpenNode& node, std::uint32_t last_rank);
   [[nodiscard]] Candidate best_cut_of(const CutsOfNode& cuts, const RowData& row_data,
                                       const std::uint64_t* keys);
@@ -135,18 +160,28 @@ class GrowingTree {
   struct Gathered {
     std::uint32_t least = 0;
     std::uint32_t greatest = 0;  // of the known ones
-    Index known = 0;
+    Index known = 0;             // keys of known values
+    Index keys = 0;
+    bool added_up = false;  // whether keys are of several rows each, and in order
   } gathered_;
   const std::uint32_t* node_payloads_ = nullptr;
   std::vector<std::uint32_t> places_;  // payloads, where they hold the rows' places in the node
   std::vector<std::uint64_t> keys_;
   std::vector<std::uint64_t> other_keys_;
+  // By bin: of classes, zeros between calls; of a regression; rows, where these matter; and of
+  // keys.
+  std::vector<std::uint32_t> class_weights_;
+  std::vector<std::int64_t> bin_weights_;
+  std::vector<std::int64_t> bin_sums_;
+  std::vector<std::uint32_t> bin_rows_;
+  std::vector<std::uint32_t> rows_of_keys_;
   std::vector<std::uint64_t> draws_;
   std::vector<std::pair<std::uint64_t, std::int32_t>> features_;  // by draw
   struct Best {
     Candidate candidate;
     std::int32_t feature = -1;
-    Index known = 0;
+    bool missing = false;          // whether rows miss the feature
+    bool from_missing = false;     // whether all known ones go left, and no others
     std::uint32_t last_rank = 0;   // of the known rows on the left
     std::uint32_t first_rank = 0;  // of those on the right
   } best_;
@@ -254,27 +289,94 @@ void GrowingTree<T>::list_features(const OpenNode& node) {
   std::nth_element(features_.begin(), first, features_.end());
 }
 
+// The ranks of the node's rows: by feature, or, where they are few of all, by row.
 template <Real T>
-cpu::RanksOfRows GrowingTree<T>::ranks_of(const OpenNode& node, Index feature) const {
+cpu::RanksOfRows<std::uint32_t> GrowingTree<T>::ranks_of(const OpenNode& node,
+                                                         Index feature) const {
   const Index n = shared_->data.rows;
   const Index cols = shared_->data.cols;
   const std::uint32_t* rows = rows_.data() + node.begin;
   if (node.rows * 16 > n) return {shared_->by_feature.data() + feature * n, 1, rows, node.rows};
   return {shared_->by_row.data() + feature, cols, rows, node.rows};
 }
+template <Real T>
+cpu::RanksOfRows<std::uint8_t> GrowingTree<T>::bins_of(const OpenNode& node, Index feature) const {
+  const Index n = shared_->data.rows;
+  const BinnedFeatures& bins = shared_->bins;
+  const std::uint32_t* rows = rows_.data() + node.begin;
+  if (node.rows * 16 > n) return {bins.by_column->data() + feature * n, 1, rows, node.rows};
+  return {bins.by_row->data() + feature, bins.stride, rows, node.rows};
+}
+
+// Whether the node's rows are added up by bin: where sorting them would take longer.
+template <Real T>
+bool GrowingTree<T>::adds_up(const OpenNode& node, Index feature) const {
+  constexpr Index sorted_by_network = 128;
+  if (!shared_->binned() || node.rows <= sorted_by_network) return false;
+  const std::int32_t classes = shared_->rules.classes;
+  if (classes == 0) return true;
+  return shared_->weight_in_payload && (shared_->missing(feature) + 1) * classes <= 8 * node.rows;
+}
+
+// The keys of what the node has in each bin. Those of a regression are payloads of a bin's number.
+template <Real T>
+void GrowingTree<T>::add_up(const OpenNode& node, Index feature) {
+  const SplitRules& rules = shared_->rules;
+  const std::uint32_t known = shared_->missing(feature);
+  const Index bins = static_cast<Index>(known) + 1;
+  const cpu::RanksOfRows<std::uint8_t> ranks = bins_of(node, feature);
+  std::uint32_t* rows = nullptr;
+  if (rules.min_samples_leaf > 1) {
+    rows = bin_rows_.data();
+    std::fill_n(rows, bins, 0U);
+  }
+  cpu::KeyCount count{0, 0};
+  if (rules.classes > 0) {
+    const cpu::ClassesByBin to{rules.classes, shared_->class_bits, class_weights_.data(), rows};
+    cpu::add_by_bin(ranks, node_payloads_, to);
+    count = cpu::take_keys(to, bins, known, keys_.data());
+  } else {
+    std::fill_n(bin_weights_.data(), bins, 0);
+    std::fill_n(bin_sums_.data(), bins, 0);
+    cpu::add_by_bin(ranks, weights_.empty() ? nullptr : weights_.data() + node.begin,
+                    sums_.data() + node.begin, {bin_weights_.data(), bin_sums_.data(), rows});
+    for (Index bin = 0; bin < bins; ++bin) {
+      if (bin == static_cast<Index>(known)) count.known = count.keys;
+      if (bin_weights_[static_cast<std::size_t>(bin)] == 0) continue;
+      keys_[static_cast<std::size_t>(count.keys++)] =
+          static_cast<std::uint64_t>(bin) << 32 | static_cast<std::uint64_t>(bin);
+    }
+  }
+  const auto rank = [&](Index i) {
+    return static_cast<std::uint32_t>(keys_[static_cast<std::size_t>(i)] >> 32);
+  };
+  gathered_ = {rank(0), rank(std::max<Index>(count.known, 1) - 1), count.known, count.keys, true};
+  if (rows == nullptr) return;
+  // A bin's rows stand at the first of its keys.
+  for (Index i = 0; i < count.keys; ++i) {
+    const bool first = i == 0 || rank(i) != rank(i - 1);
+    rows_of_keys_[static_cast<std::size_t>(i)] = first ? rows[rank(i)] : 0;
+  }
+}
 
 // The keys of the node's rows.
 template <Real T>
 void GrowingTree<T>::gather(const OpenNode& node, Index feature) {
+  if (adds_up(node, feature)) {
+    add_up(node, feature);
+    return;
+  }
   const auto [least, greatest] =
-      cpu::gather_keys(ranks_of(node, feature), node_payloads_, keys_.data());
-  gathered_ = {least, greatest, node.rows};
-  if (greatest != missing_rank || least == missing_rank) return;
+      shared_->binned() ? cpu::gather_keys(bins_of(node, feature), node_payloads_, keys_.data())
+                        : cpu::gather_keys(ranks_of(node, feature), node_payloads_, keys_.data());
+  gathered_ = {least, greatest, node.rows, node.rows, false};
+  const std::uint32_t missing = shared_->missing(feature);
+  if (greatest != missing || least == missing) return;
   gathered_.greatest = least;
   gathered_.known = 0;
   for (Index i = 0; i < node.rows; ++i) {
     const auto rank = static_cast<std::uint32_t>(keys_[static_cast<std::size_t>(i)] >> 32);
-    if (rank == missing_rank) continue;
+    if (rank == missing) continue;
     ++gathered_.known;
     gathered_.greatest = std::max(gathered_.greatest, rank);
   }
@@ -310,13 +412,14 @@ Candidate GrowingTree<T>::best_cut_of(const CutsOfNode& cuts, const RowData& row
                                       const std::uint64_t* keys) {
   const SplitRules& rules = shared_->rules;
   const bool two_counted = rules.classes == 2 && rules.criterion == TreeCriterion::gini &&
-                           shared_->weight_in_payload && cuts.known == cuts.rows && cuts.only < 0;
+                           shared_->weight_in_payload && cuts.known == cuts.entries &&
+                           cuts.only < 0 && cuts.rows_of_entries == nullptr;
   if (!two_counted || cuts.statistics[0] + cuts.statistics[1] > cpu::most_weight_of_two) {
     return best_cut(row_data, cuts, KeyOrder{keys}, scorer_);
   }
   const Index least = rules.min_samples_leaf;
   Candidate best;
-  best.known = cpu::best_gini_of_two(keys, least, std::min(cuts.known - 1, cuts.rows - least),
+  best.known = cpu::best_gini_of_two(keys, least, std::min(cuts.known - 1, cuts.entries - least),
                                      cuts.statistics[0], cuts.statistics[1], 0, 0, best.score);
   return best;
 }
@@ -326,10 +429,14 @@ Candidate GrowingTree<T>::best_cut_of(const CutsOfNode& cuts, const RowData& row
 template <Real T>
 void GrowingTree<T>::look_at(const OpenNode& node, Index feature, const RowData& row_data) {
   const SplitRules& rules = shared_->rules;
-  CutsOfNode cuts{node.rows, gathered_.known, node.statistics};
+  CutsOfNode cuts{gathered_.keys, gathered_.known, node.statistics};
+  // A cut that scores as much counts where its feature is the lower one.
+  if (best_.candidate.score != no_score) cuts.above = best_.candidate.score - 1;
   std::uint32_t last_rank = gathered_.greatest;
-  const std::uint64_t* keys = nullptr;
-  if (rules.random_thresholds && gathered_.least < gathered_.greatest) {
+  const std::uint64_t* keys = keys_.data();
+  if (gathered_.added_up) {
+    if (rules.min_samples_leaf > 1) cuts.rows_of_entries = rows_of_keys_.data();
+  } else if (rules.random_thresholds && gathered_.least < gathered_.greatest) {
     const T threshold =
         random_threshold(rules, node.key, feature, shared_->value(feature, gathered_.least),
                          shared_->value(feature, gathered_.greatest));
@@ -338,7 +445,10 @@ void GrowingTree<T>::look_at(const OpenNode& node, Index feature, const RowData&
     keys = other_keys_.data();
   } else {
     if (rules.random_thresholds) cuts.only = gathered_.known;
-    keys = cpu::sort_keys(keys_.data(), other_keys_.data(), node.rows, gathered_.greatest);
+    // Missing values sort last: by bin they have the number after the known ones'.
+    const std::uint32_t greatest =
+        shared_->binned() ? shared_->missing(feature) : gathered_.greatest;
+    keys = cpu::sort_keys(keys_.data(), other_keys_.data(), node.rows, greatest);
   }
   const KeyOrder order{keys};
   const Candidate candidate = best_cut_of(cuts, row_data, keys);
@@ -351,7 +461,10 @@ void GrowingTree<T>::look_at(const OpenNode& node, Index feature, const RowData&
     if (!rules.random_thresholds) last_rank = order.rank(candidate.known - 1);
     first_rank = order.rank(candidate.known);
   }
-  best_ = {candidate, static_cast<std::int32_t>(feature), gathered_.known, last_rank, first_rank};
+  const bool missing = gathered_.known < gathered_.keys;
+  best_ = {candidate, static_cast<std::int32_t>(feature),
+           missing,   candidate.known == gathered_.known,
+           last_rank, first_rank};
   if (rules.random_thresholds) best_range_ = {gathered_.least, gathered_.greatest};
 }
 
@@ -374,6 +487,10 @@ NodeSplit<T> GrowingTree<T>::search(const OpenNode& node, std::int64_t* left_sta
                    class_bits,
                    (1U << class_bits) - 1,
                    shared_->weight_in_payload};
+  RowData of_bins = row_data;
+  of_bins.weights = bin_weights_.data();
+  of_bins.sums = bin_sums_.data();
+  of_bins.squares = nullptr;
   best_ = {};
   if (by_place()) {
     // The places, above the classes where both fit.
@@ -397,14 +514,14 @@ NodeSplit<T> GrowingTree<T>::search(const OpenNode& node, std::int64_t* left_sta
     }
     const Index feature = features_[k].second;
     gather(node, feature);
-    if (gathered_.least == gathered_.greatest && gathered_.known == node.rows) continue;
+    if (gathered_.least == gathered_.greatest && gathered_.known == gathered_.keys) continue;
     ++looked_at;
-    look_at(node, feature, row_data);
+    look_at(node, feature, gathered_.added_up && rules.classes == 0 ? of_bins : row_data);
   }
   if (best_.feature < 0) return split;
   const Candidate& candidate = best_.candidate;
   split.feature = best_.feature;
-  if (candidate.known == best_.known) {
+  if (best_.from_missing) {
     split.threshold = std::numeric_limits<T>::max();
   } else if (rules.random_thresholds) {
     split.threshold = random_threshold(rules, node.key, best_.feature,
@@ -414,13 +531,15 @@ NodeSplit<T> GrowingTree<T>::search(const OpenNode& node, std::int64_t* left_sta
     split.threshold = threshold_between(shared_->value(best_.feature, best_.last_rank),
                                         shared_->value(best_.feature, best_.first_rank));
   }
-  split.left_known = candidate.known;
-  split.left_rows = candidate.known + (candidate.missing_left ? node.rows - best_.known : 0);
-  split.missing_left =
-      best_.known < node.rows ? candidate.missing_left : 2 * split.left_rows >= node.rows;
-  // Where missing rows go right, only ranks up to last_rank go left.
-  cpu::mark_left(ranks_of(node, best_.feature), best_.last_rank,
-                 candidate.missing_left ? missing_rank : best_.last_rank, goes_left_.data());
+  // Where missing rows go right, only ranks up to last_rank go left. How many of the left rows are
+  // known is not asked for: the rows are sent by these marks.
+  const std::uint32_t also =
+      candidate.missing_left ? shared_->missing(best_.feature) : best_.last_rank;
+  split.left_rows =
+      shared_->binned()
+          ? cpu::mark_left(bins_of(node, best_.feature), best_.last_rank, also, goes_left_.data())
+          : cpu::mark_left(ranks_of(node, best_.feature), best_.last_rank, also, goes_left_.data());
+  split.missing_left = best_.missing ? candidate.missing_left : 2 * split.left_rows >= node.rows;
   std::fill_n(left_statistics, rules.width(), 0);
   add_to(left_statistics, node.begin, node.begin + node.rows, [&](Index i) {
     return static_cast<std::int64_t>(goes_left_[static_cast<std::size_t>(i - node.begin)]);
@@ -462,7 +581,8 @@ class CpuForest final : public RandomForestSteps<T> {
  public:
   explicit CpuForest(Engine& engine) : threads_(engine.threads()) {}
 
-  void prepare(const TreeData<T>& data, const SplitRules& rules, const RowDraws& draws) override;
+  void prepare(const TreeData<T>& data, const SplitRules& rules, const RowDraws& draws,
+               const BinnedFeatures* bins) override;
   // Enough for every thread, and so many that threads seldom wait for the last one.
   [[nodiscard]] Index trees_at_once() const override {
     return std::clamp<Index>((Index{1} << 22) / std::max<Index>(shared_.data.rows, 1), threads_,
@@ -549,9 +669,10 @@ void CpuForest<T>::number_values() {
 }
 
 template <Real T>
-void CpuForest<T>::prepare(const TreeData<T>& data, const SplitRules& rules,
-                           const RowDraws& draws) {
+void CpuForest<T>::prepare(const TreeData<T>& data, const SplitRules& rules, const RowDraws& draws,
+                           const BinnedFeatures* bins) {
   shared_.data = data;
+  shared_.bins = bins != nullptr ? *bins : BinnedFeatures{};
   shared_.rules = rules;
   draws_ = draws;
   shared_.class_bits = 0;
@@ -578,7 +699,7 @@ void CpuForest<T>::prepare(const TreeData<T>& data, const SplitRules& rules,
       }
     });
   }
-  number_values();
+  if (!shared_.binned()) number_values();
   growing_ = std::vector<GrowingTree<T>>(static_cast<std::size_t>(threads_));
   for (auto& tree : growing_) tree.prepare(shared_);
 }

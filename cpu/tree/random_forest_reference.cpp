@@ -1,5 +1,5 @@
 // The textbook forest: each tree gets the rows that it has drawn, and the textbook tree grows on
-// them.
+// them, or on the numbers of their bins.
 #include <vector>
 
 #include "core/steps.hpp"
@@ -13,10 +13,12 @@ class ReferenceForest final : public RandomForestSteps<T> {
  public:
   explicit ReferenceForest(Engine& engine) : engine_(engine) {}
 
-  void prepare(const TreeData<T>& data, const SplitRules& rules, const RowDraws& draws) override {
+  void prepare(const TreeData<T>& data, const SplitRules& rules, const RowDraws& draws,
+               const BinnedFeatures* bins) override {
     data_ = data;
     rules_ = rules;
     draws_ = draws;
+    bins_ = bins != nullptr ? *bins : BinnedFeatures{};
   }
 
   [[nodiscard]] Index trees_at_once() const override { return 1; }
@@ -60,6 +62,12 @@ class ReferenceForest final : public RandomForestSteps<T> {
   }
 
  private:
+  [[nodiscard]] T value(Index row, Index feature) const {
+    if (bins_.by_row == nullptr) return data_.x->data()[row * data_.cols + feature];
+    return number_of_bin<T>(bins_.by_row->data()[row * bins_.stride + feature],
+                            bins_.known_bins->data()[feature]);
+  }
+
   void grow_tree(std::uint64_t key, const std::uint32_t* counts, GrownSubtree<T>& tree) {
     std::vector<T> x;
     std::vector<std::int32_t> labels;
@@ -71,8 +79,7 @@ class ReferenceForest final : public RandomForestSteps<T> {
     for (Index i = 0; i < data_.rows; ++i) {
       const std::int64_t count = counts[i];
       if (count == 0) continue;
-      const T* row = data_.x->data() + i * data_.cols;
-      x.insert(x.end(), row, row + data_.cols);
+      for (Index j = 0; j < data_.cols; ++j) x.push_back(value(i, j));
       weights.push_back(count * (data_.weights->empty() ? 1 : data_.weights->data()[i]));
       if (rules_.classes > 0) {
         labels.push_back(data_.labels->data()[i]);
@@ -112,6 +119,7 @@ class ReferenceForest final : public RandomForestSteps<T> {
   TreeData<T> data_;
   SplitRules rules_;
   RowDraws draws_;
+  BinnedFeatures bins_;
 };
 
 }  // namespace

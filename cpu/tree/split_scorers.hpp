@@ -41,8 +41,8 @@ struct RowData {
   const std::int32_t* labels;
   const std::int64_t* weights;
   const std::int64_t* sums;
-  const std::int64_t* squares;
-  int class_bits;  // of the payload; 0 where the class is looked up
+  const std::int64_t* squares;  // null where nobody asks for their sums
+  int class_bits;               // of the payload; 0 where the class is looked up
   std::uint32_t class_mask;
   bool weight_in_payload;  // above the class, in place of the row
 };
@@ -323,13 +323,44 @@ void scan(Scorer scorer, const Order& order, Index lowest, Index highest, bool m
   if (best_known > 0) best = {best_score, best_known, missing_left};
 }
 
-// What a cut is judged by: a node, and where one feature's values are known.
+// What a cut is judged by: a node, and where one feature's values are known. The entries of the
+// order are rows, or several rows of one rank that move as one.
 struct CutsOfNode {
-  Index rows;
-  Index known;                     // rows whose value is known: they come first
+  Index entries;
+  Index known;                     // entries whose value is known: they come first
   const std::int64_t* statistics;  // of the node
-  Index only = -1;                 // >= 1: of all cuts the one after so many known rows
+  Index only = -1;                 // >= 1: of all cuts the one after so many known entries
+  // How many rows each entry is, where that matters to min_samples_leaf and is not 1.
+  const std::uint32_t* rows_of_entries = nullptr;
+  std::int64_t above = no_score;  // cuts that score no more than this need not be found
 };
+
+// The least and the greatest number of known entries on the left at which a cut leaves `least` rows
+// on either side; missing values go left or right.
+struct EntryRange {
+  Index lowest;
+  Index highest;
+};
+inline EntryRange admissible(const CutsOfNode& node, Index least, bool missing_left) {
+  const Index missing = node.entries - node.known;
+  if (node.rows_of_entries == nullptr) {
+    return missing_left ? EntryRange{least - missing, node.known - least}
+                        : EntryRange{least, node.entries - least};
+  }
+  Index right = 0;
+  for (Index i = 0; i < node.entries; ++i) right += node.rows_of_entries[i];
+  Index left = 0;
+  for (Index i = node.known; missing_left && i < node.entries; ++i) left += node.rows_of_entries[i];
+  right -= left;
+  EntryRange range{node.known + 1, 0};
+  for (Index i = 0; i < node.known; ++i) {
+    left += node.rows_of_entries[i];
+    right -= node.rows_of_entries[i];
+    if (left >= least && i + 1 < range.lowest) range.lowest = i + 1;
+    if (right >= least) range.highest = i + 1;
+  }
+  return range;
+}
 
 // The working memory of one thread.
 struct ScorerScratch {
@@ -357,7 +388,7 @@ void add_rows(const RowData& data, const Order& order, Index begin, Index end,
     } else {
       statistics[0] += weight;
       statistics[1] += data.sums[row];
-      statistics[2] += data.squares[row];
+      if (data.squares != nullptr) statistics[2] += data.squares[row];
     }
   }
 }
@@ -365,30 +396,31 @@ void add_rows(const RowData& data, const Order& order, Index begin, Index end,
 template <class Scorer, class Order>
 [[nodiscard]] Candidate best_cut_by(const RowData& data, const CutsOfNode& node, const Order& order,
                                     ScorerScratch& own) {
-  const Index missing = node.rows - node.known;
+  const bool missing = node.known < node.entries;
   const Index least = data.rules->min_samples_leaf;
   const Index first = std::max<Index>(1, node.only);
-  const Index last = node.only > 0 ? node.only : node.rows;
+  const Index last = node.only > 0 ? node.only : node.entries;
   Scorer scorer(data, own.counts.data());
-  Candidate best;
-  if (missing > 0) {
+  Candidate best{node.above};
+  if (missing) {
     // Missing values to the left of every threshold. All known against all missing is left to the
     // second scan, which knows it as missing to the right.
     std::fill(own.left.begin(), own.left.end(), 0);
-    add_rows(data, order, node.known, node.rows, own.left.data());
+    add_rows(data, order, node.known, node.entries, own.left.data());
     scorer.start(node.statistics, own.left.data());
-    scan(scorer, order, std::max(first, least - missing),
-         std::min({last, node.known - 1, node.rows - missing - least}), true, best);
+    const EntryRange range = admissible(node, least, true);
+    scan(scorer, order, std::max(first, range.lowest),
+         std::min({last, node.known - 1, range.highest}), true, best);
   }
-  Candidate right;
+  Candidate right{node.above};
   std::fill(own.left.begin(), own.left.end(), 0);
   scorer.start(node.statistics, own.left.data());
-  scan(scorer, order, std::max(first, least),
-       std::min({last, missing > 0 ? node.known : node.known - 1, node.rows - least}), false,
-       right);
+  const EntryRange range = admissible(node, least, false);
+  scan(scorer, order, std::max(first, range.lowest),
+       std::min({last, missing ? node.known : node.known - 1, range.highest}), false, right);
   const bool better =
       right.score > best.score ||
-      (right.score == best.score && right.score != no_score && right.known < best.known);
+      (right.score == best.score && right.score != node.above && right.known < best.known);
   return better ? right : best;
 }
 

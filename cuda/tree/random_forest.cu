@@ -2,7 +2,8 @@
 //
 // The rows that some trees have drawn are stacked, tree after tree, each once with its number of
 // draws as a weight; the decision tree's kernels then grow all of them, level by level, so that a
-// level of all trees costs the launches of one.
+// level of all trees costs the launches of one. Where trees are grown by bins, the numbers of the
+// bins are stacked in place of the values.
 #include <thrust/iterator/counting_iterator.h>
 #include <thrust/iterator/transform_iterator.h>
 #include <algorithm>
@@ -17,6 +18,7 @@
 namespace tandem::cuda {
 namespace {
 
+using tree::BinnedFeatures;
 using tree::EnsembleOnEngine;
 using tree::GrownSubtree;
 using tree::OpenNode;
@@ -94,6 +96,20 @@ __global__ void stack_values_kernel(const T* __restrict__ x,
   const Index e = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (e >= elements) return;
   x_there[e] = x[static_cast<Index>(source[e / cols]) * cols + e % cols];
+}
+
+// x_there[s, c] = the number of the bin of row source[s] by feature c. As stack_values_kernel, but
+// for reading bytes. CPU twin: number_of_bin.
+template <Real T>
+__global__ void stack_bins_kernel(const std::uint8_t* __restrict__ by_row, Index stride,
+                                  const std::uint8_t* __restrict__ known_bins,
+                                  const std::uint32_t* __restrict__ source, Index elements,
+                                  Index cols, T* __restrict__ x_there) {
+  const Index e = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (e >= elements) return;
+  const Index c = e % cols;
+  const std::uint8_t bin = by_row[static_cast<Index>(source[e / cols]) * stride + c];
+  x_there[e] = tree::number_of_bin<T>(bin, known_bins[c]);
 }
 
 // begins[t] = place[t, 0], and begins[trees] = all that are drawn.
@@ -193,10 +209,12 @@ class CudaForest final : public tree::RandomForestSteps<T> {
  public:
   explicit CudaForest(Engine& engine) : engine_(cuda_engine(engine)), pieces_(engine_) {}
 
-  void prepare(const TreeData<T>& data, const SplitRules& rules, const RowDraws& draws) override {
+  void prepare(const TreeData<T>& data, const SplitRules& rules, const RowDraws& draws,
+               const BinnedFeatures* bins) override {
     data_ = data;
     rules_ = rules;
     draws_ = draws;
+    bins_ = bins != nullptr ? *bins : BinnedFeatures{};
   }
 
   // As many as a third of the memory that is free holds, with an order of every feature.
@@ -246,6 +264,7 @@ class CudaForest final : public tree::RandomForestSteps<T> {
   TreeData<T> data_;
   SplitRules rules_;
   RowDraws draws_;
+  BinnedFeatures bins_;
   PieceStream pieces_;
 };
 
@@ -325,8 +344,13 @@ void CudaForest<T>::grow(Index first, const Buffer<std::uint32_t>& counts,
         elements, from, pointer(data_.target),
         StackedRows{source.data(), labels.data(), weights.data(), sums.data(), squares.data()},
         target.data());
-    engine_.launch(stack_values_kernel<T>, per_thread(x.size()), data_.x->data(), source.data(),
-                   x.size(), data_.cols, x.data());
+    if (bins_.by_row != nullptr) {
+      engine_.launch(stack_bins_kernel<T>, per_thread(x.size()), bins_.by_row->data(), bins_.stride,
+                     bins_.known_bins->data(), source.data(), x.size(), data_.cols, x.data());
+    } else {
+      engine_.launch(stack_values_kernel<T>, per_thread(x.size()), data_.x->data(), source.data(),
+                     x.size(), data_.cols, x.data());
+    }
   }
   const TreeRows stacked{labels.data(), weights.data(), sums.data(), squares.data()};
   const std::vector<std::int64_t> statistics = statistics_of(stacked, begins);

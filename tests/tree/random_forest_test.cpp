@@ -17,6 +17,7 @@
 #include "support/agree.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/model/algorithm.hpp"
+#include "tandem/tree/binned_table.hpp"
 
 namespace tandem {
 namespace {
@@ -293,6 +294,81 @@ TYPED_TEST(Forest, PredictsBetterThanATree) {
   }
 }
 
+// Where every distinct value has a bin of its own, both splitters part a node's rows alike; their
+// thresholds are between the same values, but the exact one's nearer to those of the node.
+TYPED_TEST(Forest, HistogramsOfAllValuesPartRowsAsExactCutsDo) {
+  using T = TypeParam;
+  for (const Index classes : {1, 0, 2, 3, 9}) {
+    for (const int weighted : {0, 1, 2}) {
+      auto data = make<T>(1500, 4, classes, 21, weighted == 1 ? 0.15 : 0.0);
+      for (T& value : data.features.values()) {
+        value = std::floor(value * T{90}) * (value > 0 ? T{3} : T{1});
+      }
+      for (Index i = 0; i < data.rows() && weighted > 0; ++i) {
+        // Whole numbers, and ones that do not fit beside a class.
+        data.weights.push_back(weighted == 1 ? static_cast<T>(i % 3)
+                                             : static_cast<T>(1) / static_cast<T>(3 + i % 5));
+      }
+      for (const auto criterion : {TreeCriterion::automatic, TreeCriterion::entropy}) {
+        if (classes == 0 && criterion == TreeCriterion::entropy) continue;
+        RandomForestOptions options;
+        options.trees = 4;
+        options.task = classes == 0 ? TaskChoice::regression : TaskChoice::classification;
+        options.criterion = criterion;
+        options.max_features = MaxFeatures::parse("2");
+        options.min_samples_leaf = weighted == 0 ? 1 : 7;
+        options.bootstrap = weighted != 2;
+        const auto exact = train(data, options);
+        options.splitter = TreeSplitter::histogram;
+        const auto binned = train(data, options);
+        for (const int threads : {2, 7}) {
+          expect_same(train(data, options, Device::cpu, threads), binned);
+        }
+        for (std::size_t t = 0; t < 4; ++t) {
+          const auto& a = exact.trees.trees.at(t);
+          const auto& b = binned.trees.trees.at(t);
+          EXPECT_EQ(a.feature, b.feature);
+          EXPECT_EQ(a.left, b.left);
+          EXPECT_EQ(a.right, b.right);
+          EXPECT_EQ(a.flags, b.flags);
+          EXPECT_EQ(a.cover, b.cover);
+          EXPECT_EQ(a.gain, b.gain);
+          EXPECT_EQ(a.value, b.value);
+          EXPECT_TRUE(classes == 1 || a.size() > 50);
+        }
+      }
+    }
+  }
+}
+
+// Few bins: thresholds are those of the bins, each rows' side is that of its bin, and little is
+// lost.
+TYPED_TEST(Forest, HistogramsCutBetweenBins) {
+  using T = TypeParam;
+  const auto all = make<T>(4000, 5, 2, 22, 0.05);
+  RandomForestOptions options;
+  options.trees = 30;
+  options.oob_score = true;
+  const double exact = *train(all, options).oob_score;
+  options.splitter = TreeSplitter::histogram;
+  for (const Index bins : {255, 20}) {
+    options.max_bins = bins;
+    const auto forest = train(all, options);
+    EXPECT_NEAR(*forest.oob_score, exact, bins == 255 ? 0.01 : 0.02);
+    const auto cuts = make_bin_cuts(all.features.view(), std::span<const T>{}, bins, 1);
+    for (const auto& tree : forest.trees.trees) {
+      for (std::size_t i = 0; i < tree.feature.size(); ++i) {
+        if (tree.feature[i] < 0) continue;
+        const auto of_feature = cuts.of(tree.feature[i]);
+        EXPECT_TRUE(tree.threshold[i] == std::numeric_limits<T>::max() ||
+                    std::binary_search(of_feature.begin(), of_feature.end(), tree.threshold[i]));
+      }
+    }
+  }
+  options.max_bins = 2;
+  EXPECT_EQ(train(all, options).trees, train(all, options, Device::cpu, 2).trees);
+}
+
 TYPED_TEST(Forest, RandomThresholdsLieBetweenTheValues) {
   using T = TypeParam;
   const auto data = make<T>(200, 3, 0, 8);
@@ -505,6 +581,15 @@ TEST(ForestErrors, SayWhatToDo) {
                 o.class_weight.rule = ClassWeights::Rule::balanced;
               }),
               HasSubstr("class_weight"));
+  EXPECT_THAT(message([](auto& o, Data&) {
+                o.splitter = TreeSplitter::histogram;
+                o.max_bins = 1;
+              }),
+              HasSubstr("max_bins"));
+  EXPECT_THAT(message([](auto& o, Data&) { o.max_bins = 256; }), HasSubstr("max_bins"));
+  ExtraTreesOptions extra;
+  extra.splitter = TreeSplitter::histogram;
+  EXPECT_THROW((void)train(make<double>(20, 3, 2, 14), extra), InputError);
   EXPECT_THROW((void)MaxSamples::parse("0"), InputError);
   EXPECT_THROW((void)MaxSamples::parse("1.5"), InputError);
   EXPECT_THROW((void)MaxSamples::parse("some"), InputError);

@@ -6,6 +6,7 @@
 // extra-trees.md state what is drawn, how trees vote, and the numerics.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 
 #include "tandem/core/engine.hpp"
 #include "tandem/core/export.hpp"
+#include "tandem/core/names.hpp"
 #include "tandem/core/options.hpp"
 #include "tandem/data/class_weights.hpp"
 #include "tandem/data/dataset.hpp"
@@ -31,6 +33,13 @@ namespace tandem {
 // random_forest: a node takes the best cut of the features that it looks at. extra_trees: each of
 // these features has one candidate, at a random threshold, and the node takes the best of them.
 enum class ForestKind { random_forest, extra_trees };
+
+// The cuts that a node of a random forest chooses from. exact: those between any two of its values.
+// histogram: those between bins, which are made once for all trees (make_bin_cuts()); a node adds
+// up its rows by bin in place of sorting them.
+enum class TreeSplitter { exact, histogram };
+template <>
+inline constexpr std::array<std::string_view, 2> enum_names<TreeSplitter>{"exact", "histogram"};
 
 template <ForestKind kind>
 struct TANDEM_API ForestOptions {
@@ -51,6 +60,9 @@ struct TANDEM_API ForestOptions {
   ClassWeights class_weight{};
   // Whether to judge the forest by the rows that its trees have not drawn.
   bool oob_score = false;
+  // Of random forests; extra-trees know only exact.
+  TreeSplitter splitter = TreeSplitter::exact;
+  std::int64_t max_bins = 255;  // histogram: bins of a feature's known values, at most
   std::uint64_t seed = 0;
 
   void visit(OptionVisitor& visitor);

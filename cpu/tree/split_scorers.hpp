@@ -2,11 +2,13 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <type_traits>
 #include <vector>
 
 #include "core/tree/split_gain.hpp"
+#include "cpu/tree/squared_error_cuts.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem::tree {
@@ -294,6 +296,11 @@ class SquaredError {
   }
   [[nodiscard]] std::int64_t score() const { return score_(weight_, sum_); }
 
+  // Of the node, and of what is on the left.
+  [[nodiscard]] const SquaredErrorScore& node() const { return score_; }
+  [[nodiscard]] std::int64_t left_weight() const { return weight_; }
+  [[nodiscard]] std::int64_t left_sum() const { return sum_; }
+
  private:
   const std::int64_t* sums_;
   const std::int64_t* weights_;
@@ -318,6 +325,45 @@ void scan(Scorer scorer, const Order& order, Index lowest, Index highest, bool m
     if (score > best_score && order.rank(i) != order.rank(i + 1)) {
       best_score = score;
       best_known = i + 1;
+    }
+  }
+  if (best_known > 0) best = {best_score, best_known, missing_left};
+}
+
+// The same for a regression: most cuts are ruled out by bounds of their scores.
+template <bool Weighted, class Order>
+void scan(SquaredError<Weighted> scorer, const Order& order, Index lowest, Index highest,
+          bool missing_left, Candidate& best) {
+  constexpr Index at_once = cpu::SquaredErrorCuts::at_once;
+  Index i = 0;
+  for (; i + 1 < lowest; ++i) scorer.move(order.payload(i));
+  const SquaredErrorScore& node = scorer.node();
+  cpu::SquaredErrorCuts cuts;
+  cuts.weight = node.weight;
+  cuts.sum = node.sum;
+  std::int64_t best_score = best.score;
+  Index best_known = -1;
+  double floor = best_score > 0 ? std::bit_cast<double>(best_score) : 0.0;
+  for (; i < highest; i += cuts.count) {
+    cuts.count = std::min(at_once, highest - i);
+    cuts.valid = 0;
+    for (Index k = 0; k < cuts.count; ++k) {
+      scorer.move(order.payload(i + k));
+      cuts.left_weights[k] = scorer.left_weight();
+      cuts.left_sums[k] = scorer.left_sum();
+      const std::uint64_t between_ranks = order.rank(i + k) != order.rank(i + k + 1) ? 1 : 0;
+      cuts.valid |= between_ranks << k;
+    }
+    for (Index k = cuts.count; k % cpu::SquaredErrorCuts::most_lanes != 0; ++k) {
+      cuts.left_weights[k] = 0;
+      cuts.left_sums[k] = 0;
+    }
+    for (std::uint64_t found = cpu::cuts_to_score(cuts, floor); found != 0; found &= found - 1) {
+      const auto k = static_cast<Index>(std::countr_zero(found));
+      const std::int64_t score = node(cuts.left_weights[k], cuts.left_sums[k]);
+      if (score <= best_score) continue;
+      best_score = score;
+      best_known = i + k + 1;
     }
   }
   if (best_known > 0) best = {best_score, best_known, missing_left};

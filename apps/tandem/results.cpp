@@ -27,6 +27,13 @@ class QuietLog {
   log::Level before_ = log::level();
 };
 
+// What a detector's scores were compared with.
+std::string outlier_class_text(const Evaluation& evaluation) {
+  if (evaluation.outlier_class.empty()) return "";
+  return "\n  outliers are the rows of class " + evaluation.outlier_class +
+         "; --outlier-class names another\n";
+}
+
 // Said beside the scores, which count these rows as wrong.
 std::string unknown_classes(const Evaluation& evaluation) {
   const double unknown = evaluation.confusion.unknown_total();
@@ -82,11 +89,10 @@ void ShownMetrics::add_option(OptionSet& options) {
 
 void ShownMetrics::check(Task task) const {
   for (const std::string& name : names_.list) {
-    // k-means counts its iterations among its metrics; detectors have metrics of their own.
-    constexpr std::array<std::string_view, 4> others{"iterations", "unusual_share", "roc_auc",
-                                                     "average_precision"};
-    if (name == "all" ||
-        (task == Task::clustering && std::ranges::find(others, name) != others.end())) {
+    // Counts that are neither good nor bad: k-means has its iterations among its metrics, detectors
+    // the rows that they call outliers.
+    if (name == "all" || (task == Task::clustering && name == "iterations") ||
+        (task == Task::detection && name == "outlier_share")) {
       continue;
     }
     (void)better_direction(name, task);
@@ -150,8 +156,14 @@ std::string metrics_to_text(const Scores& scores, const ShownMetrics& shown) {
   const Evaluation& last = scores.test ? *scores.test : *scores.train;
   std::string text = table(rows);
   if (scores.baseline) text += "\n  baseline: " + scores.baseline->answer + "\n";
+  text += outlier_class_text(last);
   text += unknown_classes(last);
   return shown.chosen() ? text : text + class_table(last);
+}
+
+void add_outlier_class(nlohmann::json& json, const Scores& scores) {
+  const Evaluation& last = scores.test ? *scores.test : *scores.train;
+  if (!last.outlier_class.empty()) json["outlier_class"] = last.outlier_class;
 }
 
 std::string iterations_to_text(Index iterations, std::string_view unit) {

@@ -29,20 +29,27 @@ struct Baseline {
 struct Scores {
   std::optional<Evaluation> train;
   std::optional<Evaluation> test;
-  std::optional<Baseline> baseline;  // none for clusters
+  std::optional<Baseline> baseline;  // of predictors
 };
 
 // A baseline that is fitted on the first rows and judged by the second, with the model's classes.
-// None for clusters and where there is no target.
+// None but for predictors, and where there is no target.
 template <Real T>
 [[nodiscard]] std::optional<Baseline> baseline_of(const Model<T>& model, const Dataset<T>& train,
                                                   const Dataset<T>& judged);
-// What the same answer does in each fold of a validation, as means over the folds; empty for
-// clusters.
+// What the same answer does in each fold of a validation, as means over the folds; empty but for
+// predictors.
 template <Real T>
 [[nodiscard]] std::map<std::string, double> baseline_of_folds(const PipelineOptions& pipeline,
                                                               const Dataset<T>& data,
                                                               const ValidationOptions& options);
+
+// --outlier-class.
+inline constexpr std::string_view outlier_class_help =
+    "detectors: the class of the target whose rows should be outliers; if left out the one called "
+    "outlier, or the rarer of two";
+// Which it was, where scores were compared with it.
+void add_outlier_class(nlohmann::json& json, const Scores& scores);
 
 // --metric: what is shown.
 class ShownMetrics {

@@ -189,7 +189,10 @@ void add_plane(Figures& figures, Engine& engine, const Pipeline<T>& model, const
   }
   plot.series = labelled_points(
       shown, x, y, truth ? encode_classes(data, names).labels : predictions.labels, names);
-  std::string caption = truth ? "The rows by true class" : "The rows by cluster";
+  std::string caption = truth ? "The rows by true class"
+                        : model.model->task() == Task::detection
+                            ? "The rows by what the model takes them for"
+                            : "The rows by cluster";
   if (data.cols() == 2 && model.transforms.transforms().empty()) {
     const Window window = window_of(data, x, y);
     plot.boxes = decision_regions(model, engine, window);
@@ -274,8 +277,9 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
 
   page.section("", "Result");
   std::vector<std::pair<std::string, std::string>> facts;
-  for (const char* name : {"accuracy", "f1_macro", "roc_auc", "log_loss", "r2", "rmse", "mae",
-                           "inertia", "silhouette", "davies_bouldin", "adjusted_rand"}) {
+  for (const char* name :
+       {"accuracy", "f1_macro", "roc_auc", "log_loss", "r2", "rmse", "mae", "inertia", "silhouette",
+        "davies_bouldin", "adjusted_rand", "outlier_share", "average_precision"}) {
     const auto found = shown.metrics.find(name);
     if (settings.shown->chosen() || found == shown.metrics.end() || facts.size() == 4) continue;
     facts.emplace_back(axis_label(name) + " (" + part + ")", readable(found->second));

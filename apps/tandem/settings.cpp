@@ -252,9 +252,9 @@ void remark_on_target(std::vector<std::string>& remarks, const Dataset<T>& data,
   }
 }
 
-// A sentence where the last column could be labels and is clustered like the others.
+// A sentence where the last column could be labels and is looked at like the others.
 template <Real T>
-void remark_on_last_column(std::vector<std::string>& remarks, const Dataset<T>& data) {
+void remark_on_last_column(std::vector<std::string>& remarks, const Dataset<T>& data, Task task) {
   if (data.cols() < 2 || data.columns.back().categorical()) return;
   std::vector<T> values;
   for (Index i = 0; i < data.rows(); ++i) values.push_back(data.features(i, data.cols() - 1));
@@ -268,9 +268,10 @@ void remark_on_last_column(std::vector<std::string>& remarks, const Dataset<T>& 
   const std::string& name = data.columns.back().name;
   remarks.push_back(
       data.source + ": the last column, " + name + ", holds " + std::to_string(*found) +
-      " different whole numbers and is clustered like the others. Is it a label? --target " +
-      quoted_for_shell(name) + " sets it aside and compares the clusters with it, --ignore " +
-      quoted_for_shell(name) + " leaves it out");
+      " different whole numbers and is " + (task == Task::detection ? "looked at" : "clustered") +
+      " like the others. Is it a label? --target " + quoted_for_shell(name) +
+      " sets it aside and compares the " + (task == Task::detection ? "scores" : "clusters") +
+      " with it, --ignore " + quoted_for_shell(name) + " leaves it out");
 }
 
 // A sentence where columns of categories reach the algorithm as they are.
@@ -301,10 +302,11 @@ void remark_on_categories(std::vector<std::string>& remarks, const Dataset<T>& d
 template <Real T>
 Split split_rows(const Dataset<T>& data, Task task, double fraction, std::uint64_t seed) {
   if (data.has_groups()) return group_train_test_split(data.groups, fraction, seed);
-  if (data.has_target() && task == Task::classification) {
+  if (data.has_target() && (task == Task::classification || task == Task::detection)) {
     try {
       return stratified_train_test_split(encode_classes(data).labels, fraction, seed);
     } catch (const InputError& error) {
+      if (task == Task::detection) return train_test_split(data.rows(), fraction, seed);
       log::warning(error.marked() + "; the rows are split without regard to classes");
     }
   }
@@ -345,11 +347,11 @@ LoadedData<T> load_data(const RunSettings& run, const DataSettings& data, const 
                      ": has no target; name a column with --target, or a file with "
                      "--target-file");
   }
+  loaded.task = algorithm.task(loaded.train);
   if (!unsupervised) {
-    loaded.task = algorithm.task(loaded.train);
     remark_on_target(loaded.remarks, loaded.train, algorithm, loaded.task);
   } else if (table && !loaded.train.has_target()) {
-    remark_on_last_column(loaded.remarks, loaded.train);
+    remark_on_last_column(loaded.remarks, loaded.train, loaded.task);
   }
   for (const std::string& remark : loaded.remarks) run.say(remark);
   if (test == nullptr) return loaded;

@@ -47,11 +47,16 @@ constexpr std::array of_clusters{Known{"adjusted_rand", higher}, Known{"calinski
                                  Known{"davies_bouldin", lower}, Known{"inertia", lower},
                                  Known{"nmi", higher},           Known{"silhouette", higher}};
 
+constexpr std::array of_detections{Known{"average_precision", higher}, Known{"f1", higher},
+                                   Known{"precision", higher}, Known{"recall", higher},
+                                   Known{"roc_auc", higher}};
+
 std::span<const Known> known_for(Task task) {
   switch (task) {
     case Task::classification: return of_classes;
     case Task::regression: return of_numbers;
     case Task::clustering: return of_clusters;
+    case Task::detection: return of_detections;
   }
   return {};
 }
@@ -77,7 +82,8 @@ MetricBounds metric_bounds(std::string_view metric) {
   if (metric == "r2") return {-infinity, 1};
   if (metric == "adjusted_rand" || metric == "silhouette") return {-1, 1};
   if (metric == "brier") return {0, 2};  // the sum over the classes of one row
-  if (metric == "nmi") return {0, 1};
+  if (metric == "nmi" || metric == "outlier_share") return {0, 1};
+  if (std::ranges::find(of_detections, metric, &Known::name) != of_detections.end()) return {0, 1};
   for (const std::string_view of_rankings : {"err", "map", "mrr", "ndcg", "precision_at_"}) {
     if (metric.starts_with(of_rankings)) return {0, 1};
   }
@@ -90,6 +96,7 @@ std::string_view usual_metric(Task task) {
     case Task::classification: return "accuracy";
     case Task::regression: return "r2";
     case Task::clustering: return "silhouette";
+    case Task::detection: return "roc_auc";
   }
   return {};
 }

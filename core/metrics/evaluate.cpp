@@ -130,35 +130,77 @@ void evaluate_clustering(Evaluation& evaluation, Engine& engine, const Dataset<T
   put(evaluation, "nmi", normalized_mutual_information(truth, predictions.labels));
 }
 
-// Scores of how unusual rows are. Where the target has two classes, the second one is what should
-// score higher.
+// The class of the target whose rows should be outliers: the one that is asked for, or called
+// "outlier"; else the rarer one, the second of two that are as frequent. Labels, 1 for its rows;
+// empty where the target has not two classes.
 template <Real T>
-void evaluate_detection(Evaluation& evaluation, Engine& engine, const Dataset<T>& data,
-                        const Predictions<T>& predictions, std::span<const double> weights) {
-  const auto unusual = std::count(predictions.labels.begin(), predictions.labels.end(), 1);
-  put(evaluation, "unusual_share",
-      static_cast<double>(unusual) / static_cast<double>(predictions.labels.size()));
-  if (!data.has_target()) return;
+std::vector<std::int32_t> outliers_of(const Dataset<T>& data, const std::string& asked,
+                                      std::string& name) {
   Classes truth;
   try {
     truth = encode_classes(data);
   } catch (const InputError&) {
-    return;
+    if (!asked.empty()) throw;
+    return {};
   }
-  if (truth.names.size() != 2) return;
+  const auto found = [&](const std::string& wanted) {
+    return std::find(truth.names.begin(), truth.names.end(), wanted) - truth.names.begin();
+  };
+  const auto classes = static_cast<std::ptrdiff_t>(truth.names.size());
+  std::ptrdiff_t outlier = found(asked.empty() ? "outlier" : asked);
+  if (!asked.empty() && outlier == classes) {
+    throw InputError(data.source + ": the target " + data.target_column.name + " has no class '" +
+                     asked + "', which " + option("outlier_class") + " names");
+  }
+  if (classes != 2) {
+    if (asked.empty()) return {};
+  } else if (outlier == classes) {
+    const auto second = std::count(truth.labels.begin(), truth.labels.end(), 1);
+    outlier = 2 * second <= static_cast<std::ptrdiff_t>(truth.labels.size()) ? 1 : 0;
+  }
+  for (std::int32_t& label : truth.labels) label = label == outlier ? 1 : 0;
+  name = truth.names[static_cast<std::size_t>(outlier)];
+  return std::move(truth.labels);
+}
+
+template <Real T>
+void evaluate_detection(Evaluation& evaluation, Engine& engine, const Dataset<T>& data,
+                        const Predictions<T>& predictions, const EvaluateOptions& options,
+                        std::span<const double> weights) {
+  const auto called = std::count(predictions.labels.begin(), predictions.labels.end(), 1);
+  put(evaluation, "outlier_share",
+      static_cast<double>(called) / static_cast<double>(predictions.labels.size()));
+  if (!data.has_target()) return;
+  const std::vector<std::int32_t> truth =
+      outliers_of(data, options.outlier_class, evaluation.outlier_class);
+  if (truth.empty()) return;
+  const ClassScore outliers =
+      classification_scores(confusion_matrix(truth, predictions.labels, 2, weights)).classes[1];
+  put(evaluation, "precision", outliers.precision);
+  put(evaluation, "recall", outliers.recall);
+  put(evaluation, "f1", outliers.f1);
   Matrix<T> scores(data.rows(), 2);
   for (Index i = 0; i < data.rows(); ++i) {
     const T score = predictions.values[static_cast<std::size_t>(i)];
     scores(i, 0) = -score;
     scores(i, 1) = score;
   }
-  const RankingScores areas =
-      ranking_scores<T>(truth.labels, scores.view(), weights, engine.threads());
+  const RankingScores areas = ranking_scores<T>(truth, scores.view(), weights, engine.threads());
   put(evaluation, "roc_auc", areas.roc_auc);
   put(evaluation, "average_precision", areas.average_precision);
 }
 
 }  // namespace
+
+template <Real T>
+bool tells_outliers(const Dataset<T>& data) {
+  if (!data.has_target()) return false;
+  try {
+    return encode_classes(data).names.size() == 2;
+  } catch (const InputError&) {
+    return false;
+  }
+}
 
 template <Real T>
 Evaluation evaluate(const Model<T>& model, Engine& engine, const Dataset<T>& data,
@@ -178,11 +220,10 @@ Evaluation evaluate(const Model<T>& model, Engine& engine, const Dataset<T>& dat
       evaluate_regression(evaluation, engine, data, predictions, weights);
       break;
     case Task::clustering:
-      if (predictions.values.empty()) {
-        evaluate_clustering(evaluation, engine, data, predictions, options);
-      } else {
-        evaluate_detection(evaluation, engine, data, predictions, weights);
-      }
+      evaluate_clustering(evaluation, engine, data, predictions, options);
+      break;
+    case Task::detection:
+      evaluate_detection(evaluation, engine, data, predictions, options, weights);
       break;
   }
   for (const auto& [name, value] : model.own_metrics(engine, data.features.view())) {
@@ -204,6 +245,7 @@ std::string to_json(const Evaluation& evaluation, bool with_curves) {
   nlohmann::json json;
   json["rows"] = evaluation.rows;
   json["metrics"] = evaluation.metrics;
+  if (!evaluation.outlier_class.empty()) json["outlier_class"] = evaluation.outlier_class;
   if (evaluation.task != Task::classification) return json_text(json);
   json["classes"] = nlohmann::json::array();
   for (std::size_t c = 0; c < evaluation.classes.size(); ++c) {
@@ -237,7 +279,8 @@ std::string to_json(const Evaluation& evaluation, bool with_curves) {
   template Evaluation evaluate(const Model<T>&, Engine&, const Dataset<T>&,                        \
                                const EvaluateOptions&);                                            \
   template Evaluation evaluate(const Model<T>&, Engine&, const Dataset<T>&, const Predictions<T>&, \
-                               const EvaluateOptions&);
+                               const EvaluateOptions&);                                            \
+  template bool tells_outliers(const Dataset<T>&);
 TANDEM_INSTANTIATE(float)
 TANDEM_INSTANTIATE(double)
 #undef TANDEM_INSTANTIATE

@@ -73,7 +73,7 @@ class AlgorithmOf final : public Algorithm {
     if constexpr (requires { options_.task_for(data); }) {
       return options_.task_for(data);
     } else {
-      return Task::clustering;
+      return description_.kind == ModelKind::detector ? Task::detection : Task::clustering;
     }
   }
   template <Real T>

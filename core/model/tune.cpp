@@ -206,7 +206,11 @@ class Tuner {
     StopOnly inner(control_);
     const Pipeline<T> fitted =
         fit_pipeline(engine_, train, with_settings(pipeline_, settings), {.control = &inner});
-    return fitted.evaluate(engine_, test, {.silhouette = validation_.silhouette, .curves = false})
+    return fitted
+        .evaluate(engine_, test,
+                  {.silhouette = validation_.silhouette,
+                   .curves = false,
+                   .outlier_class = validation_.outlier_class})
         .metrics;
   }
 

@@ -12,6 +12,8 @@
 #include "core/model/stop_only.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/data/split.hpp"
+#include "tandem/metrics/direction.hpp"
+#include "tandem/metrics/evaluate.hpp"
 #include "tandem/model/baseline.hpp"
 #include "tandem/model/pipeline.hpp"
 
@@ -108,8 +110,10 @@ Partition<T> partition_of(const Algorithm& algorithm, const Dataset<T>& data,
                                     2 * static_cast<Index>(sizeof(T))),
                  "take fewer rows, or " + option("precision") + " float32");
   Partition<T> partition{algorithm.task(data), false, {}, {}};
-  partition.stratified =
-      options.stratified && partition.task == Task::classification && !data.has_groups();
+  // Each part should have some outliers, too.
+  const bool of_classes = partition.task == Task::classification ||
+                          (partition.task == Task::detection && tells_outliers(data));
+  partition.stratified = options.stratified && of_classes && !data.has_groups();
   if (data.has_groups()) {
     partition.repeats =
         repeated_group_k_fold(data.groups, options.folds, options.repeats, options.seed);
@@ -359,10 +363,10 @@ CrossValidation cross_validate(const PipelineOptions& asked, const Dataset<T>& d
   result.stratified = partition.stratified;
   if (control.resume_state() != nullptr) resume(result, *control.resume_state());
 
-  const EvaluateOptions evaluation{.silhouette = options.silhouette, .curves = false};
-  const std::string objective = result.task == Task::classification ? "accuracy"
-                                : result.task == Task::regression   ? "r2"
-                                                                    : "inertia";
+  const EvaluateOptions evaluation{
+      .silhouette = options.silhouette, .curves = false, .outlier_class = options.outlier_class};
+  const std::string objective =
+      result.task == Task::clustering ? "inertia" : std::string(usual_metric(result.task));
   const Index total = options.folds * options.repeats;
   for (auto done = static_cast<Index>(result.test.size()); done < total; ++done) {
     const Folds& folds = partition.repeats[static_cast<std::size_t>(done / options.folds)];
@@ -435,7 +439,8 @@ LearningCurve learning_curve(const PipelineOptions& asked, const Dataset<T>& dat
                      ", the smallest training part of the folds");
   }
 
-  const EvaluateOptions evaluation{.silhouette = options.silhouette, .curves = false};
+  const EvaluateOptions evaluation{
+      .silhouette = options.silhouette, .curves = false, .outlier_class = options.outlier_class};
   // [size][split]
   std::vector<std::vector<std::map<std::string, double>>> train(sizes.size());
   std::vector<std::vector<std::map<std::string, double>>> test(sizes.size());

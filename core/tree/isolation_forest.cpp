@@ -119,9 +119,11 @@ class IsolationFit {
     for (Index i = 0; i < data.rows(); ++i) {
       const T weight = data.weights[static_cast<std::size_t>(i)];
       if (weight != T{0} && weight != T{1}) {
-        throw InputError(data.source + ": row " + std::to_string(i + 1) +
-                         ": an isolation forest counts rows, so that a sample weight is 0 or 1; "
-                         "leave the weights out");
+        throw InputError(
+            data.source + ": row " + std::to_string(i + 1) +
+            ": an isolation forest counts rows, as the length of a path is that of a "
+            "search among so many, so that a sample weight is 0 or 1; leave the weights "
+            "out, or repeat the rows that should count more");
       }
       if (weight != T{0}) kept.push_back(i);
     }
@@ -217,8 +219,8 @@ void IsolationForestOptions::visit(OptionVisitor& visitor) {
                   "most cuts between the root and a leaf; 0 is log2 of the rows drawn", 0,
                   std::numeric_limits<std::int32_t>::max());
   visitor.real("contamination", contamination,
-               "share of the training rows that is taken to be unusual; 0 is a score above 0.5", 0,
-               0.5);
+               "share of the training rows that are taken to be outliers; 0 is a score above 0.5",
+               0, 0.5);
   visitor.seed(seed);
 }
 
@@ -318,7 +320,7 @@ std::string IsolationForestModel<T>::to_json(const std::vector<std::string>& fea
 template <Real T>
 std::string IsolationForestModel<T>::to_text(const std::vector<std::string>& feature_names) const {
   return std::to_string(trees.trees.size()) + " trees of " + std::to_string(draws) +
-         " rows; rows that score above " + significant(threshold, 4) + " are unusual\n" +
+         " rows; rows that score above " + significant(threshold, 4) + " are outliers\n" +
          "the first tree; its leaves add their part of the mean length of paths:\n" +
          trees.to_text(feature_names, 1);
 }

@@ -8,7 +8,7 @@ std::unique_ptr<Algorithm> make_isolation_forest_algorithm();
 std::unique_ptr<Algorithm> make_isolation_forest_algorithm() {
   return algorithm_of<IsolationForestOptions, IsolationForestModel>(
       {.name = "isolation-forest",
-       .summary = "how easily random cuts set a row apart: scores of unusual rows",
+       .summary = "outliers by how easily random cuts set a row apart",
        .kind = ModelKind::detector,
        .accepts_missing = true});
 }

@@ -49,8 +49,15 @@ def commands(root, cuda):
     yield ["evaluate", "kmeans.tandem", "--data", "data/iris.csv", "--silhouette", *device]
     yield ["predict", "kmeans.tandem", "--data", "data/iris.csv", "--out", "clusters.csv"]
     yield ["inspect", "kmeans.tandem"]
-    yield ["train", "isolation-forest", "--data", "data/iris.csv", "--model", "unusual.tandem"]
-    yield ["predict", "unusual.tandem", "--data", "data/iris.csv"]
+    detector = ["--data", "data/breast_cancer.csv"]
+    yield ["train", "isolation-forest", *detector, "--model", "detector.tandem", "--report",
+           "detected", "--test-fraction", "0.3", "--contamination", "0.2"]
+    yield ["evaluate", "detector.tandem", *detector, "--outlier-class", "malignant"]
+    yield ["predict", "detector.tandem", *detector]
+    yield ["inspect", "detector.tandem"]
+    yield ["explain", "detector.tandem", *detector, "--sample", "30"]
+    yield ["cross-validate", "isolation-forest", *detector, "--folds", "3"]
+    yield ["tune", "isolation-forest", *detector, "--grid", "trees=10|30", "--folds", "2"]
     yield ["cross-validate", "decision-tree", "--data", "data/wine.csv", "--folds", "3",
            "--report", "folds"]
     yield ["cross-validate", "kmeans", "--data", "data/iris.csv", "--k", "3"]

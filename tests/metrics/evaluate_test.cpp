@@ -1,5 +1,6 @@
 #include "tandem/metrics/evaluate.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -139,6 +140,49 @@ TEST(Evaluate, Clustering) {
   const Oracle lumped(Task::clustering, {{}, {0, 0, 0, 0}, {}});
   e = evaluate(lumped, *engine, column({0, 1, 9, 10}, {}), {.silhouette = true});
   EXPECT_EQ(names(e), (std::vector<std::string>{"inertia"}));
+}
+
+TEST(Evaluate, Detection) {
+  const auto engine = Engine::create({.device = Device::cpu, .threads = 1});
+  // Scores and what is called an outlier: rows 1 and 4.
+  const Oracle model(Task::detection, {{.7, .4, .3, .6, .5}, {1, 0, 0, 1, 0}, {}},
+                     {"inlier", "outlier"});
+  Dataset<double> data = column({1, 2, 3, 4, 5}, {1, 0, 0, 0, 1});
+  data.target_column = {"kind", {"fine", "odd"}};
+  EXPECT_TRUE(tells_outliers(data));
+  Evaluation e = evaluate(model, *engine, data);
+  EXPECT_EQ(names(e), (std::vector<std::string>{"average_precision", "f1", "outlier_share",
+                                                "precision", "recall", "roc_auc"}));
+  // The rarer class: rows 1 and 5 stand before 3 and 2 of the other three rows.
+  EXPECT_EQ(e.outlier_class, "odd");
+  EXPECT_EQ(e.metrics.at("outlier_share"), 0.4);
+  EXPECT_EQ(e.metrics.at("precision"), 0.5);
+  EXPECT_EQ(e.metrics.at("recall"), 0.5);
+  EXPECT_NEAR(e.metrics.at("roc_auc"), 5.0 / 6, 1e-15);
+  EXPECT_NEAR(e.metrics.at("average_precision"), (1 + 2.0 / 3) / 2, 1e-15);
+  EXPECT_THAT(to_json(e), ::testing::HasSubstr(R"("outlier_class":"odd")"));
+  // Overruled: the other side of every pair.
+  e = evaluate(model, *engine, data, {.outlier_class = "fine"});
+  EXPECT_EQ(e.outlier_class, "fine");
+  EXPECT_NEAR(e.metrics.at("roc_auc"), 1.0 / 6, 1e-15);
+  EXPECT_THROW((void)evaluate(model, *engine, data, {.outlier_class = "strange"}), InputError);
+  // The name counts before the number of rows; weights count.
+  data.target_column = {"kind", {"outlier", "fine"}};
+  data.weights = {1, 1, 2, 1, 1};
+  e = evaluate(model, *engine, data);
+  EXPECT_EQ(e.outlier_class, "outlier");
+  EXPECT_EQ(e.metrics.at("recall"), 0.25);  // of rows 2, 3 (twice) and 4
+  // Three classes: one that is named against the rest, else nothing to compare with.
+  data.weights.clear();
+  data.target = {1, 0, 0, 2, 1};
+  data.target_column = {"kind", {"a", "b", "c"}};
+  EXPECT_FALSE(tells_outliers(data));
+  EXPECT_EQ(names(evaluate(model, *engine, data)), (std::vector<std::string>{"outlier_share"}));
+  e = evaluate(model, *engine, data, {.outlier_class = "b"});
+  EXPECT_NEAR(e.metrics.at("roc_auc"), 5.0 / 6, 1e-15);
+  e = evaluate(model, *engine, column({0, 1, 2, 3, 4}, {}));
+  EXPECT_EQ(names(e), (std::vector<std::string>{"outlier_share"}));
+  EXPECT_EQ(e.outlier_class, "");
 }
 
 TEST(Evaluate, RefusesMissingTargets) {

@@ -14,6 +14,8 @@
 #include "support/agree.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/model/algorithm.hpp"
+#include "tandem/model/tune.hpp"
+#include "tandem/model/validation.hpp"
 
 namespace tandem {
 namespace {
@@ -192,14 +194,44 @@ TEST(IsolationErrors, SayWhatToDo) {
 TEST(IsolationByName, DetectsByName) {
   const auto algorithm = make_algorithm("isolation-forest");
   EXPECT_EQ(algorithm->kind(), ModelKind::detector);
+  EXPECT_EQ(algorithm->task(cloud<double>(20, 3, 2, 6).view()), Task::detection);
   algorithm->set("n_estimators", 7);
   algorithm->set("max_samples", "auto");
   const auto data = cloud<double>(80, 3, 2, 6);
   const auto engine = engine_of(Device::cpu);
   const auto model = algorithm->fit(*engine, data.view(), {});
   EXPECT_EQ(model->training().iterations, 7);
+  EXPECT_EQ(model->task(), Task::detection);
+  EXPECT_EQ(model->classes(), (std::vector<std::string>{"inlier", "outlier"}));
   EXPECT_EQ(model->ready_on(*engine)->predict(data.features.view()).values,
             model->predict(*engine, data.features.view()).values);
+}
+
+// By cross-validation, and in the search that uses it: the folds share the outliers out.
+TEST(IsolationByName, IsValidatedByATargetOfTwoClasses) {
+  auto data = cloud<double>(300, 3, 12, 8);
+  data.target.assign(300, 0.0);
+  std::fill(data.target.end() - 12, data.target.end(), 1.0);
+  data.target_column = {"kind", {"near", "far"}};
+  const auto engine = engine_of(Device::cpu);
+  auto algorithm = make_algorithm("isolation-forest");
+  algorithm->set("trees", 20);
+  RunControl control;
+  const PipelineOptions pipeline(std::move(algorithm));
+  const auto found = cross_validate(pipeline, data, {.folds = 4}, *engine, control);
+  EXPECT_EQ(found.task, Task::detection);
+  EXPECT_TRUE(found.stratified);
+  ASSERT_TRUE(found.summary.contains("roc_auc"));
+  EXPECT_GT(found.summary.at("roc_auc").mean, 0.98);
+  EXPECT_GT(found.summary.at("average_precision").mean, 0.8);
+  const auto tuned = tune(pipeline, SearchSpace::parse("trees=1|30"), data,
+                          {.validation = {.folds = 3}}, *engine, control);
+  EXPECT_EQ(tuned.metric, "roc_auc");
+  EXPECT_EQ(tuned.ranking.front(), 1);
+  data.target.clear();
+  EXPECT_THROW((void)tune(pipeline, SearchSpace::parse("trees=1|30"), data,
+                          {.validation = {.folds = 3}}, *engine, control),
+               InputError);
 }
 
 TEST(IsolationAgreement, Agrees) { test::expect_agreement("isolation-forest", Device::reference); }

@@ -130,7 +130,7 @@ class Validation : public Command {
   ValidationOptions validation_;
   ShownMetrics shown_;
   ReportOption report_;
-  std::map<std::string, double> baseline_;  // means over the folds; none for clusters
+  std::map<std::string, double> baseline_;  // means over the folds; predictors only
 };
 
 class CrossValidate final : public Validation {
@@ -143,6 +143,7 @@ class CrossValidate final : public Validation {
   void add_own_options(OptionSet& options) override {
     options.real("confidence", validation_.confidence, "of the interval", 0.5, 0.9999);
     options.flag("silhouette", validation_.silhouette, "clusters: also the silhouette");
+    options.text("outlier_class", validation_.outlier_class, outlier_class_help);
   }
   void validate(Engine& engine, const Dataset<float>& data, RunControl& control,
                 nlohmann::json& json, std::string& text, report::Page& page) override {

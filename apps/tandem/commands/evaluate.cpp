@@ -18,6 +18,7 @@ class EvaluateCommand final : public Command {
     options.group("Results");
     shown_.add_option(options);
     options.flag("silhouette", silhouette_, "clusters: also the silhouette (rows squared work)");
+    options.text("outlier_class", outlier_class_, outlier_class_help);
     options.flag("curves", curves_, "with --json: ROC and precision-recall curves");
   }
 
@@ -44,6 +45,7 @@ class EvaluateCommand final : public Command {
     EvaluateOptions options;
     options.silhouette = silhouette_ || shown_.asks_for("silhouette");
     options.curves = curves_;
+    options.outlier_class = outlier_class_;
     Scores scores;
     const Dataset<T> prepared = model.prepare(std::move(data), engine->threads());
     scores.test = model.evaluate_prepared(*engine, prepared, options);
@@ -79,6 +81,7 @@ class EvaluateCommand final : public Command {
         {"stopped_because", model.model->training().stopped_because},
     };
     if (scores.baseline) json["baseline"] = baseline_to_json(*scores.baseline, shown_);
+    add_outlier_class(json, scores);
     add_transfers(json, *engine);
     nlohmann::json details = nlohmann::json::parse(to_json(*scores.test, curves_));
     for (const char* part : {"classes", "confusion", "curves"}) {
@@ -92,6 +95,7 @@ class EvaluateCommand final : public Command {
   DataSettings data_;
   ShownMetrics shown_;
   bool silhouette_ = false;
+  std::string outlier_class_;
   bool curves_ = false;
 };
 

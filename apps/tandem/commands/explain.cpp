@@ -98,9 +98,9 @@ class Explain final : public Command {
       check_interrupt();
       if (!out_.path.empty()) write_values(found, *engine, *trees, data);
     }
-    // Trees that detect outliers have no metric unless one is named.
-    const bool no_metric =
-        trees && model.model->task() == Task::clustering && permutation_.metric.empty();
+    // What a detector is judged by needs a target of two classes; its trees speak without one.
+    const bool no_metric = trees && model.model->task() == Task::detection &&
+                           permutation_.metric.empty() && !tells_outliers(found.sample);
     if (data.has_target() && !no_metric) {
       ControlOptions said;
       said.quiet = run_.quiet;

@@ -7,7 +7,6 @@
 
 #include "tandem/command.hpp"
 #include "tandem/data/write.hpp"
-#include "tandem/model/algorithm.hpp"
 #include "tandem/output.hpp"
 #include "tandem/outputs.hpp"
 #include "tandem/results.hpp"
@@ -58,13 +57,13 @@ class Predict final : public Command {
 
   template <Real T>
   [[nodiscard]] static bool detects(const Pipeline<T>& model) {
-    return make_algorithm(model.provenance.algorithm)->kind() == ModelKind::detector;
+    return model.model->task() == Task::detection;
   }
 
   template <Real T>
   [[nodiscard]] std::vector<std::string> header_of(const Pipeline<T>& model) const {
     const std::string& target = model.schema.target.name;
-    if (detects(model)) return {"unusual", "score"};
+    if (detects(model)) return {"label", "score"};
     std::vector<std::string> header{model.model->task() == Task::clustering ? "cluster"
                                     : target.empty()                        ? "prediction"
                                                                             : target};
@@ -116,8 +115,8 @@ class Predict final : public Command {
     }
   }
 
-  // One entry per row: a value, the name of a class, the number of a cluster, or of a detector 1
-  // where the row is unusual and 0 elsewhere, with its score.
+  // One entry per row: a value, the name of a class, the number of a cluster, or of a detector
+  // "inlier" or "outlier", with the scores.
   template <Real T>
   void add_predictions(nlohmann::json& json, const Pipeline<T>& model,
                        const Predictions<T>& predictions) const {

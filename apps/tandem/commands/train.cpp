@@ -29,6 +29,7 @@ class Train final : public Command {
     options.flag("force", force_, replace_help);
     shown_.add_option(options);
     options.flag("silhouette", silhouette_, "clusters: also the silhouette (rows squared work)");
+    options.text("outlier_class", outlier_class_, outlier_class_help);
     options.group("Interruption");
     options.written("checkpoint", checkpoint_file_,
                     "keep the state of the run here, so that it can be resumed (MODEL.checkpoint "
@@ -132,6 +133,7 @@ class Train final : public Command {
     EvaluateOptions evaluate_options;
     evaluate_options.silhouette = silhouette_ || shown_.asks_for("silhouette");
     evaluate_options.curves = !report_.empty();
+    evaluate_options.outlier_class = outlier_class_;
     Scores scores;
     scores.train = model.evaluate_prepared(*engine, data.train, evaluate_options);
     add_iterations(*scores.train, model);
@@ -221,6 +223,7 @@ class Train final : public Command {
       json["target_rule"] = data.target_rule;
     }
     if (scores.baseline) json["baseline"] = baseline_to_json(*scores.baseline, shown_);
+    add_outlier_class(json, scores);
     json["warnings"] = data.remarks;
     if (data.train.reading) {
       for (const std::string& notice : data.train.reading->notices) {
@@ -274,6 +277,7 @@ class Train final : public Command {
   FileName resume_file_;
   ShownMetrics shown_;
   bool silhouette_ = false;
+  std::string outlier_class_;
   bool force_ = false;
 };
 

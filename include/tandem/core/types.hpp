@@ -29,7 +29,7 @@ enum class Numerics { exact, fast, fast_tf32, fast_bf16 };
 
 enum class Precision { float32, float64 };
 
-enum class Task { regression, classification, clustering };
+enum class Task { regression, classification, clustering, detection };
 
 template <>
 inline constexpr std::array<std::string_view, 4> enum_names<Device>{"reference", "cpu", "cuda",
@@ -40,8 +40,8 @@ inline constexpr std::array<std::string_view, 4> enum_names<Numerics>{"exact", "
 template <>
 inline constexpr std::array<std::string_view, 2> enum_names<Precision>{"float32", "float64"};
 template <>
-inline constexpr std::array<std::string_view, 3> enum_names<Task>{"regression", "classification",
-                                                                  "clustering"};
+inline constexpr std::array<std::string_view, 4> enum_names<Task>{"regression", "classification",
+                                                                  "clustering", "detection"};
 
 // What a predictor of either kind is asked for; automatic: by the target, see task_of_target().
 enum class TaskChoice { regression, classification, automatic };

@@ -23,7 +23,7 @@ struct MetricBounds {
 [[nodiscard]] TANDEM_API MetricBounds metric_bounds(std::string_view metric);
 
 // The metric that candidates are compared by unless another is named: accuracy for classes, r2 for
-// values, silhouette for clusters.
+// values, silhouette for clusters, roc_auc for outliers.
 [[nodiscard]] TANDEM_API std::string_view usual_metric(Task task);
 
 }  // namespace tandem

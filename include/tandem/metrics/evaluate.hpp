@@ -18,6 +18,9 @@ struct EvaluateOptions {
   bool silhouette = false;   // clustering: rows² · cols work
   bool curves = true;        // classification: ROC and precision-recall curves
   Index curve_points = 500;  // at most so many points are kept per curve
+  // detection: the class of the target whose rows should be outliers. Empty: the one called
+  // "outlier", or the rarer of two.
+  std::string outlier_class = {};
 };
 
 // Metric names, in snake_case; one that is not defined on the data (ROC-AUC of one class, R² of one
@@ -28,11 +31,15 @@ struct EvaluateOptions {
 //   regression: r2, mse, rmse, mae
 //   clustering: davies_bouldin, calinski_harabasz (two clusters and more), silhouette on demand,
 //     adjusted_rand and nmi where the data has a target that can be read as classes
+//   detection: outlier_share, of the rows that are called outliers; where the data has a target of
+//     two classes roc_auc and average_precision of the scores, and precision, recall and f1 of the
+//     labels
 // and what Model::own_metrics adds.
 struct Evaluation {
   Task task = Task::classification;
   Index rows = 0;
   std::map<std::string, double> metrics;
+  std::string outlier_class;  // detection: what the scores were compared with; empty where nothing
 
   // Classification only.
   std::vector<std::string> class_names;
@@ -49,8 +56,8 @@ struct Evaluation {
 };
 
 // `data` has the columns that the model was trained on (preprocessed), and a target unless the task
-// is clustering. Rows are weighted by data.weights where present (clustering metrics are not).
-// Throws InputError where the target is missing.
+// is clustering or detection. Rows are weighted by data.weights where present (clustering metrics
+// are not). Throws InputError where the target is missing, or has not the outlier_class.
 template <Real T>
 [[nodiscard]] TANDEM_API Evaluation evaluate(const Model<T>& model, Engine& engine,
                                              const Dataset<T>& data,
@@ -63,8 +70,12 @@ template <Real T>
                                              const Predictions<T>& predictions,
                                              const EvaluateOptions& options = {});
 
-// A JSON object: {"rows", "metrics": {...}} and for classification "classes" (per class),
-// "confusion", and where with_curves "curves".
+// Whether the data has a target of two classes, by which a detector can be judged.
+template <Real T>
+[[nodiscard]] TANDEM_API bool tells_outliers(const Dataset<T>& data);
+
+// A JSON object: {"rows", "metrics": {...}}, for detection "outlier_class", and for classification
+// "classes" (per class), "confusion", and where with_curves "curves".
 [[nodiscard]] TANDEM_API std::string to_json(const Evaluation& evaluation,
                                              bool with_curves = false);
 

@@ -17,8 +17,8 @@ namespace tandem {
 
 template <Real T>
 struct Predictions {
-  std::vector<T> values;             // regression: one per row
-  std::vector<std::int32_t> labels;  // classification, clustering: class or cluster of each row
+  std::vector<T> values;             // regression, detection: a value or score of each row
+  std::vector<std::int32_t> labels;  // others: class or cluster of each row; detection: 1 outliers
   Matrix<T> probabilities;           // classification: rows × classes, rows sum to 1
 };
 
@@ -67,7 +67,8 @@ class TANDEM_API Model {
   [[nodiscard]] virtual std::string_view algorithm() const = 0;  // "decision-tree"
   [[nodiscard]] virtual Task task() const = 0;
   [[nodiscard]] virtual Index features() const = 0;
-  // Classification: the class names, in order of label. Others: empty.
+  // The names of the labels, in their order: classes, or inlier and outlier. Empty where labels
+  // have none (clusters), and where there are none.
   [[nodiscard]] virtual const std::vector<std::string>& classes() const = 0;
   // x: rows × features(). Throws InputError where the number of columns differs. For a single call;
   // on() is for several.

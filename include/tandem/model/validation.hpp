@@ -25,7 +25,8 @@ struct ValidationOptions {
   bool stratified = true;
   std::uint64_t seed = 0;  // of the partition; the pipeline has its own
   double confidence = 0.95;
-  bool silhouette = false;  // clustering
+  bool silhouette = false;         // clustering
+  std::string outlier_class = {};  // detection: see EvaluateOptions
 };
 
 // Mean over folds and repeats, with an interval for it. The values are not independent, because

@@ -28,7 +28,7 @@ struct TANDEM_API IsolationForestOptions {
   MaxSamples max_samples{.rule = MaxSamples::Rule::automatic};
   bool bootstrap = false;      // whether it draws them with replacement
   std::int64_t max_depth = 0;  // 0: log2 of the rows drawn, rounded up
-  // The share of the training rows that is taken to be unusual; 0: rows that score above 0.5 are.
+  // The share of the training rows that are taken to be outliers; 0: rows that score above 0.5 are.
   double contamination = 0;
   std::uint64_t seed = 0;
 
@@ -44,17 +44,17 @@ class TANDEM_API IsolationForestModel final : public Model<T>, public TreeModel<
   // Gains are 0, covers are rows.
   TreeEnsemble<T> trees;
   Index draws = 2;         // rows of a tree
-  double threshold = 0.5;  // of the score: rows above it are unusual
+  double threshold = 0.5;  // of the score: rows above it are outliers
   TrainingLog log;         // leaves: of each tree
 
   [[nodiscard]] std::unique_ptr<Model<T>> clone() const override {
     return std::make_unique<IsolationForestModel>(*this);
   }
   [[nodiscard]] std::string_view algorithm() const override { return "isolation-forest"; }
-  [[nodiscard]] Task task() const override { return Task::clustering; }
+  [[nodiscard]] Task task() const override { return Task::detection; }
   [[nodiscard]] Index features() const override { return trees.features; }
-  [[nodiscard]] const std::vector<std::string>& classes() const override { return no_names_; }
-  // labels: 1 for a row that is unusual, else 0; values: its score, 2^(−mean path / c(draws)), in
+  [[nodiscard]] const std::vector<std::string>& classes() const override { return names_; }
+  // labels: 1 for an outlier, 0 for an inlier; values: the score, 2^(−mean path / c(draws)), in
   // (0, 1], greater for what is more unusual.
   [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> x) const override;
   [[nodiscard]] std::unique_ptr<ReadyModel<T>> ready_on(Engine& engine) const override;
@@ -74,7 +74,7 @@ class TANDEM_API IsolationForestModel final : public Model<T>, public TreeModel<
   }
 
  private:
-  std::vector<std::string> no_names_;
+  std::vector<std::string> names_{"inlier", "outlier"};
 };
 
 // The mean depth at which a random binary search tree of n rows ends without finding:

@@ -36,9 +36,11 @@ class ForestFitCase : public Case {
     } else {
       data_.target = make_target(key.kind, data_.features, draw_);
     }
+    bool fractional = false;
     switch (draw_.below(4)) {
       case 0: data_.weights = make_weights<T>(rows, draw_); break;
       case 1:
+        fractional = true;
         for (Index i = 0; i < rows; ++i) {
           data_.weights.push_back(static_cast<T>(draw_.uniform(0.1, 3)));
         }
@@ -57,7 +59,13 @@ class ForestFitCase : public Case {
     options_.task = classifies ? TaskChoice::classification : TaskChoice::regression;
     if (classifies) {
       options_.criterion = draw_.flip() ? TreeCriterion::entropy : TreeCriterion::gini;
-      if (draw_.below(4) == 0) options_.class_weight.rule = ClassWeights::Rule::balanced;
+      using Rule = ClassWeights::Rule;
+      options_.class_weight.rule =
+          draw_.of({Rule::none, Rule::none, Rule::none, Rule::balanced, Rule::balanced_subsample});
+      // Weights of many bits are rounded before they are balanced, which judge() does not do.
+      if (fractional && options_.class_weight.rule == Rule::balanced_subsample) {
+        options_.class_weight.rule = Rule::balanced;
+      }
     }
     options_.trees = draw_.of<Index>({1, 2, 5});
     using Rule = MaxFeatures::Rule;
@@ -98,7 +106,7 @@ class ForestFitCase : public Case {
     const auto draws = tree::RowDraws{
         static_cast<Index>(kept_.size()),
         options_.max_samples.of(static_cast<Index>(kept_.size()), static_cast<Index>(kept_.size())),
-        options_.bootstrap, options_.seed};
+        options_.bootstrap, options_.seed, 0};
     for (Index t = 0; t < options_.trees; ++t) {
       std::vector<double> counts(static_cast<std::size_t>(data_.rows()), 0.0);
       if (draws.drawn()) {
@@ -109,7 +117,8 @@ class ForestFitCase : public Case {
       } else {
         for (const Index row : kept_) counts[static_cast<std::size_t>(row)] = 1;
       }
-      judge_tree(judge, "tree" + std::to_string(t) + "/", counts);
+      judge_tree(judge, "tree" + std::to_string(t) + "/", counts,
+                 factors_of_classes(draws, counts));
     }
   }
 
@@ -132,7 +141,8 @@ class ForestFitCase : public Case {
           value(outputs.get<T>(name + "value")) {}
   };
 
-  void judge_tree(Judge& judge, const std::string& name, const std::vector<double>& counts) const {
+  void judge_tree(Judge& judge, const std::string& name, const std::vector<double>& counts,
+                  const std::map<T, long double>& factors) const {
     const Tree a(judge.got, name);
     const Tree b(judge.reference, name);
     struct Pair {
@@ -144,7 +154,7 @@ class ForestFitCase : public Case {
     for (Index i = 0; i < data_.rows(); ++i) {
       if (counts[static_cast<std::size_t>(i)] > 0) stack[0].rows.push_back(i);
     }
-    const double root = static_cast<double>(impurity(stack[0].rows, counts));
+    const double root = static_cast<double>(impurity(stack[0].rows, counts, factors));
     const std::size_t width = a.value.size() / a.feature.size();
     while (!stack.empty()) {
       const Pair at = std::move(stack.back());
@@ -174,10 +184,10 @@ class ForestFitCase : public Case {
         continue;
       }
       // As the decision tree's: 64 roundings, and 2^-40 for fixed point, of the largest merit.
-      const double merit_a =
-          static_cast<double>(impurity(left_a, counts) + impurity(right_a, counts));
-      const double merit_b =
-          static_cast<double>(impurity(left_b, counts) + impurity(right_b, counts));
+      const double merit_a = static_cast<double>(impurity(left_a, counts, factors) +
+                                                 impurity(right_a, counts, factors));
+      const double merit_b = static_cast<double>(impurity(left_b, counts, factors) +
+                                                 impurity(right_b, counts, factors));
       const double weight = a.cover[0];
       const double largest = options_.task == TaskChoice::regression
                                  ? root
@@ -199,19 +209,40 @@ class ForestFitCase : public Case {
     return parts;
   }
 
-  // Weight times impurity of some rows, by the definition.
-  [[nodiscard]] long double impurity(const std::vector<Index>& rows,
-                                     const std::vector<double>& counts) const {
-    std::map<T, long double> class_weight;
-    if (options_.class_weight.rule == ClassWeights::Rule::balanced) {
-      for (const Index i : kept_) class_weight[data_.target[static_cast<std::size_t>(i)]] += 1;
+  // What the weights of rows are multiplied by, by the target; empty: 1 each.
+  [[nodiscard]] std::map<T, long double> factors_of_classes(
+      tree::RowDraws draws, const std::vector<double>& counts) const {
+    using Rule = ClassWeights::Rule;
+    std::map<T, long double> factors;
+    if (options_.class_weight.rule == Rule::balanced) {
+      for (const Index i : kept_) factors[data_.target[static_cast<std::size_t>(i)]] += 1;
       std::map<T, long double> all;
       for (const T y : data_.target) all[y] += 0;
-      for (auto& [y, count] : class_weight) {
+      for (auto& [y, count] : factors) {
         count =
             static_cast<long double>(kept_.size()) / (static_cast<long double>(all.size()) * count);
       }
+    } else if (options_.class_weight.rule == Rule::balanced_subsample) {
+      std::map<T, std::int64_t> drawn;
+      for (std::size_t i = 0; i < counts.size(); ++i) {
+        drawn[data_.target[i]] += static_cast<std::int64_t>(counts[i]);
+      }
+      std::vector<std::int64_t> of_classes;
+      for (const auto& [y, count] : drawn) of_classes.push_back(count);
+      draws.balance_bits = tree::balance_bits_for(draws.draws);
+      const auto units = tree::balancing_factors(draws, of_classes);
+      std::size_t c = 0;
+      for (const auto& [y, count] : drawn) {
+        factors[y] = std::ldexp(static_cast<long double>(units[c++]), -draws.balance_bits);
+      }
     }
+    return factors;
+  }
+
+  // Weight times impurity of some rows, by the definition.
+  [[nodiscard]] long double impurity(const std::vector<Index>& rows,
+                                     const std::vector<double>& counts,
+                                     const std::map<T, long double>& factors) const {
     std::map<T, long double> weight_of;
     long double total = 0;
     long double mean = 0;
@@ -219,7 +250,7 @@ class ForestFitCase : public Case {
       const auto at = static_cast<std::size_t>(i);
       const T y = data_.target[at];
       long double w = static_cast<long double>(weight_of_row(i)) * counts[at];
-      if (!class_weight.empty()) w *= class_weight.at(y);
+      if (!factors.empty()) w *= factors.at(y);
       weight_of[y] += w;
       total += w;
       mean += w * static_cast<long double>(y);

@@ -5,9 +5,9 @@ Equal rows (those of against_boosters.py), trees of unlimited depth; for two cla
 of the features at each split, for values all of them. Tandem's exact splitter and scikit-learn grow exact trees, the others go
 by 255 or 256 bins; LightGBM's are cut off at 20,000 leaves. Each is trained in turn, after one run
 of each that does not count, each time with another seed, and medians are compared. Seconds are those
-of training from data in memory, with sorting or binning in them. Beside them stand the area under
-the curve, or the root mean squared error, of the test rows: mean and standard deviation over the
-seeds.
+of training from data in memory, with sorting or binning in them. Beside them stand the processor's
+seconds, which a machine with other work lengthens less, and the area under the curve, or the root
+mean squared error, of the test rows: mean and standard deviation over the seeds.
 
 Usage: against_forests.py --tandem PROGRAM [--rows 100000] [--features 28] [--trees 100]
            [--task binary|regression] [--forest random-forest extra-trees] [--threads 1 2]
@@ -82,7 +82,8 @@ def run_tandem(program, folder, task, forest, splitter, trees, threads, seed):
         sys.exit(f"{' '.join(map(str, command))}\n{done.stderr}")
     result = json.loads(done.stdout)
     metric = "rmse" if task == "regression" else "roc_auc"
-    return result["seconds"]["train"], result["metrics"]["test"][metric]
+    return (result["seconds"]["train"], result["processor_seconds"]["train"],
+            result["metrics"]["test"][metric])
 
 
 def quality(task, truth, prediction):
@@ -122,20 +123,24 @@ def main():
                 ours = {f"tandem {splitter}": splitter for splitter in options.splitter
                         if forest == "random-forest" or splitter == "exact"}
                 seconds = {who: [] for who in [*ours, *options.peer]}
+                processor = {who: [] for who in seconds}
                 scores = {who: [] for who in seconds}
                 for seed in range(options.repeats + 1):
                     for who in seconds:
                         if who in ours:
-                            took, score = run_tandem(options.tandem, folder, options.task, forest,
-                                                     ours[who], options.trees, threads, seed)
+                            took, used, score = run_tandem(options.tandem, folder, options.task, forest,
+                                                           ours[who], options.trees, threads,
+                                                           seed)
                         else:
-                            start = time.perf_counter()
+                            start, before = time.perf_counter(), time.process_time()
                             predict = PEERS[who](options.task, forest, options.trees, threads, seed,
                                                  train_x, train_y)
                             took = time.perf_counter() - start
+                            used = time.process_time() - before
                             score = quality(options.task, test_y, predict(test_x))
                         if seed > 0:
                             seconds[who].append(took)
+                            processor[who].append(used)
                             scores[who].append(score)
                 median = {who: statistics.median(values) for who, values in seconds.items()}
                 fastest = min((value for who, value in median.items() if who not in ours),
@@ -146,7 +151,9 @@ def main():
                 for who, value in median.items():
                     mean = statistics.fmean(scores[who])
                     spread = statistics.stdev(scores[who]) if options.repeats > 1 else 0.0
-                    line = f"  {who:20} {value:8.3f} s  {measure} {mean:.5f} ± {spread:.5f}"
+                    line = (f"  {who:20} {value:8.3f} s  "
+                            f"{statistics.median(processor[who]):8.3f} s of processors  "
+                            f"{measure} {mean:.5f} ± {spread:.5f}")
                     if who in ours:
                         line += f"  {fastest / value:.2f} times as fast as the fastest other"
                     print(line, flush=True)

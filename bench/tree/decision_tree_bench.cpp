@@ -5,37 +5,21 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "core/random.hpp"
 #include "core/tree/decision_tree_steps.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/software_gpu.hpp"
 #include "tandem/tree/decision_tree.hpp"
+#include "tree/overlapping_rows.hpp"
 
 namespace tandem {
 namespace {
 
-// Continuous features, a target that depends on a few of them and on noise, as in particle physics.
 template <Real T>
 Dataset<T> overlapping(Index rows, Index cols, Index classes) {
-  const Random random(1, Purpose::test);
-  Dataset<T> data;
-  data.source = "generated";
-  data.features = Matrix<T>(rows, cols);
-  data.columns = numbered_columns(cols);
-  data.target_column.name = "y";
-  std::uint64_t next = 0;
-  for (Index i = 0; i < rows; ++i) {
-    for (Index j = 0; j < cols; ++j) {
-      data.features(i, j) = static_cast<T>(2 * random.uniform(next++) - 1);
-    }
-    const auto x = data.features.row(i);
-    const double score =
-        static_cast<double>(x[0] * x[1] + x[2] - std::fabs(x[3])) + random.uniform(next++) - 0.5;
-    data.target.push_back(static_cast<T>(
-        classes == 0 ? score
-                     : std::floor(std::fmod(std::fabs(score) * 4, static_cast<double>(classes)))));
-  }
-  return data;
+  return overlapping_rows<T>(rows, cols, [&](double score) {
+    return classes == 0 ? score
+                        : std::floor(std::fmod(std::fabs(score) * 4, static_cast<double>(classes)));
+  });
 }
 
 template <Real T>

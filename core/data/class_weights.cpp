@@ -6,12 +6,16 @@
 #include "core/text.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
+#include "tandem/core/names.hpp"
 
 namespace tandem {
 
 ClassWeights ClassWeights::parse(std::string_view text) {
   if (text == "none") return {};
   if (text == "balanced") return {.rule = Rule::balanced, .weights = {}};
+  if (same_name(text, "balanced_subsample")) {
+    return {.rule = Rule::balanced_subsample, .weights = {}};
+  }
   ClassWeights result{.rule = Rule::listed, .weights = {}};
   for (const std::string& entry : split(text, ',')) {
     const std::size_t equals = entry.rfind('=');
@@ -35,6 +39,7 @@ ClassWeights ClassWeights::parse(std::string_view text) {
 std::string ClassWeights::to_string() const {
   if (rule == Rule::none) return "none";
   if (rule == Rule::balanced) return "balanced";
+  if (rule == Rule::balanced_subsample) return "balanced_subsample";
   std::string text;
   for (const auto& [name, weight] : weights) {
     text += (text.empty() ? "" : ",") + name + "=" + shortest(weight);
@@ -44,6 +49,11 @@ std::string ClassWeights::to_string() const {
 
 std::vector<double> ClassWeights::of(const std::vector<std::string>& classes,
                                      std::span<const std::int32_t> labels) const {
+  if (rule == Rule::balanced_subsample) {
+    throw InputError(option("class_weight") +
+                     " balanced_subsample is for forests, whose trees draw rows of their own; use "
+                     "balanced");
+  }
   std::vector<double> result(classes.size(), 1.0);
   if (rule == Rule::balanced) {
     std::vector<std::int64_t> counts(classes.size(), 0);

@@ -33,7 +33,10 @@ DecisionTreeOptions options_of_trees(const ForestOptions<kind>& options) {
   of_trees.min_samples_leaf = options.min_samples_leaf;
   of_trees.min_impurity_decrease = options.min_impurity_decrease;
   of_trees.max_features = options.max_features;
-  of_trees.class_weight = options.class_weight;
+  // What each tree balances by itself is none of the rows'.
+  if (options.class_weight.rule != ClassWeights::Rule::balanced_subsample) {
+    of_trees.class_weight = options.class_weight;
+  }
   of_trees.seed = options.seed;
   return of_trees;
 }
@@ -52,13 +55,14 @@ class ForestFit {
     }
     training_ = prepare_rows(data, of_trees);
     draws_ = {training_.rows, options.max_samples.of(training_.rows, training_.rows),
-              options.bootstrap, options.seed};
+              options.bootstrap, options.seed, 0};
     if (options.oob_score && !draws_.drawn()) {
       throw InputError(option("oob_score") +
                        " needs rows that a tree has not drawn; every tree has them all without " +
                        option("bootstrap") + " and with all of " + option("max_samples"));
     }
     settle_rules();
+    if (options.class_weight.rule == ClassWeights::Rule::balanced_subsample) balance_trees();
     outputs_ = training_.rules.classes > 0 ? training_.rules.classes : 1;
     model_.criterion = training_.rules.criterion;
     model_.class_names = training_.classes;
@@ -152,10 +156,7 @@ class ForestFit {
     SplitRules& rules = training_.rules;
     rules.random_thresholds = kind == ForestKind::extra_trees;
     if (!draws_.drawn()) return;
-    const std::int64_t heaviest =
-        training_.weights.empty()
-            ? 1
-            : *std::max_element(training_.weights.begin(), training_.weights.end());
+    const std::int64_t heaviest = heaviest_row();
     const double share = static_cast<double>(draws_.draws) / static_cast<double>(training_.rows);
     // Below 2^62 as the sum of all rows is (prepare_rows): draws are no more than rows.
     rules.most_weight = draws_.replace ? draws_.draws * heaviest : rules.total_weight;
@@ -165,6 +166,49 @@ class ForestFit {
       rules.entropy_scale = entropy_scale_for(
           static_cast<double>(rules.most_weight) * rules.weight_unit, rules.classes);
     }
+  }
+
+  // What changes where each tree's classes weigh alike.
+  void balance_trees() {
+    SplitRules& rules = training_.rules;
+    if (rules.classes == 0) {
+      throw InputError(option("class_weight") +
+                       " is for classification, and this forest regresses; use none");
+    }
+    std::int64_t heaviest = heaviest_row();
+    // Weights of no more than 40 bits in a tree leave room for the factors.
+    int spare = 0;
+    while ((heaviest >> spare) >= (std::int64_t{1} << 40) / draws_.draws && heaviest >> spare > 1) {
+      ++spare;
+    }
+    if (spare > 0) {
+      const std::int64_t half = std::int64_t{1} << (spare - 1);
+      std::fill(training_.statistics.begin(), training_.statistics.end(), 0);
+      rules.total_weight = 0;
+      for (std::size_t i = 0; i < training_.weights.size(); ++i) {
+        std::int64_t& weight = training_.weights[i];
+        weight = std::max<std::int64_t>(1, (weight + half) >> spare);
+        training_.statistics[static_cast<std::size_t>(training_.labels[i])] += weight;
+        rules.total_weight += weight;
+      }
+      const double share = static_cast<double>(draws_.draws) / static_cast<double>(training_.rows);
+      rules.total_weight = std::llround(static_cast<double>(rules.total_weight) * share);
+      heaviest = heaviest_row();
+    }
+    draws_.balance_bits = balance_bits_for(draws_.draws);
+    // A tree's factors add up to its draws, but for their roundings.
+    const std::int64_t unit = std::int64_t{1} << draws_.balance_bits;
+    rules.most_weight = draws_.draws * heaviest * (unit + 1);
+    rules.total_weight *= unit;
+    rules.weight_unit = std::ldexp(rules.weight_unit, spare - draws_.balance_bits);
+    rules.entropy_scale = entropy_scale_for(
+        static_cast<double>(rules.most_weight) * rules.weight_unit, rules.classes);
+  }
+
+  [[nodiscard]] std::int64_t heaviest_row() const {
+    return training_.weights.empty()
+               ? 1
+               : *std::max_element(training_.weights.begin(), training_.weights.end());
   }
 
   [[nodiscard]] Index done() const { return static_cast<Index>(model_.trees.trees.size()); }
@@ -366,8 +410,11 @@ void ForestOptions<kind>::visit(OptionVisitor& visitor) {
   visitor.flag("bootstrap", bootstrap, "draw each tree's rows with replacement");
   visitor.written("max_samples", max_samples,
                   "rows that each tree draws: all, a count, or a fraction such as 0.5", "all|N");
-  visitor.written("class_weight", class_weight,
-                  "none, balanced, or weights by class such as yes=2,no=1", "TEXT");
+  visitor.written(
+      "class_weight", class_weight,
+      "none, balanced, balanced_subsample (among each tree's rows), or weights by class "
+      "such as yes=2,no=1",
+      "TEXT");
   visitor.flag("oob_score", oob_score, "judge the forest by the rows that trees have not drawn");
   if constexpr (kind == ForestKind::random_forest) {
     visitor.choice("splitter", splitter,

@@ -3,11 +3,15 @@
 // decision_tree_steps.hpp, whose splits these trees have.
 #pragma once
 
+#include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "core/random.hpp"
 #include "core/random_permutation.hpp"
@@ -22,6 +26,9 @@ struct RowDraws {
   Index draws = 0;      // of a tree; 1 .. rows
   bool replace = true;  // whether a row may be drawn again
   std::uint64_t seed = 0;
+  // Of classes, above 0: those that a tree has drawn weigh alike in it. The weight of each of its
+  // rows is multiplied by balancing_factors(), in units of 2^-balance_bits.
+  int balance_bits = 0;
 
   // False where every tree has every row once.
   [[nodiscard]] TANDEM_HOST_DEVICE bool drawn() const { return replace || draws < rows; }
@@ -43,6 +50,29 @@ struct BinnedFeatures {
 template <Real T>
 [[nodiscard]] TANDEM_HOST_DEVICE inline T number_of_bin(std::uint8_t bin, std::uint8_t known_bins) {
   return bin == known_bins ? std::numeric_limits<T>::quiet_NaN() : static_cast<T>(bin);
+}
+
+// What the rows of each class are multiplied by, so that the classes of a tree have the same weight
+// where all rows have: draws / (classes drawn · draws of the class), as integers, at least 1.
+// drawn: how often a tree has drawn each class.
+[[nodiscard]] inline std::vector<std::int64_t> balancing_factors(
+    const RowDraws& draws, std::span<const std::int64_t> drawn) {
+  const auto present = static_cast<double>(drawn.size()) -
+                       static_cast<double>(std::count(drawn.begin(), drawn.end(), 0));
+  std::vector<std::int64_t> factors;
+  for (const std::int64_t of_class : drawn) {
+    const double share = static_cast<double>(draws.draws) /
+                         (present * static_cast<double>(std::max<std::int64_t>(of_class, 1)));
+    factors.push_back(
+        std::max<std::int64_t>(1, std::llround(std::ldexp(share, draws.balance_bits))));
+  }
+  return factors;
+}
+// Bits such that the rows of a tree, of which each weighs one unit, weigh less than 2^31 units
+// together, where there are at most 2^20 of them; never less than 10.
+[[nodiscard]] inline int balance_bits_for(Index draws) {
+  return std::clamp(30 - static_cast<int>(std::bit_width(static_cast<std::uint64_t>(draws))), 10,
+                    16);
 }
 
 // The rows of one tree, draw by draw.
@@ -82,7 +112,8 @@ class RandomForestSteps {
   // counts[t·rows + i] = how often tree first + t has drawn row i. Only enqueued.
   virtual void draw(Index first, Index trees, Buffer<std::uint32_t>& counts) = 0;
 
-  // Tree first + t, grown from row i as if it stood there counts[t·rows + i] times. Each tree's
+  // Tree first + t, grown from row i as if it stood there counts[t·rows + i] times, with the weight
+  // that RowDraws says. Each tree's
   // name for random draws is root_key_of(first + t). Waits.
   virtual void grow(Index first, const Buffer<std::uint32_t>& counts,
                     std::span<GrownSubtree<T>> trees) = 0;

@@ -90,8 +90,9 @@ struct NumberedRows {
 template <Real T>
 class GrowingTree {
  public:
-  void prepare(const NumberedRows<T>& rows) {
+  void prepare(const NumberedRows<T>& rows, const RowDraws& draws) {
     shared_ = &rows;
+    row_draws_ = &draws;
     scorer_.prepare(rows.rules);
     if (!rows.binned()) return;
     const auto classes = static_cast<std::size_t>(rows.rules.classes);
@@ -148,6 +149,7 @@ class GrowingTree {
   void partition(std::vector<V>& values, Index begin, Index rows);
 
   const NumberedRows<T>* shared_ = nullptr;
+  const RowDraws* row_draws_ = nullptr;
   GrownSubtree<T> grown_;
   // Of the tree's rows, in one order; a node is a range.
   std::vector<std::uint32_t> rows_;
@@ -208,12 +210,22 @@ void GrowingTree<T>::take_rows(const std::uint32_t* counts) {
   weights_.clear();
   sums_.clear();
   squares_.clear();
-  const bool weighs = by_place() && (units != nullptr || !all_one);
+  const bool balances = row_draws_->balance_bits > 0;
+  std::vector<std::int64_t> factors;
+  if (balances) {
+    std::vector<std::int64_t> drawn(static_cast<std::size_t>(shared_->rules.classes), 0);
+    for (const std::uint32_t row : rows_) {
+      drawn[static_cast<std::size_t>(data.labels->data()[row])] += counts[row];
+    }
+    factors = balancing_factors(*row_draws_, drawn);
+  }
+  const bool weighs = by_place() && (units != nullptr || !all_one || balances);
   for (const std::uint32_t row : rows_) {
     const std::int64_t count = counts[row];
-    const std::int64_t weight = units != nullptr ? units[row] * count : count;
+    std::int64_t weight = units != nullptr ? units[row] * count : count;
     if (classifies) {
       const auto label = static_cast<std::uint32_t>(data.labels->data()[row]);
+      if (balances) weight *= factors[label];
       payloads_.push_back(
           by_place() ? label : static_cast<std::uint32_t>(weight) << shared_->class_bits | label);
     } else {
@@ -701,7 +713,7 @@ void CpuForest<T>::prepare(const TreeData<T>& data, const SplitRules& rules, con
   }
   if (!shared_.binned()) number_values();
   growing_ = std::vector<GrowingTree<T>>(static_cast<std::size_t>(threads_));
-  for (auto& tree : growing_) tree.prepare(shared_);
+  for (auto& tree : growing_) tree.prepare(shared_, draws_);
 }
 
 template <Real T>

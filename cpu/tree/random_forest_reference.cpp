@@ -76,12 +76,23 @@ class ReferenceForest final : public RandomForestSteps<T> {
     std::vector<std::int64_t> sums;
     std::vector<std::int64_t> squares;
     std::vector<std::int64_t> statistics(static_cast<std::size_t>(rules_.width()), 0);
+    std::vector<std::int64_t> factors;
+    if (draws_.balance_bits > 0) {
+      std::vector<std::int64_t> drawn(static_cast<std::size_t>(rules_.classes), 0);
+      for (Index i = 0; i < data_.rows; ++i) {
+        drawn[static_cast<std::size_t>(data_.labels->data()[i])] += counts[i];
+      }
+      factors = balancing_factors(draws_, drawn);
+    }
     for (Index i = 0; i < data_.rows; ++i) {
       const std::int64_t count = counts[i];
       if (count == 0) continue;
       for (Index j = 0; j < data_.cols; ++j) x.push_back(value(i, j));
       weights.push_back(count * (data_.weights->empty() ? 1 : data_.weights->data()[i]));
       if (rules_.classes > 0) {
+        if (!factors.empty()) {
+          weights.back() *= factors[static_cast<std::size_t>(data_.labels->data()[i])];
+        }
         labels.push_back(data_.labels->data()[i]);
         statistics[static_cast<std::size_t>(labels.back())] += weights.back();
       } else {

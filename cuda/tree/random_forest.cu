@@ -124,6 +124,23 @@ __global__ void first_places_kernel(const std::uint32_t* __restrict__ counts,
   }
 }
 
+// weights[s], the number of draws of row s, times the row's own weight and the factor of its class
+// in its tree, the one whose rows it stands among. A thread per row; reads and writes what there is
+// of it. CPU twin: GrowingTree::take_rows.
+__global__ void balance_rows_kernel(const std::uint32_t* __restrict__ begins, Index trees,
+                                    const std::uint32_t* __restrict__ source,
+                                    const std::int64_t* __restrict__ own,
+                                    const std::int32_t* __restrict__ labels,
+                                    const std::int64_t* __restrict__ factors, Index classes,
+                                    Index rows, std::int64_t* __restrict__ weights) {
+  const Index s = static_cast<Index>(blockIdx.x) * blockDim.x + threadIdx.x;
+  if (s >= rows) return;
+  Index tree = 0;
+  while (tree + 1 < trees && begins[tree + 1] <= s) ++tree;
+  const std::int64_t own_weight = own != nullptr ? own[source[s]] : 1;
+  weights[s] *= own_weight * factors[tree * classes + labels[s]];
+}
+
 struct StackTile {
   std::uint32_t tree;
   std::uint32_t first;
@@ -259,6 +276,8 @@ class CudaForest final : public tree::RandomForestSteps<T> {
   }
   [[nodiscard]] std::vector<std::int64_t> statistics_of(const TreeRows& rows,
                                                         std::span<const std::uint32_t> begins);
+  [[nodiscard]] std::vector<std::int64_t> factors_of(const TreeRows& rows,
+                                                     std::span<const std::uint32_t> begins);
 
   CudaEngine& engine_;
   TreeData<T> data_;
@@ -298,6 +317,20 @@ std::vector<std::int64_t> CudaForest<T>::statistics_of(const TreeRows& rows,
   return sums.to_host();
 }
 
+// What the rows of each tree and class are multiplied by. rows: weighted by their draws.
+template <Real T>
+std::vector<std::int64_t> CudaForest<T>::factors_of(const TreeRows& rows,
+                                                    std::span<const std::uint32_t> begins) {
+  const std::vector<std::int64_t> drawn = statistics_of(rows, begins);
+  const auto classes = static_cast<std::size_t>(rules_.classes);
+  std::vector<std::int64_t> factors;
+  for (std::size_t at = 0; at < drawn.size(); at += classes) {
+    const auto of_tree = tree::balancing_factors(draws_, std::span(drawn).subspan(at, classes));
+    factors.insert(factors.end(), of_tree.begin(), of_tree.end());
+  }
+  return factors;
+}
+
 template <Real T>
 void CudaForest<T>::grow(Index first, const Buffer<std::uint32_t>& counts,
                          std::span<GrownSubtree<T>> trees) {
@@ -308,7 +341,8 @@ void CudaForest<T>::grow(Index first, const Buffer<std::uint32_t>& counts,
     return filled(buffer) ? buffer->data() : nullptr;
   };
   const bool classifies = rules_.classes > 0;
-  const bool weighs = draws_.replace || filled(data_.weights);
+  const bool balances = draws_.balance_bits > 0;
+  const bool weighs = draws_.replace || filled(data_.weights) || balances;
 
   Buffer<std::uint32_t> place(engine_, elements);
   const auto drawn = thrust::make_transform_iterator(
@@ -335,9 +369,12 @@ void CudaForest<T>::grow(Index first, const Buffer<std::uint32_t>& counts,
   Buffer<std::int64_t> weights(engine_, weighs ? rows : 0);
   Buffer<std::int64_t> sums(engine_, classifies ? 0 : rows);
   Buffer<std::int64_t> squares(engine_, classifies ? 0 : rows);
+  const TreeRows stacked{labels.data(), weights.data(), sums.data(), squares.data()};
   {
     Buffer<std::uint32_t> source(engine_, rows);
-    const TreeRows from{pointer(data_.labels), pointer(data_.weights), pointer(data_.sums),
+    // Balanced rows get their own weights once their draws have been counted.
+    const std::int64_t* own = pointer(data_.weights);
+    const TreeRows from{pointer(data_.labels), balances ? nullptr : own, pointer(data_.sums),
                         pointer(data_.squares)};
     engine_.launch(
         stack_rows_kernel<T>, per_thread(elements), counts.data(), place.data(), data_.rows,
@@ -351,8 +388,14 @@ void CudaForest<T>::grow(Index first, const Buffer<std::uint32_t>& counts,
       engine_.launch(stack_values_kernel<T>, per_thread(x.size()), data_.x->data(), source.data(),
                      x.size(), data_.cols, x.data());
     }
+    if (balances) {
+      const auto factors = to_engine(engine_, factors_of(stacked, begins));
+      engine_.launch(balance_rows_kernel, per_thread(rows), begins_there.data(), count,
+                     source.data(), own, labels.data(), factors.data(),
+                     static_cast<Index>(rules_.classes), rows, weights.data());
+      engine_.wait();  // factors end here
+    }
   }
-  const TreeRows stacked{labels.data(), weights.data(), sums.data(), squares.data()};
   const std::vector<std::int64_t> statistics = statistics_of(stacked, begins);
 
   const std::vector<Index> more_trees(begins.begin() + 1, begins.end() - 1);

@@ -369,6 +369,40 @@ TYPED_TEST(Forest, HistogramsCutBetweenBins) {
   EXPECT_EQ(train(all, options).trees, train(all, options, Device::cpu, 2).trees);
 }
 
+TYPED_TEST(Forest, BalancesTheClassesOfEachTree) {
+  using T = TypeParam;
+  auto data = make<T>(250, 4, 2, 23);
+  // Factors that are whole numbers of units: 250 / (2 · 50) and 250 / (2 · 200).
+  for (std::size_t i = 0; i < 250; ++i) data.target[i] = i % 5 == 0 ? T{1} : T{0};
+  RandomForestOptions options;
+  options.trees = 5;
+  options.bootstrap = false;
+  options.class_weight = ClassWeights::parse("balanced");
+  const auto by_all_rows = train(data, options);
+  options.class_weight = ClassWeights::parse("balanced_subsample");
+  EXPECT_EQ(train(data, options).trees, by_all_rows.trees);
+  // Of the rows that a tree has drawn both classes weigh as much, and all of them as many as drawn.
+  options.bootstrap = true;
+  for (const int weighted : {0, 1, 2}) {
+    data.weights.clear();
+    for (Index i = 0; i < 250 && weighted > 0; ++i) {
+      data.weights.push_back(weighted == 1 ? T{3} : static_cast<T>(0.1) * static_cast<T>(3));
+    }
+    const auto forest = train(data, options);
+    for (const auto& tree : forest.trees.trees) {
+      EXPECT_NEAR(static_cast<double>(tree.value[0]) * 5, 0.5, 1e-3);
+      const double each = weighted == 0 ? 1.0 : static_cast<double>(data.weights[0]);
+      EXPECT_NEAR(tree.cover[0] / (250 * each), 1, 1e-3);
+    }
+    for (const int threads : {2, 7}) {
+      expect_same(train(data, options, Device::cpu, threads), forest);
+    }
+    options.splitter = TreeSplitter::histogram;
+    EXPECT_NEAR(static_cast<double>(train(data, options).trees.trees[0].value[0]) * 5, 0.5, 1e-3);
+    options.splitter = TreeSplitter::exact;
+  }
+}
+
 TYPED_TEST(Forest, RandomThresholdsLieBetweenTheValues) {
   using T = TypeParam;
   const auto data = make<T>(200, 3, 0, 8);
@@ -587,6 +621,16 @@ TEST(ForestErrors, SayWhatToDo) {
               }),
               HasSubstr("max_bins"));
   EXPECT_THAT(message([](auto& o, Data&) { o.max_bins = 256; }), HasSubstr("max_bins"));
+  const auto subsample = ClassWeights::parse("balanced-subsample");
+  EXPECT_EQ(subsample.to_string(), "balanced_subsample");
+  EXPECT_THAT(message([&](auto& o, Data&) {
+                o.task = TaskChoice::regression;
+                o.class_weight = subsample;
+              }),
+              HasSubstr("class_weight"));
+  EXPECT_THROW((void)fit(*engine_of(Device::cpu), make<double>(20, 3, 2, 14),
+                         DecisionTreeOptions{.class_weight = subsample}),
+               InputError);
   ExtraTreesOptions extra;
   extra.splitter = TreeSplitter::histogram;
   EXPECT_THROW((void)train(make<double>(20, 3, 2, 14), extra), InputError);

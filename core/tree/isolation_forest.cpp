@@ -10,12 +10,12 @@
 #include <vector>
 
 #include "core/data/base_margin.hpp"
-#include "core/model/ready_by.hpp"
 #include "core/parallel.hpp"
 #include "core/rows_on_engine.hpp"
 #include "core/steps.hpp"
 #include "core/tree/forest_trees.hpp"
 #include "core/tree/random_forest_steps.hpp"
+#include "core/tree/ready_trees.hpp"
 #include "core/tree/tree_ensemble_json.hpp"
 #include "core/tree/tree_ensemble_steps.hpp"
 #include "tandem/core/buffer.hpp"
@@ -262,23 +262,11 @@ Predictions<T> IsolationForestModel<T>::predict(Engine& engine, MatrixView<const
   return predictions_of(trees.raw_scores(engine, x), engine.threads());
 }
 
-// The trees stand on the engine, so that a call brings rows and takes lengths.
 template <Real T>
 std::unique_ptr<ReadyModel<T>> IsolationForestModel<T>::ready_on(Engine& engine) const {
-  return ready_by<T>(
-      [this, &engine, on_engine = tree::to_engine(engine, trees),
-       steps = make_steps<tree::TreeEnsembleSteps, T>(engine)](MatrixView<const T> x) {
-        trees.check_columns(x.cols);
-        Matrix<T> lengths(x.rows, 1);
-        if (x.rows > 0) {
-          Buffer<T> sums(engine, lengths.size());
-          steps->set_base(on_engine, x.rows, sums);
-          const Buffer<T> rows = rows_on_engine(engine, x, Placement::rows);
-          steps->add_trees(on_engine, 0, on_engine.trees, rows, x.rows, sums);
-          sums.download(lengths.values());
-        }
-        return predictions_of(lengths, engine.threads());
-      });
+  return tree::ready_trees(engine, trees, [this, &engine](const Matrix<T>& lengths) {
+    return predictions_of(lengths, engine.threads());
+  });
 }
 
 template <Real T>

@@ -6,12 +6,9 @@
 #include <string>
 
 #include "core/load_enum.hpp"
-#include "core/model/ready_by.hpp"
 #include "core/parallel.hpp"
-#include "core/rows_on_engine.hpp"
-#include "core/steps.hpp"
+#include "core/tree/ready_trees.hpp"
 #include "core/tree/tree_ensemble_json.hpp"
-#include "core/tree/tree_ensemble_steps.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/text.hpp"
 #include "tandem/tree/random_forest.hpp"
@@ -48,23 +45,11 @@ Predictions<T> ForestModel<T, kind>::predict(Engine& engine, MatrixView<const T>
   return predictions_of(trees.raw_scores(engine, x), engine.threads());
 }
 
-// The trees stand on the engine, so that a call brings rows and takes scores.
 template <Real T, ForestKind kind>
 std::unique_ptr<ReadyModel<T>> ForestModel<T, kind>::ready_on(Engine& engine) const {
-  return ready_by<T>(
-      [this, &engine, on_engine = tree::to_engine(engine, trees),
-       steps = make_steps<tree::TreeEnsembleSteps, T>(engine)](MatrixView<const T> x) {
-        trees.check_columns(x.cols);
-        Matrix<T> scores(x.rows, trees.outputs);
-        if (x.rows > 0) {
-          Buffer<T> sums(engine, scores.size());
-          steps->set_base(on_engine, x.rows, sums);
-          const Buffer<T> rows = rows_on_engine(engine, x, Placement::rows);
-          steps->add_trees(on_engine, 0, on_engine.trees, rows, x.rows, sums);
-          sums.download(scores.values());
-        }
-        return predictions_of(scores, engine.threads());
-      });
+  return tree::ready_trees(engine, trees, [this, &engine](const Matrix<T>& scores) {
+    return predictions_of(scores, engine.threads());
+  });
 }
 
 template <Real T, ForestKind kind>

@@ -325,9 +325,10 @@ template <Real T>
 bool GrowingTree<T>::adds_up(const OpenNode& node, Index feature) const {
   constexpr Index sorted_by_network = 128;
   if (!shared_->binned() || node.rows <= sorted_by_network) return false;
-  const std::int32_t classes = shared_->rules.classes;
+  const Index classes = shared_->rules.classes;
   if (classes == 0) return true;
-  return shared_->weight_in_payload && (shared_->missing(feature) + 1) * classes <= 8 * node.rows;
+  const Index bins = static_cast<Index>(shared_->missing(feature)) + 1;
+  return shared_->weight_in_payload && bins * classes <= 8 * node.rows;
 }
 
 // The keys of what the node has in each bin. Those of a regression are payloads of a bin's number.

@@ -432,8 +432,58 @@ bool read_bits(Warp& w, u64 address, u32 size, u8* bits) {
 
 // --- operations ----------------------------------------------------------------------------------
 
+// A weak load of one word by all lanes of a full warp, of memory without undefined bits: most loads
+// of tables and tiles are. False where it is another, or has to be looked at lane by lane.
+bool use_at_once(Warp& w, const Op* op, const CheckedCode& code, const Step& step,
+                 const Touch& touch, u32 m) {
+  if (m != full_mask || touch.size != 4 || touch.way != Way::load || touch.order != Order::weak) {
+    return false;
+  }
+  if (w.call->state != nullptr && w.call->state->count != 0) return false;
+  Access access;
+  access.warp = &w;
+  access.op = op;
+  access.place = step.place;
+  access.bytes = 4;
+  access.reads = true;
+  access.bits = static_cast<u8>(static_cast<u32>(touch.scope) << scope_shift);
+  const auto offset = static_cast<u64>(op->imm);
+  u64 address = 0;
+  if (touch.form == TouchForm::lanes32) {
+    const auto* a = lanes<u32>(w, op->a);
+    u32 differs = 0;
+    for (u32 l = 1; l < lanes_per_warp; ++l) differs |= a[l] ^ a[0];
+    if (differs != 0) return false;
+    address = shared_window | static_cast<u32>(a[0] + static_cast<u32>(offset));
+  } else {
+    const auto* a = lanes<u64>(w, op->a);
+    u64 differs = 0;
+    for (u32 l = 1; l < lanes_per_warp; ++l) differs |= a[l] ^ a[0];
+    if (differs != 0) return false;
+    address = a[0] + offset;
+    if (touch.form == TouchForm::shared64) address |= shared_window;
+  }
+  if (address % 4 != 0) return false;
+  if ((address & window_mask) == shared_window) {
+    const u64 at = address & ~window_mask;
+    if (at + 4 > w.block->shared_bytes) return false;
+    const u8* const bits = w.block->state->undefined.data() + at;
+    if ((bits[0] | bits[1] | bits[2] | bits[3]) != 0) return false;
+    check_variable({w, op, code, step, 0}, static_cast<u32>(at), 4, false);
+    access.shared = w.block->state;
+    access.offset = static_cast<u32>(at);
+    return Races::instance().read_by_all(access);
+  }
+  MemoryRange range;
+  if ((address & window_mask) != 0 || !find_range(address, 4, range)) return false;
+  if (GlobalBits::instance().read(address, 4, nullptr)) return false;
+  access.address = address;
+  return Races::instance().read_by_all(access);
+}
+
 void use_lanes(Warp& w, const Op* op, const CheckedCode& code, const Step& step, const Touch& touch,
                u32 m) {
+  if (use_at_once(w, op, code, step, touch, m)) return;
   const auto offset = static_cast<u64>(op->imm);
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const auto lane = static_cast<u32>(std::countr_zero(rest));

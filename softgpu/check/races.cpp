@@ -122,6 +122,8 @@ void Races::begin_block(LaunchState& launch, Block& block) {
     mine.block = state.number;
     mine.warp = launch.first_warp + static_cast<u32>(block.linear) * launch.warps_per_block +
                 static_cast<u32>(warp->index);
+    mine.first_of_block = mine.warp - static_cast<u32>(warp->index);
+    mine.end_of_block = mine.first_of_block + launch.warps_per_block;
     mine.launch = &launch;
     mine.stamps.fill(stamp);
     mine.clocks.fill({});
@@ -141,6 +143,9 @@ void Races::begin_block(LaunchState& launch, Block& block) {
 
 bool Races::ordered(const WarpState& mine, u32 lane, u32 warp, u32 other_lane, u32 stamp) const {
   if (warp == mine.warp && (other_lane == lane || stamp < mine.met)) return true;
+  if (warp >= mine.first_of_block && warp < mine.end_of_block && stamp < mine.block_known[lane]) {
+    return true;
+  }
   const LaunchState& launch = *mine.launch;
   if (warp < launch.first_warp || warp >= launch.end_warp) {
     const LaunchState* const other = launch_of(warp);
@@ -148,7 +153,6 @@ bool Races::ordered(const WarpState& mine, u32 lane, u32 warp, u32 other_lane, u
            is_before(*other->work, *launch.work);
   }
   const u32 block = launch.first_block + (warp - launch.first_warp) / launch.warps_per_block;
-  if (block == mine.block && stamp < mine.block_known[lane]) return true;
   const Clock* const clock = mine.clocks[lane].get();
   return clock != nullptr && stamp < clock->known({block, warp, other_lane});
 }
@@ -540,6 +544,48 @@ void Races::access(const Access& access) {
     WarpState& mine = *access.warp->state;
     mine.copies.push_back({access.lane, mine.groups[access.lane], access.offset, access.bytes});
   }
+}
+
+bool Races::read_by_all(const Access& access) {
+  const WarpState& mine = *access.warp->state;
+  const u64 at = access.shared != nullptr ? access.offset : access.address;
+  if (access.bytes != 4 || at % 4 != 0) return false;
+  CellPage& page =
+      access.shared != nullptr ? access.shared->shared[at / CellPage::bytes] : page_of(at);
+  if (page.by_bytes || page.cells.empty()) return false;
+  Cell& cell = page.cells[at % CellPage::bytes / 4];
+  const u32 stamp = mine.stamps[0];
+  for (u32 l = 1; l < lanes_per_warp; ++l) {
+    if (mine.stamps[l] != stamp || mine.block_known[l] != mine.block_known[0]) return false;
+  }
+  const auto after = [&](const Writer& writer) {
+    return writer.warp == 0 ||
+           ((writer.bits & is_async) == 0 && writer.warp >= mine.first_of_block &&
+            writer.warp < mine.end_of_block && writer.stamp < mine.block_known[0]) ||
+           (writer.warp < mine.launch->first_warp && ordered(mine, 0, writer.warp, writer.lane, 0));
+  };
+  if (!after(cell.writer) || !after(cell.earlier)) return false;
+  for (Reader& reader : cell.readers) {
+    // The very same read again, or by the same threads later.
+    if (reader.warp != mine.warp || reader.place != access.place || reader.bits != access.bits ||
+        reader.lanes != full_mask) {
+      continue;
+    }
+    reader.stamp = stamp;
+    return true;
+  }
+  for (Reader& reader : cell.readers) {
+    const bool is_free = reader.warp == 0 || reader.stamp == 0 ||
+                         (reader.warp >= mine.first_of_block && reader.warp < mine.end_of_block &&
+                          reader.stamp < mine.block_known[0]);
+    if (!is_free) continue;
+    reader = {mine.warp, full_mask, stamp, access.place, access.bits};
+    return true;
+  }
+  // As lane by lane: readers of different warps say more than those of one.
+  cell.readers[cell.readers[0].warp == mine.warp ? 0 : 1] = {mine.warp, full_mask, stamp,
+                                                             access.place, access.bits};
+  return true;
 }
 
 void Races::check_page(CellPage& page, const Access& access, u64 from, u64 to, u32 in_page) {

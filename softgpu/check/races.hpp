@@ -120,6 +120,8 @@ namespace softgpu {
 struct WarpState {
   std::uint32_t block = 0;
   std::uint32_t warp = 0;
+  std::uint32_t first_of_block = 0;  // the number of the block's first warp
+  std::uint32_t end_of_block = 0;
   check::LaunchState* launch = nullptr;
   check::Stamps stamps{};       // of the accesses that lanes make now
   check::Clocks clocks;         // what each knows, but for itself and for `met`
@@ -192,6 +194,9 @@ class Races {
   void begin_block(LaunchState& launch, Block& block);
 
   void access(const Access& access);
+  // All lanes of a full warp read the word at one address. False where it has to be done lane by
+  // lane.
+  [[nodiscard]] bool read_by_all(const Access& access);
   // A strong access has the effects of its order and scope; before it is executed.
   void synchronise(const Access& access, Order order, Scope scope);
   void fence(Warp& warp, std::uint32_t lanes, Scope scope);

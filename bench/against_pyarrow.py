@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Reading CSV beside pyarrow: equal files, alternating runs, the fastest of each compared.
+"""Reading beside pyarrow: equal files, alternating runs, the fastest of each compared.
 
 Six kinds of files of 20 to 30 MB are written to a temporary folder, which the page cache holds.
 pyarrow reads into columns of its own choice (double, int64, text), Tandem into float32 rows, which
 are what it trains on, and with --double into double rows. Each figure is the fastest of all runs,
 since other work on a machine can only slow one down.
 
-Usage: against_pyarrow.py --bench PROGRAM [--threads 1 2] [--repeats 5] [--double]
+With --format parquet or arrow the same tables are written in that format, as pyarrow does by default.
+
+Usage: against_pyarrow.py --bench PROGRAM [--format csv] [--threads 1 2] [--repeats 5] [--double]
 PROGRAM is tandem_data_bench. Needs numpy and pyarrow.
 """
 
@@ -59,14 +61,35 @@ def write_files(folder):
     return paths
 
 
+def converted(path, kind):
+    """The file in another format; the CSV file is removed."""
+    if kind == "csv":
+        return path
+    import pyarrow.csv
+    import pyarrow.feather
+    import pyarrow.parquet
+    table = pyarrow.csv.read_csv(path)
+    path.unlink()
+    path = path.with_suffix("." + kind)
+    if kind == "parquet":
+        pyarrow.parquet.write_table(table, path)
+    else:
+        pyarrow.feather.write_feather(table, path)
+    return path
+
+
 def time_pyarrow(path, threads):
+    read = {".csv": f"csv.read_csv(path, csv.ReadOptions(use_threads={threads > 1}))",
+            ".parquet": f"parquet.read_table(path, use_threads={threads > 1})",
+            ".arrow": f"feather.read_table(path, use_threads={threads > 1}, memory_map=False)"}
     code = f"""
-import time, pyarrow, pyarrow.csv as csv
+import time, pyarrow, pyarrow.csv as csv, pyarrow.feather as feather, pyarrow.parquet as parquet
 pyarrow.set_cpu_count({threads})
+path = {str(path)!r}
 best = 1e9
 for _ in range(4):
     start = time.perf_counter()
-    csv.read_csv({str(path)!r}, csv.ReadOptions(use_threads={threads > 1}))
+    {read[path.suffix]}
     best = min(best, time.perf_counter() - start)
 print(best)
 """
@@ -88,6 +111,7 @@ def time_tandem(bench, path, threads, number):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--bench", required=True, help="tandem_data_bench")
+    parser.add_argument("--format", choices=["csv", "parquet", "arrow"], default="csv")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--double", action="store_true", help="read into double")
@@ -96,6 +120,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         print(f"{'file':28} {'MB':>5} {'threads':>7} {'tandem s':>9} {'pyarrow s':>9} {'times':>6}")
         for kind, path in write_files(Path(folder)).items():
+            path = converted(path, arguments.format)
             for threads in arguments.threads:
                 ours = theirs = float("inf")
                 for _ in range(arguments.repeats):

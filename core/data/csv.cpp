@@ -11,6 +11,7 @@
 #include <optional>
 #include <unordered_set>
 
+#include "core/data/column_remarks.hpp"
 #include "core/data/csv_columns.hpp"
 #include "core/data/csv_dialect.hpp"
 #include "core/data/csv_parser.hpp"
@@ -25,7 +26,6 @@ namespace tandem {
 namespace {
 
 constexpr Index most_warnings = 5;
-constexpr Index most_categories = Index{1} << 20;
 constexpr int most_readings = 4;
 
 bool is_number(const std::string& text) { return possible_numbers(text) != 0; }
@@ -533,8 +533,9 @@ class CsvReader {
           text.unknown_texts.push_back(category);
         }
       } else if (code < 0) {
-        if (static_cast<Index>(text.dictionary.size()) >= most_categories)
-          too_many_categories(text);
+        if (static_cast<Index>(text.dictionary.size()) >= most_column_categories) {
+          refuse_many_categories(layout_.file, names_[static_cast<std::size_t>(text.column)]);
+        }
         require_utf8(layout_.file, category);
         text_bytes_ += static_cast<Index>(category.size()) + 128;
         budget_.require(saturating_sum(text_bytes_, held()), "its texts");
@@ -543,15 +544,6 @@ class CsvReader {
       codes[c] = code;
     }
     return codes;
-  }
-
-  [[noreturn]] void too_many_categories(const Text& text) const {
-    const auto& name = names_[static_cast<std::size_t>(text.column)];
-    throw InputError(
-        layout_.file + ": the column " + name + " has more than " +
-        std::to_string(most_categories) +
-        " distinct texts, so it is an identifier or not a category; leave it out with " +
-        option("ignore") + " " + name);
   }
 
   [[nodiscard]] Index held() const {
@@ -758,12 +750,7 @@ class CsvReader {
 
   void warn_about(const Text& text, const Column& column) {
     if (text.unknown > 0) {
-      const bool one = text.unknown == 1;
-      warn(layout_.file + ": " + std::to_string(text.unknown) +
-           (one ? " value of " : " values of ") + column.name +
-           (one ? " is a category" : " are categories") +
-           " that the model does not know, such as " + listed_names(text.unknown_texts) +
-           "; taken as missing");
+      warn(unknown_categories(layout_.file, column.name, text.unknown, text.unknown_texts));
     }
     if (text.fixed) return;
     const auto at = static_cast<std::size_t>(text.column);
@@ -790,12 +777,9 @@ class CsvReader {
            ") and is read as identifiers, which are categories; " + option("columns") + " " +
            column.name + ":number says otherwise");
     }
-    if (count >= 10 && count > rows_ / 2 && text.column != roles_.target && !said) {
-      warn(layout_.file + ": " + (count == rows_ ? "every" : "nearly every") +
-           " value of the column " + column.name + " is different (" + std::to_string(count) +
-           " texts), so that it is encoded as " + std::to_string(count) +
-           " categories; if it is an identifier, leave it out with " + option("ignore") + " " +
-           column.name);
+    if (text.column != roles_.target && !said) {
+      const std::string remark = identifier_remark(layout_.file, column.name, count, rows_);
+      if (!remark.empty()) warn(remark);
     }
   }
 
@@ -809,27 +793,27 @@ class CsvReader {
     return true;
   }
 
-  // Names of the columns of which `holds` is true, "" for none.
+  // Names of the columns of which `holds` is true.
   template <class Holds>
-  [[nodiscard]] std::string columns_where(const Holds& holds, std::size_t& count) const {
+  [[nodiscard]] std::vector<std::string> columns_where(const Holds& holds) const {
     std::vector<std::string> found;
     for (std::size_t c = 0; c < names_.size(); ++c) {
       const FieldUse use = layout_.plans[c].use;
       if (use == FieldUse::skip || use == FieldUse::empty) continue;
       if (said_[c] == nullptr && holds(c)) found.push_back(names_[c]);
     }
-    count = found.size();
-    return listed_names(found);
+    return found;
+  }
+
+  // A remark on some columns, where there are any.
+  void note_any(std::string remark) {
+    if (!remark.empty()) note(std::move(remark));
   }
 
   template <class Holds>
   void note_columns(const Holds& holds, const std::string& one, const std::string& many,
                     const std::string& rest) {
-    std::size_t count = 0;
-    const std::string names = columns_where(holds, count);
-    if (count == 0) return;
-    note(layout_.file + ": the column" + (count == 1 ? " " : "s ") + names + " " +
-         (count == 1 ? one : many) + rest);
+    note_any(columns_remark(layout_.file, columns_where(holds), one, many, rest));
   }
 
   void remark_on_types(const Matrix<T>& features) {
@@ -856,26 +840,15 @@ class CsvReader {
         " whole numbers that could be dates, such as 20240131; " + option("columns") +
             " NAME:date reads them as such");
     const bool parts = options_.reading.dates == DateUse::parts;
-    note_columns(
-        [&](std::size_t c) { return use(c) == FieldUse::date || use(c) == FieldUse::parts; },
-        "holds dates, which become", "hold dates, which become",
-        std::string(parts ? " year, month, weekday and hour"
-                          : " seconds since 1970-01-01 00:00:00 UTC") +
-            "; " + option("dates") + (parts ? " seconds" : " parts") + " or " + option("columns") +
-            " NAME:category says otherwise");
-    if (sizeof(T) == 4 && !parts) {
-      note_columns([&](std::size_t c) { return use(c) == FieldUse::date; }, "is kept", "are kept",
-                   " in 32-bit numbers, which tell dates of today apart from 128 seconds on; " +
-                       option("precision") + " float64 keeps them exactly");
-    }
+    const auto date = [&](std::size_t c) {
+      return use(c) == FieldUse::date || use(c) == FieldUse::parts;
+    };
+    note_any(dates_remark(layout_.file, columns_where(date), parts));
+    if (sizeof(T) == 4 && !parts) note_any(rounded_dates_remark(layout_.file, columns_where(date)));
     for (std::size_t c = 0; c < names_.size(); ++c) {
       if (said_[c] != nullptr || !ambiguous_[c]) continue;
       if (use(c) == FieldUse::date || use(c) == FieldUse::parts) {
-        const bool month = types_[c].order == month_first;
-        note(layout_.file + ": the dates of " + names_[c] +
-             " could be day first or month first and " + "are read " + (month ? "month" : "day") +
-             " first; " + option("columns") + " " + names_[c] + ":date/" + (month ? "dmy" : "mdy") +
-             " says otherwise");
+        note(order_remark(layout_.file, names_[c], types_[c].order == month_first));
       } else if (number(c)) {
         double value = 0;
         (void)parse_marked_number(evidence_[c].example_, types_[c].form, value);
@@ -908,9 +881,8 @@ class CsvReader {
                  evidence_[c].percents_ < evidence_[c].values_;
         },
         "mixes", "mix", " numbers with and without a percent sign: are they on one scale?");
-    note_columns([&](std::size_t c) { return use(c) == FieldUse::time; },
-                 "holds times or durations, which become", "hold times or durations, which become",
-                 " seconds; " + option("columns") + " NAME:category says otherwise");
+    note_any(times_remark(layout_.file,
+                          columns_where([&](std::size_t c) { return use(c) == FieldUse::time; })));
     note_columns([&](std::size_t c) { return use(c) == FieldUse::boolean; },
                  "holds truth values, which become", "hold truth values, which become",
                  " 1 and 0; " + option("columns") + " NAME:category says otherwise");

@@ -112,6 +112,42 @@ void ColumnEvidence::add(std::string_view text) {
   if (yes_no_ && words_.size() < 8) words_.emplace(text);
 }
 
+template <Real T>
+bool parse_typed(std::string_view text, const ColumnType& type, T& value, double& seconds) {
+  switch (type.kind) {
+    case ColumnKind::automatic:
+    case ColumnKind::number: {
+      if (!type.zeros && has_leading_zero(text)) return false;
+      if (type.form.decimal == '.' && parse_whole_number(text, value)) return true;
+      Decoration decoration;
+      if (!parse_marked_number(text, type.form, value, &decoration)) {
+        const bool word = text.find_first_of(".,") == std::string_view::npos;  // inf, nan
+        return type.form.decimal != '.' && word && parse_whole_number(text, value);
+      }
+      return type.decorated || !(decoration.percent || decoration.currency);
+    }
+    case ColumnKind::date:
+      if (!parse_date(text, type.order, seconds)) return false;
+      value = static_cast<T>(seconds);
+      return true;
+    case ColumnKind::time:
+      if (!parse_time(text, seconds)) return false;
+      value = static_cast<T>(seconds);
+      return true;
+    case ColumnKind::boolean: {
+      const int truth = std::max(parse_true_false(text), parse_yes_no(text));
+      if (truth < 0) return false;
+      value = static_cast<T>(truth);
+      return true;
+    }
+    case ColumnKind::category: break;
+  }
+  return false;
+}
+
+template bool parse_typed(std::string_view, const ColumnType&, float&, double&);
+template bool parse_typed(std::string_view, const ColumnType&, double&, double&);
+
 FileMarks file_marks(const std::vector<ColumnEvidence>& columns, const Reading& asked) {
   FileMarks marks;
   if (asked.decimal != DecimalMark::automatic) {

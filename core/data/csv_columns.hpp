@@ -57,6 +57,13 @@ class ColumnEvidence {
   std::unordered_set<std::string> words_;  // spellings of yes and no
 };
 
+// The value of a text in a column of this type, which is not that of categories: a number, the
+// seconds of a date or time, 1 or 0 for a truth value. `seconds` receives those of dates and times
+// in double precision. False where the text is none.
+template <Real T>
+[[nodiscard]] bool parse_typed(std::string_view text, const ColumnType& type, T& value,
+                               double& seconds);
+
 // The decimal mark that the columns of a file agree on.
 struct FileMarks {
   char decimal = '.';

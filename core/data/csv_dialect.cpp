@@ -386,7 +386,7 @@ TextHead read_text_head(const Input& input, std::size_t longest) {
     if (head.text.find('\0') != std::string::npos) {
       throw InputError(
           input.name() + ": contains zero bytes, so it is not a text file; name its format with " +
-          option("format") + " if it is one of npy, npz or idx, or its encoding with " +
+          option("format") + " if it is one of npy, npz, idx, parquet or arrow, or its encoding with " +
           option("encoding") + " if it is text in UTF-16");
     }
     if (head.whole) {

@@ -429,61 +429,22 @@ class CsvParser {
   }
 
   [[nodiscard]] bool take_value(std::string_view text, const FieldPlan& plan, T* row) const {
-    T& to = row[plan.slot];
+    T value{};
     double seconds = 0;
-    switch (plan.use) {
-      case FieldUse::number:
-      case FieldUse::label: {
-        if (!plan.type.zeros && has_leading_zero(text)) return false;
-        T value{};
-        if (plan.type.form.decimal == '.' && parse_whole_number(text, value)) {
-          to = value;
-          return true;
-        }
-        Decoration decoration;
-        if (!parse_marked_number(text, plan.type.form, value, &decoration)) {
-          if (plan.type.form.decimal == '.' || !is_word(text)) return false;
-          return parse_whole_number(text, to);  // inf, nan
-        }
-        if ((decoration.percent || decoration.currency) && !plan.type.decorated) return false;
-        to = value;
-        return true;
-      }
-      case FieldUse::date:
-        if (!parse_date(text, plan.type.order, seconds)) return false;
-        to = static_cast<T>(seconds);
-        return true;
-      case FieldUse::parts: {
-        if (!parse_date(text, plan.type.order, seconds)) return false;
-        const DateParts parts = parts_of(seconds);
-        const std::array<int, 4> values{parts.year, parts.month, parts.weekday, parts.hour};
-        for (std::size_t k = 0; k < 4; ++k) {
-          row[plan.slot + static_cast<Index>(k)] = static_cast<T>(values[k]);
-        }
-        return true;
-      }
-      case FieldUse::time:
-        if (!parse_time(text, seconds)) return false;
-        to = static_cast<T>(seconds);
-        return true;
-      case FieldUse::boolean: {
-        const int truth = std::max(parse_true_false(text), parse_yes_no(text));
-        if (truth < 0) return false;
-        to = static_cast<T>(truth);
-        return true;
-      }
-      case FieldUse::skip:
-      case FieldUse::empty:
-      case FieldUse::text: break;
+    if (!parse_typed(text, plan.type, value, seconds)) return false;
+    if (plan.use != FieldUse::parts) {
+      row[plan.slot] = value;
+      return true;
+    }
+    const DateParts parts = parts_of(seconds);
+    const std::array<int, 4> values{parts.year, parts.month, parts.weekday, parts.hour};
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      row[plan.slot + static_cast<Index>(k)] = static_cast<T>(values[k]);
     }
     return true;
   }
 
   static bool is_letter(char c) { return (c | 0x20) >= 'a' && (c | 0x20) <= 'z'; }
-
-  static bool is_word(std::string_view text) {
-    return std::none_of(text.begin(), text.end(), [](char c) { return c == '.' || c == ','; });
-  }
 
   void surprise(std::string_view text, Index column, Index line, CsvBlock<T>& block) const {
     constexpr std::size_t most_texts = 16;

@@ -17,11 +17,10 @@ struct ForeignFormat {
 };
 
 constexpr std::string_view from_pandas = "in Python, pandas.";
-constexpr std::array<ForeignFormat, 21> formats{{
+constexpr std::array<ForeignFormat, 20> formats{{
     {"\x89TANDEM\n"sv, 0, "a model or checkpoint of Tandem", "-model"},
-    {"PAR1"sv, 0, "a Parquet file", "read_parquet"},
-    {"ARROW1"sv, 0, "an Arrow IPC (Feather) file", "read_feather"},
-    {"FEA1"sv, 0, "a Feather file", "read_feather"},
+    {"PARE"sv, 0, "an encrypted Parquet file", ""},
+    {"FEA1"sv, 0, "a Feather file of version 1", "read_feather"},
     {"\x89HDF\r\n"sv, 0, "an HDF5 file", "read_hdf"},
     {"\xD0\xCF\x11\xE0"sv, 0, "an Excel workbook (.xls)", "read_excel"},
     {"<stata_dta>"sv, 0, "a Stata file", "read_stata"},

@@ -100,6 +100,13 @@ std::vector<std::string> files_named_by(const std::string& path) {
     files.push_back((folder / name).string());
   }
   std::sort(files.begin(), files.end());
+  // Spark writes files such as _SUCCESS and _metadata beside the parts of a table.
+  const auto is_table = [](const std::string& file) {
+    return fs::path(file).filename().string().front() != '_';
+  };
+  if (pattern == "*" && std::any_of(files.begin(), files.end(), is_table)) {
+    std::erase_if(files, [&](const std::string& file) { return !is_table(file); });
+  }
   if (files.empty()) {
     throw InputError(
         path + (pattern == "*" ? ": is a folder without files" : ": no file has such a name"));
@@ -118,8 +125,8 @@ Input joined_files(const std::string& name, const std::vector<std::string>& path
     if (options.reading.format == "auto" && format != FileFormat::csv &&
         format != FileFormat::tsv && format != FileFormat::libsvm) {
       throw InputError(path +
-                       ": several files are read as one only where they are text; name this "
-                       "one alone");
+                       ": several files are read as one only where they are text, or all of them "
+                       "Parquet or Arrow; name this one alone");
     }
   }
   const bool pairs =

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "core/data/readers.hpp"
+#include "core/data/typed_values.hpp"
 #include "core/memory.hpp"
 #include "tandem/core/error.hpp"
 
@@ -140,19 +141,6 @@ U load(const char* p, bool swap) {
   return value;
 }
 
-// IEEE 754 binary16, exact.
-float half_to_float(std::uint16_t half) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16;
-  const std::uint32_t exponent = (half >> 10) & 0x1FU;
-  const std::uint32_t fraction = half & 0x3FFU;
-  if (exponent == 0) {
-    const float magnitude = static_cast<float>(fraction) * 0x1p-24F;
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const std::uint32_t wide = exponent == 31 ? 0xFFU : exponent + 112U;
-  return std::bit_cast<float>(sign | (wide << 23) | (fraction << 13));
-}
-
 template <Real T>
 using Convert = void (*)(const char* from, T* to, std::size_t count, bool swap);
 
@@ -170,7 +158,7 @@ void convert(const char* from, T* to, std::size_t count, bool swap) {
 template <Real T>
 void convert_half(const char* from, T* to, std::size_t count, bool swap) {
   for (std::size_t i = 0; i < count; ++i) {
-    to[i] = static_cast<T>(half_to_float(load<std::uint16_t>(from + 2 * i, swap)));
+    to[i] = static_cast<T>(half_value(load<std::uint16_t>(from + 2 * i, swap)));
   }
 }
 template <Real T>
@@ -186,18 +174,9 @@ using FindRounded = void (*)(const char* from, const T* converted, std::size_t c
 template <Real T, class U>
 void find_rounded(const char* from, const T* converted, std::size_t count, bool swap,
                   std::size_t first, Table<T>& table) {
-  constexpr int bits = std::numeric_limits<T>::digits;
-  constexpr U exact = U{1} << bits;
   for (std::size_t i = 0; i < count; ++i) {
     const U value = load<U>(from + i * sizeof(U), swap);
-    bool small = value <= exact;
-    if constexpr (std::is_signed_v<U>) small = small && value >= -exact;
-    // A larger number is held where the bits below the T's are 0; 2^63 and above cannot be cast
-    // back.
-    if (small || (converted[i] < std::ldexp(T{1}, std::numeric_limits<U>::digits) &&
-                  static_cast<U>(converted[i]) == value)) {
-      continue;
-    }
+    if (!is_rounded(value, converted[i])) continue;
     if (table.rounded.size() == most_categories) {
       table.more_rounded = true;
       return;

@@ -12,6 +12,7 @@
 #include "core/data/query_file.hpp"
 #include "core/data/readers.hpp"
 #include "core/data/records.hpp"
+#include "core/data/typed_table.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "tandem/core/error.hpp"
@@ -61,7 +62,8 @@ Index parse_position(std::string_view text, Index count) {
 
 const std::vector<std::string_view>& format_names() {
   // In the order of FileFormat.
-  static const std::vector<std::string_view> names{"csv", "tsv", "npy", "npz", "libsvm", "idx"};
+  static const std::vector<std::string_view> names{"csv",    "tsv", "npy",     "npz",
+                                                   "libsvm", "idx", "parquet", "arrow"};
   return names;
 }
 
@@ -84,6 +86,8 @@ FileFormat format_of(const Input& input) {
       head[3] >= 1 && head[3] <= 8) {
     return FileFormat::idx;
   }
+  if (starts("PAR1")) return FileFormat::parquet;
+  if (starts("ARROW1") || starts(std::string_view("\xFF\xFF\xFF\xFF", 4))) return FileFormat::arrow;
   refuse_foreign_format(input.name(), head);
   const std::string name = plain_name(input.name());
   for (const char* ending : {".libsvm", ".svm", ".svmlight"}) {
@@ -383,6 +387,53 @@ void drop_missing_targets(Dataset<T>& data) {
   data = select_rows(data, kept);
 }
 
+bool has_declared_types(FileFormat format) {
+  return format == FileFormat::parquet || format == FileFormat::arrow;
+}
+
+template <Real T>
+Dataset<T> read_format(const Input& input, const Resolved& resolved) {
+  switch (resolved.format) {
+    case FileFormat::csv: return read_csv<T>(input, resolved.options, false);
+    case FileFormat::tsv: return read_csv<T>(input, resolved.options, true);
+    case FileFormat::npy: return read_npy<T>(input, resolved.options);
+    case FileFormat::npz: return read_npz<T>(input, resolved.options);
+    case FileFormat::libsvm: return read_libsvm<T>(input, resolved.options);
+    case FileFormat::idx: return read_idx<T>(input, resolved.options);
+    case FileFormat::parquet:
+    case FileFormat::arrow: break;
+  }
+  return read_typed_files<T>({input}, input.name(), resolved.format, resolved.options);
+}
+
+// Records the format where the reader has not, and leaves out rows that are not wanted.
+template <Real T>
+Dataset<T> finished(Dataset<T> data, FileFormat format, const ReadOptions& options) {
+  if (!data.reading || data.reading->format == FormatName()) {
+    auto reading =
+        data.reading ? std::make_shared<Reading>(*data.reading) : std::make_shared<Reading>();
+    reading->format = std::string(format_names()[static_cast<std::size_t>(format)]);
+    data.reading = std::move(reading);
+  }
+  if (options.drop_missing_target) drop_missing_targets(data);
+  return data;
+}
+
+// Files of columns with declared types, as one table.
+template <Real T>
+Dataset<T> read_declared(const std::vector<Input>& files, const std::string& name,
+                         const Resolved& resolved, const ReadOptions& options) {
+  for (const Input& file : files) {
+    if (options.reading.format != "auto" || format_of(file) == resolved.format) continue;
+    throw InputError(file.name() + ": is no " +
+                     std::string(format_names()[static_cast<std::size_t>(resolved.format)]) +
+                     " file, as " + files.front().name() +
+                     " is; files that are read as one are of one format");
+  }
+  return finished(read_typed_files<T>(files, name, resolved.format, resolved.options),
+                  resolved.format, options);
+}
+
 }  // namespace
 
 template <Real T>
@@ -394,23 +445,7 @@ Dataset<T> read_input(const Input& archive, const ReadOptions& options) {
     const std::optional<Input> member = zip ? text_in_zip(archive) : std::nullopt;
     const Input& input = member ? *member : archive;
     const Resolved resolved = resolve(input, options);
-    Dataset<T> data;
-    switch (resolved.format) {
-      case FileFormat::csv: data = read_csv<T>(input, resolved.options, false); break;
-      case FileFormat::tsv: data = read_csv<T>(input, resolved.options, true); break;
-      case FileFormat::npy: data = read_npy<T>(input, resolved.options); break;
-      case FileFormat::npz: data = read_npz<T>(input, resolved.options); break;
-      case FileFormat::libsvm: data = read_libsvm<T>(input, resolved.options); break;
-      case FileFormat::idx: data = read_idx<T>(input, resolved.options); break;
-    }
-    if (!data.reading || data.reading->format == FormatName()) {
-      auto reading =
-          data.reading ? std::make_shared<Reading>(*data.reading) : std::make_shared<Reading>();
-      reading->format = std::string(format_names()[static_cast<std::size_t>(resolved.format)]);
-      data.reading = std::move(reading);
-    }
-    if (options.drop_missing_target) drop_missing_targets(data);
-    return data;
+    return finished(read_format<T>(input, resolved), resolved.format, options);
   } catch (const std::bad_alloc&) {
     throw InputError(archive.name() + ": does not fit into memory");
   }
@@ -419,12 +454,23 @@ Dataset<T> read_input(const Input& archive, const ReadOptions& options) {
 template <Real T>
 Dataset<T> read_dataset(const std::string& path, const ReadOptions& options) {
   const std::vector<std::string> paths = files_named_by(path);
+  const Input first = Input::file(paths.front());
   if (paths.size() == 1) {
-    Dataset<T> data = read_input<T>(Input::file(paths.front()), options);
+    Dataset<T> data = read_input<T>(first, options);
     read_query_file(data, paths.front());
     return data;
   }
-  return read_input<T>(joined_files(path, paths, options), options);
+  const Resolved resolved = resolve(first, options);
+  if (!has_declared_types(resolved.format)) {
+    return read_input<T>(joined_files(path, paths, options), options);
+  }
+  std::vector<Input> files{first};
+  for (std::size_t i = 1; i < paths.size(); ++i) files.push_back(Input::file(paths[i]));
+  try {
+    return read_declared<T>(files, path, resolved, options);
+  } catch (const std::bad_alloc&) {
+    throw InputError(path + ": does not fit into memory");
+  }
 }
 
 template Dataset<float> read_dataset(const std::string&, const ReadOptions&);

@@ -14,7 +14,7 @@
 
 namespace tandem {
 
-enum class FileFormat { csv, tsv, npy, npz, libsvm, idx };
+enum class FileFormat { csv, tsv, npy, npz, libsvm, idx, parquet, arrow };
 
 // Throws InputError that says what the file is, where it is of a known format that is not read.
 [[nodiscard]] FileFormat format_of(const Input& input);

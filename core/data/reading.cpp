@@ -224,7 +224,10 @@ std::string ColumnReadings::to_string() const {
 }
 
 void Reading::visit(OptionVisitor& visitor) {
-  visitor.written("format", format, "the format of the file; auto looks at it", "WORD");
+  visitor.written("format", format,
+                  "the format of the file: csv, tsv, npy, npz, libsvm, idx, parquet or arrow; auto "
+                  "looks at it",
+                  "WORD");
   visitor.choice("header", header, "text tables: whether the first line names the columns");
   visitor.written("delimiter", delimiter,
                   "text tables: what separates fields: a character, tab, or whitespace for any run "

@@ -257,21 +257,37 @@ TEST(Arrow, TheCallerReleasesOnce) {
   EXPECT_EQ(producer.array_releases, 1);
 }
 
+TEST(Arrow, DatesAndDictionariesOfNumbers) {
+  Producer producer;
+  const auto batch =
+      producer.batch({producer.numbers<std::int32_t>("day", "tdD", {1, -1}),
+                      producer.numbers<std::int64_t>("stamp", "tsm:UTC", {1500, -1500}),
+                      producer.numbers<std::int32_t>("clock", "tts", {60, 61}),
+                      producer.dictionary(producer.numbers<std::int32_t>("d", "i", {1, 0}),
+                                          producer.numbers<double>("", "g", {2.5, 1}))},
+                     2);
+  const Dataset<double> data = read<double>(batch);
+  EXPECT_THAT(data.features.values(), ElementsAre(86400, 1.5, 60, 0, -86400, -1.5, 61, 1));
+  EXPECT_THAT(data.columns[3].categories, ElementsAre("1", "2.5"));
+}
+
 TEST(Arrow, RefusesByName) {
   Producer producer;
   const auto numbers = producer.numbers<double>("x", "g", {1, 2});
   const auto refused = [&](const Producer::Column& column, const ArrowOptions& options = {}) {
     return message_of([&] { (void)read<double>(producer.batch({column}, 2), options); });
   };
-  EXPECT_THAT(refused(producer.numbers<std::int32_t>("day", "tdD", {1, 2})),
-              HasSubstr("arrow: column day: has the Arrow format 'tdD'"));
+  EXPECT_THAT(refused(producer.numbers<std::int32_t>("span", "tiM", {1, 2})),
+              HasSubstr("arrow: column span: holds intervals of months"));
+  EXPECT_THAT(refused(producer.numbers<std::int32_t>("odd", "q", {1, 2})),
+              HasSubstr("arrow: column odd: has the Arrow format 'q'"));
   EXPECT_THAT(refused(producer.numbers<std::int64_t>("id", "l", {1, (std::int64_t{1} << 53) + 1})),
               HasSubstr("arrow: column id: row 2: 9007199254740993"));
   EXPECT_THAT(refused(producer.dictionary(producer.numbers<std::int32_t>("d", "i", {0, 2}),
                                           producer.texts<std::int32_t>("", "u", {"a", "b"}))),
               HasSubstr("column d: row 2: its code has no text"));
   EXPECT_THAT(refused(producer.dictionary(producer.numbers<std::int32_t>("d", "i", {0, 1}),
-                                          producer.numbers<double>("", "g", {1, 2}))),
+                                          producer.numbers<std::int32_t>("", "+l", {1, 2}))),
               HasSubstr("column d: is a dictionary of other things"));
   EXPECT_THAT(refused(numbers, {.target = "y"}), HasSubstr("has no column 'y'"));
   EXPECT_THAT(refused(producer.numbers<double>("w", "g", {1, -1}), {.weights = "w"}),

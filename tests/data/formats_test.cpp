@@ -413,7 +413,7 @@ TEST(Formats, AreToldApartByContent) {
   EXPECT_EQ(format("a 1:2\n"), FileFormat::csv);
   EXPECT_EQ(format(""), FileFormat::csv);
   ReadOptions options;
-  options.reading.format = "parquet";
+  options.reading.format = "orc";
   EXPECT_THAT(message_of("", options), HasSubstr("expected one of auto, csv, tsv, npy"));
 }
 

@@ -54,8 +54,9 @@ struct ArrowOptions {
 };
 
 // A table from a record batch: a struct array ("+s") whose children are the columns. Integers,
-// floats and booleans become numbers, texts and dictionaries of texts become categories (codes of
-// the distinct texts in ascending byte order), nulls become missing values. The values are copied,
+// floats, decimals and booleans become numbers, dates and timestamps seconds since 1970-01-01
+// 00:00:00 UTC, times and durations seconds; texts and dictionaries become categories (codes of the
+// distinct texts in ascending byte order), nulls become missing values. The values are copied,
 // since Arrow's columns and Tandem's rows lie differently; the caller keeps both structs and
 // releases them. Throws InputError that names the column and its format for a type that is none of
 // these, and where an integer is not a number of T exactly and T is double.

@@ -1,6 +1,6 @@
-// Reading data sets: CSV and TSV, NumPy .npy and .npz, libsvm, IDX; the text formats, .npy and IDX
-// also compressed with gzip, bzip2, xz or zstd. docs/data-formats.md says what is read and how it
-// is told apart.
+// Reading data sets: CSV and TSV, NumPy .npy and .npz, libsvm, IDX, Parquet, Arrow; the text
+// formats, .npy and IDX also compressed with gzip, bzip2, xz or zstd. docs/data-formats.md says
+// what is read and how it is told apart.
 #pragma once
 
 #include <cstddef>

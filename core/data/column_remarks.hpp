@@ -1,0 +1,39 @@
+// What readers say of a column that could be meant otherwise, in the same words whatever the
+// format.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tandem/core/types.hpp"
+
+namespace tandem {
+
+inline constexpr Index most_column_categories = Index{1} << 20;
+
+// Throws InputError: more distinct texts than a category may have.
+[[noreturn]] void refuse_many_categories(const std::string& file, const std::string& column);
+[[nodiscard]] std::string unknown_categories(const std::string& file, const std::string& column,
+                                             Index values,
+                                             const std::vector<std::string>& examples);
+// "" where the texts of the column recur.
+[[nodiscard]] std::string identifier_remark(const std::string& file, const std::string& column,
+                                            Index texts, Index rows);
+// "FILE: the columns a, b hold REST"; "" where there are none.
+[[nodiscard]] std::string columns_remark(const std::string& file,
+                                         const std::vector<std::string>& columns,
+                                         const std::string& one, const std::string& many,
+                                         const std::string& rest);
+// How dates become numbers, and the options that say otherwise.
+[[nodiscard]] std::string dates_remark(const std::string& file,
+                                       const std::vector<std::string>& columns, bool parts);
+// Dates as seconds in numbers of 32 bits.
+[[nodiscard]] std::string rounded_dates_remark(const std::string& file,
+                                               const std::vector<std::string>& columns);
+// Dates that have a day and a month that could be the other.
+[[nodiscard]] std::string order_remark(const std::string& file, const std::string& column,
+                                       bool month_first);
+[[nodiscard]] std::string times_remark(const std::string& file,
+                                       const std::vector<std::string>& columns);
+
+}  // namespace tandem

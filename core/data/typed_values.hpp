@@ -1,0 +1,77 @@
+// Values of declared types as numbers, seconds and texts: what the readers of Parquet and Arrow
+// files share.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "core/data/typed_table.hpp"
+
+namespace tandem {
+
+// Whether the whole number `value` became another one when it became `number`.
+template <Real T, class Whole>
+[[nodiscard]] bool is_rounded(Whole value, T number) {
+  static_assert(std::is_integral_v<Whole>);
+  constexpr int bits = std::numeric_limits<T>::digits;
+  if constexpr (std::numeric_limits<Whole>::digits <= bits) {
+    return false;
+  } else {
+    constexpr Whole exact = Whole{1} << bits;
+    bool small = value <= exact;
+    if constexpr (std::is_signed_v<Whole>) small = small && value >= -exact;
+    // A larger number is held where the bits below the T's are 0; 2^63 and above cannot be cast
+    // back.
+    return !small && !(number < std::ldexp(T{1}, std::numeric_limits<Whole>::digits) &&
+                       static_cast<Whole>(number) == value);
+  }
+}
+
+// A whole number as the number at `place` of a batch, which keeps its digits where they are lost.
+template <Real T, class Whole>
+void put_whole(Whole value, Index place, bool labels, ColumnBatch<T>& batch) {
+  const T number = static_cast<T>(value);
+  batch.numbers[static_cast<std::size_t>(place)] = number;
+  if constexpr (std::numeric_limits<Whole>::digits > std::numeric_limits<T>::digits) {
+    if (is_rounded(value, number) && (labels || batch.rounded.empty())) {
+      batch.rounded.emplace_back(place, std::to_string(value));
+    }
+  }
+}
+
+// Half precision (IEEE 754 binary16), exact.
+[[nodiscard]] float half_value(std::uint16_t bits);
+
+// The digits of a whole number of any size.
+struct WholeDigits {
+  bool negative = false;
+  std::string digits;  // without leading zeros; "0" for zero
+};
+[[nodiscard]] WholeDigits whole_digits(std::int64_t value);
+// Of two's complement, the highest byte first.
+[[nodiscard]] WholeDigits whole_digits(std::string_view big_endian);
+
+// The longest numbers and the largest powers of ten of decimal columns.
+inline constexpr std::size_t most_decimal_bytes = 64;
+inline constexpr int most_decimal_scale = 400;
+
+// value / 10^scale, rounded to the nearest once. Requires: |scale| <= most_decimal_scale.
+template <Real T>
+[[nodiscard]] T decimal_value(std::int64_t value, int scale);
+template <Real T>
+[[nodiscard]] T decimal_value(const WholeDigits& value, int scale);
+// "12.50"
+[[nodiscard]] std::string decimal_text(const WholeDigits& value, int scale);
+
+// `count` times 1/per_second as seconds, exact to the last bit of a double but for one rounding.
+[[nodiscard]] double seconds_of(std::int64_t count, std::int64_t per_second);
+// Whether date_text() and parts_of() know such a date: years 1 to 9999.
+[[nodiscard]] bool is_known_date(double seconds);
+// "12:30:05"
+[[nodiscard]] std::string time_text(double seconds);
+
+}  // namespace tandem

@@ -384,10 +384,11 @@ TextHead read_text_head(const Input& input, std::size_t longest) {
     head.whole = head.text.size() < size;
     if (head.text.compare(0, 3, "\xEF\xBB\xBF") == 0) head.text.erase(0, 3);
     if (head.text.find('\0') != std::string::npos) {
-      throw InputError(
-          input.name() + ": contains zero bytes, so it is not a text file; name its format with " +
-          option("format") + " if it is one of npy, npz, idx, parquet or arrow, or its encoding with " +
-          option("encoding") + " if it is text in UTF-16");
+      throw InputError(input.name() +
+                       ": contains zero bytes, so it is not a text file; name its format with " +
+                       option("format") +
+                       " if it is one of npy, npz, idx, parquet or arrow, or its encoding with " +
+                       option("encoding") + " if it is text in UTF-16");
     }
     if (head.whole) {
       if (!head.text.empty() && head.text.back() != '\n') head.text += '\n';

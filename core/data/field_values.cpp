@@ -116,6 +116,16 @@ std::optional<Core> core_of(std::string_view text) {
   return core;
 }
 
+// The letter in front of an exponent: e, or as Fortran writes numbers of double precision d, which
+// only a mark or a sign tells from an identifier such as 12D5: 1.5D+02, 0.1d3, 1D-5.
+bool begins_exponent(std::string_view digits, std::size_t at) {
+  const char letter = lower(digits[at]);
+  if (letter == 'e') return true;
+  if (letter != 'd' || at + 1 == digits.size()) return false;
+  const bool marked = digits.substr(0, at).find_first_of(".,") != std::string_view::npos;
+  return marked || digits[at + 1] == '+' || digits[at + 1] == '-';
+}
+
 // The digits of a marked number as parse_number() reads them; false where they are none.
 bool unmark(std::string_view digits, NumberForm form, std::string& plain) {
   plain.clear();
@@ -151,7 +161,7 @@ bool unmark(std::string_view digits, NumberForm form, std::string& plain) {
     ++i;
     while (i < digits.size() && is_digit(digits[i])) plain += digits[i++];
   }
-  if (i < digits.size() && (digits[i] == 'e' || digits[i] == 'E') && !plain.empty()) {
+  if (i < digits.size() && !plain.empty() && begins_exponent(digits, i)) {
     plain += 'e';
     ++i;
     if (i < digits.size() && (digits[i] == '-' || digits[i] == '+')) plain += digits[i++];
@@ -334,7 +344,15 @@ class Scanner {
     }
     return 0;
   }
-  [[nodiscard]] std::string_view rest() const { return text_; }
+  // Behind the day of a month: st, nd, rd, th.
+  void ordinal() {
+    const Scanner before = *this;
+    for (const std::string_view ending : {"st", "nd", "rd", "th"}) {
+      if (!take_word(ending)) continue;
+      if (lower(peek()) < 'a' || lower(peek()) > 'z') return;
+      *this = before;
+    }
+  }
 
  private:
   std::string_view text_;
@@ -376,7 +394,8 @@ struct FoundDate {
   int second = 0;
   bool of_numbers = false;
   bool slashes = false;
-  double clock = 0;  // seconds of the day, less those of its time zone
+  double clock = 0;         // seconds of the day, less those of its time zone
+  bool lacks_year = false;  // which stands behind the clock
 };
 
 int full_year(std::int64_t written, int digits) {
@@ -400,8 +419,14 @@ bool take_day(Scanner& scan, FoundDate& date) {
       return true;
     }
     date.day = static_cast<int>(number);
+    scan.ordinal();
     if (!scan.take(',') && !scan.take('-') && scan.peek() != ' ') return false;
     scan.blanks();
+    Scanner clock = scan;
+    if (clock.number(1, 2) >= 0 && clock.take(':')) {  // Jan 10 10:00:00 2024
+      date.lacks_year = true;
+      return true;
+    }
     const std::int64_t year = scan.number(2, 4, &digits);
     if (year < 0 || digits == 3) return false;
     date.year = full_year(year, digits);
@@ -410,7 +435,7 @@ bool take_day(Scanner& scan, FoundDate& date) {
   const std::int64_t first = scan.number(1, 8, &digits);
   if (first < 0) return false;
   if (digits == 8) {  // 20240131T123005; 20240131 alone where the column is said to hold dates
-    if (scan.peek() != 'T' && !scan.done()) return false;
+    if (scan.peek() != 'T' && scan.peek() != ' ' && !scan.done()) return false;
     date.year = static_cast<int>(first / 10000);
     date.month = static_cast<int>(first / 100 % 100);
     date.day = static_cast<int>(first % 100);
@@ -420,9 +445,11 @@ bool take_day(Scanner& scan, FoundDate& date) {
   const char mark = scan.peek();
   if (digits <= 2) {  // 31-Jan-2024, 31 January 2024
     Scanner ahead = scan;
+    ahead.ordinal();
     if (!ahead.take('-') && !ahead.take('/')) {
       ahead.take('.');
       ahead.blanks();
+      if (ahead.take_word("of")) ahead.blanks();
     }
     if (const int month = ahead.month(); month > 0) {
       ahead.take('.');
@@ -489,7 +516,27 @@ bool take_zone(Scanner& scan, double& offset) {
   Scanner ahead = scan;
   ahead.blanks();
   if (ahead.done()) return true;
-  if (ahead.take_word("z") || ahead.take_word("utc") || ahead.take_word("gmt")) {
+  // The names of RFC 5322 and of Central European Time, hours east of Greenwich.
+  struct Zone {
+    std::string_view name;
+    int hours;
+  };
+  constexpr std::array<Zone, 13> zones{{{"utc", 0},
+                                        {"gmt", 0},
+                                        {"est", -5},
+                                        {"edt", -4},
+                                        {"cst", -6},
+                                        {"cdt", -5},
+                                        {"mst", -7},
+                                        {"mdt", -6},
+                                        {"pst", -8},
+                                        {"pdt", -7},
+                                        {"cest", 2},
+                                        {"cet", 1},
+                                        {"z", 0}}};
+  for (const Zone& zone : zones) {
+    if (!ahead.take_word(zone.name)) continue;
+    offset = 3600.0 * zone.hours;
     scan = ahead;
     return true;
   }
@@ -513,6 +560,10 @@ bool take_zone(Scanner& scan, double& offset) {
 
 bool find_date(std::string_view text, FoundDate& date) {
   text = without_blanks(text);
+  // As in the logs of web servers: [10/Oct/2000:13:55:36 -0700].
+  if (text.size() > 2 && text.front() == '[' && text.back() == ']') {
+    text = text.substr(1, text.size() - 2);
+  }
   if (text.size() < 6 || text.size() > 48) return false;
   Scanner scan(text);
   for (const std::string_view day :
@@ -528,10 +579,12 @@ bool find_date(std::string_view text, FoundDate& date) {
   }
   if (!take_day(scan, date)) return false;
   if (scan.done()) return true;
-  if (!scan.take('T') && !scan.take('t')) {
+  const bool of_log = text.find('/') == 2 && scan.take(':');
+  if (!of_log && !date.lacks_year && !scan.take('T') && !scan.take('t') && !scan.take('_')) {
     scan.take(',');
     if (scan.peek() != ' ') return false;
     scan.blanks();
+    if (scan.take_word("at")) scan.blanks();
   }
   double clock = 0;
   Scanner compact = scan;
@@ -549,7 +602,16 @@ bool find_date(std::string_view text, FoundDate& date) {
     return false;
   }
   double offset = 0;
-  if (!take_zone(scan, offset)) return false;
+  if (date.lacks_year) {  // 10:00:00 2024, 10:00:00 UTC 2024, 10:00:00 +0100 2024
+    scan.blanks();
+    if (!is_digit(scan.peek()) && !take_zone(scan, offset)) return false;
+    scan.blanks();
+    const std::int64_t year = scan.number(4, 4);
+    if (year < 0) return false;
+    date.year = static_cast<int>(year);
+  } else if (!take_zone(scan, offset)) {
+    return false;
+  }
   date.clock = clock - offset;
   return scan.done();
 }

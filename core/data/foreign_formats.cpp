@@ -17,28 +17,59 @@ struct ForeignFormat {
 };
 
 constexpr std::string_view from_pandas = "in Python, pandas.";
-constexpr std::array<ForeignFormat, 20> formats{{
+constexpr std::array<ForeignFormat, 43> formats{{
     {"\x89TANDEM\n"sv, 0, "a model or checkpoint of Tandem", "-model"},
     {"PARE"sv, 0, "an encrypted Parquet file", ""},
     {"FEA1"sv, 0, "a Feather file of version 1", "read_feather"},
+    {"ORC"sv, 0, "an ORC file", "read_orc"},
+    {"Obj\x01"sv, 0, "an Avro file", ""},
+    {"DUCK"sv, 8, "a DuckDB database", ""},
     {"\x89HDF\r\n"sv, 0, "an HDF5 file", "read_hdf"},
+    {"\x0E\x03\x13\x01"sv, 0, "an HDF4 file", ""},
     {"\xD0\xCF\x11\xE0"sv, 0, "an Excel workbook (.xls)", "read_excel"},
+    {"\x09\x08"sv, 0, "an old Excel workbook (.xls)", "read_excel"},
     {"<stata_dta>"sv, 0, "a Stata file", "read_stata"},
+    {"\x72\x01\x01\x00"sv, 0, "an old Stata file", "read_stata"},
+    {"\x72\x02\x01\x00"sv, 0, "an old Stata file", "read_stata"},
+    {"\x73\x02\x01\x00"sv, 0, "an old Stata file", "read_stata"},
+    {"\xC2\xEA\x81\x60"sv, 12, "a SAS file", "read_sas"},
+    {"HEADER RECORD*******"sv, 0, "a SAS transport file", "read_sas"},
     {"$FL2"sv, 0, "an SPSS file", "read_spss"},
+    {"$FL3"sv, 0, "an SPSS file", "read_spss"},
+    {"MATLAB 5.0 MAT-file"sv, 0, "a MATLAB file", ""},
     {"SQLite format 3"sv, 0, "an SQLite database", ""},
+    {"PGDMP"sv, 0, "a dump of a PostgreSQL database", ""},
     {"CDF\x01"sv, 0, "a NetCDF file", ""},
-    {"\x80\x02"sv, 0, "a Python pickle", ""},
-    {"\x80\x03"sv, 0, "a Python pickle", ""},
+    {"CDF\x02"sv, 0, "a NetCDF file", ""},
+    {"\x80\x02"sv, 0, "a Python pickle", "read_pickle"},
+    {"\x80\x03"sv, 0, "a Python pickle", "read_pickle"},
     {"\x80\x04"sv, 0, "a Python pickle", "read_pickle"},
     {"\x80\x05"sv, 0, "a Python pickle", "read_pickle"},
     {"%PDF"sv, 0, "a PDF document", ""},
-    {"RDX2"sv, 0, "an R data file", ""},
-    {"RDX3"sv, 0, "an R data file", ""},
+    {"{\\rtf"sv, 0, "a text document (RTF)", ""},
+    {"RDX2"sv, 0, "an R data file", "-r"},
+    {"RDX3"sv, 0, "an R data file", "-r"},
+    {"X\n\0\0"sv, 0, "an R data file (.rds)", "-r"},
+    {"\x89PNG"sv, 0, "a picture (PNG)", ""},
+    {"\xFF\xD8\xFF"sv, 0, "a picture (JPEG)", ""},
+    {"GIF8"sv, 0, "a picture (GIF)", ""},
+    {"version https://git-lfs"sv, 0, "a pointer of Git LFS to a file elsewhere", "-lfs"},
     {"7z\xBC\xAF\x27\x1C"sv, 0, "a 7z archive", "-unpack"},
     {"Rar!"sv, 0, "a RAR archive", "-unpack"},
     {"\x04\x22\x4D\x18"sv, 0, "an lz4 file", "-unpack"},
+    {"\xFFLZMA"sv, 0, "an lzma file", "-unpack"},
+    {"\x1F\x9D"sv, 0, "a file of compress (.Z)", "-unpack"},
     {"ustar"sv, 257, "a tar archive", "-unpack"},
+    {"<?xml version=\"1.0\"?>\n<?mso-application progid=\"Excel"sv, 0, "an Excel workbook (XML)",
+     ""},
 }};
+
+// The beginnings of SQL, in small letters.
+constexpr std::array<std::string_view, 12> statements{
+    "-- mysql dump",     "-- mariadb dump", "-- postgresql database dump",
+    "-- phpmyadmin sql", "-- dump",         "pragma foreign_keys",
+    "begin transaction", "create table",    "create database",
+    "insert into ",      "drop table ",     "copy public."};
 
 std::string_view without_space(std::string_view text) {
   const auto at = text.find_first_not_of(" \t\r\n");
@@ -54,16 +85,32 @@ bool begins_in_any_case(std::string_view text, std::string_view word) {
   return true;
 }
 
+// Marks of letters alone may be the name of a column: ORCID, name.
+bool is_text_behind(std::string_view head, const ForeignFormat& format) {
+  const std::string_view behind = head.substr(format.at + format.mark.size());
+  if (format.mark == "ORC" || format.mark == "DUCK") {
+    return head.find('\0') == std::string_view::npos;
+  }
+  return !behind.empty() && format.mark.size() <= 6 &&
+         std::string_view(",;|\t").find(behind.front()) != std::string_view::npos;
+}
+
 }  // namespace
 
 void refuse_foreign_format(const std::string& file, std::string_view head) {
   for (const ForeignFormat& format : formats) {
-    if (head.size() < format.at || head.substr(format.at, format.mark.size()) != format.mark) {
+    if (head.size() < format.at || head.substr(format.at, format.mark.size()) != format.mark ||
+        is_text_behind(head, format)) {
       continue;
     }
     std::string advice = "save the table as CSV and read that";
     if (format.advice == "-unpack") {
       advice = "unpack it and name the file in it";
+    } else if (format.advice == "-r") {
+      advice = "write the table as CSV: in R, write.csv(readRDS(\"" + file +
+               "\"), \"table.csv\", row.names=FALSE), or load() and write.csv()";
+    } else if (format.advice == "-lfs") {
+      advice = "fetch the file itself: git lfs pull";
     } else if (format.advice == "-model") {
       advice = "name the data here; tandem inspect shows a model";
     } else if (!format.advice.empty()) {
@@ -88,9 +135,21 @@ void refuse_foreign_format(const std::string& file, std::string_view head) {
              "index=False), with lines=True for an object per line");
     }
   }
+  for (const std::string_view statement : statements) {
+    if (begins_in_any_case(text, statement)) {
+      refuse("SQL", "load it into its database and write the table as CSV");
+    }
+  }
+  if (begins_in_any_case(text, "<table")) {
+    refuse("a table in HTML",
+           "write it as CSV: in Python, pandas.read_html(FILE)[0].to_csv(\"table.csv\", "
+           "index=False)");
+  }
   if (begins_in_any_case(text, "<!doctype html") || begins_in_any_case(text, "<html")) {
-    refuse("a web page (HTML)",
-           "is it the page that offers the file, or one that says it is gone?");
+    refuse(
+        "a web page (HTML)",
+        "is it the page that offers the file, or one that says it is gone? A table in it is "
+        "written as CSV by pandas.read_html(FILE)[0].to_csv(\"table.csv\", index=False) in Python");
   }
   if (begins_in_any_case(text, "<?xml")) refuse("XML", "save the table as CSV and read that");
   if (begins_in_any_case(text, "@relation")) {

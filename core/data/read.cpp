@@ -8,6 +8,7 @@
 #include <new>
 #include <numeric>
 
+#include "core/data/column_remarks.hpp"
 #include "core/data/label_texts.hpp"
 #include "core/data/query_file.hpp"
 #include "core/data/readers.hpp"
@@ -86,8 +87,14 @@ FileFormat format_of(const Input& input) {
       head[3] >= 1 && head[3] <= 8) {
     return FileFormat::idx;
   }
-  if (starts("PAR1")) return FileFormat::parquet;
-  if (starts("ARROW1") || starts(std::string_view("\xFF\xFF\xFF\xFF", 4))) return FileFormat::arrow;
+  // Either may also be the name of a text file's first column.
+  const auto names_column = [&](std::size_t size) {
+    return head.size() > size &&
+           std::string_view(",;|\t\r\n").find(head[size]) != std::string_view::npos;
+  };
+  if (starts("PAR1") && !names_column(4)) return FileFormat::parquet;
+  if ((starts("ARROW1") && !names_column(6)) || starts(std::string_view("\xFF\xFF\xFF\xFF", 4)))
+    return FileFormat::arrow;
   refuse_foreign_format(input.name(), head);
   const std::string name = plain_name(input.name());
   for (const char* ending : {".libsvm", ".svm", ".svmlight"}) {
@@ -167,19 +174,20 @@ void fit_to_schema(Dataset<T>& data, const Schema& schema) {
 
 namespace {
 
+template <Real T>
+[[noreturn]] void refuse_rounded_labels(const Table<T>& table, const Dataset<T>& data) {
+  throw InputError(
+      data.source + ": the target has more than " + std::to_string(most_column_categories) +
+      " distinct whole numbers, such as " + table.rounded.front().second + ", that no number of " +
+      std::to_string(8 * sizeof(T)) +
+      " bits holds; write them as floating-point numbers if they are measured, or as "
+      "texts if they are classes" +
+      (sizeof(T) == 4 ? ", or read them with " + option("precision") + " float64" : std::string()));
+}
+
 // Labels that no T holds are classes by their texts, as those of a text file are.
 template <Real T>
 void keep_label_texts(const Table<T>& table, Index column, Dataset<T>& data) {
-  if (table.more_rounded) {
-    throw InputError(
-        data.source + ": the target has more than " + std::to_string(table.rounded.size()) +
-        " whole numbers, such as " + table.rounded.front().second + ", that no number of " +
-        std::to_string(8 * sizeof(T)) +
-        " bits holds; write them as floating-point numbers if they are measured, or as "
-        "texts if they are classes" +
-        (sizeof(T) == 4 ? ", or read them with " + option("precision") + " float64"
-                        : std::string()));
-  }
   LabelTexts texts(exact_digits_of<T>);
   auto next = table.rounded.begin();
   for (std::size_t i = 0; i < data.target.size(); ++i) {
@@ -197,6 +205,18 @@ void keep_label_texts(const Table<T>& table, Index column, Dataset<T>& data) {
     }
   }
   data.target_texts = texts.take();
+  if (texts.given_up()) refuse_rounded_labels(table, data);
+}
+
+// Not all numbers that were rounded are known: no label may be one of them.
+template <Real T>
+void require_exact_labels(const Table<T>& table, const Dataset<T>& data) {
+  const T exact = std::ldexp(T{1}, std::numeric_limits<T>::digits);
+  if (!table.more_rounded) return;
+  if (std::any_of(data.target.begin(), data.target.end(),
+                  [exact](T label) { return std::abs(label) > exact; })) {
+    refuse_rounded_labels(table, data);
+  }
 }
 
 // What is to be said of the whole numbers that the table's numbers do not hold; those of the target
@@ -218,6 +238,7 @@ std::vector<std::string> say_rounded(const Table<T>& table, const std::vector<bo
         " bits holds; they are rounded" +
         (sizeof(T) == 4 ? ", and " + option("precision") + " float64 holds more" : std::string()));
   }
+  require_exact_labels(table, data);
   if (target) keep_label_texts(table, target_column, data);
   return notices;
 }
@@ -300,6 +321,7 @@ Dataset<T> make_dataset(Table<T> table, Table<T>* target, const Input& input,
                        " rows, its target has " + std::to_string(target->rows));
     }
     data.target = std::move(target->values);
+    require_exact_labels(*target, data);
     if (!target->rounded.empty()) keep_label_texts(*target, 0, data);
     data.target_column.categories = std::move(target->categories);
   }

@@ -221,6 +221,32 @@ TEST_F(Files, ForeignFormatsAreNamed) {
   EXPECT_THAT(message("a.xls", "\xD0\xCF\x11\xE0\xA1\xB1"), HasSubstr("Excel"));
   EXPECT_THAT(message("a.csv", "<!DOCTYPE html><html>"), HasSubstr("web page"));
   EXPECT_THAT(message("a.h5", "\x89HDF\r\n\x1a\n"), HasSubstr("HDF5"));
+  EXPECT_THAT(message("a.sql", "-- MySQL dump 10.13\n--\nCREATE TABLE t (x int);\n"),
+              HasSubstr("is SQL"));
+  EXPECT_THAT(message("b.sql", "\nINSERT INTO t VALUES (1, 2);\n"), HasSubstr("is SQL"));
+  EXPECT_THAT(message("a.txt", "<table><tr><td>1</td></tr></table>"), HasSubstr("read_html"));
+  EXPECT_THAT(message("a.pdf", "%PDF-1.4\n%"), HasSubstr("PDF"));
+  EXPECT_THAT(message("a.sas7bdat", std::string(12, '\0') + "\xC2\xEA\x81\x60\xB3\x14"),
+              HasSubstr("read_sas"));
+  EXPECT_THAT(message("a.xpt", "HEADER RECORD*******LIBRARY HEADER RECORD!!!!!!!"),
+              HasSubstr("SAS transport"));
+  EXPECT_THAT(message("a.dta", "<stata_dta><header>"), HasSubstr("Stata"));
+  EXPECT_THAT(message("old.dta", std::string("\x72\x02\x01\x00", 4)), HasSubstr("Stata"));
+  EXPECT_THAT(message("a.pkl", "\x80\x04\x95"), HasSubstr("pickle"));
+  EXPECT_THAT(message("a.orc", std::string("ORC\x11\0\0", 6)), HasSubstr("ORC"));
+  EXPECT_THAT(message("a.rds", std::string("X\n\0\0\0\x03", 6)), HasSubstr("readRDS"));
+  EXPECT_THAT(message("a.csv", "version https://git-lfs.github.com/spec/v1\noid sha256:1\n"),
+              HasSubstr("git lfs pull"));
+  EXPECT_THAT(message("a.feather", "FEA1\x01"), HasSubstr("version 1"));
+}
+
+// The marks of some formats are words that may name a column.
+TEST_F(Files, ColumnsAreNoForeignFormats) {
+  for (const char* name : {"ORC", "ORCID", "PAR1", "ARROW1", "RDX2", "DUCK", "create"}) {
+    const std::string data = file("t.csv", std::string(name) + ",y\n1,2\n3,4\n5,6\n");
+    const Outcome outcome = run({"train", "kmeans", "--k", "2", "--data", data});
+    EXPECT_EQ(outcome.status, 0) << name << ": " << outcome.err;
+  }
 }
 
 TEST_F(Files, CompressedTables) {

@@ -99,6 +99,30 @@ TEST(Npy, NumbersThatNoDoubleHolds) {
   EXPECT_EQ(narrow.reading->notices.size(), 1U);
 }
 
+// More labels than there may be classes are not rounded in silence, wherever the first one stands
+// that no double holds.
+TEST(Npy, MoreLabelsThanClasses) {
+  constexpr std::int64_t rows = (std::int64_t{1} << 20) + 10;
+  const auto table = [&](bool features, bool target) {
+    std::string bytes;
+    bytes.reserve(static_cast<std::size_t>(16 * rows));
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const std::int64_t large = (std::int64_t{1} << 53) + 1 + 2 * i;
+      const std::array<std::int64_t, 2> row{features ? large : i,
+                                            target && (!features || i > rows - 3) ? large : i % 7};
+      bytes.append(reinterpret_cast<const char*>(row.data()), sizeof row);
+    }
+    return npy(
+        "{'descr': '<i8', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", 2)}",
+        bytes);
+  };
+  ReadOptions options;
+  options.target = "1";
+  EXPECT_THAT(message_of(table(false, true), options), HasSubstr("the target has more than"));
+  EXPECT_THAT(message_of(table(true, true), options), HasSubstr("the target has more than"));
+  EXPECT_EQ(read_bytes(table(true, false), options).target[8], 1);
+}
+
 TEST(Npy, EveryElementTypeInBothByteOrders) {
   for (const char* type : {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"}) {
     for (const char* order : {"le", "be"}) {

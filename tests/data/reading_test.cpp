@@ -226,6 +226,9 @@ TEST(Columns, NumbersInEverySpelling) {
   EXPECT_EQ(column({"(1,200)", "3.5"}), (Values{-1200, 3.5}));
   EXPECT_EQ(column({"12,34,567.5", "1"}), (Values{1234567.5, 1}));
   EXPECT_EQ(column({"1e5", "2E-3"}), (Values{1e5, 2e-3}));
+  EXPECT_EQ(column({"1.5D+02", "-2.5d-01"}), (Values{150, -0.25}));  // of Fortran
+  EXPECT_EQ(column({"0.1D3", "1D-5"}), (Values{100, 1e-5}));
+  EXPECT_EQ(column({"12D5", "3D1"}), (Values{-12345}));  // doors, not numbers
   EXPECT_EQ(column({"1.200", "2.350"}), (Values{1.2, 2.35}));
   EXPECT_EQ(column({"0,500", "1,250"}), (Values{0.5, 1.25}));
   EXPECT_EQ(column({"1.2.3", "4.5.6"}), (Values{-12345}));
@@ -264,6 +267,22 @@ TEST(Columns, Dates) {
             (Values{1706659200, 1706745600, 1706745600}));
   EXPECT_EQ(column({"1969-12-31 23:59:59.5", "1970-01-01"}), (Values{-0.5, 0}));
   EXPECT_EQ(column({"30.02.2024", "01.02.2024"}), (Values{-12345}));  // no such day
+  // ctime and date(1); web servers; days in words; parts without marks; names of zones.
+  const Values two{1704880800, 1704967205};
+  EXPECT_EQ(column({"Wed Jan 10 10:00:00 2024", "Thu Jan 11 10:00:05 2024"}), two);
+  EXPECT_EQ(column({"Wed Jan 10 10:00:00 UTC 2024", "Thu Jan 11 11:00:05 +0100 2024"}), two);
+  EXPECT_EQ(column({"Jan  10 10:00:00 2024", "Thursday Jan 11 10:00:05 2024"}), two);
+  EXPECT_EQ(column({"[10/Jan/2024:11:00:00 +0100]", "11/Jan/2024:10:00:05 +0000"}), two);
+  EXPECT_EQ(column({"20240110 10:00:00", "20240111 100005"}), two);
+  EXPECT_EQ(column({"2024-01-10_10:00:00", "2024-01-11 at 10:00:05"}), two);
+  EXPECT_EQ(column({"Wed, 10 Jan 2024 05:00:00 EST", "Thu, 11 Jan 2024 11:00:05 CET"}), two);
+  EXPECT_EQ(column({"January 31st, 2024", "1st of February 2024"}),
+            (Values{1706659200, 1706745600}));
+  EXPECT_EQ(column({"3rd March 2024", "22nd April 2024"}), (Values{1709424000, 1713744000}));
+  // No dates: a clock without a year, a day that there is not, words behind it.
+  EXPECT_EQ(column({"Jan 10 10:00:00", "Jan 11 10:00:05"}), (Values{-12345}));
+  EXPECT_EQ(column({"Wed Jan 32 10:00:00 2024", "Thu Jan 11 10:00:05 2024"}), (Values{-12345}));
+  EXPECT_EQ(column({"10/Jan/2024:10:00 left", "11/Jan/2024:10:00 right"}), (Values{-12345}));
   const auto ambiguous = read("d,y\n01/02/2024,1\n03/04/2024,2\n");
   EXPECT_EQ(ambiguous.features(0, 0), 1704153600);
   EXPECT_THAT(notices(ambiguous), Contains(HasSubstr("month first; columns d:date/dmy")));

@@ -15,6 +15,7 @@
 #include "core/data/class_weighted.hpp"
 #include "core/data/finite_rows.hpp"
 #include "core/host_engine.hpp"
+#include "core/memory.hpp"
 #include "core/nn/mlp_network.hpp"
 #include "core/parallel.hpp"
 #include "core/rows_on_engine.hpp"
@@ -205,6 +206,13 @@ class Training {
     const Index capacity =
         std::max(design_.batch_size,
                  std::min<Index>(evaluation_rows, static_cast<Index>(validation_rows_.size())));
+    // The parameters, their gradient and what an optimiser keeps of each are there at once.
+    const MlpLayout layout(design_);
+    require_memory(
+        train.source + ": training a perceptron of " + std::to_string(layout.parameters) +
+            " parameters",
+        saturating_product(layout.parameters, 3 * static_cast<Index>(sizeof(T))),
+        "take fewer or smaller layers with " + option("hidden") + ", or fewer features or classes");
     network_.emplace(engine, design_, capacity, true);
     optimizer_.emplace(
         engine, options.optimizer, network_->layout().parameters, options.epochs,

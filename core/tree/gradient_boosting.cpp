@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/memory.hpp"
 #include "core/rows_on_engine.hpp"
 #include "core/steps.hpp"
 #include "core/tree/binning_steps.hpp"
@@ -303,6 +304,12 @@ class Boosting {
     const Index outputs = model_.objective == BoostingObjective::softmax
                               ? static_cast<Index>(model_.class_names.size())
                               : 1;
+    // A margin, a gradient and a curvature of each row for each class are there at once.
+    require_memory(train.source + ": boosting " + std::to_string(outputs) + " scores of " +
+                       std::to_string(train.rows()) + " rows",
+                   saturating_product(saturating_product(train.rows(), outputs),
+                                      3 * static_cast<Index>(sizeof(T))),
+                   "take fewer rows or classes");
     if (!of_classes) check_target(train, model_.objective);
     const bool ranking = ranks(model_.objective);
     // Metrics of rankings need queries too, whose rows are never parted.

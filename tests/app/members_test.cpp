@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <map>
+#include <sstream>
 
 #include "app/program.hpp"
 
@@ -241,6 +243,162 @@ TEST_F(Members, WarningsInJsonNameOptions) {
   const auto warnings = outcome.json()["warnings"];
   ASSERT_FALSE(warnings.empty());
   EXPECT_THAT(warnings.front().get<std::string>(), HasSubstr("--ignore id"));
+}
+
+// What one part knows, all know: a row of weight 3 is that row three times, in filling missing
+// values, scaling, fitting and scoring.
+TEST_F(Members, WeightsAreRowsAsOftenAsTheySay) {
+  std::map<char, std::pair<std::string, std::string>> tables;
+  for (const char target : {'y', 'k'}) {
+    auto& [weighted, repeated] = tables[target];
+    weighted = "x,z,c,w,t\n";
+    repeated = "x,z,c,t\n";
+    for (int i = 0; i < 60; ++i) {
+      const std::string x = i % 5 == 2 ? "" : std::to_string((i * 37) % 50);
+      const std::string z = std::to_string((i * i) % 23);
+      const std::string c = i % 7 == 3 ? "" : std::string(1, static_cast<char>('a' + i * i % 3));
+      const std::string t = target == 'y'
+                                ? std::to_string((i * 37) % 50 - i * i % 23 + i % 3)
+                                : std::string(1, static_cast<char>('p' + (i * 5) % 11 / 6));
+      const int weight = 1 + (i * 13) % 4;
+      weighted += x + "," + z + "," + c + "," + std::to_string(weight) + "," + t + "\n";
+      for (int k = 0; k < weight; ++k) repeated += x + "," + z + "," + c + "," + t + "\n";
+    }
+  }
+  const std::vector<std::pair<std::string, char>> members{{"linear-regression", 'y'},
+                                                          {"logistic-regression", 'k'},
+                                                          {"decision-tree", 'k'},
+                                                          {"decision-tree", 'y'},
+                                                          {"gradient-boosting", 'y'}};
+  for (const auto& [algorithm, target] : members) {
+    for (const char* impute : {"median", "most-frequent"}) {
+      std::vector<std::string> common{"train",   algorithm,  "--impute", impute,
+                                      "--scale", "standard", "--json"};
+      // Linear and logistic regression leave no choice of the task.
+      if (algorithm.find("regression") == std::string::npos) {
+        common.insert(common.end(), {"--task", target == 'y' ? "regression" : "classification"});
+      }
+      std::vector<std::string> first = common;
+      first.insert(first.end(),
+                   {"--data", file("w.csv", tables.at(target).first), "--weights", "w"});
+      std::vector<std::string> second = common;
+      second.insert(second.end(), {"--data", file("d.csv", tables.at(target).second)});
+      const Outcome a = run(first);
+      const Outcome b = run(second);
+      ASSERT_EQ(a.status, 0) << algorithm << ": " << a.err;
+      ASSERT_EQ(b.status, 0) << algorithm << ": " << b.err;
+      const auto of_rows = b.json()["metrics"];
+      for (const auto& [name, value] : a.json()["metrics"].items()) {
+        if (!value.is_number()) continue;
+        EXPECT_NEAR(value.get<double>(), of_rows[name].get<double>(), 1e-5)
+            << algorithm << " " << target << " " << impute << " " << name;
+      }
+    }
+  }
+}
+
+// A threshold compares like with like: ranks whatever the columns' units.
+TEST_F(Members, RanksOfColumnsInAllUnits) {
+  struct Table {
+    std::string what;
+    std::function<std::vector<double>(int)> row;
+    int rank;
+    int rows;
+  };
+  const auto a = [](int i) { return static_cast<double>((i * 37) % 101) / 101; };
+  const auto b = [](int i) { return static_cast<double>((i * i * 7 + 3) % 97) / 97; };
+  const std::vector<Table> tables{{"units far apart",
+                                   [&](int i) {
+                                     return std::vector{a(i) * 1e-9, b(i) * 1e9};
+                                   },
+                                   2, 80},
+                                  {"microseconds",
+                                   [&](int i) {
+                                     return std::vector{1.7e15 + 1000.0 * i, b(i)};
+                                   },
+                                   2, 80},
+                                  {"a large constant",
+                                   [&](int i) {
+                                     return std::vector{1e12, b(i)};
+                                   },
+                                   1, 80},
+                                  {"degrees",
+                                   [&](int i) {
+                                     return std::vector{30 * a(i), 32 + 30 * a(i) * 9 / 5};
+                                   },
+                                   1, 80},
+                                  {"a sum far from zero",
+                                   [&](int i) {
+                                     return std::vector{1e6 + a(i), 1e6 + b(i), 2e6 + a(i) + b(i)};
+                                   },
+                                   2, 80},
+                                  {"all of the classes",
+                                   [&](int i) {
+                                     return std::vector<double>{i % 3 == 0 ? 1. : 0.,
+                                                                i % 3 == 1 ? 1. : 0.,
+                                                                i % 3 == 2 ? 1. : 0.};
+                                   },
+                                   2, 80},
+                                  {"more columns than rows",
+                                   [&](int i) {
+                                     std::vector<double> row;
+                                     for (int j = 0; j < 30; ++j) row.push_back(a(i * 31 + j * j));
+                                     return row;
+                                   },
+                                   11, 12}};
+  for (const Table& table : tables) {
+    std::ostringstream text;
+    text.precision(17);
+    for (std::size_t j = 0; j < table.row(0).size(); ++j) text << "x" << j << ",";
+    text << "y\n";
+    for (int i = 0; i < table.rows; ++i) {
+      for (const double value : table.row(i)) text << value << ",";
+      text << i % 7 + 0.25 * i << "\n";
+    }
+    for (const char* solver : {"auto", "qr"}) {
+      const Outcome outcome =
+          run({"train", "linear-regression", "--data", file("r.csv", text.str()), "--solver",
+               solver, "--model", path("rank"), "--force"});
+      ASSERT_EQ(outcome.status, 0) << table.what << ": " << outcome.err;
+      const auto model = run({"inspect", path("rank"), "--json"}).json()["model"];
+      EXPECT_EQ(model["rank"], table.rank) << table.what << " " << solver;
+    }
+  }
+}
+
+// Memory is said before it is taken, with a way out.
+TEST_F(Members, MemoryThatIsNotThere) {
+  std::string ids = "id,x,y\n";
+  std::string classes = "x,y\n";
+  for (int i = 0; i < 4000; ++i) {
+    ids +=
+        "n" + std::to_string(i) + "," + std::to_string(i % 17) + "," + std::to_string(i % 2) + "\n";
+    classes += std::to_string(i % 13) + ",c" + std::to_string(i / 2) + "\n";
+  }
+  std::string wide;
+  for (int j = 0; j < 2000; ++j) wide += "x" + std::to_string(j) + ",";
+  wide += "y\n";
+  for (int i = 0; i < 20; ++i) {
+    for (int j = 0; j < 2000; ++j) wide += std::to_string(i * j % 11) + ",";
+    wide += std::to_string(i % 2) + "\n";
+  }
+  const std::string id_file = file("ids.csv", ids);
+  const std::string class_file = file("classes.csv", classes);
+  const std::string wide_file = file("wide.csv", wide);
+  const std::vector<std::pair<std::vector<std::string>, std::string>> members{
+      {{"cross-validate", "logistic-regression", "--data", id_file}, "--ignore"},
+      {{"train", "kmeans", "--k", "2", "--data", id_file}, "--encode ordinal"},
+      {{"train", "linear-regression", "--data", wide_file}, "--solver gradient"},
+      {{"train", "mlp", "--data", wide_file, "--hidden", "20000,20000"}, "--hidden"},
+      {{"train", "gradient-boosting", "--data", class_file}, "fewer rows or classes"}};
+  for (const auto& [arguments, way_out] : members) {
+    std::vector<std::string> limited = arguments;
+    limited.insert(limited.end(), {"--memory-limit", "16M"});
+    const Outcome outcome = run(limited);
+    EXPECT_EQ(outcome.status, 2) << arguments[1] << ": " << outcome.out;
+    EXPECT_THAT(outcome.err, HasSubstr("of memory, but 16.0 MiB are")) << arguments[1];
+    EXPECT_THAT(outcome.err, HasSubstr(way_out)) << arguments[1];
+  }
 }
 
 }  // namespace

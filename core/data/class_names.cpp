@@ -69,6 +69,20 @@ int compare(const Decimal& a, const Decimal& b) {
   return sign(a) < 0 ? -magnitudes : magnitudes;
 }
 
+// The words of truth values, which one program writes True, another TRUE and a third true.
+std::optional<std::string> truth_form(std::string_view text) {
+  std::string word(text);
+  for (char& c : word) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  if (word != "true" && word != "false") return std::nullopt;
+  return word;
+}
+
+// What two texts of one class have in common.
+std::optional<std::string> value_form(std::string_view text) {
+  std::optional<std::string> form = decimal_form(text);
+  return form ? form : truth_form(text);
+}
+
 }  // namespace
 
 std::optional<std::string> decimal_form(std::string_view text) {
@@ -98,12 +112,12 @@ ClassMatcher::ClassMatcher(std::span<const std::string> names) : names_(names) {
 ClassMatcher::Match ClassMatcher::find(std::string_view text) const {
   const auto same = by_text_.find(text);
   if (same != by_text_.end()) return {same->second, false};
-  const std::optional<std::string> form = decimal_form(text);
+  const std::optional<std::string> form = value_form(text);
   if (!form) return {};
   if (!by_value_) {
     by_value_.emplace();
     for (std::size_t c = 0; c < names_.size(); ++c) {
-      const std::optional<std::string> own = decimal_form(names_[c]);
+      const std::optional<std::string> own = value_form(names_[c]);
       if (!own) continue;
       const auto [at, added] = by_value_->emplace(*own, static_cast<std::int32_t>(c));
       if (!added) at->second = -1;

@@ -20,8 +20,8 @@ namespace tandem {
 // equal value.
 [[nodiscard]] bool class_before(std::string_view a, std::string_view b);
 
-// Finds texts among names: by the text itself, else by an equal decimal value where exactly one
-// name has it.
+// Finds texts among names: by the text itself, else by an equal decimal value, or by the same of
+// the words true and false in any case, where exactly one name has it.
 class ClassMatcher {
  public:
   // The names must outlive the matcher.

@@ -392,7 +392,7 @@ RowGroup read_row_group(CompactReader& in) {
       default: return false;
     }
   });
-  if (!counted || group.columns.empty()) throw Damaged{"a row group is not described"};
+  if (!counted) throw Damaged{"a row group is not described"};
   return group;
 }
 

@@ -407,8 +407,6 @@ class TypedReader {
       Use& use = *open[i];
       use.type =
           tandem::column_type(evidence[i], options_.reading, marks, ',', use.target, use.ambiguous);
-      // A file that knows truth values does not write them as texts.
-      if (use.type.kind == ColumnKind::boolean) use.type.kind = ColumnKind::category;
       // All of them missing.
       if (evidence[i].values_ == 0) use.type.kind = ColumnKind::category;
     }
@@ -826,10 +824,12 @@ class TypedReader {
                   : (use.empty_texts == 1 ? " is taken as missing" : " are taken as missing")));
       }
       if (use.placeholders > 0) {
-        warn(file_ + ": " + std::to_string(use.placeholders) + " texts of the column " + name(use) +
-             " that are no value ('-', '.', 'unknown' and the like) are taken as missing; " +
-             option("columns") + " " + name(use) + ":category or " + option("missing") +
-             " says otherwise");
+        warn(file_ + ": " + std::to_string(use.placeholders) +
+             (use.placeholders == 1 ? " text" : " texts") + " of the column " + name(use) +
+             (use.placeholders == 1 ? " that is no value" : " that are no value") +
+             " ('-', '.', 'unknown' and the like) " + (use.placeholders == 1 ? "is" : "are") +
+             " taken as missing; " + option("columns") + " " + name(use) + ":category or " +
+             option("missing") + " says otherwise");
       }
     }
     remark_on_rounded();
@@ -851,6 +851,10 @@ class TypedReader {
         file_, texts_as(ColumnKind::number), "is declared as text and holds",
         "are declared as text and hold",
         " numbers, as which it is read; " + option("columns") + " NAME:category keeps its texts"));
+    note_any(columns_remark(file_, texts_as(ColumnKind::boolean), "is declared as text and holds",
+                            "are declared as text and hold",
+                            " truth values, which become 1 and 0; " + option("columns") +
+                                " NAME:category keeps its texts"));
     const bool parts = options_.reading.dates == DateUse::parts;
     const auto dates =
         columns_where([](const Use& use) { return use.type.kind == ColumnKind::date; });

@@ -222,6 +222,18 @@ TEST(DeclaredFiles, ClassesOfATarget) {
   EXPECT_TRUE(rounded.target_texts.names.empty());
 }
 
+// Truth values are classes of one name, however a program spells them.
+TEST(DeclaredFiles, TruthValuesInEverySpelling) {
+  ReadOptions kept;
+  kept.drop_missing_target = true;
+  kept.target = "flag";
+  const auto rows = read_dataset<double>(file("types.parquet"), kept);
+  EXPECT_THAT(encode_classes(rows, {"False", "True"}).labels, ElementsAre(1, 0, 1));
+  EXPECT_THAT(encode_classes(rows, {"FALSE", "TRUE", "unknown"}).labels, ElementsAre(1, 0, 1));
+  EXPECT_THAT(encode_classes(rows, {"true", "TRUE"}).labels, ElementsAre(0, -1, 0));
+  EXPECT_THAT(encode_classes(rows, {"Tru", "f"}).labels, ElementsAre(-1, -1, -1));
+}
+
 TEST(DeclaredFiles, WhatIsSaidOfColumns) {
   ReadOptions options;
   options.reading.columns = ColumnReadings::parse("u8:category,word:category");

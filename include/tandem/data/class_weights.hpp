@@ -25,7 +25,7 @@ struct TANDEM_API ClassWeights {
   [[nodiscard]] static ClassWeights parse(std::string_view text);
   [[nodiscard]] std::string to_string() const;
   // One per class. labels: one per row, an index into `classes`. A listed class is
-  // found by its text, else by an equal decimal value where one class has it; throws InputError
+  // found by its text, else by an equal value where one class has it; throws InputError
   // where it is none, and for balanced_subsample, which has no weights before rows are drawn.
   [[nodiscard]] std::vector<double> of(const std::vector<std::string>& classes,
                                        std::span<const std::int32_t> labels) const;

@@ -153,7 +153,7 @@ template <Real T>
 [[nodiscard]] TANDEM_API Classes encode_classes(const DatasetView<T>& data);
 
 // The same with the class names fixed by an earlier training set. A class is matched by its text,
-// else by an equal decimal value where that is unique ("1.0" is "1", "2139" is "02139"), with a
+// else by an equal value where that is unique ("1.0" is "1", "2139" is "02139"), with a
 // notice; others are unknown: they give −1, and a warning that counts and names them.
 template <Real T>
 [[nodiscard]] TANDEM_API Classes encode_classes(const DatasetView<T>& data,

@@ -183,6 +183,33 @@ TEST_F(GpuRun, TheProgramIsToldHowToEndAfterAFault) {
   EXPECT_EQ(outcome.out, "0\n");
 }
 
+TEST_F(GpuRun, CheckTellsTheProgramWhatToLookForAndReturnsItsStatus) {
+  Outcome outcome =
+      run({"gpu", "check", "--only", "race,leak", "--findings", path("found.json"), "--", "/bin/sh",
+           "-c", "echo $SOFTGPU_CHECK $SOFTGPU_CHECK_ONLY $SOFTGPU_CHECK_JSON; exit 7"});
+  EXPECT_EQ(outcome.status, 7);
+  EXPECT_EQ(outcome.out, "1 race,leak " + path("found.json") + "\n") << outcome.err;
+  outcome = run({"gpu", "check", "--", "/bin/sh", "-c", "kill -TERM $$"});
+  EXPECT_EQ(outcome.status, 128 + 15);
+}
+
+TEST_F(GpuRun, WhatIsForTheCheckerIsRefusedElsewhere) {
+  Outcome outcome = run({"gpu", "run", "--findings", path("found.json"), "--", "/bin/true"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("--findings is for tandem gpu check"));
+  outcome = run({"gpu", "check", "--count", "--", "/bin/true"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("checked or counted"));
+  outcome = run({"gpu", "check", path("missing.cu")});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("no such file"));
+  // A file that is not one of findings is not replaced unasked.
+  write_text(path("notes.json"), "mine\n");
+  outcome = run({"gpu", "check", "--findings", path("notes.json"), "--", "/bin/true"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_EQ(read_text(path("notes.json")), "mine\n");
+}
+
 TEST_F(GpuRun, DevicesListsTheModelsAsSoftware) {
   const auto json = result({"devices"});
   ASSERT_EQ(json["software_gpus"].size(), 3U);

@@ -94,7 +94,9 @@ TEST(Clock, IsWhatAnEntryForEachThreadWouldBe) {
         ASSERT_EQ(clock.known(one), expected.known(one)) << "round " << round << ", step " << step;
       });
       // It may fail to see that it covers another, and never says so wrongly.
-      if (clocks[0].covers(clocks[1])) ASSERT_TRUE(plain[0].covers(plain[1]));
+      if (clocks[0].covers(clocks[1])) {
+        ASSERT_TRUE(plain[0].covers(plain[1]));
+      }
       ASSERT_TRUE(clock.covers(clock));
     }
   }

@@ -322,7 +322,7 @@ class PruneCase final : public DrawnRows<T, true> {
       if (whole.feature[b] < 0) continue;
       same("threshold", static_cast<double>(kept.threshold[a]),
            static_cast<double>(whole.threshold[b]));
-      same("missing_left", kept.missing_left[a], whole.missing_left[b]);
+      same("missing_left", kept.sides[a], whole.sides[b]);
       stack.push_back({kept.left[a], whole.left[b]});
       stack.push_back({kept.right[a], whole.right[b]});
     }

@@ -46,7 +46,7 @@ const std::vector<CommandInfo>& commands() {
       {"gpu",
        "run [options] [--] PROGRAM [ARGUMENTS] | build SOURCE.cu [-o PROGRAM] [nvcc options]",
        "run an unmodified CUDA program on the software GPU, or build one for it", false, make_gpu},
-      {"demo", "--report DIR", "tell six stories of learning in one HTML page", false, make_demo},
+      {"demo", "--report DIR", "tell eight stories of learning in one HTML page", false, make_demo},
       {"completion", "bash|zsh|fish", "print a script that completes commands for a shell", false,
        make_completion},
       {"man", "[--out DIR]", "write manual pages, or print that of the program", false, make_man},

@@ -177,8 +177,6 @@ void ProgramControl::finish() {
 }
 
 void ProgramControl::report(const Progress& progress) {
-  // Trees of few rows are grown whole, one after the other, and their log counts levels.
-  if (unit_.empty() && progress.stage != "subtree") unit_ = progress.stage;
   if (!terminal_) return;
   if (first_done_ < 0) first_done_ = progress.done - 1;
   if (line_shown_ && since_line_.seconds() < 0.1) return;

@@ -76,9 +76,6 @@ class ProgramControl final : public RunControl {
   // The result is safe: removes the checkpoints.
   void remove_checkpoints();
   [[nodiscard]] bool saved() const noexcept { return saved_; }
-  // What the run counts: "iteration", "epoch", "level", "round". Empty where it has counted
-  // nothing: a closed form.
-  [[nodiscard]] const std::string& unit() const noexcept { return unit_; }
 
  private:
   ControlOptions options_;
@@ -86,7 +83,6 @@ class ProgramControl final : public RunControl {
   bool terminal_;
   bool line_shown_ = false;
   bool saved_ = false;
-  std::string unit_;
   Stopwatch since_start_;
   Stopwatch since_line_;
   Stopwatch since_checkpoint_;

@@ -100,6 +100,27 @@ std::vector<double> TreeExplanation::gain_shares() const {
   return shares;
 }
 
+template <Real T>
+TreeExplanation explain_trees(Engine& engine, const TreeEnsemble<T>& trees,
+                              MatrixView<const std::type_identity_t<T>> rows, bool interactions) {
+  TreeExplanation said;
+  for (std::size_t kind = 0; kind < enum_names<ImportanceKind>.size(); ++kind) {
+    said.importances.push_back(trees.importances(static_cast<ImportanceKind>(kind)));
+  }
+  said.shap = shap_values(engine, trees, rows);
+  said.magnitude.assign(at(trees.features), 0);
+  for (Index i = 0; i < rows.rows; ++i) {
+    for (Index k = 0; k < trees.outputs; ++k) {
+      for (Index f = 0; f < trees.features; ++f) {
+        said.magnitude[at(f)] += std::abs(said.shap(i, k, f));
+      }
+    }
+  }
+  for (double& sum : said.magnitude) sum /= static_cast<double>(rows.rows);
+  if (interactions) said.interactions = shap_interactions(engine, trees, rows);
+  return said;
+}
+
 std::vector<Index> order_of(const std::vector<double>& values) {
   std::vector<Index> order(values.size());
   std::iota(order.begin(), order.end(), Index{0});
@@ -211,11 +232,14 @@ void add_explanation(nlohmann::json& json, const Explanation<T>& found) {
   }
 }
 
-#define TANDEM_INSTANTIATE(T)                                                     \
-  template bool same_columns(const Explanation<T>&);                              \
-  template std::vector<std::vector<std::vector<std::string>>> explanation_tables( \
-      const Explanation<T>&, std::size_t);                                        \
-  template std::string explanation_legend(const Explanation<T>&);                 \
+#define TANDEM_INSTANTIATE(T)                                                                  \
+  template TreeExplanation explain_trees(Engine&, const TreeEnsemble<T>&, MatrixView<const T>, \
+                                         bool);                                                \
+                                                                                               \
+  template bool same_columns(const Explanation<T>&);                                           \
+  template std::vector<std::vector<std::vector<std::string>>> explanation_tables(              \
+      const Explanation<T>&, std::size_t);                                                     \
+  template std::string explanation_legend(const Explanation<T>&);                              \
   template void add_explanation(nlohmann::json&, const Explanation<T>&);
 TANDEM_INSTANTIATE(float)
 TANDEM_INSTANTIATE(double)

@@ -4,12 +4,14 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "tandem/model/explain.hpp"
 #include "tandem/model/pipeline.hpp"
 #include "tandem/report/page.hpp"
+#include "tandem/report/plot.hpp"
 #include "tandem/tree/tree_shap.hpp"
 
 namespace tandem::program {
@@ -43,6 +45,12 @@ struct Explanation {
   std::vector<std::pair<Index, PartialDependence>> dependence;  // by raw column
 };
 
+// Of rows as the model sees them; `interactions`: those of pairs of features too.
+template <Real T>
+[[nodiscard]] TreeExplanation explain_trees(Engine& engine, const TreeEnsemble<T>& trees,
+                                            MatrixView<const std::type_identity_t<T>> rows,
+                                            bool interactions);
+
 // The indices of the values, the largest first; NaN last, equal ones in their order.
 [[nodiscard]] std::vector<Index> order_of(const std::vector<double>& values);
 
@@ -62,6 +70,16 @@ template <Real T>
 // Adds what was found to a command's JSON.
 template <Real T>
 void add_explanation(nlohmann::json& json, const Explanation<T>& found);
+
+// Pictures of the trees' account. A row of points per feature, of `most` at most, each point what
+// the feature adds to the score of one row.
+template <Real T>
+[[nodiscard]] report::Plot shap_swarm(const Explanation<T>& found, std::size_t most);
+// What a feature adds, by its value; coloured by the feature that it does most together with, whose
+// name is put into `other_name` where interactions are known.
+template <Real T>
+[[nodiscard]] report::Plot shap_dependence(const Explanation<T>& found, Index feature,
+                                           std::string& other_name);
 
 // Adds sections of pictures to a page, of which the first begins with the command line. Bars are
 // `most` at most.

@@ -97,10 +97,12 @@ void drop_empty(std::vector<report::Series>& series) {
   std::erase_if(series, [](const report::Series& one) { return one.points.empty(); });
 }
 
-// A row of points for each feature, which are moved apart where they are many.
+}  // namespace
+
+// Points are moved apart where they are many.
 template <Real T>
-report::Plot beeswarm(const Explanation<T>& found, const std::vector<Index>& order,
-                      std::size_t most) {
+report::Plot shap_swarm(const Explanation<T>& found, std::size_t most) {
+  const std::vector<Index> order = order_of(found.trees->magnitude);
   const ShapValues& shap = found.trees->shap;
   report::Plot plot;
   plot.title = "Shapley values of each row, by feature";
@@ -148,9 +150,8 @@ report::Plot beeswarm(const Explanation<T>& found, const std::vector<Index>& ord
   return plot;
 }
 
-// What a feature adds, by its value; coloured by the feature that it does most together with.
 template <Real T>
-report::Plot dependence_plot(const Explanation<T>& found, Index feature, std::string& other_name) {
+report::Plot shap_dependence(const Explanation<T>& found, Index feature, std::string& other_name) {
   const ShapValues& shap = found.trees->shap;
   const auto names = found.model.feature_names();
   report::Plot plot;
@@ -194,6 +195,8 @@ report::Plot dependence_plot(const Explanation<T>& found, Index feature, std::st
   drop_empty(plot.series);
   return plot;
 }
+
+namespace {
 
 template <Real T>
 report::Plot partial_plot(const Explanation<T>& found, Index column,
@@ -262,14 +265,14 @@ void add_explanation(report::Page& page, const Explanation<T>& found, const std:
     page.section("", "Row by row");
     const auto order = order_of(found.trees->magnitude);
     const Index rows = found.sample.rows();
-    figures.add(beeswarm(found, order, most),
+    figures.add(shap_swarm(found, most),
                 "Each point is a row" + one_in(step_of(rows, most_rows_of_swarm)) +
                     ": what the feature adds to its score. Colours tell low, middle and high "
                     "values of the feature apart; points are moved up and down to be seen.");
     for (std::size_t k = 0; k < std::min<std::size_t>(order.size(), 3); ++k) {
       if (!(found.trees->magnitude[at(order[k])] > 0)) break;
       std::string other;
-      const report::Plot plot = dependence_plot(found, order[k], other);
+      const report::Plot plot = shap_dependence(found, order[k], other);
       figures.add(plot, "What the feature adds, by its value" + one_in(step_of(rows, most_points)) +
                             (other.empty() ? ". Rows of equal value differ by what the other "
                                              "features make of it."
@@ -293,6 +296,8 @@ void add_explanation(report::Page& page, const Explanation<T>& found, const std:
 }
 
 #define TANDEM_INSTANTIATE(T)                                                             \
+  template report::Plot shap_swarm(const Explanation<T>&, std::size_t);                   \
+  template report::Plot shap_dependence(const Explanation<T>&, Index, std::string&);      \
   template void add_explanation(report::Page&, const Explanation<T>&, const std::string&, \
                                 std::size_t);
 TANDEM_INSTANTIATE(float)

@@ -7,8 +7,6 @@
 
 #include "common/text.hpp"
 #include "tandem/figures.hpp"
-#include "tandem/linear/linear_regression.hpp"
-#include "tandem/linear/logistic_regression.hpp"
 #include "tandem/output.hpp"
 #include "tandem/report/page.hpp"
 #include "tandem/tree/gradient_boosting.hpp"
@@ -211,44 +209,10 @@ std::vector<double> importances_of(const Model<T>& model) {
   return {};
 }
 
-template <Real T>
-std::vector<Coefficients> coefficients_of(const Pipeline<T>& model) {
-  std::vector<Coefficients> all;
-  if (const auto* line = dynamic_cast<const LinearRegressionModel<T>*>(model.model.get())) {
-    all.push_back({axis_label(model.schema.target.name), line->weights, line->intercept});
-  } else if (const auto* odds =
-                 dynamic_cast<const LogisticRegressionModel<T>*>(model.model.get())) {
-    const auto& classes = odds->class_names;
-    for (Index k = 0; k < odds->weights.rows(); ++k) {
-      const auto row = odds->weights.row(k);
-      all.push_back({odds->weights.rows() == 1
-                         ? "log odds of " + classes[1] + " against " + classes[0]
-                         : "score of " + classes[static_cast<std::size_t>(k)],
-                     std::vector<double>(row.begin(), row.end()),
-                     odds->intercepts[static_cast<std::size_t>(k)]});
-    }
-  }
-  return all;
-}
-
-template <Real T>
-std::string coefficient_unit(const Pipeline<T>& model) {
-  std::string unit = "per unit of the feature";
-  for (const auto& transform : model.transforms.transforms()) {
-    if (transform->name() != "scale") continue;
-    const std::string how = transform->to_text();
-    if (how.find("standard") != std::string::npos) unit = "per standard deviation of the feature";
-    if (how.find("minmax") != std::string::npos) unit = "per range of the feature";
-  }
-  return model.transforms.changes_target() ? unit + ", in units of the scaled target" : unit;
-}
-
 #define TANDEM_INSTANTIATE(T)                                                                 \
   template std::string tree_svg(const DecisionTreeModel<T>&, const std::vector<std::string>&, \
                                 Index);                                                       \
-  template std::vector<double> importances_of(const Model<T>&);                               \
-  template std::vector<Coefficients> coefficients_of(const Pipeline<T>&);                     \
-  template std::string coefficient_unit(const Pipeline<T>&);
+  template std::vector<double> importances_of(const Model<T>&);
 TANDEM_INSTANTIATE(float)
 TANDEM_INSTANTIATE(double)
 #undef TANDEM_INSTANTIATE

@@ -1,4 +1,4 @@
-// Pictures of what a model holds: trees, importances, coefficients.
+// Pictures of what a model holds: trees, importances.
 #pragma once
 
 #include <string>
@@ -27,18 +27,5 @@ template <Real T>
 // Per feature its share of what the model's splits gain; empty for a model that has no such thing.
 template <Real T>
 [[nodiscard]] std::vector<double> importances_of(const Model<T>& model);
-
-// One output of a linear model.
-struct Coefficients {
-  std::string of;  // "progression", "log odds of malignant against benign"
-  std::vector<double> weights;
-  double intercept = 0;
-};
-// Empty for a model that is not linear.
-template <Real T>
-[[nodiscard]] std::vector<Coefficients> coefficients_of(const Pipeline<T>& model);
-// What one unit of a coefficient's feature is: "per standard deviation of the feature".
-template <Real T>
-[[nodiscard]] std::string coefficient_unit(const Pipeline<T>& model);
 
 }  // namespace tandem::program

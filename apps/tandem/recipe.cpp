@@ -20,6 +20,7 @@ RecipeRun run_recipe(const Recipe& recipe, Device device, RunControl& control) {
   run.add_options(options, true);
   options.parse(recipe.arguments);
   run.device = device;
+  run.quiet = true;  // what there is to say of the data, the page says
   pipeline.set_seed(run.seed);
   pipeline.check();
   RecipeRun result;

@@ -7,9 +7,16 @@
 #include <utility>
 
 #include "tandem/core/log.hpp"
+#include "tandem/linear/linear_regression.hpp"
+#include "tandem/linear/logistic_regression.hpp"
 #include "tandem/metrics/direction.hpp"
 #include "tandem/model/baseline.hpp"
+#include "tandem/nn/mlp.hpp"
 #include "tandem/output.hpp"
+#include "tandem/tree/decision_tree.hpp"
+#include "tandem/tree/gradient_boosting.hpp"
+#include "tandem/tree/random_forest.hpp"
+#include "tandem/tree/tree_model.hpp"
 
 namespace tandem::program {
 namespace {
@@ -166,6 +173,32 @@ void add_outlier_class(nlohmann::json& json, const Scores& scores) {
   if (!last.outlier_class.empty()) json["outlier_class"] = last.outlier_class;
 }
 
+template <Real T>
+std::string training_unit(const Model<T>& model) {
+  if (const auto* line = dynamic_cast<const LinearRegressionModel<T>*>(&model)) {
+    return line->solver == LinearSolver::gradient ? "epoch" : "";
+  }
+  if (const auto* odds = dynamic_cast<const LogisticRegressionModel<T>*>(&model)) {
+    return odds->solver == LogisticSolver::gradient ? "epoch" : "iteration";
+  }
+  if (dynamic_cast<const MlpModel<T>*>(&model) != nullptr) return "epoch";
+  if (dynamic_cast<const DecisionTreeModel<T>*>(&model) != nullptr) return "level";
+  if (dynamic_cast<const GradientBoostingModel<T>*>(&model) != nullptr) return "round";
+  if (dynamic_cast<const TreeModel<T>*>(&model) != nullptr) return "tree";
+  return "iteration";
+}
+
+template <Real T>
+std::optional<double> oob_score_of(const Model<T>& model) {
+  if (const auto* forest = dynamic_cast<const RandomForestModel<T>*>(&model)) {
+    return forest->oob_score;
+  }
+  if (const auto* forest = dynamic_cast<const ExtraTreesModel<T>*>(&model)) {
+    return forest->oob_score;
+  }
+  return std::nullopt;
+}
+
 std::string iterations_to_text(Index iterations, std::string_view unit) {
   return unit.empty() ? "" : " (" + counted(iterations, unit) + ")";
 }
@@ -230,6 +263,9 @@ std::string shape_to_text(Index rows, Index features) {
 }
 
 #define TANDEM_INSTANTIATE(T)                                                                 \
+  template std::string training_unit(const Model<T>&);                                        \
+  template std::optional<double> oob_score_of(const Model<T>&);                               \
+                                                                                              \
   template std::optional<Baseline> baseline_of(const Model<T>&, const Dataset<T>&,            \
                                                const Dataset<T>&);                            \
   template std::map<std::string, double> baseline_of_folds(                                   \

@@ -81,6 +81,13 @@ class ShownMetrics {
 // A table: a row per metric, a column per part and one of the baseline; for classes, a second table
 // per class.
 [[nodiscard]] std::string metrics_to_text(const Scores& scores, const ShownMetrics& shown);
+// What the model's training has counted: "iteration", "epoch", "round", "level", "tree"; empty for
+// a closed form.
+template <Real T>
+[[nodiscard]] std::string training_unit(const Model<T>& model);
+// The out-of-bag score of a forest that was asked for one.
+template <Real T>
+[[nodiscard]] std::optional<double> oob_score_of(const Model<T>& model);
 // "(9 iterations)", "(12 epochs)"; nothing where `unit` is empty: a closed form has no iterations.
 [[nodiscard]] std::string iterations_to_text(Index iterations, std::string_view unit);
 

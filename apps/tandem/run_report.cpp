@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "tandem/coefficients.hpp"
 #include "tandem/command.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
@@ -241,11 +242,22 @@ void add_model(Page& page, const Pipeline<T>& model) {
                      "Importance: each feature's share of what all splits gain.");
   }
   constexpr std::size_t most_outputs = 10;
-  const std::string unit = coefficient_unit(model);
+  std::vector<std::string> labels;
+  for (const CoefficientStep& step : coefficient_steps(model)) {
+    labels.push_back(with_step(axis_label(step.feature), step));
+  }
   for (std::size_t k = 0; k < std::min(outputs.size(), most_outputs); ++k) {
-    figures.add_html(bars_html(names, outputs[k].weights, most),
-                     "Coefficients: what is added to the " + outputs[k].of + " " + unit +
+    figures.add_html(bars_html(labels, outputs[k].weights, most),
+                     "Coefficients of the " + outputs[k].of +
+                         (names.size() > most ? ", the " + std::to_string(most) + " largest of " +
+                                                    std::to_string(names.size())
+                                              : "") +
                          "; the intercept is " + readable(outputs[k].intercept) + ".");
+  }
+  if (!outputs.empty()) page.paragraph(coefficient_legend(model));
+  if (outputs.size() > most_outputs) {
+    page.paragraph("The first " + std::to_string(most_outputs) + " of " +
+                   std::to_string(outputs.size()) + " classes are drawn.");
   }
   if (const auto all = figures.take(); !all.empty()) page.figures(all);
 }
@@ -269,6 +281,7 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
   const Evaluation& shown = scores.test ? *scores.test : *scores.train;
   const std::string part = scores.test ? "test" : "training";
   const TrainingLog& log = model.model->training();
+  const std::string unit = training_unit(*model.model);
   Page page(model.provenance.algorithm + " on " +
                 std::filesystem::path(model.provenance.source).filename().string(),
             shape_to_text(model.provenance.rows, model.model->features()) + " to train on" +
@@ -289,12 +302,16 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
     if (found == shown.metrics.end() || facts.size() == 4) continue;
     facts.emplace_back(axis_label(name) + " (" + part + ")", readable(found->second));
   }
+  if (const auto score = oob_score_of(*model.model)) {
+    facts.emplace_back(shown.task == Task::classification ? "accuracy out of bag" : "r2 out of bag",
+                       readable(*score));
+  }
   if (scores.baseline) {
     const std::string name = shown.task == Task::classification ? "accuracy" : "mae";
     facts.emplace_back(name + " of the baseline", readable(scores.baseline->metrics.at(name)));
   }
-  if (!settings.unit.empty()) {
-    facts.emplace_back(settings.unit + "s", std::to_string(log.iterations));
+  if (!unit.empty()) {
+    facts.emplace_back(unit + "s", std::to_string(log.iterations));
   }
   facts.emplace_back(
       settings.seconds.software_gpu ? "seconds to train on the software GPU" : "seconds to train",
@@ -303,7 +320,7 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
   page.command(settings.command);
 
   Figures figures;
-  add_history(figures, log, settings.unit);
+  add_history(figures, log, unit);
   if (shown.task == Task::classification && shown.confusion.classes() <= 20) {
     figures.add_html(confusion_html(shown), "Confusion matrix of the " + part + " part.");
   }
@@ -356,7 +373,7 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
   }
 
   page.section("", "Model");
-  std::string text = model.model->to_text(model.feature_names());
+  std::string text = model.model->to_text(names_with_steps(model));
   constexpr std::size_t most = 12000;
   if (text.size() > most) {
     text = text.substr(0, text.rfind('\n', most)) + "\n... tandem inspect shows all of it\n";

@@ -15,7 +15,6 @@ struct RunReport {
   Seconds seconds;
   const Scores* scores = nullptr;
   const ShownMetrics* shown = nullptr;
-  std::string unit;  // what training counts: "iteration"; empty where it is a closed form
 };
 
 // Throws what write_run_report would throw for a missing gnuplot or a folder that cannot be made;

@@ -105,7 +105,8 @@ TEST_F(ClosingCuda, TheDemosStoriesAreTheSameOnTheSoftwareGpu) {
     EXPECT_GT(story["gpu"]["launches"], 0) << name;
     EXPECT_EQ(story["gpu"]["software"], true) << name;
   }
-  EXPECT_EQ(stories, 6);
+  EXPECT_EQ(stories, 8);
+  EXPECT_EQ(json["8 explanation"]["gpu"]["differing_bits_of_shapley_values"], 0);
   EXPECT_THAT(read_text(path("demo") + "/report.html"), ::testing::HasSubstr("The same on a GPU"));
 }
 

@@ -411,7 +411,7 @@ TEST_F(TandemProgram, AReportIsOnePage) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(path("report")), {}), 1);
 }
 
-TEST_F(TandemProgram, TheDemoTellsSixStories) {
+TEST_F(TandemProgram, TheDemoTellsEightStories) {
   if (std::system("gnuplot --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "no gnuplot";
   const auto json =
       result({"demo", "--report", path("demo"), "--data-dir", TANDEM_DATA_DIR, "--quiet"});
@@ -419,6 +419,11 @@ TEST_F(TandemProgram, TheDemoTellsSixStories) {
   EXPECT_NEAR(json["4 clusters"]["inertia"]["3"].get<double>(), 78.8514, 1e-4);
   EXPECT_GE(json["5 xor"]["accuracy"].get<double>(), 0.97);
   EXPECT_GE(json["6 boosting"]["accuracy"].get<double>(), 0.97);
+  EXPECT_GT(json["7 forest"]["oob_score"], json["7 forest"]["accuracy_of_one_tree"]);
+  EXPECT_EQ(json["8 explanation"]["most_important"], "s5");
+  EXPECT_EQ(std::count_if(json.items().begin(), json.items().end(),
+                          [](const auto& story) { return story.value().contains("bound"); }),
+            8);
   for (const auto& [name, story] : json.items()) {
     if (story.is_object() && story.contains("bound")) {
       EXPECT_LE(story["difference"].get<double>(), story["bound"].get<double>()) << name;

@@ -49,6 +49,7 @@ def commands(root, cuda):
     yield ["evaluate", "kmeans.tandem", "--data", "data/iris.csv", "--silhouette", *device]
     yield ["predict", "kmeans.tandem", "--data", "data/iris.csv", "--out", "clusters.csv"]
     yield ["inspect", "kmeans.tandem"]
+    yield ["train", "random-forest", "--data", "data/iris.csv", "--trees", "20", "--oob-score"]
     detector = ["--data", "data/breast_cancer.csv"]
     yield ["train", "isolation-forest", *detector, "--model", "detector.tandem", "--report",
            "detected", "--test-fraction", "0.3", "--contamination", "0.2"]

@@ -20,7 +20,7 @@ import subprocess
 import sys
 
 # name, width and height in pixels, features of the medium that the page is told of
-LAYOUTS = [("wide", 1280, 900, {}), ("narrow", 390, 800, {}),
+LAYOUTS = [("wide", 1280, 900, {}), ("narrow", 360, 800, {}),
            ("dark", 1280, 900, {"prefers-color-scheme": "dark"}), ("paper", 700, 1000, {"print": 1})]
 
 # Runs in the page, which has no script of its own, and leaves what it found in an element.
@@ -165,6 +165,17 @@ def make_pages(root, tandem, scratch):
         rows.append(f"{(i * 37) % 101},{(i * i) % 89},"
                     f"a class with a long name, number {i % 12}".replace(", number", " number"))
     (scratch / "long.csv").write_text("\n".join(rows) + "\n")
+    # Features that are many, rows that are few, texts that are markup.
+    many = range(200)
+    rows = [",".join(f"feature_{j}" for j in many) + ",kind"]
+    for i in range(60):
+        rows.append(",".join(str((i * j + i * i) % 17) for j in many) + f",kind {i % 3}")
+    (scratch / "many.csv").write_text("\n".join(rows) + "\n")
+    (scratch / "two.csv").write_text("x,y,kind\n1,2,a\n3,1,b\n")
+    rows = ["age_years,<b>colour</b>,\u65e5\u672c"]
+    for i in range(60):
+        rows.append(f"{20 + i},{('red', '<i>&amp;', 'blue')[i % 3]},{i * 7 % 40}")
+    (scratch / "markup.csv").write_text("\n".join(rows) + "\n")
     runs = {
         "tree": ["train", "decision-tree", "--data", f"{data}/breast_cancer.csv",
                  "--test-fraction", "0.3", "--model", "tree.tandem"],
@@ -174,6 +185,12 @@ def make_pages(root, tandem, scratch):
         "line": ["train", "linear-regression", "--data", f"{data}/diabetes.csv", "--solver", "qr",
                  "--scale", "standard"],
         "boosting": ["train", "gradient-boosting", "--data", f"{data}/wine.csv", "--rounds", "12"],
+        "forest": ["train", "random-forest", "--data", f"{data}/wine.csv", "--trees", "20",
+                   "--oob-score"],
+        "many": ["train", "logistic-regression", "--data", "many.csv"],
+        "two": ["train", "decision-tree", "--data", "two.csv"],
+        "markup": ["train", "linear-regression", "--data", "markup.csv", "--scale", "standard",
+                   "--solver", "qr"],
         "clusters": ["train", "kmeans", "--data", f"{data}/iris.csv", "--k", "3"],
         "mlp": ["train", "mlp", "--data", f"{data}/wine.csv", "--epochs", "8"],
         "folds": ["cross-validate", "decision-tree", "--data", f"{data}/wine.csv"],

@@ -1,4 +1,4 @@
-// tandem demo: six stories of learning in one page
+// tandem demo: eight stories of learning in one page
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,14 +19,19 @@
 #include "tandem/core/software_gpu.hpp"
 #include "tandem/data/generate.hpp"
 #include "tandem/data/write.hpp"
+#include "tandem/explanation.hpp"
 #include "tandem/figures.hpp"
 #include "tandem/metrics/clustering.hpp"
+#include "tandem/model/validation.hpp"
+#include "tandem/model_figures.hpp"
 #include "tandem/output.hpp"
 #include "tandem/outputs.hpp"
 #include "tandem/recipe.hpp"
 #include "tandem/report/page.hpp"
 #include "tandem/report/plot.hpp"
 #include "tandem/run_report.hpp"
+#include "tandem/tree/random_forest.hpp"
+#include "tandem/tree/tree_model.hpp"
 
 namespace tandem::program {
 namespace {
@@ -93,8 +98,8 @@ class Demo final : public Command {
     files.check(force_);
     prepare_report_folder(folder_);
     data_ = find_data(data_dir_);
-    Page page("Six stories of learning",
-              "How six machines learn from data, what they get wrong, and how to tell. Every "
+    Page page("Eight stories of learning",
+              "How eight machines learn from data, what they get wrong, and how to tell. Every "
               "picture comes from a run that you can repeat with the command beside it, and every "
               "run was made twice: by the textbook and by the fast code.");
     regression(page);
@@ -103,20 +108,22 @@ class Demo final : public Command {
     clusters(page);
     network(page);
     boosting(page);
+    forest(page);
+    explanation(page);
     agreement(page);
     gpu(page);
     const auto engine = Engine::create({.threads = static_cast<int>(threads_)});
     page.footer("Made by tandem demo, Tandem " TANDEM_VERSION ", on " + engine->description() +
                 "; exact numerics, float64, seed 0. Data: diabetes (Efron, Hastie, Johnstone and "
-                "Tibshirani 2004) and iris (Fisher 1936), see data/README.md. Colours after Okabe "
-                "and Ito.");
+                "Tibshirani 2004), iris (Fisher 1936) and breast cancer (Wolberg, Street and "
+                "Mangasarian 1993), see data/README.md. Colours after Okabe and Ito.");
     const std::string path = (fs::path(folder_) / "report.html").string();
     page.write(path);
     if (json_) {
       figures_["report"] = path;
       print_json(figures_);
     } else {
-      print("six stories: " + path + "\n");
+      print("eight stories: " + path + "\n");
     }
     return 0;
   }
@@ -293,7 +300,7 @@ class Demo final : public Command {
   // --- 1
 
   void regression(Page& page) {
-    tell("1/6 a line");
+    tell("1/8 a line");
     const Recipe recipe{
         "linear-regression",
         {"--data", data_ + "/diabetes.csv", "--ignore", "age,sex,bp,s1,s2,s3,s4,s5,s6", "--solver",
@@ -366,7 +373,7 @@ class Demo final : public Command {
   // --- 2
 
   void optimizers(Page& page) {
-    tell("2/6 three ways down");
+    tell("2/8 three ways down");
     struct Way {
       std::string name;
       std::string label;
@@ -447,7 +454,7 @@ class Demo final : public Command {
   // --- 3
 
   void tree(Page& page) {
-    tell("3/6 twenty questions");
+    tell("3/8 twenty questions");
     const Recipe recipe{
         "decision-tree",
         {"--data", data_ + "/iris.csv", "--ignore", "sepal_length_cm,sepal_width_cm", "--criterion",
@@ -489,7 +496,7 @@ class Demo final : public Command {
   // --- 4
 
   void clusters(Page& page) {
-    tell("4/6 how many kinds");
+    tell("4/8 how many kinds");
     page.section("4", "How many kinds are there?");
     page.paragraph(
         "Nobody tells k-means the species. It only moves k centres until each is in the middle of "
@@ -590,7 +597,7 @@ class Demo final : public Command {
   // --- 5
 
   void network(Page& page) {
-    tell("5/6 what no line can do");
+    tell("5/8 what no line can do");
     const std::string file = (fs::path(folder_) / "xor.csv").string();
     GenerateOptions generated;
     generated.rows = 400;
@@ -665,7 +672,7 @@ class Demo final : public Command {
   // --- 6
 
   void boosting(Page& page) {
-    tell("6/6 many small trees");
+    tell("6/8 many small trees");
     const std::string file = (fs::path(folder_) / "xor.csv").string();
     const Recipe recipe{"gradient-boosting",
                         {"--data", file, "--task", "classification", "--rounds", "60",
@@ -708,6 +715,171 @@ class Demo final : public Command {
                 {"accuracy of 60 trees", percent(right)}});
     figures_["6 boosting"]["accuracy"] = right;
     compare(page, "6 boosting", recipe, run);
+  }
+
+  // --- 7
+
+  void forest(Page& page) {
+    tell("7/8 many trees that vote");
+    const std::string file = data_ + "/breast_cancer.csv";
+    const auto recipe_of = [&](int trees) {
+      return Recipe{"random-forest",
+                    {"--data", file, "--trees", std::to_string(trees), "--oob-score"}};
+    };
+    const Recipe recipe = recipe_of(40);
+    const RecipeRun run = train(recipe);
+    const auto out_of_bag = [](const RecipeRun& one) {
+      return *dynamic_cast<const RandomForestModel<double>&>(*one.model.model).oob_score;
+    };
+    page.section("7", "A forest that votes");
+    page.paragraph(
+        "One tree learns its rows by heart, chance included. A random forest grows many, each on "
+        "rows drawn with replacement and with a few features to choose from at every question, and "
+        "lets them vote: their mistakes differ, and cancel out. The rows are 569 tumours, measured "
+        "under the microscope; the question is whether one is malignant.");
+    page.paragraph(
+        "About a third of the rows are not drawn by a given tree. So every row can be judged by "
+        "the "
+        "trees that have never seen it: the out-of-bag score, an honest one that costs no test "
+        "part. The score on the rows that the trees did see says nothing.");
+    page.command(as_typed(recipe.command()));
+    Plot score;
+    score.title = "out-of-bag accuracy by the number of trees";
+    score.x = {.label = "trees", .from = 0, .to = 42};
+    score.y = {.label = "out-of-bag accuracy", .from = 0.88, .to = 1.0};
+    score.height = 300;
+    score.key = false;
+    Series line{.label = "", .mark = Mark::line_points, .colour = 3, .size = 1.4};
+    for (const int trees : {5, 10, 20, 30}) {
+      line.points.push_back({static_cast<double>(trees), out_of_bag(train(recipe_of(trees)))});
+    }
+    line.points.push_back({40, out_of_bag(run)});
+    score.series = {line};
+    const auto& model = dynamic_cast<const RandomForestModel<double>&>(*run.model.model);
+    constexpr std::size_t shown = 10;
+    page.figures(
+        {{svg(score),
+          "Rows are judged by the trees that have not drawn them. The more trees, the "
+          "steadier the vote; beyond some dozens there is little left to gain."},
+         {bars_html(run.model.feature_names(), model.importances(), shown),
+          "The ten features of most importance: each one's share of what all splits of all "
+          "trees gain. Several say nearly the same and share their merit, since every "
+          "question sees a few of them only."}});
+    check_interrupt();
+    ControlOptions quiet;
+    quiet.quiet = true;
+    ProgramControl control(quiet);
+    const double one_tree = cross_validate(PipelineOptions("decision-tree"), run.data,
+                                           ValidationOptions{}, *run.engine, control)
+                                .summary.at("accuracy")
+                                .mean;
+    page.facts({{"right, out of bag, by 40 trees", percent(out_of_bag(run))},
+                {"right on rows that the trees have seen", percent(metric(run, "accuracy"))},
+                {"right by one tree, in five-fold cross-validation", percent(one_tree)}});
+    page.command("tandem cross-validate decision-tree --data data/breast_cancer.csv");
+    figures_["7 forest"]["oob_score"] = out_of_bag(run);
+    figures_["7 forest"]["accuracy"] = metric(run, "accuracy");
+    figures_["7 forest"]["accuracy_of_one_tree"] = one_tree;
+    compare(page, "7 forest", recipe, run);
+  }
+
+  // --- 8
+
+  void explanation(Page& page) {
+    tell("8/8 what was it thinking");
+    const Recipe recipe{"gradient-boosting",
+                        {"--data", data_ + "/diabetes.csv", "--rounds", "60", "--max-depth", "3"}};
+    const RecipeRun run = train(recipe);
+    const auto trees = *tree_ensemble_of(*run.model.model);
+    Explanation<double> found{run.model,
+                              run.data,
+                              run.data,
+                              run.data.rows(),
+                              {},
+                              0,
+                              axis_label(run.model.schema.target.name),
+                              {},
+                              {}};
+    found.trees = explain_trees(*run.engine, trees, std::as_const(run.data.features).view(), true);
+    const TreeExplanation& said = *found.trees;
+    page.section("8", "What was it thinking?");
+    page.paragraph(
+        "Sixty boosted trees predict how far a patient's diabetes will progress. Nobody reads "
+        "sixty trees. But their answer can be shared out among the features, fairly: the Shapley "
+        "value of a feature is what knowing it adds to the prediction, averaged over all orders in "
+        "which the features could become known. For each patient the values add up to the "
+        "prediction, exactly.");
+    page.paragraph(
+        "It says what the model does, not what makes people ill: where two features tell the same, "
+        "the model may lean on either.");
+    page.command(as_typed(recipe.command()) + " --model boosted.tandem");
+    page.command(
+        "tandem explain boosted.tandem --data data/diabetes.csv --sample 0 --interactions");
+    const auto order = order_of(said.magnitude);
+    std::string other;
+    const Plot dependence = shap_dependence(found, order[0], other);
+    page.figures({{svg(shap_swarm(found, 10)),
+                   "Each point is a patient: what the feature adds to the prediction, in points of "
+                   "the progression score. Colours tell low, middle and high values of the feature "
+                   "apart."},
+                  {svg(dependence),
+                   "The feature that matters most, by its value. Patients of equal value differ by "
+                   "the company it is in: colours are thirds of " +
+                       axis_label(other) + ", which it does most together with."}});
+    // The patient of the highest prediction, feature by feature.
+    const auto predicted = run.model.predict_prepared(*run.engine, run.data.features.view()).values;
+    const auto patient = static_cast<Index>(std::max_element(predicted.begin(), predicted.end()) -
+                                            predicted.begin());
+    std::vector<std::vector<std::string>> rows{{"", "value", "adds"}};
+    rows.push_back({"of any patient, nothing known", "", fixed(said.shap.expected[0], 1)});
+    const auto names = run.model.feature_names();
+    const auto name = [&](Index f) { return axis_label(names[static_cast<std::size_t>(f)]); };
+    constexpr std::size_t listed = 5;
+    double rest = 0;
+    double sum = said.shap.expected[0];
+    std::vector<double> sizes;
+    for (Index f = 0; f < said.shap.features; ++f) {
+      sizes.push_back(std::abs(said.shap(patient, 0, f)));
+    }
+    const auto largest = order_of(sizes);
+    for (std::size_t k = 0; k < largest.size(); ++k) {
+      const Index f = largest[k];
+      const double adds = said.shap(patient, 0, f);
+      sum += adds;
+      if (k >= listed) {
+        rest += adds;
+        continue;
+      }
+      rows.push_back({name(f), readable(run.data.features(patient, f)), fixed(adds, 1)});
+    }
+    rows.push_back(
+        {"the other " + std::to_string(largest.size() - listed) + " features", "", fixed(rest, 1)});
+    rows.push_back({"predicted progression", "", fixed(sum, 1)});
+    page.table(rows, "The patient for whom the model expects most");
+    figures_["8 explanation"]["r2"] = metric(run, "r2");
+    figures_["8 explanation"]["most_important"] = names[static_cast<std::size_t>(order[0])];
+    figures_["8 explanation"]["largest_prediction"] = sum;
+    compare(page, "8 explanation", recipe, run);
+    compare_shap_with_gpu("8 explanation", run, trees, said.shap);
+  }
+
+  // The Shapley values once more, by the CUDA kernels.
+  void compare_shap_with_gpu(const std::string& story, const RecipeRun& run,
+                             const TreeEnsemble<double>& trees, const ShapValues& cpu) {
+    if (!gpu_missing_.empty()) return;
+    const auto engine = Engine::create({.device = Device::softgpu});
+    const ShapValues gpu = shap_values(*engine, trees, std::as_const(run.data.features).view());
+    Index differing = 0;
+    for (std::size_t i = 0; i < cpu.values.values().size(); ++i) {
+      differing += std::popcount(std::bit_cast<std::uint64_t>(cpu.values.values()[i]) ^
+                                 std::bit_cast<std::uint64_t>(gpu.values.values()[i]));
+    }
+    gpu_differs_ = gpu_differs_ || differing != 0;
+    figures_[story]["gpu"]["differing_bits_of_shapley_values"] = differing;
+    shap_on_gpu_ =
+        "Of the last story the " + std::to_string(cpu.values.values().size()) +
+        " Shapley values were computed by CUDA kernels, too: " + std::to_string(differing) +
+        " bits differ.";
   }
 
   // --- the last word
@@ -753,6 +925,7 @@ class Demo final : public Command {
                                                 "thread instructions (million)"}};
     rows.insert(rows.end(), gpu_rows_.begin(), gpu_rows_.end());
     page.table(rows, "cpu against " + gpu_name_);
+    page.paragraph(shap_on_gpu_);
     page.paragraph(
         "What the kernels do can be counted, and tells what a GPU would wait for. Each point is a "
         "kernel: to the right, how many floating-point operations it makes of each byte that it "
@@ -833,6 +1006,7 @@ class Demo final : public Command {
   std::vector<std::vector<std::string>> agreements_;
   std::string gpu_missing_;  // why there is no CUDA half
   std::string gpu_name_;
+  std::string shap_on_gpu_;  // a sentence
   bool gpu_differs_ = false;
   std::vector<std::vector<std::string>> gpu_rows_;
   std::vector<GpuKernel> gpu_kernels_;

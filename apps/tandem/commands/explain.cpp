@@ -94,7 +94,8 @@ class Explain final : public Command {
     found.prepared = model.prepare(found.sample, engine->threads());
     choose_output(found, trees ? trees->outputs : 0);
     if (trees) {
-      explain_trees(found, *engine, *trees);
+      found.trees = explain_trees(*engine, *trees, std::as_const(found.prepared.features).view(),
+                                  interactions_);
       check_interrupt();
       if (!out_.path.empty()) write_values(found, *engine, *trees, data);
     }
@@ -165,27 +166,6 @@ class Explain final : public Command {
       chosen = 0;
     }
     found.output = outputs > 0 ? std::min(chosen, outputs - 1) : chosen;
-  }
-
-  template <Real T>
-  void explain_trees(Explanation<T>& found, Engine& engine, const TreeEnsemble<T>& trees) const {
-    TreeExplanation said;
-    for (std::size_t kind = 0; kind < enum_names<ImportanceKind>.size(); ++kind) {
-      said.importances.push_back(trees.importances(static_cast<ImportanceKind>(kind)));
-    }
-    const auto x = std::as_const(found.prepared.features).view();
-    said.shap = shap_values(engine, trees, x);
-    said.magnitude.assign(at(trees.features), 0);
-    for (Index i = 0; i < x.rows; ++i) {
-      for (Index k = 0; k < trees.outputs; ++k) {
-        for (Index f = 0; f < trees.features; ++f) {
-          said.magnitude[at(f)] += std::abs(said.shap(i, k, f));
-        }
-      }
-    }
-    for (double& sum : said.magnitude) sum /= static_cast<double>(x.rows);
-    if (interactions_) said.interactions = shap_interactions(engine, trees, x);
-    found.trees = std::move(said);
   }
 
   // The columns that a picture of partial dependence is made of.

@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "tandem/coefficients.hpp"
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/visible.hpp"
 #include "tandem/output.hpp"
+#include "tandem/results.hpp"
 #include "tandem/settings.hpp"
 #include "tandem/tree/decision_tree.hpp"
 
@@ -67,6 +69,9 @@ class Inspect final : public Command {
           {"history", model.model->training().history},
           {"model", nlohmann::json::parse(model.model->to_json(model.feature_names()))},
       };
+      if (!coefficients_of(model).empty()) {
+        json["coefficient_steps"] = coefficient_steps_json(model);
+      }
       print_json(json);
       return;
     }
@@ -88,18 +93,20 @@ class Inspect final : public Command {
       text += "  target    " + visible(model.schema.target.name, "") + "\n";
     }
     if (!log.stopped_because.empty()) {
-      text += "  stopped   " + log.stopped_because + " (" + counted(log.iterations, "iteration") +
-              ")\n";
+      text += "  stopped   " + log.stopped_because +
+              iterations_to_text(log.iterations, training_unit(*model.model)) + "\n";
     }
     for (const auto& transform : model.transforms.transforms()) {
       std::string name(transform->name());
       name.resize(std::max<std::size_t>(name.size() + 1, 10), ' ');
       text += "  " + name + transform->to_text() + "\n";
     }
-    std::vector<std::string> names = model.feature_names();
+    std::vector<std::string> names = names_with_steps(model);
     for (std::string& name : names) name = visible(name, "");
     text += "\n" + model.model->to_text(names);
     if (!text.ends_with('\n')) text += '\n';
+    if (!coefficients_of(model).empty())
+      text += "\n" + wrapped(visible(coefficient_legend(model), ""), terminal_width());
     print(text);
   }
 

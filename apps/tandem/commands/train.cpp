@@ -155,13 +155,12 @@ class Train final : public Command {
       report.seconds = seconds;
       report.scores = &scores;
       report.shown = &shown_;
-      report.unit = control.unit();
       write_run_report(report, *engine, model, data.train, data.test ? &*data.test : nullptr);
     }
     if (run_.json) {
       print_json(to_json(*engine, model, data, scores, seconds, raw_features));
     } else {
-      print(to_text(*engine, model, data, scores, seconds, control.unit()));
+      print(to_text(*engine, model, data, scores, seconds));
     }
     return 0;
   }
@@ -230,6 +229,7 @@ class Train final : public Command {
         json["warnings"].push_back(Error(notice).spelled(Spelling()));
       }
     }
+    if (const auto score = oob_score_of(*model.model)) json["oob_score"] = *score;
     if (data.test) json["test_rows"] = data.test->rows();
     if (!report_.empty()) json["report"] = report_ + "/report.html";
     return json;
@@ -237,7 +237,7 @@ class Train final : public Command {
 
   template <Real T>
   std::string to_text(const Engine& engine, const Pipeline<T>& model, const LoadedData<T>& data,
-                      const Scores& scores, const Seconds& seconds, const std::string& unit) const {
+                      const Scores& scores, const Seconds& seconds) const {
     const TrainingLog& log = model.model->training();
     std::string text = model.provenance.algorithm + " on " + data_.data.path + ": " +
                        shape_to_text(model.provenance.rows, model.model->features());
@@ -254,7 +254,16 @@ class Train final : public Command {
       facts.push_back({"outliers", counted(model.transforms.dropped_rows(), "row") + " dropped"});
     }
     if (!log.stopped_because.empty()) {
-      facts.push_back({"stopped", log.stopped_because + iterations_to_text(log.iterations, unit)});
+      facts.push_back(
+          {"stopped",
+           log.stopped_because + iterations_to_text(log.iterations, training_unit(*model.model))});
+    }
+    if (const auto score = oob_score_of(*model.model)) {
+      facts.push_back(
+          {"unseen",
+           std::string(model.model->task() == Task::classification ? "accuracy " : "r2 ") +
+               readable(*score) +
+               " out of bag: each row judged by the trees that have not drawn it"});
     }
     facts.push_back({"seconds", seconds_to_text(seconds, true)});
     for (const auto& fact : facts) {

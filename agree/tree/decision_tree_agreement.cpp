@@ -345,9 +345,9 @@ Agreement make_decision_tree_agreement() {
                           {"decision_tree"}, bound),
           part<FitCase>("fit", "trees grown to their leaves, node by node, and leaves of rows",
                         {"decision_tree"}, bound, 257),
-          part<PruneCase>(
-              "prune", "the pruning path, and trees fitted with ccp_alpha", {"decision_tree"},
-              "pruned nodes exact; costs: 2*gamma(leaves + 8)*(sum of all nodes' costs)", 257)};
+          part<PruneCase>("prune", "the pruning path, and trees fitted with ccp_alpha",
+                          {"decision_tree"},
+                          "nodes exact; costs: 2γ(leaves+8)·(costs of all nodes)", 257)};
 }
 
 }  // namespace tandem::agree

@@ -28,7 +28,8 @@ std::string one_in(Index step) {
 // A name that fits beside a picture.
 std::string short_name(const std::string& name) { return shortened(axis_label(name), 22); }
 
-// Horizontal bars of the `most` largest values, the longest on top; `spread` may be empty.
+// Horizontal bars of the `most` largest values that are not 0, the longest on top; `spread` may be
+// empty.
 report::Plot bars(const std::string& title, const std::string& label,
                   const std::vector<std::string>& names, const std::vector<double>& values,
                   const std::vector<double>& spread, int colour, std::size_t most) {
@@ -36,6 +37,8 @@ report::Plot bars(const std::string& title, const std::string& label,
   plot.title = title;
   plot.x.label = label;
   std::vector<Index> order = order_of(values);
+  std::erase_if(order, [&](Index j) { return values[at(j)] == 0; });
+  if (order.empty()) order = order_of(values);
   order.resize(std::min(order.size(), most));
   const auto count = static_cast<double>(order.size());
   plot.y.from = 0.4;
@@ -60,6 +63,13 @@ report::Plot bars(const std::string& title, const std::string& label,
   plot.series.push_back(
       {.label = "", .points = {{0, 0.4}, {0, count + 0.6}}, .colour = -1, .size = 0.4});
   return plot;
+}
+
+// "; 3 others nothing", of features that have no bar.
+std::string zeros(const std::vector<double>& values) {
+  const auto none = std::ranges::count(values, 0.0);
+  if (none == 0 || none == std::ssize(values)) return "";
+  return "; " + counted(none, "other") + " nothing";
 }
 
 // The thirds of a feature's values: 0 low, 1 middle, 2 high; 3 missing.
@@ -102,7 +112,9 @@ void drop_empty(std::vector<report::Series>& series) {
 // Points are moved apart where they are many.
 template <Real T>
 report::Plot shap_swarm(const Explanation<T>& found, std::size_t most) {
-  const std::vector<Index> order = order_of(found.trees->magnitude);
+  std::vector<Index> order = order_of(found.trees->magnitude);
+  const Index first = order.front();
+  std::erase_if(order, [&](Index f) { return f != first && !(found.trees->magnitude[at(f)] > 0); });
   const ShapValues& shap = found.trees->shap;
   report::Plot plot;
   plot.title = "Shapley values of each row, by feature";
@@ -178,6 +190,10 @@ report::Plot shap_dependence(const Explanation<T>& found, Index feature, std::st
       other ? thirds(found.prepared, *other) : std::vector<int>(at(found.prepared.rows()), 0);
   if (other) {
     other_name = names[at(*other)];
+    // A key of three names has room for short ones.
+    for (report::Series& one : plot.series) {
+      one.label = shortened(axis_label(other_name), 14) + " " + one.label;
+    }
   } else {
     plot.key = false;
   }
@@ -241,7 +257,8 @@ void add_explanation(report::Page& page, const Explanation<T>& found, const std:
     const auto names = found.model.feature_names();
     figures.add(
         bars("mean magnitude of Shapley values", "mean |SHAP|", names, said.magnitude, {}, 1, most),
-        "What each feature adds to or takes from the raw score, on average.");
+        "What each feature adds to or takes from the raw score, on average" +
+            zeros(said.magnitude) + ".");
     figures.add(bars("share of the gain of each feature", "share of the gain", names,
                      said.gain_shares(), {}, 3, most),
                 "What the splits of each feature gained in training, as a share of all gains. "

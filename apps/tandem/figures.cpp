@@ -23,6 +23,12 @@ std::string axis_label(std::string_view column) {
   return text + unit;
 }
 
+std::string metric_label(std::string_view metric, std::string_view target) {
+  std::string label = axis_label(metric);
+  if (target.empty() || (metric != "mae" && metric != "rmse" && metric != "mse")) return label;
+  return label + " of " + axis_label(target) + (metric == "mse" ? ", squared" : "");
+}
+
 report::Plot history_plot(const TrainingLog& log, const std::vector<std::string>& names,
                           const std::string& value_label, bool logarithmic) {
   report::Plot plot;
@@ -49,6 +55,9 @@ report::Plot history_plot(const TrainingLog& log, const std::vector<std::string>
     plot.series.push_back(std::move(series));
   }
   plot.key = plot.series.size() > 1;
+  double last = 0;
+  for (const report::Series& series : plot.series) last = std::max(last, series.points.back().x);
+  plot.x.whole_numbers = last <= 20;
   return plot;
 }
 
@@ -97,7 +106,7 @@ std::vector<report::Box> decision_regions(const Pipeline<T>& model, Engine& engi
     if (probabilities.empty()) return {label, 3};
     const auto p = static_cast<double>(probabilities(cell, label));
     const auto classes = static_cast<double>(probabilities.cols());
-    const double sure = (p - 1 / classes) / (1 - 1 / classes);
+    const double sure = classes > 1 ? (p - 1 / classes) / (1 - 1 / classes) : 1;
     return {label, static_cast<int>(std::clamp(sure * 5, 0.0, 4.0))};
   };
   std::vector<report::Box> boxes;

@@ -15,6 +15,9 @@ namespace tandem::program {
 // "sepal_length_cm" as "sepal length (cm)": a last word that is a unit goes into brackets.
 [[nodiscard]] std::string axis_label(std::string_view column);
 
+// A metric on an axis: "log loss", "mae of progression (score)"; errors are in the target's units.
+[[nodiscard]] std::string metric_label(std::string_view metric, std::string_view target);
+
 // A series per entry of `names` that the log has, from the start to the end of training.
 [[nodiscard]] report::Plot history_plot(const TrainingLog& log,
                                         const std::vector<std::string>& names,

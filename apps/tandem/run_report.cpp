@@ -16,6 +16,7 @@
 #include "tandem/report/page.hpp"
 #include "tandem/report/plot.hpp"
 #include "tandem/result_page.hpp"
+#include "tandem/tree/isolation_forest.hpp"
 
 namespace tandem::program {
 namespace {
@@ -52,8 +53,16 @@ void add_history(Figures& figures, const TrainingLog& log, const std::string& co
     const bool logarithmic = least > 0 && most > 20 * least;
     report::Plot plot = history_plot(log, costs, axis_label(costs.front()), logarithmic);
     plot.x.label = unit;
-    figures.add(plot, "The value that training lowers, after each " + unit +
-                          (logarithmic ? ", on a logarithmic scale." : "."));
+    const auto watched = std::ranges::count_if(
+        costs, [](const std::string& name) { return name.starts_with("validation"); });
+    const std::string what =
+        watched == 0 ? "The value that training lowers"
+        : watched == std::ssize(costs)
+            ? "The loss of the rows kept for validation, which are not trained on"
+            : "The value that training lowers, and the loss of the rows kept "
+              "for validation, which are not trained on";
+    figures.add(plot,
+                what + ", after each " + unit + (logarithmic ? ", on a logarithmic scale." : "."));
   }
   if (!shares.empty()) {
     report::Plot plot = history_plot(log, shares, "accuracy", false);
@@ -174,6 +183,7 @@ void add_plane(Figures& figures, Engine& engine, const Pipeline<T>& model, const
   plot.x.label = axis_label(model.features()[static_cast<std::size_t>(x)].name);
   plot.y.label = axis_label(model.features()[static_cast<std::size_t>(y)].name);
   std::vector<std::string> names = model.model->classes();
+  const bool detects = model.model->task() == Task::detection;
   if (names.empty()) {
     const auto largest = std::max_element(predictions.labels.begin(), predictions.labels.end());
     for (int c = 0; c <= *largest; ++c) names.push_back("cluster " + std::to_string(c));
@@ -190,10 +200,9 @@ void add_plane(Figures& figures, Engine& engine, const Pipeline<T>& model, const
   }
   plot.series = labelled_points(
       shown, x, y, truth ? encode_classes(data, names).labels : predictions.labels, names);
-  std::string caption = truth ? "The rows by true class"
-                        : model.model->task() == Task::detection
-                            ? "The rows by what the model takes them for"
-                            : "The rows by cluster";
+  std::string caption = truth     ? "The rows by true class"
+                        : detects ? "The rows as the model calls them"
+                                  : "The rows by cluster";
   if (data.cols() == 2 && model.transforms.transforms().empty()) {
     const Window window = window_of(data, x, y);
     plot.boxes = decision_regions(model, engine, window);
@@ -390,14 +399,17 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
   std::string words;
   for (const char* name : {"format", "header", "delimiter", "decimal", "columns"}) {
     const std::string value = how.value(name, "");
-    if (!value.empty()) words += (words.empty() ? "" : ", ") + std::string(name) + " " + value;
+    if (value.empty()) continue;
+    words += (words.empty() ? "" : ", ") + std::string(name) + " " +
+             (value.size() == 1 ? "'" + value + "'" : value);
   }
   options.push_back({"read as", words});
   if (!model.schema.target.name.empty()) options.push_back({"target", model.schema.target.name});
   const Spelling spelling = spelling_of(*make_algorithm(model.provenance.algorithm));
   const auto given = nlohmann::json::parse(options_to_json(model.provenance.options));
   for (const auto& [name, value] : given.items()) {
-    options.push_back({spelling(name), value.is_string() ? std::string(value) : value.dump()});
+    const std::string said = value.is_string() ? std::string(value) : value.dump();
+    options.push_back({spelling(name), said.empty() ? "not given" : said});
   }
   for (const auto& transform : model.transforms.transforms()) {
     options.push_back({std::string(transform->name()), transform->to_text()});

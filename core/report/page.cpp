@@ -44,7 +44,7 @@ h2 { font-size: 1.45rem; line-height: 1.25; letter-spacing: -.01em; margin: 0 0 
   display: flex; gap: .8rem; align-items: baseline; }
 h2 span { color: var(--accent); font-size: 1.02rem; font-weight: 600; min-width: 1.1rem; }
 p { max-width: 46rem; margin: .55rem 0; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr));
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(24rem, 100%), 1fr));
   gap: 1.2rem 1.6rem; margin: 1.1rem 0 .4rem; align-items: start; }
 figure { margin: 0; min-width: 0; }
 figure svg { display: block; width: 100%; height: auto; font-family: inherit; }
@@ -80,6 +80,12 @@ figure:has(.wide) { grid-column: 1 / -1; }
 .facts div { min-width: 5.5rem; } .facts b { display: block; font-size: 1.4rem; font-weight: 600;
   letter-spacing: -.01em; line-height: 1.2; } .facts span { font-size: .86rem; color: var(--muted); }
 footer { color: var(--muted); font-size: .88rem; padding-top: .4rem; padding-bottom: 3rem; }
+@media (max-width: 560px) {
+  main, header, footer { padding-left: .7rem; padding-right: .7rem; }
+  section { padding: 1.1rem 1rem 1rem; }
+  th, td { white-space: normal; }
+  figure { overflow-x: auto; } figure svg { min-width: 25rem; } figure svg.wide { min-width: 38rem; }
+}
 @media print {
   :root { --ground: #fff; --card: #fff; --ink: #000; --muted: #444; --line: #ccc; --grid: #ddd;
     --accent: #004a77; --code: #f4f4f4;

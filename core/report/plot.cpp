@@ -160,6 +160,17 @@ std::string cut_to(const std::string& text, int pixels) {
   return text;
 }
 
+// The label of an axis as gnuplot reads it, on two lines where one is too short.
+std::string axis_label(const std::string& text, int pixels) {
+  const auto most = static_cast<std::size_t>(std::max(pixels / 8, 8));
+  const std::string first = cut_to(text, pixels);
+  const std::size_t space = text.rfind(' ', most);
+  if (first == text || space == std::string::npos || space == 0) return quoted(first);
+  std::string lines = quoted(text.substr(0, space));
+  lines.pop_back();
+  return lines + "\\n" + quoted(cut_to(text.substr(space + 1), pixels)).substr(1);
+}
+
 // The distance of x-axis ticks in a plot whose y axis has names: these take room from the x axis,
 // of which gnuplot's own choice knows nothing, so that numbers would touch. 0 where it may choose.
 double step_beside_names(const Plot& plot) {
@@ -200,7 +211,7 @@ double step_beside_names(const Plot& plot) {
 void set_axis(std::string& script, const char* name, const Axis& axis, int length, double step) {
   const std::string n = name;
   if (!axis.label.empty()) {
-    script += "set " + n + "label " + quoted(cut_to(axis.label, length)) + " tc rgb " +
+    script += "set " + n + "label " + axis_label(axis.label, length) + " tc rgb " +
               rgb(muted_marker) + "\n";
   }
   if (axis.logarithmic) script += "set logscale " + n + "\n";
@@ -417,7 +428,12 @@ std::string to_svg(const Plot& asked, const std::string& id) {
   replace_all(svg, "id=\"gnuplot_", "id=\"" + id + "-");
   replace_all(svg, "font-family=\"sans-serif\"", "");
   replace_all(svg, "  ", " ");
-  return "<svg role=\"img\" aria-label=\"" + escape(plot.title) + "\" viewBox=\"0 0 " +
+  // A plot that is wider than others has the width of the page; others are not blown up to it.
+  constexpr int usual = 700;
+  const std::string size = plot.width > usual
+                               ? "class=\"wide\""
+                               : "style=\"max-width:" + std::to_string(plot.width * 5 / 4) + "px\"";
+  return "<svg role=\"img\" " + size + " aria-label=\"" + escape(plot.title) + "\" viewBox=\"0 0 " +
          std::to_string(plot.width) + " " + std::to_string(plot.height) + "\">\n" +
          with_variables(svg) + "</svg>\n";
 }

@@ -225,10 +225,20 @@ class Compare final : public Command {
       }
       if (!line.points.empty()) plot.series.push_back(std::move(line));
     }
-    plot.y.logarithmic = lowest > 0 && highest > 20 * lowest;
+    // A method that jumps at first would press the others into one line.
+    double start = 0;
+    for (const Outcome& one : outcomes) {
+      if (!one.cost.empty()) start = std::max(start, one.cost.front());
+    }
+    const bool cut = start > 0 && highest > 4 * start;
+    if (cut) plot.y.to = 1.5 * start;
+    plot.y.logarithmic = lowest > 0 && (cut ? *plot.y.to : highest) > 20 * lowest;
     Figures figures;
     figures.add(plot, std::string("The value that training lowers, after each pass over the rows") +
-                          (plot.y.logarithmic ? ", on a logarithmic scale." : "."));
+                          (plot.y.logarithmic ? ", on a logarithmic scale" : "") +
+                          (cut ? "; lines that leave the picture at its top rise to " +
+                                     readable(highest) + "."
+                               : "."));
     page.figures(figures.take());
     page.section("", "Numbers");
     page.table(rows_of(outcomes, lowest));
@@ -242,7 +252,7 @@ class Compare final : public Command {
       const std::vector<Outcome>& outcomes, double lowest) {
     const char* score = outcomes.front().metrics.count("r2") > 0 ? "r2" : "accuracy";
     std::vector<std::vector<std::string>> rows{
-        {"optimizer", "first cost", "last cost", "epochs to 1 %", "to 0.01 %", score, "seconds"}};
+        {"optimiser", "first cost", "last cost", "epochs to 1 %", "to 0.01 %", score, "seconds"}};
     for (const Outcome& one : outcomes) {
       if (one.diverged || one.cost.empty()) {
         rows.push_back({one.method, "diverged", "", "", "", "", ""});

@@ -63,6 +63,7 @@ class Validation : public Command {
                         std::string(what()) + "; " +
                             shape_to_text(data.train.rows(), data.train.cols()) + "; " +
                             describe(*engine, run_));
+      target_ = data.train.target_column.name;
       baseline_ = baseline_of_folds(pipeline_, data.train, validation_);
       validate(*engine, data.train, control, json, text, page);
       control.finish();
@@ -130,7 +131,8 @@ class Validation : public Command {
   ValidationOptions validation_;
   ShownMetrics shown_;
   ReportOption report_;
-  std::map<std::string, double> baseline_;  // means over the folds; predictors only
+  std::string target_;                      // the name of its column; empty where there is none
+  std::map<std::string, double> baseline_;  // means over the folds; none for clusters
 };
 
 class CrossValidate final : public Validation {
@@ -162,7 +164,7 @@ class CrossValidate final : public Validation {
            (validation_.repeats > 1 ? ", " + counted(validation_.repeats, "repeat") : "") +
            (result.stratified ? ", stratified" : "") + "\n\n";
     std::vector<std::vector<std::string>> rows{
-        {"test", "mean", "deviation", readable(validation_.confidence * 100) + " % interval from",
+        {"metric", "mean", "deviation", readable(validation_.confidence * 100) + " % interval from",
          "to"}};
     if (!baseline_.empty()) rows.front().emplace_back("baseline");
     std::string undefined;
@@ -199,9 +201,11 @@ class CrossValidate final : public Validation {
     for (const auto& [name, one] : result.summary) {
       if (!in_pictures(name)) continue;
       if (facts.size() < 4) facts.emplace_back(axis_label(name) + ", mean", readable(one.mean));
-      figures.add(folds_plot(result, name),
-                  "Each fold's " + axis_label(name) +
-                      ": on the rows that it was trained on, and on those left out.");
+      figures.add(
+          folds_plot(result, name),
+          "Each fold's " + axis_label(name) +
+              ": on the rows that it was trained on, and on those left out." +
+              (name == "inertia" ? " It is a sum over rows, of which fewer are left out." : ""));
     }
     facts.emplace_back("folds", std::to_string(result.test.size()));
     page.facts(facts);
@@ -220,7 +224,7 @@ class CrossValidate final : public Validation {
     plot.title = axis_label(name) + " of each fold";
     const auto count = static_cast<double>(result.test.size());
     plot.x = {.label = "fold", .from = 0.5, .to = count + 0.5, .whole_numbers = count <= 20};
-    plot.y = {.label = axis_label(name)};
+    plot.y = {.label = metric_label(name, target_)};
     const auto series = [&](const std::vector<std::map<std::string, double>>& all,
                             const std::string& label, int colour, int shape) {
       report::Series points{.label = label,
@@ -240,7 +244,7 @@ class CrossValidate final : public Validation {
     plot.series = {series(result.train, "training rows", 2, 1),
                    series(result.test, "rows left out", 1, 0)};
     const double mean = result.summary.at(name).mean;
-    report::Series line = level_line("mean", 0.5, count + 0.5, mean);
+    report::Series line = level_line("mean of those left out", 0.5, count + 0.5, mean);
     line.colour = 1;
     line.dashed = false;
     plot.series.push_back(line);
@@ -306,7 +310,7 @@ class LearningCurveCommand final : public Validation {
       report::Plot plot;
       plot.title = axis_label(name) + " against the number of training rows";
       plot.x = {.label = "training rows"};
-      plot.y = {.label = axis_label(name)};
+      plot.y = {.label = metric_label(name, target_)};
       report::Series train{.label = "training rows",
                            .points = {},
                            .mark = report::Mark::line_points,
@@ -339,7 +343,7 @@ class LearningCurveCommand final : public Validation {
                         readable(series.train_deviation[i]), readable(series.validation_mean[i]),
                         readable(series.validation_deviation[i])});
       }
-      page.table(rows, axis_label(name));
+      page.table(rows, metric_label(name, target_));
     }
     if (!baseline_.empty()) page.paragraph("Baseline: " + baseline_answer() + ".");
   }

@@ -344,7 +344,7 @@ class Demo final : public Command {
     Plot curve = history_plot(run.model.model->training(), {"cost"}, "cost", false);
     curve.title = "cost after each step of gradient descent";
     curve.x.label = "step";
-    curve.y.label = "cost: half the mean squared error (score²)";
+    curve.y.label = "cost (half the mean squared error, score²)";
     curve.series[0].label = "gradient descent";
     curve.series[0].colour = 2;
     const double floor = metric(exact, "mse") / 2;
@@ -811,7 +811,8 @@ class Demo final : public Command {
         "prediction, exactly.");
     page.paragraph(
         "It says what the model does, not what makes people ill: where two features tell the same, "
-        "the model may lean on either.");
+        "the model may lean on either. (bmi is the body-mass index, bp the blood pressure, s1 to "
+        "s6 are measurements of the blood.)");
     page.command(as_typed(recipe.command()) + " --model boosted.tandem");
     page.command(
         "tandem explain boosted.tandem --data data/diabetes.csv --sample 0 --interactions");
@@ -824,7 +825,7 @@ class Demo final : public Command {
                    "apart."},
                   {svg(dependence),
                    "The feature that matters most, by its value. Patients of equal value differ by "
-                   "the company it is in: colours are thirds of " +
+                   "what the other features make of it: colours are thirds of " +
                        axis_label(other) + ", which it does most together with."}});
     // The patient of the highest prediction, feature by feature.
     const auto predicted = run.model.predict_prepared(*run.engine, run.data.features.view()).values;

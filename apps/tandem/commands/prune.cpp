@@ -97,7 +97,8 @@ class Prune final : public Command {
     const double base = of_metric == baseline.end() ? NAN : of_metric->second;
     const std::string train = train_command(options, choice);
     if (report_.asked()) {
-      write_page(choice, base, train, describe(*engine, run_), data.train.rows(), options);
+      write_page(choice, base, train, describe(*engine, run_), data.train.rows(),
+                 data.train.target_column.name, options);
     }
     if (run_.json) {
       nlohmann::json json = nlohmann::json::parse(to_json(choice));
@@ -170,7 +171,8 @@ class Prune final : public Command {
   }
 
   void write_page(const PruningChoice& choice, double base, const std::string& train,
-                  const std::string& engine, Index rows, const OptionSet& options) const {
+                  const std::string& engine, Index rows, const std::string& target,
+                  const OptionSet& options) const {
     report::Page page(
         "Pruning a decision tree on " + std::filesystem::path(data_.data.path).filename().string(),
         counted(rows, "row") + ", " + std::to_string(prune_.validation.folds) + " folds; " +
@@ -188,7 +190,7 @@ class Prune final : public Command {
     report::Plot plot;
     plot.title = choice.metric + " against the leaves of the tree";
     plot.x = {.label = "leaves", .logarithmic = true};
-    plot.y = {.label = choice.metric + " on rows left out"};
+    plot.y = {.label = metric_label(choice.metric, target) + " on rows left out"};
     report::Series line{
         .label = "mean of the folds", .points = {}, .mark = report::Mark::line_points};
     report::Series picked{

@@ -11,6 +11,7 @@
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
+#include "tandem/figures.hpp"
 #include "tandem/model/tune.hpp"
 #include "tandem/output.hpp"
 #include "tandem/outputs.hpp"
@@ -150,7 +151,7 @@ class Tune final : public Command {
     const auto baseline = baseline_of_folds(pipeline_, data.train, tune_.validation);
     if (report_.asked()) {
       write_page(options, tuning, baseline, shape_to_text(data.train.rows(), data.train.cols()),
-                 describe(*engine, run_));
+                 describe(*engine, run_), data.train.target_column.name);
     }
     if (run_.json) {
       nlohmann::json json = nlohmann::json::parse(to_json(tuning));
@@ -196,7 +197,7 @@ class Tune final : public Command {
   // numbers alone, the scores against its values.
   void write_page(const OptionSet& options, const Tuning& tuning,
                   const std::map<std::string, double>& baseline, const std::string& shape,
-                  const std::string& engine) const {
+                  const std::string& engine, const std::string& target) const {
     const std::string name(pipeline_.algorithm().name());
     report::Page page("Options of " + name + " tried on " +
                           std::filesystem::path(data_.data.path).filename().string(),
@@ -233,7 +234,7 @@ class Tune final : public Command {
     ranks.title = tuning.metric + " of each candidate";
     const auto count = static_cast<double>(tuning.ranking.size());
     ranks.x = {.label = "rank", .from = 0.4, .to = count + 0.6, .whole_numbers = count <= 20};
-    ranks.y = {.label = tuning.metric + " on rows left out"};
+    ranks.y = {.label = metric_label(tuning.metric, target) + " on rows left out"};
     report::Series means{.label = "mean, with its interval",
                          .points = {},
                          .mark = report::Mark::points,
@@ -256,14 +257,15 @@ class Tune final : public Command {
                 "The best candidate at the left. Where intervals overlap widely, the order "
                 "is mostly chance.");
     for (std::size_t o = 0; o < best.settings.size() && o < 6; ++o)
-      add_option_plot(figures, tuning, o);
+      add_option_plot(figures, tuning, target, o);
     page.figures(figures.take());
     page.section("", "Candidates");
     page.table(candidate_rows(tuning, 200));
     report_.write(page);
   }
 
-  static void add_option_plot(Figures& figures, const Tuning& tuning, std::size_t which) {
+  static void add_option_plot(Figures& figures, const Tuning& tuning, const std::string& target,
+                              std::size_t which) {
     report::Plot plot;
     const std::string& name = tuning.best().settings[which].first;
     plot.title = tuning.metric + " against " + name;
@@ -284,7 +286,7 @@ class Tune final : public Command {
     }
     if (!(low < high)) return;
     plot.x = {.label = name, .logarithmic = low > 0 && high > 50 * low};
-    plot.y = {.label = tuning.metric + " on rows left out"};
+    plot.y = {.label = metric_label(tuning.metric, target) + " on rows left out"};
     plot.series = {points};
     figures.add(plot, "Every candidate by its value of " + name + ".");
   }

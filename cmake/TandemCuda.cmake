@@ -23,7 +23,7 @@ if(TANDEM_NVCC)
       "CUDA: ${TANDEM_NVCC} compiles the CUDA half (libtandem_cuda) and the software GPU's test programs")
 else()
   set(tandem_cuda_status
-      "CUDA: no nvcc 13: the CUDA half (the devices cuda and softgpu) and the software GPU's test programs are NOT built and NOT tested. The CUDA Toolkit 13 (developer.nvidia.com/cuda-downloads) has it, and ./dev test fetches one.")
+      "CUDA: no nvcc 13: the CUDA half (the devices cuda and softgpu) and the software GPU's test programs are NOT built and NOT tested. The CUDA Toolkit 13 (developer.nvidia.com/cuda-downloads) has it, and ./dev fetches one where PyPI can be reached.")
 endif()
 message(STATUS "${tandem_cuda_status}")
 file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/cuda-status.txt" "${tandem_cuda_status}\n")

@@ -361,7 +361,7 @@ void set_option(const VisitOptions& visit, std::string_view name, const OptionVa
   Names names;
   visit(names);
   std::string list;
-  for (const std::string& one : names.canonical) list += (list.empty() ? "" : ", ") + one;
+  for (const std::string& one : names.canonical) list += (list.empty() ? "" : ", ") + option(one);
   const std::string meant = nearest_name(name, names.all);
   throw InputError("there is no option " + option(name) + "; expected one of " + list +
                    (meant.empty() ? "" : "; did you mean " + option(meant) + "?"));

@@ -74,6 +74,19 @@ std::unique_ptr<Algorithm> find_algorithm(const std::string& name) {
                    (meant.empty() ? "" : "; did you mean " + meant + "?"));
 }
 
+std::vector<std::string> algorithms_of(const CommandInfo& info) {
+  std::vector<std::string> names;
+  for (const auto& name : algorithm_names()) {
+    try {
+      (void)info.make(make_algorithm(name));
+      names.push_back(name);
+    } catch (const InputError&) {
+      // It says why to somebody who names this algorithm.
+    }
+  }
+  return names;
+}
+
 Spelling spelling_of(Algorithm& algorithm) {
   OptionSet options("", "");
   algorithm.visit_options(options);

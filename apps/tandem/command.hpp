@@ -42,6 +42,9 @@ struct PreparedCommand {
 // Throws InputError with the nearest name.
 [[nodiscard]] std::unique_ptr<Algorithm> find_algorithm(const std::string& name);
 
+// The names of the algorithms that the command takes.
+[[nodiscard]] std::vector<std::string> algorithms_of(const CommandInfo& info);
+
 // How the options of an algorithm are spelled on the command line.
 [[nodiscard]] Spelling spelling_of(Algorithm& algorithm);
 

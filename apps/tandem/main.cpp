@@ -25,8 +25,7 @@ std::unique_ptr<Algorithm> take_algorithm(const CommandInfo& info,
                                           std::vector<std::string>& arguments) {
   if (arguments.empty()) {
     throw InputError("expected an algorithm: tandem " + std::string(info.name) + " " +
-                     std::string(info.arguments) + "; the algorithms are " +
-                     joined(algorithm_names()));
+                     std::string(info.arguments) + "; ALGORITHM is " + joined(algorithms_of(info)));
   }
   auto at = arguments.begin();
   if (at->starts_with('-')) {

@@ -319,7 +319,7 @@ std::string OptionSet::help(std::size_t width) const {
   std::string text = wrapped(title_, width) + "\n" + wrapped("Usage: " + usage_, width, 7);
   std::string group;
   for (const OptionText& option : descriptions()) {
-    if (option.group != group) text += "\n" + option.group + ":\n";
+    if (option.group != group) text += "\n" + wrapped(option.group + ":", width);
     group = option.group;
     text += definition(option.name + (option.type.empty() ? "" : " " + option.type), option.help,
                        width, 30);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tandem/core/error.hpp"
+#include "tandem/core/options.hpp"
 #include "tandem/core/text.hpp"
 
 namespace tandem {
@@ -67,10 +68,16 @@ Direction better_direction(std::string_view metric, Task task) {
   const auto known = known_for(task);
   const auto found = std::ranges::find(known, metric, &Known::name);
   if (found != known.end()) return found->better;
+  std::vector<std::string> all;
   std::string names;
-  for (const Known& one : known) names += (names.empty() ? "" : ", ") + std::string(one.name);
+  for (const Known& one : known) {
+    all.emplace_back(one.name);
+    names += (names.empty() ? "" : ", ") + all.back();
+  }
+  const std::string meant = nearest_name(metric, all);
   throw InputError("'" + std::string(metric) + "' is no metric of " + std::string(to_string(task)) +
-                   "; expected one of " + names);
+                   "; expected one of " + names +
+                   (meant.empty() ? "" : "; did you mean " + meant + "?"));
 }
 
 MetricBounds metric_bounds(std::string_view metric) {

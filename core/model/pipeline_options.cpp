@@ -189,7 +189,7 @@ PipelineOptions& PipelineOptions::set(std::string_view name, const OptionValue& 
   if (owners.empty()) {
     const std::string meant = nearest_name(name, finder.shown);
     std::string all;
-    for (const std::string& one : finder.shown) all += (all.empty() ? "" : ", ") + one;
+    for (const std::string& one : finder.shown) all += (all.empty() ? "" : ", ") + option(one);
     throw InputError("there is no option " + option(name) + "; expected one of " + all +
                      (meant.empty() ? "" : "; did you mean " + option(meant) + "?"));
   }

@@ -89,9 +89,9 @@ std::string topics() {
   return text;
 }
 
-std::string algorithms() {
+std::string algorithms(const std::vector<std::string>& names) {
   std::string text;
-  for (const auto& name : algorithm_names()) {
+  for (const auto& name : names) {
     text += candidate(name, make_algorithm(name)->summary());
   }
   return text;
@@ -108,14 +108,19 @@ std::string candidates(std::vector<std::string> words) {
   const auto& known = commands();
   const auto info = std::ranges::find(known, words.front(), &CommandInfo::name);
   if (info == known.end()) return "";
-  if (info->name == "help" && words.size() == 1) return topics() + algorithms();
+  if (info->name == "help" && words.size() == 1) return topics() + algorithms(algorithm_names());
   const auto& names = algorithm_names();
   const auto is_algorithm = [&](const std::string& word) {
     return std::ranges::find(names, word) != names.end();
   };
   const auto algorithm = std::find_if(words.begin() + 1, words.end(), is_algorithm);
-  if (info->name == "help") return algorithm == words.end() ? algorithms() : "";
-  if (info->takes_algorithm && algorithm == words.end()) return algorithms();
+  if (info->name == "help") {
+    // Of the command that is to be explained.
+    const auto of = std::ranges::find(known, words[1], &CommandInfo::name);
+    const bool listed = algorithm == words.end() && of != known.end() && of->takes_algorithm;
+    return listed ? algorithms(algorithms_of(*of)) : "";
+  }
+  if (info->takes_algorithm && algorithm == words.end()) return algorithms(algorithms_of(*info));
   const PreparedCommand prepared =
       prepare(*info, info->takes_algorithm ? make_algorithm(*algorithm) : nullptr);
   const auto options = prepared.options->descriptions();

@@ -44,7 +44,7 @@ class Import final : public Command {
 
   int run(const OptionSet& /*options*/) override {
     if (model_.path.empty()) {
-      throw InputError(option("model") + " is missing: it names the file that the model goes to");
+      throw InputError("expected " + option("model") + " FILE: where the model goes");
     }
     OutputFiles files;
     files.reads("the model to import", file_);
@@ -107,6 +107,11 @@ class Export final : public Command {
   }
 
   int run(const OptionSet& /*options*/) override {
+    if (out_.path.empty()) {
+      throw InputError("expected " + option("out") +
+                       " FILE: where the model goes, with a name that ends in .json or .ubj "
+                       "(XGBoost) or .txt (LightGBM)");
+    }
     const ForeignFormat format = format_of_name(out_.path);
     if (format == ForeignFormat::none) {
       throw InputError(option("out") + ": '" + out_.path +

@@ -181,7 +181,7 @@ class TemporaryFolder {
 class Gpu final : public Command {
  public:
   void add_options(OptionSet& options) override {
-    options.positional("run", action_,
+    options.positional("ACTION", action_,
                        "run; check, which looks for races, uninitialised memory and other mistakes "
                        "while the program runs; or build, after which everything goes to nvcc, "
                        "with -cudart shared, -lineinfo and -arch=compute_80 where nothing else is "

@@ -35,7 +35,7 @@ class Help final : public Command {
     std::string text = wrapped(command + ": " + std::string(info.summary), width) + "\n" +
                        wrapped("Usage: " + command + " " + std::string(info.arguments), width, 7) +
                        "\nAlgorithms:\n";
-    for (const auto& name : names) {
+    for (const auto& name : algorithms_of(info)) {
       text += definition(name, make_algorithm(name)->summary(), width, 24);
     }
     return text + "\n" +

@@ -97,12 +97,7 @@ std::string list_of(const CommandInfo& info) {
   std::string text = head(name, info.summary) + ".SH SYNOPSIS\n" +
                      roff("tandem " + std::string(info.name) + " " + std::string(info.arguments)) +
                      "\n.SH SEE ALSO\n";
-  for (const auto& algorithm : algorithm_names()) {
-    try {
-      (void)prepare(info, make_algorithm(algorithm));
-    } catch (const InputError&) {
-      continue;
-    }
+  for (const auto& algorithm : algorithms_of(info)) {
     text += roff(name + "-" + algorithm) + "(1)\n.br\n";
   }
   return text + exit_status();
@@ -135,14 +130,8 @@ class Man final : public Command {
       const std::string stem = "tandem-" + std::string(info.name);
       write_page(folder / (stem + ".1"), info.takes_algorithm ? list_of(info) : page_of(info, ""));
       if (!info.takes_algorithm) continue;
-      for (const auto& algorithm : algorithm_names()) {
-        std::string page;
-        try {
-          page = page_of(info, algorithm);
-        } catch (const InputError&) {
-          continue;  // the command is not for this algorithm, as select is for clusterers only
-        }
-        write_page(folder / (stem + "-" + algorithm + ".1"), page);
+      for (const auto& algorithm : algorithms_of(info)) {
+        write_page(folder / (stem + "-" + algorithm + ".1"), page_of(info, algorithm));
       }
     }
     return 0;

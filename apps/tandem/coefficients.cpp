@@ -128,7 +128,12 @@ std::string coefficient_legend(const Pipeline<T>& model) {
   std::vector<std::string> pieces;
   for (const auto& [kind, what] : {std::pair{StepKind::deviation, "standard deviation"},
                                    std::pair{StepKind::range, "range"}}) {
-    if (const auto found = of_kind(kind); found != steps.end()) {
+    auto found = of_kind(kind);
+    if (found != steps.end()) {
+      // An example that is not 1 by chance, as that of a constant column is.
+      const auto telling =
+          any([k = kind](const CoefficientStep& step) { return step.kind == k && step.size != 1; });
+      if (telling != steps.end()) found = telling;
       pieces.push_back("per " + std::string(what) +
                        " of the column in the training part, which stands behind its name (" +
                        with_step(axis_label(found->feature), *found) +

@@ -17,6 +17,7 @@ namespace {
 
 // Text of the drawing is set in 12 pixels; letters of a wide bold font take 8 of them and a little.
 constexpr double letter = 8.4;
+constexpr double plain_letter = 7.4;
 constexpr double box_width = 224;
 constexpr double box_height = 46;
 constexpr double gap_x = 40;
@@ -33,7 +34,8 @@ std::string class_colour(std::size_t c) {
 }
 
 std::string svg_text(double x, double y, std::string_view text, std::string_view how) {
-  constexpr auto fits = static_cast<std::size_t>((box_width - 16) / letter);
+  const bool bold = how.find("font-weight") != std::string_view::npos;
+  const auto fits = static_cast<std::size_t>((box_width - 16) / (bold ? letter : plain_letter));
   return "<text x=\"" + px(x) + "\" y=\"" + px(y) + "\" " + std::string(how) + ">" +
          report::escape(shortened(text, fits)) + "</text>";
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -34,6 +35,11 @@ class Figures {
 // A dashed line across the plot at this height: what a baseline does.
 [[nodiscard]] report::Series level_line(const std::string& label, double from, double to,
                                         double height);
+
+// How the intervals of means over folds are made, in a sentence.
+inline constexpr std::string_view interval_method =
+    "The interval is the corrected resampled t interval of Nadeau and Bengio (2003); that of a "
+    "metric with bounds is made on a logarithmic scale between them.";
 
 // The option --report, with --force where the command has none of its own.
 class ReportOption {

@@ -16,7 +16,6 @@
 #include "tandem/report/page.hpp"
 #include "tandem/report/plot.hpp"
 #include "tandem/result_page.hpp"
-#include "tandem/tree/isolation_forest.hpp"
 
 namespace tandem::program {
 namespace {
@@ -227,7 +226,8 @@ void add_model(Page& page, const Pipeline<T>& model) {
   const auto* tree = dynamic_cast<const DecisionTreeModel<T>*>(model.model.get());
   const std::vector<double> shares = importances_of(*model.model);
   const std::vector<Coefficients> outputs = coefficients_of(model);
-  if (tree == nullptr && shares.empty() && outputs.empty()) return;
+  const bool split = std::ranges::any_of(shares, [](double share) { return share > 0; });
+  if (!split && outputs.empty() && (tree == nullptr || tree->nodes.size() < 2)) return;
   page.section("", "What it has learned");
   if (tree != nullptr && tree->nodes.size() > 1) {
     constexpr Index drawn = 3;
@@ -246,7 +246,7 @@ void add_model(Page& page, const Pipeline<T>& model) {
   }
   Figures figures;
   constexpr std::size_t most = 20;
-  if (std::ranges::any_of(shares, [](double share) { return share > 0; })) {
+  if (split) {
     figures.add_html(bars_html(names, shares, most),
                      "Importance: each feature's share of what all splits gain.");
   }
@@ -299,9 +299,12 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
 
   page.section("", "Result");
   std::vector<std::pair<std::string, std::string>> facts;
+  // A ranking is not judged by how near its scores are to the relevance.
+  const bool ranks = shown.metrics.contains("ndcg_at_10");
   for (const char* name :
-       {"accuracy", "f1_macro", "roc_auc", "log_loss", "r2", "rmse", "mae", "inertia", "silhouette",
-        "davies_bouldin", "adjusted_rand", "outlier_share", "average_precision"}) {
+       {"ndcg_at_10", "ndcg", "map", "mrr", "accuracy", "f1_macro", "roc_auc", "log_loss", "r2",
+        "rmse", "mae", "inertia", "silhouette", "davies_bouldin", "adjusted_rand", "outlier_share",
+        "average_precision"}) {
     const auto found = shown.metrics.find(name);
     if (settings.shown->chosen() || found == shown.metrics.end() || facts.size() == 4) continue;
     facts.emplace_back(axis_label(name) + " (" + part + ")", readable(found->second));
@@ -316,8 +319,11 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
                        readable(*score));
   }
   if (scores.baseline) {
-    const std::string name = shown.task == Task::classification ? "accuracy" : "mae";
-    facts.emplace_back(name + " of the baseline", readable(scores.baseline->metrics.at(name)));
+    const std::string name = shown.task == Task::classification ? "accuracy"
+                             : ranks                            ? "ndcg_at_10"
+                                                                : "mae";
+    facts.emplace_back(axis_label(name) + " of the baseline",
+                       readable(scores.baseline->metrics.at(name)));
   }
   if (!unit.empty()) {
     facts.emplace_back(unit + "s", std::to_string(log.iterations));
@@ -334,7 +340,7 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
     figures.add_html(confusion_html(shown), "Confusion matrix of the " + part + " part.");
   }
   add_curves(figures, shown, part);
-  if (shown.task == Task::regression) {
+  if (shown.task == Task::regression && !ranks) {
     add_regression(figures, engine, model, test != nullptr ? *test : train, part);
   }
   add_plane(figures, engine, model, train);

@@ -260,7 +260,10 @@ std::string MlpModel<T>::to_text(const std::vector<std::string>& /*feature_names
   text += "  " + std::to_string(features()) + " features\n";
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const bool last = l + 1 == layers.size();
-    text += "  " + std::to_string(layers[l].outputs()) + (last ? " outputs, " : " units, ");
+    text += "  " + std::to_string(layers[l].outputs()) +
+            (!last                      ? " units, "
+             : layers[l].outputs() == 1 ? " output, "
+                                        : " outputs, ");
     if (layers[l].normalised()) text += "batch normalisation, ";
     text += std::string(last ? to_string(output) : to_string(activation)) + "\n";
   }

@@ -62,6 +62,7 @@ th, td { padding: .28rem .9rem .28rem 0; text-align: right; border-bottom: 1px s
 th { font-weight: 600; color: var(--muted); }
 th:first-child, td:first-child { text-align: left; }
 tr:last-child td { border-bottom: 0; }
+.whole { white-space: nowrap; } .confusion table { min-width: 15rem; }
 .confusion th { white-space: normal; overflow-wrap: anywhere; max-width: 9rem; vertical-align: bottom;
   padding: .28rem .5rem .28rem 0; }
 .confusion td { padding: .28rem .5rem .28rem .3rem; }
@@ -69,13 +70,14 @@ tr:last-child td { border-bottom: 0; }
   max-height: 11rem; text-align: left; vertical-align: bottom; padding: .3rem .28rem; }
 .upright tbody th { min-width: 8rem; }
 figure:has(.wide) { grid-column: 1 / -1; }
-.drawing { overflow-x: auto; margin: .9rem 0 .4rem; } .drawing svg { display: block; max-width: none; height: auto; font-family: inherit; }
+.drawing { overflow-x: auto; margin: .9rem 0 .4rem; } .drawing svg { display: block; max-width: 100%; min-width: 44rem; height: auto; font-family: inherit; }
 .bars { width: 100%; table-layout: fixed; } .bars th { width: 38%; white-space: normal; overflow-wrap: anywhere; font-weight: 400; color: var(--ink); }
 .bars td { width: auto; padding-right: .5rem; } .bars td:last-child { width: 5.2rem; padding-right: 0; }
 .bars i { display: block; height: .7rem; border-radius: 2px; } .bars tr:last-child th { border-bottom: 0; }
 .key { color: var(--muted); font-size: .9rem; margin: .2rem 0; } .key span { margin-right: 1rem; }
 .key i { display: inline-block; width: .7rem; height: .7rem; border-radius: 2px; margin-right: .35rem; }
 .words td, .words th { white-space: normal; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+.words td:first-child { overflow-wrap: normal; }
 .facts { display: flex; flex-wrap: wrap; gap: .5rem 2.4rem; margin: .9rem 0 .3rem; }
 .facts div { min-width: 5.5rem; } .facts b { display: block; font-size: 1.4rem; font-weight: 600;
   letter-spacing: -.01em; line-height: 1.2; } .facts span { font-size: .86rem; color: var(--muted); }
@@ -83,8 +85,8 @@ footer { color: var(--muted); font-size: .88rem; padding-top: .4rem; padding-bot
 @media (max-width: 560px) {
   main, header, footer { padding-left: .7rem; padding-right: .7rem; }
   section { padding: 1.1rem 1rem 1rem; }
-  th, td { white-space: normal; }
-  figure { overflow-x: auto; } figure svg { min-width: 25rem; } figure svg.wide { min-width: 38rem; }
+  th, td { white-space: normal; padding-right: .6rem; } th.whole, td.whole { white-space: nowrap; }
+  figure { overflow-x: auto; } figure svg.wide { min-width: 26rem; }
 }
 @media print {
   :root { --ground: #fff; --card: #fff; --ink: #000; --muted: #444; --line: #ccc; --grid: #ddd;
@@ -94,9 +96,9 @@ footer { color: var(--muted); font-size: .88rem; padding-top: .4rem; padding-bot
   @page { margin: 14mm 13mm; }
   html { font-size: 12px; } nav { display: none; } header { padding-top: 0; padding-bottom: 0; }
   main, header, footer { max-width: none; padding: 0; } p, figcaption { max-width: none; }
-  .table { overflow: visible; } .drawing { overflow: visible; } .drawing svg { width: 100% !important; } pre { white-space: pre-wrap; overflow-wrap: anywhere; overflow: visible; }
+  .table { overflow: visible; } .drawing { overflow: visible; } .drawing svg { width: 100% !important; min-width: 0; } pre { white-space: pre-wrap; overflow-wrap: anywhere; overflow: visible; }
   .confusion th { min-width: 0; max-width: 6rem; font-size: .8rem; } .upright tbody th { min-width: 5rem; }
-  section { border: 0; padding: 0; margin: 1.6rem 0; } figure, tr, pre { break-inside: avoid; }
+  section { border: 0; padding: 0; margin: 1.6rem 0; } figure, tr, pre { break-inside: avoid; } caption, thead { break-after: avoid; } tbody tr:first-child { break-before: avoid; }
   h2 { break-after: avoid; } .figures { grid-template-columns: 1fr 1fr; }
 }
 )css";
@@ -132,7 +134,18 @@ void Page::section(std::string_view number, std::string_view title) {
   body_ += escape(title) + "</h2>\n";
 }
 
-void Page::paragraph(std::string_view text) { body_ += "<p>" + escape(text) + "</p>\n"; }
+void Page::paragraph(std::string_view text) {
+  // The name of an option is not parted at its dashes.
+  std::string html;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(' '), text.size());
+    const std::string word = escape(text.substr(0, end));
+    html += word.starts_with("--") ? "<span class=\"whole\">" + word + "</span>" : word;
+    if (end < text.size()) html += ' ';
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  body_ += "<p>" + html + "</p>\n";
+}
 
 void Page::command(std::string_view command) {
   // A line may break between words only: hyphens would be places to break at, too.
@@ -167,8 +180,10 @@ std::string table_html(const std::vector<std::vector<std::string>>& rows,
   for (std::size_t i = 0; i < rows.size(); ++i) {
     html += i == 0 ? "<thead><tr>" : i == 1 ? "<tbody><tr>" : "<tr>";
     for (const std::string& cell : rows[i]) {
-      html +=
-          (i == 0 ? "<th scope=\"col\">" : "<td>") + escape(cell) + (i == 0 ? "</th>" : "</td>");
+      // A number or a name stays whole where the screen is narrow.
+      const std::string_view whole = cell.find(' ') == std::string::npos ? " class=\"whole\"" : "";
+      html += (i == 0 ? "<th scope=\"col\"" : "<td") + std::string(whole) + ">" + escape(cell) +
+              (i == 0 ? "</th>" : "</td>");
     }
     html += i == 0 ? "</tr></thead>\n" : "</tr>\n";
   }

@@ -243,11 +243,13 @@ std::string style_of(const Series& series) {
   const std::string points =
       " pt " + std::to_string(shapes[static_cast<std::size_t>(series.shape) % shapes.size()]) +
       " ps " + shortest(0.42 * series.size);
+  // A cross is made of thin lines; wider ones have the weight of the filled shapes.
+  const std::string cross = series.shape % 5 == 4 ? " lw 2.4" : "";
   const std::string lines =
       " lw " + shortest(2.2 * series.size) + (series.dashed ? " dt (6,4)" : "");
   switch (series.mark) {
     case Mark::line: return "lines" + lines + colour;
-    case Mark::points: return "points" + points + colour;
+    case Mark::points: return "points" + points + cross + colour;
     case Mark::steps: return "steps" + lines + colour;
     case Mark::line_points: return "linespoints" + lines + points + colour;
     case Mark::bars: return "boxes fs solid 0.85 noborder" + colour;
@@ -433,7 +435,7 @@ std::string to_svg(const Plot& asked, const std::string& id) {
   const std::string size = plot.width > usual
                                ? "class=\"wide\""
                                : "style=\"max-width:" + std::to_string(plot.width * 5 / 4) + "px\"";
-  return "<svg role=\"img\" " + size + " aria-label=\"" + escape(plot.title) + "\" viewBox=\"0 0 " +
+  return "<svg role=\"img\" aria-label=\"" + escape(plot.title) + "\" " + size + " viewBox=\"0 0 " +
          std::to_string(plot.width) + " " + std::to_string(plot.height) + "\">\n" +
          with_variables(svg) + "</svg>\n";
 }

@@ -213,9 +213,7 @@ class CrossValidate final : public Validation {
     page.section("", "Metrics on the rows left out");
     page.table(rows);
     if (!baseline_.empty()) page.paragraph("Baseline: " + baseline_answer() + ".");
-    page.paragraph(
-        "The interval is the corrected resampled t interval of Nadeau and Bengio (2003); that of a "
-        "metric with bounds is made on a logarithmic scale between them.");
+    page.paragraph(interval_method);
   }
 
   [[nodiscard]] report::Plot folds_plot(const CrossValidation& result,

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
+#include "common/text.hpp"
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
@@ -149,6 +150,10 @@ class Look final : public Command {
       columns.push_back(summarise_column(data, data.columns[static_cast<std::size_t>(j)], "feature",
                                          [&](Index i) { return data.features(i, j); }));
     }
+    // The column that training takes as target unless it is told otherwise.
+    if (!data.has_target() && !columns.empty() && columns.back().name == last_) {
+      columns.back().role = "target";
+    }
     if (data.has_target()) {
       columns.push_back(summarise_column(data, data.target_column, "target", [&](Index i) {
         return data.target[static_cast<std::size_t>(i)];
@@ -176,9 +181,14 @@ class Look final : public Command {
     if (column.holds != "category") return readable(column.low) + " .. " + readable(column.high);
     std::string text;
     for (std::size_t c = 0; c < column.texts.size() && c < most_texts_shown; ++c) {
-      text += (c > 0 ? ", " : "") + column.texts[c].substr(0, 20);
+      text += (c > 0 ? ", " : "") + shortened(column.texts[c], 20);
     }
     return column.texts.size() > most_texts_shown ? text + ", ..." : text;
+  }
+
+  // A single character between quotes, so that it is seen.
+  [[nodiscard]] static std::string quoted_character(const std::string& text) {
+    return text.size() == 1 ? "'" + text + "'" : text;
   }
 
   // The properties of a text table (delimiter, encoding, header, ...) and their values, in words.
@@ -190,10 +200,10 @@ class Look final : public Command {
       facts.emplace_back("first index", std::string(to_string(reading.index_base)));
     }
     if (reading.format != "csv" && reading.format != "tsv") return facts;
-    facts.emplace_back("delimiter", reading.delimiter.to_string());
+    facts.emplace_back("delimiter", quoted_character(reading.delimiter.to_string()));
     facts.emplace_back("header", std::string(to_string(reading.header)));
     facts.emplace_back("encoding", reading.encoding.empty() ? "utf-8" : reading.encoding);
-    facts.emplace_back("decimal", std::string(to_string(reading.decimal)));
+    facts.emplace_back("decimal", quoted_character(std::string(to_string(reading.decimal))));
     if (reading.comment.character != 0) facts.emplace_back("comment", reading.comment.to_string());
     if (reading.skip_lines > 0) {
       facts.emplace_back("skipped", counted(reading.skip_lines, "line"));
@@ -293,7 +303,7 @@ class Look final : public Command {
       rows.resize(std::max(rows.size(), columns[c].first.size() + 1));
       for (std::size_t i = 0; i < columns[c].first.size(); ++i) {
         const std::string& text = columns[c].first[i];
-        rows[i + 1].push_back(text.empty() ? "-" : text.substr(0, 24));
+        rows[i + 1].push_back(text.empty() ? "-" : shortened(text, 24));
       }
     }
     return rows;
@@ -322,8 +332,9 @@ class Look final : public Command {
 
   void write_report(const OptionSet& options, const Dataset<double>& data,
                     const std::vector<ColumnSummary>& columns) const {
-    report::Page page(file_, counted(data.rows(), "row") + ", " +
-                                 counted(static_cast<Index>(columns.size()), "column"));
+    report::Page page(
+        std::filesystem::path(file_).filename().string(),
+        counted(data.rows(), "row") + ", " + counted(static_cast<Index>(columns.size()), "column"));
     page.section("1", "How it is read");
     page.facts(facts_of(data));
     for (const std::string& notice : data.reading->notices) {

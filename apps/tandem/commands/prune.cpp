@@ -181,8 +181,9 @@ class Prune final : public Command {
     page.section("", "Result");
     page.facts({{"leaves chosen", std::to_string(choice.path.leaves[entry])},
                 {"leaves of the whole tree", std::to_string(choice.path.leaves.front())},
-                {choice.metric + " on rows left out", readable(choice.scores[choice.chosen].mean)},
-                {choice.metric + " of the baseline", readable(base)}});
+                {axis_label(choice.metric) + " on rows left out",
+                 readable(choice.scores[choice.chosen].mean)},
+                {axis_label(choice.metric) + " of the baseline", readable(base)}});
     page.command("tandem prune " + std::string(pipeline_.algorithm().name()) + " " +
                  options.arguments());
     page.paragraph("The command that trains the chosen tree:");

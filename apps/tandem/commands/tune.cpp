@@ -209,13 +209,14 @@ class Tune final : public Command {
     const Tuning::Candidate& best = tuning.best();
     std::vector<std::pair<std::string, std::string>> facts;
     if (const auto score = best.scores.find(tuning.metric); score != best.scores.end()) {
-      facts.emplace_back(tuning.metric + " of the best", readable(score->second.mean));
+      facts.emplace_back(axis_label(tuning.metric) + " of the best", readable(score->second.mean));
     }
     if (base != baseline.end()) {
-      facts.emplace_back(tuning.metric + " of the baseline", readable(base->second));
+      facts.emplace_back(axis_label(tuning.metric) + " of the baseline", readable(base->second));
     }
     if (const auto nested = tuning.nested.find(tuning.metric); nested != tuning.nested.end()) {
-      facts.emplace_back(tuning.metric + " of the search, nested", readable(nested->second.mean));
+      facts.emplace_back(axis_label(tuning.metric) + " of the search, nested",
+                         readable(nested->second.mean));
     }
     for (const auto& [option_name, value] : best.settings) {
       if (facts.size() < 7) facts.emplace_back(option_name, value);
@@ -260,7 +261,10 @@ class Tune final : public Command {
       add_option_plot(figures, tuning, target, o);
     page.figures(figures.take());
     page.section("", "Candidates");
-    page.table(candidate_rows(tuning, 200));
+    page.table(candidate_rows(tuning, 200), "Means over the folds, and their " +
+                                                readable(tune_.validation.confidence * 100) +
+                                                " % intervals, from and to");
+    page.paragraph(interval_method);
     report_.write(page);
   }
 
@@ -273,6 +277,7 @@ class Tune final : public Command {
         .label = "", .points = {}, .mark = report::Mark::points, .colour = 3, .size = 1.6};
     double low = INFINITY;
     double high = -INFINITY;
+    bool whole = true;
     for (const auto& one : tuning.candidates) {
       const std::string& text = one.settings[which].second;
       double value = 0;
@@ -280,12 +285,15 @@ class Tune final : public Command {
       if (status != std::errc() || end != text.data() + text.size()) return;
       const auto score = one.scores.find(tuning.metric);
       if (score == one.scores.end()) continue;
+      whole = whole && value == std::round(value);
       low = std::min(low, value);
       high = std::max(high, value);
       points.points.push_back({value, score->second.mean});
     }
     if (!(low < high)) return;
-    plot.x = {.label = name, .logarithmic = low > 0 && high > 50 * low};
+    plot.x = {.label = name,
+              .logarithmic = low > 0 && high > 50 * low,
+              .whole_numbers = whole && high - low <= 20};
     plot.y = {.label = metric_label(tuning.metric, target) + " on rows left out"};
     plot.series = {points};
     figures.add(plot, "Every candidate by its value of " + name + ".");

@@ -62,7 +62,7 @@ TEST_F(ForeignModels, AreRefusedByWhatTheyAre) {
   EXPECT_THAT(table.err, HasSubstr("is neither a model of XGBoost"));
   const Outcome no_model = run({"import", foreign("lgb_squared.txt")});
   EXPECT_EQ(no_model.status, 2);
-  EXPECT_THAT(no_model.err, HasSubstr("--model is missing"));
+  EXPECT_THAT(no_model.err, HasSubstr("expected --model FILE"));
   ASSERT_EQ(
       run({"train", "decision-tree", "--data", data_file("iris.csv"), "--model", path("m")}).status,
       0);

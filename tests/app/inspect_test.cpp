@@ -64,7 +64,7 @@ TEST_F(InspectProgram, CoefficientsOfScaledColumnsArePerDeviationOrRange) {
   EXPECT_THAT(text, HasSubstr("age, per 1 "));
   EXPECT_THAT(text, HasSubstr("size, per 8.165"));
   EXPECT_THAT(text, HasSubstr("standard deviation of the column"));
-  EXPECT_THAT(text, HasSubstr("standard deviations of the target"));
+  EXPECT_THAT(text, HasSubstr("times 3.606 they are in its units"));
   const auto json = result({"inspect", path("m")});
   EXPECT_EQ(json["coefficient_steps"][1]["per"], "standard deviation");
   EXPECT_NEAR(json["coefficient_steps"][1]["size"].get<double>(), std::sqrt(200.0 / 3), 1e-12);

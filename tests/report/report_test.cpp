@@ -73,6 +73,31 @@ TEST(Plot, ATextCannotBecomeACommand) {
   EXPECT_NE(std::system("test -e /tmp/tandem-injected"), 0);
 }
 
+TEST(Plot, ALongLabelTakesTwoLines) {
+  Plot plot = example();
+  plot.y.label = "cost above the lowest (as a share of the first one)";
+  const std::string svg = to_svg(plot, "p1");
+  EXPECT_THAT(svg, HasSubstr("cost above the lowest (as a share"));
+  EXPECT_THAT(svg, HasSubstr("of the first one)"));
+  EXPECT_THAT(svg, Not(HasSubstr("…")));
+  for (int i = 0; i < 20; ++i) plot.y.label += " and more";
+  EXPECT_THAT(to_svg(plot, "p1"), HasSubstr("…"));
+}
+
+TEST(Plot, OnlyAWidePlotHasTheWidthOfThePage) {
+  Plot plot = example();
+  EXPECT_THAT(to_svg(plot, "p1"), HasSubstr("max-width"));
+  plot.width = 860;
+  EXPECT_THAT(to_svg(plot, "p1"), HasSubstr("class=\"wide\""));
+}
+
+TEST(Page, TheNameOfAnOptionIsNotParted) {
+  Page page("Title", "Subtitle");
+  page.section("1", "One");
+  page.paragraph("leave it out with --ignore x");
+  EXPECT_THAT(page.to_html(), HasSubstr("with <span class=\"whole\">--ignore</span> x</p>"));
+}
+
 TEST(Plot, AMissingGnuplotIsSaid) {
   const std::string path = std::getenv("PATH");
   ::setenv("PATH", "/nowhere", 1);

@@ -236,6 +236,8 @@ void remark_on_target(std::vector<std::string>& remarks, const Dataset<T>& data,
   const std::size_t count = std::max(*found, data.target_texts.names.size());
   if (has_task && algorithm.options().get_string("task") == "auto") {
     if (*found > beyond_doubt) return;
+    // Another option has decided, such as the objective of a ranking.
+    if ((task == Task::classification) != (count <= usual)) return;
     remarks.push_back(target + " has " + std::to_string(count) +
                       " distinct values, all whole numbers, and is taken as " +
                       (task == Task::classification

@@ -147,6 +147,18 @@ TEST_F(Terminal, SaysWhatNobodyChose) {
   const nlohmann::json warned =
       result({"train", "logistic-regression", "--data", data_file("diabetes.csv")});
   EXPECT_THAT(std::string(warned.at("warnings")[0]), HasSubstr("214 distinct values"));
+
+  // The objective says that four grades of relevance are not classes.
+  std::string rows;
+  for (int i = 0; i < 40; ++i) {
+    rows +=
+        std::to_string(i % 4) + " qid:" + std::to_string(i / 10) + " 1:" + std::to_string(i) + "\n";
+  }
+  write_text(path("ranking.svm"), rows);
+  EXPECT_EQ(run({"train", "gradient-boosting", "--data", path("ranking.svm"), "--objective",
+                 "rank-ndcg", "--rounds", "2"})
+                .err,
+            "");
 }
 
 TEST_F(Terminal, ThresholdsAreAsShortAsTheyAreTheSameFloat) {

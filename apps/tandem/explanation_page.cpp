@@ -84,7 +84,7 @@ std::vector<int> thirds(const Dataset<T>& data, Index feature) {
   if (known.empty()) return third;
   // By distinct values where there are few, so that 0 and 1 are low and high.
   std::vector<T> levels = known;
-  levels.erase(std::ranges::unique(levels).begin(), levels.end());
+  levels.erase(std::unique(levels.begin(), levels.end()), levels.end());
   const std::vector<T>& scale = levels.size() <= 12 ? levels : known;
   const T low = scale[(scale.size() - 1) / 3];
   const T high = scale[scale.size() - 1 - (scale.size() - 1) / 3];

@@ -136,8 +136,7 @@ double inertia_bound(const Rows<T>& rows, const std::vector<T>& centres,
          elements * u<T>;
 }
 
-// --- means, square sums
-// ---------------------------------------------------------------------------
+// --- means, square sums --------------------------------------------------------------------------
 
 template <Real T>
 class MeasureCase final : public Case {
@@ -182,8 +181,7 @@ class MeasureCase final : public Case {
   Rows<T> rows_;
 };
 
-// --- assign and recentre
-// ----------------------------------------------------------------------------
+// --- assign and recentre -------------------------------------------------------------------------
 
 // Three iterations from centres among which some are rows and some coincide.
 template <Real T>
@@ -341,8 +339,7 @@ class RecentreCase final : public LloydCase<T> {
   }
 };
 
-// --- distances and draws
-// -----------------------------------------------------------------------------
+// --- distances and draws -------------------------------------------------------------------------
 
 template <Real T>
 class DistancesCase final : public Case {
@@ -462,8 +459,7 @@ class DistancesCase final : public Case {
   std::uint64_t seed_ = 0;
 };
 
-// --- whole fits
-// ------------------------------------------------------------------------------------
+// --- whole fits ----------------------------------------------------------------------------------
 
 template <Real T>
 class FitCase final : public Case {

@@ -83,8 +83,7 @@ void add_packed(Outputs& out, const std::string& name, const PackedRows<T>& pack
   }
 }
 
-// --- layout
-// ------------------------------------------------------------------------------------------
+// --- layout --------------------------------------------------------------------------------------
 
 template <Real T>
 class PackCase final : public Case {
@@ -112,8 +111,7 @@ class PackCase final : public Case {
   std::uint64_t seed_ = 0;
 };
 
-// --- moments and standardisation
-// --------------------------------------------------------------------
+// --- moments and standardisation -----------------------------------------------------------------
 
 template <Real T>
 class MomentsCase final : public Case {
@@ -178,8 +176,7 @@ class MomentsCase final : public Case {
   std::vector<double> centre_, factor_;
 };
 
-// --- passes
-// ------------------------------------------------------------------------------------------
+// --- passes --------------------------------------------------------------------------------------
 
 template <Real T>
 class PassCase final : public Case {

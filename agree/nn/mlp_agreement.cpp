@@ -11,8 +11,7 @@
 namespace tandem::agree {
 namespace {
 
-// --- the network with running errors
-// ---------------------------------------------------------------
+// --- the network with running errors -------------------------------------------------------------
 
 // The passes of core/nn/mlp_network.cpp in numbers that carry the distance between an engine and
 // the reference. What the reference keeps in memory it rounds to T, as the engine does: stored().
@@ -463,8 +462,7 @@ class TracedNetwork {
   const std::vector<MlpLayer<T>>& layers_;
 };
 
-// --- one batch
-// -------------------------------------------------------------------------------------
+// --- one batch -----------------------------------------------------------------------------------
 
 template <Real T>
 struct Drawn {
@@ -636,8 +634,7 @@ class BatchCase final : public Case {
   std::uint64_t step_ = 0;
 };
 
-// --- whole fits
-// ------------------------------------------------------------------------------------
+// --- whole fits ----------------------------------------------------------------------------------
 
 template <Real T>
 class FitCase final : public Case {

@@ -21,8 +21,7 @@ double size_of(T value) {
   return std::abs(static_cast<double>(value));
 }
 
-// --- gathering, activations and their gradients
-// -----------------------------------------------------
+// --- gathering, activations and their gradients --------------------------------------------------
 
 template <Real T>
 class ActivateCase final : public Case {
@@ -139,8 +138,7 @@ class ActivateCase final : public Case {
   Index epoch_ = 0;
 };
 
-// --- batch normalisation
-// ----------------------------------------------------------------------------
+// --- batch normalisation -------------------------------------------------------------------------
 
 template <Real T>
 class NormalizeCase final : public Case {
@@ -285,8 +283,7 @@ class NormalizeCase final : public Case {
   std::vector<T> du_, normalized_, scale_, shift_, inverse_, mean_, variance_;
 };
 
-// --- outputs and losses
-// -----------------------------------------------------------------------------
+// --- outputs and losses --------------------------------------------------------------------------
 
 template <Real T>
 class LossCase final : public Case {

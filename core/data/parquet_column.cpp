@@ -168,8 +168,7 @@ class Stream final : public ColumnStream<T> {
     throw InputError(where_ + ": " + what);
   }
 
-  // --- pages
-  // --------------------------------------------------------------------------------------
+  // --- pages -------------------------------------------------------------------------------------
 
   void next_page() {
     Page page;
@@ -292,8 +291,7 @@ class Stream final : public ColumnStream<T> {
     has_dictionary_ = true;
   }
 
-  // --- values
-  // -------------------------------------------------------------------------------------
+  // --- values ------------------------------------------------------------------------------------
 
   // `count` rows of the page, which become those from `at` on of the batch.
   void take(Index at, Index count, ColumnBatch<T>& batch) {
@@ -464,8 +462,7 @@ class Stream final : public ColumnStream<T> {
     refuse("its values are not of the kind that is asked for");
   }
 
-  // --- from bytes to numbers, seconds and texts
-  // ---------------------------------------------------
+  // --- from bytes to numbers, seconds and texts --------------------------------------------------
 
   // `count` values of type_.width bytes each. Requires: type_.width > 0.
   void convert(const std::uint8_t* raw, Index at, Index count, ColumnBatch<T>& batch) {

@@ -129,8 +129,7 @@ class TypedReader {
     std::string rounded_example;
   };
 
-  // --- columns
-  // ------------------------------------------------------------------------------------
+  // --- columns -----------------------------------------------------------------------------------
 
   [[nodiscard]] const DeclaredColumn& declared(const Use& use) const {
     return table_.columns()[static_cast<std::size_t>(use.column)];
@@ -275,8 +274,7 @@ class TypedReader {
     use.type.fixed = true;
   }
 
-  // --- reading
-  // ------------------------------------------------------------------------------------
+  // --- reading -----------------------------------------------------------------------------------
 
   // Calls each(part, uses) for groups of the uses that `chosen` names, in parallel.
   template <class Each>
@@ -352,8 +350,7 @@ class TypedReader {
     text_bytes_ = bytes.load();
   }
 
-  // --- what the texts are
-  // -------------------------------------------------------------------------
+  // --- what the texts are ------------------------------------------------------------------------
 
   [[nodiscard]] bool listed_missing(std::string_view text) const {
     const auto& list = options_.reading.missing.texts;
@@ -413,8 +410,7 @@ class TypedReader {
     decimal_ = marks.decimal;
   }
 
-  // --- placing
-  // ------------------------------------------------------------------------------------
+  // --- placing -----------------------------------------------------------------------------------
 
   void lay_out() {
     const bool parts = options_.reading.dates == DateUse::parts;
@@ -690,8 +686,7 @@ class TypedReader {
                                            : ""));
   }
 
-  // --- the result
-  // ---------------------------------------------------------------------------------
+  // --- the result --------------------------------------------------------------------------------
 
   Dataset<T> finish() {
     for (std::size_t i = 0; i < weights_.size(); ++i) {
@@ -789,8 +784,7 @@ class TypedReader {
     data.reading = std::move(reading);
   }
 
-  // --- what could be meant otherwise
-  // --------------------------------------------------------------
+  // --- what could be meant otherwise -------------------------------------------------------------
 
   void note(std::string message) {
     log::warning(message);

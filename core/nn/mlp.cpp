@@ -37,8 +37,7 @@ std::string number(double value) {
   return text;
 }
 
-// --- first weights
-// --------------------------------------------------------------------------------
+// --- first weights -------------------------------------------------------------------------------
 
 template <Real T>
 std::vector<MlpLayer<T>> initial_layers(const MlpDesign& design, MlpInitialization method,
@@ -76,8 +75,7 @@ std::vector<MlpLayer<T>> initial_layers(const MlpDesign& design, MlpInitializati
   return layers;
 }
 
-// --- data
-// -----------------------------------------------------------------------------------------
+// --- data ----------------------------------------------------------------------------------------
 
 // The data set on the engine, which must not outlive it, with weights divided by their mean.
 template <Real T>
@@ -139,8 +137,7 @@ void check_data(const DatasetView<T>& data, int threads) {
   }
 }
 
-// --- training
-// -------------------------------------------------------------------------------------
+// --- training ------------------------------------------------------------------------------------
 
 template <Real T>
 class Training {

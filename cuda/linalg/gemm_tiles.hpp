@@ -99,8 +99,7 @@ template <Real T>
          static_cast<double>(k);
 }
 
-// --- sums over rows (row_products_kernel)
-// ---------------------------------------------------------
+// --- sums over rows (row_products_kernel) --------------------------------------------------------
 
 // Levels of the tree over micro-batches whose waiting roots a thread keeps in registers: with
 // its outputs, 96 registers of float. Outputs in double take 64, which leaves too few.

@@ -321,8 +321,7 @@ TEST_F(TandemProgram, OutOfMemoryIsAMessage) {
   EXPECT_THAT(read_text(path("err")), HasSubstr("tandem: error: "));
 }
 
-// --- interruption
-// ---------------------------------------------------------------------------------
+// --- interruption --------------------------------------------------------------------------------
 
 struct Long {
   const char* name;

@@ -69,8 +69,7 @@ Dataset<T> read_later(const Dataset<T>& first, const std::string& text, ReadOpti
   return read<T>(text, options);
 }
 
-// --- how a file is cut
-// ----------------------------------------------------------------------------
+// --- how a file is cut ---------------------------------------------------------------------------
 
 TEST(Dialect, TheDelimiterGivesWholeValues) {
   const auto shape = [](const std::string& text) {
@@ -190,8 +189,7 @@ TEST(Dialect, HeadersOfNumbers) {
   EXPECT_THAT(notices(data), Contains(HasSubstr("header no says otherwise")));
 }
 
-// --- what columns hold
-// ----------------------------------------------------------------------------
+// --- what columns hold ---------------------------------------------------------------------------
 
 // The first column of a file of two.
 Values column(const std::vector<std::string>& fields, char delimiter = ';') {
@@ -348,8 +346,7 @@ TEST(Columns, EmptyLinesOfOneColumnAreMissingValues) {
   EXPECT_EQ(read("a,b\n1,2\n\n3,4\n").rows(), 2);
 }
 
-// --- files of other programs, as people have them
-// ----------------------------------------------------
+// --- files of other programs, as people have them ------------------------------------------------
 
 TEST(OtherPrograms, ExcelInEurope) {
   const auto data = read(
@@ -487,8 +484,7 @@ TEST(OtherPrograms, WeightsBeyondTheRange) {
   }
 }
 
-// --- what is remembered
-// -----------------------------------------------------------------------------
+// --- what is remembered --------------------------------------------------------------------------
 
 TEST(Record, LaterFilesAreReadAsTheFirst) {
   ReadOptions options = with_target("last");
@@ -542,8 +538,7 @@ TEST(Record, MissingTargetsCanBeLeftOut) {
   EXPECT_TRUE(data.reading);
 }
 
-// --- classes
-// ----------------------------------------------------------------------------------------
+// --- classes -------------------------------------------------------------------------------------
 
 std::vector<std::string> classes_of(const std::string& labels) {
   std::string text = "x,y\n";
@@ -607,8 +602,7 @@ TEST(ClassNames, AreMatchedByTextThenByValue) {
   EXPECT_THROW((void)ClassWeights::parse("5=2").of({"1.0", "2.0"}, matched.labels), InputError);
 }
 
-// --- streams
-// ------------------------------------------------------------------------------------------
+// --- streams -------------------------------------------------------------------------------------
 
 TEST(Streams, APipeGivesWhatTheFileGives) {
   std::string text = "a,b,y\n";

@@ -438,8 +438,7 @@ TYPED_TEST(MlpCuda, LossesOfVeryManyClasses) {
   }
 }
 
-// --- what the kernels do
-// ---------------------------------------------------------------------------
+// --- what the kernels do -------------------------------------------------------------------------
 
 // Bytes and operations are those of the cost function within 5 %; `sectors` and `wavefronts` as
 // many as those of perfect accesses, or as many times more as is given, for the reason at the
@@ -559,8 +558,7 @@ TYPED_TEST(MlpCuda, KernelsCostWhatTheirFunctionsSay) {
   }
 }
 
-// --- rows on the host
-// ------------------------------------------------------------------------------
+// --- rows on the host ----------------------------------------------------------------------------
 
 // An engine with so little memory that `rows` of that many bytes stand on the host.
 std::unique_ptr<Engine> small_engine(std::size_t bytes) {
@@ -619,13 +617,11 @@ TYPED_TEST(MlpCuda, GathersRowsThatStandOnTheHost) {
   }
 }
 
-// --- agreement
-// -----------------------------------------------------------------------------------
+// --- agreement -----------------------------------------------------------------------------------
 
 TEST(MlpCudaAgreement, OfBatchesAndFits) { test::expect_agreement("mlp", test::cuda_device()); }
 
-// --- whole fits
-// ------------------------------------------------------------------------------------
+// --- whole fits ----------------------------------------------------------------------------------
 
 template <Real T>
 Dataset<T> random_data(Index rows, Index cols, Index classes, bool weights = false) {

@@ -95,8 +95,7 @@ double accuracy_of(const Model<T>& model, Engine& engine, const Dataset<T>& data
   return static_cast<double>(right) / static_cast<double>(truth.size());
 }
 
-// --- gradients
-// ------------------------------------------------------------------------------------
+// --- gradients -----------------------------------------------------------------------------------
 
 struct GradientCase {
   std::vector<Index> widths;
@@ -255,8 +254,7 @@ TEST(MlpGradient, EveryCombinationAgreesWithFiniteDifferences) {
   }
 }
 
-// --- whole fits
-// -----------------------------------------------------------------------------------
+// --- whole fits ----------------------------------------------------------------------------------
 
 TEST(Mlp, SolvesExclusiveOr) {
   for (const Device device : {Device::reference, Device::cpu}) {
@@ -468,8 +466,7 @@ void same_bits_everywhere() {
 TEST(Mlp, SameBitsForAllThreadsAndInstructionSetsFloat) { same_bits_everywhere<float>(); }
 TEST(Mlp, SameBitsForAllThreadsAndInstructionSetsDouble) { same_bits_everywhere<double>(); }
 
-// --- early stopping and history
-// -------------------------------------------------------------------
+// --- early stopping and history ------------------------------------------------------------------
 
 TEST(Mlp, StopsEarlyAndRestoresTheBestWeights) {
   const auto engine = engine_of(Device::cpu, 1);
@@ -626,8 +623,7 @@ TEST(Mlp, BatchNormalisationLeavesOutALastBatchOfOneRow) {
   EXPECT_THROW((void)fit(*engine, random_data<double>(9, 3, 2), options), InputError);
 }
 
-// --- interruption
-// ---------------------------------------------------------------------------------
+// --- interruption --------------------------------------------------------------------------------
 
 // Asks to stop at the given question, and keeps the state.
 class StopAt final : public RunControl {
@@ -700,8 +696,7 @@ TEST(Mlp, RefusesAStateOfAnotherNetwork) {
   EXPECT_THROW((void)fit(*engine, data, options, {.control = &resumed}), InputError);
 }
 
-// --- bad input
-// ------------------------------------------------------------------------------------
+// --- bad input -----------------------------------------------------------------------------------
 
 template <class F>
 std::string message_of(F&& f) {
@@ -826,8 +821,7 @@ TEST(Mlp, ChoosesTheTask) {
   EXPECT_EQ(options.task_for(random_data<float>(100, 2, 0).view()), Task::regression);
 }
 
-// --- the model file
-// -------------------------------------------------------------------------------
+// --- the model file ------------------------------------------------------------------------------
 
 template <Real T>
 MlpModel<T> small_model(Engine& engine) {

@@ -431,8 +431,7 @@ TEST(Cluster, StoresAsynchronouslyAndMulticasts) {
   }
 }
 
-// --- tensor maps
-// -----------------------------------------------------------------------------------
+// --- tensor maps ---------------------------------------------------------------------------------
 
 struct Encoded {
   alignas(64) TensorMap map;

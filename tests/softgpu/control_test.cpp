@@ -162,8 +162,7 @@ DONE:
   });
 }
 
-// --- calls
-// ----------------------------------------------------------------------------------------
+// --- calls ---------------------------------------------------------------------------------------
 
 TEST(Control, CallsWithParametersAndResults) {
   const std::string functions = R"(
@@ -512,8 +511,7 @@ TEST(Control, Trap) {
   EXPECT_EQ(none.code, 0);
 }
 
-// --- special registers
-// ----------------------------------------------------------------------------
+// --- special registers ---------------------------------------------------------------------------
 
 TEST(Control, SpecialRegisters) {
   const std::vector<std::string> names = {
@@ -624,8 +622,7 @@ TEST(Control, SpecialRegisters) {
   });
 }
 
-// --- what the driver does for a kernel
-// ------------------------------------------------------------
+// --- what the driver does for a kernel -----------------------------------------------------------
 
 const char* const driver_functions = R"(
 .extern .func (.param .b32 result) vprintf(.param .b64 format, .param .b64 arguments);

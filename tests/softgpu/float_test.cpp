@@ -115,8 +115,7 @@ INSTANTIATE_TEST_SUITE_P(All, Float, ::testing::Range(0, 8), [](const auto& para
   return operations()[static_cast<std::size_t>(parameter.param)].name;
 });
 
-// --- minimum, maximum and signs
-// -------------------------------------------------------------------
+// --- minimum, maximum and signs ------------------------------------------------------------------
 
 u64 extreme_of(const Format& format, u64 a, u64 b, bool max, bool propagate) {
   const bool nan_a = format.is_nan(a);

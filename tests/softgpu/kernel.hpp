@@ -60,8 +60,7 @@ inline std::string hex(u128 value) {
   return out.str();
 }
 
-// --- device memory and launches
-// -------------------------------------------------------------------
+// --- device memory and launches ------------------------------------------------------------------
 
 class Buffer {
  public:
@@ -137,8 +136,7 @@ inline void for_each_instruction_set(const std::function<void(const char*)>& bod
   select_instruction_set(SimdChoice::automatic);
 }
 
-// --- operands
-// -------------------------------------------------------------------------------------
+// --- operands ------------------------------------------------------------------------------------
 
 using Random = std::mt19937_64;
 using Tuple = std::array<u128, 4>;
@@ -233,8 +231,7 @@ inline std::vector<Tuple> tuples(const std::vector<Source>& sources,
   return all;
 }
 
-// --- forms
-// ----------------------------------------------------------------------------------------
+// --- forms ---------------------------------------------------------------------------------------
 
 struct Form {
   std::string text;

@@ -593,8 +593,7 @@ TEST(Tex, Queries) {
   EXPECT_EQ(std::memcmp(out.data(), want, sizeof want), 0);
 }
 
-// --- surfaces
-// --------------------------------------------------------------------------------------
+// --- surfaces ------------------------------------------------------------------------------------
 
 // 16 bytes a texel, 8 texels a row, 4 rows, 3 slices; byte i is i modulo 251.
 Texels bytes_of_surface() {

@@ -566,8 +566,7 @@ TEST(LongDecisionTreeCuda, ClassesBesideTheirRows) {
   expect_the_cpus_tree(*test::cuda_engine({}), data, options);
 }
 
-// --- a run that goes on elsewhere
-// -----------------------------------------------------------------
+// --- a run that goes on elsewhere ----------------------------------------------------------------
 
 // Stops after one level, or batch of subtrees, and keeps the state.
 class StopAfterOne final : public RunControl {

@@ -156,8 +156,7 @@ class Mrg32k3a {
   Vector a_, b_;
 };
 
-// --- on the device
-// --------------------------------------------------------------------------------
+// --- on the device -------------------------------------------------------------------------------
 
 template <typename State, typename Result>
 __global__ void raw(Result* out, unsigned long long seed, unsigned long long offset, int draws) {

@@ -59,9 +59,9 @@ void pass_bits(const FrameState* from, std::uint32_t from_slot, Frame& to, std::
 class CheckedLaunch::Watcher final : public Observer {
  public:
   explicit Watcher(Launch& of) : launch_(of), code_(of.code), codes_(of.program->checked_codes()) {
+    const std::lock_guard lock(checker_mutex());
     of.code = &codes_->of(*of.code);
     of.observer = this;
-    const std::lock_guard lock(checker_mutex());
     state_ = &Races::instance().begin_launch(of);
   }
   ~Watcher() override {

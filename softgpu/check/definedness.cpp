@@ -90,7 +90,13 @@ void GlobalBits::change(u64 address, u64 bytes, const u8* bits, bool undefined) 
   }
 }
 
-void GlobalBits::undefine(u64 address, u64 bytes) { change(address, bytes, nullptr, true); }
+void GlobalBits::undefine(u64 address, u64 bytes) {
+  change(address, bytes, nullptr, true);
+  // What was written to other memory at this place says nothing about this.
+  std::erase_if(origins_, [&](const auto& one) {
+    return one.first * 4 + 4 > address && one.first * 4 < address + bytes;
+  });
+}
 void GlobalBits::define(u64 address, u64 bytes) {
   if (!pages_.empty()) change(address, bytes, nullptr, false);
 }

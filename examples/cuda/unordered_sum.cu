@@ -1,0 +1,30 @@
+// A sum of 1024 numbers by a block of 256 threads, as it is often written first: it gives the right
+// result on most machines, and is wrong. `tandem gpu check examples/cuda/unordered_sum.cu` says why.
+#include <cstdio>
+
+__global__ void sum(const float* in, float* out) {
+  __shared__ float part[256];
+  float mine = 0.0f;
+  for (int i = static_cast<int>(threadIdx.x); i < 1024; i += 256) mine += in[i];
+  part[threadIdx.x] = mine;
+  for (unsigned half = 128; half > 0; half /= 2) {
+    // __syncthreads() belongs here: a thread reads what another has written.
+    if (threadIdx.x < half) part[threadIdx.x] += part[threadIdx.x + half];
+  }
+  if (threadIdx.x == 0) *out = part[0];
+}
+
+int main() {
+  float host[1024], result = 0.0f;
+  for (int i = 0; i < 1024; ++i) host[i] = 1.0f;
+  float *in, *out;
+  if (cudaMalloc(&in, sizeof host) != cudaSuccess || cudaMalloc(&out, sizeof(float)) != cudaSuccess)
+    return 1;
+  cudaMemcpy(in, host, sizeof host, cudaMemcpyHostToDevice);
+  sum<<<1, 256>>>(in, out);
+  cudaMemcpy(&result, out, sizeof result, cudaMemcpyDeviceToHost);
+  cudaFree(in);
+  cudaFree(out);
+  std::printf("%g\n", result);
+  return 0;
+}

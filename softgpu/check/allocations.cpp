@@ -8,6 +8,7 @@
 #include "softgpu/check/findings.hpp"
 #include "softgpu/check/lock.hpp"
 #include "softgpu/check/races.hpp"
+#include "softgpu/memory/memory.hpp"
 
 namespace softgpu::check {
 namespace {
@@ -128,6 +129,9 @@ void report_leaks() {
   const std::lock_guard lock(of.mutex);
   for (const auto& [address, one] : of.all) {
     if (!one.is_live) continue;
+    // A graph's memory is kept for its next launch, and counts as freed meanwhile.
+    MemoryRange range;
+    if (!Memory::instance().find(address, range) || range.freed) continue;
     Finding finding;
     finding.kind = Kind::leak;
     finding.notice = !of.frees;

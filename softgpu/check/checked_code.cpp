@@ -389,6 +389,9 @@ void use(const Lane& l, u64 address, u32 size, Way way, Order order, Scope scope
       if ((offset >> 32) != 0 || block == nullptr || at + size > block->shared_bytes) return;
       check_variable(l, at, size, access.writes);
       if (fails(l, block->shared + at, size, way)) access.writes = false;
+      races.go_on(
+          *l.w.state, l.lane,
+          order != Order::weak && !access.writes ? reinterpret_cast<u64>(block->shared + at) : 0);
       access.shared = block->state;
       access.offset = at;
       access.address = reinterpret_cast<u64>(block->shared + at);
@@ -406,6 +409,7 @@ void use(const Lane& l, u64 address, u32 size, Way way, Order order, Scope scope
       if (!find_range(address, size, range)) return;
       access.address = address;
       if (fails(l, reinterpret_cast<const std::byte*>(address), size, way)) access.writes = false;
+      races.go_on(*l.w.state, l.lane, order != Order::weak && !access.writes ? address : 0);
       races.access(access);
       if (access.writes &&
           !changes_nothing(l, reinterpret_cast<const std::byte*>(address), size, way)) {
@@ -436,6 +440,7 @@ bool read_bits(Warp& w, u64 address, u32 size, u8* bits) {
 // of tables and tiles are. False where it is another, or has to be looked at lane by lane.
 bool use_at_once(Warp& w, const Op* op, const CheckedCode& code, const Step& step,
                  const Touch& touch, u32 m) {
+  if (w.state->waits != 0) return false;
   if (m != full_mask || touch.size != 4 || touch.way != Way::load || touch.order != Order::weak) {
     return false;
   }
@@ -729,8 +734,15 @@ __attribute__((noinline)) void examine(Warp& w, const Op* op, const CheckedCode&
   if (m == 0) return;
   switch (step.effect) {
     case Effect::none:
-    case Effect::branches:
-    case Effect::bulk_copy: break;
+    case Effect::branches: break;
+    case Effect::fills_shared:
+      // Where and when is not followed: all shared memory of the cluster counts as written.
+      for (Block* block : w.block->cluster->blocks) {
+        std::ranges::fill(block->state->undefined, u8{0});
+        races.forget_shared(*block->state, 0, block->shared_bytes);
+      }
+      races.changed();
+      break;
     case Effect::fence: races.fence(w, m, fence_scope(*op)); break;
     case Effect::warp_barrier:
       if (!puts_off(w, op, Meeting::members_a, m)) {
@@ -830,7 +842,7 @@ void CheckedCode::observe() {
     step.first_operand = first_operand.empty() ? 0 : first_operand[i];
     step.end_operand = first_operand.empty() ? 0 : first_operand[i + 1];
     step.transfer = transfer_of(handler);
-    step.effect = effect_of(handler);
+    step.effect = touches[i].fills_shared ? Effect::fills_shared : effect_of(handler);
     step.meeting = meeting_of(handler);
     step.atomic = atomic_kind(handler, op);
     step.touches = touches[i].form != TouchForm::none;

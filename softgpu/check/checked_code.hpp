@@ -20,8 +20,8 @@ enum class Effect : std::uint8_t {
   copy_mbarrier,  // cp.async.mbarrier.arrive
   mbarrier,
   mbarrier_test,
-  bulk_copy,
-  frame_load,  // of an argument or a result of a call
+  fills_shared,  // tensor copies, st.async
+  frame_load,    // of an argument or a result of a call
   frame_store,
 };
 

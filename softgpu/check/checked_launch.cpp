@@ -11,6 +11,7 @@
 #include "softgpu/check/lock.hpp"
 #include "softgpu/check/places.hpp"
 #include "softgpu/check/races.hpp"
+#include "softgpu/check/suppressions.hpp"
 #include "softgpu/device/settings.hpp"
 #include "softgpu/exec/program.hpp"
 #include "softgpu/exec/schedule.hpp"
@@ -59,6 +60,7 @@ void pass_bits(const FrameState* from, std::uint32_t from_slot, Frame& to, std::
 class CheckedLaunch::Watcher final : public Observer {
  public:
   explicit Watcher(Launch& of) : launch_(of), code_(of.code), codes_(of.program->checked_codes()) {
+    read_suppressions();  // a mistake in the file is heard before anything runs
     const std::lock_guard lock(checker_mutex());
     of.code = &codes_->of(*of.code);
     of.observer = this;

@@ -270,10 +270,12 @@ Transfer transfer_of(std::string_view name) {
   if (is("not.") || is("xor.") || is("pred.not") || is("pred.xor")) return Transfer::unite;
   if (is("and.") || is("pred.and")) return Transfer::both;
   if (is("or.") || is("pred.or")) return Transfer::either;
-  if (is("add.u") || is("add.s") || is("sub.u") || is("sub.s") || is("mul.lo") || is("mad.lo") ||
-      is("addi.64")) {
+  if (is("add.u") || is("add.s") || is("sub.u") || is("sub.s") || is("addi.64")) {
     return Transfer::upwards;
   }
+  if (is("mul.lo") || is("mad.lo")) return Transfer::multiply;
+  if (is("half.") || is("pair.16x2")) return Transfer::halves;
+  if (is("cvt.f16x2") || is("cvt.bf16x2")) return Transfer::pack;
   if (is("shl.")) return Transfer::left;
   if (is("shr.")) return Transfer::right;
   if (is("selp.")) return Transfer::select;
@@ -336,6 +338,27 @@ u64 result_bits(Transfer how, const Operands& in, const Op& op, Handler work, u6
               (in.bits[1] & (~in.values[0] | in.bits[0]))) &
              mask;
     case Transfer::upwards: return smear_up(any) & mask;
+    case Transfer::multiply: {
+      // A plain product names its first factor again where a sum has its summand.
+      u64 result = in.count > 2 && handler_name(work).starts_with("mad") ? in.bits[2] : 0;
+      for (std::size_t i = 0; i < 2; ++i) {
+        if (in.bits[i] == 0) continue;
+        const u64 other = in.bits[1 - i] | in.values[1 - i];
+        if (other == 0) continue;  // times a defined 0
+        const int zeros = std::countr_zero(in.bits[i]) + std::countr_zero(other);
+        if (zeros < 64) result |= u64{1} << zeros;
+      }
+      return smear_up(result) & mask;
+    }
+    case Transfer::halves: {
+      constexpr u64 low_half = 0xffff;
+      constexpr u64 high_half = 0xffff0000;
+      return ((any & low_half) != 0 ? low_half : 0) | ((any & high_half) != 0 ? high_half : 0);
+    }
+    case Transfer::pack: {
+      // The first operand becomes the upper half.
+      return (in.bits[0] != 0 ? u64{0xffff0000} : 0) | (in.bits[1] != 0 ? u64{0xffff} : 0);
+    }
     case Transfer::left:
       return in.bits[1] != 0 ? mask : in.values[1] > 63 ? 0 : in.bits[0] << in.values[1] & mask;
     case Transfer::right:
@@ -428,7 +451,9 @@ void propagate(Warp& warp, const Op* op, Transfer how, const OperandSlot* first,
                      how == Transfer::shuffle || how == Transfer::select ||
                      how == Transfer::convert || how == Transfer::permute ||
                      how == Transfer::field || how == Transfer::insert;
-  if (!moves) origin.computed = true;
+  // Which of its results an undefined part of a matrix reaches is not followed so far that an error
+  // could be made of it.
+  if (!moves && how != Transfer::all_lanes) origin.computed = true;
 
   // Operands that are read, in the order of the operation's fields; the guard comes first and is
   // looked at elsewhere.

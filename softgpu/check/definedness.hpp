@@ -73,6 +73,9 @@ enum class Transfer : std::uint8_t {
   both,       // and: a defined 0 decides
   either,     // or: a defined 1 decides
   upwards,    // add, sub, mul, mad: from the lowest undefined bit on
+  multiply,   // mul, mad: the same, above the zeros of the other factor
+  halves,     // two numbers of 16 bits, each by itself
+  pack,       // two numbers made into halves
   left,       // shl
   right,      // shr
   select,     // selp

@@ -47,8 +47,7 @@ constexpr std::array explanations{
                 "Only the address that an allocation returned can be freed, and only once.",
                 "Free each allocation at one place, and set the pointer to null there."},
     Explanation{Kind::leak, "leak", "memory that is never freed",
-                "The program frees other memory, and this it loses; in a loop it runs out of "
-                "memory.",
+                "A program that does so in a loop runs out of memory.",
                 "Free it when it is not needed any more, also on the ways that return early."},
     Explanation{Kind::uninitialised, "uninitialised", "use of uninitialised memory",
                 "Its value is whatever was there before: zeros on one day and something else on "

@@ -9,6 +9,7 @@
 #include "softgpu/check/findings.hpp"
 #include "softgpu/check/places.hpp"
 #include "softgpu/exec/schedule.hpp"
+#include "softgpu/ptx/ast.hpp"
 
 namespace softgpu::check {
 namespace {
@@ -129,11 +130,13 @@ void Races::begin_block(LaunchState& launch, Block& block) {
     mine.clocks.fill({});
     mine.block_known.fill(0);
     mine.met = 0;
+    mine.exchanged = 0;
     mine.device_fence = {};
     mine.block_fence = {};
     mine.pending.fill({});
-    mine.acquired.fill({});
     mine.loose.fill({});
+    mine.waited.fill({});
+    mine.waits = 0;
     mine.copies.clear();
     mine.groups.fill(0);
   }
@@ -159,6 +162,7 @@ bool Races::ordered(const WarpState& mine, u32 lane, u32 warp, u32 other_lane, u
 
 bool Races::loosely_ordered(const WarpState& mine, u32 lane, u32 warp, u32 other_lane,
                             u32 stamp) const {
+  if (warp == mine.warp && stamp < mine.exchanged) return true;
   const Clock* const clock = mine.loose[lane].get();
   const LaunchState& launch = *mine.launch;
   if (clock == nullptr || warp < launch.first_warp || warp >= launch.end_warp) return false;
@@ -204,6 +208,23 @@ void Races::learn(WarpState& mine, u32 lane, const ClockRef& clock) {
   mine.block_known[lane] = block == nullptr ? 0 : block->all;
 }
 
+void Races::take_over(WarpState& mine, u32 lane) {
+  Waited& waited = mine.waited[lane];
+  mine.waits &= ~(1U << lane);
+  if (waited.loose) mine.loose[lane] = joined(mine.loose[lane], waited.loose);
+  if (waited.seen) {
+    if (waited.acquires) {
+      learn(mine, lane, waited.seen);
+    } else {
+      mine.pending[lane] = joined(mine.pending[lane], waited.seen);
+    }
+  }
+  waited = {};
+}
+void Races::take_over_all(WarpState& mine, u32 lanes) {
+  for_lanes(lanes & mine.waits, [&](u32 l) { take_over(mine, l); });
+}
+
 void Races::set_clock(WarpState& mine, u32 lanes, const ClockRef& clock) {
   const BlockKnown* const block = clock ? clock.get()->find(mine.block) : nullptr;
   const u32 known = block == nullptr ? 0 : block->all;
@@ -217,6 +238,7 @@ void Races::set_clock(WarpState& mine, u32 lanes, const ClockRef& clock) {
 
 void Races::barrier_reached(Warp& warp, u32 lanes, u32 id, bool wait) {
   WarpState& mine = *warp.state;
+  take_over_all(mine, lanes);
   BlockState::Barrier& barrier = warp.block->state->barriers[id];
   ClockRef last;
   for_lanes(lanes, [&](u32 l) {
@@ -257,6 +279,8 @@ void Races::barrier_opens(Block& block, u32 id) {
   const u32 stamp = tick();
   Clock known;
   if (barrier.known) known = *barrier.known.get();
+  // What one of them has read without a fence after it: see races.hpp.
+  if (barrier.pending) known.join(*barrier.pending.get());
   if (!barrier.others && barrier.threads >= block.alive_threads) {
     known.learn_block(state.number, stamp);
   } else {
@@ -272,7 +296,7 @@ void Races::barrier_opens(Block& block, u32 id) {
     set_clock(mine, one.lanes, clock);
     for_lanes(one.lanes, [&](u32 l) {
       mine.stamps[l] = stamp;
-      if (barrier.pending) mine.pending[l] = joined(mine.pending[l], barrier.pending);
+      mine.pending[l] = {};
       if (barrier.loose) mine.loose[l] = joined(mine.loose[l], barrier.loose);
       if (barrier.device_fences) mine.device_fence.clocks[l] = barrier.device_fences;
       if (barrier.block_fences) mine.block_fence.clocks[l] = barrier.block_fences;
@@ -326,6 +350,7 @@ void Races::cluster_barrier_opens(Cluster& cluster) {
 
 void Races::lanes_meet(Warp& warp, u32 lanes) {
   WarpState& mine = *warp.state;
+  take_over_all(mine, lanes);
   if ((lanes & (lanes - 1)) == 0) return;
   const u32 first = static_cast<u32>(std::countr_zero(lanes));
   bool alike = true;
@@ -368,7 +393,12 @@ void Races::lanes_meet(Warp& warp, u32 lanes) {
 
 void Races::lanes_exchange(Warp& warp, u32 lanes) {
   WarpState& mine = *warp.state;
+  take_over_all(mine, lanes);
   if ((lanes & (lanes - 1)) == 0) return;
+  if (lanes == warp.alive) {
+    mine.exchanged = tick();
+    for_lanes(lanes, [&](u32 l) { mine.stamps[l] = mine.exchanged; });
+  }
   const auto first = static_cast<u32>(std::countr_zero(lanes));
   bool alike = true;
   for_lanes(lanes, [&](u32 l) {
@@ -389,6 +419,7 @@ void Races::lanes_exchange(Warp& warp, u32 lanes) {
 
 void Races::fence(Warp& warp, u32 lanes, Scope scope) {
   WarpState& mine = *warp.state;
+  take_over_all(mine, lanes);
   for_lanes(lanes, [&](u32 l) {
     if (mine.pending[l]) learn(mine, l, std::exchange(mine.pending[l], {}));
   });
@@ -425,18 +456,22 @@ void Races::synchronise(const Access& access, Order order, Scope scope) {
     ClockRef seen =
         scope == Scope::block && variable->of_block != mine.block ? ClockRef() : variable->device;
     if (variable->of_block == mine.block) seen = joined(seen, variable->block);
-    if (variable->loose && !(variable->loose == mine.loose[lane])) {
-      mine.loose[lane] = joined(mine.loose[lane], variable->loose);
+    const bool acquires = order == Order::acquire || order == Order::acquire_release;
+    Waited& waited = mine.waited[lane];
+    const bool again = (mine.waits >> lane & 1U) != 0 && waited.address == access.address &&
+                       waited.begun == variable->begun && waited.acquires == acquires;
+    if (!again) {
+      take_over(mine, lane);
+      waited.address = access.address;
+      waited.begun = variable->begun;
+      waited.acquires = acquires;
+      mine.waits |= 1U << lane;
     }
-    if (seen && !(seen == mine.acquired[lane] && !mine.pending[lane])) {
-      if (order == Order::acquire || order == Order::acquire_release) {
-        learn(mine, lane, seen);
-        mine.acquired[lane] = seen;
-      } else if (!(seen == mine.pending[lane])) {
-        mine.pending[lane] = joined(mine.pending[lane], seen);
-      }
-    }
+    waited.seen = seen;
+    waited.loose = variable->loose;
   }
+  // A write publishes what its lane knows.
+  if (access.writes) take_over(mine, lane);
   if (!access.writes) return;
   const bool releases = order == Order::release || order == Order::acquire_release;
   ClockRef device;
@@ -460,7 +495,7 @@ void Races::synchronise(const Access& access, Order order, Scope scope) {
   auto& all = access.shared != nullptr ? access.shared->variables : variables_;
   SyncVariable& mark = all[access.address];
   if (replaces) {
-    mark = {device, block, loose, mine.block};
+    mark = {device, block, loose, mine.block, mark.begun + 1};
     return;
   }
   mark.loose = joined(mark.loose, loose);
@@ -791,24 +826,59 @@ bool Races::host_conflict(u32 warp, u32 lane, u32 other, const std::string& what
 
 namespace {
 
-// The value that a lane stores, if it is a plain one of up to 8 bytes.
-bool stored_value(const Warp& warp, const Op* op, u32 lane, u32 bytes, u64& value) {
+// The bytes that a lane's store writes; false where the operation is none, or is too wide.
+struct StoredBytes {
+  std::array<std::byte, 32> bytes{};
+  bool operator==(const StoredBytes&) const = default;
+};
+bool stored_value(const Warp& warp, const Op* op, u32 lane, u32 bytes, StoredBytes& value) {
   const Code& code = *warp.call->code;
   const auto index = static_cast<std::size_t>(op - code.ops.data());
-  const std::string_view text = index < code.origins.size()
-                                    ? std::string_view(code.texts[code.origins[index].instruction])
-                                    : std::string_view();
-  if (text.find("st.") == std::string_view::npos || bytes > 8) return false;
-  for (u32 i = code.first_operand[index]; i < code.first_operand[index + 1]; ++i) {
-    const OperandSlot& operand = code.operands[i];
-    if (operand.slot != op->d || operand.written) continue;
-    value = 0;
-    std::memcpy(&value,
-                warp.frame + operand.slot + static_cast<std::size_t>(lane) * operand.lane_bytes,
-                std::min<u32>(bytes, operand.lane_bytes));
-    return true;
+  if (index >= code.touches.size() || bytes > value.bytes.size()) return false;
+  const Touch& touch = code.touches[index];
+  const bool plain = touch.form == TouchForm::lanes64 || touch.form == TouchForm::lanes32 ||
+                     touch.form == TouchForm::shared64;
+  if (!plain || touch.way != Way::store) return false;
+  const auto* const pieces = static_cast<const Pieces*>(op->extra);
+  const u32 count = pieces == nullptr ? 1 : pieces->count;
+  if (count == 0) return false;
+  const u32 each = bytes / count;
+  for (u32 k = 0; k < count; ++k) {
+    const u32 slot = pieces == nullptr ? op->d : pieces->slots[k];
+    u32 lane_bytes = 0;
+    for (u32 i = code.first_operand[index]; i < code.first_operand[index + 1]; ++i) {
+      if (code.operands[i].slot == slot) lane_bytes = code.operands[i].lane_bytes;
+    }
+    if (lane_bytes != 4 && lane_bytes != 8) return false;
+    std::memcpy(value.bytes.data() + k * each,
+                warp.frame + slot + static_cast<std::size_t>(lane) * lane_bytes,
+                std::min(each, lane_bytes));
   }
-  return false;
+  return true;
+}
+
+const ptx::Operand* address_of(const ptx::Instruction& in) {
+  const auto found = std::ranges::find(in.operands, ptx::Operand::Kind::address,
+                                       [](const ptx::Operand& operand) { return operand.kind; });
+  return found == in.operands.end() || found->items.size() != 1 ? nullptr : &*found;
+}
+
+// A plain read whose value a compare-and-swap at the same address checks afterwards: the way that
+// the CUDA C++ Programming Guide makes atomic functions of others.
+bool feeds_compare_and_swap(u32 place) {
+  const Place& at = place_at(place);
+  if (at.code == nullptr || at.code->origin_function == nullptr) return false;
+  const auto& all = static_cast<const ptx::Function*>(at.code->origin_function)->instructions;
+  const std::size_t index = at.code->origins[at.op].instruction;
+  const ptx::Operand* const mine = index < all.size() ? address_of(all[index]) : nullptr;
+  if (mine == nullptr) return false;
+  return std::ranges::any_of(all, [&](const ptx::Instruction& in) {
+    if (in.opcode != "atom" || !in.has("cas")) return false;
+    const ptx::Operand* const address = address_of(in);
+    return address != nullptr && address->bits == mine->bits &&
+           address->items[0].variable == mine->items[0].variable &&
+           address->items[0].name == mine->items[0].name;
+  });
 }
 
 }  // namespace
@@ -823,9 +893,9 @@ void Races::conflict(const Access& access, const Cell&, const Writer* writer, co
   // Writes of the value that is there already.
   bool same_value = false;
   if (writer != nullptr && access.writes && !access.reads && (bits & (is_async | is_atomic)) == 0) {
-    u64 mine = 0;
+    StoredBytes mine;
     if (stored_value(*access.warp, access.op, access.lane, access.bytes, mine)) {
-      u64 there = 0;
+      StoredBytes there;
       if (writer->warp == access.warp->state->warp && writer->place == access.place &&
           writer->stamp == access.warp->state->stamps[access.lane]) {
         // Another lane of this very instruction, or of an earlier turn: then both values count.
@@ -838,13 +908,17 @@ void Races::conflict(const Access& access, const Cell&, const Writer* writer, co
                                 : reinterpret_cast<const std::byte*>(access.address);
         const bool own = access.shared == nullptr || access.shared == access.warp->block->state;
         if (own && !(writer->warp == access.warp->state->warp && writer->place == access.place)) {
-          std::memcpy(&there, bytes, access.bytes);
+          std::memcpy(there.bytes.data(), bytes, access.bytes);
           same_value = there == mine;
         }
       }
     }
   }
   const Kind kind = same_value ? Kind::same_value_race : Kind::race;
+  const bool guessed =
+      (writer != nullptr && (bits & is_atomic) != 0 && !access.writes &&
+       feeds_compare_and_swap(access.place)) ||
+      (reader != nullptr && (access.bits & is_atomic) != 0 && feeds_compare_and_swap(place));
   if (is_known(kind, access.place, place)) return;
   // Libraries do that on purpose.
   if (same_value && site_of(access.place, "").of_toolkit) return;
@@ -853,7 +927,7 @@ void Races::conflict(const Access& access, const Cell&, const Writer* writer, co
   const LaunchState* const other = launch_of(warp);
   Finding finding;
   finding.kind = kind;
-  finding.notice = same_value;
+  finding.notice = same_value || guessed;
   finding.kernel = launch.kernel;
   const std::string mine_is = access_name(access.writes, access.bits, access.bytes);
   finding.at = site_of(access.place, mine_is);
@@ -876,6 +950,9 @@ void Races::conflict(const Access& access, const Cell&, const Writer* writer, co
         "memory is used that an asynchronous copy may still write: no cp.async.wait (with a "
         "barrier, "
         "for other threads) comes before it";
+  } else if (guessed) {
+    finding.message = "a plain read of what others change by atomics, between " + between +
+                      "; a compare-and-swap checks its value afterwards";
   } else if (same_value) {
     finding.message = "threads write one value to one place without order, between " + between;
   } else if ((bits & access.bits & strong) != 0 && warp != access.warp->state->warp) {

@@ -11,8 +11,9 @@
 // __syncwarp, releases and acquires: a fence before a strong write, or a write that releases, with
 // a strong read of that value and a fence, or a read that acquires; chains of read-modify-writes
 // between them; mbarriers; and kernels by the order of streams (order.hpp). A fence that threads
-// executed before a barrier counts for those that pass it, which is more than PTX promises and what
-// every device does. All of this runs on one core (options().check).
+// executed before a barrier counts for those that pass it, and so does what a thread has read there
+// before without a fence, which is more than PTX promises and what every device does. All of this
+// runs on one core (options().check).
 #pragma once
 
 #include <array>
@@ -76,6 +77,19 @@ struct SyncVariable {
   ClockRef block;              // for threads of the writer's block
   ClockRef loose;              // that the writer knew, whatever it had fenced
   std::uint32_t of_block = 0;  // that block
+  // How often a plain write has begun it anew: while it stays, later clocks know all of earlier
+  // ones.
+  std::uint32_t begun = 0;
+};
+
+// The last that a lane has read at one address, again and again perhaps: what it learns by that is
+// taken over when it goes on to something else.
+struct Waited {
+  std::uint64_t address = 0;
+  std::uint32_t begun = 0;
+  bool acquires = false;
+  ClockRef seen;
+  ClockRef loose;
 };
 
 // --- threads -------------------------------------------------------------------------------------
@@ -127,13 +141,15 @@ struct WarpState {
   check::Clocks clocks;         // what each knows, but for itself and for `met`
   check::Stamps block_known{};  // of it: the stamp below which all of the own block is known
   std::uint32_t met = 0;        // below this, all lanes know each other's accesses
+  std::uint32_t exchanged = 0;  // below this, all lanes' reads are over
   check::Fenced device_fence;
   check::Fenced block_fence;
-  check::Clocks pending;   // read by relaxed accesses; known from the next fence on
-  check::Clocks acquired;  // last
+  check::Clocks pending;  // read by relaxed accesses; known from the next fence on
   // What was read by strong accesses from threads that fenced nothing. It orders what those had
   // read before, which is over when its values were used, and nothing that they wrote.
   check::Clocks loose;
+  std::array<check::Waited, check::lanes_per_warp> waited;
+  std::uint32_t waits = 0;  // lanes that have read something there
   std::vector<check::AsyncCopy> copies;
   check::Stamps groups{};  // of copies that each lane has committed
   // Local memory: for each lane `local_stride` bytes of undefined bits.
@@ -200,6 +216,12 @@ class Races {
   // A strong access has the effects of its order and scope; before it is executed.
   void synchronise(const Access& access, Order order, Scope scope);
   void fence(Warp& warp, std::uint32_t lanes, Scope scope);
+  // Before a lane does something other than reading once more what it has read.
+  void go_on(WarpState& mine, std::uint32_t lane, std::uint64_t reads_again) {
+    if ((mine.waits >> lane & 1U) != 0 && mine.waited[lane].address != reads_again) {
+      take_over(mine, lane);
+    }
+  }
 
   void barrier_reached(Warp& warp, std::uint32_t lanes, std::uint32_t id, bool wait);
   void barrier_opens(Block& block, std::uint32_t id);
@@ -242,6 +264,8 @@ class Races {
                                      std::uint32_t lane) const;
   [[nodiscard]] ClockRef fences_of(const WarpState& mine, Fenced& fenced,
                                    std::uint32_t lanes) const;
+  void take_over(WarpState& mine, std::uint32_t lane);
+  void take_over_all(WarpState& mine, std::uint32_t lanes);
   void learn(WarpState& mine, std::uint32_t lane, const ClockRef& clock);
   void set_clock(WarpState& mine, std::uint32_t lanes, const ClockRef& clock);
   SyncVariable* find_variable(const Access& access);

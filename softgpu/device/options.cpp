@@ -1,6 +1,7 @@
 #include "softgpu/device/options.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
@@ -130,10 +131,20 @@ Options read_options(const std::function<const char*(const char*)>& get) {
   return result;
 }
 
+namespace {
+
+std::atomic<bool> are_read{false};
+
+}  // namespace
+
+bool options_are_read() noexcept { return are_read.load(); }
+
 const Options& options() {
   static const Options* const of_process = [] {
     try {
-      return new Options(read_options([](const char* name) { return std::getenv(name); }));
+      auto* read = new Options(read_options([](const char* name) { return std::getenv(name); }));
+      are_read.store(true);
+      return read;
     } catch (const OptionError& error) {
       std::fprintf(stderr, "%s\n", error.what());
       std::fflush(nullptr);

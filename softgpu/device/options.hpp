@@ -70,5 +70,8 @@ class OptionError : public std::runtime_error {
 
 // The options of this process.
 [[nodiscard]] const Options& options();
+// True once they have been read. What runs at the end of a process asks first: the process may be
+// ending because they make no sense.
+[[nodiscard]] bool options_are_read() noexcept;
 
 }  // namespace softgpu

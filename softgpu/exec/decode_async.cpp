@@ -43,6 +43,7 @@ void decode_nothing(FunctionDecoder& to, const ptx::Instruction&) { to.emit("nop
 void touches_uncounted(FunctionDecoder& to) {
   Touch touch;
   touch.uncounted = true;
+  touch.fills_shared = true;
   to.touches(touch);
 }
 

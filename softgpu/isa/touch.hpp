@@ -35,9 +35,10 @@ struct Touch {
   Way shared_way = Way::load;  // of shared memory
   Order order = Order::weak;
   Scope scope = Scope::system;
-  bool is_constant = false;  // of .const, or of memory that the program calls read-only
-  bool uncounted = false;    // of memory, in a way that this description has no form for
-  std::uint32_t size = 0;    // bytes that a lane accesses
+  bool is_constant = false;   // of .const, or of memory that the program calls read-only
+  bool fills_shared = false;  // writes shared memory later, in a way that is not followed
+  bool uncounted = false;     // of memory, in a way that this description has no form for
+  std::uint32_t size = 0;     // bytes that a lane accesses
 };
 
 }  // namespace softgpu

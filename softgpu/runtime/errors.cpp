@@ -25,7 +25,6 @@
 #include "softgpu/check/allocations.hpp"
 #include "softgpu/check/findings.hpp"
 #include "softgpu/check/host.hpp"
-#include "softgpu/check/suppressions.hpp"
 #include "softgpu/device/options.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/profile.hpp"
@@ -218,7 +217,7 @@ void list_unreceived() {
 int status_at_end(int status) {
   if (::getpid() != process) return status;  // a copy of it, by vfork
   list_unreceived();
-  if (options().check) {
+  if (options_are_read() && options().check) {
     check::report_leaks();
     check::show_findings();
     if (status == 0 && check::error_count() != 0) return default_fault_status;
@@ -240,14 +239,11 @@ void start_anew() {
   process = ::getpid();
   faults = 0;
   current_book() = new Book;
-  if (options().check) check::forget_findings();
+  check::forget_findings();
 }
 __attribute__((constructor)) void arm() {
   process = ::getpid();
-  if (options().check) {
-    check::read_suppressions();
-    check::set_caller_finder(find_callers, describe_callers);
-  }
+  check::set_caller_finder(find_callers, describe_callers);
   (void)::on_exit(at_exit, nullptr);
   (void)::pthread_atfork(nullptr, nullptr, start_anew);
 }

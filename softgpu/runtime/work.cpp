@@ -1,6 +1,8 @@
 #include "softgpu/runtime/work.hpp"
 
 #include "softgpu/check/host.hpp"
+#include "softgpu/check/order.hpp"
+#include "softgpu/device/options.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -437,6 +439,8 @@ class InCallback {
 };
 
 void run_host(const HostWork& work, int index) {
+  // What the function lets the host do comes after all that precedes it in its stream.
+  if (options().check) check::host_waited_for(check::current_work());
   const InCallback guard;
   if (work.callback != nullptr) {
     work.callback(work.stream, static_cast<cudaError_t>(device(index).pending.load()), work.data);

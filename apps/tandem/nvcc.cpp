@@ -103,7 +103,7 @@ bool says(const std::vector<std::string>& arguments,
 
 // nvcc's command line for a program that the software GPU is to run.
 std::vector<std::string> nvcc_words(const fs::path& nvcc,
-                                           const std::vector<std::string>& arguments) {
+                                    const std::vector<std::string>& arguments) {
   std::vector<std::string> words{nvcc.string()};
   if (!says(arguments, {"-cudart", "--cudart"})) {
     words.insert(words.end(), {"-cudart", "shared"});

@@ -97,9 +97,10 @@ cudaError_t set_attribute(Function& function, cudaFuncAttribute attribute, int v
   switch (attribute) {
     case cudaFuncAttributeMaxDynamicSharedMemorySize:
       require(value >= 0, "the value is negative");
-      require(static_cast<std::size_t>(value) + static_shared_of(code) <= model.shared_per_block_optin,
-              "static and dynamic shared memory together exceed what a block of this device may "
-              "have (sharedMemPerBlockOptin)");
+      require(
+          static_cast<std::size_t>(value) + static_shared_of(code) <= model.shared_per_block_optin,
+          "static and dynamic shared memory together exceed what a block of this device may "
+          "have (sharedMemPerBlockOptin)");
       settings.max_dynamic_shared = value;
       return cudaSuccess;
     case cudaFuncAttributePreferredSharedMemoryCarveout:

@@ -20,8 +20,8 @@ struct TANDEM_API ClassWeights {
   Rule rule = Rule::none;
   std::vector<std::pair<std::string, double>> weights;  // by class name; finite, >= 0
 
-  // "none", "balanced", "balanced_subsample", or a list such as "setosa=1,virginica=2.5"; a name may
-  // hold "=", the last one counts. Throws InputError.
+  // "none", "balanced", "balanced_subsample", or a list such as "setosa=1,virginica=2.5"; a name
+  // may hold "=", the last one counts. Throws InputError.
   [[nodiscard]] static ClassWeights parse(std::string_view text);
   [[nodiscard]] std::string to_string() const;
   // One per class. labels: one per row, an index into `classes`. A listed class is

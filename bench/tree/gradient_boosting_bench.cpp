@@ -6,35 +6,14 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/random.hpp"
 #include "core/tree/gradient_boosting_steps.hpp"
 #include "core/tree/tree_ensemble_steps.hpp"
 #include "tandem/tree/binned_table.hpp"
 #include "tandem/tree/gradient_boosting.hpp"
+#include "tree/overlapping_rows.hpp"
 
 namespace tandem {
 namespace {
-
-template <Real T>
-Dataset<T> overlapping(Index rows, Index cols, bool classes) {
-  const Random random(1, Purpose::test);
-  Dataset<T> data;
-  data.source = "generated";
-  data.features = Matrix<T>(rows, cols);
-  data.columns = numbered_columns(cols);
-  data.target_column.name = "y";
-  std::uint64_t next = 0;
-  for (Index i = 0; i < rows; ++i) {
-    for (Index j = 0; j < cols; ++j) {
-      data.features(i, j) = static_cast<T>(2 * random.uniform(next++) - 1);
-    }
-    const auto x = data.features.row(i);
-    const double score =
-        static_cast<double>(x[0] * x[1] + x[2] - std::fabs(x[3])) + random.uniform(next++) - 0.5;
-    data.target.push_back(static_cast<T>(classes ? (score > 0 ? 1 : 0) : score));
-  }
-  return data;
-}
 
 // Rows of the nodes that histograms were built from their rows for: the smaller of two siblings,
 // and the root. Covers are rows where Hessians are 1.
@@ -55,7 +34,7 @@ double rows_added(const TreeEnsemble<T>& trees, double rows) {
 }
 
 void grow(benchmark::State& state, bool classes, Index depth, Index leaves) {
-  const auto data = overlapping<float>(state.range(0), state.range(1), classes);
+  const auto data = overlapping_rows<float>(state.range(0), state.range(1), classes);
   const auto engine = Engine::create({.threads = static_cast<int>(state.range(2))});
   GradientBoostingOptions options;
   options.rounds = 20;
@@ -93,7 +72,7 @@ BENCHMARK(logistic_255_leaves)->Apply(sizes);
 BENCHMARK(squared_error_depth_6)->Apply(sizes);
 
 void bin_table(benchmark::State& state) {
-  const auto data = overlapping<float>(state.range(0), state.range(1), true);
+  const auto data = overlapping_rows<float>(state.range(0), state.range(1), true);
   const auto threads = static_cast<int>(state.range(2));
   const auto engine = Engine::create({.threads = threads});
   for (auto _ : state) {
@@ -107,7 +86,7 @@ BENCHMARK(bin_table)->Apply(sizes);
 
 // 300 trees of depth 6 on 48 features; per row of a batch, and single rows.
 void predict(benchmark::State& state) {
-  const auto data = overlapping<float>(5000, 48, true);
+  const auto data = overlapping_rows<float>(5000, 48, true);
   GradientBoostingOptions options;
   options.rounds = 300;
   const auto engine = Engine::create({.threads = 1});

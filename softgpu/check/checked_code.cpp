@@ -61,16 +61,6 @@ bool followed(u64 address) {
 
 // --- undefined values ----------------------------------------------------------------------------
 
-FrameState& state_of(Frame& frame) {
-  if (frame.state == nullptr) {
-    frame.state = new FrameState;  // freed with the launch
-    const std::size_t bytes = frame.capacity;
-    frame.state->bits.assign(bytes, 0);
-    frame.state->marked.assign(bytes / 4 + 1, 0);
-  }
-  return *frame.state;
-}
-
 ValueOrigin origin_of(const FrameState& state, u32 slot) {
   const auto found = state.origins.find(slot & ~3U);
   return found == state.origins.end() ? ValueOrigin{} : found->second;

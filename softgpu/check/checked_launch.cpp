@@ -39,20 +39,16 @@ void pass_bits(const FrameState* from, std::uint32_t from_slot, Frame& to, std::
     any = any || std::any_of(at, at + size, [](std::uint8_t byte) { return byte != 0; });
   }
   if (!any) return;
-  if (to.state == nullptr) {
-    to.state = new FrameState;  // freed with the launch
-    to.state->bits.assign(to.capacity, 0);
-    to.state->marked.assign(to.capacity / 4 + 1, 0);
-  }
+  FrameState& into = state_of(to);
   for (std::uint32_t rest = lanes; rest != 0; rest &= rest - 1) {
     const auto l = static_cast<std::size_t>(std::countr_zero(rest));
-    std::memcpy(to.state->bits.data() + to_slot + l * size,
-                from->bits.data() + from_slot + l * size, size);
+    std::memcpy(into.bits.data() + to_slot + l * size, from->bits.data() + from_slot + l * size,
+                size);
   }
-  if (to.state->marked[to_slot / 4] == 0) ++to.state->count;
-  to.state->marked[to_slot / 4] = 1;
+  if (into.marked[to_slot / 4] == 0) ++into.count;
+  into.marked[to_slot / 4] = 1;
   const auto origin = from->origins.find(from_slot & ~3U);
-  if (origin != from->origins.end()) to.state->origins[to_slot & ~3U] = origin->second;
+  if (origin != from->origins.end()) into.origins[to_slot & ~3U] = origin->second;
 }
 
 }  // namespace
@@ -135,18 +131,14 @@ class CheckedLaunch::Watcher final : public Observer {
   void took_nothing(Warp& warp, const Op* op, std::uint32_t lanes) override {
     if (op->d == 0 || warp.meeting != nullptr) return;
     Frame& frame = *warp.call;
-    if (frame.state == nullptr) {
-      frame.state = new FrameState;
-      frame.state->bits.assign(frame.capacity, 0);
-      frame.state->marked.assign(frame.capacity / 4 + 1, 0);
-    }
+    FrameState& state = state_of(frame);
     for (std::uint32_t rest = lanes; rest != 0; rest &= rest - 1) {
-      set_lane_bits(*frame.state, op->d, 4, static_cast<std::uint32_t>(std::countr_zero(rest)),
+      set_lane_bits(state, op->d, 4, static_cast<std::uint32_t>(std::countr_zero(rest)),
                     ~std::uint64_t{0});
     }
     const auto& code = static_cast<const CheckedCode&>(*frame.code);
     const auto index = static_cast<std::size_t>(op - code.ops.data());
-    settle(*frame.state, op->d, 4, {code.steps[index].place, true});
+    settle(state, op->d, 4, {code.steps[index].place, true});
   }
 
  private:

@@ -172,6 +172,15 @@ void GlobalBits::define_all() {
 
 // --- registers -----------------------------------------------------------------------------------
 
+FrameState& state_of(Frame& frame) {
+  if (frame.state == nullptr) {
+    frame.state = new FrameState;
+    frame.state->bits.assign(frame.capacity, 0);
+    frame.state->marked.assign(frame.capacity / 4 + 1, 0);
+  }
+  return *frame.state;
+}
+
 void clear(FrameState& state) {
   if (state.count == 0) return;
   std::ranges::fill(state.bits, u8{0});

@@ -112,6 +112,9 @@ struct FrameState {
 
 namespace softgpu::check {
 
+// The undefined bits of the frame, all defined where nothing was kept of it so far. Freed with the
+// launch.
+[[nodiscard]] FrameState& state_of(Frame& frame);
 void clear(FrameState& state);
 // The undefined bits of a lane of a register: the low 8 bytes, and of 16 bytes the upper in `high`.
 [[nodiscard]] std::uint64_t lane_bits(const FrameState& state, std::uint32_t slot,

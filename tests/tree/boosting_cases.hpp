@@ -15,6 +15,7 @@
 #include "tandem/data/dataset.hpp"
 #include "tandem/model/custom.hpp"
 #include "tandem/tree/gradient_boosting.hpp"
+#include "tree/tree_rows.hpp"
 
 namespace tandem::test {
 
@@ -38,30 +39,7 @@ Dataset<T> dataset(Index cols, const std::vector<double>& features,
 // classes: 0 regression, else classes.
 template <Real T>
 Dataset<T> make(Index rows, Index cols, Index classes, std::uint64_t seed, double missing = 0) {
-  const Random random(seed, Purpose::test);
-  std::uint64_t next = 0;
-  Dataset<T> data;
-  data.source = "generated";
-  data.features = Matrix<T>(rows, cols);
-  data.columns = numbered_columns(cols);
-  data.target_column.name = "y";
-  for (Index i = 0; i < rows; ++i) {
-    for (Index j = 0; j < cols; ++j) {
-      data.features(i, j) = static_cast<T>(2 * random.uniform(next++) - 1);
-    }
-    const auto x = data.features.row(i);
-    const double signal = 2 * static_cast<double>(x[0] * x[1 % static_cast<std::size_t>(cols)]) +
-                          std::abs(static_cast<double>(x[2 % static_cast<std::size_t>(cols)])) +
-                          0.2 * random.uniform(next++);
-    data.target.push_back(static_cast<T>(
-        classes == 0 ? signal
-                     : std::clamp(std::floor((signal + 1) / 2.5 * static_cast<double>(classes)),
-                                  0.0, static_cast<double>(classes - 1))));
-  }
-  for (T& value : data.features.values()) {
-    if (random.uniform(next++) < missing) value = std::numeric_limits<T>::quiet_NaN();
-  }
-  return data;
+  return rows_of_trees<T>(rows, cols, classes, seed, missing, 0.2);
 }
 
 template <Real T>

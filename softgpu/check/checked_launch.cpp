@@ -12,7 +12,6 @@
 #include "softgpu/check/places.hpp"
 #include "softgpu/check/races.hpp"
 #include "softgpu/check/suppressions.hpp"
-#include "softgpu/device/settings.hpp"
 #include "softgpu/exec/program.hpp"
 #include "softgpu/exec/schedule.hpp"
 #include "softgpu/observe/observer.hpp"
@@ -216,7 +215,6 @@ void report_fault(const Warp& w, const Op* op, int lane, int code, const std::st
   finding.ends_kernel = true;
   finding.kernel = readable_name(w.block->launch->code->name);
   finding.message = what;
-  finding.seed = schedule_seed();
   if (op != nullptr && w.call != nullptr) {
     finding.at = site_of(*w.call->code, op, "it happened");
   } else {
@@ -234,7 +232,6 @@ void report_notice(const Warp& w, int lane, const Code& code, const Op* op, cons
   finding.notice = !is_error;
   finding.kernel = readable_name(w.block->launch->code->name);
   finding.message = what;
-  finding.seed = schedule_seed();
   finding.at = site_of(code, op, "it happened");
   finding.at.thread = describe_thread(w, lane);
   report(std::move(finding));

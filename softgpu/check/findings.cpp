@@ -15,6 +15,7 @@
 #include "softgpu/check/suppressions.hpp"
 #include "softgpu/check_kinds.hpp"
 #include "softgpu/device/options.hpp"
+#include "softgpu/device/settings.hpp"
 
 namespace softgpu::check {
 namespace {
@@ -172,6 +173,7 @@ nlohmann::ordered_json json_of(const Book& all) {
                     {"at", to_json(f.at)},
                     {"other", to_json(f.other)},
                     {"times", group.times},
+                    {"seed", f.seed},
                     {"why", e.why},
                     {"mend", e.mend}});
   }
@@ -214,6 +216,7 @@ void report(Finding finding) {
   const GroupKey key{finding.kind,    finding.kernel,         name_of(finding.at),
                      finding.at.line, name_of(finding.other), finding.other.line};
   const PlaceKey places = std::exchange(asked, {});
+  finding.seed = schedule_seed();
   if (is_suppressed(std::string(explanation_of(finding.kind).name), finding.kernel,
                     finding.at.file))
     return;
@@ -292,12 +295,6 @@ void show_findings() {
   const nlohmann::ordered_json json = json_of(all);
   if (!options().check_json.empty()) write(options().check_json, json);
   if (!options().check_sarif.empty()) write(options().check_sarif, sarif_of(json));
-}
-
-nlohmann::ordered_json findings_json() {
-  Book& all = book();
-  const std::lock_guard lock(all.mutex);
-  return json_of(all);
 }
 
 void forget_findings() {

@@ -4,8 +4,6 @@
 #include <cstdint>
 #include <string>
 
-#include <nlohmann/json_fwd.hpp>
-
 namespace softgpu::check {
 
 enum class Kind {
@@ -62,7 +60,6 @@ void report(Finding finding);
 
 // Shows all findings on standard error and writes SOFTGPU_CHECK_JSON; once.
 void show_findings();
-[[nodiscard]] nlohmann::ordered_json findings_json();
 // In a copy of the process, by fork: forgets the parent's.
 void forget_findings();
 

@@ -667,7 +667,7 @@ void Races::check_cell(Cell& cell, const Access& access, u32 at) {
       });
     }
     if (!together || steps) {
-      conflict(access, cell, one, nullptr, at);
+      conflict(access, one, nullptr, at);
       break;
     }
   }
@@ -684,7 +684,7 @@ void Races::check_cell(Cell& cell, const Access& access, u32 at) {
       if (apart != 0 && !strong_together(reader.warp, reader.bits)) {
         Reader unordered = reader;
         unordered.lanes = apart;
-        conflict(access, cell, nullptr, &unordered, at);
+        conflict(access, nullptr, &unordered, at);
       }
       reader.stamp = 0;
     }
@@ -883,8 +883,7 @@ bool feeds_compare_and_swap(u32 place) {
 
 }  // namespace
 
-void Races::conflict(const Access& access, const Cell&, const Writer* writer, const Reader* reader,
-                     u32 at) {
+void Races::conflict(const Access& access, const Writer* writer, const Reader* reader, u32 at) {
   const u32 place = writer != nullptr ? writer->place : reader->place;
   const u32 warp = writer != nullptr ? writer->warp : reader->warp;
   const u32 lane =

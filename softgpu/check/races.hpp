@@ -270,8 +270,7 @@ class Races {
   void set_clock(WarpState& mine, std::uint32_t lanes, const ClockRef& clock);
   SyncVariable* find_variable(const Access& access);
   void finish_copies(Warp& warp, std::uint32_t lanes, std::uint32_t up_to);
-  void conflict(const Access& access, const Cell& cell, const Writer* writer, const Reader* reader,
-                std::uint32_t at);
+  void conflict(const Access& access, const Writer* writer, const Reader* reader, std::uint32_t at);
   bool host_conflict(std::uint32_t warp, std::uint32_t lane, std::uint32_t other,
                      const std::string& what, std::uint64_t address, std::uint32_t place);
   std::uint32_t tick();

@@ -6,7 +6,7 @@
 
 namespace softgpu::check {
 
-// Of what findings_json() gives.
+// Of the findings as SOFTGPU_CHECK_JSON has them.
 [[nodiscard]] nlohmann::ordered_json sarif_of(const nlohmann::ordered_json& findings);
 
 }  // namespace softgpu::check

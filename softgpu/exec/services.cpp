@@ -270,6 +270,14 @@ bool free_on_device_heap(std::uint64_t address) {
   return true;
 }
 
+bool on_device_heap(std::uint64_t address) {
+  const std::lock_guard lock(heap_mutex);
+  const auto next = heap_blocks.upper_bound(address);
+  if (next == heap_blocks.begin()) return false;
+  const auto& [begin, bytes] = *std::prev(next);
+  return address - begin < bytes;
+}
+
 void set_device_heap(std::size_t bytes) {
   const std::lock_guard lock(heap_mutex);
   heap_limit = bytes;

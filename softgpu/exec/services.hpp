@@ -19,6 +19,8 @@ using Service = void (*)(Warp& warp, const Op* op, std::uint32_t mask);
 // block of the heap.
 [[nodiscard]] std::uint64_t allocate_on_device_heap(std::size_t bytes, int device);
 [[nodiscard]] bool free_on_device_heap(std::uint64_t address);
+// Whether the address lies in a block of that heap, of which the host's calls know nothing.
+[[nodiscard]] bool on_device_heap(std::uint64_t address);
 // cudaLimitMallocHeapSize of the device heap; what is allocated may not exceed it.
 void set_device_heap(std::size_t bytes);
 [[nodiscard]] std::size_t device_heap();

@@ -153,6 +153,22 @@ ChildWork child_work(cudaGraph_t child) {
   return ChildWork{std::move(copy)};
 }
 
+// A node that records an event, or waits for one.
+template <class Kind>
+Kind event_work(cudaEvent_t event) {
+  static_cast<void>(find_event(event));
+  return Kind{event};
+}
+
+template <class Kind>
+cudaError_t get_event(cudaGraphNode_t node, cudaEvent_t* out) {
+  return device_api([&] {
+    require_pointer(out, "out");
+    *out = work_of<Kind>(find_node(node)).event;
+    return cudaSuccess;
+  });
+}
+
 FreeWork free_work(void* address) {
   require_pointer(address, "address");
   const std::scoped_lock lock(table().mutex);
@@ -206,12 +222,9 @@ Work work_from(cudaGraphNodeParams& parameters) {
     case cudaGraphNodeTypeHost: return host_work({parameters.host.fn, parameters.host.userData});
     case cudaGraphNodeTypeGraph: return child_work(parameters.graph.graph);
     case cudaGraphNodeTypeEmpty: return EmptyWork{};
-    case cudaGraphNodeTypeWaitEvent:
-      static_cast<void>(find_event(parameters.eventWait.event));
-      return EventWaitWork{parameters.eventWait.event};
+    case cudaGraphNodeTypeWaitEvent: return event_work<EventWaitWork>(parameters.eventWait.event);
     case cudaGraphNodeTypeEventRecord:
-      static_cast<void>(find_event(parameters.eventRecord.event));
-      return EventRecordWork{parameters.eventRecord.event};
+      return event_work<EventRecordWork>(parameters.eventRecord.event);
     case cudaGraphNodeTypeMemAlloc: {
       cudaMemAllocNodeParams alloc{};
       alloc.poolProps = parameters.alloc.poolProps;
@@ -898,49 +911,31 @@ cudaError_t cudaGraphAddEmptyNode(cudaGraphNode_t* out, cudaGraph_t graph,
 cudaError_t cudaGraphAddEventRecordNode(cudaGraphNode_t* out, cudaGraph_t graph,
                                         const cudaGraphNode_t* dependencies, std::size_t count,
                                         cudaEvent_t event) {
-  return add_node(out, graph, dependencies, count, [&] {
-    static_cast<void>(find_event(event));
-    return EventRecordWork{event};
-  });
+  return add_node(out, graph, dependencies, count,
+                  [&] { return event_work<EventRecordWork>(event); });
 }
 
 cudaError_t cudaGraphEventRecordNodeGetEvent(cudaGraphNode_t node, cudaEvent_t* out) {
-  return device_api([&] {
-    require_pointer(out, "out");
-    *out = work_of<EventRecordWork>(find_node(node)).event;
-    return cudaSuccess;
-  });
+  return get_event<EventRecordWork>(node, out);
 }
 
 cudaError_t cudaGraphEventRecordNodeSetEvent(cudaGraphNode_t node, cudaEvent_t event) {
-  return device_api([&] {
-    static_cast<void>(find_event(event));
-    return set_work(find_node(node), EventRecordWork{event});
-  });
+  return device_api([&] { return set_work(find_node(node), event_work<EventRecordWork>(event)); });
 }
 
 cudaError_t cudaGraphAddEventWaitNode(cudaGraphNode_t* out, cudaGraph_t graph,
                                       const cudaGraphNode_t* dependencies, std::size_t count,
                                       cudaEvent_t event) {
-  return add_node(out, graph, dependencies, count, [&] {
-    static_cast<void>(find_event(event));
-    return EventWaitWork{event};
-  });
+  return add_node(out, graph, dependencies, count,
+                  [&] { return event_work<EventWaitWork>(event); });
 }
 
 cudaError_t cudaGraphEventWaitNodeGetEvent(cudaGraphNode_t node, cudaEvent_t* out) {
-  return device_api([&] {
-    require_pointer(out, "out");
-    *out = work_of<EventWaitWork>(find_node(node)).event;
-    return cudaSuccess;
-  });
+  return get_event<EventWaitWork>(node, out);
 }
 
 cudaError_t cudaGraphEventWaitNodeSetEvent(cudaGraphNode_t node, cudaEvent_t event) {
-  return device_api([&] {
-    static_cast<void>(find_event(event));
-    return set_work(find_node(node), EventWaitWork{event});
-  });
+  return device_api([&] { return set_work(find_node(node), event_work<EventWaitWork>(event)); });
 }
 
 cudaError_t cudaGraphAddMemAllocNode(cudaGraphNode_t* out, cudaGraph_t graph,
@@ -1123,18 +1118,14 @@ cudaError_t cudaGraphExecChildGraphNodeSetParams(cudaGraphExec_t exec, cudaGraph
 
 cudaError_t cudaGraphExecEventRecordNodeSetEvent(cudaGraphExec_t exec, cudaGraphNode_t node,
                                                  cudaEvent_t event) {
-  return device_api([&] {
-    static_cast<void>(find_event(event));
-    return set_work(node_in(find_exec(exec), node), EventRecordWork{event});
-  });
+  return device_api(
+      [&] { return set_work(node_in(find_exec(exec), node), event_work<EventRecordWork>(event)); });
 }
 
 cudaError_t cudaGraphExecEventWaitNodeSetEvent(cudaGraphExec_t exec, cudaGraphNode_t node,
                                                cudaEvent_t event) {
-  return device_api([&] {
-    static_cast<void>(find_event(event));
-    return set_work(node_in(find_exec(exec), node), EventWaitWork{event});
-  });
+  return device_api(
+      [&] { return set_work(node_in(find_exec(exec), node), event_work<EventWaitWork>(event)); });
 }
 
 cudaError_t cudaGraphNodeSetEnabled(cudaGraphExec_t handle, cudaGraphNode_t node,

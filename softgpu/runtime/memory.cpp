@@ -11,6 +11,7 @@
 #include "softgpu/check/host.hpp"
 #include "softgpu/check/order.hpp"
 #include "softgpu/device/options.hpp"
+#include "softgpu/exec/services.hpp"
 #include "softgpu/models.hpp"
 #include "softgpu/runtime/array.hpp"
 #include "softgpu/runtime/cuda_functions.hpp"
@@ -305,6 +306,8 @@ cudaError_t allocate_async(void** out, std::size_t bytes, Pool* pool, cudaStream
 void check_freed(const void* address) {
   MemoryRange range;
   require(live(address, range), "the address is not in memory that CUDA knows");
+  require(!on_device_heap(reinterpret_cast<std::uint64_t>(address)),
+          "the memory was given by malloc() in a kernel: only free() in a kernel frees it");
   require(range.begin == reinterpret_cast<std::uint64_t>(address),
           "the address is not where an allocation begins");
   require((range.kind == MemoryKind::device || range.kind == MemoryKind::managed),

@@ -67,6 +67,14 @@ const Array& find_array(const void* handle) {
   return *level->second;
 }
 
+// What a texture object was made of.
+TextureDescription described(cudaTextureObject_t texture) {
+  const std::scoped_lock lock(objects().mutex);
+  const auto found = objects().textures.find(texture);
+  require(found != objects().textures.end(), "the texture object is not one, or was destroyed");
+  return found->second;
+}
+
 TexelFormat texel_format(const cudaChannelFormatDesc& d) {
   TexelFormat format;
   const int bits[4] = {d.x, d.y, d.z, d.w};
@@ -712,20 +720,14 @@ cudaError_t cudaDestroyTextureObject(cudaTextureObject_t texture) {
 cudaError_t cudaGetTextureObjectResourceDesc(cudaResourceDesc* out, cudaTextureObject_t texture) {
   return device_api([&] {
     require_pointer(out, "out");
-    const std::scoped_lock lock(objects().mutex);
-    const auto found = objects().textures.find(texture);
-    require(found != objects().textures.end(), "the texture object is not one, or was destroyed");
-    *out = found->second.resource;
+    *out = described(texture).resource;
     return cudaSuccess;
   });
 }
 cudaError_t cudaGetTextureObjectTextureDesc(cudaTextureDesc* out, cudaTextureObject_t texture) {
   return device_api([&] {
     require_pointer(out, "out");
-    const std::scoped_lock lock(objects().mutex);
-    const auto found = objects().textures.find(texture);
-    require(found != objects().textures.end(), "the texture object is not one, or was destroyed");
-    *out = found->second.texture;
+    *out = described(texture).texture;
     return cudaSuccess;
   });
 }
@@ -733,11 +735,9 @@ cudaError_t cudaGetTextureObjectResourceViewDesc(cudaResourceViewDesc* out,
                                                  cudaTextureObject_t texture) {
   return device_api([&] {
     require_pointer(out, "out");
-    const std::scoped_lock lock(objects().mutex);
-    const auto found = objects().textures.find(texture);
-    require(found != objects().textures.end(), "the texture object is not one, or was destroyed");
-    require(found->second.view.has_value(), "the texture object was made without a resource view");
-    *out = *found->second.view;
+    const TextureDescription made = described(texture);
+    require(made.view.has_value(), "the texture object was made without a resource view");
+    *out = *made.view;
     return cudaSuccess;
   });
 }

@@ -13,6 +13,7 @@
 #include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/schedule.hpp"
+#include "softgpu/exec/services.hpp"
 #include "softgpu/memory/memory.hpp"
 #include "softgpu/models.hpp"
 #include "softgpu/observe/counters.hpp"
@@ -74,6 +75,11 @@ void check_bytes(const void* pointer, std::size_t bytes, bool device_side, const
            : host.empty()
                ? "is no address of the device"
                : "is a host pointer (" + host + "), but the kind of the copy says device");
+  }
+  if (on_device_heap(address_of(pointer))) {
+    refuse(
+        "was given by malloc() in a kernel: calls of the host do not reach the device's heap; "
+        "let a kernel copy it to memory from cudaMalloc");
   }
   if (bytes > range.end - address_of(pointer)) {
     refuse("ends beyond its allocation: " + std::to_string(bytes) + " bytes, of which " +

@@ -1,5 +1,6 @@
 // Memory that kernels take for themselves: malloc and free, new and delete with constructors, a
-// list that one kernel builds and another walks, and what happens when the heap is full.
+// list that one kernel builds and another walks, what happens when the heap is full, and calls of
+// the host that name such memory.
 #include <vector>
 
 #include "check.cuh"
@@ -70,6 +71,27 @@ __global__ void exhaust(int* refused) {
   free(p);
 }
 
+__global__ void take(void** memory) { *memory = malloc(256); }
+__global__ void give_back(void** memory) { free(*memory); }
+
+// No call of the host reaches memory that a kernel took, as the CUDA programming guide has it.
+void host_calls_are_refused() {
+  void** memory;
+  CUDA_OK(cudaMallocManaged(&memory, sizeof(void*)));
+  take<<<1, 1>>>(memory);
+  CUDA_OK(cudaDeviceSynchronize());
+  CHECK(*memory != nullptr);
+  char host[256];
+  CHECK(cudaFree(*memory) == cudaErrorInvalidValue);
+  CHECK(cudaMemcpy(host, *memory, 256, cudaMemcpyDeviceToHost) == cudaErrorInvalidValue);
+  CHECK(cudaMemcpy(*memory, host, 256, cudaMemcpyDefault) == cudaErrorInvalidValue);
+  CHECK(cudaMemset(static_cast<char*>(*memory) + 8, 0, 8) == cudaErrorInvalidValue);
+  static_cast<void>(cudaGetLastError());
+  give_back<<<1, 1>>>(memory);
+  CUDA_OK(cudaDeviceSynchronize());
+  CUDA_OK(cudaFree(memory));
+}
+
 int main() {
   std::size_t limit = 0;
   CUDA_OK(cudaDeviceGetLimit(&limit, cudaLimitMallocHeapSize));
@@ -103,5 +125,6 @@ int main() {
   exhaust<<<1, 64>>>(live);
   CUDA_OK(cudaDeviceSynchronize());
   CHECK_AT(*live == 64, "%d", *live);
+  host_calls_are_refused();
   return verdict();
 }

@@ -18,6 +18,7 @@
 #include "cpu/math.hpp"
 #include "cpu/simd.hpp"
 #include "support/agreement.hpp"
+#include "support/simd.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem {
@@ -220,22 +221,9 @@ TEST(Math, KnownValues) {
   EXPECT_EQ(math::cos_pi(0.5f), 0.0f);
 }
 
-// Restores dispatch when a test that narrows it ends.
-struct RestoreSimd {
-  ~RestoreSimd() {
-    for (const char* name : {"avx512", "avx2", "baseline"}) {
-      try {
-        cpu::limit_simd(name);
-        return;
-      } catch (const InputError&) {
-      }
-    }
-  }
-};
-
 template <class T>
 void expect_vectors_equal_scalars(const std::vector<T>& list) {
-  const RestoreSimd restore;
+  const test::RestoreSimd restore;
   for (const Function<T>& f : functions<T>()) {
     std::vector<T> expected(list.size());
     std::transform(list.begin(), list.end(), expected.begin(), f.value);

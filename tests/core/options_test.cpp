@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 
+#include "support/messages.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/model/algorithm.hpp"
 
@@ -74,19 +75,9 @@ struct Options {
   }
 };
 
-template <class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
-}
-
 std::string refusal(std::string_view name, const OptionValue& value) {
   Options options;
-  return message_of([&] { set_option(options, name, value); });
+  return test::message_of([&] { set_option(options, name, value); });
 }
 
 TEST(Options, AreSetByEachOfTheirNames) {
@@ -186,10 +177,11 @@ TEST(Options, HaveOneRange) {
   // The same range where a member was set directly.
   EXPECT_NO_THROW(check_options(options));
   options.clusters = 101;
-  EXPECT_EQ(message_of([&] { check_options(options); }), "clusters: 101 is out of range" + range);
+  EXPECT_EQ(test::message_of([&] { check_options(options); }),
+            "clusters: 101 is out of range" + range);
   options.clusters = 8;
   options.shares = {0, std::nan("")};
-  EXPECT_THAT(message_of([&] { check_options(options); }),
+  EXPECT_THAT(test::message_of([&] { check_options(options); }),
               HasSubstr("shares: nan is out of range"));
 }
 
@@ -197,7 +189,7 @@ TEST(Options, ThatContradictEachOtherAreSeenByTheCheckAlone) {
   Options options;
   set_option(options, "keep_order", true);
   set_option(options, "clusters", 1);
-  EXPECT_EQ(message_of([&] { check_options(options); }),
+  EXPECT_EQ(test::message_of([&] { check_options(options); }),
             "keep_order needs more than one of clusters");
 }
 
@@ -269,14 +261,14 @@ TEST(WithoutOptions, HandsOnTheOthers) {
     options.visit(some);
   };
   EXPECT_THAT(option_names(visit), ElementsAre("learning_rate", "keep_order"));
-  EXPECT_THAT(message_of([&] { set_option(visit, "clusters", 3); }), HasSubstr("no option"));
+  EXPECT_THAT(test::message_of([&] { set_option(visit, "clusters", 3); }), HasSubstr("no option"));
   set_option(visit, "seed", 3);
   EXPECT_EQ(options.seed, 3U);
   const VisitOptions no_seed = [&](OptionVisitor& visitor) {
     WithoutOptions some(visitor, {"seed"});
     options.visit(some);
   };
-  EXPECT_THAT(message_of([&] { set_option(no_seed, "seed", 3); }), HasSubstr("no option"));
+  EXPECT_THAT(test::message_of([&] { set_option(no_seed, "seed", 3); }), HasSubstr("no option"));
 }
 
 // --- names in messages ---------------------------------------------------------------------------
@@ -314,7 +306,7 @@ TEST(Names, ParseAndPrint) {
   EXPECT_EQ(to_string(static_cast<Colour>(7)), "?");
   EXPECT_EQ(parse_enum<Colour>("colour", "blue"), Colour::blue);
   EXPECT_EQ(parse_enum<Colour>("colour", "dark_green"), Colour::dark_green);
-  EXPECT_EQ(message_of([] { (void)parse_enum<Colour>("colour", "blu"); }),
+  EXPECT_EQ(test::message_of([] { (void)parse_enum<Colour>("colour", "blu"); }),
             "unknown colour 'blu': expected one of red, dark-green, blue; did you mean blue?");
   EXPECT_TRUE(same_name("a_b-c", "a-b_c"));
   EXPECT_FALSE(same_name("a_b", "ab"));
@@ -331,8 +323,8 @@ TEST(AlgorithmOptions, AreSetByName) {
   EXPECT_EQ(algorithm->options().get_string("init"), "random");
   EXPECT_TRUE(algorithm->has_option("max-iterations"));
   EXPECT_FALSE(algorithm->has_option("optimizer"));
-  EXPECT_THAT(message_of([&] { algorithm->set("clusters", 0); }), HasSubstr("clusters: 0"));
-  EXPECT_THAT(message_of([&] { algorithm->set("cluster", 3); }),
+  EXPECT_THAT(test::message_of([&] { algorithm->set("clusters", 0); }), HasSubstr("clusters: 0"));
+  EXPECT_THAT(test::message_of([&] { algorithm->set("cluster", 3); }),
               HasSubstr("did you mean clusters?"));
   // A copy has the options as they stand, and its own from then on.
   const auto copy = algorithm->clone();

@@ -11,6 +11,7 @@
 #include "core/steps.hpp"
 #include "cpu/simd.hpp"
 #include "support/agreement.hpp"
+#include "support/simd.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/error.hpp"
 
@@ -194,21 +195,9 @@ TEST(Gemm, DoubleFastWithinTheBoundOfReference) {
   expect_reduction<double>(*engine_of(Device::cpu, 2, Numerics::fast));
 }
 
-struct RestoreSimd {
-  ~RestoreSimd() {
-    for (const char* name : {"avx512", "avx2", "baseline"}) {
-      try {
-        cpu::limit_simd(name);
-        return;
-      } catch (const InputError&) {
-      }
-    }
-  }
-};
-
 template <class T>
 void expect_same_bits_everywhere() {
-  const RestoreSimd restore;
+  const test::RestoreSimd restore;
   for_problems<T>([&](const Problem<T>& p) {
     const std::vector<T> one = p.run(*engine_of(Device::cpu, 1));
     for (const int threads : {2, 7}) {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "cpu/simd.hpp"
+#include "support/simd.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem {
@@ -43,21 +44,9 @@ TEST(RowProducts, DoubleAreTreesOfChains) {
   test::expect_trees<double>(*engine_of(Device::cpu, 1));
 }
 
-struct RestoreSimd {
-  ~RestoreSimd() {
-    for (const char* name : {"avx512", "avx2", "baseline"}) {
-      try {
-        cpu::limit_simd(name);
-        return;
-      } catch (const InputError&) {
-      }
-    }
-  }
-};
-
 template <class T>
 void expect_same_bits_everywhere() {
-  const RestoreSimd restore;
+  const test::RestoreSimd restore;
   for (const RowShape& s : test::row_shapes()) {
     const RowProblem<T> p(s, 1);
     const std::vector<T> one = p.run(*engine_of(Device::cpu, 1));

@@ -4,12 +4,12 @@
 
 #include <cmath>
 #include <fstream>
-#include <functional>
 #include <sstream>
 
 #include "core/random.hpp"
 #include "cpu/simd.hpp"
 #include "support/agreement.hpp"
+#include "support/messages.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem {
@@ -89,15 +89,6 @@ LinearRegressionOptions gradient_options(OptimizerMethod method = OptimizerMetho
   options.gradient.optimizer.method = method;
   options.gradient.optimizer.learning_rate = rate;
   return options;
-}
-
-std::string message_of(const std::function<void()>& run) {
-  try {
-    run();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 // --- closed form ---------------------------------------------------------------------------------
@@ -547,8 +538,8 @@ TEST(GradientSolver, AValidationPartStopsEarlyAndKeepsTheBest) {
 TEST(GradientSolver, DivergenceIsAnErrorThatNamesTheRate) {
   const auto data = diabetes<float>();
   const auto engine = engine_on(Device::cpu);
-  const auto message =
-      message_of([&] { (void)fit(*engine, data, gradient_options(OptimizerMethod::momentum, 5)); });
+  const auto message = test::message_of<Error>(
+      [&] { (void)fit(*engine, data, gradient_options(OptimizerMethod::momentum, 5)); });
   EXPECT_NE(message.find("learning_rate"), std::string::npos) << message;
   auto raw = gradient_options(OptimizerMethod::gradient_descent, 0.1);
   raw.keep_scale = true;
@@ -603,7 +594,7 @@ TEST(LinearRegression, RefusesWhatItCannotBeTrainedOn) {
     for (const bool gradient : {false, true}) {
       auto data = random_rows<float>(50, 3, 0.1, true);
       change(data);
-      const auto message = message_of([&] {
+      const auto message = test::message_of<Error>([&] {
         (void)fit(*engine, data, gradient ? gradient_options() : LinearRegressionOptions{});
       });
       EXPECT_NE(message.find(word), std::string::npos) << message;
@@ -619,7 +610,7 @@ TEST(LinearRegression, RefusesWhatItCannotBeTrainedOn) {
   refuses([](auto& data) { std::fill(data.weights.begin(), data.weights.end(), 0.0F); }, "zero");
 
   const auto narrow = random_rows<float>(20, 2);
-  EXPECT_NE(message_of([&] {
+  EXPECT_NE(test::message_of<Error>([&] {
               (void)fit(*engine, random_rows<float>(20, 3), gradient_options(),
                         {.validation = narrow.view()});
             }).find("2 features"),
@@ -627,7 +618,8 @@ TEST(LinearRegression, RefusesWhatItCannotBeTrainedOn) {
 
   LinearRegressionOptions lasso;
   lasso.l1 = 1;
-  EXPECT_NE(message_of([&] { lasso.check(); }).find("add solver gradient"), std::string::npos);
+  EXPECT_NE(test::message_of<Error>([&] { lasso.check(); }).find("add solver gradient"),
+            std::string::npos);
   Dataset<double> huge = random_rows<double>(50, 2);
   for (Index i = 0; i < 50; ++i) huge.features(i, 1) *= 1e200;
   EXPECT_THROW((void)fit(*engine, huge, LinearRegressionOptions{}), NumericalError);
@@ -652,9 +644,10 @@ TEST(LinearRegression, SavesAndLoads) {
   broken.set_tensor("weights", std::vector<double>{});
   EXPECT_THROW((void)LinearRegressionModel<float>::load(broken), InputError);
   const auto wide = random_rows<float>(4, 5);
-  EXPECT_NE(
-      message_of([&] { (void)model.predict(*engine, wide.features.view()); }).find("3 features"),
-      std::string::npos);
+  EXPECT_NE(test::message_of<Error>([&] {
+              (void)model.predict(*engine, wide.features.view());
+            }).find("3 features"),
+            std::string::npos);
 }
 
 // A window on a wider matrix predicts as its copy does.

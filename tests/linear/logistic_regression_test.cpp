@@ -4,12 +4,12 @@
 
 #include <cmath>
 #include <fstream>
-#include <functional>
 #include <sstream>
 
 #include "core/random.hpp"
 #include "cpu/simd.hpp"
 #include "support/agreement.hpp"
+#include "support/messages.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/data/split.hpp"
 
@@ -98,15 +98,6 @@ LogisticRegressionOptions tight() {
   LogisticRegressionOptions options;
   options.gradient_tolerance = 1e-8;
   return options;
-}
-
-std::string message_of(const std::function<void()>& run) {
-  try {
-    run();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "nothing was thrown";
 }
 
 // --- against scikit-learn ------------------------------------------------------------------------
@@ -368,7 +359,7 @@ TEST(LogisticRegression, RefusesWhatItCannotBeTrainedOn) {
       change(data);
       LogisticRegressionOptions options;
       options.solver = solver;
-      const auto message = message_of([&] { (void)fit(*engine, data, options); });
+      const auto message = test::message_of<Error>([&] { (void)fit(*engine, data, options); });
       EXPECT_NE(message.find(word), std::string::npos) << message;
     }
   };
@@ -383,7 +374,8 @@ TEST(LogisticRegression, RefusesWhatItCannotBeTrainedOn) {
 
   LogisticRegressionOptions lasso;
   lasso.l1 = 1;
-  EXPECT_NE(message_of([&] { lasso.check(); }).find("add solver gradient"), std::string::npos);
+  EXPECT_NE(test::message_of<Error>([&] { lasso.check(); }).find("add solver gradient"),
+            std::string::npos);
 }
 
 TEST(LogisticRegression, AClassThatOnlyTheValidationPartHasIsLeftOut) {

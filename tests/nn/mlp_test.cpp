@@ -17,6 +17,7 @@
 #include "core/random.hpp"
 #include "cpu/simd.hpp"
 #include "support/agreement.hpp"
+#include "support/messages.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/data/read.hpp"
 #include "tandem/data/split.hpp"
@@ -698,23 +699,13 @@ TEST(Mlp, RefusesAStateOfAnotherNetwork) {
 
 // --- bad input -----------------------------------------------------------------------------------
 
-template <class F>
-std::string message_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
 TEST(Mlp, BadInputIsExplained) {
   const auto engine = engine_of(Device::cpu, 1);
   const auto error = [&](const MlpOptions& options, const Dataset<float>& data,
                          const Dataset<float>* validation = nullptr) {
     FitContext<float> context;
     if (validation != nullptr) context.validation = validation->view();
-    return message_of([&] { (void)fit(*engine, data, options, context); });
+    return test::message_of<Error>([&] { (void)fit(*engine, data, options, context); });
   };
   const auto good = random_data<float>(20, 3, 2);
   MlpOptions small;
@@ -754,7 +745,7 @@ TEST(Mlp, BadInputIsExplained) {
   // More weights than can be counted.
   MlpDesign wide;
   wide.widths = {Index{1} << 40, Index{1} << 40};
-  EXPECT_THAT(message_of([&] { (void)MlpLayout(wide); }), HasSubstr("too large"));
+  EXPECT_THAT(test::message_of<Error>([&] { (void)MlpLayout(wide); }), HasSubstr("too large"));
   options = small;
   options.output = MlpOutput::sigmoid;
   EXPECT_THAT(error(options, random_data<float>(20, 3, 3)), HasSubstr("two classes"));
@@ -773,7 +764,7 @@ TEST(Mlp, BadInputIsExplained) {
   EXPECT_THAT(error(options, good), HasSubstr("validation_fraction: 1 is out of range"));
 
   const auto model = fit(*engine, good, small);
-  EXPECT_THAT(message_of([&] {
+  EXPECT_THAT(test::message_of<Error>([&] {
                 (void)model.predict(*engine, random_data<float>(5, 4, 2).features.view());
               }),
               HasSubstr("trained on 3 features, but the data has 4"));
@@ -870,13 +861,13 @@ TEST(MlpModelFile, EveryMissingOrDamagedEntryIsNamed) {
           },
           kept);
     }
-    EXPECT_THAT(message_of([&] { (void)MlpModel<double>::load(missing); }),
+    EXPECT_THAT(test::message_of<Error>([&] { (void)MlpModel<double>::load(missing); }),
                 HasSubstr(name.substr(name.find("training/") == 0 ? 9 : 0)));
   }
   const auto damaged = [&](auto&& damage) {
     Archive archive = good;
     damage(archive);
-    return message_of([&] { (void)MlpModel<double>::load(archive); });
+    return test::message_of<Error>([&] { (void)MlpModel<double>::load(archive); });
   };
   EXPECT_THAT(damaged([](Archive& a) { a.set_tensor("widths", std::vector<Index>{3}); }),
               HasSubstr("widths"));
@@ -905,7 +896,8 @@ TEST(MlpModelFile, EveryMissingOrDamagedEntryIsNamed) {
                              std::vector<double>{1, 1, std::numeric_limits<double>::infinity(), 1});
               }),
               HasSubstr("layer/1/bias"));
-  EXPECT_THAT(message_of([&] { (void)MlpModel<float>::load(good); }), HasSubstr("element type"));
+  EXPECT_THAT(test::message_of<Error>([&] { (void)MlpModel<float>::load(good); }),
+              HasSubstr("element type"));
 }
 
 TEST(Mlp, IsListedAmongTheAlgorithms) {

@@ -118,7 +118,8 @@ FOREIGN_BUILD = [
 ]
 FOREIGN_SOURCE = [
     (r"\bcusparse\w*\(", "needs cuSPARSE"),
-    (r"\bcurandCreateGenerator", "needs cuRAND's host library"),
+    (r"\bcurand(CreateGenerator|GetDirectionVectors|GetScrambleConstants)",
+     "needs cuRAND's host library"),
     (r"\bnvJitLink", "needs nvJitLink"),
     (r"\bcudaIpc(Get|Open)", "shares device memory between processes"),
     (r"windows\.h>\s*\n.*d3d|d3d1[12]", "needs Windows"),

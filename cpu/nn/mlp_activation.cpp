@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "cpu/math-inl.hpp"
+#include "cpu/nn/mlp_functions-inl.hpp"
 #include "cpu/nn/mlp_kernels.hpp"
 #include "cpu/nn/vectors-inl.hpp"
 #include "cpu/simd-inl.hpp"
@@ -16,18 +17,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace tandem::cpu::HWY_NAMESPACE {
 namespace {
-
-// --- the functions of core/nn/mlp_functions.inc on vectors
-
-using math_detail::erf_of;
-using math_detail::exp_of;
-using math_detail::sigmoid_of;
-using math_detail::softplus_of;
-using math_detail::tanh_of;
-using math_detail::VectorOperations;
-#define TANDEM_NN_FUNCTION HWY_INLINE
-#include "core/nn/mlp_functions.inc"
-#undef TANDEM_NN_FUNCTION
 
 // --- the way back
 template <class T>

@@ -11,6 +11,7 @@
 #include "core/nn/mlp_functions.hpp"
 
 #include "cpu/math-inl.hpp"
+#include "cpu/nn/mlp_functions-inl.hpp"
 #include "cpu/nn/mlp_kernels.hpp"
 #include "cpu/nn/vectors-inl.hpp"
 #include "cpu/simd-inl.hpp"
@@ -18,18 +19,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace tandem::cpu::HWY_NAMESPACE {
 namespace {
-
-// --- the functions of core/nn/mlp_functions.inc on vectors
-
-using math_detail::erf_of;
-using math_detail::exp_of;
-using math_detail::sigmoid_of;
-using math_detail::softplus_of;
-using math_detail::tanh_of;
-using math_detail::VectorOperations;
-#define TANDEM_NN_FUNCTION HWY_INLINE
-#include "core/nn/mlp_functions.inc"
-#undef TANDEM_NN_FUNCTION
 
 // u ← exp(u − max u); returns the sum in ascending order and the largest u.
 template <class T>

@@ -28,8 +28,8 @@ else()
     tandem_compile INTERFACE "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3_DL)")
 endif()
 
-# tandem_compile_lightly(target...): for tests, benchmarks and the program, which run no hot loop of
-# their own. -O1 takes a third less time over them than -O3, and tests run as long.
+# tandem_compile_lightly(target...): for tests, benchmarks, agreement cases and the program, which run
+# no hot loop of their own. -O1 takes a third less time over them than -O3, and tests run as long.
 function(tandem_compile_lightly)
   foreach(target IN LISTS ARGN)
     # Where it inlines less, GCC takes more variables for uninitialised that are not.

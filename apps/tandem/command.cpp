@@ -44,9 +44,10 @@ const std::vector<CommandInfo>& commands() {
        "check that all engines compute the same", false, make_agree},
       {"devices", "[--json]", "list the devices of this machine", false, make_devices},
       {"gpu",
-       "run|check [options] [--] PROGRAM [ARGUMENTS] | build SOURCE.cu [-o PROGRAM] [nvcc options]",
-       "run an unmodified CUDA program on the software GPU, check it for mistakes, or build one "
-       "for it",
+       "run|check|profile|explain [options] [--] PROGRAM [ARGUMENTS] | build SOURCE.cu "
+       "[-o PROGRAM] [nvcc options]",
+       "run an unmodified CUDA program on the software GPU, check it for mistakes, say what its "
+       "kernels do and what to change, or build one for it",
        false, make_gpu},
       {"demo", "--report DIR", "tell eight stories of learning in one HTML page", false, make_demo},
       {"completion", "bash|zsh|fish", "print a script that completes commands for a shell", false,

@@ -161,4 +161,14 @@ void compile_cuda_program(const std::string& source, const std::string& program)
   }
 }
 
+std::optional<std::string> find_ptxas() {
+  try {
+    const fs::path ptxas = find_nvcc().parent_path() / "ptxas";
+    if (::access(ptxas.c_str(), X_OK) == 0) return ptxas.string();
+  } catch (const InputError&) {
+  } catch (const SystemError&) {
+  }
+  return std::nullopt;
+}
+
 }  // namespace tandem::program

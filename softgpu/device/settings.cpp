@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 
 #include "softgpu/device/options.hpp"
 
@@ -18,6 +19,11 @@ std::atomic<std::uint64_t>& seed_now() noexcept {
 std::atomic<int>& threads_now() noexcept {
   static std::atomic<int> threads{options().threads};
   return threads;
+}
+
+std::atomic<bool>& operands_now() noexcept {
+  static std::atomic<bool> keeps{options().check || std::getenv("SOFTGPU_PROFILE") != nullptr};
+  return keeps;
 }
 
 }  // namespace
@@ -41,6 +47,10 @@ int core_count() noexcept {
 }
 void set_core_count(int count) noexcept {
   threads_now().store(std::clamp(count, 0, most_threads), std::memory_order_relaxed);
+}
+bool keeps_operands() noexcept { return operands_now().load(std::memory_order_relaxed); }
+void set_keeps_operands(bool keeps) noexcept {
+  operands_now().store(keeps, std::memory_order_relaxed);
 }
 
 }  // namespace softgpu

@@ -16,4 +16,9 @@ inline constexpr int most_threads = 1024;
 // Below 1: all that the process may use. More than most_threads counts as that.
 void set_core_count(int count) noexcept;
 
+// Code that is decoded from now on says which registers its operations name (Code::operands), which
+// the checker and the profiler need. From the start where one of them is on.
+[[nodiscard]] bool keeps_operands() noexcept;
+void set_keeps_operands(bool keeps) noexcept;
+
 }  // namespace softgpu

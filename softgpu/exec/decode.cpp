@@ -10,6 +10,7 @@
 
 #include "softgpu/check/gaps.hpp"
 #include "softgpu/device/options.hpp"
+#include "softgpu/device/settings.hpp"
 #include "softgpu/exec/approximation.hpp"
 #include "softgpu/exec/decoder.hpp"
 #include "softgpu/exec/module.hpp"
@@ -1101,11 +1102,12 @@ void FunctionDecoder::assign_slots() {
   const auto slot = [&](std::uint32_t field) {
     return (field >> 2) == 0 ? 0U : s.virtuals[field >> 2].slot | (field & 3U);
   };
-  if (options().check) code_.first_operand.reserve(static_cast<std::size_t>(ops) + 1);
+  const bool operands = keeps_operands();
+  if (operands) code_.first_operand.reserve(static_cast<std::size_t>(ops) + 1);
   for (std::int32_t i = 0; i < ops; ++i) {
     Op& op = code_.ops[static_cast<std::size_t>(i)];
     const Emitted& e = s.emitted[static_cast<std::size_t>(i)];
-    if (options().check) {
+    if (operands) {
       code_.first_operand.push_back(static_cast<std::uint32_t>(code_.operands.size()));
       list_uses(op, e, uses);
       for (const Use& u : uses) {
@@ -1146,7 +1148,7 @@ void FunctionDecoder::assign_slots() {
       }
     }
   }
-  if (options().check) {
+  if (operands) {
     code_.first_operand.push_back(static_cast<std::uint32_t>(code_.operands.size()));
   }
   for (const ptx::Variable* p : function_.parameters) {

@@ -31,6 +31,7 @@
 #include "softgpu/memory/memory.hpp"
 #include "softgpu/observe/counters.hpp"
 #include "softgpu/observe/observer.hpp"
+#include "softgpu/profile/profiled_launch.hpp"
 #include "softgpu/texture/plane.hpp"
 
 namespace softgpu {
@@ -142,6 +143,10 @@ struct Grid {
   bool impatient = false;
   std::atomic<std::uint64_t> ended{0};
   std::atomic<bool> paused{false};
+  // Where a launch is profiled: instructions after which a warp, and with all of them its block,
+  // lets others go on, and blocks that take turns so. 0: as is fastest here.
+  std::int64_t turn = 0;
+  std::size_t blocks_in_turn = 0;
 };
 
 class Core {
@@ -193,11 +198,13 @@ class Core {
       if (options().check) check_cycles(*unit, now);
       begun_.push_back(unit);
       unit->turn =
-          options().check
-              ? first_turn
+          options().check ? first_turn
+          : grid_.turn != 0
+              ? first_turn_of(*unit)
               : std::min(unit->turn * (launch_.cooperative || assertions_until != 0 ? 1 : 2),
                          longest_turn);
-      if (begun_.size() < most_begun || launch_.cooperative) {
+      const std::size_t most = grid_.turn != 0 ? grid_.blocks_in_turn : most_begun;
+      if (begun_.size() < most || launch_.cooperative) {
         if (Unit* next = begin_next()) begun_.push_front(next);
       }
       if (begun_.size() == 1) std::this_thread::yield();
@@ -298,7 +305,7 @@ class Core {
     const std::uint64_t cx = index % across;
     const std::uint64_t cy = index / across % down;
     const std::uint64_t cz = index / across / down;
-    unit.turn = launch_.cooperative ? cooperative_turn : first_turn;
+    unit.turn = first_turn_of(unit);
     unit.cluster.arrived = 0;
     unit.cluster.place = {};
     for (auto& block : unit.blocks) {
@@ -330,6 +337,11 @@ class Core {
     }
   }
 
+  [[nodiscard]] std::int64_t first_turn_of(const Unit& unit) const {
+    if (grid_.turn != 0) return grid_.turn * static_cast<std::int64_t>(unit.steps.size());
+    return launch_.cooperative ? cooperative_turn : first_turn;
+  }
+
   // True where all of its blocks ended.
   bool run_unit(Unit& unit) {
     std::int64_t left = unit.turn;
@@ -349,7 +361,7 @@ class Core {
           // After a barrier: to the next branch, then a little further, then as long as others.
           if (warp.released) unit.steps[first + i] = 2;
           warp.released = false;
-          std::int64_t turn = warp_turn;
+          std::int64_t turn = grid_.turn != 0 ? grid_.turn : warp_turn;
           if (unit.steps[first + i] != 0) turn = --unit.steps[first + i] == 1 ? 1 : second_step;
           warp.budget = turn;
           run_warp(warp);
@@ -496,7 +508,9 @@ struct KernelRun::State {
   void* workspace = nullptr;
   std::atomic<bool> stopped{false};
   std::vector<std::unique_ptr<Core>> cores;
-  std::optional<check::CheckedLaunch> checked;  // destroyed before the cores, whose blocks it knows
+  // Destroyed before the cores, whose blocks they know.
+  std::optional<check::CheckedLaunch> checked;
+  std::optional<profile::ProfiledLaunch> profiled;
 };
 
 void KernelRun::State::begin() {
@@ -527,13 +541,19 @@ void KernelRun::State::begin() {
     std::memcpy(workspace, &workspace_bytes, sizeof(std::uint32_t));
   }
   of.workspace = reinterpret_cast<std::uint64_t>(workspace);
-  const auto count = std::min<std::uint64_t>(static_cast<std::uint64_t>(core_count()), grid.units);
+  const bool in_order = of.program != nullptr && profile::profiles(of);
+  const auto count =
+      std::min<std::uint64_t>(in_order ? 1 : static_cast<std::uint64_t>(core_count()), grid.units);
   for (std::uint64_t i = 0; i < std::max<std::uint64_t>(count, 1); ++i) {
     cores.push_back(std::make_unique<Core>(grid));
   }
   if (of.program == nullptr) return;
   if (options().check) {
     checked.emplace(of);
+  } else if (profile::profiles(of)) {
+    profiled.emplace(of);
+    grid.turn = profile::instructions_per_turn;
+    grid.blocks_in_turn = profiled->blocks_in_turn();
   } else if (counting()) {
     counted.emplace(of);
   }
@@ -543,6 +563,8 @@ void KernelRun::State::run_core(std::size_t index) {
   Core& core = *cores[index];
   if (checked) {
     checked->run([&core] { core.run(); });
+  } else if (profiled) {
+    profiled->run([&core] { core.run(); });
   } else if (counted) {
     counted->run([&core] { core.run(); });
   } else {
@@ -553,6 +575,7 @@ void KernelRun::State::run_core(std::size_t index) {
 void KernelRun::State::end() {
   Launch& of = launch();
   counted.reset();
+  profiled.reset();
   checked.reset();
   if (workspace != nullptr) Memory::instance().release(workspace);
   workspace = nullptr;
@@ -585,7 +608,7 @@ bool KernelRun::run(std::chrono::duration<double> patience) {
 
 void KernelRun::finish() {
   State& s = *state_;
-  if (s.checked) {
+  if (s.checked || s.profiled) {
     // In slices: while one runs, no other kernel that it may wait for does.
     s.grid.patience = std::chrono::milliseconds(20);
     do {

@@ -182,7 +182,7 @@ struct Code {
   std::vector<Origin> origins;  // one per operation
   std::vector<Touch> touches;   // one per operation
   // The registers that operation i names: from first_operand[i] to first_operand[i + 1]. Only kept
-  // where options().check.
+  // where keeps_operands().
   std::vector<OperandSlot> operands;
   std::vector<std::uint32_t> first_operand;
   // In a version that is observed: the handlers that do the work, one per operation; else nullptr.

@@ -24,8 +24,10 @@
 #include "softgpu/exec/program.hpp"
 #include "softgpu/exec/schedule.hpp"
 #include "softgpu/memory/memory.hpp"
+#include "softgpu/observe/instructions.hpp"
 #include "softgpu/observe/observed_code.hpp"
 #include "softgpu/observe/observer.hpp"
+#include "softgpu/observe/requests.hpp"
 #include "softgpu/ptx/ast.hpp"
 
 namespace softgpu {
@@ -35,16 +37,10 @@ using u32 = std::uint32_t;
 using u64 = std::uint64_t;
 
 constexpr int error_out_of_memory = 2;
-constexpr u32 sector_bytes = 32;
-constexpr u32 banks = 32;  // of shared memory, 4 bytes wide
 // Places in the code that are listed because they use memory badly.
 constexpr std::size_t most_places = 16;
 
 // --- what is counted ----------------------------------------------------------------------------
-
-enum Format : std::uint8_t { f64, f32, f16, bf16, tf32, f8, formats };
-constexpr std::array<const char*, formats> format_names = {"f64",  "f32",  "f16",
-                                                           "bf16", "tf32", "f8"};
 
 constexpr std::size_t ways = 3;  // load, store, atomic
 constexpr std::array<const char*, ways> way_names = {"load", "store", "atomic"};
@@ -205,316 +201,72 @@ thread_local Tally* tally __attribute__((tls_model("initial-exec"))) = nullptr;
 
 // --- code that counts ---------------------------------------------------------------------------
 
-// Kept beside each operation while a kernel is counted.
-struct Observed {
-  Handler run = nullptr;  // the operation itself
-  Touch touch;            // of memory
-  u32 instructions = 0;   // of the PTX that are counted here
-  u32 flops = 0;          // of an active lane
-  u32 warp_flops = 0;     // of a warp
-  Format format = f32;    // of the flops
-  bool special = false;   // they are divisions, roots or functions
-  Meeting meeting = Meeting::none;
-  // The operation that is counted in this one's place: an earlier one, after which every lane that
-  // executes it comes here too. Itself where it is counted on its own.
-  u32 counted_at = 0;
-};
-
 struct CountedCode : ObservedCode {
-  std::vector<Observed> observed;  // one per operation
+  std::vector<ObservedOperation> observed;  // one per operation
 
   void observe();
 };
 
 // --- accesses -----------------------------------------------------------------------------------
 
-// The addresses of one request in one state space.
-struct Addresses {
-  std::array<u64, warp_size> at;
-  std::array<std::uint8_t, warp_size> lane;
-  u32 count;  // how many entries of the arrays are in use; the maker sets it to 0
-  void add(u64 address, int l) {
-    at[count] = address;
-    lane[count++] = static_cast<std::uint8_t>(l);
-  }
-};
+// Counts the requests of one operation: see visit_requests.
+struct RequestCounter {
+  Tally& tally;
+  OpCount& op;
 
-// Sorts and drops repetitions.
-u32 distinct(u64* values, u32 count) {
-  bool sorted = true;
-  for (u32 i = 1; i < count; ++i) sorted = sorted && values[i - 1] <= values[i];
-  if (!sorted) std::sort(values, values + count);
-  return static_cast<u32>(std::unique(values, values + count) - values);
-}
-
-u64 sectors_of(u64 address, u64 bytes) {
-  return (address + bytes - 1) / sector_bytes - address / sector_bytes + 1;
-}
-
-void count_global(Tally& t, OpCount& op, Way way, const Addresses& addresses, u32 size) {
-  if (addresses.count == 0) return;
-  Accesses a;
-  a.requests = 1;
-  a.lanes = addresses.count;
-  a.bytes = u64{addresses.count} * size;
-  std::array<u64, warp_size> sorted;
-  std::copy_n(addresses.at.begin(), addresses.count, sorted.begin());
-  // Addresses are multiples of the size, so that two accesses are one or apart.
-  const u32 different = distinct(sorted.data(), addresses.count);
-  u64 last = ~u64{0};
-  for (u32 i = 0; i < different;) {
-    // As far as one follows the other.
-    const u64 begin = sorted[i];
-    u64 end = begin + size;
-    for (++i; i < different && sorted[i] == end; ++i) end += size;
-    a.units += sectors_of(begin, end - begin) - (begin / sector_bytes == last ? 1U : 0U);
-    last = (end - 1) / sector_bytes;
-    t.touch(way, begin, end - begin);
-  }
-  a.ideal = (u64{different} * size + sector_bytes - 1) / sector_bytes;
-  op.global += a;
-}
-
-// Accesses of 8 bytes are done by half-warps, of 16 by quarters.
-u32 lanes_at_once(u32 size) { return size <= 4 ? banks : std::max<u32>(4 * banks / size, 1); }
-
-// One step of a request: the most words that one bank has to deliver. Equal words count once, but
-// for atomics, which are done one after the other.
-u64 wavefronts_of(u64* words, u32 count, bool each) {
-  if (!each) count = distinct(words, count);
-  std::array<u32, banks> at_bank{};
-  u32 most = 0;
-  for (u32 i = 0; i < count; ++i) most = std::max(most, ++at_bank[words[i] % banks]);
-  return most;
-}
-
-void count_shared(OpCount& op, Way way, const Addresses& addresses, u32 size) {
-  if (addresses.count == 0) return;
-  Accesses a;
-  a.requests = 1;
-  a.lanes = addresses.count;
-  a.bytes = u64{addresses.count} * size;
-  const u32 words_each = std::max<u32>(size / 4, 1);
-  const u32 together = lanes_at_once(size);
-  std::array<u64, 2 * banks> words;
-  for (u32 i = 0; i < addresses.count;) {
-    const u32 part = addresses.lane[i] / together;
-    u32 count = 0;
-    for (; i < addresses.count && addresses.lane[i] / together == part; ++i) {
-      for (u32 k = 0; k < words_each; ++k) words[count++] = addresses.at[i] / 4 + k;
+  void global(Way way, const Addresses& addresses, u32 size) {
+    Accesses a;
+    a.requests = 1;
+    a.lanes = addresses.count;
+    a.bytes = u64{addresses.count} * size;
+    std::array<u64, warp_size> sorted;
+    std::copy_n(addresses.at.begin(), addresses.count, sorted.begin());
+    // Addresses are multiples of the size, so that two accesses are one or apart.
+    const u32 different = distinct(sorted.data(), addresses.count);
+    u64 last = ~u64{0};
+    for (u32 i = 0; i < different;) {
+      // As far as one follows the other.
+      const u64 begin = sorted[i];
+      u64 end = begin + size;
+      for (++i; i < different && sorted[i] == end; ++i) end += size;
+      a.units += sectors_of(begin, end - begin) - (begin / sector_bytes == last ? 1U : 0U);
+      last = (end - 1) / sector_bytes;
+      tally.touch(way, begin, end - begin);
     }
-    a.units += wavefronts_of(words.data(), count, way == Way::atomic);
-    ++a.ideal;
-  }
-  op.shared += a;
-}
-
-void count_other(OpCount& op, u32 lanes, u32 size) {
-  if (lanes != 0) op.other += {1, lanes, u64{lanes} * size, 0, 0};
-}
-
-// A range of addresses that one request accesses, of global or shared memory, in whole lines of
-// `line` bytes that are `step` bytes apart.
-void count_lines(Tally& t, OpCount& op, Way way, u64 address, u64 lines, u64 line, u64 step,
-                 u32 lanes) {
-  Accesses a;
-  a.requests = 1;
-  a.lanes = lanes;
-  a.bytes = lines * line;
-  if ((address & window_mask) == shared_window) {
-    // Pieces of 16 bytes, eight at a time, as the hardware's matrix loads have it.
-    const u64 base = address & 0xffffffU;
-    std::array<u64, banks> words;
-    u32 count = 0;
-    const auto flush = [&] {
-      if (count == 0) return;
-      a.units += wavefronts_of(words.data(), count, false);
-      ++a.ideal;
-      count = 0;
-    };
-    for (u64 i = 0; i < lines; ++i) {
-      for (u64 k = 0; k < line; k += 4) {
-        words[count++] = (base + i * step + k) / 4;
-        if (count == banks) flush();
-      }
-    }
-    flush();
-    op.shared += a;
-  } else if ((address & window_mask) == 0) {
-    std::vector<u64> sectors;
-    for (u64 i = 0; i < lines; ++i) {
-      const u64 from = address + i * step;
-      for (u64 s = from / sector_bytes; s <= (from + line - 1) / sector_bytes; ++s) {
-        sectors.push_back(s);
-      }
-      t.touch(way, from, line);
-    }
-    std::sort(sectors.begin(), sectors.end());
-    a.units = static_cast<u64>(std::unique(sectors.begin(), sectors.end()) - sectors.begin());
-    a.ideal = (a.bytes + sector_bytes - 1) / sector_bytes;
+    a.ideal = (u64{different} * size + sector_bytes - 1) / sector_bytes;
     op.global += a;
   }
-}
-
-// Addresses of a whole warp that are one, or that follow each other: most of them.
-enum class Pattern { scattered, uniform, consecutive };
-template <class Lane>
-Pattern pattern_of(const Lane* a, u32 size) {
-  Lane differs = 0;
-  Lane wrong = 0;
-  const Lane first = a[0];
-  const auto step = static_cast<Lane>(size);
-  Lane expected = first;
-  for (int l = 0; l < warp_size; ++l) {
-    differs |= static_cast<Lane>(a[l] ^ first);
-    wrong |= static_cast<Lane>(a[l] ^ expected);
-    expected = static_cast<Lane>(expected + step);
+  void shared(Way way, const Addresses& addresses, u32 size) {
+    const Wavefronts wavefronts = wavefronts_of(way, addresses, size);
+    op.shared +=
+        {1, addresses.count, u64{addresses.count} * size, wavefronts.taken, wavefronts.ideal};
   }
-  return wrong == 0 ? Pattern::consecutive : differs == 0 ? Pattern::uniform : Pattern::scattered;
-}
-
-// The two patterns, in shared memory: no bank has two words to deliver.
-void count_shared_pattern(OpCount& op, u32 size) {
-  const u64 parts = warp_size / lanes_at_once(size);
-  op.shared += {1, warp_size, u64{warp_size} * size, parts, parts};
-}
-
-void count_global_pattern(Tally& t, OpCount& op, Way way, u64 first, u32 size, Pattern pattern) {
-  const u64 bytes = pattern == Pattern::uniform ? size : u64{warp_size} * size;
-  op.global += {1, warp_size, u64{warp_size} * size, sectors_of(first, bytes),
-                (bytes + sector_bytes - 1) / sector_bytes};
-  t.touch(way, first, bytes);
-}
-
-// Generic addresses of the lanes of `m`, by the space that each is in.
-template <class AddressOf>
-void count_generic(Tally& t, OpCount& op, Way way, Way shared_way, u32 m, u32 size,
-                   bool is_constant, const AddressOf& address_of) {
-  Addresses global;
-  Addresses shared;
-  global.count = 0;
-  shared.count = 0;
-  u32 local = 0;
-  for (u32 rest = m; rest != 0; rest &= rest - 1) {
-    const int l = std::countr_zero(rest);
-    const u64 address = address_of(l);
-    switch (address & window_mask) {
-      case 0: global.add(address, l); break;
-      // Without the rank of the block in its cluster.
-      case shared_window: shared.add(address & 0xffffffU, l); break;
-      case local_window: ++local; break;
-      default: break;  // parameters
-    }
+  void local(Way, const Addresses& addresses, u32 size) { count_other(addresses.count, size); }
+  void constant(const Addresses& addresses, u32 size) { count_other(addresses.count, size); }
+  void global_pattern(Way way, u64 first, u32 size, Pattern pattern) {
+    const u64 bytes = pattern == Pattern::uniform ? size : u64{warp_size} * size;
+    op.global += {1, warp_size, u64{warp_size} * size, sectors_of(first, bytes),
+                  (bytes + sector_bytes - 1) / sector_bytes};
+    tally.touch(way, first, bytes);
   }
-  if (is_constant) {
-    count_other(op, global.count, size);
-  } else {
-    count_global(t, op, way, global, size);
-    count_other(op, local, size);
+  // No bank has two words to deliver.
+  void shared_pattern(Way, u64, u32 size, Pattern) {
+    const u64 parts = warp_size / lanes_at_once(size);
+    op.shared += {1, warp_size, u64{warp_size} * size, parts, parts};
   }
-  count_shared(op, shared_way, shared, size);
-}
+  void global_lines(Way way, u64 address, u64 lines, u64 line, u64 step, u32 lanes) {
+    for (u64 i = 0; i < lines; ++i) tally.touch(way, address + i * step, line);
+    op.global += {1, lanes, lines * line, sectors_of_lines(address, lines, line, step).size(),
+                  (lines * line + sector_bytes - 1) / sector_bytes};
+  }
+  void shared_lines(Way, u64 address, u64 lines, u64 line, u64 step, u32 lanes) {
+    const Wavefronts wavefronts = wavefronts_of_lines(address, lines, line, step);
+    op.shared += {1, lanes, lines * line, wavefronts.taken, wavefronts.ideal};
+  }
 
-void count_memory(Tally& t, OpCount& count, const Observed& o, Warp& w, const Op* op, u32 m) {
-  const auto offset = static_cast<u64>(op->imm);
-  switch (o.touch.form) {
-    case TouchForm::none: return;
-    case TouchForm::shared64: {
-      const auto* a = lanes<u64>(w, op->a);
-      count_generic(t, count, o.touch.way, o.touch.way, m, o.touch.size, false,
-                    [&](int l) { return (a[l] + offset) | shared_window; });
-      return;
-    }
-    case TouchForm::lanes64: {
-      const auto* a = lanes<u64>(w, op->a);
-      if (m == full_mask && o.touch.way != Way::atomic && !o.touch.is_constant) {
-        const Pattern pattern = pattern_of(a, o.touch.size);
-        const u64 first = a[0] + offset;
-        if (pattern != Pattern::scattered && first % o.touch.size == 0) {
-          const u64 window = first & window_mask;
-          if (window == 0)
-            return count_global_pattern(t, count, o.touch.way, first, o.touch.size, pattern);
-          if (window == shared_window) return count_shared_pattern(count, o.touch.size);
-        }
-      }
-      count_generic(t, count, o.touch.way, o.touch.way, m, o.touch.size, o.touch.is_constant,
-                    [&](int l) { return a[l] + offset; });
-      return;
-    }
-    case TouchForm::lanes32: {
-      const auto* a = lanes<u32>(w, op->a);
-      if (m == full_mask && o.touch.way != Way::atomic &&
-          (a[0] + static_cast<u32>(offset)) % o.touch.size == 0 &&
-          pattern_of(a, o.touch.size) != Pattern::scattered) {
-        return count_shared_pattern(count, o.touch.size);
-      }
-      Addresses shared;
-      shared.count = 0;
-      for (u32 rest = m; rest != 0; rest &= rest - 1) {
-        const int l = std::countr_zero(rest);
-        shared.add((a[l] + static_cast<u32>(offset)) & 0xffffffU, l);
-      }
-      count_shared(count, o.touch.way, shared, o.touch.size);
-      return;
-    }
-    case TouchForm::copy_async: {
-      const auto* to = lanes<u64>(w, op->a);
-      const auto* from = lanes<u64>(w, op->b);
-      u32 reading = m;
-      u32 size = o.touch.size;
-      if ((op->aux & 0x100U) != 0) {
-        reading &= ~(predicate(w, op->c & ~3U) ^ (0U - (op->c & 1U)));
-      } else if (op->c != 0) {
-        // As many bytes as a register says; mostly all or none. The rest is zeros.
-        const auto* asked = lanes<u32>(w, op->c);
-        u32 most = 0;
-        for (u32 rest = m; rest != 0; rest &= rest - 1) {
-          const int l = std::countr_zero(rest);
-          if (asked[l] == 0) reading &= ~(1U << l);
-          most = std::max(most, std::min(asked[l], o.touch.size));
-        }
-        size = most;
-      }
-      count_generic(t, count, Way::load, Way::load, reading, size, false,
-                    [&](int l) { return from[l]; });
-      count_generic(t, count, Way::store, Way::store, m, o.touch.size, false,
-                    [&](int l) { return to[l] + offset; });
-      return;
-    }
-    case TouchForm::copy_bulk: {
-      const auto* to = lanes<u64>(w, op->a);
-      const auto* from = lanes<u64>(w, op->b);
-      const auto* size = lanes<u32>(w, op->c);
-      for (u32 rest = m; rest != 0; rest &= rest - 1) {
-        const int l = std::countr_zero(rest);
-        if (size[l] == 0 || size[l] > (1U << 24)) continue;
-        count_lines(t, count, Way::load, from[l], 1, size[l], 0, 1);
-        count_lines(t, count, Way::store, to[l], 1, size[l], 0, 1);
-      }
-      return;
-    }
-    case TouchForm::rows: {
-      const auto* a = lanes<u64>(w, op->a);
-      const u32 matrices = static_cast<const Pieces*>(op->extra)->count;
-      const u32 rows = matrices >= 4 ? full_mask : (1U << (8 * matrices)) - 1U;
-      count_generic(t, count, o.touch.way, o.touch.way, rows, o.touch.size, false,
-                    [&](int l) { return a[l] + offset; });
-      return;
-    }
-    case TouchForm::fragment: {
-      const FragmentForm form = FragmentForm::unpacked(op->aux);
-      const int first = std::countr_zero(m);
-      const u64 base = lanes<u64>(w, op->a)[first] + offset;
-      const u64 lines = form.by_columns ? form.columns : form.rows;
-      const u64 elements = form.by_columns ? form.rows : form.columns;
-      const u64 stride = op->b != 0 ? lanes<u32>(w, op->b)[first] : elements;
-      const u64 bits = static_cast<u64>(bits_of(form.type));
-      count_lines(t, count, o.touch.way, base, lines, elements * bits / 8, stride * bits / 8,
-                  static_cast<u32>(std::popcount(m)));
-      return;
-    }
-  }
-}
+ private:
+  void count_other(u32 lanes, u32 size) { op.other += {1, lanes, u64{lanes} * size, 0, 0}; }
+};
 
 OpCount& count_of(const CountedCode& code, const Op* op) {
   auto& by_code = tally->by_code;
@@ -527,7 +279,7 @@ OpCount& count_of(const CountedCode& code, const Op* op) {
 // The handler of the operations that are counted. It ends with a jump, as all do.
 const Op* count_operation(Warp& w, const Op* op) {
   const auto& code = static_cast<const CountedCode&>(*w.call->code);
-  const Observed& o = code.observed[static_cast<std::size_t>(op - code.ops.data())];
+  const ObservedOperation& o = code.observed[static_cast<std::size_t>(op - code.ops.data())];
   OpCount& count = count_of(code, op);
   const u32 m = active(w, op);
   if (o.meeting == Meeting::none || !puts_off(w, op, o.meeting, m)) {
@@ -535,97 +287,12 @@ const Op* count_operation(Warp& w, const Op* op) {
     count.lanes += static_cast<u64>(std::popcount(w.mask));
     count.active += static_cast<u64>(std::popcount(m));
     count.worked += m != 0 ? 1U : 0U;
-    if (o.touch.form != TouchForm::none && m != 0) count_memory(*tally, count, o, w, op, m);
+    if (o.touch.form != TouchForm::none && m != 0) {
+      RequestCounter counter{*tally, count};
+      visit_requests(w, op, o.touch, m, counter);
+    }
   }
   return o.run(w, op);
-}
-
-// --- making it ----------------------------------------------------------------------------------
-
-struct Number {
-  std::string_view type;
-  Format format;
-  u32 parts;
-};
-constexpr Number numbers[] = {
-    {"f64", f64, 1},   {"f32", f32, 1},     {"f32x2", f32, 2}, {"f16", f16, 1}, {"f16x2", f16, 2},
-    {"bf16", bf16, 1}, {"bf16x2", bf16, 2}, {"tf32", tf32, 1}, {"e4m3", f8, 1}, {"e5m2", f8, 1},
-};
-
-const Number* number_of(std::string_view word) {
-  for (const Number& number : numbers) {
-    if (number.type == word) return &number;
-  }
-  return nullptr;
-}
-
-// "m16n8k16": their product; 0 for another word.
-u64 shape_product(std::string_view word) {
-  u64 product = 1;
-  std::size_t at = 0;
-  for (const char letter : {'m', 'n', 'k'}) {
-    if (at >= word.size() || word[at] != letter) return 0;
-    ++at;
-    u64 value = 0;
-    while (at < word.size() && word[at] >= '0' && word[at] <= '9' && value < 10000) {
-      value = value * 10 + static_cast<u64>(word[at++] - '0');
-    }
-    product *= value;
-  }
-  return at == word.size() ? product : 0;
-}
-
-void matrix_flops(const ptx::Instruction& in, Observed& o) {
-  u64 product = 0;
-  std::vector<std::string_view> types;
-  for (const std::string& word : in.modifiers) {
-    if (const u64 p = shape_product(word); p != 0) product = p;
-    if (word == "s8" || word == "u8" || word == "s4" || word == "u4" || word == "b1") return;
-    if (number_of(word) != nullptr) types.push_back(word);
-  }
-  if (product == 0 || types.empty()) return;
-  // D's type comes first, then A's; a wmma that names only D and C multiplies halves.
-  const bool halves = in.opcode == "wmma" && types.size() == 2;
-  o.format = halves || types.size() < 2 ? f16 : number_of(types[1])->format;
-  u64 flops = 2 * product;
-  if (in.has("m8n8k4") && o.format == f16) flops *= 4;  // four products at a time
-  if (in.opcode == "wgmma") flops /= 4;                 // of four warps
-  o.warp_flops = static_cast<u32>(flops);
-}
-
-// The floating-point operations of an instruction.
-void arithmetic(const ptx::Instruction& in, Observed& o) {
-  const std::string& code = in.opcode;
-  if (code == "mma" || (code == "wmma" && in.has("mma")) ||
-      (code == "wgmma" && in.has("mma_async"))) {
-    return matrix_flops(in, o);
-  }
-  const bool atomic_add = (code == "atom" || code == "red") && in.has("add");
-  const bool once = code == "add" || code == "sub" || code == "mul" || atomic_add;
-  const bool twice = code == "fma" || code == "mad";
-  const bool special = code == "div" || code == "sqrt" || code == "rcp" || code == "rsqrt" ||
-                       code == "sin" || code == "cos" || code == "lg2" || code == "ex2" ||
-                       code == "tanh";
-  if (!once && !twice && !special) return;
-  for (const std::string& word : in.modifiers) {
-    const Number* number = number_of(word);
-    if (number == nullptr) continue;
-    o.format = number->format;
-    o.flops = number->parts * (twice ? 2U : 1U);
-    o.special = special;
-    return;
-  }
-}
-
-// Operations after which the lanes at the next one may be others: branches, calls, barriers, and
-// all that waits. What is not known counts as one of them.
-bool may_part(std::string_view name) {
-  static const auto* parting = new std::set<std::string_view>{
-      "",      "bra",           "bra.short",   "brx",  "exit",     "ret",
-      "call",  "call.register", "service",     "bar",  "bar.warp", "bar.cluster",
-      "yield", "trap",          "unsupported", "join", "loop"};
-  return parting->count(name) != 0 || name.starts_with("mbarrier") || name.starts_with("wgmma") ||
-         name.starts_with("cp.bulk");
 }
 
 }  // namespace
@@ -636,38 +303,9 @@ class CountedCodes : public ObservedVersions<CountedCode> {};
 namespace {
 
 void CountedCode::observe() {
-  const auto& instructions = static_cast<const ptx::Function*>(origin_function)->instructions;
-  observed.resize(ops.size());
-  std::size_t next = 0;  // instruction that has not been counted yet
-  u32 leader = 0;
-  bool leads = true;  // other lanes may reach this operation than the one before it
+  observed = observe_instructions(*this);
   for (std::size_t i = 0; i < ops.size(); ++i) {
-    Op& op = ops[i];
-    Observed& o = observed[i];
-    const Origin& origin = origins[i];
-    const std::string_view handler = handler_name(op.run);
-    o.run = op.run;
-    // Labels have operations of their own, which belong to no instruction; those before them
-    // that became no operation (a register that stands for a constant) are counted there.
-    const bool at_label = handler == "loop" || handler == "join";
-    const std::size_t index = origin.ptx_line == 0 ? instructions.size() : origin.instruction;
-    const std::size_t counted = at_label ? index : std::min(index + 1, instructions.size());
-    const bool first = counted > next;
-    if (first) {
-      o.instructions = static_cast<u32>(counted - next);
-      next = counted;
-    }
-    if (!at_label && index < instructions.size()) {
-      if (first) arithmetic(instructions[index], o);
-      o.touch = touches[i];
-      o.meeting = meeting_of(handler);
-    }
-    if (leads || at_label) leader = static_cast<u32>(i);
-    const bool is_observed = leader == i || op.guard != 0 || o.touch.form != TouchForm::none ||
-                             o.meeting != Meeting::none || o.touch.uncounted;
-    o.counted_at = is_observed ? static_cast<u32>(i) : leader;
-    if (is_observed) op.run = count_operation;
-    leads = at_label || o.meeting != Meeting::none || may_part(handler);
+    if (observed[i].counted_at == i) ops[i].run = count_operation;
   }
 }
 
@@ -720,7 +358,7 @@ struct KernelCounters {
  private:
   void add_operation(const CountedCode& code, std::size_t index,
                      const std::vector<OpCount>& counts) {
-    const Observed& o = code.observed[index];
+    const ObservedOperation& o = code.observed[index];
     const bool own = o.counted_at == index;
     const OpCount& at = counts[o.counted_at];
     if (at.executed == 0) return;

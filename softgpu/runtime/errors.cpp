@@ -29,6 +29,7 @@
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/profile.hpp"
 #include "softgpu/exec/schedule.hpp"
+#include "softgpu/profile/recorder.hpp"
 #include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/module.hpp"
 #include "softgpu/runtime/state.hpp"
@@ -217,6 +218,7 @@ void list_unreceived() {
 int status_at_end(int status) {
   if (::getpid() != process) return status;  // a copy of it, by vfork
   list_unreceived();
+  if (options_are_read()) profile::write_recorded();
   if (options_are_read() && options().check) {
     check::report_leaks();
     check::show_findings();
@@ -306,6 +308,7 @@ void kernel_faulted() {
   if (!options().stop_at_fault) return;
   flush_device_output();
   finish_report();
+  profile::write_recorded();
   std::fflush(nullptr);
   // Not exit(): other threads may run, and the program's own destructors wait for them.
   std::_Exit(options().fault_status != 0 ? options().fault_status : default_fault_status);

@@ -11,6 +11,7 @@
 #include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/memory/memory.hpp"
 #include "softgpu/models.hpp"
+#include "softgpu/profile/recorder.hpp"
 #include "softgpu/runtime/cuda_functions.hpp"
 #include "softgpu/runtime/graph.hpp"
 #include "softgpu/runtime/module.hpp"
@@ -363,6 +364,7 @@ cudaError_t launch_graph(cudaGraphExec_t handle, cudaStream_t stream_handle) {
   }
   reset_conditionals(*exec.graph);
   const check::CurrentWork whole(turn.task()->order);
+  const profile::CurrentWork profiled(turn.task().get());
   NodeOrders orders;
   for (GraphNode* node : exec.order) {
     const check::CurrentWork current(orders.of(*node));

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "softgpu/exec/launch.hpp"
+#include "softgpu/profile/recorder.hpp"
 #include "softgpu/runtime/graph.hpp"
 
 namespace softgpu::cuda {
@@ -206,6 +207,7 @@ TaskRef submit(Work work, cudaStream_t handle) {
     return turn.task();
   }
   const check::CurrentWork current(turn.task()->order);
+  const profile::CurrentWork profiled(turn.task().get());
   if (std::unique_ptr<Unfinished> rest = execute(work, index)) {
     turn.continue_in_background(
         [rest = std::shared_ptr<Unfinished>(std::move(rest))] { rest->finish(); });

@@ -8,6 +8,7 @@
 
 #include "softgpu/device/options.hpp"
 #include "softgpu/exec/launch.hpp"
+#include "softgpu/profile/recorder.hpp"
 #include "softgpu/runtime/state.hpp"
 #include "softgpu/runtime/stream.hpp"
 
@@ -41,6 +42,11 @@ bool follows(const Stream& stream, const Task& task) {
 check::StreamOrder order_of(const Stream& stream) {
   const bool legacy = stream.kind == Stream::Kind::legacy;
   return {stream.id, stream.device, legacy, stream.blocking() && !legacy};
+}
+
+profile::StreamOfWork stream_of_work(const Stream& stream) {
+  const check::StreamOrder order = order_of(stream);
+  return {order.id, order.device, order.legacy, order.blocking};
 }
 
 bool belongs_to(const Stream& stream, const Task& task) {
@@ -83,6 +89,7 @@ Turn::Turn(const Stream& stream, TaskRef also) : task_(std::make_shared<Task>())
   task_->blocking = stream.blocking() && !task_->legacy;
   if (options().check)
     task_->order = check::enqueue(order_of(stream), also ? also->order : nullptr);
+  profile::enqueued(stream_of_work(stream), task_.get(), also.get());
   Order& of = order();
   const std::scoped_lock lock(of.mutex);
   for (const TaskRef& task : of.open) {
@@ -146,6 +153,7 @@ void Turn::start(std::function<void()> rest, bool background) {
       thread().device = task->device;
       const Device& of_task = device(task->device);
       const check::CurrentWork current(task->order);
+      const profile::CurrentWork profiled(task.get());
       if (runs && of_task.pending.load() == 0 && of_task.sticky.load() == 0) rest();
     } catch (const std::exception& error) {
       complain(std::string("work that went on in the background failed: ") + error.what());
@@ -173,6 +181,7 @@ bool is_done(const TaskRef& task) {
 void wait_for(const TaskRef& task) {
   if (!task) return;
   check::host_waited_for(task->order);
+  profile::host_waits_for(task.get());
   std::unique_lock lock(order().mutex);
   order().changed.wait(lock, [&] { return task->done; });
 }
@@ -185,6 +194,7 @@ bool is_idle(const Stream& stream) {
 
 void wait_for_stream(const Stream& stream) {
   if (options().check) check::host_waited_for(order_of(stream));
+  profile::host_waits_for(stream_of_work(stream));
   wait_for_open([&](const Task& task) { return belongs_to(stream, task); });
 }
 
@@ -194,6 +204,7 @@ void wait_for_turn(const Stream& stream) {
 
 void wait_for_device(int device) {
   if (options().check) check::host_waited_for_device(device);
+  profile::host_waits_for_device(device);
   wait_for_open([&](const Task& task) { return task.device == device; });
 }
 

@@ -10,6 +10,7 @@
 #include <limits>
 #include <utility>
 
+#include "softgpu/device/occupancy.hpp"
 #include "softgpu/exec/device_runtime.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/schedule.hpp"
@@ -17,6 +18,7 @@
 #include "softgpu/memory/memory.hpp"
 #include "softgpu/models.hpp"
 #include "softgpu/observe/counters.hpp"
+#include "softgpu/profile/recorder.hpp"
 #include "softgpu/runtime/array.hpp"
 #include "softgpu/runtime/errors.hpp"
 #include "softgpu/runtime/graph.hpp"
@@ -209,6 +211,8 @@ void run_copy(const CopyWork& work) {
   Region region;
   if (!resolve(work.copy, region)) return;
   count_copy(region.to.data, region.from.data, region.width * region.height * region.depth);
+  profile::begins_copy(region.to.data, region.from.data,
+                       region.width * region.height * region.depth);
   if (work.source) {
     region.from = {work.source->data(), region.width, region.width * region.height};
   }
@@ -249,6 +253,7 @@ void run_memset(const MemsetWork& work) {
   const cudaMemsetParams& set = work.set;
   if (set.width == 0 || set.height == 0 || work.depth == 0) return;
   const std::size_t bytes = set.width * set.elementSize;
+  (void)profile::begins(profile::Work::Kind::memset, "memset", bytes * set.height * work.depth);
   for (std::size_t z = 0; z < work.depth; ++z) {
     for (std::size_t y = 0; y < set.height; ++y) {
       std::byte* row = static_cast<std::byte*>(set.dst) + z * work.slice + y * set.pitch;
@@ -426,6 +431,7 @@ std::unique_ptr<Unfinished> run_launch(const KernelWork& work, int device) {
   launch.multiprocessors = device_model(device).multiprocessors;
   launch.stack_limit = limit_of(cuda::device(device), cudaLimitStackSize);
   launch.id = next_id.fetch_add(1, std::memory_order_relaxed);
+  (void)profile::begins(profile::Work::Kind::kernel, readable_name(code.name), 0);
   auto running = std::make_unique<Running>(std::move(made));
   // A kernel that waited once does so again, in a loop maybe.
   constexpr std::chrono::duration<double> short_wait{0.005};
@@ -447,6 +453,7 @@ class InCallback {
 void run_host(const HostWork& work, int index) {
   // What the function lets the host do comes after all that precedes it in its stream.
   if (options().check) check::host_waited_for(check::current_work());
+  (void)profile::begins(profile::Work::Kind::host, "host function", 0);
   const InCallback guard;
   if (work.callback != nullptr) {
     work.callback(work.stream, static_cast<cudaError_t>(device(index).pending.load()), work.data);
@@ -524,19 +531,9 @@ int occupancy(const Function& function, const Code& code, int device, int thread
       dynamic_shared > max_dynamic_shared_of(function, code, device)) {
     return 0;
   }
-  // Allocation units: registers per warp in 256, shared memory in 128 bytes (CUDA Occupancy
-  // Calculator's table for compute capability 8.0 to 9.0).
-  const int warps = (threads + warp_size - 1) / warp_size;
-  int blocks = std::min(model.max_blocks_per_multiprocessor,
-                        model.max_threads_per_multiprocessor / (warps * warp_size));
-  const int registers_per_warp = (registers_of(code, device) * warp_size + 255) / 256 * 256;
-  // Each of the four schedulers has its own quarter of the registers.
-  const int warps_by_registers = model.registers_per_multiprocessor / 4 / registers_per_warp * 4;
-  blocks = std::min(blocks, warps_by_registers / warps);
-  const std::size_t shared =
-      (static_shared_of(code) + dynamic_shared + model.shared_reserved + 127) / 128 * 128;
-  blocks = std::min(blocks, static_cast<int>(model.shared_per_multiprocessor / shared));
-  return std::max(blocks, 0);
+  return occupancy_of(model, threads, registers_of(code, device),
+                      static_shared_of(code) + dynamic_shared)
+      .blocks;
 }
 
 KernelWork make_kernel_work(Function& function, dim3 grid, dim3 block, std::size_t shared,

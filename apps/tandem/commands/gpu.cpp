@@ -1,31 +1,26 @@
 // tandem gpu run: a CUDA program on the software GPU. Sets the program's environment up and becomes
-// it. tandem gpu check: the same under the checker. tandem gpu build: becomes nvcc, with the
-// options that the software GPU asks for.
-#include <elf.h>
+// it. tandem gpu check: the same under the checker. tandem gpu profile, explain: under the
+// profiler. tandem gpu build: becomes nvcc, with the options that the software GPU asks for.
 #include <errno.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include "common/text.hpp"
 #include "softgpu/models.hpp"
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/core/software_gpu.hpp"
+#include "tandem/gpu/cuda_program.hpp"
+#include "tandem/gpu/profile_command.hpp"
 #include "tandem/nvcc.hpp"
 #include "tandem/output.hpp"
 #include "tandem/outputs.hpp"
@@ -36,157 +31,16 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The program that would run: the path itself, or the first of that name in PATH.
-fs::path find_program(const std::string& name) {
-  if (name.find('/') != std::string::npos) return name;
-  const char* path = std::getenv("PATH");
-  for (std::string rest = path == nullptr ? "" : path; !rest.empty();) {
-    const auto colon = rest.find(':');
-    const fs::path candidate = fs::path(rest.substr(0, colon)) / name;
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
-    rest = colon == std::string::npos ? "" : rest.substr(colon + 1);
-  }
-  throw InputError("no program '" + name + "' in PATH; a program in this folder is ./" + name);
-}
-
-// The libraries that an ELF file names as needed; empty for anything else.
-std::vector<std::string> needed_libraries(const std::string& file) {
-  const auto read = [&](std::uint64_t at, auto& value) {
-    if (at > file.size() || file.size() - at < sizeof value) return false;
-    std::memcpy(&value, file.data() + at, sizeof value);
-    return true;
-  };
-  Elf64_Ehdr head;
-  if (!read(0, head) || std::memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 ||
-      head.e_ident[EI_CLASS] != ELFCLASS64) {
-    return {};
-  }
-  std::vector<Elf64_Phdr> segments(head.e_phnum);
-  for (std::size_t i = 0; i < segments.size(); ++i) {
-    if (!read(head.e_phoff + i * sizeof segments[i], segments[i])) return {};
-  }
-  std::vector<std::uint64_t> names;
-  std::uint64_t strings = 0;  // an address
-  for (const Elf64_Phdr& segment : segments) {
-    if (segment.p_type != PT_DYNAMIC) continue;
-    for (std::uint64_t at = 0; at < segment.p_filesz; at += sizeof(Elf64_Dyn)) {
-      Elf64_Dyn entry;
-      if (!read(segment.p_offset + at, entry) || entry.d_tag == DT_NULL) break;
-      if (entry.d_tag == DT_NEEDED) names.push_back(entry.d_un.d_val);
-      if (entry.d_tag == DT_STRTAB) strings = entry.d_un.d_ptr;
-    }
-  }
-  std::vector<std::string> libraries;
-  for (const Elf64_Phdr& segment : segments) {
-    if (segment.p_type != PT_LOAD || strings < segment.p_vaddr ||
-        strings - segment.p_vaddr >= segment.p_filesz) {
-      continue;
-    }
-    for (const std::uint64_t name : names) {
-      const std::uint64_t at = segment.p_offset + (strings - segment.p_vaddr) + name;
-      if (at < file.size()) libraries.emplace_back(file.c_str() + at);
-    }
-  }
-  return libraries;
-}
-
-// A CUDA library that the software GPU does not replace. It is known by the beginning of its name,
-// or, in a program that is linked statically, by one of its functions.
-struct Missing {
-  std::string_view library;
-  std::string_view function;
-  std::string_view what;
-};
-constexpr std::array missing_libraries{
-    Missing{"libcuda.so.", "", "the CUDA driver API (cuInit, cuLaunchKernel, ...)"},
-    Missing{"libcufft", "cufftPlan", "cuFFT"},
-    Missing{"libcusparse", "cusparseCreate", "cuSPARSE"},
-    Missing{"libcurand", "curandCreateGenerator",
-            "cuRAND's host library (its device functions are headers, and run)"},
-    Missing{"libcusolver", "cusolverDnCreate", "cuSOLVER"},
-    Missing{"libcudnn", "cudnnCreate", "cuDNN"},
-    Missing{"libnccl", "ncclCommInit", "NCCL"},
-    Missing{"libnpp", "nppiMalloc", "NPP"},
-    Missing{"libnvjpeg", "nvjpegCreate", "nvJPEG"},
-    Missing{"libnvrtc", "nvrtcCompileProgram", "the run-time compiler NVRTC"},
-    Missing{"libnvJitLink", "nvJitLinkCreate", "nvJitLink"},
-};
-
-// A program with the runtime linked into itself would not look for ours, and would say that there
-// is no CUDA driver; one that needs what the software GPU has not got fails somewhere. That is seen
-// before it runs.
-void check_runtime(const fs::path& program) {
-  std::ifstream file(program, std::ios::binary);
-  std::string start(4, '\0');
-  if (!file.read(start.data(), 4) || start !=
-                                         "\x7f"
-                                         "ELF")
-    return;  // a script, perhaps
-  file.seekg(0);
-  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  const auto holds = [&](std::string_view text) { return bytes.find(text) != std::string::npos; };
-  const std::vector<std::string> needed = needed_libraries(bytes);
-  const auto needs = [&](std::string_view library) {
-    return std::ranges::any_of(needed,
-                               [&](const std::string& one) { return one.starts_with(library); });
-  };
-  for (const Missing& missing : missing_libraries) {
-    if (!needs(missing.library) && (missing.function.empty() || !holds(missing.function))) continue;
-    const std::string text = program.string() + " is linked with " + std::string(missing.what) +
-                             ", which the software GPU does not have";
-    // Without the driver's library the program does not even start.
-    if (missing.library == "libcuda.so." && !needs("libcudart.so.13")) {
-      throw InputError(text + ": it runs programs of the runtime API (cudaMalloc, <<<...>>>)");
-    }
-    note(text + "; the program fails where it uses it");
-  }
-  if (!holds(".nv_fatbin") || holds("libcudart.so.13")) return;
-  if (holds("libcudart.so.")) {
-    throw InputError(program.string() +
-                     " was built with another CUDA release's runtime; the software GPU stands in "
-                     "for libcudart.so.13: build it with nvcc 13");
-  }
-  throw InputError(
-      program.string() +
-      " has the CUDA runtime linked into itself; build it with nvcc -cudart shared, or "
-      "by tandem gpu build, so that the software GPU can take the runtime's place");
-}
-
-// A folder for what is built to be run once.
-class TemporaryFolder {
- public:
-  TemporaryFolder() = default;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  [[nodiscard]] const fs::path& path() {
-    if (path_.empty()) {
-      std::string pattern = (fs::temp_directory_path() / "tandem-check-XXXXXX").string();
-      if (::mkdtemp(pattern.data()) == nullptr) {
-        throw SystemError("cannot make a folder in " + fs::temp_directory_path().string() + ": " +
-                          std::strerror(errno));
-      }
-      path_ = pattern;
-    }
-    return path_;
-  }
-
- private:
-  fs::path path_;
-};
-
 class Gpu final : public Command {
  public:
   void add_options(OptionSet& options) override {
     options.positional("ACTION", action_,
                        "run; check, which looks for races, uninitialised memory and other mistakes "
-                       "while the program runs; or build, after which everything goes to nvcc, "
-                       "with -cudart shared, -lineinfo and -arch=compute_80 where nothing else is "
-                       "said of these",
-                       {"run", "check", "build"});
+                       "while the program runs; profile, which counts what kernels do line by "
+                       "line; explain, which does both and says what to change; or build, after "
+                       "which everything goes to nvcc, with -cudart shared, -lineinfo and "
+                       "-arch=compute_80 where nothing else is said of these",
+                       {"run", "check", "profile", "explain", "build"});
     options.text("model", model_,
                  "the device to be (" + softgpu::device_model_keys() +
                      "); several, separated by commas: devices 0, 1, ...");
@@ -208,7 +62,9 @@ class Gpu final : public Command {
     options.written("report", report_,
                     "write a JSON file at exit: executed instructions and exactness by kernel",
                     "FILE");
-    options.written("findings", findings_, "check: write what was found as JSON", "FILE");
+    options.written("findings", findings_,
+                    "check: write what was found as JSON; explain: read that instead of checking",
+                    "FILE");
     options.written("sarif", sarif_, "check: write what was found as SARIF, for code hosts",
                     "FILE");
     options.text("only", only_,
@@ -218,6 +74,21 @@ class Gpu final : public Command {
                     "check: leave out what this file lists: lines KIND [KERNEL [FILE]], patterns "
                     "with *",
                     "FILE");
+    options.text("device", device_,
+                 "profile, explain: the device to be, with estimates of times on it (" +
+                     softgpu::device_model_keys() + ")");
+    options.text("kernel", kernel_,
+                 "profile, explain: only kernels of this name without parameters, with * and ?");
+    options.integer("launch", launch_,
+                    "profile, explain: only the launch of this number, counted from 1; 0: all", 0,
+                    std::int64_t{1} << 62);
+    options.flag("json", json_,
+                 "profile, explain: print the result as JSON; what the program prints goes to "
+                 "standard error");
+    options.written("out", out_, "profile: write it as JSON, for --diff and explain", "FILE");
+    options.written("page", page_, "profile: write a page with the source beside its counters",
+                    "FILE");
+    options.flag("diff", diff_, "profile: compare two files that --out wrote: BEFORE AFTER");
     options.flag("force", force_, replace_help);
     options.flag("count", count_, "count what kernels do, for the report too (docs/softgpu.md)");
     options.rest(command_, "build");
@@ -226,20 +97,18 @@ class Gpu final : public Command {
   int run(const OptionSet& options) override {
     if (action_ == "build") return build_cuda_program(command_);
     const bool checks = action_ == "check";
-    if (action_ != "run" && !checks) {
+    const bool profiles = action_ == "profile" || action_ == "explain";
+    if (action_ != "run" && !checks && !profiles) {
       throw InputError("unknown action '" + action_ +
                        "'; expected tandem gpu run [options] -- PROGRAM [ARGUMENTS], tandem gpu "
-                       "check [options] -- PROGRAM|SOURCE.cu [ARGUMENTS], or tandem gpu build "
-                       "SOURCE.cu [-o PROGRAM]");
+                       "check|profile|explain [options] -- PROGRAM|SOURCE.cu [ARGUMENTS], or "
+                       "tandem gpu build SOURCE.cu [-o PROGRAM]");
     }
+    require_options_of_action(options);
+    if (profiles) return run_profiler(options);
     if (command_.empty()) {
       throw InputError("expected a program: tandem gpu " + action_ +
                        " [options] -- PROGRAM [ARGUMENTS]");
-    }
-    for (const char* name : {"findings", "sarif", "only", "suppress"}) {
-      if (!checks && options.given(name)) {
-        throw InputError("--" + std::string(name) + " is for tandem gpu check");
-      }
     }
     if (checks && count_) {
       throw InputError("--count is for tandem gpu run: a run is checked or counted");
@@ -252,7 +121,6 @@ class Gpu final : public Command {
                        "'; expected one of " + softgpu::device_model_keys() +
                        ", or several, separated by commas");
     }
-    const fs::path folder = software_gpu::folder();
     OutputFiles files;
     TemporaryFolder built;
     fs::path program;
@@ -271,38 +139,24 @@ class Gpu final : public Command {
     files.writes(option("sarif"), sarif_.path, "findings in SARIF", a_finding_list());
     files.writes(option("report"), report_.path, "a report of the software GPU", a_gpu_report());
     files.check(force_);
-    std::string path = folder.string();
-    if (const char* before = std::getenv("LD_LIBRARY_PATH"); before != nullptr && *before != '\0') {
-      path += std::string(":") + before;
-    }
-    set("LD_LIBRARY_PATH", path);
-    // Settings that were not asked for stay as the environment has them.
-    if (options.given("model")) set("SOFTGPU_MODEL", model_);
-    if (options.given("devices")) set("SOFTGPU_DEVICES", std::to_string(devices_));
-    if (options.given("threads")) set("SOFTGPU_THREADS", std::to_string(threads_));
-    if (options.given("schedule_seed")) set("SOFTGPU_SEED", std::to_string(seed_));
-    if (options.given("jitter")) set("SOFTGPU_JITTER", std::to_string(jitter_));
-    if (options.given("time_limit")) set("SOFTGPU_TIME_LIMIT", shortest(time_limit_));
-    if (count_) set("SOFTGPU_COUNT", "1");
-    if (poison_) set("SOFTGPU_POISON", "1");
-    if (stop_at_fault_) set("SOFTGPU_STOP_AT_FAULT", "1");
-    if (std::getenv("SOFTGPU_FAULT_STATUS") == nullptr) set("SOFTGPU_FAULT_STATUS", "86");
-    if (options.given("report")) set("SOFTGPU_REPORT", fs::absolute(report_.path).string());
+    lead_to_software_gpu();
+    set_environment(options);
     if (checks) {
-      set("SOFTGPU_CHECK", "1");
-      if (options.given("only")) set("SOFTGPU_CHECK_ONLY", only_);
+      set_variable("SOFTGPU_CHECK", "1");
+      if (options.given("only")) set_variable("SOFTGPU_CHECK_ONLY", only_);
       if (!suppress_.path.empty()) {
-        set("SOFTGPU_CHECK_SUPPRESS", fs::absolute(suppress_.path).string());
+        set_variable("SOFTGPU_CHECK_SUPPRESS", fs::absolute(suppress_.path).string());
       }
       if (!findings_.path.empty()) {
-        set("SOFTGPU_CHECK_JSON", fs::absolute(findings_.path).string());
+        set_variable("SOFTGPU_CHECK_JSON", fs::absolute(findings_.path).string());
       }
-      if (!sarif_.path.empty()) set("SOFTGPU_CHECK_SARIF", fs::absolute(sarif_.path).string());
+      if (!sarif_.path.empty())
+        set_variable("SOFTGPU_CHECK_SARIF", fs::absolute(sarif_.path).string());
     }
+    if (checks) return run_program(program, command_);
     std::vector<char*> arguments;
     for (auto& argument : command_) arguments.push_back(argument.data());
     arguments.push_back(nullptr);
-    if (checks) return status_of(program, arguments);
     // This program ignores these signals; the other one shall decide for itself.
     std::signal(SIGPIPE, SIG_DFL);
     std::signal(SIGXFSZ, SIG_DFL);
@@ -315,32 +169,85 @@ class Gpu final : public Command {
   }
 
  private:
-  // Runs the program as a child, and gives the status that a shell would.
-  static int status_of(const fs::path& program, const std::vector<char*>& arguments) {
-    const pid_t child = ::fork();
-    if (child < 0)
-      throw SystemError(std::string("cannot start a process: ") + std::strerror(errno));
-    if (child == 0) {
-      std::signal(SIGPIPE, SIG_DFL);
-      std::signal(SIGXFSZ, SIG_DFL);
-      std::signal(SIGINT, SIG_DFL);
-      std::signal(SIGTERM, SIG_DFL);
-      ::execv(program.c_str(), arguments.data());
-      std::fprintf(stderr, "tandem: cannot run %s: %s\n", program.c_str(), std::strerror(errno));
-      std::_Exit(2);
-    }
-    int status = 0;
-    while (::waitpid(child, &status, 0) < 0) {
-      if (errno != EINTR) throw SystemError("cannot wait for the program");
-    }
-    constexpr int by_signal = 128;
-    return WIFSIGNALED(status) ? by_signal + WTERMSIG(status) : WEXITSTATUS(status);
+  // What the environment says of the executor, for the program that runs next.
+  void set_environment(const OptionSet& options) {
+    // Settings that were not asked for stay as the environment has them.
+    if (options.given("model")) set_variable("SOFTGPU_MODEL", model_);
+    if (options.given("devices")) set_variable("SOFTGPU_DEVICES", std::to_string(devices_));
+    if (options.given("threads")) set_variable("SOFTGPU_THREADS", std::to_string(threads_));
+    if (options.given("schedule_seed")) set_variable("SOFTGPU_SEED", std::to_string(seed_));
+    if (options.given("jitter")) set_variable("SOFTGPU_JITTER", std::to_string(jitter_));
+    if (options.given("time_limit")) set_variable("SOFTGPU_TIME_LIMIT", shortest(time_limit_));
+    if (count_) set_variable("SOFTGPU_COUNT", "1");
+    if (poison_) set_variable("SOFTGPU_POISON", "1");
+    if (stop_at_fault_) set_variable("SOFTGPU_STOP_AT_FAULT", "1");
+    if (std::getenv("SOFTGPU_FAULT_STATUS") == nullptr) set_variable("SOFTGPU_FAULT_STATUS", "86");
+    if (options.given("report"))
+      set_variable("SOFTGPU_REPORT", fs::absolute(report_.path).string());
   }
 
-  static void set(const char* name, const std::string& value) {
-    if (::setenv(name, value.c_str(), 1) != 0) {
-      throw SystemError(std::string("cannot set ") + name + ": " + std::strerror(errno));
+  // Options that are for other actions are mistakes, and would do nothing.
+  void require_options_of_action(const OptionSet& options) const {
+    struct Of {
+      std::string_view option;
+      std::string_view actions;
+    };
+    constexpr std::array owners{Of{"findings", "check explain"},
+                                Of{"sarif", "check"},
+                                Of{"only", "check"},
+                                Of{"suppress", "check"},
+                                Of{"device", "profile explain"},
+                                Of{"kernel", "profile explain"},
+                                Of{"launch", "profile explain"},
+                                Of{"json", "profile explain"},
+                                Of{"out", "profile"},
+                                Of{"page", "profile"},
+                                Of{"diff", "profile"},
+                                Of{"model", "run check"},
+                                Of{"report", "run check"},
+                                Of{"count", "run check"},
+                                Of{"threads", "run check"}};
+    for (const Of& owner : owners) {
+      if (!options.given(owner.option) || owner.actions.find(action_) != std::string_view::npos) {
+        continue;
+      }
+      std::string actions(owner.actions);
+      if (const auto blank = actions.find(' '); blank != std::string::npos) {
+        actions.replace(blank, 1, " and ");
+      }
+      const std::string more =
+          owner.option == "model" ? "; --device says what device a profile is of" : "";
+      throw InputError("--" + std::string(owner.option) + " is for tandem gpu " + actions + more);
     }
+  }
+
+  int run_profiler(const OptionSet& options) {
+    if (!device_.empty() && softgpu::find_device_model(device_) == nullptr) {
+      throw InputError("--device " + device_ + ": unknown device; expected one of " +
+                       softgpu::device_model_keys());
+    }
+    ProfileRequest request;
+    request.device = device_;
+    request.kernel = kernel_;
+    request.launch = launch_;
+    request.json = json_;
+    request.force = force_;
+    request.out = out_.path;
+    request.page = page_.path;
+    request.findings = findings_.path;
+    request.command = "tandem gpu " + options.arguments();
+    if (diff_) {
+      for (const char* name : {"device", "kernel", "launch", "out", "page"}) {
+        if (options.given(name)) {
+          throw InputError("--diff compares what two files hold; --" + std::string(name) +
+                           " is for making them");
+        }
+      }
+      return compare_profiles(request, command_);
+    }
+    set_environment(options);
+    return action_ == "profile" ? profile_program(request, command_)
+                                : explain_kernels(request, command_);
   }
 
   std::string action_;
@@ -355,6 +262,13 @@ class Gpu final : public Command {
   FileName sarif_;
   FileName suppress_;
   std::string only_;
+  std::string device_;
+  std::string kernel_;
+  std::int64_t launch_ = 0;
+  bool json_ = false;
+  bool diff_ = false;
+  FileName out_;
+  FileName page_;
   bool force_ = false;
   bool count_ = false;
   bool poison_ = false;

@@ -1,0 +1,386 @@
+#include "softgpu/profile/explain.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace softgpu::profile {
+namespace {
+
+double number(std::uint64_t value) { return static_cast<double>(value); }
+
+template <class... Values>
+std::string text(const char* format, Values... values) {
+  std::array<char, 320> line{};
+  (void)std::snprintf(line.data(), line.size(), format, values...);
+  return line.data();
+}
+
+std::uint64_t excess(std::uint64_t is, std::uint64_t ideal) { return is - std::min(is, ideal); }
+
+std::uint64_t& at(std::array<std::uint64_t, instruction_classes>& counts, InstructionClass kind) {
+  return counts[static_cast<std::size_t>(kind)];
+}
+std::uint64_t waits(const std::array<std::uint64_t, wait_kinds>& counts, Wait kind) {
+  return counts[static_cast<std::size_t>(kind)];
+}
+
+// Takes `share` of what the longest chains wait for off them.
+void shorten(Kernel& k, Wait kind, double share) {
+  const double off = share * number(waits(k.chain_waits, kind));
+  const double before = number(std::max<std::uint64_t>(k.chain, 1));
+  const double left = std::max(0.0, before - off) / before;
+  k.chain = static_cast<std::uint64_t>(before * left);
+  k.longest_chain = static_cast<std::uint64_t>(number(k.longest_chain) * left);
+}
+
+std::uint64_t global_excess(const Counters& c) {
+  return excess(c.global_load.sectors, c.global_load.ideal_sectors) +
+         excess(c.global_store.sectors, c.global_store.ideal_sectors);
+}
+std::uint64_t shared_excess(const Counters& c) {
+  return excess(c.shared_load.wavefronts, c.shared_load.ideal_wavefronts) +
+         excess(c.shared_store.wavefronts, c.shared_store.ideal_wavefronts);
+}
+std::uint64_t local_requests(const Counters& c) {
+  return c.local_load.requests + c.local_store.requests;
+}
+// Lanes of all instructions that were not active, whether elsewhere or switched off by a guard.
+std::uint64_t idle_lanes(const Counters& c) {
+  return excess(c.warp_instructions() * lanes_per_warp, c.active_lanes());
+}
+
+struct Situation {
+  const Kernel& kernel;
+  const Counters& c;
+  const Estimate& now;
+  const DeviceModel& device;
+};
+
+// How the kernel and the estimate's assumptions would be after the change.
+struct After {
+  Kernel kernel;
+  Assume assume;
+};
+
+struct Rule {
+  std::string_view name;
+  bool (*holds)(const Situation&);
+  std::string (*what)(const Situation&);
+  std::string_view change;
+  void (*improve)(const Situation&, After&);
+  // What the line that is meant has most of; nullptr where none is meant.
+  std::uint64_t (*weight)(const Counters&);
+};
+
+// --- the changes ---------------------------------------------------------------------------------
+
+void coalesce(const Situation&, After& to) {
+  Counters& c = to.kernel.counters;
+  const auto fewer = [](Requests& r) {
+    const double share = r.sectors == 0 ? 1 : number(r.ideal_sectors) / number(r.sectors);
+    const std::uint64_t missed = excess(r.sectors, r.l1_hits);
+    r.sectors = std::min(r.sectors, r.ideal_sectors);
+    // What neighbours read through the L1 all the same has to come once.
+    r.l1_hits = excess(r.sectors, std::min(missed, r.sectors));
+    r.l2_hits = static_cast<std::uint64_t>(number(r.l2_hits) * share);
+  };
+  fewer(c.global_load);
+  fewer(c.global_store);
+  const std::uint64_t sectors = c.global_load.sectors + c.global_store.sectors;
+  const std::uint64_t most = 32 * std::max<std::uint64_t>(sectors, 1);
+  if (to.kernel.dram_read + to.kernel.dram_write > most) {
+    const double share = number(most) / number(to.kernel.dram_read + to.kernel.dram_write);
+    to.kernel.dram_read = static_cast<std::uint64_t>(number(to.kernel.dram_read) * share);
+    to.kernel.dram_write = static_cast<std::uint64_t>(number(to.kernel.dram_write) * share);
+  }
+}
+
+void spread_over_banks(const Situation& s, After& to) {
+  Counters& c = to.kernel.counters;
+  const double before = number(s.c.shared_load.wavefronts + s.c.shared_store.wavefronts);
+  c.shared_load.wavefronts = c.shared_load.ideal_wavefronts;
+  c.shared_store.wavefronts = c.shared_store.ideal_wavefronts;
+  const double after = number(c.shared_load.wavefronts + c.shared_store.wavefronts);
+  if (before > 0) shorten(to.kernel, Wait::shared, 1 - after / before);
+}
+
+void fill_lanes(const Situation& s, After& to) {
+  const double slots = number(s.c.warp_instructions()) * lanes_per_warp;
+  const double share = slots == 0 ? 1 : number(s.c.active_lanes()) / slots;
+  for (auto& count : to.kernel.counters.instructions) {
+    count = static_cast<std::uint64_t>(number(count) * share);
+  }
+  to.kernel.chain = static_cast<std::uint64_t>(number(to.kernel.chain) * share);
+  to.kernel.longest_chain = static_cast<std::uint64_t>(number(to.kernel.longest_chain) * share);
+}
+
+void drop_local(const Situation&, After& to) {
+  Counters& c = to.kernel.counters;
+  auto& memory = at(c.instructions, InstructionClass::memory);
+  memory = excess(memory, local_requests(c));
+  c.local_load = {};
+  c.local_store = {};
+  shorten(to.kernel, Wait::l1, 1);
+}
+
+void spread_atomics(const Situation&, After& to) {
+  to.kernel.hottest_word = 0;
+  to.kernel.counters.atomic_conflicts = 0;
+  auto& shared = to.kernel.counters.shared_atomic;
+  shared.wavefronts = std::min(shared.wavefronts, shared.ideal_wavefronts);
+  shorten(to.kernel, Wait::atomic, 1);
+}
+
+void use_all_lanes_at_the_end(const Situation& s, After& to) {
+  const double left = 1 - number(s.kernel.alone) /
+                              number(std::max<std::uint64_t>(s.kernel.chain, 1)) *
+                              (1 - 1.0 / lanes_per_warp);
+  to.kernel.chain = static_cast<std::uint64_t>(number(to.kernel.chain) * left);
+  to.kernel.longest_chain = static_cast<std::uint64_t>(number(to.kernel.longest_chain) * left);
+}
+
+void use_float(const Situation& s, After& to) {
+  Counters& c = to.kernel.counters;
+  at(c.instructions, InstructionClass::fp32) += at(c.instructions, InstructionClass::fp64);
+  at(c.instructions, InstructionClass::fp64) = 0;
+  auto& conversions = at(c.instructions, InstructionClass::conversion);
+  conversions = excess(conversions, 2 * c.conversions_to_double / lanes_per_warp);
+  c.flops[f32] += c.flops[f64];
+  c.flops[f64] = 0;
+  const DeviceCosts& costs = costs_of(s.device.key);
+  shorten(to.kernel, Wait::arithmetic,
+          1 - static_cast<double>(costs.arithmetic) / costs.double_arithmetic);
+}
+
+void load_vectors(const Situation&, After& to) {
+  Counters& c = to.kernel.counters;
+  const std::uint64_t fewer = std::min(c.adjacent_loads, c.global_load.requests);
+  const double share =
+      1 - number(fewer) / number(std::max<std::uint64_t>(1, c.global_load.requests));
+  auto& memory = at(c.instructions, InstructionClass::memory);
+  memory = excess(memory, fewer);
+  c.global_load.requests -= fewer;
+  c.global_load.sectors = static_cast<std::uint64_t>(number(c.global_load.sectors) * share);
+  c.global_load.l1_hits = static_cast<std::uint64_t>(number(c.global_load.l1_hits) * share);
+}
+
+void drop_barriers(const Situation& s, After& to) {
+  shorten(to.kernel, Wait::barrier,
+          number(s.c.redundant_barriers) / number(std::max<std::uint64_t>(s.c.barriers, 1)));
+  auto& barriers = at(to.kernel.counters.instructions, InstructionClass::barrier);
+  barriers = excess(barriers, s.c.redundant_barriers);
+}
+
+// --- the table -----------------------------------------------------------------------------------
+
+constexpr double much = 1.25;  // sectors or wavefronts over the ideal, that are worth a word
+
+const std::array rules{
+    Rule{"uncoalesced",
+         [](const Situation& s) {
+           const std::uint64_t ideal =
+               s.c.global_load.ideal_sectors + s.c.global_store.ideal_sectors;
+           return number(global_excess(s.c)) > (much - 1) * number(ideal);
+         },
+         [](const Situation& s) {
+           const Requests all = [&] {
+             Requests sum = s.c.global_load;
+             sum += s.c.global_store;
+             return sum;
+           }();
+           return text(
+               "Accesses to global memory are not coalesced: a request moves %.1f sectors of "
+               "32 bytes where %.1f would hold what its lanes ask for.",
+               number(all.sectors) / number(std::max<std::uint64_t>(all.requests, 1)),
+               number(all.ideal_sectors) / number(std::max<std::uint64_t>(all.requests, 1)));
+         },
+         "Let neighbouring lanes (threadIdx.x) use neighbouring elements; where the layout forbids "
+         "it, bring a tile to shared memory by rows and turn it there.",
+         coalesce, global_excess},
+    Rule{
+        "bank-conflicts",
+        [](const Situation& s) {
+          return number(shared_excess(s.c)) >
+                 (much - 1) *
+                     number(s.c.shared_load.ideal_wavefronts + s.c.shared_store.ideal_wavefronts);
+        },
+        [](const Situation& s) {
+          return text(
+              "Lanes want different words of one bank of shared memory: %.1f wavefronts "
+              "where one would do.",
+              number(s.c.shared_load.wavefronts + s.c.shared_store.wavefronts) /
+                  number(std::max<std::uint64_t>(
+                      1, s.c.shared_load.ideal_wavefronts + s.c.shared_store.ideal_wavefronts)));
+        },
+        "Pad the rows of the tile by one element (tile[32][33]), or permute columns by the row, so "
+        "that the lanes of a warp fall into 32 banks.",
+        spread_over_banks, shared_excess},
+    Rule{"divergence",
+         [](const Situation& s) {
+           const double slots = number(s.c.warp_instructions()) * lanes_per_warp;
+           return s.c.divergent != 0 && slots > 0 && number(s.c.active_lanes()) < 0.8 * slots;
+         },
+         [](const Situation& s) {
+           return text(
+               "%.0f of 100 branches send lanes of a warp to different places, and %.1f of 32 "
+               "lanes are active on average.",
+               100 * number(s.c.divergent) / number(std::max<std::uint64_t>(s.c.branches, 1)),
+               number(s.c.active_lanes()) /
+                   number(std::max<std::uint64_t>(s.c.warp_instructions(), 1)));
+         },
+         "Give lanes of a warp the same way: decide by warp instead of by lane, sort the work by "
+         "its kind, or compute both sides and select.",
+         fill_lanes, idle_lanes},
+    Rule{"low-occupancy",
+         [](const Situation& s) {
+           return s.now.bound == "latency" && s.now.occupancy.share() < 0.6 &&
+                  s.now.waves * s.now.occupancy.share() > 0.5;
+         },
+         [](const Situation& s) {
+           return text(
+               "A multiprocessor holds %d of %d warps, limited by %s; while they wait, nothing "
+               "else runs.",
+               s.now.occupancy.warps, s.now.occupancy.most_warps,
+               std::string(s.now.occupancy.limiter()).c_str());
+         },
+         "Let more blocks fit: fewer registers (__launch_bounds__), less shared memory per block, "
+         "or another block size; or give each thread independent work (unrolling).",
+         [](const Situation&, After& to) { to.assume.full_occupancy = true; }, nullptr},
+    Rule{"local-memory",
+         [](const Situation& s) {
+           return s.kernel.spill_bytes != 0 || local_requests(s.c) * 20 > s.c.warp_instructions();
+         },
+         [](const Situation& s) {
+           return s.kernel.spill_bytes != 0
+                      ? text("Registers are spilled: %llu bytes of a thread, as ptxas says.",
+                             static_cast<unsigned long long>(s.kernel.spill_bytes))
+                      : text(
+                            "%.0f of 100 instructions use local memory: an array of the thread is "
+                            "not in registers.",
+                            100 * number(local_requests(s.c)) /
+                                number(std::max<std::uint64_t>(1, s.c.warp_instructions())));
+         },
+         "Index such arrays by constants only (unroll the loops wholly), make them smaller, or put "
+         "them into shared memory; for spills, allow more registers or keep fewer values alive.",
+         drop_local, local_requests},
+    Rule{"one-word-atomics",
+         [](const Situation& s) {
+           const std::uint64_t lanes = s.c.global_atomic.lanes + s.c.shared_atomic.lanes;
+           return s.c.atomic_conflicts * 4 > lanes && lanes != 0;
+         },
+         [](const Situation& s) {
+           return text(
+               "Of 100 lanes of atomics %.0f name a word that another lane of their warp names "
+               "too; the busiest word of global memory takes %llu in a launch, one by one.",
+               100 * number(s.c.atomic_conflicts) /
+                   number(std::max<std::uint64_t>(
+                       1, s.c.global_atomic.lanes + s.c.shared_atomic.lanes)),
+               static_cast<unsigned long long>(s.kernel.hottest_word));
+         },
+         "Add up in registers and in the warp first (__reduce_add_sync, shuffles), then in shared "
+         "memory, and let one thread of a block do one atomic.",
+         spread_atomics, [](const Counters& c) { return c.atomic_conflicts; }},
+    Rule{"too-little-work",
+         [](const Situation& s) { return s.now.waves < 1 || s.now.balance > 1.15; },
+         [](const Situation& s) {
+           return text(
+               "%llu blocks of %u threads fill %.2f rounds of the device's %d "
+               "multiprocessors; in the last round most of them have nothing to do.",
+               static_cast<unsigned long long>(s.kernel.blocks()), s.kernel.threads(), s.now.waves,
+               s.device.multiprocessors);
+         },
+         "Give the launch more or smaller blocks, several independent problems, or leave a problem "
+         "of this size to the CPU.",
+         [](const Situation&, After& to) { to.assume.enough_blocks = true; }, nullptr},
+    Rule{"serial-tail", [](const Situation& s) { return s.kernel.alone * 5 > s.kernel.chain; },
+         [](const Situation& s) {
+           return text(
+               "For %.0f of 100 cycles of the longest chain one lane works alone.",
+               100 * number(s.kernel.alone) / number(std::max<std::uint64_t>(s.kernel.chain, 1)));
+         },
+         "Share that part among lanes: a tree over the warp (shuffles) or the block instead of a "
+         "loop of one thread.",
+         use_all_lanes_at_the_end, idle_lanes},
+    Rule{"double-for-float",
+         [](const Situation& s) {
+           return s.c.conversions_to_double != 0 && s.c.flops[f64] + s.c.special[f64] != 0;
+         },
+         [](const Situation& s) {
+           return text(
+               "Single-precision values are converted to double %llu times and computed with "
+               "there: a constant without f (0.5), or sqrt for sqrtf, makes an expression "
+               "double.",
+               static_cast<unsigned long long>(s.c.conversions_to_double));
+         },
+         "Write 0.5f, sqrtf, expf where single precision is enough.", use_float,
+         [](const Counters& c) { return c.conversions_to_double; }},
+    Rule{"missing-vector-loads",
+         [](const Situation& s) { return s.c.adjacent_loads * 5 > s.c.global_load.requests; },
+         [](const Situation& s) {
+           return text(
+               "%.0f of 100 loads read what lies right behind the bytes that the same lanes "
+               "loaded before.",
+               100 * number(s.c.adjacent_loads) /
+                   number(std::max<std::uint64_t>(s.c.global_load.requests, 1)));
+         },
+         "Load them together as float2 or float4 (the address has to be a multiple of its size).",
+         load_vectors, [](const Counters& c) { return c.adjacent_loads; }},
+    Rule{"redundant-barrier",
+         [](const Situation& s) { return s.c.redundant_barriers * 5 > s.c.barriers; },
+         [](const Situation& s) {
+           return text(
+               "Before %.0f of 100 barriers no thread of the block has touched memory since "
+               "the barrier before.",
+               100 * number(s.c.redundant_barriers) /
+                   number(std::max<std::uint64_t>(s.c.barriers, 1)));
+         },
+         "Leave these barriers out; tandem gpu check tells when one was needed.", drop_barriers,
+         [](const Counters& c) { return c.redundant_barriers; }},
+};
+
+// A gain below this is not worth a change by itself; what is wrong in kind is said all the same.
+constexpr double least_gain = 1.02;
+
+}  // namespace
+
+Explanation explain(const Kernel& kernel, const DeviceModel& device) {
+  Explanation result;
+  result.now = estimate(kernel, device);
+  const Situation situation{kernel, kernel.counters, result.now, device};
+  for (const Rule& rule : rules) {
+    if (!rule.holds(situation)) continue;
+    After after{kernel, {}};
+    rule.improve(situation, after);
+    const Estimate then = estimate(after.kernel, device, after.assume);
+    Advice advice;
+    advice.rule = rule.name;
+    advice.what = rule.what(situation);
+    advice.change = rule.change;
+    advice.at_most = then.seconds > 0 ? result.now.seconds / then.seconds : 1;
+    if (advice.at_most < least_gain) continue;
+    const Line* most = nullptr;
+    for (const Line& line : kernel.lines) {
+      if (rule.weight == nullptr) break;
+      if (line.line == 0) continue;
+      if (most == nullptr || rule.weight(line.counters) > rule.weight(most->counters)) most = &line;
+    }
+    if (most != nullptr && rule.weight(most->counters) != 0) {
+      advice.file = most->file;
+      advice.line = most->line;
+      advice.text = most->text;
+    }
+    result.advice.push_back(std::move(advice));
+  }
+  std::ranges::stable_sort(result.advice,
+                           [](const Advice& a, const Advice& b) { return a.at_most > b.at_most; });
+  return result;
+}
+
+std::vector<std::string_view> rule_names() {
+  std::vector<std::string_view> names;
+  for (const Rule& rule : rules) names.push_back(rule.name);
+  return names;
+}
+
+}  // namespace softgpu::profile

@@ -184,16 +184,17 @@ const std::array rules{
            return number(global_excess(s.c)) > (much - 1) * number(ideal);
          },
          [](const Situation& s) {
-           const Requests all = [&] {
-             Requests sum = s.c.global_load;
-             sum += s.c.global_store;
-             return sum;
-           }();
+           const Requests& load = s.c.global_load;
+           const Requests& store = s.c.global_store;
+           const bool of_loads = excess(load.sectors, load.ideal_sectors) >=
+                                 excess(store.sectors, store.ideal_sectors);
+           const Requests& r = of_loads ? load : store;
+           const double requests = number(std::max<std::uint64_t>(r.requests, 1));
            return text(
-               "Accesses to global memory are not coalesced: a request moves %.1f sectors of "
-               "32 bytes where %.1f would hold what its lanes ask for.",
-               number(all.sectors) / number(std::max<std::uint64_t>(all.requests, 1)),
-               number(all.ideal_sectors) / number(std::max<std::uint64_t>(all.requests, 1)));
+               "%s of global memory are not coalesced: a request moves %.1f sectors of 32 "
+               "bytes where %.1f would hold what its lanes ask for.",
+               of_loads ? "Loads" : "Stores", number(r.sectors) / requests,
+               number(r.ideal_sectors) / requests);
          },
          "Let neighbouring lanes (threadIdx.x) use neighbouring elements; where the layout forbids "
          "it, bring a tile to shared memory by rows and turn it there.",
@@ -206,12 +207,16 @@ const std::array rules{
                      number(s.c.shared_load.ideal_wavefronts + s.c.shared_store.ideal_wavefronts);
         },
         [](const Situation& s) {
+          const SharedRequests& load = s.c.shared_load;
+          const SharedRequests& store = s.c.shared_store;
+          const bool of_loads = excess(load.wavefronts, load.ideal_wavefronts) >=
+                                excess(store.wavefronts, store.ideal_wavefronts);
+          const SharedRequests& r = of_loads ? load : store;
           return text(
-              "Lanes want different words of one bank of shared memory: %.1f wavefronts "
-              "where one would do.",
-              number(s.c.shared_load.wavefronts + s.c.shared_store.wavefronts) /
-                  number(std::max<std::uint64_t>(
-                      1, s.c.shared_load.ideal_wavefronts + s.c.shared_store.ideal_wavefronts)));
+              "Lanes want different words of one bank of shared memory: %s take %.1f "
+              "wavefronts where one would do.",
+              of_loads ? "loads" : "stores",
+              number(r.wavefronts) / number(std::max<std::uint64_t>(1, r.ideal_wavefronts)));
         },
         "Pad the rows of the tile by one element (tile[32][33]), or permute columns by the row, so "
         "that the lanes of a warp fall into 32 banks.",

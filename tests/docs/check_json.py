@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds the JSON of every command to its schema in docs/schema/.
 
-    check_json.py --root DIR --tandem PROGRAM --scratch DIR [--cuda]
+    check_json.py --root DIR --tandem PROGRAM --scratch DIR [--cuda --nvcc NVCC]
 
 Every command with an option --json has a schema; every output below fits it; every property that a
 schema names at its top has been seen in one of them, so that none is described that does not exist.
@@ -79,11 +79,31 @@ def commands(root, cuda):
     yield ["look", "data/iris.csv", "--report", "looked"]
     yield ["look", "data/diabetes.csv", "--target", "progression"]
     if cuda:
+        source = f"{root}/examples/cuda/matmul.cu"
+        yield ["gpu", "profile", "--out", "profile.json", source]
+        yield ["gpu", "profile", "--device", "h100", "--out", "estimate.json", source]
+        yield ["gpu", "profile", "--diff", "profile.json", "estimate.json"]
+        yield ["gpu", "explain", "estimate.json"]
         yield ["agree", "kmeans", "--sizes", "3", "--cases", "1", "--report", "agreed"]
         yield ["demo", "--report", "demo", "--quiet"]
     else:
         yield ["agree", "kmeans", "--sizes", "3", "--cases", "1", "--devices", "reference,cpu",
                "--report", "agreed"]
+
+
+# Of a command whose actions print different things, the names of their schemas.
+ACTIONS = {"gpu": ["gpu-profile", "gpu-diff", "gpu-explain"]}
+
+
+def schema_name(words):
+    if words[0] not in ACTIONS:
+        return words[0]
+    return "gpu-diff" if "--diff" in words else f"gpu-{words[1]}"
+
+
+def with_json(words):
+    """The command line with --json: what follows a program's name is the program's."""
+    return [*words[:2], "--json", *words[2:]] if words[0] in ACTIONS else [*words, "--json"]
 
 
 def with_option(tandem, option):
@@ -106,6 +126,7 @@ def main():
     parser.add_argument("--tandem", required=True, type=pathlib.Path)
     parser.add_argument("--scratch", required=True, type=pathlib.Path)
     parser.add_argument("--cuda", action="store_true")
+    parser.add_argument("--nvcc", help="for the CUDA programs among the commands")
     arguments = parser.parse_args()
     tandem = str(arguments.tandem.resolve())
     folder = arguments.root.resolve() / "docs" / "schema"
@@ -116,7 +137,8 @@ def main():
         for property_name, described in schema["properties"].items():
             if "description" not in described:
                 wrong.append(f"{name}.json: {property_name} has no description")
-    documented = set(with_option(tandem, "--json "))
+    documented = {schema for name in with_option(tandem, "--json ")
+                  for schema in ACTIONS.get(name, [name])}
     for name in sorted(documented ^ set(schemas)):
         wrong.append(f"{name}: " + ("has --json and no schema" if name in documented
                                     else "has a schema and no --json"))
@@ -133,8 +155,10 @@ def main():
     seen = {}
     count = 0
     environment = dict(os.environ, LC_ALL="C.UTF-8")
+    if arguments.nvcc:
+        environment["TANDEM_NVCC"] = arguments.nvcc
     for words in commands(arguments.root.resolve(), arguments.cuda):
-        done = subprocess.run([tandem, *words, "--json"], cwd=scratch, env=environment,
+        done = subprocess.run([tandem, *with_json(words)], cwd=scratch, env=environment,
                               capture_output=True, text=True, check=False)
         line = " ".join(words)
         if done.returncode != 0:
@@ -142,7 +166,7 @@ def main():
             continue
         count += 1
         output = json.loads(done.stdout)
-        name = words[0]
+        name = schema_name(words)
         if name not in schemas:
             continue
         seen.setdefault(name, set()).update(output)
@@ -153,7 +177,7 @@ def main():
     elsewhere = {"measured", "transfers"} if not arguments.cuda else set()
     for name, schema in schemas.items():
         if name not in seen:
-            if arguments.cuda or name != "demo":
+            if arguments.cuda or name not in {"demo", *ACTIONS["gpu"]}:
                 wrong.append(f"{name}: no command of this test prints it")
             continue
         for property_name in sorted(set(schema["properties"]) - seen[name] - elsewhere):

@@ -37,20 +37,25 @@ constexpr std::string_view style = R"css(<style>
 </style>
 )css";
 
-std::string name_without_parameters(const Kernel& k) { return k.name.substr(0, k.name.find('(')); }
+// "transpose<0>" of "void transpose<0>(float const*, float*, int)".
+std::string short_name(const std::string& name) {
+  const std::string_view type = "void ";
+  const std::size_t begin = name.starts_with(type) ? type.size() : 0;
+  return name.substr(begin, name.find('(') - begin);
+}
 
 // --- pictures ------------------------------------------------------------------------------------
 
 report::Plot roofline(const Kernel& k, const DeviceModel& device, const Estimate& estimate) {
   const softgpu::profile::Roof roof = softgpu::profile::roof_of(k, device);
   const double bytes = static_cast<double>(k.dram_read + k.dram_write);
-  const double intensity = bytes == 0 ? 0 : static_cast<double>(k.counters.all_flops()) / bytes;
+  const double intensity = static_cast<double>(k.counters.all_flops()) / bytes;
   const double ridge = roof.flops_per_second / roof.bytes_per_second;
-  const double left = std::min({0.05, intensity > 0 ? intensity / 4 : 0.05, ridge / 100});
+  const double left = std::min({0.05, intensity / 4, ridge / 100});
   const double right = std::max({200.0, intensity * 4, ridge * 4});
   const double giga = 1e9;
   report::Plot plot;
-  plot.title = "Roofline of " + name_without_parameters(k);
+  plot.title = "Roofline of " + short_name(k.name);
   plot.x = {
       .label = "flops per byte of memory traffic", .logarithmic = true, .from = left, .to = right};
   plot.y = {.label = "Gflop/s (" + std::string(roof.format) + ", estimate)", .logarithmic = true};
@@ -60,15 +65,13 @@ report::Plot roofline(const Kernel& k, const DeviceModel& device, const Estimate
                                     {right, roof.flops_per_second / giga}},
                          .colour = 0,
                          .size = 1.4});
-  if (intensity > 0) {
-    const double rate = static_cast<double>(k.counters.all_flops()) /
-                        static_cast<double>(k.launches) / estimate.seconds / giga;
-    plot.series.push_back({.label = name_without_parameters(k),
-                           .points = {{intensity, rate}},
-                           .mark = report::Mark::points,
-                           .colour = 2,
-                           .size = 1.8});
-  }
+  const double rate = static_cast<double>(k.counters.all_flops()) /
+                      static_cast<double>(k.launches) / estimate.seconds / giga;
+  plot.series.push_back({.label = short_name(k.name),
+                         .points = {{intensity, rate}},
+                         .mark = report::Mark::points,
+                         .colour = 2,
+                         .size = 1.8});
   return plot;
 }
 
@@ -91,18 +94,26 @@ report::Plot timeline(const Profile& profile, const std::vector<Scheduled>& all)
   }
   const double micro = 1e6;
   constexpr double half = 0.38;
+  constexpr double gap = 0.001;        // of the whole width
+  constexpr double room_for = 0.0085;  // a letter, of it
   const auto colour_of = [](const Work& work) {
     return work.kind == Work::Kind::kernel ? 1 : work.kind == Work::Kind::copy ? 2 : 3;
   };
   for (std::size_t i = 0; i < drawn; ++i) {
     const Work& work = profile.work[all[i].work];
     const auto row = static_cast<double>(rows[{work.device, work.stream}]);
+    const double length = all[i].end - all[i].begin;
+    // A gap parts work that follows at once.
     plot.boxes.push_back({.left = all[i].begin * micro,
                           .bottom = row - half,
-                          .right = std::max(all[i].end, all[i].begin + end * 0.001) * micro,
+                          .right = (all[i].begin + std::max(length - gap * end, gap * end)) * micro,
                           .top = row + half,
                           .colour = colour_of(work),
-                          .opacity = 0.75});
+                          .opacity = 0.45});
+    if (const std::string name = short_name(work.name);
+        length > room_for * end * static_cast<double>(name.size() + 1)) {
+      plot.labels.push_back({(all[i].begin + length / 2) * micro, row, name});
+    }
   }
   plot.x = {.label = "time (µs, estimate)", .from = 0, .to = end * micro};
   plot.y.from = -0.6;
@@ -225,7 +236,7 @@ void add_kernel(report::Page& page, const Kernel& k, const DeviceModel& device, 
   const Counters& c = k.counters;
   const softgpu::profile::Explanation explanation = softgpu::profile::explain(k, device);
   const Estimate& estimate = explanation.now;
-  page.section(std::to_string(index), name_without_parameters(k));
+  page.section(std::to_string(index), short_name(k.name));
   page.paragraph(k.name);
   std::vector<std::pair<std::string, std::string>> facts{
       {"launches", grouped(k.launches)},
@@ -312,7 +323,11 @@ report::Page profile_page(const Profile& profile, bool estimates, const std::str
                                                grouped(all.size()) + " pieces."
                                          : std::string("."))}});
     }
-    for (const std::string& one : softgpu::profile::assumptions(device)) page.paragraph(one);
+    std::string list = "<ul>";
+    for (const std::string& one : softgpu::profile::assumptions(device)) {
+      list += "<li>" + escape(one) + "</li>";
+    }
+    page.html(list + "</ul>\n");
   }
   for (const Kernel& kernel : profile.kernels) {
     add_kernel(page, kernel, device, estimates, ++index);

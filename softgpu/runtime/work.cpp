@@ -431,7 +431,9 @@ std::unique_ptr<Unfinished> run_launch(const KernelWork& work, int device) {
   launch.multiprocessors = device_model(device).multiprocessors;
   launch.stack_limit = limit_of(cuda::device(device), cudaLimitStackSize);
   launch.id = next_id.fetch_add(1, std::memory_order_relaxed);
-  (void)profile::begins(profile::Work::Kind::kernel, readable_name(code.name), 0);
+  if (profile::recording()) {
+    (void)profile::begins(profile::Work::Kind::kernel, readable_name(code.name), 0);
+  }
   auto running = std::make_unique<Running>(std::move(made));
   // A kernel that waited once does so again, in a loop maybe.
   constexpr std::chrono::duration<double> short_wait{0.005};

@@ -17,20 +17,20 @@ class GpuProfile : public Program {
  protected:
   // A profile of one kernel that reads `sectors` for 4 that would do.
   void write_profile(const std::string& name, int sectors) {
-    const std::string access = R"({"requests": 100000, "lanes": 3200000, "bytes": 12800000,
-        "sectors": )" + std::to_string(sectors * 100000) +
-                               R"(, "ideal_sectors": 400000, "l1_hits": 0, "l2_hits": 0})";
-    const std::string counters =
-        R"({"instructions": {"memory": 100000}, "thread_instructions": {"memory": 3200000},
-        "lanes": 3200000, "global_load": )" +
-        access + "}";
-    write_text(path(name), R"({"profile": 1, "device": "a100", "program": "./p", "work": [],
+    const std::string access = R"x({"requests": 100000, "lanes": 3200000, "bytes": 12800000,
+        "sectors": )x" + std::to_string(sectors * 100000) +
+                               R"x(, "ideal_sectors": 400000, "l1_hits": 0, "l2_hits": 0})x";
+    const std::string counters = R"x({"instructions": {"memory": 100000},
+        "thread_instructions": {"memory": 3200000}, "lanes": 3200000, "global_load": )x" +
+                                 access + "}";
+    write_text(path(name), R"x({"profile": 1, "device": "a100", "program": "./p", "work": [],
         "work_dropped": 0, "kernels": [{"kernel": "_Z1kv", "name": "k()", "grid": [3456, 1, 1],
         "block": [256, 1, 1], "registers": 32, "launches": 1, "chain": 3456000,
-        "longest_chain": 1000, "chain_waits": {"dram": 3456000}, "dram_read": )" +
-                               std::to_string(sectors * 3200000) + R"(, "counters": )" + counters +
-                               R"(, "lines": [{"file": "k.cu", "line": 3, "text": "x = a[i];",
-        "counters": )" + counters + "}]}]}");
+        "longest_chain": 1000, "chain_waits": {"dram": 3456000}, "dram_read": )x" +
+                               std::to_string(sectors * 3200000) + R"x(, "counters": )x" +
+                               counters + R"x(, "lines": [{"file": "k.cu", "line": 3,
+        "text": "x = a[i];", "counters": )x" +
+                               counters + "}]}]}");
   }
 };
 
@@ -53,18 +53,15 @@ TEST_F(GpuProfile, ExplainNamesTheRuleTheGainAndTheLine) {
 
 TEST_F(GpuProfile, WhatTheCheckerFoundComesFirst) {
   write_profile("a.json", 4);
-  write_text(path("found.json"), R"({"errors": 1, "notices": 1, "findings": [
+  write_text(path("found.json"), R"x({"errors": 1, "notices": 1, "findings": [
       {"kind": "race", "severity": "error", "message": "two writes", "kernel": "k()",
-       "at": {
-    "place" : "k.cu:3"}
-},
-      {"kind": "leak", "severity": "notice", "message": "kept", "kernel": ""}]
-})");
+       "at": {"place": "k.cu:3"}},
+      {"kind": "leak", "severity": "notice", "message": "kept", "kernel": ""}]})x");
   const Outcome outcome = run({"gpu", "explain", "--findings", path("found.json"), path("a.json")});
-ASSERT_EQ(outcome.status, 0) << outcome.err;
-EXPECT_THAT(outcome.out, HasSubstr("race: two writes, k.cu:3"));
-EXPECT_EQ(outcome.out.find("kept"), std::string::npos);
-EXPECT_LT(outcome.out.find("race"), outcome.out.find("bound by"));
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("race: two writes, k.cu:3"));
+  EXPECT_EQ(outcome.out.find("kept"), std::string::npos);
+  EXPECT_LT(outcome.out.find("race"), outcome.out.find("bound by"));
 }
 
 TEST_F(GpuProfile, DiffShowsWhatChanged) {
@@ -80,6 +77,20 @@ TEST_F(GpuProfile, DiffShowsWhatChanged) {
   EXPECT_EQ(ratio["after"], 4);
   EXPECT_FALSE(metrics.contains("launch__grid_size"));
   EXPECT_LT(metrics["estimated_seconds"]["after"], metrics["estimated_seconds"]["before"]);
+}
+
+TEST_F(GpuProfile, AProfileThatWasKeptIsShownAndDrawn) {
+  write_profile("a.json", 32);
+  Outcome outcome = run({"gpu", "profile", "--device", "a100", path("a.json")});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("k.cu:3"));
+  EXPECT_THAT(outcome.out, HasSubstr("nothing was measured"));
+  outcome = run({"gpu", "profile", "--page", path("p.html"), path("a.json")});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const std::string page = read_text(path("p.html"));
+  EXPECT_THAT(page, HasSubstr("x = a[i];"));
+  EXPECT_EQ(page.find("http://"), std::string::npos) << "nothing is fetched";
+  EXPECT_EQ(page.find("<script"), std::string::npos);
 }
 
 TEST_F(GpuProfile, WrongUsageSaysWhatIsExpected) {
@@ -103,6 +114,8 @@ TEST_F(GpuProfile, WrongUsageSaysWhatIsExpected) {
   refused({"gpu", "profile", "--diff", "--device", "h100", path("a.json"), path("a.json")},
           "--device is for making them");
   refused({"gpu", "profile", "--diff", path("a.json"), path("missing.json")}, "missing.json");
+  refused({"gpu", "explain", "--device", "h100", path("a.json")}, "a profile of a100");
+  refused({"gpu", "profile", "--launch", "2", path("a.json")}, "--launch");
   write_text(path("none.json"), "{}");
   refused({"gpu", "explain", path("none.json")}, "none.json");
   refused({"gpu", "explain", "--findings", path("none.json"), path("a.json")}, "none.json");

@@ -59,6 +59,25 @@ void require_program(const std::vector<std::string>& command, const char* action
   }
 }
 
+bool is_profile(const std::vector<std::string>& command) {
+  return command.size() == 1 && command.front().ends_with(".json");
+}
+
+// A profile that was made before. Its latencies are those of its device.
+Profile kept_profile(const ProfileRequest& request, const std::string& path) {
+  if (!request.kernel.empty() || request.launch != 0) {
+    throw InputError("--kernel and --launch are for running a program; " + path +
+                     " holds what was profiled then");
+  }
+  Profile profile = load_profile(path);
+  if (!request.device.empty() && request.device != profile.device) {
+    throw InputError("--device " + request.device + ": " + path + " is a profile of " +
+                     profile.device + ", whose latencies and caches it has; profile the program " +
+                     "again with --device " + request.device);
+  }
+  return profile;
+}
+
 // Runs it under the profiler. `status` becomes the program's.
 Profile profile_of(const ProfileRequest& request, const fs::path& program,
                    std::vector<std::string>& command, const std::string& shown_name, int& status) {
@@ -95,11 +114,18 @@ int profile_program(const ProfileRequest& request, std::vector<std::string> comm
   files.writes("--out", request.out, a_profile, a_marked_output());
   files.writes("--page", request.page, "a page about a profile", a_page());
   files.check(request.force);
-  const fs::path program = prepared(command, built, files);
-  files.check(request.force);
   if (!request.page.empty()) report::require_gnuplot();
   int status = 0;
-  const Profile profile = profile_of(request, program, command, name, status);
+  Profile profile;
+  if (is_profile(command)) {
+    files.reads("the profile", name);
+    files.check(request.force);
+    profile = kept_profile(request, name);
+  } else {
+    const fs::path program = prepared(command, built, files);
+    files.check(request.force);
+    profile = profile_of(request, program, command, name, status);
+  }
   const bool estimates = !request.device.empty();
   if (!request.out.empty()) {
     write_result(request.out, profile_json(profile, estimates).dump(1) + "\n");
@@ -137,8 +163,8 @@ int explain_kernels(const ProfileRequest& request, std::vector<std::string> comm
   if (checked) errors = read_errors(request.findings);
   Profile profile;
   int status = 0;
-  if (command.size() == 1 && command.front().ends_with(".json")) {
-    profile = load_profile(command.front());
+  if (is_profile(command)) {
+    profile = kept_profile(request, command.front());
   } else {
     const std::string name = command.front();
     TemporaryFolder folder;

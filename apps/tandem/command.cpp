@@ -9,6 +9,10 @@
 
 namespace tandem::program {
 
+// Of systems. Only the table needs them, and a header that every command includes would compile all
+// of them anew for each new one.
+CommandMaker make_models, make_serve;
+
 const std::vector<CommandInfo>& commands() {
   static const std::vector<CommandInfo> all{
       {"look", "FILE [--json] [--report DIR] [options]",
@@ -38,6 +42,11 @@ const std::vector<CommandInfo>& commands() {
        true, make_select},
       {"compare", "optimizers --data FILE [options]",
        "train the same model with every optimiser, side by side", false, make_compare},
+      {"models",
+       "list|register|promote|rollback|diff REPOSITORY [NAME] [FILE | VERSION...] [options]",
+       "keep numbered versions of models, and say which of them answers", false, make_models},
+      {"serve", "REPOSITORY [--http ADDRESS:PORT] [--grpc ADDRESS:PORT] [--registry URL] [options]",
+       "answer predictions over HTTP and gRPC with the models of a repository", false, make_serve},
       {"generate", "KIND [--rows N] [--features D] [--seed S] [--out FILE]",
        "make a data set of random numbers", false, make_generate},
       {"agree", "[ALGORITHM...] [--devices reference,cpu,cuda|softgpu] [options]",

@@ -75,6 +75,13 @@ def commands(root, cuda):
     yield ["devices"]
     yield ["import", f"{root}/tests/tree/foreign/xgb_squared.json", "--model", "imported.tandem"]
     yield ["export", "imported.tandem", "--out", "exported.txt"]
+    register = ["models", "register", "repository", "iris", "decision-tree.tandem"]
+    yield [*register, "--stage", "production"]
+    yield register
+    yield ["models", "promote", "repository", "iris", "2"]
+    yield ["models", "rollback", "repository", "iris"]
+    yield ["models", "list", "repository"]
+    yield ["models", "diff", "repository", "iris", "1", "2"]
     yield ["generate", "blobs", "--rows", "40", "--out", "blobs.csv"]
     yield ["look", "data/iris.csv", "--report", "looked"]
     yield ["look", "data/diabetes.csv", "--target", "progression"]

@@ -1,0 +1,128 @@
+// tandem serve REPOSITORY
+#include "systems/serving/serve.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <thread>
+
+#include "tandem/command.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/output.hpp"
+#include "tandem/settings.hpp"
+
+namespace tandem::program {
+namespace {
+
+struct Place {
+  std::optional<http::Endpoint> endpoint;
+
+  [[nodiscard]] static Place parse(std::string_view text) { return {http::Endpoint::parse(text)}; }
+  [[nodiscard]] std::string to_string() const {
+    return endpoint ? endpoint->address + ":" + std::to_string(endpoint->port) : "";
+  }
+};
+
+class Serve final : public Command {
+ public:
+  void add_options(OptionSet& options) override {
+    options.positional("REPOSITORY", options_.repository,
+                       "the folder of the models, which tandem models register makes");
+    options.group("Service");
+    options.written("http", http_,
+                    "the address and port of HTTP; port 0 is any free one, which the line `ready "
+                    "http://...` tells",
+                    "ADDRESS:PORT");
+    options.written("grpc", grpc_,
+                    "the address and port of gRPC, beside HTTP; there is none if left out",
+                    "ADDRESS:PORT");
+    options.text("registry", options_.registry,
+                 "where names, versions and stages are kept: a file of SQLite's or "
+                 "postgresql://...; registry.sqlite in the repository if left out");
+    options.text("tokens", options_.tokens,
+                 "a file with a line `predict TOKEN` or `admin TOKEN` for each token that is "
+                 "taken; without it no token is asked for");
+    options.text("log", options_.log,
+                 "a file for the log, a JSON object per line; standard error "
+                 "if left out");
+    options.choice("log_level", options_.log_level, "the least important events that are logged");
+    options.real("stop_seconds", stop_seconds_,
+                 "time for what is under way when the server is stopped", 0, 3600);
+    options.group("Batches");
+    options.integer("batch_rows", options_.schedule.batch_rows,
+                    "rows that are predicted together at most", 1, 1 << 20);
+    options.integer("batch_delay_us", batch_delay_us_,
+                    "microseconds that a request may wait for others", 0, 1'000'000);
+    options.integer("queue_rows", options_.schedule.queue_rows,
+                    "rows that may wait for a model's replica; beyond them requests are refused "
+                    "with 503",
+                    1, 1 << 30);
+    options.integer("longest_wait_ms", longest_wait_ms_,
+                    "requests that would wait longer for a batch are refused with 503", 1, 600'000);
+    options.integer("replicas", replicas_, "threads that predict, for each version of a model", 1,
+                    1024);
+    options.group("Limits");
+    options.integer("io_threads", io_threads_,
+                    "threads that read requests and write answers; 0 "
+                    "takes one per four cores",
+                    0, 256);
+    options.written("max_body", max_body_, "bytes of a request's body, as in 64M", "BYTES");
+    options.integer("max_rows", options_.limits.rows, "rows of a request", 1, 1 << 30);
+    options.integer("max_connections", connections_, "open connections", 1, 1'000'000);
+    options.integer("max_connections_per_client", connections_per_client_,
+                    "open connections of one address", 1, 1'000'000);
+    options.real("answer_seconds", answer_seconds_, "time until a request is answered with 504",
+                 0.001, 3600);
+    options.group("Run");
+    options.choice("device", options_.engine.device, "where the models run");
+    options.choice("numerics", options_.engine.numerics,
+                   "exact: an answer does not depend on the batch that it was in; fast: agreement "
+                   "within a bound");
+    options.integer("threads", threads_, "threads of the CPU for each replica", 1, 1024);
+  }
+
+  int run(const OptionSet& /*options*/) override {
+    options_.http.endpoint = *http_.endpoint;
+    options_.grpc = grpc_.endpoint;
+    options_.schedule.batch_delay = std::chrono::microseconds(batch_delay_us_);
+    options_.schedule.longest_wait = std::chrono::milliseconds(longest_wait_ms_);
+    options_.schedule.replicas = static_cast<int>(replicas_);
+    options_.http.threads =
+        io_threads_ > 0 ? static_cast<int>(io_threads_)
+                        : std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 4);
+    if (max_body_.count > 0) options_.http.limits.body = max_body_.count;
+    options_.http.connections = static_cast<int>(connections_);
+    options_.http.connections_per_client = static_cast<int>(connections_per_client_);
+    options_.http.answer = milliseconds(answer_seconds_);
+    options_.patience = milliseconds(stop_seconds_);
+    options_.engine.threads = static_cast<int>(threads_);
+    return serving::serve(options_,
+                          [](const std::string& addresses) { print("ready " + addresses + "\n"); });
+  }
+
+ private:
+  static std::chrono::milliseconds milliseconds(double seconds) {
+    return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+  }
+
+  serving::ServeOptions options_;
+  Place http_{.endpoint = http::Endpoint{.address = "127.0.0.1", .port = 8000}};
+  Place grpc_;
+  std::int64_t batch_delay_us_ = 0;
+  std::int64_t longest_wait_ms_ = 1'000;
+  std::int64_t replicas_ = 1;
+  std::int64_t io_threads_ = 0;
+  Bytes max_body_{std::size_t{64} << 20};
+  std::int64_t connections_ = 20'000;
+  std::int64_t connections_per_client_ = 20'000;
+  std::int64_t threads_ = 1;
+  double answer_seconds_ = 60;
+  double stop_seconds_ = 30;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_serve(std::unique_ptr<Algorithm> /*algorithm*/) {
+  return std::make_unique<Serve>();
+}
+
+}  // namespace tandem::program

@@ -1,0 +1,148 @@
+#include "systems/store/database.hpp"
+#include "tandem/core/error.hpp"
+
+#if TANDEM_HAS_POSTGRES
+#include <libpq-fe.h>
+
+#include <charconv>
+#endif
+
+namespace tandem::store {
+
+#if TANDEM_HAS_POSTGRES
+namespace {
+
+// The types of pg_type.h that the statements of this program give back.
+constexpr Oid type_bool = 16;
+constexpr Oid type_int8 = 20;
+constexpr Oid type_int2 = 21;
+constexpr Oid type_int4 = 23;
+constexpr Oid type_float4 = 700;
+constexpr Oid type_float8 = 701;
+constexpr int most_attempts = 10;
+
+// Another program was in between; the transaction has to be done again.
+class Again : public SystemError {
+ public:
+  using SystemError::SystemError;
+};
+
+class Postgres final : public Database {
+ public:
+  explicit Postgres(const std::string& url) : place_(without_password(url)) {
+    connection_.reset(PQconnectdb(url.c_str()));
+    if (PQstatus(connection_.get()) != CONNECTION_OK) fail(PQerrorMessage(connection_.get()));
+    PQsetNoticeProcessor(
+        connection_.get(), [](void*, const char*) {}, nullptr);
+  }
+
+  std::vector<Row> query(std::string_view sql, const std::vector<Value>& parameters) override {
+    // A connection that the server has closed is opened anew, outside of transactions.
+    if (PQstatus(connection_.get()) != CONNECTION_OK && !in_transaction_) {
+      PQreset(connection_.get());
+    }
+    std::vector<std::string> texts;
+    for (const Value& value : parameters) texts.push_back(text(value));
+    std::vector<const char*> pointers;
+    std::vector<Oid> types;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      const bool null = std::holds_alternative<std::monostate>(parameters[i]);
+      pointers.push_back(null ? nullptr : texts[i].c_str());
+      types.push_back(std::holds_alternative<std::int64_t>(parameters[i]) ? type_int8
+                      : std::holds_alternative<double>(parameters[i])     ? type_float8
+                                                                          : Oid{0});
+    }
+    const std::unique_ptr<PGresult, void (*)(PGresult*)> result(
+        PQexecParams(connection_.get(), std::string(sql).c_str(), static_cast<int>(texts.size()),
+                     types.data(), pointers.data(), nullptr, nullptr, 0),
+        &PQclear);
+    const ExecStatusType status = PQresultStatus(result.get());
+    if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+      const char* state = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
+      const std::string code = state != nullptr ? state : "";
+      const std::string said = PQerrorMessage(connection_.get());
+      if (code == "40001" || code == "40P01") throw Again(place_ + ": " + said);
+      fail(said);
+    }
+    std::vector<Row> rows;
+    for (int i = 0; i < PQntuples(result.get()); ++i) {
+      Row row;
+      for (int j = 0; j < PQnfields(result.get()); ++j) row.push_back(field(result.get(), i, j));
+      rows.push_back(std::move(row));
+    }
+    return rows;
+  }
+
+  void transaction(const std::function<void()>& work) override {
+    for (int attempt = 1;; ++attempt) {
+      (void)query("BEGIN ISOLATION LEVEL SERIALIZABLE", {});
+      in_transaction_ = true;
+      try {
+        work();
+        (void)query("COMMIT", {});
+        in_transaction_ = false;
+        return;
+      } catch (const Again&) {
+        roll_back();
+        if (attempt == most_attempts) throw;
+      } catch (...) {
+        roll_back();
+        throw;
+      }
+    }
+  }
+
+ private:
+  void roll_back() {
+    in_transaction_ = false;
+    const std::unique_ptr<PGresult, void (*)(PGresult*)> result(
+        PQexec(connection_.get(), "ROLLBACK"), &PQclear);
+  }
+
+  [[noreturn]] void fail(std::string said) {
+    while (!said.empty() && said.back() == '\n') said.pop_back();
+    throw SystemError(place_ + ": " + said);
+  }
+
+  static Value field(const PGresult* result, int row, int column) {
+    if (PQgetisnull(result, row, column) != 0) return std::monostate{};
+    const std::string held(PQgetvalue(result, row, column),
+                           static_cast<std::size_t>(PQgetlength(result, row, column)));
+    switch (PQftype(result, column)) {
+      case type_int2:
+      case type_int4:
+      case type_int8: {
+        std::int64_t number = 0;
+        std::from_chars(held.data(), held.data() + held.size(), number);
+        return number;
+      }
+      case type_float4:
+      case type_float8: {
+        double number = 0;
+        std::from_chars(held.data(), held.data() + held.size(), number);
+        return number;
+      }
+      case type_bool: return std::int64_t{held == "t" ? 1 : 0};
+      default: return held;
+    }
+  }
+
+  std::string place_;
+  std::unique_ptr<PGconn, void (*)(PGconn*)> connection_{nullptr, &PQfinish};
+  bool in_transaction_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Database> open_postgres(const std::string& url) {
+  return std::make_unique<Postgres>(url);
+}
+#else
+std::unique_ptr<Database> open_postgres(const std::string& url) {
+  throw InputError(without_password(url) +
+                   ": this build has no PostgreSQL; install libpq-dev and build again, or name a "
+                   "file for SQLite");
+}
+#endif
+
+}  // namespace tandem::store

@@ -30,7 +30,11 @@ class Again : public SystemError {
 class Postgres final : public Database {
  public:
   explicit Postgres(const std::string& url) : place_(without_password(url)) {
-    connection_.reset(PQconnectdb(url.c_str()));
+    // What the URL says of them wins. A server that cannot be reached is given up in time.
+    const char* const names[] = {"connect_timeout",  "tcp_user_timeout", "keepalives_idle",
+                                 "application_name", "dbname",           nullptr};
+    const char* const values[] = {"5", "10000", "5", "tandem", url.c_str(), nullptr};
+    connection_.reset(PQconnectdbParams(names, values, 1));
     if (PQstatus(connection_.get()) != CONNECTION_OK) fail(PQerrorMessage(connection_.get()));
     PQsetNoticeProcessor(
         connection_.get(), [](void*, const char*) {}, nullptr);

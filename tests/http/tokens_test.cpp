@@ -75,7 +75,7 @@ TEST(Trace, ContextIsReadAsTheSpecificationSays) {
   EXPECT_NE(next.span_text(), context.span_text());
   // A later version may have more behind.
   EXPECT_TRUE(parse_traceparent("cc" + good.substr(2) + "-what", context));
-  for (const std::string bad :
+  for (const std::string& bad :
        {std::string(), good.substr(1), good + "0", "ff" + good.substr(2), "0g" + good.substr(2),
         std::string("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01"),
         std::string("00-00000000000000000000000000000000-00f067aa0ba902b7-01"),

@@ -10,6 +10,7 @@
 #include <numeric>
 #include <utility>
 
+#include "tandem/bundled_data.hpp"
 #include "tandem/cluster/select_k.hpp"
 #include "tandem/command.hpp"
 #include "tandem/config.hpp"
@@ -63,23 +64,6 @@ std::string scientific(double value) {
   return text;
 }
 
-// The folder of the shipped data sets: beside the program's own build or installation.
-std::string find_data(const std::string& given) {
-  if (!given.empty()) return given;
-  std::error_code ignored;
-  const fs::path program = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  const std::vector<fs::path> candidates{"data", program / "../../../data",
-                                         program / "../share/tandem/data"};
-  for (const fs::path& candidate : candidates) {
-    if (fs::exists(candidate / "iris.csv", ignored)) {
-      return candidate.is_absolute() ? fs::weakly_canonical(candidate).string()
-                                     : candidate.string();
-    }
-  }
-  throw InputError(
-      "the folder with iris.csv and diabetes.csv is not found; name it with --data-dir");
-}
-
 class Demo final : public Command {
  public:
   void add_options(OptionSet& options) override {
@@ -97,7 +81,7 @@ class Demo final : public Command {
     files.writes_report(folder_);
     files.check(force_);
     prepare_report_folder(folder_);
-    data_ = find_data(data_dir_);
+    data_ = bundled_data(data_dir_);
     Page page("Eight stories of learning",
               "How eight machines learn from data, what they get wrong, and how to tell. Every "
               "picture comes from a run that you can repeat with the command beside it, and every "

@@ -5,9 +5,11 @@
 #include <optional>
 #include <thread>
 
+#include "systems/http/service.hpp"
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/output.hpp"
+#include "tandem/serve_demo.hpp"
 #include "tandem/settings.hpp"
 
 namespace tandem::program {
@@ -25,9 +27,13 @@ struct Place {
 class Serve final : public Command {
  public:
   void add_options(OptionSet& options) override {
-    options.positional("REPOSITORY", options_.repository,
-                       "the folder of the models, which tandem models register makes");
+    options.positionals("REPOSITORY", repositories_,
+                        "the folder of the models, which tandem models register makes");
     options.group("Service");
+    options.flag(
+        "demo", demo_,
+        "train two versions of a model, serve them with simulated clients, and say what can "
+        "be tried; the repository is a temporary folder if left out");
     options.written("http", http_,
                     "the address and port of HTTP; port 0 is any free one, which the line `ready "
                     "http://...` tells",
@@ -104,7 +110,24 @@ class Serve final : public Command {
     return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
   }
 
+  int serve_demo() {
+    if (repositories_.size() > 1) throw InputError("expected one repository");
+    // Training leaves threads behind, which must not take the signals that stop the server.
+    const http::ServiceSignals signals;
+    ServeDemo demo(repositories_.empty() ? "" : repositories_.front());
+    options_.repository = demo.folder();
+    // What is read beside the commands is what goes wrong.
+    if (options_.log.empty()) options_.log_level = http::LogLevel::warning;
+    return serving::serve(options_, [&](const std::string& addresses) {
+      const std::string url = addresses.substr(0, addresses.find(' '));
+      print("ready " + addresses + "\n" + demo.commands(url));
+      demo.start_clients(url);
+    });
+  }
+
   serving::ServeOptions options_;
+  std::vector<std::string> repositories_;
+  bool demo_ = false;
   Place http_{.endpoint = http::Endpoint{.address = "127.0.0.1", .port = 8000}};
   Place grpc_;
   std::int64_t batch_delay_us_ = 0;

@@ -1,0 +1,137 @@
+"""The registry in PostgreSQL: the same commands, a server that follows it, two programs at once, and a
+database that goes away and comes back. Ends with status 77, which counts as skipped, where Debian's
+postgresql is not installed."""
+
+import glob
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+BINARIES = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+if not BINARIES:
+    print("skipped: PostgreSQL is not installed (Debian: postgresql)")
+    sys.exit(77)
+AS_POSTGRES = []
+if os.geteuid() == 0:
+    try:
+        pwd.getpwnam("postgres")
+    except KeyError:
+        print("skipped: PostgreSQL does not run as root, and there is no user postgres")
+        sys.exit(77)
+    AS_POSTGRES = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+
+from server import DATA, Server, tandem  # noqa: E402
+
+ROW = {"name": "input", "shape": [1, 4], "datatype": "FP64", "data": [6.0, 2.7, 5.1, 1.6]}
+
+
+class Postgres:
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tandem-postgres-"))
+        if AS_POSTGRES:
+            shutil.chown(self.folder, "postgres")
+        self.run("initdb", "-D", self.folder / "data", "-A", "trust", "-U", "tandem", "--no-sync")
+        self.start()
+        self.url = f"postgresql://tandem:secret@/postgres?host={self.folder}"
+
+    def run(self, program, *arguments):
+        subprocess.run([*AS_POSTGRES, f"{BINARIES[-1]}/{program}", *map(str, arguments)], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, cwd="/")
+
+    def start(self):
+        # On a socket in the folder only: no port is taken.
+        self.run("pg_ctl", "-D", self.folder / "data", "-w", "-l", self.folder / "log", "-o",
+                 f"-c listen_addresses= -c unix_socket_directories={self.folder} -c fsync=off", "start")
+
+    def stop(self):
+        self.run("pg_ctl", "-D", self.folder / "data", "-w", "-m", "immediate", "stop")
+
+    def remove(self):
+        self.stop()
+        shutil.rmtree(self.folder)
+
+
+class RegistryInPostgres(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.postgres = Postgres()
+        cls.folder = tempfile.TemporaryDirectory(prefix="tandem-serving-")
+        path = pathlib.Path(cls.folder.name)
+        cls.repository = path / "repository"
+        cls.files = []
+        for trees in ["3", "30"]:
+            cls.files.append(path / f"{trees}.tandem")
+            tandem("train", "random-forest", "--data", DATA / "iris.csv", "--trees", trees, "--model",
+                   cls.files[-1], "--quiet")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+        cls.postgres.remove()
+
+    def models(self, action, *arguments, status=0):
+        return tandem("models", action, self.repository, *arguments, "--registry", self.postgres.url,
+                      status=status)
+
+    def stages(self, name):
+        return {one["version"]: one["stage"]
+                for one in json.loads(self.models("list", name, "--json"))["versions"]}
+
+    def wait(self, condition):
+        end = time.time() + 30
+        while not condition():
+            self.assertLess(time.time(), end, "it did not come about in time")
+            time.sleep(0.1)
+
+    def test_stages_and_a_server_that_follows(self):
+        self.models("register", "m", self.files[0], "--stage", "production")
+        self.models("register", "m", self.files[1])
+        self.assertFalse((self.repository / "registry.sqlite").exists())
+        server = Server(self.repository, "--registry", self.postgres.url)
+        version = lambda: server.post("/v2/models/m/infer", {"inputs": [ROW]})["model_version"]
+        try:
+            self.assertEqual(version(), "1")
+            self.models("promote", "m", "2")
+            self.assertEqual(self.stages("m"), {1: "archived", 2: "production"})
+            self.wait(lambda: version() == "2")
+            # Stopped: what is loaded goes on answering; back again: changes are seen.
+            self.postgres.stop()
+            time.sleep(1.5)
+            self.assertEqual(version(), "2")
+            error = self.models("list", status=1)
+            self.assertNotIn("secret", error)
+            self.postgres.start()
+            self.models("rollback", "m")
+            self.wait(lambda: version() == "1")
+        finally:
+            self.assertEqual(server.stop(), 0)
+        self.assertNotIn("secret", (self.repository / "serve.log").read_text())
+
+    def test_programs_at_once(self):
+        failed = []
+
+        def register():
+            for _ in range(3):
+                try:
+                    self.models("register", "busy", self.files[0])
+                except AssertionError as error:
+                    failed.append(error)
+        threads = [threading.Thread(target=register) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failed, [])
+        self.assertEqual(sorted(self.stages("busy")), list(range(1, 10)))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -101,6 +101,14 @@ class Serve final : public Command {
     options_.http.answer = milliseconds(answer_seconds_);
     options_.patience = milliseconds(stop_seconds_);
     options_.engine.threads = static_cast<int>(threads_);
+    if (demo_) return serve_demo();
+    if (repositories_.size() != 1) {
+      throw InputError(
+          "expected one repository: tandem serve REPOSITORY; tandem models register REPOSITORY "
+          "NAME "
+          "FILE makes one, and tandem serve --demo needs none");
+    }
+    options_.repository = repositories_.front();
     return serving::serve(options_,
                           [](const std::string& addresses) { print("ready " + addresses + "\n"); });
   }

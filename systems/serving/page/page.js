@@ -75,7 +75,8 @@ function show(model, now) {
         element("td", milliseconds(version.p99_seconds)), element("td", number(version.failed)),
         element("td", number(version.shed)));
     } else {
-      const why = element("td", version.problem, version.stage === "archived" ? "text" : "text problem");
+      const archived = version.stage === "archived";
+      const why = element("td", archived ? "not loaded" : version.problem, archived ? "text" : "text problem");
       why.colSpan = 5;
       line.append(why);
     }

@@ -1,0 +1,86 @@
+"""`tandem serve --demo`: starts from nothing within a minute, answers, shows a page whose curl lines
+work, and leaves nothing behind. Where chromium is installed the page is looked at in it."""
+
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.request
+
+PROGRAM = os.environ["TANDEM_PROGRAM"]
+
+
+class Demo(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="tandem-demo-")
+        environment = dict(os.environ, TMPDIR=self.folder.name)
+        began = time.monotonic()
+        self.process = subprocess.Popen([PROGRAM, "serve", "--demo", "--http", "127.0.0.1:0"],
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        env=environment)
+        self.lines = []
+        while not self.lines or not self.lines[-1].startswith("Ctrl-C"):
+            line = self.process.stdout.readline()
+            self.assertTrue(line, "the demo ended early")
+            self.lines.append(line)
+        self.assertLess(time.monotonic() - began, 60)
+        self.url = self.lines[0].split()[1]
+
+    def tearDown(self):
+        self.process.send_signal(signal.SIGINT)
+        _, error = self.process.communicate(timeout=60)
+        self.assertEqual((self.process.returncode, error), (0, ""))
+        self.assertEqual(list(pathlib.Path(self.folder.name).glob("tandem-serve-demo-*")), [])
+        self.folder.cleanup()
+
+    def get(self, path):
+        with urllib.request.urlopen(self.url + path, timeout=30) as response:
+            return response.read().decode()
+
+    def test_what_it_says_works(self):
+        commands = [line.strip() for line in self.lines if line.startswith("curl ")]
+        self.assertEqual(len(commands), 5)
+        answers = [subprocess.run([*shlex.split(command), "-sf"], capture_output=True, text=True,
+                                  check=True).stdout for command in commands]
+        self.assertIn('"reasons"', answers[0])
+        self.assertIn('"stage":"production"', answers[1])
+        self.assertIn('"version":1', answers[2])
+        self.assertIn("tandem_predicted_rows_total", answers[4])
+        # The simulated clients ask.
+        before = self.rows()
+        end = time.monotonic() + 30
+        while self.rows() < before + 20:
+            self.assertLess(time.monotonic(), end, "nobody asks")
+            time.sleep(0.1)
+
+    def rows(self):
+        return sum(int(count) for count in
+                   re.findall(r"tandem_predicted_rows_total\{.*\} (\d+)", self.get("/metrics")))
+
+    def test_the_page_comes_from_here_alone(self):
+        texts = [self.get(path) for path in ["/", "/page/page.css", "/page/page.js"]]
+        for text in texts:
+            # A name of a namespace is no address that is fetched.
+            self.assertEqual(re.findall(r"https?://(?!www\.w3\.org/2000/svg)\S+", text), [])
+        chromium = shutil.which("chromium")
+        if not chromium:
+            print("not looked at: chromium is not installed")
+            return
+        with tempfile.TemporaryDirectory() as profile:
+            done = subprocess.run(
+                [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
+                 "--virtual-time-budget=8000", "--dump-dom", self.url + "/"],
+                capture_output=True, text=True, timeout=120, check=False)
+        self.assertIn("<h2>tumour</h2>", done.stdout, done.stderr[-2000:])
+        self.assertRegex(done.stdout, r'<td class="text production">production</td>')
+        self.assertNotIn("The server does not say", done.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -17,7 +17,7 @@ using std::chrono::nanoseconds;
 
 constexpr int failures_until_rest = 3;
 constexpr std::chrono::seconds rest{5};
-// Of the mean time per row, per batch.
+// The part that the last batch has in the mean time of batches.
 constexpr double share_of_new = 0.1;
 
 std::uint64_t next_random() {
@@ -52,9 +52,12 @@ class Scheduler::Replica {
   [[nodiscard]] bool healthy() const {
     return Clock::now().time_since_epoch().count() >= rests_until_.load(std::memory_order_relaxed);
   }
-  // Seconds until a row that came now would be looked at.
+  // Seconds until a row that came now would be looked at: the batches before it, at the time that
+  // batches have taken of late. Not by row, since a batch of one takes nearly as long as one of
+  // many.
   [[nodiscard]] double expected_wait() const {
-    return static_cast<double>(waiting()) * seconds_per_row_.load(std::memory_order_relaxed);
+    const Index batches = (waiting() + options_.batch_rows - 1) / options_.batch_rows;
+    return static_cast<double>(batches) * seconds_per_batch_.load(std::memory_order_relaxed);
   }
 
   void put(std::unique_ptr<Job> job) {
@@ -175,10 +178,9 @@ class Scheduler::Replica {
       }
       first += count;
     }
-    const double per_row = std::chrono::duration<double>(Clock::now() - begin).count() /
-                           static_cast<double>(std::max<Index>(rows.count, 1));
-    const double before = seconds_per_row_.load(std::memory_order_relaxed);
-    seconds_per_row_ = before == 0 ? per_row : before + share_of_new * (per_row - before);
+    const double now = std::chrono::duration<double>(Clock::now() - begin).count();
+    const double before = seconds_per_batch_.load(std::memory_order_relaxed);
+    seconds_per_batch_ = before == 0 ? now : before + share_of_new * (now - before);
   }
 
   void fail(Job& job, std::exception_ptr error) {
@@ -194,7 +196,7 @@ class Scheduler::Replica {
   std::condition_variable wake_;
   std::deque<std::unique_ptr<Job>> queue_;
   std::atomic<Index> waiting_{0};
-  std::atomic<double> seconds_per_row_{0};
+  std::atomic<double> seconds_per_batch_{0};
   std::atomic<Clock::rep> rests_until_{0};
   int failures_ = 0;  // in a row; of the thread alone
   bool stopping_ = false;

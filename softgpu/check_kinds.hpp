@@ -6,7 +6,7 @@
 
 namespace softgpu {
 
-inline constexpr std::array<std::string_view, 15> check_kinds = {
+inline constexpr std::array<std::string_view, 16> check_kinds = {
     "out-of-bounds",
     "misaligned",
     "use-after-free",
@@ -22,6 +22,7 @@ inline constexpr std::array<std::string_view, 15> check_kinds = {
     "launch-failure",
     "overlapping-copy",
     "fault",
+    "schedule-dependent",
 };
 
 }  // namespace softgpu

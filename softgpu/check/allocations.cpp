@@ -74,6 +74,14 @@ void freed(std::uint64_t address) {
   GlobalBits::instance().define(address, bytes);
 }
 
+void given_back(std::uint64_t address) {
+  Allocations& of = allocations();
+  const std::lock_guard lock(of.mutex);
+  const auto found = of.all.find(address);
+  if (found != of.all.end()) found->second.is_live = false;
+  of.frees = true;
+}
+
 void forget_accesses(std::uint64_t address, std::uint64_t bytes) {
   const std::lock_guard lock(checker_mutex());
   Races::instance().forget(address, bytes);

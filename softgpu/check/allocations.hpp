@@ -24,6 +24,8 @@ void freed(std::uint64_t address);
 // Memory that is not the program's own (parameters of launches from kernels) came or went: accesses
 // to what was there before are none to what is there now.
 void forget_accesses(std::uint64_t address, std::uint64_t bytes);
+// The program has freed memory that the runtime keeps for something that is left of it: no leak.
+void given_back(std::uint64_t address);
 // Where the allocation that begins, or began, at `address` was made; empty where that is not known.
 [[nodiscard]] std::string allocation_site(std::uint64_t address);
 // The same of where it was freed.

@@ -9,11 +9,13 @@
 #include <string>
 
 #include "softgpu/check/allocations.hpp"
+#include "softgpu/check/bulk_copies.hpp"
 #include "softgpu/check/findings.hpp"
 #include "softgpu/check/gaps.hpp"
+#include "softgpu/check/matrices.hpp"
 #include "softgpu/check/places.hpp"
 #include "softgpu/check/races.hpp"
-#include "softgpu/exec/matrix.hpp"
+#include "softgpu/check/rows.hpp"
 #include "softgpu/exec/schedule.hpp"
 #include "softgpu/memory/memory.hpp"
 #include "softgpu/ptx/ast.hpp"
@@ -26,31 +28,6 @@ using u32 = std::uint32_t;
 using u64 = std::uint64_t;
 
 constexpr u32 widest = 64;  // bytes that a lane accesses at most
-
-// The range that accesses to global memory fell into last.
-struct LastRange {
-  MemoryRange range{1, 0};
-  u64 epoch = 0;
-};
-LastRange& last_range() {
-  static auto* last = new LastRange;
-  return *last;
-}
-
-// False for what the handler will refuse.
-bool find_range(u64 address, u32 bytes, MemoryRange& range) {
-  LastRange& last = last_range();
-  const u64 epoch = Memory::instance().epoch();
-  if (last.epoch == epoch && address >= last.range.begin && address + bytes <= last.range.end) {
-    range = last.range;
-    return true;
-  }
-  if (!Memory::instance().find(address, range) || range.freed || address + bytes > range.end) {
-    return false;
-  }
-  last = {range, epoch};
-  return true;
-}
 
 // Memory whose undefined bits are known: that which only kernels and the runtime write.
 bool followed(u64 address) {
@@ -73,6 +50,7 @@ void report_undefined(const Warp& w, const Op* op, const Step& step, u32 lane,
   Finding finding;
   finding.kind = Kind::uninitialised;
   finding.kernel = launch.kernel;
+  finding.launch = launch.number;
   finding.message = message;
   finding.at = site_of(*w.call->code, op, what);
   finding.at.thread = thread_name(launch, w.state->warp, lane);
@@ -162,14 +140,6 @@ bool stored(Warp& w, const Op* op, const CheckedCode& code, const Step& step, u3
     any = any || here;
   }
   return any;
-}
-
-// The block whose shared memory a generic address is in; nullptr for none.
-Block* block_of(Warp& w, u64 address) {
-  const u64 rank = (address & ~window_mask) >> 24 & 0xffU;
-  if (rank == 0) return w.block;
-  const Cluster* const cluster = w.block->cluster;
-  return cluster != nullptr && rank <= cluster->blocks.size() ? cluster->blocks[rank - 1] : nullptr;
 }
 
 // --- one access ----------------------------------------------------------------------------------
@@ -297,6 +267,7 @@ void check_variable(const Lane& l, u32 offset, u32 size, bool writes) {
   Finding finding;
   finding.kind = Kind::out_of_bounds;
   finding.kernel = l.w.state->launch->kernel;
+  finding.launch = launch.id;
   const u64 past = u64{offset} + size - (u64{nearest->begin} + nearest->bytes);
   finding.message = std::string(writes ? "a write" : "a read") + " of " + std::to_string(size) +
                     " bytes goes " + std::to_string(past) +
@@ -374,7 +345,7 @@ void use(const Lane& l, u64 address, u32 size, Way way, Order order, Scope scope
   Races& races = Races::instance();
   switch (address & window_mask) {
     case shared_window: {
-      Block* const block = block_of(l.w, address);
+      Block* const block = shared_block_of(l.w, address);
       const auto at = static_cast<u32>(offset & 0xffffffU);
       if ((offset >> 32) != 0 || block == nullptr || at + size > block->shared_bytes) return;
       check_variable(l, at, size, access.writes);
@@ -479,6 +450,7 @@ bool use_at_once(Warp& w, const Op* op, const CheckedCode& code, const Step& ste
 void use_lanes(Warp& w, const Op* op, const CheckedCode& code, const Step& step, const Touch& touch,
                u32 m) {
   if (use_at_once(w, op, code, step, touch, m)) return;
+  m = use_row(w, op, step, touch, m);
   const auto offset = static_cast<u64>(op->imm);
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const auto lane = static_cast<u32>(std::countr_zero(rest));
@@ -531,98 +503,6 @@ void use_copy(Warp& w, const Op* op, const CheckedCode& code, const Step& step, 
     if (at + touch.size <= w.block->shared_bytes) {
       std::memcpy(w.block->state->undefined.data() + at, bits.data(), touch.size);
     }
-  }
-}
-
-// Rows of 16 bytes, or a fragment: the values that a lane gets come from many addresses.
-void use_matrix(Warp& w, const Op* op, const CheckedCode& code, const Step& step,
-                const Touch& touch, u32 m) {
-  const auto offset = static_cast<u64>(op->imm);
-  const auto* a = lanes<u64>(w, op->a);
-  bool undefined = false;
-  ValueOrigin origin{step.place, false};
-  const bool writes = touch.way == Way::store;
-  const auto one = [&](u32 lane, u64 address, u32 bytes) {
-    std::array<u8, widest> bits{};
-    for (u32 at = 0; at < bytes; at += 16) {
-      const u32 size = std::min<u32>(16, bytes - at);
-      if (!writes && read_bits(w, address + at, size, bits.data())) undefined = true;
-      if (writes && (address & window_mask) == 0) GlobalBits::instance().define(address + at, size);
-      const u64 in_shared = (address + at) & 0xffffffU;
-      const bool shared = (address & window_mask) == shared_window;
-      if (shared && in_shared + size > w.block->shared_bytes) continue;
-      if (writes && shared) {
-        std::memset(w.block->state->undefined.data() + in_shared, 0, size);
-      }
-      MemoryRange range;
-      if (!shared && ((address & window_mask) != 0 || !find_range(address + at, size, range)))
-        continue;
-      Access access;
-      access.warp = &w;
-      access.op = op;
-      access.lane = lane;
-      access.place = step.place;
-      access.bytes = size;
-      access.writes = writes;
-      access.reads = !writes;
-      access.shared = shared ? w.block->state : nullptr;
-      access.offset = static_cast<u32>(in_shared);
-      access.address = shared ? reinterpret_cast<u64>(w.block->shared + in_shared) : address + at;
-      Races::instance().access(access);
-    }
-  };
-  if (touch.form == TouchForm::rows) {
-    const u32 matrices = static_cast<const Pieces*>(op->extra)->count;
-    const u32 rows = matrices >= 4 ? full_mask : (1U << (8 * matrices)) - 1U;
-    for (u32 rest = rows; rest != 0; rest &= rest - 1) {
-      const auto lane = static_cast<u32>(std::countr_zero(rest));
-      one(lane, a[lane] + offset, 16);
-    }
-  } else {
-    const FragmentForm form = FragmentForm::unpacked(op->aux);
-    const auto first = static_cast<u32>(std::countr_zero(m));
-    const u64 base = a[first] + offset;
-    const u64 lines = form.by_columns ? form.columns : form.rows;
-    const u64 elements = form.by_columns ? form.rows : form.columns;
-    const u64 stride = op->b != 0 ? lanes<u32>(w, op->b)[first] : elements;
-    const u64 bits = static_cast<u64>(bits_of(form.type));
-    for (u64 i = 0; i < lines; ++i) {
-      // Which lane accesses which piece is not documented: each line by one of them.
-      const auto lane = static_cast<u32>(i % lanes_per_warp);
-      const u64 at = base + i * stride * bits / 8;
-      one((m >> lane & 1U) != 0 ? lane : first, at, static_cast<u32>(elements * bits / 8));
-    }
-  }
-  if (writes) return;
-  std::array<u8, widest> all{};
-  all.fill(0xff);
-  for (u32 rest = m; rest != 0; rest &= rest - 1) {
-    const auto lane = static_cast<u32>(std::countr_zero(rest));
-    const auto& pieces = *static_cast<const Pieces*>(op->extra);
-    fill(w, op, code, step, lane, std::min(widest, pieces.count * 4),
-         undefined ? all.data() : nullptr, origin);
-  }
-}
-
-void use_bulk(Warp& w, const Op* op, u32 m) {
-  Races::instance().changed();
-  const auto* to = lanes<u64>(w, op->a);
-  const auto* size = lanes<u32>(w, op->c);
-  for (u32 rest = m; rest != 0; rest &= rest - 1) {
-    const auto lane = static_cast<u32>(std::countr_zero(rest));
-    const u64 address = to[lane];
-    if ((address & window_mask) == 0) {
-      MemoryRange range;
-      if (!find_range(address, size[lane], range)) continue;
-      GlobalBits::instance().define(address, size[lane]);
-      Races::instance().forget(address, size[lane]);
-      continue;
-    }
-    Block* const block = block_of(w, address);
-    const auto at = static_cast<u32>(address & 0xffffffU);
-    if (block == nullptr || u64{at} + size[lane] > block->shared_bytes) continue;
-    std::memset(block->state->undefined.data() + at, 0, size[lane]);
-    Races::instance().forget_shared(*block->state, at, size[lane]);
   }
 }
 
@@ -688,7 +568,65 @@ void check_decisions(Warp& w, const Op* op, const CheckedCode& code, const Step&
   }
 }
 
-Scope fence_scope(const Op& op) { return static_cast<Scope>(op.aux); }
+Scope fence_scope(const Op& op) { return static_cast<Scope>(op.aux & 0xffU); }
+
+// An operation on an mbarrier is an access to it: a plain one where it begins its life. Where it
+// ends that, others may still look at it, as those of CUDA's own library do.
+void use_mbarrier(Warp& w, const Op* op, const Step& step, u32 lane, Block& block, u64 at) {
+  constexpr u32 init = 0;
+  constexpr u32 inval = 1;
+  const u32 what = step.effect == Effect::mbarrier ? op->aux & 0xffU : ~0U;
+  if (at % 8 != 0) return;
+  if (what == inval) {
+    return Races::instance().forget_shared(*block.state, static_cast<u32>(at), 8);
+  }
+  Access access;
+  access.warp = &w;
+  access.op = op;
+  access.lane = lane;
+  access.place = step.place;
+  access.bytes = 8;
+  access.writes = step.effect != Effect::mbarrier_test;
+  access.reads = what != init;
+  access.bits = static_cast<u8>(
+      what == init ? 0 : strong | is_atomic | static_cast<u32>(Scope::system) << scope_shift);
+  access.shared = block.state;
+  access.offset = static_cast<u32>(at);
+  access.address = reinterpret_cast<u64>(block.shared + at);
+  Races::instance().access(access);
+}
+
+// A vote, a reduction or a match whose mask names lanes that have ended.
+void check_members(Warp& w, const Op* op, const CheckedCode& code, const Step& step, u32 m) {
+  const auto* members = lanes<u32>(w, op->b);
+  const auto first = static_cast<u32>(std::countr_zero(m));
+  const u32 gone = members[first] & w.initial & ~w.alive;
+  if (gone == 0 || is_known(Kind::warp_mask, step.place, 0)) return;
+  const LaunchState& launch = *w.state->launch;
+  Finding finding;
+  finding.kind = Kind::warp_mask;
+  finding.notice = true;
+  finding.kernel = launch.kernel;
+  finding.launch = launch.number;
+  finding.message = "the member mask names " + std::to_string(std::popcount(gone)) +
+                    " lanes that have ended, lane " + std::to_string(std::countr_zero(gone)) +
+                    " among them: they take no part";
+  finding.at = site_of(code, op, "it happened");
+  finding.at.thread = thread_name(launch, w.state->warp, first);
+  // What a library does with its masks is its own affair; intrinsics are headers too.
+  const bool of_library =
+      finding.at.of_toolkit && finding.at.text.find("_intrinsics") == std::string::npos;
+  if (!of_library) report(std::move(finding));
+}
+
+// Whether the test of an mbarrier succeeds, as its handler says.
+bool is_over(Warp& w, const Op* op, u32 lane, const Block& block, u64 at) {
+  u64 word = 0;
+  std::memcpy(&word, block.shared + at, sizeof word);
+  const u64 parity =
+      (op->aux & 1U) != 0 ? lanes<u32>(w, op->b)[lane] & 1U : lanes<u64>(w, op->b)[lane] >> 63;
+  return (word >> 63) != parity;
+}
 
 __attribute__((noinline)) void examine(Warp& w, const Op* op, const CheckedCode& code,
                                        const Step& step, u32 m) {
@@ -702,7 +640,9 @@ __attribute__((noinline)) void examine(Warp& w, const Op* op, const CheckedCode&
       const OperandSlot& operand = code.operands[i];
       any = operand.lane_bytes != OperandSlot::area && is_marked(*state, operand.slot);
     }
-    if (any) {
+    if (any && step.transfer == Transfer::product) {
+      propagate_product(w, op, step, m);
+    } else if (any) {
       propagate(w, op, step.transfer, code.operands.data() + step.first_operand,
                 code.operands.data() + step.end_operand, m);
     }
@@ -715,9 +655,9 @@ __attribute__((noinline)) void examine(Warp& w, const Op* op, const CheckedCode&
       case TouchForm::lanes32:
       case TouchForm::shared64: use_lanes(w, op, code, step, touch, m); break;
       case TouchForm::copy_async: use_copy(w, op, code, step, touch, m); break;
-      case TouchForm::copy_bulk: use_bulk(w, op, m); break;
+      case TouchForm::copy_bulk: use_bulk(w, op, step, m); break;
       case TouchForm::rows:
-      case TouchForm::fragment: use_matrix(w, op, code, step, touch, m); break;
+      case TouchForm::fragment: use_matrix(w, op, step, touch, m); break;
       case TouchForm::none: break;
     }
   }
@@ -725,6 +665,20 @@ __attribute__((noinline)) void examine(Warp& w, const Op* op, const CheckedCode&
   switch (step.effect) {
     case Effect::none:
     case Effect::branches: break;
+    case Effect::bulk: use_bulk(w, op, step, m); break;
+    case Effect::tensor:
+      use_tensor(w, op, step, m);
+      // Where it writes is known when it has been executed: use_box().
+      for (Block* block : w.block->cluster->blocks) {
+        std::ranges::fill(block->state->undefined, u8{0});
+      }
+      break;
+    case Effect::box: use_box(w, op, step, m); break;
+    case Effect::bulk_commit: races.commit_bulk(w, m); break;
+    case Effect::bulk_wait:
+      races.wait_for_bulk(w, m, static_cast<u32>(op->imm), op->aux == bulk_wait_read);
+      break;
+    case Effect::grid_wait: races.wait_for_grid(w, m); break;
     case Effect::fills_shared:
       // Where and when is not followed: all shared memory of the cluster counts as written.
       for (Block* block : w.block->cluster->blocks) {
@@ -733,7 +687,10 @@ __attribute__((noinline)) void examine(Warp& w, const Op* op, const CheckedCode&
       }
       races.changed();
       break;
-    case Effect::fence: races.fence(w, m, fence_scope(*op)); break;
+    case Effect::fence:
+      if ((op->aux & fence_of_proxies) != 0) races.proxy_fence(w, m);
+      races.fence(w, m, fence_scope(*op));
+      break;
     case Effect::warp_barrier:
       if (!puts_off(w, op, Meeting::members_a, m)) {
         // Lanes that name different members are barriers of their own.
@@ -747,7 +704,12 @@ __attribute__((noinline)) void examine(Warp& w, const Op* op, const CheckedCode&
         }
       }
       break;
-    case Effect::exchange: races.lanes_exchange(w, m); break;
+    case Effect::exchange:
+      if (step.meeting == Meeting::members_b && w.alive != w.initial) {
+        check_members(w, op, code, step, m);
+      }
+      races.lanes_exchange(w, m);
+      break;
     case Effect::copy_group:
       if (op->aux == 0) {
         races.commit_copies(w, m);
@@ -757,17 +719,21 @@ __attribute__((noinline)) void examine(Warp& w, const Op* op, const CheckedCode&
         races.wait_for_all_copies(w, m);
       }
       break;
-    case Effect::copy_mbarrier: races.wait_for_all_copies(w, m); [[fallthrough]];
+    case Effect::copy_mbarrier:
     case Effect::mbarrier:
     case Effect::mbarrier_test:
       for (u32 rest = m; rest != 0; rest &= rest - 1) {
         const auto lane = static_cast<u32>(std::countr_zero(rest));
         const u64 address = lanes<u64>(w, op->a)[lane] + static_cast<u64>(op->imm);
-        Block* const block = block_of(w, address);
+        Block* const block = shared_block_of(w, address);
         const u64 at = address & 0xffffffU;
         if (block == nullptr || at + 8 > block->shared_bytes) continue;
+        use_mbarrier(w, op, step, lane, *block, at);
+        if (step.effect == Effect::copy_mbarrier) {
+          races.copies_arrive_at(w, lane, *block->state, at);
+        }
         if (step.effect == Effect::mbarrier_test) {
-          races.look_at(w, lane, *block->state, at);
+          if (is_over(w, op, lane, *block, at)) races.look_at(w, lane, *block->state, at);
         } else {
           races.arrive_at(w, lane, *block->state, at);
           races.changed();
@@ -803,7 +769,17 @@ AtomicKind atomic_kind(std::string_view name, const Op& op) {
   return names(".or.") ? AtomicKind::bit_or : AtomicKind::other;
 }
 
-Effect effect_of(std::string_view name) {
+Effect effect_of(std::string_view name, const Op& op) {
+  if (name == "nop") {
+    switch (op.aux) {
+      case bulk_commit: return Effect::bulk_commit;
+      case bulk_wait:
+      case bulk_wait_read: return Effect::bulk_wait;
+      case grid_wait: return Effect::grid_wait;
+      default: return Effect::none;
+    }
+  }
+  if (name == "cp.bulk.done") return Effect::box;
   if (name == "fence") return Effect::fence;
   if (name == "bar.warp") return Effect::warp_barrier;
   if (name == "shfl" || name == "vote" || name == "redux" || name.starts_with("match.")) {
@@ -832,10 +808,27 @@ void CheckedCode::observe() {
     step.first_operand = first_operand.empty() ? 0 : first_operand[i];
     step.end_operand = first_operand.empty() ? 0 : first_operand[i + 1];
     step.transfer = transfer_of(handler);
-    step.effect = touches[i].fills_shared ? Effect::fills_shared : effect_of(handler);
+    step.effect = effect_of(handler, op);
+    if (touches[i].fills_shared) {
+      step.effect = handler == "cp.bulk"   ? Effect::bulk
+                    : handler == "service" ? Effect::tensor
+                                           : Effect::fills_shared;
+    }
     step.meeting = meeting_of(handler);
     step.atomic = atomic_kind(handler, op);
     step.touches = touches[i].form != TouchForm::none;
+    const bool has_pieces = op.extra != nullptr && touches[i].form != TouchForm::copy_bulk;
+    const u32 first_value = has_pieces && static_cast<const Pieces*>(op.extra)->count > 0
+                                ? static_cast<const Pieces*>(op.extra)->slots[0]
+                                : op.d;
+    const auto names_value = [&](const OperandSlot& operand) {
+      return operand.slot == first_value && operand.lane_bytes != OperandSlot::area;
+    };
+    const auto* const value = std::find_if(operands.data() + step.first_operand,
+                                           operands.data() + step.end_operand, names_value);
+    if (step.touches && value != operands.data() + step.end_operand) {
+      step.value_bytes = value->lane_bytes;
+    }
     const auto names = [&](std::string_view type) {
       return handler.find(type) != std::string_view::npos;
     };

@@ -20,8 +20,14 @@ enum class Effect : std::uint8_t {
   copy_mbarrier,  // cp.async.mbarrier.arrive
   mbarrier,
   mbarrier_test,
-  fills_shared,  // tensor copies, st.async
-  frame_load,    // of an argument or a result of a call
+  fills_shared,  // st.async, red.async
+  bulk,          // a reduction by a bulk copy
+  tensor,        // a copy of a box
+  box,           // the end of one to shared memory
+  bulk_commit,
+  bulk_wait,
+  grid_wait,   // griddepcontrol.wait
+  frame_load,  // of an argument or a result of a call
   frame_store,
 };
 
@@ -39,6 +45,7 @@ struct Step {
   Effect effect = Effect::none;
   Meeting meeting = Meeting::none;
   AtomicKind atomic = AtomicKind::other;
+  std::uint8_t value_bytes = 0;  // of a lane of slot d, for what loads or stores it; 0: another
   bool touches = false;
   bool is_signed = false;  // a load that extends its sign
   bool plain = false;      // only registers are looked at, and only where some are undefined

@@ -214,6 +214,7 @@ void report_fault(const Warp& w, const Op* op, int lane, int code, const std::st
   finding.kind = kind_of_fault(code, what);
   finding.ends_kernel = true;
   finding.kernel = readable_name(w.block->launch->code->name);
+  finding.launch = w.block->launch->id;
   finding.message = what;
   if (op != nullptr && w.call != nullptr) {
     finding.at = site_of(*w.call->code, op, "it happened");
@@ -226,11 +227,13 @@ void report_fault(const Warp& w, const Op* op, int lane, int code, const std::st
 
 void report_notice(const Warp& w, int lane, const Code& code, const Op* op, const std::string& what,
                    bool is_error) {
+  if (w.block->launch->observer == nullptr) return;  // of a launch that is not checked
   Finding finding;
   finding.kind =
       says(what, "barrier") || says(what, "Barrier") ? Kind::barrier_divergence : Kind::warp_mask;
   finding.notice = !is_error;
   finding.kernel = readable_name(w.block->launch->code->name);
+  finding.launch = w.block->launch->id;
   finding.message = what;
   finding.at = site_of(code, op, "it happened");
   finding.at.thread = describe_thread(w, lane);

@@ -38,6 +38,10 @@ class Clock {
  public:
   [[nodiscard]] std::uint32_t known(const ThreadId& thread) const;
   [[nodiscard]] const BlockKnown* find(std::uint32_t block) const;
+  // True where it knows of no other block than this.
+  [[nodiscard]] bool is_of_one(std::uint32_t block) const {
+    return blocks_.empty() || (blocks_.size() == 1 && blocks_[0].block == block);
+  }
   // True where it knows all that the other knows.
   [[nodiscard]] bool covers(const Clock& other) const;
   // Takes over all that the other knows.

@@ -304,7 +304,8 @@ Transfer transfer_of(std::string_view name) {
   if (is("extract")) return Transfer::extract;
   if (is("join32") || is("join64")) return Transfer::join_half;
   if (name == "shfl") return Transfer::shuffle;
-  if (is("mma.") || is("wgmma") || is("movmatrix") || is("vote") || is("redux") || is("match") ||
+  if (is("mma.")) return Transfer::product;
+  if (is("wgmma") || is("movmatrix") || is("vote") || is("redux") || is("match") ||
       is("bar.result")) {
     return Transfer::all_lanes;
   }

@@ -92,6 +92,7 @@ enum class Transfer : std::uint8_t {
   join_half,  // two halves to one
   shuffle,    // shfl
   all_lanes,  // results of any lane depend on operands of all
+  product,    // of matrices: matrices.hpp
   define,     // results are defined whatever the operands are
 };
 [[nodiscard]] Transfer transfer_of(std::string_view handler);

@@ -22,6 +22,7 @@ enum class Kind {
   launch_failure,
   overlapping_copy,
   fault,
+  schedule_dependent,
 };
 
 // A place in the program, of the kernel or of the host.
@@ -42,8 +43,9 @@ struct Finding {
   std::string message;       // one sentence: what is wrong
   std::string memory;        // the memory that it concerns; may be empty
   Site at;
-  Site other;  // the second place; its `what` is empty where there is none
-  std::uint64_t seed = 0;
+  Site other;                // the second place; its `what` is empty where there is none
+  std::uint64_t launch = 0;  // the number of the kernel's launch, from 1; 0: of none
+  std::uint64_t seed = 0;    // of the schedule; report() sets it
 };
 
 // Keeps the finding; one that has the kind, the kernel and the lines of an earlier one is counted
@@ -55,10 +57,12 @@ void report(Finding finding);
 
 // A kernel's fault was among them.
 [[nodiscard]] bool has_fault();
-// Findings that are errors.
+// Findings of this run that are errors.
 [[nodiscard]] std::size_t error_count();
 
-// Shows all findings on standard error and writes SOFTGPU_CHECK_JSON; once.
+// Shows all findings on standard error and writes SOFTGPU_CHECK_JSON; once. Those of
+// SOFTGPU_CHECK_EARLIER are not shown, and the findings of this run that equal one of them are
+// counted there.
 void show_findings();
 // In a copy of the process, by fork: forgets the parent's.
 void forget_findings();

@@ -5,6 +5,7 @@
 
 #include "softgpu/check/definedness.hpp"
 #include "softgpu/check/findings.hpp"
+#include "softgpu/check/host_pages.hpp"
 #include "softgpu/check/lock.hpp"
 #include "softgpu/check/places.hpp"
 #include "softgpu/check/races.hpp"
@@ -76,8 +77,10 @@ void copied(const void* to, const void* from, std::size_t bytes) {
     if (bits.find_undefined(source, bytes, first)) report_copy_of_undefined(source, first, bytes);
   }
   const WorkOrderRef work = current_work();
+  const std::uint32_t place = host_place("copy");
+  work_used(source, bytes, false, place);
+  work_used(target, bytes, true, place);
   if (has_several_streams()) {
-    const std::uint32_t place = host_place("copy");
     Races::instance().host_access(work, source, bytes, false, place);
     Races::instance().host_access(work, target, bytes, true, place);
   }
@@ -87,9 +90,10 @@ void filled(const void* to, std::size_t bytes) {
   if (!options().check || bytes == 0) return;
   const std::lock_guard lock(checker_mutex());
   GlobalBits::instance().define(address_of(to), bytes);
+  const std::uint32_t place = host_place("memset");
+  work_used(address_of(to), bytes, true, place);
   if (has_several_streams()) {
-    Races::instance().host_access(current_work(), address_of(to), bytes, true,
-                                  host_place("memset"));
+    Races::instance().host_access(current_work(), address_of(to), bytes, true, place);
   }
 }
 
@@ -111,6 +115,7 @@ void freed_in_stream(const void* address) {
 
 void library_works() {
   if (!options().check) return;
+  stop_watching();
   const std::lock_guard lock(checker_mutex());
   GlobalBits::instance().define_all();
 }

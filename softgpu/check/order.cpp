@@ -16,12 +16,14 @@ struct Stream {
   StreamOrder as;
   std::uint64_t number = 0;  // of the last piece of work
   Known known;               // that the next one knows by the stream's order
+  WorkOrderRef last_kernel;  // where the last piece of work is one
 };
 
 struct Streams {
   std::mutex mutex;
   std::map<std::uint64_t, Stream> all;
   Known host;
+  std::uint64_t host_waits = 0;
   bool several = false;
   std::uint64_t next_node = first_node;
 };
@@ -50,12 +52,12 @@ bool follows(const StreamOrder& stream, const StreamOrder& other) {
 }  // namespace
 
 bool is_before(const WorkOrder& a, const WorkOrder& b) {
-  if (a.stream == b.stream) return a.number <= b.number;
+  if (a.stream == b.stream && (!b.overlaps || a.number == b.number)) return a.number <= b.number;
   const auto found = b.known.find(a.stream);
   return found != b.known.end() && found->second >= a.number;
 }
 
-WorkOrderRef enqueue(const StreamOrder& stream, const WorkOrderRef& event) {
+WorkOrderRef enqueue(const StreamOrder& stream, const WorkOrderRef& event, WorkKind kind) {
   Streams& of = streams();
   const std::lock_guard lock(of.mutex);
   auto work = std::make_shared<WorkOrder>();
@@ -73,8 +75,23 @@ WorkOrderRef enqueue(const StreamOrder& stream, const WorkOrderRef& event) {
   mine.as = stream;
   work->stream = stream.id;
   work->number = ++mine.number;
+  if (kind == WorkKind::overlapping_kernel && mine.last_kernel != nullptr) {
+    // It begins when the one before it allows that, which has begun then.
+    const WorkOrder& before = *mine.last_kernel;
+    auto at_begin = std::make_shared<WorkOrder>();
+    at_begin->stream = work->stream;
+    at_begin->number = work->number;
+    at_begin->overlaps = true;
+    at_begin->known = before.at_begin != nullptr ? before.at_begin->known : before.known;
+    join(at_begin->known, of.host);
+    for (const auto& [id, other] : of.all) {
+      if (id != stream.id && follows(stream, other.as)) join(at_begin->known, other.known);
+    }
+    work->at_begin = std::move(at_begin);
+  }
   mine.known = work->known;
   mine.known[stream.id] = mine.number;
+  mine.last_kernel = kind == WorkKind::other ? nullptr : work;
   return work;
 }
 
@@ -82,6 +99,7 @@ void host_waited_for(const WorkOrderRef& work) {
   if (work == nullptr) return;
   Streams& of = streams();
   const std::lock_guard lock(of.mutex);
+  ++of.host_waits;
   join(of.host, work->known);
   auto& known = of.host[work->stream];
   known = std::max(known, work->number);
@@ -90,6 +108,7 @@ void host_waited_for(const WorkOrderRef& work) {
 void host_waited_for(const StreamOrder& stream) {
   Streams& of = streams();
   const std::lock_guard lock(of.mutex);
+  ++of.host_waits;
   for (const auto& [id, other] : of.all) {
     if (id == stream.id || (stream.legacy && follows(stream, other.as))) {
       join(of.host, other.known);
@@ -100,9 +119,23 @@ void host_waited_for(const StreamOrder& stream) {
 void host_waited_for_device(int device) {
   Streams& of = streams();
   const std::lock_guard lock(of.mutex);
+  ++of.host_waits;
   for (const auto& [id, other] : of.all) {
     if (other.as.device == device) join(of.host, other.known);
   }
+}
+
+std::uint64_t host_waits() {
+  Streams& of = streams();
+  const std::lock_guard lock(of.mutex);
+  return of.host_waits;
+}
+
+bool host_knows(const WorkOrder& work) {
+  Streams& of = streams();
+  const std::lock_guard lock(of.mutex);
+  const auto found = of.host.find(work.stream);
+  return found != of.host.end() && found->second >= work.number;
 }
 
 bool has_several_streams() {

@@ -14,12 +14,18 @@ namespace softgpu::check {
 
 // A piece of work: number n of its stream; and of each stream the last piece that is ordered before
 // it.
+struct WorkOrder;
+using WorkOrderRef = std::shared_ptr<const WorkOrder>;
 struct WorkOrder {
   std::uint64_t stream = 0;
   std::uint64_t number = 0;
   std::map<std::uint64_t, std::uint64_t> known;
+  bool overlaps = false;  // the work before it in its stream counts only where `known` has it
+  // Of a kernel that may begin before the one before it in its stream has ended (programmatic
+  // dependent launch): what its threads know before they have waited for that by
+  // griddepcontrol.wait. nullptr for other work.
+  WorkOrderRef at_begin;
 };
-using WorkOrderRef = std::shared_ptr<const WorkOrder>;
 
 [[nodiscard]] bool is_before(const WorkOrder& a, const WorkOrder& b);
 
@@ -30,13 +36,24 @@ struct StreamOrder {
   bool blocking = false;  // of a stream that waits for the legacy one
 };
 
+enum class WorkKind : std::uint8_t {
+  other,
+  kernel,
+  overlapping_kernel,  // which may begin before a kernel that comes before it has ended
+};
+
 // A piece of work is enqueued; `event` is the work that an event was recorded behind, where it
 // waits for one.
-[[nodiscard]] WorkOrderRef enqueue(const StreamOrder& stream, const WorkOrderRef& event);
+[[nodiscard]] WorkOrderRef enqueue(const StreamOrder& stream, const WorkOrderRef& event,
+                                   WorkKind kind);
 // The host has waited for a piece of work, for a stream, for a device.
 void host_waited_for(const WorkOrderRef& work);
 void host_waited_for(const StreamOrder& stream);
 void host_waited_for_device(int device);
+// How often the host has waited so far.
+[[nodiscard]] std::uint64_t host_waits();
+// True where the host has waited for the piece of work, or for one after it.
+[[nodiscard]] bool host_knows(const WorkOrder& work);
 
 // True once work was enqueued in a second stream, or in a graph: before, all is in one order.
 [[nodiscard]] bool has_several_streams();

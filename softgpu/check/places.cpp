@@ -90,6 +90,7 @@ Site site_of(std::uint32_t place, std::string what) {
 }
 
 std::string thread_name(const LaunchState& launch, std::uint32_t warp, std::uint32_t lane) {
+  if (launch.first_agent != 0 && warp >= launch.first_agent) return "an asynchronous copy";
   const std::uint32_t in_launch = warp - launch.first_warp;
   const std::uint64_t block = in_launch / launch.warps_per_block;
   const std::uint32_t thread = in_launch % launch.warps_per_block * lanes_per_warp + lane;

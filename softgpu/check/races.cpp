@@ -9,6 +9,7 @@
 #include "softgpu/check/findings.hpp"
 #include "softgpu/check/places.hpp"
 #include "softgpu/exec/schedule.hpp"
+#include "softgpu/memory/memory.hpp"
 #include "softgpu/ptx/ast.hpp"
 
 namespace softgpu::check {
@@ -22,6 +23,9 @@ using u64 = std::uint64_t;
 // before go unnoticed.
 constexpr std::size_t most_pages = std::size_t{1} << 19;
 
+// Bulk copies of 32 times as many mbarriers and lanes are told apart in a launch.
+constexpr u64 agent_warps = 32;
+
 constexpr ThreadId thread_id(const WarpState& of, u32 lane) { return {of.block, of.warp, lane}; }
 
 Scope scope_of(u8 bits) { return static_cast<Scope>((bits >> scope_shift) & 3U); }
@@ -34,6 +38,9 @@ void for_lanes(u32 lanes, Visit&& visit) {
 std::string access_name(bool writes, u8 bits, u32 bytes) {
   const std::string of = " of " + std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes");
   if ((bits & is_async) != 0) return "asynchronous copy" + of + " (cp.async)";
+  if ((bits & is_bulk) != 0) {
+    return (writes ? "write" : "read") + of + " by an asynchronous copy";
+  }
   if ((bits & is_atomic) != 0) return "atomic access" + of;
   const std::string how = (bits & polls) != 0 ? "volatile " : (bits & strong) != 0 ? "strong " : "";
   return how + (writes ? "write" : "read") + of;
@@ -58,6 +65,7 @@ u32 Races::tick() {
   if (++now_ == 0) {
     // After four thousand million steps time begins again: what was before is forgotten.
     pages_.clear();
+    host_pages_.clear();
     last_ = nullptr;
     variables_.clear();
     now_ = 1;
@@ -73,26 +81,44 @@ LaunchState& Races::begin_launch(Launch& launch) {
   auto state = std::make_unique<LaunchState>();
   state->launch = &launch;
   state->kernel = readable_name(launch.code->name);
+  state->number = launch.id;
   state->grid = launch.grid;
   state->threads = launch.threads;
   state->warps_per_block = static_cast<u32>(warps);
   state->work = current_work();
-  const bool all_ordered = std::ranges::all_of(launches_, [&](const auto& other) {
-    return other->launch == nullptr && (state->work == nullptr || other->work == nullptr ||
-                                        is_before(*other->work, *state->work));
-  });
-  const bool full = u64{next_warp_} + blocks * warps > 0xffffffffU;
+  state->child = running_child();
+  const WorkOrder* const begins = state->work != nullptr && state->work->at_begin != nullptr
+                                      ? state->work->at_begin.get()
+                                      : state->work.get();
+  const bool all_ordered =
+      state->child == nullptr && std::ranges::all_of(launches_, [&](const auto& other) {
+        return other->launch == nullptr &&
+               (begins == nullptr || other->work == nullptr || is_before(*other->work, *begins));
+      });
+  // Whole blocks of them.
+  const u64 agents = (agent_warps + warps - 1) / warps;
+  const bool full = u64{next_warp_} + (blocks + agents) * warps > 0xffffffffU;
   if (all_ordered || full) {
-    pages_.clear();
-    last_ = nullptr;
     variables_.clear();
-    std::erase_if(launches_, [](const auto& other) { return other->launch == nullptr; });
-    if (launches_.empty()) next_warp_ = next_block_ = 1;
+    last_ = nullptr;
+    // What the host may access meanwhile is kept until the host has waited.
+    std::erase_if(launches_, [&](const auto& other) {
+      return other->launch == nullptr &&
+             (full || host_pages_.empty() || other->work == nullptr || host_knows(*other->work));
+    });
+    if (launches_.empty()) {
+      next_warp_ = next_block_ = 1;
+      pages_.clear();
+      host_pages_.clear();
+    } else {
+      std::erase_if(pages_, [](const auto& page) { return !page.second->is_the_hosts; });
+    }
   }
   state->first_block = next_block_;
   state->first_warp = next_warp_;
-  next_block_ += static_cast<u32>(blocks);
-  next_warp_ += static_cast<u32>(blocks * warps);
+  next_block_ += static_cast<u32>(blocks + agents);
+  next_warp_ += static_cast<u32>((blocks + agents) * warps);
+  state->first_agent = state->first_warp + static_cast<u32>(blocks * warps);
   state->end_warp = next_warp_;
   tick();
   launches_.push_back(std::move(state));
@@ -131,6 +157,7 @@ void Races::begin_block(LaunchState& launch, Block& block) {
     mine.block_known.fill(0);
     mine.met = 0;
     mine.exchanged = 0;
+    mine.grid_waited = 0;
     mine.device_fence = {};
     mine.block_fence = {};
     mine.pending.fill({});
@@ -139,6 +166,8 @@ void Races::begin_block(LaunchState& launch, Block& block) {
     mine.waits = 0;
     mine.copies.clear();
     mine.groups.fill(0);
+    mine.bulk.clear();
+    mine.bulk_groups.fill(0);
   }
 }
 
@@ -152,8 +181,20 @@ bool Races::ordered(const WarpState& mine, u32 lane, u32 warp, u32 other_lane, u
   const LaunchState& launch = *mine.launch;
   if (warp < launch.first_warp || warp >= launch.end_warp) {
     const LaunchState* const other = launch_of(warp);
-    return other == nullptr || other->work == nullptr || launch.work == nullptr ||
-           is_before(*other->work, *launch.work);
+    if (other == nullptr) return true;
+    if (launch.child != nullptr) {
+      const ChildOrder& child = *launch.child;
+      if (warp >= child.first_parent && warp < child.end_parent) {
+        const u32 block = other->first_block + (warp - other->first_warp) / other->warps_per_block;
+        return child.after_parent || stamp < child.known.get()->known({block, warp, other_lane});
+      }
+      if (other->child != nullptr && other->child->first_parent == child.first_parent) {
+        return child.after_parent || other->child->queue == child.queue;
+      }
+    }
+    if (other->work == nullptr || launch.work == nullptr) return true;
+    const bool early = launch.work->at_begin != nullptr && (mine.grid_waited >> lane & 1U) == 0;
+    return is_before(*other->work, early ? *launch.work->at_begin : *launch.work);
   }
   const u32 block = launch.first_block + (warp - launch.first_warp) / launch.warps_per_block;
   const Clock* const clock = mine.clocks[lane].get();
@@ -177,6 +218,14 @@ ClockRef Races::own_clock(const WarpState& mine, u32 lane) const {
   if (mine.met != 0) clock.learn_warp(mine.block, mine.warp, mine.met);
   clock.learn_lane(thread_id(mine, lane), mine.stamps[lane] + 1);
   return ClockRef(std::move(clock));
+}
+
+ClockRef Races::release(Warp& warp, u32 lane) {
+  WarpState& mine = *warp.state;
+  take_over(mine, lane);
+  const ClockRef known = own_clock(mine, lane);
+  mine.stamps[lane] = tick();
+  return known;
 }
 
 ClockRef Races::fence_clock(const WarpState& mine, Fenced& fenced, u32 lane) const {
@@ -240,6 +289,7 @@ void Races::barrier_reached(Warp& warp, u32 lanes, u32 id, bool wait) {
   WarpState& mine = *warp.state;
   take_over_all(mine, lanes);
   BlockState::Barrier& barrier = warp.block->state->barriers[id];
+  barrier.grid_waited = barrier.grid_waited || (mine.grid_waited & lanes) != 0;
   ClockRef last;
   for_lanes(lanes, [&](u32 l) {
     if (mine.clocks[l] == last) return;
@@ -293,6 +343,7 @@ void Races::barrier_opens(Block& block, u32 id) {
   const ClockRef clock(std::move(known));
   for (const auto& one : barrier.waiting) {
     WarpState& mine = *one.warp->state;
+    if (barrier.grid_waited) mine.grid_waited |= one.lanes;
     set_clock(mine, one.lanes, clock);
     for_lanes(one.lanes, [&](u32 l) {
       mine.stamps[l] = stamp;
@@ -351,6 +402,7 @@ void Races::cluster_barrier_opens(Cluster& cluster) {
 void Races::lanes_meet(Warp& warp, u32 lanes) {
   WarpState& mine = *warp.state;
   take_over_all(mine, lanes);
+  if ((mine.grid_waited & lanes) != 0) mine.grid_waited |= lanes;
   if ((lanes & (lanes - 1)) == 0) return;
   const u32 first = static_cast<u32>(std::countr_zero(lanes));
   bool alike = true;
@@ -394,6 +446,7 @@ void Races::lanes_meet(Warp& warp, u32 lanes) {
 void Races::lanes_exchange(Warp& warp, u32 lanes) {
   WarpState& mine = *warp.state;
   take_over_all(mine, lanes);
+  if ((mine.grid_waited & lanes) != 0) mine.grid_waited |= lanes;
   if ((lanes & (lanes - 1)) == 0) return;
   if (lanes == warp.alive) {
     mine.exchanged = tick();
@@ -523,7 +576,7 @@ void Races::commit_copies(Warp& warp, u32 lanes) {
   for_lanes(lanes, [&](u32 l) { ++warp.state->groups[l]; });
 }
 
-void Races::finish_copies(Warp& warp, u32 lanes, u32 left) {
+void Races::finish_copies(Warp& warp, u32 lanes, u32 left, const Agent* agent) {
   WarpState& mine = *warp.state;
   std::erase_if(mine.copies, [&](const AsyncCopy& copy) {
     if ((lanes >> copy.lane & 1U) == 0) return false;
@@ -542,6 +595,10 @@ void Races::finish_copies(Warp& warp, u32 lanes, u32 left) {
         }
         writer.bits &= static_cast<u8>(~is_async);
         writer.stamp = mine.stamps[copy.lane];
+        if (agent != nullptr) {
+          writer = {agent->thread.warp, agent->stamp, writer.place,
+                    static_cast<u8>(agent->thread.lane), is_bulk};
+        }
       }
     }
     return true;
@@ -557,8 +614,16 @@ CellPage& Races::page_of(u64 address) {
   if (last_ != nullptr && number == last_page_) return *last_;
   auto found = pages_.find(number);
   if (found == pages_.end()) {
-    if (pages_.size() >= most_pages) pages_.clear();
+    if (pages_.size() >= most_pages) {
+      pages_.clear();
+      host_pages_.clear();
+    }
     found = pages_.emplace(number, std::make_unique<CellPage>()).first;
+    MemoryRange range;
+    CellPage& page = *found->second;
+    page.is_the_hosts = Memory::instance().find(address, range) &&
+                        (range.kind == MemoryKind::managed || range.kind == MemoryKind::pinned);
+    if (page.is_the_hosts) host_pages_.push_back(number);
   }
   last_page_ = number;
   last_ = found->second.get();
@@ -588,16 +653,20 @@ bool Races::read_by_all(const Access& access) {
   CellPage& page =
       access.shared != nullptr ? access.shared->shared[at / CellPage::bytes] : page_of(at);
   if (page.by_bytes || page.cells.empty()) return false;
+  page.used |= 1;
   Cell& cell = page.cells[at % CellPage::bytes / 4];
   const u32 stamp = mine.stamps[0];
   for (u32 l = 1; l < lanes_per_warp; ++l) {
     if (mine.stamps[l] != stamp || mine.block_known[l] != mine.block_known[0]) return false;
   }
+  const bool of_one_order = mine.grid_waited == full_mask || mine.launch->work == nullptr ||
+                            mine.launch->work->at_begin == nullptr;
   const auto after = [&](const Writer& writer) {
     return writer.warp == 0 ||
            ((writer.bits & is_async) == 0 && writer.warp >= mine.first_of_block &&
             writer.warp < mine.end_of_block && writer.stamp < mine.block_known[0]) ||
-           (writer.warp < mine.launch->first_warp && ordered(mine, 0, writer.warp, writer.lane, 0));
+           (writer.warp < mine.launch->first_warp && of_one_order &&
+            ordered(mine, 0, writer.warp, writer.lane, writer.stamp));
   };
   if (!after(cell.writer) || !after(cell.earlier)) return false;
   for (Reader& reader : cell.readers) {
@@ -626,6 +695,7 @@ bool Races::read_by_all(const Access& access) {
 void Races::check_page(CellPage& page, const Access& access, u64 from, u64 to, u32 in_page) {
   if (!page.by_bytes && (in_page % 4 != 0 || (to - from) % 4 != 0)) page.split();
   if (page.cells.empty()) page.cells.resize(CellPage::bytes / 4);
+  page.used |= access.writes ? 2 : 1;
   const u32 each = page.by_bytes ? 1 : 4;
   for (u64 at = from; at < to; at += each) {
     check_cell(page.cells[(in_page + (at - from)) / each], access, static_cast<u32>(at));
@@ -635,6 +705,10 @@ void Races::check_page(CellPage& page, const Access& access, u64 from, u64 to, u
 void Races::check_cell(Cell& cell, const Access& access, u32 at) {
   const WarpState& mine = *access.warp->state;
   const u32 lane = access.lane;
+  // Whose the access is, for those that come after it.
+  const u32 of_warp = access.agent != nullptr ? access.agent->thread.warp : mine.warp;
+  const u32 of_lane = access.agent != nullptr ? access.agent->thread.lane : lane;
+  const u32 of_stamp = access.agent != nullptr ? access.agent->stamp : mine.stamps[lane];
   const auto strong_together = [&](u32 warp, u8 bits) {
     if ((bits & strong) == 0 || (access.bits & strong) == 0) return false;
     // Each has to include the other's thread in its scope.
@@ -655,7 +729,10 @@ void Races::check_cell(Cell& cell, const Access& access, u32 at) {
   for (const Writer* one : {&cell.writer, &cell.earlier}) {
     if (one->warp == 0) continue;
     const bool pending = (one->bits & is_async) != 0;
-    if (!pending && ordered(mine, lane, one->warp, one->lane, one->stamp)) continue;
+    if (!pending && ordered(mine, lane, one->warp, one->lane, one->stamp)) {
+      if (access.agent != nullptr && access.reads) check_proxy(access, *one, at);
+      continue;
+    }
     if (one == &writer) after_writer = false;
     const bool together = !pending && strong_together(one->warp, one->bits);
     bool steps = false;
@@ -688,25 +765,37 @@ void Races::check_cell(Cell& cell, const Access& access, u32 at) {
       }
       reader.stamp = 0;
     }
-    // A strong write that is not after the last one: the last one stands beside it.
+    // A strong write that is not after the last one: the last one stands beside it. So does a plain
+    // one that comes before this strong one by the order of threads alone: others may know nothing
+    // of it.
     if (after_writer) {
-      if (cell.earlier.warp != 0 &&
-          ordered(mine, lane, cell.earlier.warp, cell.earlier.lane, cell.earlier.stamp)) {
-        cell.earlier = {};
+      const auto known_to_all = [&](const Writer& one) {
+        return one.warp < mine.launch->first_warp ||
+               (one.warp >= mine.first_of_block && one.warp < mine.end_of_block &&
+                one.stamp < mine.block_known[lane]);
+      };
+      const bool is_strong = (access.bits & strong) != 0;
+      Writer& earlier = cell.earlier;
+      if (earlier.warp != 0 && ordered(mine, lane, earlier.warp, earlier.lane, earlier.stamp) &&
+          (!is_strong || (earlier.bits & strong) != 0 || known_to_all(earlier))) {
+        earlier = {};
+      }
+      if (is_strong && earlier.warp == 0 && writer.warp != 0 && (writer.bits & strong) == 0 &&
+          !known_to_all(writer)) {
+        earlier = writer;
       }
     } else if ((writer.bits & access.bits & strong) != 0 &&
                (cell.earlier.warp == 0 || cell.earlier.warp == mine.warp)) {
       cell.earlier = writer;
     }
-    writer = {mine.warp, mine.stamps[lane], access.place, static_cast<u8>(lane), access.bits};
+    writer = {of_warp, of_stamp, access.place, static_cast<u8>(of_lane), access.bits};
   }
   if (!access.reads || access.writes) return;
-  const u32 stamp = mine.stamps[lane];
   Reader* place = nullptr;
   for (Reader& reader : cell.readers) {
-    if (reader.warp == mine.warp && reader.stamp == stamp && reader.bits == access.bits &&
+    if (reader.warp == of_warp && reader.stamp == of_stamp && reader.bits == access.bits &&
         reader.place == access.place) {
-      reader.lanes |= 1U << lane;
+      reader.lanes |= 1U << of_lane;
       return;
     }
   }
@@ -716,7 +805,7 @@ void Races::check_cell(Cell& cell, const Access& access, u32 at) {
   for (Reader& reader : cell.readers) {
     if (place != nullptr) break;
     // One that is ordered before this read: a later write that is after this one is after it too.
-    bool before = reader.warp == mine.warp && reader.lanes == 1U << lane;
+    bool before = reader.warp == of_warp && reader.lanes == 1U << of_lane;
     if (!before && reader.warp != 0) {
       before = true;
       for_lanes(reader.lanes, [&](u32 l) {
@@ -726,8 +815,8 @@ void Races::check_cell(Cell& cell, const Access& access, u32 at) {
     if (before) place = &reader;
   }
   // Readers of different warps say more than those of one.
-  if (place == nullptr) place = &cell.readers[cell.readers[0].warp == mine.warp ? 0 : 1];
-  *place = {mine.warp, 1U << lane, stamp, access.place, access.bits};
+  if (place == nullptr) place = &cell.readers[cell.readers[0].warp == of_warp ? 0 : 1];
+  *place = {of_warp, 1U << of_lane, of_stamp, access.place, access.bits};
 }
 
 void Races::forget_shared(BlockState& block, u32 offset, u32 bytes) {
@@ -745,6 +834,57 @@ void Races::forget(u64 address, u64 bytes) {
     pages_.erase(page);
   }
   last_ = nullptr;
+}
+
+std::vector<HostPageUse> Races::take_host_pages() {
+  std::vector<HostPageUse> all;
+  for (const u64 number : host_pages_) {
+    const auto found = pages_.find(number);
+    if (found == pages_.end() || found->second->used == 0) continue;
+    all.push_back({number * CellPage::bytes, (found->second->used & 2U) != 0});
+    found->second->used = 0;
+  }
+  return all;
+}
+
+bool Races::races_with_host(u64 address, bool writes, Finding& finding, bool& other_writes) {
+  const auto page = pages_.find(address / CellPage::bytes);
+  if (page == pages_.end() || page->second->cells.empty()) return false;
+  const u32 in_page = static_cast<u32>(address % CellPage::bytes);
+  const Cell& cell = page->second->cells[page->second->by_bytes ? in_page : in_page / 4];
+  const WorkOrderRef now = current_work();
+  const auto clashes = [&](u32 warp, u8 bits) {
+    const LaunchState* const launch = warp == 0 ? nullptr : launch_of(warp);
+    if (launch == nullptr || launch->work == nullptr || host_knows(*launch->work) ||
+        (now != nullptr && is_before(*launch->work, *now))) {
+      return false;
+    }
+    if ((bits & strong) == 0 || scope_of(bits) != Scope::system) return true;
+    // A flag by which a kernel and the host talk while the kernel runs.
+    host_waited_for(launch->work);
+    return false;
+  };
+  const auto tell = [&](u32 warp, u32 lane, u32 place, u8 bits, bool write) {
+    const LaunchState& launch = *launch_of(warp);
+    if (place_at(place).code != nullptr) {
+      finding.kernel = launch.kernel;
+      finding.launch = launch.number;
+    }
+    finding.at = site_of(place, access_name(write, bits, page->second->by_bytes ? 1 : 4));
+    if (place_at(place).code != nullptr) finding.at.thread = thread_name(launch, warp, lane);
+    other_writes = write;
+    return true;
+  };
+  const Writer& writer = cell.writer;
+  if (clashes(writer.warp, writer.bits)) {
+    return tell(writer.warp, writer.lane, writer.place, writer.bits, true);
+  }
+  for (const Reader& reader : cell.readers) {
+    if (!writes || reader.stamp == 0 || !clashes(reader.warp, reader.bits)) continue;
+    return tell(reader.warp, static_cast<u32>(std::countr_zero(reader.lanes)), reader.place,
+                reader.bits, false);
+  }
+  return false;
 }
 
 void Races::host_access(const WorkOrderRef& work, u64 address, u64 bytes, bool writes, u32 place) {
@@ -811,6 +951,7 @@ bool Races::host_conflict(u32 warp, u32 lane, u32 other, const std::string& what
   Finding finding;
   finding.kind = Kind::race;
   finding.kernel = launch.kernel;
+  finding.launch = launch.number;
   finding.message = std::string("work of two streams touches the same memory, and no event, ") +
                     "synchronisation or stream orders it: a " + place_at(place).what + " and a " +
                     (of_kernel ? "kernel" : place_at(other).what);
@@ -891,7 +1032,8 @@ void Races::conflict(const Access& access, const Writer* writer, const Reader* r
   const u8 bits = writer != nullptr ? writer->bits : reader->bits;
   // Writes of the value that is there already.
   bool same_value = false;
-  if (writer != nullptr && access.writes && !access.reads && (bits & (is_async | is_atomic)) == 0) {
+  if (writer != nullptr && access.writes && !access.reads &&
+      ((bits | access.bits) & (is_async | is_atomic | is_bulk)) == 0) {
     StoredBytes mine;
     if (stored_value(*access.warp, access.op, access.lane, access.bytes, mine)) {
       StoredBytes there;
@@ -928,6 +1070,7 @@ void Races::conflict(const Access& access, const Writer* writer, const Reader* r
   finding.kind = kind;
   finding.notice = same_value || guessed;
   finding.kernel = launch.kernel;
+  finding.launch = launch.number;
   const std::string mine_is = access_name(access.writes, access.bits, access.bytes);
   finding.at = site_of(access.place, mine_is);
   finding.at.thread = thread_name(launch, access.warp->state->warp, access.lane);
@@ -949,6 +1092,11 @@ void Races::conflict(const Access& access, const Writer* writer, const Reader* r
         "memory is used that an asynchronous copy may still write: no cp.async.wait (with a "
         "barrier, "
         "for other threads) comes before it";
+  } else if ((bits & is_bulk) != 0) {
+    finding.message = std::string("memory is ") + (access.writes ? "written" : "used") +
+                      " that an asynchronous copy may still " +
+                      (writer != nullptr ? "write" : "read") +
+                      ": its mbarrier's phase, or its bulk group, was not waited for";
   } else if (guessed) {
     finding.message = "a plain read of what others change by atomics, between " + between +
                       "; a compare-and-swap checks its value afterwards";

@@ -23,7 +23,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "softgpu/check/children.hpp"
 #include "softgpu/check/clock.hpp"
+#include "softgpu/check/findings.hpp"
 #include "softgpu/check/order.hpp"
 #include "softgpu/exec/machine.hpp"
 
@@ -40,6 +42,7 @@ enum : std::uint8_t {
   is_atomic = 8,
   is_async = 16,  // of a copy that has not been waited for
   polls = 32,     // volatile
+  is_bulk = 64,   // of a bulk copy, or of one of cp.async that an mbarrier completes
 };
 
 struct Writer {
@@ -66,6 +69,8 @@ struct Cell {
 struct CellPage {
   static constexpr std::uint32_t bytes = 512;
   bool by_bytes = false;
+  bool is_the_hosts = false;  // managed or pinned memory, which the host accesses by itself
+  std::uint8_t used = 0;      // by the current work: 1 read, 2 written
   std::vector<Cell> cells;
   // Makes it have a cell for each byte.
   void split();
@@ -97,13 +102,33 @@ struct Waited {
 struct LaunchState {
   Launch* launch = nullptr;  // nullptr once it has ended
   std::string kernel;        // readable
+  std::uint64_t number = 0;  // of the launch in the program, from 1; 0 for the host's work
   Dim3 grid;
   Dim3 threads;
   std::uint32_t first_block = 0;
   std::uint32_t first_warp = 0;
   std::uint32_t end_warp = 0;
   std::uint32_t warps_per_block = 1;
+  // Numbers of agents, which do what bulk copies do, in warps behind those of the grid.
+  std::uint32_t first_agent = 0;
   WorkOrderRef work;
+  ChildOrderRef child;  // of a launch by a kernel
+  // What threads knew at their proxy fences: bulk copies see it.
+  ClockRef proxied;
+};
+
+// One that reads and writes for bulk copies: see bulk_copies.hpp.
+struct Agent {
+  ThreadId thread;
+  std::uint32_t stamp = 0;
+};
+
+// What a lane's bulk groups have under way.
+struct BulkGroup {
+  std::uint32_t lane = 0;
+  std::uint32_t group = 0;
+  Agent agent;
+  bool writes = false;
 };
 
 // A copy of cp.async that is under way.
@@ -112,6 +137,12 @@ struct AsyncCopy {
   std::uint32_t group = 0;
   std::uint32_t offset = 0;  // into the block's shared memory
   std::uint32_t bytes = 0;
+};
+
+// A page of the host's memory that a piece of work has accessed.
+struct HostPageUse {
+  std::uint64_t address = 0;
+  bool writes = false;
 };
 
 using Clocks = std::array<ClockRef, lanes_per_warp>;
@@ -137,11 +168,12 @@ struct WarpState {
   std::uint32_t first_of_block = 0;  // the number of the block's first warp
   std::uint32_t end_of_block = 0;
   check::LaunchState* launch = nullptr;
-  check::Stamps stamps{};       // of the accesses that lanes make now
-  check::Clocks clocks;         // what each knows, but for itself and for `met`
-  check::Stamps block_known{};  // of it: the stamp below which all of the own block is known
-  std::uint32_t met = 0;        // below this, all lanes know each other's accesses
-  std::uint32_t exchanged = 0;  // below this, all lanes' reads are over
+  check::Stamps stamps{};         // of the accesses that lanes make now
+  check::Clocks clocks;           // what each knows, but for itself and for `met`
+  check::Stamps block_known{};    // of it: the stamp below which all of the own block is known
+  std::uint32_t met = 0;          // below this, all lanes know each other's accesses
+  std::uint32_t exchanged = 0;    // below this, all lanes' reads are over
+  std::uint32_t grid_waited = 0;  // lanes that know the kernel before this one to have ended
   check::Fenced device_fence;
   check::Fenced block_fence;
   check::Clocks pending;  // read by relaxed accesses; known from the next fence on
@@ -152,6 +184,8 @@ struct WarpState {
   std::uint32_t waits = 0;  // lanes that have read something there
   std::vector<check::AsyncCopy> copies;
   check::Stamps groups{};  // of copies that each lane has committed
+  std::vector<check::BulkGroup> bulk;
+  check::Stamps bulk_groups{};  // of bulk copies that each lane has committed
   // Local memory: for each lane `local_stride` bytes of undefined bits.
   std::vector<std::uint8_t> local;
   std::size_t local_stride = 0;
@@ -172,6 +206,7 @@ struct BlockState {
     std::vector<Waiting> waiting;
     std::uint32_t threads = 0;  // that wait
     bool others = false;        // some have gone on
+    bool grid_waited = false;   // some have waited for the kernel before
     check::ClockRef known;
     check::ClockRef device_fences;
     check::ClockRef block_fences;
@@ -196,10 +231,23 @@ struct Access {
   std::uint8_t bits = 0;
   BlockState* shared = nullptr;  // whose shared memory it is; nullptr for global memory
   std::uint32_t offset = 0;      // into that
+  const Agent* agent = nullptr;  // who does it for the lane, where a bulk copy does
 };
 
-// Called with the two accesses of a race; `other` stands in the history. True where it was
-// reported, so that the history need not be kept.
+// The block of the cluster whose shared memory a generic address is in; nullptr for none.
+[[nodiscard]] Block* shared_block_of(Warp& warp, std::uint64_t address);
+
+// Weak accesses of words by lanes of one warp.
+struct Row {
+  BlockState* shared = nullptr;                    // nullptr: of global memory
+  std::array<std::uint64_t, lanes_per_warp> at{};  // offsets into that, or addresses
+  std::uint32_t lanes = 0;
+  std::uint32_t bytes = 4;  // of each: 4, 8 or 16, at a multiple of that
+  std::uint32_t place = 0;
+  std::uint8_t bits = 0;
+  bool writes = false;
+};
+
 class Races {
  public:
   static Races& instance();
@@ -210,6 +258,9 @@ class Races {
   void begin_block(LaunchState& launch, Block& block);
 
   void access(const Access& access);
+  // Does what access() does for those lanes that meet nobody without order, by the simplest of
+  // reasons, and returns them.
+  [[nodiscard]] std::uint32_t access_row(Warp& warp, const Row& row);
   // All lanes of a full warp read the word at one address. False where it has to be done lane by
   // lane.
   [[nodiscard]] bool read_by_all(const Access& access);
@@ -223,6 +274,14 @@ class Races {
     }
   }
 
+  // The pages of the host's memory that were accessed since this was asked last.
+  [[nodiscard]] std::vector<HostPageUse> take_host_pages();
+  // The host accesses a byte by itself. Where kernels use it, for which the host has not waited,
+  // sets the finding's kernel and its place `at`, and whether they write, and returns true. What
+  // they do by strong accesses of system scope is no race; the host then knows their work.
+  [[nodiscard]] bool races_with_host(std::uint64_t address, bool writes, Finding& finding,
+                                     bool& other_writes);
+
   void barrier_reached(Warp& warp, std::uint32_t lanes, std::uint32_t id, bool wait);
   void barrier_opens(Block& block, std::uint32_t id);
   void cluster_barrier_opens(Cluster& cluster);
@@ -235,6 +294,22 @@ class Races {
   void commit_copies(Warp& warp, std::uint32_t lanes);
   void wait_for_copies(Warp& warp, std::uint32_t lanes, std::uint32_t left);
   void wait_for_all_copies(Warp& warp, std::uint32_t lanes);
+
+  // Bulk copies: who does them for an mbarrier, or for the bulk group that the lane has open.
+  [[nodiscard]] Agent agent_of_barrier(Warp& warp, const BlockState& block, std::uint64_t offset);
+  [[nodiscard]] Agent agent_of_group(Warp& warp, std::uint32_t lane, bool writes);
+  // cp.async.mbarrier.arrive: the lane's copies so far are done when the mbarrier's phase is.
+  void copies_arrive_at(Warp& warp, std::uint32_t lane, BlockState& block, std::uint64_t offset);
+  // Those who wait for the mbarrier know what the agent has done.
+  void completes_at(BlockState& block, std::uint64_t offset, const Agent& agent);
+  void commit_bulk(Warp& warp, std::uint32_t lanes);
+  // All but the last `left` groups have read their sources and, unless `reads_only`, written.
+  void wait_for_bulk(Warp& warp, std::uint32_t lanes, std::uint32_t left, bool reads_only);
+  void proxy_fence(Warp& warp, std::uint32_t lanes);
+  // What the lane has done and knows, for a kernel that it launches.
+  [[nodiscard]] ClockRef release(Warp& warp, std::uint32_t lane);
+  // griddepcontrol.wait.
+  void wait_for_grid(Warp& warp, std::uint32_t lanes);
   // An arrival at, or a look at, an mbarrier, which lies at `offset` in a block's shared memory.
   void arrive_at(Warp& warp, std::uint32_t lane, BlockState& block, std::uint64_t offset);
   void look_at(Warp& warp, std::uint32_t lane, BlockState& block, std::uint64_t offset);
@@ -269,8 +344,11 @@ class Races {
   void learn(WarpState& mine, std::uint32_t lane, const ClockRef& clock);
   void set_clock(WarpState& mine, std::uint32_t lanes, const ClockRef& clock);
   SyncVariable* find_variable(const Access& access);
-  void finish_copies(Warp& warp, std::uint32_t lanes, std::uint32_t up_to);
+  void finish_copies(Warp& warp, std::uint32_t lanes, std::uint32_t up_to,
+                     const Agent* agent = nullptr);
   void conflict(const Access& access, const Writer* writer, const Reader* reader, std::uint32_t at);
+  void check_proxy(const Access& access, const Writer& writer, std::uint32_t at);
+  Agent agent(const WarpState& of, std::uint64_t key);
   bool host_conflict(std::uint32_t warp, std::uint32_t lane, std::uint32_t other,
                      const std::string& what, std::uint64_t address, std::uint32_t place);
   std::uint32_t tick();
@@ -282,6 +360,7 @@ class Races {
   std::vector<std::unique_ptr<LaunchState>> launches_;  // by their warps
   std::unordered_map<std::uint64_t, std::unique_ptr<CellPage>> pages_;
   std::unordered_map<std::uint64_t, SyncVariable> variables_;  // in global memory
+  std::vector<std::uint64_t> host_pages_;  // numbers of pages that are the host's
   std::uint64_t last_page_ = ~std::uint64_t{0};
   CellPage* last_ = nullptr;
 };

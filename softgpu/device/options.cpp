@@ -32,6 +32,17 @@ T number(const char* name, std::string_view value, T least, T most, const std::s
   return result;
 }
 
+// What stands between commas.
+std::vector<std::string> parts_of(std::string_view list) {
+  std::vector<std::string> parts;
+  for (std::size_t at = 0; at <= list.size();) {
+    const std::size_t end = std::min(list.find(',', at), list.size());
+    parts.emplace_back(list.substr(at, end - at));
+    at = end + 1;
+  }
+  return parts;
+}
+
 }  // namespace
 
 Options read_options(const std::function<const char*(const char*)>& get) {
@@ -46,12 +57,7 @@ Options read_options(const std::function<const char*(const char*)>& get) {
     if (unknown_model(value)) {
       refuse(name, value, device_model_keys() + "; or several, separated by commas");
     }
-    result.models.clear();
-    for (std::size_t at = 0; at <= value.size();) {
-      const std::size_t end = std::min(value.find(',', at), value.size());
-      result.models.emplace_back(value.substr(at, end - at));
-      at = end + 1;
-    }
+    result.models = parts_of(value);
     if (result.models.size() > most) refuse(name, value, "at most 64 names");
     result.devices = static_cast<int>(result.models.size());
   });
@@ -108,19 +114,27 @@ Options read_options(const std::function<const char*(const char*)>& get) {
   read("SOFTGPU_CHECK_SUPPRESS",
        [&](const char*, std::string_view value) { result.check_suppress = value; });
   read("SOFTGPU_CHECK_ONLY", [&](const char* name, std::string_view value) {
-    for (std::size_t at = 0; at <= value.size();) {
-      const std::size_t end = std::min(value.find(',', at), value.size());
-      const std::string kind(value.substr(at, end - at));
-      if (std::ranges::find(check_kinds, kind) == check_kinds.end()) {
-        std::string all;
-        for (const std::string_view one : check_kinds)
-          all += (all.empty() ? "" : ", ") + std::string(one);
-        refuse(name, value, all + "; or several, separated by commas");
-      }
-      result.check_only.push_back(kind);
-      at = end + 1;
+    result.check_only = parts_of(value);
+    for (const std::string& kind : result.check_only) {
+      if (std::ranges::find(check_kinds, kind) != check_kinds.end()) continue;
+      std::string all;
+      for (const std::string_view one : check_kinds)
+        all += (all.empty() ? "" : ", ") + std::string(one);
+      refuse(name, value, all + "; or several, separated by commas");
     }
   });
+  read("SOFTGPU_CHECK_KERNEL", [&](const char* name, std::string_view value) {
+    result.check_kernels = parts_of(value);
+    if (std::ranges::find(result.check_kernels, "") != result.check_kernels.end()) {
+      refuse(name, value, "names of kernels, or patterns with * and ?, separated by commas");
+    }
+  });
+  read("SOFTGPU_CHECK_LAUNCH", [&](const char* name, std::string_view value) {
+    result.check_launch =
+        number<std::uint64_t>(name, value, 0, any, "the number of a launch from 1 on, or 0 (all)");
+  });
+  read("SOFTGPU_CHECK_EARLIER",
+       [&](const char*, std::string_view value) { result.check_earlier = value; });
   read("SOFTGPU_CHECK_JSON",
        [&](const char*, std::string_view value) { result.check_json = value; });
   read("SOFTGPU_REPORT", [&](const char*, std::string_view value) { result.report = value; });

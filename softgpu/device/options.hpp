@@ -25,6 +25,11 @@
 //   SOFTGPU_CHECK_SARIF the same in the format that code hosts read (none)
 //   SOFTGPU_CHECK_ONLY  kinds of findings, separated by commas; others are not kept (all)
 //   SOFTGPU_CHECK_SUPPRESS  a file of findings that are not kept: check/suppressions.hpp (none)
+//   SOFTGPU_CHECK_KERNEL    check only launches of kernels with these names, separated by commas,
+//                       without parameters; * and ? stand for any letters (all)
+//   SOFTGPU_CHECK_LAUNCH    check only this launch of the program, counted from 1 (0: all)
+//   SOFTGPU_CHECK_EARLIER   the SOFTGPU_CHECK_JSON of earlier runs of the program, whose findings
+//                       are kept beside those of this one and not shown again (none)
 //   SOFTGPU_REPORT      a file that gets, at exit, what each kernel's instructions were (none)
 #pragma once
 
@@ -56,6 +61,9 @@ struct Options {
   std::string check_sarif;
   std::vector<std::string> check_only;  // empty: all
   std::string check_suppress;
+  std::vector<std::string> check_kernels;  // patterns; empty: all
+  std::uint64_t check_launch = 0;          // 0: all
+  std::string check_earlier;
   std::string report;  // empty: none
 };
 

@@ -151,16 +151,26 @@ void decode_tensor(FunctionDecoder& to, const ptx::Instruction& in, bool reduces
   }
   to.emit("service", "", 0, 0, 0, 0, static_cast<std::uint32_t>(how) | dimensions << 8U,
           reinterpret_cast<std::int64_t>(&move_tensor));
+  const std::uint32_t shared = more[6];
   to.attach(std::move(slots), true, std::move(more), false);
   touches_uncounted(to);
-  if (load) to.emit("cp.bulk.done", multicast ? "abc" : "ab", 0, barrier, bytes, blocks);
+  // Whoever looks at accesses finds there where the box went.
+  if (load) to.emit("cp.bulk.done", multicast ? "abc" : "ab", shared, barrier, bytes, blocks);
 }
 
 void decode_bulk(FunctionDecoder& to, const ptx::Instruction& in, bool reduces) {
   if (in.has("tensor")) return decode_tensor(to, in, reduces);
-  if (in.has("commit_group") || in.has("wait_group") || in.has("prefetch")) {
-    return decode_nothing(to, in);
+  if (in.has("commit_group")) {
+    to.emit("nop", "", 0, 0, 0, 0, bulk_commit);
+    return;
   }
+  if (in.has("wait_group")) {
+    const std::int64_t left = integer_operand(to, in, 0, "the number of groups");
+    to.emit("nop", "", 0, 0, 0, 0, in.has("read") ? bulk_wait_read : bulk_wait,
+            std::clamp<std::int64_t>(left, 0, 1 << 20));
+    return;
+  }
+  if (in.has("prefetch")) return decode_nothing(to, in);
   need(to, in, 3);
   // The first space is the destination's, the second the source's.
   std::vector<std::string_view> spaces;
@@ -353,6 +363,12 @@ void decode_unsupported_async(FunctionDecoder& to, const ptx::Instruction& in) {
                      : in.opcode + " needs sm_100 or later");
 }
 
+// Grids run one after the other here, whatever they may do on a device.
+void decode_grid_control(FunctionDecoder& to, const ptx::Instruction& in) {
+  if (!in.has("wait")) return decode_nothing(to, in);
+  to.emit("nop", "", 0, 0, 0, 0, grid_wait);
+}
+
 constexpr DecodeEntry async_decode_table[] = {
     {"cp", decode_cp},
     {"mbarrier", decode_mbarrier},
@@ -363,7 +379,7 @@ constexpr DecodeEntry async_decode_table[] = {
     {"prefetchu", decode_nothing},
     {"discard", decode_nothing},
     {"applypriority", decode_nothing},
-    {"griddepcontrol", decode_nothing},
+    {"griddepcontrol", decode_grid_control},
     {"setmaxnreg", decode_nothing},
     {"multimem", decode_unsupported_async},
     {"tensormap", decode_unsupported_async},

@@ -180,7 +180,10 @@ void fence(FunctionDecoder& to, const Instruction& in) {
                       : in.has("cluster")             ? Scope::cluster
                       : in.has("gl") || in.has("gpu") ? Scope::device
                                                       : Scope::system;
-  to.emit("fence", "", 0, 0, 0, 0, static_cast<std::uint32_t>(scope));
+  const bool proxies = std::ranges::any_of(
+      in.modifiers, [](const std::string& word) { return word.starts_with("proxy"); });
+  to.emit("fence", "", 0, 0, 0, 0,
+          static_cast<std::uint32_t>(scope) | (proxies ? fence_of_proxies : 0));
 }
 void yield(FunctionDecoder& to, const Instruction&) { to.emit("yield", ""); }
 void nothing(FunctionDecoder&, const Instruction&) {}

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "softgpu/check/children.hpp"
 #include "softgpu/exec/launch.hpp"
 #include "softgpu/exec/program.hpp"
 #include "softgpu/exec/service_call.hpp"
@@ -31,6 +32,7 @@ constexpr int deepest_launch = 24;
 constexpr std::uint64_t max_block_threads = 1024;
 // The named streams of the device runtime that change the order.
 constexpr std::uint64_t tail_launch_stream = 3;
+constexpr std::uint64_t fire_and_forget_stream = 4;
 
 struct Child {
   const Code* code = nullptr;
@@ -39,6 +41,7 @@ struct Child {
   std::uint32_t dynamic_shared = 0;
   std::vector<std::byte> parameters;
   std::function<void()> copy;  // instead of a kernel
+  check::ChildOrderRef order;  // for the checker
 };
 
 struct Queue {
@@ -126,6 +129,9 @@ void launch_device(Warp& w, const Op* op, std::uint32_t mask) {
       queue.prepared.erase(found);
       const auto* from = reinterpret_cast<const std::byte*>(address);
       child.parameters.assign(from, from + child.code->parameter_bytes);
+      child.order =
+          check::child_launched(w, static_cast<std::uint32_t>(l), stream,
+                                stream == tail_launch_stream, stream == fire_and_forget_stream);
       Memory::instance().release(reinterpret_cast<void*>(address));
       error = depth >= deepest_launch ? error_launch_max_depth : success;
       if (error == success) enqueue(launch, stream, std::move(child));
@@ -273,6 +279,7 @@ void run_child(Launch& parent, const Child& child) {
   launch.multiprocessors = parent.multiprocessors;
   launch.id = parent.id;
   ++depth;
+  const check::RunningChild running(child.order);
   const Fault fault = run_kernel(launch);
   --depth;
   if (fault.code != 0) {

@@ -21,6 +21,7 @@
 #include <unordered_set>
 
 #include "softgpu/check/checked_launch.hpp"
+#include "softgpu/check/chosen.hpp"
 #include "softgpu/device/options.hpp"
 #include "softgpu/device/settings.hpp"
 #include "softgpu/exec/block.hpp"
@@ -195,10 +196,11 @@ class Core {
         return;
       }
       if (launch_.cooperative) check_grid_barrier(*unit);
-      if (options().check) check_cycles(*unit, now);
+      const bool checked = options().check && launch_.observer != nullptr;
+      if (checked) check_cycles(*unit, now);
       begun_.push_back(unit);
       unit->turn =
-          options().check ? first_turn
+          checked ? first_turn
           : grid_.turn != 0
               ? first_turn_of(*unit)
               : std::min(unit->turn * (launch_.cooperative || assertions_until != 0 ? 1 : 2),
@@ -549,7 +551,7 @@ void KernelRun::State::begin() {
   }
   if (of.program == nullptr) return;
   if (options().check) {
-    checked.emplace(of);
+    if (check::is_chosen(of)) checked.emplace(of);
   } else if (profile::profiles(of)) {
     profiled.emplace(of);
     grid.turn = profile::instructions_per_turn;
@@ -576,6 +578,7 @@ void KernelRun::State::end() {
   Launch& of = launch();
   counted.reset();
   profiled.reset();
+  if (options().check && !checked) check::ended_unchecked();
   checked.reset();
   if (workspace != nullptr) Memory::instance().release(workspace);
   workspace = nullptr;

@@ -200,10 +200,11 @@ std::vector<bool> reachable(const Code& code, std::size_t from, const std::vecto
 // How a thread that ended at `left` may have got there without the barrier at `barrier`, where
 // others wait.
 enum class Departure : std::uint8_t {
-  early,   // it ended without doing what follows the barrier, or it has been at the barrier
-  around,  // it went around the barrier and did what follows it
-  loop,    // the same, or it has made fewer turns of the loop that the barrier is in
-  tail,    // the same, or it returned early, and what both do at last has been merged
+  early,     // it has been at the barrier, or left a loop early and ended
+  returned,  // it ended without the barrier and without doing what follows it
+  around,    // it went around the barrier and did what follows it
+  loop,      // the same, or it has made fewer turns of the loop that the barrier is in
+  tail,      // the same, or it returned early, and what both do at last has been merged
 };
 
 // The operations from which `to` can be reached by one step or more, without going through one of
@@ -345,7 +346,7 @@ Departure departure(const Code& code, const Op* barrier, const Op* left) {
     closed[at] = false;
     return reachable(code, at, closed, false)[end] ? Departure::early : Departure::loop;
   }
-  if (reachable(code, 0, closed, true)[end]) return Departure::early;
+  if (reachable(code, 0, closed, true)[end]) return Departure::returned;
   if (after[at]) return Departure::loop;
   return may_be_merged(code, at, end, after) ? Departure::tail : Departure::around;
 }
@@ -453,13 +454,14 @@ void check_departed(Block& block, std::uint32_t id, const BarrierPlace& place, c
   for (const auto& warp : block.warps) {
     if (warp->left_at == nullptr) continue;
     const Departure how = known_departure(*block.launch, from, warp->left_at);
-    if (how == Departure::early) continue;
+    if (how == Departure::early || (how == Departure::returned && !options().check)) continue;
     const int gone = std::countr_zero(warp->initial & ~warp->alive);
     const std::string text =
         std::to_string(block.alive_threads) + " threads of the block wait at this " + what + "; " +
         std::to_string(block.launch->threads.count() - block.alive_threads) +
-        " have ended without it, having done what follows it: " + describe_thread(*warp, gone) +
-        " at " + describe_place(kernel, warp->left_at) +
+        " have ended without it" +
+        (how == Departure::returned ? ": " : ", having done what follows it: ") +
+        describe_thread(*warp, gone) + " at " + describe_place(kernel, warp->left_at) +
         ". A barrier has to be reached by all threads or by none";
     Warp& w = *waiting.warp;
     if (how == Departure::around) {
@@ -468,8 +470,9 @@ void check_departed(Block& block, std::uint32_t id, const BarrierPlace& place, c
     }
     if (first_time(*waiting.group->frame->code, at)) {
       notice(w, std::countr_zero(waiting.group->mask), *waiting.group->frame->code, at,
-             text + (how == Departure::loop
-                         ? ", in every turn of a loop"
+             text + (how == Departure::loop ? ", in every turn of a loop"
+                     : how == Departure::returned
+                         ? ", and only devices since Volta do not wait for threads that have ended"
                          : ", unless these returned early and the compiler has merged their last "
                            "statements with those of the others"),
              how == Departure::loop);

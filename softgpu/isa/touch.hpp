@@ -29,6 +29,11 @@ enum class Order : std::uint8_t { weak, relaxed, acquire, release, acquire_relea
 // The threads for which it promises it.
 enum class Scope : std::uint8_t { block, cluster, device, system };
 
+// Op::aux of operations that do nothing here and mean something to those who look at order: "nop".
+enum : std::uint32_t { bulk_commit = 1, bulk_wait, bulk_wait_read, grid_wait };
+// Of a "fence", beside its Scope: it is one between proxies too (fence.proxy.async).
+inline constexpr std::uint32_t fence_of_proxies = 0x100;
+
 struct Touch {
   TouchForm form = TouchForm::none;
   Way way = Way::load;         // of global, local and constant memory

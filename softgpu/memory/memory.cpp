@@ -18,6 +18,7 @@
 
 #include "softgpu/check/allocations.hpp"
 #include "softgpu/check/gaps.hpp"
+#include "softgpu/check/host_pages.hpp"
 #include "softgpu/memory/sharing.hpp"
 
 namespace softgpu {
@@ -182,7 +183,16 @@ constexpr bool use_arena = true;
 // Kernels allocate with this alignment, the interface's functions with more.
 constexpr std::size_t kernel_align = 16;
 
-void tell_checker(const void* address, std::size_t bytes, MemoryKind kind, std::size_t align) {
+bool is_shared(MemoryKind kind) {
+  return kind == MemoryKind::managed || kind == MemoryKind::pinned;
+}
+
+// `own_pages`: nothing else lies on its pages.
+void tell_checker(const void* address, std::size_t bytes, MemoryKind kind, std::size_t align,
+                  bool own_pages) {
+  if (own_pages && (kind == MemoryKind::device || is_shared(kind))) {
+    check::watch_memory(reinterpret_cast<std::uint64_t>(address), bytes, is_shared(kind));
+  }
   if (kind != MemoryKind::device && kind != MemoryKind::managed && kind != MemoryKind::pinned) {
     return check::forget_accesses(reinterpret_cast<std::uint64_t>(address), bytes);
   }
@@ -277,7 +287,9 @@ void* Memory::allocate(std::size_t bytes, MemoryKind kind, int device, std::size
                        unsigned flags) {
   const std::size_t rounded = (bytes + align - 1) / align * align;
   if (rounded < bytes || rounded > (std::size_t{1} << 46)) return nullptr;
-  if (rounded >= map_from && align <= page) {
+  // Where the host's accesses are looked at, its memory has pages of its own.
+  const bool own_pages = options().check && use_arena && is_shared(kind) && bytes > 0;
+  if ((rounded >= map_from || own_pages) && align <= page) {
     const std::size_t mapped = (rounded + memory_gap_after(bytes) + page - 1) / page * page;
     void* address = ::mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -292,7 +304,7 @@ void* Memory::allocate(std::size_t bytes, MemoryKind kind, int device, std::size
       (void)::munmap(address, mapped);
       return nullptr;
     }
-    if (options().check) tell_checker(address, bytes, kind, align);
+    if (options().check) tell_checker(address, bytes, kind, align, true);
     return address;
   }
   constexpr std::size_t arena_align = 512;
@@ -321,7 +333,7 @@ void* Memory::allocate(std::size_t bytes, MemoryKind kind, int device, std::size
     }
     return nullptr;
   }
-  if (options().check) tell_checker(address, bytes, kind, align);
+  if (options().check) tell_checker(address, bytes, kind, align, from_arena);
   return address;
 }
 
@@ -373,7 +385,10 @@ bool Memory::release(void* address) {
     }
     __atomic_add_fetch(&epoch_, 1, __ATOMIC_RELEASE);
   }
-  if (options().check) check::freed(reinterpret_cast<std::uint64_t>(address));
+  if (options().check) {
+    check::freed(reinterpret_cast<std::uint64_t>(address));
+    check::unwatch_memory(reinterpret_cast<std::uint64_t>(address), keeps);
+  }
   if (keeps) return true;
   if (mapped != 0) {
     (void)::munmap(address, mapped);

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "softgpu/check/host_pages.hpp"
 #include "softgpu/runtime/cuda_api.hpp"
 
 namespace softgpu::cuda {
@@ -109,6 +110,7 @@ cudaError_t deliver(Device& of);
 // Runs the body of a call: no exception crosses the interface.
 template <class Body>
 cudaError_t api(Body&& body) noexcept {
+  const check::InRuntime inside;
   try {
     return leave(body());
   } catch (const ApiError& error) {

@@ -187,7 +187,7 @@ TaskRef submit(Work work, cudaStream_t handle) {
   TaskRef event;
   if (const auto* wait = std::get_if<EventWaitWork>(&work))
     event = recording(find_event(wait->event));
-  Turn turn(stream, event);
+  Turn turn(stream, event, kind_of(work));
   if (const auto* record = std::get_if<EventRecordWork>(&work)) {
     set_recording(find_event(record->event), turn.task());
   }
@@ -210,7 +210,7 @@ TaskRef submit(Work work, cudaStream_t handle) {
   const profile::CurrentWork profiled(turn.task().get());
   if (std::unique_ptr<Unfinished> rest = execute(work, index)) {
     turn.continue_in_background(
-        [rest = std::shared_ptr<Unfinished>(std::move(rest))] { rest->finish(); });
+        [rest = std::shared_ptr<Unfinished>(std::move(rest))] { finish(*rest); });
   }
   return turn.task();
 }

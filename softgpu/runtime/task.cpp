@@ -82,13 +82,14 @@ void wait_for_open(Chosen&& chosen) {
 
 }  // namespace
 
-Turn::Turn(const Stream& stream, TaskRef also) : task_(std::make_shared<Task>()) {
+Turn::Turn(const Stream& stream, TaskRef also, check::WorkKind kind)
+    : task_(std::make_shared<Task>()) {
   task_->stream = stream.id;
   task_->device = stream.device;
   task_->legacy = stream.kind == Stream::Kind::legacy;
   task_->blocking = stream.blocking() && !task_->legacy;
   if (options().check)
-    task_->order = check::enqueue(order_of(stream), also ? also->order : nullptr);
+    task_->order = check::enqueue(order_of(stream), also ? also->order : nullptr, kind);
   profile::enqueued(stream_of_work(stream), task_.get(), also.get());
   Order& of = order();
   const std::scoped_lock lock(of.mutex);

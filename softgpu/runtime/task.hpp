@@ -41,7 +41,8 @@ using TaskRef = std::shared_ptr<Task>;
 class Turn {
  public:
   // After the work that the stream waits for, and after `also` (which may hold nullptr).
-  explicit Turn(const Stream& stream, TaskRef also = nullptr);
+  explicit Turn(const Stream& stream, TaskRef also = nullptr,
+                check::WorkKind kind = check::WorkKind::other);
   ~Turn();
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;

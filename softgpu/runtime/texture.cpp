@@ -9,6 +9,8 @@
 #include <optional>
 #include <vector>
 
+#include "softgpu/check/allocations.hpp"
+#include "softgpu/device/options.hpp"
 #include "softgpu/memory/memory.hpp"
 #include "softgpu/runtime/array.hpp"
 #include "softgpu/runtime/cuda_functions.hpp"
@@ -448,8 +450,14 @@ cudaError_t cudaFreeArray(cudaArray_t array) {
     if (array == nullptr) return cudaSuccess;
     wait_for_device(thread().device);
     const std::scoped_lock lock(objects().mutex);
-    require(objects().arrays.erase(array) != 0, cudaErrorInvalidResourceHandle,
+    const auto found = objects().arrays.find(array);
+    require(found != objects().arrays.end(), cudaErrorInvalidResourceHandle,
             "the array is not one, was freed, or is a level of a mipmapped array");
+    // A texture that is left keeps the memory.
+    if (options().check) {
+      check::given_back(reinterpret_cast<std::uint64_t>(found->second->memory.get()));
+    }
+    objects().arrays.erase(found);
     return cudaSuccess;
   });
 }

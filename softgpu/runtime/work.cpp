@@ -1,6 +1,7 @@
 #include "softgpu/runtime/work.hpp"
 
 #include "softgpu/check/host.hpp"
+#include "softgpu/check/host_pages.hpp"
 #include "softgpu/check/order.hpp"
 #include "softgpu/device/options.hpp"
 
@@ -457,6 +458,7 @@ void run_host(const HostWork& work, int index) {
   if (options().check) check::host_waited_for(check::current_work());
   (void)profile::begins(profile::Work::Kind::host, "host function", 0);
   const InCallback guard;
+  const check::InProgram program;
   if (work.callback != nullptr) {
     work.callback(work.stream, static_cast<cudaError_t>(device(index).pending.load()), work.data);
   } else {
@@ -608,6 +610,7 @@ void check_work(const Work& work, int device) {
 
 std::unique_ptr<Unfinished> execute(const Work& work, int device) {
   const Executing guard;
+  const check::InRuntime inside;
   std::unique_ptr<Unfinished> rest;
   std::visit(Overloaded{
                  [&](const KernelWork& kernel) { rest = run_launch(kernel, device); },
@@ -632,11 +635,28 @@ std::unique_ptr<Unfinished> execute(const Work& work, int device) {
                  [&](const ConditionalWork& conditional) { run_conditional(conditional, device); },
              },
              work);
+  check::work_ended();
   return rest;
 }
 
 void finish(std::unique_ptr<Unfinished> rest) {
-  if (rest) rest->finish();
+  if (rest) finish(*rest);
+}
+
+void finish(Unfinished& rest) {
+  const check::InRuntime inside;
+  rest.finish();
+  check::work_ended();
+}
+
+check::WorkKind kind_of(const Work& work) {
+  const auto* const kernel = std::get_if<KernelWork>(&work);
+  if (kernel == nullptr) return check::WorkKind::other;
+  const int* const overlaps =
+      attribute(*kernel, cudaLaunchAttributeProgrammaticStreamSerialization,
+                &cudaLaunchAttributeValue::programmaticStreamSerializationAllowed);
+  return overlaps != nullptr && *overlaps != 0 ? check::WorkKind::overlapping_kernel
+                                               : check::WorkKind::kernel;
 }
 
 bool keep_for_later(Work& work) {

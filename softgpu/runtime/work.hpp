@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "softgpu/check/order.hpp"
 #include "softgpu/exec/machine.hpp"
 #include "softgpu/runtime/cuda_api.hpp"
 
@@ -106,6 +107,9 @@ class Unfinished {
 [[nodiscard]] std::unique_ptr<Unfinished> execute(const Work& work, int device);
 // Sees it through.
 void finish(std::unique_ptr<Unfinished> rest);
+void finish(Unfinished& rest);
+// What the checker makes of the work's place in its stream.
+[[nodiscard]] check::WorkKind kind_of(const Work& work);
 
 // Makes the work independent of what the caller may change when its call has returned: bytes in
 // pageable memory of the host. True where the call may not return before the work is done.

@@ -193,6 +193,61 @@ TEST_F(GpuRun, CheckTellsTheProgramWhatToLookForAndReturnsItsStatus) {
   EXPECT_EQ(outcome.status, 128 + 15);
 }
 
+TEST_F(GpuRun, CheckTellsWhichLaunchesAreMeant) {
+  const Outcome outcome =
+      run({"gpu", "check", "--kernel", "sum*,scan", "--launch", "3", "--", "/bin/sh", "-c",
+           "echo $SOFTGPU_CHECK_KERNEL $SOFTGPU_CHECK_LAUNCH"});
+  EXPECT_EQ(outcome.out, "sum*,scan 3\n") << outcome.err;
+}
+
+TEST_F(GpuRun, SchedulesGiveEachRunASeedAndShowTheFirst) {
+  const Outcome outcome =
+      run({"gpu", "check", "--schedules", "3", "--schedule-seed", "7", "--", "/bin/sh", "-c",
+           "echo $SOFTGPU_SEED >>" + path("seeds") + "; echo same"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "same\n");
+  EXPECT_EQ(read_text(path("seeds")), "7\n8\n9\n");
+  EXPECT_THAT(outcome.err, HasSubstr("0 findings, 0 notices in 3 orders of threads, seeds 7 to 9"));
+}
+
+TEST_F(GpuRun, OutputThatDependsOnTheScheduleIsANotice) {
+  const auto check = [&](const std::string& script) {
+    const Outcome outcome =
+        run({"gpu", "check", "--force", "--schedules", "4", "--findings", path("found.json"),
+             "--sarif", path("found.sarif"), "--", "/bin/sh", "-c", script});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return nlohmann::json::parse(read_text(path("found.json")));
+  };
+  nlohmann::json found = check("echo sum; echo $((SOFTGPU_SEED / 2))");
+  EXPECT_EQ(found["schedules"], 4);
+  EXPECT_EQ(found["errors"], 0);
+  ASSERT_EQ(found["findings"].size(), 1U);
+  EXPECT_EQ(found["findings"][0]["kind"], "schedule-dependent");
+  EXPECT_EQ(found["findings"][0]["severity"], "notice");
+  EXPECT_EQ(found["findings"][0]["seed"], 2);
+  EXPECT_EQ(found["findings"][0]["message"],
+            "the program prints '1' in one order of threads and '0' in another");
+  EXPECT_THAT(read_text(path("found.sarif")), HasSubstr("schedule-dependent"));
+  found = check("echo 1.000000 $((SOFTGPU_SEED > 0 ? 3 : 3)).00000$SOFTGPU_SEED");
+  ASSERT_EQ(found["findings"].size(), 1U);
+  EXPECT_THAT(found["findings"][0]["message"].get<std::string>(), HasSubstr("by rounding alone"));
+  // Another order of lines, and what differs under one seed already.
+  found = check("[ $SOFTGPU_SEED = 2 ] && echo a; echo b; [ $SOFTGPU_SEED = 2 ] || echo a");
+  EXPECT_EQ(found["findings"].size(), 0U) << found;
+  found = check("echo took $$ ms; echo done");
+  EXPECT_EQ(found["findings"].size(), 0U) << found;
+}
+
+TEST_F(GpuRun, TheStatusOfSchedulesIsThatOfTheFirstThatFails) {
+  const Outcome outcome = run({"gpu", "check", "--schedules", "3", "--findings", path("found.json"),
+                               "--", "/bin/sh", "-c", "exit $SOFTGPU_SEED"});
+  EXPECT_EQ(outcome.status, 1);
+  const auto found = nlohmann::json::parse(read_text(path("found.json")));
+  ASSERT_EQ(found["findings"].size(), 1U);
+  EXPECT_THAT(found["findings"][0]["message"].get<std::string>(),
+              HasSubstr("ends with status 1 in one order of threads and with 0 in another"));
+}
+
 TEST_F(GpuRun, WhatIsForTheCheckerIsRefusedElsewhere) {
   Outcome outcome = run({"gpu", "run", "--findings", path("found.json"), "--", "/bin/true"});
   EXPECT_EQ(outcome.status, 2);

@@ -19,6 +19,7 @@
 #include "softgpu/models.hpp"
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/gpu/check_schedules.hpp"
 #include "tandem/gpu/cuda_program.hpp"
 #include "tandem/gpu/profile_command.hpp"
 #include "tandem/nvcc.hpp"
@@ -78,10 +79,12 @@ class Gpu final : public Command {
                  "profile, explain: the device to be, with estimates of times on it (" +
                      softgpu::device_model_keys() + ")");
     options.text("kernel", kernel_,
-                 "profile, explain: only kernels of this name without parameters, with * and ?");
+                 "check, profile, explain: only kernels of this name without parameters, with * "
+                 "and ?; check takes several, separated by commas");
     options.integer("launch", launch_,
-                    "profile, explain: only the launch of this number, counted from 1; 0: all", 0,
-                    std::int64_t{1} << 62);
+                    "check, profile, explain: only the launch of this number, counted from 1; 0: "
+                    "all",
+                    0, std::int64_t{1} << 62);
     options.flag("json", json_,
                  "profile, explain: print the result as JSON; what the program prints goes to "
                  "standard error");
@@ -89,6 +92,11 @@ class Gpu final : public Command {
     options.written("page", page_, "profile: write a page with the source beside its counters",
                     "FILE");
     options.flag("diff", diff_, "profile: compare two files that --out wrote: BEFORE AFTER");
+    options.integer(
+        "schedules", schedules_,
+        "check: run the program in so many orders of warps and blocks, and compare what "
+        "it prints",
+        1, 100000);
     options.flag("force", force_, replace_help);
     options.flag("count", count_, "count what kernels do, for the report too (docs/softgpu.md)");
     options.rest(command_, "build");
@@ -144,15 +152,21 @@ class Gpu final : public Command {
     if (checks) {
       set_variable("SOFTGPU_CHECK", "1");
       if (options.given("only")) set_variable("SOFTGPU_CHECK_ONLY", only_);
+      if (options.given("kernel")) set_variable("SOFTGPU_CHECK_KERNEL", kernel_);
+      if (options.given("launch")) set_variable("SOFTGPU_CHECK_LAUNCH", std::to_string(launch_));
       if (!suppress_.path.empty()) {
         set_variable("SOFTGPU_CHECK_SUPPRESS", fs::absolute(suppress_.path).string());
       }
-      if (!findings_.path.empty()) {
+      // Of several runs, each adds to what the others have found.
+      const bool once = !options.given("schedules");
+      if (once && !findings_.path.empty()) {
         set_variable("SOFTGPU_CHECK_JSON", fs::absolute(findings_.path).string());
       }
-      if (!sarif_.path.empty())
+      if (once && !sarif_.path.empty()) {
         set_variable("SOFTGPU_CHECK_SARIF", fs::absolute(sarif_.path).string());
+      }
     }
+    if (checks && options.given("schedules")) return check_schedules(program, built);
     if (checks) return run_program(program, command_);
     std::vector<char*> arguments;
     for (auto& argument : command_) arguments.push_back(argument.data());
@@ -186,6 +200,17 @@ class Gpu final : public Command {
       set_variable("SOFTGPU_REPORT", fs::absolute(report_.path).string());
   }
 
+  int check_schedules(const fs::path& program, TemporaryFolder& folder) {
+    const auto whole = [](const FileName& file) {
+      return file.path.empty() ? std::string() : fs::absolute(file.path).string();
+    };
+    const std::string kinds = "," + only_ + ",";
+    const bool compares = only_.empty() || kinds.find(",schedule-dependent,") < kinds.size();
+    return run_schedules(
+        program, command_,
+        {schedules_, compares, seed_, folder.path(), whole(findings_), whole(sarif_)});
+  }
+
   // Options that are for other actions are mistakes, and would do nothing.
   void require_options_of_action(const OptionSet& options) const {
     struct Of {
@@ -197,8 +222,9 @@ class Gpu final : public Command {
                                 Of{"only", "check"},
                                 Of{"suppress", "check"},
                                 Of{"device", "profile explain"},
-                                Of{"kernel", "profile explain"},
-                                Of{"launch", "profile explain"},
+                                Of{"kernel", "check profile explain"},
+                                Of{"launch", "check profile explain"},
+                                Of{"schedules", "check"},
                                 Of{"json", "profile explain"},
                                 Of{"out", "profile"},
                                 Of{"page", "profile"},
@@ -212,8 +238,10 @@ class Gpu final : public Command {
         continue;
       }
       std::string actions(owner.actions);
-      if (const auto blank = actions.find(' '); blank != std::string::npos) {
+      if (const auto blank = actions.rfind(' '); blank != std::string::npos) {
         actions.replace(blank, 1, " and ");
+        // The others, before that.
+        if (const auto first = actions.find(' '); first < blank) actions.replace(first, 1, ", ");
       }
       const std::string more =
           owner.option == "model" ? "; --device says what device a profile is of" : "";
@@ -269,6 +297,7 @@ class Gpu final : public Command {
   bool diff_ = false;
   FileName out_;
   FileName page_;
+  std::int64_t schedules_ = 1;
   bool force_ = false;
   bool count_ = false;
   bool poison_ = false;

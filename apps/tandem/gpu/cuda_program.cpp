@@ -172,29 +172,34 @@ void lead_to_software_gpu() {
   set_variable("LD_LIBRARY_PATH", path);
 }
 
-int run_program(const fs::path& program, std::vector<std::string>& command, bool output_is_ours) {
+void become_program(const fs::path& program, std::vector<std::string>& command) {
   std::vector<char*> arguments;
   for (auto& argument : command) arguments.push_back(argument.data());
   arguments.push_back(nullptr);
-  const pid_t child = ::fork();
-  if (child < 0) throw SystemError(std::string("cannot start a process: ") + std::strerror(errno));
-  if (child == 0) {
-    // This program ignores these signals; the other one shall decide for itself.
-    std::signal(SIGPIPE, SIG_DFL);
-    std::signal(SIGXFSZ, SIG_DFL);
-    std::signal(SIGINT, SIG_DFL);
-    std::signal(SIGTERM, SIG_DFL);
-    if (output_is_ours) (void)::dup2(STDERR_FILENO, STDOUT_FILENO);
-    ::execv(program.c_str(), arguments.data());
-    std::fprintf(stderr, "tandem: cannot run %s: %s\n", program.c_str(), std::strerror(errno));
-    std::_Exit(2);
-  }
+  // This program ignores these signals; the other one shall decide for itself.
+  for (const int signal : {SIGPIPE, SIGXFSZ, SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);
+  ::execv(program.c_str(), arguments.data());
+  std::fprintf(stderr, "tandem: cannot run %s: %s\n", program.c_str(), std::strerror(errno));
+  std::_Exit(2);
+}
+
+int wait_for_program(pid_t child) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0) {
     if (errno != EINTR) throw SystemError("cannot wait for the program");
   }
   constexpr int by_signal = 128;
   return WIFSIGNALED(status) ? by_signal + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int run_program(const fs::path& program, std::vector<std::string>& command, bool output_is_ours) {
+  const pid_t child = ::fork();
+  if (child < 0) throw SystemError(std::string("cannot start a process: ") + std::strerror(errno));
+  if (child == 0) {
+    if (output_is_ours) (void)::dup2(STDERR_FILENO, STDOUT_FILENO);
+    become_program(program, command);
+  }
+  return wait_for_program(child);
 }
 
 }  // namespace tandem::program

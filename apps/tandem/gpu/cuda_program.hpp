@@ -2,6 +2,8 @@
 // running it as a child.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -36,6 +38,11 @@ void set_variable(const char* name, const std::string& value);
 // LD_LIBRARY_PATH with the software GPU's folder in front.
 void lead_to_software_gpu();
 
+// In a child: becomes the program.
+[[noreturn]] void become_program(const std::filesystem::path& program,
+                                 std::vector<std::string>& command);
+// The status of a child that a shell would give.
+[[nodiscard]] int wait_for_program(pid_t child);
 // Runs the program as a child, and gives the status that a shell would. What it prints goes to
 // standard error where `output_is_ours`, because standard output is for a result.
 [[nodiscard]] int run_program(const std::filesystem::path& program,

@@ -511,7 +511,7 @@ const Case cases[] = {
     CASE(released_early, "race"),
     CASE(arrive_without_wait, "race"),
     CASE(count_too_small, "race"),
-    CASE(init_not_awaited, "race"),
+    CASE(init_not_awaited, "race|fault"),
     CASE(parity_of_the_last_phase, "race|deadlock"),
     CASE(arrive_before_copy, "race"),
     CASE(empty_before_read, "race"),

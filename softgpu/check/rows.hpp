@@ -1,0 +1,21 @@
+// Accesses of a whole warp at once, where nothing is to be said about them: most are.
+#pragma once
+
+#include <cstdint>
+
+#include "softgpu/check/checked_code.hpp"
+#include "softgpu/exec/machine.hpp"
+#include "softgpu/memory/memory.hpp"
+
+namespace softgpu::check {
+
+// The live range that holds the bytes; false where there is none, which the handler will refuse.
+[[nodiscard]] bool find_range(std::uint64_t address, std::uint32_t bytes, MemoryRange& range);
+
+// Does for weak loads and stores of registers without undefined bits what is to be done, lane by
+// lane, and returns the lanes for which it was not done: those that meet others without order, that
+// leave their variable or allocation, or that find undefined bits.
+[[nodiscard]] std::uint32_t use_row(Warp& warp, const Op* op, const Step& step, const Touch& touch,
+                                    std::uint32_t lanes);
+
+}  // namespace softgpu::check

@@ -36,6 +36,21 @@ std::string spelled(std::string_view message) {
   return visible(Error(std::string(message)).spelled(spelling()));
 }
 
+// Leaked like the logger.
+std::function<void(Level, std::string_view)>& chosen_sink() {
+  static auto* const instance = new std::function<void(Level, std::string_view)>;
+  return *instance;
+}
+
+void write(Level level, spdlog::level::level_enum spdlog_level, std::string_view message) {
+  if (!logger().should_log(spdlog_level)) return;
+  if (const auto& sink = chosen_sink()) {
+    sink(level, spelled(message));
+  } else {
+    logger().log(spdlog_level, "{}", spelled(message));
+  }
+}
+
 }  // namespace
 
 void set_level(Level level) noexcept {
@@ -64,9 +79,13 @@ void set_spelling(std::function<std::string(std::string_view)> spell) {
   spelling() = std::move(spell);
 }
 
-void debug(std::string_view message) { logger().debug("{}", spelled(message)); }
-void info(std::string_view message) { logger().info("{}", spelled(message)); }
-void warning(std::string_view message) { logger().warn("{}", spelled(message)); }
-void error(std::string_view message) { logger().error("{}", spelled(message)); }
+void set_sink(std::function<void(Level, std::string_view)> sink) {
+  chosen_sink() = std::move(sink);
+}
+
+void debug(std::string_view message) { write(Level::debug, spdlog::level::debug, message); }
+void info(std::string_view message) { write(Level::info, spdlog::level::info, message); }
+void warning(std::string_view message) { write(Level::warning, spdlog::level::warn, message); }
+void error(std::string_view message) { write(Level::error, spdlog::level::err, message); }
 
 }  // namespace tandem::log

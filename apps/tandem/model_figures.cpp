@@ -9,8 +9,6 @@
 #include "tandem/figures.hpp"
 #include "tandem/output.hpp"
 #include "tandem/report/page.hpp"
-#include "tandem/tree/gradient_boosting.hpp"
-#include "tandem/tree/random_forest.hpp"
 
 namespace tandem::program {
 namespace {
@@ -194,27 +192,9 @@ std::string bars_html(const std::vector<std::string>& names, const std::vector<d
   return html + "</tbody></table>\n";
 }
 
-template <Real T>
-std::vector<double> importances_of(const Model<T>& model) {
-  if (const auto* tree = dynamic_cast<const DecisionTreeModel<T>*>(&model)) {
-    return tree->importances();
-  }
-  if (const auto* boosted = dynamic_cast<const GradientBoostingModel<T>*>(&model)) {
-    return boosted->importances();
-  }
-  if (const auto* forest = dynamic_cast<const RandomForestModel<T>*>(&model)) {
-    return forest->importances();
-  }
-  if (const auto* forest = dynamic_cast<const ExtraTreesModel<T>*>(&model)) {
-    return forest->importances();
-  }
-  return {};
-}
-
 #define TANDEM_INSTANTIATE(T)                                                                 \
   template std::string tree_svg(const DecisionTreeModel<T>&, const std::vector<std::string>&, \
-                                Index);                                                       \
-  template std::vector<double> importances_of(const Model<T>&);
+                                Index);
 TANDEM_INSTANTIATE(float)
 TANDEM_INSTANTIATE(double)
 #undef TANDEM_INSTANTIATE

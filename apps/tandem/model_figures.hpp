@@ -1,4 +1,4 @@
-// Pictures of what a model holds: trees, importances.
+// Pictures of what a model holds: trees, bars of importances.
 #pragma once
 
 #include <string>
@@ -23,9 +23,5 @@ template <Real T>
 // first. As HTML, so that names of any length wrap. Negative ones are drawn in another colour.
 [[nodiscard]] std::string bars_html(const std::vector<std::string>& names,
                                     const std::vector<double>& values, std::size_t most);
-
-// Per feature its share of what the model's splits gain; empty for a model that has no such thing.
-template <Real T>
-[[nodiscard]] std::vector<double> importances_of(const Model<T>& model);
 
 }  // namespace tandem::program

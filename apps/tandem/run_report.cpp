@@ -16,6 +16,7 @@
 #include "tandem/report/page.hpp"
 #include "tandem/report/plot.hpp"
 #include "tandem/result_page.hpp"
+#include "tandem/tree/tree_model.hpp"
 
 namespace tandem::program {
 namespace {

@@ -425,7 +425,7 @@ void KMeansOptions::visit(OptionVisitor& visitor) {
                0, 1e300);
   visitor.real("inertia_tolerance", inertia_tolerance,
                "stop when the inertia changes by at most this part of itself; 0 never", 0, 1);
-  visitor.real({"oversampling", {"oversampling_factor"}}, oversampling,
+  visitor.real({"oversampling", {"oversampling", "oversampling_factor"}}, oversampling,
                "k-means||: rows drawn per round, in multiples of the clusters", 1e-3, 1e3);
   visitor.integer("rounds", rounds, "k-means||: rounds of drawing", 1, 1000);
   visitor.seed(seed);

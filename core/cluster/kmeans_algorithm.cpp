@@ -9,6 +9,7 @@ std::unique_ptr<Algorithm> make_kmeans_algorithm() {
   return algorithm_of<KMeansOptions, KMeansModel>(
       {.name = "kmeans",
        .summary = "k-means clustering by Lloyd's algorithm",
+       .class_name = "KMeans",
        .kind = ModelKind::clusterer});
 }
 

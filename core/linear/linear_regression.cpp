@@ -72,7 +72,7 @@ void LinearRegressionOptions::visit(OptionVisitor& visitor) {
   visitor.flag(
       "keep_scale", keep_scale,
       "let penalties and gradients see features in their own units, not standardised ones");
-  visitor.flag("no_intercept", no_intercept, "fix the intercept at zero");
+  visitor.flag({"no_intercept", {"no_fit_intercept"}}, no_intercept, "fix the intercept at zero");
   gradient.visit(visitor);
   visitor.seed(seed);
 }

@@ -277,12 +277,12 @@ void LogisticRegressionOptions::visit(OptionVisitor& visitor) {
                "strength of the penalty on absolute weights relative to the mean loss (gradient "
                "solver)",
                0, 1e12);
-  visitor.flag("no_intercept", no_intercept, "fix the intercepts at zero");
+  visitor.flag({"no_intercept", {"no_fit_intercept"}}, no_intercept, "fix the intercepts at zero");
   visitor.written("class_weight", class_weight,
                   "none, balanced, or weights by class such as yes=2,no=1", "TEXT");
   visitor.integer({"max_iterations", {"max_iter"}}, max_iterations, "most iterations of lbfgs", 1,
                   std::int64_t{1} << 40);
-  visitor.real("gradient_tolerance", gradient_tolerance,
+  visitor.real({"gradient_tolerance", {"tol"}}, gradient_tolerance,
                "largest element of the gradient at which lbfgs has converged", 0, 1e6);
   gradient.visit(visitor);
   visitor.seed(seed);

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "tandem/model/algorithm.hpp"
@@ -13,11 +15,25 @@ namespace tandem {
 struct AlgorithmDescription {
   std::string_view name;     // "decision-tree"
   std::string_view summary;  // one sentence without a full stop
+  // Where it is not the name in camel case: "KMeans" for "kmeans".
+  std::string_view class_name = {};
   ModelKind kind = ModelKind::predictor;
   bool accepts_missing = false;
   bool prefers_scaled_features = false;
   bool takes_categories = false;
 };
+
+// "DecisionTree" for "decision-tree".
+[[nodiscard]] inline std::string camel_case(std::string_view name) {
+  std::string text;
+  bool starts_word = true;
+  for (const char c : name) {
+    if (c != '-')
+      text += starts_word && c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    starts_word = c == '-';
+  }
+  return text;
+}
 
 // The overload of fit() for these options; apart from the class, whose own fit() would hide it.
 template <Real T, class Options>
@@ -35,6 +51,10 @@ class AlgorithmOf final : public Algorithm {
 
   [[nodiscard]] std::string_view name() const override { return description_.name; }
   [[nodiscard]] std::string_view summary() const override { return description_.summary; }
+  [[nodiscard]] std::string class_name() const override {
+    return description_.class_name.empty() ? camel_case(description_.name)
+                                           : std::string(description_.class_name);
+  }
   [[nodiscard]] ModelKind kind() const override { return description_.kind; }
   [[nodiscard]] bool accepts_missing() const override { return description_.accepts_missing; }
   [[nodiscard]] bool prefers_scaled_features() const override {

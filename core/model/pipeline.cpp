@@ -246,7 +246,11 @@ Predictions<T> PipelinePredictor<T>::predict(Dataset<T> raw) const {
 
 template <Real T>
 Predictions<T> PipelinePredictor<T>::predict(const DatasetView<T>& raw) const {
-  return predict(to_dense(raw));
+  const Shared& held = *shared_;
+  if (raw.is_sparse() || !held.transforms.changes_nothing()) return predict(to_dense(raw));
+  held.transforms.check_columns(raw.source, raw.columns, raw.cols());
+  require_finite(raw, false, held.accepts_missing);
+  return held.predictor.predict(raw);
 }
 
 template <Real T>
@@ -323,67 +327,111 @@ Pipeline<T> Pipeline<T>::load(const Archive& archive) {
   return pipeline;
 }
 
+namespace {
+
+// A pipeline that is yet to be fitted: where its model will come from, and the columns it expects.
 template <Real T>
-Pipeline<T> fit_pipeline(Engine& engine, Dataset<T> train, const PipelineOptions& options,
-                         const PipelineContext<std::type_identity_t<T>>& context) {
-  const std::unique_ptr<Algorithm> algorithm = options.algorithm().clone();
+Pipeline<T> begin_pipeline(const Engine& engine, const DatasetView<T>& train,
+                           const PipelineOptions& options, const Algorithm& algorithm) {
   Pipeline<T> pipeline;
   pipeline.provenance.version = TANDEM_VERSION;
-  pipeline.provenance.algorithm = std::string(algorithm->name());
+  pipeline.provenance.algorithm = std::string(algorithm.name());
   pipeline.provenance.device = engine.device();
   pipeline.provenance.numerics = engine.numerics();
   pipeline.provenance.precision = precision_of<T>;
   pipeline.provenance.seed = options.seed();
   pipeline.provenance.rows = train.rows();
   pipeline.provenance.source = train.source;
-  pipeline.provenance.options = algorithm->options();
+  pipeline.provenance.options = algorithm.options();
   pipeline.provenance.steps = options.record_steps();
-  pipeline.schema.columns = train.columns;
-  if (train.has_target()) pipeline.schema.target = train.target_column;
-  if (train.reading) {
-    pipeline.schema.reading = *train.reading;
-    pipeline.schema.reading.notices.clear();
-  }
+  pipeline.schema.columns.assign(train.columns.begin(), train.columns.end());
+  if (pipeline.schema.columns.empty()) pipeline.schema.columns = numbered_columns(train.cols());
+  if (train.has_target()) pipeline.schema.target = train.target_column();
+  return pipeline;
+}
 
+// The algorithm with the seed of the pipeline's options, which are checked.
+std::unique_ptr<Algorithm> seeded_algorithm(const PipelineOptions& options) {
+  std::unique_ptr<Algorithm> algorithm = options.algorithm().clone();
   if (options.seed() != 0) algorithm->set("seed", static_cast<std::int64_t>(options.seed()));
   options.check();
-  pipeline.transforms = TransformChain<T>::fit(train, options.steps(),
-                                               algorithm->task(train.view()), engine.threads());
-  const bool supervised = algorithm->kind() == ModelKind::predictor;
-  const auto require = [&](const Dataset<T>& data) {
-    require_finite_rows(data.view(), supervised, algorithm->accepts_missing(), engine.threads());
+  return algorithm;
+}
+
+// The model of a pipeline whose transforms are fitted, on rows as those leave them. The fit sees
+// the target as the transforms make it; the data sets keep it in its own units.
+template <Real T>
+std::unique_ptr<Model<T>> fit_prepared(Engine& engine, const Algorithm& algorithm,
+                                       const TransformChain<T>& transforms,
+                                       const DatasetView<T>& train,
+                                       const PipelineContext<T>& context) {
+  const bool supervised = algorithm.kind() == ModelKind::predictor;
+  const auto require = [&](const DatasetView<T>& data) {
+    require_finite_rows(data, supervised, algorithm.accepts_missing(), engine.threads());
   };
   require(train);
   Dataset<T>* const validation = context.validation;
   if (validation != nullptr) {
-    *validation = pipeline.transforms.transform(std::move(*validation), engine.threads());
-    require(*validation);
+    *validation = transforms.transform(std::move(*validation), engine.threads());
+    require(validation->view());
   }
-
-  // The fit sees the target as the transforms make it; the data sets keep it in its own units.
   FitContext<T> fit_context;
   RunControl none;
   fit_context.control = context.control != nullptr ? context.control : &none;
-  DatasetView<T> seen = train.view();
+  fit_context.initial_centres = context.initial_centres;
+  DatasetView<T> seen = train;
   std::vector<T> target;
   std::vector<T> validation_target;
   if (validation != nullptr) fit_context.validation.emplace(validation->view());
-  if (pipeline.transforms.changes_target()) {
-    target = train.target;
-    pipeline.transforms.transform_target(target);
+  if (transforms.changes_target()) {
+    target.assign(train.target.begin(), train.target.end());
+    transforms.transform_target(target);
     seen.target = target;
     if (validation != nullptr) {
       validation_target = validation->target;
-      pipeline.transforms.transform_target(validation_target);
+      transforms.transform_target(validation_target);
       fit_context.validation->target = validation_target;
     }
   }
+  return algorithm.fit(engine, seen, fit_context);
+}
+
+}  // namespace
+
+template <Real T>
+Pipeline<T> fit_pipeline(Engine& engine, Dataset<T> train, const PipelineOptions& options,
+                         const PipelineContext<std::type_identity_t<T>>& context) {
+  Pipeline<T> pipeline = begin_pipeline(engine, train.view(), options, options.algorithm());
+  if (train.reading) {
+    pipeline.schema.reading = *train.reading;
+    pipeline.schema.reading.notices.clear();
+  }
+  const std::unique_ptr<Algorithm> algorithm = seeded_algorithm(options);
+  pipeline.transforms = TransformChain<T>::fit(train, options.steps(),
+                                               algorithm->task(train.view()), engine.threads());
   auto table = std::make_unique<EngineTable<T>>(engine, train);
-  pipeline.model = algorithm->fit(engine, seen, fit_context);
+  pipeline.model = fit_prepared(engine, *algorithm, pipeline.transforms, train.view(), context);
   if (context.prepared != nullptr) {
     *context.prepared = std::move(train);  // the rows stay where they are
     if (context.table != nullptr) *context.table = std::move(table);
   }
+  return pipeline;
+}
+
+template <Real T>
+Pipeline<T> fit_pipeline(Engine& engine, const DatasetView<T>& train,
+                         const PipelineOptions& options,
+                         const PipelineContext<std::type_identity_t<T>>& context) {
+  std::optional<TransformChain<T>> unchanged;
+  if (!train.is_sparse() && context.prepared == nullptr) {
+    unchanged = TransformChain<T>::fit_nothing(train, options.steps());
+  }
+  if (!unchanged) return fit_pipeline(engine, to_dense(train), options, context);
+  Pipeline<T> pipeline = begin_pipeline(engine, train, options, options.algorithm());
+  const std::unique_ptr<Algorithm> algorithm = seeded_algorithm(options);
+  pipeline.transforms = std::move(*unchanged);
+  const EngineTable<T> table(engine, train);
+  pipeline.model = fit_prepared(engine, *algorithm, pipeline.transforms, train, context);
   return pipeline;
 }
 
@@ -420,6 +468,10 @@ template std::uint64_t fingerprint(const Dataset<double>&);
 template Pipeline<float> fit_pipeline(Engine&, Dataset<float>, const PipelineOptions&,
                                       const PipelineContext<float>&);
 template Pipeline<double> fit_pipeline(Engine&, Dataset<double>, const PipelineOptions&,
+                                       const PipelineContext<double>&);
+template Pipeline<float> fit_pipeline(Engine&, const DatasetView<float>&, const PipelineOptions&,
+                                      const PipelineContext<float>&);
+template Pipeline<double> fit_pipeline(Engine&, const DatasetView<double>&, const PipelineOptions&,
                                        const PipelineContext<double>&);
 template void save_model(const std::string&, const Pipeline<float>&);
 template void save_model(const std::string&, const Pipeline<double>&);

@@ -517,7 +517,8 @@ void MlpOptions::visit(OptionVisitor& visitor) {
                "part of the running averages that a batch leaves", 0, 0.999999);
   visitor.real("batch_norm_epsilon", batch_norm_epsilon, "added to a batch's variance", 1e-12, 1);
   visitor.integer("batch_size", batch_size, "rows per step of the optimizer", 1, many);
-  visitor.integer("epochs", epochs, "most passes over the training rows", 1, 1LL << 31);
+  visitor.integer({"epochs", {"max_iter"}}, epochs, "most passes over the training rows", 1,
+                  1LL << 31);
   visitor.flag("keep_order", keep_order, "take the rows in the same order in every epoch");
   visitor.real("validation_fraction", validation_fraction,
                "share of the training rows kept to watch the loss on; the best weights on them win",

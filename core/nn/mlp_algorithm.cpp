@@ -9,6 +9,7 @@ std::unique_ptr<Algorithm> make_mlp_algorithm() {
   return algorithm_of<MlpOptions, MlpModel>(
       {.name = "mlp",
        .summary = "multi-layer perceptron trained by back-propagation, for classes or values",
+       .class_name = "MLP",
        .prefers_scaled_features = true});
 }
 

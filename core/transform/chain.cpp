@@ -15,7 +15,7 @@ namespace {
 
 int thread_count(int threads) { return threads > 0 ? threads : available_cores(); }
 
-bool named(const std::vector<Column>& columns) {
+bool named(std::span<const Column> columns) {
   for (std::size_t j = 0; j < columns.size(); ++j) {
     if (columns[j].name != "x" + std::to_string(j)) return true;
   }
@@ -23,7 +23,7 @@ bool named(const std::vector<Column>& columns) {
 }
 
 template <Real T>
-void require_weights(const Dataset<T>& data) {
+void require_weights(const DatasetView<T>& data) {
   if (data.weights.empty()) return;
   if (data.weights.size() != static_cast<std::size_t>(data.rows())) {
     throw InputError(data.source + ": has " + std::to_string(data.weights.size()) +
@@ -40,6 +40,12 @@ void require_weights(const Dataset<T>& data) {
   }
   if (!some)
     throw InputError(data.source + ": all weights are zero; nothing can be learnt from it");
+}
+
+template <Real T>
+void require_rows(const DatasetView<T>& data) {
+  if (data.rows() == 0) throw InputError(data.source + ": has no rows to fit transforms on");
+  require_weights(data);
 }
 
 // The steps, with one that matches categories before the first that reads them: codes mean nothing
@@ -98,8 +104,7 @@ TransformChain<T> TransformChain<T>::fit(Dataset<T>& train,
                                          Task task, int threads) {
   const int team = thread_count(threads);
   for (const auto& step : steps) step->check_options();
-  if (train.rows() == 0) throw InputError(train.source + ": has no rows to fit transforms on");
-  require_weights(train);
+  require_rows(train.view());
   TransformChain chain;
   chain.inputs_ = train.columns;
   std::vector<Feature> features = features_of(train.columns);
@@ -164,27 +169,50 @@ TransformChain<T> TransformChain<T>::fit(Dataset<T>& train,
 }
 
 template <Real T>
-Dataset<T> TransformChain<T>::transform(Dataset<T> data, int threads) const {
-  if (inputs_.empty()) return data;
-  const int team = thread_count(threads);
-  const auto width = static_cast<std::size_t>(data.cols());
-  if (width != inputs_.size() || data.columns.size() != width) {
-    throw InputError(data.source + ": has " + std::to_string(data.cols()) +
-                     " feature columns, expected the " + std::to_string(inputs_.size()) +
-                     " that the model was trained on");
+std::optional<TransformChain<T>> TransformChain<T>::fit_nothing(
+    const DatasetView<T>& train, std::span<const std::unique_ptr<TransformStep>> steps) {
+  for (const auto& step : steps) step->check_options();
+  require_rows(train);
+  TransformChain chain;
+  chain.inputs_.assign(train.columns.begin(), train.columns.end());
+  if (chain.inputs_.empty()) chain.inputs_ = numbered_columns(train.cols());
+  const std::vector<Feature> features = features_of(chain.inputs_);
+  std::unique_ptr<TransformStep> added;
+  for (const TransformStep* step : with_categories_matched(steps, added)) {
+    if (step->applies_to(features)) return std::nullopt;
   }
-  const bool by_name = named(inputs_) && named(data.columns);
+  chain.outputs_ = chain.inputs_;
+  return chain;
+}
+
+template <Real T>
+void TransformChain<T>::check_columns(const std::string& source, std::span<const Column> names,
+                                      Index count) const {
+  const auto width = static_cast<std::size_t>(count);
+  if (width != inputs_.size() || (!names.empty() && names.size() != width)) {
+    throw InputError(source + ": has " + std::to_string(count) + " feature columns, expected the " +
+                     std::to_string(inputs_.size()) + " that the model was trained on");
+  }
+  if (names.empty()) return;
+  const bool by_name = named(inputs_) && named(names);
   for (std::size_t j = 0; j < width; ++j) {
-    if (by_name && data.columns[j].name != inputs_[j].name) {
-      throw InputError(data.source + ": column " + std::to_string(j + 1) + " is " +
-                       data.columns[j].name + ", expected " + inputs_[j].name +
-                       ", as in the training data");
+    if (by_name && names[j].name != inputs_[j].name) {
+      throw InputError(source + ": column " + std::to_string(j + 1) + " is " + names[j].name +
+                       ", expected " + inputs_[j].name + ", as in the training data");
     }
-    if (data.columns[j].categorical() && !inputs_[j].categorical()) {
-      throw InputError(data.source + ": column " + inputs_[j].name +
+    if (names[j].categorical() && !inputs_[j].categorical()) {
+      throw InputError(source + ": column " + inputs_[j].name +
                        ": holds text, expected numbers, as in the training data");
     }
   }
+}
+
+template <Real T>
+Dataset<T> TransformChain<T>::transform(Dataset<T> data, int threads) const {
+  if (inputs_.empty()) return data;
+  const int team = thread_count(threads);
+  if (data.columns.empty()) data.columns = numbered_columns(data.cols());
+  check_columns(data.source, data.columns, data.cols());
   std::vector<Column> columns = std::move(data.columns);
   ColumnPlan<T> plan(columns);
   for (const auto& transform : transforms_) {

@@ -142,39 +142,40 @@ void GradientBoostingOptions::visit(OptionVisitor& visitor) {
                  "softmax for more");
   visitor.integer({"rounds", {"n_estimators", "num_boost_round", "num_iterations", "max_iter"}},
                   rounds, "trees per output, at most", 0, 1000000);
-  visitor.real({"learning_rate", {"eta", "shrinkage_rate"}}, learning_rate,
+  visitor.real({"learning_rate", {"learning_rate", "eta", "shrinkage_rate"}}, learning_rate,
                "factor of every leaf's value", 1e-9, 1e9);
   visitor.integer("max_depth", max_depth, "most splits between the root and a leaf; 0 is no limit",
                   0, no_limit);
-  visitor.integer({"max_leaves", {"num_leaves", "max_leaf_nodes"}}, max_leaves,
+  visitor.integer({"max_leaves", {"max_leaf_nodes", "num_leaves"}}, max_leaves,
                   "most leaves of a tree; 0 is no limit", 0, no_limit);
   visitor.choice("grow_policy", grow_policy,
                  "depthwise splits level by level, lossguide the leaf that gains most");
-  visitor.integer({"max_bins", {"max_bin"}}, max_bins, "bins of a feature's known values, at most",
-                  2, most_bins);
-  visitor.real({"reg_lambda", {"lambda", "lambda_l2", "l2_regularization"}}, reg_lambda,
+  visitor.integer({"max_bins", {"max_bins", "max_bin"}}, max_bins,
+                  "bins of a feature's known values, at most", 2, most_bins);
+  visitor.real({"reg_lambda", {"l2_regularization", "lambda", "lambda_l2"}}, reg_lambda,
                "penalty on the squares of the leaves' values", 0, largest);
-  visitor.real({"reg_alpha", {"alpha", "lambda_l1"}}, reg_alpha,
+  visitor.real({"reg_alpha", {"reg_alpha", "alpha", "lambda_l1"}}, reg_alpha,
                "penalty on the magnitudes of the leaves' values", 0, largest);
-  visitor.real({"min_split_loss", {"gamma", "min_split_gain", "min_gain_to_split"}}, min_split_loss,
-               "a split must gain more than this", 0, largest);
-  visitor.real({"min_child_weight", {"min_sum_hessian_in_leaf"}}, min_child_weight,
-               "least sum of second derivatives of a leaf", 0, largest);
-  visitor.real({"max_delta_step", {"max_tree_output"}}, max_delta_step,
+  visitor.real(
+      {"min_split_loss", {"min_split_loss", "gamma", "min_split_gain", "min_gain_to_split"}},
+      min_split_loss, "a split must gain more than this", 0, largest);
+  visitor.real({"min_child_weight", {"min_child_weight", "min_sum_hessian_in_leaf"}},
+               min_child_weight, "least sum of second derivatives of a leaf", 0, largest);
+  visitor.real({"max_delta_step", {"max_delta_step", "max_tree_output"}}, max_delta_step,
                "largest value of a leaf before the learning rate; 0 is no limit", 0, largest);
-  visitor.real({"subsample", {"bagging_fraction"}}, subsample,
+  visitor.real({"subsample", {"subsample", "bagging_fraction"}}, subsample,
                "share of the rows that a tree is grown on", 1e-9, 1);
-  visitor.choice({"sampling_method", {"data_sample_strategy"}}, sampling_method,
+  visitor.choice({"sampling_method", {"sampling_method", "data_sample_strategy"}}, sampling_method,
                  "goss keeps the rows of the largest gradients and some of the others, uniform a "
                  "share of all");
   visitor.real("top_rate", top_rate, "goss: share of the rows kept for their gradients", 0, 1);
   visitor.real("other_rate", other_rate, "goss: share of the rows drawn from the others", 1e-9, 1);
-  visitor.real({"colsample_bytree", {"feature_fraction"}}, colsample_bytree,
+  visitor.real({"colsample_bytree", {"colsample_bytree", "feature_fraction"}}, colsample_bytree,
                "share of the features drawn for a tree", 1e-9, 1);
   visitor.real("colsample_bylevel", colsample_bylevel,
                "share of a tree's features drawn for each depth", 1e-9, 1);
-  visitor.real({"colsample_bynode", {"feature_fraction_bynode"}}, colsample_bynode,
-               "share of a depth's features drawn for each node", 1e-9, 1);
+  visitor.real({"colsample_bynode", {"colsample_bynode", "feature_fraction_bynode"}},
+               colsample_bynode, "share of a depth's features drawn for each node", 1e-9, 1);
   visitor.integers({"monotone_constraints", {"monotonic_cst"}}, monotone_constraints,
                    "per feature 1, -1 or 0: the prediction must not fall, not rise, or either", -1,
                    1);
@@ -190,7 +191,7 @@ void GradientBoostingOptions::visit(OptionVisitor& visitor) {
                "added to the second derivatives by which categories are ordered", 0, largest);
   visitor.real("cat_l2", cat_l2, "added to reg_lambda where several categories are split off", 0,
                largest);
-  visitor.real({"huber_delta", {"huber_slope"}}, huber_delta,
+  visitor.real({"huber_delta", {"huber_delta", "huber_slope"}}, huber_delta,
                "distance from which the huber objective is a line", 1e-30, largest);
   visitor.real("tweedie_variance_power", tweedie_variance_power,
                "power of the mean that the variance is under the tweedie objective", 1.001, 1.999);
@@ -198,11 +199,12 @@ void GradientBoostingOptions::visit(OptionVisitor& visitor) {
                "the share of rows that the quantile objective puts below the prediction", 1e-6,
                1 - 1e-6);
   visitor.integer(
-      {"rank_truncation", {"lambdarank_truncation_level", "lambdarank_num_pair_per_sample"}},
+      {"rank_truncation",
+       {"rank_truncation", "lambdarank_truncation_level", "lambdarank_num_pair_per_sample"}},
       rank_truncation, "ranking: pairs have a row among so many first ranks", 1, no_limit);
-  visitor.flag({"rank_normalization", {"lambdarank_norm", "lambdarank_normalization"}},
-               rank_normalization,
-               "ranking: pairs of far scores and queries of many pairs count less");
+  visitor.flag(
+      {"rank_normalization", {"rank_normalization", "lambdarank_norm", "lambdarank_normalization"}},
+      rank_normalization, "ranking: pairs of far scores and queries of many pairs count less");
   visitor.real("validation_fraction", validation_fraction,
                "share of the training rows kept for validation", 0, 0.9);
   visitor.text("eval_metric", eval_metric,

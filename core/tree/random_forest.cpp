@@ -419,7 +419,7 @@ void ForestOptions<kind>::visit(OptionVisitor& visitor) {
   if constexpr (kind == ForestKind::random_forest) {
     visitor.choice("splitter", splitter,
                    "exact judges every cut between two values, histogram those between bins");
-    visitor.integer({"max_bins", {"max_bin", "n_bins"}}, max_bins,
+    visitor.integer({"max_bins", {"max_bins", "max_bin", "n_bins"}}, max_bins,
                     "histogram: bins of a feature's known values, at most", 2, most_bins);
   }
   visitor.seed(seed);

@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "tandem/tree/decision_tree.hpp"
+#include "tandem/tree/gradient_boosting.hpp"
+#include "tandem/tree/random_forest.hpp"
 
 namespace tandem {
 namespace {
@@ -55,6 +57,25 @@ std::optional<TreeEnsemble<T>> tree_ensemble_of(const Model<T>& model) {
   return std::nullopt;
 }
 
+template <Real T>
+std::vector<double> importances_of(const Model<T>& model) {
+  if (const auto* tree = dynamic_cast<const DecisionTreeModel<T>*>(&model)) {
+    return tree->importances();
+  }
+  if (const auto* boosted = dynamic_cast<const GradientBoostingModel<T>*>(&model)) {
+    return boosted->importances();
+  }
+  if (const auto* forest = dynamic_cast<const RandomForestModel<T>*>(&model)) {
+    return forest->importances();
+  }
+  if (const auto* forest = dynamic_cast<const ExtraTreesModel<T>*>(&model)) {
+    return forest->importances();
+  }
+  return {};
+}
+
+template std::vector<double> importances_of(const Model<float>&);
+template std::vector<double> importances_of(const Model<double>&);
 template std::optional<TreeEnsemble<float>> tree_ensemble_of(const Model<float>&);
 template std::optional<TreeEnsemble<double>> tree_ensemble_of(const Model<double>&);
 

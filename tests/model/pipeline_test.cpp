@@ -337,6 +337,53 @@ TEST(PipelineOptionNames, StepsInAnotherOrder) {
   EXPECT_THROW(options.set_steps({"sorcery"}), InputError);
 }
 
+// Rows that somebody else keeps make the model that owned rows make, whether a step changes them
+// (and copies them for it) or not.
+template <class T>
+class PipelineOfAView : public ::testing::Test {};
+using BothPrecisions = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(PipelineOfAView, BothPrecisions);
+
+TYPED_TEST(PipelineOfAView, IsThatOfTheTable) {
+  using T = TypeParam;
+  const auto engine = Engine::create({.threads = 1});
+  GenerateOptions generate;
+  generate.rows = 150;
+  const Dataset<T> numbers = generate_blobs<T>(generate);
+  const Dataset<T> before = numbers;
+  for (const Dataset<T>& data : {numbers, mixed_data<T>()}) {
+    for (const char* scale : {"none", "standard"}) {
+      PipelineOptions options("gradient-boosting");
+      options.set("scale", scale).set("rounds", 3).set("seed", 4);
+      Archive of_table;
+      fit_pipeline(*engine, Dataset<T>(data), options).save(of_table);
+      Archive of_view;
+      const auto pipeline = fit_pipeline(*engine, data.view(), options);
+      pipeline.save(of_view);
+      EXPECT_EQ(of_table, of_view) << data.source << ", scale " << scale;
+      // Predictions too, and without a copy where nothing is changed.
+      const auto predictor = pipeline.on(*engine);
+      EXPECT_EQ(predictor.predict(data.view()).probabilities,
+                predictor.predict(Dataset<T>(data)).probabilities);
+    }
+  }
+  EXPECT_EQ(numbers.features, before.features);
+}
+
+TEST(PipelineOfAnyView, RefusesWhatTheTableIsRefusedFor) {
+  const auto engine = Engine::create({.threads = 1});
+  Dataset<double> data = mixed_data<double>();
+  data.weights.assign(24, 0.0);
+  const PipelineOptions options("decision-tree");
+  EXPECT_THROW((void)fit_pipeline(*engine, data.view(), options), InputError);
+  data.weights.clear();
+  const auto pipeline = fit_pipeline(*engine, data.view(), options);
+  Dataset<double> narrow = data;
+  narrow.features = Matrix<double>(24, 2);
+  narrow.columns.pop_back();
+  EXPECT_THROW((void)pipeline.on(*engine).predict(narrow.view()), InputError);
+}
+
 TEST(PipelineOfAScaledTarget, PredictsInTheUnitsOfTheTarget) {
   GenerateOptions generate;
   generate.rows = 200;

@@ -35,6 +35,8 @@ class TANDEM_API Algorithm {
   virtual ~Algorithm() = default;
   [[nodiscard]] virtual std::string_view name() const = 0;     // "kmeans"
   [[nodiscard]] virtual std::string_view summary() const = 0;  // one sentence without a full stop
+  // What languages that name it as a class call it: "KMeans", "DecisionTree".
+  [[nodiscard]] virtual std::string class_name() const = 0;
   [[nodiscard]] virtual ModelKind kind() const = 0;
   // The task of a fit on this data. It may depend on the options (a decision tree classifies or
   // regresses) and, where they leave it open, on the target: a categorical one, or whole numbers of

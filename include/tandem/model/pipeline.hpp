@@ -100,7 +100,7 @@ class TANDEM_API PipelinePredictor {
   PipelinePredictor(const Pipeline<T>& pipeline, const Engine& engine);
 
   // From raw rows, as Pipeline::predict; it throws the same. Pass `raw` by std::move to work in its
-  // memory. A view's rows are copied.
+  // memory. A view's rows are copied where a transform changes them.
   [[nodiscard]] Predictions<T> predict(Dataset<T> raw) const;
   [[nodiscard]] Predictions<T> predict(const DatasetView<T>& raw) const;
 
@@ -125,6 +125,8 @@ struct PipelineContext {
   std::unique_ptr<EngineTable<T>>* table = nullptr;
   // Told about progress and asked whether to stop; keeps checkpoints.
   RunControl* control = nullptr;
+  // k-means: clusters × features, the centres to begin with, as the algorithm sees the features.
+  MatrixView<const T> initial_centres{};
 };
 
 // Fits the steps on `train`, one after the other, then the algorithm on what they make of it. Pass
@@ -132,6 +134,14 @@ struct PipelineContext {
 template <Real T>
 [[nodiscard]] TANDEM_API Pipeline<T> fit_pipeline(
     Engine& engine, Dataset<T> train, const PipelineOptions& options,
+    const PipelineContext<std::type_identity_t<T>>& context = {});
+
+// The same for rows that somebody else keeps. They are copied only where a step has something to do
+// with them, where they are sparse, or where the context asks for the prepared rows; so the model
+// is that of the other function, bit for bit.
+template <Real T>
+[[nodiscard]] TANDEM_API Pipeline<T> fit_pipeline(
+    Engine& engine, const DatasetView<T>& train, const PipelineOptions& options,
     const PipelineContext<std::type_identity_t<T>>& context = {});
 
 // A model of either precision.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,11 +33,22 @@ class TANDEM_API TransformChain {
                                           std::span<const std::unique_ptr<TransformStep>> steps,
                                           Task task, int threads = 0);
 
+  // The chain that fit() gives where none of the steps has anything to do with these columns, which
+  // needs no copy of the rows; nothing where one has. Checks what fit() checks.
+  [[nodiscard]] static std::optional<TransformChain> fit_nothing(
+      const DatasetView<T>& train, std::span<const std::unique_ptr<TransformStep>> steps);
+
   // As many rows as `data`, with the columns outputs(); target and weights are untouched. Columns
   // are matched by position, categories by name. Throws InputError where the number of columns or
   // their kind (numbers, texts) differs, or, where both have names other than x0, x1, ..., a name
   // differs.
   [[nodiscard]] Dataset<T> transform(Dataset<T> data, int threads = 0) const;
+
+  // True where rows leave as they are.
+  [[nodiscard]] bool changes_nothing() const noexcept { return transforms_.empty(); }
+  // Throws InputError for columns that transform() refuses. `names` may be empty: `count` columns
+  // x0, x1, ...
+  void check_columns(const std::string& source, std::span<const Column> names, Index count) const;
 
   // The target as the algorithm is trained on it, and predictions in the target's own units.
   [[nodiscard]] bool changes_target() const noexcept;

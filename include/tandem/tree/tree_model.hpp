@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "tandem/core/export.hpp"
 #include "tandem/core/types.hpp"
@@ -25,5 +26,11 @@ class TANDEM_API TreeModel {
 // for classes, its shares of each class. Nothing for other models.
 template <Real T>
 [[nodiscard]] TANDEM_API std::optional<TreeEnsemble<T>> tree_ensemble_of(const Model<T>& model);
+
+// Per feature its share of what the splits gained, as the kind of model defines it: the mean over
+// the trees of a forest, of all splits elsewhere. Empty for models that are no trees, and for those
+// whose splits have no gains.
+template <Real T>
+[[nodiscard]] TANDEM_API std::vector<double> importances_of(const Model<T>& model);
 
 }  // namespace tandem

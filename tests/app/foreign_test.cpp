@@ -72,6 +72,17 @@ TEST_F(ForeignModels, AreRefusedByWhatTheyAre) {
   const Outcome no_format = run({"export", path("m"), "--out", path("e")});
   EXPECT_EQ(no_format.status, 2);
   EXPECT_THAT(no_format.err, HasSubstr("says no format"));
+  for (const auto& targets : std::vector<std::vector<std::string>>{
+           {}, {"--out", path("e.json"), "--onnx", path("e.onnx")}}) {
+    std::vector<std::string> arguments{"export", path("m")};
+    arguments.insert(arguments.end(), targets.begin(), targets.end());
+    const Outcome which = run(arguments);
+    EXPECT_EQ(which.status, 2);
+    EXPECT_THAT(which.err, HasSubstr("expected either --out FILE"));
+  }
+  EXPECT_EQ(run({"export", path("m"), "--onnx", path("e.onnx")}).status, 0);
+  const Outcome kept = run({"export", data_file("iris.csv"), "--onnx", path("e.onnx")});
+  EXPECT_EQ(kept.status, 2);
 }
 
 }  // namespace

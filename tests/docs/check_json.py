@@ -82,6 +82,7 @@ def commands(root, cuda):
     yield ["models", "rollback", "repository", "iris"]
     yield ["models", "list", "repository"]
     yield ["models", "diff", "repository", "iris", "1", "2"]
+    yield ["export", "imported.tandem", "--onnx", "exported.onnx"]
     yield ["generate", "blobs", "--rows", "40", "--out", "blobs.csv"]
     yield ["look", "data/iris.csv", "--report", "looked"]
     yield ["look", "data/diabetes.csv", "--target", "progression"]

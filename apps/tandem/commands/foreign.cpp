@@ -1,5 +1,5 @@
 // tandem import FILE --model OUT and tandem export MODEL --out FILE: models of XGBoost and
-// LightGBM.
+// LightGBM; and tandem export MODEL --onnx FILE.
 #include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -7,6 +7,7 @@
 
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/model/onnx.hpp"
 #include "tandem/output.hpp"
 #include "tandem/outputs.hpp"
 #include "tandem/settings.hpp"
@@ -97,21 +98,27 @@ ForeignFormat format_of_name(const std::string& path) {
 class Export final : public Command {
  public:
   void add_options(OptionSet& options) override {
-    options.positional("MODEL", model_, "a gradient-boosting model that tandem wrote");
+    options.positional("MODEL", model_,
+                       "a model that tandem wrote; of gradient boosting, but for ONNX");
     options.group("Results");
     options.written("out", out_,
                     "where it goes: .json and .ubj are XGBoost's formats, .txt is LightGBM's",
+                    "FILE");
+    options.written("onnx", onnx_,
+                    "in place of that: write the model and its transforms in the ONNX format here",
                     "FILE");
     options.flag("json", json_, "print the result as JSON");
     options.flag("force", force_, replace_help);
   }
 
   int run(const OptionSet& /*options*/) override {
-    if (out_.path.empty()) {
-      throw InputError("expected " + option("out") +
+    if (out_.path.empty() == onnx_.path.empty()) {
+      throw InputError("expected either " + option("out") +
                        " FILE: where the model goes, with a name that ends in .json or .ubj "
-                       "(XGBoost) or .txt (LightGBM)");
+                       "(XGBoost) or .txt (LightGBM); or " +
+                       option("onnx") + " FILE");
     }
+    if (!onnx_.path.empty()) return export_onnx();
     const ForeignFormat format = format_of_name(out_.path);
     if (format == ForeignFormat::none) {
       throw InputError(option("out") + ": '" + out_.path +
@@ -124,18 +131,34 @@ class Export final : public Command {
     files.check(force_);
     const AnyModel model = load_model(model_);
     std::visit([&](const auto& pipeline) { export_trees(out_.path, pipeline, format); }, model);
-    mark_output(out_.path);
-    if (json_) {
-      print_json({{"model", model_}, {"out", out_.path}, {"format", to_string(format)}});
-    } else {
-      print("model: " + out_.path + ", " + std::string(to_string(format)) + "\n");
-    }
+    say_where(out_.path, to_string(format));
     return 0;
   }
 
  private:
+  int export_onnx() const {
+    OutputFiles files;
+    files.reads("the model", model_);
+    files.writes(option("onnx"), onnx_.path, written_kind, a_marked_output());
+    files.check(force_);
+    const AnyModel model = load_model(model_);
+    std::visit([&](const auto& pipeline) { write_onnx(onnx_.path, pipeline); }, model);
+    say_where(onnx_.path, "onnx");
+    return 0;
+  }
+
+  void say_where(const std::string& path, std::string_view format) const {
+    mark_output(path);
+    if (json_) {
+      print_json({{"model", model_}, {"out", path}, {"format", format}});
+    } else {
+      print("model: " + path + ", " + std::string(format) + "\n");
+    }
+  }
+
   std::string model_;
   FileName out_;
+  FileName onnx_;
   bool json_ = false;
   bool force_ = false;
 };

@@ -1,0 +1,325 @@
+// Fitted pipelines: fitting, predictions, files.
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/vector.h>
+
+#include <mutex>
+#include <optional>
+#include <tuple>
+#include <variant>
+
+#include "binding.hpp"
+#include "control.hpp"
+#include "fitted.hpp"
+#include "rows.hpp"
+#include "spec.hpp"
+#include "tandem/model/margins.hpp"
+#include "tandem/model/onnx.hpp"
+#include "tandem/tree/tree_model.hpp"
+
+namespace tandem::python {
+namespace {
+
+// The columns of a call: none where its rows have no names.
+using OptionalColumns = std::optional<ColumnList>;
+
+template <class V>
+nb::object array_or_none(std::vector<V>&& values) {
+  return values.empty() ? nb::none() : array_from(std::move(values));
+}
+
+// What a fit is given beside options, rows and engine.
+struct FitArguments {
+  OptionalColumns columns;
+  std::optional<Array> target;
+  std::pair<std::string, std::vector<std::string>> target_column;
+  std::optional<Array> weights;
+  std::optional<Array> groups;
+  std::optional<Array> centres;
+  std::string source;
+};
+
+template <Real T>
+FittedModel fit_as(const Spec& spec, const Rows& rows, const FitArguments& given,
+                   const EngineOptions& engine_choice, Control& control) {
+  std::vector<Column> columns;
+  Column target_column{given.target_column.first, given.target_column.second};
+  DatasetView<T> data;
+  data.source = given.source;
+  rows.put_into(data);
+  if (given.columns) {
+    columns = columns_of(*given.columns);
+    data.columns = columns;
+  }
+  const auto require_one_per_row = [&](std::size_t count, const char* what) {
+    if (static_cast<Index>(count) != data.rows()) {
+      throw InputError(std::string(what) + " has " + std::to_string(count) + " values for " +
+                       std::to_string(data.rows()) + " rows of X");
+    }
+  };
+  if (given.target) {
+    data.target = vector_of<T>(*given.target, "y");
+    require_one_per_row(data.target.size(), "y");
+    data.target_description = target_column;
+  }
+  if (given.weights) {
+    data.weights = vector_of<T>(*given.weights, "sample_weight");
+    require_one_per_row(data.weights.size(), "sample_weight");
+  }
+  if (given.groups) {
+    data.groups = vector_of<Index>(*given.groups, "groups");
+    require_one_per_row(data.groups.size(), "groups");
+  }
+  PipelineContext<T> context;
+  context.control = &control;
+  if (given.centres) context.initial_centres = matrix_of<T>(*given.centres, "init");
+  const nb::gil_scoped_release unlocked;
+  const std::unique_ptr<Engine> engine = Engine::create(engine_choice);
+  return FittedModel(fit_pipeline(*engine, data, spec.options(), context));
+}
+
+FittedModel fit(const Spec& spec, nb::handle x, OptionalColumns columns,
+                std::optional<Array> target,
+                std::pair<std::string, std::vector<std::string>> target_column,
+                std::optional<Array> weights, std::optional<Array> groups,
+                std::optional<Array> centres, std::string source, std::string_view device,
+                std::string_view numerics, int threads, nb::handle progress) {
+  const Spelled spell(spec.names());
+  const EngineOptions engine = engine_options(device, numerics, threads);
+  const Rows rows(x);
+  const FitArguments given{std::move(columns), std::move(target), std::move(target_column),
+                           std::move(weights), std::move(groups), std::move(centres),
+                           std::move(source)};
+  Control control(progress);
+  try {
+    return rows.is_float32() ? fit_as<float>(spec, rows, given, engine, control)
+                             : fit_as<double>(spec, rows, given, engine, control);
+  } catch (const Interrupted&) {
+    control.raise();
+    throw;
+  } catch (const InputError& error) {
+    throw InputError(spelled(error));
+  } catch (const NumericalError& error) {
+    throw NumericalError(spelled(error));
+  }
+}
+
+// (values, labels, probabilities); None for what the model does not give.
+template <Real T>
+nb::tuple predictions(Predictions<T>&& made) {
+  nb::object probabilities = nb::none();
+  if (!made.probabilities.empty()) probabilities = array_from(std::move(made.probabilities));
+  return nb::make_tuple(array_or_none(std::move(made.values)),
+                        array_or_none(std::move(made.labels)), probabilities);
+}
+
+nb::tuple predict(const FittedModel& model, nb::handle x, const OptionalColumns& columns,
+                  std::string_view device, std::string_view numerics, int threads) {
+  const EngineOptions engine = engine_options(device, numerics, threads);
+  const Rows rows(x);
+  return model.visit([&]<Real T>(HeldPipeline<T>& held) {
+    std::vector<Column> names;
+    DatasetView<T> data;
+    data.source = "X";
+    rows.put_into(data);
+    if (columns) {
+      names = columns_of(*columns);
+      data.columns = names;
+    }
+    Predictions<T> made;
+    {
+      const nb::gil_scoped_release unlocked;
+      made = held.on(engine).predict(data);
+    }
+    return predictions(std::move(made));
+  });
+}
+
+nb::object margins(const FittedModel& model, nb::handle x, const OptionalColumns& columns,
+                   std::string_view device, std::string_view numerics, int threads) {
+  const EngineOptions engine_choice = engine_options(device, numerics, threads);
+  const Rows rows(x);
+  return model.visit([&]<Real T>(HeldPipeline<T>& held) -> nb::object {
+    const auto* ranks = dynamic_cast<const Margins<T>*>(held.pipeline.model.get());
+    if (ranks == nullptr) return nb::none();
+    std::vector<Column> names;
+    DatasetView<T> data;
+    data.source = "X";
+    rows.put_into(data);
+    if (columns) {
+      names = columns_of(*columns);
+      data.columns = names;
+    }
+    Matrix<double> made;
+    {
+      const nb::gil_scoped_release unlocked;
+      const std::unique_ptr<Engine> engine = Engine::create(engine_choice);
+      const Dataset<T> prepared = held.pipeline.prepare(to_dense(data), engine->threads());
+      made = ranks->margins(*engine, prepared.features.view());
+    }
+    return array_from(std::move(made));
+  });
+}
+
+// A value of an archive as Python's: tensors as arrays of their shape.
+nb::object value_of(const Archive::Value& value) {
+  return std::visit(
+      [](const auto& held) -> nb::object {
+        using Held = std::decay_t<decltype(held)>;
+        if constexpr (std::is_same_v<Held, Archive::Tensor>) {
+          return std::visit(
+              [&](const auto& data) -> nb::object {
+                auto copy = data;
+                std::vector<std::size_t> shape(held.shape.begin(), held.shape.end());
+                return array_from(std::move(copy), std::move(shape));
+              },
+              held.data);
+        } else if constexpr (std::is_same_v<Held, std::vector<double>>) {
+          auto copy = held;
+          return array_from(std::move(copy));
+        } else {
+          return nb::cast(held);
+        }
+      },
+      value);
+}
+
+nb::dict dict_of(const Archive& archive) {
+  nb::dict values;
+  for (const auto& [name, value] : archive.entries()) {
+    values[nb::str(name.c_str(), name.size())] = value_of(value);
+  }
+  return values;
+}
+
+nb::dict parameters(const FittedModel& model) {
+  return model.visit([]<Real T>(const HeldPipeline<T>& held) {
+    Archive archive;
+    held.pipeline.model->save(archive);
+    return dict_of(archive);
+  });
+}
+
+nb::dict training(const FittedModel& model) {
+  return model.visit([]<Real T>(const HeldPipeline<T>& held) {
+    const TrainingLog& log = held.pipeline.model->training();
+    nb::dict result;
+    result["iterations"] = log.iterations;
+    result["stopped_because"] = log.stopped_because;
+    result["converged"] = log.converged;
+    nb::dict history;
+    for (const auto& [name, series] : log.history) {
+      auto copy = series;
+      history[nb::str(name.c_str(), name.size())] = array_from(std::move(copy));
+    }
+    result["history"] = history;
+    return result;
+  });
+}
+
+nb::dict description(const FittedModel& model) {
+  return model.visit([]<Real T>(const HeldPipeline<T>& held) {
+    const Pipeline<T>& pipeline = held.pipeline;
+    nb::dict result;
+    result["algorithm"] = pipeline.provenance.algorithm;
+    result["version"] = pipeline.provenance.version;
+    result["task"] = to_string(pipeline.model->task());
+    result["dtype"] = to_string(precision_of<T>);
+    result["device"] = to_string(pipeline.provenance.device);
+    result["numerics"] = to_string(pipeline.provenance.numerics);
+    result["seed"] = pipeline.provenance.seed;
+    result["rows"] = pipeline.provenance.rows;
+    result["source"] = pipeline.provenance.source;
+    result["options"] = dict_of(pipeline.provenance.options);
+    result["steps"] = dict_of(pipeline.provenance.steps);
+    result["classes"] = nb::cast(pipeline.model->classes());
+    nb::list columns;
+    for (const Column& column : pipeline.schema.columns) {
+      columns.append(nb::make_tuple(column.name, nb::cast(column.categories)));
+    }
+    result["columns"] = columns;
+    result["target"] =
+        nb::make_tuple(pipeline.schema.target.name, nb::cast(pipeline.schema.target.categories));
+    result["features"] = nb::cast(pipeline.feature_names());
+    result["has_margins"] = dynamic_cast<const Margins<T>*>(pipeline.model.get()) != nullptr;
+    return result;
+  });
+}
+
+nb::bytes to_bytes(const FittedModel& model) {
+  const std::vector<std::uint8_t> bytes = model.visit([]<Real T>(const HeldPipeline<T>& held) {
+    Archive archive;
+    held.pipeline.save(archive);
+    return encode_archive(archive, "model");
+  });
+  return nb::bytes(bytes.data(), bytes.size());
+}
+
+FittedModel from_bytes(const nb::bytes& bytes) {
+  return FittedModel(model_from_archive(decode_archive(
+      {static_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, "model", "the pickle")));
+}
+
+}  // namespace
+
+void bind_models(nb::module_& module) {
+  nb::class_<FittedModel>(module, "Model")
+      .def("predict", &predict, nb::arg("x"), nb::arg("columns").none(), nb::arg("device"),
+           nb::arg("numerics"), nb::arg("threads"))
+      .def("margins", &margins, nb::arg("x"), nb::arg("columns").none(), nb::arg("device"),
+           nb::arg("numerics"), nb::arg("threads"))
+      .def("parameters", &parameters)
+      .def("training", &training)
+      .def("description", &description)
+      .def("importances",
+           [](const FittedModel& model) {
+             return model.visit([]<Real T>(const HeldPipeline<T>& held) {
+               return array_from(importances_of(*held.pipeline.model));
+             });
+           })
+      .def("to_json",
+           [](const FittedModel& model) {
+             return model.visit([]<Real T>(const HeldPipeline<T>& held) {
+               return held.pipeline.model->to_json(held.pipeline.feature_names());
+             });
+           })
+      .def("to_text",
+           [](const FittedModel& model) {
+             return model.visit([]<Real T>(const HeldPipeline<T>& held) {
+               return held.pipeline.model->to_text(held.pipeline.feature_names());
+             });
+           })
+      .def(
+          "save",
+          [](const FittedModel& model, const std::string& path) {
+            model.visit(
+                [&]<Real T>(const HeldPipeline<T>& held) { save_model(path, held.pipeline); });
+          },
+          nb::arg("path"))
+      .def("to_onnx",
+           [](const FittedModel& model) {
+             const std::string bytes = model.visit([]<Real T>(const HeldPipeline<T>& held) {
+               const nb::gil_scoped_release unlocked;
+               return tandem::to_onnx(held.pipeline);
+             });
+             return nb::bytes(bytes.data(), bytes.size());
+           })
+      .def("to_bytes", &to_bytes)
+      .def("__getstate__", &to_bytes)
+      .def("__setstate__", [](FittedModel& model, const nb::bytes& bytes) {
+        new (&model) FittedModel(from_bytes(bytes));
+      });
+  module.def("fit", &fit, nb::arg("spec"), nb::arg("x"), nb::arg("columns").none(),
+             nb::arg("target").none(), nb::arg("target_column"), nb::arg("weights").none(),
+             nb::arg("groups").none(), nb::arg("centres").none(), nb::arg("source"),
+             nb::arg("device"), nb::arg("numerics"), nb::arg("threads"),
+             nb::arg("progress").none());
+  module.def(
+      "load_model", [](const std::string& path) { return FittedModel(load_model(path)); },
+      nb::arg("path"));
+}
+
+}  // namespace tandem::python

@@ -34,9 +34,14 @@ void* HostEngine::allocate(std::size_t bytes) {
     // The system clears a page when it is first touched, and two threads that touch one at the same
     // time both clear it: the neighbouring pieces of a parallel loop, much smaller than a page of
     // 2 MiB, would do all of that twice. Each page is touched here by one thread.
-    parallel_for(threads(), static_cast<Index>(rounded / alignment), [&](Index page) {
-      static_cast<volatile char*>(memory)[static_cast<std::size_t>(page) * alignment] = 0;
-    });
+    try {
+      parallel_for(threads(), static_cast<Index>(rounded / alignment), [&](Index page) {
+        static_cast<volatile char*>(memory)[static_cast<std::size_t>(page) * alignment] = 0;
+      });
+    } catch (...) {  // a stop
+      std::free(memory);
+      throw;
+    }
   }
   return memory;
 }

@@ -70,7 +70,7 @@ class Spin {
 // many times the work of a small region.
 class Pool {
  public:
-  void run(int threads, void (*body)(void*), void* context) {
+  void run(int threads, void (*body)(void*), void* context, void (*waiting)(void*)) {
     const std::unique_lock<std::mutex> one_team(mutex_, std::try_to_lock);
     if (in_team || !one_team.owns_lock()) {
       body(context);
@@ -95,7 +95,10 @@ class Pool {
     }
     const auto done = [&] { return (team_.load(std::memory_order_acquire) & work_mask) == 0; };
     // The worker may need this core.
-    while (!done() && !Spin::until(done, true)) sched_yield();
+    while (!done() && !Spin::until(done, true)) {
+      sched_yield();
+      if (waiting != nullptr) waiting(context);
+    }
   }
 
  private:
@@ -210,12 +213,13 @@ Pool& pool() {
 
 }  // namespace
 
-void run_on_team(int threads, void (*body)(void* context), void* context) {
+void run_on_team(int threads, void (*body)(void* context), void* context,
+                 void (*waiting)(void* context)) {
   if (threads <= 1) {
     body(context);
     return;
   }
-  pool().run(threads, body, context);
+  pool().run(threads, body, context, waiting);
 }
 
 int place_in_team() noexcept { return place; }

@@ -8,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include "tandem/core/stop_scope.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem {
@@ -20,7 +21,23 @@ namespace tandem {
 // waits for one that has not begun, so that a busy machine costs parallelism and no more. Inside
 // another call, and while another thread's call is under way, the caller runs alone. In the child
 // of a fork a team of new threads is made when it is first asked for. `body` must not throw.
-void run_on_team(int threads, void (*body)(void* context), void* context);
+// `waiting`, where there is one, is called now and then while the caller waits for those that have
+// begun.
+void run_on_team(int threads, void (*body)(void* context), void* context,
+                 void (*waiting)(void* context) = nullptr);
+
+// A member of a team while it works for a caller: once `ended` is true, StopScope::check() throws
+// Interrupted on its thread, which has no scope of its own.
+class TeamMember {
+ public:
+  explicit TeamMember(const std::atomic<bool>& ended) noexcept;
+  TeamMember(const TeamMember&) = delete;
+  TeamMember& operator=(const TeamMember&) = delete;
+  ~TeamMember();
+
+ private:
+  const std::atomic<bool>* outer_;
+};
 
 // The calling thread's place in its team: 0 for the caller, 1 .. threads − 1 for the others. A
 // thread has the same place in every team that it joins. For scratch memory of one's own.
@@ -79,11 +96,16 @@ class TeamShares {
 
 // Calls f(i) for i = 0 .. count − 1 on up to `threads` threads, each i once, in any order. What is
 // computed must not depend on the order: pieces are fixed by the caller, not by the threads. The
-// first exception is rethrown after all threads have stopped; later pieces are then not begun.
+// first exception is rethrown after all threads have stopped; later pieces are then not begun. The
+// calling thread asks its StopScope before each of its pieces, and while it waits for the others,
+// which are left at their next StopScope::check().
 template <class F>
 void parallel_for(int threads, Index count, F&& f) {
   if (threads <= 1 || count <= 1) {
-    for (Index i = 0; i < count; ++i) f(i);
+    for (Index i = 0; i < count; ++i) {
+      StopScope::check();
+      f(i);
+    }
     return;
   }
   const int members = static_cast<int>(count < threads ? count : static_cast<Index>(threads));
@@ -92,21 +114,43 @@ void parallel_for(int threads, Index count, F&& f) {
     TeamShares shares;
     std::exception_ptr failure;
     std::mutex mutex;
-  } loop{f, {members, count}, {}, {}};
+    std::atomic<bool> ended;  // failure is set
+
+    // Inside a handler.
+    void keep_exception() {
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (!failure) failure = std::current_exception();
+      ended.store(true, std::memory_order_relaxed);
+    }
+    void work() {
+      shares.take(place_in_team(), [this](Index i) {
+        try {
+          StopScope::check();
+          f(i);
+          return true;
+        } catch (...) {
+          keep_exception();
+          return false;
+        }
+      });
+    }
+  } loop{f, {members, count}, {}, {}, false};
   const auto body = [](void* context) {
     Loop& mine = *static_cast<Loop*>(context);
-    mine.shares.take(place_in_team(), [&](Index i) {
-      try {
-        mine.f(i);
-        return true;
-      } catch (...) {
-        const std::lock_guard<std::mutex> lock(mine.mutex);
-        if (!mine.failure) mine.failure = std::current_exception();
-        return false;
-      }
-    });
+    if (place_in_team() == 0) return mine.work();
+    const TeamMember member(mine.ended);
+    mine.work();
   };
-  run_on_team(members, body, &loop);
+  const auto waiting = [](void* context) {
+    Loop& mine = *static_cast<Loop*>(context);
+    if (mine.ended.load(std::memory_order_relaxed)) return;
+    try {
+      StopScope::check();
+    } catch (...) {
+      mine.keep_exception();
+    }
+  };
+  run_on_team(members, body, &loop, waiting);
   if (loop.failure) std::rethrow_exception(loop.failure);
 }
 

@@ -12,6 +12,8 @@
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
+#include "tandem/core/run_control.hpp"
+#include "tandem/core/stop_scope.hpp"
 #include "tandem/output.hpp"
 
 namespace tandem::program {
@@ -78,6 +80,11 @@ int run(std::vector<std::string> arguments, Spelling& spelling) {
   return prepared.command->run(*prepared.options);
 }
 
+class SignalControl final : public RunControl {
+ public:
+  [[nodiscard]] bool stop_requested() const noexcept override { return interrupted(); }
+};
+
 int fail(int status, std::string message) {
   std::replace(message.begin(), message.end(), '\n', ' ');
   note("tandem: error: " + message);
@@ -92,6 +99,9 @@ int main(int argc, char** argv) {
   using namespace tandem::program;
   install_signal_handlers();
   Spelling spelling;
+  // Whatever a command does ends at a signal, a fit by the rules of its own control.
+  const SignalControl signals;
+  const StopScope stop(&signals);
   try {
     return run(std::vector<std::string>(argv + 1, argv + argc), spelling);
   } catch (const InputError& error) {

@@ -15,6 +15,7 @@
 #include "core/cluster/kmeans_steps.hpp"
 #include "core/model/ready_by.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/stop_scope.hpp"
 #include "tandem/core/text.hpp"
 #include "tandem/data/engine_table.hpp"
 #include "tandem/data/read.hpp"
@@ -443,6 +444,7 @@ template <Real T>
 KMeansModel<T> fit(Engine& engine, const DatasetView<T>& data, const KMeansOptions& options,
                    const FitContext<std::type_identity_t<T>>& context) {
   const FitSetting<T> setting(data, context);
+  const StopScope stop(context.control);
   require_dense(data, "k-means");
   refuse_base_margin(data, "k-means");
   const MatrixView<const T> x = data.features;

@@ -11,6 +11,7 @@
 #include "core/random.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/math.hpp"
+#include "tandem/core/stop_scope.hpp"
 #include "tandem/metrics/clustering.hpp"
 
 namespace tandem {
@@ -195,6 +196,7 @@ KSelection<T> select_k(Engine& engine, const DatasetView<T>& data, const SelectK
   const MatrixView<const T> x = data.features;
   const std::span<const T> weights = setting.data().weights;
   RunControl& control = setting.control();
+  const StopScope stop(context.control);
   InterruptionOnly inner(control);
   const std::vector<Index> judged =
       rows_to_judge(x.rows, options.silhouette_rows, options.kmeans.seed);

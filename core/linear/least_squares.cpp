@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/linear/closed_form_progress.hpp"
 #include "core/linear/least_squares_part.hpp"
 #include "core/linear/least_squares_steps.hpp"
 #include "core/linear/normal_equations.hpp"
@@ -12,6 +13,7 @@
 #include "core/memory.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/stop_scope.hpp"
 
 namespace tandem {
 namespace {
@@ -58,14 +60,8 @@ void reflect(const Reflection& h, const double* v, double* x, Index begin, Index
 
 }  // namespace
 
-void stop_where_asked(const RunControl* control) {
-  if (control != nullptr && control->stop_requested()) {
-    throw Interrupted("stopped because an interrupt was received");
-  }
-}
-
 Index solve_triangle(Index n, std::vector<double> triangle, std::vector<double> c,
-                     const TriangleColumns& columns, const RunControl* control,
+                     const TriangleColumns& columns, const std::function<void(Index)>& after_pivot,
                      std::vector<double>& w, double& residual2) {
   const std::vector<double>& scale = columns.scale;
   // In the variables v_j = w_j·scale_j, and with columns of length 1 while pivots are chosen: the
@@ -113,7 +109,7 @@ Index solve_triangle(Index n, std::vector<double> triangle, std::vector<double> 
   std::vector<bool> depends(static_cast<std::size_t>(n), false);
   const Index most = std::min(n, columns.most);
   while (rank < most) {
-    stop_where_asked(control);
+    StopScope::check();
     // The longest remainder, recomputed so that no cancellation decides; ties to the lowest column.
     Index best = -1;
     double longest = 0;
@@ -142,7 +138,7 @@ Index solve_triangle(Index n, std::vector<double> triangle, std::vector<double> 
     reflect(h, pivot, c.data(), rank, n);
     pivot[rank] = h.head;
     std::fill(pivot + rank + 1, pivot + n, 0.0);
-    ++rank;
+    after_pivot(++rank);
   }
   residual2 = dot(c.data(), c.data(), rank, n);
   // rank equations in n unknowns v: row i is a(i, order[k])·length / scale.
@@ -168,6 +164,7 @@ Index solve_triangle(Index n, std::vector<double> triangle, std::vector<double> 
     std::vector<Reflection> reflections(static_cast<std::size_t>(rank));
     std::vector<double> heads(static_cast<std::size_t>(rank));
     for (Index i = 0; i < rank; ++i) {
+      StopScope::check();
       const Reflection h = reflection(rows[i], i, n);
       reflections[static_cast<std::size_t>(i)] = h;
       heads[static_cast<std::size_t>(i)] = h.head;
@@ -256,13 +253,22 @@ LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProbl
   const Index piece = most_groups * group;
   Buffer<double> factors(engine, std::min(groups, most_groups) * p * p);
   LeastSquaresPart part(p);
+  // Rows in vectorised loops; then reflections of the triangle, and the lengths of what they leave.
+  const auto columns_squared = static_cast<double>(p) * static_cast<double>(p);
+  const double work_of_row =
+      columns_squared / static_cast<double>(std::min<Index>(engine.threads(), groups));
+  const double work_of_rows = work_of_row * static_cast<double>(n);
+  const double work_of_triangle =
+      ClosedFormProgress::serial * columns_squared * static_cast<double>(p);
+  const ClosedFormProgress progress(problem.control, work_of_rows + work_of_triangle);
   for (Index begin = 0; begin < n; begin += piece) {
-    stop_where_asked(problem.control);
+    StopScope::check();
     const Index count = std::min(piece, n - begin);
     const CentredRows centred(data, centre, begin, count);
     RowSource<double> rows(engine, centred.x(), centred.target(), centred.weights(), count);
     steps->factor(rows.rows(0, count), count, problem.intercept, 0, factors);
     part.add(engine, *steps, begin / group, (count + group - 1) / group, factors);
+    progress.report(work_of_row * static_cast<double>(begin + count));
   }
   std::vector<double> r = part.finish(engine, *steps, groups);
 
@@ -334,8 +340,12 @@ LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProbl
   double residual2 = 0;
   columns.scale = scale;
   columns.zero = constant;
-  solution.rank =
-      solve_triangle(d, triangle, c, columns, problem.control, solution.weights, residual2);
+  const auto after_pivot = [&](Index pivots) {
+    // What is left of the triangle shrinks in both directions.
+    const double left = static_cast<double>(d - pivots) / static_cast<double>(d);
+    progress.report(work_of_rows + work_of_triangle * (1 - left * left * left));
+  };
+  solution.rank = solve_triangle(d, triangle, c, columns, after_pivot, solution.weights, residual2);
   residual2 = std::fma(at(p - 1, p - 1), at(p - 1, p - 1), residual2);
   if (problem.intercept) {
     double sum = at(0, p - 1);

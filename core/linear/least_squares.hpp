@@ -1,6 +1,7 @@
 // The closed form of linear regression: factor on the engine, solve a small triangle on the host.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "tandem/core/engine.hpp"
@@ -12,9 +13,9 @@ namespace tandem {
 
 struct LeastSquaresProblem {
   bool intercept = true;
-  double l2 = 0;            // as in LinearRegressionOptions
-  bool standardise = true;  // the penalty and the choice among minimisers see v_j = w_j·s_j
-  const RunControl* control = nullptr;  // asked between pieces and columns whether to stop
+  double l2 = 0;                  // as in LinearRegressionOptions
+  bool standardise = true;        // the penalty and the choice among minimisers see v_j = w_j·s_j
+  RunControl* control = nullptr;  // told how much is done
 };
 
 struct LeastSquaresSolution {
@@ -24,9 +25,6 @@ struct LeastSquaresSolution {
   double mean_square = 0;  // Σ ω·residual² / Σ ω at the solution
   double cost = 0;         // ½·mean_square + the penalty
 };
-
-// Throws Interrupted where problem.control wants the run to stop. Null: nobody does.
-void stop_where_asked(const RunControl* control);
 
 // The values of a column are known to about this part of the largest of them: those that were
 // computed from others, or written with few digits, are off by a rounding or two.
@@ -58,8 +56,9 @@ struct TriangleColumns {
 // uncertainty and that of the others times their weights in the combination. Column pivoting by
 // length (Businger and Golub 1965), then the orthogonal factor of the rows that are left (Golub and
 // Van Loan, §5.5.6). Returns the rank. residual2 gets the squared length of the residual.
+// after_pivot is told how many columns have been pivots.
 Index solve_triangle(Index n, std::vector<double> triangle, std::vector<double> c,
-                     const TriangleColumns& columns, const RunControl* control,
+                     const TriangleColumns& columns, const std::function<void(Index)>& after_pivot,
                      std::vector<double>& w, double& residual2);
 
 }  // namespace tandem

@@ -16,6 +16,7 @@
 #include "core/load_enum.hpp"
 #include "core/model/ready_by.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/stop_scope.hpp"
 
 namespace tandem {
 namespace {
@@ -23,7 +24,7 @@ namespace {
 // By the solver that was asked for, or the one that `automatic` comes to.
 template <Real T>
 void fit_in_closed_form(Engine& engine, const LinearRegressionOptions& options,
-                        const DatasetView<T>& train, const RunControl& control,
+                        const DatasetView<T>& train, RunControl& control,
                         LinearRegressionModel<T>& model) {
   const LeastSquaresProblem problem{!options.no_intercept, options.l2, !options.keep_scale,
                                     &control};
@@ -89,6 +90,7 @@ LinearRegressionModel<T> fit(Engine& engine, const DatasetView<T>& data,
                              const LinearRegressionOptions& options,
                              const FitContext<std::type_identity_t<T>>& context) {
   const FitSetting<T> setting(data, context);
+  const StopScope stop(context.control);
   const DatasetView<T>& train = setting.data();
   require_dense(train, "linear regression");
   refuse_base_margin(train, "linear regression");

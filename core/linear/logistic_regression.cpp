@@ -21,6 +21,7 @@
 #include "core/steps.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
+#include "tandem/core/stop_scope.hpp"
 #include "tandem/data/split.hpp"
 #include "tandem/optim/lbfgs.hpp"
 
@@ -301,6 +302,7 @@ LogisticRegressionModel<T> fit(Engine& engine, const DatasetView<T>& data,
                                const LogisticRegressionOptions& options,
                                const FitContext<std::type_identity_t<T>>& context) {
   const FitSetting<T> setting(data, context);
+  const StopScope stop(context.control);
   DatasetView<T> train = setting.data();
   require_dense(train, "logistic regression");
   refuse_base_margin(train, "logistic regression");

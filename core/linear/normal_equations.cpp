@@ -5,12 +5,14 @@
 #include <cmath>
 #include <cstdio>
 
+#include "core/linear/closed_form_progress.hpp"
 #include "core/linear/normal_equations_steps.hpp"
 #include "core/linear/rows.hpp"
 #include "core/memory.hpp"
 #include "core/steps.hpp"
 #include "core/sum_trees.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/stop_scope.hpp"
 
 namespace tandem {
 namespace {
@@ -24,12 +26,20 @@ struct Square {
   std::vector<double> values;
 };
 
+using AfterRow = std::function<void(double)>;
+
+double cube(Index i, Index n) {
+  const double share = static_cast<double>(i) / static_cast<double>(n);
+  return share * share * share;
+}
+
 // L with L·Lᵀ = H for a symmetric H of unit diagonal, column by column (Golub and Van Loan, §4.2).
 // Pivot j is the square of what is left of column j, which has length 1, beside columns 0 .. j − 1.
 // Stops at the first pivot that is not above `least` and returns its column; n where there is none.
-Index factor(const Square& h, double least, Square& l) {
+Index factor(const Square& h, double least, Square& l, const AfterRow& after_row) {
   const Index n = h.n;
   for (Index i = 0; i < n; ++i) {
+    StopScope::check();
     // Row i of L from the rows above it.
     double pivot = h[i][i];
     for (Index j = 0; j < i; ++j) {
@@ -40,29 +50,36 @@ Index factor(const Square& h, double least, Square& l) {
     }
     if (!(pivot > least)) return i;
     l[i][i] = std::sqrt(pivot);
+    // Row i takes about i²/2 products.
+    after_row(cube(i + 1, n) / 3);
   }
   return n;
 }
 
 // H⁻¹ = L⁻ᵀ·L⁻¹.
-Square inverse_of(const Square& l) {
+Square inverse_of(const Square& l, const AfterRow& after_row) {
   const Index n = l.n;
   Square t(n);  // row j: column j of L⁻¹
   for (Index j = 0; j < n; ++j) {
+    StopScope::check();
     t[j][j] = 1 / l[j][j];
     for (Index i = j + 1; i < n; ++i) {
       double sum = 0;
       for (Index k = j; k < i; ++k) sum -= l[i][k] * t[j][k];
       t[j][i] = sum / l[i][i];
     }
+    after_row((2 - cube(n - j - 1, n)) / 3);
   }
   Square inverse(n);
   for (Index i = 0; i < n; ++i) {
+    StopScope::check();
     for (Index j = 0; j <= i; ++j) {
       double sum = 0;
       for (Index k = i; k < n; ++k) sum += t[i][k] * t[j][k];
       inverse[i][j] = inverse[j][i] = sum;
     }
+    const double share = static_cast<double>(i + 1) / static_cast<double>(n);
+    after_row((2 + share * share * (3 - 2 * share)) / 3);
   }
   return inverse;
 }
@@ -101,7 +118,8 @@ std::string short_text(double value) {
 
 NormalEquationsSolution solve_products(const LeastSquaresProblem& problem,
                                        const ColumnProducts& columns,
-                                       const std::function<std::string(Index)>& feature_name) {
+                                       const std::function<std::string(Index)>& feature_name,
+                                       const std::function<void(double)>& after_row) {
   const Index d = columns.features;
   const Index p = normal_equations_columns(d, problem.intercept);
   const double weight = columns.total_weight;
@@ -190,7 +208,7 @@ NormalEquationsSolution solve_products(const LeastSquaresProblem& problem,
   const double most_reach = n == 0 ? 0 : *std::max_element(reach.begin(), reach.end());
   const double of_element = 3 * rounding * most_reach * most_reach + in_factor;
   Square l(n);
-  Index stopped = factor(h, static_cast<double>(n) * of_element, l);
+  Index stopped = factor(h, static_cast<double>(n) * of_element, l, after_row);
   // The remainder of a column may be no more than the errors of its values and of those that it is
   // compared with.
   for (Index a = 1; a < stopped; ++a) {
@@ -222,7 +240,7 @@ NormalEquationsSolution solve_products(const LeastSquaresProblem& problem,
     result.refusal += " is a linear combination of others (" + others + ") up to rounding";
     return result;
   }
-  const Square inverse = inverse_of(l);
+  const Square inverse = inverse_of(l, after_row);
   std::vector<double> v(static_cast<std::size_t>(n));
   for (Index a = 0; a < n; ++a) {
     double sum = c[static_cast<std::size_t>(a)];
@@ -350,19 +368,32 @@ NormalEquationsSolution solve_normal_equations(Engine& engine, const LeastSquare
   // engine's memory already, one piece.
   Index piece = sum_block;
   const Index most = std::max(sum_block, rows_at_once<T>(engine, n, d, sum_block));
-  while (2 * piece <= most || (works_in_host_memory(engine) && piece < n)) piece *= 2;
+  // Also there a piece takes no more than a second or two, so that somebody can be told how much
+  // is done.
+  constexpr Index most_products = Index{1} << 34;
+  const Index told_of = most_products / std::max<Index>(1, p * p);
+  while (2 * piece <= most || (works_in_host_memory(engine) && piece < n && 2 * piece <= told_of)) {
+    piece *= 2;
+  }
   RowSource<T> rows(engine, data, std::min(piece, n));
   const auto centre = to_engine(engine, columns.centre);
   Buffer<double> products(engine, product_count(p));
   columns.products.resize(static_cast<std::size_t>(product_count(p)));
   // Each piece is a node, a leaf of the tree's upper part.
   SumTrees tree(product_count(p));
+  const double work_of_row =
+      0.5 * static_cast<double>(p) * static_cast<double>(p) / static_cast<double>(engine.threads());
+  const double work_of_rows = work_of_row * static_cast<double>(n);
+  const double work_of_solution = 0.5 * ClosedFormProgress::serial * static_cast<double>(d) *
+                                  static_cast<double>(d) * static_cast<double>(d);
+  const ClosedFormProgress progress(problem.control, work_of_rows + work_of_solution);
   for (Index begin = 0; begin < n; begin += piece) {
-    stop_where_asked(problem.control);
+    StopScope::check();
     steps->products(rows.rows(begin, std::min(piece, n - begin)), problem.intercept, centre,
                     products);
     products.download(columns.products);
     tree.add(columns.products.data());
+    progress.report(work_of_row * static_cast<double>(std::min(begin + piece, n)));
   }
   tree.total(columns.products.data());
 
@@ -400,7 +431,9 @@ NormalEquationsSolution solve_normal_equations(Engine& engine, const LeastSquare
     }
     columns.constant[at] = constant;
   }
-  return solve_products(problem, columns, name);
+  return solve_products(problem, columns, name, [&](double share) {
+    progress.report(work_of_rows + share * work_of_solution);
+  });
 }
 
 template std::vector<double> centre_of(const DatasetView<float>&, bool);

@@ -46,8 +46,10 @@ struct ColumnProducts {
   std::vector<bool> constant;
   double known_to = ::tandem::known_to<double>;  // the values, relative to their size
 };
+// after_row is told which part of the factorisation and the inverse is done.
 [[nodiscard]] NormalEquationsSolution solve_products(
     const LeastSquaresProblem& problem, const ColumnProducts& columns,
-    const std::function<std::string(Index)>& feature_name);
+    const std::function<std::string(Index)>& feature_name,
+    const std::function<void(double)>& after_row);
 
 }  // namespace tandem

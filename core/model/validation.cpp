@@ -11,6 +11,7 @@
 #include "core/memory.hpp"
 #include "core/model/stop_only.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/stop_scope.hpp"
 #include "tandem/data/split.hpp"
 #include "tandem/metrics/direction.hpp"
 #include "tandem/metrics/evaluate.hpp"
@@ -354,6 +355,7 @@ template <Real T>
 CrossValidation cross_validate(const PipelineOptions& asked, const Dataset<T>& data,
                                const ValidationOptions& options, Engine& engine,
                                RunControl& control) {
+  const StopScope stop(&control);
   const Partition<T> partition = partition_of(asked.algorithm(), data, options);
   const PipelineOptions pipeline = of_one_task(asked, partition.task);
   CrossValidation result;
@@ -402,6 +404,7 @@ template <Real T>
 LearningCurve learning_curve(const PipelineOptions& asked, const Dataset<T>& data,
                              std::vector<Index> sizes, const ValidationOptions& options,
                              Engine& engine, RunControl& control) {
+  const StopScope stop(&control);
   const Partition<T> partition = partition_of(asked.algorithm(), data, options);
   const PipelineOptions pipeline = of_one_task(asked, partition.task);
   std::vector<Split> splits;

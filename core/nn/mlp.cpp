@@ -21,6 +21,7 @@
 #include "core/rows_on_engine.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/math.hpp"
+#include "tandem/core/stop_scope.hpp"
 #include "tandem/data/split.hpp"
 
 namespace tandem {
@@ -363,6 +364,10 @@ class Training {
 
   // Between two batches of an epoch: a long epoch can be stopped, and continued, in its middle.
   void poll() {
+    // Elsewhere batches are only enqueued here, and say nothing of the time they take.
+    if (engine_.device() == Device::cpu || engine_.device() == Device::reference) {
+      control_.report({"batch", epoch_ * batches_ + batch_, options_.epochs * batches_, {}, 0});
+    }
     const bool stop = control_.stop_requested();
     if (control_.keeps_checkpoints() && (stop || control_.checkpoint_due())) {
       control_.save_checkpoint(state());
@@ -564,6 +569,7 @@ template <Real T>
 MlpModel<T> fit(Engine& engine, const DatasetView<T>& data, const MlpOptions& options,
                 const FitContext<std::type_identity_t<T>>& context) {
   const FitSetting<T> setting(data, context);
+  const StopScope stop(context.control);
   DatasetView<T> train = setting.data();
   std::optional<DatasetView<T>> watched = context.validation;
   DatasetView<T>* validation = watched ? &*watched : nullptr;

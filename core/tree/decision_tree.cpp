@@ -14,6 +14,7 @@
 #include "core/tree/training_rows.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/stop_scope.hpp"
 #include "tandem/tree/pruning.hpp"
 
 namespace tandem {
@@ -91,6 +92,7 @@ DecisionTreeModel<T> fit(Engine& engine, const DatasetView<T>& data,
                          const DecisionTreeOptions& options,
                          const FitContext<std::type_identity_t<T>>& context) {
   const FitSetting<T> setting(data, context);
+  const StopScope stop(context.control);
   const DatasetView<T>& train = setting.data();
   RunControl& control = setting.control();
   require_dense(train, "a decision tree");

@@ -23,6 +23,7 @@
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/numerics.hpp"
+#include "tandem/core/stop_scope.hpp"
 #include "tandem/core/text.hpp"
 #include "tandem/data/split.hpp"
 
@@ -848,6 +849,7 @@ GradientBoostingModel<T> fit(Engine& engine, const DatasetView<T>& data,
                              const GradientBoostingOptions& options,
                              const FitContext<std::type_identity_t<T>>& context) {
   const FitSetting<T> setting(data, context, TakesCustom::yes);
+  const StopScope stop(context.control);
   check_options(options);
   return Boosting<T>(engine, setting.data(), options, context, setting.control(), nullptr).run();
 }
@@ -858,6 +860,7 @@ GradientBoostingModel<T> fit_further(Engine& engine, const GradientBoostingModel
                                      const GradientBoostingOptions& options,
                                      const FitContext<std::type_identity_t<T>>& context) {
   const FitSetting<T> setting(data, context, TakesCustom::yes);
+  const StopScope stop(context.control);
   check_options(options);
   return Boosting<T>(engine, setting.data(), options, context, setting.control(), &model).run();
 }

@@ -21,6 +21,7 @@
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/math.hpp"
+#include "tandem/core/stop_scope.hpp"
 #include "tandem/core/text.hpp"
 
 namespace tandem {
@@ -229,6 +230,7 @@ IsolationForestModel<T> fit(Engine& engine, const DatasetView<T>& data,
                             const IsolationForestOptions& options,
                             const FitContext<std::type_identity_t<T>>& context) {
   const FitSetting<T> setting(data, context);
+  const StopScope stop(context.control);
   require_dense(setting.data(), "an isolation forest");
   refuse_base_margin(setting.data(), "an isolation forest");
   check_options(options);

@@ -8,6 +8,7 @@
 #include "core/json_text.hpp"
 #include "core/model/stop_only.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/stop_scope.hpp"
 #include "tandem/data/split.hpp"
 #include "tandem/model/pipeline.hpp"
 
@@ -59,6 +60,7 @@ double PruningChoice::alpha() const {
 template <Real T>
 PruningChoice choose_pruning(const PipelineOptions& asked, const Dataset<T>& data,
                              const PruningOptions& options, Engine& engine, RunControl& control) {
+  const StopScope scope(&control);
   if (asked.algorithm().name() != "decision-tree") {
     throw InputError("pruning is for decision-tree, and " + std::string(asked.algorithm().name()) +
                      " is another algorithm");

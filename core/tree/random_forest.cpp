@@ -17,6 +17,7 @@
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/numerics.hpp"
+#include "tandem/core/stop_scope.hpp"
 #include "tandem/tree/binned_table.hpp"
 
 namespace tandem {
@@ -376,6 +377,7 @@ template <Real T, ForestKind kind>
 ForestModel<T, kind> fit_forest(Engine& engine, const DatasetView<T>& data,
                                 const ForestOptions<kind>& options, const FitContext<T>& context) {
   const FitSetting<T> setting(data, context);
+  const StopScope stop(context.control);
   require_dense(setting.data(), "a forest");
   refuse_base_margin(setting.data(), "a forest");
   check_options(options);

@@ -14,6 +14,7 @@
 #include "core/linear/linear_loss.hpp"
 #include "core/parallel.hpp"
 #include "cpu/simd-inl.hpp"
+#include "tandem/core/stop_scope.hpp"
 
 #ifndef TANDEM_CPU_LINEAR_LEAST_SQUARES_CPP
 #define TANDEM_CPU_LINEAR_LEAST_SQUARES_CPP
@@ -98,6 +99,7 @@ void UpdateFactor(double* r, Index p, double* b, Index rows, bool triangular, do
   Products<1>(b, b, used(0), products);
   for (Index j = 1; j < p; ++j) Products<1>(b, b + j * column_stride, used(0), products + j);
   for (Index k = 0; k < p; ++k) {
+    StopScope::check();
     const double* v = b + k * column_stride;
     double* row = r + k * p;
     const double squares = products[k];

@@ -151,6 +151,7 @@ ArrowType arrow_type(std::string_view format) {
   }
   if (format.starts_with("d:")) return decimal_type(format);
   if (format.starts_with("t")) return temporal_type(format);
+  if (format == "+r") return unread("is run-end encoded");
   if (format.starts_with("+")) return unread("holds lists, maps, structs or unions");
   return unread("has the Arrow format '" + std::string(format) + "'");
 }
@@ -188,6 +189,8 @@ class Validity {
   [[nodiscard]] bool operator()(Index at) const {
     return bits_ == nullptr || ((bits_[at / 8] >> (at % 8)) & 1) != 0;
   }
+  // Of `at` and the seven behind it. Requires: at is a multiple of 8, and not all().
+  [[nodiscard]] unsigned eight(Index at) const { return bits_[at / 8]; }
 
  private:
   const std::uint8_t* bits_;
@@ -294,12 +297,8 @@ class Stream final : public ColumnStream<T> {
         return each(count, batch, [&](Index at, Index place) {
           put_real(half_value(value<std::uint16_t>(at)), place, batch);
         });
-      case Layout::float32:
-        return each(count, batch,
-                    [&](Index at, Index place) { put_real(value<float>(at), place, batch); });
-      case Layout::float64:
-        return each(count, batch,
-                    [&](Index at, Index place) { put_real(value<double>(at), place, batch); });
+      case Layout::float32: return real<float>(count, batch);
+      case Layout::float64: return real<double>(count, batch);
       case Layout::bits:
         return each(count, batch, [&](Index at, Index place) {
           const bool truth =
@@ -351,9 +350,51 @@ class Stream final : public ColumnStream<T> {
         put_text(std::to_string(value<Whole>(at)), place, batch);
       });
     }
+    const bool large = put_small_wholes<Whole>(address<Whole>(), count, batch.numbers.data());
+    leave_out_missing(count, batch);
+    if (!large) return;
     const bool labels = as_ == ValuesAs::labels;
     each(count, batch,
          [&](Index at, Index place) { put_whole(value<Whole>(at), place, labels, batch); });
+  }
+
+  template <class Source>
+  void real(Index count, ColumnBatch<T>& batch) {
+    if (as_ == ValuesAs::texts) {
+      return each(count, batch,
+                  [&](Index at, Index place) { put_real(value<Source>(at), place, batch); });
+    }
+    put_reals<Source>(address<Source>(), count, batch.numbers.data());
+    leave_out_missing(count, batch);
+  }
+
+  // Where the next value of this type lies.
+  template <class U>
+  [[nodiscard]] const char* address() const {
+    return static_cast<const char*>(array_.buffers[1]) + static_cast<std::size_t>(at_) * sizeof(U);
+  }
+
+  // Numbers of rows that miss a value, whose places in the buffer hold anything.
+  void leave_out_missing(Index count, ColumnBatch<T>& batch) const {
+    if (present_.all()) return;
+    T* const to = batch.numbers.data();
+    const auto one = [&](Index i) {
+      to[i] = present_(at_ + i) ? to[i] : std::numeric_limits<T>::quiet_NaN();
+    };
+    Index i = 0;
+    while (i < count && (at_ + i) % 8 != 0) one(i++);
+    for (; i + 8 <= count; i += 8) leave_out_missing(present_.eight(at_ + i), to + i);
+    while (i < count) one(i++);
+  }
+
+  // Of eight rows, whose bits say which are present. Without branches: nobody can foresee them.
+  static void leave_out_missing(unsigned present, T* to) {
+    using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+    constexpr auto missing = std::bit_cast<Bits>(std::numeric_limits<T>::quiet_NaN());
+    for (unsigned k = 0; k < 8; ++k) {
+      const Bits mask = Bits{0} - static_cast<Bits>((present >> k) & 1U);
+      to[k] = std::bit_cast<T>((std::bit_cast<Bits>(to[k]) & mask) | (missing & ~mask));
+    }
   }
 
   template <class Source>

@@ -7,6 +7,7 @@
 
 #include "core/data/arrow_column.hpp"
 #include "core/data/arrow_messages.hpp"
+#include "core/data/buffer_pool.hpp"
 #include "core/data/typed_table.hpp"
 #include "core/memory.hpp"
 #include "tandem/core/error.hpp"
@@ -20,7 +21,7 @@ using Layout = ArrowType::Layout;
 
 // A column of a record batch in memory.
 struct Loaded {
-  std::vector<std::vector<std::uint8_t>> memory;
+  std::vector<BufferPool::Lease> memory;
   std::vector<const void*> pointers;
   std::vector<std::int64_t> sizes;  // of the buffers of texts of a column of views
   ArrowArray array{};
@@ -142,34 +143,41 @@ class ArrowTable final : public TypedTable<T> {
     if (buffer > batch.buffers.size()) damaged("a batch has too few buffers");
   }
 
-  [[nodiscard]] std::vector<std::uint8_t> read_buffer(const Batch& batch, std::size_t number,
-                                                      const std::string& where) const {
+  [[nodiscard]] BufferPool::Lease read_buffer(const Batch& batch, std::size_t number,
+                                              const std::string& where) const {
     if (number >= batch.buffers.size()) damaged("a batch has too few buffers");
     const arrow::Buffer& buffer = batch.buffers[number];
-    std::vector<std::uint8_t> stored(static_cast<std::size_t>(buffer.size));
+    BufferPool::Lease lease(pool_);
+    ByteBuffer& stored = *lease;
+    stored.resize(static_cast<std::size_t>(buffer.size));
     input_.read_at(batch.body + buffer.offset, reinterpret_cast<char*>(stored.data()),
                    stored.size());
-    if (!batch.codec || stored.empty()) return stored;
+    if (!batch.codec || stored.size() == 0) return lease;
     // The decompressed size, -1 where the buffer is not compressed after all.
     const auto broken = [&](const std::string& what) -> InputError {
       return InputError(where + ": " + what + "; the file is damaged");
     };
     if (stored.size() < 8) throw broken("a compressed buffer has no size");
     std::uint64_t written = 0;
-    for (std::size_t i = 8; i-- > 0;) written = written << 8 | stored[i];
+    for (std::size_t i = 8; i-- > 0;) written = written << 8 | stored.data()[i];
     const auto size = static_cast<std::int64_t>(written);
-    const std::span<const std::uint8_t> content = std::span(stored).subspan(8);
-    if (size == -1) return {content.begin(), content.end()};
+    const std::span<const std::uint8_t> content = stored.bytes().subspan(8);
+    if (size == -1) {
+      std::memmove(stored.data(), content.data(), content.size());
+      stored.resize(stored.size() - 8);
+      return lease;
+    }
     if (size < 0 || size > largest_block(*batch.codec, static_cast<Index>(content.size()))) {
       throw broken("a buffer claims " + std::to_string(size) + " bytes made of " +
                    std::to_string(content.size()));
     }
     budget_.require(size, "a buffer");
-    std::vector<std::uint8_t> bytes(static_cast<std::size_t>(size));
-    if (!bytes.empty() && !decompress_block(*batch.codec, content, bytes)) {
+    BufferPool::Lease decompressed(pool_);
+    decompressed->resize(static_cast<std::size_t>(size));
+    if (size > 0 && !decompress_block(*batch.codec, content, decompressed->bytes())) {
       throw broken("a compressed buffer");
     }
-    return bytes;
+    return decompressed;
   }
 
   // A field of a batch. Its buffers are as large as its values need.
@@ -195,12 +203,12 @@ class ArrowTable final : public TypedTable<T> {
     }
     for (std::size_t b = 0; b < count; ++b) {
       // Where nothing is missing, the validity is not needed.
-      loaded->memory.push_back(b == 0 && node.nulls == 0 ? std::vector<std::uint8_t>()
+      loaded->memory.push_back(b == 0 && node.nulls == 0 ? BufferPool::Lease()
                                                          : read_buffer(batch, buffer + b, where));
     }
     if (count > 0) {
       const auto bytes = [&](std::size_t b) {
-        return static_cast<Index>(loaded->memory[b].size());
+        return static_cast<Index>(loaded->memory[b]->size());
       };
       if (node.nulls != 0 && bytes(0) == 0 && node.length > 0) {
         broken("values are missing, but it is not said which");
@@ -214,11 +222,11 @@ class ArrowTable final : public TypedTable<T> {
         check_offsets<std::int64_t>(*loaded, node.length, where);
     }
     for (const auto& memory : loaded->memory) {
-      loaded->pointers.push_back(memory.empty() ? nullptr : memory.data());
+      loaded->pointers.push_back(memory->size() == 0 ? nullptr : memory->data());
     }
     if (type.layout == Layout::views) {
       for (std::size_t b = 2; b < count; ++b) {
-        loaded->sizes.push_back(static_cast<std::int64_t>(loaded->memory[b].size()));
+        loaded->sizes.push_back(static_cast<std::int64_t>(loaded->memory[b]->size()));
       }
       loaded->pointers.push_back(loaded->sizes.data());
     }
@@ -242,8 +250,8 @@ class ArrowTable final : public TypedTable<T> {
   template <class Offset>
   void check_offsets(const Loaded& loaded, Index length, const std::string& where) const {
     if (length == 0) return;
-    const auto& bytes = loaded.memory[1];
-    const auto most = static_cast<Index>(loaded.memory[2].size());
+    const ByteBuffer& bytes = *loaded.memory[1];
+    const auto most = static_cast<Index>(loaded.memory[2]->size());
     for (std::size_t i = 0; i <= static_cast<std::size_t>(length); ++i) {
       Offset offset = 0;
       std::memcpy(&offset, bytes.data() + i * sizeof(Offset), sizeof(Offset));
@@ -281,6 +289,7 @@ class ArrowTable final : public TypedTable<T> {
   std::vector<ArrowType> types_;  // of the values, or of a dictionary's codes
   std::vector<std::string> where_;
   std::vector<Index> parts_;
+  mutable BufferPool pool_;
   struct Known {
     std::size_t column;
     std::size_t begin;

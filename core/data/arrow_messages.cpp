@@ -107,9 +107,9 @@ std::string format_of(Type type, const Table& details) {
     case Type::fixed_list:
     case Type::map:
     case Type::large_list:
-    case Type::run_ends:
     case Type::list_view:
     case Type::large_list_view: return "+";
+    case Type::run_ends: return "+r";
   }
   throw Damaged{};
 }

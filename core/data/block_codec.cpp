@@ -58,11 +58,14 @@ bool decompress_lz4_frame(std::span<const std::uint8_t> from, std::span<std::uin
   std::size_t read = 0;
   std::size_t written = 0;
   std::size_t status = 1;
+  // What has been decompressed stays where it is, so that no copy of it is kept to refer to.
+  LZ4F_decompressOptions_t options{};
+  options.stableDst = 1;
   while (read < from.size()) {
     std::size_t in = from.size() - read;
     std::size_t out = to.size() - written;
-    status =
-        LZ4F_decompress(context.get(), to.data() + written, &out, from.data() + read, &in, nullptr);
+    status = LZ4F_decompress(context.get(), to.data() + written, &out, from.data() + read, &in,
+                             &options);
     if (LZ4F_isError(status) != 0 || (in == 0 && out == 0)) return false;
     read += in;
     written += out;

@@ -86,7 +86,7 @@ class ParquetTable final : public TypedTable<T> {
       refuse("row group " + std::to_string(part + 1) +
              " has another type than the schema; the file is damaged");
     }
-    return open_column<T>(input_, chunk, leaf.where, budget_, leaf.type, as);
+    return open_column<T>(input_, chunk, leaf.where, budget_, pool_, leaf.type, as);
   }
 
  private:
@@ -169,6 +169,7 @@ class ParquetTable final : public TypedTable<T> {
   std::vector<Leaf> leaves_;
   std::size_t leaf_count_ = 0;
   std::vector<Index> parts_;
+  mutable BufferPool pool_;
 };
 
 }  // namespace

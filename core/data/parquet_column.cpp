@@ -38,14 +38,6 @@ std::int64_t units_per_second(TimeUnit unit) {
   return 1000000000;
 }
 
-template <class U>
-U load(const std::uint8_t* p) {
-  std::array<std::uint8_t, sizeof(U)> bytes;
-  std::memcpy(bytes.data(), p, sizeof(U));
-  if constexpr (std::endian::native == std::endian::big) std::reverse(bytes.begin(), bytes.end());
-  return std::bit_cast<U>(bytes);
-}
-
 }  // namespace
 
 ColumnType column_type(const SchemaElement& leaf, DeclaredColumn& declared) {
@@ -137,9 +129,9 @@ template <Real T>
 class Stream final : public ColumnStream<T> {
  public:
   Stream(const Input& input, const ColumnChunk& chunk, const std::string& where,
-         const MemoryBudget& budget, const ColumnType& type, ValuesAs as)
+         const MemoryBudget& budget, BufferPool& pool, const ColumnType& type, ValuesAs as)
       : ColumnStream<T>(budget),
-        pages_(input, chunk, where, type.optional, budget),
+        pages_(input, chunk, where, type.optional, budget, pool),
         where_(where),
         type_(type),
         as_(as),
@@ -308,33 +300,50 @@ class Stream final : public ColumnStream<T> {
                           : levels_.next(level_.data(), static_cast<std::size_t>(count));
     if (!read) damaged("its levels end before its rows do");
     Index present = 0;
+    std::uint32_t highest = 0;
     for (const std::uint32_t one : level_) {
-      if (one > 1) damaged("its levels are none of a flat column");
+      highest = std::max(highest, one);
       present += static_cast<Index>(one);
     }
+    if (highest > 1) damaged("its levels are none of a flat column");
     if (present == count) return values(at, count, batch);
-    missing(at, count, batch);
-    if (present == 0) return;
-    present_.begin(as_, present);
+    if (present == 0) return missing(at, count, batch);
+    // One more, so that what follows the last one can be looked at.
+    present_.begin(as_, present + 1);
     values(0, present, present_);
-    std::size_t from = 0;
-    std::size_t rounded = 0;
-    const auto spread = [&](auto& source, auto& target) {
-      for (std::size_t i = 0; i < level_.size(); ++i) {
-        if (level_[i] == 0) continue;
-        if (rounded < present_.rounded.size() &&
-            present_.rounded[rounded].first == static_cast<Index>(from)) {
-          batch.rounded.emplace_back(at + static_cast<Index>(i),
-                                     std::move(present_.rounded[rounded++].second));
-        }
-        target[static_cast<std::size_t>(at) + i] = source[from++];
-      }
-    };
     switch (as_) {
       case ValuesAs::numbers:
-      case ValuesAs::labels: spread(present_.numbers, batch.numbers); break;
-      case ValuesAs::seconds: spread(present_.seconds, batch.seconds); break;
-      case ValuesAs::texts: spread(present_.codes, batch.codes); break;
+      case ValuesAs::labels:
+        spread(present_.numbers, std::numeric_limits<T>::quiet_NaN(), batch.numbers.data() + at);
+        break;
+      case ValuesAs::seconds:
+        spread(present_.seconds, std::numeric_limits<double>::quiet_NaN(),
+               batch.seconds.data() + at);
+        break;
+      case ValuesAs::texts: spread(present_.codes, -1, batch.codes.data() + at); break;
+    }
+    if (!present_.rounded.empty()) spread_rounded(at, batch);
+  }
+
+  // To each level of 1 the next of the values, to each 0 `none`; without branches, as which rows
+  // miss a value nobody can foresee.
+  template <class Value>
+  void spread(const std::vector<Value>& values, Value none, Value* to) const {
+    const Value* from = values.data();
+    for (const std::uint32_t level : level_) {
+      *to++ = level != 0 ? *from : none;
+      from += level;
+    }
+  }
+
+  void spread_rounded(Index at, ColumnBatch<T>& batch) {
+    auto next = present_.rounded.begin();
+    Index from = 0;
+    for (std::size_t i = 0; i < level_.size() && next != present_.rounded.end(); ++i) {
+      if (level_[i] == 0) continue;
+      if (next->first == from++) {
+        batch.rounded.emplace_back(at + static_cast<Index>(i), std::move((next++)->second));
+      }
     }
   }
 
@@ -407,9 +416,9 @@ class Stream final : public ColumnStream<T> {
     codes_.resize(size);
     if (!hybrid_.next(codes_.data(), size)) ended();
     const auto known = static_cast<std::uint32_t>(dictionary_size_);
-    for (const std::uint32_t code : codes_) {
-      if (code >= known) damaged("a code refers to no value of the dictionary");
-    }
+    std::uint32_t largest = 0;
+    for (const std::uint32_t code : codes_) largest = std::max(largest, code);
+    if (size > 0 && largest >= known) damaged("a code refers to no value of the dictionary");
     const auto gather = [&](const auto& from, auto& to) {
       auto* const out = to.data() + at;
       for (std::size_t i = 0; i < size; ++i) out[i] = from[codes_[i]];
@@ -475,7 +484,7 @@ class Stream final : public ColumnStream<T> {
       case ValueType::float64: return real<double>(raw, at, count, batch);
       case ValueType::half:
         return each(raw, at, count, [&](const std::uint8_t* p, Index place) {
-          put_real(half_value(load<std::uint16_t>(p)), place, batch);
+          put_real(half_value(load_little_endian<std::uint16_t>(p)), place, batch);
         });
       case ValueType::boolean:
         return each(raw, at, count, [&](const std::uint8_t* p, Index place) {
@@ -488,11 +497,11 @@ class Stream final : public ColumnStream<T> {
         });
       case ValueType::decimal32:
         return each(raw, at, count, [&](const std::uint8_t* p, Index place) {
-          small_decimal(load<std::int32_t>(p), place, batch);
+          small_decimal(load_little_endian<std::int32_t>(p), place, batch);
         });
       case ValueType::decimal64:
         return each(raw, at, count, [&](const std::uint8_t* p, Index place) {
-          small_decimal(load<std::int64_t>(p), place, batch);
+          small_decimal(load_little_endian<std::int64_t>(p), place, batch);
         });
       case ValueType::decimal_bytes:
         return each(raw, at, count, [&](const std::uint8_t* p, Index place) {
@@ -500,19 +509,20 @@ class Stream final : public ColumnStream<T> {
         });
       case ValueType::date:
         return each(raw, at, count, [&](const std::uint8_t* p, Index place) {
-          put_date(86400.0 * load<std::int32_t>(p), place, batch);
+          put_date(86400.0 * load_little_endian<std::int32_t>(p), place, batch);
         });
       case ValueType::timestamp:
         return each(raw, at, count, [&](const std::uint8_t* p, Index place) {
-          put_date(seconds_of(load<std::int64_t>(p), type_.per_second), place, batch);
+          put_date(seconds_of(load_little_endian<std::int64_t>(p), type_.per_second), place, batch);
         });
       case ValueType::old_timestamp:
         return each(raw, at, count, [&](const std::uint8_t* p, Index place) {
           // Nanoseconds of the day, then the Julian day.
           constexpr std::int64_t epoch = 2440588;
           constexpr std::uint64_t per_second = 1000000000;
-          const auto nanos = load<std::uint64_t>(p);
-          const std::int64_t day = static_cast<std::int64_t>(load<std::uint32_t>(p + 8)) - epoch;
+          const auto nanos = load_little_endian<std::uint64_t>(p);
+          const std::int64_t day =
+              static_cast<std::int64_t>(load_little_endian<std::uint32_t>(p + 8)) - epoch;
           std::int64_t whole = day * 86400 + static_cast<std::int64_t>(nanos / per_second);
           auto rest = static_cast<std::int64_t>(nanos % per_second);
           // Of one sign, so that nothing cancels.
@@ -524,11 +534,11 @@ class Stream final : public ColumnStream<T> {
         });
       case ValueType::time32:
         return each(raw, at, count, [&](const std::uint8_t* p, Index place) {
-          put_time(seconds_of(load<std::int32_t>(p), type_.per_second), place, batch);
+          put_time(seconds_of(load_little_endian<std::int32_t>(p), type_.per_second), place, batch);
         });
       case ValueType::time64:
         return each(raw, at, count, [&](const std::uint8_t* p, Index place) {
-          put_time(seconds_of(load<std::int64_t>(p), type_.per_second), place, batch);
+          put_time(seconds_of(load_little_endian<std::int64_t>(p), type_.per_second), place, batch);
         });
       case ValueType::text:
         if (as_ != ValuesAs::texts) refuse_form();
@@ -555,13 +565,14 @@ class Stream final : public ColumnStream<T> {
     if (as_ == ValuesAs::texts) {
       for (Index i = 0; i < count; ++i, raw += sizeof(Whole)) {
         batch.codes[static_cast<std::size_t>(at + i)] =
-            this->code_of(std::to_string(load<Whole>(raw)));
+            this->code_of(std::to_string(load_little_endian<Whole>(raw)));
       }
       return;
     }
+    if (!put_small_wholes<Whole>(raw, count, batch.numbers.data() + at)) return;
     const bool labels = as_ == ValuesAs::labels;
     for (Index i = 0; i < count; ++i, raw += sizeof(Whole)) {
-      put_whole(load<Whole>(raw), at + i, labels, batch);
+      put_whole(load_little_endian<Whole>(raw), at + i, labels, batch);
     }
   }
 
@@ -569,18 +580,11 @@ class Stream final : public ColumnStream<T> {
   void real(const std::uint8_t* raw, Index at, Index count, ColumnBatch<T>& batch) {
     if (as_ == ValuesAs::texts) {
       for (Index i = 0; i < count; ++i, raw += sizeof(Source)) {
-        put_real(load<Source>(raw), at + i, batch);
+        put_real(load_little_endian<Source>(raw), at + i, batch);
       }
       return;
     }
-    T* const to = batch.numbers.data() + at;
-    if constexpr (std::is_same_v<T, Source> && std::endian::native == std::endian::little) {
-      std::memcpy(to, raw, static_cast<std::size_t>(count) * sizeof(T));
-    } else {
-      for (Index i = 0; i < count; ++i, raw += sizeof(Source)) {
-        to[i] = static_cast<T>(load<Source>(raw));
-      }
-    }
+    put_reals<Source>(raw, count, batch.numbers.data() + at);
   }
 
   template <class Source>
@@ -703,15 +707,17 @@ class Stream final : public ColumnStream<T> {
 template <Real T>
 std::unique_ptr<ColumnStream<T>> open_column(const Input& input, const ColumnChunk& chunk,
                                              const std::string& where, const MemoryBudget& budget,
-                                             const ColumnType& type, ValuesAs as) {
-  return std::make_unique<Stream<T>>(input, chunk, where, budget, type, as);
+                                             BufferPool& pool, const ColumnType& type,
+                                             ValuesAs as) {
+  return std::make_unique<Stream<T>>(input, chunk, where, budget, pool, type, as);
 }
 
 template std::unique_ptr<ColumnStream<float>> open_column(const Input&, const ColumnChunk&,
                                                           const std::string&, const MemoryBudget&,
-                                                          const ColumnType&, ValuesAs);
+                                                          BufferPool&, const ColumnType&, ValuesAs);
 template std::unique_ptr<ColumnStream<double>> open_column(const Input&, const ColumnChunk&,
                                                            const std::string&, const MemoryBudget&,
-                                                           const ColumnType&, ValuesAs);
+                                                           BufferPool&, const ColumnType&,
+                                                           ValuesAs);
 
 }  // namespace tandem::parquet

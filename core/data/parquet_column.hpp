@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "core/data/buffer_pool.hpp"
 #include "core/data/input.hpp"
 #include "core/data/parquet_metadata.hpp"
 #include "core/data/typed_table.hpp"
@@ -49,10 +50,8 @@ struct ColumnType {
 // All arguments but the last two must outlive the stream. `where` begins messages. Throws
 // InputError.
 template <Real T>
-[[nodiscard]] std::unique_ptr<ColumnStream<T>> open_column(const Input& input,
-                                                           const ColumnChunk& chunk,
-                                                           const std::string& where,
-                                                           const MemoryBudget& budget,
-                                                           const ColumnType& type, ValuesAs as);
+[[nodiscard]] std::unique_ptr<ColumnStream<T>> open_column(
+    const Input& input, const ColumnChunk& chunk, const std::string& where,
+    const MemoryBudget& budget, BufferPool& pool, const ColumnType& type, ValuesAs as);
 
 }  // namespace tandem::parquet

@@ -32,14 +32,16 @@ BlockCodec block_codec(Codec codec) {
 }  // namespace
 
 PageReader::PageReader(const Input& input, const ColumnChunk& chunk, const std::string& where,
-                       bool optional, const MemoryBudget& budget)
+                       bool optional, const MemoryBudget& budget, BufferPool& pool)
     : input_(input),
       where_(where),
       optional_(optional),
       budget_(budget),
       codec_(chunk.codec),
       offset_(chunk.data_offset),
-      left_(chunk.stored) {
+      left_(chunk.stored),
+      window_(pool),
+      page_(pool) {
   if (chunk.dictionary_offset > 0) offset_ = std::min(offset_, chunk.dictionary_offset);
   const Index size = input.whole_size();
   if (offset_ > size || left_ > size - offset_) {
@@ -55,13 +57,13 @@ void PageReader::damaged(const std::string& what) const {
 void PageReader::fill(std::size_t count) {
   const std::size_t have = end_ - begin_;
   if (have >= count || left_ == 0) return;
-  if (have > 0) std::memmove(window_.data(), window_.data() + begin_, have);
+  if (have > 0) std::memmove(window_->data(), window_->data() + begin_, have);
   begin_ = 0;
   end_ = have;
   const auto left = static_cast<std::size_t>(left_);
   const std::size_t more = std::min(left, std::max(count, window_bytes) - have);
-  if (window_.size() < have + more) window_.resize(have + more);
-  input_.read_at(offset_, reinterpret_cast<char*>(window_.data()) + have, more);
+  if (window_->size() < have + more) window_->resize(have + more, have);
+  input_.read_at(offset_, reinterpret_cast<char*>(window_->data()) + have, more);
   end_ += more;
   offset_ += static_cast<Index>(more);
   left_ -= static_cast<Index>(more);
@@ -157,8 +159,8 @@ Bytes PageReader::decompressed(Bytes stored, Index size) {
   }
   budget_.require(size, "a page");
   const auto wanted = static_cast<std::size_t>(size);
-  if (page_.size() < wanted) page_.resize(wanted);
-  const std::span<std::uint8_t> to = std::span(page_).first(wanted);
+  page_->resize(wanted);
+  const std::span<std::uint8_t> to = page_->bytes();
   if (!decompress_block(codec, stored, to)) damaged("its " + name_of(codec_) + " data is damaged");
   return to;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "core/data/buffer_pool.hpp"
 #include "core/data/input.hpp"
 #include "core/data/parquet_metadata.hpp"
 #include "core/data/parquet_values.hpp"
@@ -23,15 +24,15 @@ struct Page {
 class PageReader {
  public:
   // `where` begins messages: "FILE: column NAME". `optional`: values may be missing. All must
-  // outlive the reader. Throws InputError where the chunk does not lie in the file.
+  // outlive the reader, the pool too. Throws InputError where the chunk does not lie in the file.
   PageReader(const Input& input, const ColumnChunk& chunk, const std::string& where, bool optional,
-             const MemoryBudget& budget);
+             const MemoryBudget& budget, BufferPool& pool);
   // False at the end. A page lives until the next one is read.
   bool next(Page& page);
   [[noreturn]] void damaged(const std::string& what) const;
 
  private:
-  [[nodiscard]] Bytes window() const { return Bytes(window_).subspan(begin_, end_ - begin_); }
+  [[nodiscard]] Bytes window() const { return window_->bytes().subspan(begin_, end_ - begin_); }
   // Reads on until `count` bytes are in the window, or the chunk ends.
   void fill(std::size_t count);
   void cut(Page& page);
@@ -44,10 +45,10 @@ class PageReader {
   Codec codec_;
   Index offset_;  // in the file, of what is read next
   Index left_;    // bytes of the chunk that are not in the window yet
-  std::vector<std::uint8_t> window_;
+  BufferPool::Lease window_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
-  std::vector<std::uint8_t> page_;
+  BufferPool::Lease page_;
   Index pages_ = 0;
 };
 

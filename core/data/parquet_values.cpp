@@ -82,7 +82,17 @@ bool HybridDecoder::next(std::uint32_t* to, std::size_t count) {
     }
     const std::size_t now = static_cast<std::size_t>(std::min<std::uint64_t>(packed_, count));
     if (width == 1) {
-      for (std::size_t i = 0; i < now; ++i, ++bit_) to[i] = (bytes_[bit_ / 8] >> (bit_ % 8)) & 1U;
+      std::size_t i = 0;
+      const auto one = [&] {
+        to[i++] = (bytes_[bit_ / 8] >> (bit_ % 8)) & 1U;
+        ++bit_;
+      };
+      while (i < now && bit_ % 8 != 0) one();
+      for (; i + 8 <= now; i += 8, bit_ += 8) {
+        const std::uint32_t eight = bytes_[bit_ / 8];
+        for (std::size_t k = 0; k < 8; ++k) to[i + k] = (eight >> k) & 1U;
+      }
+      while (i < now) one();
     } else {
       // Eight bytes at a time as long as they are there.
       const std::uint64_t mask = (std::uint64_t{1} << width) - 1;

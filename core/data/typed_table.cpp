@@ -43,8 +43,10 @@ template void ColumnBatch<double>::begin(ValuesAs, Index);
 
 namespace {
 
-constexpr Index batch_rows = 1024;
-constexpr Index most_columns_at_once = 32;  // whose pages are in memory at the same time
+constexpr Index batch_rows = 512;
+// Whose pages are in memory at the same time: few, so that the pages stay in cache, but the rows,
+// which are passed over once for each group of columns, not too often.
+constexpr Index most_columns_at_once = 8;
 
 ColumnKind natural_kind(DeclaredKind declared) {
   switch (declared) {
@@ -297,20 +299,27 @@ class TypedReader {
     });
   }
 
-  // Calls put(use, row, batch) for all batches of the uses in a part.
+  // Consecutive rows of the columns that are read together.
+  struct Rows {
+    std::span<Use* const> uses;
+    std::span<const std::unique_ptr<ColumnStream<T>>> streams;
+    Index first;
+    Index count;
+    std::span<ColumnBatch<T>> batches;
+  };
+
+  // Calls put(Rows) until all rows of a part have been read.
   template <class Put>
   void read_part(Index part, Index first, std::span<Use* const> uses, Put&& put) {
     const Index rows = table_.parts()[static_cast<std::size_t>(part)];
     if (rows == 0) return;
     std::vector<std::unique_ptr<ColumnStream<T>>> streams;
     for (const Use* use : uses) streams.push_back(table_.open(part, use->column, use->as));
-    ColumnBatch<T> batch;
+    std::array<ColumnBatch<T>, most_columns_at_once> batches;
     for (Index at = 0; at < rows; at += batch_rows) {
       const Index count = std::min(batch_rows, rows - at);
-      for (std::size_t k = 0; k < uses.size(); ++k) {
-        streams[k]->next(count, batch);
-        put(*uses[k], *streams[k], first + at, count, batch);
-      }
+      for (std::size_t k = 0; k < uses.size(); ++k) streams[k]->next(count, batches[k]);
+      put(Rows{uses, streams, first + at, count, std::span(batches).first(uses.size())});
     }
     for (std::size_t k = 0; k < uses.size(); ++k) {
       if (uses[k]->as == ValuesAs::texts) {
@@ -335,17 +344,17 @@ class TypedReader {
     std::atomic<Index> bytes{0};
     in_groups(chosen, [&](Index part, Index first, std::span<Use* const> uses) {
       std::vector<Index> before(uses.size(), 0);
-      read_part(part, first, uses,
-                [&](Use& use, const ColumnStream<T>& stream, Index row, Index count,
-                    const ColumnBatch<T>& batch) {
-                  std::copy_n(batch.codes.begin(), count, use.codes.begin() + row);
-                  Index& known = before[static_cast<std::size_t>(
-                      std::find(uses.begin(), uses.end(), &use) - uses.begin())];
-                  if (stream.text_bytes() == known) return;
-                  const Index more = stream.text_bytes() - known;
-                  known = stream.text_bytes();
-                  budget_.require(saturating_sum(bytes.fetch_add(more) + more, held_), "its texts");
-                });
+      read_part(part, first, uses, [&](const Rows& rows) {
+        for (std::size_t k = 0; k < rows.uses.size(); ++k) {
+          std::copy_n(rows.batches[k].codes.begin(), rows.count,
+                      rows.uses[k]->codes.begin() + rows.first);
+          const Index now = rows.streams[k]->text_bytes();
+          if (now == before[k]) continue;
+          const Index more = now - before[k];
+          before[k] = now;
+          budget_.require(saturating_sum(bytes.fetch_add(more) + more, held_), "its texts");
+        }
+      });
     });
     text_bytes_ = bytes.load();
   }
@@ -477,15 +486,54 @@ class TypedReader {
     }
     std::mutex rounding;
     in_groups(chosen, [&](Index part, Index first, std::span<Use* const> uses) {
-      read_part(
-          part, first, uses,
-          [&](Use& use, const ColumnStream<T>&, Index row, Index count, ColumnBatch<T>& batch) {
-            put(use, row, count, batch);
-            if (batch.rounded.empty()) return;
-            const std::lock_guard<std::mutex> lock(rounding);
-            keep_rounded(use, row, batch);
-          });
+      const bool neighbours = are_neighbours(uses);
+      read_part(part, first, uses, [&](const Rows& rows) {
+        if (neighbours) {
+          put_neighbours(rows);
+        } else {
+          for (std::size_t k = 0; k < rows.uses.size(); ++k) {
+            put(*rows.uses[k], rows.first, rows.count, rows.batches[k]);
+          }
+        }
+        for (std::size_t k = 0; k < rows.uses.size(); ++k) {
+          if (rows.batches[k].rounded.empty()) continue;
+          const std::lock_guard<std::mutex> lock(rounding);
+          keep_rounded(*rows.uses[k], rows.first, rows.batches[k]);
+        }
+      });
     });
+  }
+
+  // Whether the columns are numbers as they stand in the file, and features side by side.
+  [[nodiscard]] bool are_neighbours(std::span<Use* const> uses) const {
+    if (!missing_numbers_.empty()) return false;
+    for (std::size_t k = 0; k < uses.size(); ++k) {
+      const Use& use = *uses[k];
+      if (use.target || use.weight || use.as != ValuesAs::numbers) return false;
+      if (use.slot != uses.front()->slot + static_cast<Index>(k)) return false;
+    }
+    return true;
+  }
+
+  // Row by row, so that what lies together is written together.
+  void put_neighbours(const Rows& rows) {
+    T* const to = place_of(*rows.uses.front(), rows.first).at;
+    std::size_t k = 0;
+    for (; k + 4 <= rows.uses.size(); k += 4) interleave<4>(rows, k, to + k);
+    if (k + 2 <= rows.uses.size()) {
+      interleave<2>(rows, k, to + k);
+      k += 2;
+    }
+    if (k < rows.uses.size()) interleave<1>(rows, k, to + k);
+  }
+  template <std::size_t columns>
+  void interleave(const Rows& rows, std::size_t first, T* to) const {
+    std::array<const T*, columns> from;
+    for (std::size_t k = 0; k < columns; ++k) from[k] = rows.batches[first + k].numbers.data();
+    const Index stride = features_;
+    for (Index i = 0; i < rows.count; ++i, to += stride) {
+      for (std::size_t k = 0; k < columns; ++k) to[k] = from[k][i];
+    }
   }
 
   void put(const Use& use, Index row, Index count, const ColumnBatch<T>& batch) {
@@ -571,7 +619,11 @@ class TypedReader {
     Column& column = column_[&use];
     for (std::size_t k = 0; k < order.size(); ++k) {
       const std::string& text = use.texts.text(order[k]);
-      if (k >= kept) require_utf8(file_ + ": column " + name(use), text);
+      if (k >= kept && !is_valid_utf8(text)) {
+        throw InputError(file_ + ": the column " + name(use) + " holds bytes that are no text (" +
+                         quoted_field(text) + "); leave it out with " + option("ignore") + " " +
+                         name(use));
+      }
       final_code[order[k]] = static_cast<T>(k);
       column.categories.push_back(text);
     }

@@ -2,8 +2,12 @@
 // files share.
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -40,6 +44,54 @@ void put_whole(Whole value, Index place, bool labels, ColumnBatch<T>& batch) {
     if (is_rounded(value, number) && (labels || batch.rounded.empty())) {
       batch.rounded.emplace_back(place, std::to_string(value));
     }
+  }
+}
+
+// A number as it lies in a file, the lowest byte first.
+template <class U>
+[[nodiscard]] U load_little_endian(const void* p) {
+  std::array<std::uint8_t, sizeof(U)> bytes;
+  std::memcpy(bytes.data(), p, sizeof(U));
+  if constexpr (std::endian::native == std::endian::big) std::reverse(bytes.begin(), bytes.end());
+  return std::bit_cast<U>(bytes);
+}
+
+// Puts `count` whole numbers, as they lie at `raw`, into a column's numbers. Whether one of them is
+// so large that it may be rounded: then the caller puts each of them again, by put_whole().
+template <class Whole, Real T>
+[[nodiscard]] bool put_small_wholes(const void* raw, Index count, T* to) {
+  const auto* const bytes = static_cast<const std::uint8_t*>(raw);
+  const auto value = [bytes](Index i) {
+    return load_little_endian<Whole>(bytes + i * static_cast<Index>(sizeof(Whole)));
+  };
+  constexpr int held = std::numeric_limits<T>::digits;
+  if constexpr (std::numeric_limits<Whole>::digits > held) {
+    // Signed numbers from −2^held up to 2^held become 0 to 2^(held + 1), others more.
+    constexpr int shift = std::is_signed_v<Whole> ? held + 1 : held;
+    constexpr std::uint64_t offset = std::is_signed_v<Whole> ? std::uint64_t{1} << held : 0;
+    std::uint64_t high = 0;
+    for (Index i = 0; i < count; ++i) high |= static_cast<std::uint64_t>(value(i)) + offset;
+    if (high >> shift != 0) {
+      for (Index i = 0; i < count; ++i) to[i] = static_cast<T>(value(i));
+      return true;
+    }
+    if constexpr (sizeof(T) == 4) {
+      // Small ones pass through 32 bits, which vector instructions convert.
+      for (Index i = 0; i < count; ++i) to[i] = static_cast<T>(static_cast<std::int32_t>(value(i)));
+      return false;
+    }
+  }
+  for (Index i = 0; i < count; ++i) to[i] = static_cast<T>(value(i));
+  return false;
+}
+
+// The same for floating-point numbers, which are rounded where T is the narrower type.
+template <class Source, Real T>
+void put_reals(const void* raw, Index count, T* to) {
+  const auto* const bytes = static_cast<const std::uint8_t*>(raw);
+  for (Index i = 0; i < count; ++i) {
+    to[i] =
+        static_cast<T>(load_little_endian<Source>(bytes + i * static_cast<Index>(sizeof(Source))));
   }
 }
 

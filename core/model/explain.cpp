@@ -6,6 +6,7 @@
 
 #include "core/random_permutation.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/stop_scope.hpp"
 #include "tandem/metrics/direction.hpp"
 #include "tandem/metrics/evaluate.hpp"
 
@@ -61,10 +62,13 @@ PermutationImportance permutation_importance(Engine& engine, const Pipeline<T>& 
                                              const Dataset<T>& raw,
                                              const PermutationOptions& options,
                                              RunControl* control) {
+  const StopScope stop(control);
   const Task task = model.model->task();
   PermutationImportance result;
-  result.metric =
-      options.metric.empty() ? std::string(usual_metric(task)) : std::string(options.metric);
+  // A ranking is judged by the order within queries.
+  const std::string_view usual =
+      raw.has_groups() && task == Task::regression ? "ndcg" : usual_metric(task);
+  result.metric = std::string(options.metric.empty() ? usual : options.metric);
   const bool higher = better_direction(result.metric, task) == Direction::higher;
   EvaluateOptions what;
   what.curves = false;

@@ -10,6 +10,7 @@
 #include "core/json_text.hpp"
 #include "core/model/stop_only.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/stop_scope.hpp"
 #include "tandem/data/split.hpp"
 #include "tandem/metrics/evaluate.hpp"
 #include "tandem/model/pipeline.hpp"
@@ -120,8 +121,10 @@ class Tuner {
     Tuning result;
     result.task = pipeline_.algorithm().task(data_);
     result.rows = data_.rows();
-    result.metric =
-        options_.metric.empty() ? std::string(usual_metric(result.task)) : options_.metric;
+    // A ranking is judged by the order within queries.
+    const std::string_view usual =
+        data_.has_groups() && result.task == Task::regression ? "ndcg" : usual_metric(result.task);
+    result.metric = options_.metric.empty() ? std::string(usual) : options_.metric;
     result.better = better_direction(result.metric, result.task);
     validation_ = options_.validation;
     if (result.metric == "silhouette") validation_.silhouette = true;
@@ -329,6 +332,7 @@ PipelineOptions with_settings(const PipelineOptions& pipeline,
 template <Real T>
 Tuning tune(const PipelineOptions& pipeline, const SearchSpace& space, const Dataset<T>& data,
             const TuneOptions& options, Engine& engine, RunControl& control) {
+  const StopScope stop(&control);
   return Tuner<T>(pipeline, space, data, options, engine, control).run();
 }
 

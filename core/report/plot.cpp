@@ -171,10 +171,11 @@ std::string axis_label(const std::string& text, int pixels) {
   return lines + "\\n" + quoted(cut_to(text.substr(space + 1), pixels)).substr(1);
 }
 
-// The distance of x-axis ticks in a plot whose y axis has names: these take room from the x axis,
-// of which gnuplot's own choice knows nothing, so that numbers would touch. 0 where it may choose.
-double step_beside_names(const Plot& plot) {
-  if (plot.y.ticks.empty() || !plot.x.ticks.empty() || plot.x.logarithmic) return 0;
+// The distance of x-axis ticks where gnuplot's own choice would make numbers touch: beside a y axis
+// of names, which take room from the x axis, and where the numbers are long, such as dates in
+// seconds. 0 where it may choose.
+double step_of_x_ticks(const Plot& plot) {
+  if (!plot.x.ticks.empty() || plot.x.logarithmic) return 0;
   std::size_t longest = 0;
   for (const auto& tick : plot.y.ticks) longest = std::max(longest, tick.second.size());
   double from = plot.x.from.value_or(std::numeric_limits<double>::infinity());
@@ -193,7 +194,15 @@ double step_beside_names(const Plot& plot) {
   }
   if (!(to > from)) return 0;
   constexpr double of_letter = 8.2;
-  constexpr double of_number = 64;
+  constexpr double usual_number = 64;
+  // As gnuplot writes a value between the two.
+  std::array<char, 32> middle{};
+  const int letters =
+      std::snprintf(middle.data(), middle.size(), "%g", from + 0.3827 * (to - from));
+  constexpr int most_letters = 8;
+  const bool large = std::max(std::abs(from), std::abs(to)) >= 1e6;
+  if (plot.y.ticks.empty() && !(large && letters > most_letters)) return 0;
+  const double of_number = large ? std::max(usual_number, of_letter * (letters + 2)) : usual_number;
   const double room = plot.width - 60 - of_letter * static_cast<double>(longest);
   const double least = (to - from) * of_number / std::max(room, 2 * of_number);
   const double power = std::pow(10.0, std::floor(std::log10(least)));
@@ -265,7 +274,7 @@ std::string script_of(const Plot& plot, const std::string& output) {
                        "\nset grid back lt 1 dt 1 lw 0.7 lc rgb " + rgb(grid_marker) +
                        "\nset samples 2\nset boxwidth 0.8 relative\n";
   if (plot.square) script += "set size ratio -1\n";
-  set_axis(script, "x", plot.x, plot.width - 100, step_beside_names(plot));
+  set_axis(script, "x", plot.x, plot.width - 100, step_of_x_ticks(plot));
   set_axis(script, "y", plot.y, plot.height - 60, 0);
   std::size_t named = 0;
   for (const Series& series : plot.series) named += series.label.empty() ? 0 : 1;

@@ -176,6 +176,20 @@ def make_pages(root, tandem, scratch):
     for i in range(60):
         rows.append(f"{20 + i},{('red', '<i>&amp;', 'blue')[i % 3]},{i * 7 % 40}")
     (scratch / "markup.csv").write_text("\n".join(rows) + "\n")
+    # Dates, which are large numbers close together, marks of money, and missing values.
+    rows = ["when;Preis (EUR);Menge;Ort;erledigt"]
+    for i in range(80):
+        rows.append(f"{i % 28 + 1:02d}.{i % 12 + 1:02d}.2024 12:{i % 60:02d};"
+                    f"{i + 1}.{i * 37 % 1000:03d},50 €;{'' if i % 9 == 0 else i};"
+                    f"{('Köln', 'NA', 'Stuttgart-Untertürkheim, Bad Cannstatt')[i % 3]};"
+                    f"{('ja', 'nein')[i % 4 == 0]}")
+    (scratch / "dates.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    rows = []
+    for i in range(240):
+        x = [(i * 7919 + j * 104729) % 997 / 997 for j in range(6)]
+        rows.append(f"{min(3, int(3 * x[0] + 2 * x[1] * x[1]))} qid:{i // 8 + 1} " +
+                    " ".join(f"{j + 1}:{v:.4f}" for j, v in enumerate(x)))
+    (scratch / "ranks.svm").write_text("\n".join(rows) + "\n")
     runs = {
         "tree": ["train", "decision-tree", "--data", f"{data}/breast_cancer.csv",
                  "--test-fraction", "0.3", "--model", "tree.tandem"],
@@ -204,6 +218,13 @@ def make_pages(root, tandem, scratch):
                   "reference,cpu"],
         "explain": ["explain", "tree.tandem", "--data", f"{data}/breast_cancer.csv", "--sample",
                     "60"],
+        "outliers": ["train", "isolation-forest", "--data", f"{data}/iris.csv", "--target",
+                     "species"],
+        "ranks": ["train", "gradient-boosting", "--data", "ranks.svm", "--objective", "rank-ndcg",
+                  "--rounds", "10", "--model", "ranks.tandem"],
+        "explain_ranks": ["explain", "ranks.tandem", "--data", "ranks.svm", "--sample", "40"],
+        "dates": ["train", "random-forest", "--data", "dates.csv", "--trees", "5"],
+        "look_dates": ["look", "dates.csv"],
         "look": ["look", f"{data}/iris.csv"],
     }
     pages = []

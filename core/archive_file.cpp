@@ -177,7 +177,8 @@ class Decoder {
     if (bytes_.empty()) fail("is empty, expected a Tandem " + kind_);
     if (!std::equal(magic.begin(), magic.begin() + static_cast<std::ptrdiff_t>(compared),
                     bytes_.begin())) {
-      fail("is not a Tandem " + kind_ + " (it does not start with Tandem's mark)");
+      fail("is not a Tandem " + kind_ +
+           " (it does not start with Tandem's mark); expected a file that " + "tandem train wrote");
     }
     if (bytes_.size() < prelude) truncated();
     const auto version = get<std::uint32_t>(bytes_, at_version);

@@ -1,5 +1,7 @@
 #include "core/data/column_remarks.hpp"
 
+#include <algorithm>
+
 #include "core/data/csv_fields.hpp"
 #include "tandem/core/error.hpp"
 
@@ -27,6 +29,60 @@ std::string identifier_remark(const std::string& file, const std::string& column
          column + " is different (" + std::to_string(texts) + " texts), so that it is encoded as " +
          std::to_string(texts) + " categories; if it is an identifier, leave it out with " +
          option("ignore") + " " + column;
+}
+
+std::string mixture_advice(const std::string& text, Index texts) {
+  if (text.starts_with('#')) {
+    return "; if it begins a comment, " + option("comment") + " '#' leaves such lines out";
+  }
+  if (texts == 1) {
+    return "; if it is a unit or belongs to the header, take its line out of the file, and if it "
+           "stands for a missing value, say so with " +
+           option("missing");
+  }
+  return "; if that stands for a missing value, say so with " + option("missing");
+}
+
+std::string uncut_remark(const std::string& file, const std::string& name,
+                         const std::vector<std::string>& texts) {
+  constexpr std::size_t judged = 1000;
+  constexpr std::size_t least = 3;
+  if (texts.size() < least) return "";
+  for (const std::string_view mark : {"::", ":", "~", "^", "\x01", "\x1F", "&", "#", "/", "  "}) {
+    const auto count_in = [&](std::string_view text) {
+      std::size_t count = 0;
+      for (std::size_t at = text.find(mark); at != std::string_view::npos; ++count) {
+        at = text.find_first_not_of(mark.front(), at);
+        at = at == std::string_view::npos ? at : text.find(mark, at);
+      }
+      return count;
+    };
+    const std::size_t count = count_in(texts.front());
+    if (count == 0 || (!name.empty() && count_in(name) != count)) continue;
+    const auto end = texts.begin() + static_cast<std::ptrdiff_t>(std::min(judged, texts.size()));
+    if (!std::all_of(texts.begin(), end,
+                     [&](const std::string& text) { return count_in(text) == count; })) {
+      continue;
+    }
+    const std::string start = file + ": is read as one column of texts; each of its lines holds ";
+    const std::string often = count == 1 ? " once" : " " + std::to_string(count) + " times";
+    if (mark == "  ") {
+      return start + "blanks" + often +
+             ", as tables of fixed widths do, which are not read: save it with commas";
+    }
+    if (mark.size() > 1) {
+      return start + quoted_field(mark) + often +
+             ", and a delimiter is one character: replace it in the file, by sed 's/" +
+             std::string(mark) + "/,/g' say";
+    }
+    const bool control = mark.front() < ' ';
+    return start + (control ? "a control character" : quoted_field(mark)) + often + "; " +
+           option("delimiter") + " " +
+           (control ? std::string("$'\\x") + (mark.front() == 1 ? "01'" : "1f'")
+                    : "'" + std::string(mark) + "'") +
+           " cuts there";
+  }
+  return "";
 }
 
 std::string columns_remark(const std::string& file, const std::vector<std::string>& columns,

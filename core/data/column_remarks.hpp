@@ -20,6 +20,15 @@ inline constexpr Index most_column_categories = Index{1} << 20;
 [[nodiscard]] std::string identifier_remark(const std::string& file, const std::string& column,
                                             Index texts, Index rows);
 // "FILE: the columns a, b hold REST"; "" where there are none.
+// Of a text that makes a column of numbers one of texts: what it may be, and what to do. `texts`:
+// how many different ones there are.
+[[nodiscard]] std::string mixture_advice(const std::string& text, Index texts);
+
+// Of a file of one column of texts: whether each of its lines holds the same mark as often, so that
+// it may be a table whose delimiter was not found. Empty where none does.
+[[nodiscard]] std::string uncut_remark(const std::string& file, const std::string& name,
+                                       const std::vector<std::string>& texts);
+
 [[nodiscard]] std::string columns_remark(const std::string& file,
                                          const std::vector<std::string>& columns,
                                          const std::string& one, const std::string& many,

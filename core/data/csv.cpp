@@ -770,12 +770,17 @@ class CsvReader {
            (odd != first.texts.end()
                 ? quoted_field(*odd) + " in line " + std::to_string(first.line + 1)
                 : quoted_field(*word)) +
-           "; if that stands for a missing value, say so with " + option("missing"));
+           mixture_advice(odd != first.texts.end() ? *odd : *word, count - numbers));
     } else if (count > 0 && numbers == count && !said && evidence_[at].zeros_ > 0) {
       warn(layout_.file + ": the column " + column.name + " holds numbers that begin with zeros (" +
            quoted_field(evidence_[at].zero_example_) +
            ") and is read as identifiers, which are categories; " + option("columns") + " " +
            column.name + ":number says otherwise");
+    }
+    if (names_.size() == 1 && !said) {
+      const std::string remark =
+          uncut_remark(layout_.file, header_ ? names_[0] : "", column.categories);
+      if (!remark.empty()) return warn(remark);
     }
     if (text.column != roles_.target && !said) {
       const std::string remark = identifier_remark(layout_.file, column.name, count, rows_);

@@ -202,6 +202,7 @@ struct Judged {
   double score = 0;
   double typed = 0;  // share of the fields that are values
   double consistency = 0;
+  bool first_alike = false;  // the first record has as many fields as most
 };
 
 std::size_t usual_size(const std::vector<CsvRecordFields>& records) {
@@ -219,6 +220,8 @@ Judged judge(const TextHead& head, const CsvDialect& dialect) {
   const auto records = first_records(head, dialect, judged_records);
   if (records.empty()) return judged;
   judged.fields = usual_size(records);
+  judged.first_alike = records.front().size() == judged.fields ||
+                       (records.size() > 1 && records.front().size() + 1 == judged.fields);
   std::size_t usual = 0;
   double clean = 0;
   std::size_t cells = 0;
@@ -302,7 +305,11 @@ CsvDialect find_delimiter(const TextHead& head, char comment, const std::string&
   const Judged best = *std::max_element(all.begin(), all.end(), by_score);
   // Blanks stand inside texts too: they separate where nothing else does and values come out.
   const Judged blanks = judge(head, {.delimiter = ' ', .whitespace = true, .comment = comment});
-  if (blanks.fields >= 2 && blanks.consistency > 0.9 && blanks.typed >= 0.4 &&
+  // Where a mark cuts every line alike and blanks do not cut the header, they stand inside fields:
+  // "when,speed" above "2024-01-05 12:00:00 +0530,3".
+  const bool inside =
+      best.fields >= 2 && best.consistency == 1 && best.first_alike && !blanks.first_alike;
+  if (blanks.fields >= 2 && blanks.consistency > 0.9 && blanks.typed >= 0.4 && !inside &&
       blanks.score > 1.02 * best.score) {
     return blanks.dialect;
   }

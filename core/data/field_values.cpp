@@ -110,6 +110,13 @@ std::optional<Core> core_of(std::string_view text) {
       left = without_blanks(left.substr(0, left.size() - 1));
     }
   }
+  // 1.200,50- as SAP writes it; 2- alone may be a mark at school.
+  if (!sign && left.size() > 1 && left.back() == '-' && is_digit(left[left.size() - 2]) &&
+      left.find_first_of(".,") != std::string_view::npos) {
+    core.negative = true;
+    core.decoration.other = true;
+    left.remove_suffix(1);
+  }
   if (left.empty() || (!is_digit(left.front()) && left.front() != '.' && left.front() != ','))
     return std::nullopt;
   core.digits = left;
@@ -140,9 +147,16 @@ bool unmark(std::string_view digits, NumberForm form, std::string& plain) {
       ++i;
       continue;
     }
-    const std::size_t bytes = form.thousands == ' ' ? blank_at(rest)
-                              : form.thousands != 0 && rest.front() == form.thousands ? 1
-                                                                                      : 0;
+    // In Switzerland the apostrophe is also written as the closing quotation mark.
+    constexpr std::string_view curly = "\xE2\x80\x99";
+    std::size_t bytes = 0;
+    if (form.thousands == ' ') {
+      bytes = blank_at(rest);
+    } else if (form.thousands == '\'' && starts(rest, curly)) {
+      bytes = curly.size();
+    } else if (form.thousands != 0 && rest.front() == form.thousands) {
+      bytes = 1;
+    }
     if (bytes == 0) break;
     // 1,234,567 and 12,34,567 as in India.
     const bool first = groups == 0;
@@ -767,10 +781,14 @@ int parse_yes_no(std::string_view text) {
 
 bool is_placeholder(std::string_view text) {
   text = without_blanks(text);
-  constexpr std::array<std::string_view, 22> words{
-      "",        "-",     "--",    "---",    ".",       "..",           "*",    "na",
-      "n.a.",    "nan",   "none",  "null",   "missing", "unknown",      "#n/a", "#div/0!",
-      "#value!", "#ref!", "#num!", "#name?", "n/a",     "not available"};
+  // Also what databases write (\N), Excel in German, Dutch, French and Spanish, and Windows'
+  // printf.
+  constexpr std::array<std::string_view, 29> words{
+      "",        "-",       "--",   "---",           ".",       "..",
+      "*",       "na",      "n.a.", "nan",           "none",    "null",
+      "missing", "unknown", "#n/a", "#div/0!",       "#value!", "#ref!",
+      "#num!",   "#name?",  "n/a",  "not available", "\\n",     "#nv",
+      "#n/b",    "#n/d",    "k.a.", "-nan(ind)",     "nan(ind)"};
   return text == "\xE2\x80\x93" || text == "\xE2\x80\x94" ||
          std::any_of(words.begin(), words.end(),
                      [&](std::string_view word) { return same_word(text, word); });

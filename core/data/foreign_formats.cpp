@@ -1,4 +1,5 @@
 // Files that people bring and that are not read: what they are, and what to do.
+#include <algorithm>
 #include <array>
 
 #include "core/data/readers.hpp"
@@ -17,7 +18,7 @@ struct ForeignFormat {
 };
 
 constexpr std::string_view from_pandas = "in Python, pandas.";
-constexpr std::array<ForeignFormat, 43> formats{{
+constexpr std::array<ForeignFormat, 54> formats{{
     {"\x89TANDEM\n"sv, 0, "a model or checkpoint of Tandem", "-model"},
     {"PARE"sv, 0, "an encrypted Parquet file", ""},
     {"FEA1"sv, 0, "a Feather file of version 1", "read_feather"},
@@ -54,6 +55,18 @@ constexpr std::array<ForeignFormat, 43> formats{{
     {"\xFF\xD8\xFF"sv, 0, "a picture (JPEG)", ""},
     {"GIF8"sv, 0, "a picture (GIF)", ""},
     {"version https://git-lfs"sv, 0, "a pointer of Git LFS to a file elsewhere", "-lfs"},
+    {"SIMPLE  ="sv, 0, "a FITS file", ""},
+    {"GGUF"sv, 0, "a language model (GGUF)", ""},
+    {"WAVE"sv, 8, "a sound (WAV)", ""},
+    {"DICM"sv, 128, "a medical picture (DICOM)", ""},
+    // A file that is compressed once has been decompressed before its beginning is looked at.
+    {"\x1F\x8B\x08"sv, 0, "compressed twice, with gzip inside", "-unpack"},
+    {"BZh9"sv, 0, "compressed twice, with bzip2 inside", "-unpack"},
+    {"\xFD\x37zXZ"sv, 0, "compressed twice, with xz inside", "-unpack"},
+    {"\x28\xB5\x2F\xFD"sv, 0, "compressed twice, with zstd inside", "-unpack"},
+    {"LZIP\x01"sv, 0, "an lzip file", "-unpack"},
+    {"\x5D\0\0"sv, 0, "an lzma file", "-unpack"},
+    {"\x78\x9C"sv, 0, "a zlib stream", "-unpack"},
     {"7z\xBC\xAF\x27\x1C"sv, 0, "a 7z archive", "-unpack"},
     {"Rar!"sv, 0, "a RAR archive", "-unpack"},
     {"\x04\x22\x4D\x18"sv, 0, "an lz4 file", "-unpack"},
@@ -95,6 +108,21 @@ bool is_text_behind(std::string_view head, const ForeignFormat& format) {
          std::string_view(",;|\t").find(behind.front()) != std::string_view::npos;
 }
 
+// A line of dashes and bars below the names, "|---|:-:|" or "----+-----", or above them.
+bool is_drawn_table(std::string_view text) {
+  for (int line = 0; line < 2 && !text.empty(); ++line) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view drawn = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (drawn.find("--") != std::string_view::npos &&
+        drawn.find_first_of("|+") != std::string_view::npos &&
+        drawn.find_first_not_of("|+-: \t\r") == std::string_view::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 void refuse_foreign_format(const std::string& file, std::string_view head) {
@@ -134,6 +162,9 @@ void refuse_foreign_format(const std::string& file, std::string_view head) {
              "write a table as CSV: in Python, pandas.read_json(FILE).to_csv(\"table.csv\", "
              "index=False), with lines=True for an object per line");
     }
+  }
+  if (is_drawn_table(text)) {
+    refuse("a table drawn with dashes, as Markdown and databases show one", "write it as CSV");
   }
   for (const std::string_view statement : statements) {
     if (begins_in_any_case(text, statement)) {

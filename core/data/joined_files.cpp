@@ -84,6 +84,7 @@ std::vector<std::string> files_named_by(const std::string& path) {
   std::vector<std::string> files;
   std::error_code failure;
   fs::path folder;
+  std::vector<std::string> folders;  // inside it
   std::string pattern = "*";
   if (fs::is_directory(path, failure)) {
     folder = path;
@@ -95,17 +96,26 @@ std::vector<std::string> files_named_by(const std::string& path) {
   }
   for (const auto& entry : fs::directory_iterator(folder.empty() ? "." : folder, failure)) {
     const std::string name = entry.path().filename().string();
-    if (name.front() == '.' || !entry.is_regular_file(failure)) continue;
+    if (name.front() == '.') continue;
+    if (entry.is_directory(failure)) folders.push_back(name);
+    if (!entry.is_regular_file(failure)) continue;
     if (::fnmatch(pattern.c_str(), name.c_str(), 0) != 0) continue;
     files.push_back((folder / name).string());
   }
   std::sort(files.begin(), files.end());
+  std::sort(folders.begin(), folders.end());
   // Spark writes files such as _SUCCESS and _metadata beside the parts of a table.
   const auto is_table = [](const std::string& file) {
     return fs::path(file).filename().string().front() != '_';
   };
   if (pattern == "*" && std::any_of(files.begin(), files.end(), is_table)) {
     std::erase_if(files, [&](const std::string& file) { return !is_table(file); });
+  }
+  if (files.empty() && pattern == "*" && !folders.empty()) {
+    throw InputError(path + ": holds no files, and folders inside it (" + folders.front() +
+                     (folders.size() > 1 ? ", ..." : "") +
+                     ") are not looked into; name one of them, or put the files into one folder. "
+                     "What the names of folders say, such as year=2024, is no column");
   }
   if (files.empty()) {
     throw InputError(

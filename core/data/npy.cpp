@@ -45,7 +45,9 @@ class HeaderParser {
       if (key == "descr" && !type) {
         skip_blanks();
         if (at_ < text_.size() && text_[at_] == '[') {
-          fail("holds records of several fields; expected plain numbers");
+          fail(
+              "holds records of several fields; expected plain numbers; write it as CSV: in "
+              "Python, pandas.DataFrame(array).to_csv(\"table.csv\", index=False)");
         }
         header.type = text();
         type = true;
@@ -336,7 +338,8 @@ Table<T> read_npy_table(ByteSource& source, Index size, const std::string& name,
     if (table.cols != 1) parser.fail("holds a matrix of texts; expected numbers");
   } else {
     parser.fail("has elements of type '" + header.type.substr(0, 20) +
-                "'; expected numbers: f2, f4, f8, i1 to i8, u1 to u8 or b1");
+                "'; expected numbers: f2, f4, f8, i1 to i8, u1 to u8 or b1; convert it, in Python "
+                "with array.astype(\"float64\")");
   }
 
   const auto header_bytes = static_cast<Index>(8 + length_bytes + length);

@@ -293,13 +293,22 @@ Dataset<T> read_npz(const Input& input, const ReadOptions& options) {
   for (std::size_t i = 0; i < members.size() && i < 20; ++i) {
     listed += (i > 0 ? ", " : "") + members[i].name;
   }
+  if (find_member(members, "format") != nullptr && find_member(members, "shape") != nullptr &&
+      find_member(members, "data") != nullptr) {
+    throw InputError(
+        input.name() +
+        ": is a sparse matrix of SciPy, which is not read; write it as libsvm: in "
+        "Python, sklearn.datasets.dump_svmlight_file(scipy.sparse.load_npz(FILE), y, "
+        "\"data.svm\"), or as a dense array: numpy.save(\"data.npy\", matrix.toarray())");
+  }
   const Member* features =
       first_of(members, {"x", "X", "data", "features", "x_train", "X_train", "train_x", "arr_0"});
   if (features == nullptr && members.size() == 1) features = &members.front();
   if (features == nullptr) {
-    throw InputError(input.name() +
-                     ": has no array named x, X, data, features or x_train; it has " +
-                     (listed.empty() ? "none" : listed));
+    throw InputError(
+        input.name() + ": has no array named x, X, data, features or x_train; it has " +
+        (listed.empty() ? "none" : listed) +
+        "; save the features under one of those names: numpy.savez(FILE, x=..., y=...)");
   }
   const Member* target = nullptr;
   if (!options.target.empty()) {

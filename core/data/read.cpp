@@ -314,7 +314,8 @@ Dataset<T> make_dataset(Table<T> table, Table<T>* target, const Input& input,
   if (target != nullptr) {
     if (target->cols != 1) {
       throw InputError(data.source + ": the target has " + std::to_string(target->cols) +
-                       " columns, expected 1");
+                       " columns, expected 1; of one-hot classes save the position of the 1, "
+                       "numpy.argmax(y, axis=1)");
     }
     if (target->rows != data.rows()) {
       throw InputError(data.source + ": has " + std::to_string(data.rows()) +

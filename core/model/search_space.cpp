@@ -60,13 +60,16 @@ void read_range(SearchSpace::Axis& axis, std::string_view text, const std::strin
   const bool whole = read(from, low) && read(to, high) && operation != '*' &&
                      (operation == '\0' || read(step, whole_step));
   if (whole) {
-    if (low > high) throw InputError("'" + part + "': the range begins after its end");
-    if (whole_step <= 0) throw InputError("'" + part + "': the step is not above 0");
+    if (low > high)
+      throw InputError("'" + part +
+                       "': the range begins after its end; write the smaller number first");
+    if (whole_step <= 0)
+      throw InputError("'" + part + "': the step is not above 0; a range goes up, as in 2..10+2");
     const auto count = (static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low)) /
                            static_cast<std::uint64_t>(whole_step) +
                        1;
     if (count > static_cast<std::uint64_t>(most_candidates)) {
-      throw InputError("'" + part + "': has more than a million values");
+      throw InputError("'" + part + "': has more than a million values; take a larger step");
     }
     for (std::uint64_t i = 0; i < count; ++i) {
       axis.values.push_back(std::to_string(low + static_cast<std::int64_t>(i) * whole_step));
@@ -78,9 +81,10 @@ void read_range(SearchSpace::Axis& axis, std::string_view text, const std::strin
     fail(part, expected);
   }
   if (axis.lowest > axis.highest)
-    throw InputError("'" + part + "': the range begins after its end");
+    throw InputError("'" + part +
+                     "': the range begins after its end; write the smaller number first");
   if (operation == '*' && !(axis.lowest > 0)) {
-    throw InputError("'" + part + "': a range by a factor begins above 0");
+    throw InputError("'" + part + "': a range by a factor begins above 0, as in 0.01..100*10");
   }
   axis.logarithmic = operation == '*';
   if (step.empty()) return;
@@ -97,7 +101,8 @@ void read_range(SearchSpace::Axis& axis, std::string_view text, const std::strin
     const double value =
         axis.logarithmic ? axis.lowest * std::pow(by, times) : axis.lowest + by * times;
     if (value > axis.highest + 1e-9 * std::abs(axis.highest)) break;
-    if (i >= most_candidates) throw InputError("'" + part + "': has more than a million values");
+    if (i >= most_candidates)
+      throw InputError("'" + part + "': has more than a million values; take a larger step");
     axis.values.push_back(readable(value));
   }
 }

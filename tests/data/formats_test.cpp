@@ -264,6 +264,7 @@ TEST(Npz, TargetByNameOfTheArrayOrPosition) {
   EXPECT_EQ(data.target, (Values{1, 3, 5}));
   EXPECT_EQ(data.cols(), 1);
   EXPECT_THAT(message_of(content("other_names.npz")), HasSubstr("it has first, second"));
+  EXPECT_THAT(message_of(content("sparse.npz")), HasSubstr("a sparse matrix of SciPy"));
 }
 
 TEST(Npz, DamageIsRefused) {

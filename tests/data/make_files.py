@@ -50,6 +50,9 @@ x = np.arange(6.0).reshape(3, 2)
 np.savez(FILES / "stored.npz", x=x, y=np.array([0, 1, 1]))
 np.savez_compressed(FILES / "deflated.npz", X=x.astype("f4"), y=np.array(["b", "a", "b"]))
 np.savez(FILES / "other_names.npz", first=x, second=x)
+# As scipy.sparse.save_npz() writes it.
+np.savez(FILES / "sparse.npz", indices=np.array([0, 1, 0], "i4"), indptr=np.array([0, 1, 2, 3], "i4"),
+         format=np.array(b"csr"), shape=np.array([3, 2]), data=np.array([1.0, 2.0, 3.0]))
 
 
 def zip64(members):

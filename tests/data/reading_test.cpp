@@ -484,6 +484,97 @@ TEST(OtherPrograms, WeightsBeyondTheRange) {
   }
 }
 
+TEST(OtherPrograms, NumbersOfSwitzerlandAndOfSap) {
+  const auto swiss = read("a;y\n1’200.50;1\n12’300.00;2\n1’234’567.25;3\n900.00;4\n");
+  EXPECT_EQ(swiss.features(2, 0), 1234567.25);
+  EXPECT_EQ(swiss.features(1, 0), 12300);
+  const auto sap = read("a;y\n1.200,50-;1\n3,25;2\n0,75-;3\n10,00;4\n");
+  EXPECT_EQ(sap.features(0, 0), -1200.5);
+  EXPECT_EQ(sap.features(1, 0), 3.25);
+  EXPECT_EQ(sap.features(2, 0), -0.75);
+  // Marks at school are no negative numbers.
+  const auto marks = read("mark;y\n2-;1\n1;2\n2-;3\n3;4\n");
+  EXPECT_EQ(marks.columns[0].categories.size(), 3U);
+}
+
+TEST(OtherPrograms, BlanksInsideFieldsDoNotSeparate) {
+  for (const char* zone : {" +0530", " -08:00", " CEST", " Europe/Berlin", ""}) {
+    std::string text = "when,speed\n";
+    for (int i = 10; i < 50; ++i) {
+      text += "2024-01-05 12:00:" + std::to_string(i) + zone + "," + std::to_string(i) + "\n";
+    }
+    const auto data = read(text, with_target("speed"));
+    EXPECT_THAT(names(data), ElementsAre("when")) << zone;
+    EXPECT_EQ(data.target[3], 13) << zone;
+    EXPECT_EQ(data.rows(), 40) << zone;
+  }
+}
+
+TEST(OtherPrograms, MissingValuesInOtherLanguages) {
+  for (const char* word : {"\\N", "#NV", "#N/D", "k.A.", "-nan(ind)", "#N/B"}) {
+    const auto data = read("a,y\n1.5," + std::string("1\n") + word + ",2\n2.5,3\n3.5,4\n");
+    ASSERT_TRUE(data.columns[0].categories.empty()) << word;
+    EXPECT_TRUE(std::isnan(data.features(1, 0))) << word;
+    EXPECT_EQ(data.features(2, 0), 2.5) << word;
+  }
+}
+
+TEST(OtherPrograms, OneColumnThatMayBeSeveralSaysSo) {
+  const auto said = [](const std::string& mark, const std::string& header = "") {
+    std::string text = header;
+    for (const char* word : {"ab", "cd", "ef", "gh"})
+      text += word + mark + word + "x" + mark + "z\n";
+    return notices(read(text));
+  };
+  EXPECT_THAT(said(":"), Contains(HasSubstr("holds ':' 2 times; delimiter ':' cuts there")));
+  EXPECT_THAT(said("~"), Contains(HasSubstr("delimiter '~'")));
+  EXPECT_THAT(said("^", "a^b^c\n"), Contains(HasSubstr("delimiter '^'")));
+  EXPECT_THAT(said("\x01"), Contains(HasSubstr("delimiter $'\\x01'")));
+  EXPECT_THAT(said("::"), Contains(HasSubstr("a delimiter is one character")));
+  EXPECT_THAT(said("   "), Contains(HasSubstr("tables of fixed widths")));
+  EXPECT_THAT(notices(read("name\nab\ncd\nef\ngh\n")), IsEmpty());
+  EXPECT_THAT(notices(read("url\na:b\ncd\ne:f\nghi\n")), Not(Contains(HasSubstr("cuts there"))));
+}
+
+TEST(OtherPrograms, WhatTurnsNumbersIntoTextsIsNamed) {
+  const std::string rows = "1,2\n3,4\n5,6\n";
+  EXPECT_THAT(notices(read("a,y\n" + rows + "# calibration,again\n" + rows)),
+              Contains(HasSubstr("comment '#' leaves such lines out")));
+  EXPECT_THAT(notices(read("time,speed\ns,km/h\n" + rows)),
+              Contains(HasSubstr("if it is a unit or belongs to the header")));
+  EXPECT_THAT(notices(read("a,y\n" + rows + "sensor off,7\n")),
+              Contains(HasSubstr("if it stands for a missing value")));
+}
+
+TEST(OtherPrograms, WhatIsNoTableIsNamed) {
+  using namespace std::string_literals;
+  EXPECT_THAT(message_of("| a | y |\n|---|---|\n| 1 | 2 |\n"), HasSubstr("a table drawn"));
+  EXPECT_THAT(message_of("| a | y |\n|:--|--:|\n| 1 | 2 |\n"), HasSubstr("a table drawn"));
+  EXPECT_THAT(message_of(" a | y\n---+---\n 1 | 2\n"), HasSubstr("a table drawn"));
+  EXPECT_THAT(message_of("+---+---+\n| a | y |\n+---+---+\n"), HasSubstr("a table drawn"));
+  EXPECT_THAT(message_of("a|y\n-|-\n1|2\n3|4\n"), HasSubstr("no InputError"));
+  EXPECT_THAT(message_of("SIMPLE  =                    T / FITS\nEND\n"), HasSubstr("FITS"));
+  EXPECT_THAT(message_of("GGUF\3\0\0\0\0"s), HasSubstr("GGUF"));
+  EXPECT_THAT(message_of("LZIP\1\f\0\0\0\0"s), HasSubstr("an lzip file"));
+  EXPECT_THAT(message_of("\x5D\0\0\x80\0\0\0"s), HasSubstr("an lzma file"));
+  EXPECT_THAT(message_of("x\x9C\1\2\3\4"), HasSubstr("a zlib stream"));
+  EXPECT_THAT(message_of("RIFF$\0\0\0WAVEfmt "s), HasSubstr("a sound"));
+}
+
+TEST(OtherPrograms, FoldersInsideAFolderAreNotItsTables) {
+  std::string pattern =
+      (std::filesystem::path(::testing::TempDir()) / "tandem-hive-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+  const std::filesystem::path folder = pattern;
+  std::filesystem::create_directories(folder / "year=2023");
+  std::filesystem::create_directories(folder / "year=2024");
+  std::ofstream(folder / "year=2023" / "part.csv") << "a,y\n1,2\n";
+  EXPECT_THAT([&] { (void)read_dataset<double>(folder.string()); },
+              ::testing::ThrowsMessage<InputError>(HasSubstr("year=2023, ...")));
+  EXPECT_EQ(read_dataset<double>((folder / "year=2023").string()).rows(), 1);
+  std::filesystem::remove_all(folder);
+}
+
 // --- what is remembered --------------------------------------------------------------------------
 
 TEST(Record, LaterFilesAreReadAsTheFirst) {

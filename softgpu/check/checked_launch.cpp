@@ -156,6 +156,11 @@ void CheckedLaunch::run(const std::function<void()>& core) {
   core();
 }
 
+void written_by_surface(const void* address, std::size_t bytes) {
+  GlobalBits::instance().define(reinterpret_cast<std::uint64_t>(address), bytes);
+  Races::instance().changed();
+}
+
 std::uint64_t changes() { return Races::instance().changes(); }
 
 std::uint64_t state_of(const Warp& warp) {

@@ -1,6 +1,7 @@
 // A launch that is checked: see docs/kernel-lab.md.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -31,6 +32,9 @@ class CheckedLaunch {
 [[nodiscard]] std::uint64_t changes();
 // A number for the state of a warp that has stopped: its places and registers.
 [[nodiscard]] std::uint64_t state_of(const Warp& warp);
+
+// For decode_texture.cpp: a kernel has written these bytes of a surface.
+void written_by_surface(const void* address, std::size_t bytes);
 
 // For schedule.cpp: a fault, which ends the kernel, and a notice. `code` is CUDA's.
 void report_fault(const Warp& warp, const Op* op, int lane, int code, const std::string& what);

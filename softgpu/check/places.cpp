@@ -24,7 +24,7 @@ std::deque<Place>& places() {
 // Headers that come with CUDA: a mistake that shows there was made by who called.
 bool is_of_toolkit(const std::string& file) {
   constexpr std::array<std::string_view, 8> parts = {
-      "/cub/",    "/thrust/", "/cuda/std/", "/cooperative_groups",
+      "/cub/",    "/thrust/", "/cuda/std/",  "/cooperative_groups",
       "/cuda/__", "/cccl/",   "_intrinsics", "_atomic_functions"};
   for (const std::string_view part : parts) {
     if (file.find(part) != std::string::npos) return true;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <map>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -1022,6 +1024,54 @@ bool feeds_compare_and_swap(u32 place) {
   });
 }
 
+template <class Visit>
+void for_registers(const ptx::Operand& operand, Visit&& visit) {
+  if (operand.variable != nullptr) visit(operand.variable);
+  for (const ptx::Operand& item : operand.items) for_registers(item, visit);
+}
+
+// The value of the plain read at this place is what a compare-and-swap compares with: where it was
+// stale, that fails, and nothing is lost. Atomic functions are made that way.
+bool is_compared(u32 place) {
+  static auto* const known = new std::map<u32, bool>;
+  if (const auto found = known->find(place); found != known->end()) return found->second;
+  bool& result = (*known)[place];
+  const Place& at = place_at(place);
+  if (at.code == nullptr || at.code->origin_function == nullptr) return false;
+  const auto& all = static_cast<const ptx::Function*>(at.code->origin_function)->instructions;
+  const std::size_t index = at.code->origins[at.op].instruction;
+  if (index >= all.size() || all[index].operands.empty()) return false;
+  std::set<const ptx::Variable*> reached;
+  for_registers(all[index].operands[0], [&](const ptx::Variable* one) { reached.insert(one); });
+  for (std::size_t before = 0; before != reached.size();) {
+    before = reached.size();
+    for (const ptx::Instruction& in : all) {
+      if (in.opcode == "st" || in.opcode == "ld" || in.opcode == "atom" || in.opcode == "red" ||
+          in.operands.size() < 2) {
+        continue;
+      }
+      bool takes = false;
+      for (std::size_t i = 1; i < in.operands.size(); ++i) {
+        for_registers(in.operands[i],
+                      [&](const ptx::Variable* one) { takes = takes || reached.contains(one); });
+      }
+      if (!takes) continue;
+      for_registers(in.operands[0], [&](const ptx::Variable* one) { reached.insert(one); });
+    }
+  }
+  const auto is_reached = [&](const ptx::Operand& operand) {
+    bool any = false;
+    for_registers(operand, [&](const ptx::Variable* one) { any = any || reached.contains(one); });
+    return any;
+  };
+  // Where the value says at which address to compare, it was read at another one.
+  result = std::ranges::any_of(all, [&](const ptx::Instruction& in) {
+    return in.opcode == "atom" && in.has("cas") && in.operands.size() > 2 &&
+           is_reached(in.operands[2]) && !is_reached(in.operands[1]);
+  });
+  return result;
+}
+
 }  // namespace
 
 void Races::conflict(const Access& access, const Writer* writer, const Reader* reader, u32 at) {
@@ -1060,6 +1110,12 @@ void Races::conflict(const Access& access, const Writer* writer, const Reader* r
       (writer != nullptr && (bits & is_atomic) != 0 && !access.writes &&
        feeds_compare_and_swap(access.place)) ||
       (reader != nullptr && (access.bits & is_atomic) != 0 && feeds_compare_and_swap(place));
+  if ((writer != nullptr && (bits & is_atomic) != 0 && !access.writes &&
+       (access.bits & is_atomic) == 0 && is_compared(access.place)) ||
+      (reader != nullptr && (access.bits & is_atomic) != 0 && (bits & is_atomic) == 0 &&
+       is_compared(place))) {
+    return;
+  }
   if (is_known(kind, access.place, place)) return;
   // Libraries do that on purpose.
   if (same_value && site_of(access.place, "").of_toolkit) return;

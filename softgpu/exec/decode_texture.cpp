@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "softgpu/check/checked_launch.hpp"
 #include "softgpu/exec/decoder.hpp"
 #include "softgpu/exec/scalar.hpp"
 #include "softgpu/texture/plane.hpp"
@@ -398,6 +399,9 @@ void store_surface(Warp& warp, const Op* op, std::uint32_t mask) {
     std::byte* p =
         surface_place(warp, op, l, surface, formatted ? format.bytes() : size * pieces.count);
     if (p == nullptr) continue;
+    if (warp.state != nullptr) {
+      check::written_by_surface(p, formatted ? format.bytes() : size * pieces.count);
+    }
     if (formatted) {
       for (std::uint32_t i = 0; i < format.channels; ++i) {
         store_channel(format, p + i * format.bits / 8U,

@@ -120,8 +120,9 @@ void host_waited_for_device(int device) {
   Streams& of = streams();
   const std::lock_guard lock(of.mutex);
   ++of.host_waits;
+  // Below 0: for all devices.
   for (const auto& [id, other] : of.all) {
-    if (other.as.device == device) join(of.host, other.known);
+    if (device < 0 || other.as.device == device) join(of.host, other.known);
   }
 }
 

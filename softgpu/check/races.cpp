@@ -66,13 +66,18 @@ Races& Races::instance() {
 u32 Races::tick() {
   if (++now_ == 0) {
     // After four thousand million steps time begins again: what was before is forgotten.
-    pages_.clear();
-    host_pages_.clear();
-    last_ = nullptr;
+    forget_pages();
     variables_.clear();
     now_ = 1;
   }
   return now_;
+}
+
+void Races::forget_pages() {
+  pages_.clear();
+  host_pages_.clear();
+  last_ = nullptr;
+  recent_.fill({});
 }
 
 // --- launches ------------------------------------------------------------------------------------
@@ -100,22 +105,18 @@ LaunchState& Races::begin_launch(Launch& launch) {
   // Whole blocks of them.
   const u64 agents = (agent_warps + warps - 1) / warps;
   const bool full = u64{next_warp_} + (blocks + agents) * warps > 0xffffffffU;
-  if (all_ordered || full) {
-    variables_.clear();
-    last_ = nullptr;
-    // What the host may access meanwhile is kept until the host has waited.
-    std::erase_if(launches_, [&](const auto& other) {
-      return other->launch == nullptr &&
-             (full || host_pages_.empty() || other->work == nullptr || host_knows(*other->work));
-    });
-    if (launches_.empty()) {
-      next_warp_ = next_block_ = 1;
-      pages_.clear();
-      host_pages_.clear();
-    } else {
-      std::erase_if(pages_, [](const auto& page) { return !page.second->is_the_hosts; });
-    }
-  }
+  state->after_all = all_ordered;
+  if (all_ordered || full) variables_.clear();
+  // What the host has waited for is before all that it launches from here on. Accesses of launches
+  // that are forgotten count as ordered; their pages are used again, unless they are many.
+  constexpr std::size_t most_launches = 4096;
+  std::erase_if(launches_, [&](const auto& other) {
+    return other->launch == nullptr && (full || launches_.size() > most_launches ||
+                                        other->work == nullptr || host_knows(*other->work));
+  });
+  constexpr std::size_t most_kept = std::size_t{1} << 16;
+  if (full || (launches_.empty() && pages_.size() > most_kept)) forget_pages();
+  if (launches_.empty() && pages_.empty()) next_warp_ = next_block_ = 1;
   state->first_block = next_block_;
   state->first_warp = next_warp_;
   next_block_ += static_cast<u32>(blocks + agents);
@@ -614,21 +615,22 @@ void Races::wait_for_all_copies(Warp& warp, u32 lanes) { finish_copies(warp, lan
 CellPage& Races::page_of(u64 address) {
   const u64 number = address / CellPage::bytes;
   if (last_ != nullptr && number == last_page_) return *last_;
-  auto found = pages_.find(number);
-  if (found == pages_.end()) {
-    if (pages_.size() >= most_pages) {
-      pages_.clear();
-      host_pages_.clear();
+  Recent& recent = recent_[number % recent_.size()];
+  if (recent.number != number) {
+    auto found = pages_.find(number);
+    if (found == pages_.end()) {
+      if (pages_.size() >= most_pages) forget_pages();
+      found = pages_.emplace(number, std::make_unique<CellPage>()).first;
+      MemoryRange range;
+      CellPage& page = *found->second;
+      page.is_the_hosts = Memory::instance().find(address, range) &&
+                          (range.kind == MemoryKind::managed || range.kind == MemoryKind::pinned);
+      if (page.is_the_hosts) host_pages_.push_back(number);
     }
-    found = pages_.emplace(number, std::make_unique<CellPage>()).first;
-    MemoryRange range;
-    CellPage& page = *found->second;
-    page.is_the_hosts = Memory::instance().find(address, range) &&
-                        (range.kind == MemoryKind::managed || range.kind == MemoryKind::pinned);
-    if (page.is_the_hosts) host_pages_.push_back(number);
+    recent = {number, found->second.get()};
   }
   last_page_ = number;
-  last_ = found->second.get();
+  last_ = recent.page;
   return *last_;
 }
 
@@ -681,7 +683,7 @@ bool Races::read_by_all(const Access& access) {
     return true;
   }
   for (Reader& reader : cell.readers) {
-    const bool is_free = reader.warp == 0 || reader.stamp == 0 ||
+    const bool is_free = reader.warp < first_known() || reader.stamp == 0 ||
                          (reader.warp >= mine.first_of_block && reader.warp < mine.end_of_block &&
                           reader.stamp < mine.block_known[0]);
     if (!is_free) continue;
@@ -834,18 +836,23 @@ void Races::forget(u64 address, u64 bytes) {
   if (pages_.empty()) return;
   for (u64 page = address / CellPage::bytes; page <= (address + bytes) / CellPage::bytes; ++page) {
     pages_.erase(page);
+    Recent& recent = recent_[page % recent_.size()];
+    if (recent.number == page) recent = {};
   }
   last_ = nullptr;
 }
 
 std::vector<HostPageUse> Races::take_host_pages() {
   std::vector<HostPageUse> all;
-  for (const u64 number : host_pages_) {
+  std::erase_if(host_pages_, [&](u64 number) {
     const auto found = pages_.find(number);
-    if (found == pages_.end() || found->second->used == 0) continue;
-    all.push_back({number * CellPage::bytes, (found->second->used & 2U) != 0});
+    if (found == pages_.end()) return true;
+    if (found->second->used != 0) {
+      all.push_back({number * CellPage::bytes, (found->second->used & 2U) != 0});
+    }
     found->second->used = 0;
-  }
+    return false;
+  });
   return all;
 }
 

@@ -112,7 +112,8 @@ struct LaunchState {
   // Numbers of agents, which do what bulk copies do, in warps behind those of the grid.
   std::uint32_t first_agent = 0;
   WorkOrderRef work;
-  ChildOrderRef child;  // of a launch by a kernel
+  ChildOrderRef child;     // of a launch by a kernel
+  bool after_all = false;  // all that was launched before it is ordered before it
   // What threads knew at their proxy fences: bulk copies see it.
   ClockRef proxied;
 };
@@ -256,6 +257,10 @@ class Races {
   LaunchState& begin_launch(Launch& launch);
   void end_launch(LaunchState& launch);
   void begin_block(LaunchState& launch, Block& block);
+  // Warps with lower numbers are those of launches that are forgotten.
+  [[nodiscard]] std::uint32_t first_known() const {
+    return launches_.empty() ? next_warp_ : launches_.front()->first_warp;
+  }
 
   void access(const Access& access);
   // Does what access() does for those lanes that meet nobody without order, by the simplest of
@@ -352,6 +357,7 @@ class Races {
   bool host_conflict(std::uint32_t warp, std::uint32_t lane, std::uint32_t other,
                      const std::string& what, std::uint64_t address, std::uint32_t place);
   std::uint32_t tick();
+  void forget_pages();
 
   std::uint64_t changes_ = 0;
   std::uint32_t now_ = 1;
@@ -363,6 +369,12 @@ class Races {
   std::vector<std::uint64_t> host_pages_;  // numbers of pages that are the host's
   std::uint64_t last_page_ = ~std::uint64_t{0};
   CellPage* last_ = nullptr;
+  // Pages that were asked for lately, by the lowest bits of their numbers.
+  struct Recent {
+    std::uint64_t number = ~std::uint64_t{0};
+    CellPage* page = nullptr;
+  };
+  std::array<Recent, 256> recent_{};
 };
 
 }  // namespace check

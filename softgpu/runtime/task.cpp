@@ -210,6 +210,8 @@ void wait_for_device(int device) {
 }
 
 void wait_for_all_devices() {
+  constexpr int all = -1;
+  if (options().check) check::host_waited_for_device(all);
   wait_for_open([](const Task&) { return true; });
 }
 

@@ -482,6 +482,26 @@ void constant_changed_while_running() {
   CUDA_OK(cudaStreamDestroy(s));
 }
 
+template <bool good>
+void producer_two_kernels_back() {
+  Array<int> x(256, 1), other(256, 0), y(256, 0);
+  cudaStream_t s, t;
+  cudaEvent_t e;
+  CUDA_OK(cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking));
+  CUDA_OK(cudaStreamCreateWithFlags(&t, cudaStreamNonBlocking));
+  CUDA_OK(cudaEventCreate(&e));
+  inc<<<1, 256, 0, s>>>(x, 256);
+  CUDA_OK(cudaEventRecord(e, s));
+  inc<<<1, 256, 0, s>>>(other, 256);
+  inc<<<1, 256, 0, s>>>(other, 256);
+  if (good) CUDA_OK(cudaStreamWaitEvent(t, e, 0));
+  scale<<<1, 256, 0, t>>>(x, y, 256);
+  CUDA_OK(cudaDeviceSynchronize());
+  CUDA_OK(cudaEventDestroy(e));
+  CUDA_OK(cudaStreamDestroy(s));
+  CUDA_OK(cudaStreamDestroy(t));
+}
+
 int main(int argc, char** argv) {
   static const Case cases[] = {
       CASE(managed_no_sync, "race"),
@@ -491,6 +511,7 @@ int main(int argc, char** argv) {
       CASE(event_recorded_too_early, "race"),
       CASE(wrong_stream_waited_for, "race"),
       CASE(producer_consumer_streams, "race"),
+      CASE(producer_two_kernels_back, "race"),
       CASE(default_and_nonblocking, "race"),
       CASE(pool_free_in_other_stream, "race|use-after-free"),
       CASE(pool_use_after_free, "use-after-free"),

@@ -51,6 +51,7 @@ class Constant final : public Algorithm {
  public:
   Constant(Task task, std::vector<Seen>* seen) : task_(task), seen_(seen) {}
   std::string_view name() const override { return "constant"; }
+  std::string class_name() const override { return "Constant"; }
   std::string_view summary() const override { return "Predicts a constant"; }
   ModelKind kind() const override {
     return task_ == Task::clustering ? ModelKind::clusterer : ModelKind::predictor;

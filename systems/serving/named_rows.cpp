@@ -22,13 +22,16 @@ std::string place_of(Index row, std::string_view column) {
 }
 
 // What a value stands for; nothing where the column cannot take it.
-std::optional<double> number_of(const dom::element& value) {
+std::optional<double> number_of(const ServedModel& model, Index column, const dom::element& value) {
   double number = 0;
   bool flag = false;
   std::string_view text;
   if (value.get(number) == simdjson::SUCCESS) return number;
   if (value.get(flag) == simdjson::SUCCESS) return flag ? 1 : 0;
-  if (value.get(text) == simdjson::SUCCESS && read_number(text, number)) return number;
+  if (value.get(text) == simdjson::SUCCESS) {
+    if (read_number(text, number)) return number;
+    return model.read_text(column, text);
+  }
   return std::nullopt;
 }
 
@@ -78,7 +81,7 @@ class RowReader {
     const auto& about = model_.signature().columns[static_cast<std::size_t>(column)];
     if (value.is_null()) return std::numeric_limits<double>::quiet_NaN();
     if (!about.categorical) {
-      if (const auto number = number_of(value)) return *number;
+      if (const auto number = number_of(model_, column, value)) return *number;
       throw HttpError(400, place_of(row, about.name) + "expected a number, or null");
     }
     const auto text = category_text(value);

@@ -14,10 +14,11 @@ struct NamedRequest {
   std::vector<std::string> notices;
 };
 
-// A column of numbers takes a number, a text that is one, true and false (1 and 0); a column of
-// categories takes a text, or a number that one is called by; null is a missing value. Members that
-// are no columns of the model are passed over; a column that a row has not is an error. Throws
-// HttpError with 400 that names row (from 0) and column. The body may be enlarged.
+// A column of numbers takes a number, a text that the training file could have had there (a number,
+// a date, a time), true and false (1 and 0); a column of categories takes a text, or a number that
+// one is called by; null is a missing value. Members that are no columns of the model are passed
+// over; a column that a row has not is an error. Throws HttpError with 400 that names row (from 0)
+// and column. The body may be enlarged.
 [[nodiscard]] NamedRequest parse_named_rows(const ServedModel& model, std::string& body,
                                             const RequestLimits& limits);
 

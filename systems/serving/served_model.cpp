@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <span>
 
 #include "tandem/core/error.hpp"
 #include "tandem/linear/linear_regression.hpp"
@@ -171,6 +172,34 @@ Index ServedModel::category(Index column, std::string_view text) const {
   const auto& codes = categories_[at(column)];
   const auto found = codes.find(text);
   return found == codes.end() ? -1 : found->second;
+}
+
+std::optional<double> ServedModel::read_text(Index column, std::string_view text) const {
+  // A file of one column with one row, which the reader of the training file reads.
+  Schema schema;
+  schema.columns = {schema_.columns[at(column)]};
+  schema.reading = schema_.reading;
+  schema.reading.format = "csv";
+  schema.reading.header = HeaderChoice::yes;
+  schema.reading.skip_lines = 0;
+  schema.reading.encoding = "UTF-8";
+  const auto quoted = [](std::string_view field) {
+    std::string in_quotes = "\"";
+    for (const char c : field) in_quotes += c == '"' ? "\"\"" : std::string(1, c);
+    return in_quotes + "\"\n";
+  };
+  const std::string csv = quoted(schema.columns[0].name) + quoted(text);
+  ReadOptions options;
+  options.schema = &schema;
+  options.threads = 1;
+  try {
+    const auto data =
+        read_dataset<double>(std::as_bytes(std::span(csv.data(), csv.size())), "text.csv", options);
+    if (data.rows() != 1 || data.cols() != 1) return std::nullopt;
+    return data.features(0, 0);
+  } catch (const InputError&) {
+    return std::nullopt;
+  }
 }
 
 std::shared_ptr<const ServedModel> ServedModel::load(const std::string& path, std::string name,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -35,6 +36,10 @@ class ServedModel {
   [[nodiscard]] Index column(std::string_view name) const;
   // The code of a category of a column, or -1 for one that the training data did not have.
   [[nodiscard]] Index category(Index column, std::string_view text) const;
+
+  // The number that a text stands for in a column of numbers, read as the training file was: its
+  // decimal mark, a date, a time, a truth value. Nothing where it is none. Takes some 50 µs.
+  [[nodiscard]] std::optional<double> read_text(Index column, std::string_view text) const;
 
   // The same bits as `tandem predict` gives for these rows, whatever stands beside them. Throws
   // InputError that names row and column where a value cannot be taken.

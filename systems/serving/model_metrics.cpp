@@ -1,5 +1,6 @@
 #include "systems/serving/model_metrics.hpp"
 
+#include <bit>
 #include <vector>
 
 namespace tandem::serving {
@@ -33,6 +34,11 @@ ModelMetrics::ModelMetrics(http::Metrics& metrics, const std::string& model,
                                  {{"model", model}, {"version", version}})) {}
 
 void ModelMetrics::add_batch(Index size, std::chrono::nanoseconds took) {
+  // Beyond this, sizes count as the next power of two, so that the list stays short.
+  constexpr Index most_apart = 1024;
+  if (size > most_apart) {
+    size = static_cast<Index>(std::bit_ceil(static_cast<std::uint64_t>(size)));
+  }
   const std::lock_guard<std::mutex> lock(mutex_);
   BatchSize& one = batches_[size];
   ++one.count;

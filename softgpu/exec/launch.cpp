@@ -543,16 +543,16 @@ void KernelRun::State::begin() {
     std::memcpy(workspace, &workspace_bytes, sizeof(std::uint32_t));
   }
   of.workspace = reinterpret_cast<std::uint64_t>(workspace);
-  const bool in_order = of.program != nullptr && profile::profiles(of);
-  const auto count =
-      std::min<std::uint64_t>(in_order ? 1 : static_cast<std::uint64_t>(core_count()), grid.units);
+  const bool is_profiled = of.program != nullptr && !options().check && profile::profiles(of);
+  const auto count = std::min<std::uint64_t>(
+      is_profiled ? 1 : static_cast<std::uint64_t>(core_count()), grid.units);
   for (std::uint64_t i = 0; i < std::max<std::uint64_t>(count, 1); ++i) {
     cores.push_back(std::make_unique<Core>(grid));
   }
   if (of.program == nullptr) return;
   if (options().check) {
     if (check::is_chosen(of)) checked.emplace(of);
-  } else if (profile::profiles(of)) {
+  } else if (is_profiled) {
     profiled.emplace(of);
     grid.turn = profile::instructions_per_turn;
     grid.blocks_in_turn = profiled->blocks_in_turn();

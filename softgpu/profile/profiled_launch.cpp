@@ -47,13 +47,9 @@ DeviceMemory& memory_of(int device) {
   return memories().try_emplace(device, device_model(device)).first->second;
 }
 
-struct TestState {
-  bool on = false;
-  Kernel last;
-};
-TestState& test_state() {
-  static auto* state = new TestState;
-  return *state;
+Kernel& last_of_test() {
+  static auto* last = new Kernel;
+  return *last;
 }
 
 // --- adding up -----------------------------------------------------------------------------------
@@ -191,7 +187,7 @@ class ProfiledLaunch::Watcher final : public Observer {
     }
     kernel_.first_launch = launch_.id;
     if (recording()) add_launch(kernel_, work_);
-    if (test_state().on) test_state().last = std::move(kernel_);
+    if (tests_profile) last_of_test() = std::move(kernel_);
   }
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
@@ -290,9 +286,7 @@ class ProfiledLaunch::Watcher final : public Observer {
   u32 multiprocessors_ = 1;
 };
 
-bool profiles(const Launch& launch) {
-  if (test_state().on) return true;
-  if (!recording()) return false;
+bool is_selected(const Launch& launch) {
   const Settings& asked = settings();
   if (asked.launch != 0 && launch.id != asked.launch) return false;
   if (asked.kernel.empty()) return true;
@@ -302,12 +296,12 @@ bool profiles(const Launch& launch) {
 
 void profile_launches(bool on) {
   const std::lock_guard lock(profiler_mutex());
-  test_state().on = on;
+  tests_profile = on;
   memories().clear();
   set_keeps_operands(on);
 }
 
-const Kernel& last_profiled() { return test_state().last; }
+const Kernel& last_profiled() { return last_of_test(); }
 
 ProfiledLaunch::ProfiledLaunch(Launch& launch) : watcher_(new Watcher(launch)) {}
 ProfiledLaunch::~ProfiledLaunch() = default;

@@ -1,6 +1,7 @@
 // A launch that is profiled: see docs/kernel-lab.md.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -8,13 +9,19 @@
 
 #include "softgpu/exec/machine.hpp"
 #include "softgpu/profile/profile.hpp"
+#include "softgpu/profile/recorder.hpp"
 
 namespace softgpu::profile {
 
-// True where the launch is to be profiled: SOFTGPU_PROFILE is set, and the kernel and the launch
-// are among those that SOFTGPU_PROFILE_KERNEL and SOFTGPU_PROFILE_LAUNCH name; or
-// profile_launches() was called.
-[[nodiscard]] bool profiles(const Launch& launch);
+// True while profile_launches() is on.
+inline std::atomic<bool> tests_profile{false};
+// True where SOFTGPU_PROFILE_KERNEL and SOFTGPU_PROFILE_LAUNCH do not leave the launch out.
+[[nodiscard]] bool is_selected(const Launch& launch);
+
+// True where the launch is to be profiled.
+[[nodiscard]] inline bool profiles(const Launch& launch) {
+  return tests_profile.load(std::memory_order_relaxed) || (recording() && is_selected(launch));
+}
 
 // For tests: profiles launches from now on, for code that is decoded from now on and with caches
 // that hold nothing, and keeps the last one's numbers.

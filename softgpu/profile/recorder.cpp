@@ -119,10 +119,13 @@ const Settings& settings() {
   return *read;
 }
 
-bool recording() { return !settings().file.empty(); }
+bool find_out_recording() {
+  const bool asked = !settings().file.empty();
+  recording_state.store(asked ? Recording::yes : Recording::no, std::memory_order_relaxed);
+  return asked;
+}
 
 void enqueued(const StreamOfWork& stream, TaskAddress task, TaskAddress also) {
-  if (!recording()) return;
   Record& all = record();
   const std::lock_guard lock(all.mutex);
   Work work = work_of(stream, Work::Kind::other);
@@ -131,7 +134,6 @@ void enqueued(const StreamOfWork& stream, TaskAddress task, TaskAddress also) {
 }
 
 void host_waits_for(TaskAddress task) {
-  if (!recording()) return;
   Record& all = record();
   const std::lock_guard lock(all.mutex);
   Work wait;
@@ -141,27 +143,24 @@ void host_waits_for(TaskAddress task) {
 }
 
 void host_waits_for(const StreamOfWork& stream) {
-  if (!recording()) return;
   Record& all = record();
   const std::lock_guard lock(all.mutex);
   (void)add(all, work_of(stream, Work::Kind::wait));
 }
 
-void host_waits_for_device(int device) {
-  if (!recording()) return;
-  host_waits_for(StreamOfWork{0, device, true, false});
-}
+void host_waits_for_device(int device) { host_waits_for(StreamOfWork{0, device, true, false}); }
 
-CurrentWork::CurrentWork(TaskAddress task) : before_(current) {
-  if (!recording()) return;
+std::int64_t current_work() { return current; }
+
+std::int64_t set_current_work(TaskAddress task) {
   Record& all = record();
   const std::lock_guard lock(all.mutex);
-  current = number_of(all, task);
+  return std::exchange(current, number_of(all, task));
 }
-CurrentWork::~CurrentWork() { current = before_; }
+void set_current_work(std::int64_t number) { current = number; }
 
 std::int64_t begins(Work::Kind kind, const std::string& name, std::uint64_t bytes) {
-  if (!recording() || current < 0) return -1;
+  if (current < 0) return -1;
   Record& all = record();
   const std::lock_guard lock(all.mutex);
   const auto index = static_cast<std::size_t>(current);
@@ -182,7 +181,6 @@ std::int64_t begins(Work::Kind kind, const std::string& name, std::uint64_t byte
 }
 
 void begins_copy(const void* to, const void* from, std::uint64_t bytes) {
-  if (!recording()) return;
   const bool to_host = on_host(to);
   const bool from_host = on_host(from);
   (void)begins(Work::Kind::copy,
@@ -191,8 +189,6 @@ void begins_copy(const void* to, const void* from, std::uint64_t bytes) {
                            : "within device",
                bytes);
 }
-
-std::int64_t current_work() { return current; }
 
 void add_launch(const Kernel& launch, std::int64_t work) {
   Record& all = record();
@@ -222,7 +218,6 @@ void add_launch(const Kernel& launch, std::int64_t work) {
 }
 
 void write_recorded() {
-  if (!recording()) return;
   Record& all = record();
   const std::lock_guard lock(all.mutex);
   if (all.process != ::getpid()) return;

@@ -2,6 +2,7 @@
 // launch that was profiled. At the end of the process it becomes a file.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 
@@ -21,8 +22,16 @@ struct Settings {
 };
 [[nodiscard]] const Settings& settings();
 
-// SOFTGPU_PROFILE names a file. Everything below does nothing where it does not.
-[[nodiscard]] bool recording();
+enum class Recording : std::uint8_t { unknown, no, yes };
+inline std::atomic<Recording> recording_state{Recording::unknown};
+[[nodiscard]] bool find_out_recording();
+
+// SOFTGPU_PROFILE names a file. Nothing below is to be called where it does not. Inline, because
+// every call of a program that is not profiled asks it.
+[[nodiscard]] inline bool recording() {
+  const Recording state = recording_state.load(std::memory_order_relaxed);
+  return state == Recording::unknown ? find_out_recording() : state == Recording::yes;
+}
 
 struct StreamOfWork {
   std::uint64_t id = 0;
@@ -41,16 +50,27 @@ void host_waits_for(TaskAddress task);
 void host_waits_for(const StreamOfWork& stream);
 void host_waits_for_device(int device);
 
-// The work that runs on this thread now: what is said to begin belongs to it.
+// The number of the current work of this thread, to which belongs what is said to begin; -1 where
+// there is none.
+[[nodiscard]] std::int64_t current_work();
+// Makes a task's work the current one, or that of a number; returns the number of the one before.
+std::int64_t set_current_work(TaskAddress task);
+void set_current_work(std::int64_t number);
+
+// While this lives, a task's work is the current one. Nothing where nothing is recorded.
 class CurrentWork {
  public:
-  explicit CurrentWork(TaskAddress task);
-  ~CurrentWork();
+  explicit CurrentWork(TaskAddress task) {
+    if (recording()) before_ = set_current_work(task);
+  }
+  ~CurrentWork() {
+    if (recording()) set_current_work(before_);
+  }
   CurrentWork(const CurrentWork&) = delete;
   CurrentWork& operator=(const CurrentWork&) = delete;
 
  private:
-  std::int64_t before_;
+  std::int64_t before_ = -1;
 };
 
 // The current work is this; where it was something already (a graph has many nodes), what follows
@@ -59,8 +79,6 @@ std::int64_t begins(Work::Kind kind, const std::string& name, std::uint64_t byte
 // A copy, by where its bytes lie.
 void begins_copy(const void* to, const void* from, std::uint64_t bytes);
 
-// The number of the current work; -1 where there is none.
-[[nodiscard]] std::int64_t current_work();
 // Adds a launch to those of its kernel and configuration; `work` is its number.
 void add_launch(const Kernel& launch, std::int64_t work);
 

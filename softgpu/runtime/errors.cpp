@@ -218,7 +218,7 @@ void list_unreceived() {
 int status_at_end(int status) {
   if (::getpid() != process) return status;  // a copy of it, by vfork
   list_unreceived();
-  if (options_are_read()) profile::write_recorded();
+  if (options_are_read() && profile::recording()) profile::write_recorded();
   if (options_are_read() && options().check) {
     check::report_leaks();
     check::show_findings();
@@ -308,7 +308,7 @@ void kernel_faulted() {
   if (!options().stop_at_fault) return;
   flush_device_output();
   finish_report();
-  profile::write_recorded();
+  if (profile::recording()) profile::write_recorded();
   std::fflush(nullptr);
   // Not exit(): other threads may run, and the program's own destructors wait for them.
   std::_Exit(options().fault_status != 0 ? options().fault_status : default_fault_status);

@@ -90,7 +90,9 @@ Turn::Turn(const Stream& stream, TaskRef also, check::WorkKind kind)
   task_->blocking = stream.blocking() && !task_->legacy;
   if (options().check)
     task_->order = check::enqueue(order_of(stream), also ? also->order : nullptr, kind);
-  profile::enqueued(stream_of_work(stream), task_.get(), also.get());
+  if (profile::recording()) {
+    profile::enqueued(stream_of_work(stream), task_.get(), also.get());
+  }
   Order& of = order();
   const std::scoped_lock lock(of.mutex);
   for (const TaskRef& task : of.open) {
@@ -182,7 +184,7 @@ bool is_done(const TaskRef& task) {
 void wait_for(const TaskRef& task) {
   if (!task) return;
   check::host_waited_for(task->order);
-  profile::host_waits_for(task.get());
+  if (profile::recording()) profile::host_waits_for(task.get());
   std::unique_lock lock(order().mutex);
   order().changed.wait(lock, [&] { return task->done; });
 }
@@ -195,7 +197,7 @@ bool is_idle(const Stream& stream) {
 
 void wait_for_stream(const Stream& stream) {
   if (options().check) check::host_waited_for(order_of(stream));
-  profile::host_waits_for(stream_of_work(stream));
+  if (profile::recording()) profile::host_waits_for(stream_of_work(stream));
   wait_for_open([&](const Task& task) { return belongs_to(stream, task); });
 }
 
@@ -205,7 +207,7 @@ void wait_for_turn(const Stream& stream) {
 
 void wait_for_device(int device) {
   if (options().check) check::host_waited_for_device(device);
-  profile::host_waits_for_device(device);
+  if (profile::recording()) profile::host_waits_for_device(device);
   wait_for_open([&](const Task& task) { return task.device == device; });
 }
 

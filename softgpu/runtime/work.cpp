@@ -212,8 +212,10 @@ void run_copy(const CopyWork& work) {
   Region region;
   if (!resolve(work.copy, region)) return;
   count_copy(region.to.data, region.from.data, region.width * region.height * region.depth);
-  profile::begins_copy(region.to.data, region.from.data,
-                       region.width * region.height * region.depth);
+  if (profile::recording()) {
+    profile::begins_copy(region.to.data, region.from.data,
+                         region.width * region.height * region.depth);
+  }
   if (work.source) {
     region.from = {work.source->data(), region.width, region.width * region.height};
   }
@@ -254,7 +256,9 @@ void run_memset(const MemsetWork& work) {
   const cudaMemsetParams& set = work.set;
   if (set.width == 0 || set.height == 0 || work.depth == 0) return;
   const std::size_t bytes = set.width * set.elementSize;
-  (void)profile::begins(profile::Work::Kind::memset, "memset", bytes * set.height * work.depth);
+  if (profile::recording()) {
+    (void)profile::begins(profile::Work::Kind::memset, "memset", bytes * set.height * work.depth);
+  }
   for (std::size_t z = 0; z < work.depth; ++z) {
     for (std::size_t y = 0; y < set.height; ++y) {
       std::byte* row = static_cast<std::byte*>(set.dst) + z * work.slice + y * set.pitch;
@@ -456,7 +460,7 @@ class InCallback {
 void run_host(const HostWork& work, int index) {
   // What the function lets the host do comes after all that precedes it in its stream.
   if (options().check) check::host_waited_for(check::current_work());
-  (void)profile::begins(profile::Work::Kind::host, "host function", 0);
+  if (profile::recording()) (void)profile::begins(profile::Work::Kind::host, "host function", 0);
   const InCallback guard;
   const check::InProgram program;
   if (work.callback != nullptr) {

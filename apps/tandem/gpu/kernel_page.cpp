@@ -262,7 +262,8 @@ void add_kernel(report::Page& page, const Kernel& k, const DeviceModel& device, 
                                           file_name(first.file) + "."));
   }
   std::vector<report::Page::Figure> figures;
-  if (estimates) {
+  // Without flops, or with all bytes in the caches, there is no place under a roof.
+  if (estimates && c.all_flops() != 0 && k.dram_read + k.dram_write != 0) {
     figures.push_back(
         {report::to_svg(roofline(k, device, estimate), "roofline-" + std::to_string(index)),
          "The kernel under the roof of " + device_name(device) +

@@ -11,7 +11,7 @@ namespace tandem::program {
 
 // Of systems. Only the table needs them, and a header that every command includes would compile all
 // of them anew for each new one.
-CommandMaker make_models, make_serve;
+CommandMaker make_drift, make_experiment, make_join, make_models, make_serve;
 
 const std::vector<CommandInfo>& commands() {
   static const std::vector<CommandInfo> all{
@@ -40,6 +40,15 @@ const std::vector<CommandInfo>& commands() {
        "choose how much to prune a decision tree", true, make_prune},
       {"select", "ALGORITHM --data FILE --k FROM..TO [options]", "choose the number of clusters",
        true, make_select},
+      {"drift", "--model MODEL --data FILE [--json] [--report DIR] [options]",
+       "compare rows with those that a model was trained on", false, make_drift},
+      {"experiment",
+       "create|status|stop --store FILE [options] | analyse --exposures FILE --outcomes FILE "
+       "[options] | simulate [--runs N]",
+       "begin and end experiments on two or more arms, and say what they show", false,
+       make_experiment},
+      {"join", "--log FOLDER --outcomes FILE --out FILE [--as-of TIME] [options]",
+       "make a log of predictions and their outcomes a file to train on", false, make_join},
       {"compare", "optimizers --data FILE [options]",
        "train the same model with every optimiser, side by side", false, make_compare},
       {"models",

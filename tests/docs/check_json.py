@@ -70,6 +70,15 @@ def commands(root, cuda):
     yield ["prune", "decision-tree", "--data", "data/breast_cancer.csv", "--model",
            "pruned.tandem", "--report", "pruned"]
     yield ["select", "kmeans", "--data", "data/iris.csv", "--k", "1..4", "--report", "selected"]
+    yield ["drift", "--model", "decision-tree.tandem", "--data", "data/iris.csv", "--report",
+           "drifted"]
+    yield ["experiment", "analyse", "--exposures", "exposures.csv", "--outcomes", "outcomes.csv",
+           "--report", "experiment"]
+    yield ["join", "--log", "log", "--outcomes", "became.csv", "--out", "joined.csv"]
+    yield ["experiment", "create", "--store", "experiments.db", "--definition", "definition.json"]
+    yield ["experiment", "status", "--store", "experiments.db", "--name", "price"]
+    yield ["experiment", "stop", "--store", "experiments.db", "--name", "price"]
+    yield ["experiment", "simulate", "--runs", "100", "--seed", "1"]
     yield ["compare", "optimizers", "--data", "data/iris.csv", "--epochs", "4", "--report",
            "compared", *device]
     yield ["devices"]
@@ -112,6 +121,13 @@ def schema_name(words):
 def with_json(words):
     """The command line with --json: what follows a program's name is the program's."""
     return [*words[:2], "--json", *words[2:]] if words[0] in ACTIONS else [*words, "--json"]
+
+
+def zstd_frame(text):
+    """Up to 65,000 bytes in a frame of zstd that holds them as they are."""
+    size = len(text)
+    header = b"\x60" + (size - 256).to_bytes(2, "little")
+    return b"\x28\xb5\x2f\xfd" + header + (1 | size << 3).to_bytes(3, "little") + text
 
 
 def with_option(tandem, option):
@@ -160,6 +176,19 @@ def main():
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     shutil.copytree(arguments.root / "data", scratch / "data")
+    (scratch / "exposures.csv").write_text("unit,arm\n" + "".join(
+        f"u{i},{'new' if i % 2 else 'control'}\n" for i in range(400)))
+    (scratch / "definition.json").write_text(
+        '{"name": "price", "unit": "user", "arms": [{"name": "old"}, {"name": "new"}], '
+        '"metrics": [{"name": "bought"}]}')
+    (scratch / "log").mkdir()
+    (scratch / "log" / "model-1-000001.csv.zst").write_bytes(zstd_frame((
+        "tandem_time,tandem_id,tandem_arm,tandem_answer,tandem_score,age\n" + "".join(
+            f"{i},r{i},,yes,0.5,{i % 9}\n" for i in range(100))).encode()))
+    (scratch / "became.csv").write_text("id,value\n" + "".join(
+        f"r{i},{i % 2}\n" for i in range(0, 100, 3)))
+    (scratch / "outcomes.csv").write_text("unit,metric,value\n" + "".join(
+        f"u{i},spent,{i % 7}\n" for i in range(400)))
     seen = {}
     count = 0
     environment = dict(os.environ, LC_ALL="C.UTF-8")

@@ -5,6 +5,7 @@
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
+#include "tandem/model/training_summary.hpp"
 #include "tandem/output.hpp"
 #include "tandem/outputs.hpp"
 #include "tandem/results.hpp"
@@ -25,6 +26,10 @@ class Train final : public Command {
     run_.add_options(options, true);
     options.group("Results");
     options.written("model", model_file_, "keep the model in this file", "FILE");
+    options.written("leave_out_of_summary", leave_out_,
+                    "columns left out of the summary of the training data that the model file "
+                    "keeps for tandem drift; all: keep none",
+                    "COLUMN,...");
     options.text("report", report_, "write a page about this run into this folder");
     options.flag("force", force_, replace_help);
     shown_.add_option(options);
@@ -104,6 +109,9 @@ class Train final : public Command {
           "been kept");
     }
 
+    TrainingSummary summary;
+    if (keeps_summary()) summary.features = summarise_columns(data.train.view(), {leave_out_.list});
+
     watch.lap();
     const double processor_before = processor_seconds();
     Pipeline<T> model;
@@ -145,7 +153,15 @@ class Train final : public Command {
     scores.baseline = baseline_of(*model.model, data.train, data.test ? *data.test : data.train);
     check_interrupt();
 
-    if (!model_path.empty()) save_model(model_path, model);
+    if (!model_path.empty()) {
+      Archive archive;
+      model.save(archive);
+      if (keeps_summary()) {
+        summarise_scores(summary, model, *engine, data);
+        set_summary(archive, summary);
+      }
+      write_archive(model_path, archive, "model");
+    }
     control.remove_checkpoints();
     if (!report_.empty()) {
       RunReport report;
@@ -163,6 +179,26 @@ class Train final : public Command {
       print(to_text(*engine, model, data, scores, seconds));
     }
     return 0;
+  }
+
+  [[nodiscard]] bool keeps_summary() const {
+    return !model_file_.path.empty() && leave_out_.list != std::vector<std::string>{"all"};
+  }
+
+  // What the model says of rows that it has not seen, where there are some; else of those that it
+  // was trained on.
+  template <Real T>
+  static void summarise_scores(TrainingSummary& summary, const Pipeline<T>& model, Engine& engine,
+                               const LoadedData<T>& data) {
+    const Dataset<T>& rows = data.test ? *data.test : data.train;
+    constexpr Index most = 65'536;
+    const Index stride = std::max<Index>(1, (rows.rows() + most - 1) / most);
+    std::vector<Index> chosen;
+    for (Index i = 0; i < rows.rows(); i += stride) chosen.push_back(i);
+    const Dataset<T> some = select_rows(rows, chosen);
+    const auto predictions = model.predict_prepared(engine, some.features.view());
+    summary.scores = summarise_columns(score_columns(*model.model, predictions).view());
+    summary.scores_held_out = data.test.has_value();
   }
 
   // A number of clusters that nobody has asked for says nothing of the data.
@@ -280,6 +316,7 @@ class Train final : public Command {
   DataSettings data_;
   TestSettings test_;
   FileName model_file_;
+  Words leave_out_;
   std::string report_;
   FileName checkpoint_file_;
   double checkpoint_every_ = 60;

@@ -78,7 +78,7 @@ def commands(root, cuda):
     yield ["experiment", "create", "--store", "experiments.db", "--definition", "definition.json"]
     yield ["experiment", "status", "--store", "experiments.db", "--name", "price"]
     yield ["experiment", "stop", "--store", "experiments.db", "--name", "price"]
-    yield ["experiment", "simulate", "--runs", "100", "--seed", "1"]
+    yield ["experiment", "simulate", "--runs", "20", "--seed", "1"]
     yield ["compare", "optimizers", "--data", "data/iris.csv", "--epochs", "4", "--report",
            "compared", *device]
     yield ["devices"]

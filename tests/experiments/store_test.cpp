@@ -119,11 +119,9 @@ TEST_F(StoreTest, RefusesOutcomesThatAreNoNumbersAndKeepsNoneOfThem) {
 TEST_F(StoreTest, RollsBackWhereAGuardIsBreachedForSure) {
   Store store(file(), true);
   json definition = two_arms("e");
-  definition["metrics"] = {{{"name", "bought"}},
-                           {{"name", "failed"},
-                            {"better", "decrease"},
-                            {"guard", true},
-                            {"margin", 0.02}}};
+  definition["metrics"] = {
+      {{"name", "bought"}},
+      {{"name", "failed"}, {"better", "decrease"}, {"guard", true}, {"margin", 0.02}}};
   store.create(Experiment::parse(definition), 0);
   definition["name"] = "harmless";
   store.create(Experiment::parse(definition), 0);

@@ -130,7 +130,7 @@ class ExperimentCommand final : public Command {
                     "units of two arms at which the sequential intervals are narrowest", 100,
                     1'000'000'000'000);
     options.group("Simulation (simulate)");
-    options.integer("runs", runs_, "simulated cases of each kind", 100, 1'000'000);
+    options.integer("runs", runs_, "simulated cases of each kind", 10, 1'000'000);
     options.seed(seed_);
     options.group("Results");
     options.flag("json", json_, "print the result as JSON");

@@ -45,9 +45,7 @@ constexpr const char* record_columns =
 
 }  // namespace
 
-std::string_view to_string(Status status) {
-  return status_names[static_cast<std::size_t>(status)];
-}
+std::string_view to_string(Status status) { return status_names[static_cast<std::size_t>(status)]; }
 
 Store::Store(const std::string& place, bool create) : place_(store::without_password(place)) {
   if (!create && place.find("://") == std::string::npos && !std::filesystem::exists(place)) {
@@ -155,13 +153,13 @@ std::int64_t Store::record_exposures(std::span<const Exposure> exposures) {
   database_->transaction([&] {
     fresh = 0;
     for (const Exposure& one : exposures) {
-      fresh += static_cast<std::int64_t>(
-          database_
-              ->query("INSERT INTO exposures VALUES ($1, $2, $3, $4, $5) "
-                      "ON CONFLICT DO NOTHING RETURNING arm",
-                      {one.experiment, one.unit, std::int64_t{one.arm}, one.time,
-                       std::int64_t{one.forced}})
-              .size());
+      fresh +=
+          static_cast<std::int64_t>(database_
+                                        ->query("INSERT INTO exposures VALUES ($1, $2, $3, $4, $5) "
+                                                "ON CONFLICT DO NOTHING RETURNING arm",
+                                                {one.experiment, one.unit, std::int64_t{one.arm},
+                                                 one.time, std::int64_t{one.forced}})
+                                        .size());
     }
   });
   return fresh;

@@ -1,5 +1,5 @@
-// Where experiments, exposures and outcomes are kept: a file of SQLite's, or PostgreSQL, which several
-// programs may use at once. What a call has written when it returns is on the disk.
+// Where experiments, exposures and outcomes are kept: a file of SQLite's, or PostgreSQL, which
+// several programs may use at once. What a call has written when it returns is on the disk.
 #pragma once
 
 #include <cstdint>

@@ -114,7 +114,7 @@ LaunchState& Races::begin_launch(Launch& launch) {
     return other->launch == nullptr && (full || launches_.size() > most_launches ||
                                         other->work == nullptr || host_knows(*other->work));
   });
-  constexpr std::size_t most_kept = std::size_t{1} << 16;
+  constexpr std::size_t most_kept = std::size_t{1} << 18;
   if (full || (launches_.empty() && pages_.size() > most_kept)) forget_pages();
   if (launches_.empty() && pages_.empty()) next_warp_ = next_block_ = 1;
   state->first_block = next_block_;

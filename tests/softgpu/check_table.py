@@ -50,7 +50,7 @@ KNOWN_MISSED: dict[str, str] = {
 # well before.
 PROCESS_LIMIT = 60
 KERNEL_LIMIT = 30
-DEADLOCK_LIMIT = 5
+DEADLOCK_LIMIT = 15
 
 
 class Case:

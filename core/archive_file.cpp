@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/archive_front.hpp"
 #include "core/file.hpp"
 #include "tandem/core/archive.hpp"
 #include "tandem/core/archive_kind.hpp"
@@ -190,6 +191,14 @@ class Decoder {
     return static_cast<std::size_t>(get<std::uint64_t>(bytes_, at_file_size));
   }
 
+  // Refuses an archive of another kind; needs the first `prelude` bytes only.
+  void refuse_other_kind() const {
+    const std::string kind = kind_there();
+    if (kind != kind_ && (kind == "model" || kind == "checkpoint" || kind == "binned table")) {
+      fail("is a " + kind + ", expected a " + kind_);
+    }
+  }
+
   Archive decode() {
     const std::size_t size = check_prelude();
     if (bytes_.size() < size) {
@@ -231,14 +240,13 @@ class Decoder {
     fail("is not a valid Tandem " + kind_ + ": " + where + " is wrong");
   }
 
+  [[nodiscard]] std::string kind_there() const {
+    const std::string kind(reinterpret_cast<const char*>(bytes_.data() + at_kind), kind_size);
+    return kind.c_str();
+  }
   void check_kind() const {
-    std::string kind(reinterpret_cast<const char*>(bytes_.data() + at_kind), kind_size);
-    kind.resize(std::strlen(kind.c_str()));
-    if (kind == kind_) return;
-    if (kind == "model" || kind == "checkpoint") {
-      fail("is a " + kind + ", expected a " + kind_);
-    }
-    damaged("its kind");
+    refuse_other_kind();
+    if (kind_there() != kind_) damaged("its kind");
   }
 
   // Before anything is built from the header: a parser's memory grows with depth.
@@ -445,6 +453,12 @@ Archive decode_archive(std::span<const std::uint8_t> bytes, std::string_view kin
   return Decoder(bytes, kind, origin).decode();
 }
 
+Archive decode_archive_at_front(std::span<const std::uint8_t> bytes, std::string_view kind,
+                                const std::string& origin, std::size_t& size) {
+  size = std::min(bytes.size(), Decoder(bytes, kind, origin).check_prelude());
+  return decode_archive(bytes.first(size), kind, origin);
+}
+
 std::string archive_kind(const std::string& path) {
   std::array<char, at_kind + kind_size> start{};
   std::ifstream file(path, std::ios::binary);
@@ -464,7 +478,10 @@ void write_archive(const std::string& path, const Archive& archive, std::string_
 Archive read_archive(const std::string& path, std::string_view kind) {
   // One byte past what the file says it has is enough to see that it has too many.
   const auto limit = [&](std::span<const std::uint8_t> start) {
-    const std::size_t size = Decoder(start, kind, path).check_prelude();
+    const Decoder decoder(start, kind, path);
+    const std::size_t size = decoder.check_prelude();
+    // Behind a binned table's archive there are more bytes.
+    decoder.refuse_other_kind();
     return size < SIZE_MAX ? size + 1 : size;
   };
   return decode_archive(read_file(path, prelude, limit), kind, path);

@@ -35,7 +35,7 @@ class BinCase final : public Case {
   explicit BinCase(const Key& key)
       : draw_(key.seed, 61), x_(features_with_gaps<T>(key, draw_.between(1, 40), draw_)) {
     if (draw_.flip()) weights_ = make_weights<T>(x_.rows(), draw_);
-    max_bins_ = draw_.of<Index>({2, 3, 16, 64, 255});
+    max_bins_ = draw_.of<Index>({2, 3, 16, 64, 255, 256, 1000});
   }
 
   void run(Engine& engine, const Outputs* /*follow*/, Outputs& out) const override {
@@ -43,8 +43,9 @@ class BinCase final : public Case {
         make_bin_cuts(x_.view(), std::span<const T>(weights_), max_bins_, engine.threads());
     out.add("thresholds", cuts.thresholds);
     const Buffer<T> x = rows_on_engine(engine, x_.view(), Placement::rows);
-    Buffer<std::uint8_t> by_row(engine, x_.rows() * binned_stride(x_.cols()));
-    Buffer<std::uint8_t> by_column(engine, x_.size());
+    const int bin_bytes = cuts.bin_bytes();
+    Buffer<std::uint8_t> by_row(engine, x_.rows() * binned_stride(x_.cols()) * bin_bytes);
+    Buffer<std::uint8_t> by_column(engine, x_.size() * bin_bytes);
     make_steps<BinningSteps, T>(engine)->bin_rows(to_engine(engine, cuts), x, x_.rows(), by_row,
                                                   by_column);
     out.add("by row", by_row);
@@ -222,8 +223,8 @@ class TreeStepsCase final : public Case {
       : draw_(key.seed, 63), x_(features_with_gaps<T>(key, draw_.between(1, 20), draw_)) {
     for (Index i = 0; i < x_.rows(); ++i) target_.push_back(static_cast<T>(draw_.uniform(-1, 1)));
     if (draw_.flip()) weights_ = make_weights<T>(x_.rows(), draw_);
-    cuts_ =
-        make_bin_cuts(x_.view(), std::span<const T>(), draw_.of<Index>({2, 16, 64, 100, 255}), 1);
+    cuts_ = make_bin_cuts(x_.view(), std::span<const T>(),
+                          draw_.of<Index>({2, 16, 64, 100, 255, 300, 4096}), 1);
     for (Index j = 0; j < x_.cols(); ++j) {
       bins_.push_back(static_cast<std::int32_t>(cuts_.bins(j)));
       directions_.push_back(static_cast<std::int8_t>(draw_.between(-1, 1)));
@@ -253,16 +254,19 @@ class TreeStepsCase final : public Case {
     const Index n = x_.rows();
     const Index stride = binned_stride(x_.cols());
     const Buffer<T> x = rows_on_engine(engine, x_.view(), Placement::rows);
-    Buffer<std::uint8_t> by_row(engine, n * stride);
-    Buffer<std::uint8_t> by_column(engine, x_.size() + column_padding);
+    const int bin_bytes = cuts_.bin_bytes();
+    Buffer<std::uint8_t> by_row(engine, n * stride * bin_bytes);
+    Buffer<std::uint8_t> by_column(engine, x_.size() * bin_bytes + column_padding);
     make_steps<BinningSteps, T>(engine)->bin_rows(to_engine(engine, cuts_), x, n, by_row,
                                                   by_column);
     const auto target = to_engine(engine, target_);
     const auto weights = to_engine(engine, weights_);
     const auto steps = make_steps<GradientBoostingSteps, T>(engine);
-    steps->prepare({n, x_.cols(), stride, &by_row, &by_column, &target, &weights, bins_,
-                    cuts_.missing, directions_, kinds_},
-                   1, 8);
+    const BoostingData<T> data{n,       x_.cols(), stride, &by_row,       &by_column,
+                               &target, &weights,  bins_,  cuts_.missing, directions_,
+                               kinds_,  bin_bytes};
+    const Index set_words = data.set_words();
+    steps->prepare(data, 1, 8);
     // The squared error at 0: gradients are −w·y, exactly.
     Buffer<T> scores(engine, n);
     scores.fill_zero();
@@ -309,7 +313,7 @@ class TreeStepsCase final : public Case {
         allowed.insert(allowed.end(), allowed_.begin(), allowed_.end());
       }
       std::vector<HistogramSplit> splits(level.size());
-      std::vector<BinSet> sets(kinds_.empty() ? 0 : level.size());
+      std::vector<std::uint32_t> sets(level.size() * static_cast<std::size_t>(set_words));
       steps->find_splits(rules, queries, allowed, splits, sets);
       std::vector<SplitTask> tasks;
       std::vector<Node> parents;
@@ -330,14 +334,14 @@ class TreeStepsCase final : public Case {
         const auto at = static_cast<std::size_t>(split.feature);
         const bool by_set = !kinds_.empty() && kinds_[at] != BinKind::numbers;
         tasks.push_back({level[k].begin, level[k].rows, level[k].side, split.feature, split.bin,
-                         split.missing_left != 0 ? bins_[at] : -1, by_set,
-                         sets.empty() ? BinSet{} : sets[k]});
-        for (const std::uint32_t word : tasks.back().set.words) integers.push_back(word);
+                         split.missing_left != 0 ? bins_[at] : -1,
+                         by_set ? static_cast<std::int32_t>(k) : -1});
         parents.push_back(level[k]);
         made.push_back(split);
       }
       std::vector<Index> left(tasks.size());
-      if (!tasks.empty()) steps->apply_splits(tasks, left);
+      integers.insert(integers.end(), sets.begin(), sets.end());
+      if (!tasks.empty()) steps->apply_splits(tasks, sets, left);
       std::vector<Node> next;
       std::vector<HistogramTask> builds;
       for (std::size_t k = 0; k < tasks.size(); ++k) {
@@ -443,7 +447,7 @@ class FitCase final : public Case {
     options_.max_leaves = draw_.of<Index>({0, 2, 7, 20});
     options_.grow_policy =
         options_.max_leaves > 0 && draw_.flip() ? GrowPolicy::lossguide : GrowPolicy::depthwise;
-    options_.max_bins = draw_.of<Index>({2, 32, 255});
+    options_.max_bins = draw_.of<Index>({2, 32, 255, 900});
     options_.min_child_weight = draw_.of({0.0, 1.0});
     options_.reg_alpha = draw_.of({0.0, 0.0, 0.5});
     options_.subsample = draw_.of({1.0, 1.0, 0.7});
@@ -490,7 +494,7 @@ class FitCase final : public Case {
   // Some columns become codes of categories: more than there are bins, too.
   void make_categories() {
     for (Index j = 0; j < data_.cols(); ++j) {
-      const Index count = draw_.of<Index>({0, 1, 3, 20, 300});
+      const Index count = draw_.of<Index>({0, 1, 3, 20, 300, 5000});
       auto& categories = data_.columns[static_cast<std::size_t>(j)].categories;
       for (Index c = 0; c < count; ++c) categories.push_back("c" + std::to_string(c));
       for (Index i = 0; count > 0 && i < data_.rows(); ++i) {
@@ -499,7 +503,9 @@ class FitCase final : public Case {
         if (value == value) value = static_cast<T>(draw_.below(1 + draw_.below(count)));
       }
     }
-    options_.max_cat_to_onehot = draw_.of<Index>({0, 4});
+    options_.max_cat_bins = draw_.of<Index>({255, 280, 65535});
+    options_.max_cat_to_onehot = draw_.of<Index>({0, 4, 400});
+    options_.max_cat_threshold = draw_.of<Index>({1, 32, 400});
     options_.cat_smooth = draw_.of({1.0, 10.0});
     options_.cat_l2 = draw_.of({0.0, 10.0});
   }

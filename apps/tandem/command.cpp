@@ -9,9 +9,9 @@
 
 namespace tandem::program {
 
-// Of systems. Only the table needs them, and a header that every command includes would compile all
-// of them anew for each new one.
-CommandMaker make_drift, make_experiment, make_join, make_models, make_serve;
+// Only the table needs them, and a header that every command includes would compile all of them anew
+// for each new one.
+CommandMaker make_bin, make_drift, make_experiment, make_join, make_models, make_serve;
 
 const std::vector<CommandInfo>& commands() {
   static const std::vector<CommandInfo> all{
@@ -19,6 +19,8 @@ const std::vector<CommandInfo>& commands() {
        "show how a file is read and what training would make of it", false, make_look},
       {"train", "ALGORITHM --data FILE [--model OUT] [options]", "train a model and evaluate it",
        true, make_train},
+      {"bin", "--data FILE --out FILE [options]",
+       "put a training set into bins, which gradient boosting is trained from", false, make_bin},
       {"evaluate", "MODEL --data FILE [options]", "evaluate a model on a data set", false,
        make_evaluate},
       {"predict", "MODEL --data FILE [--out FILE] [options]", "predict with a model", false,

@@ -19,7 +19,7 @@ struct ForeignFormat {
 
 constexpr std::string_view from_pandas = "in Python, pandas.";
 constexpr std::array<ForeignFormat, 54> formats{{
-    {"\x89TANDEM\n"sv, 0, "a model or checkpoint of Tandem", "-model"},
+    {"\x89TANDEM\n"sv, 0, "a model, checkpoint or binned table of Tandem", "-model"},
     {"PARE"sv, 0, "an encrypted Parquet file", ""},
     {"FEA1"sv, 0, "a Feather file of version 1", "read_feather"},
     {"ORC"sv, 0, "an ORC file", "read_orc"},

@@ -7,8 +7,10 @@
 
 #include "core/data/finite_rows.hpp"
 #include "core/json_text.hpp"
+#include "core/model/pipeline_parts.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/model/binned_training.hpp"
 
 namespace tandem {
 namespace {
@@ -195,6 +197,16 @@ std::uint64_t fingerprint(const Dataset<T>& data) {
 }
 
 template <Real T>
+std::uint64_t fingerprint(const BinnedDataset<T>& data) {
+  Fingerprint result;
+  result.add(fingerprint(data.without_features()));
+  result.add(data.table.cuts.thresholds);
+  result.add(data.table.bins.size());
+  result.add(data.table.bins.data(), data.table.bins.size());
+  return result.value();
+}
+
+template <Real T>
 std::vector<std::string> Pipeline<T>::feature_names() const {
   std::vector<std::string> names;
   for (const Column& column : features()) names.push_back(column.name);
@@ -284,28 +296,24 @@ Evaluation Pipeline<T>::evaluate_prepared(Engine& engine, const Dataset<T>& data
 }
 
 template <Real T>
-void Pipeline<T>::save(Archive& archive) const {
-  archive.set("algorithm", provenance.algorithm);
+void save_parts(const Pipeline<T>& pipeline, Archive& archive) {
+  archive.set("algorithm", pipeline.provenance.algorithm);
   archive.set("precision", to_string(precision_of<T>));
   Archive part;
-  provenance.save(part);
+  pipeline.provenance.save(part);
   archive.set_part("provenance", part);
-  archive.set_part("schema", save_schema(schema));
+  archive.set_part("schema", save_schema(pipeline.schema));
   part = {};
-  transforms.save(part);
+  pipeline.transforms.save(part);
   archive.set_part("transforms", part);
-  part = {};
-  model->save(part);
-  archive.set_part("model", part);
 }
 
 template <Real T>
-Pipeline<T> Pipeline<T>::load(const Archive& archive) {
-  Pipeline pipeline;
+Pipeline<T> load_parts(const Archive& archive) {
+  Pipeline<T> pipeline;
   const std::string name = archive.get_string("algorithm");
-  std::unique_ptr<Algorithm> algorithm;
   try {
-    algorithm = make_algorithm(name);
+    (void)make_algorithm(name);
     pipeline.provenance = Provenance::load(archive.part("provenance"));
   } catch (const InputError& error) {
     throw InputError(archive.origin() + ": " + error.marked());
@@ -315,6 +323,21 @@ Pipeline<T> Pipeline<T>::load(const Archive& archive) {
   pipeline.schema = load_schema(archive.part("schema"));
   pipeline.transforms =
       TransformChain<T>::load(archive.part("transforms"), pipeline.schema.columns);
+  return pipeline;
+}
+
+template <Real T>
+void Pipeline<T>::save(Archive& archive) const {
+  save_parts(*this, archive);
+  Archive part;
+  model->save(part);
+  archive.set_part("model", part);
+}
+
+template <Real T>
+Pipeline<T> Pipeline<T>::load(const Archive& archive) {
+  Pipeline pipeline = load_parts<T>(archive);
+  const std::unique_ptr<Algorithm> algorithm = make_algorithm(pipeline.provenance.algorithm);
   pipeline.model = algorithm->load(archive.part("model"), std::type_identity<T>{});
   if (pipeline.model->features() != static_cast<Index>(pipeline.features().size())) {
     archive.fail("model", "takes " + std::to_string(pipeline.model->features()) +
@@ -365,15 +388,11 @@ std::unique_ptr<Model<T>> fit_prepared(Engine& engine, const Algorithm& algorith
                                        const TransformChain<T>& transforms,
                                        const DatasetView<T>& train,
                                        const PipelineContext<T>& context) {
-  const bool supervised = algorithm.kind() == ModelKind::predictor;
-  const auto require = [&](const DatasetView<T>& data) {
-    require_finite_rows(data, supervised, algorithm.accepts_missing(), engine.threads());
-  };
-  require(train);
+  require_finite_rows(train, algorithm.kind() == ModelKind::predictor, algorithm.accepts_missing(),
+                      engine.threads());
   Dataset<T>* const validation = context.validation;
   if (validation != nullptr) {
-    *validation = transforms.transform(std::move(*validation), engine.threads());
-    require(validation->view());
+    prepare_validation(transforms, algorithm, *validation, engine.threads());
   }
   FitContext<T> fit_context;
   RunControl none;
@@ -399,8 +418,15 @@ std::unique_ptr<Model<T>> fit_prepared(Engine& engine, const Algorithm& algorith
 }  // namespace
 
 template <Real T>
-Pipeline<T> fit_pipeline(Engine& engine, Dataset<T> train, const PipelineOptions& options,
-                         const PipelineContext<std::type_identity_t<T>>& context) {
+void prepare_validation(const TransformChain<T>& transforms, const Algorithm& algorithm,
+                        Dataset<T>& validation, int threads) {
+  validation = transforms.transform(std::move(validation), threads);
+  require_finite_rows(validation.view(), algorithm.kind() == ModelKind::predictor,
+                      algorithm.accepts_missing(), threads);
+}
+
+template <Real T>
+Pipeline<T> fit_steps(Engine& engine, Dataset<T>& train, const PipelineOptions& options) {
   Pipeline<T> pipeline = begin_pipeline(engine, train.view(), options, options.algorithm());
   if (train.reading) {
     pipeline.schema.reading = *train.reading;
@@ -409,6 +435,14 @@ Pipeline<T> fit_pipeline(Engine& engine, Dataset<T> train, const PipelineOptions
   const std::unique_ptr<Algorithm> algorithm = seeded_algorithm(options);
   pipeline.transforms = TransformChain<T>::fit(train, options.steps(),
                                                algorithm->task(train.view()), engine.threads());
+  return pipeline;
+}
+
+template <Real T>
+Pipeline<T> fit_pipeline(Engine& engine, Dataset<T> train, const PipelineOptions& options,
+                         const PipelineContext<std::type_identity_t<T>>& context) {
+  Pipeline<T> pipeline = fit_steps(engine, train, options);
+  const std::unique_ptr<Algorithm> algorithm = seeded_algorithm(options);
   auto table = std::make_unique<EngineTable<T>>(engine, train);
   pipeline.model = fit_prepared(engine, *algorithm, pipeline.transforms, train.view(), context);
   if (context.prepared != nullptr) {
@@ -465,6 +499,18 @@ template class PipelinePredictor<float>;
 template class PipelinePredictor<double>;
 template std::uint64_t fingerprint(const Dataset<float>&);
 template std::uint64_t fingerprint(const Dataset<double>&);
+template std::uint64_t fingerprint(const BinnedDataset<float>&);
+template std::uint64_t fingerprint(const BinnedDataset<double>&);
+template Pipeline<float> fit_steps(Engine&, Dataset<float>&, const PipelineOptions&);
+template Pipeline<double> fit_steps(Engine&, Dataset<double>&, const PipelineOptions&);
+template void prepare_validation(const TransformChain<float>&, const Algorithm&, Dataset<float>&,
+                                 int);
+template void prepare_validation(const TransformChain<double>&, const Algorithm&, Dataset<double>&,
+                                 int);
+template void save_parts(const Pipeline<float>&, Archive&);
+template void save_parts(const Pipeline<double>&, Archive&);
+template Pipeline<float> load_parts(const Archive&);
+template Pipeline<double> load_parts(const Archive&);
 template Pipeline<float> fit_pipeline(Engine&, Dataset<float>, const PipelineOptions&,
                                       const PipelineContext<float>&);
 template Pipeline<double> fit_pipeline(Engine&, Dataset<double>, const PipelineOptions&,

@@ -1,6 +1,7 @@
 #include "core/tree/boosted_growth.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 #include <utility>
@@ -36,6 +37,19 @@ std::vector<std::uint8_t> drawn(const std::vector<std::uint8_t>& from, double sh
 
 }  // namespace
 
+std::vector<Index> histogram_places(std::span<const std::int32_t> bins,
+                                    std::span<const std::uint8_t> missing, int bin_bytes) {
+  std::vector<Index> places{0};
+  Index most = 1;
+  for (std::size_t j = 0; j < bins.size(); ++j) most = std::max<Index>(most, bins[j] + missing[j]);
+  for (std::size_t j = 0; j < bins.size(); ++j) {
+    const Index room =
+        bin_bytes == 1 ? histogram_stride(most) : ceil_div<Index>(bins[j] + missing[j], 64) * 64;
+    places.push_back(places.back() + room);
+  }
+  return places;
+}
+
 template <Real T>
 std::int32_t BoostedGrowth<T>::slots_for(const GradientBoostingOptions& options,
                                          Index histogram_bytes) {
@@ -55,6 +69,15 @@ template <Real T>
 bool BoostedGrowth<T>::may_split(const Node& node) const {
   if (options_.max_depth > 0 && node.depth >= options_.max_depth) return false;
   return node.rows >= 2 && node.h / 2 >= rules_.min_hessian;
+}
+
+template <Real T>
+std::int32_t BoostedGrowth<T>::put_set(const Node& node, std::vector<std::uint32_t>& sets) const {
+  if (!categories_.has(node.split.feature)) return -1;
+  const std::size_t begin = sets.size();
+  sets.resize(begin + static_cast<std::size_t>(set_words_), 0);
+  for (const std::int32_t bin : node.set) add_bin(sets.data() + begin, bin);
+  return static_cast<std::int32_t>(begin / static_cast<std::size_t>(set_words_));
 }
 
 template <Real T>
@@ -130,12 +153,20 @@ void BoostedGrowth<T>::search(const std::vector<std::int32_t>& nodes) {
   }
   draw_features(nodes);
   std::vector<HistogramSplit> splits(nodes.size());
-  std::vector<BinSet> sets(categories_.any() ? nodes.size() : 0);
+  std::vector<std::uint32_t> sets(nodes.size() * static_cast<std::size_t>(set_words_));
   steps_.find_splits(rules_, queries, allowed_, splits, sets);
   for (std::size_t k = 0; k < nodes.size(); ++k) {
     Node& node = nodes_[static_cast<std::size_t>(nodes[k])];
     node.split = splits[k];
-    if (!sets.empty()) node.set = sets[k];
+    node.set.clear();
+    if (node.split.feature >= 0 && categories_.has(node.split.feature)) {
+      const std::uint32_t* set = sets.data() + static_cast<Index>(k) * set_words_;
+      for (Index word = 0; word < set_words_; ++word) {
+        for (std::uint32_t rest = set[word]; rest != 0; rest &= rest - 1) {
+          node.set.push_back(static_cast<std::int32_t>(32 * word) + std::countr_zero(rest));
+        }
+      }
+    }
     if (node.split.feature >= 0) {
       node.gain = node.split.sum - node_score(rules_, node.g, node.h, node.bounds);
     }
@@ -191,15 +222,16 @@ std::vector<std::int32_t> BoostedGrowth<T>::next_batch() {
 template <Real T>
 void BoostedGrowth<T>::split_nodes(const std::vector<std::int32_t>& batch) {
   std::vector<SplitTask> tasks;
+  std::vector<std::uint32_t> sets;
   for (const std::int32_t i : batch) {
     const Node& node = nodes_[static_cast<std::size_t>(i)];
     const bool missing_left = node.split.missing_left != 0;
     tasks.push_back({node.begin, node.rows, node.side, node.split.feature, node.split.bin,
                      missing_left ? static_cast<std::int32_t>(cuts_.bins(node.split.feature)) : -1,
-                     categories_.has(node.split.feature), node.set});
+                     put_set(node, sets)});
   }
   std::vector<Index> left_rows(tasks.size());
-  steps_.apply_splits(tasks, left_rows);
+  steps_.apply_splits(tasks, sets, left_rows);
   std::vector<HistogramTask> builds;
   std::vector<std::int32_t> searched;
   for (std::size_t k = 0; k < batch.size(); ++k) {
@@ -346,14 +378,11 @@ BoostedTree<T> BoostedGrowth<T>::finished() const {
     if (categories_.has(split.feature)) {
       const auto& codes = categories_.codes[static_cast<std::size_t>(split.feature)];
       std::vector<std::int32_t> go_left;
-      for (std::size_t b = 0; b < codes.size(); ++b) {
-        if (node.set.has(static_cast<std::int32_t>(b))) go_left.push_back(codes[b]);
-      }
+      for (const std::int32_t bin : node.set)
+        go_left.push_back(codes[static_cast<std::size_t>(bin)]);
       result.tree.split_by_category(static_cast<Index>(i), split.feature, go_left, node.left,
                                     node.right, false, node.gain);
-      result.binned[i] = {node.left, split.feature, 0,
-                          -1,        T{0},          static_cast<std::int32_t>(result.sets.size())};
-      result.sets.push_back(node.set);
+      result.binned[i] = {node.left, split.feature, 0, -1, T{0}, put_set(node, result.sets)};
       continue;
     }
     const auto thresholds = cuts_.of(split.feature);

@@ -18,7 +18,7 @@ template <Real T>
 struct BoostedTree {
   EnsembleTree<T> tree;
   std::vector<BinnedNode<T>> binned;
-  std::vector<BinSet> sets;  // of the binned nodes that split by categories
+  std::vector<std::uint32_t> sets;  // of the binned nodes that split by categories
   std::vector<LeafRange<T>> leaves;
 };
 
@@ -26,16 +26,17 @@ struct BoostedTree {
 template <Real T>
 class BoostedGrowth {
  public:
-  // All must outlive this.
+  // All must outlive this. set_words: those of a set of bins, as the steps have them.
   BoostedGrowth(GradientBoostingSteps<T>& steps, const GradientBoostingOptions& options,
                 const BinCuts<T>& cuts, const CategoryBins& categories,
-                const InteractionGroups& groups, std::int32_t slots)
+                const InteractionGroups& groups, std::int32_t slots, Index set_words)
       : steps_(steps),
         options_(options),
         cuts_(cuts),
         categories_(categories),
         groups_(groups),
-        slots_(slots) {}
+        slots_(slots),
+        set_words_(set_words) {}
 
   // `tree` numbers the trees of the fit, for random draws. The steps have packed its gradients,
   // whose sums are given.
@@ -58,7 +59,7 @@ class BoostedGrowth {
     std::int64_t h = 0;
     WeightBounds bounds;
     HistogramSplit split;
-    BinSet set;                        // where the split is by categories
+    std::vector<std::int32_t> set;     // where the split is by categories: bins that go left
     std::vector<std::uint8_t> groups;  // per group: whether all splits above are by features of it
     double gain = 0;
     std::int32_t left = -1;
@@ -72,6 +73,8 @@ class BoostedGrowth {
   void draw_features(const std::vector<std::int32_t>& nodes);
   [[nodiscard]] std::vector<std::uint8_t> may_join(std::vector<std::uint8_t> features,
                                                    const Node& node) const;
+  // Adds the node's set to others; returns its number among them, or −1 where it has none.
+  [[nodiscard]] std::int32_t put_set(const Node& node, std::vector<std::uint32_t>& sets) const;
   [[nodiscard]] std::int32_t take_slot();
   void release_slot(Node& node);
   [[nodiscard]] BoostedTree<T> finished() const;
@@ -82,6 +85,7 @@ class BoostedGrowth {
   const CategoryBins& categories_;
   const InteractionGroups& groups_;
   std::int32_t slots_;
+  Index set_words_;
 
   GainRules rules_;
   std::uint32_t tree_ = 0;

@@ -10,6 +10,7 @@
 #include "tandem/core/error.hpp"
 #include "tandem/core/numerics.hpp"
 #include "tandem/core/text.hpp"
+#include "tandem/tree/binned_dataset.hpp"
 
 namespace tandem::tree {
 
@@ -21,6 +22,71 @@ double weight_scale(const std::vector<T>& weights) {
   int exponent = 0;
   (void)std::frexp(static_cast<double>(*std::ranges::max_element(weights)), &exponent);
   return std::ldexp(1.0, std::clamp(60 - row_bits - exponent, -1000, 1000));
+}
+
+namespace {
+
+// Throws InputError for rows that are not as CsrView says, infinite values, and columns of
+// categories.
+template <Real T>
+void check_sparse(const DatasetView<T>& data) {
+  const CsrView<T>& x = data.sparse;
+  const auto fail = [&](Index row, const std::string& what) {
+    throw InputError(data.source + ": row " + std::to_string(row + 1) + what);
+  };
+  if (x.offsets.size() != static_cast<std::size_t>(x.rows) + 1 || x.offsets.front() != 0 ||
+      x.offsets.back() != static_cast<Index>(x.values.size()) ||
+      x.columns.size() != x.values.size()) {
+    throw InputError(data.source +
+                     ": the sparse rows' offsets, columns and values do not fit "
+                     "each other");
+  }
+  for (Index i = 0; i < x.rows; ++i) {
+    const auto row = static_cast<std::size_t>(i);
+    if (x.offsets[row + 1] < x.offsets[row] || x.offsets[row + 1] > x.offsets.back()) {
+      fail(i, " ends before it begins, or behind the last value");
+    }
+    Index before = -1;
+    for (auto p = static_cast<std::size_t>(x.offsets[row]);
+         p < static_cast<std::size_t>(x.offsets[row + 1]); ++p) {
+      if (x.columns[p] <= before || x.columns[p] >= x.cols) {
+        fail(i, ": its columns do not ascend, or there are not so many");
+      }
+      before = x.columns[p];
+      if (std::isinf(x.values[p])) {
+        fail(i, ", column " + data.feature_name(before) +
+                    ": the value is infinite; expected a finite number");
+      }
+    }
+  }
+  for (const Column& column : data.columns) {
+    if (!column.categorical()) continue;
+    throw InputError(data.source + ": column " + column.name +
+                     " has categories, which gradient boosting takes in dense rows only; write "
+                     "them out with to_dense() first");
+  }
+}
+
+}  // namespace
+
+template <Real T>
+void check_training_table(const DatasetView<T>& data, const BinnedDataset<T>* bins) {
+  constexpr Index most_rows = (Index{1} << 31) - 1;
+  if (data.rows() == 0) throw InputError(data.source + ": has no rows to train on");
+  if (data.cols() == 0) throw InputError(data.source + ": has no feature columns to train on");
+  if (data.rows() > most_rows) {
+    throw InputError(data.source + ": " + std::to_string(data.rows()) +
+                     " rows; gradient boosting takes at most " + std::to_string(most_rows));
+  }
+  DatasetView<T> here = data;
+  // Bins are of values that were looked at when they were made.
+  if (bins != nullptr || data.is_sparse()) {
+    here.features = {nullptr, data.rows(), 0, 0};
+    here.sparse = {};
+    here.columns = {};
+  }
+  require_finite(here, true, true);
+  if (data.is_sparse()) check_sparse(data);
 }
 
 namespace {
@@ -80,8 +146,10 @@ void check_target(const DatasetView<T>& data, BoostingObjective objective) {
 template <Real T>
 BoostingRows<T> take_rows(const DatasetView<T>& data, const std::vector<Index>* chosen,
                           const std::vector<std::int32_t>& labels,
-                          const std::vector<double>& class_weights, Index outputs) {
+                          const std::vector<double>& class_weights, Index outputs,
+                          const BinnedDataset<T>* bins) {
   BoostingRows<T> rows;
+  rows.bins = bins;
   std::vector<Index> kept;
   const Index count = chosen != nullptr ? static_cast<Index>(chosen->size()) : data.rows();
   bool weighted = false;
@@ -119,6 +187,11 @@ BoostingRows<T> take_rows(const DatasetView<T>& data, const std::vector<Index>* 
   if (!data.groups.empty()) rows.starts.push_back(rows.count);
   if (weighted) rows.weights = std::move(weights);
   rows.x = data.features;
+  rows.sparse = data.sparse;
+  if (rows.elsewhere()) {
+    rows.numbers = std::move(kept);
+    return rows;
+  }
   if (rows.count < data.rows() || !data.features.contiguous()) {
     rows.selected = Matrix<T>(rows.count, data.cols());
     for (Index k = 0; k < rows.count; ++k) {
@@ -129,6 +202,22 @@ BoostingRows<T> take_rows(const DatasetView<T>& data, const std::vector<Index>* 
   }
   rows.numbers = std::move(kept);
   return rows;
+}
+
+template <Real T>
+Matrix<T> BoostingRows<T>::written_out(Index begin, Index rows) const {
+  const auto of_rows = std::span<const Index>(numbers).subspan(static_cast<std::size_t>(begin),
+                                                               static_cast<std::size_t>(rows));
+  if (bins != nullptr) return bins->representatives(of_rows);
+  Matrix<T> result(rows, sparse.cols);
+  for (Index i = 0; i < rows; ++i) {
+    const auto row = static_cast<std::size_t>(of_rows[static_cast<std::size_t>(i)]);
+    for (auto p = static_cast<std::size_t>(sparse.offsets[row]);
+         p < static_cast<std::size_t>(sparse.offsets[row + 1]); ++p) {
+      result(i, sparse.columns[p]) = sparse.values[p];
+    }
+  }
+  return result;
 }
 
 template <Real T>
@@ -177,9 +266,11 @@ double total_weight(const std::vector<T>& weights, Index rows) {
 }
 
 #define TANDEM_INSTANTIATE(T)                                                                      \
+  template struct BoostingRows<T>;                                                                 \
   template BoostingRows<T> take_rows(const DatasetView<T>&, const std::vector<Index>*,             \
                                      const std::vector<std::int32_t>&, const std::vector<double>&, \
-                                     Index);                                                       \
+                                     Index, const BinnedDataset<T>*);                              \
+  template void check_training_table(const DatasetView<T>&, const BinnedDataset<T>*);              \
   template void check_target(const DatasetView<T>&, BoostingObjective);                            \
   template std::vector<T> base_scores(const BoostingRows<T>&, BoostingObjective, Index, double);   \
   template double weight_scale(const std::vector<T>&);                                             \

@@ -79,7 +79,7 @@ void CategoryBins::check(MatrixView<const T> x, std::span<const Column> columns,
 template <Real T>
 CategoryBins category_bins(MatrixView<const T> x, std::span<const Column> columns,
                            std::span<const std::int64_t> weights, std::span<const Index> numbers,
-                           const std::string& source) {
+                           Index most, const std::string& source) {
   CategoryBins result;
   if (std::none_of(columns.begin(), columns.end(),
                    [](const Column& column) { return column.categorical(); })) {
@@ -105,7 +105,7 @@ CategoryBins category_bins(MatrixView<const T> x, std::span<const Column> column
     auto& codes = result.codes[j];
     codes.resize(static_cast<std::size_t>(result.categories[j]));
     std::iota(codes.begin(), codes.end(), 0);
-    if (result.categories[j] <= most_bins) continue;
+    if (result.categories[j] <= most) continue;
     std::vector<std::int64_t> weight_of(codes.size(), 0);
     for (Index i = 0; i < x.rows; ++i) {
       const T code = x(i, static_cast<Index>(j));
@@ -116,7 +116,7 @@ CategoryBins category_bins(MatrixView<const T> x, std::span<const Column> column
     std::stable_sort(codes.begin(), codes.end(), [&](std::int32_t a, std::int32_t b) {
       return weight_of[static_cast<std::size_t>(a)] > weight_of[static_cast<std::size_t>(b)];
     });
-    codes.resize(static_cast<std::size_t>(most_bins) - 1);
+    codes.resize(static_cast<std::size_t>(most) - 1);
     std::sort(codes.begin(), codes.end());
     result.kinds[j] = BinKind::categories_and_rest;
   }
@@ -130,7 +130,7 @@ CategoryBins category_bins(MatrixView<const T> x, std::span<const Column> column
                                     std::span<const Index>, const std::string&) const;       \
   template CategoryBins category_bins(MatrixView<const T>, std::span<const Column>,          \
                                       std::span<const std::int64_t>, std::span<const Index>, \
-                                      const std::string&);
+                                      Index, const std::string&);
 TANDEM_INSTANTIATE(float)
 TANDEM_INSTANTIATE(double)
 #undef TANDEM_INSTANTIATE

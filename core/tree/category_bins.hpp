@@ -44,11 +44,13 @@ struct CategoryBins {
              const std::string& source) const;
 };
 
-// Of the columns that have categories. weights: whole numbers, one per row of x, or empty. Throws
-// InputError as check(), and for a column of more than most_categories.
+// Of the columns that have categories, each in at most `most` bins, 2 to most_bins. weights: whole
+// numbers, one per row of x, or empty. Throws InputError as check(), and for a column of more than
+// most_categories.
 template <Real T>
 [[nodiscard]] CategoryBins category_bins(MatrixView<const T> x, std::span<const Column> columns,
                                          std::span<const std::int64_t> weights,
-                                         std::span<const Index> numbers, const std::string& source);
+                                         std::span<const Index> numbers, Index most,
+                                         const std::string& source);
 
 }  // namespace tandem::tree

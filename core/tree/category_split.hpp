@@ -25,14 +25,14 @@ enum class BinKind : std::uint8_t {
   categories_and_rest,  // the last bin is of all that have none of their own
 };
 
-// Bins that go left.
-struct BinSet {
-  std::uint32_t words[8] = {};
-  [[nodiscard]] TANDEM_HOST_DEVICE bool has(std::int32_t bin) const {
-    return ((words[bin / 32] >> (bin % 32)) & 1) != 0;
-  }
-  TANDEM_HOST_DEVICE void add(std::int32_t bin) { words[bin / 32] |= 1U << (bin % 32); }
-};
+// A set of bins, those that go left, is a bit for each.
+[[nodiscard]] constexpr Index words_of_set(Index bins) noexcept { return (bins + 31) / 32; }
+[[nodiscard]] TANDEM_HOST_DEVICE inline bool has_bin(const std::uint32_t* set, std::int32_t bin) {
+  return ((set[bin / 32] >> (bin % 32)) & 1) != 0;
+}
+TANDEM_HOST_DEVICE inline void add_bin(std::uint32_t* set, std::int32_t bin) {
+  set[bin / 32] |= 1U << (bin % 32);
+}
 
 // Bins that may be in a set.
 [[nodiscard]] TANDEM_HOST_DEVICE inline std::int32_t set_bins(BinKind kind, std::int32_t bins) {
@@ -57,7 +57,7 @@ struct BinSet {
 
 // A candidate as HistogramSplit::bin has it: the bin that goes left alone; or n − 1 where the first
 // n of the order go left, last_first + n − 1 where the last n do.
-inline constexpr std::int32_t last_first = 256;
+inline constexpr std::int32_t last_first = 65536;
 // Whether a candidate of several categories takes the one at `place` of an order of `used`.
 [[nodiscard]] TANDEM_HOST_DEVICE inline bool takes_place(std::int32_t candidate, std::int32_t place,
                                                          std::int32_t used) {

@@ -10,10 +10,9 @@
 #include <vector>
 
 #include "core/memory.hpp"
-#include "core/rows_on_engine.hpp"
 #include "core/steps.hpp"
-#include "core/tree/binning_steps.hpp"
 #include "core/tree/boosted_growth.hpp"
+#include "core/tree/boosting_bins.hpp"
 #include "core/tree/boosting_judge.hpp"
 #include "core/tree/boosting_loss.hpp"
 #include "core/tree/boosting_rows.hpp"
@@ -26,6 +25,7 @@
 #include "tandem/core/stop_scope.hpp"
 #include "tandem/core/text.hpp"
 #include "tandem/data/split.hpp"
+#include "tandem/tree/binned_dataset.hpp"
 
 namespace tandem {
 namespace tree {
@@ -59,7 +59,6 @@ GradientPacking packing_for(const GradientRange& range, Index rows, bool unit, b
 
 namespace {
 
-constexpr Index most_rows = (Index{1} << 31) - 1;
 // A narrow packing is good enough where gradients are, on average, this many units at least.
 constexpr Index least_mean_units = 512;
 
@@ -95,15 +94,6 @@ struct Validation {
   RankingQueries queries;  // ranking
 };
 
-template <Real T>
-Buffer<T> starting_scores(Engine& engine, const BoostingRows<T>& rows,
-                          const TreeEnsemble<T>& trees) {
-  const Index outputs = trees.outputs;
-  MatrixView<const T> margin;
-  if (!rows.margin.empty()) margin = {rows.margin.data(), rows.count, outputs, outputs};
-  return to_engine(engine, trees.raw_scores(engine, rows.x, margin).values());
-}
-
 [[noreturn]] void diverged(const std::string& what, Index round) {
   throw NumericalError("the " + what + " of round " + std::to_string(round + 1) +
                        " is not finite; lower " + option("learning_rate") +
@@ -111,20 +101,9 @@ Buffer<T> starting_scores(Engine& engine, const BoostingRows<T>& rows,
 }
 
 template <Real T>
-void check_table(const DatasetView<T>& data) {
-  require_dense(data, "gradient boosting");
-  if (data.rows() == 0) throw InputError(data.source + ": has no rows to train on");
-  if (data.cols() == 0) throw InputError(data.source + ": has no feature columns to train on");
-  if (data.rows() > most_rows) {
-    throw InputError(data.source + ": " + std::to_string(data.rows()) +
-                     " rows; gradient boosting takes at most " + std::to_string(most_rows));
-  }
-  require_finite(data, true, true);
-}
-
-template <Real T>
-Task checked_task(const DatasetView<T>& data, const GradientBoostingOptions& options) {
-  check_table(data);
+Task checked_task(const DatasetView<T>& data, const BinnedDataset<T>* bins,
+                  const GradientBoostingOptions& options) {
+  check_training_table(data, bins);
   return options.task_for(data);
 }
 
@@ -133,158 +112,20 @@ Task checked_task(const DatasetView<T>& data, const GradientBoostingOptions& opt
 
 using namespace tree;  // NOLINT(google-build-using-namespace): the file's own parts
 
-void GradientBoostingOptions::visit(OptionVisitor& visitor) {
-  constexpr double largest = std::numeric_limits<double>::max();
-  constexpr std::int64_t no_limit = std::numeric_limits<std::int32_t>::max();
-  visitor.choice("task", task,
-                 "what to predict; auto classifies texts and whole numbers of at most 20 values");
-  visitor.choice("objective", objective,
-                 "what is minimised; auto is squared-error for values, logistic for two classes, "
-                 "softmax for more");
-  visitor.integer({"rounds", {"n_estimators", "num_boost_round", "num_iterations", "max_iter"}},
-                  rounds, "trees per output, at most", 0, 1000000);
-  visitor.real({"learning_rate", {"learning_rate", "eta", "shrinkage_rate"}}, learning_rate,
-               "factor of every leaf's value", 1e-9, 1e9);
-  visitor.integer("max_depth", max_depth, "most splits between the root and a leaf; 0 is no limit",
-                  0, no_limit);
-  visitor.integer({"max_leaves", {"max_leaf_nodes", "num_leaves"}}, max_leaves,
-                  "most leaves of a tree; 0 is no limit", 0, no_limit);
-  visitor.choice("grow_policy", grow_policy,
-                 "depthwise splits level by level, lossguide the leaf that gains most");
-  visitor.integer({"max_bins", {"max_bins", "max_bin"}}, max_bins,
-                  "bins of a feature's known values, at most", 2, most_bins);
-  visitor.real({"reg_lambda", {"l2_regularization", "lambda", "lambda_l2"}}, reg_lambda,
-               "penalty on the squares of the leaves' values", 0, largest);
-  visitor.real({"reg_alpha", {"reg_alpha", "alpha", "lambda_l1"}}, reg_alpha,
-               "penalty on the magnitudes of the leaves' values", 0, largest);
-  visitor.real(
-      {"min_split_loss", {"min_split_loss", "gamma", "min_split_gain", "min_gain_to_split"}},
-      min_split_loss, "a split must gain more than this", 0, largest);
-  visitor.real({"min_child_weight", {"min_child_weight", "min_sum_hessian_in_leaf"}},
-               min_child_weight, "least sum of second derivatives of a leaf", 0, largest);
-  visitor.real({"max_delta_step", {"max_delta_step", "max_tree_output"}}, max_delta_step,
-               "largest value of a leaf before the learning rate; 0 is no limit", 0, largest);
-  visitor.real({"subsample", {"subsample", "bagging_fraction"}}, subsample,
-               "share of the rows that a tree is grown on", 1e-9, 1);
-  visitor.choice({"sampling_method", {"sampling_method", "data_sample_strategy"}}, sampling_method,
-                 "goss keeps the rows of the largest gradients and some of the others, uniform a "
-                 "share of all");
-  visitor.real("top_rate", top_rate, "goss: share of the rows kept for their gradients", 0, 1);
-  visitor.real("other_rate", other_rate, "goss: share of the rows drawn from the others", 1e-9, 1);
-  visitor.real({"colsample_bytree", {"colsample_bytree", "feature_fraction"}}, colsample_bytree,
-               "share of the features drawn for a tree", 1e-9, 1);
-  visitor.real("colsample_bylevel", colsample_bylevel,
-               "share of a tree's features drawn for each depth", 1e-9, 1);
-  visitor.real({"colsample_bynode", {"colsample_bynode", "feature_fraction_bynode"}},
-               colsample_bynode, "share of a depth's features drawn for each node", 1e-9, 1);
-  visitor.integers({"monotone_constraints", {"monotonic_cst"}}, monotone_constraints,
-                   "per feature 1, -1 or 0: the prediction must not fall, not rise, or either", -1,
-                   1);
-  visitor.text({"interaction_constraints", {"interaction_cst"}}, interaction_constraints,
-               "groups of features that may stand on one path of a tree, such as a,b;c,d; those of "
-               "no group stand alone");
-  visitor.integer("max_cat_to_onehot", max_cat_to_onehot,
-                  "columns of at most so many categories are split one category against the others",
-                  0, most_bins);
-  visitor.integer("max_cat_threshold", max_cat_threshold,
-                  "categories on one side of a split by several, at most", 1, most_bins);
-  visitor.real("cat_smooth", cat_smooth,
-               "added to the second derivatives by which categories are ordered", 0, largest);
-  visitor.real("cat_l2", cat_l2, "added to reg_lambda where several categories are split off", 0,
-               largest);
-  visitor.real({"huber_delta", {"huber_delta", "huber_slope"}}, huber_delta,
-               "distance from which the huber objective is a line", 1e-30, largest);
-  visitor.real("tweedie_variance_power", tweedie_variance_power,
-               "power of the mean that the variance is under the tweedie objective", 1.001, 1.999);
-  visitor.real({"quantile_alpha", {"quantile"}}, quantile_alpha,
-               "the share of rows that the quantile objective puts below the prediction", 1e-6,
-               1 - 1e-6);
-  visitor.integer(
-      {"rank_truncation",
-       {"rank_truncation", "lambdarank_truncation_level", "lambdarank_num_pair_per_sample"}},
-      rank_truncation, "ranking: pairs have a row among so many first ranks", 1, no_limit);
-  visitor.flag(
-      {"rank_normalization", {"rank_normalization", "lambdarank_norm", "lambdarank_normalization"}},
-      rank_normalization, "ranking: pairs of far scores and queries of many pairs count less");
-  visitor.real("validation_fraction", validation_fraction,
-               "share of the training rows kept for validation", 0, 0.9);
-  visitor.text("eval_metric", eval_metric,
-               "what rounds are judged by on the validation rows, such as roc_auc or mae; the loss "
-               "of the objective where none is named");
-  visitor.integer({"patience", {"early_stopping_rounds", "n_iter_no_change"}}, patience,
-                  "stop after this many rounds without a better validation loss, or eval metric; 0 "
-                  "is never",
-                  0, no_limit);
-  visitor.written("class_weight", class_weight,
-                  "none, balanced, or weights by class such as yes=2,no=1", "TEXT");
-  visitor.seed(seed);
-}
-
-void GradientBoostingOptions::check() const {
-  if (max_depth == 0 && max_leaves == 0 && grow_policy == GrowPolicy::lossguide) {
-    throw InputError(option("grow_policy") + " lossguide needs " + option("max_leaves") + " or " +
-                     option("max_depth"));
-  }
-  const bool renewed =
-      objective == BoostingObjective::absolute_error || objective == BoostingObjective::quantile;
-  if (renewed && !monotone_constraints.empty()) {
-    throw InputError(option("monotone_constraints") + " cannot be kept with " +
-                     option("objective") + " " + std::string(to_string(objective)) +
-                     ", whose leaves get a quantile of their rows");
-  }
-  if (sampling_method == SamplingMethod::goss) {
-    if (subsample < 1) {
-      throw InputError(option("subsample") + " is for " + option("sampling_method") +
-                       " uniform; with goss " + option("top_rate") + " and " +
-                       option("other_rate") + " say how many rows there are");
-    }
-    if (top_rate + other_rate > 1) {
-      throw InputError(option("top_rate") + " and " + option("other_rate") +
-                       " add up to more than all rows");
-    }
-    if (renewed) {
-      throw InputError(option("sampling_method") + " goss goes by the size of gradients, which " +
-                       option("objective") + " " + std::string(to_string(objective)) +
-                       " does not have");
-    }
-  }
-  if (objective == BoostingObjective::automatic || task == TaskChoice::automatic) return;
-  if (tree::classifies(objective) != (task == TaskChoice::classification)) {
-    throw InputError(option("objective") + " " + std::string(to_string(objective)) + " is for " +
-                     (tree::classifies(objective) ? "classification" : "regression") + ", and " +
-                     option("task") + " is " + std::string(to_string(task)));
-  }
-}
-
-template <Real T>
-Task GradientBoostingOptions::task_for(const DatasetView<T>& data) const {
-  if (!data.has_target()) {
-    throw InputError(data.source + ": has no target column; name one with " + option("target"));
-  }
-  if (task == TaskChoice::classification) return Task::classification;
-  if (task == TaskChoice::automatic) {
-    if (objective != BoostingObjective::automatic) {
-      if (tree::classifies(objective)) return Task::classification;
-    } else {
-      return task_of_target(data);
-    }
-  }
-  require_numeric_target(data);
-  return Task::regression;
-}
-
 namespace tree {
 namespace {
 
 template <Real T>
 class Boosting {
  public:
-  Boosting(Engine& engine, const DatasetView<T>& train, const GradientBoostingOptions& options,
-           const FitContext<T>& context, RunControl& control, const GradientBoostingModel<T>* start)
+  // bins: what holds the features of `train`, or null.
+  Boosting(Engine& engine, const DatasetView<T>& train, const BinnedDataset<T>* bins,
+           const GradientBoostingOptions& options, const FitContext<T>& context,
+           RunControl& control, const GradientBoostingModel<T>* start)
       : engine_(engine),
         options_(options),
         control_(control),
-        judge_(options, context, checked_task(train, options)),
+        judge_(options, context, checked_task(train, bins, options)),
         custom_(context.objective) {
     const bool of_classes = options.task_for(train) == Task::classification;
     if (custom_ && !custom_->derivatives) {
@@ -344,7 +185,7 @@ class Boosting {
     std::optional<BoostingRows<T>> validation;
     if (context.validation) {
       const DatasetView<T>& data = *context.validation;
-      check_table(data);
+      check_training_table(data);
       if (data.cols() != train.cols()) {
         throw InputError(data.source + ": has " + std::to_string(data.cols()) +
                          " features, and the training set " + std::to_string(train.cols()));
@@ -370,17 +211,17 @@ class Boosting {
         if (by_query) check_groups(data);
       }
       validation = take_rows(data, nullptr, validation_labels, class_weights, outputs);
-      rows_ = take_rows(train, nullptr, labels, class_weights, outputs);
+      rows_ = take_rows(train, nullptr, labels, class_weights, outputs, bins);
     } else if (options.validation_fraction > 0) {
       const Split split =
           by_query ? group_train_test_split(train.groups, options.validation_fraction, options.seed)
           : of_classes
               ? stratified_train_test_split(labels, options.validation_fraction, options.seed)
               : train_test_split(train.rows(), options.validation_fraction, options.seed);
-      rows_ = take_rows(train, &split.train, labels, class_weights, outputs);
-      validation = take_rows(train, &split.test, labels, class_weights, outputs);
+      rows_ = take_rows(train, &split.train, labels, class_weights, outputs, bins);
+      validation = take_rows(train, &split.test, labels, class_weights, outputs, bins);
     } else {
-      rows_ = take_rows(train, nullptr, labels, class_weights, outputs);
+      rows_ = take_rows(train, nullptr, labels, class_weights, outputs, bins);
     }
     const bool metric = !judge_.by_loss();
     if ((options.patience > 0 || metric) && !validation) {
@@ -415,11 +256,11 @@ class Boosting {
               : std::vector<T>(static_cast<std::size_t>(outputs), T{0});
     }
     sort_out_categories(train, validation ? &*validation : nullptr, context);
-    if (!custom_) rows_.numbers = {};
     first_tree_ = static_cast<Index>(model_.trees.trees.size());
     best_rounds_ = 0;
     resume();
     upload(validation);
+    if (!custom_) rows_.numbers = {};
   }
 
   GradientBoostingModel<T> run() {
@@ -573,11 +414,9 @@ class Boosting {
   // Which columns are split by sets of categories, and in which bins these are.
   void sort_out_categories(const DatasetView<T>& train, const BoostingRows<T>* validation,
                            const FitContext<T>& context) {
-    std::vector<std::int64_t> units;
-    const double scale = weight_scale(rows_.weights);
-    for (const T weight : rows_.weights) units.push_back(whole_weight(weight, scale));
-    categories_ = category_bins(rows_.x, train.columns, std::span<const std::int64_t>(units),
-                                std::span<const Index>(rows_.numbers), train.source);
+    categories_ = rows_.bins != nullptr ? categories_of(*rows_.bins)
+                                        : categories_of_rows(rows_, train.columns,
+                                                             options_.max_cat_bins, train.source);
     if (!categories_.any()) return;
     model_.trees.categories.clear();
     for (const Column& column : train.columns) model_.trees.categories.push_back(column.categories);
@@ -597,29 +436,20 @@ class Boosting {
                        " are not those of the training rows in their order, so that equal codes "
                        "do not mean the same");
     }
+    if (validation->elsewhere()) return;
     categories_.check(validation->x, train.columns, std::span<const Index>(validation->numbers),
                       context.validation ? context.validation->source : train.source);
   }
 
   void upload(std::optional<BoostingRows<T>>& validation) {
     const Index features = model_.trees.features;
-    // Where there are more categories than bins, their codes give way to bins.
-    const bool recodes = categories_.recodes();
-    const Matrix<T> recoded = recodes ? categories_.recoded(rows_.x) : Matrix<T>();
-    const MatrixView<const T> binned = recodes ? recoded.view() : rows_.x;
-    cuts_ = make_bin_cuts(binned, std::span<const T>(rows_.weights), options_.max_bins,
-                          engine_.threads());
-    categories_.put_cuts(cuts_);
+    cuts_ = rows_.bins != nullptr
+                ? rows_.bins->table.cuts
+                : cuts_of_rows(rows_, BinnableRows<T>(rows_.x, categories_).view(), categories_,
+                               options_.max_bins, engine_.threads());
     const Index stride = binned_stride(features);
-    const auto on_engine = to_engine(engine_, cuts_);
-    const auto binning = make_steps<BinningSteps, T>(engine_);
-    by_row_ = Buffer<std::uint8_t>(engine_, rows_.count * stride);
-    by_column_ = Buffer<std::uint8_t>(engine_, features * rows_.count + column_padding);
-    {
-      const Buffer<T> x = rows_on_engine(engine_, binned, Placement::rows);
-      binning->bin_rows(on_engine, x, rows_.count, by_row_, by_column_);
-      engine_.wait();
-    }
+    const int bin_bytes = cuts_.bin_bytes();
+    bins_there_ = bins_of_rows(engine_, rows_, cuts_, categories_, true);
     target_ = to_engine(engine_, rows_.target);
     weights_ = to_engine(engine_, rows_.weights);
     scores_ = starting_scores(engine_, rows_, model_.trees);
@@ -627,12 +457,7 @@ class Boosting {
       Validation<T>& part = validation_.emplace();
       part.rows = validation->count;
       part.weight = total_weight(validation->weights, validation->count);
-      part.by_row = Buffer<std::uint8_t>(engine_, validation->count * stride);
-      const Matrix<T> other = recodes ? categories_.recoded(validation->x) : Matrix<T>();
-      const Buffer<T> x = rows_on_engine(
-          engine_, recodes ? other.view() : MatrixView<const T>(validation->x), Placement::rows);
-      Buffer<std::uint8_t> none;
-      binning->bin_rows(on_engine, x, validation->count, part.by_row, none);
+      part.by_row = bins_of_rows(engine_, *validation, cuts_, categories_, false).by_row;
       part.target = to_engine(engine_, validation->target);
       part.weights = to_engine(engine_, validation->weights);
       part.scores = starting_scores(engine_, *validation, model_.trees);
@@ -649,17 +474,15 @@ class Boosting {
     for (const std::int64_t direction : options_.monotone_constraints) {
       directions_.push_back(static_cast<std::int8_t>(direction));
     }
-    Index most = 1;
-    for (std::size_t j = 0; j < bins_.size(); ++j) {
-      most = std::max<Index>(most, bins_[j] + cuts_.missing[j]);
-    }
-    const std::int32_t slots =
-        BoostedGrowth<T>::slots_for(options_, 16 * features * histogram_stride(most));
+    const std::int32_t slots = BoostedGrowth<T>::slots_for(
+        options_, 16 * histogram_places(bins_, cuts_.missing, bin_bytes).back());
+    const BoostingData<T> binned_data{
+        rows_.count,       features,  stride, &bins_there_.by_row, &bins_there_.by_column,
+        &target_,          &weights_, bins_,  cuts_.missing,       directions_,
+        categories_.kinds, bin_bytes};
     steps_ = make_steps<GradientBoostingSteps, T>(engine_);
-    steps_->prepare({rows_.count, features, stride, &by_row_, &by_column_, &target_, &weights_,
-                     bins_, cuts_.missing, directions_, categories_.kinds},
-                    model_.trees.outputs, slots);
-    growth_.emplace(*steps_, options_, cuts_, categories_, groups_, slots);
+    steps_->prepare(binned_data, model_.trees.outputs, slots);
+    growth_.emplace(*steps_, options_, cuts_, categories_, groups_, slots, binned_data.set_words());
     quantile_ = {model_.objective == BoostingObjective::quantile ? options_.quantile_alpha : 0.5,
                  weight_scale(rows_.weights)};
     if (custom_ || ranks(model_.objective)) {
@@ -745,7 +568,7 @@ class Boosting {
     grown.tree.output = static_cast<std::int32_t>(output);
     if (!custom_ && renews_leaves(loss_.kind)) renew_leaves(grown, output);
     if (!sample.all()) {
-      steps_->add_tree(grown.binned, grown.sets, by_row_, rows_.count, output, scores_);
+      steps_->add_tree(grown.binned, grown.sets, bins_there_.by_row, rows_.count, output, scores_);
     } else {
       steps_->add_leaves(grown.leaves, output, scores_);
     }
@@ -820,8 +643,7 @@ class Boosting {
   BinCuts<T> cuts_;
   std::vector<std::int32_t> bins_;
   std::vector<std::int8_t> directions_;
-  Buffer<std::uint8_t> by_row_;
-  Buffer<std::uint8_t> by_column_;
+  BinsOnEngine bins_there_;
   Buffer<T> target_;
   Buffer<T> weights_;
   Buffer<T> scores_;
@@ -851,7 +673,23 @@ GradientBoostingModel<T> fit(Engine& engine, const DatasetView<T>& data,
   const FitSetting<T> setting(data, context, TakesCustom::yes);
   const StopScope stop(context.control);
   check_options(options);
-  return Boosting<T>(engine, setting.data(), options, context, setting.control(), nullptr).run();
+  return Boosting<T>(engine, setting.data(), nullptr, options, context, setting.control(), nullptr)
+      .run();
+}
+
+template <Real T>
+GradientBoostingModel<T> fit(Engine& engine, const BinnedDataset<T>& data,
+                             const GradientBoostingOptions& options,
+                             const FitContext<std::type_identity_t<T>>& context) {
+  const Dataset<T> rest = data.without_features();
+  DatasetView<T> view = rest.view();
+  view.features = {nullptr, data.rows(), data.cols(), data.cols()};
+  view.columns = data.columns;
+  const FitSetting<T> setting(view, context, TakesCustom::yes);
+  const StopScope stop(context.control);
+  check_options(options);
+  return Boosting<T>(engine, setting.data(), &data, options, context, setting.control(), nullptr)
+      .run();
 }
 
 template <Real T>
@@ -862,14 +700,18 @@ GradientBoostingModel<T> fit_further(Engine& engine, const GradientBoostingModel
   const FitSetting<T> setting(data, context, TakesCustom::yes);
   const StopScope stop(context.control);
   check_options(options);
-  return Boosting<T>(engine, setting.data(), options, context, setting.control(), &model).run();
+  return Boosting<T>(engine, setting.data(), nullptr, options, context, setting.control(), &model)
+      .run();
 }
 
-template Task GradientBoostingOptions::task_for(const DatasetView<float>&) const;
-template Task GradientBoostingOptions::task_for(const DatasetView<double>&) const;
 template GradientBoostingModel<float> fit(Engine&, const DatasetView<float>&,
                                           const GradientBoostingOptions&, const FitContext<float>&);
 template GradientBoostingModel<double> fit(Engine&, const DatasetView<double>&,
+                                           const GradientBoostingOptions&,
+                                           const FitContext<double>&);
+template GradientBoostingModel<float> fit(Engine&, const BinnedDataset<float>&,
+                                          const GradientBoostingOptions&, const FitContext<float>&);
+template GradientBoostingModel<double> fit(Engine&, const BinnedDataset<double>&,
                                            const GradientBoostingOptions&,
                                            const FitContext<double>&);
 template GradientBoostingModel<float> fit_further(Engine&, const GradientBoostingModel<float>&,

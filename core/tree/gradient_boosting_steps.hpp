@@ -4,15 +4,18 @@
 // inside; splitting a node makes two adjacent ranges, left before right. The order exists twice,
 // `side` 0 and 1: a split reads the node's range on one side and writes that of its children on the
 // other, so that nothing is copied back. Histograms stand in numbered slots: for each feature and
-// bin the integer sums of gradients and of Hessians.
+// bin the integer sums of gradients and of Hessians. Sets of bins stand one behind the other, each
+// in BoostingData::set_words() words.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "core/random.hpp"
 #include "core/steps.hpp"
@@ -29,9 +32,9 @@ template <Real T>
 struct BoostingData {
   Index rows = 0;
   Index features = 0;
-  Index stride = 0;                              // of by_row
-  const Buffer<std::uint8_t>* by_row = nullptr;  // n × stride
-  // features × n, and column_padding bytes behind them, so that 4 bytes can be read anywhere.
+  Index stride = 0;                              // of by_row, in bins
+  const Buffer<std::uint8_t>* by_row = nullptr;  // n × stride bins
+  // features × n bins, and column_padding bytes, so that 4 bytes can be read anywhere.
   const Buffer<std::uint8_t>* by_column = nullptr;
   const Buffer<T>* target = nullptr;        // n
   const Buffer<T>* weights = nullptr;       // n, or empty: 1 each
@@ -39,18 +42,33 @@ struct BoostingData {
   std::span<const std::uint8_t> missing;    // per feature: whether there is a bin more; host
   std::span<const std::int8_t> directions;  // per feature: monotone constraint; host
   std::span<const BinKind> kinds{};         // per feature, or empty: numbers all; host
+  int bin_bytes = 1;                        // of a bin in by_row and by_column: 1 or 2
 
   [[nodiscard]] BinKind kind(Index feature) const {
     return kinds.empty() ? BinKind::numbers : kinds[static_cast<std::size_t>(feature)];
   }
+  // Of a set of bins of any feature that has categories, missing values among them; else 0.
+  [[nodiscard]] Index set_words() const {
+    Index most = 0;
+    for (std::size_t j = 0; j < kinds.size(); ++j) {
+      if (kinds[j] != BinKind::numbers) most = std::max(most, words_of_set(bins[j] + 1));
+    }
+    return most;
+  }
 };
 inline constexpr Index column_padding = 4;
 
-// The bins that a feature has room for in a histogram: the least of 64, 128, 256 that all have
-// room in.
+// The bins that a feature has room for in a histogram of 8-bit bins: the least of 64, 128, 256 that
+// all have room in.
 [[nodiscard]] constexpr Index histogram_stride(Index most) {
   return most <= 64 ? 64 : most <= 128 ? 128 : 256;
 }
+// Where the bins of each feature begin in a histogram, and behind them how many it has: at
+// multiples of histogram_stride() for bins of 8 bits; for bins of 16 bits each feature has as many
+// as it needs, rounded up to a multiple of 64.
+[[nodiscard]] std::vector<Index> histogram_places(std::span<const std::int32_t> bins,
+                                                  std::span<const std::uint8_t> missing,
+                                                  int bin_bytes);
 
 // Which rows a tree is grown on: those whose gradient's magnitude is above a bound, and of the
 // others those whose random number is below the share, which then count `weight` times.
@@ -114,11 +132,12 @@ struct SplitTask {
   std::int32_t feature = 0;
   std::int32_t bin = 0;           // bins 0 .. bin go left
   std::int32_t missing_bin = -1;  // goes left too; −1: none
-  bool by_set = false;            // the bins of `set` go left instead
-  BinSet set{};
+  std::int32_t set = -1;          // the number of the set of bins that go left instead, or −1
 
-  [[nodiscard]] TANDEM_HOST_DEVICE bool goes_left(std::int32_t of_row) const {
-    return by_set ? set.has(of_row) : of_row <= bin || of_row == missing_bin;
+  [[nodiscard]] TANDEM_HOST_DEVICE bool goes_left(std::int32_t of_row, const std::uint32_t* sets,
+                                                  Index set_words) const {
+    return set >= 0 ? has_bin(sets + set * set_words, of_row)
+                    : of_row <= bin || of_row == missing_bin;
   }
 };
 
@@ -136,22 +155,24 @@ template <Real T>
 struct BinnedNode {
   std::int32_t left = 0;
   std::int32_t feature = 0;
-  std::int32_t bin = 255;         // bins 0 .. bin go left
+  std::int32_t bin = 0;           // bins 0 .. bin go left
   std::int32_t missing_bin = -1;  // goes left too
   T value = 0;                    // of a leaf
   std::int32_t set = -1;          // the number of the set of bins that go left instead, or −1
 
-  [[nodiscard]] TANDEM_HOST_DEVICE bool goes_left(std::int32_t of_row, const BinSet* sets) const {
-    return set >= 0 ? sets[set].has(of_row) : of_row <= bin || of_row == missing_bin;
+  [[nodiscard]] TANDEM_HOST_DEVICE bool goes_left(std::int32_t of_row, const std::uint32_t* sets,
+                                                  Index set_words) const {
+    return set >= 0 ? has_bin(sets + set * set_words, of_row)
+                    : of_row <= bin || of_row == missing_bin;
   }
 };
 
 // --- costs, for benchmarks and tests of the kernels ----------------------------------------------
 
 // Rows, words and bins of the nodes read; each update reads and writes 8 bytes of a histogram that
-// stays in cache or shared memory.
-[[nodiscard]] constexpr double histogram_bytes(double rows, double stride) {
-  return rows * (4 + 8 + stride);
+// stays in cache or shared memory. row_bytes: of a row's bins with their padding.
+[[nodiscard]] constexpr double histogram_bytes(double rows, double row_bytes) {
+  return rows * (4 + 8 + row_bytes);
 }
 [[nodiscard]] constexpr double histogram_updates(double rows, double features) {
   return rows * features;
@@ -194,10 +215,12 @@ class GradientBoostingSteps {
   // elsewhere; may be empty where no feature is. Waits.
   virtual void find_splits(const GainRules& rules, std::span<const SplitQuery> queries,
                            std::span<const std::uint8_t> allowed, std::span<HistogramSplit> splits,
-                           std::span<BinSet> sets) = 0;
+                           std::span<std::uint32_t> sets) = 0;
 
-  // left_rows[i] = how many rows of task i went left. The tasks are disjoint. Waits.
-  virtual void apply_splits(std::span<const SplitTask> tasks, std::span<Index> left_rows) = 0;
+  // left_rows[i] = how many rows of task i went left. The tasks, which name `sets`, are disjoint.
+  // Waits.
+  virtual void apply_splits(std::span<const SplitTask> tasks, std::span<const std::uint32_t> sets,
+                            std::span<Index> left_rows) = 0;
 
   // values[l] = the quantile (leaf_quantile.hpp) of target − score over the rows of leaf l, in T.
   // Waits.
@@ -210,7 +233,7 @@ class GradientBoostingSteps {
 
   // The same by sending binned rows (rows × stride of the data) down a tree, whose nodes name
   // `sets`. Only enqueued.
-  virtual void add_tree(std::span<const BinnedNode<T>> nodes, std::span<const BinSet> sets,
+  virtual void add_tree(std::span<const BinnedNode<T>> nodes, std::span<const std::uint32_t> sets,
                         const Buffer<std::uint8_t>& by_row, Index rows, Index output,
                         Buffer<T>& scores) = 0;
 

@@ -135,7 +135,10 @@ class ForestFit {
     by_column_ = Buffer<std::uint8_t>(engine_, training_.rows * cols);
     bins_.by_row = &by_row_;
     bins_.by_column = &by_column_;
-    bins_.known_bins = &cuts_there_.missing;
+    std::vector<std::uint8_t> known_bins;
+    for (Index j = 0; j < cols; ++j) known_bins.push_back(static_cast<std::uint8_t>(cuts_.bins(j)));
+    known_bins_ = tandem::to_engine(engine_, known_bins);
+    bins_.known_bins = &known_bins_;
     make_steps<BinningSteps, T>(engine_)->bin_rows(cuts_there_, x, training_.rows, by_row_,
                                                    by_column_);
     engine_.wait();
@@ -368,6 +371,7 @@ class ForestFit {
   // Of the histogram splitter.
   BinCuts<T> cuts_;
   CutsOnEngine<T> cuts_there_;
+  Buffer<std::uint8_t> known_bins_;
   Buffer<std::uint8_t> by_row_;
   Buffer<std::uint8_t> by_column_;
   BinnedFeatures bins_;
@@ -422,7 +426,7 @@ void ForestOptions<kind>::visit(OptionVisitor& visitor) {
     visitor.choice("splitter", splitter,
                    "exact judges every cut between two values, histogram those between bins");
     visitor.integer({"max_bins", {"max_bins", "max_bin", "n_bins"}}, max_bins,
-                    "histogram: bins of a feature's known values, at most", 2, most_bins);
+                    "histogram: bins of a feature's known values, at most", 2, most_byte_bins);
   }
   visitor.seed(seed);
 }

@@ -1,5 +1,5 @@
-// Values to bins: a bisection of eight steps, in which the lanes of a vector are rows and each
-// fetches its own threshold.
+// Values to bins: a bisection in which the lanes of a vector are rows and each fetches its own
+// threshold.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/tree/binning.cpp"
 #include <hwy/foreach_target.h>  // must come before highway.h
@@ -18,16 +18,17 @@ namespace tandem::cpu {
 // Rows that are turned into columns at once.
 inline constexpr Index binning_rows = 256;
 
-template <class T>
+template <class T, class Bin>
 struct BinningBlock {
   const T* x;  // rows × features
   Index rows;  // at most binning_rows
   Index features;
   Index stride;
   const T* thresholds;
-  const std::uint8_t* missing;
-  std::uint8_t* by_row;     // rows × stride
-  std::uint8_t* by_column;  // features, all_rows apart; or null
+  const Index* first;  // features + 1: where the thresholds of each begin
+  const std::uint16_t* missing;
+  Bin* by_row;     // rows × stride
+  Bin* by_column;  // features, all_rows apart; or null
   Index all_rows;
 };
 
@@ -38,8 +39,8 @@ HWY_BEFORE_NAMESPACE();
 namespace tandem::cpu::HWY_NAMESPACE {
 namespace {
 
-template <class T>
-void BinBlock(const BinningBlock<T>& block) {
+template <class T, class Bin>
+void BinBlock(const BinningBlock<T, Bin>& block) {
   const hn::ScalableTag<T> d;
   const hn::RebindToSigned<decltype(d)> di;
   using TI = hn::TFromD<decltype(di)>;
@@ -50,16 +51,17 @@ void BinBlock(const BinningBlock<T>& block) {
   std::fill_n(column, binning_rows, T{0});
   for (Index i = 0; i < block.rows; ++i) {
     std::fill(block.by_row + i * block.stride + block.features,
-              block.by_row + (i + 1) * block.stride, std::uint8_t{0});
+              block.by_row + (i + 1) * block.stride, Bin{0});
   }
   for (Index j = 0; j < block.features; ++j) {
     for (Index i = 0; i < block.rows; ++i) column[i] = block.x[i * block.features + j];
-    const T* thresholds = block.thresholds + j * tree::padded_thresholds;
+    const T* thresholds = block.thresholds + block.first[j];
+    const auto padded_thresholds = static_cast<TI>(block.first[j + 1] - block.first[j]);
     const auto missing = hn::Set(di, static_cast<TI>(block.missing[j]));
     for (Index i = 0; i < padded; i += lanes) {
       const auto value = hn::Load(d, column + i);
       auto below = hn::Zero(di);
-      for (TI step = static_cast<TI>(tree::padded_thresholds) / 2; step > 0; step /= 2) {
+      for (TI step = padded_thresholds / 2; step > 0; step /= 2) {
         const auto threshold = hn::GatherIndex(d, thresholds + step - 1, below);
         const auto is_below = hn::RebindMask(di, hn::Lt(threshold, value));
         below = hn::Add(below, hn::IfThenElseZero(is_below, hn::Set(di, step)));
@@ -67,17 +69,19 @@ void BinBlock(const BinningBlock<T>& block) {
       hn::Store(hn::IfThenElse(hn::RebindMask(di, hn::IsNaN(value)), missing, below), di, bins + i);
     }
     for (Index i = 0; i < block.rows; ++i) {
-      block.by_row[i * block.stride + j] = static_cast<std::uint8_t>(bins[i]);
+      block.by_row[i * block.stride + j] = static_cast<Bin>(bins[i]);
     }
     if (block.by_column != nullptr) {
-      std::uint8_t* to = block.by_column + j * block.all_rows;
-      for (Index i = 0; i < block.rows; ++i) to[i] = static_cast<std::uint8_t>(bins[i]);
+      Bin* to = block.by_column + j * block.all_rows;
+      for (Index i = 0; i < block.rows; ++i) to[i] = static_cast<Bin>(bins[i]);
     }
   }
 }
 
-void BinBlockFloat(const BinningBlock<float>& block) { BinBlock(block); }
-void BinBlockDouble(const BinningBlock<double>& block) { BinBlock(block); }
+void BinBlockFloat8(const BinningBlock<float, std::uint8_t>& block) { BinBlock(block); }
+void BinBlockDouble8(const BinningBlock<double, std::uint8_t>& block) { BinBlock(block); }
+void BinBlockFloat16(const BinningBlock<float, std::uint16_t>& block) { BinBlock(block); }
+void BinBlockDouble16(const BinningBlock<double, std::uint16_t>& block) { BinBlock(block); }
 
 }  // namespace
 }  // namespace tandem::cpu::HWY_NAMESPACE
@@ -86,11 +90,23 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace tandem {
 namespace cpu {
-HWY_EXPORT(BinBlockFloat);
-HWY_EXPORT(BinBlockDouble);
+HWY_EXPORT(BinBlockFloat8);
+HWY_EXPORT(BinBlockDouble8);
+HWY_EXPORT(BinBlockFloat16);
+HWY_EXPORT(BinBlockDouble16);
 namespace {
-void bin_block(const BinningBlock<float>& block) { HWY_DYNAMIC_DISPATCH(BinBlockFloat)(block); }
-void bin_block(const BinningBlock<double>& block) { HWY_DYNAMIC_DISPATCH(BinBlockDouble)(block); }
+void bin_block(const BinningBlock<float, std::uint8_t>& block) {
+  HWY_DYNAMIC_DISPATCH(BinBlockFloat8)(block);
+}
+void bin_block(const BinningBlock<double, std::uint8_t>& block) {
+  HWY_DYNAMIC_DISPATCH(BinBlockDouble8)(block);
+}
+void bin_block(const BinningBlock<float, std::uint16_t>& block) {
+  HWY_DYNAMIC_DISPATCH(BinBlockFloat16)(block);
+}
+void bin_block(const BinningBlock<double, std::uint16_t>& block) {
+  HWY_DYNAMIC_DISPATCH(BinBlockDouble16)(block);
+}
 }  // namespace
 }  // namespace cpu
 
@@ -104,16 +120,29 @@ class CpuBinning final : public BinningSteps<T> {
 
   void bin_rows(const CutsOnEngine<T>& cuts, const Buffer<T>& x, Index rows,
                 Buffer<std::uint8_t>& by_row, Buffer<std::uint8_t>& by_column) override {
-    const Index stride = binned_stride(cuts.features);
-    parallel_pieces(engine_.threads(), rows, cpu::binning_rows, [&](Piece piece) {
-      cpu::bin_block(cpu::BinningBlock<T>{
-          x.data() + piece.begin * cuts.features, piece.size(), cuts.features, stride,
-          cuts.thresholds.data(), cuts.missing.data(), by_row.data() + piece.begin * stride,
-          by_column.empty() ? nullptr : by_column.data() + piece.begin, rows});
-    });
+    if (cuts.bin_bytes == 1) {
+      bin_into<std::uint8_t>(cuts, x, rows, by_row, by_column);
+    } else {
+      bin_into<std::uint16_t>(cuts, x, rows, by_row, by_column);
+    }
   }
 
  private:
+  template <class Bin>
+  void bin_into(const CutsOnEngine<T>& cuts, const Buffer<T>& x, Index rows,
+                Buffer<std::uint8_t>& by_row, Buffer<std::uint8_t>& by_column) {
+    const Index stride = binned_stride(cuts.features);
+    auto* to_rows = reinterpret_cast<Bin*>(by_row.data());
+    auto* to_columns = by_column.empty() ? nullptr : reinterpret_cast<Bin*>(by_column.data());
+    parallel_pieces(engine_.threads(), rows, cpu::binning_rows, [&](Piece piece) {
+      cpu::bin_block(cpu::BinningBlock<T, Bin>{
+          x.data() + piece.begin * cuts.features, piece.size(), cuts.features, stride,
+          cuts.thresholds.data(), cuts.first.data(), cuts.missing.data(),
+          to_rows + piece.begin * stride,
+          to_columns == nullptr ? nullptr : to_columns + piece.begin, rows});
+    });
+  }
+
   Engine& engine_;
 };
 

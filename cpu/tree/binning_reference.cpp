@@ -12,17 +12,22 @@ class ReferenceBinning final : public BinningSteps<T> {
   void bin_rows(const CutsOnEngine<T>& cuts, const Buffer<T>& x, Index rows,
                 Buffer<std::uint8_t>& by_row, Buffer<std::uint8_t>& by_column) override {
     const Index stride = binned_stride(cuts.features);
+    const auto write = [&](Buffer<std::uint8_t>& to, Index place, int bin) {
+      for (int b = 0; b < cuts.bin_bytes; ++b) {
+        to.data()[place * cuts.bin_bytes + b] = static_cast<std::uint8_t>(bin >> (8 * b));
+      }
+    };
     std::fill_n(by_row.data(), by_row.size(), std::uint8_t{0});
     for (Index i = 0; i < rows; ++i) {
       for (Index j = 0; j < cuts.features; ++j) {
         const T value = x.data()[i * cuts.features + j];
         int bin = 0;
-        for (Index t = 0; t < padded_thresholds - 1; ++t) {
-          if (cuts.thresholds.data()[j * padded_thresholds + t] < value) ++bin;
+        for (Index t = cuts.first.data()[j]; t < cuts.first.data()[j + 1]; ++t) {
+          if (cuts.thresholds.data()[t] < value) ++bin;
         }
         if (value != value) bin = cuts.missing.data()[j];
-        by_row.data()[i * stride + j] = static_cast<std::uint8_t>(bin);
-        if (!by_column.empty()) by_column.data()[j * rows + i] = static_cast<std::uint8_t>(bin);
+        write(by_row, i * stride + j, bin);
+        if (!by_column.empty()) write(by_column, j * rows + i, bin);
       }
     }
   }

@@ -1,7 +1,7 @@
 #include "cpu/tree/boosting_categories.hpp"
 
 #include <algorithm>
-#include <array>
+#include <vector>
 
 namespace tandem::cpu {
 namespace {
@@ -15,7 +15,7 @@ struct Category {
 
 // The categories that rows of a node have.
 struct Categories {
-  std::array<Category, 256> all;
+  std::vector<Category> all;
   std::int32_t used = 0;
 
   Categories(const CutBlock& block, tree::BinKind kind) {
@@ -25,11 +25,12 @@ struct Categories {
       const std::int64_t h = block.words != nullptr ? block.words[b] & mask : block.h[b];
       if (h == 0) continue;
       const std::int64_t g = block.words != nullptr ? block.words[b] >> block.shift : block.g[b];
-      all[static_cast<std::size_t>(used++)] = {tree::category_place(block.rules, g, h), g, h, b};
+      all.push_back({tree::category_place(block.rules, g, h), g, h, b});
     }
+    used = static_cast<std::int32_t>(all.size());
   }
   void sort() {
-    std::sort(all.begin(), all.begin() + used, [](const Category& a, const Category& b) {
+    std::sort(all.begin(), all.end(), [](const Category& a, const Category& b) {
       return a.place != b.place ? a.place < b.place : a.bin < b.bin;
     });
   }
@@ -70,18 +71,17 @@ void find_set(const CutBlock& block, tree::BinKind kind, tree::HistogramSplit& b
   }
 }
 
-tree::BinSet set_of(const CutBlock& block, tree::BinKind kind, const tree::HistogramSplit& split) {
-  tree::BinSet set;
+void add_set(const CutBlock& block, tree::BinKind kind, const tree::HistogramSplit& split,
+             std::uint32_t* set) {
   if (tree::one_against_rest(block.rules, static_cast<std::int32_t>(block.bins))) {
-    set.add(split.bin);
-    return set;
+    tree::add_bin(set, split.bin);
+    return;
   }
   Categories categories(block, kind);
   categories.sort();
   for (std::int32_t k = 0; k < categories.used; ++k) {
-    if (tree::takes_place(split.bin, k, categories.used)) set.add(categories[k].bin);
+    if (tree::takes_place(split.bin, k, categories.used)) tree::add_bin(set, categories[k].bin);
   }
-  return set;
 }
 
 }  // namespace tandem::cpu

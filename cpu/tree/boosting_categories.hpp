@@ -1,4 +1,4 @@
-// Splits by sets of categories on the CPU: some hundred bins at most, sorted.
+// Splits by sets of categories on the CPU: those that a node has are sorted.
 #pragma once
 
 #include "core/tree/category_split.hpp"
@@ -8,8 +8,8 @@ namespace tandem::cpu {
 
 // As find_cut(), for a feature of categories.
 void find_set(const CutBlock& block, tree::BinKind kind, tree::HistogramSplit& best);
-// The bins that go left by a split that find_set() found in the same block.
-[[nodiscard]] tree::BinSet set_of(const CutBlock& block, tree::BinKind kind,
-                                  const tree::HistogramSplit& split);
+// Adds to `set` the bins that go left by a split that find_set() found in the same block.
+void add_set(const CutBlock& block, tree::BinKind kind, const tree::HistogramSplit& split,
+             std::uint32_t* set);
 
 }  // namespace tandem::cpu

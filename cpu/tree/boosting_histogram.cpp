@@ -1,11 +1,14 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/tree/boosting_histogram.cpp"
+#include <hwy/aligned_allocator.h>
 #include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
+#include <new>
 
 #include "cpu/simd-inl.hpp"
 #include "cpu/tree/boosting_histogram.hpp"
@@ -16,6 +19,8 @@ namespace tandem::cpu {
 // Rows ahead of the one at work whose bins are asked for: in a node deep in the tree they are far
 // apart, and the processor does not guess them.
 inline constexpr Index prefetch_rows = 16;
+// Lanes of 64 bits, at most.
+inline constexpr Index cut_padding = 8;
 }  // namespace tandem::cpu
 #endif
 
@@ -51,19 +56,38 @@ HWY_INLINE void AddRow(const std::uint8_t* HWY_RESTRICT bins, Index features, st
   }
 }
 
+// Bins of 16 bits, whose features have unlike room.
+template <bool wide>
+HWY_INLINE void AddRowAtPlaces(const std::uint16_t* HWY_RESTRICT bins, Index features,
+                               const Index* HWY_RESTRICT places, std::int64_t g, std::int64_t h,
+                               std::int64_t* g_sums, std::int64_t* h_sums) {
+  for (Index j = 0; j < features; ++j) {
+    const Index at = places[j] + bins[j];
+    g_sums[at] += g;
+    if constexpr (wide) h_sums[at] += h;
+  }
+}
+
+// stride: of a feature's bins of 8 bits in the histogram; 0: bins of 16 bits.
 template <int stride, bool wide>
 void AddRowsOf(const HistogramBlock& block) {
   const Index ahead_end = std::max<Index>(block.count - prefetch_rows, 0);
+  const Index row_bytes = block.row_stride * block.bin_bytes;
   const auto row = [&](Index i) {
-    const std::uint8_t* bins = block.by_row + static_cast<Index>(block.rows[i]) * block.row_stride;
-    AddRow<stride, wide>(bins, block.features, block.words[i], wide ? block.extra[i] : 0,
-                         block.sums, block.extra_sums);
+    const std::uint8_t* bins = block.by_row + static_cast<Index>(block.rows[i]) * row_bytes;
+    const std::int64_t h = wide ? block.extra[i] : 0;
+    if constexpr (stride == 0) {
+      AddRowAtPlaces<wide>(reinterpret_cast<const std::uint16_t*>(bins), block.features,
+                           block.places, block.words[i], h, block.sums, block.extra_sums);
+    } else {
+      AddRow<stride, wide>(bins, block.features, block.words[i], h, block.sums, block.extra_sums);
+    }
   };
   Index i = 0;
   for (; i < ahead_end; ++i) {
     const std::uint8_t* ahead =
-        block.by_row + static_cast<Index>(block.rows[i + prefetch_rows]) * block.row_stride;
-    for (Index line = 0; line < block.row_stride; line += 64) hwy::Prefetch(ahead + line);
+        block.by_row + static_cast<Index>(block.rows[i + prefetch_rows]) * row_bytes;
+    for (Index line = 0; line < row_bytes; line += 64) hwy::Prefetch(ahead + line);
     row(i);
   }
   for (; i < block.count; ++i) row(i);
@@ -71,7 +95,11 @@ void AddRowsOf(const HistogramBlock& block) {
 
 void AddRows(const HistogramBlock& block) {
   const bool wide = block.extra != nullptr;
-  switch (block.stride) {
+  if (block.bin_bytes != 1) {
+    wide ? AddRowsOf<0, true>(block) : AddRowsOf<0, false>(block);
+    return;
+  }
+  switch (block.places[1]) {
     case 64: wide ? AddRowsOf<64, true>(block) : AddRowsOf<64, false>(block); break;
     case 128: wide ? AddRowsOf<128, true>(block) : AddRowsOf<128, false>(block); break;
     default: wide ? AddRowsOf<256, true>(block) : AddRowsOf<256, false>(block); break;
@@ -173,10 +201,10 @@ void GeneralCuts(const CutBlock& block, const std::int64_t* left_g, const std::i
   }
 }
 
-void FindCut(const CutBlock& block, tree::HistogramSplit& best) {
-  constexpr Index most = 256 + 8;  // lanes beyond the last bin are read and passed over
-  HWY_ALIGN std::int64_t left_g[most];
-  HWY_ALIGN std::int64_t left_h[most];
+// left_g, left_h: room for 8 more than there are bins, for lanes beyond the last one are read and
+// passed over.
+void FindCutWith(const CutBlock& block, std::int64_t* HWY_RESTRICT left_g,
+                 std::int64_t* HWY_RESTRICT left_h, tree::HistogramSplit& best) {
   std::int64_t missing_g = 0;
   std::int64_t missing_h = 0;
   if (block.words != nullptr) {
@@ -213,7 +241,7 @@ void FindCut(const CutBlock& block, tree::HistogramSplit& best) {
     }
   }
   // Beyond, no weight on the left: not admissible.
-  for (Index b = block.bins; b < std::min(most, block.bins + 8); ++b) left_g[b] = left_h[b] = 0;
+  for (Index b = block.bins; b < block.bins + cut_padding; ++b) left_g[b] = left_h[b] = 0;
   const auto cuts = block.rules.plain() ? PlainCuts : GeneralCuts;
   tree::HistogramSplit found;
   found.feature = block.feature;
@@ -235,8 +263,25 @@ void FindCut(const CutBlock& block, tree::HistogramSplit& best) {
   if (best.sum == tree::no_score_sum) best.feature = -1;
 }
 
-Index ChooseSides(const SideBlock& block) {
+void FindCut(const CutBlock& block, tree::HistogramSplit& best) {
+  constexpr Index few = 256;
+  if (block.bins <= few) {
+    HWY_ALIGN std::int64_t left_g[few + cut_padding];
+    HWY_ALIGN std::int64_t left_h[few + cut_padding];
+    FindCutWith(block, left_g, left_h, best);
+  } else {
+    const auto room = static_cast<std::size_t>(block.bins + cut_padding);
+    const auto left_g = hwy::AllocateAligned<std::int64_t>(room);
+    const auto left_h = hwy::AllocateAligned<std::int64_t>(room);
+    if (!left_g || !left_h) throw std::bad_alloc();
+    FindCutWith(block, left_g.get(), left_h.get(), best);
+  }
+}
+
+template <class Bin>
+Index ChooseSidesOf(const SideBlock& block) {
   const hn::ScalableTag<std::int32_t> d;
+  const auto* of_rows = reinterpret_cast<const Bin*>(block.column);
   constexpr Index lanes = static_cast<Index>(hn::MaxLanes(d));
   Index total = 0;
   Index i = 0;
@@ -244,7 +289,7 @@ Index ChooseSides(const SideBlock& block) {
     for (; i < block.count; i += 8) {
       std::uint32_t bits = 0;
       for (Index k = i; k < std::min(i + 8, block.count); ++k) {
-        const bool left = block.set->has(block.column[block.rows[k]]);
+        const bool left = tree::has_bin(block.set, of_rows[block.rows[k]]);
         bits |= (left ? 1U : 0U) << (k - i);
         total += left ? 1 : 0;
       }
@@ -252,14 +297,19 @@ Index ChooseSides(const SideBlock& block) {
     }
     return total;
   }
-  if constexpr (lanes >= 8) {
+  // Offsets are 32 bits with a sign, which those of far rows in bins of 16 bits do not fit into.
+  // Rows ascend.
+  constexpr std::uint32_t far = (std::uint32_t{1} << 31) / sizeof(Bin);
+  const bool near = block.count > 0 && block.rows[block.count - 1] < far;
+  if (lanes >= 8 && near) {
     const auto above = hn::Set(d, block.bin + 1);
     const auto missing = hn::Set(d, block.missing_bin);
-    const auto low = hn::Set(d, 255);
+    const auto low = hn::Set(d, static_cast<std::int32_t>(std::numeric_limits<Bin>::max()));
     const auto* column = reinterpret_cast<const std::int32_t*>(block.column);
     for (; i + lanes <= block.count; i += lanes) {
       const auto row = hn::LoadU(d, reinterpret_cast<const std::int32_t*>(block.rows + i));
-      const auto value = hn::And(hn::GatherOffset(d, column, row), low);
+      const auto offset = sizeof(Bin) == 1 ? row : hn::Add(row, row);
+      const auto value = hn::And(hn::GatherOffset(d, column, offset), low);
       const auto left = hn::Or(hn::Lt(value, above), hn::Eq(value, missing));
       hn::StoreMaskBits(d, left, block.left + i / 8);
       total += static_cast<Index>(hn::CountTrue(d, left));
@@ -268,7 +318,7 @@ Index ChooseSides(const SideBlock& block) {
   for (; i < block.count; i += 8) {
     std::uint32_t bits = 0;
     for (Index k = i; k < std::min(i + 8, block.count); ++k) {
-      const std::int32_t value = block.column[block.rows[k]];
+      const std::int32_t value = of_rows[block.rows[k]];
       const bool left = value <= block.bin || value == block.missing_bin;
       bits |= (left ? 1U : 0U) << (k - i);
       total += left ? 1 : 0;
@@ -276,6 +326,11 @@ Index ChooseSides(const SideBlock& block) {
     block.left[i / 8] = static_cast<std::uint8_t>(bits);
   }
   return total;
+}
+
+Index ChooseSides(const SideBlock& block) {
+  return block.bin_bytes == 1 ? ChooseSidesOf<std::uint8_t>(block)
+                              : ChooseSidesOf<std::uint16_t>(block);
 }
 
 template <class T>

@@ -10,12 +10,14 @@
 namespace tandem::cpu {
 
 // Adds the words of rows to the bins that they are in. `rows` are row numbers; words[i] is that of
-// rows[i]. sums: features × histogram_stride.
+// rows[i].
 struct HistogramBlock {
   const std::uint8_t* by_row;
-  Index row_stride;
+  int bin_bytes;
+  Index row_stride;  // in bins
   Index features;
-  Index stride;  // of the histogram: 64, 128 or 256
+  const Index* places;  // features + 1: where the bins of each begin in the sums; of bins of 8 bits
+                        // at multiples of 64, 128 or 256
   const std::uint32_t* rows;
   const std::int64_t* words;
   const std::int64_t* extra;  // wide: Hessians
@@ -66,13 +68,14 @@ void find_cut(const CutBlock& block, tree::HistogramSplit& best);
 
 // One piece of a node that is split: `left` gets a bit per row. Returns how many go left.
 struct SideBlock {
-  const std::uint8_t* column;
+  const std::uint8_t* column;  // of all rows, 3 bytes more can be read
+  int bin_bytes;
   const std::uint32_t* rows;
   Index count;
   std::int32_t bin;
   std::int32_t missing_bin;
-  const tree::BinSet* set;  // the bins that go left instead, or null
-  std::uint8_t* left;       // a byte per 8 rows, rounded up to 8 bytes
+  const std::uint32_t* set;  // the bins that go left instead, or null
+  std::uint8_t* left;        // a byte per 8 rows, rounded up to 8 bytes
 };
 Index choose_sides(const SideBlock& block);
 // Moves rows and words, in order, to their places on the other side, which nobody else writes.

@@ -34,12 +34,9 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
   void prepare(const BoostingData<T>& data, Index outputs, std::int32_t slots) override {
     data_ = data;
     outputs_ = outputs;
-    Index most = 1;
-    for (std::size_t j = 0; j < data.bins.size(); ++j) {
-      most = std::max<Index>(most, data.bins[j] + data.missing[j]);
-    }
-    bin_stride_ = histogram_stride(most);
-    histogram_ = data.features * bin_stride_;
+    set_words_ = data.set_words();
+    places_ = histogram_places(data.bins, data.missing, data.bin_bytes);
+    histogram_ = places_.back();
     sums_ = Buffer<std::int64_t>(engine_, 2 * histogram_ * slots);
     gradients_ = Buffer<T>(engine_, data.rows * outputs);
     hessians_ = Buffer<T>(engine_, data.rows * outputs);
@@ -250,9 +247,10 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
       if (scratch.size() < size) scratch.assign(size, 0);
       const int side = task.side;
       cpu::HistogramBlock block{data_.by_row->data(),
+                                data_.bin_bytes,
                                 data_.stride,
                                 data_.features,
-                                bin_stride_,
+                                places_.data(),
                                 rows_[side].data() + group.begin,
                                 words_[side].data() + group.begin,
                                 packing_.wide ? extra_[side].data() + group.begin : nullptr,
@@ -292,7 +290,7 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
 
   void find_splits(const GainRules& rules, std::span<const SplitQuery> queries,
                    std::span<const std::uint8_t> allowed, std::span<HistogramSplit> splits,
-                   std::span<BinSet> sets) override {
+                   std::span<std::uint32_t> sets) override {
     constexpr Index features_at_once = 8;
     const Index parts = pieces(data_.features, features_at_once);
     const auto count = static_cast<Index>(queries.size());
@@ -318,6 +316,7 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
         if (found.feature >= 0 && found.sum > of_part.sum) of_part = found;
       }
     });
+    std::fill(sets.begin(), sets.end(), 0);
     for (Index q = 0; q < count; ++q) {
       HistogramSplit& of_node = splits[static_cast<std::size_t>(q)];
       of_node = {};
@@ -326,15 +325,14 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
         if (candidate.feature >= 0 && candidate.sum > of_node.sum) of_node = candidate;
       }
       if (sets.empty()) continue;
-      BinSet& set = sets[static_cast<std::size_t>(q)];
-      set = {};
       if (of_node.feature < 0 || data_.kind(of_node.feature) == BinKind::numbers) continue;
-      set = cpu::set_of(cut_block(rules, queries[static_cast<std::size_t>(q)], of_node.feature),
-                        data_.kind(of_node.feature), of_node);
+      cpu::add_set(cut_block(rules, queries[static_cast<std::size_t>(q)], of_node.feature),
+                   data_.kind(of_node.feature), of_node, sets.data() + q * set_words_);
     }
   }
 
-  void apply_splits(std::span<const SplitTask> tasks, std::span<Index> left_rows) override {
+  void apply_splits(std::span<const SplitTask> tasks, std::span<const std::uint32_t> sets,
+                    std::span<Index> left_rows) override {
     struct Group {
       std::size_t task;
       Index begin;
@@ -357,10 +355,11 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
     parallel_for(threads_, static_cast<Index>(groups.size()), [&](Index i) {
       Group& group = groups[static_cast<std::size_t>(i)];
       const SplitTask& task = tasks[group.task];
-      group.left = cpu::choose_sides({data_.by_column->data() + task.feature * data_.rows,
-                                      rows_[task.side].data() + group.begin, group.rows, task.bin,
-                                      task.missing_bin, task.by_set ? &task.set : nullptr,
-                                      left_.data() + group.bits});
+      group.left = cpu::choose_sides(
+          {data_.by_column->data() + task.feature * data_.rows * data_.bin_bytes, data_.bin_bytes,
+           rows_[task.side].data() + group.begin, group.rows, task.bin, task.missing_bin,
+           task.set >= 0 ? sets.data() + task.set * set_words_ : nullptr,
+           left_.data() + group.bits});
     });
     std::fill(left_rows.begin(), left_rows.end(), 0);
     for (const Group& group : groups) left_rows[group.task] += group.left;
@@ -450,23 +449,15 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
     });
   }
 
-  void add_tree(std::span<const BinnedNode<T>> nodes, std::span<const BinSet> sets,
+  void add_tree(std::span<const BinnedNode<T>> nodes, std::span<const std::uint32_t> sets,
                 const Buffer<std::uint8_t>& by_row, Index rows, Index output,
                 Buffer<T>& scores) override {
-    const BinnedNode<T>* tree = nodes.data();
-    parallel_pieces(threads_, rows, group_rows, [&](Piece piece) {
-      for (Index i = piece.begin; i < piece.end; ++i) {
-        const std::uint8_t* bins = by_row.data() + i * data_.stride;
-        std::int32_t node = 0;
-        for (;;) {
-          const BinnedNode<T>& here = tree[node];
-          if (here.left == node) break;
-          const std::int32_t bin = bins[here.feature];
-          node = here.left + (here.goes_left(bin, sets.data()) ? 0 : 1);
-        }
-        scores.data()[i * outputs_ + output] += tree[node].value;
-      }
-    });
+    if (data_.bin_bytes == 1) {
+      send_down(nodes, sets, by_row.data(), rows, output, scores);
+    } else {
+      send_down(nodes, sets, reinterpret_cast<const std::uint16_t*>(by_row.data()), rows, output,
+                scores);
+    }
   }
 
   double total_loss(const LossRules<T>& loss, const Buffer<T>& scores, const Buffer<T>& target,
@@ -486,11 +477,30 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
   }
 
  private:
+  template <class Bin>
+  void send_down(std::span<const BinnedNode<T>> nodes, std::span<const std::uint32_t> sets,
+                 const Bin* by_row, Index rows, Index output, Buffer<T>& scores) {
+    const BinnedNode<T>* tree = nodes.data();
+    parallel_pieces(threads_, rows, group_rows, [&](Piece piece) {
+      for (Index i = piece.begin; i < piece.end; ++i) {
+        const Bin* bins = by_row + i * data_.stride;
+        std::int32_t node = 0;
+        for (;;) {
+          const BinnedNode<T>& here = tree[node];
+          if (here.left == node) break;
+          const std::int32_t bin = bins[here.feature];
+          node = here.left + (here.goes_left(bin, sets.data(), set_words_) ? 0 : 1);
+        }
+        scores.data()[i * outputs_ + output] += tree[node].value;
+      }
+    });
+  }
+
   // A feature's part of a node's histogram.
   [[nodiscard]] cpu::CutBlock cut_block(const GainRules& rules, const SplitQuery& query,
                                         Index feature) {
     const auto at = static_cast<std::size_t>(feature);
-    const std::int64_t* sums = g_sums(query.slot) + feature * bin_stride_;
+    const std::int64_t* sums = g_sums(query.slot) + places_[at];
     const bool in_words = in_words_[static_cast<std::size_t>(query.slot)] != 0;
     return {rules,
             in_words ? sums : nullptr,
@@ -513,8 +523,9 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
   int threads_;
   BoostingData<T> data_;
   Index outputs_ = 1;
-  Index bin_stride_ = 256;
-  Index histogram_ = 0;  // bins of all features
+  std::vector<Index> places_;  // of each feature's bins in a histogram
+  Index histogram_ = 0;        // bins of all features
+  Index set_words_ = 0;
   bool unit_ = false;
   GradientPacking packing_;
   Buffer<std::int64_t> sums_;  // slots × 2 × histogram_: gradients, then Hessians

@@ -17,6 +17,8 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
     data_ = data;
     outputs_ = outputs;
     slots_.assign(static_cast<std::size_t>(slots), {});
+    set_words_ = data.set_words();
+    places_ = histogram_places(data.bins, data.missing, data.bin_bytes);
   }
 
   void compute_gradients(const LossRules<T>& loss, const Buffer<T>& scores,
@@ -142,11 +144,12 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
   void build_histograms(std::span<const HistogramTask> tasks) override {
     for (const HistogramTask& task : tasks) {
       Histogram& histogram = slots_[static_cast<std::size_t>(task.slot)];
-      histogram.assign(static_cast<std::size_t>(data_.features * 256), {});
+      histogram.assign(static_cast<std::size_t>(places_.back()), {});
       for (Index k = 0; k < task.rows; ++k) {
         const Index row = order_[task.side][static_cast<std::size_t>(task.begin + k)];
         for (Index j = 0; j < data_.features; ++j) {
-          Bin& bin = histogram[static_cast<std::size_t>(j * 256 + bin_of(row, j))];
+          const Index place = places_[static_cast<std::size_t>(j)] + bin_of(row, j);
+          Bin& bin = histogram[static_cast<std::size_t>(place)];
           bin.g += g_[static_cast<std::size_t>(row)];
           bin.h += h_[static_cast<std::size_t>(row)];
         }
@@ -162,21 +165,25 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
 
   void find_splits(const GainRules& rules, std::span<const SplitQuery> queries,
                    std::span<const std::uint8_t> allowed, std::span<HistogramSplit> splits,
-                   std::span<BinSet> sets) override {
+                   std::span<std::uint32_t> sets) override {
+    std::fill(sets.begin(), sets.end(), 0);
     for (std::size_t q = 0; q < queries.size(); ++q) {
       const SplitQuery& query = queries[q];
       const Histogram& histogram = slots_[static_cast<std::size_t>(query.slot)];
       splits[q] = {};
-      if (!sets.empty()) sets[q] = {};
+      const std::span<std::uint32_t> set =
+          sets.empty() ? sets
+                       : sets.subspan(q * static_cast<std::size_t>(set_words_),
+                                      static_cast<std::size_t>(set_words_));
       for (Index j = 0; j < data_.features; ++j) {
         const auto at = static_cast<std::size_t>(j);
         if (!allowed.empty() && allowed[q * static_cast<std::size_t>(data_.features) + at] == 0) {
           continue;
         }
         const Index bins = data_.bins[at];
-        const Bin* of_feature = histogram.data() + j * 256;
+        const Bin* of_feature = histogram.data() + places_[at];
         if (data_.kind(j) != BinKind::numbers) {
-          find_set(rules, query, j, of_feature, splits[q], sets[q]);
+          find_set(rules, query, j, of_feature, splits[q], set);
           continue;
         }
         const Bin missing = data_.missing[at] != 0 ? of_feature[bins] : Bin{};
@@ -194,7 +201,7 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
             const std::int64_t h = left.h + (missing_left ? missing.h : 0);
             const double sum = score_sum(rules, g, h, query.g, query.h, query.bounds, direction);
             if (!(sum > splits[q].sum)) continue;
-            if (!sets.empty()) sets[q] = {};
+            std::fill(set.begin(), set.end(), 0);
             const bool to_left = has_missing ? missing_left : heavier_left(h, query.h);
             splits[q] = {
                 sum, static_cast<std::int32_t>(j), static_cast<std::int32_t>(b), to_left ? 1 : 0, g,
@@ -205,7 +212,8 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
     }
   }
 
-  void apply_splits(std::span<const SplitTask> tasks, std::span<Index> left_rows) override {
+  void apply_splits(std::span<const SplitTask> tasks, std::span<const std::uint32_t> sets,
+                    std::span<Index> left_rows) override {
     for (std::size_t t = 0; t < tasks.size(); ++t) {
       const SplitTask& task = tasks[t];
       std::vector<Index> left;
@@ -213,7 +221,9 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
       for (Index k = 0; k < task.rows; ++k) {
         const Index row = order_[task.side][static_cast<std::size_t>(task.begin + k)];
         const Index bin = bin_of(row, task.feature);
-        (task.goes_left(static_cast<std::int32_t>(bin)) ? left : right).push_back(row);
+        const bool goes_left =
+            task.goes_left(static_cast<std::int32_t>(bin), sets.data(), set_words_);
+        (goes_left ? left : right).push_back(row);
       }
       left_rows[t] = static_cast<Index>(left.size());
       auto to = order_[1 - task.side].begin() + task.begin;
@@ -231,15 +241,15 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
     }
   }
 
-  void add_tree(std::span<const BinnedNode<T>> nodes, std::span<const BinSet> sets,
+  void add_tree(std::span<const BinnedNode<T>> nodes, std::span<const std::uint32_t> sets,
                 const Buffer<std::uint8_t>& by_row, Index rows, Index output,
                 Buffer<T>& scores) override {
     for (Index i = 0; i < rows; ++i) {
       std::int32_t node = 0;
       while (nodes[static_cast<std::size_t>(node)].left != node) {
         const BinnedNode<T>& here = nodes[static_cast<std::size_t>(node)];
-        const std::int32_t bin = by_row.data()[i * data_.stride + here.feature];
-        node = here.goes_left(bin, sets.data()) ? here.left : here.left + 1;
+        const auto bin = static_cast<std::int32_t>(bin_at(by_row, i * data_.stride + here.feature));
+        node = here.goes_left(bin, sets.data(), set_words_) ? here.left : here.left + 1;
       }
       scores.data()[i * outputs_ + output] += nodes[static_cast<std::size_t>(node)].value;
     }
@@ -262,11 +272,11 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
     std::int64_t g = 0;
     std::int64_t h = 0;
   };
-  using Histogram = std::vector<Bin>;  // features × 256
+  using Histogram = std::vector<Bin>;
 
   // Takes the best set of one feature in place of what was found before, where it is better.
   void find_set(const GainRules& rules, const SplitQuery& query, Index feature,
-                const Bin* histogram, HistogramSplit& best, BinSet& set) const {
+                const Bin* histogram, HistogramSplit& best, std::span<std::uint32_t> set) const {
     const std::int32_t bins = data_.bins[static_cast<std::size_t>(feature)];
     std::vector<std::int32_t> order;
     for (std::int32_t b = 0; b < set_bins(data_.kind(feature), bins); ++b) {
@@ -275,16 +285,15 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
     const auto consider = [&](const GainRules& by, std::int32_t candidate,
                               std::span<const std::int32_t> members) {
       Bin left;
-      BinSet of_members;
       for (const std::int32_t b : members) {
         left.g += histogram[b].g;
         left.h += histogram[b].h;
-        of_members.add(b);
       }
       const double sum = score_sum(by, left.g, left.h, query.g, query.h, query.bounds, 0);
       if (!(sum > best.sum)) return;
       best = {sum, static_cast<std::int32_t>(feature), candidate, 0, left.g, left.h};
-      set = of_members;
+      std::fill(set.begin(), set.end(), 0);
+      for (const std::int32_t b : members) add_bin(set.data(), b);
     };
     if (one_against_rest(rules, bins)) {
       for (const std::int32_t b : order) consider(rules, b, {&b, 1});
@@ -306,12 +315,18 @@ class ReferenceGradientBoosting final : public GradientBoostingSteps<T> {
   }
 
   [[nodiscard]] Index bin_of(Index row, Index feature) const {
-    return data_.by_column->data()[feature * data_.rows + row];
+    return bin_at(*data_.by_column, feature * data_.rows + row);
+  }
+  [[nodiscard]] Index bin_at(const Buffer<std::uint8_t>& bins, Index place) const {
+    if (data_.bin_bytes == 1) return bins.data()[place];
+    return bins.data()[2 * place] + 256 * bins.data()[2 * place + 1];
   }
 
   BoostingData<T> data_;
   Index outputs_ = 1;
   std::vector<Histogram> slots_;
+  std::vector<Index> places_;  // of each feature's bins in a histogram
+  Index set_words_ = 0;
   std::vector<T> gradients_;  // outputs × n
   std::vector<T> hessians_;
   std::vector<std::int64_t> g_;  // by row

@@ -222,7 +222,7 @@ TEST_F(Members, OtherThingsThanFiles) {
   refused({"train", "mlp", "--data", path("empty")}, 2, "folder without files");
   refused({"predict", path("empty"), "--data", data}, 2, "is a folder");
   refused({"predict", data, "--data", data}, 2, "not a Tandem model");
-  refused({"look", path("model")}, 2, "a model or checkpoint of Tandem");
+  refused({"look", path("model")}, 2, "a model, checkpoint or binned table of Tandem");
   refused({"train", "mlp", "--data", data, "--model", path("empty")}, 2, "is a folder");
   refused({"train", "mlp", "--data", data, "--model", path("no/such/folder")}, 2, "does not exist");
   refused({"predict", path("model"), "--data", data, "--out", "/dev/full"}, 1, "No space left");

@@ -82,6 +82,8 @@ def commands(root, cuda):
     yield ["compare", "optimizers", "--data", "data/iris.csv", "--epochs", "4", "--report",
            "compared", *device]
     yield ["devices"]
+    yield ["bin", "--data", "data/iris.csv", "--out", "iris.bins"]
+    yield ["train", "gradient-boosting", "--data", "iris.bins", "--rounds", "3"]
     yield ["import", f"{root}/tests/tree/foreign/xgb_squared.json", "--model", "imported.tandem"]
     yield ["export", "imported.tandem", "--out", "exported.txt"]
     register = ["models", "register", "repository", "iris", "decision-tree.tandem"]

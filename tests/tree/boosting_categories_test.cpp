@@ -188,7 +188,7 @@ TYPED_TEST(BoostingCategories, RespectTheLimitOfASet) {
   EXPECT_GT(several, 0);
 }
 
-// 600 categories are more than there are bins: rare ones share one, and the model, which knows
+// 600 categories are more than there may be bins: rare ones share one, and the model, which knows
 // codes, still says of each row what training said.
 TYPED_TEST(BoostingCategories, GoOnFromAModel) {
   using T = TypeParam;
@@ -196,6 +196,7 @@ TYPED_TEST(BoostingCategories, GoOnFromAModel) {
   GradientBoostingOptions options;
   options.rounds = 12;
   options.subsample = 0.8;
+  options.max_cat_bins = 255;
   const auto whole = train(data, options);
   options.rounds = 5;
   const auto first = train(data, options);
@@ -213,7 +214,7 @@ TYPED_TEST(BoostingCategories, HeavyOnesHaveBinsOfTheirOwn) {
     for (int k = 0; k < (heavy ? 3 : 1); ++k) codes.push_back(static_cast<double>(c));
   }
   const auto data = column<T>(count, codes, std::vector<double>(codes.size(), 0));
-  const auto bins = tree::category_bins<T>(data.features.view(), data.columns, {}, {}, "test");
+  const auto bins = tree::category_bins<T>(data.features.view(), data.columns, {}, {}, 255, "test");
   ASSERT_EQ(bins.kinds[0], tree::BinKind::categories_and_rest);
   EXPECT_EQ(bins.codes[0].size(), 254U);
   for (Index c = 3; c < count; c += 4) {
@@ -261,6 +262,49 @@ TYPED_TEST(BoostingCategories, LearnWhatIndicatorsNeedManySplitsFor) {
     return fit_pipeline<T>(*engine, data, options).evaluate(*engine, fresh).metrics.at("rmse");
   };
   EXPECT_LT(error("none"), 0.8 * error("one-hot"));
+}
+
+// With a bin for each of 600 categories more is learned than where the rarest of them share one;
+// the sets name categories that would have been among those.
+TYPED_TEST(BoostingCategories, HaveABinEachBeyond255) {
+  using T = TypeParam;
+  const auto data = mixed<T>(20000, 9);
+  const auto fresh = mixed<T>(4000, 10);
+  const auto engine = engine_of(Device::cpu, 2);
+  const auto error = [&](Index most) {
+    PipelineOptions options("gradient-boosting");
+    options.set("task", "regression").set("rounds", 60).set("max_cat_bins", most);
+    return fit_pipeline<T>(*engine, data, options).evaluate(*engine, fresh).metrics.at("rmse");
+  };
+  EXPECT_LT(error(65535), 0.85 * error(255));
+  const auto bins =
+      tree::category_bins<T>(data.features.view(), data.columns, {}, {}, 65535, "test");
+  EXPECT_EQ(bins.kinds[3], tree::BinKind::categories);
+  EXPECT_EQ(bins.codes[3].size(), 600U);
+}
+
+// As many categories as a column may have, and nearly as many rows; the last ones share a bin.
+TYPED_TEST(BoostingCategories, MayBeAsManyAsBinsHaveNumbers) {
+  using T = TypeParam;
+  const Index count = tree::most_categories;
+  std::vector<double> codes;
+  std::vector<double> target;
+  for (Index c = 0; c < count; ++c) {
+    codes.push_back(static_cast<double>(c));
+    target.push_back(c % 2 == 0 ? 1 : 3);
+  }
+  codes.push_back(nan);
+  target.push_back(2);
+  const auto data = column<T>(count, codes, target);
+  auto options = one_split();
+  options.max_cat_threshold = 65535;
+  const auto model = train(data, options, Device::cpu, 2);
+  const auto values = model.predict(*engine_of(Device::cpu), data.features.view()).values;
+  Index right = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) right += values[i] == data.target[i] ? 1 : 0;
+  // Each category of its own is on its side; all that is not known is on the other.
+  EXPECT_GE(right, count / 2 - 1);
+  expect_same(train(data, options, Device::cpu, 1), model);
 }
 
 // Shapley values add up to what the trees say, and importances name the columns.

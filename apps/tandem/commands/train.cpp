@@ -1,8 +1,10 @@
 // tandem train ALGORITHM
 #include <nlohmann/json.hpp>
 
+#include "tandem/binned_rows.hpp"
 #include "tandem/command.hpp"
 #include "tandem/control.hpp"
+#include "tandem/core/archive_kind.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
 #include "tandem/model/training_summary.hpp"
@@ -50,11 +52,51 @@ class Train final : public Command {
     pipeline_.check();
     check_outputs();
     if (run_.json) log::set_level(log::Level::warning);
+    if (data_in_bins()) take_from_bins(options);
     return with_precision(
         run_.precision, [&](auto type) { return run_as<typename decltype(type)::type>(options); });
   }
 
  private:
+  // Whether the data is what tandem bin wrote.
+  [[nodiscard]] bool data_in_bins() const {
+    const std::string& path = data_.data.path;
+    return !path.empty() && path != "-" && archive_kind(path) == "binned table";
+  }
+
+  // What is settled where rows are put into bins is so for the training.
+  void take_from_bins(const OptionSet& options) {
+    const std::string& path = data_.data.path;
+    if (pipeline_.algorithm().name() != "gradient-boosting") {
+      throw InputError(path + ": rows in bins are what gradient-boosting is trained from; " +
+                       std::string(pipeline_.algorithm().name()) + " needs the rows themselves");
+    }
+    if (!report_.empty()) {
+      throw InputError(path + ": " + option("report") +
+                       " shows rows, of which the file has only bins; leave it out");
+    }
+    const Precision precision = precision_of_binned(path);
+    if (options.given("precision") && run_.precision != precision) {
+      throw InputError(path + ": its values are " + std::string(to_string(precision)) + ", and " +
+                       option("precision") + " is " + std::string(to_string(run_.precision)));
+    }
+    run_.precision = precision;
+  }
+
+  // Throws InputError where the options ask for other bins than there are.
+  template <Real T>
+  void check_bins(const OptionSet& options, const BinnedDataset<T>& data) const {
+    const Archive given = pipeline_.algorithm().options();
+    const std::pair<std::string, std::int64_t> made[] = {{"max_bins", data.made.max_bins},
+                                                         {"max_cat_bins", data.made.max_cat_bins}};
+    for (const auto& [name, value] : made) {
+      if (!options.given(name) || given.get_int(name) == value) continue;
+      throw InputError(data_.data.path + ": its bins were made with " + option(name) + " " +
+                       std::to_string(value) + ", and " + std::to_string(given.get_int(name)) +
+                       " is asked for; make them anew with tandem bin, or leave the option out");
+    }
+  }
+
   // Where the state is kept.
   [[nodiscard]] std::string checkpoint_path() const {
     if (!checkpoint_file_.path.empty()) return checkpoint_file_.path;
@@ -83,13 +125,22 @@ class Train final : public Command {
     Seconds seconds;
     seconds.software_gpu = engine->device() == Device::softgpu;
     Stopwatch watch;
-    LoadedData<T> data = load_data<T>(run_, data_, &test_, pipeline_);
+    std::optional<BinnedTraining<T>> bins;
+    LoadedData<T> data;
+    if (data_in_bins()) {
+      bins = load_binned_training<T>(data_.data.path);
+      check_bins(options, bins->data);
+      data = load_beside_bins(run_, data_, test_, *bins, pipeline_.algorithm());
+    } else {
+      data = load_data<T>(run_, data_, &test_, pipeline_);
+    }
     seconds.load = watch.lap();
     check_interrupt();
     if (pipeline_.algorithm().kind() == ModelKind::predictor) pipeline_.decide_task(data.task);
     shown_.check(data.task);
     remark_on_clusters(options, data.remarks);
-    const Index raw_features = data.train.cols();
+    const Index raw_features =
+        bins ? static_cast<Index>(bins->pipeline.schema.columns.size()) : data.train.cols();
 
     ControlOptions control_options;
     control_options.quiet = run_.quiet;
@@ -100,7 +151,7 @@ class Train final : public Command {
     control_options.resume = resume_path;
     control_options.run =
         run_record(*engine, pipeline_, precision_of<T>,
-                   fingerprint(data.train) ^
+                   (bins ? fingerprint(bins->data) : fingerprint(data.train)) ^
                        (data.validation ? fingerprint(*data.validation) * 3 : std::uint64_t{0}));
     ProgramControl control(control_options);
     if (control_options.checkpoint.empty()) {
@@ -117,11 +168,13 @@ class Train final : public Command {
     Pipeline<T> model;
     std::unique_ptr<EngineTable<T>> rows_on_engine;  // for as long as they are evaluated
     try {
-      model = fit_pipeline(*engine, std::move(data.train), pipeline_,
-                           {.validation = data.validation ? &*data.validation : nullptr,
-                            .prepared = &data.train,
-                            .table = &rows_on_engine,
-                            .control = &control});
+      Dataset<T>* const validation = data.validation ? &*data.validation : nullptr;
+      model = bins ? fit_pipeline(*engine, *bins, pipeline_, &control, validation)
+                   : fit_pipeline(*engine, std::move(data.train), pipeline_,
+                                  {.validation = validation,
+                                   .prepared = &data.train,
+                                   .table = &rows_on_engine,
+                                   .control = &control});
     } catch (const Interrupted& stop) {
       control.finish();
       if (control.saved()) {
@@ -143,7 +196,8 @@ class Train final : public Command {
     evaluate_options.curves = !report_.empty();
     evaluate_options.outlier_class = outlier_class_;
     Scores scores;
-    scores.train = model.evaluate_prepared(*engine, data.train, evaluate_options);
+    scores.train = bins ? evaluate_binned(model, *engine, bins->data, evaluate_options)
+                        : model.evaluate_prepared(*engine, data.train, evaluate_options);
     add_iterations(*scores.train, model);
     if (data.test) {
       data.test = model.prepare(std::move(*data.test), engine->threads());

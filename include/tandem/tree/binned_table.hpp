@@ -16,7 +16,9 @@
 #include "tandem/core/engine.hpp"
 #include "tandem/core/export.hpp"
 #include "tandem/core/matrix.hpp"
+#include "tandem/core/shared_bytes.hpp"
 #include "tandem/core/types.hpp"
+#include "tandem/data/dataset.hpp"
 
 namespace tandem {
 
@@ -42,23 +44,39 @@ struct TANDEM_API BinCuts {
     return first[j + 1] - first[j] + 1;
   }
   [[nodiscard]] Index bin_of(Index feature, T value) const;
+  // Bytes that a bin is numbered by: 1, or 2 where a feature has more than most_byte_bins.
+  [[nodiscard]] int bin_bytes() const;
   // Throws InputError, which begins with `source`, for what make_bin_cuts() cannot have made.
   void check(std::string_view source) const;
+  void save(Archive& archive) const;
+  // Throws InputError for what save() cannot have written.
+  [[nodiscard]] static BinCuts load(const Archive& archive);
   [[nodiscard]] bool operator==(const BinCuts&) const = default;
 };
 
-// Bins of known values per feature, at most: with that of missing values they are numbered by 8
-// bits.
-inline constexpr Index most_bins = 255;
+// Bins of known values per feature, at most: with that of missing values they are numbered by 16
+// bits, and by 8 where no feature has more than most_byte_bins.
+inline constexpr Index most_bins = 65535;
+inline constexpr Index most_byte_bins = 255;
+// Bins that a feature of numbers is cut into, at most: a quantile sketch keeps as many values.
+inline constexpr Index most_number_bins = 4096;
 
 // x: rows × features, finite or NaN; weights: one per row, >= 0, or empty. 2 <= max_bins <=
-// most_bins. Throws InputError where max_bins is out of range.
+// most_number_bins. Throws InputError where max_bins is out of range.
 template <Real T>
 [[nodiscard]] TANDEM_API BinCuts<T> make_bin_cuts(MatrixView<const std::type_identity_t<T>> x,
                                                   std::span<const T> weights, Index max_bins,
                                                   int threads);
 
-// The bytes of a row of bins: such that short rows do not cross lines of the cache.
+// The same of chosen rows of a sparse table, ascending by number. They are written out some
+// thousand at a time, never all.
+template <Real T>
+[[nodiscard]] TANDEM_API BinCuts<T> make_bin_cuts(const CsrView<T>& x, std::span<const Index> rows,
+                                                  std::span<const T> weights, Index max_bins,
+                                                  int threads);
+
+// The bins of a row, with what it is padded by: such that short rows of 8 bits do not cross lines
+// of the cache.
 [[nodiscard]] constexpr Index binned_stride(Index features) noexcept {
   Index stride = 4;
   while (stride < features && stride < 32) stride *= 2;
@@ -66,19 +84,26 @@ template <Real T>
 }
 
 // A table of bins, row by row. It stands for the rows it was made from wherever only the order of
-// values matters: growing trees, and sending rows down trees that were grown on these cuts.
+// values matters: growing trees, and sending rows down trees that were grown on these cuts. Copies
+// share the bins.
 template <Real T>
 struct TANDEM_API BinnedTable {
   Index rows = 0;
   BinCuts<T> cuts;
-  // rows × stride(), a row's bins and then zeros.
-  std::vector<std::uint8_t> bins;
+  int bin_bytes = 1;  // cuts.bin_bytes()
+  // rows × stride() numbers of bin_bytes bytes each, low bytes first: a row's bins and then zeros.
+  SharedBytes bins;
 
   [[nodiscard]] Index features() const noexcept { return cuts.features(); }
   [[nodiscard]] Index stride() const noexcept { return binned_stride(features()); }
-  [[nodiscard]] std::uint8_t operator()(Index row, Index feature) const {
-    return bins[static_cast<std::size_t>(row * stride() + feature)];
+  [[nodiscard]] std::uint16_t operator()(Index row, Index feature) const {
+    const auto at = static_cast<std::size_t>(row * stride() + feature);
+    if (bin_bytes == 1) return bins[at];
+    return static_cast<std::uint16_t>(bins[2 * at] | (bins[2 * at + 1] << 8));
   }
+  // Throws InputError, which begins with `source`, where there are not as many bins as rows have, a
+  // row has a bin that its feature has not, or is padded by anything but zeros.
+  void check(std::string_view source) const;
 
   void save(Archive& archive, std::string_view prefix = "bins") const;
   // Throws InputError for what save() cannot have written.

@@ -81,7 +81,7 @@ struct TANDEM_API GradientBoostingOptions {
   std::int64_t max_depth = 6;   // splits between the root and a leaf; 0: no limit
   std::int64_t max_leaves = 0;  // 0: no limit
   GrowPolicy grow_policy = GrowPolicy::depthwise;
-  std::int64_t max_bins = 255;  // of known values of a feature
+  std::int64_t max_bins = 255;  // of known values of a feature of numbers
   double reg_lambda = 1;
   double reg_alpha = 0;
   double min_split_loss = 0;    // a split must gain more
@@ -104,6 +104,7 @@ struct TANDEM_API GradientBoostingOptions {
   // category against the others; else categories are ordered by their gradients, smoothed by
   // cat_smooth, and the first or last max_cat_threshold of them at most go left, scored with
   // cat_l2 added to reg_lambda.
+  std::int64_t max_cat_bins = 65535;  // of a column; the rarest of more categories share one
   std::int64_t max_cat_to_onehot = 4;
   std::int64_t max_cat_threshold = 32;
   double cat_smooth = 10;

@@ -4,7 +4,8 @@
 The data is generated once, as float32, with test rows of the same kind. The peers, in this process,
 and `tandem train gradient-boosting ... --json` then run in turn, after one run of each that does not
 count; medians are compared. Seconds are those of training with the binning of the rows in them, from
-data in memory. Beside them stand the test set's log loss and area under the curve (or root mean
+data in memory; beside them stand the processor's seconds, which a machine with other work lengthens
+less, and the test set's log loss and area under the curve (or root mean
 squared error), so that nobody is fast by doing less.
 
 Usage: against_boosters.py --tandem PROGRAM [--rows 100000] [--features 28] [--rounds 100]
@@ -126,30 +127,40 @@ def main():
             for shape in options.shape:
                 for threads in options.threads:
                     seconds = {who: [] for who in ["tandem", *PEERS]}
+                    processor = {who: [] for who in seconds}
                     scores = {}
                     for repeat in range(options.repeats + 1):
                         ours = run_tandem(options.tandem, folder, task, shape, options.rounds,
                                           threads)
                         times = {"tandem": ours["seconds"]["train"]}
+                        used = {"tandem": ours["processor_seconds"]["train"]}
                         metrics = ours["metrics"]["test"]
                         scores["tandem"] = ", ".join(
                             f"{metric} {metrics[metric]:.5f}"
                             for metric in ("roc_auc", "auc", "log_loss", "rmse") if metric in metrics)
                         for who, train in PEERS.items():
                             start = time.perf_counter()
+                            start_used = time.process_time()
                             predict = train(task, shape, options.rounds, threads, train_x, train_y)
                             times[who] = time.perf_counter() - start
+                            used[who] = time.process_time() - start_used
                             scores[who] = quality(task, test_y, predict(test_x))
                         if repeat > 0:
                             for who, value in times.items():
                                 seconds[who].append(value)
+                                processor[who].append(used[who])
                     median = {who: statistics.median(values) for who, values in seconds.items()}
-                    fastest = min(value for who, value in median.items() if who != "tandem")
+                    median_used = {who: statistics.median(v) for who, v in processor.items()}
+
+                    def ahead(of):
+                        return min(v for who, v in of.items() if who != "tandem") / of["tandem"]
+
                     print(f"{options.rows} x {options.features}, {task}, {shape}, {options.rounds} "
-                          f"rounds, {threads} threads: {fastest / median['tandem']:.2f} times as "
-                          "fast as the fastest other")
+                          f"rounds, {threads} threads: {ahead(median):.2f} times as fast as the "
+                          f"fastest other, {ahead(median_used):.2f} by processor seconds")
                     for who, value in median.items():
-                        print(f"  {who:20} {value:8.3f} s  {scores[who]}", flush=True)
+                        print(f"  {who:20} {value:8.3f} s  {median_used[who]:8.3f} s of processors  "
+                              f"{scores[who]}", flush=True)
 
 
 if __name__ == "__main__":

@@ -604,7 +604,7 @@ TYPED_TEST(Boosting, RefusesWhatCannotBeTrainedOn) {
          o.max_depth = 0;
        },
        "lossguide needs"},
-      {[](Data&, Options& o) { o.max_bins = 300; }, "max_bins"},
+      {[](Data&, Options& o) { o.max_bins = 4097; }, "max_bins"},
       {[](Data&, Options& o) {
          o.task = TaskChoice::classification;
          o.objective = BoostingObjective::huber;

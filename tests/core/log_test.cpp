@@ -14,7 +14,8 @@ namespace {
 
 TEST(Log, ASinkTakesThePlaceOfStandardError) {
   std::vector<std::pair<log::Level, std::string>> seen;
-  log::set_sink([&](log::Level level, std::string_view message) { seen.emplace_back(level, message); });
+  log::set_sink(
+      [&](log::Level level, std::string_view message) { seen.emplace_back(level, message); });
   const log::Level before = log::level();
   log::set_level(log::Level::warning);
   ::testing::internal::CaptureStderr();

@@ -1,5 +1,5 @@
-// What has no form in ONNX is refused by name. What a runtime makes of the files that are written is
-// tested from Python (python/tests/test_onnx.py).
+// What has no form in ONNX is refused by name. What a runtime makes of the files that are written
+// is tested from Python (python/tests/test_onnx.py).
 #include "tandem/model/onnx.hpp"
 
 #include <gmock/gmock.h>

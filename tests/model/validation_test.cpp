@@ -277,17 +277,24 @@ TEST(CrossValidation, AClassThatTheTrainingPartLacksIsWrong) {
   EXPECT_EQ(accuracies, (std::multiset<double>{0.75, 1, 1}));
 }
 
-// Asks to stop after some folds, and keeps the state.
+// Wants to stop once some folds are reported: at the end of the last of them or, where `inside`,
+// not until the next one has begun. Keeps the state.
 class Stopping final : public RunControl {
  public:
-  explicit Stopping(int questions) : left_(questions) {}
-  bool stop_requested() const noexcept override { return left_-- <= 0; }
+  Stopping(int folds, bool inside) : left_(folds), passes_(inside && folds > 0) {}
+  void report(const Progress&) override { --left_; }
+  bool stop_requested() const noexcept override {
+    if (left_ > 0) return false;
+    // The first question is that at the fold's end.
+    return !std::exchange(passes_, false);
+  }
   bool keeps_checkpoints() const noexcept override { return true; }
   void save_checkpoint(const Archive& state) override { state_ = state; }
   const Archive& state() const { return state_; }
 
  private:
-  mutable int left_;
+  int left_;
+  mutable bool passes_;
   Archive state_;
 };
 
@@ -308,19 +315,21 @@ TEST(CrossValidation, ResumesWhereItStopped) {
   Fixture whole;
   const CrossValidation expected = cross_validate(pipeline_of(Task::regression, &whole.seen), data,
                                                   options, *whole.engine, whole.control);
-  // Each fold asks twice: the fit inside, and at its end.
-  for (const int questions : {0, 1, 4, 5, 8}) {
+  struct Stop {
+    int folds;
+    bool inside;
+  };
+  for (const Stop& at : {Stop{0, true}, {1, false}, {2, true}, {3, false}, {4, true}}) {
     Fixture f;
     const PipelineOptions pipeline = pipeline_of(Task::regression, &f.seen);
-    Stopping stopping(questions);
+    Stopping stopping(at.folds, at.inside);
     EXPECT_THROW((void)cross_validate(pipeline, data, options, *f.engine, stopping), Interrupted);
     f.seen.clear();
     Resuming resuming(stopping.state());
     const CrossValidation resumed = cross_validate(pipeline, data, options, *f.engine, resuming);
     EXPECT_EQ(resumed.test, expected.test);
     EXPECT_EQ(resumed.train, expected.train);
-    // The question after a fold's own end counts it as done.
-    EXPECT_EQ(f.seen.size(), 5U - static_cast<std::size_t>((questions + 1) / 2));
+    EXPECT_EQ(f.seen.size(), 5U - static_cast<std::size_t>(at.folds));
     EXPECT_THROW((void)cross_validate(pipeline, data, {.folds = 4, .seed = 4}, *f.engine, resuming),
                  InputError);
   }

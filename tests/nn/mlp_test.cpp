@@ -626,17 +626,19 @@ TEST(Mlp, BatchNormalisationLeavesOutALastBatchOfOneRow) {
 
 // --- interruption --------------------------------------------------------------------------------
 
-// Asks to stop at the given question, and keeps the state.
+// Keeps the state with which it stops.
 class StopAt final : public RunControl {
  public:
-  explicit StopAt(int question) : left_(question) {}
-  [[nodiscard]] bool stop_requested() const noexcept override { return left_-- == 0; }
+  // Wants to stop once it has been told that often how far the fit is.
+  explicit StopAt(int reports) : left_(reports) {}
+  void report(const Progress&) override { --left_; }
+  [[nodiscard]] bool stop_requested() const noexcept override { return left_ <= 0; }
   [[nodiscard]] bool keeps_checkpoints() const noexcept override { return true; }
   void save_checkpoint(const Archive& state) override { state_ = state; }
   [[nodiscard]] const Archive& state() const { return state_; }
 
  private:
-  mutable int left_;
+  int left_;
   Archive state_;
 };
 
@@ -665,8 +667,8 @@ TEST(Mlp, ResumingAnywhereGivesTheSameBits) {
     RunControl control;
     const auto expected = fit(*engine, data, options);
     int stops = 0;
-    for (int question = 0; question < 20; ++question) {
-      StopAt stop(question);
+    for (int reports = 1; reports < 40; ++reports) {
+      StopAt stop(reports);
       try {
         (void)fit(*engine, data, options, {.control = &stop});
         continue;
@@ -677,8 +679,8 @@ TEST(Mlp, ResumingAnywhereGivesTheSameBits) {
       const auto bytes = encode_archive(stop.state(), "checkpoint");
       ResumeFrom resumed(decode_archive(bytes, "checkpoint", "state"));
       const auto model = fit(*engine, data, options, {.control = &resumed});
-      EXPECT_TRUE(test::same_bits(all_parameters(model), all_parameters(expected))) << question;
-      EXPECT_EQ(model.log, expected.log) << question;
+      EXPECT_TRUE(test::same_bits(all_parameters(model), all_parameters(expected))) << reports;
+      EXPECT_EQ(model.log, expected.log) << reports;
     }
     // Between batches and at the ends of epochs.
     EXPECT_GE(stops, static_cast<int>(expected.log.iterations) * 3);

@@ -20,7 +20,8 @@ struct Progress {
 };
 
 // The default one reports nothing, never stops and keeps no checkpoint. Drivers call it from the
-// thread that called fit(), at the end of each iteration or epoch.
+// thread that called fit(), at the end of each iteration or epoch; loops on that thread ask it
+// whether to stop in between too (StopScope), so that the answer, once yes, has to stay yes.
 class TANDEM_API RunControl {
  public:
   virtual ~RunControl() = default;

@@ -121,6 +121,9 @@ u64 number_of(const Json& json, const char* name) {
       (!found->is_number_unsigned() && found->get<std::int64_t>() < 0)) {
     refuse(std::string(name) + " is no whole number");
   }
+  // Far beyond what a run can count, and what a double holds exactly.
+  constexpr u64 most = u64{1} << 53;
+  if (found->get<u64>() > most) refuse(std::string(name) + " is larger than 2^53");
   return found->get<u64>();
 }
 const Json& member(const Json& json, const char* name, bool (Json::*is)() const noexcept) {
@@ -183,6 +186,9 @@ Kernel kernel_from(const Json& json) {
   k.spill_bytes = number_of(json, "spill_bytes");
   visit_kernel(k, [&](const char* name, u64& number) { number = number_of(json, name); });
   if (k.launches == 0) refuse("a kernel has no launches");
+  if (u64{k.block[0]} * k.block[1] > 1024 || u64{k.block[0]} * k.block[1] * k.block[2] > 1024) {
+    refuse("a block has more than 1024 threads");
+  }
   const Json& waits = member(json, "chain_waits", &Json::is_object);
   for (std::size_t i = 0; i < wait_kinds; ++i) k.chain_waits[i] = number_of(waits, wait_names[i]);
   k.counters = counters_from(member(json, "counters", &Json::is_object));

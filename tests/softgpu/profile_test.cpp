@@ -473,6 +473,12 @@ TEST(ProfileFile, ReadsBackAndRefusesWhatIsNone) {
   broken["work"][0]["after"] = 0;
   EXPECT_TRUE(refused(broken.dump())) << "waits for itself";
   broken = json;
+  broken["kernels"][0]["block"] = {65536, 65536, 1};
+  EXPECT_TRUE(refused(broken.dump())) << "no block is as large";
+  broken = json;
+  broken["kernels"][0]["chain"] = UINT64_MAX;
+  EXPECT_TRUE(refused(broken.dump())) << "nobody counts as far";
+  broken = json;
   broken["work"][0]["kernel"] = 1;
   EXPECT_TRUE(refused(broken.dump())) << "there is one kernel";
   (void)std::remove(path.c_str());

@@ -1,5 +1,5 @@
 """onnxruntime's answers are Tandem's: labels equal wherever two classes are not a rounding apart,
-values within the bound that docs/onnx.md derives."""
+values within the fixed bounds that docs/onnx.md lists beside those that it derives."""
 
 import numpy as np
 import pytest

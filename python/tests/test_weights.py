@@ -1,5 +1,6 @@
-"""Weights where rows are drawn one by one: scikit-learn's check of equal models cannot hold there,
-so the mean over seeds of what a weighted fit says is compared with that of repeated rows."""
+"""Weights where rows are drawn: scikit-learn's check of equal models cannot hold there, so the mean
+over seeds of what a weighted fit says is compared with that of repeated rows. (Perceptrons, and
+extremely random trees without a bootstrap, pass the check itself: test_estimators.py.)"""
 
 import numpy as np
 import pytest
@@ -7,10 +8,15 @@ import pytest
 import tandem_ml
 
 
-def weighted_and_repeated(rng):
+def weighted_and_repeated(rng, *, classes):
     x = rng.normal(size=(80, 3))
-    y = (x[:, 0] + 0.5 * x[:, 1] ** 2 + 0.3 * rng.normal(size=80) > 0).astype(int)
-    weights = rng.integers(0, 4, size=80)
+    y = x[:, 0] + 0.5 * x[:, 1] ** 2 + 0.3 * rng.normal(size=80)
+    # Weights that shift the targets, so that a fit without them says something else. Their sum is the
+    # number of rows: a bootstrap of either set draws as many.
+    weights = np.empty(80, dtype=int)
+    weights[np.argsort(y)] = np.concatenate([rng.permutation([0, 1] * 20), rng.permutation([1, 2] * 20)])
+    if classes:
+        y = (y > 0).astype(int)
     return x, y, weights.astype(float), np.repeat(x, weights, axis=0), np.repeat(y, weights)
 
 
@@ -21,8 +27,9 @@ def means_differ_by_errors(first, second):
 
 
 @pytest.mark.parametrize("name", ["GradientBoostingClassifier", "GradientBoostingRegressor"])
-def test_boosting_differs_by_rounding_alone(name):
-    x, y, weights, repeated_x, repeated_y = weighted_and_repeated(np.random.default_rng(3))
+def test_boosting_with_weights_is_near_repeated_rows(name):
+    x, y, weights, repeated_x, repeated_y = weighted_and_repeated(
+        np.random.default_rng(3), classes="Class" in name)
     cls = getattr(tandem_ml, name)
     weighted = cls(n_estimators=10, max_depth=3, random_state=0).fit(x, y, sample_weight=weights)
     repeated = cls(n_estimators=10, max_depth=3, random_state=0).fit(repeated_x, repeated_y)
@@ -33,21 +40,28 @@ def test_boosting_differs_by_rounding_alone(name):
 
 @pytest.mark.parametrize("name, settings", [
     ("RandomForestClassifier", {"n_estimators": 5, "max_depth": 4}),
-    ("ExtraTreesClassifier", {"n_estimators": 5, "max_depth": 4}),
-    ("MLPClassifier", {"hidden_layer_sizes": (8,), "max_iter": 30, "tol": 0.0}),
+    ("RandomForestRegressor", {"n_estimators": 5, "max_depth": 4}),
+    ("ExtraTreesClassifier", {"n_estimators": 5, "max_depth": 4, "bootstrap": True}),
+    ("ExtraTreesRegressor", {"n_estimators": 5, "max_depth": 4, "bootstrap": True}),
 ])
 def test_weights_mean_what_repeated_rows_mean(name, settings):
-    x, y, weights, repeated_x, repeated_y = weighted_and_repeated(np.random.default_rng(3))
-    probes = np.random.default_rng(4).normal(size=(6, 3))
+    classes = "Class" in name
+    x, y, weights, repeated_x, repeated_y = weighted_and_repeated(np.random.default_rng(3), classes=classes)
     cls = getattr(tandem_ml, name)
-    weighted = np.array([
-        cls(**settings, random_state=seed).fit(x, y, sample_weight=weights).predict_proba(probes)[:, 1]
-        for seed in range(40)])
-    repeated = np.array([
-        cls(**settings, random_state=100 + seed).fit(repeated_x, repeated_y).predict_proba(probes)[:, 1]
-        for seed in range(40)])
-    # Six probes: 4.5 standard errors are passed by chance once in 25,000.
+
+    def answers(first_seed, rows, targets, **weighting):
+        fits = (cls(**settings, random_state=first_seed + seed).fit(rows, targets, **weighting)
+                for seed in range(40))
+        values = np.array([fit.predict_proba(x)[:, 1] if classes else fit.predict(x) for fit in fits])
+        # Six rows, and the mean of all, which weights shift most.
+        return np.column_stack([values[:, :6], values.mean(axis=1)])
+
+    weighted = answers(0, x, y, sample_weight=weights)
+    repeated = answers(100, repeated_x, repeated_y)
+    # By chance 4.5 standard errors are passed about once in 20,000, for seven values.
     assert means_differ_by_errors(weighted, repeated) < 4.5
+    # A fit without the weights is told from them.
+    assert means_differ_by_errors(answers(200, x, y), repeated) > 4.5
 
 
 def test_kmeans_with_weights_finds_what_repeated_rows_have():

@@ -149,7 +149,16 @@ def test_pickles_of_another_version():
 # --- interruption, threads, processes -------------------------------------------------------------
 
 
-def test_an_interrupt_ends_a_fit_and_leaves_the_model_as_it_was():
+@pytest.fixture
+def heard_interrupts():
+    """Python's own answer to SIGINT, also where the tests were started with the signal ignored, as
+    shells start what runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_ends_a_fit_and_leaves_the_model_as_it_was(heard_interrupts):
     x = np.random.default_rng(1).normal(size=(4000, 20))
     y = (x[:, 0] > 0).astype(int)
     model = tandem_ml.MLPClassifier(hidden_layer_sizes=(4,), max_iter=1, random_state=0).fit(x, y)

@@ -401,5 +401,32 @@ TEST_F(Members, MemoryThatIsNotThere) {
   }
 }
 
+// Ranks go by margins: that probabilities of 32 bits are all 1 changes nothing.
+TEST_F(Members, RanksAreThoseOfMargins) {
+  std::string rows = "x,y\n";
+  for (int i = 0; i < 400; ++i) {
+    const int x = (i * 7919) % 4001;
+    rows += std::to_string(x) + "," + (x + (i * 31) % 900 > 2300 ? "yes" : "no") + "\n";
+  }
+  const std::string data = file("t.csv", rows);
+  const std::vector<std::vector<std::string>> fits{
+      {"logistic-regression", "--c", "1000", "--scale", "none"},
+      {"logistic-regression", "--c", "1e6"},
+      {"gradient-boosting", "--rounds", "300", "--learning-rate", "1"},
+      {"mlp", "--epochs", "60", "--l2", "0"},
+      {"random-forest", "--trees", "20"}};
+  for (const auto& fit : fits) {
+    std::map<std::string, double> area;
+    for (const char* precision : {"float32", "float64"}) {
+      std::vector<std::string> command{"train", fit.front(),   "--data",
+                                       data,    "--precision", precision};
+      command.insert(command.end(), fit.begin() + 1, fit.end());
+      area[precision] = result(command)["metrics"]["roc_auc"].get<double>();
+    }
+    EXPECT_NEAR(area["float32"], area["float64"], 5e-3) << fit.front();
+    EXPECT_GT(area["float32"], 0.9) << fit.front();
+  }
+}
+
 }  // namespace
 }  // namespace tandem

@@ -5,6 +5,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -460,6 +461,9 @@ Archive decode_archive_at_front(std::span<const std::uint8_t> bytes, std::string
 }
 
 std::string archive_kind(const std::string& path) {
+  // What is read from a pipe cannot be read again by who wants the contents.
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return "";
   std::array<char, at_kind + kind_size> start{};
   std::ifstream file(path, std::ios::binary);
   if (!file.read(start.data(), start.size()) ||

@@ -171,13 +171,13 @@ std::string axis_label(const std::string& text, int pixels) {
   return lines + "\\n" + quoted(cut_to(text.substr(space + 1), pixels)).substr(1);
 }
 
-// The distance of x-axis ticks where gnuplot's own choice would make numbers touch: beside a y axis
-// of names, which take room from the x axis, and where the numbers are long, such as dates in
-// seconds. 0 where it may choose.
-double step_of_x_ticks(const Plot& plot) {
-  if (!plot.x.ticks.empty() || plot.x.logarithmic) return 0;
-  std::size_t longest = 0;
-  for (const auto& tick : plot.y.ticks) longest = std::max(longest, tick.second.size());
+struct Interval {
+  double from;
+  double to;
+};
+
+// What the x axis spans; nothing where `to` is not above `from`.
+Interval span_of_x(const Plot& plot) {
   double from = plot.x.from.value_or(std::numeric_limits<double>::infinity());
   double to = plot.x.to.value_or(-std::numeric_limits<double>::infinity());
   const auto include = [&](double x) {
@@ -192,6 +192,24 @@ double step_of_x_ticks(const Plot& plot) {
   for (const Series& series : plot.series) {
     for (const Point& point : series.points) include(point.x);
   }
+  return {from, to};
+}
+
+// Whether the numbers of the x axis are long, as dates in seconds are.
+bool has_long_x_numbers(const Plot& plot) {
+  if (!plot.x.ticks.empty() || plot.x.logarithmic) return false;
+  const auto [from, to] = span_of_x(plot);
+  return to > from && std::max(std::abs(from), std::abs(to)) >= 1e6;
+}
+
+// The distance of x-axis ticks where gnuplot's own choice would make numbers touch: beside a y axis
+// of names, which take room from the x axis, and where the numbers are long, such as dates in
+// seconds. 0 where it may choose.
+double step_of_x_ticks(const Plot& plot) {
+  if (!plot.x.ticks.empty() || plot.x.logarithmic) return 0;
+  std::size_t longest = 0;
+  for (const auto& tick : plot.y.ticks) longest = std::max(longest, tick.second.size());
+  const auto [from, to] = span_of_x(plot);
   if (!(to > from)) return 0;
   constexpr double of_letter = 8.2;
   constexpr double usual_number = 64;
@@ -200,7 +218,7 @@ double step_of_x_ticks(const Plot& plot) {
   const int letters =
       std::snprintf(middle.data(), middle.size(), "%g", from + 0.3827 * (to - from));
   constexpr int most_letters = 8;
-  const bool large = std::max(std::abs(from), std::abs(to)) >= 1e6;
+  const bool large = has_long_x_numbers(plot);
   if (plot.y.ticks.empty() && !(large && letters > most_letters)) return 0;
   const double of_number = large ? std::max(usual_number, of_letter * (letters + 2)) : usual_number;
   const double room = plot.width - 60 - of_letter * static_cast<double>(longest);
@@ -276,6 +294,8 @@ std::string script_of(const Plot& plot, const std::string& output) {
   if (plot.square) script += "set size ratio -1\n";
   set_axis(script, "x", plot.x, plot.width - 100, step_of_x_ticks(plot));
   set_axis(script, "y", plot.y, plot.height - 60, 0);
+  // Room for the half of the last number that stands beyond the axis.
+  if (has_long_x_numbers(plot)) script += "set rmargin 5\n";
   std::size_t named = 0;
   for (const Series& series : plot.series) named += series.label.empty() ? 0 : 1;
   if (plot.key && named > 0) {

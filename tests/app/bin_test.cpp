@@ -32,7 +32,8 @@ class Bins : public Program {
 
 TEST_F(Bins, TrainTheModelOfTheRows) {
   auto raw = training("rows.csv", "raw.model");
-  raw.insert(raw.end(), {"--target", "kind", "--weights", "weight", "--max-bins", "50"});
+  raw.insert(raw.end(), {"--target", "kind", "--weights", "weight", "--max-bins", "50",
+                         "--leave-out-of-summary", "all"});
   const auto expected = result(raw);
   const auto made = result({"bin", "--data", path("rows.csv"), "--target", "kind", "--weights",
                             "weight", "--max-bins", "50", "--out", path("rows.bins")});

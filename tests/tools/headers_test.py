@@ -6,8 +6,8 @@
 Every public header compiles by itself, and brings in nothing but Tandem's own, the standard
 library's and the system's headers (tandem/data/eigen.hpp: Eigen's too), whatever it includes by way
 of others. It names nothing that only implementations of devices use. tandem/tandem.hpp includes all
-of them but tandem/data/eigen.hpp. The programs include public headers only, and the one header that
-each of the rooms beside libtandem has for them.
+of them but tandem/data/eigen.hpp. The programs include public headers only, and those that the rooms
+beside libtandem have for them.
 """
 
 import argparse
@@ -23,8 +23,13 @@ import tempfile
 NEEDS_EIGEN = "tandem/data/eigen.hpp"
 # The interface of implementations and drivers (core/engine_backend.hpp, core/random.hpp, ...).
 NOT_FOR_USERS = re.compile(r"\b(OptimizerSteps|begin_repeated|steps_factory|Purpose)\b")
-# What the agreement of the engines and the software GPU have for programs.
-OF_OTHER_ROOMS = {"agree/agreement.hpp", "softgpu/models.hpp"}
+# What rooms beside libtandem have for programs: the agreement of the engines and the software GPU.
+OF_OTHER_ROOMS = {
+    "agree/agreement.hpp", "softgpu/models.hpp", "softgpu/fatbin/fatbin.hpp",
+    "softgpu/check/finding_list.hpp", "softgpu/check/sarif.hpp", "softgpu/profile/profile.hpp",
+    "softgpu/profile/estimate.hpp", "softgpu/profile/explain.hpp"}
+# Libraries over libtandem, which are for programs as a whole.
+ROOMS_FOR_PROGRAMS = ("systems/",)
 GENERATED = {"tandem/config.hpp", "tandem/tandem.hpp"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 
@@ -99,7 +104,8 @@ def check_whole(headers, include, whole):
 def check_program(file, source):
     """What a source file of the programs includes that is not public."""
     for kind, path in INCLUDE.findall(file.read_text()):
-        if kind == "<" or path in OF_OTHER_ROOMS or path in GENERATED:
+        if (kind == "<" or path in OF_OTHER_ROOMS or path in GENERATED
+                or path.startswith(ROOMS_FOR_PROGRAMS)):
             continue
         # apps/tandem/x.hpp and include/tandem/x.hpp are both "tandem/x.hpp".
         if any((source / room / path).is_file() for room in ("include", "apps")):

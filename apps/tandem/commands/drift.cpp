@@ -50,8 +50,8 @@ class Drift final : public Command {
     }
     if (summary.features.empty()) {
       throw InputError(model_.path +
-                       ": has no summary of its training data; tandem train --model keeps one, "
-                       "unless " +
+                       ": has no summary of its training data; tandem train --model keeps one of "
+                       "rows (not of those that tandem bin made), unless " +
                        option("leave_out_of_summary") + " all is given");
     }
     const AnyModel model = model_from_archive(archive);

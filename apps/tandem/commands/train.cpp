@@ -160,8 +160,10 @@ class Train final : public Command {
           "been kept");
     }
 
+    // Bins are no values of columns: rows in bins have nothing to be summarised.
+    const bool keeps_summary = !model_path.empty() && !bins && leaves_some_in_summary();
     TrainingSummary summary;
-    if (keeps_summary()) summary.features = summarise_columns(data.train.view(), {leave_out_.list});
+    if (keeps_summary) summary.features = summarise_columns(data.train.view(), {leave_out_.list});
 
     watch.lap();
     const double processor_before = processor_seconds();
@@ -210,7 +212,7 @@ class Train final : public Command {
     if (!model_path.empty()) {
       Archive archive;
       model.save(archive);
-      if (keeps_summary()) {
+      if (keeps_summary) {
         summarise_scores(summary, model, *engine, data);
         set_summary(archive, summary);
       }
@@ -235,8 +237,8 @@ class Train final : public Command {
     return 0;
   }
 
-  [[nodiscard]] bool keeps_summary() const {
-    return !model_file_.path.empty() && leave_out_.list != std::vector<std::string>{"all"};
+  [[nodiscard]] bool leaves_some_in_summary() const {
+    return leave_out_.list != std::vector<std::string>{"all"};
   }
 
   // What the model says of rows that it has not seen, where there are some; else of those that it

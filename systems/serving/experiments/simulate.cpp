@@ -3,41 +3,16 @@
 #include <cmath>
 #include <functional>
 
-#include "core/random.hpp"
 #include "systems/serving/experiments/analysis.hpp"
+#include "systems/statistics/simulation.hpp"
 
 namespace tandem::experiments {
 namespace {
 
+using statistics::Draws;
 using statistics::Promise;
 using statistics::Rate;
-
-// Numbers of one simulated experiment, one after the other.
-class Draws {
- public:
-  Draws(std::uint64_t seed, std::int64_t run)
-      : random_(seed, Purpose::sampling, static_cast<std::uint32_t>(run)) {}
-  double uniform() { return random_.uniform<double>(uniforms_++); }
-  double normal() { return normals_.at(random_); }
-
- private:
-  // Normal numbers are made of two uniform ones each: a range of indices of their own.
-  struct Normals {
-    std::uint64_t next = std::uint64_t{1} << 40;
-    double at(const Random& random) { return random.normal(next++); }
-  };
-  Random random_;
-  std::uint64_t uniforms_ = 0;
-  Normals normals_;
-};
-
-struct Scenario {
-  const char* what;
-  Promise promise;
-  double nominal;
-  // Whether it happened in this run.
-  std::function<bool(Draws&)> run;
-};
+using statistics::Scenario;
 
 // Two arms of n units each with these outcomes and covariates.
 struct Arms {
@@ -166,26 +141,7 @@ std::vector<Scenario> scenarios() {
 }  // namespace
 
 std::vector<Rate> simulate_experiments(std::int64_t runs, std::uint64_t seed, RunControl& control) {
-  std::vector<Rate> rates;
-  std::uint64_t stream = 0;
-  for (const Scenario& scenario : scenarios()) {
-    Rate rate{scenario.what, scenario.promise, scenario.nominal, 0, runs};
-    ++stream;
-    for (std::int64_t run = 0; run < runs; ++run) {
-      Draws draws(seed * 1'000'003 + stream, run);
-      if (scenario.run(draws)) ++rate.count;
-      if (run % 100 == 99) {
-        Progress progress;
-        progress.stage = "simulated experiment";
-        progress.done = run + 1;
-        progress.total = runs;
-        control.report(progress);
-        if (control.stop_requested()) throw Interrupted("stopped by an interrupt");
-      }
-    }
-    rates.push_back(std::move(rate));
-  }
-  return rates;
+  return statistics::simulate(scenarios(), 1, "simulated experiment", runs, seed, control);
 }
 
 }  // namespace tandem::experiments

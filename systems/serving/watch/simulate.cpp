@@ -6,31 +6,19 @@
 #include <functional>
 #include <limits>
 
-#include "core/random.hpp"
 #include "systems/serving/watch/drift.hpp"
+#include "systems/statistics/simulation.hpp"
 
 namespace tandem::watch {
 namespace {
 
+using statistics::Draws;
 using statistics::Promise;
 using statistics::Rate;
+using statistics::Scenario;
 
 constexpr Index training_rows = 5'000;
 constexpr Index later_rows = 1'000;
-
-class Draws {
- public:
-  Draws(std::uint64_t seed, std::int64_t run)
-      : random_(seed, Purpose::sampling, static_cast<std::uint32_t>(run)) {}
-  double uniform() { return random_.uniform<double>(uniforms_++); }
-  double normal() { return random_.normal(normals_++); }
-
- private:
-  Random random_;
-  std::uint64_t uniforms_ = 0;
-  // Normal numbers are made of two uniform ones each: a range of indices of their own.
-  std::uint64_t normals_ = std::uint64_t{1} << 40;
-};
 
 constexpr double missing = std::numeric_limits<double>::quiet_NaN();
 
@@ -125,13 +113,6 @@ bool report_alarms(Draws& draws, double level, double shift) {
   return compare_pairs(pairs, level).alarm;
 }
 
-struct Scenario {
-  const char* what;
-  Promise promise;
-  double nominal;
-  std::function<bool(Draws&)> run;
-};
-
 std::vector<Scenario> scenarios() {
   const auto column = [](const DrawValue& draw, Index categories, double ColumnDrift::*p) {
     return [=](Draws& d) { return column_drift(d, draw, categories).*p < 0.01; };
@@ -187,26 +168,7 @@ std::vector<Scenario> scenarios() {
 }  // namespace
 
 std::vector<Rate> simulate_drift(std::int64_t runs, std::uint64_t seed, RunControl& control) {
-  std::vector<Rate> rates;
-  std::uint64_t stream = 500;
-  for (const Scenario& scenario : scenarios()) {
-    Rate rate{scenario.what, scenario.promise, scenario.nominal, 0, runs};
-    ++stream;
-    for (std::int64_t run = 0; run < runs; ++run) {
-      Draws draws(seed * 1'000'003 + stream, run);
-      if (scenario.run(draws)) ++rate.count;
-      if (run % 100 == 99) {
-        Progress progress;
-        progress.stage = "simulated table";
-        progress.done = run + 1;
-        progress.total = runs;
-        control.report(progress);
-        if (control.stop_requested()) throw Interrupted("stopped by an interrupt");
-      }
-    }
-    rates.push_back(std::move(rate));
-  }
-  return rates;
+  return statistics::simulate(scenarios(), 501, "simulated table", runs, seed, control);
 }
 
 double effective_checks(std::int64_t runs, std::uint64_t seed, double limit) {

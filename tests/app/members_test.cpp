@@ -401,6 +401,32 @@ TEST_F(Members, MemoryThatIsNotThere) {
   }
 }
 
+// Of one row there is no variance to explain, whatever explains it, and wherever it is asked for.
+TEST_F(Members, TheShareOfNoVarianceIsUndefined) {
+  std::string rows = "x,z,t\n";
+  for (int i = 0; i < 40; ++i) {
+    rows +=
+        std::to_string(i) + "," + std::to_string(i * i % 7) + "," + std::to_string(3 * i) + ".5\n";
+  }
+  const std::string data = file("t.csv", rows);
+  const std::string one = file("one.csv", "x,z,t\n3,2,9.5\n");
+  for (const char* algorithm :
+       {"linear-regression", "decision-tree", "random-forest", "gradient-boosting", "mlp"}) {
+    std::vector<std::string> command{"train",   algorithm,     "--data", data,
+                                     "--model", path("model"), "--force"};
+    if (std::string(algorithm) == "mlp") command.insert(command.end(), {"--epochs", "2"});
+    ASSERT_EQ(run(command).status, 0) << algorithm;
+    const auto metrics = result({"evaluate", path("model"), "--data", one})["metrics"];
+    EXPECT_TRUE(metrics["r2"].is_null()) << algorithm << " " << metrics.dump();
+    EXPECT_TRUE(metrics["mae"].is_number()) << algorithm;
+    command.insert(command.end(), {"--test", one});
+    EXPECT_TRUE(result(command)["metrics"]["test"]["r2"].is_null()) << algorithm;
+  }
+  const auto folds =
+      result({"cross-validate", "linear-regression", "--data", data, "--folds", "40"});
+  EXPECT_TRUE(folds["summary"]["r2"]["mean"].is_null()) << folds["summary"].dump();
+}
+
 // Ranks go by margins: that probabilities of 32 bits are all 1 changes nothing.
 TEST_F(Members, RanksAreThoseOfMargins) {
   std::string rows = "x,y\n";

@@ -9,8 +9,8 @@
 
 namespace tandem::program {
 
-// Only the table needs them, and a header that every command includes would compile all of them anew
-// for each new one.
+// Only the table needs them, and a header that every command includes would compile all of them
+// anew for each new one.
 CommandMaker make_bin, make_drift, make_experiment, make_join, make_models, make_serve;
 
 const std::vector<CommandInfo>& commands() {

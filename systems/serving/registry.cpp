@@ -87,7 +87,7 @@ Registry::Registry(const std::string& repository, const std::string& database, b
   fs::create_directories(repository_ / "models", failure);
   if (failure) throw SystemError(repository + ": " + failure.message());
   database_ = store::Database::open(place);
-  database_->transaction([this] { make_tables(); });
+  make_tables();
 }
 
 void Registry::make_tables() {

@@ -68,8 +68,8 @@ class Postgres final : public Database {
       // Two programs that create the same table at once: IF NOT EXISTS does not see the other's,
       // which has not been committed, and one of them fails over the catalogue's own keys. It sees
       // it when it is tried again.
-      const bool created_twice =
-          sql.starts_with("CREATE TABLE IF NOT EXISTS") && (code == "23505" || code == "42P07");
+      const bool created_twice = sql.starts_with("CREATE TABLE IF NOT EXISTS") &&
+                                 (code == "23505" || code == "42P07" || code == "42710");
       if (created_twice && !in_transaction_) return query(sql, parameters);
       if (code == "40001" || code == "40P01" || created_twice) throw Again(place_ + ": " + said);
       fail(said);

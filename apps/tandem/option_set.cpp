@@ -269,6 +269,17 @@ void OptionSet::parse(const std::vector<std::string>& arguments) {
     throw InputError("unknown option " + name +
                      (meant.empty() ? see_help() : "; did you mean " + meant + "?"));
   }
+  // The last of two numbers counts, as everywhere; of two files the first would go unread, unsaid.
+  for (const CLI::Option* option : app_.get_options()) {
+    const std::vector<std::string>& given = option->results();
+    if (option->get_type_name() != "FILE" || option->get_lnames().empty()) continue;
+    const auto other = std::find_if(given.begin(), given.end(),
+                                    [&](const std::string& file) { return file != given.back(); });
+    if (other == given.end()) continue;
+    throw InputError("--" + option->get_lnames().front() + " is given twice, as " + *other +
+                     " and as " + given.back() +
+                     "; name one file (data may be a folder or a quoted pattern, 'part-*.csv')");
+  }
   for (const std::string& name : required_) {
     if (app_.get_option(name)->count() == 0) {
       throw InputError("expected " + name + ": " + usage_ + see_help());

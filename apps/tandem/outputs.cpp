@@ -123,6 +123,29 @@ void OutputFiles::reads(std::string name, const std::string& path) {
   if (!path.empty() && path != "-") read_.push_back({std::move(name), path, "", nothing()});
 }
 
+void check_table_name(const std::string& name, const std::string& path, TableFormats written) {
+  constexpr std::array<std::string_view, 28> others{
+      ".tsv", ".tab",  ".npz",   ".parquet", ".pq",   ".feather", ".arrow",
+      ".ipc", ".json", ".jsonl", ".ndjson",  ".xlsx", ".xls",     ".ods",
+      ".h5",  ".hdf5", ".pkl",   ".pickle",  ".gz",   ".zst",     ".xz",
+      ".bz2", ".zip",  ".avro",  ".orc",     ".svm",  ".libsvm",  ".svmlight"};
+  std::string lower = path;
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  const bool arrays = written == TableFormats::csv_or_npy;
+  const auto ends = [&](std::string_view ending) { return lower.ends_with(ending); };
+  const auto* found = std::find_if(others.begin(), others.end(), ends);
+  std::string_view promised = found == others.end() ? "" : *found;
+  // Arrays are written where the name ends so in small letters.
+  if (lower.ends_with(".npy") && !(arrays && path.ends_with(".npy"))) promised = ".npy";
+  if (promised.empty()) return;
+  throw InputError(name + " " + path + ": " + (arrays ? "CSV and .npy are" : "CSV is") +
+                   " written, and the name promises another format; end it with .csv" +
+                   (arrays ? " or .npy" : "") +
+                   (promised.starts_with(".json") ? ", or print JSON with " + option("json") : ""));
+}
+
 void OutputFiles::writes(std::string name, const std::string& path, std::string kind,
                          MayReplace may_replace) {
   if (path.empty() || path == "-") return;

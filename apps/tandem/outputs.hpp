@@ -33,6 +33,12 @@ using MayReplace = std::function<bool(const std::string& path)>;
 // size and time of change. Where the file system has none, the file is replaced only by --force.
 void mark_output(const std::string& path);
 
+enum class TableFormats { csv, csv_or_npy };
+
+// Throws InputError where the ending of a table's name, in any case, promises a format that is not
+// written: whoever opens the file would be misled.
+void check_table_name(const std::string& name, const std::string& path, TableFormats written);
+
 class OutputFiles {
  public:
   // `name` is as messages call it: option("data"), "the model". Empty paths are left out.

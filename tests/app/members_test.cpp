@@ -401,6 +401,39 @@ TEST_F(Members, MemoryThatIsNotThere) {
   }
 }
 
+// An output whose name promises a format that is not written would mislead whoever opens it, and of
+// two data files the first would go unread.
+TEST_F(Members, NamesThatPromiseSomethingElse) {
+  const std::string data = file("t.csv", table("x,z,y", "xzy"));
+  train(data);
+  for (const char* ending : {"parquet", "feather", "arrow", "json", "npz", "xlsx", "csv.gz", "svm",
+                             "tsv", "NPY", "Zip"}) {
+    const std::string out = path("p." + std::string(ending));
+    const Outcome outcome = run({"predict", path("model"), "--data", data, "--out", out});
+    EXPECT_EQ(outcome.status, 2) << ending;
+    EXPECT_THAT(outcome.err, HasSubstr("end it with .csv or .npy")) << ending;
+    EXPECT_FALSE(fs::exists(out)) << ending;
+    EXPECT_EQ(run({"generate", "blobs", "--rows", "5", "--out", out}).status, 2) << ending;
+  }
+  for (const char* name : {"p.csv", "p.CSV", "p.npy", "p.txt", "p", "json"}) {
+    EXPECT_EQ(run({"predict", path("model"), "--data", data, "--out", path(name)}).status, 0)
+        << name;
+  }
+  const Outcome explained =
+      run({"explain", path("model"), "--data", data, "--out", path("values.npy")});
+  EXPECT_EQ(explained.status, 2);
+  EXPECT_THAT(explained.err, HasSubstr("CSV is written"));
+  const std::string other = file("u.csv", table("x,z,y", "xzy"));
+  const Outcome twice = run({"train", "decision-tree", "--data", data, "--data", other});
+  EXPECT_EQ(twice.status, 2);
+  EXPECT_THAT(twice.err, HasSubstr("--data is given twice"));
+  EXPECT_EQ(run({"train", "decision-tree", "--data", data, "--data", data}).status, 0);
+  EXPECT_EQ(run({"predict", path("model"), "--data", data, "--data=" + other}).status, 2);
+  const Outcome resumed = run({"train", "mlp", "--data", data, "--resume", data});
+  EXPECT_EQ(resumed.status, 2);
+  EXPECT_THAT(resumed.err, HasSubstr("--resume " + data));
+}
+
 // Of one row there is no variance to explain, whatever explains it, and wherever it is asked for.
 TEST_F(Members, TheShareOfNoVarianceIsUndefined) {
   std::string rows = "x,z,t\n";

@@ -77,6 +77,7 @@ class Explain final : public Command {
         }
       }
     }
+    check_table_name(option("out"), out_.path, TableFormats::csv);
     files.writes(option("out"), out_.path, written_kind, a_marked_output());
     report_.list_outputs(files);
     files.check(force_);

@@ -104,6 +104,7 @@ class Generate final : public Command {
 
   void check_output() const {
     OutputFiles files;
+    check_table_name(option("out"), out_file_.path, TableFormats::csv_or_npy);
     files.writes(option("out"), out_file_.path, written_kind, a_marked_output());
     files.check(force_);
   }

@@ -42,6 +42,7 @@ class Join final : public Command {
     }
     OutputFiles files;
     files.reads(option("outcomes"), outcomes_.path);
+    check_table_name(option("out"), out_.path, TableFormats::csv);
     files.writes(option("out"), out_.path, written_kind, a_marked_output());
     files.check(force_);
     join_.outcomes = outcomes_.path;

@@ -51,6 +51,7 @@ class Predict final : public Command {
     OutputFiles files;
     files.reads("the model", model_);
     data_.list_inputs(files);
+    check_table_name(option("out"), out_file_.path, TableFormats::csv_or_npy);
     files.writes(option("out"), out_file_.path, written_kind, a_marked_output());
     files.check(force_);
   }

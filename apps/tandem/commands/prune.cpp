@@ -25,7 +25,8 @@ class Prune final : public Command {
   explicit Prune(std::unique_ptr<Algorithm> algorithm) : pipeline_(std::move(algorithm)) {
     if (!pipeline_.algorithm().has_option("ccp_alpha")) {
       throw InputError("tandem prune is for decision-tree, and " +
-                       std::string(pipeline_.algorithm().name()) + " has no option ccp-alpha");
+                       std::string(pipeline_.algorithm().name()) +
+                       " has no option ccp-alpha; tandem tune tries options of any algorithm");
     }
   }
 

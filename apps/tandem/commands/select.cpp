@@ -37,7 +37,8 @@ struct ClusterRange {
     if (dots == std::string_view::npos) return {number(text), number(text)};
     const ClusterRange range{number(text.substr(0, dots)), number(text.substr(dots + 2))};
     if (range.lowest > range.highest) {
-      throw InputError(std::string(text) + " is empty: it begins after its end");
+      throw InputError(std::string(text) +
+                       " is empty: it begins after its end; write the smaller number first");
     }
     return range;
   }

@@ -111,9 +111,11 @@ class Train final : public Command {
     test_.list_inputs(files);
     files.reads(option("resume"), resume_file_.path);
     files.writes(option("model"), model_file_.path, "a model of Tandem", an_archive("model"));
-    files.writes(option("checkpoint"), checkpoint_path(), "a checkpoint of Tandem",
-                 an_archive("checkpoint"));
-    files.may_be_equal(option("checkpoint"), option("resume"));
+    // The checkpoint that a run goes on from is written again.
+    const bool resumes = checkpoint_file_.path.empty() && !resume_file_.path.empty();
+    const std::string kept = option(resumes ? "resume" : "checkpoint");
+    files.writes(kept, checkpoint_path(), "a checkpoint of Tandem", an_archive("checkpoint"));
+    files.may_be_equal(kept, option("resume"));
     files.writes_report(report_);
     files.check(force_);
     if (!report_.empty()) prepare_report_folder(report_);
@@ -186,7 +188,7 @@ class Train final : public Command {
       throw Interrupted(stop.marked() +
                         (control_options.checkpoint.empty()
                              ? "; with --checkpoint FILE the state would have been kept"
-                             : "; this algorithm has no state to keep at that point"));
+                             : "; there was no state to keep yet"));
     }
     control.finish();
     seconds.train = watch.lap();

@@ -37,8 +37,8 @@ class Tune final : public Command {
                     "be intervals, 0.001..1+ even in themselves, 0.001..1* in their logarithm",
                     0, 1000000);
     options.text("metric", tune_.metric,
-                 "what the candidates are compared by; accuracy, r2, silhouette or roc_auc, by "
-                 "task, if left out");
+                 "what the candidates are compared by; accuracy, r2 (of rankings ndcg), silhouette "
+                 "or roc_auc, by task, if left out");
     options.text("outlier_class", tune_.validation.outlier_class, outlier_class_help);
     options.integer("folds", tune_.validation.folds, "parts that the rows are divided into", 2,
                     INT64_MAX);

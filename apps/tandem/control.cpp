@@ -130,7 +130,9 @@ Archive run_record(const Engine& engine, const PipelineOptions& pipeline, Precis
 }
 
 ProgramControl::ProgramControl(ControlOptions options)
-    : options_(std::move(options)), terminal_(!options_.quiet && ::isatty(STDERR_FILENO) == 1) {
+    : options_(std::move(options)),
+      terminal_(!options_.quiet && ::isatty(STDERR_FILENO) == 1),
+      times_(!options_.resume.empty(), options_.passes) {
   if (keeps_checkpoints()) patience_ms = ms_to_save;
   if (options_.resume.empty()) return;
   const Archive checkpoint = read_archive(options_.resume, "checkpoint");
@@ -176,12 +178,32 @@ void ProgramControl::finish() {
   line_shown_ = false;
 }
 
+// Once, when there is a second to judge by.
+void ProgramControl::make_estimate() {
+  constexpr double least_judged = 1;
+  constexpr double worth_a_line = 20;
+  if (!options_.estimates || estimate_ || times_.measured() < least_judged) return;
+  estimate_ = times_.estimate();
+  if (!estimate_ || !terminal_) return;
+  const double rest = estimate_->seconds - estimate_->after;
+  if (rest < worth_a_line) return;
+  finish();
+  note(std::string("this will take ") + (estimate_->at_most ? "at most " : "") + "about " +
+       duration(rest) + " more, judged by its first " + duration(estimate_->after) +
+       "; Ctrl-C ends it" +
+       (options_.checkpoint.empty() ? "" : " and keeps its state in " + options_.checkpoint));
+}
+
 void ProgramControl::report(const Progress& progress) {
+  const double elapsed = since_start_.seconds();
+  times_.note(progress, elapsed);
+  make_estimate();
   if (!terminal_) return;
-  if (first_done_ < 0) first_done_ = progress.done - 1;
+  if (first_done_ < 0) {
+    first_done_ = options_.resume.empty() ? progress.done - 1 : progress.done;
+  }
   if (line_shown_ && since_line_.seconds() < 0.1) return;
   // A run that is over in a moment needs no line.
-  const double elapsed = since_start_.seconds();
   if (!line_shown_ && elapsed < 0.5) return;
   std::string line = std::string(progress.stage) + " " + std::to_string(progress.done);
   if (progress.total > 0) line += "/" + std::to_string(progress.total);
@@ -189,13 +211,11 @@ void ProgramControl::report(const Progress& progress) {
     line += "  " + std::string(progress.objective_name) + " " + readable(progress.objective);
   }
   const auto done = static_cast<double>(progress.done - first_done_);
-  if (done > 0 && elapsed > 0) {
-    const double rate = done / elapsed;
-    line += "  " + readable(std::round(rate * 100) / 100) + "/s";
-    if (progress.total > progress.done) {
-      line += "  at most " + duration(static_cast<double>(progress.total - progress.done) / rate) +
-              " left";
-    }
+  if (done > 0 && elapsed > 0 && progress.stage != "part") {
+    line += "  " + readable(std::round(done / elapsed * 100) / 100) + "/s";
+  }
+  if (const auto rest = times_.left(); rest && *rest > 0) {
+    line += std::string(times_.at_most() ? "  at most " : "  about ") + duration(*rest) + " left";
   }
   std::fprintf(stderr, "\r\033[K%s", line.substr(0, 100).c_str());
   std::fflush(stderr);
@@ -217,6 +237,13 @@ void ProgramControl::save_checkpoint(const Archive& state) {
   set_last_words("stopped because an interrupt was received; to go on, add --resume " +
                  options_.checkpoint + " to the same command");
   since_checkpoint_.lap();
+}
+
+void add_estimate(nlohmann::json& json, const ProgramControl& control) {
+  if (!control.estimate()) return;
+  const TimeEstimate& estimate = *control.estimate();
+  json["estimate"] = {
+      {"seconds", estimate.seconds}, {"after", estimate.after}, {"at_most", estimate.at_most}};
 }
 
 const Archive* ProgramControl::resume_state() const noexcept { return state_ ? &*state_ : nullptr; }

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <chrono>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
 #include "tandem/core/engine.hpp"
 #include "tandem/core/run_control.hpp"
 #include "tandem/model/pipeline_options.hpp"
+#include "tandem/time_estimate.hpp"
 
 namespace tandem::program {
 
@@ -48,6 +50,9 @@ struct ControlOptions {
   double checkpoint_every = 60;
   std::string resume;  // a checkpoint to start from
   Archive run;         // must be equal for a run to be resumed
+  // The time that the whole command takes is told, on a terminal and by add_estimate().
+  bool estimates = false;
+  Index passes = 1;  // how often the steps are run through, by k-means from each of its starts
 };
 
 // A record of all that a run must have in common with the one whose checkpoint it goes on from: the
@@ -55,7 +60,8 @@ struct ControlOptions {
 [[nodiscard]] Archive run_record(const Engine& engine, const PipelineOptions& pipeline,
                                  Precision precision, std::uint64_t data);
 
-// Progress is one line that is written over and over, on a terminal only.
+// Progress is one line that is written over and over, on a terminal only. Where the first steps, a
+// second's worth at least, show that the run will take long, a line that stays tells how long.
 class ProgramControl final : public RunControl {
  public:
   // Throws InputError where the checkpoint to resume from belongs to another run.
@@ -76,17 +82,26 @@ class ProgramControl final : public RunControl {
   // The result is safe: removes the checkpoints.
   void remove_checkpoints();
   [[nodiscard]] bool saved() const noexcept { return saved_; }
+  // Made once, when steps of a second or more have been measured.
+  [[nodiscard]] const std::optional<TimeEstimate>& estimate() const noexcept { return estimate_; }
 
  private:
+  void make_estimate();
+
   ControlOptions options_;
   std::optional<Archive> state_;
+  std::optional<TimeEstimate> estimate_;
   bool terminal_;
   bool line_shown_ = false;
   bool saved_ = false;
   Stopwatch since_start_;
   Stopwatch since_line_;
   Stopwatch since_checkpoint_;
+  StepTimes times_;
   Index first_done_ = -1;
 };
+
+// Adds "estimate" to a command's JSON where the run has made one.
+void add_estimate(nlohmann::json& json, const ProgramControl& control);
 
 }  // namespace tandem::program

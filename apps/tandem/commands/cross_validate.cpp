@@ -55,6 +55,7 @@ class Validation : public Command {
       if (shown_.asks_for("silhouette")) validation_.silhouette = true;
       ControlOptions control_options;
       control_options.quiet = run_.quiet;
+      control_options.estimates = true;
       ProgramControl control(control_options);
       nlohmann::json json;
       std::string text;
@@ -87,6 +88,7 @@ class Validation : public Command {
       json["seconds"] = {{"load", load}, {"validate", watch.lap()}};
       if (!baseline_.empty()) json["baseline"] = shown_.json_of(baseline_);
       if (engine->device() == Device::softgpu) json["seconds"]["measured"] = software_gpu_time;
+      add_estimate(json, control);
       print_json(json);
       return 0;
     });

@@ -82,6 +82,7 @@ class Prune final : public Command {
     check_interrupt();
     ControlOptions control_options;
     control_options.quiet = run_.quiet;
+    control_options.estimates = true;
     ProgramControl control(control_options);
     const PruningChoice choice = choose_pruning(pipeline_, data.train, prune_, *engine, control);
     if (!model_file_.path.empty()) {
@@ -117,6 +118,7 @@ class Prune final : public Command {
       json["seconds"] = {{"load", load}, {"prune", seconds}};
       if (engine->device() == Device::softgpu) json["seconds"]["measured"] = software_gpu_time;
       if (report_.asked()) json["report"] = report_.path();
+      add_estimate(json, control);
       print_json(json);
       return 0;
     }

@@ -146,11 +146,15 @@ class Train final : public Command {
 
     ControlOptions control_options;
     control_options.quiet = run_.quiet;
+    control_options.estimates = true;
     const std::string& model_path = model_file_.path;
     const std::string& resume_path = resume_file_.path;
     control_options.checkpoint = checkpoint_path();
     control_options.checkpoint_every = checkpoint_every_;
     control_options.resume = resume_path;
+    if (pipeline_.algorithm().has_option("starts")) {
+      control_options.passes = pipeline_.algorithm().options().get_int("starts");
+    }
     control_options.run =
         run_record(*engine, pipeline_, precision_of<T>,
                    (bins ? fingerprint(bins->data) : fingerprint(data.train)) ^
@@ -232,7 +236,9 @@ class Train final : public Command {
       write_run_report(report, *engine, model, data.train, data.test ? &*data.test : nullptr);
     }
     if (run_.json) {
-      print_json(to_json(*engine, model, data, scores, seconds, raw_features));
+      nlohmann::json json = to_json(*engine, model, data, scores, seconds, raw_features);
+      add_estimate(json, control);
+      print_json(json);
     } else {
       print(to_text(*engine, model, data, scores, seconds));
     }

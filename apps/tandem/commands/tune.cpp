@@ -121,6 +121,7 @@ class Tune final : public Command {
 
     ControlOptions control_options;
     control_options.quiet = run_.quiet;
+    control_options.estimates = true;
     control_options.checkpoint = checkpoint_path();
     control_options.checkpoint_every = checkpoint_every_;
     control_options.resume = resume_file_.path;
@@ -170,6 +171,7 @@ class Tune final : public Command {
           model_file_.path.empty() ? nlohmann::json() : nlohmann::json(model_file_.path);
       json["seconds"] = {{"load", load}, {"search", search}};
       if (engine->device() == Device::softgpu) json["seconds"]["measured"] = software_gpu_time;
+      add_estimate(json, control);
       print_json(json);
       return 0;
     }

@@ -212,8 +212,9 @@ def main():
         for error in jsonschema.Draft202012Validator(schemas[name]).iter_errors(output):
             place = "/".join(str(part) for part in error.absolute_path)
             wrong.append(f"{line}: {place}: {error.message[:300]}")
-    # What needs a device, or data, that the commands above do not have.
-    elsewhere = {"measured", "transfers"} if not arguments.cuda else set()
+    # What needs a device, or data, that the commands above do not have; and the estimate of runs that
+    # take more than a second, which none of them does for certain.
+    elsewhere = {"estimate"} | ({"measured", "transfers"} if not arguments.cuda else set())
     for name, schema in schemas.items():
         if name not in seen:
             if arguments.cuda or name not in {"demo", *ACTIONS["gpu"]}:

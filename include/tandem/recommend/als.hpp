@@ -1,0 +1,76 @@
+// Implicit alternating least squares. Hu, Koren and Volinsky, "Collaborative Filtering for Implicit
+// Feedback Datasets", ICDM 2008; conjugate gradients as Takács, Pilászy and Tikk, "Applications of
+// the Conjugate Gradient Method for Implicit Feedback Collaborative Filtering", RecSys 2011.
+// docs/algorithms/als.md.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tandem/core/names.hpp"
+#include "tandem/recommend/recommender.hpp"
+
+namespace tandem {
+
+enum class AlsSolver { cg, cholesky };
+template <>
+inline constexpr std::array<std::string_view, 2> enum_names<AlsSolver>{"cg", "cholesky"};
+
+struct TANDEM_API AlsOptions {
+  std::int64_t factors = 64;
+  std::int64_t iterations = 15;
+  double regularization = 0.01;      // λ
+  double alpha = 1;                  // confidence of weight w: 1 + alpha·w
+  AlsSolver solver = AlsSolver::cg;  // of training; a user is folded in by Cholesky
+  std::int64_t cg_steps = 3;
+  bool compute_loss = false;  // history "loss", one more pass over the events per iteration
+  std::uint64_t seed = 0;
+
+  void visit(OptionVisitor& visitor);
+  void check() const;
+};
+
+// score = x · y_i, x folded in from the history: x = (YᵀY + Yᵀ(C − I)Y + λI)⁻¹ YᵀC p. Its parts are
+// exact: score = Σ_j c_j · y_iᵀ W y_j over the items j of the history (section 4 of the paper).
+class TANDEM_API AlsModel final : public Recommender {
+ public:
+  Matrix<float> item_factors;  // items × factors
+  double regularization = 0;
+  double alpha = 1;
+
+  [[nodiscard]] std::string_view algorithm() const override { return "als"; }
+  // The vector of a user with this history.
+  [[nodiscard]] std::vector<float> fold_in(UserHistory history) const;
+  void score(UserHistory history, std::span<double> scores) const override;
+  [[nodiscard]] std::vector<double> score_items(UserHistory history,
+                                                std::span<const std::int32_t> items) const override;
+  [[nodiscard]] std::vector<ScoredItem> top_items(UserHistory history, Index n,
+                                                  const ItemFilter& filter = {}) const override;
+  [[nodiscard]] TopItems top_items(Engine& engine, const SparseView<double>& histories, Index n,
+                                   const ItemFilter& filter = {}) const override;
+  [[nodiscard]] Explanation because(UserHistory history, std::int32_t item,
+                                    Index most = 3) const override;
+  // By the cosine of the factors.
+  [[nodiscard]] std::vector<ScoredItem> similar_items(std::int32_t item, Index n,
+                                                      const ItemFilter& filter = {}) const override;
+  void save(Archive& archive) const override;
+  [[nodiscard]] static std::unique_ptr<AlsModel> load(const Archive& archive, Index items);
+  [[nodiscard]] std::string to_json() const override;
+  [[nodiscard]] std::string to_text() const override;
+
+  // YᵀY, which every fold-in starts from. Called by fit and load.
+  void prepare();
+
+ private:
+  Matrix<float> gram_;
+};
+
+[[nodiscard]] TANDEM_API std::unique_ptr<AlsModel> fit(Engine& engine, const RecommenderData& data,
+                                                       const AlsOptions& options,
+                                                       RunControl* control = nullptr);
+
+}  // namespace tandem

@@ -22,8 +22,12 @@ using Key = std::uint64_t;
 
 enum class KeyKind : std::uint8_t { transaction, user, card, merchant, ip, device };
 
-// SipHash-2-4 (Aumasson and Bernstein, INDOCRYPT 2012) over the kind and the text. Who has the logs
-// but not the secret cannot try out identifiers.
+// SipHash-2-4 (Aumasson and Bernstein, INDOCRYPT 2012).
+[[nodiscard]] std::uint64_t siphash(const std::array<std::uint8_t, 16>& secret,
+                                    std::span<const std::uint8_t> bytes);
+
+// The hash of an identifier is SipHash over its kind and its text: who has the logs but not the
+// secret cannot try out identifiers.
 class Identities {
  public:
   using Secret = std::array<std::uint8_t, 16>;

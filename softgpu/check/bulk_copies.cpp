@@ -60,14 +60,7 @@ void touch(Warp& w, const Op* op, const Step& step, u32 lane, const Bytes& bytes
            const Agent& agent) {
   constexpr u32 piece = 16;
   for (u32 at = 0; at < bytes.size; at += piece) {
-    Access access;
-    access.warp = &w;
-    access.op = op;
-    access.lane = lane;
-    access.place = step.place;
-    access.bytes = std::min(piece, bytes.size - at);
-    access.writes = writes;
-    access.reads = !writes;
+    Access access(w, op, step.place, lane, std::min(piece, bytes.size - at), writes, !writes);
     access.bits = is_bulk;
     access.shared = bytes.shared;
     access.offset = bytes.offset + at;

@@ -154,14 +154,7 @@ void use_matrix(Warp& w, const Op* op, const Step& step, const Touch& touch, u32
       } else {
         undefined |= GlobalBits::instance().read(address + at, size, nullptr);
       }
-      Access access;
-      access.warp = &w;
-      access.op = op;
-      access.lane = lane;
-      access.place = step.place;
-      access.bytes = size;
-      access.writes = writes;
-      access.reads = !writes;
+      Access access(w, op, step.place, lane, size, writes, !writes);
       access.shared = shared ? w.block->state : nullptr;
       access.offset = static_cast<u32>(in_shared);
       access.address = shared ? reinterpret_cast<u64>(w.block->shared + in_shared) : address + at;

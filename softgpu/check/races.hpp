@@ -233,6 +233,18 @@ struct Access {
   BlockState* shared = nullptr;  // whose shared memory it is; nullptr for global memory
   std::uint32_t offset = 0;      // into that
   const Agent* agent = nullptr;  // who does it for the lane, where a bulk copy does
+
+  // Who accesses how many bytes, and whether it writes them or reads them; an atomic access does
+  // both. Where they are is set by the caller.
+  Access(Warp& of, const Op* operation, std::uint32_t at_place, std::uint32_t of_lane,
+         std::uint32_t size, bool stores, bool loads)
+      : warp(&of),
+        op(operation),
+        lane(of_lane),
+        place(at_place),
+        bytes(size),
+        writes(stores),
+        reads(loads) {}
 };
 
 // The block of the cluster whose shared memory a generic address is in; nullptr for none.

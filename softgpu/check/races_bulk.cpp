@@ -6,13 +6,10 @@
 
 #include "softgpu/check/findings.hpp"
 #include "softgpu/check/places.hpp"
-#include "softgpu/check/races.hpp"
+#include "softgpu/check/races_parts.hpp"
 
 namespace softgpu::check {
 namespace {
-
-using u32 = std::uint32_t;
-using u64 = std::uint64_t;
 
 constexpr u64 agents_of_launch = 1024;
 

@@ -2,13 +2,10 @@
 // nobody meets them without order.
 #include <bit>
 
-#include "softgpu/check/races.hpp"
+#include "softgpu/check/races_parts.hpp"
 
 namespace softgpu::check {
 namespace {
-
-using u32 = std::uint32_t;
-using u64 = std::uint64_t;
 
 // What a lane knows of its own block, in registers.
 struct Known {

@@ -12,6 +12,7 @@
 #include "core/data/label_texts.hpp"
 #include "core/data/query_file.hpp"
 #include "core/data/readers.hpp"
+#include "core/data/reading_scope.hpp"
 #include "core/data/records.hpp"
 #include "core/data/typed_table.hpp"
 #include "core/memory.hpp"
@@ -376,7 +377,10 @@ struct Resolved {
 
 Resolved resolve(const Input& input, const ReadOptions& options) {
   Resolved resolved{options, parse_format(options.reading.format.name, input)};
-  if (options.schema == nullptr) return resolved;
+  if (options.schema == nullptr) {
+    refuse_settings_without_use(options.reading, resolved.format, input.name());
+    return resolved;
+  }
   const Reading& trained = options.schema->reading;
   resolved.options.reading.complete_from(trained);
   if (options.reading.format == "auto" && trained.format != FormatName() &&
@@ -387,6 +391,7 @@ Resolved resolve(const Input& input, const ReadOptions& options) {
       resolved.format = before;
     }
   }
+  refuse_settings_without_use(options.reading, resolved.format, input.name());
   // The name of a .tsv file says what separates its fields.
   if (resolved.format == FileFormat::tsv && options.reading.delimiter.automatic()) {
     resolved.options.reading.delimiter = '\t';

@@ -3,11 +3,13 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "tandem/model/pipeline.hpp"
+#include "tandem/model/training_summary.hpp"
 
 namespace tandem::python {
 
@@ -21,20 +23,54 @@ struct HeldPipeline {
   [[nodiscard]] PipelinePredictor<T> on(const EngineOptions& engine) {
     const std::lock_guard lock(mutex_);
     for (const auto& [options, predictor] : predictors_) {
-      if (options.device == engine.device && options.numerics == engine.numerics &&
-          options.threads == engine.threads) {
-        return predictor;
-      }
+      if (same(options, engine)) return predictor;
     }
     predictors_.emplace_back(engine, pipeline.on(*Engine::create(engine)));
     return predictors_.back().second;
   }
 
+  // Calls f with an engine that no other call uses meanwhile. An engine that a call before has left
+  // is taken again, so that only as many are made as calls run at once.
+  template <class F>
+  decltype(auto) with_engine(const EngineOptions& options, F&& f) {
+    std::unique_ptr<Engine> engine = idle_engine(options);
+    if (!engine) engine = Engine::create(options);
+    decltype(auto) result = f(*engine);
+    const std::lock_guard lock(mutex_);
+    idle_engines_.emplace_back(options, std::move(engine));
+    return result;
+  }
+
   Pipeline<T> pipeline;
+  // That of the file which the pipeline was read from; the files written from here keep it.
+  std::optional<TrainingSummary> summary;
+
+  [[nodiscard]] Archive archive() const {
+    Archive archive;
+    pipeline.save(archive);
+    if (summary) set_summary(archive, *summary);
+    return archive;
+  }
 
  private:
+  [[nodiscard]] static bool same(const EngineOptions& a, const EngineOptions& b) {
+    return a.device == b.device && a.numerics == b.numerics && a.threads == b.threads;
+  }
+
+  [[nodiscard]] std::unique_ptr<Engine> idle_engine(const EngineOptions& options) {
+    const std::lock_guard lock(mutex_);
+    for (auto at = idle_engines_.begin(); at != idle_engines_.end(); ++at) {
+      if (!same(at->first, options)) continue;
+      std::unique_ptr<Engine> engine = std::move(at->second);
+      idle_engines_.erase(at);
+      return engine;
+    }
+    return nullptr;
+  }
+
   std::mutex mutex_;
   std::vector<std::pair<EngineOptions, PipelinePredictor<T>>> predictors_;
+  std::vector<std::pair<EngineOptions, std::unique_ptr<Engine>>> idle_engines_;
 };
 
 // Copies share the pipeline. Several threads may use one at once.
@@ -43,9 +79,13 @@ class FittedModel {
   template <Real T>
   explicit FittedModel(Pipeline<T>&& pipeline)
       : held_(std::make_shared<HeldPipeline<T>>(std::move(pipeline))) {}
-  explicit FittedModel(AnyModel&& model)
+  // From what a model file or a pickle holds, the summary of the training rows included.
+  explicit FittedModel(const Archive& archive)
       : held_(std::visit([](auto&& pipeline) { return FittedModel(std::move(pipeline)).held_; },
-                         std::move(model))) {}
+                         model_from_archive(archive))) {
+    if (!archive.has_part("summary")) return;
+    visit([&](auto& held) { held.summary = summary_of(archive); });
+  }
 
   // Calls f with the HeldPipeline of the model's precision.
   template <class F>

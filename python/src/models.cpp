@@ -116,23 +116,36 @@ nb::tuple predictions(Predictions<T>&& made) {
                         array_or_none(std::move(made.labels)), probabilities);
 }
 
+// Rows of X, which Python keeps, with the names of their columns where they have some.
+template <Real T>
+class RowsOfX {
+ public:
+  RowsOfX(const Rows& rows, const OptionalColumns& columns) {
+    view_.source = "X";
+    rows.put_into(view_);
+    if (!columns) return;
+    names_ = columns_of(*columns);
+    view_.columns = names_;
+  }
+  RowsOfX(const RowsOfX&) = delete;
+  RowsOfX& operator=(const RowsOfX&) = delete;
+  [[nodiscard]] const DatasetView<T>& view() const { return view_; }
+
+ private:
+  std::vector<Column> names_;
+  DatasetView<T> view_;
+};
+
 nb::tuple predict(const FittedModel& model, nb::handle x, const OptionalColumns& columns,
                   std::string_view device, std::string_view numerics, int threads) {
   const EngineOptions engine = engine_options(device, numerics, threads);
   const Rows rows(x);
   return model.visit([&]<Real T>(HeldPipeline<T>& held) {
-    std::vector<Column> names;
-    DatasetView<T> data;
-    data.source = "X";
-    rows.put_into(data);
-    if (columns) {
-      names = columns_of(*columns);
-      data.columns = names;
-    }
+    const RowsOfX<T> data(rows, columns);
     Predictions<T> made;
     {
       const nb::gil_scoped_release unlocked;
-      made = held.on(engine).predict(data);
+      made = held.on(engine).predict(data.view());
     }
     return predictions(std::move(made));
   });
@@ -145,20 +158,14 @@ nb::object margins(const FittedModel& model, nb::handle x, const OptionalColumns
   return model.visit([&]<Real T>(HeldPipeline<T>& held) -> nb::object {
     const auto* ranks = dynamic_cast<const Margins<T>*>(held.pipeline.model.get());
     if (ranks == nullptr) return nb::none();
-    std::vector<Column> names;
-    DatasetView<T> data;
-    data.source = "X";
-    rows.put_into(data);
-    if (columns) {
-      names = columns_of(*columns);
-      data.columns = names;
-    }
+    const RowsOfX<T> data(rows, columns);
     Matrix<double> made;
     {
       const nb::gil_scoped_release unlocked;
-      const std::unique_ptr<Engine> engine = Engine::create(engine_choice);
-      const Dataset<T> prepared = held.pipeline.prepare(to_dense(data), engine->threads());
-      made = ranks->margins(*engine, prepared.features.view());
+      made = held.with_engine(engine_choice, [&](Engine& engine) {
+        const Dataset<T> prepared = held.pipeline.prepare(to_dense(data.view()), engine.threads());
+        return ranks->margins(engine, prepared.features.view());
+      });
     }
     return array_from(std::move(made));
   });
@@ -250,17 +257,14 @@ nb::dict description(const FittedModel& model) {
 }
 
 nb::bytes to_bytes(const FittedModel& model) {
-  const std::vector<std::uint8_t> bytes = model.visit([]<Real T>(const HeldPipeline<T>& held) {
-    Archive archive;
-    held.pipeline.save(archive);
-    return encode_archive(archive, "model");
-  });
+  const std::vector<std::uint8_t> bytes = model.visit(
+      []<Real T>(const HeldPipeline<T>& held) { return encode_archive(held.archive(), "model"); });
   return nb::bytes(bytes.data(), bytes.size());
 }
 
 FittedModel from_bytes(const nb::bytes& bytes) {
-  return FittedModel(model_from_archive(decode_archive(
-      {static_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, "model", "the pickle")));
+  return FittedModel(decode_archive({static_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
+                                    "model", "the pickle"));
 }
 
 }  // namespace
@@ -295,8 +299,9 @@ void bind_models(nb::module_& module) {
       .def(
           "save",
           [](const FittedModel& model, const std::string& path) {
-            model.visit(
-                [&]<Real T>(const HeldPipeline<T>& held) { save_model(path, held.pipeline); });
+            model.visit([&]<Real T>(const HeldPipeline<T>& held) {
+              write_archive(path, held.archive(), "model");
+            });
           },
           nb::arg("path"))
       .def("to_onnx",
@@ -318,7 +323,8 @@ void bind_models(nb::module_& module) {
              nb::arg("device"), nb::arg("numerics"), nb::arg("threads"),
              nb::arg("progress").none());
   module.def(
-      "load_model", [](const std::string& path) { return FittedModel(load_model(path)); },
+      "load_model",
+      [](const std::string& path) { return FittedModel(read_archive(path, "model")); },
       nb::arg("path"));
 }
 

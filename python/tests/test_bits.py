@@ -64,9 +64,8 @@ def test_python_and_program_have_the_same_model(name, dtype, program, tmp_path):
     np.savetxt(table, x if unsupervised else np.column_stack([x, y]), fmt="%.17g", delimiter=",",
                header=header, comments="")
     target = [] if unsupervised else ["--target", "target"]
-    # Estimators do not keep the summary of the training rows (docs/python.md).
     program("train", name, "--data", table, *target, *options, "--seed", "7", "--precision", dtype,
-            "--leave-out-of-summary", "all", "--model", tmp_path / "program.tandem")
+            "--model", tmp_path / "program.tandem")
 
     estimator = getattr(tandem_ml, cls)(**parameters, random_state=7)
     estimator.fit(*([x.astype(dtype)] if unsupervised else [x.astype(dtype), y]))

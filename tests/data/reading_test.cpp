@@ -748,5 +748,53 @@ TEST(Streams, BytesBehindCompressedDataAreDamage) {
   EXPECT_THAT(message_of(changed), HasSubstr("the compressed data ends at byte"));
 }
 
+// What a format takes no notice of is refused by name, whoever sets it.
+TEST(Reading, SettingsOfOtherFormatsAreRefused) {
+  const std::string table = "a,b\n1,2\n3,4\n";
+  const std::string pairs = "1 1:2 2:3\n0 1:4\n";
+  const auto with = [](const char* format, auto&& set) {
+    ReadOptions options;
+    options.reading.format = std::string(format);
+    set(options.reading);
+    return options;
+  };
+  const auto message = [&](const std::string& text, const char* format, auto&& set) {
+    return message_of(text, with(format, set));
+  };
+  EXPECT_THAT(message(table, "csv", [](Reading& r) { r.features = 5; }),
+              HasSubstr("input.csv: is read as csv, where features changes nothing"));
+  EXPECT_THAT(message(table, "csv", [](Reading& r) { r.index_base = IndexBase::zero; }),
+              HasSubstr("index_base changes nothing"));
+  EXPECT_THAT(message(pairs, "libsvm", [](Reading& r) { r.header = HeaderChoice::no; }),
+              HasSubstr("is read as libsvm, where header changes nothing"));
+  EXPECT_THAT(message(pairs, "libsvm", [](Reading& r) { r.missing = MissingTexts{"-1"}; }),
+              HasSubstr("missing changes nothing"));
+  EXPECT_THAT(message(pairs, "libsvm", [](Reading& r) { r.skip_lines = 0; }),
+              HasSubstr("skip_lines changes nothing"));
+  for (const char* format : {"npy", "npz", "idx"}) {
+    const auto refused = [&](const char* name, auto&& set) {
+      EXPECT_THAT(message("anything", format, set),
+                  HasSubstr(std::string("is read as ") + format + ", where " + name + " changes"));
+    };
+    refused("columns", [](Reading& r) { r.columns.list = {{"x0", ColumnKind::category}}; });
+    refused("decimal", [](Reading& r) { r.decimal = DecimalMark::comma; });
+    refused("thousands", [](Reading& r) { r.thousands = ThousandsMark::none; });
+    refused("dates", [](Reading& r) { r.dates = DateUse::parts; });
+    refused("encoding", [](Reading& r) { r.encoding = "utf-16"; });
+    refused("comment", [](Reading& r) { r.comment = '#'; });
+    refused("delimiter", [](Reading& r) { r.delimiter = ';'; });
+    refused("features", [](Reading& r) { r.features = 2; });
+  }
+  EXPECT_THAT(message("anything", "parquet", [](Reading& r) { r.header = HeaderChoice::yes; }),
+              HasSubstr("is read as parquet, where header changes nothing"));
+  // What has an effect there goes on to the reader.
+  EXPECT_THAT(message("anything", "parquet", [](Reading& r) { r.dates = DateUse::parts; }),
+              Not(HasSubstr("changes nothing")));
+  EXPECT_THAT(message(table, "csv", [](Reading& r) { r.dates = DateUse::parts; }),
+              HasSubstr("no InputError"));
+  EXPECT_THAT(message(pairs, "libsvm", [](Reading& r) { r.features = 5; }),
+              HasSubstr("no InputError"));
+}
+
 }  // namespace
 }  // namespace tandem

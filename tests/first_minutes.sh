@@ -75,7 +75,7 @@ while IFS=$'\t' read -r expected line <&3; do
     tail -n 25 "$record/out" | sed 's/^/          | /'
   fi
   # The two that download say how much.
-  grep -E 'Need to get|downloading|installing' "$record/out" | head -n 8 | sed 's/^/          | /'
+  grep -iE 'a download of|downloading|installing' "$record/out" | head -n 8 | sed 's/^/          | /'
 done 3< <(lines)
 
 if ((count < 10)); then

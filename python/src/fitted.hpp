@@ -84,7 +84,7 @@ class FittedModel {
       : held_(std::visit([](auto&& pipeline) { return FittedModel(std::move(pipeline)).held_; },
                          model_from_archive(archive))) {
     if (!archive.has_part("summary")) return;
-    visit([&](auto& held) { held.summary = summary_of(archive); });
+    std::visit([&](auto& held) { held->summary = summary_of(archive); }, held_);
   }
 
   // Calls f with the HeldPipeline of the model's precision.

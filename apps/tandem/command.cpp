@@ -11,7 +11,8 @@ namespace tandem::program {
 
 // Only the table needs them, and a header that every command includes would compile all of them
 // anew for each new one.
-CommandMaker make_bin, make_drift, make_experiment, make_join, make_models, make_serve;
+CommandMaker make_bin, make_challenge, make_drift, make_experiment, make_join, make_models,
+    make_serve;
 
 const std::vector<CommandInfo>& commands() {
   static const std::vector<CommandInfo> all{
@@ -69,6 +70,10 @@ const std::vector<CommandInfo>& commands() {
        "run an unmodified CUDA program on the software GPU, check it for mistakes, say what its "
        "kernels do and what to change, or build one for it",
        false, make_gpu},
+      {"challenge",
+       "list | show NAME | start NAME [--out FILE] | submit NAME FILE.cu | classroom DIR [options]",
+       "kernels to write, graded without a GPU: right or wrong, and what they cost", false,
+       make_challenge},
       {"demo", "--report DIR", "tell eight stories of learning in one HTML page", false, make_demo},
       {"completion", "bash|zsh|fish", "print a script that completes commands for a shell", false,
        make_completion},

@@ -55,6 +55,8 @@ bool is_nvcc_13(const fs::path& file) {
   return said.find("release 13.") != std::string::npos;
 }
 
+}  // namespace
+
 fs::path find_nvcc() {
   std::vector<fs::path> candidates;
   const auto variable = [](const char* name) {
@@ -91,6 +93,8 @@ fs::path find_nvcc() {
       "developer.nvidia.com/cuda-downloads has it, and in Tandem's sources ./dev nvcc --version "
       "fetches one");
 }
+
+namespace {
 
 bool says(const std::vector<std::string>& arguments,
           std::initializer_list<std::string_view> options) {

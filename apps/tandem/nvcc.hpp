@@ -1,6 +1,7 @@
 // NVIDIA's compiler, for programs that the software GPU is to run.
 #pragma once
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,9 @@ namespace tandem::program {
 // The same for one source, and returns when it is built, with line numbers of the host's code too.
 // Throws InputError where it does not compile.
 void compile_cuda_program(const std::string& source, const std::string& program);
+
+// The nvcc that the functions above would take. Throws as they do.
+[[nodiscard]] std::filesystem::path find_nvcc();
 
 // The ptxas beside the nvcc that the functions above would take; nothing where there is none.
 [[nodiscard]] std::optional<std::string> find_ptxas();

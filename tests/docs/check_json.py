@@ -97,8 +97,13 @@ def commands(root, cuda):
     yield ["generate", "blobs", "--rows", "40", "--out", "blobs.csv"]
     yield ["look", "data/iris.csv", "--report", "looked"]
     yield ["look", "data/diabetes.csv", "--target", "progression"]
+    yield ["challenge", "list"]
+    yield ["challenge", "show", "scan"]
+    yield ["challenge", "start", "vector-add", "--out", "class/ada/vector_add.cu"]
     if cuda:
         source = f"{root}/examples/cuda/matmul.cu"
+        yield ["challenge", "submit", "vector-add", "added.cu"]
+        yield ["challenge", "classroom", "class", "--page", "class.html"]
         yield ["gpu", "profile", "--out", "profile.json", source]
         yield ["gpu", "profile", "--device", "h100", "--out", "estimate.json", source]
         yield ["gpu", "profile", "--diff", "profile.json", "estimate.json"]
@@ -111,13 +116,18 @@ def commands(root, cuda):
 
 
 # Of a command whose actions print different things, the names of their schemas.
-ACTIONS = {"gpu": ["gpu-profile", "gpu-diff", "gpu-explain"]}
+ACTIONS = {
+    "gpu": ["gpu-profile", "gpu-diff", "gpu-explain"],
+    "challenge": ["challenge-list", "challenge-show", "challenge-start", "challenge-submit",
+                  "challenge-classroom"]}
+# What nobody prints without nvcc.
+OF_NVCC = {"demo", *ACTIONS["gpu"], "challenge-submit", "challenge-classroom"}
 
 
 def schema_name(words):
     if words[0] not in ACTIONS:
         return words[0]
-    return "gpu-diff" if "--diff" in words else f"gpu-{words[1]}"
+    return "gpu-diff" if "--diff" in words else f"{words[0]}-{words[1]}"
 
 
 def with_json(words):
@@ -191,6 +201,12 @@ def main():
         f"r{i},{i % 2}\n" for i in range(0, 100, 3)))
     (scratch / "outcomes.csv").write_text("unit,metric,value\n" + "".join(
         f"u{i},spent,{i % 7}\n" for i in range(400)))
+    (scratch / "class" / "ada").mkdir(parents=True)
+    (scratch / "added.cu").write_text(
+        "//@ launch add grid=ceil(n/256) block=256\n"
+        'extern "C" __global__ void add(const float* x, const float* y, float* z, int n) {\n'
+        "  const int i = blockIdx.x * 256 + threadIdx.x;\n"
+        "  if (i < n) z[i] = x[i] + y[i];\n}\n")
     seen = {}
     count = 0
     environment = dict(os.environ, LC_ALL="C.UTF-8")
@@ -217,7 +233,7 @@ def main():
     elsewhere = {"estimate"} | ({"measured", "transfers"} if not arguments.cuda else set())
     for name, schema in schemas.items():
         if name not in seen:
-            if arguments.cuda or name not in {"demo", *ACTIONS["gpu"]}:
+            if arguments.cuda or name not in OF_NVCC:
                 wrong.append(f"{name}: no command of this test prints it")
             continue
         for property_name in sorted(set(schema["properties"]) - seen[name] - elsewhere):

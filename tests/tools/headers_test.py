@@ -29,7 +29,7 @@ OF_OTHER_ROOMS = {
     "softgpu/check/finding_list.hpp", "softgpu/check/sarif.hpp", "softgpu/profile/profile.hpp",
     "softgpu/profile/estimate.hpp", "softgpu/profile/explain.hpp"}
 # Libraries over libtandem, which are for programs as a whole.
-ROOMS_FOR_PROGRAMS = ("systems/",)
+ROOMS_FOR_PROGRAMS = ("systems/", "course/")
 GENERATED = {"tandem/config.hpp", "tandem/tandem.hpp"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
 

@@ -1,0 +1,7 @@
+// A sparse matrix times a vector.
+//@ launch multiply grid=ceil(rows/128) block=128
+
+extern "C" __global__ void multiply(const int* begin, const int* column, const float* value,
+                                    const float* x, float* y, int rows, int columns) {
+  // Your kernel.
+}

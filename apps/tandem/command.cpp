@@ -11,8 +11,8 @@ namespace tandem::program {
 
 // Only the table needs them, and a header that every command includes would compile all of them
 // anew for each new one.
-CommandMaker make_bin, make_challenge, make_drift, make_experiment, make_join, make_models,
-    make_serve;
+CommandMaker make_bin, make_challenge, make_drift, make_experiment, make_fraud, make_join,
+    make_models, make_serve;
 
 const std::vector<CommandInfo>& commands() {
   static const std::vector<CommandInfo> all{
@@ -59,6 +59,11 @@ const std::vector<CommandInfo>& commands() {
        "keep numbered versions of models, and say which of them answers", false, make_models},
       {"serve", "REPOSITORY [--http ADDRESS:PORT] [--grpc ADDRESS:PORT] [--registry URL] [options]",
        "answer predictions over HTTP and gRPC with the models of a repository", false, make_serve},
+      {"fraud",
+       "serve --model MODEL --state FOLDER [--http ADDRESS:PORT] [options] | replay --state FOLDER "
+       "[options] | demo",
+       "decide transactions by rules and a model, keep why, and decide them once more", false,
+       make_fraud},
       {"generate", "KIND [--rows N] [--features D] [--seed S] [--out FILE]",
        "make a data set of random numbers", false, make_generate},
       {"agree", "[ALGORITHM...] [--devices reference,cpu,cuda|softgpu] [options]",

@@ -5,6 +5,10 @@
 // Closed: A Cautionary Tale", NSDI 2006).
 //
 //   open_loop HOST PORT PATH BODY_FILE RATE SECONDS CONNECTIONS [SERVER_PID] [poisson|even]
+//             [FIRST_NUMBER]
+//
+// A BODY_FILE that ends in .lines has a body per line, which are sent in turn; in each, {{n}}
+// stands for the number of the request and {{now}} for its time, as in 2026-01-31T12:00:00.000Z.
 //
 // One thread; one request at a time on a connection, no pipelining. A request that is due while all
 // connections wait is sent when one comes free, and its latency has that wait in it. Prints one
@@ -26,6 +30,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <deque>
 #include <fstream>
 #include <iterator>
@@ -33,6 +38,8 @@
 #include <random>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -73,6 +80,84 @@ double own_processor_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+// What is sent, one request after the other.
+class Requests {
+ public:
+  Requests(std::string head, const std::string& content, bool lines, std::string first_number)
+      : head_(std::move(head)), number_(std::strtoull(first_number.c_str(), nullptr, 10)) {
+    if (!lines) {
+      bodies_.push_back({{content, Filled::nothing}});
+      return;
+    }
+    std::istringstream in(content);
+    for (std::string line; std::getline(in, line);) {
+      if (!line.empty()) bodies_.push_back(pieces_of(line));
+    }
+    if (bodies_.empty()) fail("there is no body in the file");
+  }
+
+  const std::string& next() {
+    const auto& pieces = bodies_[number_ % bodies_.size()];
+    body_.clear();
+    for (const auto& [text, filled] : pieces) {
+      body_ += text;
+      if (filled == Filled::number) body_ += std::to_string(number_);
+      if (filled == Filled::time) append_now();
+    }
+    ++number_;
+    request_ = head_;
+    request_ += std::to_string(body_.size());
+    request_ += "\r\n\r\n";
+    request_ += body_;
+    return request_;
+  }
+
+ private:
+  enum class Filled { nothing, number, time };
+  using Pieces = std::vector<std::pair<std::string, Filled>>;
+
+  static Pieces pieces_of(const std::string& line) {
+    Pieces pieces;
+    for (std::size_t at = 0;;) {
+      const std::size_t number = line.find("{{n}}", at);
+      const std::size_t time = line.find("{{now}}", at);
+      const std::size_t next = std::min(number, time);
+      if (next == std::string::npos) {
+        pieces.emplace_back(line.substr(at), Filled::nothing);
+        return pieces;
+      }
+      pieces.emplace_back(line.substr(at, next - at),
+                          next == number ? Filled::number : Filled::time);
+      at = next + (next == number ? 5 : 7);
+    }
+  }
+
+  void append_now() {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    if (now.tv_sec != second_) {
+      second_ = now.tv_sec;
+      std::tm parts{};
+      ::gmtime_r(&second_, &parts);
+      std::array<char, 32> text{};
+      second_text_.assign(text.data(),
+                          std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts));
+    }
+    std::array<char, 8> rest{};
+    std::snprintf(rest.data(), rest.size(), ".%03dZ", static_cast<int>(now.tv_nsec / 1'000'000));
+    body_ += second_text_;
+    body_ += rest.data();
+  }
+
+  std::string head_;
+  std::vector<Pieces> bodies_;
+  std::uint64_t number_;
+  std::string body_;
+  std::string request_;
+  std::time_t second_ = 0;
+  std::string second_text_;
+};
+
 struct Connection {
   int socket = -1;
   std::string in;
@@ -82,8 +167,8 @@ struct Connection {
 
 class Generator {
  public:
-  Generator(const std::string& host, int port, std::string request, int connections)
-      : request_(std::move(request)), epoll_(::epoll_create1(0)) {
+  Generator(const std::string& host, int port, Requests requests, int connections)
+      : requests_(std::move(requests)), epoll_(::epoll_create1(0)) {
     address_.sin_family = AF_INET;
     address_.sin_port = htons(static_cast<std::uint16_t>(port));
     if (::inet_pton(AF_INET, host.c_str(), &address_.sin_addr) != 1) fail("no address: " + host);
@@ -167,8 +252,9 @@ class Generator {
     connection.busy = true;
     ++waiting_;
     // The request is shorter than an empty socket's buffer.
-    if (::send(connection.socket, request_.data(), request_.size(), MSG_NOSIGNAL) !=
-        static_cast<ssize_t>(request_.size())) {
+    const std::string& request = requests_.next();
+    if (::send(connection.socket, request.data(), request.size(), MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(request.size())) {
       lose(connection);
     }
   }
@@ -222,7 +308,7 @@ class Generator {
     if (closes) lose(connection);
   }
 
-  std::string request_;
+  Requests requests_;
   int epoll_;
   sockaddr_in address_{};
   std::vector<Connection> connections_;
@@ -239,21 +325,24 @@ class Generator {
 
 int main(int argc, char** argv) {
   if (argc < 8) {
-    fail("usage: HOST PORT PATH BODY_FILE RATE SECONDS CONNECTIONS [SERVER_PID] [poisson|even]");
+    fail(
+        "usage: HOST PORT PATH BODY_FILE RATE SECONDS CONNECTIONS [SERVER_PID] [poisson|even] "
+        "[FIRST_NUMBER]");
   }
   std::ifstream file(argv[4], std::ios::binary);
   if (!file) fail(std::string("cannot read ") + argv[4]);
   const std::string body{std::istreambuf_iterator<char>(file), {}};
-  const std::string request =
-      std::string("POST ") + argv[3] + " HTTP/1.1\r\nHost: " + argv[1] +
-      "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
-      "\r\n\r\n" + body;
+  const std::string head = std::string("POST ") + argv[3] + " HTTP/1.1\r\nHost: " + argv[1] +
+                           "\r\nContent-Type: application/json\r\nContent-Length: ";
+  const bool lines = std::string_view(argv[4]).ends_with(".lines");
   const double rate = std::atof(argv[5]);
   const double seconds = std::atof(argv[6]);
   if (!(rate > 0) || !(seconds > 0)) fail("expected a rate and seconds above 0");
   const std::string pid = argc > 8 ? argv[8] : "";
   const bool poisson = argc <= 9 || std::strcmp(argv[9], "even") != 0;
-  Generator generator(argv[1], std::atoi(argv[2]), request, std::max(1, std::atoi(argv[7])));
+  Generator generator(argv[1], std::atoi(argv[2]),
+                      Requests(head, body, lines, argc > 10 ? argv[10] : "0"),
+                      std::max(1, std::atoi(argv[7])));
   const double own = own_processor_seconds();
   const double server = pid.empty() ? 0 : processor_seconds_of(pid);
   generator.run(rate, seconds, poisson);

@@ -1,0 +1,344 @@
+#!/usr/bin/env python3
+"""What `tandem fraud serve` survives: kill -9 at random moments under load, a stopped process, a disk
+that is full or does not sync, a clock that steps, events that come late, twice and out of order.
+
+    python3 bench/fraud/faults.py --tandem build/release/apps/tandem [--kills 200] [--seed 1]
+        [--model MODEL] [--only kills,stopped,full,sync,clock,late]
+
+After each kill the acknowledged answers are compared with what `tandem fraud replay` computes from
+the log, byte for byte but for the processing time; what was sent and not answered is sent again, and
+then both must be the same set. tests/fraud/faults_test.py runs a few of each.
+"""
+
+import argparse
+import datetime
+import http.client
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+
+class Fault(Exception):
+    """A promise that was not kept."""
+
+
+def expect(kept, why):
+    if not kept:
+        raise Fault(why)
+
+
+class Place:
+    """A state, the servers that run on it, and what was acknowledged."""
+
+    def __init__(self, tandem, model, folder, *options, environment=None):
+        self.tandem, self.model, self.folder = str(tandem), str(model), pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.state = self.folder / "state"
+        self.options = [str(option) for option in options]
+        self.environment = dict(os.environ, **(environment or {}))
+        self.answers = {}  # id: bytes of the answer
+        self.sent = {}     # id: body of what was sent and not answered
+        self.bodies = {}
+        self.lock = threading.Lock()
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [self.tandem, "fraud", "serve", "--model", self.model, "--state", str(self.state), "--http",
+             "127.0.0.1:0", "--log", str(self.folder / "log.txt"), *self.options],
+            stdout=subprocess.PIPE, text=True, env=self.environment)
+        line = self.process.stdout.readline()
+        expect(line.startswith("ready "),
+               "the server did not start: " + (self.folder / "log.txt").read_text()[-2000:])
+        self.host = line.split()[1].removeprefix("http://")
+
+    def end(self, number=signal.SIGKILL):
+        self.process.send_signal(number)
+        status = self.process.wait(timeout=120)
+        self.process.stdout.close()
+        return status
+
+    def send(self, connection, identity, body):
+        """The status; an answer of 200 is kept, and compared with the one before, if any."""
+        with self.lock:
+            self.sent[identity] = body
+            self.bodies[identity] = body
+        connection.request("POST", "/v1/transactions", body)
+        response = connection.getresponse()
+        content = response.read()
+        if response.status == 200:
+            with self.lock:
+                before = self.answers.setdefault(identity, content)
+                self.sent.pop(identity, None)
+            expect(before == content, f"{identity} was answered {before!r}, and then {content!r}")
+        return response.status
+
+    def load(self, seed, connections=8):
+        """Threads that send until the server is gone or stop() is called."""
+        stopping = threading.Event()
+        problems = []
+
+        def client(number):
+            draw = random.Random(f"{seed}-{number}")
+            count = 0
+            try:
+                connection = http.client.HTTPConnection(self.host, timeout=30)
+                while not stopping.is_set():
+                    count += 1
+                    identity = f"{seed}-{number}-{count}"
+                    self.send(connection, identity, body_of(draw, identity))
+                connection.close()
+            except (OSError, http.client.HTTPException):
+                pass  # the server is gone
+            except Fault as fault:
+                problems.append(fault)
+
+        threads = [threading.Thread(target=client, args=(i,)) for i in range(connections)]
+        for thread in threads:
+            thread.start()
+
+        def stop():
+            stopping.set()
+            for thread in threads:
+                thread.join()
+            if problems:
+                raise problems[0]
+        return stop
+
+    def send_again(self):
+        connection = http.client.HTTPConnection(self.host, timeout=60)
+        for identity, body in list(self.sent.items()):
+            expect(self.send(connection, identity, body) == 200, f"{identity} was refused")
+        # Some of those that were answered, too: send() compares.
+        draw = random.Random(len(self.answers))
+        for identity in draw.sample(sorted(self.answers), min(10, len(self.answers))):
+            expect(self.send(connection, identity, self.bodies[identity]) == 200, identity)
+        connection.close()
+
+    def compare(self, whole):
+        """Replayed decisions and acknowledged answers; `whole`: as sets too."""
+        ids = self.folder / "ids"
+        ids.write_text("".join(f"{identity}\n" for identity in self.bodies))
+        done = subprocess.run([self.tandem, "fraud", "replay", "--state", str(self.state), "--ids",
+                               str(ids)], capture_output=True, text=True, check=False)
+        expect(done.returncode == 0, f"replay failed: {done.stderr}")
+        replayed = {}
+        for line in done.stdout.splitlines():
+            identity = json.loads(line)["transaction_id"]
+            expect(identity not in replayed, f"{identity} was decided twice")
+            replayed[identity] = line
+        for identity, answer in self.answers.items():
+            wanted = answer.decode().rstrip("\n").partition(',"processing_time_ms":')[0] + "}"
+            expect(identity in replayed, f"{identity} was acknowledged and is not in the log")
+            expect(replayed[identity] == wanted,
+                   f"answered\n{wanted}\nreplayed\n{replayed[identity]}")
+        if whole:
+            expect(set(replayed) == set(self.answers), "other transactions than those acknowledged: "
+                   f"{sorted(set(replayed) ^ set(self.answers))[:5]}")
+        return len(replayed)
+
+
+def timestamp(seconds_ago=0.0):
+    when = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=seconds_ago)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def body_of(draw, identity, seconds_ago=0.0):
+    user = draw.randrange(40)
+    return json.dumps({
+        "transaction_id": identity, "user_id": f"u{user}", "amount": round(draw.lognormvariate(3, 1), 2),
+        "currency": "EUR", "transaction_type": draw.choice(["purchase", "transfer", "withdrawal"]),
+        "merchant_id": f"m{draw.randrange(9)}", "location": [50 + user / 10, 8 + draw.random() * 3],
+        "timestamp": timestamp(seconds_ago), "card_last_four": f"{user:04d}",
+        "ip_address": f"10.0.0.{draw.randrange(60)}", "device_id": f"d{draw.randrange(50)}"})
+
+
+def kills(tandem, model, folder, count, seed=1, durability="sync"):
+    """kill -9 at random moments under load, `count` times."""
+    place = Place(tandem, model, folder, "--durability", durability, "--snapshot-records", 400)
+    draw = random.Random(seed)
+    decided = 0
+    unanswered = 0
+    for round_number in range(count):
+        place.start()
+        place.send_again()
+        place.compare(True)
+        stop = place.load(f"k{round_number}")
+        time.sleep(draw.uniform(0.02, 0.4))
+        place.end()
+        stop()
+        unanswered += len(place.sent)
+        decided = place.compare(False)
+    place.start()
+    place.send_again()
+    expect(place.end(signal.SIGTERM) == 0, "the stop was not clean")
+    decided = place.compare(True)
+    return {"kills": count, "durability": durability, "acknowledged": len(place.answers),
+            "replayed": decided, "unanswered_at_kills": unanswered}
+
+
+def stopped(tandem, model, folder, seconds=1.0):
+    """SIGSTOP under load, then SIGCONT."""
+    place = Place(tandem, model, folder)
+    place.start()
+    stop = place.load("s")
+    time.sleep(0.3)
+    place.process.send_signal(signal.SIGSTOP)
+    time.sleep(seconds)
+    before = len(place.answers)
+    place.process.send_signal(signal.SIGCONT)
+    time.sleep(0.5)
+    stop()
+    expect(len(place.answers) > before, "nothing was answered after the pause")
+    place.send_again()
+    place.end(signal.SIGTERM)
+    place.compare(True)
+    return {"seconds": seconds, "acknowledged": len(place.answers)}
+
+
+def failing(tandem, model, folder, how, library):
+    """A disk that fails in the way `how` ("full" or "sync") under load."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    switch = folder / "switch"
+    switch.write_text("well")
+    place = Place(tandem, model, folder, "--durability", "sync",
+                  environment={"LD_PRELOAD": str(library), "FAILING_DISK": str(switch)})
+    place.start()
+    stop = place.load("f", connections=4)
+    time.sleep(0.3)
+    expect(place.answers, "nothing was answered before the disk failed")
+    switch.write_text(how)
+    time.sleep(0.3)
+    acknowledged = len(place.answers)
+    time.sleep(0.3)
+    stop()
+    expect(len(place.answers) == acknowledged, "something was acknowledged while the disk failed")
+    connection = http.client.HTTPConnection(place.host, timeout=30)
+    status = place.send(connection, "after", body_of(random.Random(1), "after"))
+    expect(status == 503, f"a transaction was answered with {status}")
+    connection.request("GET", "/v2/health/ready")
+    expect(connection.getresponse().status == 503, "the server says that it is ready")
+    connection.close()
+    switch.write_text("well")
+    if how == "sync":
+        connection = http.client.HTTPConnection(place.host, timeout=30)
+        expect(place.send(connection, "later", body_of(random.Random(2), "later")) == 503,
+               "after a failed sync something was acknowledged")
+        connection.close()
+    place.end()
+    place.compare(False)
+    place.start()
+    place.send_again()
+    place.end(signal.SIGTERM)
+    place.compare(True)
+    return {"acknowledged_before": acknowledged, "acknowledged": len(place.answers)}
+
+
+def clock(tandem, model, folder, library):
+    """Steps of a day, forward and back, while it runs and over a restart."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    switch = folder / "step"
+    switch.write_text("0")
+    place = Place(tandem, model, folder,
+                  environment={"LD_PRELOAD": str(library), "STEPPED_CLOCK": str(switch)})
+    place.start()
+    for step in ["0", "86400", "-86400", "0"]:
+        switch.write_text(step)
+        stop = place.load(f"c{step}{len(place.answers)}", connections=2)
+        before = len(place.answers)
+        time.sleep(0.2)
+        stop()
+        expect(len(place.answers) > before, f"nothing was answered after a step by {step} s")
+        expect(not place.sent, f"transactions were refused after a step by {step} s")
+    switch.write_text("-86400")
+    place.end()
+    place.start()
+    place.send_again()
+    place.end(signal.SIGTERM)
+    place.compare(True)
+    return {"acknowledged": len(place.answers)}
+
+
+def late(tandem, model, folder, count=600):
+    """Events up to 40 days late, out of order, and each third of them twice."""
+    place = Place(tandem, model, folder, "--snapshot-records", 100)
+    place.start()
+    draw = random.Random(5)
+    connection = http.client.HTTPConnection(place.host, timeout=30)
+    for i in range(count):
+        identity = f"l{i}"
+        body = body_of(draw, identity, seconds_ago=draw.choice([0, 1, 60, 7200, 5e5, 40 * 86400])
+                       * draw.random())
+        expect(place.send(connection, identity, body) == 200, "a late event was refused")
+        if i % 3 == 0:
+            expect(place.send(connection, identity, body) == 200, "an event that came twice was refused")
+    connection.close()
+    place.end()
+    place.start()
+    place.send_again()
+    place.end(signal.SIGTERM)
+    place.compare(True)
+    return {"events": count}
+
+
+def library_in(folder):
+    """The library of failing_system.c, or None where there is no compiler."""
+    compiler = shutil.which("gcc") or shutil.which("clang")
+    if not compiler:
+        return None
+    made = pathlib.Path(folder) / "failing_system.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(made),
+                    str(pathlib.Path(__file__).with_name("failing_system.c"))], check=True)
+    return made
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--tandem", required=True)
+    parser.add_argument("--model", help="a fraud model; one is trained if left out")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="kills,stopped,full,sync,clock,late")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tandem-fraud-faults-") as folder:
+        folder = pathlib.Path(folder)
+        model = arguments.model
+        if not model:
+            model = folder / "fraud.tandem"
+            for words in [["simulate", "--days", "20", "--users", "300", "--seed", "1", "--out",
+                           folder / "f.csv"], ["train", "--data", folder / "f.csv", "--model", model]]:
+                subprocess.run([arguments.tandem, "fraud", *map(str, words)], check=True,
+                               capture_output=True)
+        library = library_in(folder)
+        asked = arguments.only.split(",")
+        done = {}
+        if "kills" in asked:
+            half = arguments.kills // 2
+            for durability, count in [("sync", arguments.kills - half), ("os", half)]:
+                done[f"kills {durability}"] = kills(arguments.tandem, model, folder / durability, count,
+                                                    arguments.seed, durability)
+                print(f"kills {durability}", json.dumps(done[f"kills {durability}"]), flush=True)
+        for name, run in {
+                "stopped": lambda: stopped(arguments.tandem, model, folder / "stopped"),
+                "full": lambda: failing(arguments.tandem, model, folder / "full", "full", library),
+                "sync": lambda: failing(arguments.tandem, model, folder / "nosync", "sync", library),
+                "clock": lambda: clock(arguments.tandem, model, folder / "clock", library),
+                "late": lambda: late(arguments.tandem, model, folder / "late")}.items():
+            if name in asked:
+                if library is None and name in ("full", "sync", "clock"):
+                    print(name, "skipped: there is no C compiler")
+                    continue
+                print(name, json.dumps(run()), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+// What is known at a moment, as a function of the records of the log before it: the state that
+// features are made from, the answers that were given, and what waits for a person. Serving,
+// recovery and replay go through the same calls; no clock is read here.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "systems/fraud/service/decider.hpp"
+#include "systems/fraud/service/records.hpp"
+#include "systems/fraud/state.hpp"
+
+namespace tandem::fraud {
+
+struct LedgerOptions {
+  // For how long, and for how many transactions at most, an id gives its first answer again.
+  std::int64_t keep_milliseconds = 24LL * 3600 * 1000;
+  std::size_t keep_most = 2'000'000;
+  std::size_t reviews_most = 10'000;
+  // Answers are rendered, as replay does, without being kept: nothing is answered again.
+  bool keep_answers = true;
+  StateOptions state;
+};
+
+// What is found out of a decision that was answered.
+enum class Finding : std::uint8_t { none, fraud, honest };
+
+struct Kept {
+  Key transaction = 0;       // 0: of an erased user
+  std::uint64_t digest = 0;  // of the body
+  Time received = 0;
+  std::uint32_t microseconds = 0;
+  Level level = Level::low;
+  Action action = Action::approve;
+  Finding finding = Finding::none;
+  Event event;
+  std::string tail;  // answer_tail()
+};
+
+// A decision that is not part of the ledger yet.
+struct Decided {
+  double risk_score = 0;
+  Level level = Level::low;
+  Action action = Action::approve;
+  bool explored = false;
+  bool from_similar = false;
+  std::string tail;
+};
+
+class Ledger {
+ public:
+  explicit Ledger(const LedgerOptions& options);
+
+  void set_versions(std::shared_ptr<const Versions> versions);
+  [[nodiscard]] const Versions* versions() const noexcept;
+
+  // The answer that the transaction was given, or null. Until the next call that changes anything.
+  [[nodiscard]] const Kept* find(Key transaction) const;
+  // Decides; changes nothing. Requires versions.
+  [[nodiscard]] Decided decide(const Event& event);
+  // Places in the rules of those that held; empty where a similar decision was repeated.
+  [[nodiscard]] const std::vector<int>& rule_hits() const noexcept { return hits_; }
+
+  // The three things that happen, each written down before it is done here.
+  void apply(const TransactionRecord& record, Decided decided);
+  void apply(const LabelRecord& record);
+  // Returns how many answers are gone.
+  std::size_t apply(const EraseRecord& record);
+
+  // Those that wait for a person, the newest first, at most `most`.
+  [[nodiscard]] std::vector<const Kept*> reviews(std::size_t most) const;
+  [[nodiscard]] std::size_t reviews_waiting() const noexcept { return waiting_; }
+  [[nodiscard]] std::size_t kept() const noexcept { return places_.size(); }
+  // The newest first; from those that are kept.
+  [[nodiscard]] std::vector<const Kept*> newest(std::size_t most) const;
+  [[nodiscard]] const State& state() const noexcept { return state_; }
+  // The latest time at which a record was received.
+  [[nodiscard]] Time now() const noexcept { return now_; }
+
+  void snapshot(std::ostream& out) const;
+  // `load` makes the versions of their text. Throws InputError where it is no snapshot.
+  using LoadVersions = std::function<std::shared_ptr<const Versions>(const std::string& text)>;
+  void restore(std::istream& in, const LoadVersions& load);
+
+ private:
+  struct Similar {
+    Time time = 0;
+    Level level = Level::low;
+    Action action = Action::approve;
+    double risk_score = 0;
+    std::string tail;
+  };
+  [[nodiscard]] static std::uint64_t likeness(const Event& event);
+  void forget_old();
+  void drop_front();
+  void put(Kept kept);
+  [[nodiscard]] Kept* find_kept(Key transaction);
+  void settle(Kept& kept, Finding finding);
+
+  LedgerOptions options_;
+  State state_;
+  std::unique_ptr<Decider> decider_;
+  std::vector<int> hits_;
+  std::deque<Kept> answers_;       // by the time at which they were received
+  std::uint64_t first_place_ = 0;  // of answers_.front()
+  std::unordered_map<Key, std::uint64_t> places_;
+  std::deque<std::uint64_t> reviews_;  // places of those that waited once, ascending
+  std::size_t waiting_ = 0;
+  std::unordered_map<std::uint64_t, Similar> similar_;
+  std::deque<std::pair<Time, std::uint64_t>> similar_order_;
+  Time now_ = 0;
+};
+
+}  // namespace tandem::fraud

@@ -1,0 +1,27 @@
+// The program that decides transactions: what `tandem fraud serve` runs.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+
+#include "systems/fraud/service/service.hpp"
+#include "systems/http/server.hpp"
+
+namespace tandem::fraud {
+
+struct ServeOptions {
+  ServiceOptions service;
+  http::ServerOptions http;
+  std::string tokens;  // a file; empty: everybody may do everything
+  std::string log;     // a file; empty: standard error
+  http::LogLevel log_level = http::LogLevel::info;
+  std::chrono::milliseconds patience{30'000};  // for what is under way when it is stopped
+};
+
+// Serves until SIGTERM or SIGINT. `ready` is told "http://..." once requests are answered. Returns
+// the exit status: 0 where everything under way was answered.
+[[nodiscard]] int serve(const ServeOptions& options,
+                        const std::function<void(const std::string& url)>& ready);
+
+}  // namespace tandem::fraud

@@ -1,0 +1,373 @@
+#include "systems/fraud/service/service.hpp"
+
+#include <pthread.h>
+#include <sys/statvfs.h>
+
+#include <algorithm>
+#include <future>
+#include <nlohmann/json.hpp>
+
+#include "systems/fraud/service/read_body.hpp"
+#include "systems/http/json.hpp"
+#include "systems/serving/json_text.hpp"
+#include "systems/serving/registry.hpp"
+#include "tandem/core/error.hpp"
+
+namespace tandem::fraud {
+namespace {
+
+using http::ExchangePtr;
+using http::HttpError;
+using http::Response;
+using std::chrono::duration;
+
+constexpr int retry_seconds = 1;
+
+double seconds_since(http::Clock::time_point begin) {
+  return duration<double>(http::Clock::now() - begin).count();
+}
+
+std::string error_entry(std::string_view id, std::string_view error) {
+  std::string json = "{\"transaction_id\":";
+  serving::append_json_text(json, id);
+  json += ",\"error\":";
+  serving::append_json_text(json, error);
+  json += '}';
+  return json;
+}
+
+}  // namespace
+
+DecisionService::DecisionService(ServiceOptions options, http::Metrics& metrics, http::Log& log)
+    : options_(std::move(options)),
+      log_(log),
+      identities_(Identities::of_folder(options_.state)),
+      models_(options_.state),
+      ledger_(options_.ledger),
+      monitor_(metrics) {
+  clock_start_ = http::Clock::now();
+  clock_base_ = std::chrono::duration_cast<std::chrono::milliseconds>(
+                    std::chrono::system_clock::now().time_since_epoch())
+                    .count();
+  recover();
+  thread_ = std::thread([this] { run(); });
+  metrics.before_reading(
+      [this,
+       &queued = metrics.gauge("tandem_fraud_queued_transactions",
+                               "Transactions that wait to be decided"),
+       &safe = metrics.gauge("tandem_fraud_log_records_safe", "Records of the log that are safe"),
+       &taken = metrics.gauge("tandem_fraud_takes_transactions",
+                              "1 while transactions are taken, else 0")] {
+        safe.set(static_cast<double>(journal_->durable()));
+        taken.set(refusal().empty() ? 1 : 0);
+        const std::lock_guard<std::mutex> lock(mutex_);
+        queued.set(static_cast<double>(queued_));
+      });
+}
+
+DecisionService::~DecisionService() {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+  end_snapshot(true);
+  try {
+    journal_->flush();
+    journal_->write_snapshot(journal_->next(), [&](std::ostream& out) { ledger_.snapshot(out); });
+  } catch (const std::exception& error) {
+    // The log has all; the next start reads more of it.
+    log_.write(http::LogLevel::warning, "no snapshot at the end",
+               {{"error", std::string_view(error.what())}});
+  }
+  // Its thread calls back into this object.
+  journal_.reset();
+}
+
+Time DecisionService::now() const {
+  // Steps of the system's clock while the server runs do not matter.
+  return clock_base_ +
+         std::chrono::duration_cast<std::chrono::milliseconds>(http::Clock::now() - clock_start_)
+             .count();
+}
+
+std::shared_ptr<const Versions> DecisionService::versions() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return versions_;
+}
+
+std::string DecisionService::refusal() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (!failure_.empty()) {
+    return "the log cannot be written any more, and nothing is acknowledged until the server is "
+           "started again: " +
+           failure_;
+  }
+  if (full_) return "the disk of the log is full; transactions are taken again once there is space";
+  return {};
+}
+
+// --- what comes in
+// --------------------------------------------------------------------------------
+
+void DecisionService::decide(const ExchangePtr& exchange) {
+  const auto begin = http::Clock::now();
+  const auto decides = versions();
+  Item item;
+  item.exchange = exchange;
+  item.list = read_body(exchange->request.body, identities_, *decides->configuration, now(),
+                        item.transactions);
+  if (item.transactions.front().digest % Monitor::sampled == 0) {
+    monitor_.measured(Stage::read,
+                      seconds_since(begin) / static_cast<double>(item.transactions.size()));
+  }
+  const std::string why = refusal();
+  if (!why.empty()) {
+    monitor_.refused();
+    throw HttpError(503, why, retry_seconds);
+  }
+  put(std::move(item));
+}
+
+void DecisionService::ask(const ExchangePtr& exchange, Work work) {
+  Item item;
+  item.exchange = exchange;
+  item.work = std::move(work);
+  put(std::move(item));
+}
+
+void DecisionService::put(Item item) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const double wait = static_cast<double>(queued_) * seconds_each_.load();
+    if (!item.transactions.empty() && queued_ > 0 &&
+        wait > duration<double>(options_.longest_wait).count()) {
+      monitor_.refused();
+      throw HttpError(503, "more transactions wait than can be decided in time", retry_seconds);
+    }
+    if (stopping_) throw HttpError(503, "the server stops");
+    queued_ += item.transactions.size();
+    queue_.push_back(std::move(item));
+    if (queue_.size() > 1) return;  // the thread is awake, or about to be
+  }
+  wake_.notify_one();
+}
+
+void DecisionService::call(const std::function<void()>& work) {
+  std::promise<void> done;
+  Item item;
+  item.work = [&](Ledger& /*ledger*/) {
+    try {
+      work();
+      done.set_value();
+    } catch (...) {
+      done.set_exception(std::current_exception());
+    }
+    return Response{};
+  };
+  put(std::move(item));
+  done.get_future().get();
+}
+
+// --- the thread that decides
+// ----------------------------------------------------------------------
+
+void DecisionService::run() {
+  (void)::pthread_setname_np(::pthread_self(), "decides");
+  std::deque<Item> taken;
+  for (;;) {
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+      if (queue_.empty()) return;
+      taken.swap(queue_);
+    }
+    for (Item& item : taken) {
+      const auto begin = http::Clock::now();
+      const std::size_t count = item.transactions.size();
+      answer(item);
+      if (count == 0) continue;
+      const double each = seconds_since(begin) / static_cast<double>(count);
+      seconds_each_ = 0.99 * seconds_each_.load() + 0.01 * each;
+      const std::lock_guard<std::mutex> lock(mutex_);
+      queued_ -= count;
+    }
+    taken.clear();
+    end_snapshot(false);
+    if (since_snapshot_ >= static_cast<std::uint64_t>(options_.snapshot_records)) begin_snapshot();
+  }
+}
+
+void DecisionService::answer(Item& item) {
+  try {
+    if (item.work) {
+      Response response = item.work(ledger_);
+      if (item.exchange) send_when_safe(std::move(item.exchange), std::move(response));
+      return;
+    }
+    // A client that has gone was not answered, and may ask again.
+    if (!item.exchange->wanted()) return;
+    Response response;
+    if (!item.list) {
+      response.body =
+          decide_one(item.transactions.front(), item.exchange->request.arrived, response.status) +
+          "\n";
+    } else {
+      response.body = "[";
+      for (std::size_t i = 0; i < item.transactions.size(); ++i) {
+        if (i > 0) response.body += ",\n";
+        int status = 200;
+        response.body += decide_one(item.transactions[i], item.exchange->request.arrived, status);
+      }
+      response.body += "]\n";
+    }
+    send_when_safe(std::move(item.exchange), std::move(response));
+  } catch (...) {
+    if (item.exchange) item.exchange->send(http::response_of_exception());
+  }
+}
+
+std::string DecisionService::decide_one(const Incoming& incoming, http::Clock::time_point arrived,
+                                        int& status) {
+  if (const Kept* kept = ledger_.find(incoming.event.transaction)) {
+    if (kept->digest != incoming.digest) {
+      monitor_.conflicted();
+      status = 409;
+      return error_entry(incoming.id, "another transaction with this transaction_id was decided");
+    }
+    monitor_.repeated();
+    return answer_text(incoming.id, kept->tail, kept->microseconds);
+  }
+  if (journal_->failed()) throw HttpError(503, refusal());
+  const bool measured = incoming.event.transaction % Monitor::sampled == 0;
+  const auto begin = measured ? http::Clock::now() : http::Clock::time_point{};
+  Decided decided = ledger_.decide(incoming.event);
+  const auto after = http::Clock::now();
+  TransactionRecord record;
+  record.event = incoming.event;
+  record.digest = incoming.digest;
+  record.received = now();
+  record.microseconds = static_cast<std::uint32_t>(std::clamp<std::int64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(after - arrived).count(), 0,
+      4'000'000'000));
+  (void)journal_->append(static_cast<std::uint8_t>(RecordKind::transaction), bytes_of(record));
+  ++since_snapshot_;
+  const auto written = measured ? http::Clock::now() : http::Clock::time_point{};
+  std::string text = answer_text(incoming.id, decided.tail, record.microseconds);
+  for (const int hit : ledger_.rule_hits()) ++hits_of_rule_[static_cast<std::size_t>(hit)];
+  Monitor::Shown shown;
+  shown.id = incoming.id;
+  shown.user = incoming.event.user;
+  shown.time = incoming.event.time;
+  shown.amount = incoming.event.amount;
+  shown.action = decided.action;
+  shown.tail = decided.tail;
+  monitor_.decided(std::move(shown), decided.level, decided.risk_score, record.received);
+  if (decided.action == Action::manual_review) {
+    if (review_ids_.size() > 2 * options_.ledger.reviews_most) {
+      std::erase_if(review_ids_, [&](const auto& one) {
+        const Kept* kept = ledger_.find(one.first);
+        return kept == nullptr || kept->finding != Finding::none;
+      });
+    }
+    // Where more than that wait, the newest do without.
+    if (review_ids_.size() <= 2 * options_.ledger.reviews_most) {
+      review_ids_[record.event.transaction] = incoming.id;
+    }
+  }
+  ledger_.apply(record, std::move(decided));
+  if (measured) {
+    monitor_.measured(Stage::decide, duration<double>(after - begin).count());
+    monitor_.measured(Stage::write_down, duration<double>(written - after).count());
+    monitor_.measured(Stage::apply, seconds_since(written));
+  }
+  return text;
+}
+
+// --- answers that wait until they are safe
+// ---------------------------------------------------------
+
+void DecisionService::send_when_safe(ExchangePtr exchange, Response response) {
+  const journal::Sequence needed = journal_->next();
+  {
+    const std::lock_guard<std::mutex> lock(waiting_mutex_);
+    waiting_.push_back({needed, std::move(exchange), std::move(response)});
+  }
+  // The journal's thread may have been there before.
+  if (journal_->failed()) {
+    fail(journal_->failure());
+  } else if (const journal::Sequence durable = journal_->durable(); durable >= needed) {
+    release(durable);
+  }
+}
+
+void DecisionService::release(journal::Sequence durable) {
+  std::vector<Waiting> safe;
+  {
+    const std::lock_guard<std::mutex> lock(waiting_mutex_);
+    while (!waiting_.empty() && waiting_.front().needed <= durable) {
+      safe.push_back(std::move(waiting_.front()));
+      waiting_.pop_front();
+    }
+  }
+  for (Waiting& one : safe) one.exchange->send(std::move(one.response));
+}
+
+void DecisionService::fail(const std::string& why) {
+  bool first = false;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    first = failure_.empty();
+    if (first) failure_ = why.empty() ? "unknown" : why;
+  }
+  if (first) {
+    log_.write(http::LogLevel::error, "the log cannot be written",
+               {{"error", std::string_view(why)}});
+  }
+  std::deque<Waiting> lost;
+  {
+    const std::lock_guard<std::mutex> lock(waiting_mutex_);
+    lost.swap(waiting_);
+  }
+  for (Waiting& one : lost) one.exchange->send(http::error_response(503, refusal()));
+}
+
+// --- what is done besides
+// --------------------------------------------------------------------------
+
+void DecisionService::label(const Kept& kept, bool fraud, Time known_at, bool by_review) {
+  LabelRecord record;
+  record.label = make_label(kept.event, fraud, known_at);
+  record.by_review = by_review ? 1 : 0;
+  record.received = now();
+  (void)journal_->append(static_cast<std::uint8_t>(RecordKind::label), bytes_of(record));
+  ++since_snapshot_;
+  ledger_.apply(record);
+  monitor_.labelled(fraud);
+}
+
+void DecisionService::look_after() {
+  struct statvfs disk {};
+  if (::statvfs(options_.state.c_str(), &disk) == 0) {
+    const std::uint64_t free = std::uint64_t{disk.f_bavail} * disk.f_frsize;
+    const bool full = free < options_.least_free_bytes;
+    bool changed = false;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      changed = full != full_;
+      full_ = full;
+    }
+    if (changed) {
+      log_.write(full ? http::LogLevel::error : http::LogLevel::info,
+                 full ? "the disk is full: transactions are refused" : "the disk has space again");
+    }
+  }
+}
+
+std::string DecisionService::id_of(Key transaction) const {
+  const auto found = review_ids_.find(transaction);
+  return found == review_ids_.end() ? std::string() : found->second;
+}
+
+}  // namespace tandem::fraud

@@ -1,0 +1,165 @@
+// Decides transactions one after the other, writes each down before it is answered, and answers
+// once that is safe.
+//
+// One thread decides: it has the ledger to itself, so that the order of the log is the order of the
+// decisions. The journal's thread writes and syncs whole groups, and sends what has become safe.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "systems/fraud/service/ledger.hpp"
+#include "systems/fraud/service/monitor.hpp"
+#include "systems/fraud/service/versions.hpp"
+#include "systems/http/log.hpp"
+#include "systems/http/message.hpp"
+#include "systems/http/metrics.hpp"
+#include "systems/journal/journal.hpp"
+
+namespace tandem::serving {
+class Registry;
+}
+
+namespace tandem::fraud {
+
+struct ServiceOptions {
+  std::string model;          // a file, or REPOSITORY/NAME
+  std::string registry;       // of the repository; empty: its registry.sqlite
+  std::string state;          // the folder
+  std::string rules;          // empty: STATE/rules.txt
+  std::string configuration;  // empty: STATE/configuration.json
+  journal::Durability durability = journal::Durability::sync;
+  LedgerOptions ledger;
+  std::int64_t snapshot_records = 500'000;      // from one snapshot to the next
+  std::chrono::milliseconds longest_wait{100};  // beyond it, transactions are refused with 503
+  std::uint64_t least_free_bytes = 64 << 20;    // of the disk; below it the same
+};
+
+// A transaction that was read and checked.
+struct Incoming {
+  std::string id;
+  Event event;
+  std::uint64_t digest = 0;
+};
+
+class DecisionService {
+ public:
+  // Reads the state, and the log behind it. Throws InputError for a model, rules, a configuration
+  // or a state that cannot be used.
+  DecisionService(ServiceOptions options, http::Metrics& metrics, http::Log& log);
+  // Answers what waits, writes a snapshot.
+  ~DecisionService();
+  DecisionService(const DecisionService&) = delete;
+  DecisionService& operator=(const DecisionService&) = delete;
+
+  // Throws HttpError: 400 for what is no transaction, 503 where too much waits or nothing can be
+  // written down. Answers later.
+  void decide(const http::ExchangePtr& exchange);
+  // `work` is called by the thread that decides, with the ledger as it is then; what it returns is
+  // sent once all that it may have seen or written is safe.
+  using Work = std::function<http::Response(Ledger& ledger)>;
+  void ask(const http::ExchangePtr& exchange, Work work);
+
+  // Of a `work`: write down and do.
+  void label(const Kept& kept, bool fraud, Time known_at, bool by_review);
+  // Returns how many answers and records of the log are gone.
+  std::pair<std::size_t, std::int64_t> erase(Key user);
+
+  // Reads rules, configuration and model anew; from some transaction on they decide. Throws
+  // InputError where one of them cannot be used: all stay as they are.
+  void reload();
+  // The same, where the registry has another version in production than before.
+  void reload_if_changed();
+  // Rules that are no file yet: checked, and written to it.
+  void replace_rules(const std::string& text);
+
+  [[nodiscard]] Time now() const;
+  [[nodiscard]] const Identities& identities() const noexcept { return identities_; }
+  [[nodiscard]] std::shared_ptr<const Versions> versions() const;
+  [[nodiscard]] Monitor& monitor() noexcept { return monitor_; }
+  // Empty while transactions are taken; else why they are not.
+  [[nodiscard]] std::string refusal() const;
+  // To be called now and then: the disk's free space, snapshots that have come to their end.
+  void look_after();
+  // Of a `work`: how often each rule has held since these rules decide, in their order.
+  [[nodiscard]] const std::vector<std::uint64_t>& rule_hits() const noexcept {
+    return hits_of_rule_;
+  }
+  // Of a `work`: the id of a transaction that waits for a person, where the server has seen it
+  // since it was started; the log and the snapshots have no ids. Empty else.
+  [[nodiscard]] std::string id_of(Key transaction) const;
+  // Of a `work`: how many records the log has.
+  [[nodiscard]] std::uint64_t records() const noexcept { return journal_->next(); }
+
+ private:
+  struct Item {
+    http::ExchangePtr exchange;
+    std::vector<Incoming> transactions;
+    bool list = false;
+    Work work;
+  };
+  struct Waiting {
+    journal::Sequence needed = 0;  // durable() from which on it may be sent
+    http::ExchangePtr exchange;
+    http::Response response;
+  };
+
+  void recover();
+  void finish_erasures(const std::vector<EraseRecord>& erasures);
+  std::int64_t erase_from_log(const std::vector<Key>& users);
+  void run();
+  void answer(Item& item);
+  std::string decide_one(const Incoming& incoming, http::Clock::time_point arrived, int& status);
+  void send_when_safe(http::ExchangePtr exchange, http::Response response);
+  void release(journal::Sequence durable);
+  void fail(const std::string& why);
+  void put(Item item);
+  void call(const std::function<void()>& work);  // on the thread that decides, and waits
+  std::shared_ptr<const Versions> read_files();
+  void swap(std::shared_ptr<const Versions> versions);
+  void begin_snapshot();
+  void end_snapshot(bool wait);
+
+  ServiceOptions options_;
+  http::Log& log_;
+  Identities identities_;
+  ModelFiles models_;
+  std::mutex files_mutex_;  // of models_ and registry_
+  std::unique_ptr<serving::Registry> registry_;
+  std::int64_t registry_revision_ = 0;
+  Ledger ledger_;
+  Monitor monitor_;
+  std::unique_ptr<journal::Journal> journal_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Item> queue_;
+  std::size_t queued_ = 0;  // transactions
+  bool stopping_ = false;
+  bool full_ = false;  // the disk
+  std::string failure_;
+  std::shared_ptr<const Versions> versions_;
+
+  std::mutex waiting_mutex_;
+  std::deque<Waiting> waiting_;
+
+  std::atomic<double> seconds_each_{50e-6};  // that a transaction takes, of late
+  std::uint64_t since_snapshot_ = 0;
+  int snapshot_process_ = -1;
+  std::vector<std::uint64_t> hits_of_rule_;  // of the versions that decide
+  std::unordered_map<Key, std::string> review_ids_;
+  Time clock_base_ = 0;
+  http::Clock::time_point clock_start_;
+  std::thread thread_;
+};
+
+}  // namespace tandem::fraud

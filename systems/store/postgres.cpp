@@ -3,8 +3,10 @@
 
 #if TANDEM_HAS_POSTGRES
 #include <libpq-fe.h>
+#include <poll.h>
 
 #include <charconv>
+#include <chrono>
 #endif
 
 namespace tandem::store {
@@ -20,6 +22,11 @@ constexpr Oid type_int4 = 23;
 constexpr Oid type_float4 = 700;
 constexpr Oid type_float8 = 701;
 constexpr int most_attempts = 10;
+// For the answer to a statement. A server that hangs, or that stands behind a program that does,
+// takes statements and says nothing, which TCP does not see.
+constexpr std::chrono::seconds patience{10};
+
+using Result = std::unique_ptr<PGresult, void (*)(PGresult*)>;
 
 // Another program was in between; the transaction has to be done again.
 class Again : public SystemError {
@@ -42,8 +49,9 @@ class Postgres final : public Database {
 
   std::vector<Row> query(std::string_view sql, const std::vector<Value>& parameters) override {
     // A connection that the server has closed is opened anew, outside of transactions.
-    if (PQstatus(connection_.get()) != CONNECTION_OK && !in_transaction_) {
+    if ((PQstatus(connection_.get()) != CONNECTION_OK || given_up_) && !in_transaction_) {
       PQreset(connection_.get());
+      given_up_ = false;
     }
     std::vector<std::string> texts;
     for (const Value& value : parameters) texts.push_back(text(value));
@@ -56,10 +64,11 @@ class Postgres final : public Database {
                       : std::holds_alternative<double>(parameters[i])     ? type_float8
                                                                           : Oid{0});
     }
-    const std::unique_ptr<PGresult, void (*)(PGresult*)> result(
-        PQexecParams(connection_.get(), std::string(sql).c_str(), static_cast<int>(texts.size()),
-                     types.data(), pointers.data(), nullptr, nullptr, 0),
-        &PQclear);
+    const int sent = PQsendQueryParams(connection_.get(), std::string(sql).c_str(),
+                                       static_cast<int>(texts.size()), types.data(),
+                                       pointers.data(), nullptr, nullptr, 0);
+    if (sent == 0) fail(PQerrorMessage(connection_.get()));
+    const Result result = answer();
     const ExecStatusType status = PQresultStatus(result.get());
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
       const char* state = PQresultErrorField(result.get(), PG_DIAG_SQLSTATE);
@@ -103,10 +112,40 @@ class Postgres final : public Database {
   }
 
  private:
+  // The result of the statement that was sent. What became of one that is not answered in time is
+  // not known; its connection is closed before the next.
+  Result answer() {
+    Result last{nullptr, &PQclear};
+    const auto due = std::chrono::steady_clock::now() + patience;
+    for (;;) {
+      while (PQisBusy(connection_.get()) != 0) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+            due - std::chrono::steady_clock::now());
+        pollfd socket{.fd = PQsocket(connection_.get()), .events = POLLIN, .revents = 0};
+        if (left.count() <= 0) {
+          given_up_ = true;
+          throw SystemError(place_ + ": has not answered a statement for " +
+                            std::to_string(patience.count()) +
+                            " s; whether it was carried out is not known");
+        }
+        (void)::poll(&socket, 1, static_cast<int>(left.count()));
+        if (PQconsumeInput(connection_.get()) == 0) break;  // PQgetResult says why
+      }
+      PGresult* next = PQgetResult(connection_.get());
+      if (next == nullptr) return last;
+      last.reset(next);
+    }
+  }
+
   void roll_back() {
     in_transaction_ = false;
-    const std::unique_ptr<PGresult, void (*)(PGresult*)> result(
-        PQexec(connection_.get(), "ROLLBACK"), &PQclear);
+    if (given_up_) return;  // the end of the connection is the end of its transaction
+    if (PQsendQuery(connection_.get(), "ROLLBACK") == 0) return;
+    try {
+      (void)answer();
+    } catch (const SystemError&) {
+      // What went wrong before is what is told.
+    }
   }
 
   [[noreturn]] void fail(std::string said) {
@@ -140,6 +179,7 @@ class Postgres final : public Database {
   std::string place_;
   std::unique_ptr<PGconn, void (*)(PGconn*)> connection_{nullptr, &PQfinish};
   bool in_transaction_ = false;
+  bool given_up_ = false;  // on the answer to a statement, which may still come
 };
 
 }  // namespace

@@ -2,67 +2,29 @@
 database that goes away and comes back. Ends with status 77, which counts as skipped, where Debian's
 postgresql is not installed."""
 
-import glob
 import json
-import os
 import pathlib
-import pwd
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import threading
 import time
 import unittest
 
-BINARIES = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
-if not BINARIES:
-    print("skipped: PostgreSQL is not installed (Debian: postgresql)")
-    sys.exit(77)
-AS_POSTGRES = []
-if os.geteuid() == 0:
-    try:
-        pwd.getpwnam("postgres")
-    except KeyError:
-        print("skipped: PostgreSQL does not run as root, and there is no user postgres")
-        sys.exit(77)
-    AS_POSTGRES = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "deploy" / "serving"))
+from postgres import Missing, Postgres, require  # noqa: E402
 from server import DATA, Server, tandem  # noqa: E402
 
 ROW = {"name": "input", "shape": [1, 4], "datatype": "FP64", "data": [6.0, 2.7, 5.1, 1.6]}
 
 
-class Postgres:
-    def __init__(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tandem-postgres-"))
-        if AS_POSTGRES:
-            shutil.chown(self.folder, "postgres")
-        self.run("initdb", "-D", self.folder / "data", "-A", "trust", "-U", "tandem", "--no-sync")
-        self.start()
-        self.url = f"postgresql://tandem:secret@/postgres?host={self.folder}"
-
-    def run(self, program, *arguments):
-        subprocess.run([*AS_POSTGRES, f"{BINARIES[-1]}/{program}", *map(str, arguments)], check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, cwd="/")
-
-    def start(self):
-        # On a socket in the folder only: no port is taken.
-        self.run("pg_ctl", "-D", self.folder / "data", "-w", "-l", self.folder / "log", "-o",
-                 f"-c listen_addresses= -c unix_socket_directories={self.folder} -c fsync=off", "start")
-
-    def stop(self):
-        self.run("pg_ctl", "-D", self.folder / "data", "-w", "-m", "immediate", "stop")
-
-    def remove(self):
-        self.stop()
-        shutil.rmtree(self.folder)
-
-
 class RegistryInPostgres(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.postgres = Postgres()
+        # fsync=off: no machine crashes here.
+        cls.postgres = Postgres(tempfile.mkdtemp(prefix="tandem-postgres-"), "fsync=off")
+        cls.postgres.start()
         cls.folder = tempfile.TemporaryDirectory(prefix="tandem-serving-")
         path = pathlib.Path(cls.folder.name)
         cls.repository = path / "repository"
@@ -75,7 +37,8 @@ class RegistryInPostgres(unittest.TestCase):
     @classmethod
     def tearDownClass(cls):
         cls.folder.cleanup()
-        cls.postgres.remove()
+        cls.postgres.stop()
+        shutil.rmtree(cls.postgres.folder)
 
     def models(self, action, *arguments, status=0):
         return tandem("models", action, self.repository, *arguments, "--registry", self.postgres.url,
@@ -103,7 +66,7 @@ class RegistryInPostgres(unittest.TestCase):
             self.assertEqual(self.stages("m"), {1: "archived", 2: "production"})
             self.wait(lambda: version() == "2")
             # Stopped: what is loaded goes on answering; back again: changes are seen.
-            self.postgres.stop()
+            self.postgres.stop(signal.SIGQUIT)
             time.sleep(1.5)
             self.assertEqual(version(), "2")
             error = self.models("list", status=1)
@@ -134,4 +97,9 @@ class RegistryInPostgres(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    try:
+        require()
+    except Missing as why:
+        print(f"skipped: {why}")
+        sys.exit(77)
     unittest.main()

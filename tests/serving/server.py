@@ -22,13 +22,14 @@ def tandem(*arguments, status=0):
 
 
 class Server:
-    """`tandem serve` on a free port, until stop()."""
+    """`tandem serve` on a free port or that of `http`, until stop()."""
 
-    def __init__(self, repository, *options, log=None):
+    def __init__(self, repository, *options, log=None, http="127.0.0.1:0", environment=None):
         self.log = open(log or pathlib.Path(repository) / "serve.log", "a+")
         self.process = subprocess.Popen(
-            [PROGRAM, "serve", str(repository), "--http", "127.0.0.1:0", *map(str, options)],
-            stdout=subprocess.PIPE, stderr=self.log, text=True)
+            [PROGRAM, "serve", str(repository), "--http", http, *map(str, options)],
+            stdout=subprocess.PIPE, stderr=self.log, text=True,
+            env=dict(os.environ, **(environment or {})))
         line = self.process.stdout.readline()
         if not line.startswith("ready http://"):
             self.process.kill()

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Measures `tandem serve` under open-loop load: latencies by rate, processor time of an answer and
-where it goes, promotions under load, restarts, slow and idle clients.
+"""Measures `tandem serve` under open-loop load: latencies by rate and the rate at which they break,
+processor time of an answer and where it goes, promotions under load, restarts, idle clients.
 
-    python3 bench/serving/load.py --tandem build/release/apps/tandem \\
-        --generator build/release/bench/serving/open_loop [--rates 1000,5000,20000] [--seconds 10]
+    python3 bench/serving/load.py [--build build/release] [--rates 1000,5000,20000] [--seconds 5]
         [--trees 300] [--depth 6] [--json]
 
 Server and generator share the machine, so that a rate that the table shows as kept leaves the
 generator its part too. On a machine that others use, processor time per answer is what can be compared.
+Every answer is compared: with what the server said of the row at first, which has the bits of `tandem
+predict`. bench/serving/compare.py sets others beside it, and checks the generator.
 """
 
 import argparse
@@ -17,65 +18,127 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
-import urllib.request
+
+from served import PATH, Parts, inputs_of, load, machine, make_models, serve
+
+# A rate is kept where nearly all that is asked is answered in the same time, and in time.
+KEPT_SHARE = 0.99
+KEPT_P99_MS = 10
 
 
-class Server:
-    def __init__(self, tandem, repository, *options):
-        self.started = time.monotonic()
-        self.process = subprocess.Popen(
-            [tandem, "serve", str(repository), "--http", "127.0.0.1:0", "--log",
-             str(repository / "serve.log"), *options], stdout=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        if not line.startswith("ready "):
-            raise SystemExit(f"the server did not start; see {repository}/serve.log")
-        self.ready_seconds = time.monotonic() - self.started
-        self.url = line.split()[1]
-        self.port = int(self.url.rsplit(":", 1)[1])
-        self.pid = str(self.process.pid)
-
-    def ask(self, path, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(self.url + path, data, timeout=60) as response:
-            content = response.read()
-        return json.loads(content) if content.startswith((b"{", b"[")) else content.decode()
-
-    def stop(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
-        status = self.process.wait(timeout=60)
-        self.process.stdout.close()
-        return status
+def answers_of(arguments, server, folder, rows):
+    """The body of each version's answer for the first row, in files; each has the bits of `tandem
+    predict`."""
+    header = (folder / "rows.csv").read_text().splitlines()[0].split(",")[:len(rows[0])]
+    one = folder / "row.csv"
+    one.write_text(",".join(header) + "\n" + ",".join(map(repr, rows[0])) + "\n")
+    files = []
+    for version in ["1", "2"]:
+        offline = json.loads(subprocess.run(
+            [arguments.tandem, "predict", folder / f"{version}.tandem", "--data", one, "--probabilities",
+             "--json"], check=True, capture_output=True, text=True).stdout)
+        body = server.ask_bytes(PATH.replace("/infer", f"/versions/{version}/infer"),
+                                inputs_of(rows[:1]))
+        outputs = {output["name"]: output["data"] for output in json.loads(body)["outputs"]}
+        if outputs["probabilities"] != offline["probabilities"][0]:
+            raise SystemExit(f"version {version} says {outputs}, offline {offline}")
+        file = folder / f"answer-{version}.json"
+        file.write_bytes(body)
+        files.append(file)
+    return files
 
 
-def load(arguments, server, path, body, rate, seconds, connections=64):
-    done = subprocess.run([arguments.generator, "127.0.0.1", str(server.port), path, str(body),
-                           str(rate), str(seconds), str(connections), server.pid],
-                          capture_output=True, text=True, check=False)
-    if not done.stdout:
-        raise SystemExit(f"the generator failed: {done.stderr}")
-    return json.loads(done.stdout)
+def kept(result):
+    return (result["answered_per_second"] >= KEPT_SHARE * result["asked_per_second"] and
+            result["p99_ms"] <= KEPT_P99_MS and set(result["status"]) == {"200"})
 
 
-def parts_of(server, before, after):
-    """Microseconds per answer of each part that the server counts."""
-    a = after["model_stats"][0]["inference_stats"]
-    b = before["model_stats"][0]["inference_stats"]
-    answers = max(1, a["success"]["count"] - b["success"]["count"])
-    parts = {"parse": "compute_input", "queue": "queue", "predict": "compute_infer",
-             "write": "compute_output"}
-    # A batch's time is counted once; its share of each answer is what is asked here.
-    return {name: (a[key]["ns"] - b[key]["ns"]) / 1e3 / answers for name, key in parts.items()}
+def describe(result):
+    parts = result.get("parts_us", {})
+    return (f"{result['asked_per_second']:8.0f}/s asked, {result['answered_per_second']:8.0f}/s answered, "
+            f"p50 {result['p50_ms']:.2f} p99 {result['p99_ms']:.2f} max {result['max_ms']:.1f} ms, server "
+            f"{result['server_us_per_answer']:.1f} us, generator {result['generator_us_per_answer']:.1f} "
+            f"us, status {result['status']}" +
+            ("\n" + " " * 10 + ", ".join(f"{name} {value:.2f}" for name, value in parts.items()) + " us"
+             if parts else ""))
+
+
+def rates(arguments, server, body, expected):
+    options = [word for file in expected for word in ("--expect", file)]
+
+    def once(rate):
+        parts = Parts(server)
+        result = load(arguments.generator, server, body, rate, arguments.seconds, *options,
+                      connections=arguments.connections)
+        result["parts_us"] = parts.end()
+        if result["wrong"]:
+            raise SystemExit(f"a wrong answer: {result['first_wrong']}")
+        if not arguments.json:
+            print(describe(result), flush=True)
+        return result
+    asked = [int(rate) for rate in arguments.rates.split(",")]
+    found = [once(rate) for rate in asked]
+    # Upwards from there, until latency breaks.
+    rate, steps = max(asked), 0
+    while kept(found[-1]) and steps < 8:
+        rate, steps = int(rate * 1.25), steps + 1
+        found.append(once(rate))
+    return found
+
+
+def promotions(arguments, server, body, expected):
+    """Versions 1 and 2 in turn while requests come, each of whose answers is one of the two."""
+    options = [word for file in expected for word in ("--expect", file)]
+    background = {}
+    seconds = max(3.0, arguments.promotions / 18)
+    generator = threading.Thread(target=lambda: background.update(
+        load(arguments.generator, server, body, 1000, seconds, *options)))
+    generator.start()
+    began = time.monotonic()
+    for i in range(arguments.promotions):
+        server.ask("/v1/models/m/promote", {"version": 2 - i % 2})
+    took = time.monotonic() - began
+    generator.join()
+    return {"count": arguments.promotions, "seconds": round(took, 2), "load": background}
+
+
+def resident_kb(server):
+    status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
+
+
+def bytes_of(server, body):
+    """Of a request and its answer, with their heads, as a client over a kept connection has them."""
+    text = body.read_bytes()
+    head = (f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(text)}\r\n\r\n").encode()
+    with socket.create_connection(("127.0.0.1", server.port)) as one:
+        one.sendall(head + text)
+        answer = one.recv(65536)
+    return {"request_bytes": len(head) + len(text), "answer_bytes": len(answer)}
+
+
+def idle(arguments, server, body):
+    before = resident_kb(server)
+    connections = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(arguments.idle)]
+    result = load(arguments.generator, server, body, 1000, 3)
+    after = resident_kb(server)
+    for one in connections:
+        one.close()
+    return {"connections": len(connections), "load": result, "resident_kb": after,
+            "resident_kb_before": before}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--tandem", required=True)
-    parser.add_argument("--generator", required=True)
-    parser.add_argument("--rates", default="1000,5000,10000,20000,40000")
-    parser.add_argument("--seconds", type=float, default=5)
+    build = pathlib.Path(__file__).absolute().parents[2] / "build" / "release"
+    parser.add_argument("--build", type=pathlib.Path, default=build)
+    parser.add_argument("--rates", default="1000,5000,10000,20000")
+    parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--trees", type=int, default=300)
     parser.add_argument("--depth", type=int, default=6)
@@ -83,87 +146,41 @@ def main():
     parser.add_argument("--promotions", type=int, default=1000)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    found = {"trees": arguments.trees, "depth": arguments.depth}
+    arguments.tandem = arguments.build / "apps/tandem"
+    arguments.generator = arguments.build / "bench/serving/open_loop"
+    found = {"machine": machine(), "trees": arguments.trees, "depth": arguments.depth}
+    say = (lambda text: None) if arguments.json else (lambda text: print(text, flush=True))
     with tempfile.TemporaryDirectory(prefix="tandem-load-") as folder:
         folder = pathlib.Path(folder)
-        repository = folder / "repository"
-        run = lambda *words: subprocess.run([arguments.tandem, *map(str, words)], check=True,
-                                            capture_output=True, text=True).stdout
-        run("generate", "classification", "--rows", "20000", "--features", "28", "--seed", "1",
-            "--out", folder / "rows.csv")
-        for seed in ["1", "2"]:
-            run("train", "gradient-boosting", "--data", folder / "rows.csv", "--rounds",
-                arguments.trees, "--max-depth", arguments.depth, "--seed", seed, "--subsample", "0.8",
-                "--precision", "float32", "--model", folder / f"{seed}.tandem", "--quiet")
-            run("models", "register", repository, "m", folder / f"{seed}.tandem", "--stage",
-                "production" if seed == "1" else "candidate")
-        row = [float(x) for x in (folder / "rows.csv").read_text().splitlines()[1].split(",")[:28]]
-        body = folder / "body.json"
-        inputs = {"inputs": [{"name": "input", "shape": [1, 28], "datatype": "FP32", "data": row}]}
-        body.write_text(json.dumps(inputs, separators=(",", ":")))
-        server = Server(arguments.tandem, repository)
+        repository, body, rows = make_models(arguments.tandem, folder, arguments.trees, arguments.depth)
+        server = serve(arguments.tandem, repository)
         found["ready_seconds"] = round(server.ready_seconds, 3)
-        path = "/v2/models/m/infer"
-        load(arguments, server, path, body, 1000, 1)
-        found["rates"] = []
-        for rate in map(int, arguments.rates.split(",")):
-            before = server.ask("/v2/models/m/stats")
-            result = load(arguments, server, path, body, rate, arguments.seconds,
-                          arguments.connections)
-            result["parts_us"] = parts_of(server, before, server.ask("/v2/models/m/stats"))
-            found["rates"].append(result)
-            if not arguments.json:
-                print(f"{rate:7d}/s asked, {result['answered_per_second']:8.0f}/s answered, p50 "
-                      f"{result['p50_ms']:.2f} p99 {result['p99_ms']:.2f} max "
-                      f"{result['max_ms']:.1f} ms, server {result['server_us_per_answer']:.1f} us, "
-                      f"generator {result['generator_us_per_answer']:.1f} us, status "
-                      f"{result['status']}", flush=True)
-        # Promotions while requests come.
-        answers = {version: server.ask(f"/v2/models/m/versions/{version}/infer", inputs)["outputs"]
-                   for version in (1, 2)}
-        failures, stop = [], threading.Event()
-
-        def check():
-            while not stop.is_set():
-                answer = server.ask(path, inputs)
-                if answer["outputs"] != answers[int(answer["model_version"])]:
-                    failures.append(answer)
-        checker = threading.Thread(target=check)
-        checker.start()
-        rate = min(map(int, arguments.rates.split(",")))
-        background = {}
-        seconds = max(5.0, arguments.promotions / 100)
-        generator = threading.Thread(target=lambda: background.update(
-            load(arguments, server, path, body, rate, seconds)))
-        generator.start()
-        began = time.monotonic()
-        for i in range(arguments.promotions):
-            server.ask("/v1/models/m/promote", {"version": 2 - i % 2})
-        took = time.monotonic() - began
-        stop.set()
-        checker.join()
-        generator.join()
-        found["promotions"] = {"count": arguments.promotions, "seconds": round(took, 2),
-                               "wrong": len(failures), "load": background}
-        # Idle connections beside requests.
-        idle = []
-        for _ in range(arguments.idle):
-            idle.append(socket.create_connection(("127.0.0.1", server.port)))
-        found["idle"] = {"connections": len(idle), "load": load(arguments, server, path, body, rate, 3)}
-        status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
-        found["idle"]["resident_kb"] = int(re.search(r"VmRSS:\s+(\d+)", status).group(1))
-        for one in idle:
-            one.close()
+        expected = answers_of(arguments, server, folder, rows)
+        load(arguments.generator, server, body, 1000, 1)
+        found |= bytes_of(server, body)
+        found["rates"] = rates(arguments, server, body, expected)
+        good = [round(one["asked_per_second"]) for one in found["rates"] if kept(one)]
+        found["kept_per_second"] = max(good, default=0)
+        say(f"kept with p99 below {KEPT_P99_MS} ms: {found['kept_per_second']}/s")
+        found["promotions"] = promotions(arguments, server, body, expected)
+        one = found["promotions"]
+        say(f"{one['count']} promotions in {one['seconds']} s: {describe(one['load'])}, wrong "
+            f"{one['load']['wrong']}, broken {one['load']['broken']}, of each version "
+            f"{one['load']['of_expected']}")
+        found["idle"] = idle(arguments, server, body)
+        one = found["idle"]
+        say(f"{one['connections']} idle connections, {one['resident_kb']} KiB: {describe(one['load'])}")
         began = time.monotonic()
         server.stop(signal.SIGKILL)
-        server = Server(arguments.tandem, repository)
+        server = serve(arguments.tandem, repository)
         found["restart_after_kill_seconds"] = round(time.monotonic() - began, 3)
         found["stop_status"] = server.stop()
+        say(f"after kill -9 it answers again in {found['restart_after_kill_seconds']} s")
     if arguments.json:
         print(json.dumps(found, indent=1))
-    else:
-        print(json.dumps({key: value for key, value in found.items() if key != "rates"}, indent=1))
+    bad = found["promotions"]["load"]
+    return 1 if bad["wrong"] or bad["broken"] or bad["late"] or set(bad["status"]) != {"200"} else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

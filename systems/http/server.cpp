@@ -1,5 +1,6 @@
 #include "systems/http/server.hpp"
 
+#include <pthread.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -529,7 +530,10 @@ void Server::Implementation::start() {
   accept();
   for (auto& loop : loops) {
     on_tick(*loop);
-    loop->thread = std::thread([&io = loop->io] { io.run(); });
+    loop->thread = std::thread([&io = loop->io] {
+      (void)::pthread_setname_np(::pthread_self(), "http");  // as top and /proc show it
+      io.run();
+    });
   }
 }
 

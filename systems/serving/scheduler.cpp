@@ -1,5 +1,7 @@
 #include "systems/serving/scheduler.hpp"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -77,6 +79,7 @@ class Scheduler::Replica {
   using Batch = std::vector<std::unique_ptr<Job>>;
 
   void run() {
+    (void)::pthread_setname_np(::pthread_self(), "predict");
     for (;;) {
       Batch batch = next();
       if (batch.empty()) return;

@@ -90,7 +90,7 @@ def half_requests(folder, short):
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             one.close()
         return {"clients": count}
-    return beside(folder, 4 if short else 10, work)
+    return beside(folder, 4 if short else 8, work)
 
 
 def gigabytes(folder, short):
@@ -130,7 +130,7 @@ def gigabytes(folder, short):
         # 64 MiB is the limit of a body, and some lie in sockets.
         assert max(sent) < 200 << 20, sent
         return {"clients": count, "most_sent_mb": max(sent) >> 20}
-    return beside(folder, 4 if short else 12, work)
+    return beside(folder, 4 if short else 8, work)
 
 
 def idle(folder, short):
@@ -144,7 +144,7 @@ def idle(folder, short):
         for one in kept:
             one.close()
         return {"connections": count, "memory_with_them_mb": memory}
-    return beside(folder, 5 if short else 15, work)
+    return beside(folder, 5 if short else 10, work)
 
 
 def proxied(folder, short):

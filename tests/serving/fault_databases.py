@@ -28,7 +28,8 @@ class Network:
         self.process = None
         try:
             self.ip("netns", "add", self.space)
-            self.ip("link", "add", self.link, "type", "veth", "peer", "name", self.far, "netns", self.space)
+            self.ip("link", "add", self.link, "type", "veth", "peer", "name", self.far, "netns",
+                    self.space)
             self.ip("addr", "add", f"10.231.{mark % 250}.1/30", "dev", self.link)
             self.ip("link", "set", self.link, "up")
             self.inside("ip", "addr", "add", f"{self.address}/30", "dev", self.far)
@@ -76,12 +77,12 @@ def database(folder, short, fault, through=None):
     server = None
     try:
         postgres.start()
-        forwarder = Forwarder(postgres.folder / ".s.PGSQL.5432") if through is None else through(postgres)
-        registry = f"postgresql://tandem@{getattr(forwarder, 'address', '127.0.0.1')}:{forwarder.port}/postgres"
-        place = Place(folder, registry=registry)
+        between = through or (lambda of: Forwarder(of.folder / ".s.PGSQL.5432"))
+        forwarder = between(postgres)
+        place = Place(folder, registry=f"postgresql://tandem@{forwarder.address}:{forwarder.port}/postgres")
         server = place.serve()
         place.know_answers(server)
-        load = Load(place, server.url, 9 if short else 30)
+        load = Load(place, server.url, 9 if short else 20)
         changes = Changes(lambda: server)
         time.sleep(0.5)
         began = time.monotonic()
@@ -95,8 +96,9 @@ def database(folder, short, fault, through=None):
         began_stop = time.monotonic()
         assert server.stop() == 0
         server = None
-        return result.figures(recovered_s=round(result.recovered(began), 2), fault_s=round(since - began, 1),
-                              changes_again_s=round(again, 2), slowest_change_s=round(changes.slowest, 2),
+        return result.figures(recovered_s=round(result.recovered(began), 2),
+                              fault_s=round(since - began, 1), changes_again_s=round(again, 2),
+                              slowest_change_s=round(changes.slowest, 2),
                               changes_refused=changes.refused, acknowledged=changes.acknowledged,
                               stop_s=round(time.monotonic() - began_stop, 2))
     finally:

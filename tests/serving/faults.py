@@ -62,7 +62,7 @@ def kill(folder, short):
     server = place.serve()
     place.know_answers(server)
     current = [server]
-    seconds, times = (4, 2) if short else (30, 20)
+    seconds, times = (4, 2) if short else (20, 12)
     load = Load(place, server.url, seconds)
     changes = Changes(lambda: current[0])
     killed, starts = [], []
@@ -86,7 +86,7 @@ def stopped(folder, short):
     place = Place(folder)
     server = place.serve()
     place.know_answers(server)
-    load = Load(place, server.url, 3.5 if short else 10)
+    load = Load(place, server.url, 3.5 if short else 8)
     changes = Changes(lambda: server)
     time.sleep(0.5)
     server.process.send_signal(signal.SIGSTOP)
@@ -113,7 +113,7 @@ def full_disk(folder, short):
         place = Place(folder, repository)
         server = place.serve("--log", repository / "serve.log", "--log-level", "debug")
         place.know_answers(server)
-        load = Load(place, server.url, 4 if short else 15)
+        load = Load(place, server.url, 4 if short else 10)
         changes = Changes(lambda: server)
         time.sleep(0.3)
         filler = repository / "filler"
@@ -160,7 +160,7 @@ def clock(folder, short):
     place = Place(folder)
     server = place.serve(environment={"LD_PRELOAD": library, "TANDEM_CLOCK_STEP": str(step)})
     place.know_answers(server)
-    load = Load(place, server.url, 4 if short else 12)
+    load = Load(place, server.url, 4 if short else 10)
     changes = Changes(lambda: server)
     since = time.monotonic()
     for seconds in [-3600, 86400, -10 * 365 * 86400]:

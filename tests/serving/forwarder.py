@@ -15,6 +15,7 @@ class Forwarder:
 
     def __init__(self, target, address="127.0.0.1", port=0):
         self.target = str(target)
+        self.address = address
         self.delay = 0.0
         self.silent = False  # takes what comes and passes nothing on
         self.lock = threading.Lock()

@@ -123,9 +123,10 @@ def lines(path, users, count=50_000, hot=0.0):
 
 def load(arguments, server, body, rate, seconds, first):
     before, stages = server.threads(), server.stages()
-    done = subprocess.run([arguments.generator, "127.0.0.1", str(server.port), "/v1/transactions",
-                           str(body), str(rate), str(seconds), str(arguments.connections),
-                           server.pid, "poisson", str(first)],
+    done = subprocess.run([arguments.generator, f"http://127.0.0.1:{server.port}/v1/transactions",
+                           "--body", str(body), "--rate", str(rate), "--seconds", str(seconds),
+                           "--connections", str(arguments.connections), "--pid", server.pid,
+                           "--first-number", str(first)],
                           capture_output=True, text=True, check=False)
     if not done.stdout:
         raise SystemExit(f"the generator failed: {done.stderr}")

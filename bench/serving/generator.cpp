@@ -14,6 +14,7 @@
 #include <random>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 
 namespace tandem::bench {
 namespace {
@@ -48,7 +49,8 @@ std::string_view header(std::string_view head, std::string_view name) {
 
 }  // namespace
 
-Generator::Generator(const Load& load) : load_(load), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+Generator::Generator(const Load& load, Requests requests)
+    : load_(load), requests_(std::move(requests)), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
   address_.sin_family = AF_INET;
   address_.sin_port = htons(static_cast<std::uint16_t>(load_.port));
   if (::inet_pton(AF_INET, load_.host.c_str(), &address_.sin_addr) != 1) {
@@ -151,8 +153,9 @@ void Generator::send(Connection& connection, Time due) {
   connection.state = State::busy;
   ++busy_;
   // A request is shorter than the empty buffer of a socket.
-  if (::send(connection.socket, load_.request.data(), load_.request.size(), MSG_NOSIGNAL) !=
-      static_cast<ssize_t>(load_.request.size())) {
+  const std::string& request = requests_.next();
+  if (::send(connection.socket, request.data(), request.size(), MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(request.size())) {
     ++outcome_.broken;
     count(due, false);
     close(connection, Clock::now());

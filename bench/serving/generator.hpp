@@ -18,6 +18,8 @@
 #include <string>
 #include <vector>
 
+#include "requests.hpp"
+
 namespace tandem::bench {
 
 using Clock = std::chrono::steady_clock;
@@ -32,7 +34,6 @@ enum class Gaps {
 struct Load {
   std::string host = "127.0.0.1";
   int port = 0;
-  std::string request;                // as it is sent
   std::vector<std::string> expected;  // bodies that an answer of status 200 may have; empty: any
   double rate = 1000;  // requests per second; of no meaning where the gaps are closed
   double seconds = 5;
@@ -61,7 +62,7 @@ struct Outcome {
 class Generator {
  public:
   // Throws std::runtime_error where the address is none.
-  explicit Generator(const Load& load);
+  Generator(const Load& load, Requests requests);
   ~Generator();
   Generator(const Generator&) = delete;
   Generator& operator=(const Generator&) = delete;
@@ -90,6 +91,7 @@ class Generator {
   void count(Time due, bool good);
 
   Load load_;
+  Requests requests_;
   sockaddr_in address_{};
   int epoll_;
   std::vector<Connection> connections_;

@@ -1,5 +1,9 @@
 // open_loop URL --body FILE --rate R --seconds S [--connections N] [--gaps poisson|even|closed]
 //           [--pid PID]... [--expect FILE]... [--patience SECONDS] [--bins]
+//           [--first-number N]
+//
+// A FILE that ends in .lines has a body per line, which are sent in turn; in a body, {{n}} stands
+// for the number of the request, counted from N, and {{now}} for its time.
 //
 // Sends the body to URL (http://ADDRESS:PORT/PATH), R times a second, and prints one JSON object:
 // rates, answers by status, latencies in milliseconds from the time a request was due, processor
@@ -10,6 +14,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -30,12 +35,14 @@ using tandem::bench::Outcome;
 
 constexpr const char* usage =
     "usage: open_loop http://ADDRESS:PORT/PATH --body FILE --rate R --seconds S [--connections N] "
-    "[--gaps poisson|even|closed] [--pid PID]... [--expect FILE]... [--patience SECONDS] [--bins]";
+    "[--gaps poisson|even|closed] [--pid PID]... [--expect FILE]... [--patience SECONDS] [--bins] "
+    "[--first-number N]";
 
 struct Arguments {
   Load load;
   std::string path;
-  std::string body;
+  std::vector<std::string> bodies;
+  std::uint64_t first_number = 0;
   std::vector<std::string> pids;
   bool bins = false;
 };
@@ -44,6 +51,18 @@ std::string contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw std::runtime_error("cannot read " + path);
   return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The bodies of a file: its lines, where its name says so.
+std::vector<std::string> bodies_of(const std::string& path) {
+  if (!path.ends_with(".lines")) return {contents(path)};
+  std::vector<std::string> bodies;
+  std::istringstream lines(contents(path));
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty()) bodies.push_back(line);
+  }
+  if (bodies.empty()) throw std::runtime_error(path + ": there is no body in it");
+  return bodies;
 }
 
 double number(const std::string& name, const std::string& text, double least) {
@@ -84,7 +103,7 @@ Arguments parse(const std::vector<std::string>& words) {
     if (i + 1 == words.size()) throw std::runtime_error(name + ": a value is missing; " + usage);
     const std::string& value = words[++i];
     if (name == "--body") {
-      arguments.body = contents(value);
+      arguments.bodies = bodies_of(value);
     } else if (name == "--rate") {
       load.rate = number(name, value, 1e-3);
     } else if (name == "--seconds") {
@@ -95,6 +114,8 @@ Arguments parse(const std::vector<std::string>& words) {
       load.patience = number(name, value, 1e-3);
     } else if (name == "--pid") {
       arguments.pids.push_back(value);
+    } else if (name == "--first-number") {
+      arguments.first_number = static_cast<std::uint64_t>(number(name, value, 0));
     } else if (name == "--expect") {
       load.expected.push_back(contents(value));
     } else if (name == "--gaps") {
@@ -106,9 +127,8 @@ Arguments parse(const std::vector<std::string>& words) {
       throw std::runtime_error("unknown option " + name + "; " + usage);
     }
   }
-  load.request = "POST " + arguments.path + " HTTP/1.1\r\nHost: " + load.host +
-                 "\r\nContent-Type: application/json\r\nContent-Length: " +
-                 std::to_string(arguments.body.size()) + "\r\n\r\n" + arguments.body;
+  if (arguments.bodies.empty())
+    throw std::runtime_error("--body is missing; " + std::string(usage));
   return arguments;
 }
 
@@ -213,7 +233,9 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    tandem::bench::Generator generator(arguments.load);
+    tandem::bench::Generator generator(
+        arguments.load, tandem::bench::Requests(arguments.load.host, arguments.path,
+                                                arguments.bodies, arguments.first_number));
     const double own = own_processor_seconds();
     const double server = processor_seconds_of(arguments.pids);
     Outcome outcome = generator.run();

@@ -34,7 +34,8 @@ struct TANDEM_API AlsOptions {
   void check() const;
 };
 
-// score = x · y_i, x folded in from the history: x = (YᵀY + Yᵀ(C − I)Y + λI)⁻¹ YᵀC p. Its parts are
+// Items that no event of the training data has are no answer, and nobody's history leads to one
+// without events. score = x · y_i, x folded in from the history: x = (YᵀY + Yᵀ(C − I)Y + λI)⁻¹ YᵀC p. Its parts are
 // exact: score = Σ_j c_j · y_iᵀ W y_j over the items j of the history (section 4 of the paper).
 class TANDEM_API AlsModel final : public Recommender {
  public:
@@ -66,7 +67,13 @@ class TANDEM_API AlsModel final : public Recommender {
   void prepare();
 
  private:
+  // Rows of the factors where those are no multiple of 32: zeros up to the next.
+  [[nodiscard]] const float* padded() const;
+
   Matrix<float> gram_;
+  Matrix<float> padded_;
+  std::vector<std::uint8_t> known_;  // items whose factors are not all 0
+  std::vector<double> lengths_;      // of the items' factors
 };
 
 [[nodiscard]] TANDEM_API std::unique_ptr<AlsModel> fit(Engine& engine, const RecommenderData& data,

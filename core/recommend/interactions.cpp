@@ -1,0 +1,443 @@
+// Interactions and attributes of items from files, and the matrix of users and items.
+#include "tandem/recommend/interactions.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <unordered_map>
+
+#include "core/data/input.hpp"
+#include "core/data/readers.hpp"
+#include "core/data/typed_table.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/core/log.hpp"
+#include "tandem/core/options.hpp"
+
+namespace tandem {
+namespace {
+
+constexpr std::initializer_list<std::string_view> user_names = {"user", "user_id", "userid",
+                                                                "customer", "visitor"};
+constexpr std::initializer_list<std::string_view> item_names = {
+    "item", "item_id", "itemid", "content_id", "movie", "movie_id", "movieid", "product"};
+constexpr std::initializer_list<std::string_view> weight_names = {"weight", "rating", "count",
+                                                                  "value"};
+constexpr std::initializer_list<std::string_view> time_names = {"time", "timestamp", "date",
+                                                                "datetime", "ts"};
+
+std::string lower(std::string_view text) {
+  std::string made(text);
+  for (char& c : made) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return made;
+}
+
+// Events are read by the columns that they need; the last line feed outside quotes ends what is
+// looked at to find their names.
+constexpr std::size_t head_bytes = std::size_t{1} << 16;
+
+std::vector<std::string> column_names(const Input& input, const Reading& reading) {
+  ReadOptions options;
+  options.reading = reading;
+  options.threads = 1;
+  const std::string format = options.reading.format == "auto"
+                                 ? std::string(format_names()[static_cast<std::size_t>(
+                                       format_of(input))])
+                                 : options.reading.format.to_string();
+  std::vector<std::string> names;
+  if (format == "parquet" || format == "arrow") {
+    const auto table = format == "parquet" ? open_parquet<double>(input, options)
+                                           : open_arrow<double>(input, options);
+    for (const DeclaredColumn& column : table->columns()) names.push_back(column.name);
+    return names;
+  }
+  if (format != "csv" && format != "tsv") {
+    throw InputError(input.name() + ": is of the format " + format +
+                     ", which has no named columns of users and items; expected csv, tsv, parquet "
+                     "or arrow");
+  }
+  std::string head = input.head(head_bytes);
+  if (head.size() == head_bytes) {
+    std::size_t end = head.size();
+    std::size_t quotes = static_cast<std::size_t>(std::count(head.begin(), head.end(), '"'));
+    while (end > 0) {
+      const char c = head[end - 1];
+      if (c == '\n' && quotes % 2 == 0) break;
+      if (c == '"') --quotes;
+      --end;
+    }
+    if (end > 0) head.resize(end);
+  }
+  options.reading.format = format;
+  // What it has to say about values will be said of the columns that are used.
+  const log::Level level = log::level();
+  log::set_level(log::Level::off);
+  try {
+    const auto bytes = std::as_bytes(std::span<const char>(head));
+    const Dataset<double> sample = read_dataset<double>(bytes, input.name(), options);
+    log::set_level(level);
+    for (const Column& column : sample.columns) {
+      // A date is four features: "time.year".
+      const auto dot = column.name.rfind('.');
+      const std::string end = dot == std::string::npos ? "" : column.name.substr(dot + 1);
+      if (end == "year" && !column.categorical()) {
+        names.push_back(column.name.substr(0, dot));
+      } else if (end != "month" && end != "weekday" && end != "hour") {
+        names.push_back(column.name);
+      } else if (names.empty() || names.back() != column.name.substr(0, dot)) {
+        names.push_back(column.name);
+      }
+    }
+  } catch (...) {
+    log::set_level(level);
+    throw;
+  }
+  return names;
+}
+
+// The column asked for, or the first that is called as usual; −1 where none is to be had.
+Index choose_column(const std::string& wanted, std::initializer_list<std::string_view> usual,
+                    const std::vector<std::string>& names, const std::string& what,
+                    const std::string& file) {
+  if (!wanted.empty()) return find_column(wanted, names, what, file);
+  for (const std::string_view name : usual) {
+    for (std::size_t c = 0; c < names.size(); ++c) {
+      if (lower(names[c]) == name) return static_cast<Index>(c);
+    }
+  }
+  return -1;
+}
+
+std::string listed(std::initializer_list<std::string_view> names) {
+  std::string text;
+  for (const std::string_view name : names) text += (text.empty() ? "" : ", ") + std::string(name);
+  return text;
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+// A column of texts as numbers of its sorted names.
+void take_names(const Dataset<double>& data, Index column, const std::string& what,
+                std::vector<std::string>& names, std::vector<std::int32_t>& numbers) {
+  names = data.columns[static_cast<std::size_t>(column)].categories;
+  const Index rows = data.rows();
+  numbers.resize(static_cast<std::size_t>(rows));
+  for (Index i = 0; i < rows; ++i) {
+    const double code = data.features(i, column);
+    if (std::isnan(code)) {
+      throw InputError(data.source + ": row " + std::to_string(i + 1) + ", column " +
+                       data.columns[static_cast<std::size_t>(column)].name + ": the " + what +
+                       " is missing");
+    }
+    numbers[static_cast<std::size_t>(i)] = static_cast<std::int32_t>(code);
+  }
+}
+
+std::vector<double> take_numbers(const Dataset<double>& data, Index column,
+                                 const std::string& what, bool negative) {
+  std::vector<double> values(static_cast<std::size_t>(data.rows()));
+  const Column& described = data.columns[static_cast<std::size_t>(column)];
+  if (described.categorical()) {
+    throw InputError(data.source + ": the column " + described.name + " holds texts; the " + what +
+                     " of an event is a number" + (negative ? " of seconds, or a date" : ""));
+  }
+  for (Index i = 0; i < data.rows(); ++i) {
+    const double value = data.features(i, column);
+    if (!std::isfinite(value) || (!negative && value < 0)) {
+      throw InputError(data.source + ": row " + std::to_string(i + 1) + ", column " +
+                       described.name + ": the " + what + " is " +
+                       (std::isnan(value)       ? "missing"
+                        : !std::isfinite(value) ? "infinite"
+                                                : "negative") +
+                       "; expected a finite number" + (negative ? "" : ", 0 or more"));
+    }
+    values[static_cast<std::size_t>(i)] = value;
+  }
+  return values;
+}
+
+std::int32_t number_of(const std::vector<std::string>& names, std::string_view name) {
+  const auto at = std::lower_bound(names.begin(), names.end(), name);
+  return at != names.end() && *at == name ? static_cast<std::int32_t>(at - names.begin()) : -1;
+}
+
+}  // namespace
+
+std::int32_t Interactions::user_number(std::string_view name) const {
+  return number_of(users, name);
+}
+std::int32_t Interactions::item_number(std::string_view name) const {
+  return number_of(items, name);
+}
+
+void InteractionColumns::visit(OptionVisitor& visitor) {
+  visitor.text("user", user, "the column of users, by name or number from 0; if left out the one "
+                             "called user, user_id or the like");
+  visitor.text("item", item, "the column of items");
+  visitor.text("weight", weight, "the column of weights or ratings; none: every event counts 1");
+  visitor.text("time", time, "the column of times: seconds since 1970, or dates; none: unknown");
+  visitor.real("min_weight", min_weight, "leave out events of a smaller weight than this", 0,
+               std::numeric_limits<double>::max());
+}
+
+Interactions read_interactions(const std::string& path, const InteractionColumns& columns,
+                               const Reading& reading, int threads) {
+  const std::vector<std::string> files = files_named_by(path);
+  const Input first = Input::file(files.front());
+  const std::vector<std::string> names = column_names(first, reading);
+  const auto need = [&](const std::string& wanted, std::initializer_list<std::string_view> usual,
+                        const std::string& what) {
+    const Index at = choose_column(wanted, usual, names, option(what), first.name());
+    if (at < 0) {
+      throw InputError(first.name() + ": has no column of the " + what + "s: expected one called " +
+                       listed(usual) + ", or " + option(what) + " COLUMN; it has " + listed(names));
+    }
+    return at;
+  };
+  const auto may = [&](const std::string& wanted, std::initializer_list<std::string_view> usual,
+                       const std::string& what) {
+    return wanted == "none" ? Index{-1}
+                            : choose_column(wanted, usual, names, option(what), first.name());
+  };
+  const Index user = need(columns.user, user_names, "user");
+  const Index item = need(columns.item, item_names, "item");
+  const Index weight = may(columns.weight, weight_names, "weight");
+  const Index time = may(columns.time, time_names, "time");
+  const std::vector<Index> used{user, item, weight, time};
+  for (std::size_t a = 0; a < used.size(); ++a) {
+    for (std::size_t b = a + 1; b < used.size(); ++b) {
+      if (used[a] >= 0 && used[a] == used[b]) {
+        throw InputError(first.name() + ": the column " + names[static_cast<std::size_t>(used[a])] +
+                         " cannot be two of user, item, weight and time");
+      }
+    }
+  }
+
+  ReadOptions options;
+  options.reading = reading;
+  options.reading.dates = DateUse::seconds;
+  options.threads = threads;
+  const auto name = [&](Index c) { return names[static_cast<std::size_t>(c)]; };
+  for (const Index c : {user, item}) {
+    auto& said = options.reading.columns.list;
+    const auto found = std::find_if(said.begin(), said.end(),
+                                    [&](const ColumnReading& one) { return one.name == name(c); });
+    if (found != said.end()) {
+      found->kind = ColumnKind::category;
+    } else {
+      said.push_back({name(c), ColumnKind::category});
+    }
+  }
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    if (std::find(used.begin(), used.end(), static_cast<Index>(c)) == used.end()) {
+      options.ignore.push_back(names[c]);
+    }
+  }
+  const log::Level level = log::level();
+  // Thousands of users are no mistake here.
+  if (level == log::Level::info || level == log::Level::warning) log::set_level(log::Level::error);
+  Dataset<double> data;
+  try {
+    data = files.size() == 1 ? read_input<double>(first, options)
+                             : read_dataset<double>(path, options);
+  } catch (...) {
+    log::set_level(level);
+    throw;
+  }
+  log::set_level(level);
+  const auto place = [&](Index c) {
+    for (std::size_t j = 0; j < data.columns.size(); ++j) {
+      if (data.columns[j].name == name(c)) return static_cast<Index>(j);
+    }
+    throw InputError(first.name() + ": the column " + name(c) + " holds no values");
+  };
+
+  Interactions events;
+  events.source = data.source;
+  take_names(data, place(user), "user", events.users, events.user);
+  take_names(data, place(item), "item", events.items, events.item);
+  if (weight >= 0) events.weight = take_numbers(data, place(weight), "weight", false);
+  if (time >= 0) events.time = take_numbers(data, place(time), "time", true);
+  if (columns.min_weight > 0) {
+    if (weight < 0) {
+      throw InputError(option("min_weight") + ": " + first.name() + " has no weights; name their " +
+                       "column by " + option("weight"));
+    }
+    Index kept = 0;
+    for (Index i = 0; i < events.size(); ++i) {
+      const auto from = static_cast<std::size_t>(i);
+      if (events.weight[from] < columns.min_weight) continue;
+      const auto to = static_cast<std::size_t>(kept++);
+      events.user[to] = events.user[from];
+      events.item[to] = events.item[from];
+      events.weight[to] = events.weight[from];
+      if (events.has_times()) events.time[to] = events.time[from];
+    }
+    const Index left_out = events.size() - kept;
+    const auto size = static_cast<std::size_t>(kept);
+    events.user.resize(size);
+    events.item.resize(size);
+    events.weight.resize(size);
+    if (events.has_times()) events.time.resize(size);
+    if (kept == 0) {
+      throw InputError(first.name() + ": no event has a weight of " + option("min_weight") + " or more");
+    }
+    if (left_out > 0) {
+      log::info(first.name() + ": " + std::to_string(left_out) + " events of a smaller weight than " +
+                option("min_weight") + " are left out");
+    }
+  }
+  if (events.size() == 0) throw InputError(first.name() + ": has no events");
+  return events;
+}
+
+Index ItemAttributes::attribute(std::string_view name) const {
+  const auto at = std::find(attributes.begin(), attributes.end(), name);
+  return at == attributes.end() ? -1 : at - attributes.begin();
+}
+
+Index ItemAttributes::find(std::string_view item) const {
+  const auto at = std::find(items.begin(), items.end(), item);
+  return at == items.end() ? -1 : at - items.begin();
+}
+
+ItemAttributes read_item_attributes(const std::string& path, const std::string& id_column,
+                                    const Reading& reading) {
+  const Input input = Input::file(path);
+  const std::vector<std::string> names = column_names(input, reading);
+  Index id = choose_column(id_column, item_names, names, option("item"), input.name());
+  if (id < 0) id = choose_column("", {"id"}, names, "", input.name());
+  if (id < 0) id = 0;
+  ReadOptions options;
+  options.reading = reading;
+  options.reading.columns.list.clear();
+  for (const std::string& name : names) {
+    options.reading.columns.list.push_back({name, ColumnKind::category});
+  }
+  const log::Level level = log::level();
+  if (level == log::Level::info || level == log::Level::warning) log::set_level(log::Level::error);
+  Dataset<double> data;
+  try {
+    data = read_input<double>(input, options);
+  } catch (...) {
+    log::set_level(level);
+    throw;
+  }
+  log::set_level(level);
+  ItemAttributes made;
+  made.source = data.source;
+  std::unordered_map<std::string_view, Index> first_row;
+  for (std::size_t j = 0; j < data.columns.size(); ++j) {
+    const Column& column = data.columns[j];
+    const bool is_id = column.name == names[static_cast<std::size_t>(id)];
+    std::vector<std::string> texts(static_cast<std::size_t>(data.rows()));
+    for (Index i = 0; i < data.rows(); ++i) {
+      const double code = data.features(i, static_cast<Index>(j));
+      if (!std::isnan(code)) {
+        texts[static_cast<std::size_t>(i)] =
+            column.categorical() ? column.categories[static_cast<std::size_t>(code)]
+                                 : class_name(code);
+      } else if (is_id) {
+        throw InputError(data.source + ": row " + std::to_string(i + 1) + ", column " +
+                         column.name + ": the item is missing");
+      }
+    }
+    if (is_id) {
+      made.items = std::move(texts);
+    } else {
+      made.attributes.push_back(column.name);
+      made.values.push_back(std::move(texts));
+    }
+  }
+  for (Index i = 0; i < made.size(); ++i) {
+    const auto [at, fresh] = first_row.emplace(made.items[static_cast<std::size_t>(i)], i);
+    if (!fresh) {
+      throw InputError(data.source + ": row " + std::to_string(i + 1) + ": the item " +
+                       made.items[static_cast<std::size_t>(i)] + " stands in row " +
+                       std::to_string(at->second + 1) + " too; expected one row for each item");
+    }
+  }
+  return made;
+}
+
+template <Real T>
+SparseMatrix<T> transposed(const SparseView<T>& matrix) {
+  SparseMatrix<T> made;
+  made.rows = matrix.cols;
+  made.cols = matrix.rows;
+  made.offsets.assign(static_cast<std::size_t>(matrix.cols) + 1, 0);
+  made.columns.resize(matrix.columns.size());
+  made.values.resize(matrix.columns.size());
+  for (const std::int32_t c : matrix.columns) ++made.offsets[static_cast<std::size_t>(c) + 1];
+  for (std::size_t c = 1; c < made.offsets.size(); ++c) made.offsets[c] += made.offsets[c - 1];
+  std::vector<Index> next(made.offsets.begin(), made.offsets.end() - 1);
+  for (Index r = 0; r < matrix.rows; ++r) {
+    const auto row = static_cast<std::size_t>(r);
+    for (Index p = matrix.offsets[row]; p < matrix.offsets[row + 1]; ++p) {
+      const auto from = static_cast<std::size_t>(p);
+      const auto to =
+          static_cast<std::size_t>(next[static_cast<std::size_t>(matrix.columns[from])]++);
+      made.columns[to] = static_cast<std::int32_t>(r);
+      made.values[to] = matrix.values.empty() ? T{1} : matrix.values[from];
+    }
+  }
+  return made;
+}
+
+template <Real T>
+SparseMatrix<T> interaction_matrix(const Interactions& events) {
+  // Two passes of counting: by item, then by user, so that items ascend within a user; both keep
+  // the order of what is equal.
+  const auto count = static_cast<std::size_t>(events.size());
+  std::vector<Index> order(count);
+  std::iota(order.begin(), order.end(), Index{0});
+  if (events.has_times() && !std::is_sorted(events.time.begin(), events.time.end())) {
+    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
+      return events.time[static_cast<std::size_t>(a)] < events.time[static_cast<std::size_t>(b)];
+    });
+  }
+  const auto sort_by = [&](const std::vector<std::int32_t>& keys, std::size_t groups) {
+    std::vector<std::size_t> next(groups + 1, 0);
+    for (const std::int32_t key : keys) ++next[static_cast<std::size_t>(key) + 1];
+    for (std::size_t g = 1; g <= groups; ++g) next[g] += next[g - 1];
+    std::vector<Index> sorted(count);
+    for (const Index event : order) {
+      sorted[next[static_cast<std::size_t>(keys[static_cast<std::size_t>(event)])]++] = event;
+    }
+    order.swap(sorted);
+  };
+  sort_by(events.item, events.items.size());
+  sort_by(events.user, events.users.size());
+  SparseMatrix<T> made;
+  made.rows = static_cast<Index>(events.users.size());
+  made.cols = static_cast<Index>(events.items.size());
+  made.offsets.assign(static_cast<std::size_t>(made.rows) + 1, 0);
+  std::vector<double> sums;
+  for (std::size_t k = 0; k < count; ++k) {
+    const auto event = static_cast<std::size_t>(order[k]);
+    const auto user = static_cast<std::size_t>(events.user[event]);
+    const bool again = k > 0 && events.item[event] == made.columns.back() &&
+                       events.user[static_cast<std::size_t>(order[k - 1])] == events.user[event];
+    if (again) {
+      sums.back() += events.weight_of(order[k]);
+    } else {
+      made.columns.push_back(events.item[event]);
+      sums.push_back(events.weight_of(order[k]));
+      ++made.offsets[user + 1];
+    }
+  }
+  for (std::size_t u = 1; u < made.offsets.size(); ++u) made.offsets[u] += made.offsets[u - 1];
+  made.values.reserve(sums.size());
+  for (const double sum : sums) made.values.push_back(static_cast<T>(sum));
+  return made;
+}
+
+template SparseMatrix<float> transposed(const SparseView<float>&);
+template SparseMatrix<double> transposed(const SparseView<double>&);
+template SparseMatrix<float> interaction_matrix(const Interactions&);
+template SparseMatrix<double> interaction_matrix(const Interactions&);
+
+}  // namespace tandem

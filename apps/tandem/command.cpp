@@ -12,7 +12,7 @@ namespace tandem::program {
 // Only the table needs them, and a header that every command includes would compile all of them
 // anew for each new one.
 CommandMaker make_bin, make_challenge, make_drift, make_experiment, make_fraud, make_join,
-    make_models, make_serve;
+    make_models, make_recommend, make_serve;
 
 const std::vector<CommandInfo>& commands() {
   static const std::vector<CommandInfo> all{
@@ -57,6 +57,9 @@ const std::vector<CommandInfo>& commands() {
       {"models",
        "list|register|promote|rollback|diff REPOSITORY [NAME] [FILE | VERSION...] [options]",
        "keep numbered versions of models, and say which of them answers", false, make_models},
+      {"recommend", "train|evaluate ALGORITHM --data FILE [--items FILE] [--model FILE] [options]",
+       "train recommenders on who did what with which item, and measure them", false,
+       make_recommend},
       {"serve", "REPOSITORY [--http ADDRESS:PORT] [--grpc ADDRESS:PORT] [--registry URL] [options]",
        "answer predictions over HTTP and gRPC with the models of a repository", false, make_serve},
       {"fraud",

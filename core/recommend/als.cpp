@@ -79,16 +79,15 @@ class AlsFit {
     half(by_item_, x_, y_);
   }
 
-  // Σ over all pairs of c·(p − x·y)², where pairs without an event have c = 1 and p = 0, and λ times
-  // the squared lengths. Σ (x·y)² over all pairs is the product of the two Gram matrices, element
-  // by element.
+  // Σ over all pairs of c·(p − x·y)², where pairs without an event have c = 1 and p = 0, and λ
+  // times the squared lengths. Σ (x·y)² over all pairs is the product of the two Gram matrices,
+  // element by element.
   [[nodiscard]] double loss() {
     Buffer<double> terms(engine_, by_user_.rows);
     steps_->rating_loss(by_user_, y_, x_, options_.factors, terms);
     const std::vector<double> of_users = terms.to_host();
-    const double ratings = long_sum(static_cast<Index>(of_users.size()), [&](Index u) {
-      return of_users[static_cast<std::size_t>(u)];
-    });
+    const double ratings = long_sum(static_cast<Index>(of_users.size()),
+                                    [&](Index u) { return of_users[static_cast<std::size_t>(u)]; });
     steps_->gram(x_, by_user_.rows, options_.factors, 0, gram_);
     const std::vector<float> gx = gram_.to_host();
     steps_->gram(y_, by_item_.rows, options_.factors, 0, gram_);
@@ -189,8 +188,8 @@ std::unique_ptr<AlsModel> fit(Engine& engine, const RecommenderData& data,
       progress.objective = loss;
       if (!std::isfinite(loss)) {
         throw NumericalError("als: the loss is not finite after iteration " +
-                             std::to_string(i + 1) + "; take a larger " +
-                             option("regularization") + " or a smaller " + option("alpha"));
+                             std::to_string(i + 1) + "; take a larger " + option("regularization") +
+                             " or a smaller " + option("alpha"));
       }
     }
     if (control == nullptr) continue;

@@ -229,7 +229,8 @@ TopItems AlsModel::top_items(Engine& engine, const SparseView<double>& histories
     const std::vector<std::int32_t> items = chosen.to_host();
     const std::vector<float> values = scores.to_host();
     for (Index u = 0; u < here; ++u) {
-      if (offsets[static_cast<std::size_t>(u)] == offsets[static_cast<std::size_t>(u) + 1]) continue;
+      if (offsets[static_cast<std::size_t>(u)] == offsets[static_cast<std::size_t>(u) + 1])
+        continue;
       Index& count = made.counts[static_cast<std::size_t>(first + u)];
       while (count < n && items[static_cast<std::size_t>(u * n + count)] >= 0) {
         made.items(first + u, count) = items[static_cast<std::size_t>(u * n + count)];
@@ -251,14 +252,15 @@ Explanation AlsModel::because(UserHistory history, std::int32_t item, Index most
   const auto pitch = static_cast<std::size_t>(gram_.cols());
   std::vector<double> a(f * f);
   for (std::size_t j = 0; j < f; ++j) {
-    for (std::size_t k = j; k < f; ++k) a[j * f + k] = static_cast<double>(gram_.values()[j * pitch + k]);
+    for (std::size_t k = j; k < f; ++k)
+      a[j * f + k] = static_cast<double>(gram_.values()[j * pitch + k]);
   }
   for (const HistoryItem& one : sorted) {
     const auto row = item_factors.row(one.item);
     for (std::size_t j = 0; j < f; ++j) {
       for (std::size_t k = j; k < f; ++k) {
-        a[j * f + k] += alpha * one.weight * static_cast<double>(row[j]) *
-                        static_cast<double>(row[k]);
+        a[j * f + k] +=
+            alpha * one.weight * static_cast<double>(row[j]) * static_cast<double>(row[k]);
       }
     }
   }
@@ -287,7 +289,8 @@ std::vector<ScoredItem> AlsModel::similar_items(std::int32_t item, Index n,
                        item_factors.cols(), item_factors.cols(), products.data());
   std::vector<double> cosines(products.size(), 0.0);
   for (std::size_t i = 0; i < cosines.size(); ++i) {
-    if (known_[i] != 0) cosines[i] = static_cast<double>(products[i]) / (lengths_[own] * lengths_[i]);
+    if (known_[i] != 0)
+      cosines[i] = static_cast<double>(products[i]) / (lengths_[own] * lengths_[i]);
   }
   const std::vector<std::uint8_t> may = answerable(item_count(), {}, filter);
   return best_of(cosines, n, [&](const ScoredItem& one) {

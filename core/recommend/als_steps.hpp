@@ -1,8 +1,8 @@
 // The steps of implicit alternating least squares, and the order of their operations.
 //
 // Factors are rows × pitch in T: `factors` numbers and zeros up to a multiple of 32. Of row u with
-// the ratings i = 0 .. n − 1, in ascending order of their columns, a_i is confidence − 1 and y_i the
-// column's factors. `cpu` and the CUDA half compute, in T:
+// the ratings i = 0 .. n − 1, in ascending order of their columns, a_i is confidence − 1 and y_i
+// the column's factors. `cpu` and the CUDA half compute, in T:
 //
 //   dot(a, b)    lane l of 32 is one chain of fmas over the elements l, l + 32, ... from +0; lanes
 //                are added by halves
@@ -35,7 +35,7 @@
 #include "core/cost.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/numerics.hpp"
-#include "tandem/recommend/als.hpp"
+#include "tandem/recommend/choices.hpp"
 
 namespace tandem {
 
@@ -88,9 +88,9 @@ class AlsSteps {
                                     const Buffer<T>& gram, Index factors, AlsSolver solver,
                                     Index cg_steps, Buffer<T>& x) = 0;
 
-  // Of every row of ratings Σ_i (c_i·(1 − d)² − d²), d = dot(y_i, x), in double, one ascending chain
-  // of additions over a block of 1024 ratings, from +0, blocks along the tree: what the ratings add
-  // to Σ over all pairs of d². 0 without ratings. terms: rows.
+  // Of every row of ratings Σ_i (c_i·(1 − d)² − d²), d = dot(y_i, x), in double, one ascending
+  // chain of additions over a block of 1024 ratings, from +0, blocks along the tree: what the
+  // ratings add to Σ over all pairs of d². 0 without ratings. terms: rows.
   virtual void rating_loss(const AlsRatings<T>& ratings, const Buffer<T>& y, const Buffer<T>& x,
                            Index factors, Buffer<double>& terms) = 0;
 };

@@ -44,8 +44,8 @@ InteractionSplit split_at(const Interactions& events, double boundary) {
   InteractionSplit split = part(events, is_test);
   split.boundary = boundary;
   if (split.train.size() == 0 || split.test.size() == 0) {
-    throw InputError(events.source + ": all " + std::to_string(events.size()) + " events happened " +
-                     (split.train.size() == 0 ? "at or after" : "before") +
+    throw InputError(events.source + ": all " + std::to_string(events.size()) +
+                     " events happened " + (split.train.size() == 0 ? "at or after" : "before") +
                      " the border of the split; nothing is left for the " +
                      (split.train.size() == 0 ? "training" : "test") + " part");
   }

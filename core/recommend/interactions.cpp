@@ -16,14 +16,13 @@
 namespace tandem {
 namespace {
 
-constexpr std::initializer_list<std::string_view> user_names = {"user", "user_id", "userid",
-                                                                "customer", "visitor"};
-constexpr std::initializer_list<std::string_view> item_names = {
-    "item", "item_id", "itemid", "content_id", "movie", "movie_id", "movieid", "product"};
-constexpr std::initializer_list<std::string_view> weight_names = {"weight", "rating", "count",
-                                                                  "value"};
-constexpr std::initializer_list<std::string_view> time_names = {"time", "timestamp", "date",
-                                                                "datetime", "ts"};
+using UsualNames = std::span<const std::string_view>;
+constexpr std::string_view user_names[] = {"user", "user_id", "userid", "customer", "visitor"};
+constexpr std::string_view item_names[] = {"item",  "item_id",  "itemid",  "content_id",
+                                           "movie", "movie_id", "movieid", "product"};
+constexpr std::string_view weight_names[] = {"weight", "rating", "count", "value"};
+constexpr std::string_view id_names[] = {"id"};
+constexpr std::string_view time_names[] = {"time", "timestamp", "date", "datetime", "ts"};
 
 std::string lower(std::string_view text) {
   std::string made(text);
@@ -39,10 +38,10 @@ std::vector<std::string> column_names(const Input& input, const Reading& reading
   ReadOptions options;
   options.reading = reading;
   options.threads = 1;
-  const std::string format = options.reading.format == "auto"
-                                 ? std::string(format_names()[static_cast<std::size_t>(
-                                       format_of(input))])
-                                 : options.reading.format.to_string();
+  const std::string format =
+      options.reading.format == "auto"
+          ? std::string(format_names()[static_cast<std::size_t>(format_of(input))])
+          : options.reading.format.to_string();
   std::vector<std::string> names;
   if (format == "parquet" || format == "arrow") {
     const auto table = format == "parquet" ? open_parquet<double>(input, options)
@@ -95,7 +94,7 @@ std::vector<std::string> column_names(const Input& input, const Reading& reading
 }
 
 // The column asked for, or the first that is called as usual; −1 where none is to be had.
-Index choose_column(const std::string& wanted, std::initializer_list<std::string_view> usual,
+Index choose_column(const std::string& wanted, UsualNames usual,
                     const std::vector<std::string>& names, const std::string& what,
                     const std::string& file) {
   if (!wanted.empty()) return find_column(wanted, names, what, file);
@@ -107,7 +106,7 @@ Index choose_column(const std::string& wanted, std::initializer_list<std::string
   return -1;
 }
 
-std::string listed(std::initializer_list<std::string_view> names) {
+std::string listed(UsualNames names) {
   std::string text;
   for (const std::string_view name : names) text += (text.empty() ? "" : ", ") + std::string(name);
   return text;
@@ -136,8 +135,8 @@ void take_names(const Dataset<double>& data, Index column, const std::string& wh
   }
 }
 
-std::vector<double> take_numbers(const Dataset<double>& data, Index column,
-                                 const std::string& what, bool negative) {
+std::vector<double> take_numbers(const Dataset<double>& data, Index column, const std::string& what,
+                                 bool negative) {
   std::vector<double> values(static_cast<std::size_t>(data.rows()));
   const Column& described = data.columns[static_cast<std::size_t>(column)];
   if (described.categorical()) {
@@ -174,8 +173,9 @@ std::int32_t Interactions::item_number(std::string_view name) const {
 }
 
 void InteractionColumns::visit(OptionVisitor& visitor) {
-  visitor.text("user", user, "the column of users, by name or number from 0; if left out the one "
-                             "called user, user_id or the like");
+  visitor.text("user", user,
+               "the column of users, by name or number from 0; if left out the one "
+               "called user, user_id or the like");
   visitor.text("item", item, "the column of items");
   visitor.text("weight", weight, "the column of weights or ratings; none: every event counts 1");
   visitor.text("time", time, "the column of times: seconds since 1970, or dates; none: unknown");
@@ -188,8 +188,7 @@ Interactions read_interactions(const std::string& path, const InteractionColumns
   const std::vector<std::string> files = files_named_by(path);
   const Input first = Input::file(files.front());
   const std::vector<std::string> names = column_names(first, reading);
-  const auto need = [&](const std::string& wanted, std::initializer_list<std::string_view> usual,
-                        const std::string& what) {
+  const auto need = [&](const std::string& wanted, UsualNames usual, const std::string& what) {
     const Index at = choose_column(wanted, usual, names, option(what), first.name());
     if (at < 0) {
       throw InputError(first.name() + ": has no column of the " + what + "s: expected one called " +
@@ -197,8 +196,7 @@ Interactions read_interactions(const std::string& path, const InteractionColumns
     }
     return at;
   };
-  const auto may = [&](const std::string& wanted, std::initializer_list<std::string_view> usual,
-                       const std::string& what) {
+  const auto may = [&](const std::string& wanted, UsualNames usual, const std::string& what) {
     return wanted == "none" ? Index{-1}
                             : choose_column(wanted, usual, names, option(what), first.name());
   };
@@ -283,11 +281,12 @@ Interactions read_interactions(const std::string& path, const InteractionColumns
     events.weight.resize(size);
     if (events.has_times()) events.time.resize(size);
     if (kept == 0) {
-      throw InputError(first.name() + ": no event has a weight of " + option("min_weight") + " or more");
+      throw InputError(first.name() + ": no event has a weight of " + option("min_weight") +
+                       " or more");
     }
     if (left_out > 0) {
-      log::info(first.name() + ": " + std::to_string(left_out) + " events of a smaller weight than " +
-                option("min_weight") + " are left out");
+      log::info(first.name() + ": " + std::to_string(left_out) +
+                " events of a smaller weight than " + option("min_weight") + " are left out");
     }
   }
   if (events.size() == 0) throw InputError(first.name() + ": has no events");
@@ -309,7 +308,7 @@ ItemAttributes read_item_attributes(const std::string& path, const std::string& 
   const Input input = Input::file(path);
   const std::vector<std::string> names = column_names(input, reading);
   Index id = choose_column(id_column, item_names, names, option("item"), input.name());
-  if (id < 0) id = choose_column("", {"id"}, names, "", input.name());
+  if (id < 0) id = choose_column("", id_names, names, "", input.name());
   if (id < 0) id = 0;
   ReadOptions options;
   options.reading = reading;
@@ -337,9 +336,9 @@ ItemAttributes read_item_attributes(const std::string& path, const std::string& 
     for (Index i = 0; i < data.rows(); ++i) {
       const double code = data.features(i, static_cast<Index>(j));
       if (!std::isnan(code)) {
-        texts[static_cast<std::size_t>(i)] =
-            column.categorical() ? column.categories[static_cast<std::size_t>(code)]
-                                 : class_name(code);
+        texts[static_cast<std::size_t>(i)] = column.categorical()
+                                                 ? column.categories[static_cast<std::size_t>(code)]
+                                                 : class_name(code);
       } else if (is_id) {
         throw InputError(data.source + ": row " + std::to_string(i + 1) + ", column " +
                          column.name + ": the item is missing");
@@ -361,6 +360,21 @@ ItemAttributes read_item_attributes(const std::string& path, const std::string& 
     }
   }
   return made;
+}
+
+Interactions with_items(Interactions events, const std::vector<std::string>& names) {
+  std::vector<std::string> all = events.items;
+  all.insert(all.end(), names.begin(), names.end());
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  std::vector<std::int32_t> place;
+  for (const std::string& name : events.items) {
+    place.push_back(
+        static_cast<std::int32_t>(std::lower_bound(all.begin(), all.end(), name) - all.begin()));
+  }
+  for (std::int32_t& item : events.item) item = place[static_cast<std::size_t>(item)];
+  events.items = std::move(all);
+  return events;
 }
 
 template <Real T>

@@ -69,8 +69,7 @@ void PopularityModel::score(UserHistory history, std::span<double> to) const {
   std::copy(scores.begin(), scores.end(), to.begin());
 }
 
-Explanation PopularityModel::because(UserHistory history, std::int32_t item,
-                                     Index /*most*/) const {
+Explanation PopularityModel::because(UserHistory history, std::int32_t item, Index /*most*/) const {
   check_history(history);
   check_item(item);
   const double score = scores[static_cast<std::size_t>(item)];

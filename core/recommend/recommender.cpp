@@ -43,8 +43,8 @@ std::vector<std::string> load_names(const Archive& archive) {
   if (begin != static_cast<std::int64_t>(bytes.size())) {
     archive.fail("names", "have bytes behind the last one");
   }
-  if (names.empty() || names.size() > static_cast<std::size_t>(
-                                          std::numeric_limits<std::int32_t>::max())) {
+  if (names.empty() ||
+      names.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max())) {
     archive.fail("names", "are none or too many");
   }
   return names;
@@ -175,8 +175,8 @@ void save_recommender(const std::string& path, const Recommender& model,
                       const RecommenderProvenance& provenance) {
   Archive from;
   from.set("algorithm", model.algorithm());
-  from.set("version", provenance.version.empty() ? std::string(TANDEM_VERSION)
-                                                 : provenance.version);
+  from.set("version",
+           provenance.version.empty() ? std::string(TANDEM_VERSION) : provenance.version);
   from.set("device", to_string(provenance.device));
   from.set("numerics", to_string(provenance.numerics));
   from.set("seed", static_cast<std::int64_t>(provenance.seed));

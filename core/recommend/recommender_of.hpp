@@ -9,6 +9,13 @@
 
 namespace tandem {
 
+// The overload of fit() for these options; apart from the class, whose own fit() would hide it.
+template <class Options>
+[[nodiscard]] auto fit_recommender(Engine& engine, const RecommenderData& data,
+                                   const Options& options, RunControl* control) {
+  return fit(engine, data, options, control);
+}
+
 template <class Options, class Model>
 class RecommenderOf final : public RecommenderAlgorithm {
  public:
@@ -23,7 +30,7 @@ class RecommenderOf final : public RecommenderAlgorithm {
   }
   [[nodiscard]] std::unique_ptr<Recommender> fit(Engine& engine, const RecommenderData& data,
                                                  RunControl* control) const override {
-    return tandem::fit(engine, data, options_, control);
+    return fit_recommender(engine, data, options_, control);
   }
   [[nodiscard]] std::unique_ptr<Recommender> load(const Archive& archive,
                                                   Index items) const override {

@@ -6,8 +6,8 @@
 // first-level cache.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/recommend/als.cpp"
-#include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/cache_control.h>
+#include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
 #include <algorithm>
@@ -53,7 +53,7 @@ enum class AlsWeight { residual, product, confidence };
 template <class T>
 struct AlsScratch {
   std::vector<T> memory;
-  T* x = nullptr;      // batch × pitch each
+  T* x = nullptr;  // batch × pitch each
   T* r = nullptr;
   T* p = nullptr;
   T* v = nullptr;
@@ -95,6 +95,27 @@ template <class T>
 using Tag = hn::ScalableTag<T>;
 template <class T>
 constexpr Index lanes_of = static_cast<Index>(hn::MaxLanes(Tag<T>()));
+
+#if HWY_TARGET == HWY_SCALAR
+
+template <class T>
+T Dot(const T* a, const T* b, Index pitch) {
+  T lanes[als_lanes] = {};
+  for (Index j = 0; j < pitch; j += als_lanes) {
+    for (Index l = 0; l < als_lanes; ++l) lanes[l] = std::fma(a[j + l], b[j + l], lanes[l]);
+  }
+  for (Index half = als_lanes / 2; half > 0; half /= 2) {
+    for (Index l = 0; l < half; ++l) lanes[l] += lanes[l + half];
+  }
+  return lanes[0];
+}
+
+template <class T>
+void GroupDots(const T* const* rows, Index count, const T* p, Index pitch, T* dots) {
+  for (Index i = 0; i < count; ++i) dots[i] = Dot(rows[i], p, pitch);
+}
+
+#else
 
 // a + b by halves of the lanes, down to 16 bytes.
 template <class D>
@@ -184,6 +205,8 @@ HWY_INLINE T Dot(const T* a, const T* b, Index pitch) {
   FoldQuarters(quarters, sums);
   return sums[0];
 }
+
+#endif
 
 // sum[j ..] ← sum + Σ w_i y_i of a group, for `vectors` vectors.
 template <int vectors, class T>
@@ -473,7 +496,8 @@ bool SolveRow(const AlsProblem<T>& problem, Index begin, Index end, AlsScratch<T
       block_products(first, std::min(end, first + als_block));
       std::size_t level = 0;
       for (; ((blocks >> level) & 1) != 0; ++level) {
-        for (Index j = 0; j < square; ++j) block[j] = roots[level][static_cast<std::size_t>(j)] + block[j];
+        for (Index j = 0; j < square; ++j)
+          block[j] = roots[level][static_cast<std::size_t>(j)] + block[j];
       }
       if (roots.size() <= level) roots.resize(level + 1);
       roots[level].assign(block, block + square);
@@ -489,7 +513,7 @@ bool SolveRow(const AlsProblem<T>& problem, Index begin, Index end, AlsScratch<T
     }
     for (Index j = 0; j < square; ++j) a[j] = problem.gram[j] + a[j];
   }
-  RowSum<AlsWeight::confidence>(problem, begin, end, nullptr, scratch);
+  RowSum<AlsWeight::confidence>(problem, begin, end, static_cast<const T*>(nullptr), scratch);
   T* const b = scratch.sum;
   const Index f = problem.factors;
   std::fill_n(x, pitch, T{0});
@@ -543,9 +567,10 @@ void GramBlock(const T* HWY_RESTRICT y, Index rows, Index pitch, double* HWY_RES
 }
 
 void PackGramFloat(const float* g, Index f, Index pitch, float* to) { PackGram(g, f, pitch, to); }
-void PackGramDouble(const double* g, Index f, Index pitch, double* to) { PackGram(g, f, pitch, to); }
-void SolveBatchFloat(const AlsProblem<float>& p, Index b, Index e, float* x,
-                     AlsScratch<float>& s) {
+void PackGramDouble(const double* g, Index f, Index pitch, double* to) {
+  PackGram(g, f, pitch, to);
+}
+void SolveBatchFloat(const AlsProblem<float>& p, Index b, Index e, float* x, AlsScratch<float>& s) {
   SolveBatch(p, b, e, x, s);
 }
 void SolveBatchDouble(const AlsProblem<double>& p, Index b, Index e, double* x,
@@ -647,8 +672,8 @@ bool als_solve_row(const T* y, const std::int32_t* columns, const T* extra, Inde
 }
 template bool als_solve_row(const float*, const std::int32_t*, const float*, Index, const float*,
                             Index, float*, std::vector<float>&);
-template bool als_solve_row(const double*, const std::int32_t*, const double*, Index,
-                            const double*, Index, double*, std::vector<double>&);
+template bool als_solve_row(const double*, const std::int32_t*, const double*, Index, const double*,
+                            Index, double*, std::vector<double>&);
 }  // namespace cpu
 
 namespace {
@@ -696,10 +721,14 @@ class CpuAls final : public AlsSteps<T> {
     const Index pitch = als_pitch(factors);
     T* const packed = cpu::aligned(packed_, pitch * pitch);
     cpu::pack_gram(gram.data(), factors, pitch, packed);
-    const cpu::AlsProblem<T> problem{ratings.offsets.data(), ratings.columns.data(),
-                                     ratings.extra.data(),   y.data(),
-                                     gram.data(),            packed,
-                                     factors,                pitch,
+    const cpu::AlsProblem<T> problem{ratings.offsets.data(),
+                                     ratings.columns.data(),
+                                     ratings.extra.data(),
+                                     y.data(),
+                                     gram.data(),
+                                     packed,
+                                     factors,
+                                     pitch,
                                      cg_steps};
     std::atomic<Index> failures{0};
     parallel_pieces(engine_.threads(), ratings.rows, cpu::als_batch, [&](const Piece& piece) {
@@ -733,8 +762,8 @@ class CpuAls final : public AlsSteps<T> {
         for (Index first = begin; first < end; first += als_block) {
           double sum = 0;
           for (Index p = first; p < std::min(end, first + als_block); ++p) {
-            const auto d = static_cast<double>(
-                cpu::dot(y.data() + ratings.columns.data()[p] * pitch, x.data() + u * pitch, pitch));
+            const auto d = static_cast<double>(cpu::dot(
+                y.data() + ratings.columns.data()[p] * pitch, x.data() + u * pitch, pitch));
             sum += (1 + static_cast<double>(ratings.extra.data()[p])) * (1 - d) * (1 - d) - d * d;
           }
           tree.add(sum);

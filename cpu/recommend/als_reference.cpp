@@ -70,7 +70,7 @@ class ReferenceAls final : public AlsSteps<T> {
           }
         } else {
           for (std::size_t j = 0; j < b.size(); ++j) solution[j] = static_cast<double>(row[j]);
-          conjugate_gradients(a, b, cg_steps, solution);
+          conjugate_gradients(Row{ratings, y, gram, pitch, begin, end}, cg_steps, solution);
         }
       }
       for (Index j = 0; j < pitch; ++j) {
@@ -119,16 +119,52 @@ class ReferenceAls final : public AlsSteps<T> {
     return true;
   }
 
-  static void conjugate_gradients(const std::vector<Vector>& a, const Vector& b, Index steps,
-                                  Vector& x) {
-    const std::size_t n = b.size();
-    Vector r(n);
-    for (std::size_t j = 0; j < n; ++j) r[j] = b[j] - dot(a[j], x);
+  struct Row {
+    const AlsRatings<T>& ratings;
+    const Buffer<T>& y;
+    const Buffer<T>& gram;
+    Index pitch;
+    Index begin;
+    Index end;
+
+    // G v.
+    [[nodiscard]] Vector product(const Vector& v) const {
+      Vector made(v.size(), 0.0);
+      for (std::size_t j = 0; j < v.size(); ++j) {
+        for (std::size_t k = 0; k < v.size(); ++k) {
+          made[j] += v[k] * static_cast<double>(
+                                gram.data()[static_cast<Index>(k) * pitch + static_cast<Index>(j)]);
+        }
+      }
+      return made;
+    }
+    // Σ weight(a, y·v) y over the ratings.
+    template <class Weight>
+    [[nodiscard]] Vector sum(const Vector& v, Weight&& weight) const {
+      Vector made(v.size(), 0.0);
+      for (Index p = begin; p < end; ++p) {
+        const T* const item = y.data() + ratings.columns.data()[p] * pitch;
+        double d = 0;
+        for (std::size_t j = 0; j < v.size(); ++j) d += static_cast<double>(item[j]) * v[j];
+        const double w = weight(static_cast<double>(ratings.extra.data()[p]), d);
+        for (std::size_t j = 0; j < v.size(); ++j) made[j] += w * static_cast<double>(item[j]);
+      }
+      return made;
+    }
+  };
+
+  static void conjugate_gradients(const Row& row, Index steps, Vector& x) {
+    const std::size_t n = x.size();
+    // b − A x = Σ ((1 + a) − a y·x) y − G x
+    Vector r = row.sum(x, [](double a, double d) { return (1 + a) - a * d; });
+    const Vector gx = row.product(x);
+    for (std::size_t j = 0; j < n; ++j) r[j] -= gx[j];
     Vector p = r;
     double s = dot(r, r);
-    Vector v(n);
     for (Index step = 0; step < steps && s >= als_residual; ++step) {
-      for (std::size_t j = 0; j < n; ++j) v[j] = dot(a[j], p);
+      Vector v = row.sum(p, [](double a, double d) { return a * d; });
+      const Vector gp = row.product(p);
+      for (std::size_t j = 0; j < n; ++j) v[j] += gp[j];
       const double alpha = s / dot(p, v);
       for (std::size_t j = 0; j < n; ++j) {
         x[j] += alpha * p[j];

@@ -271,8 +271,8 @@ class CpuTopItems final : public TopItemsSteps<T> {
       for (Index u = piece.begin; u < piece.end; ++u) {
         best[u - piece.begin] = {scores.data() + u * n, items.data() + u * n, 0,
                                  -std::numeric_limits<T>::infinity()};
-        lengths[u - piece.begin] = bound_of_length(problem.user_factors + u * pitch,
-                                                   problem.factors);
+        lengths[u - piece.begin] =
+            bound_of_length(problem.user_factors + u * pitch, problem.factors);
       }
       cpu::top_tile_of(work, piece.begin, piece.size(), lengths, best);
     });
@@ -306,11 +306,10 @@ class CpuTopItems final : public TopItemsSteps<T> {
     panels_ = pieces(problem.items, cpu::top_panel);
     order_.assign(static_cast<std::size_t>(panels_ * cpu::top_panel), -1);
     std::iota(order_.begin(), order_.begin() + problem.items, 0);
-    std::stable_sort(order_.begin(), order_.begin() + problem.items,
-                     [&](std::int32_t a, std::int32_t b) {
-                       return lengths[static_cast<std::size_t>(a)] >
-                              lengths[static_cast<std::size_t>(b)];
-                     });
+    std::stable_sort(
+        order_.begin(), order_.begin() + problem.items, [&](std::int32_t a, std::int32_t b) {
+          return lengths[static_cast<std::size_t>(a)] > lengths[static_cast<std::size_t>(b)];
+        });
     longest_.assign(static_cast<std::size_t>(panels_), 0);
     packed_.resize(static_cast<std::size_t>(panels_ * cpu::top_panel * problem.factors) + 16);
     T* const packed = aligned_packed();

@@ -17,10 +17,9 @@ class ReferenceTopItems final : public TopItemsSteps<T> {
       std::vector<std::pair<double, std::int32_t>> all;
       for (Index i = 0; i < problem.items; ++i) {
         if (problem.allowed != nullptr && problem.allowed[i] == 0) continue;
-        if (problem.offsets != nullptr &&
-            std::find(problem.left_out + problem.offsets[u],
-                      problem.left_out + problem.offsets[u + 1],
-                      i) != problem.left_out + problem.offsets[u + 1]) {
+        if (problem.offsets != nullptr && std::find(problem.left_out + problem.offsets[u],
+                                                    problem.left_out + problem.offsets[u + 1], i) !=
+                                              problem.left_out + problem.offsets[u + 1]) {
           continue;
         }
         double score = 0;

@@ -4,21 +4,16 @@
 // docs/algorithms/als.md.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "tandem/core/names.hpp"
+#include "tandem/recommend/choices.hpp"
 #include "tandem/recommend/recommender.hpp"
 
 namespace tandem {
-
-enum class AlsSolver { cg, cholesky };
-template <>
-inline constexpr std::array<std::string_view, 2> enum_names<AlsSolver>{"cg", "cholesky"};
 
 struct TANDEM_API AlsOptions {
   std::int64_t factors = 64;
@@ -35,8 +30,9 @@ struct TANDEM_API AlsOptions {
 };
 
 // Items that no event of the training data has are no answer, and nobody's history leads to one
-// without events. score = x · y_i, x folded in from the history: x = (YᵀY + Yᵀ(C − I)Y + λI)⁻¹ YᵀC p. Its parts are
-// exact: score = Σ_j c_j · y_iᵀ W y_j over the items j of the history (section 4 of the paper).
+// without events. score = x · y_i, x folded in from the history: x = (YᵀY + Yᵀ(C − I)Y + λI)⁻¹ YᵀC
+// p. Its parts are exact: score = Σ_j c_j · y_iᵀ W y_j over the items j of the history (section 4
+// of the paper).
 class TANDEM_API AlsModel final : public Recommender {
  public:
   Matrix<float> item_factors;  // items × factors

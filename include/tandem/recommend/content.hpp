@@ -38,6 +38,7 @@ class TANDEM_API ContentModel final : public Recommender {
   // Terms that two items share, by what they carry of the likeness, the largest first.
   [[nodiscard]] std::vector<std::string> shared_terms(std::int32_t a, std::int32_t b,
                                                       Index most = 3) const;
+  [[nodiscard]] bool silent_at_zero() const override { return true; }
   void save(Archive& archive) const override;
   [[nodiscard]] static std::unique_ptr<ContentModel> load(const Archive& archive, Index items);
   [[nodiscard]] std::string to_json() const override;

@@ -119,6 +119,10 @@ struct TANDEM_API ItemAttributes {
 template <Real T>
 [[nodiscard]] TANDEM_API SparseMatrix<T> interaction_matrix(const Interactions& events);
 
+// The same events where the items of these names are numbered too, whether events have them or not.
+[[nodiscard]] TANDEM_API Interactions with_items(Interactions events,
+                                                 const std::vector<std::string>& names);
+
 // Training and test part with the same users and items, numbers and names.
 struct InteractionSplit {
   Interactions train;

@@ -3,26 +3,16 @@
 // docs/algorithms/item-knn.md.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "tandem/core/names.hpp"
+#include "tandem/recommend/choices.hpp"
 #include "tandem/recommend/recommender.hpp"
 
 namespace tandem {
-
-// Likeness of two items by the users x, y that have them:
-//   cosine   x·y / (‖x‖‖y‖ + shrinkage)
-//   jaccard  |x ∧ y| / (|x ∨ y| + shrinkage), weights ignored
-//   bm25     the cosine of weights that BM25 makes of the matrix (Robertson and Walker, SIGIR 1994)
-enum class KnnSimilarity { cosine, jaccard, bm25 };
-template <>
-inline constexpr std::array<std::string_view, 3> enum_names<KnnSimilarity>{"cosine", "jaccard",
-                                                                           "bm25"};
 
 struct TANDEM_API ItemKnnOptions {
   std::int64_t neighbours = 50;
@@ -51,6 +41,8 @@ class TANDEM_API ItemKnnModel final : public Recommender {
                                     Index most = 3) const override;
   [[nodiscard]] std::vector<ScoredItem> similar_items(std::int32_t item, Index n,
                                                       const ItemFilter& filter = {}) const override;
+  // Of items that nobody likes the history's for there is nothing to say.
+  [[nodiscard]] bool silent_at_zero() const override { return true; }
   void save(Archive& archive) const override;
   [[nodiscard]] static std::unique_ptr<ItemKnnModel> load(const Archive& archive, Index items);
   [[nodiscard]] std::string to_json() const override;

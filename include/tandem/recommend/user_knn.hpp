@@ -29,15 +29,18 @@ class TANDEM_API UserKnnModel final : public Recommender {
  public:
   SparseMatrix<double> histories;  // users × items, weighted as the similarity asks
   UserKnnOptions options;
-  std::vector<double> item_weights;  // what a weight of the history is multiplied by: BM25's idf
+  std::vector<double> item_weights;  // bm25: the idf of each item; else empty
+  double mean_length = 0;            // bm25: of the histories' sums of weights
 
   [[nodiscard]] std::string_view algorithm() const override { return "user-knn"; }
   void score(UserHistory history, std::span<double> scores) const override;
-  // The items of the history by what their likeness to the neighbours carried.
+  // An item of the history has the share of each neighbour's part that it has of that neighbour's
+  // product with the history.
   [[nodiscard]] Explanation because(UserHistory history, std::int32_t item,
                                     Index most = 3) const override;
   [[nodiscard]] std::vector<ScoredItem> similar_items(std::int32_t item, Index n,
                                                       const ItemFilter& filter = {}) const override;
+  [[nodiscard]] bool silent_at_zero() const override { return true; }
   void save(Archive& archive) const override;
   [[nodiscard]] static std::unique_ptr<UserKnnModel> load(const Archive& archive, Index items);
   [[nodiscard]] std::string to_json() const override;
@@ -47,8 +50,19 @@ class TANDEM_API UserKnnModel final : public Recommender {
   void prepare();
 
  private:
+  struct Neighbour {
+    std::int32_t user;
+    double likeness;
+    double product;  // of the user's weights with the history's
+  };
+  // The history with the weights that the similarity asks for, ascending, without zeros.
+  [[nodiscard]] std::vector<HistoryItem> weighted(UserHistory history) const;
+  // The nearest, ascending by number.
+  [[nodiscard]] std::vector<Neighbour> nearest(const std::vector<HistoryItem>& history) const;
+
   SparseMatrix<double> by_item_;
-  std::vector<double> norms_;
+  std::vector<double> norms_;       // of users: Σ of squares
+  std::vector<double> item_norms_;  // of items
 };
 
 [[nodiscard]] TANDEM_API std::unique_ptr<UserKnnModel> fit(Engine& engine,

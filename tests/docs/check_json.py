@@ -79,6 +79,9 @@ def commands(root, cuda):
     yield ["experiment", "status", "--store", "experiments.db", "--name", "price"]
     yield ["experiment", "stop", "--store", "experiments.db", "--name", "price"]
     yield ["experiment", "simulate", "--runs", "20", "--seed", "1"]
+    yield ["recommend", "train", "als", "--data", "events.csv", "--model", "als.tandem", "--factors",
+           "8", "--iterations", "2", "--compute-loss"]
+    yield ["recommend", "evaluate", "item-knn", "--data", "events.csv", "--split", "time"]
     yield ["compare", "optimizers", "--data", "data/iris.csv", "--epochs", "4", "--report",
            "compared", *device]
     yield ["devices"]
@@ -190,6 +193,9 @@ def main():
     shutil.copytree(arguments.root / "data", scratch / "data")
     (scratch / "exposures.csv").write_text("unit,arm\n" + "".join(
         f"u{i},{'new' if i % 2 else 'control'}\n" for i in range(400)))
+    (scratch / "events.csv").write_text("user,item,rating,time\n" + "".join(
+        f"u{u:02},i{(u % 3) * 10 + (u * 7 + k * k) % 10:02},{1 + k % 5},{100 * k + u}\n"
+        for u in range(40) for k in range(8)))
     (scratch / "definition.json").write_text(
         '{"name": "price", "unit": "user", "arms": [{"name": "old"}, {"name": "new"}], '
         '"metrics": [{"name": "bought"}]}')

@@ -365,9 +365,15 @@ class CgCase final : public Case {
       for (std::size_t j = 0; j < f; ++j) p[j] = fma(beta, p[j], r[j]);
       s = next;
     }
+    bool finite = true;
     for (std::size_t j = 0; j < f; ++j) {
       const double error = x[j].round().error();
       bounds[first + j] = known && error == error ? error : std::numeric_limits<double>::infinity();
+      finite = finite && bounds[first + j] < std::numeric_limits<double>::infinity();
+    }
+    // The zeros behind the factors stay zeros unless an infinite step is multiplied by them.
+    for (std::size_t j = f; j < static_cast<std::size_t>(als_pitch(data_.factors)); ++j) {
+      bounds[first + j] = finite ? 0.0 : std::numeric_limits<double>::infinity();
     }
   }
 

@@ -262,7 +262,7 @@ __global__ void __launch_bounds__(row_threads)
 // core/recommend/als_steps.hpp states. CPU twin: SolveRow in cpu/recommend/als.cpp.
 template <Real T>
 __global__ void __launch_bounds__(row_threads)
-    als_cholesky_kernel(AlsView<T> view, T* __restrict__ scratch, T* __restrict__ solution,
+    als_cholesky_kernel(AlsView<T> view, T* scratch, T* solution,
                         unsigned long long* __restrict__ failures) {
   __shared__ T weights[ratings_at_once];
   __shared__ int good;

@@ -32,11 +32,12 @@ struct KnnView {
 // to the row by atomics on integers, so that the order does not matter. Then the first warp goes
 // over the row in ascending order of items, 32 at a time, clears it, and puts what is better than
 // the worst chosen into a sorted list in shared memory, n · 12 bytes. Bound by atomics: Σ over
-// users of the square of their items.
+// users of the square of their items. `rows` goes from thread to thread across barriers, so that it
+// is not __restrict__.
 // Numerics: core/recommend/item_knn_steps.hpp. CPU twin: CpuItemKnn in cpu/recommend/item_knn.cpp.
 __global__ void __launch_bounds__(knn_threads)
-    item_knn_kernel(KnnView in, int n, unsigned long long* __restrict__ rows,
-                    std::int32_t* __restrict__ items, double* __restrict__ likeness) {
+    item_knn_kernel(KnnView in, int n, unsigned long long* rows, std::int32_t* __restrict__ items,
+                    double* __restrict__ likeness) {
   extern __shared__ __align__(16) unsigned char memory[];
   double* const list = reinterpret_cast<double*>(memory);
   std::int32_t* const numbers = reinterpret_cast<std::int32_t*>(list + n);

@@ -22,19 +22,27 @@ namespace tandem {
 // The most neighbours of an item.
 inline constexpr Index most_neighbours = 1024;
 
-// The likeness of two columns with a product and squared norms (jaccard: counts), > 0 where the
-// product is.
+// The likeness of two columns with a product above 0, by their squared norms (jaccard: counts) or
+// the roots of these.
+[[nodiscard]] TANDEM_HOST_DEVICE inline double knn_jaccard(std::int64_t product,
+                                                           std::int64_t norm_a, std::int64_t norm_b,
+                                                           double shrinkage) {
+  return static_cast<double>(product) /
+         (static_cast<double>(norm_a + norm_b - product) + shrinkage);
+}
+[[nodiscard]] TANDEM_HOST_DEVICE inline double knn_cosine(std::int64_t product, double root_a,
+                                                          double root_b, double shrinkage) {
+  return static_cast<double>(product) / (root_a * root_b + shrinkage);
+}
 [[nodiscard]] TANDEM_HOST_DEVICE inline double knn_likeness(KnnSimilarity similarity,
                                                             std::int64_t product,
                                                             std::int64_t norm_a,
                                                             std::int64_t norm_b, double shrinkage) {
   if (similarity == KnnSimilarity::jaccard) {
-    return static_cast<double>(product) /
-           (static_cast<double>(norm_a + norm_b - product) + shrinkage);
+    return knn_jaccard(product, norm_a, norm_b, shrinkage);
   }
-  return static_cast<double>(product) /
-         (math::sqrt(static_cast<double>(norm_a)) * math::sqrt(static_cast<double>(norm_b)) +
-          shrinkage);
+  return knn_cosine(product, math::sqrt(static_cast<double>(norm_a)),
+                    math::sqrt(static_cast<double>(norm_b)), shrinkage);
 }
 
 struct KnnProblem {

@@ -1,6 +1,7 @@
 """`tandem serve --demo`: starts from nothing within a minute, answers, shows a page whose curl lines
 work, and leaves nothing behind. Where chromium is installed the page is looked at in it."""
 
+import json
 import os
 import pathlib
 import re
@@ -45,18 +46,39 @@ class Demo(unittest.TestCase):
 
     def test_what_it_says_works(self):
         commands = [line.strip() for line in self.lines if line.startswith("curl ")]
-        self.assertEqual(len(commands), 5)
-        answers = [subprocess.run([*shlex.split(command), "-sf"], capture_output=True, text=True,
-                                  check=True).stdout for command in commands]
-        self.assertIn('"reasons"', answers[0])
-        self.assertIn('"stage":"production"', answers[1])
-        self.assertIn('"version":1', answers[2])
-        self.assertIn("tandem_predicted_rows_total", answers[4])
-        # The simulated clients ask.
+        self.assertEqual(len(commands), 11)
+
+        def said(number):
+            return subprocess.run([*shlex.split(commands[number]), "-sf"], capture_output=True,
+                                  text=True, check=True).stdout
+        # The experiment is created by the customers' first request, who then tell what became of
+        # theirs.
+        self.until(lambda: json.loads(self.get("/v1/experiments"))["experiments"])
+        self.assertIn('"reasons"', said(0))
+        self.assertIn('"experiment":"version-2"', said(1))
+        self.assertEqual(json.loads(said(2)), {"recorded": 1, "known": 0})
+        self.assertEqual(json.loads(said(3))["status"], "running")
+        self.assertIn('"drift"', said(4))
+        self.assertIn('"shadow"', said(5))
+
+        def measured():
+            analysis = json.loads(self.get("/v1/experiments/version-2"))["analysis"]
+            return all(count > 20 for count in analysis["units"].values()) and \
+                analysis["metrics"][0]["arms"][0]["mean"] > 0
+        self.until(measured)
+        self.assertIn('"status":"stopped"', said(6))
+        self.assertIn('"stage":"production"', said(7))
+        self.assertIn('"version":1', said(8))
+        self.assertIn("parcels", said(9))
+        self.assertIn("tandem_predicted_rows_total", said(10))
+        # The customers go on.
         before = self.rows()
-        end = time.monotonic() + 30
-        while self.rows() < before + 20:
-            self.assertLess(time.monotonic(), end, "nobody asks")
+        self.until(lambda: self.rows() >= before + 20)
+
+    def until(self, condition, seconds=45):
+        end = time.monotonic() + seconds
+        while not condition():
+            self.assertLess(time.monotonic(), end, "it did not come about in time")
             time.sleep(0.1)
 
     def rows(self):
@@ -68,6 +90,8 @@ class Demo(unittest.TestCase):
         for text in texts:
             # A name of a namespace is no address that is fetched.
             self.assertEqual(re.findall(r"https?://(?!www\.w3\.org/2000/svg)\S+", text), [])
+        self.until(lambda: json.loads(self.get("/v1/drift"))["drift"] and
+                   json.loads(self.get("/v1/experiments"))["experiments"])
         chromium = shutil.which("chromium")
         if not chromium:
             print("not looked at: chromium is not installed")
@@ -77,7 +101,9 @@ class Demo(unittest.TestCase):
                 [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}",
                  "--virtual-time-budget=8000", "--dump-dom", self.url + "/"],
                 capture_output=True, text=True, timeout=120, check=False)
-        self.assertIn("<h2>tumour</h2>", done.stdout, done.stderr[-2000:])
+        self.assertIn("<h2>parcels</h2>", done.stdout, done.stderr[-2000:])
+        self.assertIn("<h2>version-2</h2>", done.stdout)
+        self.assertIn("Drift of version 1: ", done.stdout)
         self.assertRegex(done.stdout, r'<td class="text production">production</td>')
         self.assertNotIn("The server does not say", done.stdout)
 

@@ -98,23 +98,69 @@ Rows rows_of_request(const ServedModel& model, const inference::ModelInferReques
   return rows_of_tensors(model, tensors, limits);
 }
 
+std::string_view metadata_of(const Context& call, const char* name) {
+  const auto found = call.client_metadata().find(name);
+  if (found == call.client_metadata().end()) return {};
+  return {found->second.data(), found->second.size()};
+}
+
+http::TraceContext trace_of(const Context& call) {
+  return http::continue_trace(metadata_of(call, "traceparent"));
+}
+
+// The parameters `unit`, `attributes` and `force`, as over HTTP.
+Asker asker_of(const Context& call, const inference::ModelInferRequest& request) {
+  using inference::InferParameter;
+  Asker asker;
+  asker.id = request.id();
+  for (const auto& [name, parameter] : request.parameters()) {
+    const bool is_text = parameter.parameter_choice_case() == InferParameter::kStringParam;
+    if (name == "unit" && parameter.int64_param() != 0) {
+      asker.unit = std::to_string(parameter.int64_param());
+    } else if (name == "unit" && parameter.uint64_param() != 0) {
+      asker.unit = std::to_string(parameter.uint64_param());
+    } else if (name == "unit" || name == "attributes" || name == "force") {
+      if (!is_text) throw HttpError(400, name + ": expected a text");
+      const std::string& text = parameter.string_param();
+      if (name == "unit") {
+        asker.unit = checked_text(text, name);
+      } else if (name == "force") {
+        read_forced(asker, text);
+      } else {
+        asker.attributes = read_attributes(text);
+      }
+    }
+  }
+  if (const auto unit = metadata_of(call, "tandem-unit"); asker.unit.empty() && !unit.empty()) {
+    asker.unit = checked_text(unit, "tandem-unit");
+  }
+  return asker;
+}
+
 // A call that waits for its batch. The request and the response live until it is finished.
 class GrpcJob final : public Job {
  public:
-  GrpcJob(ServingContext& context, const LoadedVersion& version, Reactor* reactor,
-          const inference::ModelInferRequest* request, inference::ModelInferResponse* response)
-      : context_(context),
-        metrics_(*version.metrics),
-        reactor_(reactor),
+  GrpcJob(ServingContext& context, Choice choice, Asker& asker, http::TraceContext& trace,
+          Reactor* reactor, const inference::ModelInferRequest* request,
+          inference::ModelInferResponse* response)
+      : reactor_(reactor),
         request_(request),
         response_(response),
-        arrived_(Clock::now()) {}
+        record_(context, std::move(choice), asker, trace, Clock::now()) {}
 
   void answer(const ServedModel& model, const Answers& answers, Index first) override {
     const auto begin = Clock::now();
     response_->set_model_name(model.name());
     response_->set_model_version(model.version_text());
-    response_->set_id(request_->id());
+    const AnswerNotes notes = record_.notes();
+    response_->set_id(std::string(notes.id));
+    const auto note = [&](const char* name, std::string_view text) {
+      if (notes.experiment.empty()) return;
+      (*response_->mutable_parameters())[name].set_string_param(std::string(text));
+    };
+    note("experiment", notes.experiment);
+    note("arm", notes.arm);
+    if (notes.forced) (*response_->mutable_parameters())["forced"].set_bool_param(true);
     std::vector<std::string> names;
     for (const auto& output : request_->outputs()) names.push_back(output.name());
     if (names.empty()) {
@@ -128,23 +174,11 @@ class GrpcJob final : public Job {
       for (const Index extent : tensor.spec.shape) output->add_shape(extent);
       response_->add_raw_output_contents(std::move(tensor.raw));
     }
-    const std::string id = request_->id();
     finish(grpc::Status::OK);
-    const auto end = Clock::now();
-    metrics_.write.add(duration_cast<nanoseconds>(end - begin));
-    metrics_.success.add(duration_cast<nanoseconds>(end - enqueued));
-    metrics_.duration.observe(std::chrono::duration<double>(end - arrived_).count());
-    const http::TraceContext trace;
-    for (PredictionObserver* observer : context_.observers) {
-      observer->answered({.model = model,
-                          .rows = rows,
-                          .answers = answers,
-                          .first = first,
-                          .id = id,
-                          .trace = trace});
-    }
+    record_.answered(answers, first, std::move(rows), enqueued, begin);
   }
   void fail(std::exception_ptr error) override {
+    record_.failed();
     try {
       std::rethrow_exception(std::move(error));
     } catch (...) {
@@ -160,12 +194,10 @@ class GrpcJob final : public Job {
     reactor_->Finish(status);
   }
 
-  ServingContext& context_;
-  ModelMetrics& metrics_;
   Reactor* reactor_;
   const inference::ModelInferRequest* request_;
   inference::ModelInferResponse* response_;
-  Clock::time_point arrived_;
+  RequestRecord record_;
   bool finished_ = false;
 };
 
@@ -234,9 +266,14 @@ class Service final : public inference::GRPCInferenceService::CallbackService {
     try {
       check(call, Role::predict);
       const auto begin = Clock::now();
-      const auto version = context_.models.find(request->model_name(), request->model_version());
+      Asker asker = asker_of(*call, *request);
+      Choice choice =
+          context_.traffic.choose(request->model_name(), request->model_version(), asker);
+      const auto version = choice.version;
       check_outputs(*version->model, *request);
-      auto job = std::make_unique<GrpcJob>(context_, *version, reactor, request, response);
+      http::TraceContext trace = trace_of(*call);
+      auto job = std::make_unique<GrpcJob>(context_, std::move(choice), asker, trace, reactor,
+                                           request, response);
       job->rows = rows_of_request(*version->model, *request, context_.limits);
       job->deadline = deadline_of(*call);
       version->metrics->parse.add(duration_cast<nanoseconds>(Clock::now() - begin));

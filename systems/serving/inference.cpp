@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "systems/serving/asker_json.hpp"
 #include "systems/serving/json_text.hpp"
 
 namespace tandem::serving {
@@ -184,6 +185,13 @@ void append_data(std::string& json, const ServedModel& model, const std::string&
 InferenceRequest parse_inference(const ServedModel& model, std::string& body,
                                  std::optional<std::size_t> json_bytes,
                                  const RequestLimits& limits) {
+  return parse_inference([&](const Asker&) -> const ServedModel& { return model; }, body,
+                         json_bytes, limits);
+}
+
+InferenceRequest parse_inference(const ChooseModel& choose, std::string& body,
+                                 std::optional<std::size_t> json_bytes,
+                                 const RequestLimits& limits) {
   const std::size_t json_size = json_bytes.value_or(body.size());
   if (json_size > body.size()) {
     refuse("Inference-Header-Content-Length is larger than the body");
@@ -211,7 +219,7 @@ InferenceRequest parse_inference(const ServedModel& model, std::string& body,
   std::vector<std::optional<bool>> binary_outputs;
   for (const auto& [key, value] : object_of(root, "the body")) {
     if (key == "id") {
-      request.id = std::string(text_of(value, "id"));
+      request.asker.id = std::string(text_of(value, "id"));
     } else if (key == "inputs") {
       for (const dom::element input : array_of(value, "inputs"))
         inputs.push_back(parse_input(input));
@@ -222,6 +230,7 @@ InferenceRequest parse_inference(const ServedModel& model, std::string& body,
     } else if (key == "parameters") {
       for (const auto& [name, parameter] : object_of(value, "parameters")) {
         if (name == "binary_data_output") request.binary = flag_of(parameter, "binary_data_output");
+        read_parameter(request.asker, name, parameter);
       }
     }
   }
@@ -245,6 +254,7 @@ InferenceRequest parse_inference(const ServedModel& model, std::string& body,
     tensors.push_back(std::move(input.tensor));
   }
   if (!raw.empty()) refuse("bytes follow the last binary input");
+  const ServedModel& model = choose(request.asker);
   request.rows = rows_of_tensors(model, tensors, limits);
   const auto known = model.signature().outputs();
   for (const RequestedOutput& output : request.outputs) {
@@ -260,7 +270,7 @@ InferenceRequest parse_inference(const ServedModel& model, std::string& body,
 }
 
 http::Response inference_response(const ServedModel& model, const InferenceRequest& request,
-                                  const Answers& answers, Index first) {
+                                  const Answers& answers, Index first, const AnswerNotes& notes) {
   const Index count = request.rows.count;
   http::Response response;
   std::string& json = response.body;
@@ -268,9 +278,17 @@ http::Response inference_response(const ServedModel& model, const InferenceReque
   json = "{\"model_name\":";
   append_json_text(json, model.name());
   json += ",\"model_version\":\"" + model.version_text() + "\"";
-  if (!request.id.empty()) {
+  if (!notes.id.empty()) {
     json += ",\"id\":";
-    append_json_text(json, request.id);
+    append_json_text(json, notes.id);
+  }
+  if (!notes.experiment.empty()) {
+    json += ",\"parameters\":{\"experiment\":";
+    append_json_text(json, notes.experiment);
+    json += ",\"arm\":";
+    append_json_text(json, notes.arm);
+    if (notes.forced) json += ",\"forced\":true";
+    json += '}';
   }
   json += ",\"outputs\":[";
   const auto specs = model.signature().outputs();

@@ -4,12 +4,14 @@
 // docs/protocol/extension_binary_data.md).
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "systems/http/message.hpp"
+#include "systems/serving/asker.hpp"
 #include "systems/serving/rows.hpp"
 #include "systems/serving/served_model.hpp"
 
@@ -20,13 +22,17 @@ struct RequestLimits {
   int json_depth = 16;
 };
 
+// The model that answers who asks: called once it is known who does, before the rows are read. It
+// lives until the request is parsed.
+using ChooseModel = std::function<const ServedModel&(const Asker&)>;
+
 struct RequestedOutput {
   std::string name;
   bool binary = false;
 };
 
 struct InferenceRequest {
-  std::string id;
+  Asker asker;
   std::vector<RequestedOutput> outputs;  // empty: all of the model's
   bool binary = false;                   // of outputs that do not say
   Rows rows;
@@ -34,14 +40,20 @@ struct InferenceRequest {
 
 // `json_bytes` is what the header Inference-Header-Content-Length says; nothing: all of the body is
 // JSON. The body may be enlarged. Throws HttpError with 400 that names the tensor, row and column.
+// `id` and, among the parameters, `unit`, `attributes` and `force` say who asks.
+[[nodiscard]] InferenceRequest parse_inference(const ChooseModel& choose, std::string& body,
+                                               std::optional<std::size_t> json_bytes,
+                                               const RequestLimits& limits);
 [[nodiscard]] InferenceRequest parse_inference(const ServedModel& model, std::string& body,
                                                std::optional<std::size_t> json_bytes,
                                                const RequestLimits& limits);
 
-// Rows [first, first + request.rows.count) of the answers.
+// Rows [first, first + request.rows.count) of the answers. Of an experiment, the parameters of the
+// answer name it and the arm.
 [[nodiscard]] http::Response inference_response(const ServedModel& model,
                                                 const InferenceRequest& request,
-                                                const Answers& answers, Index first);
+                                                const Answers& answers, Index first,
+                                                const AnswerNotes& notes = {});
 
 // One tensor of a request, wherever it comes from: numbers in row order, or texts.
 struct InputTensor {

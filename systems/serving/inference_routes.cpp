@@ -19,18 +19,17 @@ using std::chrono::nanoseconds;
 
 class InferenceJob final : public HttpJob {
  public:
-  InferenceJob(ServingContext& context, std::shared_ptr<const LoadedVersion> version,
-               const ExchangePtr& exchange, InferenceRequest request)
-      : HttpJob(context, std::move(version), exchange), request_(std::move(request)) {
+  InferenceJob(ServingContext& context, Choice choice, const ExchangePtr& exchange,
+               InferenceRequest request)
+      : HttpJob(context, std::move(choice), request.asker, exchange), request_(std::move(request)) {
     rows = std::move(request_.rows);  // request_.rows keeps their number
   }
 
  private:
   [[nodiscard]] http::Response response(const ServedModel& model, const Answers& answers,
-                                        Index first) override {
-    return inference_response(model, request_, answers, first);
+                                        Index first, const AnswerNotes& notes) override {
+    return inference_response(model, request_, answers, first, notes);
   }
-  [[nodiscard]] std::string_view id() const override { return request_.id; }
 
   InferenceRequest request_;
 };
@@ -43,21 +42,27 @@ std::shared_ptr<const LoadedVersion> version_of(ServingContext& context,
 
 void infer(ServingContext& context, const ExchangePtr& exchange) {
   const auto begin = Clock::now();
-  const auto version = version_of(context, exchange);
+  http::Request& asked = exchange->request;
   std::optional<std::size_t> json_bytes;
-  if (const auto header = exchange->request.header("inference-header-content-length");
-      !header.empty()) {
+  if (const auto header = asked.header("inference-header-content-length"); !header.empty()) {
     std::size_t bytes = 0;
     if (!read_number(header, bytes)) {
       throw HttpError(400, "Inference-Header-Content-Length: expected a number of bytes");
     }
     json_bytes = bytes;
   }
-  auto request =
-      parse_inference(*version->model, exchange->request.body, json_bytes, context.limits);
+  Choice choice;
+  const auto choose = [&](const Asker& said) -> const ServedModel& {
+    Asker asker = said;
+    read_headers(asker, asked);
+    choice = context.traffic.choose(asked.parameter("model"), asked.parameter("version"), asker);
+    return *choice.version->model;
+  };
+  auto request = parse_inference(choose, asked.body, json_bytes, context.limits);
+  const auto version = choice.version;
   version->metrics->parse.add(duration_cast<nanoseconds>(Clock::now() - begin));
   version->scheduler->submit(
-      std::make_unique<InferenceJob>(context, version, exchange, std::move(request)));
+      std::make_unique<InferenceJob>(context, std::move(choice), exchange, std::move(request)));
 }
 
 json tensors_json(const std::vector<TensorSpec>& specs) {

@@ -52,6 +52,16 @@ void ModelSet::unload(const std::string& model) {
   synchronize_locked();
 }
 
+void ModelSet::close() {
+  const std::lock_guard<std::mutex> lock(registry_mutex_);
+  States gone;
+  {
+    const std::unique_lock<std::shared_mutex> states_lock(states_mutex_);
+    gone.swap(states_);
+  }
+  retired_.clear();
+}
+
 ModelMetrics& ModelSet::metrics_of(const VersionRecord& record) {
   auto& place = version_metrics_[{record.model, record.version}];
   if (!place) {
@@ -118,6 +128,7 @@ void ModelSet::synchronize_locked() {
       }
     }
     if (!state.loaded) load_version(state);
+    if (record.stage == Stage::canary) model.canary = state.loaded;
     if (record.stage == Stage::production) {
       if (state.loaded) {
         model.production = state.loaded;
@@ -152,6 +163,7 @@ void ModelSet::synchronize_locked() {
       if (state.loaded) retired_.push_back(std::move(state.loaded));
     }
     if (model.production) retired_.push_back(std::move(model.production));
+    if (model.canary) retired_.push_back(std::move(model.canary));
   }
   seen_revision_ = revision;
 }
@@ -187,6 +199,15 @@ std::shared_ptr<const LoadedVersion> ModelSet::find(std::string_view model,
   if (state->second.loaded) return state->second.loaded;
   const bool put_away = state->second.problem == "archived" || state->second.problem == "unloaded";
   throw HttpError(put_away ? 404 : 503, called + " does not answer: " + state->second.problem);
+}
+
+std::shared_ptr<const LoadedVersion> ModelSet::canary(std::string_view model) const {
+  const std::shared_lock<std::shared_mutex> lock(states_mutex_);
+  const auto found = states_.find(model);
+  if (found == states_.end()) return nullptr;
+  const auto& [versions, production, canary, problem] = found->second;
+  return canary && production && canary->record.signature == production->record.signature ? canary
+                                                                                          : nullptr;
 }
 
 std::map<std::string, ModelState, std::less<>> ModelSet::snapshot() const {

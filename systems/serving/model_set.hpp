@@ -33,6 +33,7 @@ struct VersionState {
 struct ModelState {
   std::map<std::int64_t, VersionState> versions;
   std::shared_ptr<const LoadedVersion> production;  // answers who names no version
+  std::shared_ptr<const LoadedVersion> canary;      // null where there is none that is loaded
   // Why the version that the registry names is not `production`; empty where it is.
   std::string problem;
 };
@@ -56,6 +57,9 @@ class ModelSet {
   // 404 where there is none, and with 503 where it could not be loaded.
   [[nodiscard]] std::shared_ptr<const LoadedVersion> find(std::string_view model,
                                                           std::string_view version) const;
+  // The canary of a model that can stand in for the version in production; null where there is
+  // none.
+  [[nodiscard]] std::shared_ptr<const LoadedVersion> canary(std::string_view model) const;
   [[nodiscard]] std::map<std::string, ModelState, std::less<>> snapshot() const;
   // Whether every model has a version in production that is loaded as the registry says.
   [[nodiscard]] bool all_ready() const;
@@ -64,6 +68,10 @@ class ModelSet {
   // this program only. Throw HttpError with 404 where the registry has no such model.
   void load(const std::string& model);
   void unload(const std::string& model);
+
+  // Lets go of all models, which answer what they were given before: for the end of a program, when
+  // nothing is asked any more.
+  void close();
 
   // Calls `use` with the registry, alone, and synchronises after it.
   void with_registry(const std::function<void(Registry&)>& use);

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/text.hpp"
+#include "systems/serving/asker_json.hpp"
 #include "systems/serving/json_text.hpp"
 
 namespace tandem::serving {
@@ -88,6 +89,7 @@ class RowReader {
     if (!text) throw HttpError(400, place_of(row, about.name) + "expected a text, or null");
     const Index code = model_.category(column, *text);
     if (code >= 0) return static_cast<double>(code);
+    if (!text->empty()) request_.rows.unseen.emplace_back(row, column);
     if (request_.notices.size() < most_notices) {
       request_.notices.push_back(place_of(row, about.name) + "'" + *text +
                                  "' is no category of the training data; it counts as missing");
@@ -127,6 +129,11 @@ void append_reasons(std::string& json, const Reasons& reasons) {
 
 NamedRequest parse_named_rows(const ServedModel& model, std::string& body,
                               const RequestLimits& limits) {
+  return parse_named_rows([&](const Asker&) -> const ServedModel& { return model; }, body, limits);
+}
+
+NamedRequest parse_named_rows(const ChooseModel& choose, std::string& body,
+                              const RequestLimits& limits) {
   thread_local dom::parser parser;
   body.reserve(body.size() + simdjson::SIMDJSON_PADDING);
   const auto depth = static_cast<std::size_t>(limits.json_depth);
@@ -141,11 +148,14 @@ NamedRequest parse_named_rows(const ServedModel& model, std::string& body,
                              std::to_string(limits.json_depth) + ": " +
                              simdjson::error_message(error));
   }
+  dom::object members;
   dom::array rows;
-  if (root["rows"].get(rows) != simdjson::SUCCESS) {
+  if (root.get(members) != simdjson::SUCCESS || members["rows"].get(rows) != simdjson::SUCCESS) {
     throw HttpError(400, R"(expected {"rows": [{"column": value, ...}, ...]})");
   }
   NamedRequest request;
+  read_asker(request.asker, members);
+  const ServedModel& model = choose(request.asker);
   RowReader reader(model, request);
   for (const dom::element row : rows) {
     dom::object object;
@@ -168,12 +178,22 @@ NamedRequest parse_named_rows(const ServedModel& model, std::string& body,
 
 http::Response named_response(const ServedModel& model, const NamedRequest& request,
                               const Answers& answers, Index first,
-                              const std::vector<Reasons>& reasons) {
+                              const std::vector<Reasons>& reasons, const AnswerNotes& notes) {
   http::Response response;
   std::string& json = response.body;
   json = "{\"model\":";
   append_json_text(json, model.name());
-  json += ",\"version\":" + model.version_text() + ",\"predictions\":[";
+  json += ",\"version\":" + model.version_text();
+  const auto note = [&](std::string_view name, std::string_view text) {
+    if (text.empty()) return;
+    json += name;
+    append_json_text(json, text);
+  };
+  note(",\"id\":", notes.id);
+  note(",\"experiment\":", notes.experiment);
+  note(",\"arm\":", notes.experiment.empty() ? std::string_view{} : notes.arm);
+  if (notes.forced) json += ",\"forced\":true";
+  json += ",\"predictions\":[";
   const auto& signature = model.signature();
   std::visit(
       [&]<Real T>(const Predictions<T>& predictions) {

@@ -9,6 +9,7 @@
 namespace tandem::serving {
 
 struct NamedRequest {
+  Asker asker;
   Rows rows;
   // A sentence each: categories that the training data did not have, which count as missing.
   std::vector<std::string> notices;
@@ -19,6 +20,9 @@ struct NamedRequest {
 // one is called by; null is a missing value. Members that are no columns of the model are passed
 // over; a column that a row has not is an error. Throws HttpError with 400 that names row (from 0)
 // and column. The body may be enlarged.
+// Members of the body beside `rows`: read_asker().
+[[nodiscard]] NamedRequest parse_named_rows(const ChooseModel& choose, std::string& body,
+                                            const RequestLimits& limits);
 [[nodiscard]] NamedRequest parse_named_rows(const ServedModel& model, std::string& body,
                                             const RequestLimits& limits);
 
@@ -26,6 +30,7 @@ struct NamedRequest {
 // `reasons` is empty, or has an entry per row.
 [[nodiscard]] http::Response named_response(const ServedModel& model, const NamedRequest& request,
                                             const Answers& answers, Index first,
-                                            const std::vector<Reasons>& reasons);
+                                            const std::vector<Reasons>& reasons,
+                                            const AnswerNotes& notes = {});
 
 }  // namespace tandem::serving

@@ -14,9 +14,9 @@ constexpr Index most_explained_rows = 1'000;
 
 class PredictJob final : public HttpJob {
  public:
-  PredictJob(ServingContext& context, std::shared_ptr<const LoadedVersion> version,
-             const ExchangePtr& exchange, NamedRequest request, bool explain)
-      : HttpJob(context, std::move(version), exchange),
+  PredictJob(ServingContext& context, Choice choice, const ExchangePtr& exchange,
+             NamedRequest request, bool explain)
+      : HttpJob(context, std::move(choice), request.asker, exchange),
         request_(std::move(request)),
         explain_(explain) {
     rows = std::move(request_.rows);  // request_.rows keeps their number
@@ -24,10 +24,10 @@ class PredictJob final : public HttpJob {
 
  private:
   [[nodiscard]] http::Response response(const ServedModel& model, const Answers& answers,
-                                        Index first) override {
+                                        Index first, const AnswerNotes& notes) override {
     std::vector<Reasons> reasons;
     if (explain_) reasons = model.explain(rows, answers, first);
-    return named_response(model, request_, answers, first, reasons);
+    return named_response(model, request_, answers, first, reasons, notes);
   }
 
   NamedRequest request_;
@@ -37,23 +37,30 @@ class PredictJob final : public HttpJob {
 void predict(ServingContext& context, const ExchangePtr& exchange) {
   const auto begin = Clock::now();
   http::Request& asked = exchange->request;
-  const auto version = context.models.find(asked.parameter("model"), asked.parameter("version"));
   const std::string_view explain = asked.query_value("explain");
   if (!explain.empty() && explain != "0" && explain != "1") {
     throw HttpError(400, "explain: expected 0 or 1");
   }
+  Choice choice;
+  const auto choose = [&](const Asker& said) -> const ServedModel& {
+    Asker asker = said;
+    read_headers(asker, asked);
+    choice = context.traffic.choose(asked.parameter("model"), asked.parameter("version"), asker);
+    return *choice.version->model;
+  };
+  auto request = parse_named_rows(choose, asked.body, context.limits);
+  const auto version = choice.version;
   if (explain == "1" && !version->model->explains()) {
     throw HttpError(400, "a model of " + version->model->algorithm() +
                              " gives no reasons; trees and linear models do");
   }
-  auto request = parse_named_rows(*version->model, asked.body, context.limits);
   if (explain == "1" && request.rows.count > most_explained_rows) {
     throw HttpError(413, "reasons are given for " + std::to_string(most_explained_rows) +
                              " rows of a request at most");
   }
   version->metrics->parse.add(duration_cast<nanoseconds>(Clock::now() - begin));
-  version->scheduler->submit(
-      std::make_unique<PredictJob>(context, version, exchange, std::move(request), explain == "1"));
+  version->scheduler->submit(std::make_unique<PredictJob>(context, std::move(choice), exchange,
+                                                          std::move(request), explain == "1"));
 }
 
 }  // namespace

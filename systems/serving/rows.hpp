@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -19,6 +20,9 @@ struct Rows {
   Index count = 0;
   std::vector<float> floats;    // count × columns, or empty
   std::vector<double> doubles;  // the same for a model of double precision
+  // Rows and columns of categories that the training data did not have, which stand above as
+  // missing.
+  std::vector<std::pair<Index, Index>> unseen;
 
   template <Real T>
   [[nodiscard]] std::vector<T>& of() {
@@ -36,6 +40,12 @@ struct Rows {
 
 // Of all rows of a batch.
 using Answers = std::variant<Predictions<float>, Predictions<double>>;
+
+// Those of the rows [first, first + count) alone.
+[[nodiscard]] Answers part_of(const Answers& answers, Index first, Index count);
+// Puts more answers of the same model behind those that there are; none are of any model.
+void append(Answers& answers, const Answers& more);
+void append(Rows& rows, const Rows& more);
 
 // Why a row was answered as it was: what each feature added to a score.
 struct Reason {

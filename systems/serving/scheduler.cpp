@@ -27,12 +27,6 @@ std::uint64_t next_random() {
   return generator();
 }
 
-template <Real T>
-void append(Rows& all, const Rows& more) {
-  const auto& values = more.of<T>();
-  all.of<T>().insert(all.of<T>().end(), values.begin(), values.end());
-}
-
 }  // namespace
 
 class Scheduler::Replica {
@@ -130,11 +124,7 @@ class Scheduler::Replica {
       return;
     }
     Rows all;
-    for (const auto& job : due) {
-      all.count += job->rows.count;
-      append<float>(all, job->rows);
-      append<double>(all, job->rows);
-    }
+    for (const auto& job : due) append(all, job->rows);
     predict(due, all);
   }
 

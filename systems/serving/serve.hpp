@@ -8,7 +8,9 @@
 
 #include "systems/http/server.hpp"
 #include "systems/serving/inference.hpp"
+#include "systems/serving/live_experiments.hpp"
 #include "systems/serving/scheduler.hpp"
+#include "systems/serving/serve_settings.hpp"
 #include "tandem/core/engine.hpp"
 
 namespace tandem::serving {
@@ -24,6 +26,11 @@ struct ServeOptions {
   EngineOptions engine;
   ScheduleOptions schedule;
   RequestLimits limits;
+  // `experiments.place` is a file of SQLite's or postgresql://...; empty: the registry's database
+  // where that is PostgreSQL, else REPOSITORY/experiments.sqlite.
+  LiveOptions experiments;
+  ServeSettings settings;
+  std::string settings_file;                   // over `settings`, read anew by SIGHUP; empty: none
   std::chrono::milliseconds patience{30'000};  // for what is under way when it is stopped
 };
 

@@ -25,19 +25,23 @@ void sort_by_magnitude(std::vector<Reason>& reasons) {
 template <Real T>
 class ServedModelOf final : public ServedModel {
  public:
-  ServedModelOf(Pipeline<T> pipeline, std::string name, std::int64_t version,
-                const EngineOptions& options)
+  ServedModelOf(Pipeline<T> pipeline, TrainingSummary summary, std::string name,
+                std::int64_t version, const EngineOptions& options)
       : pipeline_(std::move(pipeline)),
         options_(options),
         predictor_(pipeline_.on(*Engine::create(options))),
         trees_(tree_ensemble_of(*pipeline_.model)) {
     describe(std::move(name), version, pipeline_.provenance.algorithm, signature_of(pipeline_),
-             pipeline_.schema);
+             pipeline_.schema, std::move(summary));
     if (trees_ && !knows_covers(*trees_)) trees_.reset();
   }
 
   [[nodiscard]] Answers predict(const Rows& rows) const override {
     return predictor_.predict(dataset_of(rows));
+  }
+
+  [[nodiscard]] Dataset<double> scores(const Answers& answers) const override {
+    return score_columns(*pipeline_.model, std::get<Predictions<T>>(answers));
   }
 
   [[nodiscard]] bool explains() const override { return trees_ || is_linear(); }
@@ -148,13 +152,14 @@ class ServedModelOf final : public ServedModel {
 }  // namespace
 
 void ServedModel::describe(std::string name, std::int64_t version, std::string algorithm,
-                           Signature signature, Schema schema) {
+                           Signature signature, Schema schema, TrainingSummary summary) {
   name_ = std::move(name);
   version_ = version;
   version_text_ = std::to_string(version);
   algorithm_ = std::move(algorithm);
   signature_ = std::move(signature);
   schema_ = std::move(schema);
+  summary_ = std::move(summary);
   for (std::size_t j = 0; j < schema_.columns.size(); ++j) {
     columns_.emplace(schema_.columns[j].name, static_cast<Index>(j));
     Positions& codes = categories_.emplace_back();
@@ -205,11 +210,14 @@ std::optional<double> ServedModel::read_text(Index column, std::string_view text
 std::shared_ptr<const ServedModel> ServedModel::load(const std::string& path, std::string name,
                                                      std::int64_t version,
                                                      const EngineOptions& engine) {
-  AnyModel loaded = load_model(path);
+  const Archive archive = read_archive(path, "model");
+  AnyModel loaded = model_from_archive(archive);
+  TrainingSummary summary = summary_of(archive);
+  if (summary.version != 1) summary = {};
   return std::visit(
       [&]<Real T>(Pipeline<T>& pipeline) -> std::shared_ptr<const ServedModel> {
-        return std::make_shared<ServedModelOf<T>>(std::move(pipeline), std::move(name), version,
-                                                  engine);
+        return std::make_shared<ServedModelOf<T>>(std::move(pipeline), std::move(summary),
+                                                  std::move(name), version, engine);
       },
       loaded);
 }

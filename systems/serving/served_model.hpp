@@ -12,6 +12,7 @@
 #include "systems/serving/signature.hpp"
 #include "tandem/core/engine.hpp"
 #include "tandem/data/read.hpp"
+#include "tandem/model/training_summary.hpp"
 
 namespace tandem::serving {
 
@@ -32,6 +33,8 @@ class ServedModel {
   [[nodiscard]] const std::string& algorithm() const noexcept { return algorithm_; }
   [[nodiscard]] const Signature& signature() const noexcept { return signature_; }
   [[nodiscard]] const Schema& schema() const noexcept { return schema_; }
+  // Of the rows that it was trained on; empty where its file has none that this program knows.
+  [[nodiscard]] const TrainingSummary& summary() const noexcept { return summary_; }
   // The position of a raw column, or -1.
   [[nodiscard]] Index column(std::string_view name) const;
   // The code of a category of a column, or -1 for one that the training data did not have.
@@ -44,6 +47,8 @@ class ServedModel {
   // The same bits as `tandem predict` gives for these rows, whatever stands beside them. Throws
   // InputError that names row and column where a value cannot be taken.
   [[nodiscard]] virtual Answers predict(const Rows& rows) const = 0;
+  // What it says as columns of numbers, as its summary has them: score_columns().
+  [[nodiscard]] virtual Dataset<double> scores(const Answers& answers) const = 0;
   // Whether the model's kind can say why: trees (Shapley values) and linear models (terms).
   [[nodiscard]] virtual bool explains() const = 0;
   // One entry per row, whose answers begin at `first`: of the class that was answered, where there
@@ -54,7 +59,7 @@ class ServedModel {
  protected:
   ServedModel() = default;
   void describe(std::string name, std::int64_t version, std::string algorithm, Signature signature,
-                Schema schema);
+                Schema schema, TrainingSummary summary);
 
  private:
   struct TextHash {
@@ -71,6 +76,7 @@ class ServedModel {
   std::string algorithm_;
   Signature signature_;
   Schema schema_;
+  TrainingSummary summary_;
   Positions columns_;
   std::vector<Positions> categories_;  // per column
 };

@@ -88,6 +88,8 @@ void place(const ServedModel& model, const InputTensor& tensor, Index column, Ro
     const Index code = model.category(column, text);
     // As `tandem predict` reads it: what the training data did not have is missing.
     value = code < 0 ? std::numeric_limits<T>::quiet_NaN() : static_cast<T>(code);
+    // An empty text is a field without a value, as a file has it.
+    if (code < 0 && !text.empty()) rows.unseen.emplace_back(i, column);
   }
 }
 

@@ -198,7 +198,7 @@ class ExperimentCommand final : public Command {
     const Analysis analysis = store.analyse(name_, now());
     if (json_) {
       nlohmann::json json = experiments::to_json(analysis);
-      json["experiments"] = nlohmann::json::array({record_json(record)});
+      json["experiments"] = nlohmann::json::array({experiments::to_json(record)});
       print_json(json);
       return 0;
     }
@@ -227,23 +227,11 @@ class ExperimentCommand final : public Command {
   void show(const std::vector<experiments::Record>& records) const {
     if (json_) {
       nlohmann::json list = nlohmann::json::array();
-      for (const experiments::Record& record : records) list.push_back(record_json(record));
+      for (const experiments::Record& record : records) list.push_back(experiments::to_json(record));
       print_json({{"experiments", list}});
     } else {
       print(records.empty() ? "no experiments\n" : table(record_table(records)));
     }
-  }
-
-  [[nodiscard]] static nlohmann::json record_json(const experiments::Record& record) {
-    nlohmann::json json{{"name", record.experiment.name},
-                        {"status", to_string(record.status)},
-                        {"created", experiments::time_text(record.created)},
-                        {"definition", record.experiment.to_json()}};
-    if (record.ended != 0) {
-      json["ended"] = experiments::time_text(record.ended);
-      json["reason"] = record.reason;
-    }
-    return json;
   }
 
   [[nodiscard]] static std::vector<std::vector<std::string>> record_table(

@@ -78,6 +78,41 @@ class Serve final : public Command {
                     "open connections of one address", 1, 1'000'000);
     options.real("answer_seconds", answer_seconds_, "time until a request is answered with 504",
                  0.001, 3600);
+    options.group("Traffic");
+    options.text(
+        "experiments", options_.experiments.place,
+        "where experiments are kept: a file of SQLite's or postgresql://...; left out, the "
+        "registry's PostgreSQL, or experiments.sqlite in the repository");
+    options.real("guard_seconds", guard_seconds_,
+                 "time between two looks at the guards of the experiments", 0.05, 86'400);
+    options.real("canary_share", options_.settings.canary_share,
+                 "share of the units whose requests the canary answers", 0, 1);
+    options.real("shadow_share", options_.settings.shadow_share,
+                 "share of the requests that the newest candidate is asked too; its answers are "
+                 "compared and thrown away",
+                 0, 1);
+    options.text("settings", options_.settings_file,
+                 "a file of JSON with shares of single models, drift and the log of predictions, "
+                 "which SIGHUP reads anew; what it names wins over the options");
+    options.group("Watch");
+    options.integer("drift_rows", options_.settings.drift.rows,
+                    "rows of a window that are compared with the training data; 0: none are", 0,
+                    1'000'000'000);
+    options.real("drift_hours", drift_hours_,
+                 "hours after which a window is judged with the rows that it has", 0.0001, 10'000);
+    options.real("drift_level", options_.settings.drift.level,
+                 "share of windows without drift that raise an alarm", 1e-9, 0.5);
+    options.text("prediction_log", options_.settings.log.folder,
+                 "a folder for a log of what was asked and answered; none if left out");
+    options.real("prediction_log_share", options_.settings.log.sample,
+                 "share of the predictions that are logged, by their ids", 0, 1);
+    options.written("prediction_log_leave_out", leave_out_, "columns that must not be logged",
+                    "NAME,...");
+    options.written("prediction_log_size", log_file_size_,
+                    "bytes of a compressed file of the log, after which a new one is begun",
+                    "BYTES");
+    options.real("prediction_log_hours", log_file_hours_, "hours after which a new file is begun",
+                 0.001, 100'000);
     options.group("Run");
     options.choice("device", options_.engine.device, "where the models run");
     options.choice("numerics", options_.engine.numerics,
@@ -86,7 +121,7 @@ class Serve final : public Command {
     options.integer("threads", threads_, "threads of the CPU for each replica", 1, 1024);
   }
 
-  int run(const OptionSet& /*options*/) override {
+  int run(const OptionSet& options) override {
     options_.http.endpoint = *http_.endpoint;
     options_.grpc = grpc_.endpoint;
     options_.schedule.batch_delay = std::chrono::microseconds(batch_delay_us_);
@@ -101,7 +136,16 @@ class Serve final : public Command {
     options_.http.answer = milliseconds(answer_seconds_);
     options_.patience = milliseconds(stop_seconds_);
     options_.engine.threads = static_cast<int>(threads_);
-    if (demo_) return serve_demo();
+    options_.experiments.check_every = milliseconds(guard_seconds_);
+    options_.settings.drift.longest = std::chrono::seconds(
+        std::max<std::int64_t>(1, static_cast<std::int64_t>(drift_hours_ * 3'600)));
+    options_.settings.log.leave_out = leave_out_.list;
+    if (log_file_size_.count > 0) {
+      options_.settings.log.rotate_bytes = static_cast<std::int64_t>(log_file_size_.count);
+    }
+    options_.settings.log.rotate_seconds =
+        std::max<std::int64_t>(1, static_cast<std::int64_t>(log_file_hours_ * 3'600));
+    if (demo_) return serve_demo(options);
     if (repositories_.size() != 1) {
       throw InputError(
           "expected one repository: tandem serve REPOSITORY; tandem models register REPOSITORY "
@@ -118,18 +162,24 @@ class Serve final : public Command {
     return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
   }
 
-  int serve_demo() {
+  int serve_demo(const OptionSet& options) {
     if (repositories_.size() > 1) throw InputError("expected one repository");
     // Training leaves threads behind, which must not take the signals that stop the server.
     const http::ServiceSignals signals;
     ServeDemo demo(repositories_.empty() ? "" : repositories_.front());
     options_.repository = demo.folder();
+    // Short windows and looks, so that there is something to see within a minute.
+    if (!options.given("drift_rows")) options_.settings.drift.rows = 2'000;
+    if (!options.given("shadow_share")) options_.settings.shadow_share = 1;
+    if (!options.given("guard_seconds")) {
+      options_.experiments.check_every = std::chrono::milliseconds(1'000);
+    }
     // What is read beside the commands is what goes wrong.
     if (options_.log.empty()) options_.log_level = http::LogLevel::warning;
     return serving::serve(options_, [&](const std::string& addresses) {
       const std::string url = addresses.substr(0, addresses.find(' '));
       print("ready " + addresses + "\n" + demo.commands(url));
-      demo.start_clients(url);
+      demo.start_customers(url);
     });
   }
 
@@ -147,6 +197,11 @@ class Serve final : public Command {
   std::int64_t connections_per_client_ = 20'000;
   std::int64_t threads_ = 1;
   double answer_seconds_ = 60;
+  double guard_seconds_ = 5;
+  double drift_hours_ = 1;
+  Words leave_out_;
+  Bytes log_file_size_{std::size_t{64} << 20};
+  double log_file_hours_ = 24;
   double stop_seconds_ = 30;
 };
 

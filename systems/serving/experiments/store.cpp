@@ -47,6 +47,18 @@ constexpr const char* record_columns =
 
 std::string_view to_string(Status status) { return status_names[static_cast<std::size_t>(status)]; }
 
+nlohmann::json to_json(const Record& record) {
+  nlohmann::json json{{"name", record.experiment.name},
+                      {"status", to_string(record.status)},
+                      {"created", time_text(record.created)},
+                      {"definition", record.experiment.to_json()}};
+  if (record.ended != 0) {
+    json["ended"] = time_text(record.ended);
+    json["reason"] = record.reason;
+  }
+  return json;
+}
+
 Store::Store(const std::string& place, bool create) : place_(store::without_password(place)) {
   if (!create && place.find("://") == std::string::npos && !std::filesystem::exists(place)) {
     throw InputError(place + ": there is no such file");
@@ -253,28 +265,38 @@ Analysis Store::analyse_locked(const Record& record, Time now) {
   return experiments::analyse(record.experiment, units, metrics);
 }
 
-std::vector<std::string> Store::enforce_guards(Time now) {
+std::vector<Checked> Store::check(Time now) {
   const std::lock_guard lock(mutex_);
-  std::vector<std::string> ended;
+  std::vector<Checked> checked;
   for (const Record& record : list_locked()) {
-    const auto& metrics = record.experiment.metrics;
-    if (record.status != Status::running ||
-        std::none_of(metrics.begin(), metrics.end(),
-                     [](const MetricDefinition& one) { return one.guard; })) {
-      continue;
-    }
-    const Analysis analysis = analyse_locked(record, now);
-    for (const MetricResult& metric : analysis.metrics) {
+    if (record.status != Status::running) continue;
+    Checked one{.record = record, .analysis = analyse_locked(record, now)};
+    for (const MetricResult& metric : one.analysis.metrics) {
       if (metric.breached.empty()) continue;
       std::string arms;
       for (const int arm : metric.breached) {
-        arms += (arms.empty() ? "" : ", ") + analysis.arms[static_cast<std::size_t>(arm)];
+        arms += (arms.empty() ? "" : ", ") + one.analysis.arms[static_cast<std::size_t>(arm)];
       }
-      stop_locked(record.experiment.name, now, Status::rolled_back,
-                  "guard " + metric.metric.name + " is breached by " + arms);
-      ended.push_back(record.experiment.name);
+      const std::string& name = record.experiment.name;
+      const std::string reason = "guard " + metric.metric.name + " is breached by " + arms;
+      try {
+        stop_locked(name, now, Status::rolled_back, reason);
+        one.rolled_back = true;
+      } catch (const InputError&) {
+        // Another program has ended it meanwhile.
+      }
+      one.record = find_locked(name);
       break;
     }
+    checked.push_back(std::move(one));
+  }
+  return checked;
+}
+
+std::vector<std::string> Store::enforce_guards(Time now) {
+  std::vector<std::string> ended;
+  for (const Checked& one : check(now)) {
+    if (one.rolled_back) ended.push_back(one.record.experiment.name);
   }
   return ended;
 }

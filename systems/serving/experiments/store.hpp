@@ -26,6 +26,16 @@ struct Record {
   std::string reason;  // why it ended
 };
 
+// {"name", "status", "created", "definition"}, of an ended one "ended" and "reason" too.
+[[nodiscard]] nlohmann::json to_json(const Record& record);
+
+// An experiment that runs, or did until a guard ended it just now, and what it shows.
+struct Checked {
+  Record record;
+  Analysis analysis;
+  bool rolled_back = false;
+};
+
 struct Exposure {
   std::string experiment;
   std::string unit;
@@ -67,7 +77,9 @@ class Store {
 
   // Of the units that were exposed; of a metric with a window those whose window is over.
   [[nodiscard]] Analysis analyse(const std::string& name, Time now);
-  // Ends the running experiments of which a guard is breached; returns their names.
+  // Looks at every running experiment and ends those of which a guard is breached.
+  [[nodiscard]] std::vector<Checked> check(Time now);
+  // The same; returns the names of those that it ended.
   [[nodiscard]] std::vector<std::string> enforce_guards(Time now);
 
  private:

@@ -183,12 +183,22 @@ bool PredictionLog::append(const LoggedPrediction& prediction, const T* features
   }
   const std::lock_guard lock(mutex_);
   if (row_count_ >= most_waiting_flushes * options_.flush_rows) {
-    ++dropped_;
-    return false;
+    if (std::chrono::steady_clock::now() < retry_at_) {
+      ++dropped_;
+      return false;
+    }
+    try {
+      flush_locked();
+    } catch (...) {
+      ++dropped_;
+      throw;
+    }
   }
   rows_ += record.text();
   rows_ += '\n';
-  if (++row_count_ >= options_.flush_rows) flush_locked();
+  if (++row_count_ >= options_.flush_rows && std::chrono::steady_clock::now() >= retry_at_) {
+    flush_locked();
+  }
   return true;
 }
 
@@ -215,6 +225,8 @@ void PredictionLog::begin_file() {
 
 void PredictionLog::flush_locked() {
   if (row_count_ == 0) return;
+  // Until it has worked.
+  retry_at_ = std::chrono::steady_clock::now() + std::chrono::seconds(1);
   if (file_ < 0 || size_ >= options_.rotate_bytes ||
       seconds_now() - begun_ >= options_.rotate_seconds) {
     begin_file();
@@ -256,6 +268,7 @@ void PredictionLog::flush_locked() {
   size_ += static_cast<std::int64_t>(bytes);
   rows_.clear();
   row_count_ = 0;
+  retry_at_ = {};
 }
 
 template bool PredictionLog::append(const LoggedPrediction&, const float*);

@@ -2,6 +2,7 @@
 // compressed with zstd, that every command of Tandem reads as data.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <limits>
 #include <mutex>
@@ -23,6 +24,8 @@ struct PredictionLogOptions {
   std::int64_t rotate_bytes = 64 << 20;  // of a compressed file; a new one is begun after it
   std::int64_t rotate_seconds = 24 * 3600;
   std::int64_t flush_rows = 1000;  // rows that are held in memory at most
+
+  [[nodiscard]] bool operator==(const PredictionLogOptions&) const = default;
 };
 
 // What is known of a prediction beside the features. Times are milliseconds since 1970.
@@ -54,7 +57,8 @@ class PredictionLog {
 
   // `features` has a value per column: numbers, codes of categories, NaN for what is missing. False
   // where it is not sampled. Throws SystemError where a flush fails; the rows are kept for the next
-  // one, and beyond ten times flush_rows dropped and counted.
+  // one, which is tried a second later at the earliest, and beyond ten times flush_rows dropped and
+  // counted.
   template <Real T>
   bool append(const LoggedPrediction& prediction, const T* features);
   void flush();
@@ -82,6 +86,7 @@ class PredictionLog {
   std::string rows_;
   std::int64_t row_count_ = 0;
   std::int64_t dropped_ = 0;
+  std::chrono::steady_clock::time_point retry_at_{};  // after a flush that failed
 };
 
 // Cuts what a killed process left half-written off the end of a file of zstd frames. Returns the

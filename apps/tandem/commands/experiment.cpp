@@ -227,7 +227,8 @@ class ExperimentCommand final : public Command {
   void show(const std::vector<experiments::Record>& records) const {
     if (json_) {
       nlohmann::json list = nlohmann::json::array();
-      for (const experiments::Record& record : records) list.push_back(experiments::to_json(record));
+      for (const experiments::Record& record : records)
+        list.push_back(experiments::to_json(record));
       print_json({{"experiments", list}});
     } else {
       print(records.empty() ? "no experiments\n" : table(record_table(records)));

@@ -63,9 +63,10 @@ const std::vector<CommandInfo>& commands() {
       {"serve", "REPOSITORY [--http ADDRESS:PORT] [--grpc ADDRESS:PORT] [--registry URL] [options]",
        "answer predictions over HTTP and gRPC with the models of a repository", false, make_serve},
       {"fraud",
-       "serve --model MODEL --state FOLDER [--http ADDRESS:PORT] [options] | replay --state FOLDER "
-       "[options] | demo",
-       "decide transactions by rules and a model, keep why, and decide them once more", false,
+       "simulate [--days N] [--users N] | train --data FILE --model OUT | retrain --data FILE "
+       "--model REPOSITORY/NAME | serve --model MODEL --state FOLDER [--http ADDRESS:PORT] | "
+       "replay --state FOLDER [options]",
+       "find fraud among transactions: simulate them, train, decide, and say why", false,
        make_fraud},
       {"generate", "KIND [--rows N] [--features D] [--seed S] [--out FILE]",
        "make a data set of random numbers", false, make_generate},

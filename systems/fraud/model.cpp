@@ -137,6 +137,10 @@ FraudModel::~FraudModel() = default;
 FraudModel::FraudModel(FraudModel&&) noexcept = default;
 FraudModel& FraudModel::operator=(FraudModel&&) noexcept = default;
 
+FraudModel FraudModel::with(Settings settings) && {
+  return {std::move(ready_->pipeline), std::move(settings)};
+}
+
 FraudModel FraudModel::load(const std::string& path) {
   const Archive archive = read_archive(path, "model");
   if (!archive.has_part("fraud")) {
@@ -153,6 +157,7 @@ FraudModel FraudModel::load(const std::string& path) {
   settings.calibration = Calibration::load(part);
   settings.configuration_version = part.get_string("configuration_version");
   settings.card = part.get_string("card");
+  settings.trained_until = part.get_int("trained_until");
   try {
     return {std::move(*pipeline), std::move(settings)};
   } catch (const InputError& error) {
@@ -169,6 +174,7 @@ void FraudModel::save(const std::string& path) const {
   ready_->settings.calibration.save(part);
   part.set("configuration_version", ready_->settings.configuration_version);
   part.set("card", ready_->settings.card);
+  part.set("trained_until", ready_->settings.trained_until);
   archive.set_part("fraud", part);
   write_archive(path, archive, "model");
 }

@@ -61,7 +61,8 @@ class FraudModel {
     double reviews_per_day = 0;  // the budget that the threshold was tuned to
     Calibration calibration;
     std::string configuration_version = "1";
-    std::string card;  // the model card, Markdown
+    std::string card;        // the model card, Markdown
+    Time trained_until = 0;  // it has seen nothing of later transactions
   };
 
   FraudModel(Pipeline<float> pipeline, Settings settings);
@@ -73,6 +74,9 @@ class FraudModel {
   // this program's.
   [[nodiscard]] static FraudModel load(const std::string& path);
   void save(const std::string& path) const;
+
+  // The same pipeline with other settings.
+  [[nodiscard]] FraudModel with(Settings settings) &&;
 
   // On the calling thread, without an engine: the bits that the pipeline gives.
   [[nodiscard]] ModelScore score(const FeatureVector& features) const;

@@ -82,6 +82,13 @@ def commands(root, cuda):
     yield ["recommend", "train", "als", "--data", "events.csv", "--model", "als.tandem", "--factors",
            "8", "--iterations", "2", "--compute-loss"]
     yield ["recommend", "evaluate", "item-knn", "--data", "events.csv", "--split", "time"]
+    small_fraud = ["--rounds", "10", "--label-delay-days", "3"]
+    yield ["fraud", "simulate", "--days", "20", "--users", "200", "--fraud", "8", "--seed", "1",
+           "--out", "transactions.csv"]
+    yield ["fraud", "train", "--data", "transactions.csv", "--model", "fraud.tandem", *small_fraud]
+    yield ["fraud", "train", "--data", "transactions.csv", "--model", "watched/fraud", *small_fraud]
+    yield ["fraud", "retrain", "--data", "transactions.csv", "--model", "watched/fraud",
+           *small_fraud]
     yield ["compare", "optimizers", "--data", "data/iris.csv", "--epochs", "4", "--report",
            "compared", *device]
     yield ["devices"]

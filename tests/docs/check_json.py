@@ -201,7 +201,7 @@ def main():
     (scratch / "exposures.csv").write_text("unit,arm\n" + "".join(
         f"u{i},{'new' if i % 2 else 'control'}\n" for i in range(400)))
     (scratch / "events.csv").write_text("user,item,rating,time\n" + "".join(
-        f"u{u:02},i{(u % 3) * 10 + (u * 7 + k * k) % 10:02},{1 + k % 5},{100 * k + u}\n"
+        f"u{u:02},i{(u % 3) * 10 + (u * 7 + k * 3) % 10:02},{1 + k % 5},{100 * k + u}\n"
         for u in range(40) for k in range(8)))
     (scratch / "definition.json").write_text(
         '{"name": "price", "unit": "user", "arms": [{"name": "old"}, {"name": "new"}], '

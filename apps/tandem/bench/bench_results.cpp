@@ -1,0 +1,255 @@
+#include "tandem/bench/bench_results.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "tandem/config.hpp"
+#include "tandem/output.hpp"
+#include "tandem/report/page.hpp"
+#include "tandem/report/plot.hpp"
+
+namespace tandem::program {
+namespace {
+
+std::string two_digits(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, value < 10 ? "%.2f" : "%.1f", value);
+  return text;
+}
+
+std::string percent_of(double share) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.0f %%", 100 * share);
+  return text;
+}
+
+std::string measured_name(Measured measured) {
+  return measured == Measured::fit ? "fit" : "predict";
+}
+
+nlohmann::json number_or_null(double value) {
+  return std::isfinite(value) ? nlohmann::json(value) : nlohmann::json();
+}
+
+nlohmann::json json_of(const ArmRuns& arm) {
+  nlohmann::json json{{"name", arm.name}};
+  if (!arm.why_not.empty()) {
+    json["why_not"] = arm.why_not;
+    json["missing"] = arm.missing;
+    return json;
+  }
+  json["version"] = arm.version;
+  json["seconds"] = arm.seconds;
+  json["processor_seconds"] = arm.processor_seconds;
+  json["median_seconds"] = number_or_null(median_of(arm.seconds));
+  if (arm.peak_bytes > 0) json["peak_bytes"] = arm.peak_bytes;
+  if (arm.quality) json["quality"] = number_or_null(*arm.quality);
+  return json;
+}
+
+// "0.123 (0.120 .. 0.130)"
+std::string seconds_of(const ArmRuns& arm) {
+  if (arm.seconds.empty()) return "-";
+  const auto [low, high] = std::minmax_element(arm.seconds.begin(), arm.seconds.end());
+  return readable_seconds(median_of(arm.seconds)) + " (" + readable_seconds(*low) + " .. " +
+         readable_seconds(*high) + ")";
+}
+
+std::string ratio_of(const BenchRow& row) {
+  if (!row.against_fastest) return "-";
+  return two_digits(row.against_fastest->median) + " [" + two_digits(row.against_fastest->low) +
+         ", " + two_digits(row.against_fastest->high) + "]";
+}
+
+std::string share_of(const BenchRow& row) {
+  if (!row.floor_seconds || row.arms.front().seconds.empty()) return "-";
+  return percent_of(*row.floor_seconds / median_of(row.arms.front().seconds)) + " of " +
+         (row.limited_by == "operations" ? "fma rate" : "memory");
+}
+
+std::vector<std::vector<std::string>> summary_of(const BenchResults& results) {
+  std::vector<std::vector<std::string>> rows{{"case", "threads", "tandem, s", "fastest peer",
+                                              "its s", "its time / ours", "limit", "remark"}};
+  for (const BenchRow& row : results.rows) {
+    const auto fastest =
+        std::find_if(row.arms.begin(), row.arms.end(),
+                     [&](const ArmRuns& arm) { return !row.fastest.empty() && arm.name == row.fastest; });
+    rows.push_back({row.name + ", " + measured_name(row.measured), std::to_string(row.threads),
+                    row.arms.front().seconds.empty()
+                        ? "-"
+                        : readable_seconds(median_of(row.arms.front().seconds)),
+                    row.fastest.empty() ? "-" : row.fastest,
+                    fastest == row.arms.end() ? "-" : readable_seconds(median_of(fastest->seconds)),
+                    ratio_of(row), share_of(row), doubt_about(row)});
+  }
+  return rows;
+}
+
+std::vector<std::vector<std::string>> limits_of(const BenchResults& results) {
+  std::vector<std::vector<std::string>> rows{{"threads", "fma float32, GFLOP/s",
+                                              "fma float64, GFLOP/s", "memory triad, GB/s",
+                                              "calling a team, us"}};
+  for (const MachineLimits& one : results.limits) {
+    rows.push_back({std::to_string(one.threads), two_digits(one.flops_float32 / 1e9),
+                    two_digits(one.flops_float64 / 1e9), two_digits(one.memory_bytes / 1e9),
+                    two_digits(one.wake_seconds * 1e6)});
+  }
+  return rows;
+}
+
+std::vector<std::string> left_out(const BenchResults& results) {
+  std::vector<std::string> lines;
+  for (const BenchRow& row : results.rows) {
+    for (const ArmRuns& arm : row.arms) {
+      if (!arm.missing) continue;
+      const std::string line = arm.name + ": " + arm.why_not;
+      if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+    }
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::string doubt_about(const BenchRow& row) {
+  for (const ArmRuns& arm : row.arms) {
+    if (!arm.why_not.empty() && !arm.missing) return arm.name + ": " + arm.why_not;
+  }
+  return row.equal_quality ? "" : "unequal " + row.metric;
+}
+
+nlohmann::json to_json(const BenchResults& results) {
+  nlohmann::json json{{"tandem", TANDEM_VERSION},
+                      {"suite", results.suite},
+                      {"runs", results.runs},
+                      {"command", results.command},
+                      {"machine", {{"processor", results.processor}, {"cores", results.cores}}}};
+  json["machine"]["limits"] = nlohmann::json::array();
+  for (const MachineLimits& one : results.limits) {
+    nlohmann::json caches = nlohmann::json::array();
+    for (const auto& [bytes, rate] : one.cache_bytes) {
+      caches.push_back({{"bytes", bytes}, {"bytes_per_second", rate}});
+    }
+    json["machine"]["limits"].push_back({{"threads", one.threads},
+                                         {"flops_float32", one.flops_float32},
+                                         {"flops_float64", one.flops_float64},
+                                         {"memory_bytes_per_second", one.memory_bytes},
+                                         {"one_thread_reads", caches},
+                                         {"team_seconds", one.wake_seconds}});
+  }
+  json["rows"] = nlohmann::json::array();
+  for (const BenchRow& row : results.rows) {
+    nlohmann::json one{{"case", row.name},
+                       {"measured", measured_name(row.measured)},
+                       {"threads", row.threads},
+                       {"rows", row.rows},
+                       {"metric", row.metric},
+                       {"equal_quality", row.equal_quality},
+                       {"arms", nlohmann::json::array()}};
+    for (const ArmRuns& arm : row.arms) one["arms"].push_back(json_of(arm));
+    if (row.against_fastest) {
+      one["fastest_peer"] = row.fastest;
+      one["ratio"] = {{"median", row.against_fastest->median},
+                      {"low", row.against_fastest->low},
+                      {"high", row.against_fastest->high},
+                      {"confidence", row.against_fastest->confidence}};
+    }
+    if (row.floor_seconds) {
+      one["floor_seconds"] = *row.floor_seconds;
+      one["limited_by"] = row.limited_by;
+    }
+    if (const std::string doubt = doubt_about(row); !doubt.empty()) one["doubt"] = doubt;
+    json["rows"].push_back(one);
+  }
+  return json;
+}
+
+std::string to_text(const BenchResults& results) {
+  std::string text = "suite " + results.suite + " on " + results.processor + ", " +
+                     counted(results.cores, "core") + "; medians of " +
+                     counted(results.runs, "run") + "\n\n" + table(limits_of(results)) + "\n" +
+                     table(summary_of(results)) + "\n";
+  for (const BenchRow& row : results.rows) {
+    if (row.against_fastest) {
+      text += wrapped("In brackets: an interval for the ratio's median with a confidence of " +
+                          percent_of(row.against_fastest->confidence) + ", from runs in pairs.",
+                      terminal_width());
+      break;
+    }
+  }
+  for (const std::string& line : left_out(results)) text += "left out: " + line + "\n";
+  return text;
+}
+
+void write_bench_page(const BenchResults& results, const std::string& path) {
+  using report::Page;
+  Page page("Benchmarks: " + results.suite,
+            "Every program was given the same data and the same settings and took its turn in "
+            "every round. Tandem " TANDEM_VERSION ", " +
+                results.processor + ", " + counted(results.cores, "core") + "; medians of " +
+                counted(results.runs, "run") + ".");
+  page.section("1", "Beside the fastest");
+  page.command(results.command);
+  page.table(summary_of(results));
+  page.paragraph(
+      "The time of the fastest peer by Tandem's, run for run: above 1 Tandem is the faster one. In "
+      "brackets an interval for its median by order statistics, which makes no assumption about "
+      "the noise. The limit is what the least operations and bytes of the task would take at the "
+      "machine's measured rates.");
+  report::Plot plot;
+  plot.title = "time of the fastest peer by Tandem's, of each row";
+  plot.x = {.label = "row of the table", .from = 0.0};
+  plot.y = {.label = "its time / Tandem's", .logarithmic = true};
+  plot.width = 860;
+  plot.height = 360;
+  report::Series fits{.label = "fit", .mark = report::Mark::points, .colour = 1, .size = 1.6};
+  report::Series predictions{
+      .label = "predict", .mark = report::Mark::points, .colour = 2, .shape = 1, .size = 1.6};
+  double place = 0;
+  for (const BenchRow& row : results.rows) {
+    place += 1;
+    if (!row.against_fastest) continue;
+    (row.measured == Measured::fit ? fits : predictions)
+        .points.push_back({place, row.against_fastest->median});
+  }
+  if (!fits.points.empty() || !predictions.points.empty()) {
+    report::Series equal{.label = "equal", .colour = -1, .dashed = true};
+    equal.points = {{0, 1}, {place + 1, 1}};
+    plot.series = {fits, predictions, equal};
+    plot.x.to = place + 1;
+    plot.x.whole_numbers = true;
+    page.figures({{report::to_svg(plot, "figure-1"), "Above the dashed line Tandem is faster."}});
+  }
+  page.section("2", "All of them");
+  std::vector<std::vector<std::string>> all{
+      {"case", "threads", "program", "version", "seconds", "processor s", "memory, MB", "quality"}};
+  for (const BenchRow& row : results.rows) {
+    for (const ArmRuns& arm : row.arms) {
+      if (arm.missing) continue;
+      all.push_back({row.name + ", " + measured_name(row.measured), std::to_string(row.threads),
+                     arm.name, arm.version, arm.why_not.empty() ? seconds_of(arm) : arm.why_not,
+                     arm.seconds.empty() ? "-" : readable_seconds(median_of(arm.processor_seconds)),
+                     arm.peak_bytes > 0 ? two_digits(arm.peak_bytes / 1e6) : "-",
+                     arm.quality ? row.metric + " " + readable(*arm.quality) : "-"});
+    }
+  }
+  page.table(all);
+  for (const std::string& line : left_out(results)) page.paragraph("Left out: " + line + ".");
+  page.section("3", "The machine");
+  page.table(limits_of(results));
+  std::vector<std::vector<std::string>> caches{{"set of", "one thread reads, GB/s"}};
+  if (!results.limits.empty()) {
+    for (const auto& [bytes, rate] : results.limits.front().cache_bytes) {
+      caches.push_back({std::to_string(bytes >> 10) + " KiB", two_digits(rate / 1e9)});
+    }
+  }
+  page.table(caches);
+  page.html("<details><summary>All figures, as JSON</summary>");
+  page.preformatted(to_json(results).dump(1));
+  page.html("</details>");
+  page.footer("Made by tandem bench, Tandem " TANDEM_VERSION ".");
+  page.write(path);
+}
+
+}  // namespace tandem::program

@@ -1,0 +1,78 @@
+// Measurements of arms in turn, and what they say of one another.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tandem/bench/case.hpp"
+#include "tandem/core/machine_limits.hpp"
+
+namespace tandem::program {
+
+// What an arm took in each round, and how good its model is.
+struct ArmRuns {
+  std::string name;
+  std::string version;
+  std::vector<double> seconds;
+  std::vector<double> processor_seconds;
+  double peak_bytes = 0;  // of the process, over what it had with the data loaded; fits only
+  std::optional<double> quality;
+  std::string why_not;  // the arm has no figures: it is missing, or has failed
+  bool missing = false;
+};
+
+[[nodiscard]] double median_of(std::vector<double> values);
+
+// Of the ratios of paired runs: their median, and an interval for the median of all such ratios, by
+// order statistics, that is right with the stated probability whatever their distribution.
+struct PairedRatio {
+  double median = 0;
+  double low = 0;
+  double high = 0;
+  double confidence = 0;
+};
+// ours and theirs: one each per round. theirs / ours: above 1, ours is the faster one.
+[[nodiscard]] PairedRatio paired_ratio(const std::vector<double>& ours,
+                                       const std::vector<double>& theirs);
+
+enum class Measured { fit, predict };
+
+// One line of the table: a case, a number of threads, and a fit or the predictions.
+struct BenchRow {
+  std::string name;  // of the case
+  Measured measured = Measured::fit;
+  int threads = 1;
+  Index rows = 0;
+  std::string metric;
+  std::vector<ArmRuns> arms;  // the first is Tandem's
+  std::string fastest;        // the peer of the least median; empty: there is none
+  std::optional<PairedRatio> against_fastest;
+  // Seconds that the task's least operations and bytes take at the machine's limits; fits only.
+  std::optional<double> floor_seconds;
+  std::string limited_by;  // "operations" or "bytes"
+  bool equal_quality = true;
+};
+
+struct BenchChoices {
+  std::string suite = "standard";
+  std::vector<int> threads;
+  std::vector<std::string> devices{"cpu"};
+  std::vector<std::string> peers;  // names; empty: all that the cases have
+  bool no_peers = false;
+  std::vector<std::string> against;  // other builds of the program
+  std::string python;
+  int runs = 5;
+  double timeout = 600;
+  std::function<void(const std::string&)> tell;  // progress
+};
+
+// Runs the cases that are in the suite. `limits` has one entry for each of choices.threads. Throws
+// InputError for a peer that no case has; Interrupted where a signal has come.
+[[nodiscard]] std::vector<BenchRow> measure(const std::vector<BenchCase>& cases,
+                                            const BenchChoices& choices,
+                                            const std::vector<MachineLimits>& limits);
+
+}  // namespace tandem::program

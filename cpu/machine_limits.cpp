@@ -73,9 +73,9 @@ double Sum(const double* HWY_RESTRICT x, Index size) {
     s6 = hn::Add(s6, hn::LoadU(d, x + i + 6 * lanes));
     s7 = hn::Add(s7, hn::LoadU(d, x + i + 7 * lanes));
   }
-  const auto all = hn::Add(hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)),
-                           hn::Add(hn::Add(s4, s5), hn::Add(s6, s7)));
-  double sum = hn::ReduceSum(d, all);
+  const auto all =
+      hn::Add(hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)), hn::Add(hn::Add(s4, s5), hn::Add(s6, s7)));
+  double sum = hn::GetLane(hn::SumOfLanes(d, all));
   for (; i < size; ++i) sum += x[i];
   return sum;
 }
@@ -154,7 +154,8 @@ double fma_rate(int threads, double seconds) {
       done[at * 8] = cpu::fma_chains(steps, &sinks[at * 64]);
     });
     double all = 0;
-    for (int member = 0; member < threads; ++member) all += done[static_cast<std::size_t>(member) * 8];
+    for (int member = 0; member < threads; ++member)
+      all += done[static_cast<std::size_t>(member) * 8];
     return all;
   });
   // The values are looked at, so that they have to be computed.

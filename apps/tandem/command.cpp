@@ -11,8 +11,8 @@ namespace tandem::program {
 
 // Only the table needs them, and a header that every command includes would compile all of them
 // anew for each new one.
-CommandMaker make_bin, make_challenge, make_drift, make_experiment, make_fraud, make_join,
-    make_models, make_recommend, make_serve;
+CommandMaker make_bench, make_bin, make_challenge, make_drift, make_experiment, make_fraud,
+    make_join, make_models, make_recommend, make_serve;
 
 const std::vector<CommandInfo>& commands() {
   static const std::vector<CommandInfo> all{
@@ -52,6 +52,10 @@ const std::vector<CommandInfo>& commands() {
        make_experiment},
       {"join", "--log FOLDER --outcomes FILE --out FILE [--as-of TIME] [options]",
        "make a log of predictions and their outcomes a file to train on", false, make_join},
+      {"bench",
+       "[--suite quick|standard|large] [--threads 1,2] [--peers NAME,...] [--json] [--report DIR] "
+       "| compare BEFORE.json AFTER.json",
+       "measure this machine, and Tandem beside other libraries on it", false, make_bench},
       {"compare", "optimizers --data FILE [options]",
        "train the same model with every optimiser, side by side", false, make_compare},
       {"models",

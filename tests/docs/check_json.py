@@ -107,6 +107,9 @@ def commands(root, cuda):
     yield ["generate", "blobs", "--rows", "40", "--out", "blobs.csv"]
     yield ["look", "data/iris.csv", "--report", "looked"]
     yield ["look", "data/diabetes.csv", "--target", "progression"]
+    yield ["bench", "--suite", "quick", "--case", "kmeans-16", "--peers", "none", "--runs", "2",
+           "--report", "benched"]
+    yield ["bench", "compare", "bench.json", "bench.json"]
     yield ["challenge", "list"]
     yield ["challenge", "show", "scan"]
     yield ["challenge", "start", "vector-add", "--out", "class/ada/vector_add.cu"]
@@ -135,6 +138,8 @@ OF_NVCC = {"demo", *ACTIONS["gpu"], "challenge-submit", "challenge-classroom"}
 
 
 def schema_name(words):
+    if words[:2] == ["bench", "compare"]:
+        return "bench-compare"
     if words[0] not in ACTIONS:
         return words[0]
     return "gpu-diff" if "--diff" in words else f"{words[0]}-{words[1]}"
@@ -198,6 +203,10 @@ def main():
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
     shutil.copytree(arguments.root / "data", scratch / "data")
+    (scratch / "bench.json").write_text(json.dumps({
+        "suite": "quick", "machine": {"processor": "p"},
+        "rows": [{"case": "c", "measured": "fit", "threads": 1,
+                  "arms": [{"name": "tandem", "seconds": [1.0, 1.1, 1.2]}]}]}))
     (scratch / "exposures.csv").write_text("unit,arm\n" + "".join(
         f"u{i},{'new' if i % 2 else 'control'}\n" for i in range(400)))
     (scratch / "events.csv").write_text("user,item,rating,time\n" + "".join(

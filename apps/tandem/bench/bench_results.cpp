@@ -24,6 +24,10 @@ std::string percent_of(double share) {
   return text;
 }
 
+constexpr std::string_view about_limits =
+    "The limit is the share of the machine's measured rate that the plain method's operations or "
+    "bytes make; a program that skips work which it can prove needless may show more than 100 %.";
+
 std::string measured_name(Measured measured) {
   return measured == Measured::fit ? "fit" : "predict";
 }
@@ -72,9 +76,9 @@ std::vector<std::vector<std::string>> summary_of(const BenchResults& results) {
   std::vector<std::vector<std::string>> rows{{"case", "threads", "tandem, s", "fastest peer",
                                               "its s", "its time / ours", "limit", "remark"}};
   for (const BenchRow& row : results.rows) {
-    const auto fastest =
-        std::find_if(row.arms.begin(), row.arms.end(),
-                     [&](const ArmRuns& arm) { return !row.fastest.empty() && arm.name == row.fastest; });
+    const auto fastest = std::find_if(row.arms.begin(), row.arms.end(), [&](const ArmRuns& arm) {
+      return !row.fastest.empty() && arm.name == row.fastest;
+    });
     rows.push_back({row.name + ", " + measured_name(row.measured), std::to_string(row.threads),
                     row.arms.front().seconds.empty()
                         ? "-"
@@ -178,6 +182,7 @@ std::string to_text(const BenchResults& results) {
       break;
     }
   }
+  text += wrapped(std::string(about_limits), terminal_width());
   for (const std::string& line : left_out(results)) text += "left out: " + line + "\n";
   return text;
 }
@@ -195,8 +200,8 @@ void write_bench_page(const BenchResults& results, const std::string& path) {
   page.paragraph(
       "The time of the fastest peer by Tandem's, run for run: above 1 Tandem is the faster one. In "
       "brackets an interval for its median by order statistics, which makes no assumption about "
-      "the noise. The limit is what the least operations and bytes of the task would take at the "
-      "machine's measured rates.");
+      "the noise. " +
+      std::string(about_limits));
   report::Plot plot;
   plot.title = "time of the fastest peer by Tandem's, of each row";
   plot.x = {.label = "row of the table", .from = 0.0};

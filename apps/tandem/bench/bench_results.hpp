@@ -27,7 +27,8 @@ void write_bench_page(const BenchResults& results, const std::string& path);
 // What stands in the way of believing the row: an arm that failed, unequal quality. Empty: nothing.
 [[nodiscard]] std::string doubt_about(const BenchRow& row);
 
-// --- two results ----------------------------------------------------------------------------------
+// --- two results
+// ----------------------------------------------------------------------------------
 
 struct BenchChange {
   std::string name;

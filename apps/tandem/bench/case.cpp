@@ -37,7 +37,8 @@ class Member {
 
   [[nodiscard]] bool has(const char* name) const { return object_.contains(name); }
 
-  [[nodiscard]] std::string text(const char* name, std::optional<std::string> otherwise = {}) const {
+  [[nodiscard]] std::string text(const char* name,
+                                 std::optional<std::string> otherwise = {}) const {
     const auto found = object_.find(name);
     if (found == object_.end()) {
       if (otherwise) return *otherwise;
@@ -130,8 +131,8 @@ BenchCase read_bench_case(const std::string& path) {
     throw InputError(path + ": is no JSON at byte " + std::to_string(error.byte));
   }
   const Member file(path, json, "");
-  file.allow({"name", "about", "rows", "data", "precision", "algorithm", "options",
-              "given_centres", "peers", "quality", "flops", "bytes", "numbers"});
+  file.allow({"name", "about", "rows", "data", "precision", "algorithm", "options", "given_centres",
+              "peers", "quality", "flops", "bytes", "numbers"});
   BenchCase result;
   result.file = path;
   result.name = file.text("name");

@@ -1,5 +1,5 @@
-// What a benchmark does, as a small file says it: data, algorithm, settings of the peers, what equal
-// quality is, and the least that the task costs.
+// What a benchmark does, as a small file says it: data, algorithm, settings of the peers, what
+// equal quality is, and the least that the task costs.
 #pragma once
 
 #include <map>
@@ -37,7 +37,7 @@ struct BenchCase {
   GenerateOptions data;
   Precision precision = Precision::float32;
   std::string algorithm;
-  nlohmann::json options;  // of Tandem's pipeline, by name
+  nlohmann::json options;   // of Tandem's pipeline, by name
   Index given_centres = 0;  // k-means begins with so many of the first rows; 0: as it likes
   std::vector<BenchPeer> peers;
   BenchQuality quality;

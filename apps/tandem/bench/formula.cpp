@@ -83,8 +83,8 @@ class Parser {
 
   double named() {
     std::size_t end = at_;
-    while (end < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[end])) != 0 ||
-                                  text_[end] == '_')) {
+    while (end < text_.size() &&
+           (std::isalnum(static_cast<unsigned char>(text_[end])) != 0 || text_[end] == '_')) {
       ++end;
     }
     const std::string_view name = text_.substr(at_, end - at_);

@@ -118,8 +118,8 @@ std::vector<Contender> contenders_of(const BenchCase& one, const BenchChoices& c
   if (choices.no_peers) return all;
   const std::string worker = (fs::path(bench_folder()) / "peers" / "peer.py").string();
   for (const BenchPeer& peer : one.peers) {
-    if (!choices.peers.empty() && std::find(choices.peers.begin(), choices.peers.end(),
-                                            peer.name) == choices.peers.end()) {
+    if (!choices.peers.empty() &&
+        std::find(choices.peers.begin(), choices.peers.end(), peer.name) == choices.peers.end()) {
       continue;
     }
     all.push_back({peer.name,
@@ -203,12 +203,22 @@ void compare_arms(BenchRow& row, const BenchCase& one, std::size_t own_arms) {
   row.equal_quality = ours.quality && sign * *ours.quality <= best + allowed;
 }
 
+// Bytes per second from where the rows are kept: main memory, or a cache that has room for them
+// all.
+double bytes_rate(double working_set, const MachineLimits& limits) {
+  for (const auto& [bytes, rate] : limits.cache_bytes) {
+    if (working_set <= static_cast<double>(bytes)) return std::max(rate, limits.memory_bytes);
+  }
+  return limits.memory_bytes;
+}
+
 void add_floor(BenchRow& row, const BenchCase& one, const MachineLimits& limits) {
   const Numbers numbers = one.numbers_with(row.rows);
   const double rate =
       one.precision == Precision::float32 ? limits.flops_float32 : limits.flops_float64;
   const double operations = value_of(one.flops, numbers) / rate;
-  const double bytes = value_of(one.bytes, numbers) / limits.memory_bytes;
+  const double rows = static_cast<double>(row.rows * one.data.features) * numbers.at("element");
+  const double bytes = value_of(one.bytes, numbers) / bytes_rate(rows, limits);
   if (!(operations > 0) && !(bytes > 0)) return;
   row.floor_seconds = std::max(operations, bytes);
   row.limited_by = operations >= bytes ? "operations" : "bytes";
@@ -274,40 +284,6 @@ void measure_case(const BenchCase& one, Index rows, int threads, const BenchChoi
 }
 
 }  // namespace
-
-double median_of(std::vector<double> values) {
-  if (values.empty()) return std::nan("");
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
-PairedRatio paired_ratio(const std::vector<double>& ours, const std::vector<double>& theirs) {
-  const std::size_t n = std::min(ours.size(), theirs.size());
-  std::vector<double> ratios;
-  for (std::size_t i = 0; i < n; ++i) ratios.push_back(theirs[i] / ours[i]);
-  std::sort(ratios.begin(), ratios.end());
-  PairedRatio result;
-  result.median = median_of(ratios);
-  if (n == 0) return result;
-  // The median lies below the (k + 1)-th smallest of n ratios with the probability that at most k
-  // of n tosses of a coin are heads; both sides are left out alike.
-  double tail = std::pow(0.5, static_cast<double>(n));  // k = 0
-  double term = tail;
-  std::size_t k = 0;
-  while (2 * (k + 1) < n) {
-    const double next =
-        term * static_cast<double>(n - k) / static_cast<double>(k + 1);
-    if (2 * (tail + next) > 0.05) break;
-    term = next;
-    tail += next;
-    ++k;
-  }
-  result.low = ratios[k];
-  result.high = ratios[n - 1 - k];
-  result.confidence = std::max(0.0, 1 - 2 * tail);
-  return result;
-}
 
 std::vector<BenchRow> measure(const std::vector<BenchCase>& cases, const BenchChoices& choices,
                               const std::vector<MachineLimits>& limits) {

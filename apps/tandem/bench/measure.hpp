@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tandem/bench/case.hpp"
+#include "tandem/bench/paired.hpp"
 #include "tandem/core/machine_limits.hpp"
 
 namespace tandem::program {
@@ -23,20 +24,6 @@ struct ArmRuns {
   std::string why_not;  // the arm has no figures: it is missing, or has failed
   bool missing = false;
 };
-
-[[nodiscard]] double median_of(std::vector<double> values);
-
-// Of the ratios of paired runs: their median, and an interval for the median of all such ratios, by
-// order statistics, that is right with the stated probability whatever their distribution.
-struct PairedRatio {
-  double median = 0;
-  double low = 0;
-  double high = 0;
-  double confidence = 0;
-};
-// ours and theirs: one each per round. theirs / ours: above 1, ours is the faster one.
-[[nodiscard]] PairedRatio paired_ratio(const std::vector<double>& ours,
-                                       const std::vector<double>& theirs);
 
 enum class Measured { fit, predict };
 

@@ -14,6 +14,7 @@
 #include "tandem/data/read.hpp"
 #include "tandem/data/write.hpp"
 #include "tandem/model/pipeline.hpp"
+#include "tandem/option_set.hpp"
 
 namespace tandem::program {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 #include "tandem/core/error.hpp"
 #include "tandem/data/read.hpp"
@@ -87,7 +88,7 @@ double quality_of(const std::string& metric, const std::string& file, const std:
   if (metric == "accuracy") return accuracy(classes, most_probable(made));
   if (metric == "roc_auc") {
     if (made.cols() != 2) throw InputError("roc_auc is that of two classes");
-    return roc_auc(classes, made.view());
+    return roc_auc(classes, std::as_const(made).view());
   }
   // Rows of float32 do not add up to one exactly; each is brought to that.
   for (Index i = 0; i < made.rows(); ++i) {
@@ -95,7 +96,7 @@ double quality_of(const std::string& metric, const std::string& file, const std:
     for (Index c = 0; c < made.cols(); ++c) sum += made(i, c);
     for (Index c = 0; c < made.cols(); ++c) made(i, c) /= sum;
   }
-  return log_loss(classes, made.view());
+  return log_loss(classes, std::as_const(made).view());
 }
 
 }  // namespace tandem::program

@@ -209,23 +209,24 @@ class Bench final : public Command {
       rows.push_back({row.name + ", " + row.measured, std::to_string(row.threads),
                       readable_seconds(row.before), readable_seconds(row.after),
                       significant(row.after / row.before, 3), significant(row.probability, 2),
-                      !row.changed                ? "within noise"
+                      !row.changed             ? "within noise"
                       : row.after > row.before ? "slower"
                                                : "faster"});
     }
     std::string text = table(rows) + "\n" +
-                       wrapped("p: of ranks as unequal where nothing has changed (Mann and "
-                               "Whitney, exact); a verdict keeps the probability of any false "
-                               "alarm among all rows at " +
-                                   significant(found.error_rate, 2) + " (Holm).",
-                               terminal_width());
+                       wrapped(
+                           "p: of ranks as unequal where nothing has changed (Mann and "
+                           "Whitney, exact); a verdict keeps the probability of any false "
+                           "alarm among all rows at " +
+                               significant(found.error_rate, 2) + " (Holm).",
+                           terminal_width());
     if (found.least_probability > found.needed_probability) {
-      text += wrapped("With so few runs no single change can be told from noise at this error "
-                      "rate: the least p is " +
-                          significant(found.least_probability, 2) + ", and " +
-                          significant(found.needed_probability, 2) +
-                          " is needed. Take more runs.",
-                      terminal_width());
+      text += wrapped(
+          "With so few runs no single change can be told from noise at this error "
+          "rate: the least p is " +
+              significant(found.least_probability, 2) + ", and " +
+              significant(found.needed_probability, 2) + " is needed. Take more runs.",
+          terminal_width());
     }
     for (const std::string& one : found.only_before) text += "only before: " + one + "\n";
     for (const std::string& one : found.only_after) text += "only after: " + one + "\n";

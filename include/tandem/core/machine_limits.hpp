@@ -1,4 +1,5 @@
-// The most that a machine can do, measured, so that a benchmark can say what share of it is reached.
+// The most that a machine can do, measured, so that a benchmark can say what share of it is
+// reached.
 #pragma once
 
 #include <utility>
@@ -18,7 +19,8 @@ struct TANDEM_API MachineLimits {
   // Bytes per second of main memory by all the threads together: a = b + s·c over arrays far larger
   // than the caches (McCalpin's STREAM triad; the line that a write fetches first is not counted).
   double memory_bytes = 0;
-  // Bytes per second that one thread reads from a set of so many bytes, which it reads over and over.
+  // Bytes per second that one thread reads from a set of so many bytes, which it reads over and
+  // over.
   std::vector<std::pair<Index, double>> cache_bytes;
   // Seconds from calling a team of threads until it has done nothing and is back; 0 of one thread.
   double wake_seconds = 0;

@@ -1,0 +1,256 @@
+// tandem bench: cases, formulas, statistics; and the program itself, on small cases.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+
+#include "tandem/bench/bench_results.hpp"
+#include "tandem/bench/case.hpp"
+#include "tandem/bench/formula.hpp"
+#include "tandem/bench/paired.hpp"
+#include "tandem/bench/quality.hpp"
+#include "tandem/core/error.hpp"
+#include "tandem/data/write.hpp"
+#include "tests/app/program.hpp"
+
+namespace tandem::program {
+namespace {
+
+using test::Program;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+template <class F>
+std::string message_of(F&& f) {
+  try {
+    f();
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no InputError";
+}
+
+TEST(BenchFormula, IsArithmetic) {
+  const Numbers numbers{{"rows", 10}, {"features", 4}, {"k", 3}};
+  EXPECT_EQ(value_of("rows", numbers), 10);
+  EXPECT_EQ(value_of("2 * rows * features * k + rows * features", numbers), 280);
+  EXPECT_EQ(value_of("(rows - 2) / (features + 4)", numbers), 1);
+  EXPECT_EQ(value_of("1e3 - 2 - 3", numbers), 995);
+  EXPECT_EQ(value_of("12 / 2 / 3", numbers), 2);
+}
+
+TEST(BenchFormula, MistakesAreNamedWithTheirPlace) {
+  const Numbers numbers{{"rows", 10}, {"features", 4}};
+  const auto message = [&](const std::string& text) {
+    return message_of([&] { (void)value_of(text, numbers); });
+  };
+  EXPECT_THAT(message("rows * colums"), HasSubstr("one of features, rows in place of 'colums'"));
+  EXPECT_THAT(message("rows *"), HasSubstr("a number, a name or '(' at character 7"));
+  EXPECT_THAT(message("(rows"), HasSubstr("')' at character 6"));
+  EXPECT_THAT(message("rows rows"), HasSubstr("an operator or the end at character 6"));
+  EXPECT_THAT(message(""), HasSubstr("at character 1"));
+  EXPECT_THAT(message(std::string(100000, '(')), HasSubstr("fewer parentheses"));
+}
+
+TEST(BenchStatistics, TheIntervalOfPairedRatiosIsThatOfTheSignTest) {
+  const std::vector<double> ours{1, 1, 1, 1, 1, 1, 1, 1, 1};
+  const std::vector<double> theirs{9, 2, 4, 6, 8, 1, 3, 5, 7};
+  const PairedRatio ratio = paired_ratio(ours, theirs);
+  EXPECT_EQ(ratio.median, 5);
+  // Of 9: the second smallest and the second largest; 1 − 2·(1 + 9)/512.
+  EXPECT_EQ(ratio.low, 2);
+  EXPECT_EQ(ratio.high, 8);
+  EXPECT_NEAR(ratio.confidence, 1 - 20.0 / 512, 1e-12);
+  // Of 3 only the whole range is left, and its confidence is said to be 75 %.
+  const PairedRatio few = paired_ratio({1, 2, 4}, {2, 2, 2});
+  EXPECT_EQ(few.low, 0.5);
+  EXPECT_EQ(few.high, 2);
+  EXPECT_NEAR(few.confidence, 0.75, 1e-12);
+}
+
+TEST(BenchStatistics, ProbabilitiesOfRanksAreThoseOfTheTable) {
+  // Complete separation of 3 and 3: 2 of 20 ways. Of 5 and 5: 2 of 252.
+  EXPECT_NEAR(rank_probability({1, 2, 3}, {4, 5, 6}), 0.1, 1e-12);
+  EXPECT_NEAR(rank_probability({6, 7, 8, 9, 10}, {1, 2, 3, 4, 5}), 2.0 / 252, 1e-12);
+  EXPECT_NEAR(rank_probability({1, 4}, {2, 3}), 1, 1e-12);
+  EXPECT_NEAR(rank_probability({5, 5, 5}, {5, 5, 5}), 1, 1e-12);
+}
+
+// Two runs of the same program: not more false alarms than the error rate allows, counted over
+// 2,000 comparisons of 16 rows whose times are noise.
+TEST(BenchStatistics, NoiseRaisesNoMoreAlarmsThanStated) {
+  std::mt19937_64 random(7);
+  std::lognormal_distribution<double> noise(0, 0.05);
+  constexpr int comparisons = 2000;
+  constexpr double error_rate = 0.05;
+  int alarms = 0;
+  for (int c = 0; c < comparisons; ++c) {
+    std::vector<double> probabilities;
+    for (int row = 0; row < 16; ++row) {
+      std::vector<double> a(9);
+      std::vector<double> b(9);
+      for (double& time : a) time = noise(random);
+      for (double& time : b) time = noise(random);
+      probabilities.push_back(rank_probability(a, b));
+    }
+    // Holm's first step decides whether there is any alarm.
+    alarms += *std::min_element(probabilities.begin(), probabilities.end()) <= error_rate / 16;
+  }
+  // 99.9 % of runs of a right method stay below this: 100 and 3.1 standard deviations.
+  EXPECT_LE(alarms, 130);
+  EXPECT_GT(alarms, 0);
+}
+
+TEST(BenchQuality, OfAllMetricsByHand) {
+  const std::string file = ::testing::TempDir() + "/predictions.npy";
+  Truth truth;
+  truth.rows = Matrix<double>(4, 1, std::vector<double>{0, 2, 10, 12});
+  const std::vector<std::int32_t> labels{0, 0, 1, 1};
+  write_npy<std::int32_t>(file, std::span<const std::int32_t>(labels));
+  EXPECT_EQ(quality_of("inertia", file, "labels", truth), 4);
+  EXPECT_THAT(message_of([&] { (void)quality_of("inertia", file, "values", truth); }),
+              HasSubstr("inertia is that of labels"));
+  truth.target = {0, 1, 1, 1};
+  EXPECT_EQ(quality_of("accuracy", file, "labels", truth), 0.75);
+  Matrix<double> probabilities(4, 2, std::vector<double>{3, 1, 1, 1, 0, 2, 1, 3});
+  write_npy<double>(file, std::as_const(probabilities).view());
+  // Rows are brought to a sum of one: 3/4, 1/2, 1, 3/4 for the true classes.
+  EXPECT_NEAR(quality_of("log_loss", file, "probabilities", truth),
+              -(2 * std::log(0.75) + std::log(0.5)) / 4, 1e-9);
+  const std::vector<double> values{1, 1, 1, 3};
+  write_npy<double>(file, std::span<const double>(values));
+  truth.target = {1, 1, 1, 1};
+  EXPECT_EQ(quality_of("rmse", file, "values", truth), 1);
+  truth.rows = Matrix<double>(5, 1, 0.0);
+  EXPECT_THAT(message_of([&] { (void)quality_of("rmse", file, "values", truth); }),
+              HasSubstr("predictions of 4 rows, expected 5"));
+}
+
+// --- the program
+// ----------------------------------------------------------------------------------
+
+class BenchProgram : public Program {
+ protected:
+  // A case of one's own, of few rows.
+  void write_case(const std::string& changes = "{}") {
+    nlohmann::json one = nlohmann::json::parse(R"({
+      "name": "small", "about": "two clusters", "rows": {"quick": 400},
+      "data": {"generate": "blobs", "features": 3, "classes": 2, "seed": 1},
+      "algorithm": "kmeans",
+      "options": {"n_clusters": 2, "init": "given", "max_iterations": 3, "scale": "none"},
+      "given_centres": 2, "quality": {"metric": "inertia", "relative": 0.01},
+      "numbers": {"iterations": 3, "clusters": 2},
+      "flops": "iterations * 2 * rows * features * clusters",
+      "bytes": "iterations * rows * features * element"})");
+    one.merge_patch(nlohmann::json::parse(changes));
+    std::filesystem::create_directories(path("cases"));
+    test::write_text(path("cases/small.json"), one.dump());
+  }
+};
+
+TEST_F(BenchProgram, MeasuresACaseOfOnesOwn) {
+  write_case();
+  const auto outcome = run({"bench", "--cases", path("cases"), "--suite", "quick", "--peers",
+                            "none", "--runs", "3", "--json", "--report", path("page")});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto json = outcome.json();
+  ASSERT_EQ(json["rows"].size(), 2U);
+  const auto& fit = json["rows"][0];
+  EXPECT_EQ(fit["measured"], "fit");
+  EXPECT_EQ(fit["arms"][0]["seconds"].size(), 3U);
+  EXPECT_GT(fit["floor_seconds"].get<double>(), 0);
+  EXPECT_GT(json["machine"]["limits"][0]["memory_bytes_per_second"].get<double>(), 1e8);
+  EXPECT_THAT(test::read_text(path("page/report.html")), HasSubstr("Beside the fastest"));
+}
+
+// A build of the program beside itself: an arm like any other, and equal in quality.
+TEST_F(BenchProgram, AnotherBuildIsAnArm) {
+  write_case();
+  const auto outcome = run({"bench", "--cases", path("cases"), "--suite", "quick", "--peers",
+                            "none", "--runs", "3", "--json", "--against", TANDEM_PROGRAM});
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto row = outcome.json()["rows"][0];
+  ASSERT_EQ(row["arms"].size(), 2U);
+  EXPECT_EQ(row["arms"][0]["quality"], row["arms"][1]["quality"]);
+  EXPECT_EQ(row["fastest_peer"], TANDEM_PROGRAM);
+  EXPECT_GT(row["ratio"]["median"].get<double>(), 0);
+}
+
+TEST_F(BenchProgram, WhatIsMissingOrFailsIsSaidAndDoesNotStopTheOthers) {
+  write_case(R"({"peers": {"absent": {"class": "no_such_library.Model"},
+                           "broken": {"class": "collections.OrderedDict"}}})");
+  const auto outcome = run({"bench", "--cases", path("cases"), "--suite", "quick", "--runs", "1",
+                            "--json", "--python", "/usr/bin/python3"});
+  EXPECT_EQ(outcome.status, 1);  // of the one that failed
+  const auto arms = outcome.json()["rows"][0]["arms"];
+  ASSERT_EQ(arms.size(), 3U);
+  EXPECT_EQ(arms[0]["seconds"].size(), 1U);
+  for (const auto& arm : {arms[1], arms[2]}) EXPECT_TRUE(arm.contains("why_not")) << arm;
+  // A Python that is not there is a missing library, too.
+  const auto without = run({"bench", "--cases", path("cases"), "--suite", "quick", "--runs", "1",
+                            "--python", "/no/python3"});
+  EXPECT_EQ(without.status, 0) << without.err;
+  EXPECT_THAT(without.out, HasSubstr("left out: absent: /no/python3 cannot be run"));
+}
+
+TEST_F(BenchProgram, ACaseThatIsWrongIsNamedWithItsMember) {
+  const auto message = [&](const std::string& changes) {
+    write_case(changes);
+    const auto outcome = run(
+        {"bench", "--cases", path("cases"), "--suite", "quick", "--peers", "none", "--runs", "1"});
+    EXPECT_EQ(outcome.status, 2) << outcome.err;
+    return outcome.err;
+  };
+  EXPECT_THAT(message(R"({"name": null})"), HasSubstr("cases/small.json: the file: lacks 'name'"));
+  EXPECT_THAT(message(R"({"ruws": {}})"), HasSubstr("has no member 'ruws'"));
+  EXPECT_THAT(message(R"({"rows": {"quick": -1}})"), HasSubstr("whole number of 1 or more"));
+  EXPECT_THAT(message(R"({"rows": {"quick": null}})"), HasSubstr("names no suite"));
+  EXPECT_THAT(message(R"({"data": {"generate": "cats"}})"), HasSubstr("expected one of blobs"));
+  EXPECT_THAT(message(R"({"quality": {"metric": "beauty"}})"), HasSubstr("expected accuracy"));
+  EXPECT_THAT(message(R"({"flops": "rows * speed"})"), HasSubstr("in place of 'speed'"));
+  test::write_text(path("cases/small.json"), "{");
+  const auto outcome = run({"bench", "--cases", path("cases"), "--suite", "quick"});
+  EXPECT_EQ(outcome.status, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("is no JSON at byte"));
+}
+
+TEST_F(BenchProgram, TwoResultsAreCompared) {
+  const auto results = [](double factor) {
+    nlohmann::json json{{"suite", "quick"}, {"machine", {{"processor", "one"}}}};
+    for (const char* name : {"changes", "stays"}) {
+      nlohmann::json seconds = nlohmann::json::array();
+      for (int i = 0; i < 9; ++i) {
+        seconds.push_back((1 + 0.01 * ((i * 5) % 9)) * (name[0] == 'c' ? factor : 1.0));
+      }
+      json["rows"].push_back({{"case", name},
+                              {"measured", "fit"},
+                              {"threads", 1},
+                              {"arms", {{{"name", "tandem"}, {"seconds", seconds}}}}});
+    }
+    return json;
+  };
+  test::write_text(path("before.json"), results(1).dump());
+  test::write_text(path("after.json"), results(1.3).dump());
+  const auto slower = run({"bench", "compare", path("before.json"), path("after.json")});
+  EXPECT_EQ(slower.status, 1);
+  EXPECT_THAT(slower.out, HasSubstr("slower"));
+  EXPECT_THAT(slower.out, HasSubstr("within noise"));
+  EXPECT_EQ(run({"bench", "compare", path("before.json"), path("before.json")}).status, 0);
+  EXPECT_THAT(run({"bench", "compare", path("after.json"), path("before.json")}).out,
+              HasSubstr("faster"));
+  nlohmann::json elsewhere = results(1);
+  elsewhere["machine"]["processor"] = "two";
+  test::write_text(path("elsewhere.json"), elsewhere.dump());
+  const auto other = run({"bench", "compare", path("before.json"), path("elsewhere.json")});
+  EXPECT_EQ(other.status, 2);
+  EXPECT_THAT(other.err, HasSubstr("different processors"));
+  test::write_text(path("none.json"), "[1]");
+  EXPECT_EQ(run({"bench", "compare", path("before.json"), path("none.json")}).status, 2);
+  EXPECT_EQ(run({"bench", "compare", path("before.json")}).status, 2);
+  EXPECT_EQ(run({"bench", "--peers", "torch7"}).status, 2);
+  EXPECT_EQ(run({"bench", "--case", "nothing"}).status, 2);
+}
+
+}  // namespace
+}  // namespace tandem::program

@@ -19,7 +19,6 @@ namespace {
 
 using test::Program;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 template <class F>
 std::string message_of(F&& f) {
@@ -178,20 +177,34 @@ TEST_F(BenchProgram, AnotherBuildIsAnArm) {
 }
 
 TEST_F(BenchProgram, WhatIsMissingOrFailsIsSaidAndDoesNotStopTheOthers) {
-  write_case(R"({"peers": {"absent": {"class": "no_such_library.Model"},
-                           "broken": {"class": "collections.OrderedDict"}}})");
-  const auto outcome = run({"bench", "--cases", path("cases"), "--suite", "quick", "--runs", "1",
-                            "--json", "--python", "/usr/bin/python3"});
-  EXPECT_EQ(outcome.status, 1);  // of the one that failed
-  const auto arms = outcome.json()["rows"][0]["arms"];
-  ASSERT_EQ(arms.size(), 3U);
-  EXPECT_EQ(arms[0]["seconds"].size(), 1U);
-  for (const auto& arm : {arms[1], arms[2]}) EXPECT_TRUE(arm.contains("why_not")) << arm;
-  // A Python that is not there is a missing library, too.
-  const auto without = run({"bench", "--cases", path("cases"), "--suite", "quick", "--runs", "1",
-                            "--python", "/no/python3"});
-  EXPECT_EQ(without.status, 0) << without.err;
-  EXPECT_THAT(without.out, HasSubstr("left out: absent: /no/python3 cannot be run"));
+  write_case(R"({"peers": {"other": {"class": "library.Model"}}})");
+  const auto beside = [&](const std::string& python) {
+    return run(
+        {"bench", "--cases", path("cases"), "--suite", "quick", "--runs", "1", "--python", python});
+  };
+  const auto script = [&](const std::string& name, const std::string& text) {
+    test::write_text(path(name), "#!/bin/sh\n" + text + "\n");
+    std::filesystem::permissions(path(name), std::filesystem::perms::owner_all);
+    return path(name);
+  };
+  const auto absent = beside(script(
+      "absent", R"(while read line; do echo '{"error": "no library", "missing": true}'; done)"));
+  EXPECT_EQ(absent.status, 0) << absent.err;
+  EXPECT_THAT(absent.out, HasSubstr("left out: other: no library"));
+  EXPECT_EQ(beside("/no/python3").status, 0);
+  const auto failed =
+      beside(script("failed", R"(while read line; do echo '{"error": "singular"}'; done)"));
+  EXPECT_EQ(failed.status, 1);
+  EXPECT_THAT(failed.out, HasSubstr("other: singular"));
+  const auto ended = beside(script("ended", "echo out of memory >&2; exit 1"));
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.out, HasSubstr("other: has ended: out of memory"));
+  const auto babbles = beside(script("babbles", "while read line; do echo hello; done"));
+  EXPECT_EQ(babbles.status, 1);
+  EXPECT_THAT(babbles.out, HasSubstr("has answered with 'hello'"));
+  for (const auto& outcome : {failed, ended, babbles}) {
+    EXPECT_THAT(outcome.out, HasSubstr("small, fit"));
+  }
 }
 
 TEST_F(BenchProgram, ACaseThatIsWrongIsNamedWithItsMember) {

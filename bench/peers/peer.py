@@ -8,6 +8,7 @@ parameters "$threads" stands for the number of threads, and {"$first_rows": N} f
 """
 
 import importlib
+import importlib.metadata
 import json
 import os
 import sys
@@ -21,6 +22,14 @@ def memory(name):
             if line.startswith(name + ":"):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+def version_of(module):
+    """That of the package which the module was installed by."""
+    packages = importlib.metadata.packages_distributions().get(module, [])
+    if packages:
+        return importlib.metadata.version(packages[0])
+    return getattr(importlib.import_module(module), "__version__", "unknown")
 
 
 class Missing(Exception):
@@ -56,8 +65,7 @@ class Session:
             pass
         self.model = None
         self.loaded = memory("VmRSS")
-        library = importlib.import_module(module.partition(".")[0])
-        return {"version": getattr(library, "__version__", "unknown")}
+        return {"version": version_of(module.partition(".")[0])}
 
     def resolved(self, value):
         if value == "$threads":

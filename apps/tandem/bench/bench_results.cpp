@@ -72,20 +72,22 @@ std::string share_of(const BenchRow& row) {
          (row.limited_by == "operations" ? "fma rate" : "memory");
 }
 
+std::string title_of(const BenchRow& row) { return row.name + ", " + measured_name(row.measured); }
+
 std::vector<std::vector<std::string>> summary_of(const BenchResults& results) {
-  std::vector<std::vector<std::string>> rows{{"case", "threads", "tandem, s", "fastest peer",
-                                              "its s", "its time / ours", "limit", "remark"}};
+  std::vector<std::vector<std::string>> rows{
+      {"case", "threads", "tandem, s", "fastest peer", "its s", "its time / ours", "limit"}};
   for (const BenchRow& row : results.rows) {
     const auto fastest = std::find_if(row.arms.begin(), row.arms.end(), [&](const ArmRuns& arm) {
       return !row.fastest.empty() && arm.name == row.fastest;
     });
-    rows.push_back({row.name + ", " + measured_name(row.measured), std::to_string(row.threads),
+    rows.push_back({std::to_string(rows.size()) + "  " + title_of(row), std::to_string(row.threads),
                     row.arms.front().seconds.empty()
                         ? "-"
                         : readable_seconds(median_of(row.arms.front().seconds)),
                     row.fastest.empty() ? "-" : row.fastest,
                     fastest == row.arms.end() ? "-" : readable_seconds(median_of(fastest->seconds)),
-                    ratio_of(row), share_of(row), doubt_about(row)});
+                    ratio_of(row), share_of(row)});
   }
   return rows;
 }
@@ -100,6 +102,17 @@ std::vector<std::vector<std::string>> limits_of(const BenchResults& results) {
                     two_digits(one.wake_seconds * 1e6)});
   }
   return rows;
+}
+
+// What there is to say against single rows, a line each.
+std::vector<std::string> doubts(const BenchResults& results) {
+  std::vector<std::string> lines;
+  for (const BenchRow& row : results.rows) {
+    const std::string doubt = doubt_about(row);
+    if (doubt.empty()) continue;
+    lines.push_back(title_of(row) + ", " + counted(row.threads, "thread") + ": " + doubt);
+  }
+  return lines;
 }
 
 std::vector<std::string> left_out(const BenchResults& results) {
@@ -183,6 +196,7 @@ std::string to_text(const BenchResults& results) {
     }
   }
   text += wrapped(std::string(about_limits), terminal_width());
+  for (const std::string& line : doubts(results)) text += "not to be believed: " + line + "\n";
   for (const std::string& line : left_out(results)) text += "left out: " + line + "\n";
   return text;
 }
@@ -197,6 +211,9 @@ void write_bench_page(const BenchResults& results, const std::string& path) {
   page.section("1", "Beside the fastest");
   page.command(results.command);
   page.table(summary_of(results));
+  for (const std::string& line : doubts(results)) {
+    page.paragraph("Not to be believed: " + line + ".");
+  }
   page.paragraph(
       "The time of the fastest peer by Tandem's, run for run: above 1 Tandem is the faster one. In "
       "brackets an interval for its median by order statistics, which makes no assumption about "

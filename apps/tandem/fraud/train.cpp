@@ -1,10 +1,13 @@
 // tandem fraud train and retrain
 #include <unistd.h>
 
+#include <array>
 #include <cmath>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 
+#include "systems/fraud/service/decider.hpp"
 #include "systems/fraud/training.hpp"
 #include "systems/serving/registry.hpp"
 #include "tandem/control.hpp"
@@ -156,7 +159,9 @@ class Train final : public FraudAction {
     options.written("features_out", features_out_,
                     "the features of every transaction as of its time, .npy: then part (0 before "
                     "training, 1 training, 2 validation, 3 labels not known, 4 test), fraud, fraud "
-                    "as known, day, amount, number of the scenario, and the model's score",
+                    "as known, day, amount, number of the scenario, the model's score, and by the "
+                    "standard rules and configuration rules, velocity, device, network and the "
+                    "risk score",
                     "FILE");
   }
 
@@ -198,6 +203,7 @@ class Train final : public FraudAction {
     json["feature_seconds"] = feature_seconds;
     json["seconds"] = watch.seconds();
     std::string where;
+    std::string file = place.file;
     std::string card;
     if (!place.file.empty()) {
       result.model.save(place.file);
@@ -212,13 +218,14 @@ class Train final : public FraudAction {
                                                   first ? Stage::production : Stage::candidate);
       where =
           called(record) + " in " + place.repository + ", " + std::string(to_string(record.stage));
-      card = card_of(registry.path_of(record).string());
+      file = registry.path_of(record).string();
+      card = card_of(file);
       json["version"] = record.version;
       json["stage"] = to_string(record.stage);
     }
     json["model"] = settings.model;
     json["card"] = card;
-    if (!features_out_.path.empty()) write_features(past, features, result);
+    if (!features_out_.path.empty()) write_features(past, features, result, file);
     if (settings.json) {
       print_json(json);
     } else {
@@ -230,13 +237,20 @@ class Train final : public FraudAction {
 
  private:
   void write_features(const fraud::Past& past, const Matrix<float>& features,
-                      const fraud::TrainingResult& result) const {
-    constexpr Index more = 7;
+                      const fraud::TrainingResult& result, const std::string& model) const {
+    const auto versions = std::make_shared<fraud::Versions>();
+    versions->rules = std::make_shared<fraud::RuleSet>(fraud::RuleSet::parse(
+        fraud::standard_rules(), "the standard rules", fraud::rule_variables()));
+    versions->configuration = std::make_shared<fraud::Configuration>(fraud::Configuration::parse(
+        fraud::Configuration::standard_text(), "the standard configuration"));
+    versions->model = std::make_shared<fraud::FraudModel>(fraud::FraudModel::load(model));
+    constexpr Index more = 12;
     Matrix<float> all(features.rows(), features.cols() + more);
     const fraud::TimeSplit& split = result.split;
     std::vector<std::size_t> every(past.transactions.size());
     for (std::size_t i = 0; i < every.size(); ++i) every[i] = i;
     const fraud::RowScores scores = fraud::score_rows(result.model, features, every);
+    fraud::Decider decider(versions);
     for (std::size_t i = 0; i < every.size(); ++i) {
       const auto from = features.row(static_cast<Index>(i));
       const auto to = all.row(static_cast<Index>(i));
@@ -256,6 +270,16 @@ class Train final : public FraudAction {
       to[at + 4] = static_cast<float>(one.event.amount);
       to[at + 5] = one.scenario;
       to[at + 6] = static_cast<float>(scores.raw[i]);
+      fraud::FeatureVector vector;
+      std::copy(from.begin(), from.end(), vector.begin());
+      const fraud::Decision decision = decider.decide(one.event, vector);
+      constexpr std::array<std::string_view, 4> parts{"rules", "velocity", "device", "network"};
+      for (std::size_t p = 0; p < parts.size(); ++p) {
+        for (const fraud::Part& each : decision.parts) {
+          if (each.name == parts[p]) to[at + 7 + p] = static_cast<float>(each.value);
+        }
+      }
+      to[at + 11] = static_cast<float>(decision.risk_score);
     }
     write_npy(features_out_.path, MatrixView<const float>(all.view()));
     mark_output(features_out_.path);

@@ -131,7 +131,7 @@ class Service:
             stdout=log, stderr=log, env=environment)
         log.close()
         end = time.monotonic() + self.arguments.patience
-        while not self.proxy_sees_all():
+        while not self.proxy_answers():
             if self.proxy.poll() is not None or time.monotonic() > end:
                 text = (self.folder / "haproxy.log").read_text(errors="replace")
                 raise RuntimeError(f"HAProxy did not start:\n{text[-2000:].strip()}")
@@ -177,10 +177,10 @@ class Service:
                 return row["status"].split()[0] if row["status"] else ""
         return ""
 
-    def proxy_sees_all(self):
+    def proxy_answers(self):
+        """Whether HAProxy runs; servers that are not ready are no reason to stay away."""
         try:
-            return all(self.state(name) in ("UP", "DOWN") for name in NAMES) and any(
-                self.state(name) == "UP" for name in NAMES)
+            return all(self.state(name) for name in NAMES)
         except OSError:
             return False
 

@@ -232,6 +232,29 @@ class Deployed(unittest.TestCase):
             return {answer[2]["model_version"] for answer in answers if answer[0] == 200}
         self.wait(lambda: versions() == {"2"}, "both servers have seen the change")
 
+    def test_where_none_is_ready_what_there_is_is_answered(self):
+        """A file that is gone, a start of both servers without it: not ready, and not away."""
+        tandem("models", "register", self.path / "repository", "gone", self.path / "3.tandem",
+               "--stage", "production", "--registry", self.registry)
+        file = self.path / "repository" / "models" / "gone" / "1.tandem"
+        kept = file.read_bytes()
+        file.unlink()
+        try:
+            before = self.children()
+            for pid in before:
+                os.kill(pid, signal.SIGKILL)
+            self.wait(lambda: self.both_run(before), "both are started again")
+            self.wait(lambda: self.ask("GET", "/v2/health/ready")[0] == 503, "neither is ready")
+            self.wait(lambda: self.ask("POST", "/v2/models/m/infer", BODY, bearer(PREDICT))[0] == 200,
+                      "what is there is answered")
+        finally:
+            file.write_bytes(kept)
+        before = self.children()
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        self.wait(lambda: self.both_run(before) and self.ask("GET", "/v2/health/ready")[0] == 200,
+                  "both are ready again")
+
     def test_zz_too_many_requests_of_one_address(self):
         """Last, by its name: nobody of this address is answered for a while."""
         limited = 0

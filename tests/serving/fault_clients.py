@@ -166,7 +166,9 @@ def proxied(folder, short):
         url = re.search(r"(http://\S+)", line).group(1)
         place = Place(folder / "place", folder / "repository", line.split()[-1])
         server = Behind(url)
-        until(lambda: server.ask("GET", "/v2/models/m/versions/2/ready")[0] == 200)
+        # Both servers have seen it: each is asked, since the proxy draws one.
+        until(lambda: all(server.ask("GET", "/v2/models/m/versions/2/ready")[0] == 200
+                          for _ in range(16)))
         place.know_answers(server)
         children = lambda: [int(pid) for pid in subprocess.run(
             ["pgrep", "-P", str(run.pid), "-x", "tandem"], capture_output=True, text=True,

@@ -9,7 +9,8 @@ import sys
 import tempfile
 import time
 
-from fault_tools import Changes, Load, Place, Skipped, postgres_transitions, until
+from fault_tools import (Changes, Load, Outcomes, Place, Skipped, postgres_outcomes,
+                         postgres_transitions, until)
 from forwarder import Forwarder
 from postgres import Missing, Postgres
 
@@ -83,7 +84,7 @@ def database(folder, short, fault, through=None):
         server = place.serve()
         place.know_answers(server)
         load = Load(place, server.url, 9 if short else 20)
-        changes = Changes(lambda: server)
+        changes, outcomes = Changes(lambda: server), Outcomes(lambda: server)
         time.sleep(0.5)
         began = time.monotonic()
         fault(postgres, forwarder, server, changes)
@@ -92,7 +93,9 @@ def database(folder, short, fault, through=None):
         again = until(lambda: changes.acknowledged > before, 60, "no change is made any more")
         result = load.end().none_failed()
         changes.end()
+        outcomes.end()
         changes.check(postgres_transitions(postgres))
+        outcomes.check(postgres_outcomes(postgres))
         began_stop = time.monotonic()
         assert server.stop() == 0
         server = None
@@ -100,6 +103,7 @@ def database(folder, short, fault, through=None):
                               fault_s=round(since - began, 1), changes_again_s=round(again, 2),
                               slowest_change_s=round(changes.slowest, 2),
                               changes_refused=changes.refused, acknowledged=changes.acknowledged,
+                              outcomes=outcomes.acknowledged,
                               stop_s=round(time.monotonic() - began_stop, 2))
     finally:
         if server is not None:

@@ -192,6 +192,53 @@ class Changes:
             assert made[-1] in (self.last, self.doubt or self.last), (made[-1], self.last, self.doubt)
 
 
+class Outcomes:
+    """Outcomes under numbers of their own, each said again until it is acknowledged, and a count of
+    those that were."""
+
+    def __init__(self, server, gap=0.02):
+        self.server = server
+        self.gap = gap
+        self.acknowledged = 0
+        self.asked = 0
+        self.going = True
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while self.going:
+            self.asked = max(self.asked, self.acknowledged + 1)
+            said = {"outcomes": [{"unit": f"u{self.asked}", "metric": "liked", "value": 1,
+                                  "id": f"o{self.asked}"}]}
+            try:
+                status, _, _ = self.server().ask("POST", "/v1/outcomes", said)
+            except (OSError, ValueError, http.client.HTTPException):
+                status = 0
+            if status == 200:
+                self.acknowledged = self.asked
+            time.sleep(self.gap)
+
+    def end(self):
+        self.going = False
+        self.thread.join(timeout=120)
+        assert not self.thread.is_alive(), "an outcome is neither taken nor refused"
+        assert self.acknowledged > 0, "no outcome was taken"
+
+    def check(self, ids):
+        """That each that was acknowledged is there once, and nothing that was not said."""
+        numbers = sorted(int(one[1:]) for one in ids)
+        assert len(set(numbers)) == len(numbers), "an outcome is counted twice"
+        assert numbers[:self.acknowledged] == list(range(1, self.acknowledged + 1)), \
+            f"of {self.acknowledged} acknowledged outcomes {len(numbers)} are there"
+        assert len(numbers) <= self.asked, (len(numbers), self.asked)
+
+
+def sqlite_outcomes(repository):
+    with sqlite3.connect(f"file:{repository}/experiments.sqlite?mode=ro", uri=True) as database:
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        return [row[0] for row in database.execute("SELECT id FROM outcomes")]
+
+
 def sqlite_transitions(repository):
     with sqlite3.connect(f"file:{repository}/registry.sqlite?mode=ro", uri=True) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
@@ -199,13 +246,19 @@ def sqlite_transitions(repository):
                                 "ORDER BY number").fetchall()
 
 
+def postgres_rows(postgres, select):
+    done = subprocess.run(["psql", "-h", str(postgres.folder), "-U", "tandem", "-d", "postgres", "-AtF",
+                           "\t", "-c", select], capture_output=True, text=True, check=True)
+    return [line.split("\t") for line in done.stdout.splitlines()]
+
+
 def postgres_transitions(postgres):
-    done = subprocess.run(
-        ["psql", "-h", str(postgres.folder), "-U", "tandem", "-d", "postgres", "-AtF", "\t", "-c",
-         "SELECT version, to_stage, reason FROM tandem_transitions ORDER BY number"],
-        capture_output=True, text=True, check=True)
-    return [(int(version), stage, reason) for version, stage, reason in
-            (line.split("\t") for line in done.stdout.splitlines())]
+    return [(int(version), stage, reason) for version, stage, reason in postgres_rows(
+        postgres, "SELECT version, to_stage, reason FROM tandem_transitions ORDER BY number")]
+
+
+def postgres_outcomes(postgres):
+    return [row[0] for row in postgres_rows(postgres, "SELECT id FROM outcomes")]
 
 
 def resident_mb(pid):

@@ -52,7 +52,8 @@ sys.path[:0] = [str(HERE), str(ROOT / "deploy" / "serving")]
 
 import fault_clients as clients  # noqa: E402
 import fault_databases as databases  # noqa: E402
-from fault_tools import Changes, Load, Place, Skipped, sqlite_transitions, until  # noqa: E402
+from fault_tools import (Changes, Load, Outcomes, Place, Skipped, sqlite_outcomes,  # noqa: E402
+                         sqlite_transitions, until)
 from server import tandem  # noqa: E402
 
 
@@ -64,7 +65,7 @@ def kill(folder, short):
     current = [server]
     seconds, times = (4, 2) if short else (20, 12)
     load = Load(place, server.url, seconds)
-    changes = Changes(lambda: current[0])
+    changes, outcomes = Changes(lambda: current[0]), Outcomes(lambda: current[0])
     killed, starts = [], []
     for _ in range(times):
         time.sleep((seconds - 1) / times - (0.3 if short else 0.5))
@@ -74,11 +75,14 @@ def kill(folder, short):
         starts.append(time.monotonic() - killed[-1])
     result = load.end()
     changes.end()
+    outcomes.end()
     assert current[0].stop() == 0
     changes.check(sqlite_transitions(place.repository))
+    outcomes.check(sqlite_outcomes(place.repository))
     gone = [min(result.recovered(at), starts[i] + 1) for i, at in enumerate(killed[-1:])]
     return result.figures(kills=times, start_s=round(sorted(starts)[times // 2], 3),
-                          recovered_s=round(gone[-1], 2), acknowledged=changes.acknowledged)
+                          recovered_s=round(gone[-1], 2), acknowledged=changes.acknowledged,
+                          outcomes=outcomes.acknowledged)
 
 
 def stopped(folder, short):
@@ -87,7 +91,7 @@ def stopped(folder, short):
     server = place.serve()
     place.know_answers(server)
     load = Load(place, server.url, 3.5 if short else 8)
-    changes = Changes(lambda: server)
+    changes, outcomes = Changes(lambda: server), Outcomes(lambda: server)
     time.sleep(0.5)
     server.process.send_signal(signal.SIGSTOP)
     time.sleep(1 if short else 2)
@@ -95,10 +99,13 @@ def stopped(folder, short):
     since = time.monotonic()
     result = load.end().none_failed()
     changes.end()
+    outcomes.end()
     assert server.stop() == 0
     changes.check(sqlite_transitions(place.repository))
+    outcomes.check(sqlite_outcomes(place.repository))
     return result.figures(recovered_s=round(result.recovered(since), 2),
-                          acknowledged=changes.acknowledged)
+                          acknowledged=changes.acknowledged,
+                          outcomes=outcomes.acknowledged)
 
 
 def full_disk(folder, short):
@@ -114,7 +121,7 @@ def full_disk(folder, short):
         server = place.serve("--log", repository / "serve.log", "--log-level", "debug")
         place.know_answers(server)
         load = Load(place, server.url, 4 if short else 10)
-        changes = Changes(lambda: server)
+        changes, outcomes = Changes(lambda: server), Outcomes(lambda: server)
         time.sleep(0.3)
         filler = repository / "filler"
         with open(filler, "wb", buffering=0) as file:
@@ -136,8 +143,10 @@ def full_disk(folder, short):
         place.register(place.files[0])
         result = load.end().none_failed()
         changes.end()
+        outcomes.end()
         rows = sqlite_transitions(repository)
         changes.check(rows)
+        outcomes.check(sqlite_outcomes(repository))
         assert server.stop() == 0
         server = place.serve()  # from what was written in all this
         listed = json.loads(tandem("models", "list", repository, "--json"))["versions"]
@@ -145,7 +154,8 @@ def full_disk(folder, short):
         assert server.stop() == 0
         return result.figures(recovered_s=round(result.recovered(since), 2),
                               changes_refused=refused, changes_again_s=round(writes_again, 2),
-                              acknowledged=changes.acknowledged)
+                              acknowledged=changes.acknowledged,
+                              outcomes=outcomes.acknowledged)
     finally:
         subprocess.run(["umount", "--lazy", str(repository)], check=True)
 
@@ -161,7 +171,7 @@ def clock(folder, short):
     server = place.serve(environment={"LD_PRELOAD": library, "TANDEM_CLOCK_STEP": str(step)})
     place.know_answers(server)
     load = Load(place, server.url, 4 if short else 10)
-    changes = Changes(lambda: server)
+    changes, outcomes = Changes(lambda: server), Outcomes(lambda: server)
     since = time.monotonic()
     for seconds in [-3600, 86400, -10 * 365 * 86400]:
         time.sleep(0.5 if short else 2)
@@ -170,13 +180,16 @@ def clock(folder, short):
             file.write(struct.pack("q", seconds * 10**9))
     result = load.end().none_failed()
     changes.end()
+    outcomes.end()
     # The server has seen the steps.
     _, headers, _ = server.ask("GET", "/v2/health/live")
     assert str(time.gmtime(time.time() - 10 * 365 * 86400).tm_year) in headers["Date"], headers["Date"]
     assert server.stop() == 0
     changes.check(sqlite_transitions(place.repository))
+    outcomes.check(sqlite_outcomes(place.repository))
     return result.figures(recovered_s=round(result.recovered(since), 2),
-                          acknowledged=changes.acknowledged)
+                          acknowledged=changes.acknowledged,
+                          outcomes=outcomes.acknowledged)
 
 
 FAULTS = {

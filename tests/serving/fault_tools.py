@@ -34,7 +34,8 @@ class Place:
         self.registry = ("--registry", registry) if registry else ()
         self.files = []
         self.body = self.folder / "body.json"
-        self.body.write_text(json.dumps({"inputs": [ROW]}))
+        # With an id, which answers name, so that they are the same with the log of predictions on.
+        self.body.write_text(json.dumps({"id": "r", "inputs": [ROW]}))
         row = self.folder / "row.csv"
         with open(DATA / "iris.csv") as file:
             header = file.readline().rstrip().split(",")
@@ -259,6 +260,12 @@ def postgres_transitions(postgres):
 
 def postgres_outcomes(postgres):
     return [row[0] for row in postgres_rows(postgres, "SELECT id FROM outcomes")]
+
+
+def logged_rows(folder):
+    """Rows of the log of predictions, each of whose files can be read to its end."""
+    return sum(json.loads(tandem("look", file, "--json"))["rows"]
+               for file in sorted(pathlib.Path(folder).glob("*.csv.zst")))
 
 
 def resident_mb(pid):

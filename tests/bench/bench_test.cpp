@@ -101,6 +101,36 @@ TEST(BenchStatistics, NoiseRaisesNoMoreAlarmsThanStated) {
   EXPECT_GT(alarms, 0);
 }
 
+TEST(BenchStatistics, GrowthIsTheSlopeOfLogarithms) {
+  const Growth exact = growth_of({10, 100, 1000, 10000}, {3, 300, 30000, 3000000});
+  EXPECT_NEAR(exact.exponent, 2, 1e-12);
+  EXPECT_NEAR(exact.high - exact.low, 0, 1e-9);
+  // By hand: log10 of the costs 0, 1.1, 1.9, 3.1 at 0, 1, 2, 3: slope 1.01, residual sum of squares
+  // 0.027, and t(0.975, 2) = 4.302653.
+  const Growth noisy =
+      growth_of({1, 10, 100, 1000}, {1, std::pow(10, 1.1), std::pow(10, 1.9), std::pow(10, 3.1)});
+  EXPECT_NEAR(noisy.exponent, 1.01, 1e-12);
+  EXPECT_NEAR(noisy.high - noisy.exponent, 4.302653 * std::sqrt(0.027 / 2 / 5), 1e-6);
+  // Five and thirty degrees of freedom, from the table: 2.570582 and 2.042272.
+  std::vector<double> sizes;
+  std::vector<double> costs;
+  for (int i = 0; i < 7; ++i) {
+    sizes.push_back(std::exp(i));
+    costs.push_back(std::exp(i + (i % 2 == 0 ? 0.1 : -0.1)));
+  }
+  const Growth seven = growth_of(sizes, costs);
+  double residuals = 0;
+  double mean = 0;
+  for (int i = 0; i < 7; ++i) mean += std::log(costs[static_cast<std::size_t>(i)]) / 7;
+  for (int i = 0; i < 7; ++i) {
+    const double off =
+        std::log(costs[static_cast<std::size_t>(i)]) - mean - seven.exponent * (i - 3);
+    residuals += off * off;
+  }
+  EXPECT_NEAR(seven.high - seven.exponent, 2.570582 * std::sqrt(residuals / 5 / 28), 1e-5);
+  EXPECT_THROW((void)growth_of({1, 2}, {1, 2}), InputError);
+}
+
 TEST(BenchQuality, OfAllMetricsByHand) {
   const std::string file = ::testing::TempDir() + "/predictions.npy";
   Truth truth;
@@ -164,6 +194,23 @@ TEST_F(BenchProgram, MeasuresACaseOfOnesOwn) {
 }
 
 // A build of the program beside itself: an arm like any other, and equal in quality.
+TEST_F(BenchProgram, ASweepSaysHowTimeAndMemoryGrow) {
+  write_case();
+  const std::vector<std::string> words{"bench",   "--cases", path("cases"), "--suite", "quick",
+                                       "--peers", "none",    "--runs",      "1",       "--json"};
+  auto swept = words;
+  swept.insert(swept.end(), {"--sweep", "1000,4000,16000"});
+  const auto outcome = run(swept);
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto growth = outcome.json()["growth"];
+  ASSERT_EQ(growth.size(), 2U);  // of fits and predictions
+  EXPECT_EQ(growth[0]["rows"], nlohmann::json({1000, 4000, 16000}));
+  EXPECT_LT(growth[0]["low"].get<double>(), growth[0]["high"].get<double>());
+  auto descending = words;
+  descending.insert(descending.end(), {"--sweep", "3,2,1"});
+  EXPECT_EQ(run(descending).status, 2);
+}
+
 TEST_F(BenchProgram, AnotherBuildIsAnArm) {
   write_case();
   const auto outcome = run({"bench", "--cases", path("cases"), "--suite", "quick", "--peers",

@@ -109,6 +109,8 @@ def commands(root, cuda):
     yield ["look", "data/diabetes.csv", "--target", "progression"]
     yield ["bench", "--suite", "quick", "--case", "kmeans-16", "--peers", "none", "--runs", "2",
            "--report", "benched"]
+    yield ["bench", "--suite", "quick", "--case", "kmeans-16", "--peers", "none", "--runs", "1",
+           "--sweep", "500,1000,2000", "--report", "swept"]
     yield ["bench", "compare", "bench.json", "bench.json"]
     yield ["challenge", "list"]
     yield ["challenge", "show", "scan"]

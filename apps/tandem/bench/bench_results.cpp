@@ -104,6 +104,19 @@ std::vector<std::vector<std::string>> limits_of(const BenchResults& results) {
   return rows;
 }
 
+std::vector<std::vector<std::string>> growth_table(const std::vector<BenchGrowth>& all) {
+  std::vector<std::vector<std::string>> rows{
+      {"case", "threads", "program", "rows", "time grows as rows to the", "bytes per row"}};
+  for (const BenchGrowth& one : all) {
+    rows.push_back({one.name + ", " + measured_name(one.measured), std::to_string(one.threads),
+                    one.arm, readable(one.rows.front()) + " .. " + readable(one.rows.back()),
+                    two_digits(one.growth.exponent) + " [" + two_digits(one.growth.low) + ", " +
+                        two_digits(one.growth.high) + "]",
+                    one.bytes_per_row ? readable(std::round(*one.bytes_per_row)) : "-"});
+  }
+  return rows;
+}
+
 // What there is to say against single rows, a line each.
 std::vector<std::string> doubts(const BenchResults& results) {
   std::vector<std::string> lines;
@@ -179,6 +192,21 @@ nlohmann::json to_json(const BenchResults& results) {
     if (const std::string doubt = doubt_about(row); !doubt.empty()) one["doubt"] = doubt;
     json["rows"].push_back(one);
   }
+  if (const auto grown = growths(results.rows); !grown.empty()) {
+    json["growth"] = nlohmann::json::array();
+    for (const BenchGrowth& one : grown) {
+      json["growth"].push_back({{"case", one.name},
+                                {"measured", measured_name(one.measured)},
+                                {"threads", one.threads},
+                                {"arm", one.arm},
+                                {"rows", one.rows},
+                                {"median_seconds", one.seconds},
+                                {"exponent", one.growth.exponent},
+                                {"low", one.growth.low},
+                                {"high", one.growth.high}});
+      if (one.bytes_per_row) json["growth"].back()["bytes_per_row"] = *one.bytes_per_row;
+    }
+  }
   return json;
 }
 
@@ -196,10 +224,51 @@ std::string to_text(const BenchResults& results) {
     }
   }
   text += wrapped(std::string(about_limits), terminal_width());
+  if (const auto grown = growths(results.rows); !grown.empty()) {
+    text += "\n" + table(growth_table(grown)) + "\n";
+  }
   for (const std::string& line : doubts(results)) text += "not to be believed: " + line + "\n";
   for (const std::string& line : left_out(results)) text += "left out: " + line + "\n";
   return text;
 }
+
+namespace {
+
+// A plot for each case: time against rows, on logarithmic scales, a line per program.
+void add_growth(report::Page& page, const std::vector<BenchGrowth>& all) {
+  page.section("", "As work grows");
+  page.table(growth_table(all));
+  page.paragraph(
+      "The exponent is the slope of the logarithms by least squares, with its 95 % interval: 1 is "
+      "time in proportion to the rows. Small sizes pay for beginning, which makes it less.");
+  std::vector<report::Page::Figure> figures;
+  for (std::size_t i = 0; i < all.size();) {
+    const BenchGrowth& first = all[i];
+    report::Plot plot;
+    const std::string name =
+        first.name + ", " + measured_name(first.measured) + ", " + counted(first.threads, "thread");
+    plot.title = "seconds by rows of " + name;
+    plot.x = {.label = "rows", .logarithmic = true};
+    plot.y = {.label = "seconds", .logarithmic = true};
+    plot.height = 300;
+    int colour = 0;
+    for (; i < all.size() && all[i].name == first.name && all[i].measured == first.measured &&
+           all[i].threads == first.threads;
+         ++i) {
+      report::Series line{
+          .label = all[i].arm, .mark = report::Mark::line_points, .colour = ++colour, .size = 1.3};
+      for (std::size_t k = 0; k < all[i].rows.size(); ++k) {
+        line.points.push_back({all[i].rows[k], all[i].seconds[k]});
+      }
+      plot.series.push_back(std::move(line));
+    }
+    figures.push_back(
+        {report::to_svg(plot, "growth-" + std::to_string(figures.size() + 1)), name + "."});
+  }
+  page.figures(figures);
+}
+
+}  // namespace
 
 void write_bench_page(const BenchResults& results, const std::string& path) {
   using report::Page;
@@ -208,7 +277,7 @@ void write_bench_page(const BenchResults& results, const std::string& path) {
             "every round. Tandem " TANDEM_VERSION ", " +
                 results.processor + ", " + counted(results.cores, "core") + "; medians of " +
                 counted(results.runs, "run") + ".");
-  page.section("1", "Beside the fastest");
+  page.section("", "Beside the fastest");
   page.command(results.command);
   page.table(summary_of(results));
   for (const std::string& line : doubts(results)) {
@@ -243,7 +312,8 @@ void write_bench_page(const BenchResults& results, const std::string& path) {
     plot.x.whole_numbers = true;
     page.figures({{report::to_svg(plot, "figure-1"), "Above the dashed line Tandem is faster."}});
   }
-  page.section("2", "All of them");
+  if (const auto grown = growths(results.rows); !grown.empty()) add_growth(page, grown);
+  page.section("", "All of them");
   std::vector<std::vector<std::string>> all{
       {"case", "threads", "program", "version", "seconds", "processor s", "memory, MB", "quality"}};
   for (const BenchRow& row : results.rows) {
@@ -258,7 +328,7 @@ void write_bench_page(const BenchResults& results, const std::string& path) {
   }
   page.table(all);
   for (const std::string& line : left_out(results)) page.paragraph("Left out: " + line + ".");
-  page.section("3", "The machine");
+  page.section("", "The machine");
   page.table(limits_of(results));
   std::vector<std::vector<std::string>> caches{{"set of", "one thread reads, GB/s"}};
   if (!results.limits.empty()) {

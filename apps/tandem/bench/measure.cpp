@@ -285,18 +285,57 @@ void measure_case(const BenchCase& one, Index rows, int threads, const BenchChoi
 
 }  // namespace
 
+std::vector<BenchGrowth> growths(const std::vector<BenchRow>& rows) {
+  std::vector<BenchGrowth> all;
+  std::vector<std::vector<double>> memory;
+  for (const BenchRow& row : rows) {
+    for (const ArmRuns& arm : row.arms) {
+      if (arm.seconds.empty()) continue;
+      auto found = std::find_if(all.begin(), all.end(), [&](const BenchGrowth& one) {
+        return one.name == row.name && one.measured == row.measured && one.threads == row.threads &&
+               one.arm == arm.name;
+      });
+      if (found == all.end()) {
+        all.push_back({row.name, row.measured, row.threads, arm.name, {}, {}, {}, {}});
+        memory.emplace_back();
+        found = all.end() - 1;
+      }
+      const auto rows_here = static_cast<double>(row.rows);
+      if (!found->rows.empty() && found->rows.back() == rows_here) continue;
+      found->rows.push_back(rows_here);
+      found->seconds.push_back(median_of(arm.seconds));
+      memory[static_cast<std::size_t>(found - all.begin())].push_back(arm.peak_bytes);
+    }
+  }
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    BenchGrowth& one = all[i];
+    if (one.rows.size() < 3) continue;
+    one.growth = growth_of(one.rows, one.seconds);
+    if (one.measured == Measured::fit) {
+      one.bytes_per_row =
+          (memory[i].back() - memory[i].front()) / (one.rows.back() - one.rows.front());
+    }
+  }
+  std::erase_if(all, [](const BenchGrowth& one) { return one.rows.size() < 3; });
+  return all;
+}
+
 std::vector<BenchRow> measure(const std::vector<BenchCase>& cases, const BenchChoices& choices,
                               const std::vector<MachineLimits>& limits) {
   std::vector<BenchRow> table;
   for (const BenchCase& one : cases) {
     const auto rows = one.rows.find(choices.suite);
     if (rows == one.rows.end()) continue;
+    const std::vector<Index> sizes =
+        choices.sweep.empty() ? std::vector<Index>{rows->second} : choices.sweep;
     for (std::size_t t = 0; t < choices.threads.size(); ++t) {
-      check_interrupt();
-      if (one.precision == Precision::float32) {
-        measure_case<float>(one, rows->second, choices.threads[t], choices, limits[t], table);
-      } else {
-        measure_case<double>(one, rows->second, choices.threads[t], choices, limits[t], table);
+      for (const Index size : sizes) {
+        check_interrupt();
+        if (one.precision == Precision::float32) {
+          measure_case<float>(one, size, choices.threads[t], choices, limits[t], table);
+        } else {
+          measure_case<double>(one, size, choices.threads[t], choices, limits[t], table);
+        }
       }
     }
   }

@@ -52,9 +52,26 @@ struct BenchChoices {
   std::vector<std::string> against;  // other builds of the program
   std::string python;
   int runs = 5;
+  std::vector<Index> sweep;  // rows to train on, one after the other, in place of the suite's
   double timeout = 600;
   std::function<void(const std::string&)> tell;  // progress
 };
+
+// How the cost of an arm grows with the rows, over a sweep.
+struct BenchGrowth {
+  std::string name;  // of the case
+  Measured measured = Measured::fit;
+  int threads = 1;
+  std::string arm;
+  std::vector<double> rows;
+  std::vector<double> seconds;  // medians
+  Growth growth;
+  // Of a fit, between the smallest and the largest size: what a further row adds to the memory.
+  std::optional<double> bytes_per_row;
+};
+// Of arms that have figures for three sizes or more. Predictions grow with the rows they are made
+// for: of cases with test rows of their own, which do not grow, there are none.
+[[nodiscard]] std::vector<BenchGrowth> growths(const std::vector<BenchRow>& rows);
 
 // Runs the cases that are in the suite. `limits` has one entry for each of choices.threads. Throws
 // InputError for a peer that no case has; Interrupted where a signal has come.

@@ -20,4 +20,13 @@ struct PairedRatio {
 [[nodiscard]] PairedRatio paired_ratio(const std::vector<double>& ours,
                                        const std::vector<double>& theirs);
 
+// How a cost grows: cost ~ size^exponent, by least squares of logarithms, with the 95 % interval of
+// the slope by Student's t. Three sizes or more.
+struct Growth {
+  double exponent = 0;
+  double low = 0;
+  double high = 0;
+};
+[[nodiscard]] Growth growth_of(const std::vector<double>& sizes, const std::vector<double>& costs);
+
 }  // namespace tandem::program

@@ -2,9 +2,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -60,6 +61,9 @@ class Bench final : public Command {
     options.integers("threads", threads_, "numbers of threads, one after the other", 1, 4096);
     options.written("devices", devices_, "devices of Tandem's own arms", "cpu,cuda,...");
     options.integer("runs", runs_, "rounds that count, after one that does not", 1, 1000);
+    options.integers("sweep", sweep_,
+                     "numbers of rows in place of the suite's, to see how time and memory grow", 1,
+                     INT64_MAX);
     options.real("timeout", timeout_, "seconds after which an arm that does not answer is given up",
                  1, 1e6);
     options.group("Beside what");
@@ -122,6 +126,12 @@ class Bench final : public Command {
     for (const std::int64_t count : threads_) choices.threads.push_back(static_cast<int>(count));
     choices.runs = static_cast<int>(runs_);
     choices.timeout = timeout_;
+    choices.sweep.assign(sweep_.begin(), sweep_.end());
+    if (!std::is_sorted(choices.sweep.begin(), choices.sweep.end(), std::less_equal<>()) ||
+        choices.sweep.size() == 1 || choices.sweep.size() == 2) {
+      throw InputError(option("sweep") +
+                       ": expected three numbers of rows or more, each larger than the one before");
+    }
     choices.against = against_.list;
     choices.no_peers = peers_.list == std::vector<std::string>{"none"};
     if (!choices.no_peers) choices.peers = peers_.list;
@@ -241,6 +251,7 @@ class Bench final : public Command {
   std::vector<std::int64_t> threads_{1};
   Words devices_{{"cpu"}};
   std::int64_t runs_ = 5;
+  std::vector<std::int64_t> sweep_;
   double timeout_ = 600;
   Words peers_;
   std::string python_;

@@ -4,34 +4,16 @@
 #include <array>
 #include <cstdio>
 
+#include "softgpu/profile/explain_changes.hpp"
+
 namespace softgpu::profile {
 namespace {
-
-double number(std::uint64_t value) { return static_cast<double>(value); }
 
 template <class... Values>
 std::string text(const char* format, Values... values) {
   std::array<char, 320> line{};
   (void)std::snprintf(line.data(), line.size(), format, values...);
   return line.data();
-}
-
-std::uint64_t excess(std::uint64_t is, std::uint64_t ideal) { return is - std::min(is, ideal); }
-
-std::uint64_t& at(std::array<std::uint64_t, instruction_classes>& counts, InstructionClass kind) {
-  return counts[static_cast<std::size_t>(kind)];
-}
-std::uint64_t waits(const std::array<std::uint64_t, wait_kinds>& counts, Wait kind) {
-  return counts[static_cast<std::size_t>(kind)];
-}
-
-// Takes `share` of what the longest chains wait for off them.
-void shorten(Kernel& k, Wait kind, double share) {
-  const double off = share * number(waits(k.chain_waits, kind));
-  const double before = number(std::max<std::uint64_t>(k.chain, 1));
-  const double left = std::max(0.0, before - off) / before;
-  k.chain = static_cast<std::uint64_t>(before * left);
-  k.longest_chain = static_cast<std::uint64_t>(number(k.longest_chain) * left);
 }
 
 std::uint64_t global_excess(const Counters& c) {
@@ -42,26 +24,10 @@ std::uint64_t shared_excess(const Counters& c) {
   return excess(c.shared_load.wavefronts, c.shared_load.ideal_wavefronts) +
          excess(c.shared_store.wavefronts, c.shared_store.ideal_wavefronts);
 }
-std::uint64_t local_requests(const Counters& c) {
-  return c.local_load.requests + c.local_store.requests;
-}
 // Lanes of all instructions that were not active, whether elsewhere or switched off by a guard.
 std::uint64_t idle_lanes(const Counters& c) {
   return excess(c.warp_instructions() * lanes_per_warp, c.active_lanes());
 }
-
-struct Situation {
-  const Kernel& kernel;
-  const Counters& c;
-  const Estimate& now;
-  const DeviceModel& device;
-};
-
-// How the kernel and the estimate's assumptions would be after the change.
-struct After {
-  Kernel kernel;
-  Assume assume;
-};
 
 struct Rule {
   std::string_view name;
@@ -73,105 +39,6 @@ struct Rule {
   std::uint64_t (*weight)(const Counters&);
 };
 
-// --- the changes ---------------------------------------------------------------------------------
-
-void coalesce(const Situation&, After& to) {
-  Counters& c = to.kernel.counters;
-  const auto fewer = [](Requests& r) {
-    const double share = r.sectors == 0 ? 1 : number(r.ideal_sectors) / number(r.sectors);
-    const std::uint64_t missed = excess(r.sectors, r.l1_hits);
-    r.sectors = std::min(r.sectors, r.ideal_sectors);
-    // What neighbours read through the L1 all the same has to come once.
-    r.l1_hits = excess(r.sectors, std::min(missed, r.sectors));
-    r.l2_hits = static_cast<std::uint64_t>(number(r.l2_hits) * share);
-  };
-  fewer(c.global_load);
-  fewer(c.global_store);
-  const std::uint64_t sectors = c.global_load.sectors + c.global_store.sectors;
-  const std::uint64_t most = 32 * std::max<std::uint64_t>(sectors, 1);
-  if (to.kernel.dram_read + to.kernel.dram_write > most) {
-    const double share = number(most) / number(to.kernel.dram_read + to.kernel.dram_write);
-    to.kernel.dram_read = static_cast<std::uint64_t>(number(to.kernel.dram_read) * share);
-    to.kernel.dram_write = static_cast<std::uint64_t>(number(to.kernel.dram_write) * share);
-  }
-}
-
-void spread_over_banks(const Situation& s, After& to) {
-  Counters& c = to.kernel.counters;
-  const double before = number(s.c.shared_load.wavefronts + s.c.shared_store.wavefronts);
-  c.shared_load.wavefronts = c.shared_load.ideal_wavefronts;
-  c.shared_store.wavefronts = c.shared_store.ideal_wavefronts;
-  const double after = number(c.shared_load.wavefronts + c.shared_store.wavefronts);
-  if (before > 0) shorten(to.kernel, Wait::shared, 1 - after / before);
-}
-
-void fill_lanes(const Situation& s, After& to) {
-  const double slots = number(s.c.warp_instructions()) * lanes_per_warp;
-  const double share = slots == 0 ? 1 : number(s.c.active_lanes()) / slots;
-  for (auto& count : to.kernel.counters.instructions) {
-    count = static_cast<std::uint64_t>(number(count) * share);
-  }
-  to.kernel.chain = static_cast<std::uint64_t>(number(to.kernel.chain) * share);
-  to.kernel.longest_chain = static_cast<std::uint64_t>(number(to.kernel.longest_chain) * share);
-}
-
-void drop_local(const Situation&, After& to) {
-  Counters& c = to.kernel.counters;
-  auto& memory = at(c.instructions, InstructionClass::memory);
-  memory = excess(memory, local_requests(c));
-  c.local_load = {};
-  c.local_store = {};
-  shorten(to.kernel, Wait::l1, 1);
-}
-
-void spread_atomics(const Situation&, After& to) {
-  to.kernel.hottest_word = 0;
-  to.kernel.counters.atomic_conflicts = 0;
-  auto& shared = to.kernel.counters.shared_atomic;
-  shared.wavefronts = std::min(shared.wavefronts, shared.ideal_wavefronts);
-  shorten(to.kernel, Wait::atomic, 1);
-}
-
-void use_all_lanes_at_the_end(const Situation& s, After& to) {
-  const double left = 1 - number(s.kernel.alone) /
-                              number(std::max<std::uint64_t>(s.kernel.chain, 1)) *
-                              (1 - 1.0 / lanes_per_warp);
-  to.kernel.chain = static_cast<std::uint64_t>(number(to.kernel.chain) * left);
-  to.kernel.longest_chain = static_cast<std::uint64_t>(number(to.kernel.longest_chain) * left);
-}
-
-void use_float(const Situation& s, After& to) {
-  Counters& c = to.kernel.counters;
-  at(c.instructions, InstructionClass::fp32) += at(c.instructions, InstructionClass::fp64);
-  at(c.instructions, InstructionClass::fp64) = 0;
-  auto& conversions = at(c.instructions, InstructionClass::conversion);
-  conversions = excess(conversions, 2 * c.conversions_to_double / lanes_per_warp);
-  c.flops[f32] += c.flops[f64];
-  c.flops[f64] = 0;
-  const DeviceCosts& costs = costs_of(s.device.key);
-  shorten(to.kernel, Wait::arithmetic,
-          1 - static_cast<double>(costs.arithmetic) / costs.double_arithmetic);
-}
-
-void load_vectors(const Situation&, After& to) {
-  Counters& c = to.kernel.counters;
-  const std::uint64_t fewer = std::min(c.adjacent_loads, c.global_load.requests);
-  const double share =
-      1 - number(fewer) / number(std::max<std::uint64_t>(1, c.global_load.requests));
-  auto& memory = at(c.instructions, InstructionClass::memory);
-  memory = excess(memory, fewer);
-  c.global_load.requests -= fewer;
-  c.global_load.sectors = static_cast<std::uint64_t>(number(c.global_load.sectors) * share);
-  c.global_load.l1_hits = static_cast<std::uint64_t>(number(c.global_load.l1_hits) * share);
-}
-
-void drop_barriers(const Situation& s, After& to) {
-  shorten(to.kernel, Wait::barrier,
-          number(s.c.redundant_barriers) / number(std::max<std::uint64_t>(s.c.barriers, 1)));
-  auto& barriers = at(to.kernel.counters.instructions, InstructionClass::barrier);
-  barriers = excess(barriers, s.c.redundant_barriers);
-}
-
 // --- the table -----------------------------------------------------------------------------------
 
 constexpr double much = 1.25;  // sectors or wavefronts over the ideal, that are worth a word
@@ -181,6 +48,11 @@ const std::array rules{
          [](const Situation& s) {
            const std::uint64_t ideal =
                s.c.global_load.ideal_sectors + s.c.global_store.ideal_sectors;
+           // Lanes that are at most 16 bytes apart and load one after the other: vectors mend that.
+           if (s.c.adjacent_loads * 2 > s.c.global_load.requests &&
+               number(s.c.global_load.sectors) <= 4.5 * number(s.c.global_load.ideal_sectors)) {
+             return false;
+           }
            return number(global_excess(s.c)) > (much - 1) * number(ideal);
          },
          [](const Situation& s) {
@@ -221,6 +93,15 @@ const std::array rules{
         "Pad the rows of the tile by one element (tile[32][33]), or permute columns by the row, so "
         "that the lanes of a warp fall into 32 banks.",
         spread_over_banks, shared_excess},
+    Rule{"serial-tail", [](const Situation& s) { return s.kernel.alone * 5 > s.kernel.chain; },
+         [](const Situation& s) {
+           return text(
+               "For %.0f of 100 cycles of the longest chain one lane works alone.",
+               100 * number(s.kernel.alone) / number(std::max<std::uint64_t>(s.kernel.chain, 1)));
+         },
+         "Share that part among lanes: a tree over the warp (shuffles) or the block instead of a "
+         "loop of one thread.",
+         use_all_lanes_at_the_end, idle_lanes},
     Rule{"divergence",
          [](const Situation& s) {
            const double slots = number(s.c.warp_instructions()) * lanes_per_warp;
@@ -286,6 +167,83 @@ const std::array rules{
          "Add up in registers and in the warp first (__reduce_add_sync, shuffles), then in shared "
          "memory, and let one thread of a block do one atomic.",
          spread_atomics, [](const Counters& c) { return c.atomic_conflicts; }},
+    Rule{"global-atomics",
+         [](const Situation& s) {
+           const std::uint64_t others = s.c.global_load.sectors + s.c.global_store.sectors;
+           return s.c.global_atomic.sectors * 4 > others && s.c.global_atomic.lanes > 32 * 32;
+         },
+         [](const Situation& s) {
+           return text(
+               "%llu lanes of atomics on global memory move %.0f of 100 sectors of its traffic.",
+               static_cast<unsigned long long>(s.c.global_atomic.lanes),
+               100 * number(s.c.global_atomic.sectors) /
+                   number(std::max<std::uint64_t>(1, s.c.global_atomic.sectors +
+                                                         s.c.global_load.sectors +
+                                                         s.c.global_store.sectors)));
+         },
+         "Add up in shared memory what a block has, over many elements, and add each of its words "
+         "to "
+         "global memory once.",
+         add_up_in_blocks, [](const Counters& c) { return c.global_atomic.sectors; }},
+    Rule{"repeated-loads",
+         [](const Situation& s) {
+           const Requests& load = s.c.global_load;
+           // Sectors that need not be asked for at all come first.
+           return load.l1_hits * 8 > load.sectors * 7 &&
+                  load.requests * 10 > s.c.warp_instructions() &&
+                  number(load.sectors) < 2 * number(load.ideal_sectors);
+         },
+         [](const Situation& s) {
+           const Requests& load = s.c.global_load;
+           return text(
+               "Of 100 sectors that loads of global memory ask for, %.0f come from the L1 cache: "
+               "threads of a block load the same bytes again and again.",
+               100 * number(load.l1_hits) / number(std::max<std::uint64_t>(1, load.sectors)));
+         },
+         "Let a block load each of them once, into a tile of shared memory, and each thread take "
+         "several from there at a time.",
+         keep_in_shared, [](const Counters& c) { return c.global_load.l1_hits; }},
+    Rule{
+        "shared-traffic",
+        [](const Situation& s) {
+          const std::uint64_t arithmetic =
+              s.c.instructions[static_cast<std::size_t>(InstructionClass::fp32)];
+          return arithmetic != 0 && s.c.shared_load.requests * 3 > arithmetic &&
+                 s.c.shared_load.requests * 5 > s.c.warp_instructions();
+        },
+        [](const Situation& s) {
+          return text(
+              "%.1f loads of shared memory come with each instruction of single-precision "
+              "arithmetic: operands are used once where they could be used several times.",
+              number(s.c.shared_load.requests) /
+                  number(std::max<std::uint64_t>(
+                      1, s.c.instructions[static_cast<std::size_t>(InstructionClass::fp32)])));
+        },
+        "Let each thread work out several results, a tile of them in registers, and load what they "
+        "share once, as vectors.",
+        keep_in_registers, [](const Counters& c) { return c.shared_load.wavefronts; }},
+    Rule{
+        "barrier-waits",
+        [](const Situation& s) {
+          const double warps =
+              number(s.kernel.blocks() * s.kernel.launches) * s.kernel.warps_per_block();
+          // Where many are needless, leaving these out comes first.
+          return number(s.c.barriers) > 6 * warps && s.c.redundant_barriers * 5 <= s.c.barriers;
+        },
+        [](const Situation& s) {
+          const double warps =
+              number(s.kernel.blocks() * s.kernel.launches) * s.kernel.warps_per_block();
+          return text(
+              "A warp comes to %.0f barriers, and waits there for %.0f of 100 cycles of the "
+              "longest "
+              "chain.",
+              number(s.c.barriers) / warps,
+              100 * number(waits(s.kernel.chain_waits, Wait::barrier)) /
+                  number(std::max<std::uint64_t>(s.kernel.chain, 1)));
+        },
+        "Let the lanes of a warp exchange values by shuffles, several elements a thread, so that a "
+        "block needs one barrier, or a warp has a problem of its own and none.",
+        exchange_in_warps, [](const Counters& c) { return c.barriers; }},
     Rule{"too-little-work",
          [](const Situation& s) { return s.now.waves < 1 || s.now.balance > 1.15; },
          [](const Situation& s) {
@@ -295,18 +253,10 @@ const std::array rules{
                static_cast<unsigned long long>(s.kernel.blocks()), s.kernel.threads(), s.now.waves,
                s.device.multiprocessors);
          },
-         "Give the launch more or smaller blocks, several independent problems, or leave a problem "
-         "of this size to the CPU.",
+         "Give the launch more or smaller blocks: let several threads share what one does now, or "
+         "work "
+         "on several problems at a time; or leave a problem of this size to the CPU.",
          [](const Situation&, After& to) { to.assume.enough_blocks = true; }, nullptr},
-    Rule{"serial-tail", [](const Situation& s) { return s.kernel.alone * 5 > s.kernel.chain; },
-         [](const Situation& s) {
-           return text(
-               "For %.0f of 100 cycles of the longest chain one lane works alone.",
-               100 * number(s.kernel.alone) / number(std::max<std::uint64_t>(s.kernel.chain, 1)));
-         },
-         "Share that part among lanes: a tree over the warp (shuffles) or the block instead of a "
-         "loop of one thread.",
-         use_all_lanes_at_the_end, idle_lanes},
     Rule{"double-for-float",
          [](const Situation& s) {
            return s.c.conversions_to_double != 0 && s.c.flops[f64] + s.c.special[f64] != 0;

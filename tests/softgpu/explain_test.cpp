@@ -111,6 +111,50 @@ const Case cases[] = {
        k.counters.atomic_conflicts = warps * 31;
        k.hottest_word = warps * 32;
      }},
+    // Counts of a histogram, spread over many words, each lane's in a sector of its own.
+    {"global-atomics", true,
+     [](Kernel& k) {
+       k.counters.global_atomic = {
+           warps * 100, warps * 3200, warps * 12800, warps * 3200, warps * 400, 0, warps * 3200};
+       at(k.counters, InstructionClass::atomic) = warps * 100;
+       k.counters.thread_instructions[static_cast<std::size_t>(InstructionClass::atomic)] =
+           warps * 3200;
+     }},
+    // Every element of a matrix is loaded for each multiply-add.
+    {"repeated-loads", true,
+     [](Kernel& k) {
+       k.counters.global_load = {warps * 2000,
+                                 warps * 64000,
+                                 warps * 256000,
+                                 warps * 8000,
+                                 warps * 8000,
+                                 warps * 7900,
+                                 0};
+       at(k.counters, InstructionClass::memory) += warps * 2000;
+       k.counters.thread_instructions[static_cast<std::size_t>(InstructionClass::memory)] +=
+           warps * 64000;
+     }},
+    // The same from shared memory.
+    {"shared-traffic", true,
+     [](Kernel& k) {
+       k.counters.shared_load = {warps * 2000, warps * 64000, warps * 256000, warps * 2000,
+                                 warps * 2000};
+       at(k.counters, InstructionClass::memory) += warps * 2000;
+       k.counters.thread_instructions[static_cast<std::size_t>(InstructionClass::memory)] +=
+           warps * 64000;
+     }},
+    // A tree with a barrier after each of its steps.
+    {"barrier-waits", true,
+     [](Kernel& k) {
+       k.counters.barriers = warps * 100;
+       at(k.counters, InstructionClass::barrier) = warps * 100;
+       k.counters.thread_instructions[static_cast<std::size_t>(InstructionClass::barrier)] =
+           warps * 3200;
+       k.chain = blocks * 40000;
+       k.longest_chain = 40000;
+       k.chain_waits = {};
+       k.chain_waits[static_cast<std::size_t>(Wait::barrier)] = k.chain;
+     }},
     // One block for 108 multiprocessors.
     {"too-little-work", false,
      [](Kernel& k) {
@@ -144,7 +188,7 @@ const Case cases[] = {
                                  warps * 512000,
                                  warps * 64000,
                                  warps * 64000,
-                                 warps * 63000,
+                                 warps * 48000,
                                  0};
        k.counters.adjacent_loads = warps * 3000;
        at(k.counters, InstructionClass::memory) += warps * 4000;

@@ -12,7 +12,7 @@ namespace tandem::program {
 // Only the table needs them, and a header that every command includes would compile all of them
 // anew for each new one.
 CommandMaker make_bench, make_bin, make_challenge, make_drift, make_experiment, make_fraud,
-    make_join, make_models, make_recommend, make_serve;
+    make_join, make_lesson, make_models, make_recommend, make_serve;
 
 const std::vector<CommandInfo>& commands() {
   static const std::vector<CommandInfo> all{
@@ -87,6 +87,9 @@ const std::vector<CommandInfo>& commands() {
        "list | show NAME | start NAME [--out FILE] | submit NAME FILE.cu | classroom DIR [options]",
        "kernels to write, graded without a GPU: right or wrong, and what they cost", false,
        make_challenge},
+      {"lesson", "[NAME] [--source | --json] [--page FILE] [options]",
+       "a ladder of kernels from naive to good, counted, explained and compared with the CPU",
+       false, make_lesson},
       {"demo", "--report DIR", "tell eight stories of learning in one HTML page", false, make_demo},
       {"completion", "bash|zsh|fish", "print a script that completes commands for a shell", false,
        make_completion},

@@ -119,6 +119,7 @@ def commands(root, cuda):
         source = f"{root}/examples/cuda/matmul.cu"
         yield ["challenge", "submit", "vector-add", "added.cu"]
         yield ["challenge", "classroom", "class", "--page", "class.html"]
+        yield ["lesson", "transpose", "--no-sizes"]
         yield ["gpu", "profile", "--out", "profile.json", source]
         yield ["gpu", "profile", "--device", "h100", "--out", "estimate.json", source]
         yield ["gpu", "profile", "--diff", "profile.json", "estimate.json"]
@@ -136,7 +137,7 @@ ACTIONS = {
     "challenge": ["challenge-list", "challenge-show", "challenge-start", "challenge-submit",
                   "challenge-classroom"]}
 # What nobody prints without nvcc.
-OF_NVCC = {"demo", *ACTIONS["gpu"], "challenge-submit", "challenge-classroom"}
+OF_NVCC = {"demo", *ACTIONS["gpu"], "challenge-submit", "challenge-classroom", "lesson"}
 
 
 def schema_name(words):

@@ -125,7 +125,9 @@ std::vector<std::string> remarks(const Student& student) {
   std::vector<std::string> all;
   for (const Grade& grade : student.grades) {
     if (grade.verdict == Verdict::passed) continue;
-    std::string text = grade.challenge + ": " + verdict_text(grade.verdict) + ": " + grade.reason;
+    // Of a compiler's messages the first.
+    std::string text = grade.challenge + ": " + verdict_text(grade.verdict) + ": " +
+                       grade.reason.substr(0, grade.reason.find('\n'));
     if (!grade.at.empty()) text += " (" + grade.at + ")";
     if (!grade.place.empty()) text += ", at " + grade.place;
     all.push_back(text);

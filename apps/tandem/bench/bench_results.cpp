@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "tandem/config.hpp"
+#include "tandem/core/text.hpp"
 #include "tandem/output.hpp"
 #include "tandem/report/page.hpp"
 #include "tandem/report/plot.hpp"
@@ -17,6 +18,9 @@ std::string two_digits(double value) {
   std::snprintf(text, sizeof text, value < 10 ? "%.2f" : "%.1f", value);
   return text;
 }
+
+// Three digits, however short the time.
+std::string seconds_text(double seconds) { return significant(seconds, 3); }
 
 std::string percent_of(double share) {
   char text[32];
@@ -56,8 +60,8 @@ nlohmann::json json_of(const ArmRuns& arm) {
 std::string seconds_of(const ArmRuns& arm) {
   if (arm.seconds.empty()) return "-";
   const auto [low, high] = std::minmax_element(arm.seconds.begin(), arm.seconds.end());
-  return readable_seconds(median_of(arm.seconds)) + " (" + readable_seconds(*low) + " .. " +
-         readable_seconds(*high) + ")";
+  return seconds_text(median_of(arm.seconds)) + " (" + seconds_text(*low) + " .. " +
+         seconds_text(*high) + ")";
 }
 
 std::string ratio_of(const BenchRow& row) {
@@ -81,13 +85,13 @@ std::vector<std::vector<std::string>> summary_of(const BenchResults& results) {
     const auto fastest = std::find_if(row.arms.begin(), row.arms.end(), [&](const ArmRuns& arm) {
       return !row.fastest.empty() && arm.name == row.fastest;
     });
-    rows.push_back({std::to_string(rows.size()) + "  " + title_of(row), std::to_string(row.threads),
-                    row.arms.front().seconds.empty()
-                        ? "-"
-                        : readable_seconds(median_of(row.arms.front().seconds)),
-                    row.fastest.empty() ? "-" : row.fastest,
-                    fastest == row.arms.end() ? "-" : readable_seconds(median_of(fastest->seconds)),
-                    ratio_of(row), share_of(row)});
+    rows.push_back(
+        {std::to_string(rows.size()) + "  " + title_of(row), std::to_string(row.rows),
+         std::to_string(row.threads),
+         row.arms.front().seconds.empty() ? "-" : seconds_text(median_of(row.arms.front().seconds)),
+         row.fastest.empty() ? "-" : row.fastest,
+         fastest == row.arms.end() ? "-" : seconds_text(median_of(fastest->seconds)), ratio_of(row),
+         share_of(row)});
   }
   return rows;
 }
@@ -321,7 +325,7 @@ void write_bench_page(const BenchResults& results, const std::string& path) {
       if (arm.missing) continue;
       all.push_back({row.name + ", " + measured_name(row.measured), std::to_string(row.threads),
                      arm.name, arm.version, arm.why_not.empty() ? seconds_of(arm) : arm.why_not,
-                     arm.seconds.empty() ? "-" : readable_seconds(median_of(arm.processor_seconds)),
+                     arm.seconds.empty() ? "-" : seconds_text(median_of(arm.processor_seconds)),
                      arm.peak_bytes > 0 ? two_digits(arm.peak_bytes / 1e6) : "-",
                      arm.quality ? row.metric + " " + readable(*arm.quality) : "-"});
     }

@@ -1,0 +1,232 @@
+#include "systems/recommend/inverted_lists.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <unordered_set>
+
+#include "core/random.hpp"
+#include "systems/recommend/inner_products.hpp"
+#include "tandem/cluster/kmeans.hpp"
+#include "tandem/core/engine.hpp"
+#include "tandem/data/views.hpp"
+
+namespace tandem::recommend {
+namespace {
+
+constexpr std::size_t rows_per_list = 64;  // of the sample that the centres are found in
+constexpr std::size_t piece = 256;         // rows whose products are worked out together
+
+bool better(const Scored& a, const Scored& b) {
+  return a.score != b.score ? a.score > b.score : a.item < b.item;
+}
+
+// Keeps the `count` best of what it is given.
+class Best {
+ public:
+  Best(std::size_t count, std::vector<Scored>& kept) : count_(count), kept_(kept) {
+    kept_.clear();
+    kept_.reserve(2 * count + piece);
+  }
+  void add(ItemNumber item, float score) {
+    if (score < least_) return;
+    kept_.push_back({item, score});
+    if (kept_.size() >= 2 * count_ + piece) shrink();
+  }
+  void finish() {
+    if (kept_.size() > count_) shrink();
+    std::sort(kept_.begin(), kept_.end(), better);
+  }
+
+ private:
+  void shrink() {
+    const auto middle = kept_.begin() + static_cast<std::ptrdiff_t>(count_) - 1;
+    std::nth_element(kept_.begin(), middle, kept_.end(), better);
+    least_ = middle->score;
+    kept_.resize(count_);
+  }
+
+  std::size_t count_;
+  std::vector<Scored>& kept_;
+  float least_ = -std::numeric_limits<float>::infinity();
+};
+
+std::vector<float> padded(std::span<const float> vector, std::size_t stride) {
+  std::vector<float> result(stride, 0.0F);
+  std::copy(vector.begin(), vector.end(), result.begin());
+  return result;
+}
+
+}  // namespace
+
+InvertedLists::InvertedLists(MatrixView<const float> vectors, const ListsOptions& options)
+    : width_(static_cast<std::size_t>(vectors.cols)),
+      stride_((static_cast<std::size_t>(vectors.cols) + 15) / 16 * 16),
+      wanted_(options.recall) {
+  const auto n = static_cast<std::size_t>(vectors.rows);
+  std::size_t lists = options.lists > 0
+                          ? static_cast<std::size_t>(options.lists)
+                          : static_cast<std::size_t>(2 * std::sqrt(static_cast<double>(n)));
+  lists = std::clamp<std::size_t>(lists, 1, std::max<std::size_t>(n, 1));
+  const auto copy = [&](std::size_t row, float* to) {
+    const auto from = vectors.row(static_cast<Index>(row));
+    std::copy(from.begin(), from.end(), to);
+  };
+  // A sample without replacement of a fixed seed, so that the same file gives the same lists.
+  std::vector<std::size_t> order(n);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const Random random(options.seed, Purpose::sampling);
+  const std::size_t sampled = std::min(n, lists * rows_per_list);
+  for (std::size_t i = 0; i < sampled; ++i) {
+    std::swap(order[i],
+              order[i + static_cast<std::size_t>(random.below(static_cast<Index>(n - i), i))]);
+  }
+  Matrix<float> sample(static_cast<Index>(sampled), vectors.cols);
+  for (std::size_t i = 0; i < sampled; ++i)
+    copy(order[i], sample.row(static_cast<Index>(i)).data());
+  std::unordered_set<std::string_view> distinct;
+  for (std::size_t i = 0; i < sampled && distinct.size() <= lists; ++i) {
+    const auto row = sample.row(static_cast<Index>(i));
+    distinct.insert({reinterpret_cast<const char*>(row.data()), row.size_bytes()});
+  }
+  // Of −0 and 0, which are one value and two texts, there may be fewer than were counted.
+  lists = std::min(lists, std::max<std::size_t>(distinct.size() / 2, 1));
+  if (lists > 1) {
+    const auto engine = Engine::create({.threads = options.threads});
+    KMeansOptions kmeans;
+    kmeans.clusters = static_cast<std::int64_t>(lists);
+    kmeans.init = KMeansInit::random;
+    kmeans.starts = 1;
+    kmeans.max_iterations = options.iterations;
+    kmeans.seed = options.seed;
+    const auto model = fit(*engine, view_of<float>(sample.view()), kmeans);
+    centres_.assign(lists * stride_, 0.0F);
+    for (std::size_t c = 0; c < lists; ++c) {
+      const auto row = model.centres.row(static_cast<Index>(c));
+      std::copy(row.begin(), row.end(),
+                centres_.begin() + static_cast<std::ptrdiff_t>(c * stride_));
+    }
+  } else {
+    centres_.assign(stride_, 0.0F);
+  }
+  // The nearest centre: the greatest of x·c − ‖c‖²/2.
+  std::vector<float> halves(lists);
+  for (std::size_t c = 0; c < lists; ++c) {
+    const float* const at = centres_.data() + c * stride_;
+    halves[c] = std::inner_product(at, at + stride_, at, 0.0F) / 2;
+  }
+  std::vector<std::uint32_t> list_of(n);
+  std::vector<float> row(stride_, 0.0F);
+  std::vector<float> products(lists);
+  starts_.assign(lists + 1, 0);
+  for (std::size_t i = 0; i < n; ++i) {
+    copy(i, row.data());
+    inner_products(row.data(), centres_.data(), lists, stride_, products.data());
+    std::size_t nearest = 0;
+    for (std::size_t c = 1; c < lists; ++c) {
+      if (products[c] - halves[c] > products[nearest] - halves[nearest]) nearest = c;
+    }
+    list_of[i] = static_cast<std::uint32_t>(nearest);
+    ++starts_[nearest + 1];
+  }
+  std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
+  std::vector<std::size_t> next(starts_.begin(), starts_.end() - 1);
+  rows_.assign(n * stride_, 0.0F);
+  items_.resize(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t at = next[list_of[i]]++;
+    items_[at] = static_cast<ItemNumber>(i);
+    copy(i, rows_.data() + at * stride_);
+  }
+  looked_at_ = lists;
+}
+
+bool InvertedLists::search_lists(std::span<const float> query, std::size_t count,
+                                 std::size_t probed, SteadyTime deadline, std::vector<Scored>& best,
+                                 std::size_t& seen) const {
+  const std::vector<float> q = padded(query, stride_);
+  std::vector<float> products(std::max(lists(), piece));
+  std::vector<std::uint32_t> order(lists());
+  std::iota(order.begin(), order.end(), 0U);
+  probed = std::min(probed, lists());
+  if (probed < lists()) {
+    std::vector<float> of_centres(lists());
+    inner_products(q.data(), centres_.data(), lists(), stride_, of_centres.data());
+    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(probed),
+                      order.end(), [&](std::uint32_t a, std::uint32_t b) {
+                        return of_centres[a] != of_centres[b] ? of_centres[a] > of_centres[b]
+                                                              : a < b;
+                      });
+  }
+  Best kept(count, best);
+  bool in_time = true;
+  for (std::size_t l = 0; l < probed; ++l) {
+    if (l % 8 == 0 && std::chrono::steady_clock::now() > deadline) {
+      in_time = false;
+      break;
+    }
+    for (std::size_t r = starts_[order[l]]; r < starts_[order[l] + 1]; r += piece) {
+      const std::size_t rows = std::min(piece, starts_[order[l] + 1] - r);
+      inner_products(q.data(), rows_.data() + r * stride_, rows, stride_, products.data());
+      for (std::size_t k = 0; k < rows; ++k) kept.add(items_[r + k], products[k]);
+      seen += rows;
+    }
+  }
+  kept.finish();
+  return in_time;
+}
+
+bool InvertedLists::search(std::span<const float> query, std::size_t count, SteadyTime deadline,
+                           std::vector<Scored>& best) const {
+  std::size_t seen = 0;
+  return search_lists(query, count, looked_at_, deadline, best, seen);
+}
+
+void InvertedLists::search_all(std::span<const float> query, std::size_t count,
+                               std::vector<Scored>& best) const {
+  std::size_t seen = 0;
+  (void)search_lists(query, count, lists(), SteadyTime::max(), best, seen);
+}
+
+void InvertedLists::calibrate(MatrixView<const float> queries) {
+  constexpr std::size_t best_count = 100;
+  if (queries.rows == 0 || items_.empty()) return;
+  std::vector<std::vector<Scored>> truth(static_cast<std::size_t>(queries.rows));
+  for (Index i = 0; i < queries.rows; ++i) {
+    search_all(queries.row(i), best_count, truth[static_cast<std::size_t>(i)]);
+  }
+  double share = 1;
+  const auto recall_of = [&](std::size_t probed) {
+    double found = 0;
+    std::size_t seen = 0;
+    std::vector<Scored> best;
+    for (Index i = 0; i < queries.rows; ++i) {
+      (void)search_lists(queries.row(i), best_count, probed, SteadyTime::max(), best, seen);
+      // A score at least as great as the least of the best is one of them: ties are no misses.
+      const auto& exact = truth[static_cast<std::size_t>(i)];
+      const auto hits = std::count_if(best.begin(), best.end(), [&](const Scored& one) {
+        return one.score >= exact.back().score;
+      });
+      found += static_cast<double>(hits) / static_cast<double>(exact.size());
+    }
+    share = static_cast<double>(seen) / static_cast<double>(items_.size()) /
+            static_cast<double>(queries.rows);
+    return found / static_cast<double>(queries.rows);
+  };
+  // Recall grows with the lists that are looked at.
+  std::size_t low = 1;
+  std::size_t high = lists();
+  while (low < high) {
+    const std::size_t middle = low + (high - low) / 2;
+    if (recall_of(middle) >= wanted_) {
+      high = middle;
+    } else {
+      low = middle + 1;
+    }
+  }
+  looked_at_ = high;
+  recall_ = recall_of(high);
+  share_ = share;
+}
+
+}  // namespace tandem::recommend

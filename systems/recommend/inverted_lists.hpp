@@ -1,0 +1,72 @@
+// The items of greatest inner product with a vector, without looking at all of them: vectors are
+// kept in lists by the nearest of some centres, and only the lists whose centres answer best are
+// looked at (Jégou, Douze and Schmid, "Product Quantization for Nearest Neighbor Search", PAMI 33,
+// 2011, section 4, without the quantisation of residuals).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "systems/recommend/trending.hpp"
+#include "tandem/core/matrix.hpp"
+
+namespace tandem::recommend {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+struct ListsOptions {
+  // 0: about 2·sqrt(vectors).
+  std::int64_t lists = 0;
+  double recall = 0.97;         // of the 100 best, that the number of lists is chosen for
+  std::int64_t iterations = 8;  // of k-means
+  std::uint64_t seed = 0;
+  int threads = 0;
+};
+
+// Does not change once it is calibrated; several threads may search at once.
+class InvertedLists {
+ public:
+  // vectors: a row per item, whose number is the row's. The centres are k-means ones of a sample.
+  InvertedLists(MatrixView<const float> vectors, const ListsOptions& options);
+
+  // Chooses how many lists are looked at: the least number with which the mean share of the 100
+  // best that is found, over the queries (rows), is `options.recall`; all lists where none is
+  // enough.
+  void calibrate(MatrixView<const float> queries);
+
+  // Up to `count` items, the best first; ties to the lowest number. False where `deadline` came
+  // before all lists were looked at: the items are the best of those that were.
+  bool search(std::span<const float> query, std::size_t count, SteadyTime deadline,
+              std::vector<Scored>& best) const;
+  // The same over all lists.
+  void search_all(std::span<const float> query, std::size_t count, std::vector<Scored>& best) const;
+
+  [[nodiscard]] std::size_t lists() const noexcept { return starts_.size() - 1; }
+  [[nodiscard]] std::size_t looked_at() const noexcept { return looked_at_; }
+  // Mean share of the 100 best that search() finds, over the queries of calibrate(); 1 before.
+  [[nodiscard]] double recall() const noexcept { return recall_; }
+  // Share of the vectors that a search looks at, over the same queries.
+  [[nodiscard]] double share() const noexcept { return share_; }
+  [[nodiscard]] std::size_t bytes() const noexcept {
+    return rows_.size() * sizeof(float) + items_.size() * sizeof(ItemNumber);
+  }
+
+ private:
+  bool search_lists(std::span<const float> query, std::size_t count, std::size_t lists,
+                    SteadyTime deadline, std::vector<Scored>& best, std::size_t& seen) const;
+
+  std::size_t width_ = 0;   // numbers of a vector
+  std::size_t stride_ = 0;  // with what is added to it: a multiple of 16
+  std::vector<float> centres_;
+  std::vector<float> rows_;  // vectors, list by list
+  std::vector<ItemNumber> items_;
+  std::vector<std::size_t> starts_;
+  std::size_t looked_at_ = 0;
+  double wanted_ = 0;
+  double recall_ = 1;
+  double share_ = 1;
+};
+
+}  // namespace tandem::recommend

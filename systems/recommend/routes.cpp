@@ -1,0 +1,209 @@
+#include "systems/recommend/routes.hpp"
+
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "systems/http/json.hpp"
+#include "systems/recommend/page.hpp"
+#include "systems/recommend/record.hpp"
+
+namespace tandem::recommend {
+namespace {
+
+using http::ExchangePtr;
+using http::HttpError;
+using http::Response;
+using http::Role;
+
+Time wall_clock() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+Response json_text_response(std::string body) {
+  Response response;
+  response.body = std::move(body);
+  return response;
+}
+
+std::int64_t whole(const http::Request& request, std::string_view name, std::int64_t otherwise,
+                   std::int64_t lowest, std::int64_t highest) {
+  const std::string_view text = request.query_value(name);
+  if (text.empty()) return otherwise;
+  std::int64_t value = 0;
+  const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (read.ec != std::errc{} || read.ptr != text.data() + text.size() || value < lowest ||
+      value > highest) {
+    throw HttpError(400, "'" + std::string(name) + "' is '" + std::string(text) +
+                             "'; expected a whole number from " + std::to_string(lowest) + " to " +
+                             std::to_string(highest));
+  }
+  return value;
+}
+
+void check_user(std::string_view user) {
+  if (user.empty()) throw HttpError(400, "'user' is missing: /v1/recommendations?user=ID&n=10");
+  if (user.size() > longest_name) {
+    throw HttpError(400, "'user' is longer than " + std::to_string(longest_name) + " bytes");
+  }
+  for (const char c : user) {
+    if (static_cast<unsigned char>(c) < 0x20) {
+      throw HttpError(400, "'user' has a control character");
+    }
+  }
+}
+
+// Takes part in the moving average and in the histogram of answers.
+class Measured {
+ public:
+  Measured(Service& service, http::Metrics& metrics)
+      : service_(service),
+        seconds_(metrics.histogram("tandem_recommend_answer_seconds",
+                                   "Time from a question's first byte to its answer",
+                                   http::latency_bounds())),
+        failed_(metrics.counter("tandem_recommend_failed_total",
+                                "Questions that were answered by an error")) {}
+  void answered(http::Clock::time_point arrived) {
+    const double seconds = std::chrono::duration<double>(http::Clock::now() - arrived).count();
+    seconds_.observe(seconds);
+    service_.monitor().add(seconds * 1000);
+  }
+  void failed() { failed_.add(); }
+
+ private:
+  Service& service_;
+  http::Histogram& seconds_;
+  http::Counter& failed_;
+};
+
+void add_page(http::Router& router, const std::string& path, std::string_view content,
+              const char* type) {
+  router.add("GET", path, Role::none, [content, type](const ExchangePtr& exchange) {
+    Response response;
+    response.content_type = type;
+    response.headers = {{"Content-Security-Policy",
+                         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src "
+                         "'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+                        {"X-Content-Type-Options", "nosniff"},
+                        {"Cache-Control", "no-cache"}};
+    response.body = std::string(content);
+    exchange->send(std::move(response));
+  });
+}
+
+}  // namespace
+
+Question question_of(const http::Request& request, Time now) {
+  for (const auto& [name, value] : request.query) {
+    if (name != "user" && name != "n" && name != "genre" && name != "age") {
+      throw HttpError(400, "unknown parameter '" + name + "'; expected user, n, genre, age");
+    }
+  }
+  Question question;
+  check_user(request.query_value("user"));
+  question.user = std::string(request.query_value("user"));
+  question.n = static_cast<std::size_t>(
+      whole(request, "n", 10, 1, static_cast<std::int64_t>(most_recommendations)));
+  question.genre = std::string(request.query_value("genre"));
+  if (question.genre.size() > longest_name) throw HttpError(400, "'genre' is too long");
+  if (!request.query_value("age").empty()) question.age = whole(request, "age", 0, 0, 150);
+  question.now = now;
+  question.asked = request.arrived;
+  return question;
+}
+
+void add_routes(http::Router& router, Service& service, Workers& workers,
+                http::Background& background, http::Metrics& metrics) {
+  const auto measured = std::make_shared<Measured>(service, metrics);
+  router.add(
+      "GET", "/v1/recommendations", Role::predict, [&, measured](const ExchangePtr& exchange) {
+        const Question question = question_of(exchange->request, wall_clock());
+        workers.give(exchange, [&service, measured, exchange, question] {
+          try {
+            service.answer(question, [measured, exchange](const AnswerCache::Text& text) {
+              if (text) {
+                exchange->send(json_text_response(*text));
+                measured->answered(exchange->request.arrived);
+              } else {
+                measured->failed();
+                exchange->send(http::error_response(500, "the answer could not be worked out"));
+              }
+            });
+          } catch (...) {
+            measured->failed();
+            throw;
+          }
+        });
+      });
+
+  http::Counter& accepted =
+      metrics.counter("tandem_recommend_events_total", "Events that were acknowledged");
+  router.add("POST", "/v1/events", Role::predict, [&](const ExchangePtr& exchange) {
+    workers.give(exchange, [&service, &accepted, exchange] {
+      std::vector<Event> events = parse_events(exchange->request.body, wall_clock());
+      const std::size_t count = events.size();
+      service.take(std::move(events), [exchange, count, &accepted](std::int64_t applied) {
+        if (applied < 0) {
+          exchange->send(http::error_response(
+              503, "the log of events has failed; whether these were kept is not known"));
+          return;
+        }
+        accepted.add(count);
+        exchange->send(http::json_response(
+            {{"accepted", count}, {"known_already", static_cast<std::int64_t>(count) - applied}}));
+      });
+    });
+  });
+
+  router.add("DELETE", "/v1/users/{user}", Role::admin, [&](const ExchangePtr& exchange) {
+    const std::string user(exchange->request.parameter("user"));
+    check_user(user);
+    workers.give(exchange, [&service, exchange, user] {
+      service.forget(user, [exchange, user](std::int64_t applied) {
+        if (applied < 0) {
+          exchange->send(http::error_response(503, "the log of events has failed"));
+          return;
+        }
+        exchange->send(http::json_response({{"forgotten", user}}));
+      });
+    });
+  });
+
+  const auto in_background = [&](const char* path, Role role,
+                                 std::function<std::string(const http::Request&)> work) {
+    router.add("GET", path, role, [&background, work](const ExchangePtr& exchange) {
+      background.answer(exchange,
+                        [exchange, work] { return json_text_response(work(exchange->request)); });
+    });
+  };
+  in_background("/v1/status", Role::predict,
+                [&](const http::Request&) { return service.status_json(); });
+  in_background("/v1/experiment", Role::predict,
+                [&](const http::Request&) { return service.experiment_json(); });
+  in_background("/v1/users/{user}", Role::predict, [&](const http::Request& request) {
+    check_user(request.parameter("user"));
+    return service.viewer_json(std::string(request.parameter("user")));
+  });
+  in_background("/v1/items", Role::predict, [&](const http::Request& request) {
+    return service.items_json(request.query_value("search"),
+                              static_cast<std::size_t>(whole(request, "n", 20, 1, 200)));
+  });
+  router.add("GET", "/v2/health/ready", Role::none, [](const ExchangePtr& exchange) {
+    exchange->send(http::json_response({{"ready", true}}));
+  });
+  router.add("GET", "/v2/health/live", Role::none, [](const ExchangePtr& exchange) {
+    exchange->send(http::json_response({{"live", true}}));
+  });
+  router.add("GET", "/metrics", Role::predict, [&metrics](const ExchangePtr& exchange) {
+    Response response;
+    response.content_type = std::string(http::Metrics::content_type);
+    response.body = metrics.text();
+    exchange->send(std::move(response));
+  });
+  add_page(router, "/", page_html, "text/html; charset=utf-8");
+  add_page(router, "/page/page.css", page_css, "text/css; charset=utf-8");
+  add_page(router, "/page/page.js", page_js, "text/javascript; charset=utf-8");
+}
+
+}  // namespace tandem::recommend

@@ -1,0 +1,83 @@
+// What is known of each viewer: the recent history and what is hidden. A vector of a viewer is
+// never stored: it is folded in from the history when it is asked for.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "systems/recommend/catalogue.hpp"
+#include "systems/recommend/event.hpp"
+
+namespace tandem::recommend {
+
+// Of one item all that a viewer did, with the time of the last.
+struct Watched {
+  ItemNumber item = 0;
+  std::uint32_t time = 0;  // seconds since 1970
+  float strength = 0;
+};
+
+// A viewer as an answer sees them.
+struct ViewerView {
+  std::vector<Watched> history;    // the oldest first
+  std::vector<ItemNumber> hidden;  // ascending: disliked or hidden
+  // Changes with every event of the viewer, and is never one that the viewer had before.
+  std::uint64_t feedback = 0;
+};
+
+inline constexpr std::size_t longest_history = 200;  // items of one viewer; the oldest goes
+inline constexpr std::size_t most_hidden = 2000;
+
+// Several threads may use one at once.
+class Viewers {
+ public:
+  // `feedback` is the event's number; greater ones come later.
+  void apply(const Event& event, ItemNumber item, std::uint64_t feedback);
+  // False where nothing was known.
+  bool forget(std::string_view user);
+  // Empty for a viewer who is not known.
+  [[nodiscard]] ViewerView view(std::string_view user) const;
+  [[nodiscard]] std::uint64_t feedback(std::string_view user) const;
+  [[nodiscard]] std::size_t size() const;
+  [[nodiscard]] std::size_t watched() const;  // entries of all histories
+  // The bytes that all of it takes, reckoned from the sizes of the containers.
+  [[nodiscard]] std::size_t bytes() const;
+
+  // Calls `use` for each viewer, shard by shard, each alone.
+  void for_each(const std::function<void(const std::string&, const ViewerView&)>& use) const;
+  // Puts a viewer in place of what is known of them.
+  void put(const std::string& user, ViewerView view);
+  // The histories of up to `count` viewers who have at least `least` items.
+  [[nodiscard]] std::vector<std::vector<Watched>> sample(std::size_t count,
+                                                         std::size_t least) const;
+
+ private:
+  struct Viewer {
+    std::vector<Watched> history;
+    std::unique_ptr<std::vector<ItemNumber>> hidden;
+    std::uint64_t feedback = 0;
+  };
+  struct Shard {
+    mutable std::mutex mutex;
+    std::unordered_map<std::string, Viewer, TextHash, std::equal_to<>> viewers;
+  };
+  static constexpr std::size_t shard_count = 64;
+
+  [[nodiscard]] Shard& shard(std::string_view user) {
+    return shards_[TextHash{}(user) % shard_count];
+  }
+  [[nodiscard]] const Shard& shard(std::string_view user) const {
+    return shards_[TextHash{}(user) % shard_count];
+  }
+
+  std::array<Shard, shard_count> shards_;
+};
+
+}  // namespace tandem::recommend

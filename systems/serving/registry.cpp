@@ -9,7 +9,9 @@
 #include <ctime>
 
 #include "core/file.hpp"
+#include "tandem/core/archive_kind.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/recommend/recommender.hpp"
 
 namespace tandem::serving {
 namespace {
@@ -56,9 +58,35 @@ std::string called(const std::string& model, std::int64_t version) {
   return model + " version " + std::to_string(version);
 }
 
-Signature signature_of_file(const std::string& path) {
+// Stands for the signature of a recommender, whose items may differ from version to version: a
+// service of its own answers with it (docs/recommend.md), never `tandem serve`.
+const std::string of_recommender = "recommender";
+
+struct Described {
+  std::string algorithm;
+  std::string signature;
+};
+
+Described describe(const std::string& path) {
+  if (archive_kind(path) == "recommender") {
+    return {std::string(load_recommender(path).model->algorithm()), of_recommender};
+  }
   const AnyModel loaded = load_model(path);
-  return std::visit([](const auto& pipeline) { return signature_of(pipeline); }, loaded);
+  return std::visit(
+      [](const auto& pipeline) {
+        return Described{pipeline.provenance.algorithm, signature_of(pipeline).to_text()};
+      },
+      loaded);
+}
+
+// Why clients of the one cannot be given the other; empty where they can.
+std::string difference(const std::string& before, const std::string& now) {
+  if (before == now) return {};
+  if (before == of_recommender || now == of_recommender) {
+    return before == of_recommender ? "that one is a recommender" : "this one is a recommender";
+  }
+  const auto found = differences(signature_from_text(before), signature_from_text(now));
+  return found.empty() ? std::string() : found.front();
 }
 
 }  // namespace
@@ -130,13 +158,9 @@ VersionRecord Registry::add(const std::string& model, const std::string& file,
   added.data = registration.data;
   added.source = file;
   const auto bytes = read_file(file);
-  const AnyModel loaded = load_model(file);
-  std::visit(
-      [&](const auto& pipeline) {
-        added.algorithm = pipeline.provenance.algorithm;
-        added.signature = signature_of(pipeline).to_text();
-      },
-      loaded);
+  const Described described = describe(file);
+  added.algorithm = described.algorithm;
+  added.signature = described.signature;
   added.bytes = static_cast<std::int64_t>(bytes.size());
   added.checksum = checksum_of(bytes);
   database_->transaction([&] {
@@ -192,18 +216,17 @@ VersionRecord Registry::change_stage(const std::string& model, std::int64_t numb
   }
   if (stage == Stage::production || stage == Stage::canary) {
     check_file(*wanted);
-    const Signature now = signature_of_file(path_of(*wanted).string());
-    if (now.to_text() != wanted->signature) {
+    const std::string now = describe(path_of(*wanted).string()).signature;
+    if (now != wanted->signature) {
       throw InputError(called(model, number) +
                        ": its file has another signature than it was registered with");
     }
     for (const VersionRecord& other : versions(model)) {
       if (other.stage != Stage::production || other.version == number || new_signature) continue;
-      const auto found = differences(signature_from_text(other.signature), now);
+      const std::string found = difference(other.signature, now);
       if (found.empty()) continue;
       throw InputError(called(model, number) + " cannot stand in for version " +
-                       std::to_string(other.version) +
-                       ", which is in production: " + found.front() + "; " +
+                       std::to_string(other.version) + ", which is in production: " + found + "; " +
                        option("new_signature") + " says that its clients are ready");
     }
   }

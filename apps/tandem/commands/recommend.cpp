@@ -16,6 +16,13 @@ const std::vector<RecommendActionInfo>& actions() {
       {"train", "train a recommender on interactions", make_recommend_train},
       {"evaluate", "measure a kind of recommender on events that it has not seen",
        make_recommend_evaluate},
+      {"simulate", "make viewers of known tastes, and what they watch", make_recommend_simulate},
+      {"serve", "answer recommendations over HTTP", make_recommend_serve},
+      {"demo", "simulate viewers, train, and serve a page where one clicks as a viewer",
+       make_recommend_demo},
+      {"policies",
+       "judge by what a service has logged what other ways of choosing would have earned",
+       make_recommend_policies},
   };
   return all;
 }
@@ -92,7 +99,12 @@ class Recommend final : public Command {
     options.positionals("ALGORITHM", words_, "train, evaluate: " + joined(recommender_names()));
     options.group("Data");
     options.written("data", settings_.data, "the interactions: one row for each event", "FILE");
-    options.written("items", settings_.items, "what is known of the items: one row for each",
+    options.written("items", settings_.items,
+                    "what is known of the items: one row for each; simulate: how many there are",
+                    "FILE");
+    options.written("model", settings_.model,
+                    "train: where the model goes; serve: the model, or REPOSITORY/NAME of one that "
+                    "tandem models register keeps",
                     "FILE");
     settings_.columns.visit(options);
     options.group("How the files are read");

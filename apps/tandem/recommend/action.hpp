@@ -29,6 +29,7 @@ struct RecommendSettings {
   std::string first;  // behind the action: ALGORITHM of train, MODEL of evaluate; or empty
   FileName data;
   FileName items;
+  FileName model;
   InteractionColumns columns;
   Reading reading;
   RunSettings run;
@@ -60,5 +61,9 @@ struct RecommendActionInfo {
 
 std::unique_ptr<RecommendAction> make_recommend_train();
 std::unique_ptr<RecommendAction> make_recommend_evaluate();
+std::unique_ptr<RecommendAction> make_recommend_simulate();
+std::unique_ptr<RecommendAction> make_recommend_serve();
+std::unique_ptr<RecommendAction> make_recommend_demo();
+std::unique_ptr<RecommendAction> make_recommend_policies();
 
 }  // namespace tandem::program

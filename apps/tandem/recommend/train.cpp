@@ -12,21 +12,19 @@ namespace {
 
 class Train final : public RecommendAction {
  public:
-  void add_options(OptionSet& options) override {
-    options.written("model", model_, "train: where the model goes", "FILE");
-  }
+  void add_options(OptionSet& /*options*/) override {}
 
   [[nodiscard]] std::vector<std::string> takes() const override { return {"model"}; }
 
   int run(const OptionSet& options, RecommendSettings& settings) override {
     const auto algorithm = settings.algorithm(options);
-    if (model_.path.empty()) {
+    if (settings.model.path.empty()) {
       throw InputError("expected " + option("model") + " FILE: where the model goes");
     }
     OutputFiles files;
     files.reads(option("data"), settings.data.path);
     files.reads(option("items"), settings.items.path);
-    files.writes(option("model"), model_.path, "a recommender", an_archive("recommender"));
+    files.writes(option("model"), settings.model.path, "a recommender", an_archive("recommender"));
     files.check(settings.force);
     const auto engine = settings.run.make_engine();
     Stopwatch watch;
@@ -57,14 +55,14 @@ class Train final : public RecommendAction {
     from.users = static_cast<Index>(events.users.size());
     from.source = events.source;
     from.options = algorithm->options();
-    save_recommender(model_.path, *model, from);
+    save_recommender(settings.model.path, *model, from);
 
     if (settings.run.json) {
       nlohmann::json json{
           {"action", "train"},
           {"algorithm", algorithm->name()},
           {"data", settings.data.path},
-          {"model", model_.path},
+          {"model", settings.model.path},
           {"events", events.size()},
           {"users", from.users},
           {"items", model->item_count()},
@@ -92,12 +90,9 @@ class Train final : public RecommendAction {
     if (const auto loss = history.find("loss"); loss != history.end() && !loss->second.empty()) {
       text += "  loss      " + readable(loss->second.back()) + "\n";
     }
-    print(text + "\nmodel: " + model_.path + "\n");
+    print(text + "\nmodel: " + settings.model.path + "\n");
     return 0;
   }
-
- private:
-  FileName model_;
 };
 
 }  // namespace

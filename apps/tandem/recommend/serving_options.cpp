@@ -1,0 +1,91 @@
+#include "tandem/recommend/serving_options.hpp"
+
+#include <algorithm>
+#include <thread>
+
+namespace tandem::program {
+
+// The two actions belong to one command line, of which there is one.
+RecommendServing& recommend_serving() {
+  static RecommendServing serving;
+  return serving;
+}
+
+void RecommendServing::add_options(OptionSet& set) {
+  set.written("state", state,
+              "serve: the folder of what is known of viewers, with the log of events; it is made "
+              "where it is missing",
+              "FOLDER");
+  set.written("http", http,
+              "serve, demo: the address and port of HTTP; port 0 is any free one, which the line "
+              "`ready http://...` tells",
+              "ADDRESS:PORT");
+  set.written("other_models", others,
+              "serve: further models, which configurations call by these names", "NAME=FILE,...");
+  set.written("history", history,
+              "serve: interactions that viewers begin with, read where the state is new", "FILE");
+  set.written("config", configurations,
+              "serve: how answers are ranked, a JSON object, or {\"configurations\": [...]}",
+              "FILE");
+  set.written("experiment", experiment,
+              "serve: an experiment whose arms are versions of configurations, a JSON object",
+              "FILE");
+  set.flag(
+      "interleave", interleave,
+      "serve: answers of the experiment's viewers mix its two arms, and clicks tell the better");
+  set.choice(
+      "durability", durability,
+      "serve: an event is acknowledged once it is on the disk (sync), or written (os), which "
+      "outlives the program and not the machine");
+  set.written("cache", cache, "serve: bytes of answers that are kept, as in 64M; 0: none", "BYTES");
+  set.real("cache_seconds", cache_seconds, "serve: how long answers are kept", 0, 300);
+  set.real("recall", recall,
+           "serve: the share of the 100 best items that inverted lists are to find", 0.5, 1);
+  set.integer("lists", lists, "serve: inverted lists of items; 0: twice the root of the items", 0,
+              1'000'000);
+  set.real("trending_half_life", half_life, "serve: hours in which what is trending halves", 0.01,
+           10'000);
+  set.integer("workers", workers,
+              "serve: threads that work out answers; 0: one for every two cores", 0, 1024);
+  set.integer("io_threads", io_threads,
+              "serve: threads that read requests and write answers; 0: one for every four cores", 0,
+              256);
+  set.text("tokens", options.tokens,
+           "serve: a file with a line `predict TOKEN` or `admin TOKEN` for each token that is "
+           "taken; without it no token is asked for");
+  set.text("log", options.log,
+           "serve: a file for the log, a JSON object per line; standard error if left out");
+  set.choice("log_level", options.log_level, "serve: the least important events that are logged");
+  set.real("stop_seconds", stop_seconds,
+           "serve: time for what is under way when the server is stopped", 0, 3600);
+}
+
+std::vector<std::string> RecommendServing::names() {
+  return {"state",      "http",       "other_models",       "history",     "config",
+          "experiment", "interleave", "durability",         "cache",       "cache_seconds",
+          "recall",     "lists",      "trending_half_life", "workers",     "io_threads",
+          "tokens",     "log",        "log_level",          "stop_seconds"};
+}
+
+void RecommendServing::finish(const RunSettings& run) {
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  options.http.endpoint = *http.endpoint;
+  options.http.threads = io_threads > 0 ? static_cast<int>(io_threads) : std::max(1, cores / 4);
+  options.threads = workers > 0 ? static_cast<int>(workers) : std::max(1, cores / 2);
+  options.patience = std::chrono::milliseconds(static_cast<std::int64_t>(stop_seconds * 1000));
+  recommend::ServiceOptions& service = options.service;
+  service.history = history.path;
+  service.configurations = configurations.path;
+  service.experiment = experiment.path;
+  service.interleave = interleave;
+  service.log.durability = durability;
+  service.cache_bytes = cache.bytes.count;
+  service.cache_life = std::chrono::seconds(static_cast<std::int64_t>(cache_seconds));
+  service.lists.recall = recall;
+  service.lists.lists = lists;
+  service.lists.threads = static_cast<int>(run.threads);
+  service.trending_half_life_hours = half_life;
+  service.seed = run.seed;
+}
+
+}  // namespace tandem::program

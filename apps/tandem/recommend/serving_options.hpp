@@ -1,0 +1,61 @@
+// What `tandem recommend serve` and `demo` are told alike.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "systems/recommend/serve.hpp"
+#include "tandem/recommend/action.hpp"
+
+namespace tandem::program {
+
+struct RecommendPlace {
+  std::optional<http::Endpoint> endpoint;
+
+  [[nodiscard]] static RecommendPlace parse(std::string_view text) {
+    return {http::Endpoint::parse(text)};
+  }
+  [[nodiscard]] std::string to_string() const {
+    return endpoint ? endpoint->address + ":" + std::to_string(endpoint->port) : "";
+  }
+};
+
+// Bytes, of which there may be none.
+struct CacheBytes {
+  Bytes bytes;
+
+  [[nodiscard]] static CacheBytes parse(std::string_view text) {
+    return {text == "0" ? Bytes{} : Bytes::parse(text)};
+  }
+  [[nodiscard]] std::string to_string() const { return bytes.count == 0 ? "0" : bytes.to_string(); }
+};
+
+// One set for both actions: the first of them adds the options.
+struct RecommendServing {
+  recommend::ServeOptions options;
+  RecommendPlace http{http::Endpoint{.address = "127.0.0.1", .port = 8000}};
+  FileName state;
+  Words others;
+  FileName history;
+  FileName configurations;
+  FileName experiment;
+  bool interleave = false;
+  journal::Durability durability = journal::Durability::sync;
+  CacheBytes cache{{std::size_t{64} << 20}};
+  double cache_seconds = 300;
+  double recall = 0.97;
+  std::int64_t lists = 0;
+  double half_life = 6;
+  std::int64_t workers = 0;
+  std::int64_t io_threads = 0;
+  double stop_seconds = 30;
+
+  void add_options(OptionSet& set);
+  [[nodiscard]] static std::vector<std::string> names();
+  // Puts them into `options`, but for the models, the items and the state.
+  void finish(const RunSettings& run);
+};
+
+[[nodiscard]] RecommendServing& recommend_serving();
+
+}  // namespace tandem::program

@@ -1,0 +1,73 @@
+// What the recommendation service reads: bodies of requests, records of its log, its snapshots and
+// its configurations. The first byte says which.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+#include "systems/http/message.hpp"
+#include "systems/recommend/configuration.hpp"
+#include "systems/recommend/exploration.hpp"
+#include "systems/recommend/state.hpp"
+#include "tandem/core/error.hpp"
+
+namespace {
+
+using namespace tandem::recommend;
+
+void read_records(const std::string& text) {
+  const Event event = decode_event(text);
+  if (encode(event) != text) std::abort();
+}
+
+void read_choices(const std::string& text) {
+  const Choice choice = decode_choice(text);
+  if (encode(choice) != text) std::abort();
+}
+
+void read_state(const std::string& text) {
+  static const Catalogue catalogue = [] {
+    std::vector<Item> items(2);
+    items[0].id = "a";
+    items[1].id = "b";
+    return Catalogue(std::move(items));
+  }();
+  State state(6);
+  std::stringstream in(text);
+  (void)read_snapshot(in, state, catalogue);
+  // What was read can be written, and is read again.
+  std::stringstream again;
+  write_snapshot(again, state, catalogue);
+  State other(6);
+  if (read_snapshot(again, other, catalogue) != 0) std::abort();
+  if (other.viewers.watched() != state.viewers.watched()) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const std::string text(reinterpret_cast<const char*>(data + 1), size - 1);
+  try {
+    switch (data[0]) {
+      case 'e': read_records(text); break;
+      case 'c': read_choices(text); break;
+      case 's': read_state(text); break;
+      case 'b':
+        for (const Event& event : parse_events(text, 1'000'000)) {
+          if (decode_event(encode(event)) != event) std::abort();
+        }
+        break;
+      default:
+        for (const Configuration& one : parse_configurations(text, "file")) {
+          if (Configuration::parse(one.to_json()).to_json() != one.to_json()) std::abort();
+        }
+    }
+  } catch (const tandem::InputError&) {
+    // Most inputs are nothing of that kind.
+  } catch (const tandem::http::HttpError&) {
+  }
+  return 0;
+}

@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 
 try:
     import jsonschema
@@ -26,7 +27,20 @@ except ImportError:
     sys.exit(77)
 
 
-def commands(root, cuda):
+def serve_once(tandem, scratch, path, *options):
+    """Runs `tandem recommend serve` for one question, so that its state is there."""
+    server = subprocess.Popen([tandem, "recommend", "serve", "--http", "127.0.0.1:0", "--log",
+                               "serve.log", *options], cwd=scratch, stdout=subprocess.PIPE, text=True)
+    ready = server.stdout.readline().split()
+    if ready:
+        with urllib.request.urlopen(ready[1] + path, timeout=60) as answer:
+            answer.read()
+    server.terminate()
+    server.wait(timeout=60)
+    server.stdout.close()
+
+
+def commands(root, cuda, tandem, scratch):
     """The command lines to run, without --json, in order: later ones use what earlier ones wrote."""
     device = ["--device", "softgpu"] if cuda else []
     supervised = [("decision-tree", "iris"), ("logistic-regression", "wine"),
@@ -89,6 +103,11 @@ def commands(root, cuda):
     yield ["fraud", "train", "--data", "transactions.csv", "--model", "watched/fraud", *small_fraud]
     yield ["fraud", "retrain", "--data", "transactions.csv", "--model", "watched/fraud",
            *small_fraud]
+    yield ["recommend", "simulate", "--users", "20", "--items", "30", "--out", "watched.csv",
+           "--items-out", "items.csv"]
+    serve_once(tandem, scratch, "/v1/recommendations?user=u01&n=3", "--model", "als.tandem",
+               "--state", "served")
+    yield ["recommend", "policies", "--state", "served"]
     yield ["compare", "optimizers", "--data", "data/iris.csv", "--epochs", "4", "--report",
            "compared", *device]
     yield ["devices"]
@@ -237,7 +256,7 @@ def main():
     environment = dict(os.environ, LC_ALL="C.UTF-8")
     if arguments.nvcc:
         environment["TANDEM_NVCC"] = arguments.nvcc
-    for words in commands(arguments.root.resolve(), arguments.cuda):
+    for words in commands(arguments.root.resolve(), arguments.cuda, tandem, scratch):
         done = subprocess.run([tandem, *with_json(words)], cwd=scratch, env=environment,
                               capture_output=True, text=True, check=False)
         line = " ".join(words)

@@ -169,6 +169,14 @@ void State::apply(const Event& event) {
   Parts& state = *parts_;
   const Time time = event.time;
   const std::int64_t most = state.options.exact_distinct;
+  // Nothing was seen for so long that no edge is left of what is joined.
+  if (state.events > 0 && time - state.newest > month_ms + day_ms) {
+    state.network.clear();
+    state.coming.clear();
+    state.building = false;
+    state.scan_kind = 0;
+    state.built_day = static_cast<std::uint32_t>(time / day_ms);
+  }
   state.newest = std::max(state.newest, time);
   ++state.events;
   const Id user_id = state.user_of(event.user, time);
@@ -324,7 +332,13 @@ void State::Parts::visit(Archive& archive) {
 bool State::Parts::sound() const {
   bool right = newest >= 0 && events >= 0 && labels >= 0 && late >= 0 && scan_kind <= 4 &&
                users.sound() && network.sound() && coming.sound() && scan_id >= 1;
-  for (const auto& table : shared) right = right && table.sound();
+  for (const auto& table : shared) {
+    right = right && table.sound();
+    // Components are made of these numbers.
+    for (Id id = 1; right && id < table.end(); ++id) {
+      table[id].users.each(0, [&](Id user) { right = right && user > 0 && user < users.end(); });
+    }
+  }
   return right;
 }
 

@@ -344,6 +344,22 @@ TEST(State, ComponentsForgetTheirEdgesAfterAMonth) {
   }
 }
 
+TEST(State, AfterALongSilenceNobodyIsJoined) {
+  State state;
+  Event event = event_of(1, begin_time, 50);
+  event.device = 10;
+  state.apply(event);
+  event.user = 2;
+  event.card = 77;
+  state.apply(event);
+  ASSERT_EQ(value(compute(event, state), "component_users"), 2);
+  event.time += 100 * day_ms;
+  state.apply(event);
+  const FeatureVector features = compute(event, state);
+  EXPECT_EQ(value(features, "component_users"), 1);
+  EXPECT_EQ(value(features, "component_cycles"), 0);
+}
+
 TEST(State, LabelsCountFromWhenTheyAreKnown) {
   State state;
   const Event event = event_of(1, begin_time, 10, 3);

@@ -206,7 +206,7 @@ class CpuItemKnn final : public ItemKnnStepsOf<T> {
   }
 
   // Items that are scanned between two looks at what is of use.
-  static constexpr Index stretch = 1024;
+  static constexpr Index stretch = 512;
 
   template <class Sum>
   void rows(const KnnProblem& problem, const Piece& range, Index n, std::int32_t* items,
@@ -236,10 +236,11 @@ class CpuItemKnn final : public ItemKnnStepsOf<T> {
       };
       bool scanned = false;
       if constexpr (sizeof(Sum) == 4) {
-        scanned = 16 * added > problem.items;
+        // A vector of the row takes about as long as an item of the lists.
+        scanned = 32 * added > problem.items;
         if (scanned) scan(problem, r, row, best, found.data(), offer);
       }
-      if (!scanned) go_through(problem, r, row, offer);
+      if (!scanned) go_through(problem, r, row, best, offer);
       Index k = 0;
       for (const cpu::Neighbour& one : best.sorted(n)) {
         items[item * n + k] = one.item;
@@ -293,16 +294,26 @@ class CpuItemKnn final : public ItemKnnStepsOf<T> {
   }
 
   template <class Sum, class Offer>
-  void go_through(const KnnProblem& problem, Index r, Sum* row, Offer&& offer) const {
+  void go_through(const KnnProblem& problem, Index r, Sum* row, const cpu::Best& best,
+                  Offer&& offer) const {
     const std::int32_t item = number_[static_cast<std::size_t>(r)];
+    const bool jaccard = problem.similarity == KnnSimilarity::jaccard;
+    const float own = scale_[static_cast<std::size_t>(r)];
     for (Index p = problem.item_offsets.data()[item]; p < problem.item_offsets.data()[item + 1];
          ++p) {
       const Index u = problem.item_users.data()[p];
-      for (Index k = problem.user_offsets.data()[u]; k < problem.user_offsets.data()[u + 1]; ++k) {
+      // The rare first: an item of few users is most like others of few.
+      for (Index k = problem.user_offsets.data()[u + 1]; k-- > problem.user_offsets.data()[u];) {
         const std::int32_t j = user_items_[static_cast<std::size_t>(k)];
-        if (row[j] == 0) continue;
-        offer(j, row[j]);
+        const Sum product = row[j];
+        if (product == 0) continue;
         row[j] = 0;
+        // As ScanRow: never too low.
+        if (!jaccard && static_cast<float>(product) * own * scale_[static_cast<std::size_t>(j)] <
+                            best.least()) {
+          continue;
+        }
+        offer(j, product);
       }
     }
   }

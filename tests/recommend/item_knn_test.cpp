@@ -87,8 +87,7 @@ TEST(ItemKnn, Bm25IsTheCosineOfItsWeights) {
   const double ap = weight(1, 2, 2);
   const double aq = weight(1, 2, 3);
   const double cq = weight(1, 3, 3);
-  const double expected =
-      2 * ap * aq / (std::sqrt(2 * ap * ap) * std::sqrt(2 * aq * aq + cq * cq));
+  const double expected = 2 * ap * aq / (std::sqrt(2 * ap * ap) * std::sqrt(2 * aq * aq + cq * cq));
   EXPECT_NEAR(likeness(*model, 0, 1), expected, 1e-7);
 }
 

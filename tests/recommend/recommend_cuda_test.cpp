@@ -11,6 +11,7 @@ namespace {
 
 TEST(RecommendCuda, AlsAgrees) { test::expect_agreement("als", test::cuda_device(), 6); }
 TEST(RecommendCuda, TopItemsAgree) { test::expect_agreement("top-items", test::cuda_device(), 6); }
+TEST(RecommendCuda, EaseAgrees) { test::expect_agreement("ease", test::cuda_device(), 12); }
 TEST(RecommendCuda, ItemKnnAgrees) { test::expect_agreement("item-knn", test::cuda_device(), 12); }
 
 TEST(RecommendCuda, ModelsAndAnswersHaveTheSameBits) {

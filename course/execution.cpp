@@ -176,7 +176,7 @@ Execution execute(const Machine& machine, const Program& program, const std::vec
   command.weakly = machine.weakly;
   command.seconds = machine.seconds;
   // The checker keeps a shadow of memory, of which most is never touched.
-  command.memory_bytes = std::uint64_t{64} << 30U;
+  command.memory_bytes = std::uint64_t{mode == Mode::checked ? 16U : 6U} << 30U;
   command.file_bytes = std::uint64_t{256} << 20U;
   const ConfinedResult run = run_confined(command, machine.stopped);
 

@@ -231,6 +231,35 @@ TEST_F(Submissions, LeaveNoLinkInPlaceOfThePtx) {
   EXPECT_EQ(folder.text_of("long", 100).size(), 100U);
 }
 
+// Kernels that want the machine's memory, fill their output, or go on for ever.
+TEST_F(Submissions, WhatWantsTooMuchEndsAlone) {
+  Compiler compiler;
+  compiler.nvcc = TANDEM_NVCC;
+  Machine machine;
+  machine.software_gpu = software_gpu::folder();
+  machine.seconds = 2;
+  const Challenge& challenge = find_challenge("vector-add");
+  const std::string kernel_head =
+      "extern \"C\" __global__ void k(const float* x, const float* y, float* z, int n)";
+  for (const std::string& source :
+       {"__device__ char huge[1ull << 36];\n" + kernel_head + " { huge[n] = 1; z[0] = huge[n]; }",
+        "#include <cstdio>\n" + kernel_head +
+            " { for (;;) printf(\"%d and so on and so on and so on\\n\", n); }",
+        kernel_head +
+            " { for (int i = 0;; ++i) { volatile char* p = (char*)malloc(1 << 20); if (p) *p = 1; "
+            "} }",
+        "__device__ int deep(int n) { volatile int a[1000]; a[n % 1000] = n; return n < 0 ? 0 : "
+        "deep(n + 1) + a[n % 1000]; }\n" +
+            kernel_head + " { z[0] = deep(1); }",
+        kernel_head + " { asm volatile(\"trap;\"); }"}) {
+    const Grade grade = grade_source(challenge, "//@ launch k grid=1 block=1\n" + source, "a.cu", 5,
+                                     compiler, machine);
+    EXPECT_NE(grade.verdict, Verdict::passed) << source;
+    EXPECT_NE(grade.verdict, Verdict::not_compiled) << grade.reason;
+    EXPECT_NE(grade.reason, "") << source;
+  }
+}
+
 TEST_F(Submissions, MayUseTheToolkitsHeaders) {
   const Compiled result =
       compiled("#include <cooperative_groups.h>\n#include <cuda_fp16.h>\n#include <cub/cub.cuh>\n" +

@@ -138,6 +138,7 @@ def commands(root, cuda, tandem, scratch):
         source = f"{root}/examples/cuda/matmul.cu"
         yield ["challenge", "submit", "vector-add", "added.cu"]
         yield ["challenge", "classroom", "class", "--page", "class.html"]
+        yield ["lesson"]
         yield ["lesson", "transpose", "--no-sizes"]
         yield ["gpu", "profile", "--out", "profile.json", source]
         yield ["gpu", "profile", "--device", "h100", "--out", "estimate.json", source]

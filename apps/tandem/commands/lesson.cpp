@@ -21,9 +21,7 @@ namespace {
 class LessonCommand final : public Command {
  public:
   void add_options(OptionSet& options) override {
-    std::vector<std::string> names;
-    for (const course::Lesson& lesson : course::lessons()) names.push_back(lesson.name);
-    options.positional("NAME", name_, "the lesson; without one, they are listed", names);
+    options.positionals("NAME", names_, "the lesson; without one, they are listed");
     options.flag("source", source_, "print the kernels instead of running them");
     options.flag("no_sizes", no_sizes_, "leave out the other sizes, which tell who is faster when");
     options.flag(
@@ -35,8 +33,9 @@ class LessonCommand final : public Command {
   }
 
   int run(const OptionSet& options) override {
-    if (name_.empty()) return list(options);
-    const course::Lesson& lesson = course::find_lesson(name_);
+    if (names_.empty()) return list(options);
+    if (names_.size() > 1) throw InputError("expected one lesson: tandem lesson NAME");
+    const course::Lesson& lesson = course::find_lesson(names_.front());
     if (source_) {
       for (const char* other : {"no_sizes", "page", "json", "trusted"}) {
         if (options.given(other)) {
@@ -83,10 +82,18 @@ class LessonCommand final : public Command {
 
  private:
   [[nodiscard]] int list(const OptionSet& options) const {
-    for (const char* other : {"source", "no_sizes", "page", "json", "trusted"}) {
+    for (const char* other : {"source", "no_sizes", "page", "trusted"}) {
       if (options.given(other)) {
         throw InputError(option(other) + " is for a lesson: tandem lesson NAME");
       }
+    }
+    if (json_) {
+      nlohmann::json all = nlohmann::json::array();
+      for (const course::Lesson& lesson : course::lessons()) {
+        all.push_back({{"name", lesson.name}, {"title", lesson.title}});
+      }
+      print_json({{"lessons", all}});
+      return 0;
     }
     std::string text;
     constexpr std::size_t column = 22;
@@ -97,7 +104,7 @@ class LessonCommand final : public Command {
     return 0;
   }
 
-  std::string name_;
+  std::vector<std::string> names_;
   FileName page_;
   bool source_ = false;
   bool no_sizes_ = false;

@@ -7,7 +7,9 @@ namespace {
 
 class LessonCommand final : public Command {
  public:
-  void add_options(OptionSet& options) override { options.positional("NAME", name_, "the lesson"); }
+  void add_options(OptionSet& options) override {
+    options.positionals("NAME", names_, "the lesson");
+  }
 
   int run(const OptionSet& /*options*/) override {
     throw InputError(
@@ -16,7 +18,7 @@ class LessonCommand final : public Command {
   }
 
  private:
-  std::string name_;
+  std::vector<std::string> names_;
 };
 
 }  // namespace

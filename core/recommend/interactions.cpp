@@ -408,7 +408,9 @@ SparseMatrix<T> interaction_matrix(const Interactions& events) {
   const auto count = static_cast<std::size_t>(events.size());
   std::vector<Index> order(count);
   std::iota(order.begin(), order.end(), Index{0});
-  if (events.has_times() && !std::is_sorted(events.time.begin(), events.time.end())) {
+  // Without weights sums are counts, and exact in any order.
+  if (events.has_weights() && events.has_times() &&
+      !std::is_sorted(events.time.begin(), events.time.end())) {
     std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
       return events.time[static_cast<std::size_t>(a)] < events.time[static_cast<std::size_t>(b)];
     });

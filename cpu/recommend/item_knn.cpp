@@ -2,17 +2,20 @@
 //
 // Items are renumbered by how many users they have, the most first, and users' lists are in that
 // order, so that what is added to most lies side by side in the first-level cache. An item's
-// products with all items are added up in a dense row. A long one is then scanned by vectors: an
-// estimate of the likeness in float, a little too high, says which items may belong to the best,
-// and only those are computed. A short one is gone through by the users' lists again.
+// products with all items are added up in a dense row. The likeness is then estimated in float, for
+// a long row by vectors over all items, for a short one by the users' lists again; what may belong
+// to the best, by estimates that are off by less than 2^-20 of themselves, is kept, and only that
+// is computed in double.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/recommend/item_knn.cpp"
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <vector>
@@ -25,17 +28,32 @@
 #define TANDEM_CPU_RECOMMEND_ITEM_KNN_CPP
 namespace tandem::cpu {
 
-// An estimate may be this much too low: 1 − 2^−18 of the float operations' errors.
+// Two estimates that are this near may stand for likenesses in the other order.
 inline constexpr float knn_slack = 1.0F - 0x1p-18F;
 
-// What a row is scanned with.
+// How a likeness is estimated.
 struct KnnScan {
-  const float* scale;  // of every item in the new order. cosine: 1 / sqrt(norm); jaccard: |x|
+  const float* scale;  // of every item in the new order. cosine: its norm's root; jaccard: |x|
   bool jaccard;
   float shrinkage;
   float own_scale;
   float least;  // an estimate below it is of no use
+
+  [[nodiscard]] float estimate(float product, std::int32_t j) const {
+    return jaccard ? product / ((own_scale + scale[j] - product) + shrinkage)
+                   : product / (own_scale * scale[j] + shrinkage);
+  }
 };
+
+// An estimate and an item in one number; greater is better. Positive floats are ordered as their
+// bits are.
+[[nodiscard]] inline std::uint64_t knn_key(float estimate, std::int32_t j) {
+  return static_cast<std::uint64_t>(std::bit_cast<std::uint32_t>(estimate)) << 32 |
+         static_cast<std::uint32_t>(j);
+}
+[[nodiscard]] inline float estimate_of(std::uint64_t key) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(key >> 32));
+}
 
 }  // namespace tandem::cpu
 #endif
@@ -44,40 +62,33 @@ HWY_BEFORE_NAMESPACE();
 namespace tandem::cpu::HWY_NAMESPACE {
 namespace {
 
-// Places of the products first .. first + count − 1 that may be of use, and the products, in pairs
-// into `found`; clears them. count is a multiple of the lanes.
-Index ScanRow(std::int32_t* HWY_RESTRICT row, Index first, Index count, const KnnScan& scan,
-              std::int32_t* HWY_RESTRICT found) {
+// Keys of the products first .. first + count − 1 that are above 0 and may be of use, into `found`;
+// returns how many. count is a multiple of the lanes.
+Index ScanRow(const std::int32_t* HWY_RESTRICT row, Index first, Index count, const KnnScan& scan,
+              std::uint64_t* HWY_RESTRICT found) {
   const hn::ScalableTag<std::int32_t> di;
   const hn::ScalableTag<float> d;
   constexpr Index lanes = static_cast<Index>(hn::MaxLanes(d));
-  const auto zero = hn::Zero(di);
   const auto own = hn::Set(d, scan.own_scale);
   const auto least = hn::Set(d, scan.least);
   const auto shrinkage = hn::Set(d, scan.shrinkage);
   Index hits = 0;
   for (Index j = first; j < first + count; j += lanes) {
     const auto product = hn::Load(di, row + j);
-    const auto any = hn::Ne(product, zero);
+    const auto any = hn::Gt(product, hn::Zero(di));
     if (hn::AllFalse(di, any)) continue;
-    hn::Store(zero, di, row + j);
     const auto value = hn::ConvertTo(d, product);
     const auto other = hn::LoadU(d, scan.scale + j);
-    // With shrinkage a cosine is estimated too high, and that is allowed.
-    const auto estimate =
-        scan.jaccard ? hn::Div(value, hn::Add(hn::Sub(hn::Add(own, other), value), shrinkage))
-                     : hn::Mul(hn::Mul(value, own), other);
+    const auto divisor = scan.jaccard ? hn::Add(hn::Sub(hn::Add(own, other), value), shrinkage)
+                                      : hn::Add(hn::Mul(own, other), shrinkage);
+    const auto estimate = hn::Div(value, divisor);
     const auto may = hn::And(hn::Ge(estimate, least), hn::RebindMask(d, any));
     if (hn::AllFalse(d, may)) continue;
-    HWY_ALIGN std::int32_t products[hn::MaxLanes(di)];
-    HWY_ALIGN float flags[hn::MaxLanes(d)];
-    hn::Store(product, di, products);
-    hn::Store(hn::IfThenElseZero(may, hn::Set(d, 1.0F)), d, flags);
+    HWY_ALIGN float estimates[hn::MaxLanes(d)];
+    hn::Store(hn::IfThenElseZero(may, estimate), d, estimates);
     for (Index l = 0; l < lanes; ++l) {
-      if (flags[l] == 0) continue;
-      found[2 * hits] = static_cast<std::int32_t>(j + l);
-      found[2 * hits + 1] = products[l];
-      ++hits;
+      found[hits] = knn_key(estimates[l], static_cast<std::int32_t>(j + l));
+      hits += estimates[l] > 0 ? 1 : 0;
     }
   }
   return hits;
@@ -102,39 +113,40 @@ bool closer(const Neighbour& a, const Neighbour& b) {
   return a.likeness > b.likeness || (a.likeness == b.likeness && a.item < b.item);
 }
 
-// The best n of those that were offered, in room for twice as many: when it is full the better half
-// stays.
-class Best {
+// What may be among the best n, by estimates.
+class Candidates {
  public:
-  void clear() {
-    kept_.clear();
-    full_ = false;
+  void clear(Index n) {
+    n_ = static_cast<std::size_t>(n);
+    keys_.clear();
+    room_ = 4 * n_;
     least_ = 0;
   }
   // What an estimate has to reach.
   [[nodiscard]] float least() const { return least_; }
-  void offer(Index n, double likeness, std::int32_t item) {
-    const Neighbour one{likeness, item};
-    if (full_ && !closer(one, worst_)) return;
-    kept_.push_back(one);
-    if (static_cast<Index>(kept_.size()) < 2 * n) return;
-    std::nth_element(kept_.begin(), kept_.begin() + (n - 1), kept_.end(), closer);
-    kept_.resize(static_cast<std::size_t>(n));
-    worst_ = kept_.back();
-    least_ = static_cast<float>(worst_.likeness) * knn_slack;
-    full_ = true;
+  void add(std::uint64_t key) {
+    keys_.push_back(key);
+    if (keys_.size() >= room_) thin_out();
   }
-  std::vector<Neighbour>& sorted(Index n) {
-    std::sort(kept_.begin(), kept_.end(), closer);
-    if (static_cast<Index>(kept_.size()) > n) kept_.resize(static_cast<std::size_t>(n));
-    return kept_;
+  [[nodiscard]] const std::vector<std::uint64_t>& keys() {
+    if (keys_.size() > n_) thin_out();
+    return keys_;
   }
 
  private:
-  std::vector<Neighbour> kept_;
-  Neighbour worst_{};
+  void thin_out() {
+    std::nth_element(keys_.begin(), keys_.begin() + static_cast<std::ptrdiff_t>(n_ - 1),
+                     keys_.end(), std::greater<>());
+    least_ = estimate_of(keys_[n_ - 1]) * knn_slack;
+    std::erase_if(keys_, [&](std::uint64_t key) { return estimate_of(key) < least_; });
+    // Where many are as good, they all stay.
+    room_ = std::max(4 * n_, 2 * keys_.size());
+  }
+
+  std::vector<std::uint64_t> keys_;
+  std::size_t n_ = 1;
+  std::size_t room_ = 4;
   float least_ = 0;
-  bool full_ = false;
 };
 
 constexpr Index widest = 16;
@@ -199,59 +211,77 @@ class CpuItemKnn final : public ItemKnnStepsOf<T> {
       const auto norm = static_cast<double>(problem.norms.data()[number_[r]]);
       roots_[r] = math::sqrt(norm);
       const bool jaccard = problem.similarity == KnnSimilarity::jaccard;
-      scale_[r] = static_cast<float>(jaccard ? norm : norm > 0 ? 1 / std::sqrt(norm) : 0.0);
+      scale_[r] = static_cast<float>(jaccard ? norm : roots_[r]);
     }
     ones_ = std::all_of(user_weights_.begin(), user_weights_.end(),
                         [](std::int32_t weight) { return weight == 1; });
   }
 
   // Items that are scanned between two looks at what is of use.
-  static constexpr Index stretch = 512;
+  static constexpr Index stretch = 256;
 
   template <class Sum>
   void rows(const KnnProblem& problem, const Piece& range, Index n, std::int32_t* items,
             double* likeness) {
     thread_local std::vector<Sum> memory;
-    thread_local std::vector<std::int32_t> found;
-    thread_local cpu::Best best;
-    const auto room = static_cast<std::size_t>(problem.items + cpu::widest) + 64 / sizeof(Sum);
+    thread_local std::vector<std::uint64_t> found;
+    thread_local cpu::Candidates best;
+    thread_local std::vector<cpu::Neighbour> chosen;
+    const Index padded = (problem.items + cpu::widest - 1) / cpu::widest * cpu::widest;
+    const auto room = static_cast<std::size_t>(padded) + 64 / sizeof(Sum);
     if (memory.size() < room) memory.assign(room, 0);
-    found.resize(2 * stretch);
+    found.resize(stretch + static_cast<std::size_t>(cpu::widest));
     const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
     Sum* const row = memory.data() + ((address + 63) / 64 * 64 - address) / sizeof(Sum);
+    cpu::KnnScan scan{scale_.data(), problem.similarity == KnnSimilarity::jaccard,
+                      static_cast<float>(problem.shrinkage), 0, 0};
     for (Index r = range.begin; r < range.end; ++r) {
       const Index added = add_products(problem, r, row);
       row[r] = 0;
-      best.clear();
-      const std::int32_t item = number_[static_cast<std::size_t>(r)];
-      const auto offer = [&](Index j, std::int64_t product) {
-        const std::int32_t other = number_[static_cast<std::size_t>(j)];
-        const double value =
-            problem.similarity == KnnSimilarity::jaccard
-                ? knn_jaccard(product, problem.norms.data()[item], problem.norms.data()[other],
-                              problem.shrinkage)
-                : knn_cosine(product, roots_[static_cast<std::size_t>(r)],
-                             roots_[static_cast<std::size_t>(j)], problem.shrinkage);
-        best.offer(n, value, other);
-      };
+      best.clear(n);
+      scan.own_scale = scale_[static_cast<std::size_t>(r)];
       bool scanned = false;
       if constexpr (sizeof(Sum) == 4) {
         // A vector of the row takes about as long as an item of the lists.
         scanned = 32 * added > problem.items;
-        if (scanned) scan(problem, r, row, best, found.data(), offer);
+        for (Index first = 0; scanned && first < padded; first += stretch) {
+          scan.least = best.least();
+          const Index hits = HWY_DYNAMIC_DISPATCH(cpu::ScanRow)(
+              row, first, std::min(stretch, padded - first), scan, found.data());
+          for (Index h = 0; h < hits; ++h) best.add(found[static_cast<std::size_t>(h)]);
+        }
       }
-      if (!scanned) go_through(problem, r, row, best, offer);
-      Index k = 0;
-      for (const cpu::Neighbour& one : best.sorted(n)) {
-        items[item * n + k] = one.item;
-        likeness[item * n + k] = one.likeness;
-        ++k;
+      if (!scanned) go_through(problem, r, row, scan, best);
+      chosen.clear();
+      const std::int32_t item = number_[static_cast<std::size_t>(r)];
+      for (const std::uint64_t key : best.keys()) {
+        const auto j = static_cast<std::size_t>(key & 0xFFFFFFFFU);
+        const std::int32_t other = number_[j];
+        const auto product = static_cast<std::int64_t>(magnitude(row[j]));
+        chosen.push_back({scan.jaccard ? knn_jaccard(product, problem.norms.data()[item],
+                                                     problem.norms.data()[other], problem.shrinkage)
+                                       : knn_cosine(product, roots_[static_cast<std::size_t>(r)],
+                                                    roots_[j], problem.shrinkage),
+                          other});
       }
-      for (; k < n; ++k) {
-        items[item * n + k] = -1;
-        likeness[item * n + k] = 0;
+      if (scanned) {
+        std::fill_n(row, padded, 0);
+      } else {
+        clear(problem, r, row);
+      }
+      std::sort(chosen.begin(), chosen.end(), cpu::closer);
+      for (Index k = 0; k < n; ++k) {
+        const bool there = k < static_cast<Index>(chosen.size());
+        items[item * n + k] = there ? chosen[static_cast<std::size_t>(k)].item : -1;
+        likeness[item * n + k] = there ? chosen[static_cast<std::size_t>(k)].likeness : 0.0;
       }
     }
+  }
+
+  // A product that was looked at already is kept negative.
+  template <class Sum>
+  static Sum magnitude(Sum product) {
+    return product < 0 ? -product : product;
   }
 
   // row[j] ← the products of item r with all items; returns how many additions it took.
@@ -278,42 +308,33 @@ class CpuItemKnn final : public ItemKnnStepsOf<T> {
     return added;
   }
 
-  template <class Offer>
-  void scan(const KnnProblem& problem, Index r, std::int32_t* row, const cpu::Best& best,
-            std::int32_t* found, Offer&& offer) const {
-    cpu::KnnScan scan{scale_.data(), problem.similarity == KnnSimilarity::jaccard,
-                      static_cast<float>(problem.shrinkage), scale_[static_cast<std::size_t>(r)],
-                      0};
-    const Index padded = (problem.items + cpu::widest - 1) / cpu::widest * cpu::widest;
-    for (Index first = 0; first < padded; first += stretch) {
-      scan.least = best.least();
-      const Index hits = HWY_DYNAMIC_DISPATCH(cpu::ScanRow)(
-          row, first, std::min(stretch, padded - first), scan, found);
-      for (Index h = 0; h < hits; ++h) offer(found[2 * h], found[2 * h + 1]);
-    }
+  template <class Sum>
+  void go_through(const KnnProblem& problem, Index r, Sum* row, const cpu::KnnScan& scan,
+                  cpu::Candidates& best) const {
+    for_products(problem, r, [&](std::int32_t j) {
+      const Sum product = row[j];
+      if (product <= 0) return;
+      row[j] = -product;
+      const float estimate = scan.estimate(static_cast<float>(product), j);
+      if (estimate >= best.least()) best.add(cpu::knn_key(estimate, j));
+    });
   }
 
-  template <class Sum, class Offer>
-  void go_through(const KnnProblem& problem, Index r, Sum* row, const cpu::Best& best,
-                  Offer&& offer) const {
+  template <class Sum>
+  void clear(const KnnProblem& problem, Index r, Sum* row) const {
+    for_products(problem, r, [&](std::int32_t j) { row[j] = 0; });
+  }
+
+  // Calls f for all items of the users of item r, the rare first: an item of few users is most like
+  // others of few.
+  template <class F>
+  void for_products(const KnnProblem& problem, Index r, F&& f) const {
     const std::int32_t item = number_[static_cast<std::size_t>(r)];
-    const bool jaccard = problem.similarity == KnnSimilarity::jaccard;
-    const float own = scale_[static_cast<std::size_t>(r)];
     for (Index p = problem.item_offsets.data()[item]; p < problem.item_offsets.data()[item + 1];
          ++p) {
       const Index u = problem.item_users.data()[p];
-      // The rare first: an item of few users is most like others of few.
       for (Index k = problem.user_offsets.data()[u + 1]; k-- > problem.user_offsets.data()[u];) {
-        const std::int32_t j = user_items_[static_cast<std::size_t>(k)];
-        const Sum product = row[j];
-        if (product == 0) continue;
-        row[j] = 0;
-        // As ScanRow: never too low.
-        if (!jaccard && static_cast<float>(product) * own * scale_[static_cast<std::size_t>(j)] <
-                            best.least()) {
-          continue;
-        }
-        offer(j, product);
+        f(user_items_[static_cast<std::size_t>(k)]);
       }
     }
   }

@@ -6,7 +6,8 @@ of each transaction's time, labels as known when the test days begin, the split 
 is trained on. Average precision and the precision of the highest scores of each test day, as many as
 the review budget; mean and standard deviation over the seeds.
 
-    quality.py --tandem PROGRAM [--seeds 5] [--users 10000] [--days 30] [--json FILE]
+    quality.py --tandem PROGRAM [--seeds 5] [--users 10000] [--days 30] [--layer-seeds 5]
+               [--json FILE]
 
 Needs numpy; logistic regression and random forest need scikit-learn, XGBoost needs xgboost: what is
 not installed is said and left out.
@@ -66,7 +67,7 @@ def peers(seed, train, known, validation, known_validation, test):
         yield "logistic regression (scikit-learn)", linear.predict_proba(test)[:, 1]
         forest = make_pipeline(
             SimpleImputer(strategy="constant", fill_value=-1, keep_empty_features=True),
-            RandomForestClassifier(200, min_samples_leaf=3, random_state=seed, n_jobs=1))
+            RandomForestClassifier(100, min_samples_leaf=3, random_state=seed, n_jobs=1))
         forest.fit(train, known)
         yield "random forest (scikit-learn)", forest.predict_proba(test)[:, 1]
     if importlib.util.find_spec("xgboost"):
@@ -83,6 +84,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tandem", required=True)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--layer-seeds", type=int, default=5,
+                        help="seeds for which the layers are trained one on top of the other")
     parser.add_argument("--users", type=int, default=10000)
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--fraud", type=float, default=1)
@@ -105,7 +109,7 @@ def main():
             return subprocess.run([tandem, "fraud", *map(str, words)], cwd=scratch, check=True,
                                   stdout=subprocess.PIPE, text=True).stdout
 
-        for seed in range(1, arguments.seeds + 1):
+        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
             print(f"seed {seed}", flush=True)
             run("simulate", "--days", arguments.days, "--users", arguments.users, "--fraud",
                 arguments.fraud, "--seed", seed, "--out", "f.csv", "--force")
@@ -133,7 +137,7 @@ def main():
             for name, scores in peers(seed, features[fit], extra["known"][fit], features[held],
                                       extra["known"][held], features[test]):
                 keep(name, scores, truth, days, budget)
-            for count in range(1, len(LAYERS) + 1):
+            for count in range(1, len(LAYERS) + 1 if seed <= arguments.layer_seeds else 1):
                 train(LAYERS[:count], "layers: + " + LAYERS[count - 1])
 
     table = {}

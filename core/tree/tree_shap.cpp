@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "core/tree/tree_shap_steps.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/math.hpp"
+#include "tandem/tree/tree_explainer.hpp"
 
 namespace tandem {
 namespace {
@@ -229,6 +231,7 @@ std::vector<double> for_each_piece(Engine& engine, const TreeEnsemble<T>& trees,
     paths.values = to_engine(engine, host.values);
     paths.rules = to_engine(engine, rules.nodes());
     paths.tree_paths = std::move(host.tree_paths);
+    // Whoever keeps the paths takes them.
     use(on_engine, paths);
   }
   return expected;
@@ -320,6 +323,71 @@ ShapInteractions shap_interactions(Engine& engine, const TreeEnsemble<T>& trees,
   }
   return result;
 }
+
+template <Real T>
+struct TreeExplainer<T>::Layout {
+  explicit Layout(const TreeEnsemble<T>& ensemble)
+      : engine(Engine::create({.device = Device::cpu, .threads = 1})),
+        trees(tree::to_engine(*engine, ensemble)),
+        row(*engine, ensemble.features),
+        phi(*engine, ensemble.outputs * ensemble.features),
+        steps(make_steps<tree::TreeShapSteps, T>(*engine)) {
+    // The nodes are numbered alike each time.
+    expected = for_each_piece(*engine, ensemble, usual_elements,
+                              [&](const auto& /*on_engine*/, tree::ShapPaths<T>& paths) {
+                                pieces.push_back(std::move(paths));
+                              });
+  }
+
+  std::unique_ptr<Engine> engine;
+  tree::EnsembleOnEngine<T> trees;
+  std::vector<tree::ShapPaths<T>> pieces;
+  std::vector<double> expected;
+  std::mutex mutex;
+  Buffer<T> row;
+  Buffer<double> phi;
+  std::unique_ptr<tree::TreeShapSteps<T>> steps;
+};
+
+template <Real T>
+TreeExplainer<T>::TreeExplainer(const TreeEnsemble<T>& trees) {
+  trees.check("the trees to explain");
+  layout_ = std::make_unique<Layout>(trees);
+}
+template <Real T>
+TreeExplainer<T>::~TreeExplainer() = default;
+template <Real T>
+TreeExplainer<T>::TreeExplainer(TreeExplainer&&) noexcept = default;
+template <Real T>
+TreeExplainer<T>& TreeExplainer<T>::operator=(TreeExplainer&&) noexcept = default;
+
+template <Real T>
+Index TreeExplainer<T>::features() const noexcept {
+  return layout_->trees.features;
+}
+template <Real T>
+Index TreeExplainer<T>::outputs() const noexcept {
+  return layout_->trees.outputs;
+}
+template <Real T>
+std::span<const double> TreeExplainer<T>::expected() const noexcept {
+  return layout_->expected;
+}
+
+template <Real T>
+void TreeExplainer<T>::explain(std::span<const T> row, std::span<double> values) const {
+  Layout& layout = *layout_;
+  const std::lock_guard<std::mutex> lock(layout.mutex);
+  layout.row.upload(row);
+  layout.phi.fill_zero();
+  for (const tree::ShapPaths<T>& paths : layout.pieces) {
+    layout.steps->add_values(layout.trees, paths, layout.row, 1, layout.phi);
+  }
+  layout.phi.download(values);
+}
+
+template class TreeExplainer<float>;
+template class TreeExplainer<double>;
 
 template ShapValues shap_values(Engine&, const TreeEnsemble<float>&, MatrixView<const float>);
 template ShapValues shap_values(Engine&, const TreeEnsemble<double>&, MatrixView<const double>);

@@ -1,6 +1,7 @@
 #include "systems/fraud/distinct.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 
@@ -45,16 +46,24 @@ void Sketch::add(Id member, Second seen, Second oldest) {
 void Sketch::count(std::span<const Second> after, std::span<double> counts) const {
   constexpr auto m = static_cast<double>(registers);
   constexpr double alpha = 0.7213 / (1 + 1.079 / m);
+  static const std::array<double, 66> powers = [] {
+    std::array<double, 66> made{};
+    for (int rank = 0; rank < 66; ++rank) {
+      made[static_cast<std::size_t>(rank)] = std::ldexp(1.0, -rank);
+    }
+    return made;
+  }();
   for (std::size_t w = 0; w < after.size(); ++w) {
+    const Second begin = after[w];
     double sum = 0;
     int empty = 0;
     for (const Pack<Rank>& ranks : registers_) {
       std::uint32_t rank = 0;
       for (const Rank& one : ranks) {
-        if (one.seen <= after[w]) break;
+        if (one.seen <= begin) break;
         rank = one.rank;
       }
-      sum += std::ldexp(1.0, -static_cast<int>(rank));
+      sum += powers[rank];
       empty += rank == 0 ? 1 : 0;
     }
     const double estimate = alpha * m * m / sum;

@@ -8,8 +8,8 @@
 
 #include "tandem/core/error.hpp"
 #include "tandem/tree/gradient_boosting.hpp"
+#include "tandem/tree/tree_explainer.hpp"
 #include "tandem/tree/tree_scorer.hpp"
-#include "tandem/tree/tree_shap.hpp"
 
 namespace tandem::fraud {
 
@@ -98,6 +98,7 @@ struct FraudModel::Ready {
   std::vector<std::size_t> columns;  // of the model, as features of this program
   TreeEnsemble<float> trees;
   std::unique_ptr<TreeScorer<float>> scorer;
+  std::unique_ptr<TreeExplainer<float>> explainer;
 
   [[nodiscard]] std::vector<float> row(const FeatureVector& features) const {
     std::vector<float> row(columns.size());
@@ -132,6 +133,7 @@ FraudModel::FraudModel(Pipeline<float> pipeline, Settings settings)
   }
   ready_->trees = boosted->trees;
   ready_->scorer = std::make_unique<TreeScorer<float>>(boosted->trees);
+  ready_->explainer = std::make_unique<TreeExplainer<float>>(boosted->trees);
 }
 FraudModel::~FraudModel() = default;
 FraudModel::FraudModel(FraudModel&&) noexcept = default;
@@ -196,18 +198,11 @@ ModelScore FraudModel::score(const FeatureVector& features) const {
 std::vector<Contribution> FraudModel::explain(const FeatureVector& features,
                                               std::size_t most) const {
   const std::vector<float> row = ready_->row(features);
-  EngineOptions options;
-  options.threads = 1;
-  const std::unique_ptr<Engine> engine = Engine::create(options);
-  MatrixView<const float> view;
-  view.data = row.data();
-  view.rows = 1;
-  view.cols = static_cast<Index>(row.size());
-  view.stride = view.cols;
-  const ShapValues shap = shap_values(*engine, ready_->trees, view);
+  std::vector<double> shap(row.size());
+  ready_->explainer->explain(row, shap);
   std::vector<Contribution> all;
   for (std::size_t i = 0; i < row.size(); ++i) {
-    const double value = shap(0, 0, static_cast<Index>(i));
+    const double value = shap[i];
     if (value != 0) all.push_back({ready_->columns[i], value});
   }
   std::stable_sort(all.begin(), all.end(),

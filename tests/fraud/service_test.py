@@ -136,7 +136,7 @@ class Decisions(Fraud):
             self.assertEqual(server.stop(), 0)
             wanted = [without_time(answer) for answer in answers.values()]
             self.assertEqual(replay(self.path / name, answers), wanted)
-            summary = json.loads(tandem("fraud", "replay", "--state", self.path / name, "--summary"))
+            summary = json.loads(tandem("fraud", "replay", "--state", self.path / name, "--json"))
             self.assertEqual(summary["transactions"], 501)
             self.assertEqual(summary["labels"], 10)
             # No identifier is in what was written.
@@ -148,7 +148,7 @@ class Decisions(Fraud):
             # Other rules decide otherwise: what is printed is computed.
             rules = self.path / "other-rules.txt"
             rules.write_text(RULES.format(version=9, amount=0, action="decline"))
-            other = replay(self.path / name, answers, "--rules", rules)
+            other = replay(self.path / name, answers, "--by-rules", rules)
             self.assertEqual(len(other), len(wanted))
             self.assertTrue(all(a != b and '"action":"decline"' in a for a, b in zip(other, wanted)))
 
@@ -264,7 +264,7 @@ class Decisions(Fraud):
             self.assertEqual(self.send(server, other[0]), other[1])
             server.get("/v1/transactions/" + theirs[0]["transaction_id"], 404)
         self.assertIn('"erased":true', "".join(replay(server.state)))
-        summary = json.loads(tandem("fraud", "replay", "--state", server.state, "--summary"))
+        summary = json.loads(tandem("fraud", "replay", "--state", server.state, "--json"))
         self.assertEqual((summary["erased_users"], summary["erased_records"]), (1, len(theirs) + 1))
         server.ask("DELETE", "/v1/users/nobody")
         self.assertEqual(server.get("/v2/health/ready"), {"ready": True})

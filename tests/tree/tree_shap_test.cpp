@@ -12,6 +12,7 @@
 #include "cpu/simd.hpp"
 #include "support/agree.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/tree/tree_explainer.hpp"
 
 namespace tandem {
 namespace {
@@ -161,6 +162,23 @@ TEST(TreeShap, AddsUpToTheScoreAtAnyDepth) {
         magnitudes += std::abs(found(i, 0, f));
       }
       EXPECT_NEAR(sum, scores(i, 0), 1e-13 * magnitudes);
+    }
+  }
+}
+
+TEST(TreeShap, OneRowAfterAnotherHasTheSameBits) {
+  const auto trees = random_trees(20, 6, 7);
+  const auto x = random_rows(40, 20);
+  const ShapValues together = shap_values(*engine_of(Device::cpu), trees, x.view());
+  const TreeExplainer<double> explainer(trees);
+  EXPECT_EQ(explainer.features(), 20);
+  EXPECT_EQ(explainer.outputs(), 1);
+  EXPECT_EQ(explainer.expected()[0], together.expected[0]);
+  std::vector<double> values(20);
+  for (Index i = 0; i < x.rows(); ++i) {
+    explainer.explain(x.row(i), values);
+    for (Index f = 0; f < 20; ++f) {
+      EXPECT_EQ(values[static_cast<std::size_t>(f)], together(i, 0, f));
     }
   }
 }

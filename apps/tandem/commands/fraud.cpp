@@ -5,7 +5,6 @@
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/fraud/action.hpp"
-#include "tandem/fraud_serving.hpp"
 #include "tandem/outputs.hpp"
 
 namespace tandem::program {
@@ -14,8 +13,8 @@ namespace {
 class FraudCommand final : public Command {
  public:
   FraudCommand() {
-    for (FraudActionMaker* const make :
-         {make_fraud_simulate, make_fraud_train, make_fraud_retrain}) {
+    for (FraudActionMaker* const make : {make_fraud_simulate, make_fraud_train, make_fraud_retrain,
+                                         make_fraud_serve, make_fraud_replay}) {
       actions_.push_back(make());
     }
   }
@@ -26,10 +25,10 @@ class FraudCommand final : public Command {
       help += (help.empty() ? "" : "; ") + std::string(action->name()) + ": " +
               std::string(action->summary());
     }
-    options.positionals("ACTION", words_,
-                        help +
-                            "; serve: decide over HTTP; replay: decide once more what the log "
-                            "holds; demo: all of it, from nothing");
+    options.positionals("ACTION", words_, help);
+    options.flag("demo", settings_.demo,
+                 "serve: what is simulated and trained on the spot, with simulated customers, and "
+                 "say what can be tried");
     options.group("Data and model");
     options.written("data", settings_.data,
                     "transactions, a CSV file with the columns that simulate writes", "FILE");
@@ -38,6 +37,9 @@ class FraudCommand final : public Command {
                     "simulate: where the transactions go; standard output if "
                     "left out",
                     "FILE");
+    options.text("state", settings_.state,
+                 "serve, replay: the folder of the log, the snapshots, the rules and the "
+                 "configuration; serve makes it where it is missing");
     options.group("Training (train, retrain)");
     fraud::TrainingOptions& training = settings_.training;
     options.real("reviews_per_day", training.reviews_per_day,
@@ -58,7 +60,6 @@ class FraudCommand final : public Command {
       options.group(std::string(action->name()));
       action->add_options(options);
     }
-    serving_.add_options(options);
     options.group("Run");
     options.seed(settings_.seed);
     options.integer("threads", settings_.threads, "threads of the CPU; 0 takes all cores", 0, 4096);
@@ -70,18 +71,13 @@ class FraudCommand final : public Command {
   int run(const OptionSet& options) override {
     if (words_.size() > 1) throw InputError("expected one action, not " + joined(words_));
     action_ = words_.empty() ? "" : words_.front();
-    // `tandem fraud --demo` is short for `tandem fraud demo`.
-    if (action_ == "demo" || (serving_.demo_asked() && (action_.empty() || action_ == "serve"))) {
-      return serving_.demo(options);
-    }
-    if (action_ == "serve") return serving_.serve(options, settings_.model);
-    if (action_ == "replay") return serving_.replay(options);
+    // `tandem fraud --demo` says enough.
+    if (action_.empty() && settings_.demo) action_ = "serve";
     const auto chosen = std::find_if(actions_.begin(), actions_.end(),
                                      [&](const auto& action) { return action->name() == action_; });
     if (chosen == actions_.end()) {
       std::vector<std::string> names;
       for (const auto& action : actions_) names.emplace_back(action->name());
-      for (const char* const name : {"serve", "replay", "demo"}) names.emplace_back(name);
       throw InputError((action_.empty() ? "no action" : "unknown action '" + action_ + "'") +
                        "; expected " + joined(names));
     }
@@ -98,9 +94,9 @@ class FraudCommand final : public Command {
       }
     };
     for (const char* const name :
-         {"data", "model", "out", "seed", "threads", "json", "quiet", "force", "reviews_per_day",
-          "review_cost", "label_delay_days", "test_share", "rounds", "learning_rate", "max_depth",
-          "layers"}) {
+         {"data", "model", "out", "state", "demo", "seed", "threads", "json", "quiet", "force",
+          "reviews_per_day", "review_cost", "label_delay_days", "test_share", "rounds",
+          "learning_rate", "max_depth", "layers"}) {
       if (std::find(taken.begin(), taken.end(), name) == taken.end()) refuse(name);
     }
     for (const auto& action : actions_) {
@@ -116,7 +112,6 @@ class FraudCommand final : public Command {
     }
   }
 
-  FraudServing serving_;
   std::vector<std::string> words_;
   std::string action_;
   FraudSettings settings_;

@@ -19,6 +19,7 @@ struct FraudSettings {
   std::string model;  // --model: a file, or REPOSITORY/NAME
   FileName out;       // --out
   std::string state;  // --state: a folder
+  bool demo = false;  // --demo: serve from nothing
   fraud::TrainingOptions training;
   Words layers;  // --layers, of training
   std::uint64_t seed = 0;
@@ -42,6 +43,7 @@ class FraudAction {
 };
 
 using FraudActionMaker = std::unique_ptr<FraudAction>();
-FraudActionMaker make_fraud_simulate, make_fraud_train, make_fraud_retrain;
+FraudActionMaker make_fraud_simulate, make_fraud_train, make_fraud_retrain, make_fraud_serve,
+    make_fraud_replay;
 
 }  // namespace tandem::program

@@ -22,6 +22,8 @@ using http::Response;
 using std::chrono::duration;
 
 constexpr int retry_seconds = 1;
+// Transactions that are decided before they are written down together.
+constexpr std::size_t group_size = 64;
 
 double seconds_since(http::Clock::time_point begin) {
   return duration<double>(http::Clock::now() - begin).count();
@@ -140,7 +142,7 @@ void DecisionService::ask(const ExchangePtr& exchange, Work work) {
 void DecisionService::put(Item item) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const double wait = static_cast<double>(queued_) * seconds_each_.load();
+    const double wait = static_cast<double>(queued_.load()) * seconds_each_.load();
     if (!item.transactions.empty() && queued_ > 0 &&
         wait > duration<double>(options_.longest_wait).count()) {
       monitor_.refused();
@@ -184,47 +186,92 @@ void DecisionService::run() {
       taken.swap(queue_);
     }
     for (Item& item : taken) {
+      if (item.work) {
+        // It may write, and must see everything before it written.
+        write_down();
+        do_work(item);
+        continue;
+      }
       const auto begin = http::Clock::now();
       const std::size_t count = item.transactions.size();
       answer(item);
-      if (count == 0) continue;
+      if (unwritten_.size() >= group_size || &item == &taken.back()) write_down();
       const double each = seconds_since(begin) / static_cast<double>(count);
       seconds_each_ = 0.99 * seconds_each_.load() + 0.01 * each;
-      const std::lock_guard<std::mutex> lock(mutex_);
       queued_ -= count;
     }
+    write_down();
     taken.clear();
     end_snapshot(false);
     if (since_snapshot_ >= static_cast<std::uint64_t>(options_.snapshot_records)) begin_snapshot();
   }
 }
 
-void DecisionService::answer(Item& item) {
+void DecisionService::do_work(Item& item) {
   try {
-    if (item.work) {
-      Response response = item.work(ledger_);
-      if (item.exchange) send_when_safe(std::move(item.exchange), std::move(response));
-      return;
-    }
-    // A client that has gone was not answered, and may ask again.
-    if (!item.exchange->wanted()) return;
+    Response response = item.work(ledger_);
+    if (!item.exchange) return;
+    answered_.emplace_back(std::move(item.exchange), std::move(response));
+    write_down();
+  } catch (...) {
+    if (item.exchange) item.exchange->send(http::response_of_exception());
+  }
+}
+
+void DecisionService::answer(Item& item) {
+  // A client that has gone was not answered, and may ask again.
+  if (!item.exchange->wanted()) return;
+  try {
     Response response;
+    const auto arrived = item.exchange->request.arrived;
     if (!item.list) {
-      response.body =
-          decide_one(item.transactions.front(), item.exchange->request.arrived, response.status) +
-          "\n";
+      response.body = decide_one(item.transactions.front(), arrived, response.status);
+      response.body += '\n';
     } else {
       response.body = "[";
       for (std::size_t i = 0; i < item.transactions.size(); ++i) {
         if (i > 0) response.body += ",\n";
         int status = 200;
-        response.body += decide_one(item.transactions[i], item.exchange->request.arrived, status);
+        response.body += decide_one(item.transactions[i], arrived, status);
       }
       response.body += "]\n";
     }
-    send_when_safe(std::move(item.exchange), std::move(response));
+    answered_.emplace_back(std::move(item.exchange), std::move(response));
   } catch (...) {
-    if (item.exchange) item.exchange->send(http::response_of_exception());
+    item.exchange->send(http::response_of_exception());
+  }
+}
+
+// What was decided goes to the log, in its order, and the answers wait until it is safe.
+void DecisionService::write_down() {
+  if (unwritten_.empty() && answered_.empty()) return;
+  const auto begin = http::Clock::now();
+  const std::size_t count = unwritten_.size();
+  try {
+    for (const auto& bytes : unwritten_) {
+      (void)journal_->append(static_cast<std::uint8_t>(RecordKind::transaction), bytes);
+    }
+  } catch (const Error&) {
+    // It has failed, and nothing is acknowledged from now on.
+  }
+  unwritten_.clear();
+  since_snapshot_ += count;
+  if (count > 0) {
+    monitor_.measured(Stage::write_down, seconds_since(begin) / static_cast<double>(count));
+  }
+  const journal::Sequence needed = journal_->next();
+  {
+    const std::lock_guard<std::mutex> lock(waiting_mutex_);
+    for (auto& [exchange, response] : answered_) {
+      waiting_.push_back({needed, std::move(exchange), std::move(response)});
+    }
+  }
+  answered_.clear();
+  // The journal's thread may have been there before.
+  if (journal_->failed()) {
+    fail(journal_->failure());
+  } else if (const journal::Sequence durable = journal_->durable(); durable >= needed) {
+    release(durable);
   }
 }
 
@@ -251,9 +298,7 @@ std::string DecisionService::decide_one(const Incoming& incoming, http::Clock::t
   record.microseconds = static_cast<std::uint32_t>(std::clamp<std::int64_t>(
       std::chrono::duration_cast<std::chrono::microseconds>(after - arrived).count(), 0,
       4'000'000'000));
-  (void)journal_->append(static_cast<std::uint8_t>(RecordKind::transaction), bytes_of(record));
-  ++since_snapshot_;
-  const auto written = measured ? http::Clock::now() : http::Clock::time_point{};
+  unwritten_.push_back(bytes_of(record));
   std::string text = answer_text(incoming.id, decided.tail, record.microseconds);
   for (const int hit : ledger_.rule_hits()) ++hits_of_rule_[static_cast<std::size_t>(hit)];
   Monitor::Shown shown;
@@ -265,42 +310,23 @@ std::string DecisionService::decide_one(const Incoming& incoming, http::Clock::t
   shown.tail = decided.tail;
   monitor_.decided(std::move(shown), decided.level, decided.risk_score, record.received);
   if (decided.action == Action::manual_review) {
-    if (review_ids_.size() > 2 * options_.ledger.reviews_most) {
-      std::erase_if(review_ids_, [&](const auto& one) {
-        const Kept* kept = ledger_.find(one.first);
-        return kept == nullptr || kept->finding != Finding::none;
-      });
-    }
-    // Where more than that wait, the newest do without.
-    if (review_ids_.size() <= 2 * options_.ledger.reviews_most) {
-      review_ids_[record.event.transaction] = incoming.id;
+    review_ids_[record.event.transaction] = incoming.id;
+    review_order_.push_back(record.event.transaction);
+    if (review_order_.size() > options_.ledger.reviews_most) {
+      review_ids_.erase(review_order_.front());
+      review_order_.pop_front();
     }
   }
   ledger_.apply(record, std::move(decided));
   if (measured) {
     monitor_.measured(Stage::decide, duration<double>(after - begin).count());
-    monitor_.measured(Stage::write_down, duration<double>(written - after).count());
-    monitor_.measured(Stage::apply, seconds_since(written));
+    monitor_.measured(Stage::apply, seconds_since(after));
   }
   return text;
 }
 
 // --- answers that wait until they are safe
 // ---------------------------------------------------------
-
-void DecisionService::send_when_safe(ExchangePtr exchange, Response response) {
-  const journal::Sequence needed = journal_->next();
-  {
-    const std::lock_guard<std::mutex> lock(waiting_mutex_);
-    waiting_.push_back({needed, std::move(exchange), std::move(response)});
-  }
-  // The journal's thread may have been there before.
-  if (journal_->failed()) {
-    fail(journal_->failure());
-  } else if (const journal::Sequence durable = journal_->durable(); durable >= needed) {
-    release(durable);
-  }
-}
 
 void DecisionService::release(journal::Sequence durable) {
   std::vector<Waiting> safe;

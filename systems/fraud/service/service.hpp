@@ -119,7 +119,8 @@ class DecisionService {
   void run();
   void answer(Item& item);
   std::string decide_one(const Incoming& incoming, http::Clock::time_point arrived, int& status);
-  void send_when_safe(http::ExchangePtr exchange, http::Response response);
+  void do_work(Item& item);
+  void write_down();
   void release(journal::Sequence durable);
   void fail(const std::string& why);
   void put(Item item);
@@ -143,11 +144,15 @@ class DecisionService {
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Item> queue_;
-  std::size_t queued_ = 0;  // transactions
+  std::atomic<std::size_t> queued_{0};  // transactions
   bool stopping_ = false;
   bool full_ = false;  // the disk
   std::string failure_;
   std::shared_ptr<const Versions> versions_;
+
+  // Decided and not written down yet, and their answers; of the thread that decides.
+  std::vector<std::vector<std::byte>> unwritten_;
+  std::vector<std::pair<http::ExchangePtr, http::Response>> answered_;
 
   std::mutex waiting_mutex_;
   std::deque<Waiting> waiting_;
@@ -156,7 +161,8 @@ class DecisionService {
   std::uint64_t since_snapshot_ = 0;
   int snapshot_process_ = -1;
   std::vector<std::uint64_t> hits_of_rule_;  // of the versions that decide
-  std::unordered_map<Key, std::string> review_ids_;
+  std::unordered_map<Key, std::string> review_ids_;  // of the newest that wait for a person
+  std::deque<Key> review_order_;
   Time clock_base_ = 0;
   http::Clock::time_point clock_start_;
   std::thread thread_;

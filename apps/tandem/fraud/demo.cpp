@@ -1,4 +1,4 @@
-#include "tandem/fraud_demo.hpp"
+#include "tandem/fraud/demo.hpp"
 
 #include <spawn.h>
 #include <stdlib.h>

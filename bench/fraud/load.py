@@ -181,7 +181,7 @@ def main():
         model = arguments.model
         if not model:
             model = folder / "fraud.tandem"
-            for words in [["simulate", "--days", "30", "--users", "2000", "--seed", "1", "--out",
+            for words in [["simulate", "--days", "30", "--users", "2000", "--fraud", "3", "--seed", "1", "--out",
                            folder / "f.csv"], ["train", "--data", folder / "f.csv", "--model", model]]:
                 subprocess.run([arguments.tandem, "fraud", *map(str, words)], check=True,
                                capture_output=True)

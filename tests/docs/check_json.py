@@ -101,6 +101,8 @@ def commands(root, cuda, tandem, scratch):
            "--out", "transactions.csv"]
     yield ["fraud", "train", "--data", "transactions.csv", "--model", "fraud.tandem", *small_fraud]
     yield ["fraud", "train", "--data", "transactions.csv", "--model", "watched/fraud", *small_fraud]
+    decide_one(tandem, scratch)
+    yield ["fraud", "replay", "--state", "decided"]
     yield ["fraud", "retrain", "--data", "transactions.csv", "--model", "watched/fraud",
            *small_fraud]
     yield ["recommend", "simulate", "--users", "20", "--items", "30", "--out", "watched.csv",
@@ -192,6 +194,21 @@ def with_option(tandem, option):
             if re.search(rf"^  {option}", text, flags=re.M):
                 yield name
                 break
+
+
+def decide_one(tandem, scratch):
+    """The state of a fraud service that has decided one transaction."""
+    server = subprocess.Popen([tandem, "fraud", "serve", "--model", "fraud.tandem", "--state", "decided",
+                               "--http", "127.0.0.1:0", "--log", "fraud.log"], cwd=scratch,
+                              stdout=subprocess.PIPE, text=True)
+    url = server.stdout.readline().split()[1]
+    urllib.request.urlopen(url + "/v1/transactions", json.dumps({
+        "transaction_id": "t1", "user_id": "u1", "amount": 7, "currency": "EUR",
+        "transaction_type": "purchase", "timestamp": "2026-01-31T12:00:00Z",
+        "card_last_four": "1234", "ip_address": "10.0.0.1"}).encode(), timeout=60).close()
+    server.terminate()
+    server.wait(timeout=60)
+    server.stdout.close()
 
 
 def main():

@@ -79,9 +79,12 @@ FraudDemo::FraudDemo(std::string folder) : folder_(std::move(folder)) {
   }
   const std::string seen = folder_ + "/simulated.csv";
   const std::string unseen = folder_ + "/sent.csv";
-  run({"fraud", "simulate", "--days", "30", "--users", "500", "--seed", "1", "--out", seen});
-  run({"fraud", "train", "--data", seen, "--model", model()});
-  run({"fraud", "simulate", "--days", "20", "--users", "500", "--seed", "2", "--out", unseen});
+  run({"fraud", "simulate", "--days", "30", "--users", "1000", "--fraud", "5", "--seed", "1",
+       "--out", seen});
+  run({"fraud", "train", "--data", seen, "--model", model(), "--label-delay-days", "3", "--rounds",
+       "80", "--quiet"});
+  run({"fraud", "simulate", "--days", "20", "--users", "1000", "--fraud", "5", "--seed", "2",
+       "--out", unseen});
   std::ifstream in(unseen);
   fraud::TransactionReader reader(in, unseen);
   std::vector<fraud::TransactionRow> rows;
@@ -102,7 +105,8 @@ std::string FraudDemo::commands(const std::string& url) const {
   fraud::Transaction example = present_.front().transaction;
   example.id = "tried-by-hand";
   example.time = now();
-  return "\nA model was trained on 500 simulated customers, and transactions of 500 others come "
+  return "\nA model was trained on 1,000 simulated customers, and transactions of 1,000 others "
+         "come "
          "in.\n"
          "The page, with the decisions, their reasons and those that wait for you: " +
          url + "/\n\n# A decision, twice: the second is the first answer again\ncurl " + url +
@@ -126,9 +130,10 @@ void FraudDemo::send(const std::string& place) {
     send_past(client);
     if (!stopping_) replay_past();
     send_present(client);
+  } catch (const SystemError&) {
+    // The server stops.
   } catch (const std::exception& error) {
-    // Mostly: the server stops.
-    if (!stopping_) note(std::string("tandem: the simulated customers end: ") + error.what());
+    note(std::string("tandem: the simulated customers end: ") + error.what());
   }
 }
 
@@ -142,7 +147,7 @@ void FraudDemo::send_past(http::Client& client) {
       body += (i > begin ? "," : "") + fraud::canonical(past_[i].transaction);
     }
     const http::Response response = client.post("/v1/transactions", body + "]");
-    if (response.status != 200) throw SystemError("a decision was refused: " + response.body);
+    if (response.status != 200) throw Error("a decision was refused: " + response.body);
     // An answer per line, after a bracket and with a comma behind.
     std::size_t i = begin;
     for (std::size_t at = 1; at < response.body.size() && i < end; ++i) {

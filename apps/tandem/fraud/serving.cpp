@@ -165,7 +165,8 @@ class Replay final : public FraudAction {
           "about those may differ from what was answered");
     }
     if (!settings.json) return 0;
-    print_json({{"state", options_.state},
+    print_json({{"action", "replay"},
+                {"state", options_.state},
                 {"transactions", replayed.transactions},
                 {"labels", replayed.labels},
                 {"version_changes", replayed.version_changes},

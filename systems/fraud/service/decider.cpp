@@ -112,7 +112,8 @@ Decision Decider::decide(const Event& event, const FeatureVector& features) {
     double positive = 0;
     for (const Contribution& one : contributions) positive += std::max(0.0, one.value);
     for (const Contribution& one : contributions) {
-      if (!(one.value > 0)) continue;
+      // That something is not known is no reason that a person could weigh.
+      if (!(one.value > 0) || std::isnan(features[one.feature])) continue;
       add_reason(decision, in_words(one.feature, features[one.feature]), "model",
                  of_model * one.value / positive);
     }

@@ -51,7 +51,13 @@ DecisionService::DecisionService(ServiceOptions options, http::Metrics& metrics,
   clock_base_ = std::chrono::duration_cast<std::chrono::milliseconds>(
                     std::chrono::system_clock::now().time_since_epoch())
                     .count();
-  recover();
+  try {
+    recover();
+  } catch (...) {
+    // Its thread calls back into this object, whose other members go before it.
+    journal_.reset();
+    throw;
+  }
   thread_ = std::thread([this] { run(); });
   metrics.before_reading(
       [this,

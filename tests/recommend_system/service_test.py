@@ -4,11 +4,12 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
 import threading
 import time
 import unittest
 
-from service import Recommending, Server, ids, rows, tandem
+from service import PROGRAM, Recommending, Server, ids, rows, tandem
 
 QUIET = {"method": "none"}
 
@@ -257,6 +258,20 @@ class Service(Recommending):
                                  "not for tandem recommend serve")]:
             error = tandem("recommend", "serve", *arguments, status=2)
             self.assertIn(word, error)
+
+    def test_a_signal_while_it_reads_ends_it(self):
+        # A pipe that nobody writes to is read for ever.
+        pipe = self.path / "pipe.csv"
+        os.mkfifo(pipe)
+        process = subprocess.Popen([PROGRAM, "recommend", "serve", "--model", self.model, "--state",
+                                    self.state, "--history", pipe, "--http", "127.0.0.1:0"],
+                                   stderr=subprocess.PIPE, text=True)
+        self.wait_for(lambda: (self.state / "events").exists())
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        _, error = process.communicate(timeout=20)
+        self.assertEqual(process.returncode, 130, error)
+        self.assertIn("stopped before it answered", error)
 
     def test_two_servers_do_not_share_a_state(self):
         self.serve()

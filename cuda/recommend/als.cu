@@ -167,7 +167,7 @@ __device__ void row_sum(const AlsView<T>& view, Index begin, Index end, const T*
 // Bytes and flops: als_cg_cost() in core/recommend/als_steps.hpp; bound by the cache's bandwidth.
 // Numerics: as that header states. CPU twin: SolveBatch in cpu/recommend/als.cpp.
 template <Real T>
-__global__ void __launch_bounds__(row_threads)
+__global__ void __launch_bounds__(row_threads, sizeof(T) == 8 ? 6 : 8)
     als_cg_kernel(AlsView<T> view, int steps, T* __restrict__ solution) {
   extern __shared__ __align__(16) unsigned char memory[];
   T* const x = reinterpret_cast<T*>(memory);

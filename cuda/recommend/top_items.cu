@@ -31,7 +31,8 @@ __device__ inline bool stands_in(const std::int32_t* numbers, Index begin, Index
   return false;
 }
 
-// The n best items of up to 16 users per block.
+// The n best items of up to 16 users per block. The second launch bound keeps the chains in
+// registers.
 //
 // Grid: groups of `group` users, blocks of 128 threads, whatever the device. A tile of 128 items is
 // scored at a time: thread t has item t and one chain per user in registers; 16 factors of the tile
@@ -44,7 +45,7 @@ __device__ inline bool stands_in(const std::int32_t* numbers, Index begin, Index
 // Numerics: the chain of core/recommend/top_items_steps.hpp. CPU twin: Tile in
 // cpu/recommend/top_items.cpp.
 template <Real T>
-__global__ void __launch_bounds__(top_threads)
+__global__ void __launch_bounds__(top_threads, sizeof(T) == 8 ? 3 : 4)
     top_items_kernel(TopItemsProblem<T> in, int pitch, int group, int n,
                      std::int32_t* __restrict__ items, T* __restrict__ scores) {
   extern __shared__ __align__(16) unsigned char memory[];

@@ -36,7 +36,7 @@ class Evaluate final : public RecommendAction {
   }
 
   [[nodiscard]] std::vector<std::string> takes() const override {
-    return {"split", "test_fraction", "at", "full_ranking", "confidence", "segments"};
+    return {"split", "test_fraction", "at", "full_ranking", "confidence", "segments", "items"};
   }
 
   int run(const OptionSet& options, RecommendSettings& settings) override {

@@ -25,12 +25,15 @@ import statistics
 import subprocess
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import scipy.sparse as sparse
+
+warnings.simplefilter("ignore")  # implicit converts its own matrix
 
 FACTORS, ITERATIONS, REGULARIZATION, ALPHA = 128, 10, 0.05, 2.0
 

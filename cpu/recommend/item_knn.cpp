@@ -8,6 +8,7 @@
 // is computed in double.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/recommend/item_knn.cpp"
+#include <hwy/cache_control.h>
 #include <hwy/foreach_target.h>  // must come before highway.h
 #include <hwy/highway.h>
 
@@ -290,10 +291,20 @@ class CpuItemKnn final : public ItemKnnStepsOf<T> {
     const Index* const users = problem.user_offsets.data();
     const std::int32_t item = number_[static_cast<std::size_t>(r)];
     Index added = 0;
-    for (Index p = problem.item_offsets.data()[item]; p < problem.item_offsets.data()[item + 1];
-         ++p) {
+    const Index last = problem.item_offsets.data()[item + 1];
+    for (Index p = problem.item_offsets.data()[item]; p < last; ++p) {
       const Index u = problem.item_users.data()[p];
       const Index begin = users[u];
+      // Lists come from far, in no order: where the one after next is, and the next one itself.
+      if (p + 2 < last) hwy::Prefetch(users + problem.item_users.data()[p + 2]);
+      if (p + 1 < last) {
+        const Index next = problem.item_users.data()[p + 1];
+        const std::int32_t* const end =
+            user_items_.data() + std::min(users[next + 1], users[next] + 128);
+        for (const std::int32_t* at = user_items_.data() + users[next]; at < end; at += 16) {
+          hwy::Prefetch(at);
+        }
+      }
       const Index count = users[u + 1] - begin;
       const std::int32_t* const list = user_items_.data() + begin;
       added += count;

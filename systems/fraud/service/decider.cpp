@@ -18,6 +18,8 @@ double rounded(double value, double parts) { return std::round(value * parts) / 
 constexpr double critical = 0.8;
 constexpr double high = 0.6;
 constexpr double below_medium = 0.29;
+// Where the model adds less than that, others say why, and its reasons are not worth their time.
+constexpr double least_explained = 0.1;
 
 }  // namespace
 
@@ -106,7 +108,7 @@ Decision Decider::decide(const Event& event, const FeatureVector& features) {
     decision.action = Action::approve;
     decision.explored = true;
   }
-  if (decision.level != Level::low && of_model > 0) {
+  if (decision.level != Level::low && of_model >= least_explained) {
     // What speaks for fraud shares the model's part in proportion to its log-odds.
     const auto contributions = versions_->model->explain(features, configuration.most_reasons);
     double positive = 0;

@@ -89,7 +89,7 @@ Compiled compile_kernels(const Compiler& compiler, const std::string& source,
   Compiled compiled;
   compiled.messages = with_name(run.messages + run.output, name);
   if (run.late) {
-    compiled.messages += "the compiler was stopped after 60 seconds\n";
+    compiled.messages += "the compiler was stopped after 60 seconds of processor time\n";
     return compiled;
   }
   if (run.status != 0 || run.signal != 0) {

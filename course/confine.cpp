@@ -289,7 +289,9 @@ void limit(int what, rlim_t value) {
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_FSIZE, p.file);
   limit(RLIMIT_NOFILE, 256);
-  limit(RLIMIT_CPU, p.seconds);
+  // The soft limit ends it by a signal that tells why.
+  const rlimit processor{p.seconds, p.seconds + 1};
+  if (::setrlimit(RLIMIT_CPU, &processor) != 0) say_and_end("setrlimit");
   if (p.memory != 0) limit(RLIMIT_AS, p.memory);
   // Processes are counted by user, and by namespace: outside of one, other work of this user would
   // count too.
@@ -456,7 +458,7 @@ ConfinedResult run_confined(const ConfinedCommand& command, bool (*stopped)()) {
     if (ended < 0 && errno != EINTR) fail("cannot wait for a process");
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
     interrupted = interrupted || (stopped != nullptr && stopped());
-    if (interrupted || passed.count() > command.seconds) {
+    if (interrupted || passed.count() > command.wall_seconds) {
       result.late = !interrupted;
       ::kill(-child, SIGKILL);
       ::kill(child, SIGKILL);

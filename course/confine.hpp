@@ -36,15 +36,16 @@ struct ConfinedCommand {
   std::string input;                            // its standard input
   bool may_start_programs = false;              // a compiler does
   bool weakly = false;                          // also where there is no Landlock
-  double seconds = 60;                          // on the wall, and of processor time
-  std::uint64_t memory_bytes = 0;               // of address space; 0: no limit
+  double seconds = 60;                          // of processor time
+  double wall_seconds = 240;       // and on the wall, where other programs may be running too
+  std::uint64_t memory_bytes = 0;  // of address space; 0: no limit
   std::uint64_t file_bytes = std::uint64_t{256} << 20;  // of each file, and of each output
 };
 
 struct ConfinedResult {
   int status = 0;     // of the process; 0 where a signal ended it
   int signal = 0;     // that ended it; 0: none
-  bool late = false;  // it was killed because its time was over
+  bool late = false;  // it was ended because its time was over
   std::string output;
   std::string messages;  // standard error
 };

@@ -17,6 +17,8 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t element_bytes = 4;
 constexpr std::uint64_t zone_bytes = 4096;
+// Time on the wall for each second of processor time, because other programs may be running.
+constexpr double wall_times = 4;
 constexpr std::uintmax_t most_findings = std::uintmax_t{16} << 20U;
 constexpr std::uintmax_t most_profile = std::uintmax_t{64} << 20U;
 
@@ -158,9 +160,10 @@ Execution execute(const Machine& machine, const Program& program, const std::vec
   const PrivateFolder folder;
   ConfinedCommand command;
   command.words = {(machine.software_gpu / "run_kernels").string()};
-  command.environment = {"LC_ALL=C", "LD_LIBRARY_PATH=" + machine.software_gpu.string(),
-                         "SOFTGPU_TIME_LIMIT=" + std::to_string(static_cast<int>(machine.seconds)),
-                         "TMPDIR=" + folder.path().string()};
+  command.environment = {
+      "LC_ALL=C", "LD_LIBRARY_PATH=" + machine.software_gpu.string(),
+      "SOFTGPU_TIME_LIMIT=" + std::to_string(static_cast<int>(wall_times * machine.seconds)),
+      "TMPDIR=" + folder.path().string()};
   const auto set = [&](const std::string& variable) { command.environment.push_back(variable); };
   set("SOFTGPU_THREADS=" + std::string(mode == Mode::plain ? "2" : "1"));
   if (schedule != 0 && mode != Mode::profiled) set("SOFTGPU_SEED=" + std::to_string(schedule));
@@ -175,6 +178,7 @@ Execution execute(const Machine& machine, const Program& program, const std::vec
   command.input = to_bytes(request);
   command.weakly = machine.weakly;
   command.seconds = machine.seconds;
+  command.wall_seconds = wall_times * machine.seconds;
   // The checker keeps a shadow of memory, of which most is never touched.
   command.memory_bytes = std::uint64_t{mode == Mode::checked ? 16U : 6U} << 30U;
   command.file_bytes = std::uint64_t{256} << 20U;
@@ -183,8 +187,8 @@ Execution execute(const Machine& machine, const Program& program, const std::vec
   Execution execution;
   execution.late = run.late;
   if (run.late) {
-    execution.failed =
-        "did not end within " + std::to_string(static_cast<int>(machine.seconds)) + " seconds";
+    execution.failed = "did not end within " + std::to_string(static_cast<int>(machine.seconds)) +
+                       " seconds of processor time";
     return execution;
   }
   Answer answer;

@@ -14,7 +14,7 @@ namespace tandem::course {
 struct Machine {
   std::filesystem::path software_gpu;  // the folder with its libcudart.so.13 and run_kernels
   bool weakly = false;                 // also where kernels cannot be confined
-  double seconds = 60;                 // of one execution
+  double seconds = 60;                 // of processor time, of one execution
   bool (*stopped)() = nullptr;
 };
 
@@ -45,10 +45,10 @@ struct Execution {
   // Why it did not come to its end: a fault, a signal, the time. Empty where it did.
   std::string failed;
   bool late = false;
-  std::size_t failed_case = 0;
-  std::string stray;                         // of the first case with one
-  std::string modified;                      // the name of an input that was written
-  std::vector<std::vector<Values>> outputs;  // of each case that ran
+  std::size_t failed_case = static_cast<std::size_t>(-1);  // where one case failed
+  std::string stray;                                       // of the first case with one
+  std::string modified;                                    // the name of an input that was written
+  std::vector<std::vector<Values>> outputs;                // of each case that ran
   std::vector<Finding> findings;
   std::string profile;  // JSON, as softgpu/profile reads it
 };

@@ -1,5 +1,6 @@
 // What a confined process cannot do, and what a submission cannot make the compiler do.
 #include <gmock/gmock.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -35,6 +36,7 @@ class Confined : public ::testing::Test {
     command.readable = system_folders();
     command.may_start_programs = true;
     command.seconds = seconds;
+    command.wall_seconds = seconds;
     command.file_bytes = 1 << 20;
     return run_confined(command, nullptr);
   }
@@ -101,8 +103,14 @@ TEST_F(Confined, EndsWithItsTime) {
 }
 
 TEST_F(Confined, EndsWithItsProcessorTime) {
-  const ConfinedResult result = shell("while :; do :; done", 1);
+  ConfinedCommand command;
+  command.words = {"/bin/sh", "-c", "while :; do :; done"};
+  command.folder = folder_.path();
+  command.readable = system_folders();
+  command.seconds = 1;
+  const ConfinedResult result = run_confined(command, nullptr);
   EXPECT_TRUE(result.late);
+  EXPECT_EQ(result.signal, SIGXCPU);
 }
 
 TEST_F(Confined, LeavesNobodyBehind) {

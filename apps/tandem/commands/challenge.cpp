@@ -42,8 +42,10 @@ class ChallengeCommand final : public Command {
                     "submit, classroom: draw sizes and values by this number, which a grade names, "
                     "instead of a fresh one",
                     0, (std::int64_t{1} << 53) - 1);
-    options.real("time_limit", time_limit_,
-                 "submit, classroom: seconds that one run of the kernels may take", 1, 3600);
+    options.real(
+        "time_limit", time_limit_,
+        "submit, classroom: seconds of processor time that one run of the kernels may take", 1,
+        3600);
     options.flag("trusted", trusted_,
                  "submit, classroom: grade also where this system cannot keep submissions from "
                  "reading files");

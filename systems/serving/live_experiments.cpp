@@ -203,7 +203,12 @@ nlohmann::json LiveExperiments::list() const {
 
 void LiveExperiments::refresh() {
   const std::lock_guard lock(refresh_mutex_);
-  take(requests_store_.list());
+  take(requests_store_);
+}
+
+void LiveExperiments::take_if_changed() {
+  const std::lock_guard lock(refresh_mutex_);
+  if (store_.state() != seen_state_) take(store_);
 }
 
 ArmMetrics LiveExperiments::metrics_of(const std::string& experiment, const std::string& arm) {
@@ -223,25 +228,36 @@ ArmMetrics LiveExperiments::metrics_of(const std::string& experiment, const std:
                                           http::latency_bounds(), labels)};
 }
 
-void LiveExperiments::take(const std::vector<Record>& records) {
+void LiveExperiments::take(experiments::Store& store) {
+  // Read first: a change that comes meanwhile is seen the next time.
+  const std::string state = store.state();
+  const std::vector<Record> records = store.list();
+  const auto runs = [&](const std::string& name) -> http::Gauge& {
+    return metrics_.gauge("tandem_experiment_running",
+                          "1 while the experiment runs, 0 after its end", {{"experiment", name}});
+  };
   Running running;
   for (const Record& record : records) {
-    metrics_
-        .gauge("tandem_experiment_running", "1 while the experiment runs, 0 after its end",
-               {{"experiment", record.experiment.name}})
-        .set(record.status == Status::running ? 1 : 0);
     if (record.status != Status::running) continue;
     auto one = std::make_shared<RunningExperiment>();
     one->definition = record.experiment;
     for (const experiments::Arm& arm : record.experiment.arms) {
       one->arms.push_back(metrics_of(record.experiment.name, arm.name));
     }
+    runs(record.experiment.name).set(1);
     running.push_back(std::move(one));
   }
   const std::unique_lock lock(running_mutex_);
+  for (const auto& before : running_) {
+    const bool still = std::any_of(running.begin(), running.end(), [&](const auto& one) {
+      return one->definition.name == before->definition.name;
+    });
+    if (!still) runs(before->definition.name).set(0);
+  }
   any_ = !running.empty();
   running_.swap(running);
   records_ = records;
+  seen_state_ = state;
 }
 
 // The first failure and the first success after it are logged, not each.
@@ -319,10 +335,7 @@ void LiveExperiments::check_guards() {
     publish(checked);
     ended = ended || checked.record.status != Status::running;
   }
-  if (ended) {
-    const std::lock_guard lock(refresh_mutex_);
-    take(store_.list());
-  }
+  if (ended) take_if_changed();
 }
 
 void LiveExperiments::run() {
@@ -339,10 +352,7 @@ void LiveExperiments::run() {
     try {
       write_exposures();
       if (!stopping && steady_clock::now() >= look_at) {
-        {
-          const std::lock_guard lock(refresh_mutex_);
-          take(store_.list());
-        }
+        take_if_changed();
         look_at = steady_clock::now() + options_.look_every;
       }
       if (!stopping && steady_clock::now() >= check_at) {

@@ -94,7 +94,8 @@ class LiveExperiments {
   void run();
   void write_exposures();
   void check_guards();
-  void take(const std::vector<experiments::Record>& records);
+  void take(experiments::Store& store);
+  void take_if_changed();
   [[nodiscard]] ArmMetrics metrics_of(const std::string& experiment, const std::string& arm);
   void publish(const experiments::Checked& checked);
   void tell(bool works, const std::string& problem);
@@ -114,6 +115,7 @@ class LiveExperiments {
   std::map<std::string, nlohmann::json> analyses_;
   std::atomic<bool> any_{false};  // runs
   std::mutex refresh_mutex_;
+  std::string seen_state_;  // of the store
 
   std::mutex exposures_mutex_;
   std::condition_variable wake_;

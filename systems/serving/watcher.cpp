@@ -1,11 +1,8 @@
 #include "systems/serving/watcher.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <random>
-
-#include "tandem/core/text.hpp"
 
 namespace tandem::serving {
 namespace {
@@ -18,29 +15,11 @@ constexpr milliseconds flush_every{1'000};
 constexpr std::size_t most_in_list = 4'096;      // requests
 constexpr Index most_rows_of_request = 100'000;  // larger ones are not watched
 constexpr std::size_t most_gauges = 200;         // columns of a version, for Prometheus
-constexpr std::chrono::seconds say_again{60};
 
 std::size_t list_of_thread(std::size_t lists) {
   static std::atomic<std::size_t> next{0};
   thread_local const std::size_t mine = next.fetch_add(1);
   return mine % lists;
-}
-
-// Of an answer, as the log of predictions has it.
-std::string answer_text(const Dataset<double>& scores, const ServedModel& model, Index row) {
-  for (std::size_t j = 0; j < scores.columns.size(); ++j) {
-    if (!scores.columns[j].categorical()) continue;
-    const auto code = static_cast<std::size_t>(scores.features(row, static_cast<Index>(j)));
-    return code < scores.columns[j].categories.size() ? scores.columns[j].categories[code] : "";
-  }
-  if (scores.columns.empty()) return {};
-  const double value = scores.features(row, 0);
-  return model.signature().precision == Precision::float32 ? shortest(static_cast<float>(value))
-                                                           : shortest(value);
-}
-
-bool names_column(const ServedModel& model, const std::string& name) {
-  return model.column(name) >= 0;
 }
 
 }  // namespace
@@ -54,13 +33,7 @@ Watcher::Watcher(const ModelSet& models, const ServeSettings& settings, http::Me
       let_go_(metrics.counter("tandem_unwatched_requests_total",
                               "Answered requests that neither drift nor the log of predictions "
                               "has seen, because too many came")),
-      log_rows_(metrics.counter("tandem_logged_predictions_total",
-                                "Rows that were given to the log of predictions")),
-      log_dropped_(metrics.counter("tandem_prediction_log_dropped_total",
-                                   "Rows that the log of predictions has lost, because it could "
-                                   "not be written")),
-      log_failures_(metrics.counter("tandem_prediction_log_failures_total",
-                                    "Times that the log of predictions could not be written")) {
+      log_writer_(models, metrics, log) {
   apply(settings);
   thread_ = std::thread([this] { run(); });
 }
@@ -74,27 +47,8 @@ Watcher::~Watcher() {
   thread_.join();
 }
 
-void Watcher::check_columns(const ServeSettings& settings) const {
-  if (settings.log.folder.empty()) return;
-  const auto models = models_.snapshot();
-  std::vector<std::shared_ptr<const ServedModel>> loaded;
-  for (const auto& [name, model] : models) {
-    for (const auto& [number, state] : model.versions) {
-      if (state.loaded) loaded.push_back(state.loaded->model);
-    }
-  }
-  if (loaded.empty()) return;
-  for (const std::string& name : settings.log.leave_out) {
-    if (std::none_of(loaded.begin(), loaded.end(),
-                     [&](const auto& model) { return names_column(*model, name); })) {
-      throw InputError("the prediction log: no model that is loaded has a column '" + name +
-                       "' to leave out");
-    }
-  }
-}
-
 void Watcher::apply(const ServeSettings& settings) {
-  check_columns(settings);
+  if (!settings.log.folder.empty()) check_columns(models_, settings.log);
   const std::lock_guard lock(mutex_);
   if (settings.drift != settings_.drift) {
     monitors_.clear();
@@ -136,13 +90,16 @@ void Watcher::answered(Observed observed) noexcept {
 void Watcher::run() {
   auto flush_at = Clock::now() + flush_every;
   for (bool stopping = false; !stopping;) {
+    bool changed = false;
     {
       std::unique_lock lock(mutex_);
       wake_.wait_for(lock, look_every, [this] { return stopping_; });
       stopping = stopping_;
-      if (changed_) written_.clear();
-      if (changed_) flush_at = {};
-      changed_ = false;
+      changed = std::exchange(changed_, false);
+    }
+    if (changed) {
+      log_writer_.close();
+      flush_at = {};
     }
     std::vector<Observed> waiting;
     for (List& list : lists_) {
@@ -156,7 +113,7 @@ void Watcher::run() {
     try {
       if (!waiting.empty()) look_at(waiting);
       if (stopping || Clock::now() >= flush_at) {
-        flush_logs();
+        every_second();
         find_shadows();
         flush_at = Clock::now() + flush_every;
       }
@@ -165,7 +122,7 @@ void Watcher::run() {
                  {{"error", std::string_view(error.what())}});
     }
   }
-  written_.clear();
+  log_writer_.close();
 }
 
 void Watcher::look_at(std::vector<Observed>& waiting) {
@@ -184,8 +141,11 @@ void Watcher::look_at(std::vector<Observed>& waiting) {
     count_drift(group, scores.at(model));
   }
   const bool log = logs();
+  const ServeSettings current = settings();
   for (std::size_t i = 0; i < waiting.size(); ++i) {
-    if (log) write_log(waiting[i], scores.at(waiting[i].model.get()), first[i]);
+    if (log) {
+      log_writer_.write(current.log, waiting[i], scores.at(waiting[i].model.get()), first[i]);
+    }
     offer_shadow(waiting[i]);
   }
 }
@@ -262,77 +222,8 @@ void Watcher::publish(const ServedModel& model, const watch::DriftReport& report
               {"reason", std::string_view(reasons)}});
 }
 
-void Watcher::log_failed(const std::string& what, const char* error) {
-  log_failures_.add();
-  const auto now = Clock::now();
-  if (now < said_at_ + say_again && said_at_ != Clock::time_point{}) return;
-  said_at_ = now;
-  log_.write(LogLevel::error, "the prediction log cannot be written; answers go on",
-             {{"log", std::string_view(what)}, {"error", std::string_view(error)}});
-}
-
-void Watcher::write_log(const Observed& observed, const Dataset<double>& scores, Index first) {
-  if (observed.id.empty()) return;
-  const ServedModel& model = *observed.model;
-  Logged& logged = written_[{model.name(), model.version()}];
-  const auto rows = static_cast<std::uint64_t>(observed.rows.count);
-  if (!logged.log) {
-    if (Clock::now() < logged.retry_at) {
-      log_dropped_.add(rows);
-      return;
-    }
-    try {
-      const ServeSettings current = settings();
-      check_columns(current);
-      watch::PredictionLogOptions options = current.log;
-      std::erase_if(options.leave_out,
-                    [&](const std::string& name) { return !names_column(model, name); });
-      logged.log = std::make_unique<watch::PredictionLog>(
-          options, model.name(), model.version_text(), model.schema().columns);
-      logged.dropped = 0;
-    } catch (const Error& error) {
-      logged.retry_at = Clock::now() + say_again / 12;
-      log_failed(model.name(), error.what());
-      log_dropped_.add(rows);
-      return;
-    }
-  }
-  const bool scored = !scores.columns.empty() && !scores.columns.front().categorical();
-  const auto width = static_cast<std::size_t>(model.schema().columns.size());
-  for (Index i = 0; i < observed.rows.count; ++i) {
-    const std::string id =
-        observed.rows.count == 1 ? observed.id : observed.id + "/" + std::to_string(i);
-    const std::string answer = answer_text(scores, model, first + i);
-    const watch::LoggedPrediction prediction{
-        .time = observed.time,
-        .id = id,
-        .arm = observed.arm,
-        .answer = answer,
-        .score = scored ? scores.features(first + i, 0) : std::nan("")};
-    const std::size_t at = static_cast<std::size_t>(i) * width;
-    try {
-      const bool kept = observed.rows.floats.empty()
-                            ? logged.log->append(prediction, observed.rows.doubles.data() + at)
-                            : logged.log->append(prediction, observed.rows.floats.data() + at);
-      if (kept) log_rows_.add();
-    } catch (const Error& error) {
-      log_failed(logged.log->path(), error.what());
-    }
-  }
-  const std::int64_t dropped = logged.log->dropped();
-  log_dropped_.add(static_cast<std::uint64_t>(dropped - logged.dropped));
-  logged.dropped = dropped;
-}
-
-void Watcher::flush_logs() {
-  for (auto& [key, logged] : written_) {
-    if (!logged.log) continue;
-    try {
-      logged.log->flush();
-    } catch (const Error& error) {
-      log_failed(logged.log->path(), error.what());
-    }
-  }
+void Watcher::every_second() {
+  log_writer_.flush();
   // Of versions of which no rows come a window can still be over by its time.
   std::map<Key, std::shared_ptr<watch::DriftMonitor>> monitors;
   {

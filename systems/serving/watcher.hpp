@@ -13,22 +13,12 @@
 #include <thread>
 #include <vector>
 
+#include "systems/serving/log_writer.hpp"
 #include "systems/serving/model_set.hpp"
 #include "systems/serving/serve_settings.hpp"
 #include "systems/serving/shadow.hpp"
 
 namespace tandem::serving {
-
-// A prediction that was answered.
-struct Observed {
-  std::shared_ptr<const ServedModel> model;
-  Rows rows;
-  Answers answers;  // of these rows alone
-  std::string id;   // of the request; empty: none
-  std::string arm;
-  bool production = false;  // by default: what a shadow is compared with
-  std::int64_t time = 0;    // milliseconds since 1970
-};
 
 // A thread of its own looks at what was answered; who answers hands it over and goes on. Where it
 // cannot keep up, predictions are let go and counted: no answer ever waits.
@@ -69,32 +59,21 @@ class Watcher {
     Rows rows;
     Answers answers;
   };
-  struct Logged {
-    std::unique_ptr<watch::PredictionLog> log;  // null where it cannot be opened
-    std::int64_t dropped = 0;
-    Clock::time_point retry_at{};
-  };
-
   void run();
   void look_at(std::vector<Observed>& waiting);
   void count_drift(const Group& group, const Dataset<double>& scores);
-  void write_log(const Observed& observed, const Dataset<double>& scores, Index first);
   void offer_shadow(Observed& observed);
   void find_shadows();
-  void flush_logs();
+  void every_second();
   void publish(const ServedModel& model, const watch::DriftReport& report);
-  void log_failed(const std::string& what, const char* error);
   [[nodiscard]] ServeSettings settings() const;
-  void check_columns(const ServeSettings& settings) const;
 
   const ModelSet& models_;
   http::Metrics& metrics_;
   http::Log& log_;
   Shadows shadows_;
   http::Counter& let_go_;
-  http::Counter& log_rows_;
-  http::Counter& log_dropped_;
-  http::Counter& log_failures_;
+  LogWriter log_writer_;  // of the thread alone
 
   std::array<List, 16> lists_;
   std::atomic<bool> watches_{false};
@@ -109,10 +88,8 @@ class Watcher {
   bool stopping_ = false;
 
   // Of the thread alone.
-  std::map<Key, Logged> written_;
   std::map<std::string, std::shared_ptr<const ServedModel>> shadow_of_;
   std::map<std::string, double> shadow_shares_;
-  Clock::time_point said_at_{};
   std::thread thread_;
 };
 

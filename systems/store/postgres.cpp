@@ -94,7 +94,7 @@ class Postgres final : public Database {
 
   void transaction(const std::function<void()>& work) override {
     for (int attempt = 1;; ++attempt) {
-      (void)query("BEGIN ISOLATION LEVEL SERIALIZABLE", {});
+      begin();
       in_transaction_ = true;
       try {
         work();
@@ -134,6 +134,18 @@ class Postgres final : public Database {
       PGresult* next = PQgetResult(connection_.get());
       if (next == nullptr) return last;
       last.reset(next);
+    }
+  }
+
+  void begin() {
+    constexpr std::string_view statement = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+    try {
+      (void)query(statement, {});
+    } catch (const SystemError&) {
+      // A server that was started again has closed the connection, which shows with the first
+      // statement. Nothing has been done yet, so that it can be begun anew.
+      if (PQstatus(connection_.get()) == CONNECTION_OK || given_up_) throw;
+      (void)query(statement, {});
     }
   }
 

@@ -78,6 +78,55 @@ class RegistryInPostgres(unittest.TestCase):
             self.assertEqual(server.stop(), 0)
         self.assertNotIn("secret", (self.repository / "serve.log").read_text())
 
+    def test_experiments_of_two_servers(self):
+        """Two servers share the registry's database: the same arms, one exposure, outcomes to either; a
+        database that is gone for a while costs outcomes, which are refused, and nothing else."""
+        self.models("register", "shared", self.files[0], "--stage", "production")
+        self.models("register", "shared", self.files[1])
+        servers = [Server(self.repository, "--registry", self.postgres.url, "--guard-seconds", "0.5",
+                          log=self.repository / f"shared{i}.log") for i in range(2)]
+        arms = [{}, {}]
+
+        def ask(server, unit, status=200):
+            answer = servers[server].post("/v2/models/shared/infer", {
+                "inputs": [ROW], "parameters": {"unit": unit}}, status)
+            arms[server][unit] = answer.get("parameters", {}).get("arm")
+            return arms[server][unit]
+
+        def units():
+            shown = servers[0].ask("GET", "/v1/experiments/e")[2]
+            return sum(shown.get("analysis", {}).get("units", {}).values())
+        try:
+            servers[0].post("/v1/experiments", {
+                "name": "e", "model": "shared", "unit": "user",
+                "arms": [{"name": "old", "version": "1"}, {"name": "new", "version": "2"}],
+                "metrics": [{"name": "bought"}]})
+            self.wait(lambda: ask(1, "u0"))
+            for i in range(60):
+                self.assertEqual(ask(0, f"u{i}"), ask(1, f"u{i}"))
+            self.wait(lambda: units() == 60)
+            told = servers[1].post("/v1/outcomes", {"outcomes": [
+                {"unit": "u1", "metric": "bought", "value": 1, "id": "one"}]})
+            self.assertEqual(told["recorded"], 1)
+            self.assertEqual(servers[0].post("/v1/outcomes", {"outcomes": [
+                {"unit": "u1", "metric": "bought", "value": 1, "id": "one"}]})["known"], 1)
+            # Stopped: arms stay, outcomes are refused, exposures wait.
+            self.postgres.stop(signal.SIGQUIT)
+            for i in range(60, 100):
+                self.assertEqual(ask(0, f"u{i}"), ask(1, f"u{i}"))
+                self.assertIn(arms[0][f"u{i}"], ("old", "new"))
+            servers[0].post("/v1/outcomes", {"outcomes": [
+                {"unit": "u2", "metric": "bought", "value": 1}]}, 500)
+            self.wait(lambda: b"tandem_experiment_store_reachable 0" in servers[0].get("/metrics"))
+            self.postgres.start()
+            self.wait(lambda: units() == 100)
+            servers[1].post("/v1/experiments/e/stop", {"reason": "done"})
+            self.wait(lambda: ask(0, "u0") is None)
+        finally:
+            self.assertEqual([server.stop() for server in servers], [0, 0])
+        logs = [(self.repository / f"shared{i}.log").read_text() for i in range(2)]
+        self.assertNotIn("secret", "".join(logs))
+
     def test_programs_at_once(self):
         failed = []
 

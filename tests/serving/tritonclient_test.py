@@ -95,6 +95,49 @@ class Triton(Serving):
             self.assertTrue((one.get_result().as_numpy("probabilities") == self.shares).all())
         client.close()
 
+    def test_experiment(self):
+        """A client's own parameters say who asks: the arm is the same over both protocols."""
+        repository = self.path / "experiment"
+        for options in [["--stage", "production"], []]:
+            tandem("models", "register", repository, "iris", self.file, *options)
+        server = Server(repository, *(["--grpc", "127.0.0.1:0"] if over_grpc else []))
+        try:
+            server.post("/v1/experiments", {
+                "name": "e", "model": "iris", "unit": "user", "condition": {"country": "NO"},
+                "arms": [{"name": "old", "version": "1"}, {"name": "new", "version": "2"}]})
+            clients = [(over_http, over_http.InferenceServerClient(server.host))]
+            if over_grpc:
+                place = next(word for word in server.line.split() if word.startswith("grpc://"))
+                clients.append((over_grpc, over_grpc.InferenceServerClient(place.removeprefix("grpc://"))))
+            found = []
+            for module, client in clients:
+                infer = module.InferInput("input", list(self.rows.shape), "FP64")
+                infer.set_data_from_numpy(self.rows)
+                arms = []
+                for i in range(30):
+                    answer = client.infer("iris", [infer], parameters={
+                        "unit": f"u{i}", "attributes": '{"country": "NO"}'}).get_response()
+                    if module is over_http:
+                        arms.append((answer["parameters"]["arm"], answer["model_version"]))
+                    else:
+                        arms.append((answer.parameters["arm"].string_param, answer.model_version))
+                answer = client.infer("iris", [infer], parameters={"unit": "u1"}).get_response()
+                self.assertNotIn("arm", answer.get("parameters", {}) if module is over_http
+                                 else answer.parameters)
+                answer = client.infer("iris", [infer], parameters={"force": "e=new"}).get_response()
+                self.assertEqual(answer["model_version"] if module is over_http
+                                 else answer.model_version, "2")
+                with self.assertRaises(Exception) as wrong:
+                    client.infer("iris", [infer], parameters={"force": "e=none"})
+                self.assertIn("has no arm none", str(wrong.exception))
+                found.append(arms)
+                client.close()
+            self.assertEqual(set(found[0]), {("old", "1"), ("new", "2")})
+            for arms in found[1:]:
+                self.assertEqual(arms, found[0])
+        finally:
+            self.assertEqual(server.stop(), 0)
+
     @unittest.skipIf(over_grpc is None, "tritonclient has no grpc part here")
     def test_grpc(self):
         server = Server(self.repository, "--grpc", "127.0.0.1:0")

@@ -191,6 +191,7 @@ void parse_forced(Members& members, Experiment& experiment) {
     }
     experiment.forced.emplace_back(unit, arm.get<std::string>());
   }
+  std::sort(experiment.forced.begin(), experiment.forced.end());
 }
 
 // The text of a unit as it is hashed and joined; empty where the value is none.
@@ -383,9 +384,11 @@ Assignment assign(const Experiment& experiment, const json& attributes, Time now
     result.reason = "there is no " + experiment.unit;
     return result;
   }
-  for (const auto& [who, arm] : experiment.forced) {
-    if (who != result.unit) continue;
-    result.arm = experiment.arm_index(arm);
+  const auto forced = std::lower_bound(
+      experiment.forced.begin(), experiment.forced.end(), result.unit,
+      [](const auto& entry, const std::string& unit) { return entry.first < unit; });
+  if (forced != experiment.forced.end() && forced->first == result.unit) {
+    result.arm = experiment.arm_index(forced->second);
     result.forced = true;
     result.reason = "forced by name";
     return result;

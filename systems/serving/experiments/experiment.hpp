@@ -70,7 +70,7 @@ struct Experiment {
   std::vector<RampStep> ramp;  // ascending in time and coverage, so that no unit leaves
   GroupRange group;
   Condition condition;
-  std::vector<std::pair<std::string, std::string>> forced;  // unit, arm
+  std::vector<std::pair<std::string, std::string>> forced;  // unit, arm; ascending
   std::vector<MetricDefinition> metrics;
   double confidence = 0.95;
   // Units at which the sequential intervals are narrowest.

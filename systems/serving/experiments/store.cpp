@@ -137,10 +137,18 @@ std::vector<Record> Store::list() {
   return list_locked();
 }
 
-std::vector<Record> Store::list_locked() {
+std::string Store::state() {
+  const std::lock_guard lock(mutex_);
+  const auto rows = database_->query("SELECT COUNT(*), SUM(created), SUM(ended) FROM experiments");
+  std::string text;
+  for (const store::Value& value : rows.at(0)) text += store::text(value) + " ";
+  return text;
+}
+
+std::vector<Record> Store::list_locked(const std::string& which) {
   std::vector<Record> records;
   for (const store::Row& row :
-       database_->query(std::string(record_columns) + "ORDER BY created, name")) {
+       database_->query(std::string(record_columns) + which + "ORDER BY created, name")) {
     records.push_back(read_record(place_, row));
   }
   return records;
@@ -268,8 +276,7 @@ Analysis Store::analyse_locked(const Record& record, Time now) {
 std::vector<Checked> Store::check(Time now) {
   const std::lock_guard lock(mutex_);
   std::vector<Checked> checked;
-  for (const Record& record : list_locked()) {
-    if (record.status != Status::running) continue;
+  for (const Record& record : list_locked("WHERE status = 'running' ")) {
     Checked one{.record = record, .analysis = analyse_locked(record, now)};
     for (const MetricResult& metric : one.analysis.metrics) {
       if (metric.breached.empty()) continue;

@@ -66,6 +66,8 @@ class Store {
   // Throws InputError where there is none of this name, or it has ended.
   void stop(const std::string& name, Time now, Status status, const std::string& reason);
   [[nodiscard]] std::vector<Record> list();
+  // A text that changes whenever an experiment begins or ends, for who looks often.
+  [[nodiscard]] std::string state();
   // Throws InputError where there is none of this name.
   [[nodiscard]] Record find(const std::string& name);
 
@@ -84,7 +86,8 @@ class Store {
 
  private:
   [[nodiscard]] Record find_locked(const std::string& name);
-  [[nodiscard]] std::vector<Record> list_locked();
+  // `which` is a condition in SQL, or empty.
+  [[nodiscard]] std::vector<Record> list_locked(const std::string& which = {});
   void stop_locked(const std::string& name, Time now, Status status, const std::string& reason);
   [[nodiscard]] Analysis analyse_locked(const Record& record, Time now);
   [[nodiscard]] MetricMoments measure(const Experiment& experiment, const MetricDefinition& metric,

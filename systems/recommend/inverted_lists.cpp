@@ -15,7 +15,7 @@ namespace tandem::recommend {
 namespace {
 
 constexpr std::size_t rows_per_list = 64;  // of the sample that the centres are found in
-constexpr std::size_t piece = 256;         // rows whose products are worked out together
+constexpr std::size_t piece = 64;          // rows whose products are worked out together
 
 bool better(const Scored& a, const Scored& b) {
   return a.score != b.score ? a.score > b.score : a.item < b.item;
@@ -26,13 +26,15 @@ class Best {
  public:
   Best(std::size_t count, std::vector<Scored>& kept) : count_(count), kept_(kept) {
     kept_.clear();
-    kept_.reserve(2 * count + piece);
+    kept_.reserve(count + piece);
   }
   void add(ItemNumber item, float score) {
     if (score < least_) return;
     kept_.push_back({item, score});
-    if (kept_.size() >= 2 * count_ + piece) shrink();
+    if (kept_.size() >= count_ + piece) shrink();
   }
+  // What an item must have at least to be kept.
+  [[nodiscard]] float least() const { return least_; }
   void finish() {
     if (kept_.size() > count_) shrink();
     std::sort(kept_.begin(), kept_.end(), better);
@@ -81,9 +83,22 @@ InvertedLists::InvertedLists(MatrixView<const float> vectors, const ListsOptions
     std::swap(order[i],
               order[i + static_cast<std::size_t>(random.below(static_cast<Index>(n - i), i))]);
   }
+  // Lists are of directions: an inner product is a length times what the direction gives.
+  std::vector<float> lengths(n);
+  for (std::size_t i = 0; i < n; ++i) {
+    float squares = 0;
+    for (const float value : vectors.row(static_cast<Index>(i))) squares += value * value;
+    lengths[i] = std::sqrt(squares);
+  }
+  const auto copy_direction = [&](std::size_t row, float* to) {
+    copy(row, to);
+    if (!(lengths[row] > 0)) return;
+    for (std::size_t c = 0; c < width_; ++c) to[c] /= lengths[row];
+  };
   Matrix<float> sample(static_cast<Index>(sampled), vectors.cols);
-  for (std::size_t i = 0; i < sampled; ++i)
-    copy(order[i], sample.row(static_cast<Index>(i)).data());
+  for (std::size_t i = 0; i < sampled; ++i) {
+    copy_direction(order[i], sample.row(static_cast<Index>(i)).data());
+  }
   std::unordered_set<std::string_view> distinct;
   for (std::size_t i = 0; i < sampled && distinct.size() <= lists; ++i) {
     const auto row = sample.row(static_cast<Index>(i));
@@ -120,7 +135,7 @@ InvertedLists::InvertedLists(MatrixView<const float> vectors, const ListsOptions
   std::vector<float> products(lists);
   starts_.assign(lists + 1, 0);
   for (std::size_t i = 0; i < n; ++i) {
-    copy(i, row.data());
+    copy_direction(i, row.data());
     inner_products(row.data(), centres_.data(), lists, stride_, products.data());
     std::size_t nearest = 0;
     for (std::size_t c = 1; c < lists; ++c) {
@@ -133,9 +148,15 @@ InvertedLists::InvertedLists(MatrixView<const float> vectors, const ListsOptions
   std::vector<std::size_t> next(starts_.begin(), starts_.end() - 1);
   rows_.assign(n * stride_, 0.0F);
   items_.resize(n);
-  for (std::size_t i = 0; i < n; ++i) {
+  lengths_.resize(n);
+  // In each list the longest vectors come first, so that a search can leave the rest of it.
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return lengths[a] > lengths[b]; });
+  for (const std::size_t i : order) {
     const std::size_t at = next[list_of[i]]++;
     items_[at] = static_cast<ItemNumber>(i);
+    lengths_[at] = lengths[i];
     copy(i, rows_.data() + at * stride_);
   }
   looked_at_ = lists;
@@ -152,12 +173,20 @@ bool InvertedLists::search_lists(std::span<const float> query, std::size_t count
   if (probed < lists()) {
     std::vector<float> of_centres(lists());
     inner_products(q.data(), centres_.data(), lists(), stride_, of_centres.data());
+    // Of equal directions the list of the longest vectors has the greatest products.
+    for (std::size_t l = 0; l < lists(); ++l) {
+      if (starts_[l] < starts_[l + 1]) of_centres[l] *= lengths_[starts_[l]];
+    }
     std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(probed),
                       order.end(), [&](std::uint32_t a, std::uint32_t b) {
                         return of_centres[a] != of_centres[b] ? of_centres[a] > of_centres[b]
                                                               : a < b;
                       });
   }
+  // No product is greater than that of the lengths; a little more for what rounding may add.
+  float length = 0;
+  for (const float value : q) length += value * value;
+  length = std::sqrt(length) * 1.0001F;
   Best kept(count, best);
   bool in_time = true;
   for (std::size_t l = 0; l < probed; ++l) {
@@ -166,6 +195,7 @@ bool InvertedLists::search_lists(std::span<const float> query, std::size_t count
       break;
     }
     for (std::size_t r = starts_[order[l]]; r < starts_[order[l] + 1]; r += piece) {
+      if (length * lengths_[r] < kept.least()) break;
       const std::size_t rows = std::min(piece, starts_[order[l] + 1] - r);
       inner_products(q.data(), rows_.data() + r * stride_, rows, stride_, products.data());
       for (std::size_t k = 0; k < rows; ++k) kept.add(items_[r + k], products[k]);

@@ -1,7 +1,8 @@
 // The items of greatest inner product with a vector, without looking at all of them: vectors are
-// kept in lists by the nearest of some centres, and only the lists whose centres answer best are
-// looked at (Jégou, Douze and Schmid, "Product Quantization for Nearest Neighbor Search", PAMI 33,
-// 2011, section 4, without the quantisation of residuals).
+// kept in lists by the nearest of some centres of directions, and only the lists whose centres
+// answer best are looked at, the longest vectors first and no further than their lengths can bring
+// something better (Jégou, Douze and Schmid, "Product Quantization for Nearest Neighbor Search",
+// PAMI 33, 2011, section 4, without the quantisation of residuals).
 #pragma once
 
 #include <chrono>
@@ -50,7 +51,7 @@ class InvertedLists {
   // Share of the vectors that a search looks at, over the same queries.
   [[nodiscard]] double share() const noexcept { return share_; }
   [[nodiscard]] std::size_t bytes() const noexcept {
-    return rows_.size() * sizeof(float) + items_.size() * sizeof(ItemNumber);
+    return (rows_.size() + lengths_.size()) * sizeof(float) + items_.size() * sizeof(ItemNumber);
   }
 
  private:
@@ -62,6 +63,7 @@ class InvertedLists {
   std::vector<float> centres_;
   std::vector<float> rows_;  // vectors, list by list
   std::vector<ItemNumber> items_;
+  std::vector<float> lengths_;  // of the vectors, descending within a list
   std::vector<std::size_t> starts_;
   std::size_t looked_at_ = 0;
   double wanted_ = 0;

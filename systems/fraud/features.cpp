@@ -86,7 +86,7 @@ Component component_with(const Event& event, const State::Parts& state, Id user_
     const bool has_user =
         user_id != 0 && one.users.seen(user_id) > second_of(event.time - month_ms);
     const std::int64_t users = state.users_of(one, event.time) + (has_user ? 0 : 1);
-    if (users > state.options.most_joined_users) continue;
+    if (users > state.most_joined(kind)) continue;
     const bool other_root = add_root({kind, ids[k]});
     if (has_user) continue;
     if (!other_root) ++all.cycles;

@@ -73,7 +73,7 @@ Id State::Parts::shared_of(Kind kind, Key key, Time time) {
 // The user was seen with the identifier, and was not in the 30 days before.
 void State::Parts::join(Id user, Kind kind, Id id, Time time) {
   const std::int64_t count = users_of(of(kind)[id], time);
-  if (count > options.most_joined_users) return;
+  if (count > most_joined(kind)) return;
   const Second first_seen = second_of(users[user].first_seen);
   network.join(user, first_seen, {kind, id}, count == 2);
   // What has not been scanned yet will be with this edge.
@@ -85,7 +85,7 @@ void State::Parts::join(Id user, Kind kind, Id id, Time time) {
 
 void State::Parts::scan(Kind kind, Id id) {
   const Shared& one = of(kind)[id];
-  if (one.key == 0 || users_of(one, newest) > options.most_joined_users) return;
+  if (one.key == 0 || users_of(one, newest) > most_joined(kind)) return;
   int count = 0;
   one.users.each(second_of(newest - month_ms), [&](Id user) {
     if (users[user].key == 0) return;

@@ -28,7 +28,8 @@ namespace tandem::fraud {
 struct StateOptions {
   // Who was not seen for so long is forgotten: is new when seen again, and takes no memory.
   std::int64_t forget_days = 90;
-  // A merchant, card, address or device of more users than this in 30 days joins nobody.
+  // A card, address or device of more users than this in 30 days joins nobody; nor does a merchant
+  // of more than 5.
   std::int64_t most_joined_users = 50;
   // Distinct counts are exact up to this, then estimated by HyperLogLog (standard error 3.3 %).
   std::int64_t exact_distinct = 1000;

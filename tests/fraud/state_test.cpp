@@ -313,9 +313,16 @@ TEST(State, WhatManyUsersShareJoinsNobody) {
   State state;
   Time time = begin_time;
   for (Key user = 1; user <= 60; ++user) {
-    const Event event = event_of(user, time += 1000, 5, 9);
+    Event event = event_of(user, time += 1000, 5);
+    event.device = 9;
     const double users = value(compute(event, state), "component_users");
     EXPECT_EQ(users, user <= 50 ? static_cast<double>(user) : 1.0) << user;
+    state.apply(event);
+  }
+  for (Key user = 101; user <= 110; ++user) {
+    const Event event = event_of(user, time += 1000, 5, 9);
+    const double users = value(compute(event, state), "component_users");
+    EXPECT_EQ(users, user <= 105 ? static_cast<double>(user - 100) : 1.0) << user;
     state.apply(event);
   }
 }

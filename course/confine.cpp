@@ -327,7 +327,7 @@ void limit(int what, rlim_t value) {
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   for (int number = 1; number < 32; ++number) {
-    if (number != SIGKILL && number != SIGSTOP) ::signal(number, SIG_DFL);
+    if (number != SIGKILL && number != SIGSTOP) (void)::signal(number, SIG_DFL);
   }
   if (::dup2(p.input, 0) < 0 || ::dup2(p.output, 1) < 0 || ::dup2(p.messages, 2) < 0) {
     ::_exit(125);
@@ -386,6 +386,7 @@ std::string content_of(int file, std::uint64_t most) {
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
   std::vector<char*> all;
+  all.reserve(texts.size() + 1);
   for (const std::string& text : texts) all.push_back(const_cast<char*>(text.c_str()));
   all.push_back(nullptr);
   return all;

@@ -163,7 +163,7 @@ Launch launch_of(const LaunchLine& line, const Sizes& sizes, const std::string& 
     launch.grid[i] = number(line.grid[i], "grid", 1, most_blocks[i]);
     launch.block[i] = number(line.block[i], "block", 1, most_threads[i]);
   }
-  launch.shared = number(line.shared, "shared", 0, 163 * 1024);
+  launch.shared = number(line.shared, "shared", 0, std::int64_t{163} * 1024);
   constexpr std::uint64_t most_launched = std::uint64_t{1} << 26U;
   const std::uint64_t threads = std::uint64_t{launch.block[0]} * launch.block[1] * launch.block[2];
   const std::uint64_t blocks = std::uint64_t{launch.grid[0]} * launch.grid[1] * launch.grid[2];

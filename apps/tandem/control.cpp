@@ -11,6 +11,8 @@
 #include <ctime>
 #include <deque>
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "tandem/config.hpp"
@@ -70,6 +72,20 @@ std::string duration(double seconds) {
     std::snprintf(text, sizeof text, "%.1f h", seconds / 3600);
   }
   return text;
+}
+
+// What a state takes that is kept beside the run's own: more would be a doubling of what the run
+// was judged to need.
+constexpr std::size_t most_kept_bytes = std::size_t{1} << 30;
+
+std::size_t bytes_of(const Archive& state) {
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : state.entries()) {
+    if (const auto* const tensor = std::get_if<Archive::Tensor>(&value)) {
+      std::visit([&](const auto& data) { bytes += data.size() * sizeof(data[0]); }, tensor->data);
+    }
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -133,7 +149,7 @@ ProgramControl::ProgramControl(ControlOptions options)
     : options_(std::move(options)),
       terminal_(!options_.quiet && ::isatty(STDERR_FILENO) == 1),
       times_(!options_.resume.empty(), options_.passes) {
-  if (keeps_checkpoints()) patience_ms = ms_to_save;
+  if (!options_.checkpoint.empty()) patience_ms = ms_to_save;
   if (options_.resume.empty()) return;
   const Archive checkpoint = read_archive(options_.resume, "checkpoint");
   const Archive run = checkpoint.part("run");
@@ -223,20 +239,57 @@ void ProgramControl::report(const Progress& progress) {
   since_line_.lap();
 }
 
+bool ProgramControl::keeps_checkpoints() const noexcept {
+  constexpr double patience = 0.4;  // seconds
+  if (options_.checkpoint.empty()) return false;
+  if (!interrupted()) return true;
+  if (!since_stop_) since_stop_.emplace();
+  return since_stop_->seconds() < patience;
+}
+
+// Between checkpoints, iterations that take long leave their states in memory: where a run has to
+// stop in the middle of one, the state before it is written. Making states takes a twentieth of
+// the time at most.
 bool ProgramControl::checkpoint_due() {
-  return since_checkpoint_.seconds() >= options_.checkpoint_every;
+  constexpr double least_worth_keeping = 0.05;  // seconds
+  constexpr double least_share = 20;
+  keep_only_ = false;
+  if (options_.checkpoint.empty()) return false;
+  making_state_.lap();
+  if (since_checkpoint_.seconds() >= options_.checkpoint_every) return true;
+  keep_only_ =
+      since_state_.seconds() >= std::max(least_worth_keeping, least_share * state_seconds_);
+  return keep_only_;
 }
 
 void ProgramControl::save_checkpoint(const Archive& state) {
   if (options_.checkpoint.empty()) return;
+  if (std::exchange(keep_only_, false) && !interrupted()) {
+    kept_.reset();  // first, since both together may take more memory than there is
+    if (bytes_of(state) <= most_kept_bytes) kept_ = state;
+    state_seconds_ = making_state_.seconds();
+    since_state_.lap();
+    return;
+  }
+  write_checkpoint(state);
+}
+
+void ProgramControl::write_checkpoint(const Archive& state) {
   Archive checkpoint;
   checkpoint.set_part("run", options_.run);
   checkpoint.set_part("state", state);
   write_archive(options_.checkpoint, checkpoint, "checkpoint");
   saved_ = true;
+  kept_.reset();
   set_last_words("stopped because an interrupt was received; to go on, add --resume " +
                  options_.checkpoint + " to the same command");
   since_checkpoint_.lap();
+  since_state_.lap();
+}
+
+bool ProgramControl::save_last_state() {
+  if (kept_) write_checkpoint(*kept_);
+  return saved_;
 }
 
 void add_estimate(nlohmann::json& json, const ProgramControl& control) {

@@ -14,9 +14,9 @@
 namespace tandem::program {
 
 // From now on the first SIGINT or SIGTERM asks the run to stop at a safe point. Where it has come
-// to none in 0.7 s (in 5 s where it keeps checkpoints), wherever it is (in a factorisation, waiting
-// for a pipe), the process ends all the same, with status 130 and no temporary files left. The
-// second signal kills it. A write to a closed pipe, or beyond the size that a file may have,
+// to none in 0.7 s (in 5 s where it has a checkpoint to write), wherever it is (in a factorisation,
+// waiting for a pipe), the process ends all the same, with status 130 and no temporary files left.
+// The second signal kills it. A write to a closed pipe, or beyond the size that a file may have,
 // becomes an error.
 void install_signal_handlers();
 // Sets the message, after "tandem: error: ", of a run that did not come to a safe point in time.
@@ -70,10 +70,12 @@ class ProgramControl final : public RunControl {
 
   void report(const Progress& progress) override;
   [[nodiscard]] bool stop_requested() const noexcept override { return interrupted(); }
+  // True also where a state is only to be kept in memory, from which a run that is stopped in the
+  // middle of an iteration is saved.
   [[nodiscard]] bool checkpoint_due() override;
-  [[nodiscard]] bool keeps_checkpoints() const noexcept override {
-    return !options_.checkpoint.empty();
-  }
+  // Not any more where a stop has been wanted for 0.4 s: an iteration that takes longer is left in
+  // its middle, and save_last_state() writes what it began with.
+  [[nodiscard]] bool keeps_checkpoints() const noexcept override;
   void save_checkpoint(const Archive& state) override;
   [[nodiscard]] const Archive* resume_state() const noexcept override;
 
@@ -81,12 +83,15 @@ class ProgramControl final : public RunControl {
   void finish();
   // The result is safe: removes the checkpoints.
   void remove_checkpoints();
-  [[nodiscard]] bool saved() const noexcept { return saved_; }
+  // The run was stopped: writes the latest state that was kept in memory. True where there is a
+  // checkpoint to go on from.
+  bool save_last_state();
   // Made once, when steps of a second or more have been measured.
   [[nodiscard]] const std::optional<TimeEstimate>& estimate() const noexcept { return estimate_; }
 
  private:
   void make_estimate();
+  void write_checkpoint(const Archive& state);
 
   ControlOptions options_;
   std::optional<Archive> state_;
@@ -97,6 +102,13 @@ class ProgramControl final : public RunControl {
   Stopwatch since_start_;
   Stopwatch since_line_;
   Stopwatch since_checkpoint_;
+  // The state of the latest iteration, where it is not on disk.
+  std::optional<Archive> kept_;
+  bool keep_only_ = false;    // the state that comes next
+  double state_seconds_ = 0;  // that the making of a state took
+  Stopwatch since_state_;
+  Stopwatch making_state_;
+  mutable std::optional<Stopwatch> since_stop_;  // was first seen
   StepTimes times_;
   Index first_done_ = -1;
 };

@@ -1,6 +1,10 @@
 // The tandem program: finds the command, parses its options, turns exceptions into messages and
 // exit statuses.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <string>
@@ -91,12 +95,23 @@ int fail(int status, std::string message) {
   return status;
 }
 
+// A standard stream that was closed leaves its number to the next file that is opened, and what is
+// said on it would be written into that: into a checkpoint, say.
+void open_standard_streams() {
+  for (int number = STDIN_FILENO; number <= STDERR_FILENO; ++number) {
+    if (::fcntl(number, F_GETFD) >= 0) continue;
+    // The lowest number that is free, which is this one.
+    if (::open("/dev/null", number == STDIN_FILENO ? O_RDONLY : O_WRONLY) < 0) std::abort();
+  }
+}
+
 }  // namespace
 }  // namespace tandem::program
 
 int main(int argc, char** argv) {
   using namespace tandem;
   using namespace tandem::program;
+  open_standard_streams();
   install_signal_handlers();
   Spelling spelling;
   // Whatever a command does ends at a signal, a fit by the rules of its own control.

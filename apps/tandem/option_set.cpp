@@ -62,6 +62,11 @@ std::string Spelling::operator()(std::string_view canonical_name) const {
   return "--" + (found == shown_.end() ? dashed(canonical_name) : found->second);
 }
 
+FileName FileName::parse(std::string_view text) {
+  if (text.empty()) throw InputError("expected the name of a file, and the text is empty");
+  return {std::string(text)};
+}
+
 Words Words::parse(std::string_view text) { return {split(text, ',')}; }
 std::string Words::to_string() const { return joined(list, ","); }
 

@@ -34,7 +34,8 @@ class Spelling {
 struct FileName {
   std::string path;  // empty: none was given
 
-  [[nodiscard]] static FileName parse(std::string_view text) { return {std::string(text)}; }
+  // Throws InputError where the name is empty: a variable of the shell that holds nothing.
+  [[nodiscard]] static FileName parse(std::string_view text);
   [[nodiscard]] const std::string& to_string() const noexcept { return path; }
 };
 

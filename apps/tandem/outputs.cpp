@@ -1,5 +1,6 @@
 #include "tandem/outputs.hpp"
 
+#include <fnmatch.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -36,6 +37,42 @@ bool same_file(const std::string& a, const std::string& b) {
   if (exists != (::stat(b.c_str(), &other) == 0)) return false;
   if (!exists) return place_of(a) == place_of(b);
   return !is_device(one) && one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+bool is_pattern(const std::string& path) {
+  struct stat status {};
+  return path.find_first_of("*?[") != std::string::npos && ::stat(path.c_str(), &status) != 0;
+}
+
+// Whether a file is, or would be, one of those that are read as one table: in the folder that
+// `read` names, by whatever links, or of a name that fits its pattern.
+bool is_part_of(const std::string& file, const std::string& read) {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  const bool pattern = is_pattern(read);
+  if (!pattern && !fs::is_directory(read, failure)) return false;
+  const fs::path asked(read);
+  const fs::path named = pattern ? asked.parent_path() : asked;
+  const fs::path folder = named.empty() ? fs::path(".") : named;
+  const fs::path inside = place_of(file).lexically_relative(place_of(folder.string()));
+  const std::string name = inside.string();
+  if (!name.empty() && name != "." && *inside.begin() != "..") {
+    if (!pattern) return true;
+    if (inside == inside.filename() && ::fnmatch(asked.filename().c_str(), name.c_str(), 0) == 0) {
+      return true;
+    }
+  }
+  // A hard link from elsewhere.
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0 || status.st_nlink < 2 || !S_ISREG(status.st_mode)) {
+    return false;
+  }
+  fs::recursive_directory_iterator entry(folder, failure);
+  for (const fs::recursive_directory_iterator end; !failure && entry != end;
+       entry.increment(failure)) {
+    if (same_file(entry->path().string(), file)) return true;
+  }
+  return false;
 }
 
 // Throws InputError where the path is a symbolic link that leads to no file.
@@ -199,6 +236,11 @@ void OutputFiles::check(bool force) const {
   for (std::size_t i = 0; i < written_.size(); ++i) {
     const File& file = written_[i];
     for (const File& input : read_) {
+      if (is_part_of(file.path, input.path)) {
+        throw InputError(file.name + " " + file.path + " would be one of the files that " +
+                         input.name + " " + input.path +
+                         " reads as one table; choose a place outside of it");
+      }
       if (excused(file, input) || !same_file(file.path, input.path)) continue;
       throw InputError(file.name + " " + file.path + " is the file that " + input.name + " " +
                        (input.path == file.path ? "" : input.path + " ") +
@@ -231,8 +273,15 @@ void OutputFiles::check(bool force) const {
   // `>> data.csv`: what is printed would be read.
   struct stat standard {};
   if (::fstat(STDOUT_FILENO, &standard) != 0 || !S_ISREG(standard.st_mode)) return;
+  std::error_code ignored;
+  const std::string printed = std::filesystem::read_symlink("/proc/self/fd/1", ignored).string();
   for (const File& input : read_) {
     struct stat status {};
+    if (!ignored && is_part_of(printed, input.path)) {
+      throw InputError("standard output goes to " + printed + ", one of the files that " +
+                       input.name + " " + input.path +
+                       " reads as one table; send it to a place outside of it");
+    }
     if (::stat(input.path.c_str(), &status) == 0 && status.st_dev == standard.st_dev &&
         status.st_ino == standard.st_ino) {
       throw InputError("standard output goes to " + input.path + ", which " + input.name +

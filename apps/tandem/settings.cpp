@@ -94,8 +94,8 @@ void RunSettings::say(const std::string& text) const {
 void DataSettings::visit(OptionVisitor& visitor) {
   visitor.written(
       "data", data,
-      "the data set: CSV, TSV, .npy, .npz, libsvm or IDX, also compressed; - is standard "
-      "input",
+      "the data set: CSV, TSV, Parquet, Arrow, .npy, .npz, libsvm or IDX, also compressed, or a "
+      "folder of one kind of them; - is standard input",
       "FILE");
   visitor.text("target", target,
                "the target column: its name, its position from 0, from the end if negative, or "

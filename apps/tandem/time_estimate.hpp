@@ -19,8 +19,8 @@ struct TimeEstimate {
 //
 // The first report is where measuring begins, since what comes before it is more than one step:
 // seeding, binning, a checkpoint that is read. Folds and candidates have nothing before them and
-// are measured from the start of the run, unless it was resumed. Nothing is estimated of steps that
-// are not alike: levels and subtrees of a tree, fits of growing size, numbers of clusters.
+// are measured from the start of the run, unless it was resumed. Nothing is estimated of the levels
+// of a tree, whose number nobody knows before.
 class StepTimes {
  public:
   // The steps are run through `passes` times, by k-means once from each of its starts.
@@ -71,11 +71,14 @@ class StepTimes {
   static bool may_end_early(std::string_view stage) {
     return stage == "iteration" || stage == "epoch" || stage == "batch" || stage == "round";
   }
-  // Steps with nothing before the first of them.
-  static bool whole(std::string_view stage) { return stage == "fold" || stage == "candidate"; }
+  // Steps with nothing before the first of them. Fits of growing size are counted in the rows and
+  // in the centres that they are made of.
+  static bool whole(std::string_view stage) {
+    return stage == "fold" || stage == "candidate" || stage == "training row" || stage == "centre";
+  }
   static bool alike(std::string_view stage) {
-    return may_end_early(stage) || whole(stage) || stage == "tree" || stage == "part" ||
-           stage == "shuffle";
+    return may_end_early(stage) || whole(stage) || stage == "tree" || stage == "row" ||
+           stage == "part" || stage == "shuffle";
   }
   [[nodiscard]] double overall(double share) const {
     return (static_cast<double>(pass_) + share) / static_cast<double>(passes_);

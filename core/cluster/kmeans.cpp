@@ -13,6 +13,7 @@
 #include "core/cluster/kmeans_init.hpp"
 #include "core/cluster/kmeans_math.hpp"
 #include "core/cluster/kmeans_steps.hpp"
+#include "core/cluster/weighted_inertia.hpp"
 #include "core/model/ready_by.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/stop_scope.hpp"
@@ -478,13 +479,14 @@ namespace {
 // Steps that hold rows x of data that a model is applied to.
 template <Real T>
 std::unique_ptr<KMeansSteps<T>> load_rows(Engine& engine, const KMeansModel<T>& model,
-                                          MatrixView<const T> x) {
+                                          MatrixView<const T> x,
+                                          std::span<const double> weights = {}) {
   auto steps = make_steps<KMeansSteps, T>(engine);
   steps->expect_centres(model.centres.rows());
-  for (const double mean : steps->measure(x, {}).mean) {
+  for (const double mean : steps->measure(x, weights).mean) {
     if (!std::isfinite(mean)) require_finite_values(x);
   }
-  const KMeansSpread spread = steps->load(x, {}, model.origin);
+  const KMeansSpread spread = steps->load(x, weights, model.origin);
   const double largest = *std::max_element(spread.largest.begin(), spread.largest.end());
   if (largest > largest_magnitude<T>(x.cols)) require_range<T>(largest, x.cols);
   return steps;
@@ -495,7 +497,8 @@ void check_columns(const KMeansModel<T>& model, MatrixView<const T> x) {
   if (x.cols != model.features()) {
     throw InputError("the data has " + std::to_string(x.cols) +
                      " features but the k-means model was trained on " +
-                     std::to_string(model.features()));
+                     std::to_string(model.features()) +
+                     "; give the columns that it was trained on");
   }
 }
 
@@ -535,15 +538,27 @@ std::unique_ptr<ReadyModel<T>> KMeansModel<T>::ready_on(Engine& engine) const {
 template <Real T>
 std::map<std::string, double> KMeansModel<T>::own_metrics(Engine& engine,
                                                           MatrixView<const T> x) const {
-  check_columns(*this, x);
-  if (x.rows == 0) return {{"inertia", 0.0}};
-  const Buffer<T> on_engine = to_engine(engine, centres.values());
-  Buffer<T> scratch(engine, on_engine.size());
-  const auto steps = load_rows(engine, *this, x);
-  steps->begin(centres.rows());
-  steps->assign(on_engine);
-  return {{"inertia", inertia_of(*steps, on_engine, scratch)}};
+  return {{"inertia", weighted_inertia<T>(engine, *this, x, {})}};
 }
+
+template <Real T>
+double weighted_inertia(Engine& engine, const KMeansModel<T>& model, MatrixView<const T> x,
+                        std::span<const T> weights) {
+  check_columns(model, x);
+  if (x.rows == 0) return 0;
+  const std::vector<double> quantised = quantised_weights(weights, x.rows);
+  const Buffer<T> on_engine = to_engine(engine, model.centres.values());
+  Buffer<T> scratch(engine, on_engine.size());
+  const auto steps = load_rows(engine, model, x, quantised);
+  steps->begin(model.centres.rows());
+  steps->assign(on_engine);
+  return inertia_of(*steps, on_engine, scratch);
+}
+
+template double weighted_inertia(Engine&, const KMeansModel<float>&, MatrixView<const float>,
+                                 std::span<const float>);
+template double weighted_inertia(Engine&, const KMeansModel<double>&, MatrixView<const double>,
+                                 std::span<const double>);
 
 template class KMeansModel<float>;
 template class KMeansModel<double>;

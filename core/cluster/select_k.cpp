@@ -108,9 +108,10 @@ void add_gaps(Engine& engine, MatrixView<const T> x, const SelectKOptions& optio
       data.features = reference.view();
       data.weights = weights;
       logs[at].push_back(math::log(fit(engine, data, kmeans, {.control = &inner}).inertia));
+      done += kmeans.clusters * kmeans.starts;
+      control.report({"centre", done, total, {}, 0});
+      if (control.stop_requested()) throw Interrupted("stopped because an interrupt was received");
     }
-    control.report({"reference set", ++done, total, {}, 0});
-    if (control.stop_requested()) throw Interrupted("stopped because an interrupt was received");
   }
   for (std::size_t at = 0; at < candidates.size(); ++at) {
     double mean = 0;
@@ -201,8 +202,12 @@ KSelection<T> select_k(Engine& engine, const DatasetView<T>& data, const SelectK
   const std::vector<Index> judged =
       rows_to_judge(x.rows, options.silhouette_rows, options.kmeans.seed);
   const Matrix<T> rows = options.silhouette ? take_rows(x, judged) : Matrix<T>();
-  const Index count = options.highest - options.lowest + 1;
-  const Index total = count + (options.gap ? options.reference_sets : 0);
+  // Progress is counted in centres, since a fit takes as long as it has of them.
+  const Index centres =
+      (options.lowest + options.highest) * (options.highest - options.lowest + 1) / 2;
+  const Index total =
+      centres * (options.kmeans.starts +
+                 (options.gap ? options.reference_sets * options.reference_starts : 0));
   Index done = 0;
 
   KSelection<T> selection;
@@ -218,7 +223,8 @@ KSelection<T> select_k(Engine& engine, const DatasetView<T>& data, const SelectK
     candidate.stopped_because = model.log.stopped_because;
     candidate.silhouette = options.silhouette ? silhouette_of(engine, model, rows) : unknown;
     candidate.gap = candidate.gap_error = unknown;
-    control.report({"k", ++done, total, "inertia", model.inertia});
+    done += k * kmeans.starts;
+    control.report({"centre", done, total, "inertia", model.inertia});
     if (control.stop_requested()) throw Interrupted("stopped because an interrupt was received");
     selection.candidates.push_back(std::move(candidate));
     selection.models.push_back(std::move(model));

@@ -86,7 +86,8 @@ Dataset<T> dataset_from_arrow(const ArrowArray& array, const ArrowSchema& schema
                               const ArrowOptions& options) {
   if (array.release == nullptr || schema.release == nullptr) {
     throw InputError(options.source +
-                     ": the Arrow array or schema was released before it was read");
+                     ": the Arrow array or schema was released before it was read; export it anew "
+                     "for each reading");
   }
   if (schema.format == nullptr || std::string_view(schema.format) != "+s" ||
       array.n_children != schema.n_children) {

@@ -8,6 +8,7 @@
 #include "core/data/arrow_column.hpp"
 #include "core/data/arrow_messages.hpp"
 #include "core/data/buffer_pool.hpp"
+#include "core/data/pandas_metadata.hpp"
 #include "core/data/typed_table.hpp"
 #include "core/memory.hpp"
 #include "tandem/core/error.hpp"
@@ -60,7 +61,10 @@ class ArrowTable final : public TypedTable<T> {
       types_.push_back(arrow_type(schema.format));
       where_.push_back(input.name() + ": column " + field.name);
     }
-    if (declared_.empty()) throw InputError(input.name() + ": has no columns");
+    if (declared_.empty())
+      throw InputError(input.name() +
+                       ": has no columns, so it is no table; is it the file that was meant?");
+    mark_row_names(parse_pandas_metadata(messages_.schema.pandas), declared_);
     for (const arrow::RecordBatch& part : messages_.batches) {
       check(part.batch);
       parts_.push_back(part.batch.rows);

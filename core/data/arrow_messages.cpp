@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "core/data/flatbuffer.hpp"
@@ -148,6 +149,11 @@ class SchemaReader {
       field.first = schema_.layouts.size();
       read_field(fields.table(i), field, 0);
       schema_.fields.push_back(std::move(field));
+    }
+    const Vector remarks = table.vector(2, 4);
+    for (std::size_t i = 0; i < remarks.size(); ++i) {
+      const Table remark = remarks.table(i);
+      if (remark.text(0) == "pandas") schema_.pandas = remark.text(1);
     }
   }
 
@@ -368,7 +374,8 @@ class MessageReader {
       if (!has_schema_) damaged("rows stand before the schema");
       messages_.batches.push_back({read_batch(header, body, size), in_force_});
     } else {
-      throw InputError(input_.name() + ": holds tensors, which are not read");
+      throw InputError(input_.name() +
+                       ": holds tensors, which are not read; save an array as .npy, or a table");
     }
   }
 
@@ -398,6 +405,26 @@ class MessageReader {
 
 Messages read_messages(const Input& input, const MemoryBudget& budget) {
   return MessageReader(input, budget).read();
+}
+
+std::optional<Schema> parse_schema_message(std::string_view bytes) {
+  const std::span<const std::uint8_t> whole(reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                                            bytes.size());
+  try {
+    // The mark and the length that stand before each message of a stream, the mark since 0.15.
+    const Bytes front(whole);
+    std::size_t start = 4;
+    if (front.at<std::uint32_t>(0) == 0xFFFFFFFFU) start = 8;
+    if (start > whole.size()) return std::nullopt;
+    const Bytes body(whole.subspan(start));
+    const Table message = Table::root(body);
+    if (message.get<std::uint8_t>(1, 0) != 1 || !message.has(2)) return std::nullopt;
+    Schema schema;
+    SchemaReader(schema, message.get<std::int16_t>(0, 0) < 4).read(message.table(2));
+    return schema;
+  } catch (const Damaged&) {
+    return std::nullopt;
+  }
 }
 
 }  // namespace tandem::arrow

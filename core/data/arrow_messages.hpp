@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/data/block_codec.hpp"
@@ -33,6 +34,7 @@ struct FieldLayout {
 struct Schema {
   std::vector<Field> fields;  // the columns
   std::vector<FieldLayout> layouts;
+  std::string pandas;  // its description of the table, JSON; empty: none
 };
 
 struct Buffer {
@@ -71,5 +73,8 @@ struct Messages {
 
 // Throws InputError.
 [[nodiscard]] Messages read_messages(const Input& input, const MemoryBudget& budget);
+// A message that holds a schema, as Arrow's writers keep one in a Parquet file; none where the
+// bytes are no such message.
+[[nodiscard]] std::optional<Schema> parse_schema_message(std::string_view bytes);
 
 }  // namespace tandem::arrow

@@ -1,6 +1,8 @@
 #include "core/data/column_remarks.hpp"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 
 #include "core/data/csv_fields.hpp"
 #include "tandem/core/error.hpp"
@@ -46,7 +48,7 @@ std::string mixture_advice(const std::string& text, Index texts) {
 std::string uncut_remark(const std::string& file, const std::string& name,
                          const std::vector<std::string>& texts) {
   constexpr std::size_t judged = 1000;
-  constexpr std::size_t least = 3;
+  constexpr std::size_t least = 2;
   if (texts.size() < least) return "";
   for (const std::string_view mark : {"::", ":", "~", "^", "\x01", "\x1F", "&", "#", "/", "  "}) {
     const auto count_in = [&](std::string_view text) {
@@ -82,7 +84,31 @@ std::string uncut_remark(const std::string& file, const std::string& name,
                     : "'" + std::string(mark) + "'") +
            " cuts there";
   }
-  return "";
+  // Sentences and lines of logs: several words in most of them.
+  const auto words = std::count_if(texts.begin(), texts.end(), [](const std::string& text) {
+    return text.find_first_of(" \t") != std::string::npos;
+  });
+  if (2 * words < static_cast<std::ptrdiff_t>(texts.size())) return "";
+  return file + ": is read as one column of texts" +
+         (name.empty() ? std::string() : ", which its first line names") +
+         "; if its lines hold several values, " + option("delimiter") +
+         " says what separates them, and " + option("header") + " whether the first is a header";
+}
+
+std::string total_remark(const std::string& file, const std::string& column,
+                         const std::string& text) {
+  constexpr std::array<std::string_view, 14> words{
+      "total",    "totals", "grand total", "sum",    "subtotal", "average",   "mean",
+      "averages", "gesamt", "summe",       "totale", "totaal",   "insgesamt", "overall"};
+  const bool listed = std::any_of(words.begin(), words.end(), [&](std::string_view word) {
+    return text.size() == word.size() &&
+           std::equal(text.begin(), text.end(), word.begin(), [](char a, char b) {
+             return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
+           });
+  });
+  if (!listed) return "";
+  return file + ": the last row is called " + quoted_field(text) + " in the column " + column +
+         " and is a row as the others are; if it sums them up, take it out of the file";
 }
 
 std::string columns_remark(const std::string& file, const std::vector<std::string>& columns,

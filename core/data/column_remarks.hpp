@@ -25,9 +25,14 @@ inline constexpr Index most_column_categories = Index{1} << 20;
 [[nodiscard]] std::string mixture_advice(const std::string& text, Index texts);
 
 // Of a file of one column of texts: whether each of its lines holds the same mark as often, so that
-// it may be a table whose delimiter was not found. Empty where none does.
+// it may be a table whose delimiter was not found, or are several words. Empty where neither is so.
 [[nodiscard]] std::string uncut_remark(const std::string& file, const std::string& name,
                                        const std::vector<std::string>& texts);
+
+// Of the text of the last row in the first column of texts: whether it is a word for a sum, as
+// spreadsheets have one below their tables. Empty where it is none.
+[[nodiscard]] std::string total_remark(const std::string& file, const std::string& column,
+                                       const std::string& text);
 
 [[nodiscard]] std::string columns_remark(const std::string& file,
                                          const std::vector<std::string>& columns,

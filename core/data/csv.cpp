@@ -41,7 +41,9 @@ class CsvReader {
     // A missing value is NaN anyway, however it is spelled; other numbers must be compared first.
     for (const auto& text : options.reading.missing.texts) {
       double value = 0;
-      if (parse_whole_number(text, value) && !std::isnan(value)) layout_.missing_first = true;
+      if (!parse_whole_number(text, value) || std::isnan(value)) continue;
+      layout_.missing_first = true;
+      layout_.missing_numbers.push_back(value);
     }
     look_at_head();
   }
@@ -345,6 +347,7 @@ class CsvReader {
       case ColumnKind::time: plan.use = FieldUse::time; break;
       case ColumnKind::boolean: plan.use = FieldUse::boolean; break;
     }
+    plan.labels = target && plan.use != FieldUse::text && plan.use != FieldUse::boolean;
     plan.plain = (plan.use == FieldUse::number || plan.use == FieldUse::label) &&
                  plan.type.form.decimal == '.' && !layout_.missing_first;
     if (plan.use != FieldUse::text) return;
@@ -514,8 +517,7 @@ class CsvReader {
   }
 
   [[nodiscard]] bool has_labels() const {
-    return layout_.has_target &&
-           layout_.plans[static_cast<std::size_t>(roles_.target)].use == FieldUse::label;
+    return layout_.has_target && layout_.plans[static_cast<std::size_t>(roles_.target)].labels;
   }
 
   // Codes of a block's dictionary in the global one.
@@ -611,7 +613,9 @@ class CsvReader {
 
   Dataset<T> finish() {
     drop_trailing_blanks();
-    if (rows_ == 0) throw InputError(layout_.file + ": has no rows below the header");
+    if (rows_ == 0)
+      throw InputError(layout_.file + ": has no rows below the header; if its one line is data, " +
+                       option("header") + " no says so");
     if (footer_ > 0) {
       note(layout_.file + ": from line " + std::to_string(footer_line_ + 1) + " on, the last " +
            (footer_ == 1 ? std::string("line is") : std::to_string(footer_) + " lines are") +
@@ -630,9 +634,25 @@ class CsvReader {
     data.weights = std::move(weights_);
     data.target_texts = labels_.take();
     remark_on_placeholders();
-    if (options_.schema == nullptr) remark_on_types(data.features);
+    if (options_.schema == nullptr) {
+      remark_on_types(data.features);
+      remark_on_totals(data);
+    }
     record(data);
     return data;
+  }
+
+  // By the first column of texts.
+  void remark_on_totals(const Dataset<T>& data) {
+    for (const Index column : roles_.features) {
+      const FieldPlan& plan = layout_.plans[static_cast<std::size_t>(column)];
+      if (plan.use != FieldUse::text) continue;
+      const T code = data.features(rows_ - 1, plan.slot);
+      if (rows_ < 3 || std::isnan(code)) return;
+      const Column& texts = data.columns[static_cast<std::size_t>(plan.slot)];
+      return note_any(
+          total_remark(layout_.file, texts.name, texts.categories[static_cast<std::size_t>(code)]));
+    }
   }
 
   void name_features(Dataset<T>& data) {

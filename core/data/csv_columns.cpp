@@ -444,6 +444,16 @@ FeatureSource source_of(const std::string& wanted, const Reading& reading,
   return {-1, -1};
 }
 
+// A name that differs in capital letters alone; null where there is none.
+const std::string* in_other_case(const std::string& wanted, const std::vector<std::string>& names) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  const auto found = std::find_if(names.begin(), names.end(), [&](const std::string& name) {
+    return std::equal(name.begin(), name.end(), wanted.begin(), wanted.end(),
+                      [&](char a, char b) { return lower(a) == lower(b); });
+  });
+  return found == names.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
 CsvRoles find_csv_roles(const std::vector<std::string>& names, bool header,
@@ -502,8 +512,9 @@ CsvRoles find_csv_roles(const std::vector<std::string>& names, bool header,
   }
   if (roles.target >= 0) {
     if (taken[static_cast<std::size_t>(roles.target)]) {
-      throw InputError(file + ": the column " + names[static_cast<std::size_t>(roles.target)] +
-                       " cannot be the target and also weights or ignored");
+      throw InputError(
+          file + ": the column " + names[static_cast<std::size_t>(roles.target)] +
+          " cannot be the target and also weights or ignored; name another for one of them");
     }
     taken[static_cast<std::size_t>(roles.target)] = true;
   }
@@ -545,6 +556,9 @@ CsvRoles find_csv_roles(const std::vector<std::string>& names, bool header,
       advice = "; the first " + std::to_string(skipped) +
                " lines are left out as in the data that it was trained on, " +
                option("skip_lines") + " 0 reads them";
+    } else if (const std::string* const other = in_other_case(lacking.front(), names)) {
+      advice = "; " + *other + " is " + lacking.front() +
+               " in other letters: name it in the file as it was in training";
     } else if (names.size() == 1) {
       advice = "; its lines are not cut into columns, " + option("delimiter") +
                " says what separates them here";

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "core/data/field_values.hpp"
 #include "core/data/number.hpp"
@@ -118,6 +119,38 @@ class LineFeedSource final : public ByteSource {
 
  private:
   std::unique_ptr<ByteSource> source_;
+};
+
+// Lines that end with two carriage returns, as a program writes them that turns line feeds into
+// both once too often: the first of the two becomes a blank, which is left out around a field.
+class OneReturnSource final : public ByteSource {
+ public:
+  explicit OneReturnSource(std::unique_ptr<ByteSource> source) : source_(std::move(source)) {}
+  std::size_t read(char* to, std::size_t count) override {
+    if (count == 0) return 0;
+    std::size_t got = 0;
+    if (kept_) {
+      to[got++] = *kept_;
+      kept_.reset();
+    }
+    if (got < count) got += source_->read(to + got, count - got);
+    for (std::size_t i = 0; i + 1 < got; ++i) {
+      if (to[i] == '\r' && to[i + 1] == '\r') to[i] = ' ';
+    }
+    // What follows the last byte is not known yet.
+    if (got > 0 && to[got - 1] == '\r') {
+      char next = 0;
+      if (source_->read(&next, 1) == 1) {
+        kept_ = next;
+        if (next == '\r') to[got - 1] = ' ';
+      }
+    }
+    return got;
+  }
+
+ private:
+  std::unique_ptr<ByteSource> source_;
+  std::optional<char> kept_;
 };
 
 class LaterLinesSource final : public ByteSource {
@@ -373,6 +406,12 @@ Input as_text(const Input& input, const Reading& asked, bool of_model, std::stri
         input.name(), [decoded] { return std::make_unique<LineFeedSource>(decoded.open()); },
         decoded.largest_size());
   }
+  if (const auto feed = text.find('\n');
+      feed != std::string::npos && feed >= 2 && text[feed - 1] == '\r' && text[feed - 2] == '\r') {
+    return Input::derived(
+        input.name(), [decoded] { return std::make_unique<OneReturnSource>(decoded.open()); },
+        decoded.largest_size());
+  }
   return decoded;
 }
 
@@ -454,18 +493,23 @@ FoundDialect find_dialect(const TextHead& head, const Reading& asked, bool tabs,
 
   // Comments before the table.
   char comment = asked.comment.character;
-  if (asked.comment.automatic && table.size > 0 && table.text.front() == '#') {
+  const char front = table.size > 0 ? table.text.front() : '\0';
+  // MATLAB's and LaTeX's mark may also begin the name of a column, such as %change.
+  const bool percent = front == '%' && table.size > 1 &&
+                       std::string_view(" \t%\r\n").find(table.text[1]) != std::string_view::npos;
+  if (asked.comment.automatic && (front == '#' || percent)) {
     std::size_t marked = 0;
     std::string_view rest(table.text.data(), table.size);
-    while (!rest.empty() && rest.front() == '#') {
+    while (!rest.empty() && rest.front() == front) {
       rest.remove_prefix(std::min(rest.find('\n') + 1, rest.size()));
       ++marked;
     }
     // Where every line begins with it, it is data.
-    if (!csv_trimmed(rest).empty()) comment = '#';
+    if (!csv_trimmed(rest).empty()) comment = front;
     if (comment != 0) {
-      found.notices.push_back(file + ": lines that begin with # are left out as comments; " +
-                              option("comment") + " none says otherwise");
+      found.notices.push_back(file + ": lines that begin with " + std::string(1, comment) +
+                              " are left out as comments; " + option("comment") +
+                              " none says otherwise");
     }
   }
 
@@ -510,14 +554,15 @@ FoundDialect find_dialect(const TextHead& head, const Reading& asked, bool tabs,
     }
   }
   // "#x y z" right before numbers names the columns.
-  if (comment == '#' && asked.comment.automatic && asked.header != HeaderChoice::no) {
+  if (comment == front && comment != 0 && asked.comment.automatic &&
+      asked.header != HeaderChoice::no) {
     std::string_view rest(table.text.data(), table.size);
     std::string_view last;
-    while (!rest.empty() && rest.front() == '#') {
+    while (!rest.empty() && rest.front() == comment) {
       last = first_line(rest);
       rest.remove_prefix(std::min(rest.find('\n') + 1, rest.size()));
     }
-    last.remove_prefix(std::min(last.find_first_not_of('#'), last.size()));
+    last.remove_prefix(std::min(last.find_first_not_of(comment), last.size()));
     std::string line = std::string(csv_trimmed(last)) + "\n";
     line.append(16, '\0');
     const char* p = line.data();

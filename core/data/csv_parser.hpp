@@ -24,6 +24,7 @@ namespace tandem {
 struct FieldPlan {
   FieldUse use = FieldUse::skip;
   bool plain = false;     // a number, or label, without thousands marks and with a decimal point
+  bool labels = false;    // its texts are kept: those of a target are the names of classes
   Index slot = 0;         // place in a row of the result: features, then target, then weight
   Index dictionary = -1;  // texts
   ColumnType type;
@@ -35,11 +36,12 @@ struct CsvLayout {
   bool header_record = false;  // the first record is no row
   bool names_in_header = false;
   std::vector<std::string> missing;
-  bool missing_first = false;    // some text for missing values reads as a number
-  bool placeholders = false;     // "-" and the like are missing numbers
-  bool blank_rows = false;       // an empty line is a row, of one missing value
-  bool footer = false;           // records of another kind may stand at the end
-  std::vector<FieldPlan> plans;  // one per column of the file
+  bool missing_first = false;           // some text for missing values reads as a number
+  std::vector<double> missing_numbers;  // which, since pandas writes -999 as -999.0
+  bool placeholders = false;            // "-" and the like are missing numbers
+  bool blank_rows = false;              // an empty line is a row, of one missing value
+  bool footer = false;                  // records of another kind may stand at the end
+  std::vector<FieldPlan> plans;         // one per column of the file
   Index features = 0;
   bool has_target = false;
   bool has_weights = false;
@@ -62,6 +64,12 @@ struct CsvLayout {
       }
     }
   }
+  template <Real T>
+  [[nodiscard]] bool is_missing_number(T value) const {
+    return std::any_of(missing_numbers.begin(), missing_numbers.end(),
+                       [value](double number) { return value == static_cast<T>(number); });
+  }
+
   // An empty text is, whatever else stands for a missing value.
   [[nodiscard]] bool is_missing(std::string_view text) const {
     text = csv_trimmed(text);
@@ -406,11 +414,13 @@ class CsvParser {
       default: to = nan;
     }
     if (layout_.is_missing(text)) {
-      if (plan.use == FieldUse::label) block.labels.missing();
+      if (plan.labels) block.labels.missing();
       return true;
     }
-    if (!take_value(text, plan, row)) {
-      const bool name = plan.use == FieldUse::label && is_placeholder_word(text);
+    const bool has_value = take_value(text, plan, row);
+    if (has_value && plan.use != FieldUse::parts && layout_.is_missing_number(to)) to = nan;
+    if (!has_value) {
+      const bool name = plan.labels && is_placeholder_word(text);
       if (layout_.placeholders && is_placeholder(text) && !name) {
         if (block.placeholders.empty()) block.placeholders.assign(layout_.plans.size(), 0);
         ++block.placeholders[static_cast<std::size_t>(column)];
@@ -418,7 +428,7 @@ class CsvParser {
         surprise(text, column, line, block);
       }
     }
-    if (plan.use == FieldUse::label) {
+    if (plan.labels) {
       if (std::isnan(to)) {
         block.labels.missing();
       } else {

@@ -24,7 +24,9 @@ namespace {
 template <Real T>
 [[noreturn]] void missing_target(const DatasetView<T>& data, std::size_t row) {
   throw InputError(data.source + ": row " + std::to_string(row + 1) + ": the target " +
-                   data.target_column().name + " is missing; remove the row");
+                   data.target_column().name +
+                   " is missing; remove the row, or leave out such rows with " +
+                   option("drop_missing_target"));
 }
 
 // The place of a value in a table of small whole numbers, which most targets of classes consist of:

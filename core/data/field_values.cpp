@@ -708,9 +708,57 @@ std::string date_text(double seconds) {
   return {text.data(), static_cast<std::size_t>(size)};
 }
 
+namespace {
+
+// "1h30m", "2 hours 5 min", "1h 2m 3.5s": units from the largest to the smallest. A letter for
+// minutes, seconds or days alone is none, since metres and much else are written so.
+bool take_units(Scanner& scan, double& seconds) {
+  struct Unit {
+    std::string_view name;
+    double seconds;
+  };
+  constexpr std::array<Unit, 16> units{{{"hours", 3600},
+                                        {"hour", 3600},
+                                        {"hrs", 3600},
+                                        {"hr", 3600},
+                                        {"h", 3600},
+                                        {"minutes", 60},
+                                        {"minute", 60},
+                                        {"mins", 60},
+                                        {"min", 60},
+                                        {"m", 60},
+                                        {"seconds", 1},
+                                        {"second", 1},
+                                        {"secs", 1},
+                                        {"sec", 1},
+                                        {"s", 1},
+                                        {"d", 86400}}};
+  seconds = 0;
+  double before = std::numeric_limits<double>::infinity();
+  int count = 0;
+  bool plain = false;
+  while (!scan.done()) {
+    const std::int64_t whole = scan.number(1, 9);
+    if (whole < 0) return false;
+    const double number = static_cast<double>(whole) + scan.fraction();
+    scan.blanks();
+    const auto* const unit = std::find_if(
+        units.begin(), units.end(), [&](const Unit& each) { return scan.take_word(each.name); });
+    if (unit == units.end() || unit->seconds >= before) return false;
+    before = unit->seconds;
+    plain = plain || unit->name.size() > 1 || unit->name == "h";
+    seconds += number * unit->seconds;
+    ++count;
+    scan.blanks();
+  }
+  return count > 1 || plain;
+}
+
+}  // namespace
+
 bool parse_time(std::string_view text, double& seconds) {
   text = without_blanks(text);
-  if (text.size() < 3 || text.size() > 48) return false;
+  if (text.size() < 2 || text.size() > 48) return false;
   bool negative = false;
   if (const std::size_t bytes = minus_at(text); bytes > 0) {
     negative = true;
@@ -763,7 +811,11 @@ bool parse_time(std::string_view text, double& seconds) {
     if (scan.take('+')) scan.blanks();
   }
   double clock = 0;
-  if (!take_clock(scan, 9999999, 7, clock) || !scan.done()) return false;
+  Scanner spelled = scan;
+  if (!take_units(spelled, clock) &&
+      (text.size() < 3 || !take_clock(scan, 9999999, 7, clock) || !scan.done())) {
+    return false;
+  }
   total += clock;
   seconds = negative ? -total : total;
   return true;

@@ -183,6 +183,11 @@ void refuse_foreign_format(const std::string& file, std::string_view head) {
         "written as CSV by pandas.read_html(FILE)[0].to_csv(\"table.csv\", index=False) in Python");
   }
   if (begins_in_any_case(text, "<?xml")) refuse("XML", "save the table as CSV and read that");
+  if (begins_in_any_case(text, "%%matrixmarket")) {
+    refuse("a matrix of Matrix Market",
+           "write it as .npy: in Python, numpy.save(\"table.npy\", "
+           "scipy.io.mmread(FILE).toarray())");
+  }
   if (begins_in_any_case(text, "@relation")) {
     throw InputError(file +
                      ": is an ARFF file, which is not read; keep the lines behind @data, or read "

@@ -277,7 +277,8 @@ void Input::read_at(Index offset, char* to, std::size_t count) const {
   }
   while (count > 0) {
     const std::size_t got = descriptor_->read(name_, to, count, offset);
-    if (got == 0) throw InputError(name_ + ": became shorter while it was read");
+    if (got == 0)
+      throw InputError(name_ + ": became shorter while it was read; read it when nobody writes it");
     to += got;
     offset += static_cast<Index>(got);
     count -= got;

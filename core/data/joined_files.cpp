@@ -1,9 +1,6 @@
-// A folder, or a pattern such as 'part-*.csv', as one table: its files one after the other, in the
+// Text files of a folder, or those that a pattern means, as one table: one after the other, in the
 // order of their names.
-#include <fnmatch.h>
-
 #include <algorithm>
-#include <filesystem>
 
 #include "core/data/csv_columns.hpp"
 #include "core/data/csv_dialect.hpp"
@@ -13,8 +10,6 @@
 
 namespace tandem {
 namespace {
-
-namespace fs = std::filesystem;
 
 // The bytes of each file, ended by a line feed; of all but the first without its first line where
 // that names the columns.
@@ -79,50 +74,6 @@ bool names_columns(const Input& file, const ReadOptions& options) {
 }
 
 }  // namespace
-
-std::vector<std::string> files_named_by(const std::string& path) {
-  std::vector<std::string> files;
-  std::error_code failure;
-  fs::path folder;
-  std::vector<std::string> folders;  // inside it
-  std::string pattern = "*";
-  if (fs::is_directory(path, failure)) {
-    folder = path;
-  } else if (path.find_first_of("*?[") != std::string::npos && !fs::exists(path, failure)) {
-    folder = fs::path(path).parent_path();
-    pattern = fs::path(path).filename().string();
-  } else {
-    return {path};
-  }
-  for (const auto& entry : fs::directory_iterator(folder.empty() ? "." : folder, failure)) {
-    const std::string name = entry.path().filename().string();
-    if (name.front() == '.') continue;
-    if (entry.is_directory(failure)) folders.push_back(name);
-    if (!entry.is_regular_file(failure)) continue;
-    if (::fnmatch(pattern.c_str(), name.c_str(), 0) != 0) continue;
-    files.push_back((folder / name).string());
-  }
-  std::sort(files.begin(), files.end());
-  std::sort(folders.begin(), folders.end());
-  // Spark writes files such as _SUCCESS and _metadata beside the parts of a table.
-  const auto is_table = [](const std::string& file) {
-    return fs::path(file).filename().string().front() != '_';
-  };
-  if (pattern == "*" && std::any_of(files.begin(), files.end(), is_table)) {
-    std::erase_if(files, [&](const std::string& file) { return !is_table(file); });
-  }
-  if (files.empty() && pattern == "*" && !folders.empty()) {
-    throw InputError(path + ": holds no files, and folders inside it (" + folders.front() +
-                     (folders.size() > 1 ? ", ..." : "") +
-                     ") are not looked into; name one of them, or put the files into one folder. "
-                     "What the names of folders say, such as year=2024, is no column");
-  }
-  if (files.empty()) {
-    throw InputError(
-        path + (pattern == "*" ? ": is a folder without files" : ": no file has such a name"));
-  }
-  return files;
-}
 
 Input joined_files(const std::string& name, const std::vector<std::string>& paths,
                    const ReadOptions& options) {

@@ -220,7 +220,7 @@ Dataset<T> read_libsvm(const Input& input, const ReadOptions& options) {
         append(all.queries, part.queries, budget, held);
       });
   const auto rows = static_cast<Index>(all.labels.size());
-  if (rows == 0) throw InputError(input.name() + ": has no rows");
+  if (rows == 0) throw InputError(input.name() + ": has no rows; is the file complete?");
   if (!all.queries.empty() && all.queries.size() != all.labels.size()) {
     throw InputError(input.name() + ": " + std::to_string(all.queries.size()) + " of " +
                      std::to_string(rows) + " rows have a qid:, expected one in each or in none");
@@ -241,7 +241,8 @@ Dataset<T> read_libsvm(const Input& input, const ReadOptions& options) {
   const Index needed = all.highest - base + 1;
   if (width == 0) width = needed;
   if (width <= 0) {
-    throw InputError(input.name() + ": has no index:value pairs, so no features");
+    throw InputError(input.name() +
+                     ": has no index:value pairs, so no features; is it a file of labels alone?");
   }
   if (needed > width) {
     throw InputError(input.name() + ": has the index " + std::to_string(all.highest) +

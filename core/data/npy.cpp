@@ -342,6 +342,14 @@ Table<T> read_npy_table(ByteSource& source, Index size, const std::string& name,
                 "with array.astype(\"float64\")");
   }
 
+  // numpy.save() to the same open file twice leaves two arrays in it.
+  const auto require_end = [&] {
+    char more = 0;
+    if (source.read(&more, 1) == 0) return;
+    parser.fail(
+        "has bytes behind its array; if it holds several arrays, save them apart, or all "
+        "in one .npz file");
+  };
   const auto header_bytes = static_cast<Index>(8 + length_bytes + length);
   const Index bytes = saturating_product(count, static_cast<Index>(item));
   if (size >= 0 && bytes > size - header_bytes) {
@@ -356,6 +364,7 @@ Table<T> read_npy_table(ByteSource& source, Index size, const std::string& name,
                      " columns in " + std::string(to_string(precision_of<T>)));
   if (texts) {
     read_texts(source, kind[0] == 'U', swap, item, count, name, table);
+    require_end();
     return table;
   }
 
@@ -419,6 +428,7 @@ Table<T> read_npy_table(ByteSource& source, Index size, const std::string& name,
     }
     std::sort(table.rounded.begin(), table.rounded.end());
   }
+  require_end();
   return table;
 }
 

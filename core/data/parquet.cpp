@@ -4,6 +4,8 @@
 #include <array>
 #include <cstring>
 
+#include "core/data/arrow_messages.hpp"
+#include "core/data/pandas_metadata.hpp"
 #include "core/data/parquet_column.hpp"
 #include "core/data/parquet_metadata.hpp"
 #include "core/data/typed_table.hpp"
@@ -30,7 +32,8 @@ FileMetadata read_footer(const Input& input, const MemoryBudget& budget) {
   if (size < 12) throw InputError(file + ": is damaged: it is shorter than a Parquet file can be");
   input.read_at(size - 8, reinterpret_cast<char*>(tail.data()), tail.size());
   const std::string_view end(reinterpret_cast<const char*>(tail.data()) + 4, 4);
-  if (end == encrypted_mark) throw InputError(file + ": is encrypted, which is not read");
+  if (end == encrypted_mark)
+    throw InputError(file + ": is encrypted, which is not read; write it again without encryption");
   if (end != mark) {
     throw InputError(file +
                      ": is damaged: it does not end as a Parquet file does; is the file complete?");
@@ -45,7 +48,8 @@ FileMetadata read_footer(const Input& input, const MemoryBudget& budget) {
   std::vector<std::uint8_t> footer(static_cast<std::size_t>(length));
   input.read_at(size - 8 - length, reinterpret_cast<char*>(footer.data()), footer.size());
   FileMetadata metadata = parse_file_metadata(footer, file);
-  if (metadata.encrypted) throw InputError(file + ": is encrypted, which is not read");
+  if (metadata.encrypted)
+    throw InputError(file + ": is encrypted, which is not read; write it again without encryption");
   return metadata;
 }
 
@@ -61,6 +65,7 @@ class ParquetTable final : public TypedTable<T> {
   ParquetTable(const Input& input, const ReadOptions& options)
       : input_(input), budget_(input.name(), options), metadata_(read_footer(input, budget_)) {
     find_columns();
+    complete_types();
     for (std::size_t g = 0; g < metadata_.row_groups.size(); ++g) check(metadata_.row_groups[g], g);
   }
 
@@ -75,8 +80,10 @@ class ParquetTable final : public TypedTable<T> {
     const auto refuse = [&](const std::string& what) {
       throw InputError(leaf.where + ": " + what);
     };
-    if (chunk.encrypted) refuse("is encrypted, which is not read");
-    if (chunk.other_file) refuse("lies in another file, which is not read");
+    if (chunk.encrypted)
+      refuse("is encrypted, which is not read; leave the column out with " + option("ignore"));
+    if (chunk.other_file)
+      refuse("lies in another file, which is not read; write the table as one file");
     if (chunk.codec == Codec::brotli || chunk.codec == Codec::lzo || chunk.codec == Codec::lz4) {
       const std::string older = chunk.codec == Codec::lz4 ? " in Hadoop's frames" : "";
       refuse("is compressed with " + name_of(chunk.codec) + older + ", which is not read; " +
@@ -126,7 +133,49 @@ class ParquetTable final : public TypedTable<T> {
       leaves_.push_back(std::move(leaf));
     }
     if (at != schema.size()) damaged("its schema has columns that belong to no group");
-    if (declared_.empty()) throw InputError(input_.name() + ": has no columns");
+    if (declared_.empty()) {
+      throw InputError(input_.name() +
+                       ": has no columns, so it is no table; is it the file that was meant?");
+    }
+  }
+
+  // What the file tells of its columns beyond Parquet's types: categories of numbers or texts,
+  // durations, and the names of the rows.
+  void complete_types() {
+    const PandasMetadata pandas = parse_pandas_metadata(metadata_.pandas);
+    mark_row_names(pandas, declared_);
+    for (DeclaredColumn& column : declared_) {
+      const auto& names = pandas.categorical;
+      if (std::find(names.begin(), names.end(), column.name) != names.end()) make_coded(column);
+    }
+    const auto schema = arrow::parse_schema_message(from_base64(metadata_.arrow_schema));
+    if (!schema || schema->fields.size() != declared_.size()) return;
+    for (std::size_t c = 0; c < declared_.size(); ++c) {
+      const arrow::Field& field = schema->fields[c];
+      if (field.name != declared_[c].name) return;
+      if (!field.index_format.empty()) {
+        make_coded(declared_[c]);
+      } else if (field.format.starts_with("tD")) {
+        make_duration(declared_[c], leaves_[c], field.format.back());
+      }
+    }
+  }
+
+  static void make_coded(DeclaredColumn& column) {
+    if (column.kind != DeclaredKind::number && column.kind != DeclaredKind::text) return;
+    column.kind = DeclaredKind::coded;
+    column.type = "dictionary of " + column.type;
+  }
+
+  static void make_duration(DeclaredColumn& column, Leaf& leaf, char unit) {
+    if (leaf.type.type != ValueType::whole64) return;
+    leaf.type.type = ValueType::time64;
+    leaf.type.per_second = unit == 's'   ? 1
+                           : unit == 'm' ? 1000
+                           : unit == 'u' ? 1000000
+                                         : 1000000000;
+    column.kind = DeclaredKind::time;
+    column.type = "duration";
   }
 
   // Moves behind an element and all that is below it.

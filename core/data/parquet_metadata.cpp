@@ -396,6 +396,20 @@ RowGroup read_row_group(CompactReader& in) {
   return group;
 }
 
+// A key and a text, of which two tell of the columns what their types do not.
+void read_remark(CompactReader& in, FileMetadata& metadata) {
+  std::string key;
+  std::string value;
+  in.structure([&](std::int32_t number, Wire wire) {
+    if (number != 1 && number != 2) return false;
+    CompactReader::expect(wire, Wire::binary);
+    (number == 1 ? key : value) = in.text();
+    return true;
+  });
+  if (key == "pandas") metadata.pandas = std::move(value);
+  if (key == "ARROW:schema") metadata.arrow_schema = std::move(value);
+}
+
 }  // namespace
 
 std::string name_of(Codec codec) {
@@ -431,6 +445,7 @@ FileMetadata parse_file_metadata(std::span<const std::uint8_t> bytes, const std:
         case 4:
           in.structures(wire, [&] { metadata.row_groups.push_back(read_row_group(in)); });
           return true;
+        case 5: in.structures(wire, [&] { read_remark(in, metadata); }); return true;
         case 8: metadata.encrypted = true; return false;
         default: return false;
       }

@@ -82,6 +82,8 @@ struct FileMetadata {
   std::vector<SchemaElement> schema;  // the root, and the elements below it depth first
   std::vector<RowGroup> row_groups;
   bool encrypted = false;
+  std::string pandas;        // its description of the table, JSON; empty: none
+  std::string arrow_schema;  // a message of Arrow's in base64; empty: none
 };
 
 enum class PageKind : std::uint8_t { data, index, dictionary, data_v2, unknown };

@@ -10,6 +10,7 @@
 
 #include "core/data/column_remarks.hpp"
 #include "core/data/label_texts.hpp"
+#include "core/data/partitions.hpp"
 #include "core/data/query_file.hpp"
 #include "core/data/readers.hpp"
 #include "core/data/reading_scope.hpp"
@@ -152,7 +153,8 @@ void fit_to_schema(Dataset<T>& data, const Schema& schema) {
   if (data.columns.size() != schema.columns.size()) {
     throw InputError(data.source + ": has " + std::to_string(data.columns.size()) +
                      " features, the model was trained on " +
-                     std::to_string(schema.columns.size()));
+                     std::to_string(schema.columns.size()) +
+                     "; give the columns that it was trained on, in the same order");
   }
   for (std::size_t j = 0; j < schema.columns.size(); ++j) {
     data.columns[j] = schema.columns[j];
@@ -251,7 +253,8 @@ Dataset<T> make_dataset(Table<T> table, Table<T>* target, const Input& input,
                         const ReadOptions& options) {
   Dataset<T> data;
   data.source = input.name();
-  if (table.rows == 0) throw InputError(data.source + ": has no rows");
+  if (table.rows == 0)
+    throw InputError(data.source + ": has no rows; is it the file that was meant?");
   if (!table.categories.empty()) throw InputError(data.source + ": holds texts, expected numbers");
 
   Table<T> separate;
@@ -271,7 +274,7 @@ Dataset<T> make_dataset(Table<T> table, Table<T>* target, const Input& input,
       const Index at = find_column(wanted, names, what, data.source);
       if (dropped[static_cast<std::size_t>(at)]) {
         throw InputError(data.source + ": " + what +
-                         " names a column that has another use: " + wanted);
+                         " names a column that has another use: " + wanted + "; name another");
       }
       dropped[static_cast<std::size_t>(at)] = true;
       return at;
@@ -288,7 +291,10 @@ Dataset<T> make_dataset(Table<T> table, Table<T>* target, const Input& input,
     }
   }
   const auto kept = static_cast<Index>(std::count(dropped.begin(), dropped.end(), false));
-  if (kept == 0) throw InputError(data.source + ": no column is left for the features");
+  if (kept == 0)
+    throw InputError(
+        data.source +
+        ": no column is left for the features; name fewer columns as target, weights or ignored");
   if (kept < table.cols) {
     if (target_column >= 0) data.target.reserve(static_cast<std::size_t>(table.rows));
     if (weight_column >= 0) data.weights.reserve(static_cast<std::size_t>(table.rows));
@@ -320,7 +326,8 @@ Dataset<T> make_dataset(Table<T> table, Table<T>* target, const Input& input,
     }
     if (target->rows != data.rows()) {
       throw InputError(data.source + ": has " + std::to_string(data.rows()) +
-                       " rows, its target has " + std::to_string(target->rows));
+                       " rows, its target has " + std::to_string(target->rows) +
+                       "; both must be of the same rows");
     }
     data.target = std::move(target->values);
     require_exact_labels(*target, data);
@@ -354,7 +361,10 @@ Table<T> read_target_table(const std::string& path, const ReadOptions& options) 
       break;
     }
     case FileFormat::idx: table = read_idx_table<T>(input, budget); break;
-    default: throw InputError(path + ": a file of targets must be .npy or IDX");
+    default:
+      throw InputError(path +
+                       ": a file of targets must be .npy or IDX; save it with numpy.save, or put "
+                       "it into the table as a column");
   }
   if (table.cols != 1) {
     throw InputError(path + ": has " + std::to_string(table.cols) +
@@ -408,7 +418,10 @@ void drop_missing_targets(Dataset<T>& data) {
   }
   const auto dropped = data.rows() - static_cast<Index>(kept.size());
   if (dropped == 0) return;
-  if (kept.empty()) throw InputError(data.source + ": the target is missing in every row");
+  if (kept.empty())
+    throw InputError(data.source +
+                     ": the target is missing in every row; name another column with " +
+                     option("target"));
   log::warning(data.source + ": " + std::to_string(dropped) + " of " + std::to_string(data.rows()) +
                " rows are left out, because their target " + data.target_column.name +
                " is missing");
@@ -431,7 +444,7 @@ Dataset<T> read_format(const Input& input, const Resolved& resolved) {
     case FileFormat::parquet:
     case FileFormat::arrow: break;
   }
-  return read_typed_files<T>({input}, input.name(), resolved.format, resolved.options);
+  return read_typed_files<T>({input}, {}, input.name(), resolved.format, resolved.options);
 }
 
 // Records the format where the reader has not, and leaves out rows that are not wanted.
@@ -447,19 +460,62 @@ Dataset<T> finished(Dataset<T> data, FileFormat format, const ReadOptions& optio
   return data;
 }
 
+// What the folders of each file say, and of what the folders around all of them say the columns
+// that the model was trained on, which a part of the table that is read alone does not have
+// otherwise.
+std::vector<Partition> partitions_of(const TableFiles& named, const ReadOptions& options) {
+  std::vector<Partition> partitions;
+  for (const TableFile& file : named.files) {
+    Partition partition;
+    for (const PartitionValue& value : named.around) {
+      if (is_asked_for(options.schema, value.column)) partition.push_back(value);
+    }
+    partition.insert(partition.end(), file.partition.begin(), file.partition.end());
+    partitions.push_back(std::move(partition));
+  }
+  return partitions;
+}
+
 // Files of columns with declared types, as one table.
 template <Real T>
-Dataset<T> read_declared(const std::vector<Input>& files, const std::string& name,
-                         const Resolved& resolved, const ReadOptions& options) {
+Dataset<T> read_declared(const TableFiles& named, const std::vector<Input>& files,
+                         const std::string& name, const Resolved& resolved,
+                         const ReadOptions& options) {
   for (const Input& file : files) {
     if (options.reading.format != "auto" || format_of(file) == resolved.format) continue;
     throw InputError(file.name() + ": is no " +
                      std::string(format_names()[static_cast<std::size_t>(resolved.format)]) +
                      " file, as " + files.front().name() +
-                     " is; files that are read as one are of one format");
+                     " is; files that are read as one are of one format, so move it out of the "
+                     "folder");
   }
-  return finished(read_typed_files<T>(files, name, resolved.format, resolved.options),
+  return finished(read_typed_files<T>(files, partitions_of(named, options), name, resolved.format,
+                                      resolved.options),
                   resolved.format, options);
+}
+
+// Folders around what is read say the values of columns that a whole table would have, and its part
+// has not.
+template <Real T>
+void remark_on_folders(const TableFiles& named, Dataset<T>& data) {
+  for (const PartitionValue& value : named.around) {
+    const auto has = [&](const Column& column) {
+      return column.name == value.column || column.name.starts_with(value.column + ".");
+    };
+    if (data.target_column.name == value.column ||
+        std::any_of(data.columns.begin(), data.columns.end(), has)) {
+      continue;
+    }
+    std::string notice = data.source + ": lies in the folder " + value.column + "=" + value.value +
+                         ", which says the value of a column that is not read here; name the "
+                         "folder above it to have the column " +
+                         value.column;
+    log::warning(notice);
+    auto reading =
+        data.reading ? std::make_shared<Reading>(*data.reading) : std::make_shared<Reading>();
+    reading->notices.push_back(std::move(notice));
+    data.reading = std::move(reading);
+  }
 }
 
 }  // namespace
@@ -475,30 +531,56 @@ Dataset<T> read_input(const Input& archive, const ReadOptions& options) {
     const Resolved resolved = resolve(input, options);
     return finished(read_format<T>(input, resolved), resolved.format, options);
   } catch (const std::bad_alloc&) {
-    throw InputError(archive.name() + ": does not fit into memory");
+    throw InputError(archive.name() + ": does not fit into memory; take fewer rows or columns");
   }
 }
 
+namespace {
+
 template <Real T>
-Dataset<T> read_dataset(const std::string& path, const ReadOptions& options) {
-  const std::vector<std::string> paths = files_named_by(path);
+Dataset<T> read_files(const std::string& path, const TableFiles& named,
+                      const ReadOptions& options) {
+  const std::vector<std::string> paths = named.paths();
   const Input first = Input::file(paths.front());
-  if (paths.size() == 1) {
+  if (paths.size() == 1 && !named.partitioned() && named.around.empty()) {
     Dataset<T> data = read_input<T>(first, options);
     read_query_file(data, paths.front());
     return data;
   }
   const Resolved resolved = resolve(first, options);
   if (!has_declared_types(resolved.format)) {
-    return read_input<T>(joined_files(path, paths, options), options);
+    if (named.partitioned()) {
+      throw InputError(path + ": its folders say values of columns, such as " +
+                       named.files.front().partition.front().column +
+                       ", which is read of Parquet and Arrow files alone, and " + paths.front() +
+                       " is none; write the table as Parquet, or write the column into the files "
+                       "and put them into one folder");
+    }
+    Dataset<T> data =
+        read_input<T>(paths.size() == 1 ? first : joined_files(path, paths, options), options);
+    if (paths.size() == 1) read_query_file(data, paths.front());
+    return data;
   }
   std::vector<Input> files{first};
   for (std::size_t i = 1; i < paths.size(); ++i) files.push_back(Input::file(paths[i]));
   try {
-    return read_declared<T>(files, path, resolved, options);
+    Dataset<T> data =
+        read_declared<T>(named, files, paths.size() == 1 ? paths.front() : path, resolved, options);
+    if (paths.size() == 1) read_query_file(data, paths.front());
+    return data;
   } catch (const std::bad_alloc&) {
-    throw InputError(path + ": does not fit into memory");
+    throw InputError(path + ": does not fit into memory; take fewer rows or columns");
   }
+}
+
+}  // namespace
+
+template <Real T>
+Dataset<T> read_dataset(const std::string& path, const ReadOptions& options) {
+  const TableFiles named = files_named_by(path);
+  Dataset<T> data = read_files<T>(path, named, options);
+  if (options.schema == nullptr) remark_on_folders(named, data);
+  return data;
 }
 
 template Dataset<float> read_dataset(const std::string&, const ReadOptions&);

@@ -21,9 +21,6 @@ enum class FileFormat { csv, tsv, npy, npz, libsvm, idx, parquet, arrow };
 // The one file in a zip archive that holds no arrays; none where it holds some. Throws InputError
 // for several files, and for documents of office programs.
 [[nodiscard]] std::optional<Input> text_in_zip(const Input& input);
-// The files of a folder, or those that a pattern such as "part-*.csv" names, in the order of their
-// names; the path itself where it is that of a file.
-[[nodiscard]] std::vector<std::string> files_named_by(const std::string& path);
 // Text files as one, with the header of the first. Throws InputError where another has another one.
 [[nodiscard]] Input joined_files(const std::string& name, const std::vector<std::string>& paths,
                                  const ReadOptions& options);

@@ -26,7 +26,9 @@ std::string take_word(std::string_view& text, std::string_view ends) {
       quoted = !quoted;
     }
   }
-  if (quoted) throw InputError("a quote in the list is never closed");
+  if (quoted)
+    throw InputError(
+        "a quote in the list is never closed; a quote inside a quoted name is written twice");
   return word;
 }
 
@@ -77,12 +79,14 @@ void take_form(std::string_view form, ColumnReading& column) {
                      "; expected number/, or number/,. or date/dmy, say");
   }
   if (form[0] != '.' && form[0] != ',') {
-    throw InputError("'" + std::string(form) + "' does not begin with a decimal mark, . or ,");
+    throw InputError("'" + std::string(form) +
+                     "' does not begin with a decimal mark, . or ,; write number/, or number/.,");
   }
   column.decimal = form[0] == ',' ? DecimalMark::comma : DecimalMark::point;
   column.thousands = form.size() == 2 ? thousands_from(form[1]) : ThousandsMark::none;
   if (form.size() == 2 && form[0] == form[1]) {
-    throw InputError("'" + std::string(form) + "': the two marks of a number differ");
+    throw InputError("'" + std::string(form) +
+                     "': the two marks of a number differ; write number/,. or number/.,");
   }
 }
 

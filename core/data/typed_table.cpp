@@ -19,6 +19,7 @@
 #include "core/data/csv_fields.hpp"
 #include "core/data/label_texts.hpp"
 #include "core/data/number.hpp"
+#include "core/data/pandas_metadata.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "tandem/core/error.hpp"
@@ -41,6 +42,13 @@ void ColumnBatch<T>::begin(ValuesAs as, Index count) {
 template void ColumnBatch<float>::begin(ValuesAs, Index);
 template void ColumnBatch<double>::begin(ValuesAs, Index);
 
+void mark_row_names(const PandasMetadata& metadata, std::vector<DeclaredColumn>& columns) {
+  for (DeclaredColumn& column : columns) {
+    column.row_names = std::find(metadata.index.begin(), metadata.index.end(), column.name) !=
+                       metadata.index.end();
+  }
+}
+
 namespace {
 
 constexpr Index batch_rows = 512;
@@ -62,7 +70,7 @@ ColumnKind natural_kind(DeclaredKind declared) {
   return ColumnKind::automatic;
 }
 
-// The names of rows that pandas writes as a column.
+// The names of rows that have no name, as pandas writes them as a column.
 bool is_index_name(std::string_view name) {
   return name.starts_with("__index_level_") && name.ends_with("__");
 }
@@ -71,7 +79,7 @@ template <Real T>
 class TypedReader {
  public:
   TypedReader(const TypedTable<T>& table, const std::string& file, const std::string& format,
-              const ReadOptions& options)
+              const std::vector<std::string>& notices, const ReadOptions& options)
       : table_(table),
         file_(file),
         format_(format),
@@ -84,10 +92,11 @@ class TypedReader {
       first_row_.push_back(first);
       first = saturating_sum(first, rows);
     }
+    for (const std::string& notice : notices) note(notice);
   }
 
   Dataset<T> read() {
-    if (rows_ == 0) throw InputError(file_ + ": has no rows");
+    if (rows_ == 0) throw InputError(file_ + ": has no rows; is it the file that was meant?");
     find_columns();
     for (const std::string& text : options_.reading.missing.texts) {
       T value{};
@@ -157,7 +166,8 @@ class TypedReader {
     }
     std::vector<bool> left_out(names_.size(), false);
     for (std::size_t c = 0; c < names_.size(); ++c) {
-      if (options_.schema != nullptr || !is_index_name(names_[c])) continue;
+      const bool row_names = table_.columns()[c].row_names || is_index_name(names_[c]);
+      if (options_.schema != nullptr || !row_names) continue;
       if (said_[c] != nullptr || options_.target == names_[c] || names_.size() < 2) continue;
       left_out[c] = true;
       note(file_ + ": the column " + names_[c] +
@@ -988,13 +998,32 @@ class TypedReader {
   char decimal_ = '.';
 };
 
-// Files of the same columns, one after the other.
+// One value in every row: what the name of a folder says.
+template <Real T>
+class SameValue final : public ColumnStream<T> {
+ public:
+  SameValue(const PartitionValue& value, const MemoryBudget& budget)
+      : ColumnStream<T>(budget), value_(value) {}
+  void next(Index count, ColumnBatch<T>& batch) override {
+    batch.begin(ValuesAs::texts, count);
+    const std::int32_t code = value_.missing ? -1 : this->code_of(value_.value);
+    std::fill(batch.codes.begin(), batch.codes.end(), code);
+  }
+
+ private:
+  const PartitionValue& value_;
+};
+
+// Files of the same columns, one after the other, with what their folders say as the first columns.
 template <Real T>
 class JoinedTables final : public TypedTable<T> {
  public:
-  explicit JoinedTables(std::vector<std::unique_ptr<TypedTable<T>>> tables,
-                        const std::vector<Input>& files)
-      : tables_(std::move(tables)), columns_(tables_.front()->columns()) {
+  JoinedTables(std::vector<std::unique_ptr<TypedTable<T>>> tables, const std::vector<Input>& files,
+               std::vector<Partition> partitions, const ReadOptions& options)
+      : tables_(std::move(tables)),
+        partitions_(std::move(partitions)),
+        budget_(files.front().name(), options),
+        columns_(tables_.front()->columns()) {
     for (std::size_t t = 0; t < tables_.size(); ++t) {
       check(t, files);
       const auto& parts = tables_[t]->parts();
@@ -1003,6 +1032,13 @@ class JoinedTables final : public TypedTable<T> {
         place_.emplace_back(t, static_cast<Index>(p));
       }
     }
+    if (!partitions_.empty()) said_ = static_cast<Index>(partitions_.front().size());
+    std::vector<DeclaredColumn> said;
+    for (Index c = 0; c < said_; ++c) {
+      said.push_back({partitions_.front()[static_cast<std::size_t>(c)].column, DeclaredKind::text,
+                      "the names of folders"});
+    }
+    columns_.insert(columns_.begin(), said.begin(), said.end());
   }
 
   [[nodiscard]] const std::vector<DeclaredColumn>& columns() const override { return columns_; }
@@ -1010,7 +1046,11 @@ class JoinedTables final : public TypedTable<T> {
   [[nodiscard]] std::unique_ptr<ColumnStream<T>> open(Index part, Index column,
                                                       ValuesAs as) const override {
     const auto& [table, own] = place_[static_cast<std::size_t>(part)];
-    return tables_[table]->open(own, column, as);
+    if (column < said_) {
+      return std::make_unique<SameValue<T>>(partitions_[table][static_cast<std::size_t>(column)],
+                                            budget_);
+    }
+    return tables_[table]->open(own, column - said_, as);
   }
 
  private:
@@ -1048,6 +1088,9 @@ class JoinedTables final : public TypedTable<T> {
   }
 
   std::vector<std::unique_ptr<TypedTable<T>>> tables_;
+  std::vector<Partition> partitions_;  // per table, or empty
+  MemoryBudget budget_;
+  Index said_ = 0;  // columns that folders say
   std::vector<DeclaredColumn> columns_;
   std::vector<Index> parts_;
   std::vector<std::pair<std::size_t, Index>> place_;
@@ -1060,25 +1103,46 @@ std::unique_ptr<TypedTable<T>> open_table(const Input& file, FileFormat format,
                                        : open_arrow<T>(file, options);
 }
 
+// What folders say and the files do not have themselves.
+template <Real T>
+std::vector<Partition> columns_to_add(const TypedTable<T>& table,
+                                      const std::vector<Partition>& partitions,
+                                      const std::string& file, std::vector<std::string>& notices) {
+  std::vector<Partition> added = partitions;
+  for (const DeclaredColumn& column : table.columns()) {
+    const auto same = [&column](const PartitionValue& value) {
+      return value.column == column.name;
+    };
+    bool both = false;
+    for (Partition& partition : added) both = std::erase_if(partition, same) > 0 || both;
+    if (!both) continue;
+    notices.push_back(file + ": the files have the column " + column.name +
+                      " that their folders say too; what the files have is taken");
+  }
+  return added;
+}
+
 }  // namespace
 
 template <Real T>
-Dataset<T> read_typed_files(const std::vector<Input>& files, const std::string& name,
+Dataset<T> read_typed_files(const std::vector<Input>& files,
+                            const std::vector<Partition>& partitions, const std::string& name,
                             FileFormat format, const ReadOptions& options) {
   const std::string called(format_names()[static_cast<std::size_t>(format)]);
-  if (files.size() == 1) {
-    const auto table = open_table<T>(files.front(), format, options);
-    return TypedReader<T>(*table, name, called, options).read();
-  }
   std::vector<std::unique_ptr<TypedTable<T>>> tables;
   for (const Input& file : files) tables.push_back(open_table<T>(file, format, options));
-  const JoinedTables<T> joined(std::move(tables), files);
-  return TypedReader<T>(joined, name, called, options).read();
+  std::vector<std::string> notices;
+  std::vector<Partition> added = columns_to_add(*tables.front(), partitions, name, notices);
+  if (files.size() == 1 && (added.empty() || added.front().empty())) {
+    return TypedReader<T>(*tables.front(), name, called, notices, options).read();
+  }
+  const JoinedTables<T> joined(std::move(tables), files, std::move(added), options);
+  return TypedReader<T>(joined, name, called, notices, options).read();
 }
 
-template Dataset<float> read_typed_files(const std::vector<Input>&, const std::string&, FileFormat,
-                                         const ReadOptions&);
-template Dataset<double> read_typed_files(const std::vector<Input>&, const std::string&, FileFormat,
-                                          const ReadOptions&);
+template Dataset<float> read_typed_files(const std::vector<Input>&, const std::vector<Partition>&,
+                                         const std::string&, FileFormat, const ReadOptions&);
+template Dataset<double> read_typed_files(const std::vector<Input>&, const std::vector<Partition>&,
+                                          const std::string&, FileFormat, const ReadOptions&);
 
 }  // namespace tandem

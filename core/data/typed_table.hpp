@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/data/partitions.hpp"
 #include "core/data/readers.hpp"
 #include "core/data/text_dictionary.hpp"
 #include "tandem/core/types.hpp"
@@ -35,7 +36,12 @@ struct DeclaredColumn {
   // For messages: the type as the format calls it; of an unread column a clause that says what it
   // is and what to do.
   std::string type;
+  bool row_names = false;  // the index of a table of pandas, which is none of its columns
 };
+
+struct PandasMetadata;
+// Marks the columns that pandas says are the names of the rows.
+void mark_row_names(const PandasMetadata& metadata, std::vector<DeclaredColumn>& columns);
 
 // The form in which a reader asks for a column.
 //   numbers  numbers, and 1 and 0 for truth values
@@ -112,10 +118,13 @@ template <Real T>
 [[nodiscard]] std::unique_ptr<TypedTable<T>> open_arrow(const Input& input,
                                                         const ReadOptions& options);
 
-// Files of one format, Parquet or Arrow, as one table: the same columns in the same order. `name`
-// stands for all of them in messages.
+// Files of one format, Parquet or Arrow, as one table: the same columns in the same order. What
+// their folders say are columns of texts before the others. `name` stands for all of them in
+// messages; `partitions` may be empty, or has one per file.
 template <Real T>
-[[nodiscard]] Dataset<T> read_typed_files(const std::vector<Input>& files, const std::string& name,
-                                          FileFormat format, const ReadOptions& options);
+[[nodiscard]] Dataset<T> read_typed_files(const std::vector<Input>& files,
+                                          const std::vector<Partition>& partitions,
+                                          const std::string& name, FileFormat format,
+                                          const ReadOptions& options);
 
 }  // namespace tandem

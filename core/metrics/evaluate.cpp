@@ -1,8 +1,10 @@
 #include "tandem/metrics/evaluate.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
+#include "core/cluster/weighted_inertia.hpp"
 #include "core/json_text.hpp"
 #include "core/metrics/cluster_indices.hpp"
 #include "core/metrics/one_metric.hpp"
@@ -205,7 +207,8 @@ bool tells_outliers(const Dataset<T>& data) {
 template <Real T>
 Evaluation evaluate(const Model<T>& model, Engine& engine, const Dataset<T>& data,
                     const Predictions<T>& predictions, const EvaluateOptions& options) {
-  if (data.rows() == 0) throw InputError(data.source + ": has no rows to evaluate");
+  if (data.rows() == 0)
+    throw InputError(data.source + ": has no rows to evaluate; is it the file that was meant?");
   // The metrics of clusters and the model's own both read the rows.
   const EngineTable<T> table(engine, data);
   const std::vector<double> weights(data.weights.begin(), data.weights.end());
@@ -229,13 +232,21 @@ Evaluation evaluate(const Model<T>& model, Engine& engine, const Dataset<T>& dat
   for (const auto& [name, value] : model.own_metrics(engine, data.features.view())) {
     if (std::isfinite(value)) put(evaluation, name, value);
   }
+  const auto* const clusters = dynamic_cast<const KMeansModel<T>*>(&model);
+  const bool weighted =
+      std::any_of(weights.begin(), weights.end(), [](double weight) { return weight > 0; });
+  if (clusters != nullptr && weighted) {
+    put(evaluation, "inertia",
+        weighted_inertia<T>(engine, *clusters, data.features.view(), data.weights));
+  }
   return evaluation;
 }
 
 template <Real T>
 Evaluation evaluate(const Model<T>& model, Engine& engine, const Dataset<T>& data,
                     const EvaluateOptions& options) {
-  if (data.rows() == 0) throw InputError(data.source + ": has no rows to evaluate");
+  if (data.rows() == 0)
+    throw InputError(data.source + ": has no rows to evaluate; is it the file that was meant?");
   // So do predictions.
   const EngineTable<T> table(engine, data);
   return evaluate(model, engine, data, model.predict(engine, data.features.view()), options);

@@ -104,7 +104,8 @@ template <Real T>
 Partition<T> partition_of(const Algorithm& algorithm, const Dataset<T>& data,
                           const ValidationOptions& options) {
   check(options);
-  if (data.rows() == 0) throw InputError(data.source + ": has no rows to validate on");
+  if (data.rows() == 0)
+    throw InputError(data.source + ": has no rows to validate on; is it the file that was meant?");
   // The rows of both parts of a fold, and what the steps before the algorithm make of them.
   require_memory(data.source + ": a fold's copies of its rows",
                  saturating_product(saturating_product(data.rows(), data.cols() + 2),
@@ -447,7 +448,9 @@ LearningCurve learning_curve(const PipelineOptions& asked, const Dataset<T>& dat
   // [size][split]
   std::vector<std::vector<std::map<std::string, double>>> train(sizes.size());
   std::vector<std::vector<std::map<std::string, double>>> test(sizes.size());
-  const auto total = static_cast<Index>(splits.size() * sizes.size());
+  // Progress is counted in training rows, since a fit takes longer the more it has of them.
+  const Index total =
+      static_cast<Index>(splits.size()) * std::accumulate(sizes.begin(), sizes.end(), Index{0});
   Index done = 0;
   for (std::size_t s = 0; s < splits.size(); ++s) {
     // Streams above those of the partitions.
@@ -470,8 +473,8 @@ LearningCurve learning_curve(const PipelineOptions& asked, const Dataset<T>& dat
           score_split(pipeline, data, rows, splits[s].test, evaluation, engine, control);
       train[i].push_back(std::move(scores.train));
       test[i].push_back(std::move(scores.test));
-      ++done;
-      control.report({"fit", done, total, "", 0});
+      done += sizes[i];
+      control.report({"training row", done, total, "", 0});
     }
   }
 

@@ -27,12 +27,21 @@ void Growth<T>::grow(RunControl& control) {
     ++levels_;
     end_iteration(control, Progress{"level", levels_, 0, {}, 0}, [&] { return state_of(); });
   }
+  // Subtrees differ in size, and their rows tell better than their number how much is left.
+  const Index rows = rows_below(subtrees_);
   while (subtrees_done_ < static_cast<Index>(subtrees_.size())) {
     grow_some_subtrees();
-    end_iteration(control,
-                  Progress{"subtree", subtrees_done_, static_cast<Index>(subtrees_.size()), {}, 0},
+    const std::span<const Index> done(subtrees_.data(), static_cast<std::size_t>(subtrees_done_));
+    end_iteration(control, Progress{"row", rows_below(done), rows, {}, 0},
                   [&] { return state_of(); });
   }
+}
+
+template <Real T>
+Index Growth<T>::rows_below(std::span<const Index> nodes) {
+  Index rows = 0;
+  for (const Index i : nodes) rows += node(i).rows;
+  return rows;
 }
 
 template <Real T>

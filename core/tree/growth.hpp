@@ -87,6 +87,7 @@ class Growth {
  private:
   BuiltNode<T>& node(Index i) { return nodes_[static_cast<std::size_t>(i)]; }
   [[nodiscard]] bool may_split_node(Index i);
+  [[nodiscard]] Index rows_below(std::span<const Index> nodes);
   void enlist(Index i);
   [[nodiscard]] std::vector<OpenNode> open_nodes(std::span<const Index> indices);
   [[nodiscard]] SplitToApply split_to_apply(Index i);

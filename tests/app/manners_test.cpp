@@ -97,6 +97,60 @@ TEST_F(Manners, AnOutputThatIsAnInputIsRefused) {
   expect_refused(mlp({"--model", path("x")}), "is the file that --data");
 }
 
+// The next reading of the folder would have it in the table, or it was in it already.
+TEST_F(Manners, AnOutputAmongTheFilesOfATableIsRefused) {
+  const std::string m = model();
+  fs::create_directory(path("table"));
+  write_text(path("table/a.csv"), rows_);
+  write_text(path("table/b.csv"), rows_);
+  fs::create_directory_symlink("table", path("link"));
+  fs::create_symlink("table/b.csv", path("soft"));
+  fs::create_hard_link(path("table/b.csv"), path("hard"));
+  const std::string said = "would be one of the files that";
+  for (const char* data : {"table", "link", "table/*.csv", "table/?.csv"}) {
+    for (const char* out : {"table/a.csv", "link/b.csv", "table/new.csv", "soft", "hard"}) {
+      expect_refused({"predict", m, "--data", path(data), "--out", path(out), "--force"}, said);
+      expect_refused(
+          {"train", "decision-tree", "--data", path(data), "--model", path(out), "--force"}, said);
+    }
+  }
+  expect_refused({"cross-validate", "decision-tree", "--data", path("table"), "--report",
+                  path("table"), "--folds", "2"},
+                 said);
+  EXPECT_EQ(run({"predict", m, "--data", path("table/*.csv"), "--out", path("table/p.txt")}).status,
+            0);
+  fs::remove(path("table/p.txt"));
+  EXPECT_EQ(run({"predict", m, "--data", path("table"), "--out", path("p.csv")}).status, 0);
+  const std::string command = "'" + program_ + "' predict '" + m + "' --data '" + path("table") +
+                              "' > '" + path("table/out.csv") + "' 2> '" + path("err") + "'";
+  EXPECT_EQ(WEXITSTATUS(std::system(command.c_str())), 2);
+  EXPECT_THAT(read_text(path("err")), HasSubstr("standard output goes to"));
+}
+
+TEST_F(Manners, AnEmptyNameOfAFileIsRefused) {
+  for (const char* option : {"--model", "--test", "--checkpoint", "--report"}) {
+    const Outcome outcome = run({"train", "decision-tree", "--data", path("in.csv"), option, ""});
+    if (std::string_view(option) == "--report") continue;
+    EXPECT_EQ(outcome.status, 2) << option;
+    EXPECT_THAT(outcome.err, HasSubstr("the text is empty")) << option;
+  }
+}
+
+// A file that is opened where standard error was would have in it what is said there.
+TEST_F(Manners, ClosedStandardStreamsHarmNothing) {
+  for (const char* closed : {"2>&-", ">&-", "<&-", "<&- >&- 2>&-"}) {
+    const std::string command = "'" + program_ + "' train mlp --epochs 3 --data '" +
+                                path("in.csv") + "' --checkpoint-every 0 --force --model '" +
+                                path("closed") + "' " + closed + " >> '" + path("said") + "'";
+    (void)std::system(("bash -c \"" + command + "\"").c_str());
+    EXPECT_EQ(run({"inspect", path("closed")}).status, 0) << closed;
+  }
+  const std::string none =
+      "'" + program_ + "' train decision-tree --data - <&- 2> '" + path("err") + "'";
+  EXPECT_EQ(WEXITSTATUS(std::system(none.c_str())), 2);
+  EXPECT_THAT(read_text(path("err")), HasSubstr("standard input: is empty"));
+}
+
 TEST_F(Manners, TwoOutputsThatAreOneFileAreRefused) {
   const std::vector<std::string> mlp{"train", "mlp", "--data", path("in.csv"), "--epochs", "2"};
   const auto with = [&](std::vector<std::string> more) {
@@ -420,6 +474,44 @@ TEST_F(Manners, EveryCommandEndsWithinASecondOfASignal) {
     // A second, and what a machine with much else to do adds.
     EXPECT_LT(took.count(), 4) << command[1];
   }
+}
+
+// An iteration of seconds is left in its middle, and the state before it is what is kept.
+TEST_F(Manners, ALongIterationIsLeftAndTheStateBeforeItKept) {
+  constexpr int classes = 2500;
+  std::string text = "y";
+  for (int j = 0; j < 100; ++j) text += ",x" + std::to_string(j);
+  text += "\n";
+  unsigned state = 1;
+  for (int i = 0; i < 2 * classes; ++i) {
+    text += "c" + std::to_string(i % classes);
+    for (int j = 0; j < 100; ++j) {
+      state = state * 1664525U + 1013904223U;
+      text += "," + std::to_string(state >> 24);
+    }
+    text += "\n";
+  }
+  write_text(path("many.csv"), text);
+  // Until the first iteration is over, which takes as long as the machine has others to serve.
+  for (const int wait : {3, 9, 27}) {
+    std::chrono::steady_clock::time_point sent;
+    const Outcome outcome = run({"train", "logistic-regression", "--data", path("many.csv"),
+                                 "--target", "y", "--tolerance", "0", "--max-iterations", "100000",
+                                 "--checkpoint", path("kept"), "--checkpoint-every", "10000"},
+                                [&](pid_t process) {
+                                  std::this_thread::sleep_for(std::chrono::seconds(wait));
+                                  sent = std::chrono::steady_clock::now();
+                                  ::kill(process, SIGINT);
+                                });
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - sent;
+    ASSERT_EQ(outcome.status, 130) << outcome.err;
+    EXPECT_LT(took.count(), 4);
+    if (outcome.err.find("no state to keep yet") != std::string::npos) continue;
+    EXPECT_THAT(outcome.err, HasSubstr("--resume " + path("kept")));
+    EXPECT_TRUE(fs::exists(path("kept")));
+    return;
+  }
+  FAIL() << "no iteration ended in time";
 }
 
 TEST_F(Manners, AFileThatMayNotGrowIsAnErrorAndLeavesNothing) {

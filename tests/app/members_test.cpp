@@ -297,6 +297,32 @@ TEST_F(Members, WeightsAreRowsAsOftenAsTheySay) {
   }
 }
 
+// The inertia that is shown is that of the weighted rows, which the fit made small.
+TEST_F(Members, WeightsCountInTheInertia) {
+  std::string weighted = "x,z,w\n";
+  std::string repeated = "x,z\n";
+  for (int i = 0; i < 60; ++i) {
+    const std::string row = std::to_string((i * 37) % 50) + "," + std::to_string(i % 3 * 100 + i);
+    weighted += row + "," + std::to_string(i % 4) + "\n";
+    for (int k = 0; k < i % 4; ++k) repeated += row + "\n";
+  }
+  const std::vector<std::string> kmeans{"train", "kmeans", "--k", "3", "--starts", "10", "--json"};
+  const auto inertia_of = [&](std::vector<std::string> more) {
+    std::vector<std::string> all = kmeans;
+    all.insert(all.end(), more.begin(), more.end());
+    const Outcome outcome = run(all);
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    return outcome.json()["metrics"]["inertia"].get<double>();
+  };
+  const double found =
+      inertia_of({"--data", file("kw.csv", weighted), "--weights", "w", "--model", path("kmeans")});
+  const double same = inertia_of({"--data", file("kr.csv", repeated)});
+  EXPECT_NEAR(found, same, 1e-9 * same);
+  const Outcome evaluated =
+      run({"evaluate", path("kmeans"), "--data", path("kw.csv"), "--weights", "w", "--json"});
+  EXPECT_NEAR(evaluated.json()["metrics"]["inertia"].get<double>(), same, 1e-9 * same);
+}
+
 // A threshold compares like with like: ranks whatever the columns' units.
 TEST_F(Members, RanksOfColumnsInAllUnits) {
   struct Table {

@@ -83,13 +83,26 @@ TEST(TimeEstimate, StepsThatAreNotAlikeTellNothing) {
   tree.note(step("level", 1, 0), 1);
   tree.note(step("level", 2, 0), 4);
   EXPECT_FALSE(tree.left());
-  tree.note(step("subtree", 2, 100), 5);
-  tree.note(step("subtree", 3, 100), 6);
-  EXPECT_FALSE(tree.left());
+}
+
+// A tree's subtrees are counted in rows, fits of growing size in rows or centres.
+TEST(TimeEstimate, StepsOfDifferentSizeAreCountedInWhatTheyAreMadeOf) {
+  StepTimes tree;
+  tree.note(step("level", 1, 0), 4);
+  tree.note(step("row", 100, 1000), 5);
+  tree.note(step("row", 400, 1000), 8);
+  ASSERT_TRUE(tree.left());
+  EXPECT_DOUBLE_EQ(*tree.left(), 6);
   StepTimes curve;
-  curve.note(step("fit", 1, 10), 2);
-  curve.note(step("fit", 2, 10), 9);
-  EXPECT_FALSE(curve.left());
+  curve.note(step("training row", 100, 1500), 1);
+  curve.note(step("training row", 500, 1500), 5);
+  ASSERT_TRUE(curve.left());
+  EXPECT_DOUBLE_EQ(*curve.left(), 10);
+  EXPECT_FALSE(curve.at_most());
+  StepTimes select;
+  select.note(step("centre", 12, 60), 6);
+  ASSERT_TRUE(select.left());
+  EXPECT_DOUBLE_EQ(*select.left(), 24);
 }
 
 // Another method that begins is measured by itself.

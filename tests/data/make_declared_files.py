@@ -14,6 +14,7 @@ import pathlib
 import duckdb
 import fastparquet
 import numpy as np
+import pandas
 import polars
 import pyarrow as pa
 import pyarrow.feather as feather
@@ -96,3 +97,18 @@ views = pa.table({"t": pa.array(["short", None, "longer than twelve bytes", ""],
                   "x": [1, 2, 3, 4]})
 with ipc.new_file(FILES / "views.arrow", views.schema) as out:
     out.write_table(views)
+
+# What pandas and polars say of columns beyond Parquet's types.
+frame = pandas.DataFrame({"grade": pandas.Categorical([3, 1, 3, None]),
+                          "size": pandas.Categorical(["10", "2", "10", "2"]),
+                          "lasted": pandas.to_timedelta(["1h", "90s", None, "-1500ms"]),
+                          "y": [1.5, 2.5, 3.5, 4.5]},
+                         index=pandas.Index([7, 9, 8, 6], name="key"))
+frame.to_parquet(FILES / "pandas.parquet")
+fastparquet.write(str(FILES / "pandas_fastparquet.parquet"), frame[["grade", "size", "y"]])
+pandas_table = pa.Table.from_pandas(frame)
+with ipc.new_file(FILES / "pandas.arrow", pandas_table.schema) as out:
+    out.write_table(pandas_table)
+polars.DataFrame({"size": polars.Series(["10", "2", "10", "2"], dtype=polars.Categorical),
+                  "lasted": polars.Series([3600000, 90000, None, -1500], dtype=polars.Duration("ms")),
+                  "y": [1.5, 2.5, 3.5, 4.5]}).write_parquet(FILES / "polars_categories.parquet")

@@ -19,6 +19,7 @@
 namespace tandem {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -561,18 +562,81 @@ TEST(OtherPrograms, WhatIsNoTableIsNamed) {
   EXPECT_THAT(message_of("RIFF$\0\0\0WAVEfmt "s), HasSubstr("a sound"));
 }
 
-TEST(OtherPrograms, FoldersInsideAFolderAreNotItsTables) {
-  std::string pattern =
-      (std::filesystem::path(::testing::TempDir()) / "tandem-hive-XXXXXX").string();
-  ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-  const std::filesystem::path folder = pattern;
-  std::filesystem::create_directories(folder / "year=2023");
-  std::filesystem::create_directories(folder / "year=2024");
-  std::ofstream(folder / "year=2023" / "part.csv") << "a,y\n1,2\n";
-  EXPECT_THAT([&] { (void)read_dataset<double>(folder.string()); },
-              ::testing::ThrowsMessage<InputError>(HasSubstr("year=2023, ...")));
-  EXPECT_EQ(read_dataset<double>((folder / "year=2023").string()).rows(), 1);
-  std::filesystem::remove_all(folder);
+TEST(OtherPrograms, LinesThatEndInTwoReturns) {
+  const auto data = read("a,b\r\r\n1,2\r\r\n3,\"x\"\r\r\n");
+  EXPECT_THAT(names(data), ElementsAre("a", "b"));
+  EXPECT_THAT(data.columns[1].categories, ElementsAre("2", "x"));
+  EXPECT_EQ(read("a;b\r\r\n1;2\r\r\n").features(0, 1), 2);
+  // Where the two returns fall into two pieces of the file.
+  std::string text = "a,b\r\r\n";
+  for (int i = 0; i < 400000; ++i) text += "1,2\r\r\n";
+  const auto many = read(text);
+  EXPECT_EQ(many.rows(), 400000);
+  EXPECT_EQ(many.features(399999, 1), 2);
+}
+
+TEST(OtherPrograms, CommentsOfMatlabAndMatricesOfMatrixMarket) {
+  const auto data = read("% matlab export\n1 2 3\n4 5 6\n7 8 9\n");
+  EXPECT_EQ(data.rows(), 3);
+  EXPECT_EQ(data.features(2, 2), 9);
+  EXPECT_THAT(names(read("%change,b\n1,2\n3,4\n")), ElementsAre("%change", "b"));
+  EXPECT_THAT(message_of("%%MatrixMarket matrix coordinate real general\n2 2 1\n1 1 1.0\n"),
+              AllOf(HasSubstr("Matrix Market"), HasSubstr("scipy.io.mmread")));
+}
+
+TEST(OtherPrograms, LinesOfLogsAreSaidToBeOneColumn) {
+  for (const char* text :
+       {"Jan 10 10:00:00 host app[1]: started\nJan 10 10:00:01 host app[1]: value=3 of 4\n"
+        "Jan 10 10:00:02 host app[1]: ended\n",
+        "total 8\n-rw-r--r-- 1 root root  486 Nov 30 08:55 README\n"
+        "-rw-r--r-- 1 root root 8956 Nov 30 test.csv\n",
+        "note\nno table at all\nbut some sentences in three lines\nof different length\n"}) {
+    EXPECT_THAT(notices(read(text)), Contains(HasSubstr("is read as one column of texts"))) << text;
+  }
+  EXPECT_THAT(notices(read("colour\nred\nblue\nred\nblue\n")),
+              Not(Contains(HasSubstr("one column of texts"))));
+}
+
+TEST(OtherPrograms, ARowOfTotalsIsSaid) {
+  const auto said = Contains(HasSubstr("if it sums them up"));
+  EXPECT_THAT(notices(read("item,b\nx,2\ny,5\nz,8\nTotal,15\n")), said);
+  EXPECT_THAT(notices(read("item;b\nx;2\ny;5\nz;8\nSumme;15\n")), said);
+  EXPECT_THAT(notices(read("b,item\n2,x\n5,y\n8,z\n15,GRAND TOTAL\n")), said);
+  EXPECT_THAT(notices(read("item,b\nTotal,2\ny,5\nz,8\nx,15\n")), Not(said));
+  EXPECT_THAT(notices(read("item,b\nx,2\ny,5\nz,8\nTotalled,15\n")), Not(said));
+}
+
+TEST(Columns, DurationsInUnits) {
+  const auto seconds = [](const std::string& text) {
+    return read("t,x\n" + text + ",1\n" + text + ",2\n").features(0, 0);
+  };
+  EXPECT_EQ(seconds("1h30m"), 5400);
+  EXPECT_EQ(seconds("45m0s"), 2700);
+  EXPECT_EQ(seconds("2 hours 5 min"), 7500);
+  EXPECT_EQ(seconds("1h 2m 3.5s"), 3723.5);
+  EXPECT_EQ(seconds("-90 sec"), -90);
+  EXPECT_EQ(seconds("2d 3h"), 183600);
+  EXPECT_EQ(seconds("3 days 2h"), 266400);
+  // Metres, seconds and decades are written so too.
+  for (const char* text : {"12m", "12s", "3d", "30m2h", "1h2h", "h", "1x2h"}) {
+    EXPECT_EQ(
+        read("t,x\n" + std::string(text) + ",1\n" + text + ",2\n").columns[0].categories.size(), 1U)
+        << text;
+  }
+}
+
+// pandas writes whole numbers of a column with missing values as 1.0.
+TEST(Columns, NumbersThatStandForMissingValuesAreComparedByValue) {
+  ReadOptions options;
+  options.reading.missing = MissingTexts::parse("-999");
+  const auto data = read("x,y\n-999,1\n-999.0,2\n-9.99e2,3\n-998,4\n", options);
+  for (Index i = 0; i < 3; ++i) EXPECT_TRUE(std::isnan(data.features(i, 0))) << i;
+  EXPECT_EQ(data.features(3, 0), -998);
+  const auto later = read_later(data, "x,y\n-999.00,1\n5,2\n");
+  EXPECT_TRUE(std::isnan(later.features(0, 0)));
+  EXPECT_EQ(later.features(1, 0), 5);
+  const auto comma = read("x;y\n-999,0;1\n1,5;2\n", options);
+  EXPECT_TRUE(std::isnan(comma.features(0, 0)));
 }
 
 // --- what is remembered --------------------------------------------------------------------------
@@ -657,6 +721,21 @@ TEST(ClassNames, AreTheTextsOfTheFile) {
   EXPECT_THAT(encode_classes(single).names, ElementsAre("16777216", "16777217"));
   EXPECT_EQ(class_name(100000.0F), "100000");
   EXPECT_EQ(class_name(0.5), "0.5");
+}
+
+TEST(ClassNames, OfDatesAndTimesAreTheirTexts) {
+  for (const auto& [first, second] : {std::pair{"2024-01-01", "2024-01-02"},
+                                      {"31/01/2024", "01/02/2024"},
+                                      {"12:00", "13:30"},
+                                      {"1h30m", "2h"},
+                                      {"2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"}}) {
+    const std::string text =
+        "x,y\n1," + std::string(first) + "\n2," + second + "\n3," + first + "\n";
+    const auto data = read(text, with_target("y"));
+    const Classes classes = encode_classes(data);
+    EXPECT_THAT(classes.names, ElementsAre(first, second));
+    EXPECT_THAT(classes.labels, ElementsAre(0, 1, 0));
+  }
 }
 
 TEST(ClassNames, StayWithTheirRows) {

@@ -114,6 +114,7 @@ class Select final : public Command {
     require_finite(data.train, false);
     ControlOptions control_options;
     control_options.quiet = run_.quiet;
+    control_options.estimates = true;
     ProgramControl control(control_options);
     const KSelection<T> selection = select_k(*engine, data.train, settings_, {.control = &control});
     control.finish();
@@ -130,6 +131,7 @@ class Select final : public Command {
         add_scores(json["candidates"][i], *engine, selection.models[i], data.train);
       }
       if (report_.asked()) json["report"] = report_.path();
+      add_estimate(json, control);
       print_json(json);
     } else {
       print(run_to_text(pipeline_, *engine, run_, data_, data) + "\n" + selection.to_text() +

@@ -185,7 +185,7 @@ class Train final : public Command {
                                    .control = &control});
     } catch (const Interrupted& stop) {
       control.finish();
-      if (control.saved()) {
+      if (control.save_last_state()) {
         throw Interrupted(stop.marked() + "; to go on, add --resume " + control_options.checkpoint +
                           " to the same command");
       }

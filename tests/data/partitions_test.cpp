@@ -251,8 +251,8 @@ TEST_P(FromPandas, IndexAndCategoriesAreWhatTheyAre) {
 INSTANTIATE_TEST_SUITE_P(Files, FromPandas,
                          ::testing::Values("pandas.parquet", "pandas.arrow",
                                            "pandas_fastparquet.parquet"),
-                         [](const auto& info) {
-                           std::string name = info.param;
+                         [](const auto& each) {
+                           std::string name = each.param;
                            for (char& c : name) c = c == '.' ? '_' : c;
                            return name;
                          });

@@ -5,12 +5,17 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <condition_variable>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <thread>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -36,7 +41,7 @@ timer_t overdue_timer{};
 bool has_timer = false;
 
 // Time is up: the process ends here, wherever its threads are.
-void on_overdue(int /*number*/) {
+[[noreturn]] void end_overdue() {
   remove_temporary_files();
   if (::isatty(STDERR_FILENO) == 1) (void)!::write(STDERR_FILENO, "\r\033[K", 4);
   if (const std::string* text = last_words.load()) {
@@ -44,6 +49,8 @@ void on_overdue(int /*number*/) {
   }
   ::_exit(130);
 }
+
+void on_overdue(int /*number*/) { end_overdue(); }
 
 void on_signal(int number) {
   const int saved = errno;
@@ -73,6 +80,55 @@ std::string duration(double seconds) {
   }
   return text;
 }
+
+// The states that are kept and written, by the run and by the watch below.
+std::mutex state_mutex;
+
+// While a run keeps checkpoints: where it has come to no safe point in time after a signal, saves
+// the last state from a thread of its own, which a signal handler could not, and ends the process.
+class Watch {
+ public:
+  explicit Watch(std::function<void()> save)
+      : save_(std::move(save)), thread_([this] { watch(); }) {}
+  Watch(const Watch&) = delete;
+  Watch& operator=(const Watch&) = delete;
+  ~Watch() {
+    {
+      const std::lock_guard<std::mutex> lock(ending_);
+      ended_ = true;
+    }
+    wake_.notify_one();
+    thread_.join();
+  }
+
+ private:
+  void watch() {
+    constexpr auto look_every = std::chrono::milliseconds(50);
+    Stopwatch since_signal;
+    std::unique_lock<std::mutex> lock(ending_);
+    while (!wake_.wait_for(lock, look_every, [this] { return ended_; })) {
+      if (!interrupted()) {
+        since_signal.lap();
+      } else if (since_signal.seconds() * 1000 >= static_cast<double>(ms_to_stop)) {
+        const std::lock_guard<std::mutex> states(state_mutex);
+        try {
+          save_();
+        } catch (const std::exception&) {
+          // The checkpoint before it stays.
+        }
+        end_overdue();
+      }
+    }
+  }
+
+  std::function<void()> save_;
+  std::mutex ending_;
+  std::condition_variable wake_;
+  bool ended_ = false;
+  std::thread thread_;
+};
+
+std::unique_ptr<Watch> watch_of_run;
 
 // What a state takes that is kept beside the run's own: more would be a doubling of what the run
 // was judged to need.
@@ -145,44 +201,57 @@ Archive run_record(const Engine& engine, const PipelineOptions& pipeline, Precis
   return run;
 }
 
-ProgramControl::ProgramControl(ControlOptions options)
-    : options_(std::move(options)),
-      terminal_(!options_.quiet && ::isatty(STDERR_FILENO) == 1),
-      times_(!options_.resume.empty(), options_.passes) {
-  if (!options_.checkpoint.empty()) patience_ms = ms_to_save;
-  if (options_.resume.empty()) return;
-  const Archive checkpoint = read_archive(options_.resume, "checkpoint");
+namespace {
+
+// Throws InputError where the checkpoint belongs to another run.
+Archive state_to_resume(const ControlOptions& options) {
+  const Archive checkpoint = read_archive(options.resume, "checkpoint");
   const Archive run = checkpoint.part("run");
   // Data of another precision differ too: what the caller chose is named before what follows.
   std::vector<std::string> names{"version", "algorithm", "precision", "numerics", "device"};
-  for (const auto& [name, value] : options_.run.entries()) {
+  for (const auto& [name, value] : options.run.entries()) {
     if (name != "data" && std::find(names.begin(), names.end(), name) == names.end()) {
       names.push_back(name);
     }
   }
   names.emplace_back("data");
   for (const std::string& name : names) {
-    if (!options_.run.has(name)) continue;
+    if (!options.run.has(name)) continue;
     const auto found = run.entries().find(name);
-    if (found != run.entries().end() && found->second == options_.run.entries().at(name)) continue;
+    if (found != run.entries().end() && found->second == options.run.entries().at(name)) continue;
     // Options of the algorithm and of the preprocessing have the name of their group in front.
     std::string what = option(name.substr(name.rfind('/') + 1)) + " differs";
     if (name == "data") what = "the data differ";
     if (name == "algorithm") what = "the algorithm differs";
     if (name == "version") what = "the version of Tandem differs";
-    throw InputError(options_.resume + ": belongs to another run: " + what +
+    throw InputError(options.resume + ": belongs to another run: " + what +
                      "; give the same data and options as then, or leave --resume out");
   }
   for (const auto& [name, value] : run.entries()) {
-    if (!options_.run.has(name)) {
-      throw InputError(options_.resume + ": belongs to another run: it has an option " +
+    if (!options.run.has(name)) {
+      throw InputError(options.resume + ": belongs to another run: it has an option " +
                        option(name.substr(name.rfind('/') + 1)) + " that this one has not");
     }
   }
-  state_ = checkpoint.part("state");
+  return checkpoint.part("state");
+}
+
+}  // namespace
+
+ProgramControl::ProgramControl(ControlOptions options)
+    : options_(std::move(options)),
+      terminal_(!options_.quiet && ::isatty(STDERR_FILENO) == 1),
+      times_(!options_.resume.empty(), options_.passes) {
+  if (!options_.resume.empty()) state_ = state_to_resume(options_);
+  if (options_.checkpoint.empty()) return;
+  patience_ms = ms_to_save;
+  watch_of_run = std::make_unique<Watch>([this] {
+    if (kept_) write_checkpoint(*kept_);
+  });
 }
 
 ProgramControl::~ProgramControl() {
+  if (!options_.checkpoint.empty()) watch_of_run.reset();
   finish();
   patience_ms = ms_to_stop;
 }
@@ -264,6 +333,7 @@ bool ProgramControl::checkpoint_due() {
 
 void ProgramControl::save_checkpoint(const Archive& state) {
   if (options_.checkpoint.empty()) return;
+  const std::lock_guard<std::mutex> lock(state_mutex);
   if (std::exchange(keep_only_, false) && !interrupted()) {
     kept_.reset();  // first, since both together may take more memory than there is
     if (bytes_of(state) <= most_kept_bytes) kept_ = state;
@@ -288,6 +358,7 @@ void ProgramControl::write_checkpoint(const Archive& state) {
 }
 
 bool ProgramControl::save_last_state() {
+  if (!options_.checkpoint.empty()) watch_of_run.reset();
   if (kept_) write_checkpoint(*kept_);
   return saved_;
 }
@@ -302,6 +373,7 @@ void add_estimate(nlohmann::json& json, const ProgramControl& control) {
 const Archive* ProgramControl::resume_state() const noexcept { return state_ ? &*state_ : nullptr; }
 
 void ProgramControl::remove_checkpoints() {
+  if (!options_.checkpoint.empty()) watch_of_run.reset();
   // Whatever has been put in their place meanwhile stays.
   for (const std::string& path : {saved_ ? options_.checkpoint : "", options_.resume}) {
     if (!path.empty() && archive_kind(path) == "checkpoint") ::unlink(path.c_str());

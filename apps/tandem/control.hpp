@@ -14,7 +14,7 @@
 namespace tandem::program {
 
 // From now on the first SIGINT or SIGTERM asks the run to stop at a safe point. Where it has come
-// to none in 0.7 s (in 5 s where it has a checkpoint to write), wherever it is (in a factorisation,
+// to none in 0.7 s (the last state that it kept is saved then), wherever it is (in a factorisation,
 // waiting for a pipe), the process ends all the same, with status 130 and no temporary files left.
 // The second signal kills it. A write to a closed pipe, or beyond the size that a file may have,
 // becomes an error.

@@ -236,8 +236,8 @@ Evaluation evaluate(const Model<T>& model, Engine& engine, const Dataset<T>& dat
   const bool weighted =
       std::any_of(weights.begin(), weights.end(), [](double weight) { return weight > 0; });
   if (clusters != nullptr && weighted) {
-    put(evaluation, "inertia",
-        weighted_inertia<T>(engine, *clusters, data.features.view(), data.weights));
+    evaluation.metrics["inertia"] =
+        weighted_inertia<T>(engine, *clusters, data.features.view(), data.weights);
   }
   return evaluation;
 }

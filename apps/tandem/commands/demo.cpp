@@ -5,6 +5,7 @@
 #include "tandem/command.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/demo/ladder.hpp"
 #include "tandem/demo/storybook.hpp"
 #include "tandem/output.hpp"
 #include "tandem/outputs.hpp"
@@ -50,6 +51,7 @@ class Demo final : public Command {
     stories.explanation(page);
     stories.agreement(page);
     stories.gpu(page);
+    add_ladder(page, stories.figures());
     const auto engine = Engine::create({.threads = static_cast<int>(threads_)});
     page.footer("Made by tandem demo, Tandem " TANDEM_VERSION ", on " + engine->description() +
                 "; exact numerics, float64, seed 0. Data: diabetes (Efron, Hastie, Johnstone and "

@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "core/data/input.hpp"
+#include "core/data/partitions.hpp"
 #include "core/data/readers.hpp"
 #include "core/data/typed_table.hpp"
 #include "tandem/core/error.hpp"
@@ -185,7 +186,13 @@ void InteractionColumns::visit(OptionVisitor& visitor) {
 
 Interactions read_interactions(const std::string& path, const InteractionColumns& columns,
                                const Reading& reading, int threads) {
-  const std::vector<std::string> files = files_named_by(path);
+  const TableFiles named = files_named_by(path);
+  if (named.partitioned()) {
+    throw InputError(path +
+                     ": its folders name values, which events are not read with; name a folder "
+                     "whose files have all columns");
+  }
+  const std::vector<std::string> files = named.paths();
   const Input first = Input::file(files.front());
   const std::vector<std::string> names = column_names(first, reading);
   const auto need = [&](const std::string& wanted, UsualNames usual, const std::string& what) {

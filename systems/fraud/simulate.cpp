@@ -127,13 +127,18 @@ std::string text_of(const char* format, long long a, long long b = 0) {
   return {text.data(), static_cast<std::size_t>(length)};
 }
 
-// Private addresses of RFC 1918: nobody's. A provider's are shared by all of its customers.
+// Private addresses of RFC 1918: nobody's.
 std::string home_address(std::int64_t household) {
   return text_of("10.%lld.", (household >> 16) & 0xFF) +
          text_of("%lld.%lld", (household >> 8) & 0xFF, household & 0xFF);
 }
-std::string provider_address(std::int64_t city, std::int64_t which) {
-  return text_of("172.16.%lld.%lld", city, which);
+// Those that providers of mobile networks give their customers. Each is shared by some hundred of
+// them, however few users there are, so that having one says nothing of who knows whom.
+std::int64_t provider_addresses(std::int64_t users) {
+  return std::clamp<std::int64_t>(users / 150, 1, 480);
+}
+std::string provider_address(std::int64_t which) {
+  return text_of("172.16.%lld.%lld", which / 40, which % 40);
 }
 std::string fraudsters_address(std::uint64_t which) {
   return text_of("192.168.%lld.%lld", static_cast<long long>((which >> 8) & 0xFF),
@@ -317,7 +322,7 @@ class Simulation {
       if (dice.chance(0.03)) made.device.clear();
       made.ip = dice.chance(0.6) && !travels
                     ? home_address(who.household)
-                    : provider_address(static_cast<std::int64_t>(city), dice.below(40));
+                    : provider_address(dice.below(provider_addresses(options_.users)));
       if (!online || travels) {
         made.location = near(city, 8, dice);
       } else if (dice.chance(0.5)) {
@@ -378,7 +383,7 @@ class Simulation {
           if (dice.chance(0.5)) made.device = text_of("x%lld", static_cast<long long>(gang));
           made.ip = dice.chance(0.5)
                         ? fraudsters_address(gang)
-                        : provider_address(static_cast<std::int64_t>(city), dice.below(40));
+                        : provider_address(dice.below(provider_addresses(options_.users)));
           if (dice.chance(0.7)) made.location = near(knows_the_town ? who.city : city, 8, dice);
           mark(row, "stolen_card", dice);
           rows_.push_back(std::move(row));
@@ -433,8 +438,9 @@ class Simulation {
         made.type = dice.chance(0.75) ? TransactionType::transfer : TransactionType::payment;
         set_amount(made, who.amount * dice.log_normal(7, 0.6));
         made.device = text_of("y%lld", fraudster);
-        made.ip = dice.chance(0.6) ? fraudsters_address(address)
-                                   : provider_address(dice.below(12), dice.below(40));
+        made.ip = dice.chance(0.6)
+                      ? fraudsters_address(address)
+                      : provider_address(dice.below(provider_addresses(options_.users)));
         mark(row, "account_takeover", dice);
         rows_.push_back(std::move(row));
       }
@@ -469,7 +475,7 @@ class Simulation {
                                   dice.below(devices));
             made.ip = dice.chance(0.5)
                           ? fraudsters_address(40'000 + mixed(number) % 20'000)
-                          : provider_address(static_cast<std::int64_t>(city), dice.below(40));
+                          : provider_address(dice.below(provider_addresses(options_.users)));
             if (made.type == TransactionType::withdrawal) {
               made.merchant = merchant(dice.below(options_.merchants)).id;
               made.location = near(city, 8, dice);

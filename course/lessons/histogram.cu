@@ -1,5 +1,5 @@
-// A histogram of values of which half are one and the same, as real data are: atomics, and where they
-// meet.
+// A histogram of values of which half are one and the same, as real data are: atomics, and where
+// they meet.
 
 //@ kernel global one-word-atomics Every thread counts in global memory
 //@ launch clear_counts grid=1 block=256

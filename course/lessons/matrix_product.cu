@@ -72,7 +72,8 @@ extern "C" __global__ void product_registers(const float* a, const float* b, flo
       const bool of_a = top + row < m && first + column < k;
       const bool of_b = first + row < k && left + column < n;
       ta[row][column] = of_a ? a[(top + row) * k + first + column] : 0.0f;
-      reinterpret_cast<float*>(tb[row])[column] = of_b ? b[(first + row) * n + left + column] : 0.0f;
+      reinterpret_cast<float*>(tb[row])[column] =
+          of_b ? b[(first + row) * n + left + column] : 0.0f;
     }
     __syncthreads();
 #pragma unroll 8

@@ -50,8 +50,8 @@ extern "C" __global__ void sum_halves(const float* x, float* sum, float* scratch
 //@ kernel shuffles - Each thread loads four elements at once, and the lanes of a warp shuffle
 //@ launch sum_clear grid=1 block=1
 //@ launch sum_shuffles grid=ceil(n/1024) block=256
-// One load of 16 bytes and three additions before anything is exchanged; one barrier in all. What is
-// left is to read the vector once.
+// One load of 16 bytes and three additions before anything is exchanged; one barrier in all. What
+// is left is to read the vector once.
 __device__ float block_sum(float value) {
   __shared__ float part[8];
   for (int off = 16; off > 0; off /= 2) value += __shfl_down_sync(0xffffffffu, value, off);

@@ -44,7 +44,8 @@ __device__ int block_scan(int value, int& all) {
   value = warp_scan(value);
   if (threadIdx.x % 32 == 31) part[warp] = value;
   __syncthreads();
-  if (warp == 0) part[threadIdx.x] = warp_scan(threadIdx.x < blockDim.x / 32 ? part[threadIdx.x] : 0);
+  if (warp == 0)
+    part[threadIdx.x] = warp_scan(threadIdx.x < blockDim.x / 32 ? part[threadIdx.x] : 0);
   __syncthreads();
   if (warp > 0) value += part[warp - 1];
   all = part[blockDim.x / 32 - 1];

@@ -11,7 +11,8 @@ extern "C" __global__ void right(ARGUMENTS) {
   __shared__ int own[256];
   own[threadIdx.x] = 0;
   __syncthreads();
-  for (int i = blockIdx.x * 256 + threadIdx.x; i < n; i += gridDim.x * 256) atomicAdd(&own[x[i]], 1);
+  for (int i = blockIdx.x * 256 + threadIdx.x; i < n; i += gridDim.x * 256)
+    atomicAdd(&own[x[i]], 1);
   __syncthreads();
   if (threadIdx.x < bins && own[threadIdx.x] != 0) {
     atomicAdd(&counts[threadIdx.x], own[threadIdx.x]);
@@ -43,7 +44,8 @@ extern "C" __global__ void no_atomic(ARGUMENTS) {
 extern "C" __global__ void no_barrier(ARGUMENTS) {
   __shared__ int own[256];
   own[threadIdx.x] = 0;
-  for (int i = blockIdx.x * 256 + threadIdx.x; i < n; i += gridDim.x * 256) atomicAdd(&own[x[i]], 1);
+  for (int i = blockIdx.x * 256 + threadIdx.x; i < n; i += gridDim.x * 256)
+    atomicAdd(&own[x[i]], 1);
   __syncthreads();
   if (threadIdx.x < bins) atomicAdd(&counts[threadIdx.x], own[threadIdx.x]);
 }
@@ -53,7 +55,8 @@ extern "C" __global__ void no_barrier(ARGUMENTS) {
 //@ launch not_zeroed grid=min(ceil(n/1024),128) block=256
 extern "C" __global__ void not_zeroed(ARGUMENTS) {
   __shared__ int own[256];
-  for (int i = blockIdx.x * 256 + threadIdx.x; i < n; i += gridDim.x * 256) atomicAdd(&own[x[i]], 1);
+  for (int i = blockIdx.x * 256 + threadIdx.x; i < n; i += gridDim.x * 256)
+    atomicAdd(&own[x[i]], 1);
   __syncthreads();
   if (threadIdx.x < bins && own[threadIdx.x] > 0) atomicAdd(&counts[threadIdx.x], own[threadIdx.x]);
 }

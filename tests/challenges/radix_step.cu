@@ -104,9 +104,7 @@ extern "C" __global__ void other_digit_count(ARGUMENTS) {
   __syncthreads();
   if (threadIdx.x < 16) scratch[threadIdx.x * gridDim.x + blockIdx.x] = own[threadIdx.x];
 }
-extern "C" __global__ void other_digit_place(ARGUMENTS) {
-  place<true>(key, sorted, scratch, n, 0);
-}
+extern "C" __global__ void other_digit_place(ARGUMENTS) { place<true>(key, sorted, scratch, n, 0); }
 
 //@ kernel first_block wrong|checker one block only
 //@ launch right_count grid=1 block=256

@@ -31,7 +31,9 @@ __device__ void rows_of(ARGUMENTS, int end) {
 
 //@ kernel right passed a block for each row
 //@ launch right grid=rows block=128
-extern "C" __global__ void right(ARGUMENTS) { rows_of<true, true, true>(x, y, rows, columns, columns); }
+extern "C" __global__ void right(ARGUMENTS) {
+  rows_of<true, true, true>(x, y, rows, columns, columns);
+}
 
 //@ kernel right_thread passed a thread for each row
 //@ launch right_thread grid=ceil(rows/64) block=64

@@ -1,5 +1,5 @@
 // Kernels for the challenge sparse-matrix-vector.
-#define ARGUMENTS \
+#define ARGUMENTS                                                                              \
   const int *begin, const int *column, const float *value, const float *x, float *y, int rows, \
       int columns
 

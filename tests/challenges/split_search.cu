@@ -117,8 +117,8 @@ extern "C" __global__ void no_regular(ARGUMENTS) {
     left_g += gradient[f * bins + b];
     left_h += hessian[f * bins + b];
     const float rg = sum_g - left_g, rh = sum_h - left_h;
-    const float own = left_g * left_g / (left_h + 0.5f) + rg * rg / (rh + 0.5f) -
-                      sum_g * sum_g / (sum_h + 0.5f);
+    const float own =
+        left_g * left_g / (left_h + 0.5f) + rg * rg / (rh + 0.5f) - sum_g * sum_g / (sum_h + 0.5f);
     if (own > best) {
       best = own;
       where = b;

@@ -1,9 +1,9 @@
 // Kernels for the challenge stencil.
 #define ARGUMENTS const float *a, float *b, int rows, int columns
-#define PLACE                                        \
-  const int j = blockIdx.x * 32 + threadIdx.x;       \
-  const int i = blockIdx.y * 8 + threadIdx.y;        \
-  const int at = i * columns + j;                    \
+#define PLACE                                  \
+  const int j = blockIdx.x * 32 + threadIdx.x; \
+  const int i = blockIdx.y * 8 + threadIdx.y;  \
+  const int at = i * columns + j;              \
   const bool edge = i == 0 || j == 0 || i == rows - 1 || j == columns - 1
 
 //@ kernel right passed
@@ -31,9 +31,10 @@ extern "C" __global__ void right_tiled(ARGUMENTS) {
   if (i >= rows || j >= columns) return;
   const int y = threadIdx.y + 1;
   const int x = threadIdx.x + 1;
-  b[at] = edge ? tile[y][x]
-               : 0.2f * (tile[y][x] + tile[y][x - 1] + tile[y][x + 1] + tile[y - 1][x] +
-                         tile[y + 1][x]);
+  b[at] =
+      edge
+          ? tile[y][x]
+          : 0.2f * (tile[y][x] + tile[y][x - 1] + tile[y][x + 1] + tile[y - 1][x] + tile[y + 1][x]);
 }
 
 //@ kernel no_edge checker

@@ -160,7 +160,7 @@ class DecisionService {
   std::atomic<double> seconds_each_{50e-6};  // that a transaction takes, of late
   std::uint64_t since_snapshot_ = 0;
   int snapshot_process_ = -1;
-  std::vector<std::uint64_t> hits_of_rule_;  // of the versions that decide
+  std::vector<std::uint64_t> hits_of_rule_;          // of the versions that decide
   std::unordered_map<Key, std::string> review_ids_;  // of the newest that wait for a person
   std::deque<Key> review_order_;
   Time clock_base_ = 0;

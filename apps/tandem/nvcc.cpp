@@ -65,7 +65,9 @@ fs::path find_nvcc() {
   };
   if (const std::string named = variable("TANDEM_NVCC"); !named.empty()) {
     if (!is_nvcc_13(named)) {
-      throw InputError("TANDEM_NVCC is " + named + ", which is no nvcc of CUDA 13");
+      throw InputError(
+          "TANDEM_NVCC is " + named +
+          ", which is no nvcc of CUDA 13; name one there, or unset it to have one looked for");
     }
     return named;
   }

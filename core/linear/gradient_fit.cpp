@@ -124,7 +124,8 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
   if (validation != nullptr) {
     if (validation->cols() != d) {
       throw InputError(validation->source + ": has " + std::to_string(validation->cols()) +
-                       " features but the training rows have " + std::to_string(d));
+                       " features but the training rows have " + std::to_string(d) +
+                       "; give both the same columns");
     }
     watched = pack_all(engine, *steps, *validation, validation_target);
     Buffer<double> moments(engine, 2 * d + 3);

@@ -360,7 +360,9 @@ LogisticRegressionModel<T> fit(Engine& engine, const DatasetView<T>& data,
         watched_target.push_back(static_cast<T>(seen.labels[i]));
       }
       if (known.empty()) {
-        throw InputError(validation->source + ": no row has a class that the training rows have");
+        throw InputError(validation->source +
+                         ": no row has a class that the training rows have; take validation rows "
+                         "of the same classes");
       }
       if (static_cast<Index>(known.size()) < validation->rows()) {
         log::warning(validation->source + ": " +

@@ -26,7 +26,8 @@ template <Real T>
 std::vector<T> LinearPredictor<T>::predict(MatrixView<const T> x) {
   if (x.cols != features_) {
     throw InputError("the " + model_ + " model was trained on " + std::to_string(features_) +
-                     " features but the data has " + std::to_string(x.cols));
+                     " features but the data has " + std::to_string(x.cols) +
+                     "; give the columns that it was trained on");
   }
   const Index columns = loss_ == LinearLoss::logistic ? 2 : outputs_;
   require_memory(

@@ -74,7 +74,9 @@ class Checks {
                        ", expected a finite number >= 0");
     }
     const Index first = doubles->first_weighted(weights.data(), rows);
-    if (first < 0) throw InputError(std::string(metric_) + ": all weights are 0");
+    if (first < 0)
+      throw InputError(std::string(metric_) +
+                       ": all weights are 0; give some row a positive weight");
     return first;
   }
 

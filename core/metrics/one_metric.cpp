@@ -54,7 +54,7 @@ double one_metric(std::string_view metric, Task task, const Truth<T>& truth,
     const auto found = metrics.find(std::string(metric));
     if (found == metrics.end()) {
       throw InputError("'" + std::string(metric) + "' is no metric of " +
-                       std::string(to_string(task)));
+                       std::string(to_string(task)) + "; docs/evaluation.md lists them");
     }
     return found->second;
   };

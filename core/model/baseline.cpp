@@ -69,7 +69,8 @@ BaselineModel<T> fit_baseline(const DatasetView<T>& train, Task task,
     throw InputError("a baseline answers classes or values, not " + std::string(to_string(task)));
   }
   if (train.rows() == 0) throw InputError(train.source + ": has no rows");
-  if (!train.has_target()) throw InputError(train.source + ": has no target column");
+  if (!train.has_target())
+    throw InputError(train.source + ": has no target column; name one with " + option("target"));
   const auto rows = static_cast<std::size_t>(train.rows());
   const auto weight = [&](std::size_t i) {
     return train.has_weights() ? static_cast<double>(train.weights[i]) : 1.0;
@@ -77,7 +78,8 @@ BaselineModel<T> fit_baseline(const DatasetView<T>& train, Task task,
   BaselineModel<T> model;
   double total = 0;
   for (std::size_t i = 0; i < rows; ++i) total += weight(i);
-  if (!(total > 0)) throw InputError(train.source + ": every row has weight 0");
+  if (!(total > 0))
+    throw InputError(train.source + ": every row has weight 0; give some row a positive weight");
   if (task == Task::classification) {
     const Classes found = classes.empty() ? encode_classes(train) : encode_classes(train, classes);
     model.class_names = found.names;

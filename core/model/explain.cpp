@@ -139,7 +139,8 @@ PartialDependence partial_dependence(Engine& engine, const Pipeline<T>& model,
     const bool values = !predicted.values.empty();
     if (!values && predicted.probabilities.empty()) {
       throw InputError("partial dependence is of predicted values or probabilities, which " +
-                       model.provenance.algorithm + " has not");
+                       model.provenance.algorithm +
+                       " has not; choose an algorithm that predicts values or probabilities");
     }
     const Index outputs = values ? 1 : predicted.probabilities.cols();
     if (p == 0) result.mean = Matrix<double>(static_cast<Index>(result.grid.size()), outputs);
@@ -153,7 +154,8 @@ PartialDependence partial_dependence(Engine& engine, const Pipeline<T>& model,
             static_cast<double>(values ? predicted.values[at(i)] : predicted.probabilities(i, k));
       }
     }
-    if (!(whole > 0)) throw InputError(raw.source + ": all rows have weight 0");
+    if (!(whole > 0))
+      throw InputError(raw.source + ": all rows have weight 0; give some row a positive weight");
     for (double& mean : result.mean.row(static_cast<Index>(p))) mean /= whole;
   }
   return result;

@@ -152,7 +152,9 @@ Graph::Value add_transforms(Graph& graph, const TransformChain<T>& transforms) {
     } else if (name == "encode") {
       x = encode<T>(graph, x, *transform);
     } else if (name != "categories" && name != "scale-target") {
-      throw InputError("the transform " + std::string(name) + " has no form in ONNX operators yet");
+      throw InputError(
+          "the transform " + std::string(name) +
+          " has no form in ONNX operators yet; train without it, or apply it to the data before");
     }
   }
   return x;

@@ -290,7 +290,7 @@ void add_model(Graph& graph, const Graph::Value& features, const Model<T>& model
     return;
   }
   throw InputError("a model of " + std::string(model.algorithm()) +
-                   " has no form in ONNX operators yet");
+                   " has no form in ONNX operators yet; docs/onnx.md lists those that have");
 }
 
 template void add_model(Graph&, const Graph::Value&, const Model<float>&,

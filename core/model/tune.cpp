@@ -48,7 +48,9 @@ void require_a_fit(const std::vector<Tuning::Candidate>& candidates, const std::
     if (candidate.failed.empty()) continue;
     throw InputError("no candidate could be fitted; the first: " + candidate.failed);
   }
-  throw InputError("'" + metric + "' is not defined for any candidate on these rows");
+  throw InputError("'" + metric +
+                   "' is not defined for any candidate on these rows; choose another with " +
+                   option("metric"));
 }
 
 // Everything that is done of a search, in the order in which it is done: for each outer fold its
@@ -111,7 +113,9 @@ class Tuner {
 
   Tuning run() {
     if (options_.random < 0 || options_.outer_folds < 0 || options_.outer_folds == 1) {
-      throw InputError("the number of draws and of outer folds is 0 or more, and one fold is none");
+      throw InputError(
+          "the number of draws and of outer folds is 0 or more, and one fold is none; ask for 2 "
+          "folds or more");
     }
     all_ = options_.random > 0 ? space_.draw(options_.random, pipeline_.seed()) : space_.grid();
     // An option that there is not, or a value that it does not take, is the caller's mistake and no

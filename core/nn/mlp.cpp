@@ -124,7 +124,9 @@ void check_data(const DatasetView<T>& data, int threads) {
   require_dense(data, "a perceptron");
   refuse_base_margin(data, "a perceptron");
   if (data.rows() == 0) throw InputError(data.source + ": has no rows; expected at least one");
-  if (data.cols() == 0) throw InputError(data.source + ": has no feature columns");
+  if (data.cols() == 0)
+    throw InputError(data.source +
+                     ": has no feature columns; leave at least one beside the target");
   if (!data.has_target()) {
     throw InputError(data.source + ": has no target column; name one with " + option("target"));
   }
@@ -192,7 +194,9 @@ class Training {
       const auto host = validation != nullptr ? validation->weights : train.weights;
       validation_weight_ = total_weight(host, validation_rows_, validation_rows_.size());
       if (!(validation_weight_ > 0)) {
-        throw InputError("the validation rows have no sample weight above 0");
+        throw InputError(
+            "the validation rows have no sample weight above 0; give some row a positive weight, "
+            "or take others");
       }
     }
     order_ = Buffer<Index>(engine, rows);

@@ -122,7 +122,8 @@ template <Real T>
 Matrix<double> MlpModel<T>::margins(Engine& engine, MatrixView<const T> x) const {
   if (x.cols != features()) {
     throw InputError("the mlp model was trained on " + std::to_string(features()) +
-                     " features, but the data has " + std::to_string(x.cols));
+                     " features, but the data has " + std::to_string(x.cols) +
+                     "; give the columns that it was trained on");
   }
   const Matrix<T> sums = NetworkOnEngine<T>(engine, *this, MlpOutput::identity).outputs(x);
   if (output != MlpOutput::softmax) return log_odds_of_sigmoid(std::span<const T>(sums.values()));
@@ -143,7 +144,8 @@ std::unique_ptr<ReadyModel<T>> MlpModel<T>::ready_on(Engine& engine) const {
       [this, network = NetworkOnEngine<T>(engine, *this)](MatrixView<const T> x) mutable {
         if (x.cols != this->features()) {
           throw InputError("the mlp model was trained on " + std::to_string(this->features()) +
-                           " features, but the data has " + std::to_string(x.cols));
+                           " features, but the data has " + std::to_string(x.cols) +
+                           "; give the columns that it was trained on");
         }
         return predictions_of(output, network.outputs(x));
       });

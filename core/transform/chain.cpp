@@ -44,7 +44,9 @@ void require_weights(const DatasetView<T>& data) {
 
 template <Real T>
 void require_rows(const DatasetView<T>& data) {
-  if (data.rows() == 0) throw InputError(data.source + ": has no rows to fit transforms on");
+  if (data.rows() == 0)
+    throw InputError(data.source +
+                     ": has no rows to fit transforms on; is it the file that was meant?");
   require_weights(data);
 }
 

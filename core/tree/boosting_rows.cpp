@@ -72,8 +72,11 @@ void check_sparse(const DatasetView<T>& data) {
 template <Real T>
 void check_training_table(const DatasetView<T>& data, const BinnedDataset<T>* bins) {
   constexpr Index most_rows = (Index{1} << 31) - 1;
-  if (data.rows() == 0) throw InputError(data.source + ": has no rows to train on");
-  if (data.cols() == 0) throw InputError(data.source + ": has no feature columns to train on");
+  if (data.rows() == 0)
+    throw InputError(data.source + ": has no rows to train on; is it the file that was meant?");
+  if (data.cols() == 0)
+    throw InputError(data.source +
+                     ": has no feature columns to train on; leave at least one beside the target");
   if (data.rows() > most_rows) {
     throw InputError(data.source + ": " + std::to_string(data.rows()) +
                      " rows; gradient boosting takes at most " + std::to_string(most_rows));
@@ -166,7 +169,8 @@ BoostingRows<T> take_rows(const DatasetView<T>& data, const std::vector<Index>* 
     const T rounded = static_cast<T>(w);
     if (!std::isfinite(rounded)) {
       throw InputError(data.source + ": row " + std::to_string(i + 1) +
-                       ": the weight of the row exceeds the range of its precision");
+                       ": the weight of the row exceeds the range of its precision; scale all "
+                       "weights by the same number");
     }
     if (!(rounded > 0)) continue;
     if (!data.groups.empty() &&
@@ -182,7 +186,8 @@ BoostingRows<T> take_rows(const DatasetView<T>& data, const std::vector<Index>* 
       rows.margin.insert(rows.margin.end(), from, from + outputs);
     }
   }
-  if (kept.empty()) throw InputError(data.source + ": every row has weight 0");
+  if (kept.empty())
+    throw InputError(data.source + ": every row has weight 0; give some row a positive weight");
   rows.count = static_cast<Index>(kept.size());
   if (!data.groups.empty()) rows.starts.push_back(rows.count);
   if (weighted) rows.weights = std::move(weights);

@@ -54,7 +54,8 @@ class NodesOnEngine {
   [[nodiscard]] std::vector<std::int64_t> leaves_of(MatrixView<const T> x) {
     if (x.cols != features_) {
       throw InputError("the decision tree was trained on " + std::to_string(features_) +
-                       " features, and the data has " + std::to_string(x.cols));
+                       " features, and the data has " + std::to_string(x.cols) +
+                       "; give the columns that it was trained on");
     }
     if (x.rows == 0) return {};
     const Buffer<T> rows = rows_on_engine(*engine_, x, Placement::rows);

@@ -140,7 +140,8 @@ class Boosting {
       for (std::size_t i = 0; i < labels.size(); ++i) {
         if (labels[i] < 0) {
           throw InputError(train.source + ": row " + std::to_string(i + 1) +
-                           ": its class is not among those of the model to go on from");
+                           ": its class is not among those of the model to go on from; leave the "
+                           "row out, or train anew");
         }
       }
     }
@@ -188,7 +189,8 @@ class Boosting {
       check_training_table(data);
       if (data.cols() != train.cols()) {
         throw InputError(data.source + ": has " + std::to_string(data.cols()) +
-                         " features, and the training set " + std::to_string(train.cols()));
+                         " features, and the training set " + std::to_string(train.cols()) +
+                         "; give both the same columns");
       }
       check_margin(data, outputs);
       if (data.base_margin.empty() != train.base_margin.empty()) {
@@ -203,7 +205,7 @@ class Boosting {
           if (validation_labels[i] < 0) {
             throw InputError(data.source + ": row " + std::to_string(i + 1) +
                              ": the training set has no row of this class, which is in the "
-                             "validation set");
+                             "validation set; leave the row out of it");
           }
         }
       } else {

@@ -44,7 +44,10 @@ class IsolationFit {
   IsolationFit(Engine& engine, const DatasetView<T>& data, const IsolationForestOptions& options,
                RunControl& control)
       : engine_(engine), options_(options), control_(control) {
-    if (data.cols() == 0) throw InputError(data.source + ": has no feature columns to train on");
+    if (data.cols() == 0)
+      throw InputError(
+          data.source +
+          ": has no feature columns to train on; leave at least one beside the target");
     if (data.rows() > most_rows) {
       throw InputError(data.source + ": " + std::to_string(data.rows()) +
                        " rows; an isolation forest takes at most " + std::to_string(most_rows));

@@ -425,7 +425,8 @@ std::string to_lightgbm_text(const GradientBoostingModel<T>& model,
   const auto known =
       std::ranges::find(known_objectives, model.objective, &KnownObjective::objective);
   if (known == known_objectives.end()) {
-    throw InputError("LightGBM has no objective " + std::string(to_string(model.objective)));
+    throw InputError("LightGBM has no objective " + std::string(to_string(model.objective)) +
+                     "; write the trees for XGBoost, or as ONNX");
   }
   std::string objective(known->name);
   if (model.objective == BoostingObjective::logistic) objective += " sigmoid:1";

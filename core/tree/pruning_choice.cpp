@@ -63,7 +63,7 @@ PruningChoice choose_pruning(const PipelineOptions& asked, const Dataset<T>& dat
   const StopScope scope(&control);
   if (asked.algorithm().name() != "decision-tree") {
     throw InputError("pruning is for decision-tree, and " + std::string(asked.algorithm().name()) +
-                     " is another algorithm");
+                     " is another algorithm; limit its growth by its own options");
   }
   if (options.most < 2) throw InputError(option("most") + " is less than 2");
   PruningChoice choice;

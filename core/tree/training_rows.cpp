@@ -144,8 +144,11 @@ TreeCriterion resolve_criterion(TreeCriterion criterion, Task task) {
 template <Real T>
 TrainingRows<T> prepare_rows(const DatasetView<T>& data, const DecisionTreeOptions& options) {
   TrainingRows<T> training;
-  if (data.rows() == 0) throw InputError(data.source + ": has no rows to train on");
-  if (data.cols() == 0) throw InputError(data.source + ": has no feature columns to train on");
+  if (data.rows() == 0)
+    throw InputError(data.source + ": has no rows to train on; is it the file that was meant?");
+  if (data.cols() == 0)
+    throw InputError(data.source +
+                     ": has no feature columns to train on; leave at least one beside the target");
   if (data.rows() > most_rows) {
     throw InputError(data.source + ": " + std::to_string(data.rows()) +
                      " rows; a decision tree takes at most " + std::to_string(most_rows));
@@ -171,7 +174,8 @@ TrainingRows<T> prepare_rows(const DatasetView<T>& data, const DecisionTreeOptio
   for (Index i = 0; i < data.rows(); ++i) {
     if (all_units[static_cast<std::size_t>(i)] > 0) kept.push_back(i);
   }
-  if (kept.empty()) throw InputError(data.source + ": every row has weight 0");
+  if (kept.empty())
+    throw InputError(data.source + ": every row has weight 0; give some row a positive weight");
   training.rows = static_cast<Index>(kept.size());
   training.x = data.features.data;
   if (training.rows < data.rows() || !data.features.contiguous()) {

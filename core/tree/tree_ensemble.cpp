@@ -229,7 +229,8 @@ template <Real T>
 void TreeEnsemble<T>::check_columns(Index cols) const {
   if (cols == features) return;
   throw InputError("the trees were grown on " + std::to_string(features) +
-                   " features, and the data has " + std::to_string(cols));
+                   " features, and the data has " + std::to_string(cols) +
+                   "; give the columns that they were grown on");
 }
 
 template <Real T>

@@ -108,7 +108,8 @@ class PathBuilder {
     if (tree.size() > 1 && !(tree.cover[0] > 0)) {
       throw InputError("tree " + std::to_string(number) +
                        " does not know its covers, the weights of the training rows in its nodes, "
-                       "which Shapley values of trees are computed from");
+                       "which Shapley values of trees are computed from; train it here, or write "
+                       "it again with covers");
     }
     // Packed numbers: level by level, siblings side by side, as to_engine() has it.
     packed_.assign(at(tree.size()), 0);

@@ -310,7 +310,8 @@ Json xgboost_document(const GradientBoostingModel<T>& model,
   const auto known =
       std::ranges::find(known_objectives, model.objective, &KnownObjective::objective);
   if (known == known_objectives.end()) {
-    throw InputError("XGBoost has no objective " + std::string(to_string(model.objective)));
+    throw InputError("XGBoost has no objective " + std::string(to_string(model.objective)) +
+                     "; write the trees for LightGBM, or as ONNX");
   }
   Json all = Json::array();
   Json info = Json::array();

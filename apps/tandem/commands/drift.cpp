@@ -45,8 +45,10 @@ class Drift final : public Command {
     const Archive archive = read_archive(model_.path, "model");
     const TrainingSummary summary = summary_of(archive);
     if (summary.version != 1) {
-      throw InputError(model_.path + ": its summary of the training data is of version " +
-                       std::to_string(summary.version) + ", and this program knows version 1");
+      throw InputError(
+          model_.path + ": its summary of the training data is of version " +
+          std::to_string(summary.version) +
+          ", and this program knows version 1; train the model again with this program");
     }
     if (summary.features.empty()) {
       throw InputError(model_.path +

@@ -171,12 +171,15 @@ class ExperimentCommand final : public Command {
     refuse(options, {"runs", "seed", "name", "reason", "report"}, "create");
     if (definition_.path.empty()) throw InputError("expected " + option("definition") + " FILE");
     std::ifstream file(definition_.path, std::ios::binary);
-    if (!file) throw InputError(definition_.path + ": cannot be read");
+    if (!file)
+      throw InputError(definition_.path +
+                       ": cannot be read; check the name and that you may read it");
     experiments::Experiment experiment;
     try {
       experiment = experiments::Experiment::parse(nlohmann::json::parse(file));
     } catch (const nlohmann::json::exception& error) {
-      throw InputError(definition_.path + ": is no JSON: " + error.what());
+      throw InputError(definition_.path + ": is no JSON: " + error.what() +
+                       "; docs/experiments.md shows a definition");
     } catch (const InputError& error) {
       throw InputError(definition_.path + ": " + error.marked());
     }

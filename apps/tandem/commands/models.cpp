@@ -105,7 +105,8 @@ class Models final : public Command {
     expect(0, 1, "[NAME]");
     const auto versions = registry.versions(arguments_.empty() ? "" : arguments_[0]);
     if (!arguments_.empty() && versions.empty()) {
-      throw InputError("there is no model " + arguments_[0] + " in " + repository_);
+      throw InputError("there is no model " + arguments_[0] + " in " + repository_ +
+                       "; tandem models list shows what there is");
     }
     if (json_) {
       nlohmann::json all = nlohmann::json::array();
@@ -137,7 +138,8 @@ class Models final : public Command {
   void read_metrics(Registration& registration) const {
     if (metrics_.path.empty()) return;
     std::FILE* file = std::fopen(metrics_.path.c_str(), "rb");
-    if (file == nullptr) throw InputError(metrics_.path + ": cannot be read");
+    if (file == nullptr)
+      throw InputError(metrics_.path + ": cannot be read; check the name and that you may read it");
     const auto json = nlohmann::json::parse(file, nullptr, false);
     std::fclose(file);
     if (!json.is_object() || !json.contains("metrics") || !json["metrics"].is_object()) {

@@ -82,7 +82,7 @@ std::string kernel_text(const Kernel& kernel, const DeviceModel& device,
 
 std::vector<CheckedError> read_errors(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw InputError(path + ": cannot be read");
+  if (!file) throw InputError(path + ": cannot be read; check the name and that you may read it");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const Json json = Json::parse(text, nullptr, false);
   const auto findings = json.is_object() ? json.find("findings") : json.end();

@@ -4,6 +4,7 @@ rules that change, users who are erased, restarts."""
 import json
 import signal
 import threading
+import time
 import unittest
 
 from server import Fraud, Server, Source, replay, tandem, timestamp, without_time
@@ -181,10 +182,11 @@ class Decisions(Fraud):
         # By the file and SIGHUP.
         (server.state / "rules.txt").write_text(RULES.format(version=3, amount=1000, action="approve"))
         server.process.send_signal(signal.SIGHUP)
-        for _ in range(100):
+        end = time.monotonic() + 30
+        last = send(amount=5000.0)
+        while "rules 3-" not in last["decided_by"] and time.monotonic() < end:
+            time.sleep(0.01)
             last = send(amount=5000.0)
-            if "rules 3-" in last["decided_by"]:
-                break
         self.assertEqual(last["action"], "approve")
         (server.state / "rules.txt").write_text("version x")
         server.process.send_signal(signal.SIGHUP)
@@ -342,10 +344,12 @@ class Decisions(Fraud):
         self.assertEqual(send()["model_version"], "card/1")
         tandem("models", "register", repository, "card", self.model)
         tandem("models", "promote", repository, "card", "2")
-        for _ in range(500):
+        # The service looks at the registry about once a second.
+        end = time.monotonic() + 30
+        last = None
+        while last != "card/2" and time.monotonic() < end:
             last = send()["model_version"]
-            if last == "card/2":
-                break
+            time.sleep(0.01)
         self.assertEqual(last, "card/2")
         self.assertEqual(replay(state, answers), [without_time(answer) for answer in answers.values()])
         self.assertIn("in use", tandem("fraud", "serve", "--model", self.model, "--state", state,

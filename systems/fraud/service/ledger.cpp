@@ -61,7 +61,11 @@ Enum get_choice(std::istream& in, std::uint64_t count) {
 
 }  // namespace
 
-Ledger::Ledger(const LedgerOptions& options) : options_(options), state_(options.state) {}
+Ledger::Ledger(const LedgerOptions& options) : options_(options), state_(options.state) {
+  // A table that grows while it serves moves a million entries at once, for which decisions would
+  // wait some tenths of a second.
+  places_.reserve(options_.keep_most + 1);
+}
 
 void Ledger::set_versions(std::shared_ptr<const Versions> versions) {
   decider_ = std::make_unique<Decider>(std::move(versions));

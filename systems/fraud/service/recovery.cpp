@@ -1,4 +1,5 @@
 // How a fraud service comes to its state, keeps it, and loses what it must not keep.
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -197,7 +198,9 @@ void DecisionService::begin_snapshot() {
     (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
     // Connections and the lock of the log belong to the parent alone.
     (void)::close_range(3, ~0U, 0);
-    (void)::nice(5);
+    // It takes what the decisions leave.
+    const sched_param none{};
+    if (::sched_setscheduler(0, SCHED_IDLE, &none) != 0) (void)::nice(19);
     try {
       journal_->write_snapshot(sequence, [&](std::ostream& out) { ledger_.snapshot(out); });
     } catch (...) {

@@ -102,8 +102,7 @@ extern "C" __global__ void no_bound(ARGUMENTS) {
   c[i * n + j] = sum;
 }
 
-//@ kernel divergent_barrier checker|fault threads beyond the edge leave before a barrier others
-//wait at, after writing
+//@ kernel divergent_barrier checker|fault threads beyond the edge leave early
 //@ launch divergent_barrier grid=ceil(n/16),ceil(m/16) block=16,16
 extern "C" __global__ void divergent_barrier(ARGUMENTS) {
   __shared__ float ta[16][17];

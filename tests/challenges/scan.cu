@@ -107,8 +107,7 @@ extern "C" __global__ void zeros(ARGUMENTS) {
   if (i < n) y[i] = 0;
 }
 
-//@ kernel waits_for_nobody checker|too-slow|wrong a look-back whose blocks do not say when they are
-//done
+//@ kernel waits_for_nobody checker|too-slow|wrong a look-back without flags
 //@ launch waits_for_nobody grid=ceil(n/256) block=256
 extern "C" __global__ void waits_for_nobody(ARGUMENTS) {
   const int i = blockIdx.x * 256 + threadIdx.x;

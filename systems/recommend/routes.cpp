@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "systems/http/json.hpp"
+#include "systems/http/page.hpp"
 #include "systems/recommend/page.hpp"
 #include "systems/recommend/record.hpp"
 
@@ -76,21 +77,6 @@ class Measured {
   http::Histogram& seconds_;
   http::Counter& failed_;
 };
-
-void add_page(http::Router& router, const std::string& path, std::string_view content,
-              const char* type) {
-  router.add("GET", path, Role::none, [content, type](const ExchangePtr& exchange) {
-    Response response;
-    response.content_type = type;
-    response.headers = {{"Content-Security-Policy",
-                         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src "
-                         "'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-                        {"X-Content-Type-Options", "nosniff"},
-                        {"Cache-Control", "no-cache"}};
-    response.body = std::string(content);
-    exchange->send(std::move(response));
-  });
-}
 
 }  // namespace
 
@@ -195,15 +181,8 @@ void add_routes(http::Router& router, Service& service, Workers& workers,
   router.add("GET", "/v2/health/live", Role::none, [](const ExchangePtr& exchange) {
     exchange->send(http::json_response({{"live", true}}));
   });
-  router.add("GET", "/metrics", Role::predict, [&metrics](const ExchangePtr& exchange) {
-    Response response;
-    response.content_type = std::string(http::Metrics::content_type);
-    response.body = metrics.text();
-    exchange->send(std::move(response));
-  });
-  add_page(router, "/", page_html, "text/html; charset=utf-8");
-  add_page(router, "/page/page.css", page_css, "text/css; charset=utf-8");
-  add_page(router, "/page/page.js", page_js, "text/javascript; charset=utf-8");
+  http::add_metrics(router, metrics);
+  http::add_page(router, page_html, page_css, page_js);
 }
 
 }  // namespace tandem::recommend

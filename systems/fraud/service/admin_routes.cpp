@@ -6,6 +6,7 @@
 #include "systems/fraud/service/page.hpp"
 #include "systems/fraud/service/routes.hpp"
 #include "systems/http/json.hpp"
+#include "systems/http/page.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem::fraud {
@@ -170,12 +171,7 @@ void add_admin_routes(http::Router& router, FraudContext& context) {
     const auto most = query_number<std::size_t>(exchange, "most", 30, most_listed);
     exchange->send(http::json_response({{"decisions", service.monitor().stream(after, most)}}));
   });
-  router.add("GET", "/metrics", Role::predict, [&context](const ExchangePtr& exchange) {
-    Response response;
-    response.content_type = std::string(http::Metrics::content_type);
-    response.body = context.metrics.text();
-    exchange->send(std::move(response));
-  });
+  http::add_metrics(router, context.metrics);
   router.add("GET", "/v2/health/live", Role::none, [](const ExchangePtr& exchange) {
     exchange->send(http::json_response({{"live", true}}));
   });
@@ -185,23 +181,6 @@ void add_admin_routes(http::Router& router, FraudContext& context) {
   });
 }
 
-void add_fraud_page(http::Router& router) {
-  const auto add = [&](const std::string& path, std::string_view content, const char* type) {
-    router.add("GET", path, Role::none, [content, type](const ExchangePtr& exchange) {
-      Response response;
-      response.content_type = type;
-      response.headers = {{"Content-Security-Policy",
-                           "default-src 'none'; script-src 'self'; style-src 'self'; connect-src "
-                           "'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
-                          {"X-Content-Type-Options", "nosniff"},
-                          {"Cache-Control", "no-cache"}};
-      response.body = std::string(content);
-      exchange->send(std::move(response));
-    });
-  };
-  add("/", page_html, "text/html; charset=utf-8");
-  add("/page/page.css", page_css, "text/css; charset=utf-8");
-  add("/page/page.js", page_js, "text/javascript; charset=utf-8");
-}
+void add_fraud_page(http::Router& router) { http::add_page(router, page_html, page_css, page_js); }
 
 }  // namespace tandem::fraud

@@ -205,7 +205,8 @@ class PassCase final : public Case {
     }
     Buffer<T> results(
         engine, problem_.x.rows() * (problem_.loss == LinearLoss::logistic ? 2 : problem_.outputs));
-    steps->predict(problem_.loss, rows, problem_.outputs, parameters, results);
+    const auto unpacked = problem_.upload(engine);
+    steps->predict(problem_.loss, unpacked, problem_.outputs, parameters, results.data());
     out.add("predicted", results);
   }
 

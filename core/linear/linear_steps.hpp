@@ -138,9 +138,11 @@ class LinearSteps {
                            const Buffer<double>& parameters, Buffer<double>& gradient,
                            Buffer<double>& cost) = 0;
 
-  // Row-major rows × columns results: squared: z; logistic: 1 − p and p; softmax: p_k. Enqueues.
-  virtual void predict(LinearLoss loss, const PackedRows<T>& rows, Index outputs,
-                       const Buffer<double>& parameters, Buffer<T>& results) = 0;
+  // Predictions of rows as they stand, which need no packing by the caller: their targets and
+  // weights are not read. results, in the engine's memory: row-major rows × columns; squared: z;
+  // logistic: 1 − p and p; softmax: p_k. Enqueues.
+  virtual void predict(LinearLoss loss, const RowsView<T>& rows, Index outputs,
+                       const Buffer<double>& parameters, T* results) = 0;
 };
 
 }  // namespace tandem

@@ -16,6 +16,7 @@
 #include "core/linear/predict.hpp"
 #include "core/linear/rows.hpp"
 #include "core/load_enum.hpp"
+#include "core/model/largest_of_rows.hpp"
 #include "core/model/log_odds.hpp"
 #include "core/model/ready_by.hpp"
 #include "core/steps.hpp"
@@ -434,17 +435,13 @@ std::unique_ptr<ReadyModel<T>> LogisticRegressionModel<T>::ready_on(Engine& engi
   parameters.insert(parameters.end(), intercepts.begin(), intercepts.end());
   const LinearLoss loss = weights.rows() == 1 ? LinearLoss::logistic : LinearLoss::softmax;
   return ready_by<T>(
-      [columns = static_cast<Index>(class_names.size()),
+      [columns = static_cast<Index>(class_names.size()), threads = engine.threads(),
        on = LinearPredictor<T>(engine, loss, weights.rows(), features(), parameters,
                                "logistic regression")](MatrixView<const T> x) mutable {
         Predictions<T> predictions;
         predictions.probabilities = Matrix<T>(x.rows, columns, on.predict(x));
-        predictions.labels.resize(static_cast<std::size_t>(x.rows));
-        for (Index i = 0; i < x.rows; ++i) {
-          const auto row = predictions.probabilities.row(i);
-          predictions.labels[static_cast<std::size_t>(i)] =
-              static_cast<std::int32_t>(std::max_element(row.begin(), row.end()) - row.begin());
-        }
+        predictions.labels =
+            largest_of_rows<T>(std::as_const(predictions.probabilities).view(), threads);
         return predictions;
       });
 }

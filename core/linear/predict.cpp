@@ -35,19 +35,21 @@ std::vector<T> LinearPredictor<T>::predict(MatrixView<const T> x) {
           " results of " + model_,
       saturating_product(saturating_product(x.rows, columns), static_cast<Index>(sizeof(T))),
       "take fewer rows at a time");
+  std::vector<T> results(static_cast<std::size_t>(x.rows * columns));
+  if (works_in_host_memory(*engine_)) {
+    steps_->predict(loss_, {x.rows, x.cols, x.stride, x.data}, outputs_, parameters_,
+                    results.data());
+    return results;
+  }
   constexpr Index chunk_bytes = Index{4} << 20;
   const Index row_bytes = std::max<Index>(1, features_) * static_cast<Index>(sizeof(T));
   const Index chunk = std::min(std::max<Index>(1, chunk_bytes / row_bytes / sum_block) * sum_block,
                                PackedRows<T>::blocks(x.rows) * sum_block);
-  std::vector<T> results(static_cast<std::size_t>(x.rows * columns));
   RowSource<T> source(*engine_, x, {}, {}, chunk);
-  PackedRows<T> packed(*engine_, chunk, features_, false, Placement::rows);
   Buffer<T> output(*engine_, chunk * columns);
   for (Index begin = 0; begin < x.rows; begin += chunk) {
     const Index count = std::min(chunk, x.rows - begin);
-    packed.rows = count;
-    steps_->pack(source.rows(begin, count), count, 0, packed);
-    steps_->predict(loss_, packed, outputs_, parameters_, output);
+    steps_->predict(loss_, source.rows(begin, count), outputs_, parameters_, output.data());
     backend(*engine_).copy_to_host(results.data() + begin * columns, output.data(),
                                    static_cast<std::size_t>(count * columns) * sizeof(T));
   }

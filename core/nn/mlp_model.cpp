@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/json_text.hpp"
+#include "core/model/largest_of_rows.hpp"
 #include "core/model/log_odds.hpp"
 #include "core/model/ready_by.hpp"
 #include "core/nn/mlp_network.hpp"
@@ -73,22 +74,16 @@ class NetworkOnEngine {
   std::unique_ptr<MlpNetwork<T>> network_;
 };
 
-// The first of the largest.
 template <Real T>
-std::int32_t largest(std::span<const T> row) {
-  return static_cast<std::int32_t>(std::max_element(row.begin(), row.end()) - row.begin());
-}
-
-template <Real T>
-Predictions<T> predictions_of(MlpOutput output, Matrix<T> outputs) {
+Predictions<T> predictions_of(MlpOutput output, Matrix<T> outputs, int threads) {
   Predictions<T> predictions;
   if (output == MlpOutput::identity) {
     predictions.values = std::move(outputs.values());
     return predictions;
   }
-  const Index rows = outputs.rows();
-  predictions.labels.resize(static_cast<std::size_t>(rows));
   if (output == MlpOutput::sigmoid) {
+    const Index rows = outputs.rows();
+    predictions.labels.resize(static_cast<std::size_t>(rows));
     predictions.probabilities = Matrix<T>(rows, 2);
     for (Index i = 0; i < rows; ++i) {
       const T second = outputs(i, 0);
@@ -98,9 +93,7 @@ Predictions<T> predictions_of(MlpOutput output, Matrix<T> outputs) {
     }
     return predictions;
   }
-  for (Index i = 0; i < rows; ++i) {
-    predictions.labels[static_cast<std::size_t>(i)] = largest<T>(outputs.row(i));
-  }
+  predictions.labels = largest_of_rows<T>(std::as_const(outputs).view(), threads);
   predictions.probabilities = std::move(outputs);
   return predictions;
 }
@@ -140,15 +133,15 @@ Predictions<T> MlpModel<T>::predict(Engine& engine, MatrixView<const T> x) const
 
 template <Real T>
 std::unique_ptr<ReadyModel<T>> MlpModel<T>::ready_on(Engine& engine) const {
-  return ready_by<T>(
-      [this, network = NetworkOnEngine<T>(engine, *this)](MatrixView<const T> x) mutable {
-        if (x.cols != this->features()) {
-          throw InputError("the mlp model was trained on " + std::to_string(this->features()) +
-                           " features, but the data has " + std::to_string(x.cols) +
-                           "; give the columns that it was trained on");
-        }
-        return predictions_of(output, network.outputs(x));
-      });
+  return ready_by<T>([this, threads = engine.threads(),
+                      network = NetworkOnEngine<T>(engine, *this)](MatrixView<const T> x) mutable {
+    if (x.cols != this->features()) {
+      throw InputError("the mlp model was trained on " + std::to_string(this->features()) +
+                       " features, but the data has " + std::to_string(x.cols) +
+                       "; give the columns that it was trained on");
+    }
+    return predictions_of(output, network.outputs(x), threads);
+  });
 }
 
 template <Real T>

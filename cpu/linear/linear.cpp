@@ -24,7 +24,8 @@ namespace tandem::cpu {
 template <class T>
 struct LinearBlock {
   LinearLoss loss;
-  const T* x;  // features columns, packed_stride apart
+  const T* x;    // features columns
+  Index stride;  // elements from one column to the next
   const T* target;
   const T* weights;  // null: 1 each
   Index rows;
@@ -60,8 +61,8 @@ constexpr Index padded(Index rows) { return (rows + sum_lanes - 1) / sum_lanes *
 
 // z_k ← z_k + Σ_c x_c·w_kc for `count` <= 4 neighbouring features, in ascending order.
 template <int count, class T>
-HWY_INLINE void AddFeatures(const T* HWY_RESTRICT x, const T* HWY_RESTRICT w, Index rows,
-                            T* HWY_RESTRICT z) {
+HWY_INLINE void AddFeatures(const T* HWY_RESTRICT x, Index stride, const T* HWY_RESTRICT w,
+                            Index rows, T* HWY_RESTRICT z) {
   const hn::ScalableTag<T> d;
   using V = hn::Vec<decltype(d)>;
   const auto lanes = static_cast<Index>(hn::Lanes(d));
@@ -70,7 +71,7 @@ HWY_INLINE void AddFeatures(const T* HWY_RESTRICT x, const T* HWY_RESTRICT w, In
   for (Index i = 0; i < rows; i += lanes) {
     V sum = hn::LoadU(d, z + i);
     for (int c = 0; c < count; ++c) {
-      sum = Fma(d, hn::LoadU(d, x + c * packed_stride + i), weight[c], sum);
+      sum = Fma(d, hn::LoadU(d, x + c * stride + i), weight[c], sum);
     }
     hn::StoreU(sum, d, z + i);
   }
@@ -83,14 +84,14 @@ void Outputs(const LinearBlock<T>& block, T* z) {
   Index j = 0;
   for (; j + 4 <= block.features; j += 4) {
     for (Index k = 0; k < block.outputs; ++k) {
-      AddFeatures<4>(block.x + j * packed_stride, block.w + k * block.features + j, rows,
-                     z + k * sum_block);
+      AddFeatures<4>(block.x + j * block.stride, block.stride, block.w + k * block.features + j,
+                     rows, z + k * sum_block);
     }
   }
   for (; j < block.features; ++j) {
     for (Index k = 0; k < block.outputs; ++k) {
-      AddFeatures<1>(block.x + j * packed_stride, block.w + k * block.features + j, rows,
-                     z + k * sum_block);
+      AddFeatures<1>(block.x + j * block.stride, block.stride, block.w + k * block.features + j,
+                     rows, z + k * sum_block);
     }
   }
 }
@@ -222,7 +223,7 @@ void PassBlock(const LinearBlock<T>& block, const LinearScratch<T>& scratch, boo
   sums[gradient ? block.outputs * (d + 1) : 0] = WeightedResiduals(block, scratch);
   if (!gradient) return;
   for (Index j = 0; j < d; ++j) {
-    const T* x = block.x + j * packed_stride;
+    const T* x = block.x + j * block.stride;
     Index k = 0;
     for (; k + 2 <= block.outputs; k += 2) {
       ColumnSums<2>(x, scratch.q + k * sum_block, rows, sums + k * d + j, d);
@@ -330,6 +331,45 @@ void predict_block(const LinearBlock<T>& block, const LinearScratch<T>& scratch,
     HWY_DYNAMIC_DISPATCH(PredictBlockDouble)(block, scratch, results);
   }
 }
+// Rows that predictions take at a time: so few that they stay in the first-level cache while they
+// are turned from rows to columns and read. Nothing is summed over rows, so that the number changes
+// no bit.
+template <class T>
+Index tile_rows(Index features) {
+  constexpr Index tile_bytes = Index{16} << 10;
+  const Index rows = tile_bytes / (features * static_cast<Index>(sizeof(T)));
+  return std::clamp(rows / sum_lanes * sum_lanes, sum_lanes, sum_block);
+}
+
+// From one column of a turned tile to the next: half a cache line more than its rows, so that
+// columns do not compete for the same sets of a cache.
+constexpr Index turned_stride(Index tile) { return tile + 8; }
+
+// The rows begin .. begin + count − 1 as columns, zeros up to the next whole group of rows; in the
+// calling thread's memory, until its next call.
+template <class T>
+const T* turn_tile(const RowsView<T>& from, Index begin, Index count, Index tile) {
+  thread_local std::vector<T> memory;
+  const Index stride = turned_stride(tile);
+  const auto needed = static_cast<std::size_t>(from.features * stride);
+  if (memory.size() < needed) memory.resize(needed);
+  T* to = memory.data();
+  // So many rows at a time that a cache line of each column is completed before it is left.
+  constexpr Index strip = 64 / static_cast<Index>(sizeof(T));
+  for (Index first = 0; first < count; first += strip) {
+    const Index end = std::min(first + strip, count);
+    for (Index i = first; i < end; ++i) {
+      const T* row = from.x + (begin + i) * from.stride;
+      for (Index j = 0; j < from.features; ++j) to[j * stride + i] = row[j];
+    }
+  }
+  const Index whole = (count + sum_lanes - 1) / sum_lanes * sum_lanes;
+  for (Index j = 0; j < from.features && whole > count; ++j) {
+    std::fill(to + j * stride + count, to + j * stride + whole, T{0});
+  }
+  return to;
+}
+
 // The calling thread's memory for one block, kept from call to call.
 template <class T>
 LinearScratch<T> scratch_for(Index outputs) {
@@ -413,15 +453,22 @@ class CpuLinear final : public LinearSteps<T> {
         linear::with_one_nan(cost.data()[0] + cost_factor * (l2 / 2 * squares.total()));
   }
 
-  void predict(LinearLoss loss, const PackedRows<T>& rows, Index outputs,
-               const Buffer<double>& parameters, Buffer<T>& results) override {
+  void predict(LinearLoss loss, const RowsView<T>& rows, Index outputs,
+               const Buffer<double>& parameters, T* results) override {
     const Index columns = loss == LinearLoss::logistic ? 2 : outputs;
     const std::vector<T> model = rounded(parameters);
-    parallel_for(cpu::threads_for(engine_.threads(), rows, outputs),
-                 PackedRows<T>::blocks(rows.rows), [&](Index b) {
-                   cpu::predict_block<T>(block_of(loss, rows, b, outputs, model),
-                                         cpu::scratch_for<T>(outputs),
-                                         results.data() + b * sum_block * columns);
+    const Index tile = cpu::tile_rows<T>(rows.features);
+    parallel_for(cpu::threads_for(engine_.threads(), rows.rows, rows.features, outputs),
+                 pieces(rows.rows, sum_block), [&](Index b) {
+                   const Piece piece = piece_of(rows.rows, sum_block, b);
+                   for (Index begin = piece.begin; begin < piece.end; begin += tile) {
+                     const Index count = std::min(tile, piece.end - begin);
+                     cpu::predict_block<T>(
+                         {loss, cpu::turn_tile(rows, begin, count, tile), cpu::turned_stride(tile),
+                          nullptr, nullptr, count, rows.features, outputs, model.data(),
+                          model.data() + outputs * rows.features},
+                         cpu::scratch_for<T>(outputs), results + begin * columns);
+                   }
                  });
   }
 
@@ -438,6 +485,7 @@ class CpuLinear final : public LinearSteps<T> {
                                       Index outputs, const std::vector<T>& model) {
     return {loss,
             rows.x.data() + b * rows.features * packed_stride,
+            packed_stride,
             rows.target.data() + b * sum_block,
             rows.weights.empty() ? nullptr : rows.weights.data() + b * sum_block,
             piece_of(rows.rows, sum_block, b).size(),

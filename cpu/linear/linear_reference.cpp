@@ -58,7 +58,8 @@ class ReferenceLinear final : public LinearSteps<T> {
     std::vector<double> z;
     double total = 0;
     for (Index i = 0; i < rows.rows; ++i) {
-      evaluate(rows, i, outputs, parameters, z);
+      evaluate(
+          d, [&](Index j) { return column(rows, i, j); }, outputs, parameters, z);
       const auto y = static_cast<double>(rows.target.data()[i]);
       total += weight(rows, i) * loss_and_residual(loss, y, z);
       for (Index k = 0; k < outputs; ++k) {
@@ -85,20 +86,23 @@ class ReferenceLinear final : public LinearSteps<T> {
     cost.data()[0] += cost_factor * (l2 / 2 * squares);
   }
 
-  void predict(LinearLoss loss, const PackedRows<T>& rows, Index outputs,
-               const Buffer<double>& parameters, Buffer<T>& results) override {
+  void predict(LinearLoss loss, const RowsView<T>& rows, Index outputs,
+               const Buffer<double>& parameters, T* results) override {
     std::vector<double> z;
     for (Index i = 0; i < rows.rows; ++i) {
-      evaluate(rows, i, outputs, parameters, z);
+      const T* x = rows.x + i * rows.stride;
+      evaluate(
+          rows.features, [&](Index j) { return static_cast<double>(x[j]); }, outputs, parameters,
+          z);
       if (loss == LinearLoss::squared) {
-        results.data()[i] = static_cast<T>(z[0]);
+        results[i] = static_cast<T>(z[0]);
       } else if (loss == LinearLoss::logistic) {
-        results.data()[2 * i] = static_cast<T>(1 / (1 + std::exp(z[0])));
-        results.data()[2 * i + 1] = static_cast<T>(1 / (1 + std::exp(-z[0])));
+        results[2 * i] = static_cast<T>(1 / (1 + std::exp(z[0])));
+        results[2 * i + 1] = static_cast<T>(1 / (1 + std::exp(-z[0])));
       } else {
         (void)softmax(z);
         for (Index k = 0; k < outputs; ++k) {
-          results.data()[i * outputs + k] = static_cast<T>(z[static_cast<std::size_t>(k)]);
+          results[i * outputs + k] = static_cast<T>(z[static_cast<std::size_t>(k)]);
         }
       }
     }
@@ -133,14 +137,14 @@ class ReferenceLinear final : public LinearSteps<T> {
     }
   }
 
-  // z_k = b_k + Σ_j w_kj·x_ij.
-  static void evaluate(const PackedRows<T>& rows, Index i, Index outputs,
-                       const Buffer<double>& parameters, std::vector<double>& z) {
-    const Index d = rows.features;
+  // z_k = b_k + Σ_j w_kj·x(j), of d features.
+  template <class X>
+  static void evaluate(Index d, X&& x, Index outputs, const Buffer<double>& parameters,
+                       std::vector<double>& z) {
     z.assign(static_cast<std::size_t>(outputs), 0.0);
     for (Index k = 0; k < outputs; ++k) {
       double sum = parameters.data()[outputs * d + k];
-      for (Index j = 0; j < d; ++j) sum += parameters.data()[k * d + j] * column(rows, i, j);
+      for (Index j = 0; j < d; ++j) sum += parameters.data()[k * d + j] * x(j);
       z[static_cast<std::size_t>(k)] = sum;
     }
   }

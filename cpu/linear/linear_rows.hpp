@@ -9,10 +9,13 @@
 namespace tandem::cpu {
 
 // One thread where waking the others would take longer than the work.
+[[nodiscard]] inline int threads_for(int threads, Index rows, Index features, Index outputs) {
+  constexpr Index least_elements = Index{1} << 20;
+  return rows < least_elements / std::max<Index>(1, features * outputs) ? 1 : threads;
+}
 template <Real T>
 [[nodiscard]] int threads_for(int threads, const PackedRows<T>& rows, Index outputs) {
-  constexpr Index least_elements = Index{1} << 20;
-  return rows.rows < least_elements / std::max<Index>(1, rows.features * outputs) ? 1 : threads;
+  return threads_for(threads, rows.rows, rows.features, outputs);
 }
 
 template <Real T>

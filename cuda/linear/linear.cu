@@ -522,17 +522,25 @@ class CudaLinear final : public LinearSteps<T> {
                    penalised, cost_factor, parameters.data(), gradient.data(), cost.data());
   }
 
-  void predict(LinearLoss loss, const PackedRows<T>& rows, Index outputs,
-               const Buffer<double>& parameters, Buffer<T>& results) override {
+  void predict(LinearLoss loss, const RowsView<T>& rows, Index outputs,
+               const Buffer<double>& parameters, T* results) override {
     const Index columns = loss == LinearLoss::logistic ? 2 : outputs;
     round_model(parameters, rows.features, outputs);
+    const Index blocks = PackedRows<T>::blocks(rows.rows);
+    if (packed_.x.size() < blocks * rows.features * packed_stride ||
+        packed_.target.size() < blocks * sum_block) {
+      packed_ = PackedRows<T>();  // the old one's memory first
+      packed_ = PackedRows<T>(engine_, rows.rows, rows.features, false, Placement::rows);
+    }
+    packed_.rows = rows.rows;
+    packed_.features = rows.features;
+    pack_rows(engine_, {rows.rows, rows.features, rows.stride, rows.x}, rows.rows, 0, packed_);
     const unsigned threads = block_threads();
     Index done = 0;
-    chunks_.for_each(rows, 0, most_grid_x / 32, 0, [&](const Rows<T>& in, Index, Index) {
+    chunks_.for_each(packed_, 0, most_grid_x / 32, 0, [&](const Rows<T>& in, Index, Index) {
       engine_.launch(predict_kernel<T>,
                      {.grid = dim3(whole(blocks_for(in.rows, threads))), .block = dim3(threads)},
-                     loss, in, static_cast<int>(outputs), model_.data(),
-                     results.data() + done * columns);
+                     loss, in, static_cast<int>(outputs), model_.data(), results + done * columns);
       done += in.rows;
     });
   }
@@ -592,6 +600,7 @@ class CudaLinear final : public LinearSteps<T> {
   CudaEngine& engine_;
   PackedChunks<T> chunks_;
   Buffer<T> model_;
+  PackedRows<T> packed_;      // what predictions are of
   Buffer<double> residuals_;  // of pass_in_two: blocks × (outputs + 2) × sum_block
 };
 

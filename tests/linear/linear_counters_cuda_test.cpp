@@ -158,12 +158,16 @@ TYPED_TEST(LinearCounters, PackingMomentsAndPredictionsMoveWhatTheirCostsSay) {
     parameters.fill_zero();
     Buffer<T> results(*engine, 3 * n);
     if (!software_gpu::is_loaded()) GTEST_SKIP() << "nothing is counted on this device";
-    const software_gpu::Counting counting;
-    steps->pack(data.rows, n, 0, data.packed);
-    steps->moments(data.packed, moments);
-    steps->predict(LinearLoss::squared, data.packed, 1, parameters, results);
-    engine->wait();
-    const auto counters = nlohmann::ordered_json::parse(counting.counters());
+    const auto counters_of = [&](auto&& run) {
+      const software_gpu::Counting counting;
+      run();
+      engine->wait();
+      return nlohmann::ordered_json::parse(counting.counters());
+    };
+    const auto counters = counters_of([&] {
+      steps->pack(data.rows, n, 0, data.packed);
+      steps->moments(data.packed, moments);
+    });
     const Counted pack = counted(counters, "pack_kernel");
     EXPECT_TRUE(as_stated(pack.bytes, cuda::pack_cost(n, d, weighted, sizeof(T)).bytes));
     EXPECT_LT(pack.sectors_per_ideal, 1.02);
@@ -173,7 +177,9 @@ TYPED_TEST(LinearCounters, PackingMomentsAndPredictionsMoveWhatTheirCostsSay) {
     EXPECT_TRUE(as_stated(moment.bytes, stated.bytes));
     EXPECT_TRUE(as_stated(moment.flops, stated.flops));
     EXPECT_LT(moment.sectors_per_ideal, 1.02);
-    const Counted predict = counted(counters, "predict_kernel");
+    const auto of_predictions = counters_of(
+        [&] { steps->predict(LinearLoss::squared, data.rows, 1, parameters, results.data()); });
+    const Counted predict = counted(of_predictions, "predict_kernel");
     EXPECT_TRUE(
         as_stated(predict.bytes, cuda::predict_bytes(LinearLoss::squared, n, d, 1, sizeof(T))));
     EXPECT_LT(predict.sectors_per_ideal, 1.02);

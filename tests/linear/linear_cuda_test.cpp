@@ -285,8 +285,9 @@ TYPED_TEST(LinearCuda, PredictsAndPenalisesLikeTheCpu) {
           const Index columns = kind.loss == LinearLoss::logistic ? 2 : kind.outputs;
           const auto results = [&](Engine& engine, LinearSteps<T>& of) {
             auto buffer = guarded<T>(engine, n * columns);
-            of.predict(kind.loss, scenario.pack(engine, of), kind.outputs,
-                       to_engine(engine, scenario.parameters), buffer);
+            const auto rows = scenario.upload(engine);
+            of.predict(kind.loss, rows, kind.outputs, to_engine(engine, scenario.parameters),
+                       buffer.data());
             return opened(buffer, n * columns);
           };
           EXPECT_TRUE(test::same_bits(results(*cpu, *cpu_steps), results(*gpu, *steps)))

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <system_error>
 
 #include "common/text.hpp"
@@ -180,6 +181,10 @@ std::string table(const std::vector<std::vector<std::string>>& cells, std::strin
   }
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
+    // A header that lacks a name would name all columns behind it wrongly.
+    if (row.size() > rows.front().size()) {
+      throw std::logic_error("a row of a table has more cells than its header");
+    }
     if (row.size() > widths.size()) widths.resize(row.size());
     for (std::size_t j = 0; j < row.size(); ++j) widths[j] = std::max(widths[j], width_of(row[j]));
   }

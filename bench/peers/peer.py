@@ -65,7 +65,13 @@ class Session:
             pass
         self.model = None
         self.loaded = memory("VmRSS")
-        return {"version": version_of(module.partition(".")[0])}
+        # Adapters say which library they are of; the others are in it.
+        library = getattr(self.made_by, "library", module.partition(".")[0])
+        try:
+            importlib.import_module(library)
+        except ModuleNotFoundError as error:
+            raise Missing(f"{error.name} is not installed for {sys.executable}") from error
+        return {"version": version_of(library)}
 
     def resolved(self, value):
         if value == "$threads":

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 
-#include "tandem/bench/bench_results.hpp"
 #include "tandem/bench/case.hpp"
+#include "tandem/bench/comparison.hpp"
+#include "tandem/bench/counted_work.hpp"
 #include "tandem/bench/formula.hpp"
 #include "tandem/bench/paired.hpp"
 #include "tandem/bench/quality.hpp"
@@ -204,11 +206,85 @@ TEST_F(BenchProgram, ASweepSaysHowTimeAndMemoryGrow) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   const auto growth = outcome.json()["growth"];
   ASSERT_EQ(growth.size(), 2U);  // of fits and predictions
-  EXPECT_EQ(growth[0]["rows"], nlohmann::json({1000, 4000, 16000}));
+  EXPECT_EQ(growth[0]["swept"], "rows");
+  EXPECT_EQ(growth[0]["values"], nlohmann::json({1000, 4000, 16000}));
   EXPECT_LT(growth[0]["low"].get<double>(), growth[0]["high"].get<double>());
   auto descending = words;
   descending.insert(descending.end(), {"--sweep", "3,2,1"});
   EXPECT_EQ(run(descending).status, 2);
+}
+
+// A number of the case's own, wherever the file writes it; one that stands in a formula alone, or
+// nowhere, is not swept in silence.
+TEST_F(BenchProgram, ASweepChangesANumberOfTheCase) {
+  write_case(R"({"options": {"n_clusters": "$clusters"}, "given_centres": "$clusters"})");
+  const auto sweep = [&](const std::string& what) {
+    return run({"bench", "--cases", path("cases"), "--suite", "quick", "--peers", "none", "--runs",
+                "1", "--json", "--sweep", what});
+  };
+  const auto outcome = sweep("clusters=2,4,8");
+  ASSERT_EQ(outcome.status, 0) << outcome.err;
+  const auto json = outcome.json();
+  EXPECT_EQ(json["growth"][0]["swept"], "clusters");
+  EXPECT_EQ(json["growth"][0]["values"], nlohmann::json({2, 4, 8}));
+  ASSERT_EQ(json["rows"].size(), 6U);
+  const auto inertia = [&](std::size_t row) {
+    return json["rows"][row]["arms"][0]["quality"].get<double>();
+  };
+  EXPECT_GT(inertia(0), inertia(2));
+  EXPECT_GT(inertia(2), inertia(4));
+  EXPECT_EQ(json["rows"][4]["swept"], nlohmann::json({{"name", "clusters"}, {"value", 8}}));
+  EXPECT_GT(json["rows"][4]["floor_seconds"].get<double>(), 0);
+  EXPECT_EQ(sweep("features=2,4,8").status, 0);
+  EXPECT_EQ(sweep("threads=1,2,3").status, 0);
+  for (const char* wrong : {"iterations=1,2,3", "depth=1,2,3", "clusters=4,2,1", "clusters=1,2",
+                            "=1,2,3", "clusters=1,2,x", "rows=0,1,2"}) {
+    EXPECT_EQ(sweep(wrong).status, 2) << wrong;
+  }
+  EXPECT_THAT(sweep("depth=1,2,3").err, HasSubstr("small has no number 'depth'"));
+}
+
+TEST_F(BenchProgram, ResultsAreKeptInARow) {
+  write_case();
+  const auto keep = [&](const std::string& folder) {
+    return run({"bench", "--cases", path("cases"), "--suite", "quick", "--peers", "none", "--runs",
+                "1", "--history", folder});
+  };
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(keep(path("history")).status, 0);
+  const auto shown = run({"bench", "history", path("history"), "--json", "--report", path("page")});
+  ASSERT_EQ(shown.status, 0) << shown.err;
+  const auto history = shown.json()["histories"];
+  ASSERT_EQ(history.size(), 1U);
+  EXPECT_EQ(history[0]["files"].size(), 2U);
+  ASSERT_EQ(history[0]["rows"].size(), 2U);
+  EXPECT_EQ(history[0]["rows"][0]["median_seconds"].size(), 2U);
+  EXPECT_FALSE(history[0]["rows"][0]["last"]["changed"].get<bool>());  // one run tells nothing
+  EXPECT_THAT(run({"bench", "history", path("history")}).out, HasSubstr("within noise"));
+  EXPECT_THAT(test::read_text(path("page/report.html")), HasSubstr("History of benchmarks"));
+  test::write_text(path("file"), "");
+  EXPECT_EQ(keep(path("file")).status, 2);
+  EXPECT_EQ(run({"bench", "history", path("nothing")}).status, 2);
+  EXPECT_EQ(run({"bench", "history", path("cases")}).status, 2);
+}
+
+TEST(BenchCrossover, LiesBetweenWhatTheEstimateMayMean) {
+  // Processor n, device 100 + n/10: equal at n = 111; the straight lines are between logarithms.
+  const std::vector<double> sizes{10, 100, 1000, 10000};
+  std::vector<double> measured;
+  std::vector<double> estimated;
+  for (const double n : sizes) {
+    measured.push_back(n);
+    estimated.push_back(100 + n / 10);
+  }
+  const Crossover exact = crossover_of(sizes, measured, estimated, 1);
+  EXPECT_NEAR(exact.from, 111, 20);
+  EXPECT_EQ(exact.from, exact.to);
+  const Crossover range = crossover_of(sizes, measured, estimated, 2);
+  EXPECT_LT(range.from, exact.from);
+  EXPECT_GT(range.to, exact.to);
+  EXPECT_EQ(crossover_of(sizes, estimated, measured, 1).from, INFINITY);
+  EXPECT_EQ(crossover_of(sizes, {1, 1, 1, 1}, {2, 2, 2, 2}, 3).from, 0);
+  EXPECT_EQ(crossover_of(sizes, {1, 1, 1, 1}, {2, 2, 2, 2}, 3).to, INFINITY);
 }
 
 TEST_F(BenchProgram, AnotherBuildIsAnArm) {
@@ -305,6 +381,35 @@ TEST_F(BenchProgram, TwoResultsAreCompared) {
   const auto other = run({"bench", "compare", path("before.json"), path("elsewhere.json")});
   EXPECT_EQ(other.status, 2);
   EXPECT_THAT(other.err, HasSubstr("different processors"));
+  // Rows of a sweep are told apart, and work that was counted is compared exactly.
+  nlohmann::json swept = results(1);
+  swept["rows"][1] = swept["rows"][0];
+  swept["rows"][0]["rows"] = 1000;
+  swept["rows"][1]["rows"] = 2000;
+  test::write_text(path("swept.json"), swept.dump());
+  EXPECT_EQ(run({"bench", "compare", path("swept.json"), path("swept.json"), "--json"})
+                .json()["rows"]
+                .size(),
+            2U);
+  nlohmann::json work{{"case", "c"},
+                      {"rows", 10},
+                      {"device", "h100"},
+                      {"estimate", {{"seconds", 1}, {"copy_seconds", 0.5}}}};
+  for (const char* name :
+       {"launches", "warp_instructions", "flops", "sectors", "to_device_bytes", "to_host_bytes"}) {
+    work["counted"][name] = 7;
+  }
+  nlohmann::json counted = results(1);
+  counted["device_work"] = {work};
+  test::write_text(path("counted.json"), counted.dump());
+  const auto equal = run({"bench", "compare", path("counted.json"), path("counted.json")});
+  EXPECT_EQ(equal.status, 0) << equal.err;
+  EXPECT_THAT(equal.out, HasSubstr("equal in all 1"));
+  counted["device_work"][0]["counted"]["flops"] = 8;
+  test::write_text(path("more.json"), counted.dump());
+  const auto more = run({"bench", "compare", path("counted.json"), path("more.json")});
+  EXPECT_EQ(more.status, 1);
+  EXPECT_THAT(more.out, HasSubstr("c, 10 rows, h100: flops 7 to 8"));
   test::write_text(path("none.json"), "[1]");
   EXPECT_EQ(run({"bench", "compare", path("before.json"), path("none.json")}).status, 2);
   EXPECT_EQ(run({"bench", "compare", path("before.json")}).status, 2);

@@ -129,14 +129,17 @@ def commands(root, cuda, tandem, scratch):
     yield ["look", "data/iris.csv", "--report", "looked"]
     yield ["look", "data/diabetes.csv", "--target", "progression"]
     yield ["bench", "--suite", "quick", "--case", "kmeans-16", "--peers", "none", "--runs", "2",
-           "--report", "benched"]
+           "--report", "benched", "--history", "history"]
+    yield ["bench", "history", "history", "--report", "over-time"]
     yield ["bench", "--suite", "quick", "--case", "kmeans-16", "--peers", "none", "--runs", "1",
-           "--sweep", "500,1000,2000", "--report", "swept"]
+           "--sweep", "clusters=4,8,16", "--report", "swept"]
     yield ["bench", "compare", "bench.json", "bench.json"]
     yield ["challenge", "list"]
     yield ["challenge", "show", "scan"]
     yield ["challenge", "start", "vector-add", "--out", "class/ada/vector_add.cu"]
     if cuda:
+        yield ["bench", "--suite", "quick", "--case", "kmeans-16", "--peers", "none", "--runs", "1",
+               "--sweep", "200,400,800", "--estimate", "h100", "--report", "estimated"]
         source = f"{root}/examples/cuda/matmul.cu"
         yield ["challenge", "submit", "vector-add", "added.cu"]
         yield ["challenge", "classroom", "class", "--page", "class.html"]
@@ -163,8 +166,8 @@ OF_NVCC = {"demo", *ACTIONS["gpu"], "challenge-submit", "challenge-classroom", "
 
 
 def schema_name(words):
-    if words[:2] == ["bench", "compare"]:
-        return "bench-compare"
+    if words[0] == "bench" and words[1] in ("compare", "history"):
+        return f"bench-{words[1]}"
     if words[0] not in ACTIONS:
         return words[0]
     return "gpu-diff" if "--diff" in words else f"{words[0]}-{words[1]}"
@@ -229,7 +232,7 @@ def main():
             if "description" not in described:
                 wrong.append(f"{name}.json: {property_name} has no description")
     documented = {schema for name in with_option(tandem, "--json ")
-                  for schema in {**ACTIONS, "bench": ["bench", "bench-compare"]}.get(name, [name])}
+                  for schema in {**ACTIONS, "bench": ["bench", "bench-compare", "bench-history"]}.get(name, [name])}
     for name in sorted(documented ^ set(schemas)):
         wrong.append(f"{name}: " + ("has --json and no schema" if name in documented
                                     else "has a schema and no --json"))

@@ -9,10 +9,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
@@ -88,8 +90,28 @@ Arm::Arm(std::string name, std::vector<std::string> command, std::vector<std::st
   child_ = child;
 }
 
-Arm::~Arm() {
+void Arm::end(double seconds) {
   ::close(to_);
+  to_ = -1;
+  const Stopwatch watch;
+  int status = 0;
+  for (;;) {
+    const pid_t ended = ::waitpid(child_, &status, WNOHANG);
+    if (ended == child_) break;
+    if (ended < 0 && errno != EINTR)
+      throw SystemError(std::string("waitpid: ") + std::strerror(errno));
+    check_interrupt();
+    if (watch.seconds() > seconds) {
+      throw ArmFailure{"has not ended in " + std::to_string(static_cast<long>(seconds)) + " s"};
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  child_ = -1;
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) throw ArmFailure{"has failed" + last_words()};
+}
+
+Arm::~Arm() {
+  if (to_ >= 0) ::close(to_);
   ::close(from_);
   if (child_ > 0) {
     ::kill(-child_, SIGKILL);

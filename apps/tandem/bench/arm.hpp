@@ -38,6 +38,9 @@ class Arm {
   // Waits at most `seconds` for the answer. Throws ArmFailure where the arm reports an error, ends
   // or does not answer; Interrupted where a signal has come.
   nlohmann::json ask(const nlohmann::json& request, double seconds);
+  // Nothing more will be asked: waits until it has ended of itself, at most so many seconds. Throws
+  // as ask() does, and where its status is not 0.
+  void end(double seconds);
 
  private:
   [[nodiscard]] std::string last_words() const;

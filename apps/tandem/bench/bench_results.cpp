@@ -76,11 +76,17 @@ std::string share_of(const BenchRow& row) {
          (row.limited_by == "operations" ? "fma rate" : "memory");
 }
 
-std::string title_of(const BenchRow& row) { return row.name + ", " + measured_name(row.measured); }
+// The case and what was measured; of a sweep over anything but rows and threads, which have columns
+// of their own, with its value.
+std::string title_of(const BenchRow& row) {
+  const bool shown = !row.swept.empty() && row.swept != "rows" && row.swept != "threads";
+  return row.name + (shown ? ", " + row.swept + " " + std::to_string(row.value) : "") + ", " +
+         measured_name(row.measured);
+}
 
 std::vector<std::vector<std::string>> summary_of(const BenchResults& results) {
-  std::vector<std::vector<std::string>> rows{
-      {"case", "threads", "tandem, s", "fastest peer", "its s", "its time / ours", "limit"}};
+  std::vector<std::vector<std::string>> rows{{"case", "rows", "threads", "tandem, s",
+                                              "fastest peer", "its s", "its time / ours", "limit"}};
   for (const BenchRow& row : results.rows) {
     const auto fastest = std::find_if(row.arms.begin(), row.arms.end(), [&](const ArmRuns& arm) {
       return !row.fastest.empty() && arm.name == row.fastest;
@@ -108,17 +114,99 @@ std::vector<std::vector<std::string>> limits_of(const BenchResults& results) {
   return rows;
 }
 
+// "1 thread", or nothing where the threads are what is swept.
+std::string threads_of(const BenchGrowth& one) {
+  return one.swept == "threads" ? "" : ", " + counted(one.threads, "thread");
+}
+
 std::vector<std::vector<std::string>> growth_table(const std::vector<BenchGrowth>& all) {
+  const std::string& what = all.front().swept;
   std::vector<std::vector<std::string>> rows{
-      {"case", "threads", "program", "rows", "time grows as rows to the", "bytes per row"}};
+      {"case", "program", what, "time grows as " + what + " to the", "bytes for one more"}};
   for (const BenchGrowth& one : all) {
-    rows.push_back({one.name + ", " + measured_name(one.measured), std::to_string(one.threads),
-                    one.arm, readable(one.rows.front()) + " .. " + readable(one.rows.back()),
+    rows.push_back({one.name + ", " + measured_name(one.measured) + threads_of(one), one.arm,
+                    readable(one.values.front()) + " .. " + readable(one.values.back()),
                     two_digits(one.growth.exponent) + " [" + two_digits(one.growth.low) + ", " +
                         two_digits(one.growth.high) + "]",
-                    one.bytes_per_row ? readable(std::round(*one.bytes_per_row)) : "-"});
+                    one.bytes_per_unit ? readable(std::round(*one.bytes_per_unit)) : "-"});
   }
   return rows;
+}
+
+// --- a GPU that is not there ---------------------------------------------------------------------
+
+std::string about_estimates(const BenchResults& results) {
+  return "Not measured: the software GPU counts what a fit does on the device, exactly, and the "
+         "kernel lab's model says how long an " +
+         results.works.front().device +
+         " would take for it, from the first copy to the last. The estimate assumes nothing of the "
+         "host's own work in between. Instructions are of warps, sectors pieces of 32 bytes of "
+         "global "
+         "memory that requests touch.";
+}
+
+// Three digits: "174 k". The JSON has all of them.
+std::string scaled(std::uint64_t count) {
+  double value = static_cast<double>(count);
+  const char* unit = "";
+  for (const char* next : {" k", " M", " G", " T"}) {
+    if (value < 999.5) break;
+    value /= 1000;
+    unit = next;
+  }
+  return significant(value, 3) + unit;
+}
+
+std::vector<std::vector<std::string>> work_table(const BenchResults& results) {
+  std::vector<std::vector<std::string>> rows{{"case, fit", "rows", "estimate, s", "of it copies, s",
+                                              "launches", "instructions", "flops", "sectors",
+                                              "to device, B", "to host, B"}};
+  for (const DeviceWork& one : results.works) {
+    if (!one.why_not.empty()) continue;
+    const CountedWork& counted = one.counted;
+    rows.push_back({one.name, std::to_string(one.rows), seconds_text(one.seconds),
+                    seconds_text(one.copy_seconds), scaled(counted.launches),
+                    scaled(counted.warp_instructions), scaled(counted.flops),
+                    scaled(counted.sectors), scaled(counted.to_device_bytes),
+                    scaled(counted.to_host_bytes)});
+  }
+  return rows;
+}
+
+std::string rows_of(double size) {
+  return std::to_string(static_cast<Index>(std::llround(size))) + " rows";
+}
+
+// "kmeans-16: an h100 would be the faster one from 12000 to 48000 rows on ..."
+std::string sentence_of(const BenchCrossover& one) {
+  const std::string who = one.name + ": ";
+  const Crossover& at = one.at;
+  if (std::isinf(at.from)) {
+    return who + "the processor is the faster one at all of these sizes, even if the " +
+           one.device + " is " + significant(estimates_within, 2) + " times as fast as estimated.";
+  }
+  if (at.to == 0) {
+    return who + "the " + one.device +
+           " would be the faster one at all of these sizes, even if it "
+           "is " +
+           significant(estimates_within, 2) + " times as slow as estimated.";
+  }
+  return who + "the " + one.device + " would be the faster one from " +
+         (at.from == 0 ? "fewer than " + rows_of(one.sizes.front()) : rows_of(at.from)) +
+         " (if it is " + significant(estimates_within, 2) + " times as fast as estimated) to " +
+         (std::isinf(at.to) ? "more than " + rows_of(one.sizes.back()) : rows_of(at.to)) +
+         " (if as much slower).";
+}
+
+std::vector<std::string> not_counted(const BenchResults& results) {
+  std::vector<std::string> lines;
+  for (const DeviceWork& one : results.works) {
+    if (!one.why_not.empty()) {
+      lines.push_back(one.name + ", " + rows_of(static_cast<double>(one.rows)) + ": " +
+                      one.why_not);
+    }
+  }
+  return lines;
 }
 
 // What there is to say against single rows, a line each.
@@ -155,6 +243,7 @@ std::string doubt_about(const BenchRow& row) {
 
 nlohmann::json to_json(const BenchResults& results) {
   nlohmann::json json{{"tandem", TANDEM_VERSION},
+                      {"date", results.date},
                       {"suite", results.suite},
                       {"runs", results.runs},
                       {"command", results.command},
@@ -193,8 +282,22 @@ nlohmann::json to_json(const BenchResults& results) {
       one["floor_seconds"] = *row.floor_seconds;
       one["limited_by"] = row.limited_by;
     }
+    if (!row.swept.empty()) one["swept"] = {{"name", row.swept}, {"value", row.value}};
     if (const std::string doubt = doubt_about(row); !doubt.empty()) one["doubt"] = doubt;
     json["rows"].push_back(one);
+  }
+  if (!results.works.empty()) {
+    json["device_work"] = to_json(results.works);
+    json["crossovers"] = nlohmann::json::array();
+    for (const BenchCrossover& one : crossovers(results.rows, results.works)) {
+      json["crossovers"].push_back({{"case", one.name},
+                                    {"device", one.device},
+                                    {"sizes", one.sizes},
+                                    {"measured_seconds", one.measured},
+                                    {"estimated_seconds", one.estimated},
+                                    {"from", number_or_null(one.at.from)},
+                                    {"to", number_or_null(one.at.to)}});
+    }
   }
   if (const auto grown = growths(results.rows); !grown.empty()) {
     json["growth"] = nlohmann::json::array();
@@ -203,12 +306,13 @@ nlohmann::json to_json(const BenchResults& results) {
                                 {"measured", measured_name(one.measured)},
                                 {"threads", one.threads},
                                 {"arm", one.arm},
-                                {"rows", one.rows},
+                                {"swept", one.swept},
+                                {"values", one.values},
                                 {"median_seconds", one.seconds},
                                 {"exponent", one.growth.exponent},
                                 {"low", one.growth.low},
                                 {"high", one.growth.high}});
-      if (one.bytes_per_row) json["growth"].back()["bytes_per_row"] = *one.bytes_per_row;
+      if (one.bytes_per_unit) json["growth"].back()["bytes_per_unit"] = *one.bytes_per_unit;
     }
   }
   return json;
@@ -231,6 +335,14 @@ std::string to_text(const BenchResults& results) {
   if (const auto grown = growths(results.rows); !grown.empty()) {
     text += "\n" + table(growth_table(grown)) + "\n";
   }
+  if (!results.works.empty()) {
+    text += "\nA GPU that is not here (" + results.works.front().device + ")\n" +
+            table(work_table(results)) + "\n" + wrapped(about_estimates(results), terminal_width());
+    for (const BenchCrossover& one : crossovers(results.rows, results.works)) {
+      text += wrapped(sentence_of(one), terminal_width());
+    }
+    for (const std::string& line : not_counted(results)) text += "not counted: " + line + "\n";
+  }
   for (const std::string& line : doubts(results)) text += "not to be believed: " + line + "\n";
   for (const std::string& line : left_out(results)) text += "left out: " + line + "\n";
   return text;
@@ -238,21 +350,20 @@ std::string to_text(const BenchResults& results) {
 
 namespace {
 
-// A plot for each case: time against rows, on logarithmic scales, a line per program.
+// A plot for each case: time against what is swept, on logarithmic scales, a line per program.
 void add_growth(report::Page& page, const std::vector<BenchGrowth>& all) {
   page.section("", "As work grows");
   page.table(growth_table(all));
   page.paragraph(
       "The exponent is the slope of the logarithms by least squares, with its 95 % interval: 1 is "
-      "time in proportion to the rows. Small sizes pay for beginning, which makes it less.");
+      "time in proportion. Small sizes pay for beginning, which makes it less.");
   std::vector<report::Page::Figure> figures;
   for (std::size_t i = 0; i < all.size();) {
     const BenchGrowth& first = all[i];
     report::Plot plot;
-    const std::string name =
-        first.name + ", " + measured_name(first.measured) + ", " + counted(first.threads, "thread");
-    plot.title = "seconds by rows of " + name;
-    plot.x = {.label = "rows", .logarithmic = true};
+    const std::string name = first.name + ", " + measured_name(first.measured) + threads_of(first);
+    plot.title = "seconds by " + first.swept + " of " + name;
+    plot.x = {.label = first.swept, .logarithmic = true};
     plot.y = {.label = "seconds", .logarithmic = true};
     plot.height = 300;
     int colour = 0;
@@ -261,8 +372,8 @@ void add_growth(report::Page& page, const std::vector<BenchGrowth>& all) {
          ++i) {
       report::Series line{
           .label = all[i].arm, .mark = report::Mark::line_points, .colour = ++colour, .size = 1.3};
-      for (std::size_t k = 0; k < all[i].rows.size(); ++k) {
-        line.points.push_back({all[i].rows[k], all[i].seconds[k]});
+      for (std::size_t k = 0; k < all[i].values.size(); ++k) {
+        line.points.push_back({all[i].values[k], all[i].seconds[k]});
       }
       plot.series.push_back(std::move(line));
     }
@@ -270,6 +381,45 @@ void add_growth(report::Page& page, const std::vector<BenchGrowth>& all) {
         {report::to_svg(plot, "growth-" + std::to_string(figures.size() + 1)), name + "."});
   }
   page.figures(figures);
+}
+
+// Estimates are in a section and in colours of their own, and in no table or plot of measurements
+// but the one that says so.
+void add_works(report::Page& page, const BenchResults& results) {
+  page.section("", "A GPU that is not here: estimates for an " + results.works.front().device);
+  page.paragraph(about_estimates(results));
+  page.table(work_table(results));
+  for (const std::string& line : not_counted(results)) page.paragraph("Not counted: " + line + ".");
+  std::vector<report::Page::Figure> figures;
+  for (const BenchCrossover& one : crossovers(results.rows, results.works)) {
+    report::Plot plot;
+    plot.title =
+        "seconds by rows of " + one.name + ": measured, and estimated for an " + one.device;
+    plot.x = {.label = "rows", .logarithmic = true};
+    plot.y = {.label = "seconds", .logarithmic = true};
+    plot.height = 300;
+    report::Series measured{.label = "processor, measured",
+                            .mark = report::Mark::line_points,
+                            .colour = 1,
+                            .size = 1.3};
+    report::Series estimated{.label = one.device + ", estimated",
+                             .mark = report::Mark::line_points,
+                             .colour = 4,
+                             .dashed = true,
+                             .size = 1.3};
+    for (std::size_t i = 0; i < one.sizes.size(); ++i) {
+      measured.points.push_back({one.sizes[i], one.measured[i]});
+      estimated.points.push_back({one.sizes[i], one.estimated[i]});
+    }
+    plot.series = {measured, estimated};
+    figures.push_back(
+        {report::to_svg(plot, "estimate-" + std::to_string(figures.size() + 1)), sentence_of(one)});
+  }
+  if (!figures.empty()) page.figures(figures);
+  page.paragraph(
+      "A comparison of a GPU with slow code for processors shows how slow that code is: the "
+      "processor's times above are those of vectorised code on the number of threads that is best "
+      "for each size.");
 }
 
 }  // namespace
@@ -317,6 +467,7 @@ void write_bench_page(const BenchResults& results, const std::string& path) {
     page.figures({{report::to_svg(plot, "figure-1"), "Above the dashed line Tandem is faster."}});
   }
   if (const auto grown = growths(results.rows); !grown.empty()) add_growth(page, grown);
+  if (!results.works.empty()) add_works(page, results);
   page.section("", "All of them");
   std::vector<std::vector<std::string>> all{
       {"case", "threads", "program", "version", "seconds", "processor s", "memory, MB", "quality"}};

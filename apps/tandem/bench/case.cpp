@@ -109,32 +109,54 @@ void read_quality(const Member& quality, BenchCase& result) {
   result.quality.absolute = quality.number("absolute", 0);
 }
 
-}  // namespace
-
-Numbers BenchCase::numbers_with(Index training_rows) const {
-  Numbers all = numbers;
-  all["rows"] = static_cast<double>(training_rows);
-  all["features"] = static_cast<double>(data.features);
-  all["element"] = precision == Precision::float32 ? 4 : 8;
-  return all;
+// Settings with the case's own numbers in place of "$clusters" and the like; whole ones as whole
+// numbers. "$threads", which peers are given, stays.
+nlohmann::json with_numbers(const Member& file, const nlohmann::json& settings,
+                            const Numbers& numbers, int depth = 0) {
+  constexpr int most = 32;
+  if (depth > most) file.fail("settings are nested more than " + std::to_string(most) + " deep");
+  if (settings.is_string()) {
+    const std::string& word = settings.get_ref<const std::string&>();
+    if (word.size() < 2 || word[0] != '$' || word == "$threads") return settings;
+    const auto number = numbers.find(word.substr(1));
+    if (number == numbers.end()) {
+      file.fail("'" + word + "' stands for one of the case's numbers, but 'numbers' has no '" +
+                word.substr(1) + "'");
+    }
+    const auto whole = static_cast<Index>(number->second);
+    if (static_cast<double>(whole) == number->second) return whole;
+    return number->second;
+  }
+  nlohmann::json result = settings;
+  if (settings.is_structured()) {
+    for (nlohmann::json& one : result) one = with_numbers(file, one, numbers, depth + 1);
+  }
+  return result;
 }
 
-BenchCase read_bench_case(const std::string& path) {
-  std::ifstream in(path);
-  if (!in) throw InputError(path + ": cannot be read; expected a case of tandem bench");
-  std::stringstream text;
-  text << in.rdbuf();
-  nlohmann::json json;
-  try {
-    json = nlohmann::json::parse(text.str());
-  } catch (const nlohmann::json::parse_error& error) {
-    throw InputError(path + ": is no JSON at byte " + std::to_string(error.byte));
+BenchCase read_case(const std::string& path, const nlohmann::json& text) {
+  const Member original(path, text, "");
+  Numbers own;
+  if (original.has("numbers")) {
+    const Member numbers = original.object("numbers");
+    for (const auto& [name, value] : numbers.json().items()) {
+      for (const char* given : {"rows", "features", "element", "threads"}) {
+        if (name == given) numbers.fail("'" + name + "' is given by what is measured; drop it");
+      }
+      own[name] = numbers.number(name.c_str(), 0);
+    }
+  }
+  nlohmann::json json = text;
+  for (const char* part : {"data", "options", "given_centres", "peers"}) {
+    if (json.contains(part)) json[part] = with_numbers(original, json[part], own);
   }
   const Member file(path, json, "");
   file.allow({"name", "about", "rows", "data", "precision", "algorithm", "options", "given_centres",
               "peers", "quality", "flops", "bytes", "numbers"});
   BenchCase result;
   result.file = path;
+  result.text = text;
+  result.numbers = own;
   result.name = file.text("name");
   result.about = file.text("about");
   result.algorithm = file.text("algorithm");
@@ -156,12 +178,6 @@ BenchCase read_bench_case(const std::string& path) {
   read_quality(file.object("quality"), result);
   result.flops = file.text("flops", "0");
   result.bytes = file.text("bytes", "0");
-  if (file.has("numbers")) {
-    const Member numbers = file.object("numbers");
-    for (const auto& [name, value] : numbers.json().items()) {
-      result.numbers[name] = numbers.number(name.c_str(), 0);
-    }
-  }
   if (file.has("peers")) {
     const Member peers = file.object("peers");
     for (const auto& [name, value] : peers.json().items()) {
@@ -175,6 +191,49 @@ BenchCase read_bench_case(const std::string& path) {
   (void)value_of(result.flops, numbers);
   (void)value_of(result.bytes, numbers);
   return result;
+}
+
+}  // namespace
+
+bool BenchCase::has(const std::string& number) const {
+  if (number == "features") return true;
+  if (!numbers.contains(number)) return false;
+  // A number of the formulas alone would be another in the floor and the same in what is measured.
+  const nlohmann::json settings{text.at("data"), text.value("options", nlohmann::json()),
+                                text.value("given_centres", nlohmann::json())};
+  return settings.dump().find("\"$" + number + "\"") != std::string::npos;
+}
+
+BenchCase BenchCase::with(const std::string& number, Index value) const {
+  nlohmann::json changed = text;
+  if (number == "features") {
+    changed["data"]["features"] = value;
+  } else {
+    changed["numbers"][number] = value;
+  }
+  return read_case(file, changed);
+}
+
+Numbers BenchCase::numbers_with(Index training_rows) const {
+  Numbers all = numbers;
+  all["rows"] = static_cast<double>(training_rows);
+  all["features"] = static_cast<double>(data.features);
+  all["element"] = precision == Precision::float32 ? 4 : 8;
+  return all;
+}
+
+BenchCase read_bench_case(const std::string& path) {
+  std::ifstream in(path);
+  if (!in) throw InputError(path + ": cannot be read; expected a case of tandem bench");
+  std::stringstream text;
+  text << in.rdbuf();
+  nlohmann::json json;
+  try {
+    json = nlohmann::json::parse(text.str());
+  } catch (const nlohmann::json::parse_error& error) {
+    throw InputError(path + ": is no JSON at byte " + std::to_string(error.byte));
+  }
+  return read_case(path, json);
 }
 
 std::vector<BenchCase> read_bench_cases(const std::string& folder) {

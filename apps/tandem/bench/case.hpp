@@ -43,9 +43,15 @@ struct BenchCase {
   BenchQuality quality;
   std::string flops;  // formulas over the numbers below
   std::string bytes;
-  Numbers numbers;  // of the case; rows, features and element (bytes of one) are added
+  Numbers numbers;      // of the case; rows, features and element (bytes of one) are added
+  nlohmann::json text;  // the file
 
   [[nodiscard]] Numbers numbers_with(Index training_rows) const;
+  // The same case with another number of features, or with another of its own numbers, wherever
+  // the file writes "$name" in place of it. Throws InputError where a setting is not possible.
+  [[nodiscard]] BenchCase with(const std::string& number, Index value) const;
+  // Whether with() knows this number.
+  [[nodiscard]] bool has(const std::string& number) const;
 };
 
 // Throws InputError that names the file, the member, what was expected.

@@ -1,84 +1,20 @@
 #include "tandem/bench/measure.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 
 #include "tandem/bench/arm.hpp"
+#include "tandem/bench/case_files.hpp"
 #include "tandem/bench/quality.hpp"
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
-#include "tandem/data/write.hpp"
 
 namespace tandem::program {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A folder that only this user can read, gone with the object.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::error_code failed;
-    std::string name = (fs::temp_directory_path(failed) / "tandem-bench-XXXXXX").string();
-    if (failed || ::mkdtemp(name.data()) == nullptr) {
-      throw SystemError("cannot make a folder for the data of benchmarks: " +
-                        std::string(std::strerror(errno)));
-    }
-    path_ = name;
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  ~ScratchFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  [[nodiscard]] std::string file(const char* name) const { return (path_ / name).string(); }
-
- private:
-  fs::path path_;
-};
-
-// What all arms of a case are given.
-struct CaseFiles {
-  std::string x;
-  std::string y;  // empty: there is no target
-  std::string test;
-};
-
-// Generated rows; the last of them are those to predict.
-template <Real T>
-CaseFiles write_rows(const BenchCase& one, Index rows, const ScratchFolder& folder, Truth& truth) {
-  GenerateOptions options = one.data;
-  options.rows = rows + one.test_rows;
-  const Dataset<T> all = generate<T>(one.kind, options);
-  const auto view = all.features.view();
-  CaseFiles files{folder.file("x.npy"), "", folder.file("x.npy")};
-  write_npy<T>(files.x, view.rows_from(0, rows));
-  const bool clusters = one.quality.metric == "inertia";
-  if (!clusters) {
-    files.y = folder.file("y.npy");
-    write_npy<T>(files.y, std::span<const T>(all.target).first(static_cast<std::size_t>(rows)));
-  }
-  const Index first = one.test_rows > 0 ? rows : 0;
-  if (one.test_rows > 0) {
-    files.test = folder.file("test.npy");
-    write_npy<T>(files.test, view.rows_from(rows, one.test_rows));
-  }
-  const Index predicted = one.test_rows > 0 ? one.test_rows : rows;
-  truth.rows = Matrix<double>(predicted, one.data.features);
-  truth.target.clear();
-  for (Index i = 0; i < predicted; ++i) {
-    for (Index j = 0; j < one.data.features; ++j) truth.rows(i, j) = view(first + i, j);
-    if (!clusters) truth.target.push_back(all.target[static_cast<std::size_t>(first + i)]);
-  }
-  return files;
-}
 
 std::vector<std::string> environment_of(int threads) {
   const std::string count = std::to_string(threads);
@@ -96,24 +32,16 @@ struct Contender {
   nlohmann::json request;  // of "load", but for the files
 };
 
-std::string own_program() { return fs::read_symlink("/proc/self/exe").string(); }
-
 std::vector<Contender> contenders_of(const BenchCase& one, const BenchChoices& choices,
                                      int threads) {
   std::vector<Contender> all;
-  const nlohmann::json ours{{"algorithm", one.algorithm},
-                            {"options", one.options},
-                            {"precision", to_string(one.precision)},
-                            {"given_centres", one.given_centres}};
   for (const std::string& device : choices.devices) {
     all.push_back({device == "cpu" ? "tandem" : "tandem " + device,
                    {own_program(), "bench", "arm"},
-                   {{"op", "load"}, {"threads", threads}, {"device", device}, {"case", ours}}});
+                   own_request(one, device, threads)});
   }
   for (const std::string& program : choices.against) {
-    all.push_back({program,
-                   {program, "bench", "arm"},
-                   {{"op", "load"}, {"threads", threads}, {"device", "cpu"}, {"case", ours}}});
+    all.push_back({program, {program, "bench", "arm"}, own_request(one, "cpu", threads)});
   }
   if (choices.no_peers) return all;
   const std::string worker = (fs::path(bench_folder()) / "peers" / "peer.py").string();
@@ -224,12 +152,11 @@ void add_floor(BenchRow& row, const BenchCase& one, const MachineLimits& limits)
   row.limited_by = operations >= bytes ? "operations" : "bytes";
 }
 
-template <Real T>
 void measure_case(const BenchCase& one, Index rows, int threads, const BenchChoices& choices,
                   const MachineLimits& limits, std::vector<BenchRow>& table) {
   const ScratchFolder folder;
   Truth truth;
-  const CaseFiles files = write_rows<T>(one, rows, folder, truth);
+  const CaseFiles files = write_rows(one, rows, folder, truth);
   const std::string out = folder.file("predictions.npy");
   const std::vector<Contender> contenders = contenders_of(one, choices, threads);
   std::vector<Running> running(contenders.size());
@@ -237,14 +164,11 @@ void measure_case(const BenchCase& one, Index rows, int threads, const BenchChoi
     const Contender& contender = contenders[i];
     running[i].fits.name = contender.name;
     running[i].predictions.name = contender.name;
-    nlohmann::json request = contender.request;
-    request["x"] = files.x;
-    request["y"] = files.y.empty() ? nlohmann::json() : nlohmann::json(files.y);
-    request["test"] = files.test;
     try {
       running[i].arm =
           std::make_unique<Arm>(contender.name, contender.command, environment_of(threads));
-      const nlohmann::json loaded = running[i].arm->ask(request, choices.timeout);
+      const nlohmann::json loaded =
+          running[i].arm->ask(files.named_in(contender.request), choices.timeout);
       running[i].fits.version = loaded.value("version", "");
       running[i].predictions.version = running[i].fits.version;
     } catch (const ArmFailure& failure) {
@@ -289,57 +213,121 @@ std::vector<BenchGrowth> growths(const std::vector<BenchRow>& rows) {
   std::vector<BenchGrowth> all;
   std::vector<std::vector<double>> memory;
   for (const BenchRow& row : rows) {
+    if (row.swept.empty()) continue;
+    const bool of_threads = row.swept == "threads";
     for (const ArmRuns& arm : row.arms) {
       if (arm.seconds.empty()) continue;
       auto found = std::find_if(all.begin(), all.end(), [&](const BenchGrowth& one) {
-        return one.name == row.name && one.measured == row.measured && one.threads == row.threads &&
-               one.arm == arm.name;
+        return one.name == row.name && one.measured == row.measured && one.arm == arm.name &&
+               (of_threads || one.threads == row.threads);
       });
       if (found == all.end()) {
-        all.push_back({row.name, row.measured, row.threads, arm.name, {}, {}, {}, {}});
+        all.push_back(
+            {row.name, row.measured, row.threads, arm.name, row.swept, {}, {}, {}, std::nullopt});
         memory.emplace_back();
         found = all.end() - 1;
       }
-      const auto rows_here = static_cast<double>(row.rows);
-      if (!found->rows.empty() && found->rows.back() == rows_here) continue;
-      found->rows.push_back(rows_here);
+      const auto value = static_cast<double>(row.swept == "rows" ? row.rows : row.value);
+      if (!found->values.empty() && found->values.back() == value) continue;
+      found->values.push_back(value);
       found->seconds.push_back(median_of(arm.seconds));
       memory[static_cast<std::size_t>(found - all.begin())].push_back(arm.peak_bytes);
     }
   }
   for (std::size_t i = 0; i < all.size(); ++i) {
     BenchGrowth& one = all[i];
-    if (one.rows.size() < 3) continue;
-    one.growth = growth_of(one.rows, one.seconds);
-    if (one.measured == Measured::fit) {
-      one.bytes_per_row =
-          (memory[i].back() - memory[i].front()) / (one.rows.back() - one.rows.front());
+    if (one.values.size() < 3) continue;
+    one.growth = growth_of(one.values, one.seconds);
+    if (one.measured == Measured::fit && one.swept != "threads") {
+      one.bytes_per_unit =
+          (memory[i].back() - memory[i].front()) / (one.values.back() - one.values.front());
     }
   }
-  std::erase_if(all, [](const BenchGrowth& one) { return one.rows.size() < 3; });
+  std::erase_if(all, [](const BenchGrowth& one) { return one.values.size() < 3; });
   return all;
 }
 
 std::vector<BenchRow> measure(const std::vector<BenchCase>& cases, const BenchChoices& choices,
                               const std::vector<MachineLimits>& limits) {
   std::vector<BenchRow> table;
-  for (const BenchCase& one : cases) {
-    const auto rows = one.rows.find(choices.suite);
-    if (rows == one.rows.end()) continue;
-    const std::vector<Index> sizes =
-        choices.sweep.empty() ? std::vector<Index>{rows->second} : choices.sweep;
+  const bool sweeps = !choices.sweep.empty() && choices.swept != "threads";
+  for (const BenchCase& original : cases) {
+    const auto rows = original.rows.find(choices.suite);
+    if (rows == original.rows.end()) continue;
     for (std::size_t t = 0; t < choices.threads.size(); ++t) {
-      for (const Index size : sizes) {
+      const int threads = choices.threads[t];
+      for (std::size_t i = 0; i < (sweeps ? choices.sweep.size() : 1); ++i) {
         check_interrupt();
-        if (one.precision == Precision::float32) {
-          measure_case<float>(one, size, choices.threads[t], choices, limits[t], table);
-        } else {
-          measure_case<double>(one, size, choices.threads[t], choices, limits[t], table);
+        const bool of_rows = sweeps && choices.swept == "rows";
+        const BenchCase one =
+            sweeps && !of_rows ? original.with(choices.swept, choices.sweep[i]) : original;
+        const Index size = of_rows ? choices.sweep[i] : rows->second;
+        const std::size_t before = table.size();
+        measure_case(one, size, threads, choices, limits[t], table);
+        if (choices.swept.empty()) continue;
+        for (std::size_t row = before; row < table.size(); ++row) {
+          table[row].swept = choices.swept;
+          table[row].value = sweeps ? choices.sweep[i] : threads;
         }
       }
     }
   }
   return table;
+}
+
+std::vector<DeviceWork> device_works(const std::vector<BenchCase>& cases,
+                                     const BenchChoices& choices) {
+  std::vector<DeviceWork> all;
+  if (choices.estimate.empty()) return all;
+  const bool sweeps = !choices.sweep.empty() && choices.swept != "threads";
+  for (const BenchCase& original : cases) {
+    const auto rows = original.rows.find(choices.suite);
+    if (rows == original.rows.end()) continue;
+    for (std::size_t i = 0; i < (sweeps ? choices.sweep.size() : 1); ++i) {
+      check_interrupt();
+      const bool of_rows = sweeps && choices.swept == "rows";
+      const bool other = sweeps && !of_rows;
+      const BenchCase one = other ? original.with(choices.swept, choices.sweep[i]) : original;
+      const std::string name =
+          original.name +
+          (other ? ", " + choices.swept + " " + std::to_string(choices.sweep[i]) : "");
+      const Index size = of_rows ? choices.sweep[i] : rows->second;
+      if (choices.tell) {
+        choices.tell(name + ", " + std::to_string(size) + " rows: counting the work of a GPU");
+      }
+      all.push_back(work_of(one, name, size, choices.estimate, choices.timeout));
+    }
+  }
+  return all;
+}
+
+std::vector<BenchCrossover> crossovers(const std::vector<BenchRow>& rows,
+                                       const std::vector<DeviceWork>& works) {
+  std::vector<BenchCrossover> all;
+  for (const DeviceWork& work : works) {
+    if (!work.why_not.empty()) continue;
+    double least = INFINITY;
+    for (const BenchRow& row : rows) {
+      const ArmRuns& ours = row.arms.front();
+      if (row.swept != "rows" || row.name != work.name || row.rows != work.rows ||
+          row.measured != Measured::fit || ours.seconds.empty()) {
+        continue;
+      }
+      least = std::min(least, median_of(ours.seconds));
+    }
+    if (!std::isfinite(least)) continue;
+    if (all.empty() || all.back().name != work.name) {
+      all.push_back({work.name, work.device, {}, {}, {}, {}});
+    }
+    all.back().sizes.push_back(static_cast<double>(work.rows));
+    all.back().measured.push_back(least);
+    all.back().estimated.push_back(work.seconds);
+  }
+  std::erase_if(all, [](const BenchCrossover& one) { return one.sizes.size() < 3; });
+  for (BenchCrossover& one : all) {
+    one.at = crossover_of(one.sizes, one.measured, one.estimated, estimates_within);
+  }
+  return all;
 }
 
 }  // namespace tandem::program

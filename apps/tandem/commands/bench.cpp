@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <fstream>
@@ -9,8 +10,11 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "softgpu/models.hpp"
 #include "tandem/bench/arm.hpp"
 #include "tandem/bench/bench_results.hpp"
+#include "tandem/bench/comparison.hpp"
+#include "tandem/bench/history.hpp"
 #include "tandem/command.hpp"
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
@@ -46,24 +50,30 @@ std::string processor_name() {
   return "an unknown processor";
 }
 
+constexpr Index most_threads = 4096;
+
 class Bench final : public Command {
  public:
   void add_options(OptionSet& options) override {
-    options.positionals("ACTION", words_,
-                        "nothing to measure, or compare BEFORE.json AFTER.json: two outputs of "
-                        "--json");
+    options.positionals(
+        "ACTION", words_,
+        "nothing to measure; compare BEFORE.json AFTER.json: two outputs of --json; "
+        "history DIR: what --history has kept");
     options.group("What is measured");
     options.choice("suite", suite_,
                    "sizes: quick takes minutes and shows that it works, standard is for figures, "
                    "large takes gigabytes");
     options.written("case", only_, "only these cases", "NAME,...");
     options.text("cases", folder_, "a folder of cases of one's own, *.json");
-    options.integers("threads", threads_, "numbers of threads, one after the other", 1, 4096);
+    options.integers("threads", threads_, "numbers of threads, one after the other", 1,
+                     most_threads);
     options.written("devices", devices_, "devices of Tandem's own arms", "cpu,cuda,...");
     options.integer("runs", runs_, "rounds that count, after one that does not", 1, 1000);
-    options.integers("sweep", sweep_,
-                     "numbers of rows in place of the suite's, to see how time and memory grow", 1,
-                     INT64_MAX);
+    options.written("sweep", sweep_,
+                    "values in place of the case's, to see how time and memory grow: of rows, or "
+                    "of what is named: threads, features, or a number of the case's own (clusters, "
+                    "depth, ...)",
+                    "[NAME=]N,...");
     options.real("timeout", timeout_, "seconds after which an arm that does not answer is given up",
                  1, 1e6);
     options.group("Beside what");
@@ -74,40 +84,58 @@ class Bench final : public Command {
                     "other builds of this program, each an arm of its own; this program itself "
                     "shows what noise looks like",
                     "PROGRAM,...");
-    options.group("compare");
+    options.text("estimate", estimate_,
+                 "count what each fit does on a GPU and estimate how long this one would take: " +
+                     softgpu::device_model_keys());
+    options.group("compare and history");
     options.real("error_rate", error_rate_,
                  "the probability of any false alarm among all rows where nothing has changed",
                  1e-6, 0.5);
     options.group("Results");
     options.flag("json", json_, "print the result as JSON");
     options.flag("quiet", quiet_, "no progress");
+    options.text(
+        "history", history_,
+        "keep the result in this folder too, a file for each run; tandem bench history DIR "
+        "shows them in a row");
     report_.add_option(options, true);
   }
 
   int run(const OptionSet& options) override {
     if (!words_.empty() && words_[0] == "arm" && words_.size() == 1) return serve_as_arm();
-    if (!words_.empty()) return compare();
+    if (!words_.empty() && words_[0] == "compare" && words_.size() == 3) return compare();
+    if (!words_.empty() && words_[0] == "history" && words_.size() == 2) return show_history();
+    if (!words_.empty()) {
+      throw InputError(
+          "expected nothing, compare BEFORE.json AFTER.json, or history DIR, in place of '" +
+          words_[0] + "'" + (words_.size() > 1 ? " and what follows" : ""));
+    }
     report_.check(nullptr);
     const BenchChoices choices = chosen(options);
     const std::vector<BenchCase> cases = chosen_cases(choices);
     if (report_.asked()) report_.prepare();
+    if (!history_.empty()) prepare_history(history_);
     BenchResults results;
+    results.date = utc_now();
     results.suite = choices.suite;
     results.runs = choices.runs;
     results.processor = processor_name();
     results.cores = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
-    results.command = "tandem bench " + options.arguments({"report", "force", "json", "quiet"});
+    results.command =
+        "tandem bench " + options.arguments({"report", "force", "json", "quiet", "history"});
     for (const int threads : choices.threads) {
       tell("measuring the machine with " + counted(threads, "thread"));
       check_interrupt();
       results.limits.push_back(measure_machine(threads));
     }
     results.rows = measure(cases, choices, results.limits);
+    results.works = device_works(cases, choices);
     if (report_.asked()) write_bench_page(results, report_.path());
+    const std::string kept = history_.empty() ? "" : add_to_history(history_, results);
     if (json_) {
       print_json(to_json(results));
     } else {
-      print(to_text(results) + (report_.asked() ? "\nreport: " + report_.path() + "\n" : ""));
+      print(to_text(results) + report_.line() + (kept.empty() ? "" : "kept as " + kept + "\n"));
     }
     const bool doubtful =
         std::any_of(results.rows.begin(), results.rows.end(),
@@ -126,13 +154,13 @@ class Bench final : public Command {
     for (const std::int64_t count : threads_) choices.threads.push_back(static_cast<int>(count));
     choices.runs = static_cast<int>(runs_);
     choices.timeout = timeout_;
-    choices.sweep.assign(sweep_.begin(), sweep_.end());
-    if (!std::is_sorted(choices.sweep.begin(), choices.sweep.end(), std::less_equal<>()) ||
-        choices.sweep.size() == 1 || choices.sweep.size() == 2) {
-      throw InputError(option("sweep") +
-                       ": expected three numbers of rows or more, each larger than the one before");
-    }
+    if (!sweep_.list.empty()) read_sweep(choices, options);
     choices.against = against_.list;
+    choices.estimate = estimate_;
+    if (!estimate_.empty() && softgpu::find_device_model(estimate_) == nullptr) {
+      throw InputError(option("estimate") + ": there is no model of '" + estimate_ +
+                       "'; expected one of " + softgpu::device_model_keys());
+    }
     choices.no_peers = peers_.list == std::vector<std::string>{"none"};
     if (!choices.no_peers) choices.peers = peers_.list;
     if (options.given("devices")) choices.devices = devices_.list;
@@ -146,6 +174,41 @@ class Bench final : public Command {
     }
     choices.tell = [this](const std::string& what) { tell(what); };
     return choices;
+  }
+
+  // "2000,20000,200000" or "clusters=4,8,16"
+  void read_sweep(BenchChoices& choices, const OptionSet& options) const {
+    std::vector<std::string> words = sweep_.list;
+    choices.swept = "rows";
+    if (const auto equals = words[0].find('='); equals != std::string::npos) {
+      choices.swept = words[0].substr(0, equals);
+      words[0].erase(0, equals + 1);
+    }
+    for (const std::string& word : words) {
+      Index value = 0;
+      const auto [end, failed] = std::from_chars(word.data(), word.data() + word.size(), value);
+      if (failed != std::errc() || end != word.data() + word.size() || value < 1 ||
+          (!choices.sweep.empty() && value <= choices.sweep.back())) {
+        choices.sweep.clear();
+        break;
+      }
+      choices.sweep.push_back(value);
+    }
+    if (choices.sweep.size() < 3 || choices.swept.empty()) {
+      throw InputError(option("sweep") +
+                       ": expected three whole numbers or more, each larger than "
+                       "the one before, such as 2000,20000,200000 or features=8,16,32");
+    }
+    if (choices.swept != "threads") return;
+    if (options.given("threads")) {
+      throw InputError(option("sweep") + " threads=... and " + option("threads") +
+                       " say the same thing; give one of them");
+    }
+    if (choices.sweep.back() > most_threads) {
+      throw InputError(option("sweep") + ": at most " + std::to_string(most_threads) + " threads");
+    }
+    choices.threads.clear();
+    for (const Index value : choices.sweep) choices.threads.push_back(static_cast<int>(value));
   }
 
   std::vector<BenchCase> chosen_cases(const BenchChoices& choices) const {
@@ -176,6 +239,9 @@ class Bench final : public Command {
       return !only_.list.empty() &&
              std::find(only_.list.begin(), only_.list.end(), one.name) == only_.list.end();
     });
+    if (!choices.swept.empty() && choices.swept != "rows" && choices.swept != "threads") {
+      keep_those_with(choices.swept, cases);
+    }
     if (cases.empty()) {
       throw InputError("suite " + choices.suite + " has none of these cases; choose others with " +
                        option("case") + ", or another " + option("suite"));
@@ -183,79 +249,64 @@ class Bench final : public Command {
     return cases;
   }
 
-  int compare() const {
-    if (words_[0] != "compare" || words_.size() != 3) {
-      throw InputError("expected nothing, or compare BEFORE.json AFTER.json, in place of '" +
-                       words_[0] + "'" + (words_.size() > 1 ? " and what follows" : ""));
+  // Of the cases those that have this number; all that were asked for by name must have it.
+  void keep_those_with(const std::string& number, std::vector<BenchCase>& cases) const {
+    std::string known = "rows, threads, features";
+    std::set<std::string> numbers;
+    for (const BenchCase& one : cases) {
+      for (const auto& [name, value] : one.numbers) numbers.insert(name);
     }
-    const BenchComparison found = compare_results(words_[1], words_[2], error_rate_);
-    std::size_t slower = 0;
-    for (const BenchChange& row : found.rows) {
-      slower += row.changed && row.after > row.before ? 1U : 0U;
+    for (const std::string& name : numbers) known += ", " + name;
+    const auto lacks = [&](const BenchCase& one) { return !one.has(number); };
+    const auto lacking = std::find_if(cases.begin(), cases.end(), lacks);
+    if (lacking != cases.end() &&
+        (!only_.list.empty() || std::all_of(cases.begin(), cases.end(), lacks))) {
+      throw InputError(option("sweep") + ": " + lacking->name + " has no number '" + number +
+                       "'; there are " + known);
+    }
+    std::erase_if(cases, lacks);
+  }
+
+  int compare() const {
+    const BenchComparison found =
+        compare_results(read_bench_file(words_[1]), read_bench_file(words_[2]), error_rate_);
+    if (json_) {
+      print_json(to_json(found));
+    } else {
+      print(to_text(found));
+    }
+    return slower(found) > 0 || !found.work_changed.empty() ? 1 : 0;
+  }
+
+  int show_history() const {
+    report_.check(nullptr);
+    const std::vector<BenchHistory> all = read_history(words_[1], error_rate_);
+    if (report_.asked()) {
+      report_.prepare();
+      write_history_page(all, report_.path());
     }
     if (json_) {
-      nlohmann::json json{{"error_rate", found.error_rate},
-                          {"least_probability", found.least_probability},
-                          {"needed_probability", found.needed_probability},
-                          {"slower", slower},
-                          {"only_before", found.only_before},
-                          {"only_after", found.only_after},
-                          {"rows", nlohmann::json::array()}};
-      for (const BenchChange& row : found.rows) {
-        json["rows"].push_back({{"case", row.name},
-                                {"measured", row.measured},
-                                {"threads", row.threads},
-                                {"before_seconds", row.before},
-                                {"after_seconds", row.after},
-                                {"probability", row.probability},
-                                {"changed", row.changed}});
-      }
-      print_json(json);
-      return slower > 0 ? 1 : 0;
+      print_json(to_json(all));
+    } else {
+      print(to_text(all) + report_.line());
     }
-    std::vector<std::vector<std::string>> rows{
-        {"case", "threads", "before, s", "after, s", "after / before", "p", "verdict"}};
-    for (const BenchChange& row : found.rows) {
-      rows.push_back({row.name + ", " + row.measured, std::to_string(row.threads),
-                      readable_seconds(row.before), readable_seconds(row.after),
-                      significant(row.after / row.before, 3), significant(row.probability, 2),
-                      !row.changed             ? "within noise"
-                      : row.after > row.before ? "slower"
-                                               : "faster"});
-    }
-    std::string text = table(rows) + "\n" +
-                       wrapped(
-                           "p: of ranks as unequal where nothing has changed (Mann and "
-                           "Whitney, exact); a verdict keeps the probability of any false "
-                           "alarm among all rows at " +
-                               significant(found.error_rate, 2) + " (Holm).",
-                           terminal_width());
-    if (found.least_probability > found.needed_probability) {
-      text += wrapped(
-          "With so few runs no single change can be told from noise at this error "
-          "rate: the least p is " +
-              significant(found.least_probability, 2) + ", and " +
-              significant(found.needed_probability, 2) + " is needed. Take more runs.",
-          terminal_width());
-    }
-    for (const std::string& one : found.only_before) text += "only before: " + one + "\n";
-    for (const std::string& one : found.only_after) text += "only after: " + one + "\n";
-    print(text);
-    return slower > 0 ? 1 : 0;
+    return 0;
   }
 
   std::vector<std::string> words_;
   Suite suite_ = Suite::standard;
   Words only_;
   std::string folder_;
+  std::string history_;
   std::vector<std::int64_t> threads_{1};
   Words devices_{{"cpu"}};
   std::int64_t runs_ = 5;
-  std::vector<std::int64_t> sweep_;
+  Words sweep_;
   double timeout_ = 600;
   Words peers_;
   std::string python_;
   Words against_;
+  std::string estimate_;
   double error_rate_ = 0.01;
   bool json_ = false;
   bool quiet_ = false;

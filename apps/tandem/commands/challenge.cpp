@@ -18,6 +18,7 @@
 #include "tandem/nvcc.hpp"
 #include "tandem/output.hpp"
 #include "tandem/outputs.hpp"
+#include "tandem/whole_file.hpp"
 
 namespace tandem::program {
 namespace {

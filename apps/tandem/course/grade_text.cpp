@@ -1,6 +1,5 @@
 #include "tandem/course/grade_text.hpp"
 
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -130,20 +129,6 @@ std::string read_submission(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw InputError(path + ": cannot be read");
   return {std::istreambuf_iterator<char>(file), {}};
-}
-
-void write_whole(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".tmp-" + std::to_string(::getpid()) + "-0";
-  std::ofstream file(temporary, std::ios::binary);
-  file << text;
-  file.close();
-  std::error_code error;
-  if (file) fs::rename(temporary, path, error);
-  if (!file || error) {
-    std::error_code ignored;
-    fs::remove(temporary, ignored);
-    throw SystemError(path + ": cannot be written");
-  }
 }
 
 }  // namespace tandem::program

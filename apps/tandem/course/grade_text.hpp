@@ -18,7 +18,4 @@ namespace tandem::program {
 
 // The text of a submission. Throws InputError for what is no file, or too long for one.
 [[nodiscard]] std::string read_submission(const std::string& path);
-// The file appears whole or not at all. Throws SystemError.
-void write_whole(const std::string& path, const std::string& text);
-
 }  // namespace tandem::program

@@ -1,0 +1,71 @@
+"""Estimators, with scikit-learn's fit and predict, of libraries that have an interface of their own.
+
+A case names one as "adapters.FaissKMeans". `library` is the module that the version is asked of.
+The module is imported when an estimator is made, so that one that is not installed is told by name.
+"""
+
+
+class FaissKMeans:
+    """Lloyd's algorithm of FAISS on the processor, from given centroids, of all rows."""
+
+    library = "faiss"
+
+    def __init__(self, n_clusters, init, max_iter, threads):
+        import faiss
+
+        faiss.omp_set_num_threads(threads)
+        self.faiss = faiss
+        self.n_clusters = n_clusters
+        self.init = init
+        self.max_iter = max_iter
+
+    def fit(self, x):
+        # FAISS would take a sample of 256 rows for each centroid.
+        self.kmeans = self.faiss.Kmeans(x.shape[1], self.n_clusters, niter=self.max_iter,
+                                        max_points_per_centroid=len(x), min_points_per_centroid=1)
+        self.kmeans.train(x, init_centroids=self.init)
+        return self
+
+    def predict(self, x):
+        return self.kmeans.index.search(x, 1)[1].reshape(-1)
+
+
+class TorchClassifier:
+    """A perceptron with ReLU, trained by Adam on shuffled batches in memory; PyTorch, eager."""
+
+    library = "torch"
+
+    def __init__(self, hidden, batch_size, epochs, learning_rate, threads):
+        import torch
+
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        self.torch = torch
+        self.hidden = hidden
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+
+    def fit(self, x, y):
+        torch = self.torch
+        widths = [x.shape[1], *self.hidden]
+        layers = []
+        for inputs, outputs in zip(widths, widths[1:]):
+            layers += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
+        layers.append(torch.nn.Linear(widths[-1], int(y.max()) + 1))
+        self.network = torch.nn.Sequential(*layers)
+        rows, classes = torch.from_numpy(x), torch.from_numpy(y)
+        optimizer = torch.optim.Adam(self.network.parameters(), lr=self.learning_rate)
+        loss = torch.nn.CrossEntropyLoss()
+        for _ in range(self.epochs):
+            order = torch.randperm(len(rows))
+            for begin in range(0, len(rows), self.batch_size):
+                batch = order[begin:begin + self.batch_size]
+                optimizer.zero_grad()
+                loss(self.network(rows[batch]), classes[batch]).backward()
+                optimizer.step()
+        return self
+
+    def predict_proba(self, x):
+        with self.torch.no_grad():
+            return self.network(self.torch.from_numpy(x)).softmax(1).numpy()

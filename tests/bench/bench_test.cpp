@@ -193,6 +193,13 @@ TEST_F(BenchProgram, MeasuresACaseOfOnesOwn) {
   EXPECT_GT(fit["floor_seconds"].get<double>(), 0);
   EXPECT_GT(json["machine"]["limits"][0]["memory_bytes_per_second"].get<double>(), 1e8);
   EXPECT_THAT(test::read_text(path("page/report.html")), HasSubstr("Beside the fastest"));
+  // More memory than the case allows is a doubt, like unequal quality.
+  EXPECT_FALSE(fit.contains("memory_allowed"));
+  write_case(R"({"memory": "0 - rows"})");
+  const auto greedy = run(
+      {"bench", "--cases", path("cases"), "--suite", "quick", "--peers", "none", "--runs", "1"});
+  EXPECT_EQ(greedy.status, 1) << greedy.err;
+  EXPECT_THAT(greedy.out, HasSubstr("to the memory of its rows"));
 }
 
 // A build of the program beside itself: an arm like any other, and equal in quality.

@@ -238,6 +238,12 @@ std::string doubt_about(const BenchRow& row) {
   for (const ArmRuns& arm : row.arms) {
     if (!arm.why_not.empty() && !arm.missing) return arm.name + ": " + arm.why_not;
   }
+  const ArmRuns& ours = row.arms.front();
+  if (row.memory_allowed && ours.name == "tandem" && ours.peak_bytes > *row.memory_allowed) {
+    return "the fit added " + two_digits(ours.peak_bytes / 1e6) +
+           " MB to the memory of its rows, " + "where the case allows " +
+           two_digits(*row.memory_allowed / 1e6) + " MB";
+  }
   return row.equal_quality ? "" : "unequal " + row.metric;
 }
 
@@ -282,6 +288,7 @@ nlohmann::json to_json(const BenchResults& results) {
       one["floor_seconds"] = *row.floor_seconds;
       one["limited_by"] = row.limited_by;
     }
+    if (row.memory_allowed) one["memory_allowed"] = *row.memory_allowed;
     if (!row.swept.empty()) one["swept"] = {{"name", row.swept}, {"value", row.value}};
     if (const std::string doubt = doubt_about(row); !doubt.empty()) one["doubt"] = doubt;
     json["rows"].push_back(one);

@@ -152,7 +152,7 @@ BenchCase read_case(const std::string& path, const nlohmann::json& text) {
   }
   const Member file(path, json, "");
   file.allow({"name", "about", "rows", "data", "precision", "algorithm", "options", "given_centres",
-              "peers", "quality", "flops", "bytes", "numbers"});
+              "peers", "quality", "flops", "bytes", "memory", "numbers"});
   BenchCase result;
   result.file = path;
   result.text = text;
@@ -178,6 +178,7 @@ BenchCase read_case(const std::string& path, const nlohmann::json& text) {
   read_quality(file.object("quality"), result);
   result.flops = file.text("flops", "0");
   result.bytes = file.text("bytes", "0");
+  result.memory = file.text("memory", "");
   if (file.has("peers")) {
     const Member peers = file.object("peers");
     for (const auto& [name, value] : peers.json().items()) {
@@ -190,6 +191,7 @@ BenchCase read_case(const std::string& path, const nlohmann::json& text) {
   const Numbers numbers = result.numbers_with(1);
   (void)value_of(result.flops, numbers);
   (void)value_of(result.bytes, numbers);
+  if (!result.memory.empty()) (void)value_of(result.memory, numbers);
   return result;
 }
 

@@ -43,6 +43,7 @@ struct BenchCase {
   BenchQuality quality;
   std::string flops;  // formulas over the numbers below
   std::string bytes;
+  std::string memory;   // bytes that Tandem's fit may add to those of its rows; empty: not said
   Numbers numbers;      // of the case; rows, features and element (bytes of one) are added
   nlohmann::json text;  // the file
 

@@ -202,7 +202,10 @@ void measure_case(const BenchCase& one, Index rows, int threads, const BenchChoi
       row.arms.push_back(measured == Measured::fit ? arm.fits : arm.predictions);
     }
     compare_arms(row, one, own);
-    if (measured == Measured::fit) add_floor(row, one, limits);
+    if (measured == Measured::fit) {
+      add_floor(row, one, limits);
+      if (!one.memory.empty()) row.memory_allowed = value_of(one.memory, one.numbers_with(rows));
+    }
     table.push_back(std::move(row));
   }
 }

@@ -42,7 +42,8 @@ struct BenchRow {
   std::optional<PairedRatio> against_fastest;
   // Seconds that the task's least operations and bytes take at the machine's limits; fits only.
   std::optional<double> floor_seconds;
-  std::string limited_by;  // "operations" or "bytes"
+  std::string limited_by;                // "operations" or "bytes"
+  std::optional<double> memory_allowed;  // bytes that Tandem's fit on the processor may add
   bool equal_quality = true;
 };
 

@@ -1,7 +1,6 @@
 #include "tandem/gpu/profile_command.hpp"
 
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "softgpu/models.hpp"
@@ -13,6 +12,7 @@
 #include "tandem/output.hpp"
 #include "tandem/outputs.hpp"
 #include "tandem/report/plot.hpp"
+#include "tandem/whole_file.hpp"
 
 namespace tandem::program {
 namespace {
@@ -21,21 +21,6 @@ namespace fs = std::filesystem;
 using softgpu::profile::Profile;
 
 constexpr const char* a_profile = "a profile of tandem gpu profile";
-
-// The file appears whole or not at all.
-void write_result(const std::string& path, const std::string& text) {
-  const std::string temporary = path + ".part";
-  std::ofstream file(temporary, std::ios::binary);
-  file << text;
-  file.close();
-  std::error_code error;
-  if (file) fs::rename(temporary, path, error);
-  if (!file || error) {
-    std::error_code ignored;
-    fs::remove(temporary, ignored);
-    throw SystemError(path + ": cannot be written");
-  }
-}
 
 // The program that the command names, built from its source where it is one.
 fs::path prepared(std::vector<std::string>& command, TemporaryFolder& built, OutputFiles& files) {
@@ -128,7 +113,7 @@ int profile_program(const ProfileRequest& request, std::vector<std::string> comm
   }
   const bool estimates = !request.device.empty();
   if (!request.out.empty()) {
-    write_result(request.out, profile_json(profile, estimates).dump(1) + "\n");
+    write_whole(request.out, profile_json(profile, estimates).dump(1) + "\n");
     mark_output(request.out);
   }
   if (!request.page.empty()) {

@@ -1,6 +1,8 @@
 """Stands between a server and its database: passes bytes on, late, not at all, or ends connections.
 
-As a program: forwarder.py ADDRESS:PORT PATH_OF_UNIX_SOCKET; prints the port that it listens on.
+As a program: forwarder.py ADDRESS:PORT TARGET, where the target is the path of a socket or
+ADDRESS:PORT; prints the port that it listens on. Lines of its standard input are commands: `delay
+SECONDS`, `silent` (pass nothing on), `pass`, `cut`; each is answered by `done`.
 """
 
 import select
@@ -11,7 +13,8 @@ import time
 
 
 class Forwarder:
-    """From a port to a socket of the file system. `delay` is in seconds, of each direction."""
+    """From a port to a socket of the file system or to another port. `delay` is in seconds, of each
+    direction."""
 
     def __init__(self, target, address="127.0.0.1", port=0):
         self.target = str(target)
@@ -31,9 +34,8 @@ class Forwarder:
                 client, _ = self.listening.accept()
             except OSError:
                 return
-            server = socket.socket(socket.AF_UNIX)
             try:
-                server.connect(self.target)
+                server = self.reach()
             except OSError:
                 client.close()
                 continue
@@ -42,6 +44,20 @@ class Forwarder:
                 self.pairs.add(pair)
             for one, other in [pair, pair[::-1]]:
                 threading.Thread(target=self.pass_on, args=(one, other, pair), daemon=True).start()
+
+    def reach(self):
+        if "/" not in self.target:
+            address, _, port = self.target.rpartition(":")
+            server = socket.create_connection((address, int(port)), timeout=5)
+            server.settimeout(None)
+            return server
+        server = socket.socket(socket.AF_UNIX)
+        try:
+            server.connect(self.target)
+        except OSError:
+            server.close()
+            raise
+        return server
 
     def pass_on(self, source, sink, pair):
         waiting = []  # (when it may go on, bytes)
@@ -86,7 +102,17 @@ def main():
     address, _, port = sys.argv[1].rpartition(":")
     forwarder = Forwarder(sys.argv[2], address, int(port))
     print(forwarder.port, flush=True)
-    sys.stdin.read()  # until who started this ends it
+    for line in sys.stdin:  # until who started this ends it
+        command, _, argument = line.strip().partition(" ")
+        if command == "delay":
+            forwarder.delay = float(argument)
+        elif command in ("silent", "pass"):
+            forwarder.silent = command == "silent"
+        elif command == "cut":
+            forwarder.cut()
+        else:
+            sys.exit(f"forwarder: what is {line.strip()!r}?")
+        print("done", flush=True)
 
 
 if __name__ == "__main__":

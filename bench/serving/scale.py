@@ -13,7 +13,8 @@ import math
 import pathlib
 import sys
 
-from tables import number, table, write
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from page_tables import number, table, write  # noqa: E402
 
 DAY = 86_400
 MONTH_MINUTES = 30 * 24 * 60

@@ -152,7 +152,7 @@ BenchCase read_case(const std::string& path, const nlohmann::json& text) {
   }
   const Member file(path, json, "");
   file.allow({"name", "about", "rows", "data", "precision", "algorithm", "options", "given_centres",
-              "peers", "quality", "flops", "bytes", "memory", "numbers"});
+              "peers", "quality", "flops", "bytes", "memory", "exchanged", "numbers"});
   BenchCase result;
   result.file = path;
   result.text = text;
@@ -191,6 +191,8 @@ BenchCase read_case(const std::string& path, const nlohmann::json& text) {
   const Numbers numbers = result.numbers_with(1);
   (void)value_of(result.flops, numbers);
   (void)value_of(result.bytes, numbers);
+  // Read by bench/training_at_scale.py alone.
+  (void)value_of(file.text("exchanged", "0"), numbers);
   if (!result.memory.empty()) (void)value_of(result.memory, numbers);
   return result;
 }

@@ -1,6 +1,9 @@
 #include "systems/http/service.hpp"
 
+#include <unistd.h>
+
 #include <csignal>
+#include <cstdlib>
 #include <ctime>
 
 namespace tandem::http {
@@ -37,6 +40,26 @@ int ServiceSignals::wait(std::chrono::milliseconds timeout) {
   patience.tv_nsec = timeout.count() % 1000 * 1'000'000;
   const int number = ::sigtimedwait(&set, nullptr, &patience);
   return number > 0 ? number : 0;
+}
+
+StopWhileReading::StopWhileReading(ServiceSignals& signals, Log& log)
+    : thread_([this, &signals, &log] {
+        while (!read_) {
+          const int signal = signals.wait(std::chrono::milliseconds(20));
+          if (signal != SIGINT && signal != SIGTERM) continue;
+          if (read_) {
+            // It stands for the server, which asks for it next.
+            (void)::kill(::getpid(), signal);
+            return;
+          }
+          log.write(LogLevel::warning, "stopped before it answered");
+          std::_Exit(130);
+        }
+      }) {}
+
+StopWhileReading::~StopWhileReading() {
+  read_ = true;
+  thread_.join();
 }
 
 int run_service(Server& server, ServiceSignals& signals, const ServiceHooks& hooks, Log& log,

@@ -1,9 +1,11 @@
 // The life of a server program: one line once it answers, SIGHUP, SIGTERM and SIGINT.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <string>
+#include <thread>
 
 #include "systems/http/server.hpp"
 
@@ -16,6 +18,21 @@ class ServiceSignals {
   ServiceSignals();
   // The signal that has come, or 0 after `timeout`.
   [[nodiscard]] int wait(std::chrono::milliseconds timeout);
+};
+
+// While it lives, SIGTERM and SIGINT end the process at once, with status 130: for the minutes that
+// reading a state may take, where nobody asks whether to go on. What the process has acknowledged
+// must be safe from a kill, as it is with a journal.
+class StopWhileReading {
+ public:
+  StopWhileReading(ServiceSignals& signals, Log& log);
+  ~StopWhileReading();
+  StopWhileReading(const StopWhileReading&) = delete;
+  StopWhileReading& operator=(const StopWhileReading&) = delete;
+
+ private:
+  std::atomic<bool> read_{false};
+  std::thread thread_;
 };
 
 struct ServiceHooks {

@@ -1,50 +1,9 @@
 #include "systems/recommend/serve.hpp"
 
-#include <unistd.h>
-
-#include <atomic>
-#include <csignal>
-#include <cstdlib>
-#include <thread>
-
 #include "systems/http/service.hpp"
 #include "systems/recommend/routes.hpp"
 
 namespace tandem::recommend {
-namespace {
-
-// Reading files may take minutes, and asks nobody whether to go on. A signal to stop that comes
-// meanwhile ends the process: nothing was acknowledged yet, and what the journal has written it
-// finds again.
-class StopWhileReading {
- public:
-  StopWhileReading(http::ServiceSignals& signals, http::Log& log)
-      : thread_([this, &signals, &log] {
-          while (!read_) {
-            const int signal = signals.wait(std::chrono::milliseconds(100));
-            if (signal != SIGINT && signal != SIGTERM) continue;
-            if (read_) {
-              // It stands for the server, which asks for it next.
-              (void)::kill(::getpid(), signal);
-              return;
-            }
-            log.write(http::LogLevel::warning, "stopped before it answered");
-            std::_Exit(130);
-          }
-        }) {}
-  ~StopWhileReading() {
-    read_ = true;
-    thread_.join();
-  }
-  StopWhileReading(const StopWhileReading&) = delete;
-  StopWhileReading& operator=(const StopWhileReading&) = delete;
-
- private:
-  std::atomic<bool> read_{false};
-  std::thread thread_;
-};
-
-}  // namespace
 
 int serve(const ServeOptions& options, const std::function<void(const std::string& url)>& ready) {
   // Before any thread is made, which would take the signals otherwise.
@@ -54,7 +13,7 @@ int serve(const ServeOptions& options, const std::function<void(const std::strin
   http::Metrics metrics;
   std::unique_ptr<Service> service;
   {
-    const StopWhileReading stop(signals, log);
+    const http::StopWhileReading stop(signals, log);
     service = std::make_unique<Service>(options.service, metrics, log);
   }
   auto background = std::make_unique<http::Background>();

@@ -11,7 +11,12 @@ int serve(const ServeOptions& options, const std::function<void(const std::strin
   http::raise_file_limit();
   http::Log log(options.log, options.log_level);
   http::Metrics metrics;
-  auto service = std::make_unique<DecisionService>(options.service, metrics, log);
+  std::unique_ptr<DecisionService> service;
+  {
+    // Reading a state of a million users takes a minute.
+    const http::StopWhileReading stop(signals, log);
+    service = std::make_unique<DecisionService>(options.service, metrics, log);
+  }
   auto background = std::make_unique<http::Background>();
   FraudContext context{.service = *service, .metrics = metrics, .background = *background};
   http::Router router;

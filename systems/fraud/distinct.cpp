@@ -53,20 +53,26 @@ void Sketch::count(std::span<const Second> after, std::span<double> counts) cons
     }
     return made;
   }();
-  for (std::size_t w = 0; w < after.size(); ++w) {
-    const Second begin = after[w];
+  struct Seen {
     double sum = 0;
     int empty = 0;
-    for (const Pack<Rank>& ranks : registers_) {
+  };
+  std::array<Seen, most_windows> windows{};
+  // Each register is looked up once for all windows: that is what it costs.
+  for (const Pack<Rank>& ranks : registers_) {
+    for (std::size_t w = 0; w < after.size(); ++w) {
       std::uint32_t rank = 0;
       for (const Rank& one : ranks) {
-        if (one.seen <= begin) break;
+        if (one.seen <= after[w]) break;
         rank = one.rank;
       }
-      sum += powers[rank];
-      empty += rank == 0 ? 1 : 0;
+      windows[w].sum += powers[rank];
+      windows[w].empty += rank == 0 ? 1 : 0;
     }
-    const double estimate = alpha * m * m / sum;
+  }
+  for (std::size_t w = 0; w < after.size(); ++w) {
+    const double estimate = alpha * m * m / windows[w].sum;
+    const int empty = windows[w].empty;
     // For few members, the share of empty registers (linear counting).
     counts[w] = estimate <= 2.5 * m && empty > 0 ? m * std::log(m / empty) : estimate;
   }
@@ -166,7 +172,9 @@ bool DistinctSet::sound() const { return !sketch_ || (members_.empty() && sketch
 
 Id place_of(float latitude, float longitude) {
   const auto row = static_cast<Id>(std::floor((static_cast<double>(latitude) + 90) * 10));
-  const auto column = static_cast<Id>(std::floor((static_cast<double>(longitude) + 180) * 10));
+  // 180 degrees east are 180 degrees west, and a pole is one place whatever its longitude.
+  auto column = static_cast<Id>(std::floor((static_cast<double>(longitude) + 180) * 10)) % 3600;
+  if (latitude == 90 || latitude == -90) column = 0;
   return row * 3601 + column + 1;
 }
 

@@ -28,8 +28,9 @@ using Second = std::uint32_t;
 class Sketch {
  public:
   static constexpr std::size_t registers = 1024;
+  static constexpr std::size_t most_windows = 8;
   void add(Id member, Second seen, Second oldest);
-  // Per beginning of a window, ascending or not, the estimate of members seen after it.
+  // Per beginning of a window (at most most_windows), the estimate of members seen after it.
   void count(std::span<const Second> after, std::span<double> counts) const;
   [[nodiscard]] std::size_t heap_bytes() const;
 

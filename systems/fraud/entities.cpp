@@ -30,6 +30,16 @@ void Entity::add_fraud(Time known_at) {
   if (!counted) frauds.push_back({hour, 1});
 }
 
+bool Entity::take_back_fraud(Time known_at) {
+  const Second hour = second_of(known_at - known_at % hour_ms);
+  for (std::size_t i = 0; i < frauds.size(); ++i) {
+    if (frauds[i].hour != hour) continue;
+    if (--frauds[i].count == 0) frauds.erase(i);
+    return true;
+  }
+  return false;
+}
+
 std::uint32_t Entity::frauds_known(Time time) const {
   std::uint32_t count = 0;
   for (const FraudHour& one : frauds) {

@@ -52,6 +52,8 @@ struct Entity {
 
   [[nodiscard]] Time last_seen() const noexcept { return window.newest(); }
   void add_fraud(Time known_at);
+  // Undoes it; false where it counts no more anyway.
+  bool take_back_fraud(Time known_at);
   // Known in (time − 30 days, time].
   [[nodiscard]] std::uint32_t frauds_known(Time time) const;
   [[nodiscard]] std::size_t heap_bytes() const {

@@ -119,6 +119,11 @@ void Network::add_fraud(Id user, Second user_first_seen) {
   ++of_user(user, user_first_seen).frauds;
 }
 
+void Network::take_back_fraud(Id user) {
+  const auto found = components_.find(root({Kind::user, user}));
+  if (found != components_.end() && found->second.frauds > 0) --found->second.frauds;
+}
+
 void Network::remove_user(Id user) {
   const auto found = components_.find(root({Kind::user, user}));
   if (found != components_.end() && found->second.users > 0) --found->second.users;

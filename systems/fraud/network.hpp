@@ -54,6 +54,7 @@ class Network {
   // An edge that is not there yet. `second`: the identifier has one other user.
   void join(Id user, Second user_first_seen, Node identifier, bool second);
   void add_fraud(Id user, Second user_first_seen);
+  void take_back_fraud(Id user);
   void remove_user(Id user);
 
   // The component of a node, or null where nothing joins it; root() tells components apart.

@@ -11,7 +11,6 @@ namespace tandem::fraud {
 namespace {
 
 constexpr std::uint32_t state_magic = 0x31535254;  // "TRS1"
-constexpr std::uint32_t state_version = 1;
 
 // Entities that one event passes on the way through all of them: the way is done within a thousand
 // events, or at 64 with each where there are few.
@@ -153,11 +152,12 @@ void State::Parts::forget_some() {
 // --- State -------------------------------------------------------------------------------------
 
 State::State(const StateOptions& options) : parts_(std::make_unique<Parts>()) {
-  if (options.forget_days < 31 || options.most_joined_users < 1 || options.exact_distinct < 16 ||
+  if (options.forget_days < 31 || options.most_joined_users < 1 ||
+      options.most_joined_by_merchant < 0 || options.exact_distinct < 16 ||
       options.exact_distinct > 1'000'000) {
     throw InputError(
-        "expected forget_days of 31 or more, most_joined_users of 1 or more and exact_distinct "
-        "from 16 to 1,000,000");
+        "expected forget_days of 31 or more, most_joined_users of 1 or more, "
+        "most_joined_by_merchant of 0 or more and exact_distinct from 16 to 1,000,000");
   }
   parts_->options = options;
 }
@@ -216,7 +216,11 @@ void State::apply(const Event& event) {
     ++user.located;
     const auto share = 1.0F / static_cast<float>(user.located);
     user.home_latitude += (event.latitude - user.home_latitude) * share;
-    user.home_longitude += (event.longitude - user.home_longitude) * share;
+    // The short way round, across the date line where that is shorter.
+    user.home_longitude += std::remainder(event.longitude - user.home_longitude, 360.0F) * share;
+    if (std::abs(user.home_longitude) > 180) {
+      user.home_longitude = std::remainder(user.home_longitude, 360.0F);
+    }
     if (time >= user.located_at) {
       user.located_at = time;
       user.latitude = event.latitude;
@@ -263,6 +267,25 @@ void State::apply(const Label& label) {
   add(Kind::merchant, label.merchant);
   add(Kind::ip, label.ip);
   add(Kind::device, label.device);
+}
+
+void State::take_back(const Label& label) {
+  Parts& state = *parts_;
+  const Id user = state.users.find(label.user);
+  if (user != 0 && state.users[user].take_back_fraud(label.known_at)) {
+    state.network.take_back_fraud(user);
+    if (state.building && state.scan_kind == 4 && user < state.scan_id) {
+      state.coming.take_back_fraud(user);
+    }
+  }
+  const auto take_back = [&](Kind kind, Key key) {
+    const Id id = key == 0 ? 0 : state.of(kind).find(key);
+    if (id != 0) (void)state.of(kind)[id].take_back_fraud(label.known_at);
+  };
+  take_back(Kind::card, label.card);
+  take_back(Kind::merchant, label.merchant);
+  take_back(Kind::ip, label.ip);
+  take_back(Kind::device, label.device);
 }
 
 bool State::erase_user(Key key) {
@@ -324,9 +347,10 @@ StateMemory State::memory() const {
 
 template <class Archive>
 void State::Parts::visit(Archive& archive) {
-  archive(options.forget_days, options.most_joined_users, options.exact_distinct, newest, events,
-          labels, late, users, shared, network, coming, building, built_day, scan_kind, scan_id,
-          sweep);
+  archive(options.forget_days, options.most_joined_users, options.exact_distinct);
+  if (archive.format() >= 2) archive(options.most_joined_by_merchant);
+  archive(newest, events, labels, late, users, shared, network, coming, building, built_day,
+          scan_kind, scan_id, sweep);
 }
 
 bool State::Parts::sound() const {
@@ -345,8 +369,8 @@ bool State::Parts::sound() const {
 void State::snapshot(std::ostream& out) const {
   StateWriter writer(out);
   std::uint32_t magic = state_magic;
-  std::uint32_t version = state_version;
-  writer(magic, version);
+  std::uint32_t format = state_format;
+  writer(magic, format);
   // The one description of the parts reads and writes; this use writes.
   const_cast<Parts&>(*parts_).visit(writer);
   writer.finish();
@@ -355,13 +379,15 @@ void State::snapshot(std::ostream& out) const {
 State State::restore(std::istream& in) {
   StateReader reader(in);
   std::uint32_t magic = 0;
-  std::uint32_t version = 0;
-  reader(magic, version);
+  std::uint32_t format = 0;
+  reader(magic, format);
   if (magic != state_magic) StateReader::fail("is none");
-  if (version != state_version) {
-    StateReader::fail("is of format " + std::to_string(version) + "; this program reads format " +
-                      std::to_string(state_version));
+  if (format < 1 || format > state_format) {
+    StateReader::fail("is of format " + std::to_string(format) +
+                      "; this program reads formats 1 to " + std::to_string(state_format) +
+                      ": use the version of Tandem that wrote it");
   }
+  reader.set_format(format);
   State state;
   state.parts_->visit(reader);
   reader.finish();

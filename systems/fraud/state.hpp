@@ -28,9 +28,11 @@ namespace tandem::fraud {
 struct StateOptions {
   // Who was not seen for so long is forgotten: is new when seen again, and takes no memory.
   std::int64_t forget_days = 90;
-  // A card, address or device of more users than this in 30 days joins nobody; nor does a merchant
-  // of more than 5.
+  // A card, address or device of more users than this in 30 days joins nobody.
   std::int64_t most_joined_users = 50;
+  // Nor does a merchant of more than this (or of more than most_joined_users): being customers of
+  // one shop connects people only where hardly anybody else is. docs/fraud.md has the measurement.
+  std::int64_t most_joined_by_merchant = 5;
   // Distinct counts are exact up to this, then estimated by HyperLogLog (standard error 3.3 %).
   std::int64_t exact_distinct = 1000;
   [[nodiscard]] bool operator==(const StateOptions&) const = default;
@@ -69,9 +71,11 @@ class State {
   // Adds an event. compute() is to be called before. Some 5 µs. The caller sees to it that one
   // transaction is applied once.
   void apply(const Event& event);
-  // Adds what came to be known of an earlier transaction. A later label of the same transaction
-  // counts beside the first: the caller passes on the first, and a change as `correction`.
+  // Adds what came to be known of an earlier transaction. The caller passes on one label of fraud
+  // per transaction.
   void apply(const Label& label);
+  // What was said to be fraud was none: the label, as it was applied, counts no more.
+  void take_back(const Label& label);
 
   // Removes the user's own state: windows, links to devices and addresses, cards that no other user
   // has used, and the user from the distinct users of others where these are still exact. Sums and

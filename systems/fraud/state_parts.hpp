@@ -25,10 +25,6 @@ inline constexpr std::array<Kind, 4> identifier_kinds{Kind::card, Kind::merchant
   return 0;
 }
 
-// Being customers of one shop connects nobody, unless hardly anybody else is: with 50 as for other
-// identifiers, the shops of a small town make one component of everybody.
-inline constexpr std::int64_t most_joined_by_merchant = 5;
-
 // Which of User::hours.
 [[nodiscard]] std::size_t hours_slot(const Event& event);
 
@@ -62,8 +58,9 @@ struct State::Parts {
   }
   // Of how many users an identifier still joins them.
   [[nodiscard]] std::int64_t most_joined(Kind kind) const {
-    return kind == Kind::merchant ? std::min(options.most_joined_users, most_joined_by_merchant)
-                                  : options.most_joined_users;
+    return kind == Kind::merchant
+               ? std::min(options.most_joined_users, options.most_joined_by_merchant)
+               : options.most_joined_users;
   }
   // Users of an identifier in the 30 days before: how many, at most one more than join.
   [[nodiscard]] std::int64_t users_of(const Shared& one, Time time) const;

@@ -156,20 +156,49 @@ TEST(State, LateEventsCountAtTheirOwnTime) {
   check_against_definition(events, true);
 }
 
-TEST(State, ABusyMerchantCountsByTheSecond) {
+// Half a million an hour, several within one millisecond, some of them hours late, through a
+// snapshot: to the event, as the definition has it.
+TEST(State, ABusyMerchantIsExactToTheEvent) {
   State state;
+  const Random random(12, Purpose::test);
+  std::vector<Event> before;
   Time time = begin_time;
-  for (int i = 0; i < 20'000; ++i) {
-    time += 37;
-    state.apply(event_of(static_cast<Key>(i % 500) + 1, time, 1, 7));
+  for (std::uint64_t i = 0; i < 24'000; ++i) {
+    // With a silence, over which all of it becomes minutes.
+    time += i == 16'000 ? 2 * hour_ms : random.below(15, 4 * i);
+    Event event = event_of(static_cast<Key>(i % 500) + 1, time, 1 + static_cast<double>(i % 7), 7);
+    if (i % 50 == 3) event.time -= random.below(3 * hour_ms, 4 * i + 1);
+    if (i % 400 == 0 || (i > 15'990 && i < 16'010)) {
+      const FeatureVector features = compute(event, state);
+      for (std::size_t w = 0; w < windows.size(); ++w) {
+        const Expected expected = in_window(before, event, Kind::merchant, windows[w].span);
+        ASSERT_EQ(features[velocity_at(Kind::merchant, w)], expected.count) << i << " " << w;
+        ASSERT_EQ(features[velocity_at(Kind::merchant, w) + windows.size()],
+                  static_cast<double>(expected.cents) / 100);
+      }
+    }
+    if (i == 10'000) {
+      std::stringstream kept(snapshot_of(state));
+      state = State::restore(kept);
+    }
+    state.apply(event);
+    before.push_back(event);
   }
-  const FeatureVector features = compute(event_of(1, time, 1, 7), state);
-  // A second is 27 of them.
-  EXPECT_NEAR(value(features, "merchant_count_1m"), 60'000.0 / 37, 30);
-  EXPECT_EQ(value(features, "merchant_count_1h"), 20'001);
-  EXPECT_EQ(value(features, "merchant_sum_30d"), 20'001);
-  EXPECT_EQ(value(features, "merchant_users_1h"), 500);
   EXPECT_LT(state.memory().merchants, 1'500'000U);
+}
+
+// Amounts at the limit of what is taken, a hundred thousand times: sums wrap around and stay
+// defined.
+TEST(State, SumsOfTheGreatestAmountsDoNotOverflow) {
+  State state;
+  Event event = event_of(1, begin_time, 1e12, 7);
+  for (int i = 0; i < 100'000; ++i) {
+    event.time += 3;
+    state.apply(event);
+  }
+  event.time += 40 * minute_ms;
+  state.apply(event);
+  EXPECT_EQ(value(compute(event, state), "merchant_sum_10m"), 2e12);
 }
 
 TEST(State, DistinctCountsAreExactToAThousandAndEstimatedBeyond) {
@@ -383,6 +412,83 @@ TEST(State, LabelsCountFromWhenTheyAreKnown) {
             0);
 }
 
+TEST(State, ALabelThatIsTakenBackCountsNoMore) {
+  State state;
+  const Event event = event_of(1, begin_time, 10, 3);
+  const Event other = event_of(2, begin_time, 10, 3);
+  state.apply(event);
+  state.apply(other);
+  const std::string before = snapshot_of(state);
+  const Label label = make_label(event, true, begin_time + hour_ms);
+  state.apply(label);
+  state.apply(make_label(other, true, begin_time + hour_ms));
+  EXPECT_EQ(value(compute(event_of(2, begin_time + day_ms, 1, 3), state), "merchant_frauds"), 2);
+  state.take_back(label);
+  FeatureVector features = compute(event_of(1, begin_time + day_ms, 1, 3), state);
+  EXPECT_EQ(value(features, "merchant_frauds"), 1);
+  EXPECT_EQ(value(features, "user_frauds"), 0);
+  EXPECT_EQ(value(features, "card_frauds"), 0);
+  EXPECT_EQ(value(features, "component_frauds"), 1);
+  // Twice, or of somebody who is not known: nothing.
+  state.take_back(label);
+  state.take_back(make_label(event_of(77, begin_time, 10, 78), true, begin_time));
+  EXPECT_EQ(value(compute(event_of(2, begin_time + day_ms, 1, 3), state), "user_frauds"), 1);
+}
+
+TEST(State, TheDateLineAndThePolesAreOnePlace) {
+  EXPECT_EQ(place_of(10, 180), place_of(10, -180));
+  EXPECT_EQ(place_of(90, 12), place_of(90, -170));
+  EXPECT_EQ(place_of(-90, 12), place_of(-90, 180));
+  EXPECT_NE(place_of(10, 179.9F), place_of(10, -179.9F));
+  State state;
+  Event event = event_of(1, begin_time);
+  event.has_location = true;
+  event.latitude = -18;
+  for (const float longitude : {179.0F, -179.0F, 178.0F, -178.0F, 180.0F, -180.0F}) {
+    event.longitude = longitude;
+    event.time += hour_ms;
+    const FeatureVector features = compute(event, state);
+    if (!std::isnan(value(features, "home_km"))) {
+      // Fiji is not half the world away from itself: a degree is some 106 km there.
+      EXPECT_LT(value(features, "home_km"), 330) << longitude;
+      EXPECT_LT(value(features, "distance_km"), 430) << longitude;
+    }
+    state.apply(event);
+  }
+}
+
+// What version 1 of the format kept, by a program of then: a busy merchant by the second, joined
+// users, a fraud.
+TEST(State, ReadsTheSnapshotsOfFormerVersions) {
+  std::ifstream in(TANDEM_DATA_DIR "/../tests/fraud/formats/state-1.snapshot", std::ios::binary);
+  ASSERT_TRUE(in);
+  State state = State::restore(in);
+  EXPECT_EQ(state.options(), StateOptions{});
+  EXPECT_EQ(state.counts().users, 5);
+  EXPECT_EQ(state.counts().events, 5204);
+  Event event = event_of(1, state.newest(), 1, 7);
+  FeatureVector features = compute(event, state);
+  EXPECT_EQ(value(features, "merchant_count_1h"), 5201);
+  EXPECT_EQ(value(features, "merchant_sum_30d"), 5201);
+  EXPECT_EQ(value(features, "user_count_24h"), 5201);
+  event = event_of(3, state.newest() + hour_ms, 10, 8);
+  event.device = 9;
+  features = compute(event, state);
+  EXPECT_EQ(value(features, "component_users"), 4);
+  EXPECT_EQ(value(features, "user_frauds"), 1);
+  EXPECT_EQ(value(features, "device_users_30d"), 4);
+  // It goes on, and is written in today's format.
+  for (int i = 0; i < 6000; ++i) {
+    state.apply(event_of(1, state.newest() + 50, 1, 7));
+  }
+  std::stringstream kept(snapshot_of(state));
+  State again = State::restore(kept);
+  EXPECT_EQ(snapshot_of(again), snapshot_of(state));
+  features = compute(event_of(1, again.newest(), 1, 7), again);
+  EXPECT_EQ(value(features, "merchant_count_1h"), 11'201);
+  EXPECT_EQ(value(features, "merchant_count_1m"), 1201);
+}
+
 TEST(State, GeographyIsDistanceAndSpeed) {
   State state;
   Event paris = event_of(1, begin_time);
@@ -428,6 +534,99 @@ TEST(Features, HaveNamesMeaningsAndWords) {
   EXPECT_EQ(in_words(static_cast<std::size_t>(feature_index("user_hour_share")), 0.125),
             "12.5% of the user's transactions are made at this time of day");
 }
+
+struct Growth {
+  double early = 0;  // µs of the processor for an event of the merchant: compute() and apply()
+  double late = 0;
+  double greatest_milliseconds = 0;  // by the clock
+};
+
+// One merchant with half of 10,000 events a second of so many users. An event costs `early` in the
+// first tenth and `late` in the last one.
+Growth growth_of(std::size_t events, Key users, bool tell) {
+  State state;
+  const Random random(2, Purpose::test);
+  Growth growth;
+  Time time = begin_time;
+  const std::size_t block = events / 10;
+  double sum = 0;
+  for (std::size_t b = 0; b < 10; ++b) {
+    const std::clock_t start = std::clock();
+    for (std::size_t i = b * block; i < (b + 1) * block; ++i) {
+      time += i % 10 == 0 ? 1 : 0;
+      const bool hot = i % 2 == 0;
+      Event event =
+          event_of(static_cast<Key>(random.below(static_cast<Index>(users), 2 * i)) + 1, time, 10,
+                   hot ? 1 : 2 + static_cast<Key>(random.below(5'000, 2 * i + 1)));
+      event.has_location = true;
+      event.latitude = 40 + static_cast<float>(event.user % 200) / 10;
+      event.longitude = static_cast<float>(event.user % 301) / 10;
+      const auto before = std::chrono::steady_clock::now();
+      sum += compute(event, state)[velocity_at(Kind::merchant, 2)];
+      state.apply(event);
+      growth.greatest_milliseconds = std::max(
+          growth.greatest_milliseconds,
+          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - before)
+              .count());
+    }
+    const double each = 1e6 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC /
+                        static_cast<double>(block);
+    (b == 0 ? growth.early : growth.late) = each;
+    if (tell) {
+      std::printf("%zu events, half of them of one merchant: %.1f us each, merchants %.1f MB\n",
+                  (b + 1) * block, each, static_cast<double>(state.memory().merchants) / 1e6);
+    }
+  }
+  EXPECT_GT(sum, 0);
+  if (tell) std::printf("at most %.1f ms for one event\n", growth.greatest_milliseconds);
+  return growth;
+}
+
+TEST(State, AHotMerchantDoesNotCostMoreAsItGrows) {
+  const Growth growth = growth_of(100'000, 5'000, false);
+  // In between, distinct counts become sketches; a cost that grows with the events would be ten
+  // times as high.
+  EXPECT_LT(growth.late, 4 * growth.early + 20);
+}
+
+TEST(LongState, HoldsAHotMerchantForMinutes) {
+  const Growth growth = growth_of(3'000'000, 100'000, true);
+  EXPECT_LT(growth.late, 4 * growth.early + 20);
+}
+
+// Each with a card, an address and a device of its own.
+double newcomers(Key count) {
+  State state;
+  Time time = begin_time;
+  const std::clock_t start = std::clock();
+  double greatest = 0;
+  double sum = 0;
+  for (Key user = 1; user <= count; ++user) {
+    time = begin_time + static_cast<Time>(user * 60'000 / count);
+    Event event = event_of(user, time, 10, user % 3'000 + 1);
+    event.device = user + 3'000'000;
+    const auto before = std::chrono::steady_clock::now();
+    sum += compute(event, state)[velocity_at(Kind::user, 3)];
+    state.apply(event);
+    greatest = std::max(greatest, std::chrono::duration<double, std::milli>(
+                                      std::chrono::steady_clock::now() - before)
+                                      .count());
+  }
+  EXPECT_EQ(sum, static_cast<double>(count)) << "each is the first of its user";
+  EXPECT_EQ(state.counts().users, static_cast<std::int64_t>(count));
+  const double each =
+      1e6 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC / static_cast<double>(count);
+  const double bytes = static_cast<double>(state.memory().total) / static_cast<double>(count);
+  std::printf("%llu new users: %.1f us and %.0f bytes each, at most %.1f ms\n",
+              static_cast<unsigned long long>(count), each, bytes, greatest);
+  EXPECT_LT(bytes, 3'000);
+  return each;
+}
+
+TEST(State, NewUsersCostWhatOthersDo) { EXPECT_LT(newcomers(20'000), 300); }
+
+// Within a minute of the processor, as they come within a minute.
+TEST(LongState, TakesAMillionNewUsersInAMinute) { EXPECT_LT(newcomers(1'000'000), 60); }
 
 struct Cost {
   double bytes_per_user = 0;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -252,6 +253,48 @@ TEST(Training, MakesAModelThatFindsFraudAndSaysHowWell) {
   const Contest contest = compare_models(past, rows, result, weak.model, options, control);
   EXPECT_GT(contest.difference.low, 0);
   EXPECT_TRUE(contest.better());
+}
+
+// What docs/fraud.md says of merchants that join: of how many customers at most, and what becomes
+// of components and of the model then.
+TEST(LongTraining, MerchantsOfMoreThanAFewCustomersJoinEverybody) {
+  const std::string path =
+      testing::TempDir() + "fraud-towns-" + std::to_string(::getpid()) + ".csv";
+  SimulationOptions simulation;
+  simulation.days = 30;
+  simulation.users = 3000;
+  simulation.fraud = 3;
+  RunControl control;
+  write_simulation(path, simulation, control);
+  const Past past = read_past(path, 1, 7 * day_ms, Currencies{}, control);
+  std::filesystem::remove(path);
+  const auto users = static_cast<Index>(feature_index("component_users"));
+  const auto ring = static_cast<Index>(feature_index("ring_users"));
+  std::vector<double> largest;
+  for (const std::int64_t most : {0, 5, 10, 20, 50}) {
+    TrainingOptions options;
+    options.state.most_joined_by_merchant = most;
+    const Matrix<float> rows = feature_rows(past, options.state, control);
+    const TrainingResult result = train_model(past, rows, options, control);
+    double greatest = 0;
+    double rings = 0;
+    double honest = 0;
+    for (const std::size_t row : result.split.test) {
+      if (past.transactions[row].fraud) continue;
+      ++honest;
+      rings += rows(static_cast<Index>(row), ring) > 0 ? 1 : 0;
+      greatest = std::max<double>(greatest, rows(static_cast<Index>(row), users));
+    }
+    largest.push_back(greatest / 3000);
+    std::printf(
+        "merchants of %lld users or fewer join: largest component %.1f %% of all users, "
+        "%.1f %% of honest transactions in a ring, average precision %.3f, precision at "
+        "the budget %.3f\n",
+        static_cast<long long>(most), 100 * greatest / 3000, 100 * rings / honest,
+        result.quality.average_precision, result.quality.precision_at_budget);
+  }
+  EXPECT_LT(largest[1], 0.2);
+  EXPECT_GT(largest[4], 0.5) << "fifty would do: the limit of its own is not needed";
 }
 
 TEST(Training, RefusesAFileWithTheSameTransactionTwice) {

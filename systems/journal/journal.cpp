@@ -105,6 +105,7 @@ struct Journal::Impl {
   void run();
   void write_group(Sequence until);
   void wait_idle(std::unique_lock<std::mutex>& held);
+  void set_failed(const std::string& why);  // with the mutex held
   [[noreturn]] void refuse() const { throw SystemError(why_failed); }
 };
 
@@ -166,10 +167,11 @@ void Journal::Impl::open() {
 
 void Journal::Impl::begin_segment(Sequence first) {
   const std::string path = folder + "/" + segment_name(first);
-  file = storage->append_to(path);
-  file->write(segment_head(first));
-  file->sync();
+  std::unique_ptr<AppendFile> begun = storage->append_to(path);
+  begun->write(segment_head(first));
+  begun->sync();
   storage->sync_folder(folder);
+  file = std::move(begun);
   segments.push_back({first, path});
   file_bytes = segment_head_bytes;
 }
@@ -189,6 +191,13 @@ void Journal::Impl::write_group(Sequence until) {
     file->sync();
     synced = until;
   }
+}
+
+void Journal::Impl::set_failed(const std::string& why) {
+  why_failed =
+      why + "; nothing is acknowledged any more: make room or replace the disk, and restart";
+  has_failed = true;
+  pending.clear();
 }
 
 void Journal::Impl::run() {
@@ -211,23 +220,20 @@ void Journal::Impl::run() {
       write_group(until);
     } catch (const std::exception& error) {
       failure = error.what();
-      failure += "; nothing is acknowledged any more: make room or replace the disk, and restart";
     }
     held.lock();
     busy = false;
     if (failure.empty()) {
       durable_sequence = until;
     } else {
-      why_failed = failure;
-      has_failed = true;
-      pending.clear();
+      set_failed(failure);
     }
     held.unlock();
     passed.notify_all();
     if (failure.empty()) {
       if (options.on_durable) options.on_durable(until);
     } else if (options.on_failure) {
-      options.on_failure(failure);
+      options.on_failure(why_failed);
     }
     held.lock();
     if (has_failed) return;
@@ -389,19 +395,46 @@ void Journal::remove_below(Sequence sequence) {
   }
 }
 
+void Journal::remove_snapshots_below(Sequence sequence) {
+  Storage& storage = *impl_->storage;
+  for (const std::string& name : storage.list(impl_->folder)) {
+    const auto found = snapshot_of(name);
+    if (found && *found < sequence) storage.remove(impl_->folder + "/" + name);
+  }
+  storage.sync_folder(impl_->folder);
+}
+
 std::int64_t Journal::rewrite(
-    const std::function<std::optional<std::vector<std::byte>>(const Record&)>& decide,
-    bool drop_snapshots) {
-  flush();
-  std::unique_lock held(impl_->mutex);
-  impl_->wait_idle(held);
+    const std::function<std::optional<std::vector<std::byte>>(const Record&)>& decide) {
+  std::vector<Segment> segments;
+  Sequence end = 0;
+  {
+    std::unique_lock held(impl_->mutex);
+    impl_->wait_idle(held);
+    // What is there is closed: nobody writes to it any more.
+    end = impl_->next_sequence.load();
+    if (impl_->file_bytes > segment_head_bytes) {
+      try {
+        impl_->file->sync();
+        impl_->synced = end;
+        impl_->begin_segment(end);
+      } catch (const std::exception& error) {
+        // As where it happens to a group: what the disk has is not known any more.
+        impl_->set_failed(error.what());
+        held.unlock();
+        impl_->passed.notify_all();
+        if (impl_->options.on_failure) impl_->options.on_failure(failure());
+        throw;
+      }
+    }
+    segments.assign(impl_->segments.begin(), impl_->segments.end() - 1);
+  }
   Storage& storage = *impl_->storage;
   std::int64_t changed = 0;
-  for (const Segment& segment : impl_->segments) {
+  for (const Segment& segment : segments) {
     const std::string temporary = segment.path + ".tmp";
     storage.remove(temporary);
     std::int64_t changed_here = 0;
-    std::uint64_t bytes = segment_head_bytes;
     {
       const std::unique_ptr<AppendFile> file = storage.append_to(temporary);
       file->write(segment_head(segment.first));
@@ -410,9 +443,8 @@ std::int64_t Journal::rewrite(
       std::vector<std::byte> out;
       const auto put_out = [&] {
         // What is replaced was on the disk before, as a whole.
-        seal_records(out, impl_->durable_sequence.load());
+        seal_records(out, end);
         file->write(out);
-        bytes += out.size();
         out.clear();
       };
       while (reader.next(record)) {
@@ -435,17 +467,6 @@ std::int64_t Journal::rewrite(
     }
     changed += changed_here;
     storage.rename(temporary, segment.path);
-    storage.sync_folder(impl_->folder);
-    if (&segment == &impl_->segments.back()) {
-      impl_->file = storage.append_to(segment.path);
-      impl_->file_bytes = bytes;
-      impl_->synced = impl_->durable_sequence.load();
-    }
-  }
-  if (drop_snapshots) {
-    for (const std::string& name : storage.list(impl_->folder)) {
-      if (snapshot_of(name)) storage.remove(impl_->folder + "/" + name);
-    }
     storage.sync_folder(impl_->folder);
   }
   return changed;

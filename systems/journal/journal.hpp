@@ -82,7 +82,8 @@ struct Recovery {
   std::int64_t segments = 0;
 };
 
-// append(), wait(), durable(), next() and failed() may be called by several threads at once; the
+// append(), wait(), flush(), durable(), next() and failed() may be called by several threads at
+// once, also while another is in rewrite(), write_snapshot() or remove_snapshots_below(); the
 // others by one thread, while no other appends.
 class Journal {
  public:
@@ -128,14 +129,16 @@ class Journal {
   // Removes segments all of whose records are below `sequence`.
   void remove_below(Sequence sequence);
 
-  // Erasure. Asks of every record what becomes of it: nothing keeps it, an empty vector erases it
-  // (the record stays as `gone`), other bytes take its place. Segments are replaced one by one,
-  // each whole; after a crash in between the call is to be made again. Then all snapshots are
-  // removed where `drop_snapshots`: the caller writes a new one at once. Returns how many records
-  // changed.
+  // Snapshots that stand for fewer records go.
+  void remove_snapshots_below(Sequence sequence);
+
+  // Erasure. Asks of every record that was appended before the call what becomes of it: nothing
+  // keeps it, an empty vector erases it (the record stays as `gone`), other bytes take its place.
+  // What is appended meanwhile goes to a segment of its own, and does not wait. Segments are
+  // replaced one by one, each whole; after a crash in between the call is to be made again. Returns
+  // how many records changed.
   std::int64_t rewrite(
-      const std::function<std::optional<std::vector<std::byte>>(const Record&)>& decide,
-      bool drop_snapshots);
+      const std::function<std::optional<std::vector<std::byte>>(const Record&)>& decide);
 
  private:
   struct Impl;

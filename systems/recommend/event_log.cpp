@@ -217,13 +217,11 @@ void EventLog::erase_removed() {
     snapshot_locked();
     journal_->append(mark, {});
     snapshot_locked();
-    journal_->rewrite(
-        [&](const journal::Record& record) -> std::optional<std::vector<std::byte>> {
-          if (record.gone || record.kind != event_record) return std::nullopt;
-          if (!users.contains(decode_event(text_of(record.bytes)).user)) return std::nullopt;
-          return std::vector<std::byte>{};
-        },
-        false);
+    journal_->rewrite([&](const journal::Record& record) -> std::optional<std::vector<std::byte>> {
+      if (record.gone || record.kind != event_record) return std::nullopt;
+      if (!users.contains(decode_event(text_of(record.bytes)).user)) return std::nullopt;
+      return std::vector<std::byte>{};
+    });
   } catch (...) {
     const std::scoped_lock again(removed_mutex_);
     removed_.insert(removed_.end(), users.begin(), users.end());

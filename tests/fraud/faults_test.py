@@ -1,53 +1,30 @@
-"""A few of each of the faults of bench/fraud/faults.py, which does many."""
+"""A few of the faults of bench/fraud/faults.py, which does many: kills, a stopped process, late and
+duplicate events. Those of the system are in failing_system_test.py."""
 
-import os
 import pathlib
 import sys
-import tempfile
 import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "bench" / "fraud"))
 import faults  # noqa: E402
-from server import PROGRAM, train  # noqa: E402
+from server import PROGRAM, Fraud  # noqa: E402
 
 
-class Faults(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory(prefix="tandem-fraud-")
-        cls.path = pathlib.Path(cls.folder.name)
-        cls.model = cls.path / "fraud.tandem"
-        train(cls.model)
-        # A library that is loaded first does not go with a sanitizer's.
-        cls.library = (None if os.environ.get("TANDEM_SANITIZED") else faults.library_in(cls.path))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.folder.cleanup()
-
-    def library_or_skip(self):
-        if self.library is None:
-            self.skipTest("there is no C compiler for the failing system")
-        return self.library
-
+class Faults(Fraud):
     def test_kills(self):
         for durability in ["sync", "os"]:
-            found = faults.kills(PROGRAM, self.model, self.path / durability, 2, 7, durability)
+            found = faults.kills(PROGRAM, self.model, self.path / durability, 3, 7, durability, 2)
             self.assertEqual(found["acknowledged"], found["replayed"])
             self.assertGreater(found["acknowledged"], 20)
 
+    def test_kills_while_it_starts(self):
+        found = faults.kills(PROGRAM, self.model, self.path / "starts", 3, 8, "sync", every=2)
+        self.assertEqual(found["while_starting"], 1)
+        self.assertEqual(found["acknowledged"], found["replayed"])
+
     def test_a_stopped_process(self):
         faults.stopped(PROGRAM, self.model, self.path / "stopped", 0.5)
-
-    def test_a_full_disk(self):
-        faults.failing(PROGRAM, self.model, self.path / "full", "full", self.library_or_skip())
-
-    def test_a_disk_that_does_not_sync(self):
-        faults.failing(PROGRAM, self.model, self.path / "sync-fails", "sync", self.library_or_skip())
-
-    def test_a_clock_that_steps(self):
-        faults.clock(PROGRAM, self.model, self.path / "clock", self.library_or_skip())
 
     def test_late_and_twice(self):
         faults.late(PROGRAM, self.model, self.path / "late", 200)
@@ -72,8 +49,14 @@ class Faults(unittest.TestCase):
         with self.assertRaises(faults.Fault):
             place.compare(False)
         del place.answers["never"], place.answers[name]
+        # On its way, or from nowhere.
+        place.sent[name] = place.bodies[name]
+        place.compare(False)
         with self.assertRaises(faults.Fault):
             place.compare(True)
+        del place.sent[name]
+        with self.assertRaises(faults.Fault):
+            place.compare(False)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 #include "systems/fraud/service/ledger.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <cstdlib>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -117,6 +119,75 @@ TEST(Ledger, GoesOnFromASnapshotAsIfNothingHadBeen) {
   EXPECT_EQ(whole.find(1000), nullptr);
   ASSERT_NE(whole.find(1399), nullptr);
   EXPECT_EQ(whole.find(1399)->digest, 399U * 31);
+}
+
+// By a program of then: twelve decisions, one of them found to be fraud.
+TEST(Ledger, ReadsTheSnapshotsOfFormerVersions) {
+  std::ifstream in(TANDEM_DATA_DIR "/../tests/fraud/formats/ledger-1.snapshot", std::ios::binary);
+  ASSERT_TRUE(in);
+  Ledger ledger({});
+  const auto load = [](const std::string& text) {
+    EXPECT_NE(text.find("rule big"), std::string::npos);
+    return versions(rules);
+  };
+  ledger.restore(in, load);
+  EXPECT_EQ(ledger.kept(), 12U);
+  ASSERT_NE(ledger.find(1008), nullptr);
+  EXPECT_EQ(ledger.find(1008)->finding, Finding::fraud);
+  EXPECT_EQ(ledger.find(1008)->found_at, 0);
+  EXPECT_EQ(ledger.find(1003)->digest, 93U);
+  EXPECT_EQ(ledger.state().counts().events, 12);
+  std::stringstream kept(bytes(ledger));
+  Ledger again({});
+  again.restore(kept, load);
+  EXPECT_EQ(bytes(again), bytes(ledger));
+  std::stringstream later("tandem fraud ledger 9\n");
+  EXPECT_THAT([&] { again.restore(later, load); },
+              testing::ThrowsMessage<InputError>(testing::HasSubstr("formats 1 to 2")));
+}
+
+// Labels that contradict each other leave what the last one says, also in a replay, which keeps no
+// answers.
+TEST(Ledger, TheLastOfContradictingLabelsCounts) {
+  const auto frauds = [](const Ledger& ledger, const Event& event) {
+    Event later = event;
+    later.time += 3'600'000;
+    return compute(later, ledger.state())[static_cast<std::size_t>(feature_index("user_frauds"))];
+  };
+  for (const bool keep_answers : {true, false}) {
+    LedgerOptions options;
+    options.keep_answers = keep_answers;
+    Ledger ledger(options);
+    ledger.set_versions(versions("version 1"));
+    std::mt19937_64 random(9);
+    const TransactionRecord one = record(1, random);
+    ledger.apply(one, ledger.decide(one.event));
+    const Time known = one.event.time + 1000;
+    ledger.apply(LabelRecord{make_label(one.event, true, known), 0, known});
+    EXPECT_EQ(frauds(ledger, one.event), 1);
+    LabelRecord back{make_label(one.event, false, known + 5), 0, known, known};
+    // As it is written down and read.
+    back = label_record(bytes_of(back));
+    ledger.apply(back);
+    EXPECT_EQ(frauds(ledger, one.event), 0);
+    ledger.apply(LabelRecord{make_label(one.event, true, known + 9), 1, known});
+    EXPECT_EQ(frauds(ledger, one.event), 1);
+    if (!keep_answers) continue;
+    EXPECT_EQ(ledger.find(one.event.transaction)->finding, Finding::fraud);
+    EXPECT_EQ(ledger.find(one.event.transaction)->found_at, known + 9);
+  }
+}
+
+TEST(Records, LabelsOfFormerLogsAreRead) {
+  std::mt19937_64 random(9);
+  const TransactionRecord one = record(1, random);
+  std::vector<std::byte> bytes = bytes_of(LabelRecord{make_label(one.event, true, begin), 1, 7, 5});
+  EXPECT_EQ(label_record(bytes).taken_back, 5);
+  bytes.resize(bytes.size() - 8);
+  EXPECT_EQ(label_record(bytes).taken_back, 0);
+  EXPECT_EQ(label_record(bytes).received, 7);
+  bytes.resize(bytes.size() - 1);
+  EXPECT_THROW((void)label_record(bytes), InputError);
 }
 
 TEST(Ledger, DamagedSnapshotsAreRefused) {

@@ -2,12 +2,14 @@
 rules that change, users who are erased, restarts."""
 
 import json
+import os
 import signal
+import subprocess
 import threading
 import time
 import unittest
 
-from server import Fraud, Server, Source, replay, tandem, timestamp, without_time
+from server import PROGRAM, Fraud, Server, Source, replay, tandem, timestamp, without_time
 
 RULES = """version {version}
 rule large when amount > {amount} action {action} weight 0.1 reason "an amount of {{amount}}"
@@ -232,6 +234,25 @@ class Decisions(Fraud):
         server.post("/v1/labels", {"transaction_id": some}, 400)
         summary = server.get("/v1/summary")
         self.assertEqual(summary["state"]["labels"], 4)
+        # Said otherwise, and once more, in one list: the last one counts, once. What is found out is
+        # found out by now.
+        user = "taken-back"
+        wrong = source.next(user_id=user)
+        self.send(server, wrong)
+        said = server.post("/v1/labels", {"labels": [
+            {"transaction_id": wrong["transaction_id"], "fraud": fraud}
+            for fraud in [True, True, False, True, False]]})["labels"]
+        self.assertEqual([one["known_before"] for one in said], [False, True, False, False, False])
+        server.post("/v1/rules", "version 9 rule offender when user_frauds >= 1 action decline reason \"known\"")
+        self.assertNotEqual(json.loads(self.send(server, source.next(user_id=user)))["action"], "decline")
+        server.post("/v1/labels", {"transaction_id": wrong["transaction_id"], "fraud": True})
+        self.assertEqual(json.loads(self.send(server, source.next(user_id=user)))["action"], "decline")
+        for when, why in [(timestamp(-4000), "ahead of the server's clock"), ("yesterday", "timestamp")]:
+            refused = server.post("/v1/labels", {"labels": [
+                {"transaction_id": some, "fraud": True},
+                {"transaction_id": some, "fraud": True, "timestamp": when}]}, 400)
+            self.assertIn("label 1: ", refused["error"])
+            self.assertIn(why, refused["error"])
         # What waits is known after a restart, too, without its id.
         waiting = server.get("/v1/reviews")["waiting"]
         server.stop(signal.SIGKILL)
@@ -270,6 +291,75 @@ class Decisions(Fraud):
         self.assertEqual((summary["erased_users"], summary["erased_records"]), (1, len(theirs) + 1))
         server.ask("DELETE", "/v1/users/nobody")
         self.assertEqual(server.get("/v2/health/ready"), {"ready": True})
+
+    def test_it_begins_with_a_history(self):
+        source = Source(seed=13, users=5)
+        history = self.path / "history.csv"
+        columns = ["transaction_id", "user_id", "amount", "currency", "transaction_type",
+                   "merchant_id", "timestamp", "card_last_four", "ip_address"]
+        past = [source.next(timestamp=timestamp(86400 * 3 - 60 * i)) for i in range(300)]
+        with open(history, "w") as out:
+            out.write(",".join(columns) + ",is_fraud,label_timestamp\n")
+            for i, one in enumerate(past):
+                fraud = f"1,{timestamp(3600)}" if i == 50 else "0,"
+                out.write(",".join(str(one[name]) for name in columns) + f",{fraud}\n")
+        server = self.serve("history", "--history", history)
+        state = server.get("/v1/summary")["state"]
+        self.assertEqual((state["events"], state["labels"]), (300, 1))
+        server.post("/v1/rules", "version 2 rule offender when user_known_transactions > 9 and "
+                    "user_frauds == 1 action decline reason \"known\"")
+        answers = {}
+
+        def send(user):
+            transaction = source.next(user_id=user)
+            answers[transaction["transaction_id"]] = self.send(server, transaction)
+            return json.loads(answers[transaction["transaction_id"]])["action"]
+
+        guilty = past[50]["user_id"]
+        self.assertEqual(send(guilty), "decline")
+        self.assertNotEqual(send("somebody-new"), "decline")
+        # It is read once, and replay has it.
+        server.stop(signal.SIGKILL)
+        server = self.serve("history", "--history", history)
+        self.assertEqual(server.get("/v1/summary")["state"]["events"], 302)
+        self.assertEqual(send(guilty), "decline")
+        self.assertEqual(replay(server.state, answers), [without_time(one) for one in answers.values()])
+        self.assertEqual(json.loads(tandem("fraud", "replay", "--state", server.state, "--json"))["history"],
+                         300)
+        # A user's part of it goes with the user.
+        server.ask("DELETE", "/v1/users/" + guilty)
+        summary = json.loads(tandem("fraud", "replay", "--state", server.state, "--json"))
+        theirs = sum(one["user_id"] == guilty for one in past)
+        self.assertEqual(summary["history"], 300 - theirs)
+        history.write_text(history.read_text().replace(",EUR,", ",XXX,", 1))
+        self.assertIn("row 2, column currency", tandem(
+            "fraud", "serve", "--model", self.model, "--state", self.path / "other-history",
+            "--history", history, "--http", "127.0.0.1:0", status=2))
+
+    def test_it_can_be_stopped_while_it_reads(self):
+        """SIGTERM and Ctrl-C end a start at once, whatever it waits for."""
+        for number in [signal.SIGTERM, signal.SIGINT]:
+            pipe = self.path / f"pipe{number}"
+            os.mkfifo(pipe)
+            state = self.path / f"stopped{number}"
+            process = subprocess.Popen(
+                [PROGRAM, "fraud", "serve", "--model", str(self.model), "--state", str(state), "--http",
+                 "127.0.0.1:0", "--log", str(state) + ".log", "--history", str(pipe)],
+                stdout=subprocess.PIPE)
+            self.addCleanup(process.stdout.close)
+            # It reads: the other end can be opened, and what is written is more than a pipe holds.
+            with open(pipe, "w") as out:
+                out.write("transaction_id,user_id,amount,currency,transaction_type,timestamp,"
+                          "card_last_four,ip_address\n")
+                for i in range(3000):
+                    out.write(f"{i},u,5,EUR,payment,{timestamp(9000)},1234,192.0.2.1\n")
+                out.flush()
+                began = time.monotonic()
+                process.send_signal(number)
+                self.assertEqual(process.wait(timeout=60), 130)
+                self.assertLess(time.monotonic() - began, 5)
+            self.assertIn("remove the folder", tandem("fraud", "serve", "--model", self.model, "--state", state,
+                                                      "--http", "127.0.0.1:0", status=2))
 
     def test_tokens_and_roles(self):
         tokens = self.path / "tokens"

@@ -289,14 +289,16 @@ TEST(Journal, ErasesRecordsAndKeepsTheirPlaces) {
     append_until(journal, 300);
     journal.flush();
     journal.write_snapshot(300, [](std::ostream& out) { out << "state"; });
-    const std::int64_t changed = journal.rewrite(
-        [](const Record& record) -> std::optional<std::vector<std::byte>> {
+    const std::int64_t changed =
+        journal.rewrite([](const Record& record) -> std::optional<std::vector<std::byte>> {
           if (record.sequence % 10 == 3) return std::vector<std::byte>{};
           if (record.sequence == 100) return bytes_of("another");
           return std::nullopt;
-        },
-        true);
+        });
     EXPECT_EQ(changed, 31);
+    journal.remove_snapshots_below(300);
+    EXPECT_TRUE(journal.newest_snapshot().has_value());
+    journal.remove_snapshots_below(301);
     EXPECT_FALSE(journal.newest_snapshot().has_value());
     append_until(journal, 320);
   }

@@ -45,6 +45,10 @@ class Serve final : public FraudAction {
     options.text("configuration", options_.service.configuration,
                  "a file that says how the parts of a score are put together; "
                  "STATE/configuration.json if left out");
+    options.written("history", history_,
+                    "past transactions that a new state begins with, a CSV file as simulate "
+                    "writes it, in order of time",
+                    "FILE");
     options.text("registry", options_.service.registry,
                  "of REPOSITORY/NAME: where names, versions and stages are kept; registry.sqlite "
                  "in the repository if left out");
@@ -85,6 +89,7 @@ class Serve final : public FraudAction {
     service.ledger.keep_most = static_cast<std::size_t>(keep_most_);
     service.longest_wait = std::chrono::milliseconds(longest_wait_ms_);
     service.least_free_bytes = static_cast<std::uint64_t>(least_free_mb_) << 20;
+    service.history = history_.path;
     if (settings.demo) return demo(options, settings);
     if (settings.state.empty() || settings.model.empty()) {
       throw InputError("expected " + option("model") + " FILE or REPOSITORY/NAME and " +
@@ -117,6 +122,7 @@ class Serve final : public FraudAction {
   }
 
   fraud::ServeOptions options_;
+  FileName history_;
   Place http_{.endpoint = http::Endpoint{.address = "127.0.0.1", .port = 8080}};
   double keep_hours_ = 24;
   std::int64_t keep_most_ = 2'000'000;
@@ -169,6 +175,7 @@ class Replay final : public FraudAction {
                 {"state", options_.state},
                 {"transactions", replayed.transactions},
                 {"labels", replayed.labels},
+                {"history", replayed.history},
                 {"version_changes", replayed.version_changes},
                 {"erased_users", replayed.erased_users},
                 {"erased_records", replayed.erased_records},

@@ -21,7 +21,8 @@ struct Verdict {
   std::optional<Time> known_at;
 };
 
-Verdict read_verdict(const json& object) {
+// `latest`: of a time that is not ahead of the server's clock.
+Verdict read_verdict(const json& object, Time latest) {
   Verdict verdict;
   if (!object.is_object()) throw HttpError(400, "expected a label as an object");
   for (const auto& [name, value] : object.items()) {
@@ -31,7 +32,16 @@ Verdict read_verdict(const json& object) {
       verdict.fraud = value.get<bool>();
     } else if (name == "timestamp" && value.is_string()) {
       int offset = 0;
-      verdict.known_at = parse_timestamp(value.get<std::string>(), offset);
+      try {
+        verdict.known_at = parse_timestamp(value.get<std::string>(), offset);
+      } catch (const InputError& error) {
+        throw HttpError(400, std::string("timestamp: ") + error.what());
+      }
+      if (*verdict.known_at > latest) {
+        throw HttpError(400, "timestamp: " + timestamp_text(*verdict.known_at, offset) +
+                                 " is ahead of the server's clock: it is the time at which it was "
+                                 "found out");
+      }
     } else {
       throw HttpError(400, "member '" + name +
                                "': expected transaction_id (text), fraud (true or false) and, if "
@@ -84,15 +94,23 @@ void add_decision_routes(http::Router& router, FraudContext& context) {
   router.add("POST", "/v1/labels", Role::predict, [&service](const ExchangePtr& exchange) {
     const json body = http::parse_object(exchange->request.body);
     std::vector<Verdict> verdicts;
+    const Time latest =
+        service.now() + service.versions()->configuration->longest_ahead_seconds * 1000;
     const bool list = body.contains("labels");
     if (list) {
       const json& labels = body["labels"];
       if (!labels.is_array() || body.size() != 1 || labels.empty() || labels.size() > most_labels) {
         throw HttpError(400, R"(expected {"labels": [...]} with 1 to 1000 labels)");
       }
-      for (const json& one : labels) verdicts.push_back(read_verdict(one));
+      for (std::size_t i = 0; i < labels.size(); ++i) {
+        try {
+          verdicts.push_back(read_verdict(labels[i], latest));
+        } catch (const HttpError& error) {
+          throw HttpError(400, "label " + std::to_string(i) + ": " + error.what());
+        }
+      }
     } else {
-      verdicts.push_back(read_verdict(body));
+      verdicts.push_back(read_verdict(body, latest));
     }
     const std::string why = service.refusal();
     if (!why.empty()) throw HttpError(503, why, 1);
@@ -112,15 +130,13 @@ void add_decision_routes(http::Router& router, FraudContext& context) {
 
   router.add("DELETE", "/v1/users/{id}", Role::admin, [&service](const ExchangePtr& exchange) {
     const std::string id(exchange->request.parameter("id"));
-    service.ask(exchange, [&service, id](Ledger& ledger) {
-      const Key user = service.identities().key(KeyKind::user, id);
-      const bool known = ledger.state().knows_user(user);
-      const auto [answers, records] = service.erase(user);
-      return http::json_response({{"user_id", id},
-                                  {"known", known},
-                                  {"answers_erased", answers},
-                                  {"log_records_erased", records}});
-    });
+    service.erase(exchange, service.identities().key(KeyKind::user, id),
+                  [id](const DecisionService::Erased& erased) {
+                    return http::json_response({{"user_id", id},
+                                                {"known", erased.known},
+                                                {"answers_erased", erased.answers},
+                                                {"log_records_erased", erased.records}});
+                  });
   });
 }
 

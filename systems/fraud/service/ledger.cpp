@@ -12,7 +12,8 @@
 namespace tandem::fraud {
 namespace {
 
-constexpr std::string_view snapshot_mark = "tandem fraud ledger 1\n";
+// The digit is the format; format 1 said neither when a fraud was known nor what is left to erase.
+constexpr std::string_view snapshot_mark = "tandem fraud ledger 2\n";
 constexpr std::uint64_t longest_text = 64 << 20;
 
 void put_number(std::ostream& out, std::uint64_t value) {
@@ -199,20 +200,28 @@ void Ledger::forget_old() {
   }
 }
 
-void Ledger::settle(Kept& kept, Finding finding) {
+void Ledger::settle(Kept& kept, Finding finding, Time found_at) {
   const std::uint64_t place = places_.at(kept.transaction);
   if (kept.action == Action::manual_review && kept.finding == Finding::none &&
       std::binary_search(reviews_.begin(), reviews_.end(), place)) {
     --waiting_;
   }
   kept.finding = finding;
+  kept.found_at = found_at;
 }
 
 void Ledger::apply(const LabelRecord& record) {
   now_ = std::max(now_, record.received);
+  if (record.taken_back != 0) {
+    Label before = record.label;
+    before.fraud = true;
+    before.known_at = record.taken_back;
+    state_.take_back(before);
+  }
   state_.apply(record.label);
   if (Kept* kept = find_kept(record.label.transaction)) {
-    settle(*kept, record.label.fraud ? Finding::fraud : Finding::honest);
+    const bool fraud = record.label.fraud;
+    settle(*kept, fraud ? Finding::fraud : Finding::honest, fraud ? record.label.known_at : 0);
   }
 }
 
@@ -222,7 +231,7 @@ std::size_t Ledger::apply(const EraseRecord& record) {
   std::size_t gone = 0;
   for (Kept& kept : answers_) {
     if (kept.transaction == 0 || kept.event.user != record.user) continue;
-    settle(kept, Finding::honest);
+    settle(kept, Finding::honest, 0);
     places_.erase(kept.transaction);
     const Time received = kept.received;
     kept = {};
@@ -232,6 +241,10 @@ std::size_t Ledger::apply(const EraseRecord& record) {
   similar_.clear();
   similar_order_.clear();
   return gone;
+}
+
+void Ledger::end_erasures(journal::Sequence below) {
+  std::erase_if(unfinished_, [&](const Unfinished& one) { return one.sequence < below; });
 }
 
 std::vector<const Kept*> Ledger::reviews(std::size_t most) const {
@@ -256,6 +269,11 @@ void Ledger::snapshot(std::ostream& out) const {
   out << snapshot_mark;
   put_text(out, decider_ ? versions_text(decider_->versions()) : "");
   put_number(out, static_cast<std::uint64_t>(now_));
+  put_number(out, unfinished_.size());
+  for (const Unfinished& one : unfinished_) {
+    put_number(out, one.sequence);
+    put_number(out, one.user);
+  }
   put_number(out, answers_.size());
   std::vector<std::byte> bytes;
   for (const Kept& kept : answers_) {
@@ -270,6 +288,7 @@ void Ledger::snapshot(std::ostream& out) const {
     put_number(out, static_cast<std::uint64_t>(kept.level));
     put_number(out, static_cast<std::uint64_t>(kept.action));
     put_number(out, static_cast<std::uint64_t>(kept.finding));
+    put_number(out, static_cast<std::uint64_t>(kept.found_at));
     put_text(out, kept.tail);
   }
   put_number(out, similar_order_.size());
@@ -290,8 +309,14 @@ void Ledger::snapshot(std::ostream& out) const {
 void Ledger::restore(std::istream& in, const LoadVersions& load) {
   std::string mark(snapshot_mark.size(), '\0');
   in.read(mark.data(), static_cast<std::streamsize>(mark.size()));
-  if (!in || mark != snapshot_mark) {
-    throw InputError("this is no snapshot of decisions of this version of the program");
+  const std::size_t digit = snapshot_mark.size() - 2;
+  const char format = mark[digit];
+  mark[digit] = snapshot_mark[digit];
+  if (!in || mark != snapshot_mark) throw InputError("this is no snapshot of decisions");
+  if (format < '1' || format > snapshot_mark[digit]) {
+    throw InputError(std::string("the snapshot of decisions is of format ") + format +
+                     "; this program reads formats 1 to " + snapshot_mark[digit] +
+                     ": use the version of Tandem that wrote it");
   }
   const std::string versions = get_text(in);
   if (versions.empty()) {
@@ -300,6 +325,13 @@ void Ledger::restore(std::istream& in, const LoadVersions& load) {
     set_versions(load(versions));
   }
   now_ = static_cast<Time>(get_number(in));
+  unfinished_.clear();
+  if (format >= '2') {
+    for (std::uint64_t count = get_number(in); count > 0; --count) {
+      const journal::Sequence sequence = get_number(in);
+      unfinished_.push_back({sequence, get_number(in)});
+    }
+  }
   answers_.clear();
   places_.clear();
   reviews_.clear();
@@ -322,6 +354,7 @@ void Ledger::restore(std::istream& in, const LoadVersions& load) {
     kept.level = get_choice<Level>(in, 4);
     kept.action = get_choice<Action>(in, 3);
     kept.finding = get_choice<Finding>(in, 3);
+    if (format >= '2') kept.found_at = static_cast<Time>(get_number(in));
     kept.tail = get_text(in);
     put(std::move(kept));
   }

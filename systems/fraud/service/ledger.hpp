@@ -16,6 +16,7 @@
 #include "systems/fraud/service/decider.hpp"
 #include "systems/fraud/service/records.hpp"
 #include "systems/fraud/state.hpp"
+#include "systems/journal/journal.hpp"
 
 namespace tandem::fraud {
 
@@ -40,6 +41,7 @@ struct Kept {
   Level level = Level::low;
   Action action = Action::approve;
   Finding finding = Finding::none;
+  Time found_at = 0;  // of a fraud, when it was known; 0 where that is not known
   Event event;
   std::string tail;  // answer_tail()
 };
@@ -68,11 +70,24 @@ class Ledger {
   // Places in the rules of those that held; empty where a similar decision was repeated.
   [[nodiscard]] const std::vector<int>& rule_hits() const noexcept { return hits_; }
 
-  // The three things that happen, each written down before it is done here.
+  // The things that happen, each written down before it is done here.
   void apply(const TransactionRecord& record, Decided decided);
   void apply(const LabelRecord& record);
+  void apply(const PastRecord& record) { state_.apply(record.event); }
   // Returns how many answers are gone.
   std::size_t apply(const EraseRecord& record);
+
+  // Users whose data are gone from memory and may not be from the disk yet, by the sequence numbers
+  // of the records that erased them: part of the snapshot, so that a start knows what is left to
+  // do.
+  struct Unfinished {
+    journal::Sequence sequence = 0;
+    Key user = 0;
+  };
+  void begin_erasure(const Unfinished& erasure) { unfinished_.push_back(erasure); }
+  // Those of records below `below` are done.
+  void end_erasures(journal::Sequence below);
+  [[nodiscard]] const std::vector<Unfinished>& unfinished() const noexcept { return unfinished_; }
 
   // Those that wait for a person, the newest first, at most `most`.
   [[nodiscard]] std::vector<const Kept*> reviews(std::size_t most) const;
@@ -102,7 +117,7 @@ class Ledger {
   void drop_front();
   void put(Kept kept);
   [[nodiscard]] Kept* find_kept(Key transaction);
-  void settle(Kept& kept, Finding finding);
+  void settle(Kept& kept, Finding finding, Time found_at);
 
   LedgerOptions options_;
   State state_;
@@ -116,6 +131,7 @@ class Ledger {
   std::unordered_map<std::uint64_t, Similar> similar_;
   std::deque<std::pair<Time, std::uint64_t>> similar_order_;
   Time now_ = 0;
+  std::vector<Unfinished> unfinished_;
 };
 
 }  // namespace tandem::fraud

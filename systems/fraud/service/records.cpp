@@ -46,6 +46,7 @@ std::vector<std::byte> bytes_of(const LabelRecord& record) {
   append_bytes(bytes, record.label);
   append_number(bytes, record.by_review);
   append_number(bytes, record.received);
+  append_number(bytes, record.taken_back);
   return bytes;
 }
 
@@ -54,6 +55,21 @@ LabelRecord label_record(std::span<const std::byte> bytes) {
   record.label = take_label(bytes);
   record.by_review = static_cast<std::uint8_t>(take_number(bytes, 1));
   record.received = static_cast<Time>(take_number(bytes, 8));
+  if (!bytes.empty()) record.taken_back = static_cast<Time>(take_number(bytes, 8));
+  end(bytes);
+  return record;
+}
+
+std::vector<std::byte> bytes_of(const PastRecord& record) {
+  std::vector<std::byte> bytes;
+  bytes.reserve(event_bytes);
+  append_bytes(bytes, record.event);
+  return bytes;
+}
+
+PastRecord past_record(std::span<const std::byte> bytes) {
+  PastRecord record;
+  record.event = take_event(bytes);
   end(bytes);
   return record;
 }

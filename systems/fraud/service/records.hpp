@@ -17,6 +17,8 @@ enum class RecordKind : std::uint8_t {
   label = 3,
   erase = 4,       // a user's data go
   erase_done = 5,  // and are gone from the log before it
+  past = 6,        // a transaction that nobody asked about: the history of a new state
+  past_done = 7,   // all of that history is before it
 };
 
 struct TransactionRecord {
@@ -30,6 +32,13 @@ struct LabelRecord {
   Label label;
   std::uint8_t by_review = 0;  // 1: a person said so in the review queue
   Time received = 0;
+  // When the fraud that this label takes back was known; 0: it takes none back. Logs of earlier
+  // versions do not have it.
+  Time taken_back = 0;
+};
+
+struct PastRecord {
+  Event event;
 };
 
 struct EraseRecord {
@@ -39,11 +48,13 @@ struct EraseRecord {
 
 [[nodiscard]] std::vector<std::byte> bytes_of(const TransactionRecord& record);
 [[nodiscard]] std::vector<std::byte> bytes_of(const LabelRecord& record);
+[[nodiscard]] std::vector<std::byte> bytes_of(const PastRecord& record);
 [[nodiscard]] std::vector<std::byte> bytes_of(const EraseRecord& record);
 [[nodiscard]] std::vector<std::byte> bytes_of(const std::string& text);
 // Each throws InputError for bytes that are none.
 [[nodiscard]] TransactionRecord transaction_record(std::span<const std::byte> bytes);
 [[nodiscard]] LabelRecord label_record(std::span<const std::byte> bytes);
+[[nodiscard]] PastRecord past_record(std::span<const std::byte> bytes);
 [[nodiscard]] EraseRecord erase_record(std::span<const std::byte> bytes);
 [[nodiscard]] std::string text_record(std::span<const std::byte> bytes);
 

@@ -18,6 +18,7 @@ namespace tandem::fraud {
 namespace {
 
 namespace fs = std::filesystem;
+using http::ExchangePtr;
 using journal::Sequence;
 
 std::string text_of(const std::string& path) {
@@ -124,6 +125,9 @@ void DecisionService::recover() {
   }
   if (!fs::is_regular_file(options_.model)) {
     const auto slash = options_.model.rfind('/');
+    if (options_.model.ends_with(".tandem")) {
+      throw InputError(options_.model + ": there is no such model file");
+    }
     if (slash == std::string::npos || !fs::is_directory(options_.model.substr(0, slash))) {
       throw InputError(options_.model + ": expected a model file, or REPOSITORY/NAME");
     }
@@ -134,17 +138,21 @@ void DecisionService::recover() {
   log.durability = options_.durability;
   log.on_durable = [this](Sequence durable) { release(durable); };
   log.on_failure = [this](const std::string& why) { fail(why); };
-  journal_ = std::make_unique<journal::Journal>(options_.state + "/log", log);
+  journal_ = std::make_unique<journal::Journal>(
+      options_.state + "/log", log, options_.storage ? options_.storage : journal::real_storage());
+  is_new_ = true;
+  bool history_is_whole = true;
   Sequence from = 0;
   const auto load = [this](const std::string& text) { return read_versions(text, models_); };
   if (const auto snapshot = journal_->newest_snapshot()) {
     journal_->read_snapshot(*snapshot, [&](std::istream& in) { ledger_.restore(in, load); });
     from = snapshot->sequence;
+    is_new_ = false;
   }
-  std::vector<EraseRecord> erasures;
   std::uint64_t count = 0;
   journal_->read(from, [&](const journal::Record& record) {
     ++count;
+    if (record.kind != static_cast<std::uint8_t>(RecordKind::versions)) is_new_ = false;
     if (record.gone) return;
     switch (static_cast<RecordKind>(record.kind)) {
       case RecordKind::versions: ledger_.set_versions(load(text_record(record.bytes))); break;
@@ -157,17 +165,33 @@ void DecisionService::recover() {
         break;
       }
       case RecordKind::label: ledger_.apply(label_record(record.bytes)); break;
-      case RecordKind::erase:
-        erasures.push_back(erase_record(record.bytes));
-        (void)ledger_.apply(erasures.back());
+      case RecordKind::erase: {
+        const EraseRecord read = erase_record(record.bytes);
+        (void)ledger_.apply(read);
+        ledger_.begin_erasure({record.sequence, read.user});
         break;
-      case RecordKind::erase_done: erasures.clear(); break;
+      }
+      case RecordKind::erase_done: {
+        // Former versions did not say up to where.
+        std::span<const std::byte> bytes = record.bytes;
+        ledger_.end_erasures(bytes.empty() ? record.sequence : take_number(bytes, 8));
+        break;
+      }
+      case RecordKind::past:
+        ledger_.apply(past_record(record.bytes));
+        history_is_whole = false;
+        break;
+      case RecordKind::past_done: history_is_whole = true; break;
       default:
         throw InputError(options_.state +
                          ": the log has a record that this version of the program "
                          "does not know; use the version that wrote it, or a later one");
     }
   });
+  if (!history_is_whole) {
+    throw InputError(options_.state +
+                     ": was ended while its history was read; remove the folder and start again");
+  }
   // Time does not run backwards over a restart, whatever the clock was set to.
   clock_base_ = std::max(clock_base_, ledger_.now());
   since_snapshot_ = count;
@@ -175,41 +199,69 @@ void DecisionService::recover() {
              {{"records", static_cast<std::int64_t>(journal_->next())},
               {"read from the log", static_cast<std::int64_t>(count)},
               {"cut bytes", static_cast<std::int64_t>(journal_->recovery().cut_bytes)}});
-  if (!erasures.empty()) finish_erasures(erasures);
+  if (!ledger_.unfinished().empty()) {
+    std::vector<Erasure> unfinished(ledger_.unfinished().size());
+    for (std::size_t i = 0; i < unfinished.size(); ++i) {
+      unfinished[i].user = ledger_.unfinished()[i].user;
+    }
+    const Sequence below = journal_->next();
+    write_snapshot();
+    erase_from_log(unfinished, below);
+    journal_->remove_snapshots_below(below);
+    note_erased(below);
+  }
   swap(read_files());
 }
 
+void DecisionService::write_snapshot() {
+  journal_->flush();
+  journal_->write_snapshot(journal_->next(), [&](std::ostream& out) { ledger_.snapshot(out); });
+  since_snapshot_ = 0;
+}
+
+// A child has the state as it is now, and this thread goes on. Returns its number, or -1 where the
+// system makes none.
+pid_t DecisionService::fork_snapshot(Sequence sequence) {
+  const pid_t child = ::fork();
+  if (child != 0) return child;
+  (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Connections and the lock of the log belong to the parent alone.
+  (void)::close_range(3, ~0U, 0);
+  // It takes what the decisions leave.
+  const sched_param none{};
+  if (::sched_setscheduler(0, SCHED_IDLE, &none) != 0) (void)::nice(19);
+  try {
+    journal_->write_snapshot(sequence, [&](std::ostream& out) { ledger_.snapshot(out); });
+  } catch (...) {
+    ::_exit(1);
+  }
+  ::_exit(0);
+}
+
+// Throws SystemError where it has not written its snapshot.
+void DecisionService::wait_snapshot(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+    throw SystemError("the state could not be written to " + options_.state + "/log");
+  }
+}
+
 void DecisionService::begin_snapshot() {
-  if (snapshot_process_ >= 0 || journal_->failed()) return;
+  if (snapshot_process_ >= 0 || cleaner_.joinable() || journal_->failed()) return;
   try {
     journal_->flush();
   } catch (const Error&) {
     return;
   }
-  const Sequence sequence = journal_->next();
-  // The child has the state as it is now, and this thread goes on.
-  const pid_t child = ::fork();
+  const pid_t child = fork_snapshot(journal_->next());
+  since_snapshot_ = 0;
   if (child < 0) {
     log_.write(http::LogLevel::warning, "no snapshot: the system makes no process");
-    since_snapshot_ = 0;
     return;
   }
-  if (child == 0) {
-    (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    // Connections and the lock of the log belong to the parent alone.
-    (void)::close_range(3, ~0U, 0);
-    // It takes what the decisions leave.
-    const sched_param none{};
-    if (::sched_setscheduler(0, SCHED_IDLE, &none) != 0) (void)::nice(19);
-    try {
-      journal_->write_snapshot(sequence, [&](std::ostream& out) { ledger_.snapshot(out); });
-    } catch (...) {
-      ::_exit(1);
-    }
-    ::_exit(0);
-  }
   snapshot_process_ = child;
-  since_snapshot_ = 0;
 }
 
 void DecisionService::end_snapshot(bool wait) {
@@ -227,55 +279,134 @@ void DecisionService::end_snapshot(bool wait) {
 // --- what must go
 // ------------------------------------------------------------------------------------
 
-std::pair<std::size_t, std::int64_t> DecisionService::erase(Key user) {
+void DecisionService::erase(const ExchangePtr& exchange, Key user, ErasedResponse done) {
+  Item item;
+  item.work = [this, exchange, user, done = std::move(done)](Ledger& /*ledger*/) {
+    try {
+      Erasure erasure;
+      erasure.user = user;
+      erasure.exchange = exchange;
+      erasure.done = done;
+      begin_erasure(std::move(erasure));
+    } catch (...) {
+      exchange->send(http::response_of_exception());
+    }
+    return http::Response{};
+  };
+  put(std::move(item));
+}
+
+// By the thread that decides: from here on nobody is told of the user's transactions.
+void DecisionService::begin_erasure(Erasure erasure) {
   if (!refusal().empty()) throw http::HttpError(503, refusal());
   EraseRecord record;
-  record.user = user;
+  record.user = erasure.user;
   record.received = now();
-  (void)journal_->append(static_cast<std::uint8_t>(RecordKind::erase), bytes_of(record));
-  const std::size_t answers = ledger_.apply(record);
-  monitor_.erase(user);
+  erasure.erased.known = ledger_.state().knows_user(erasure.user);
+  const Sequence sequence =
+      journal_->append(static_cast<std::uint8_t>(RecordKind::erase), bytes_of(record));
+  erasure.erased.answers = ledger_.apply(record);
+  ledger_.begin_erasure({sequence, erasure.user});
+  monitor_.erase(erasure.user);
   std::erase_if(review_ids_, [&](const auto& one) { return ledger_.find(one.first) == nullptr; });
-  return {answers, erase_from_log({user})};
+  erasures_.push_back(std::move(erasure));
+  if (!cleaner_.joinable()) begin_cleaning();
 }
 
-void DecisionService::finish_erasures(const std::vector<EraseRecord>& erasures) {
-  std::vector<Key> users;
-  for (const EraseRecord& record : erasures) users.push_back(record.user);
-  (void)erase_from_log(users);
-}
-
-// The snapshot comes first: it has the state as it is without the user, which the log alone would
-// not give any more. Where this is cut short, the record without an end has it done again.
-std::int64_t DecisionService::erase_from_log(const std::vector<Key>& users) {
+// Snapshot first: it has the state as it is without the users, which the log alone would not give
+// any more. Where this is cut short, the record without an end has it done again at the next start.
+void DecisionService::begin_cleaning() {
   end_snapshot(true);
-  const auto snapshot = [&] {
-    journal_->flush();
-    journal_->write_snapshot(journal_->next(), [&](std::ostream& out) { ledger_.snapshot(out); });
-    since_snapshot_ = 0;
+  cleaning_ = std::move(erasures_);
+  erasures_.clear();
+  journal_->flush();
+  const Sequence below = journal_->next();
+  // A disk in memory is that of this process alone.
+  const pid_t child = options_.storage ? -1 : fork_snapshot(below);
+  if (child < 0) write_snapshot();
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    cleans_ = true;
+  }
+  cleaner_ = std::thread([this, child, below] {
+    std::string failure;
+    try {
+      if (child >= 0) wait_snapshot(child);
+      erase_from_log(cleaning_, below);
+      journal_->remove_snapshots_below(below);
+    } catch (const std::exception& error) {
+      failure = error.what();
+    }
+    put_own([this, below, failure](Ledger& /*ledger*/) {
+      end_cleaning(below, failure);
+      return http::Response{};
+    });
+  });
+}
+
+void DecisionService::erase_from_log(std::vector<Erasure>& erasures, Sequence below) {
+  const auto erased_by = [&](Key user) -> Erasure* {
+    const auto found = std::find_if(erasures.begin(), erasures.end(),
+                                    [&](const Erasure& one) { return one.user == user; });
+    return found == erasures.end() ? nullptr : &*found;
   };
-  snapshot();
-  const auto is_theirs = [&](Key user) {
-    return std::find(users.begin(), users.end(), user) != users.end();
-  };
-  const std::int64_t gone = journal_->rewrite(
+  (void)journal_->rewrite(
       [&](const journal::Record& record) -> std::optional<std::vector<std::byte>> {
-        const auto kind = static_cast<RecordKind>(record.kind);
-        if (record.gone) return std::nullopt;
-        if (kind == RecordKind::transaction &&
-            is_theirs(transaction_record(record.bytes).event.user)) {
-          return std::vector<std::byte>{};
+        if (record.gone || record.sequence >= below) return std::nullopt;
+        Erasure* by = nullptr;
+        switch (static_cast<RecordKind>(record.kind)) {
+          case RecordKind::transaction:
+            by = erased_by(transaction_record(record.bytes).event.user);
+            break;
+          case RecordKind::past: by = erased_by(past_record(record.bytes).event.user); break;
+          case RecordKind::label: by = erased_by(label_record(record.bytes).label.user); break;
+          default: break;
         }
-        if (kind == RecordKind::label && is_theirs(label_record(record.bytes).label.user)) {
-          return std::vector<std::byte>{};
-        }
-        return std::nullopt;
-      },
-      false);
-  (void)journal_->append(static_cast<std::uint8_t>(RecordKind::erase_done), {});
-  // Of the newest two snapshots that are kept, none has the user now.
-  snapshot();
-  return gone;
+        if (by == nullptr) return std::nullopt;
+        ++by->erased.records;
+        return std::vector<std::byte>{};
+      });
+}
+
+void DecisionService::note_erased(Sequence below) {
+  std::vector<std::byte> bytes;
+  append_number(bytes, below);
+  (void)journal_->append(static_cast<std::uint8_t>(RecordKind::erase_done), bytes);
+  ledger_.end_erasures(below);
+}
+
+// By the thread that decides.
+void DecisionService::end_cleaning(Sequence below, const std::string& failure) {
+  cleaner_.join();
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    cleans_ = false;
+  }
+  std::string why = failure;
+  if (why.empty()) {
+    try {
+      note_erased(below);
+    } catch (const std::exception& error) {
+      why = error.what();
+    }
+  }
+  if (!why.empty()) {
+    log_.write(http::LogLevel::error, "a user is not gone from the disk yet",
+               {{"error", std::string_view(why)}});
+  }
+  for (Erasure& one : cleaning_) {
+    if (!one.exchange) continue;
+    answered_.emplace_back(
+        std::move(one.exchange),
+        why.empty() ? one.done(one.erased)
+                    : http::error_response(503,
+                                           "the user is gone from memory, and not from the disk: "
+                                           "ask again, or it is done at the next start: " +
+                                               why));
+  }
+  cleaning_.clear();
+  write_down();
+  if (!erasures_.empty()) begin_cleaning();
 }
 
 }  // namespace tandem::fraud

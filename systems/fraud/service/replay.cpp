@@ -67,7 +67,12 @@ class Replayer {
         ++summary.erased_users;
         (void)ledger_.apply(erase_record(record.bytes));
         return;
-      case RecordKind::erase_done: return;
+      case RecordKind::past:
+        ++summary.history;
+        ledger_.apply(past_record(record.bytes));
+        return;
+      case RecordKind::erase_done:
+      case RecordKind::past_done: return;
     }
     throw InputError(options_.state +
                      ": the log has a record that this version of the program does not know");

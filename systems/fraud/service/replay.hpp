@@ -22,6 +22,7 @@ struct ReplayOptions {
 struct ReplaySummary {
   std::int64_t transactions = 0;
   std::int64_t labels = 0;
+  std::int64_t history = 0;  // past transactions that the state began with
   std::int64_t version_changes = 0;
   std::int64_t erased_users = 0;
   std::int64_t erased_records = 0;  // that are gone from the log

@@ -24,6 +24,8 @@ using std::chrono::duration;
 constexpr int retry_seconds = 1;
 // Transactions that are decided before they are written down together.
 constexpr std::size_t group_size = 64;
+// Transactions of a list that are decided before others have their turn.
+constexpr std::size_t turn_size = 32;
 
 double seconds_since(http::Clock::time_point begin) {
   return duration<double>(http::Clock::now() - begin).count();
@@ -53,6 +55,7 @@ DecisionService::DecisionService(ServiceOptions options, http::Metrics& metrics,
                     .count();
   try {
     recover();
+    read_history();
   } catch (...) {
     // Its thread calls back into this object, whose other members go before it.
     journal_.reset();
@@ -80,10 +83,10 @@ DecisionService::~DecisionService() {
   }
   wake_.notify_all();
   thread_.join();
+  if (cleaner_.joinable()) cleaner_.join();
   end_snapshot(true);
   try {
-    journal_->flush();
-    journal_->write_snapshot(journal_->next(), [&](std::ostream& out) { ledger_.snapshot(out); });
+    write_snapshot();
   } catch (const std::exception& error) {
     // The log has all; the next start reads more of it.
     log_.write(http::LogLevel::warning, "no snapshot at the end",
@@ -120,6 +123,8 @@ std::string DecisionService::refusal() const {
 // --------------------------------------------------------------------------------
 
 void DecisionService::decide(const ExchangePtr& exchange) {
+  // Before the work of reading it.
+  refuse_if_behind();
   const auto begin = http::Clock::now();
   const auto decides = versions();
   Item item;
@@ -145,19 +150,30 @@ void DecisionService::ask(const ExchangePtr& exchange, Work work) {
   put(std::move(item));
 }
 
+void DecisionService::refuse_if_behind() {
+  const double wait = static_cast<double>(queued_.load()) * seconds_each_.load();
+  if (wait <= duration<double>(options_.longest_wait).count() || queued_ == 0) return;
+  monitor_.refused();
+  throw HttpError(503, "more transactions wait than can be decided in time", retry_seconds);
+}
+
 void DecisionService::put(Item item) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    const double wait = static_cast<double>(queued_.load()) * seconds_each_.load();
-    if (!item.transactions.empty() && queued_ > 0 &&
-        wait > duration<double>(options_.longest_wait).count()) {
-      monitor_.refused();
-      throw HttpError(503, "more transactions wait than can be decided in time", retry_seconds);
-    }
     if (stopping_) throw HttpError(503, "the server stops");
     queued_ += item.transactions.size();
     queue_.push_back(std::move(item));
     if (queue_.size() > 1) return;  // the thread is awake, or about to be
+  }
+  wake_.notify_one();
+}
+
+void DecisionService::put_own(Work work) {
+  Item item;
+  item.work = std::move(work);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    queue_.push_back(std::move(item));
   }
   wake_.notify_one();
 }
@@ -184,13 +200,17 @@ void DecisionService::call(const std::function<void()>& work) {
 void DecisionService::run() {
   (void)::pthread_setname_np(::pthread_self(), "decides");
   std::deque<Item> taken;
+  std::deque<Item> unfinished;  // lists, which wait for their next turn
   for (;;) {
     {
       std::unique_lock<std::mutex> lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-      if (queue_.empty()) return;
+      const auto ends = [&] { return stopping_ && !cleans_; };
+      wake_.wait(lock, [&] { return ends() || !queue_.empty() || !unfinished.empty(); });
+      if (queue_.empty() && unfinished.empty()) return;
       taken.swap(queue_);
     }
+    std::move(unfinished.begin(), unfinished.end(), std::back_inserter(taken));
+    unfinished.clear();
     for (Item& item : taken) {
       if (item.work) {
         // It may write, and must see everything before it written.
@@ -199,12 +219,15 @@ void DecisionService::run() {
         continue;
       }
       const auto begin = http::Clock::now();
-      const std::size_t count = item.transactions.size();
-      answer(item);
+      const std::size_t before = item.decided;
+      const bool whole = answer(item);
       if (unwritten_.size() >= group_size || &item == &taken.back()) write_down();
-      const double each = seconds_since(begin) / static_cast<double>(count);
+      const std::size_t count = item.decided - before;
+      const double each =
+          seconds_since(begin) / static_cast<double>(std::max<std::size_t>(1, count));
       seconds_each_ = 0.99 * seconds_each_.load() + 0.01 * each;
       queued_ -= count;
+      if (!whole) unfinished.push_back(std::move(item));
     }
     write_down();
     taken.clear();
@@ -224,28 +247,38 @@ void DecisionService::do_work(Item& item) {
   }
 }
 
-void DecisionService::answer(Item& item) {
+// Takes a turn at a request; true once it is answered. `decided` counts what need not wait any
+// more.
+bool DecisionService::answer(Item& item) {
+  const std::size_t all = item.transactions.size();
   // A client that has gone was not answered, and may ask again.
-  if (!item.exchange->wanted()) return;
+  if (!item.exchange->wanted()) {
+    item.decided = all;
+    return true;
+  }
   try {
-    Response response;
     const auto arrived = item.exchange->request.arrived;
+    Response response;
     if (!item.list) {
       response.body = decide_one(item.transactions.front(), arrived, response.status);
-      response.body += '\n';
+      item.decided = 1;
     } else {
-      response.body = "[";
-      for (std::size_t i = 0; i < item.transactions.size(); ++i) {
-        if (i > 0) response.body += ",\n";
+      const std::size_t end = std::min(item.decided + turn_size, all);
+      for (; item.decided < end; ++item.decided) {
+        item.body += item.decided > 0 ? ",\n" : "[";
         int status = 200;
-        response.body += decide_one(item.transactions[i], arrived, status);
+        item.body += decide_one(item.transactions[item.decided], arrived, status);
       }
-      response.body += "]\n";
+      if (item.decided < all) return false;
+      response.body = std::move(item.body) + "]";
     }
+    response.body += '\n';
     answered_.emplace_back(std::move(item.exchange), std::move(response));
   } catch (...) {
+    item.decided = all;
     item.exchange->send(http::response_of_exception());
   }
+  return true;
 }
 
 // What was decided goes to the log, in its order, and the answers wait until it is safe.
@@ -373,6 +406,7 @@ void DecisionService::label(const Kept& kept, bool fraud, Time known_at, bool by
   record.label = make_label(kept.event, fraud, known_at);
   record.by_review = by_review ? 1 : 0;
   record.received = now();
+  if (!fraud && kept.finding == Finding::fraud) record.taken_back = kept.found_at;
   (void)journal_->append(static_cast<std::uint8_t>(RecordKind::label), bytes_of(record));
   ++since_snapshot_;
   ledger_.apply(record);

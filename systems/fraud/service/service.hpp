@@ -37,7 +37,9 @@ struct ServiceOptions {
   std::string state;          // the folder
   std::string rules;          // empty: STATE/rules.txt
   std::string configuration;  // empty: STATE/configuration.json
+  std::string history;        // a CSV file that a new state begins with; empty: none
   journal::Durability durability = journal::Durability::sync;
+  std::shared_ptr<journal::Storage> storage;  // of the log; null: the disk. For tests
   LedgerOptions ledger;
   std::int64_t snapshot_records = 500'000;      // from one snapshot to the next
   std::chrono::milliseconds longest_wait{100};  // beyond it, transactions are refused with 503
@@ -71,8 +73,16 @@ class DecisionService {
 
   // Of a `work`: write down and do.
   void label(const Kept& kept, bool fraud, Time known_at, bool by_review);
-  // Returns how many answers and records of the log are gone.
-  std::pair<std::size_t, std::int64_t> erase(Key user);
+
+  // A user's data go: from memory between two transactions, then from snapshots and log, while
+  // decisions go on. Answers with what `done` makes of it once they are gone from the disk too.
+  struct Erased {
+    bool known = false;        // the state had the user
+    std::size_t answers = 0;   // that are gone
+    std::int64_t records = 0;  // of the log that are gone
+  };
+  using ErasedResponse = std::function<http::Response(const Erased& erased)>;
+  void erase(const http::ExchangePtr& exchange, Key user, ErasedResponse done);
 
   // Reads rules, configuration and model anew; from some transaction on they decide. Throws
   // InputError where one of them cannot be used: all stay as they are.
@@ -105,7 +115,15 @@ class DecisionService {
     http::ExchangePtr exchange;
     std::vector<Incoming> transactions;
     bool list = false;
+    std::size_t decided = 0;  // of the transactions
+    std::string body;         // what is answered for them
     Work work;
+  };
+  struct Erasure {
+    Key user = 0;
+    Erased erased;
+    http::ExchangePtr exchange;
+    ErasedResponse done;
   };
   struct Waiting {
     journal::Sequence needed = 0;  // durable() from which on it may be sent
@@ -114,19 +132,28 @@ class DecisionService {
   };
 
   void recover();
-  void finish_erasures(const std::vector<EraseRecord>& erasures);
-  std::int64_t erase_from_log(const std::vector<Key>& users);
+  void read_history();
+  void begin_erasure(Erasure erasure);
+  void begin_cleaning();
+  void end_cleaning(journal::Sequence below, const std::string& failure);
+  void erase_from_log(std::vector<Erasure>& erasures, journal::Sequence below);
+  void note_erased(journal::Sequence below);
   void run();
-  void answer(Item& item);
+  bool answer(Item& item);
   std::string decide_one(const Incoming& incoming, http::Clock::time_point arrived, int& status);
   void do_work(Item& item);
   void write_down();
   void release(journal::Sequence durable);
   void fail(const std::string& why);
+  void refuse_if_behind();  // throws HttpError with 503
   void put(Item item);
+  void put_own(Work work);                       // also while it stops
   void call(const std::function<void()>& work);  // on the thread that decides, and waits
   std::shared_ptr<const Versions> read_files();
   void swap(std::shared_ptr<const Versions> versions);
+  void write_snapshot();
+  int fork_snapshot(journal::Sequence sequence);
+  void wait_snapshot(int child);
   void begin_snapshot();
   void end_snapshot(bool wait);
 
@@ -138,6 +165,7 @@ class DecisionService {
   std::unique_ptr<serving::Registry> registry_;
   std::int64_t registry_revision_ = 0;
   Ledger ledger_;
+  bool is_new_ = false;  // the log had nothing but versions
   Monitor monitor_;
   std::unique_ptr<journal::Journal> journal_;
 
@@ -160,6 +188,10 @@ class DecisionService {
   std::atomic<double> seconds_each_{50e-6};  // that a transaction takes, of late
   std::uint64_t since_snapshot_ = 0;
   int snapshot_process_ = -1;
+  std::vector<Erasure> erasures_;  // that wait until those of before are done
+  std::vector<Erasure> cleaning_;  // whose data the cleaner takes from the disk
+  bool cleans_ = false;            // with mutex_
+  std::thread cleaner_;
   std::vector<std::uint64_t> hits_of_rule_;          // of the versions that decide
   std::unordered_map<Key, std::string> review_ids_;  // of the newest that wait for a person
   std::deque<Key> review_order_;

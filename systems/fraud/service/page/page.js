@@ -63,7 +63,7 @@ function showSummary(summary, now) {
     ["decided", number(total)],
     ["approved", share(summary.actions.approve)], ["to review", share(summary.actions.manual_review)],
     ["declined", share(summary.actions.decline)], ["users", number(summary.state.users)],
-    ["state", number(summary.state.bytes / 1e6, 1) + " MB"],
+    ["memory", number(summary.process_bytes / 1e6) + " MB"],
     ["confirmed fraud", number(summary.labels.fraud)]];
   document.getElementById("figures").replaceChildren(...figures.map(([name, value]) => {
     const pair = element("div");

@@ -4,11 +4,15 @@ time at which a request was due, and what a decision costs in processor time, by
 
     python3 bench/fraud/load.py --tandem build/release/apps/tandem \\
         --generator build/release/bench/serving/open_loop [--rate 10000] [--seconds 60] [--runs 3]
-        [--users 20000] [--events 20] [--connections 200] [--durability os,sync] [--json]
+        [--users 20000] [--events 20] [--connections 200] [--durability os,sync]
+        [--hot 0.5] [--overload 2] [--newcomers 1000000] [--json]
 
-Users are preloaded with --events transactions each. Server and generator share the machine: on one
-that others use too, processor time per decision is what can be compared, and latencies say what was
-seen there and then.
+Users begin with --events transactions each (--history of the server). --hot is the share of the
+traffic that one merchant has. --overload asks for as much as can be carried (found by asking for
+more than anybody could), then for so many times that, then for half: what is shed, and how soon all
+is as before. --newcomers sends so many transactions, each of a user who was never seen, within a
+minute. Server and generator share the machine: on one that others use too, processor time per
+decision is what can be compared, and latencies say what was seen there and then.
 """
 
 import argparse
@@ -22,6 +26,7 @@ import re
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -47,6 +52,11 @@ class Server:
         with urllib.request.urlopen(self.url + path, timeout=60) as response:
             content = response.read()
         return json.loads(content) if content.startswith((b"{", b"[")) else content.decode()
+
+    def memory(self):
+        """Megabytes of the process."""
+        pages = pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()[1]
+        return round(int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6)
 
     def threads(self):
         """Processor seconds by the name of the thread."""
@@ -85,32 +95,38 @@ def transaction(draw, users, number, when, hot=0.0):
             "device_id": f"d{user}"}
 
 
-def preload(server, users, events):
-    """The users' past: `events` transactions each over the last 30 days, in order of time."""
+def preload(path, users, events):
+    """Writes the users' past, `events` transactions each over the last 30 days, in order of time."""
     draw = random.Random(1)
-    connection = http.client.HTTPConnection(server.host, timeout=600)
     total = users * events
     begin = time.time() - 30 * 86400
-    sent = 0
-    started = time.monotonic()
-    while sent < total:
-        batch = []
-        for i in range(min(1000, total - sent)):
-            at = begin + (sent + i) * 30 * 86400 / total
-            when = datetime.datetime.fromtimestamp(at, datetime.timezone.utc)
-            batch.append(transaction(draw, users, f"p{sent + i}",
-                                     when.isoformat(timespec="milliseconds").replace("+00:00", "Z")))
-        connection.request("POST", "/v1/transactions", json.dumps(batch))
-        response = connection.getresponse()
-        response.read()
-        if response.status == 503:
-            time.sleep(0.2)
-            continue
-        if response.status != 200:
-            raise SystemExit(f"preloading was answered with {response.status}")
-        sent += len(batch)
-    connection.close()
-    return time.monotonic() - started
+    amounts = [round(draw.lognormvariate(3.2, 0.9), 2) for _ in range(5000)]
+    shops = [f"m{int(draw.paretovariate(0.9)) % 5000}" for _ in range(5000)]
+    second, when = None, ""
+    with open(path, "w", buffering=1 << 20) as out:
+        out.write("transaction_id,user_id,amount,currency,transaction_type,merchant_id,timestamp,"
+                  "card_last_four,ip_address,device_id,latitude,longitude\n")
+        for i in range(total):
+            now = int(begin + i * 30 * 86400 / total)
+            if now != second:
+                second = now
+                when = datetime.datetime.fromtimestamp(now, datetime.timezone.utc).strftime(
+                    "%Y-%m-%dT%H:%M:%SZ")
+            user = int(draw.random() * users)
+            out.write(f"p{i},u{user},{amounts[i % 4999]},EUR,purchase,{shops[i % 4993]},{when},"
+                      f"{user % 10000:04d},10.{user >> 16 & 255}.{user >> 8 & 255}.{user & 255},"
+                      f"d{user},{48 + user % 700 / 100:.2f},{7 + user % 800 / 100:.2f}\n")
+
+
+def preloaded(arguments, model, state, *options):
+    """A server with the users' past, which comes through a pipe, and the seconds that it took."""
+    pipe = str(state) + ".csv"
+    os.mkfifo(pipe)
+    threading.Thread(target=preload, args=(pipe, arguments.users, arguments.events),
+                     daemon=True).start()
+    began = time.monotonic()
+    server = Server(arguments.tandem, model, state, "--history", pipe, *options)
+    return server, round(time.monotonic() - began, 1)
 
 
 def lines(path, users, count=50_000, hot=0.0):
@@ -119,6 +135,15 @@ def lines(path, users, count=50_000, hot=0.0):
         for _ in range(count):
             out.write(json.dumps(transaction(draw, users, "{{n}}", "{{now}}", hot),
                                  separators=(",", ":")) + "\n")
+
+
+def newcomers(path):
+    """A body in which everything is new with every request but the merchant."""
+    body = transaction(random.Random(3), 1, "{{n}}", "{{now}}")
+    body.update(user_id="n{{n}}", card_token="c{{n}}", device_id="n{{n}}")
+    del body["location"]
+    # Addresses cannot be counted up in a text: a provider's, behind which all of them are.
+    path.write_text(json.dumps(body) + "\n")
 
 
 def load(arguments, server, body, rate, seconds, first):
@@ -131,6 +156,9 @@ def load(arguments, server, body, rate, seconds, first):
     if not done.stdout:
         raise SystemExit(f"the generator failed: {done.stderr}")
     result = json.loads(done.stdout)
+    result["memory_mb"] = server.memory()
+    # Answers of 200 are the decisions; the rest was shed.
+    result["decided_per_second"] = round(result["status"].get("200", 0) / result["seconds"], 1)
     answered = max(1, result["answered"])
     after, later = server.threads(), server.stages()
     result["thread_us"] = {name: round(1e6 * (after[name] - before.get(name, 0)) / answered, 1)
@@ -170,7 +198,11 @@ def main():
     parser.add_argument("--connections", type=int, default=200)
     parser.add_argument("--durability", default="os,sync")
     parser.add_argument("--hot", type=float, default=0, help="share of the traffic of one merchant")
-    parser.add_argument("--overload", type=float, default=2, help="times the rate; 0: not tried")
+    parser.add_argument("--overload", type=float, default=2,
+                        help="times what can be carried; 0: not tried")
+    parser.add_argument("--newcomers", type=int, default=0, help="new users within a minute")
+    parser.add_argument("--keep", type=int, default=2_000_000,
+                        help="transactions whose answers are kept")
     parser.add_argument("--model", help="a fraud model; one is trained if left out")
     parser.add_argument("--folder", help="where the state lies; a temporary folder if left out")
     parser.add_argument("--json", action="store_true")
@@ -187,34 +219,54 @@ def main():
                                capture_output=True)
         body = folder / "body.lines"
         lines(body, arguments.users, hot=arguments.hot)
+        new = folder / "new.lines"
+        newcomers(new)
         found["fdatasync_ms"] = sync_milliseconds(folder)
         first = 0
         for durability in arguments.durability.split(","):
-            server = Server(arguments.tandem, model, folder / durability, "--durability", durability)
             part = found[durability] = {}
-            part["preload_seconds"] = round(preload(server, arguments.users, arguments.events), 1)
-            state = server.get("/v1/summary")["state"]
+            server, part["preload_seconds"] = preloaded(
+                arguments, model, folder / durability, "--durability", durability,
+                "--keep-transactions", arguments.keep)
+            state = server.get("/v1/summary?memory=1")["state"]
             part["bytes_per_user"] = round(state["bytes"] / max(1, state["users"]))
             part["runs"] = []
-            rates = [arguments.rate] * arguments.runs
-            if arguments.overload:
-                rates += [arguments.rate * arguments.overload, arguments.rate / 2]
-            for rate in rates:
-                result = load(arguments, server, body, rate, arguments.seconds, first)
-                first += int(rate * arguments.seconds * 1.2) + 1000
+
+            def run(what, rate, seconds, bodies=body):
+                nonlocal first
+                result = load(arguments, server, bodies, rate, seconds, first)
+                first += int(rate * seconds * 1.2) + 1000
+                result["what"] = what
                 part["runs"].append(result)
                 if not arguments.json:
-                    print(f"{durability:4} {rate:7.0f}/s asked, {result['answered_per_second']:8.0f}/s "
-                          f"answered, p50 {result['p50_ms']:.2f} p99 {result['p99_ms']:.2f} max "
-                          f"{result['max_ms']:.1f} ms, server {result['server_us_per_answer']:.1f} us, "
-                          f"generator {result['generator_us_per_answer']:.1f} us, status "
-                          f"{result['status']}\n     threads {result['thread_us']}\n     stages "
-                          f"{result['stage_us']}", flush=True)
+                    print(f"{durability:4} {what}: {rate:7.0f}/s asked, "
+                          f"{result['decided_per_second']:8.0f}/s decided, p50 "
+                          f"{result['p50_ms']:.2f} p99 {result['p99_ms']:.2f} max "
+                          f"{result['max_ms']:.1f} ms, server {result['server_us_per_answer']:.1f} "
+                          f"us, generator {result['generator_us_per_answer']:.1f} us, "
+                          f"{result['memory_mb']} MB, status {result['status']}\n     threads "
+                          f"{result['thread_us']}\n     stages {result['stage_us']}", flush=True)
+                return result["decided_per_second"]
+
+            for _ in range(arguments.runs):
+                run("load", arguments.rate, arguments.seconds)
+            if arguments.overload:
+                carried = run("as much as can be", 6 * arguments.rate, min(10, arguments.seconds))
+                run(f"{arguments.overload:g} times that", carried * arguments.overload,
+                    min(30, arguments.seconds))
+                run("half of that", carried / 2, min(30, arguments.seconds))
+            if arguments.newcomers:
+                users = server.get("/v1/summary")["state"]["users"]
+                run("users never seen", arguments.newcomers / 60, 60, new)
+                part["new_users"] = server.get("/v1/summary")["state"]["users"] - users
+            # By the log behind the newest snapshot, then by the snapshot of a clean stop.
+            for name, number in [("after_kill", signal.SIGKILL), ("after_stop", signal.SIGTERM)]:
+                server.stop(number)
+                began = time.monotonic()
+                server = Server(arguments.tandem, model, folder / durability, "--durability",
+                                durability, "--keep-transactions", arguments.keep)
+                part[f"seconds_to_ready_{name}"] = round(time.monotonic() - began, 2)
             part["stop_status"] = server.stop()
-            began = time.monotonic()
-            server = Server(arguments.tandem, model, folder / durability, "--durability", durability)
-            part["restart_seconds"] = round(time.monotonic() - began, 2)
-            server.stop()
     if arguments.json:
         print(json.dumps(found, indent=1))
     else:

@@ -97,17 +97,18 @@ class Place:
         def client(number):
             draw = random.Random(f"{seed}-{number}")
             count = 0
+            connection = http.client.HTTPConnection(self.host, timeout=30)
             try:
-                connection = http.client.HTTPConnection(self.host, timeout=30)
                 while not stopping.is_set():
                     count += 1
                     identity = f"{seed}-{number}-{count}"
                     self.send(connection, identity, body_of(draw, identity))
-                connection.close()
             except (OSError, http.client.HTTPException):
                 pass  # the server is gone
             except Fault as fault:
                 problems.append(fault)
+            finally:
+                connection.close()
 
         threads = [threading.Thread(target=client, args=(i,)) for i in range(connections)]
         for thread in threads:

@@ -326,7 +326,7 @@ class OddStates(Fraud):
         self.refused(self.path / "no-model", "nobody.tandem", model=self.path / "nobody.tandem")
         (self.path / "text.tandem").write_text("no model")
         self.refused(self.path / "no-model", "text.tandem", model=self.path / "text.tandem")
-        self.refused(self.path / "no-model", "rules", options=("--rules", self.path / "nothing.txt"))
+        self.refused(self.path / "no-model", "nothing.txt", options=("--rules", self.path / "nothing.txt"))
         for state in ["/proc/tandem", "/dev/null/x"]:
             said = tandem("fraud", "serve", "--model", self.model, "--state", state, "--http", "127.0.0.1:0",
                           status=1)

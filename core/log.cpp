@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "tandem/core/error.hpp"
+#include "tandem/core/quiet_log.hpp"
 #include "tandem/core/visible.hpp"
 
 namespace tandem::log {
@@ -42,8 +43,11 @@ std::function<void(Level, std::string_view)>& chosen_sink() {
   return *instance;
 }
 
+// What the calling thread writes at least.
+thread_local Level least_of_thread = Level::debug;
+
 void write(Level level, spdlog::level::level_enum spdlog_level, std::string_view message) {
-  if (!logger().should_log(spdlog_level)) return;
+  if (level < least_of_thread || !logger().should_log(spdlog_level)) return;
   if (const auto& sink = chosen_sink()) {
     sink(level, spelled(message));
   } else {
@@ -74,6 +78,12 @@ Level level() noexcept {
     default: return Level::off;
   }
 }
+
+QuietThread::QuietThread(Level least) noexcept : outer_(least_of_thread) {
+  if (least > least_of_thread) least_of_thread = least;
+}
+
+QuietThread::~QuietThread() { least_of_thread = outer_; }
 
 void set_spelling(std::function<std::string(std::string_view)> spell) {
   spelling() = std::move(spell);

@@ -1,5 +1,5 @@
 // Steps of recommenders: half an iteration of ALS, the best items of many users, neighbours of
-// items. Bytes and flops are those of the steps' cost functions.
+// items, a pass of BPR, weights of SLIM. Bytes and flops are those of the steps' cost functions.
 //
 // implicit on the same data: bench/recommend/against_implicit.py.
 #include <benchmark/benchmark.h>
@@ -8,9 +8,11 @@
 
 #include "core/random.hpp"
 #include "core/recommend/als_steps.hpp"
+#include "core/recommend/bpr_schedule.hpp"
 #include "core/recommend/top_items_steps.hpp"
 #include "core/steps.hpp"
 #include "tandem/recommend/item_knn.hpp"
+#include "tandem/recommend/slim.hpp"
 
 namespace tandem {
 namespace {
@@ -113,6 +115,38 @@ void item_knn(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(fit(*engine, {events}, options));
 }
 BENCHMARK(item_knn)->Arg(0)->Arg(1)->ArgName("jaccard")->Unit(benchmark::kMillisecond);
+
+// One pass over 400,000 pairs.
+void bpr_pass(benchmark::State& state) {
+  const Index factors = state.range(0);
+  const auto engine = one_thread();
+  SparseMatrix<float> users = interaction_matrix<float>(drawn(10000, 8000, 40));
+  const BprSchedule schedule = bpr_schedule(users, bpr_blocks(users.rows, users.cols, users.size()),
+                                            BprNegatives::uniform, 1);
+  BprOnEngine on_engine(*engine, schedule, users);
+  auto x = to_engine(*engine, factors_of(users.rows, als_pitch(factors)));
+  auto y = to_engine(*engine, factors_of(users.cols, als_pitch(factors)));
+  auto biases = to_engine(*engine, std::vector<float>(static_cast<std::size_t>(users.cols), 0.0F));
+  Buffer<std::int64_t> tally(*engine, 2);
+  const auto steps = make_steps<BprSteps, float>(*engine);
+  std::uint32_t pass = 0;
+  for (auto _ : state) {
+    steps->pass(on_engine.view(factors, 1, pass++), 0.01F, 0.999F, {x, y, biases}, tally);
+  }
+  const Cost cost = bpr_cost(users.size(), factors, sizeof(float));
+  state.counters["flop/s"] =
+      benchmark::Counter(cost.flops, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["bytes/s"] =
+      benchmark::Counter(cost.bytes, benchmark::Counter::kIsIterationInvariantRate);
+}
+BENCHMARK(bpr_pass)->Arg(64)->Arg(128)->ArgName("factors")->Unit(benchmark::kMillisecond);
+
+void slim(benchmark::State& state) {
+  const Interactions events = drawn(4000, 1500, 40);
+  const auto engine = one_thread();
+  for (auto _ : state) benchmark::DoNotOptimize(fit(*engine, {events}, SlimOptions{}));
+}
+BENCHMARK(slim)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace tandem

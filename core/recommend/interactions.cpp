@@ -10,24 +10,42 @@
 #include "core/data/partitions.hpp"
 #include "core/data/readers.hpp"
 #include "core/data/typed_table.hpp"
+#include "core/recommend/double_colons.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
 #include "tandem/core/options.hpp"
+#include "tandem/core/quiet_log.hpp"
 
 namespace tandem {
 namespace {
 
 using UsualNames = std::span<const std::string_view>;
-constexpr std::string_view user_names[] = {"user", "user_id", "userid", "customer", "visitor"};
-constexpr std::string_view item_names[] = {"item",  "item_id",  "itemid",  "content_id",
-                                           "movie", "movie_id", "movieid", "product"};
-constexpr std::string_view weight_names[] = {"weight", "rating", "count", "value"};
+// In lower case, without what is no letter or digit.
+constexpr std::string_view user_names[] = {"user",       "userid",   "uid",       "customer",
+                                           "customerid", "visitor",  "visitorid", "reviewer",
+                                           "reviewerid", "username", "member",    "memberid"};
+constexpr std::string_view item_names[] = {
+    "item",     "itemid",    "iid",     "content", "contentid", "movie",     "movieid",
+    "product",  "productid", "asin",    "isbn",    "book",      "bookid",    "artist",
+    "artistid", "track",     "trackid", "song",    "songid",    "article",   "articleid",
+    "video",    "videoid",   "game",    "gameid",  "business",  "businessid"};
+constexpr std::string_view weight_names[] = {"weight", "rating",    "ratings", "bookrating",
+                                             "stars",  "overall",   "score",   "count",
+                                             "plays",  "playcount", "value"};
 constexpr std::string_view id_names[] = {"id"};
-constexpr std::string_view time_names[] = {"time", "timestamp", "date", "datetime", "ts"};
+constexpr std::string_view time_names[] = {"time",     "timestamp", "timestampms",    "date",
+                                           "datetime", "ts",        "unixreviewtime", "eventtime"};
 
-std::string lower(std::string_view text) {
-  std::string made(text);
-  for (char& c : made) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+// "Book-Rating", "userId" and "user_id:token", as RecBole's files have it, by their letters.
+std::string letters_of(std::string_view text) {
+  std::string made;
+  for (const char c : text.substr(0, text.find(':'))) {
+    if (c >= 'A' && c <= 'Z') {
+      made += static_cast<char>(c - 'A' + 'a');
+    } else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || (c & 0x80) != 0) {
+      made += c;
+    }
+  }
   return made;
 }
 
@@ -35,7 +53,27 @@ std::string lower(std::string_view text) {
 // looked at to find their names.
 constexpr std::size_t head_bytes = std::size_t{1} << 16;
 
-std::vector<std::string> column_names(const Input& input, const Reading& reading) {
+// The file, or what takes its place where its fields are separated by two colons.
+Input input_of(const std::string& path, Reading& reading) {
+  Input input = Input::file(path);
+  if (!reading.delimiter.automatic() || !(reading.format == "auto" || reading.format == "csv") ||
+      !has_double_colons(input.head(head_bytes))) {
+    return input;
+  }
+  reading.format = "csv";
+  reading.delimiter = unit_separator;
+  return without_double_colons(input);
+}
+
+// What a look at the beginning of a file says.
+struct Head {
+  std::vector<std::string> names;  // of the columns
+  bool header = true;              // the file names them
+  bool third_is_time = false;      // all values of the third column are as large as times are
+  Reading reading;                 // how the rest is to be read
+};
+
+Head head_of(const Input& input, const Reading& reading) {
   ReadOptions options;
   options.reading = reading;
   options.threads = 1;
@@ -43,12 +81,13 @@ std::vector<std::string> column_names(const Input& input, const Reading& reading
       options.reading.format == "auto"
           ? std::string(format_names()[static_cast<std::size_t>(format_of(input))])
           : options.reading.format.to_string();
-  std::vector<std::string> names;
+  Head found;
+  found.reading = reading;
   if (format == "parquet" || format == "arrow") {
     const auto table = format == "parquet" ? open_parquet<double>(input, options)
                                            : open_arrow<double>(input, options);
-    for (const DeclaredColumn& column : table->columns()) names.push_back(column.name);
-    return names;
+    for (const DeclaredColumn& column : table->columns()) found.names.push_back(column.name);
+    return found;
   }
   if (format != "csv" && format != "tsv") {
     throw InputError(input.name() + ": is of the format " + format +
@@ -68,30 +107,36 @@ std::vector<std::string> column_names(const Input& input, const Reading& reading
     if (end > 0) head.resize(end);
   }
   options.reading.format = format;
-  // What it has to say about values will be said of the columns that are used.
-  const log::Level level = log::level();
-  log::set_level(log::Level::off);
-  try {
-    const auto bytes = std::as_bytes(std::span<const char>(head));
-    const Dataset<double> sample = read_dataset<double>(bytes, input.name(), options);
-    log::set_level(level);
-    for (const Column& column : sample.columns) {
-      // A date is four features: "time.year".
-      const auto dot = column.name.rfind('.');
-      const std::string end = dot == std::string::npos ? "" : column.name.substr(dot + 1);
-      if (end == "year" && !column.categorical()) {
-        names.push_back(column.name.substr(0, dot));
-      } else if (end != "month" && end != "weekday" && end != "hour") {
-        names.push_back(column.name);
-      } else if (names.empty() || names.back() != column.name.substr(0, dot)) {
-        names.push_back(column.name);
-      }
-    }
-  } catch (...) {
-    log::set_level(level);
-    throw;
+  // What it has to say about values will be said when the file is read.
+  const log::QuietThread quiet;
+  const auto bytes = std::as_bytes(std::span<const char>(head));
+  const Dataset<double> sample = read_dataset<double>(bytes, input.name(), options);
+  found.header = sample.reading == nullptr || sample.reading->header != HeaderChoice::no;
+  if (sample.reading != nullptr) {
+    // A look at more of the file could find another answer.
+    found.reading.header = sample.reading->header;
+    found.reading.delimiter = sample.reading->delimiter;
   }
-  return names;
+  if (sample.features.cols() >= 3 && !sample.columns[2].categorical() && sample.rows() > 0) {
+    found.third_is_time = true;
+    for (Index i = 0; i < sample.rows(); ++i) {
+      if (!(sample.features(i, 2) >= 1e8)) found.third_is_time = false;
+    }
+  }
+  auto& names = found.names;
+  for (const Column& column : sample.columns) {
+    // A date is four features: "time.year".
+    const auto dot = column.name.rfind('.');
+    const std::string end = dot == std::string::npos ? "" : column.name.substr(dot + 1);
+    if (end == "year" && !column.categorical()) {
+      names.push_back(column.name.substr(0, dot));
+    } else if (end != "month" && end != "weekday" && end != "hour") {
+      names.push_back(column.name);
+    } else if (names.empty() || names.back() != column.name.substr(0, dot)) {
+      names.push_back(column.name);
+    }
+  }
+  return found;
 }
 
 // The column asked for, or the first that is called as usual; −1 where none is to be had.
@@ -101,7 +146,7 @@ Index choose_column(const std::string& wanted, UsualNames usual,
   if (!wanted.empty()) return find_column(wanted, names, what, file);
   for (const std::string_view name : usual) {
     for (std::size_t c = 0; c < names.size(); ++c) {
-      if (lower(names[c]) == name) return static_cast<Index>(c);
+      if (letters_of(names[c]) == name) return static_cast<Index>(c);
     }
   }
   return -1;
@@ -164,6 +209,48 @@ std::int32_t number_of(const std::vector<std::string>& names, std::string_view n
   return at != names.end() && *at == name ? static_cast<std::int32_t>(at - names.begin()) : -1;
 }
 
+// Where a file names no columns and nobody says which they are: user, item, and of what follows a
+// rating and a time, in this order, as public data sets have them. One further column is a time
+// where all its values are as large as seconds since 1973 are.
+InteractionColumns places_without_names(InteractionColumns columns, const Head& head,
+                                        const Input& input) {
+  if (head.header || !columns.user.empty() || !columns.item.empty()) return columns;
+  const auto count = head.names.size();
+  if (count < 2 || count > 4) return columns;
+  const bool free = columns.weight.empty() && columns.time.empty();
+  columns.user = "0";
+  columns.item = "1";
+  std::string text = "user, item";
+  if (count == 3 && free) {
+    (head.third_is_time ? columns.time : columns.weight) = "2";
+    (head.third_is_time ? columns.weight : columns.time) = "none";
+    text += head.third_is_time ? ", time" : ", weight";
+  } else if (count == 4) {
+    if (columns.weight.empty()) columns.weight = "2";
+    if (columns.time.empty()) columns.time = "3";
+    text += ", weight, time";
+  }
+  log::info(input.name() + ": names no columns, which are taken as " + text + "; " +
+            option("user") + ", " + option("item") + ", " + option("weight") + " and " +
+            option("time") + " with numbers from 0 say otherwise");
+  return columns;
+}
+
+// Times that are milliseconds, microseconds or nanoseconds since 1970 where as many seconds would
+// be after the year 5100 become seconds.
+void to_seconds(std::vector<double>& times, const std::string& source, const std::string& column) {
+  if (times.empty()) return;
+  const double least = *std::min_element(times.begin(), times.end());
+  if (!(least >= 1e11)) return;
+  const double unit = least >= 1e17 ? 1e9 : least >= 1e14 ? 1e6 : 1e3;
+  for (double& time : times) time /= unit;
+  log::info(source + ": the times of the column " + column + " are taken as " +
+            (unit == 1e3   ? "milliseconds"
+             : unit == 1e6 ? "microseconds"
+                           : "nanoseconds") +
+            " since 1970");
+}
+
 }  // namespace
 
 std::int32_t Interactions::user_number(std::string_view name) const {
@@ -193,8 +280,16 @@ Interactions read_interactions(const std::string& path, const InteractionColumns
                      "whose files have all columns");
   }
   const std::vector<std::string> files = named.paths();
-  const Input first = Input::file(files.front());
-  const std::vector<std::string> names = column_names(first, reading);
+  Reading how = reading;
+  const Input first = input_of(files.front(), how);
+  if (!first.stored() && files.size() > 1) {
+    throw InputError(files.front() +
+                     ": its fields are separated by two colons, of which one file is read at a "
+                     "time; put the files together");
+  }
+  const Head head = head_of(first, how);
+  const std::vector<std::string>& names = head.names;
+  const InteractionColumns places = places_without_names(columns, head, first);
   const auto need = [&](const std::string& wanted, UsualNames usual, const std::string& what) {
     const Index at = choose_column(wanted, usual, names, option(what), first.name());
     if (at < 0) {
@@ -207,10 +302,10 @@ Interactions read_interactions(const std::string& path, const InteractionColumns
     return wanted == "none" ? Index{-1}
                             : choose_column(wanted, usual, names, option(what), first.name());
   };
-  const Index user = need(columns.user, user_names, "user");
-  const Index item = need(columns.item, item_names, "item");
-  const Index weight = may(columns.weight, weight_names, "weight");
-  const Index time = may(columns.time, time_names, "time");
+  const Index user = need(places.user, user_names, "user");
+  const Index item = need(places.item, item_names, "item");
+  const Index weight = may(places.weight, weight_names, "weight");
+  const Index time = may(places.time, time_names, "time");
   const std::vector<Index> used{user, item, weight, time};
   for (std::size_t a = 0; a < used.size(); ++a) {
     for (std::size_t b = a + 1; b < used.size(); ++b) {
@@ -222,38 +317,33 @@ Interactions read_interactions(const std::string& path, const InteractionColumns
   }
 
   ReadOptions options;
-  options.reading = reading;
+  options.reading = head.reading;
   options.reading.dates = DateUse::seconds;
   options.threads = threads;
   const auto name = [&](Index c) { return names[static_cast<std::size_t>(c)]; };
+  // Columns without names have their positions.
+  const auto called = [&](Index c) { return head.header ? name(c) : std::to_string(c); };
   for (const Index c : {user, item}) {
     auto& said = options.reading.columns.list;
-    const auto found = std::find_if(said.begin(), said.end(),
-                                    [&](const ColumnReading& one) { return one.name == name(c); });
+    const auto found = std::find_if(
+        said.begin(), said.end(), [&](const ColumnReading& one) { return one.name == called(c); });
     if (found != said.end()) {
       found->kind = ColumnKind::category;
     } else {
-      said.push_back({name(c), ColumnKind::category});
+      said.push_back({called(c), ColumnKind::category});
     }
   }
-  for (std::size_t c = 0; c < names.size(); ++c) {
-    if (std::find(used.begin(), used.end(), static_cast<Index>(c)) == used.end()) {
-      options.ignore.push_back(names[c]);
-    }
+  for (Index c = 0; c < static_cast<Index>(names.size()); ++c) {
+    if (std::find(used.begin(), used.end(), c) == used.end()) options.ignore.push_back(called(c));
   }
-  const log::Level level = log::level();
-  // Thousands of users are no mistake here.
-  if (level == log::Level::info || level == log::Level::warning) log::set_level(log::Level::error);
-  Dataset<double> data;
-  try {
-    data = files.size() == 1 ? read_input<double>(first, options)
-                             : read_dataset<double>(path, options);
-  } catch (...) {
-    log::set_level(level);
-    throw;
-  }
-  log::set_level(level);
+  const Dataset<double> data =
+      files.size() == 1 ? read_input<double>(first, options) : read_dataset<double>(path, options);
   const auto place = [&](Index c) {
+    if (!head.header) {
+      // What is not ignored, numbered anew.
+      return static_cast<Index>(std::count_if(
+          used.begin(), used.end(), [c](Index other) { return other >= 0 && other < c; }));
+    }
     for (std::size_t j = 0; j < data.columns.size(); ++j) {
       if (data.columns[j].name == name(c)) return static_cast<Index>(j);
     }
@@ -265,7 +355,10 @@ Interactions read_interactions(const std::string& path, const InteractionColumns
   take_names(data, place(user), "user", events.users, events.user);
   take_names(data, place(item), "item", events.items, events.item);
   if (weight >= 0) events.weight = take_numbers(data, place(weight), "weight", false);
-  if (time >= 0) events.time = take_numbers(data, place(time), "time", true);
+  if (time >= 0) {
+    events.time = take_numbers(data, place(time), "time", true);
+    to_seconds(events.time, data.source, name(time));
+  }
   if (columns.min_weight > 0) {
     if (weight < 0) {
       throw InputError(option("min_weight") + ": " + first.name() + " has no weights; name their " +
@@ -312,27 +405,21 @@ Index ItemAttributes::find(std::string_view item) const {
 
 ItemAttributes read_item_attributes(const std::string& path, const std::string& id_column,
                                     const Reading& reading) {
-  const Input input = Input::file(path);
-  const std::vector<std::string> names = column_names(input, reading);
+  Reading how = reading;
+  const Input input = input_of(path, how);
+  const Head head = head_of(input, how);
+  const std::vector<std::string>& names = head.names;
   Index id = choose_column(id_column, item_names, names, option("item"), input.name());
   if (id < 0) id = choose_column("", id_names, names, "", input.name());
   if (id < 0) id = 0;
   ReadOptions options;
-  options.reading = reading;
+  options.reading = head.reading;
   options.reading.columns.list.clear();
-  for (const std::string& name : names) {
-    options.reading.columns.list.push_back({name, ColumnKind::category});
+  for (std::size_t c = 0; c < names.size(); ++c) {
+    options.reading.columns.list.push_back(
+        {head.header ? names[c] : std::to_string(c), ColumnKind::category});
   }
-  const log::Level level = log::level();
-  if (level == log::Level::info || level == log::Level::warning) log::set_level(log::Level::error);
-  Dataset<double> data;
-  try {
-    data = read_input<double>(input, options);
-  } catch (...) {
-    log::set_level(level);
-    throw;
-  }
-  log::set_level(level);
+  const Dataset<double> data = read_input<double>(input, options);
   ItemAttributes made;
   made.source = data.source;
   std::unordered_map<std::string_view, Index> first_row;

@@ -10,6 +10,7 @@
 #include "core/recommend/item_scores.hpp"
 #include "core/recommend/knn_options.hpp"
 #include "core/recommend/knn_weights.hpp"
+#include "core/recommend/row_sums.hpp"
 #include "core/steps.hpp"
 
 namespace tandem {
@@ -99,9 +100,17 @@ void ItemKnnModel::score(UserHistory history, std::span<double> scores) const {
   add_rows(neighbours, sorted_history(history), scores);
 }
 
-std::vector<ScoredItem> ItemKnnModel::top_items(UserHistory history, Index n,
-                                                const ItemFilter& filter) const {
-  return Recommender::top_items(history, n, filter);
+TopItems ItemKnnModel::top_items(Engine& engine, const SparseView<double>& histories, Index n,
+                                 const ItemFilter& filter) const {
+  if (n < 1 || n > most_row_sums) return Recommender::top_items(engine, histories, n, filter);
+  check_histories(histories, filter);
+  RowSums rows(engine, neighbours);
+  return top_by_row_sums(rows, item_count(), histories, n, filter, silent_at_zero(),
+                         [](const std::vector<std::vector<HistoryItem>>& users) {
+                           RowQueries queries;
+                           for (const auto& history : users) queries.add(history);
+                           return queries;
+                         });
 }
 
 Explanation ItemKnnModel::because(UserHistory history, std::int32_t item, Index most) const {

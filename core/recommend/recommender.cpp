@@ -107,6 +107,20 @@ void Recommender::check_history(UserHistory history) const {
   }
 }
 
+void Recommender::check_histories(const SparseView<double>& histories,
+                                  const ItemFilter& filter) const {
+  if (histories.cols != item_count()) {
+    throw InputError("histories of " + std::to_string(histories.cols) + " items for a model of " +
+                     std::to_string(item_count()));
+  }
+  for (const std::int32_t item : filter.leave_out) check_item(item);
+  for (std::size_t p = 0; p < histories.columns.size(); ++p) {
+    const HistoryItem one{histories.columns[p],
+                          histories.values.empty() ? 1.0 : histories.values[p]};
+    check_history(UserHistory(&one, 1));
+  }
+}
+
 std::vector<double> Recommender::score_items(UserHistory history,
                                              std::span<const std::int32_t> items) const {
   for (const std::int32_t item : items) check_item(item);
@@ -131,10 +145,7 @@ std::vector<ScoredItem> Recommender::top_items(UserHistory history, Index n,
 
 TopItems Recommender::top_items(Engine& engine, const SparseView<double>& histories, Index n,
                                 const ItemFilter& filter) const {
-  if (histories.cols != item_count()) {
-    throw InputError("histories of " + std::to_string(histories.cols) + " items for a model of " +
-                     std::to_string(item_count()));
-  }
+  check_histories(histories, filter);
   TopItems made;
   made.items = Matrix<std::int32_t>(histories.rows, n, -1);
   made.scores = Matrix<double>(histories.rows, n, 0);

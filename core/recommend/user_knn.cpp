@@ -1,6 +1,7 @@
 // User-kNN: the nearest training users of a history, and what they have.
 #include "tandem/recommend/user_knn.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <sstream>
 
@@ -8,6 +9,7 @@
 #include "core/recommend/data.hpp"
 #include "core/recommend/item_scores.hpp"
 #include "core/recommend/knn_options.hpp"
+#include "core/recommend/row_sums.hpp"
 
 namespace tandem {
 namespace {
@@ -107,6 +109,48 @@ void UserKnnModel::score(UserHistory history, std::span<double> scores) const {
     weights.push_back({one.user, one.likeness});
   }
   add_rows(histories, weights, scores);
+}
+
+TopItems UserKnnModel::top_items(Engine& engine, const SparseView<double>& histories_of_askers,
+                                 Index n, const ItemFilter& filter) const {
+  if (n < 1 || n > most_row_sums || options.neighbours > most_row_sums) {
+    return Recommender::top_items(engine, histories_of_askers, n, filter);
+  }
+  check_histories(histories_of_askers, filter);
+  RowSums users(engine, by_item_, norms_);
+  RowSums answers(engine, histories);
+  // The nearest users of each history, ascending, with their likeness.
+  const auto nearest_of = [&](const std::vector<std::vector<HistoryItem>>& askers) {
+    RowQueries queries;
+    std::vector<double> norms;
+    for (const auto& history : askers) {
+      const std::vector<HistoryItem> own = weighted(history);
+      queries.add(own);
+      std::vector<double> weights;
+      for (const HistoryItem& one : own) weights.push_back(one.weight);
+      norms.push_back(sum_of_squares(weights));
+    }
+    const RowLikeness likeness{
+        options.similarity == KnnSimilarity::jaccard ? RowScore::jaccard : RowScore::cosine, norms,
+        options.shrinkage};
+    const Index most = std::min<Index>(options.neighbours, histories.rows);
+    const RowSums::Best best = users.top(queries, most, likeness, nullptr, {}, true);
+    RowQueries found;
+    std::vector<HistoryItem> own;
+    for (Index q = 0; q < queries.size(); ++q) {
+      own.clear();
+      for (Index k = 0; k < most; ++k) {
+        const auto at = static_cast<std::size_t>(q * most + k);
+        if (best.columns[at] >= 0) own.push_back({best.columns[at], best.scores[at]});
+      }
+      std::sort(own.begin(), own.end(),
+                [](const HistoryItem& a, const HistoryItem& b) { return a.item < b.item; });
+      found.add(own);
+    }
+    return found;
+  };
+  return top_by_row_sums(answers, item_count(), histories_of_askers, n, filter, silent_at_zero(),
+                         nearest_of);
 }
 
 Explanation UserKnnModel::because(UserHistory history, std::int32_t item, Index most) const {

@@ -21,6 +21,7 @@
 #include "core/recommend/als_steps.hpp"
 #include "core/sum_trees.hpp"
 #include "cpu/recommend/als_row.hpp"
+#include "cpu/recommend/lanes-inl.hpp"
 #include "cpu/simd-inl.hpp"
 
 #ifndef TANDEM_CPU_RECOMMEND_ALS_CPP
@@ -116,36 +117,6 @@ void GroupDots(const T* const* rows, Index count, const T* p, Index pitch, T* do
 }
 
 #else
-
-// a + b by halves of the lanes, down to 16 bytes.
-template <class D>
-HWY_INLINE auto FoldTo16(D d, hn::Vec<D> v) {
-  if constexpr (hn::MaxLanes(d) * sizeof(hn::TFromD<D>) <= 16) {
-    return v;
-  } else {
-    const hn::Half<D> half;
-    return FoldTo16(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
-  }
-}
-
-// The last halvings of 16 / sizeof(T) sums at once: `quarters` holds 16 bytes of lanes for each.
-template <class T>
-HWY_INLINE void FoldQuarters(const T* HWY_RESTRICT quarters, T* HWY_RESTRICT sums) {
-  const hn::FixedTag<T, 16 / sizeof(T)> d;
-  if constexpr (sizeof(T) == 4) {
-    const auto a = hn::Load(d, quarters);
-    const auto b = hn::Load(d, quarters + 4);
-    const auto c = hn::Load(d, quarters + 8);
-    const auto e = hn::Load(d, quarters + 12);
-    const auto ab = hn::Add(hn::ConcatLowerLower(d, b, a), hn::ConcatUpperUpper(d, b, a));
-    const auto ce = hn::Add(hn::ConcatLowerLower(d, e, c), hn::ConcatUpperUpper(d, e, c));
-    hn::Store(hn::Add(hn::ConcatEven(d, ce, ab), hn::ConcatOdd(d, ce, ab)), d, sums);
-  } else {
-    const auto a = hn::Load(d, quarters);
-    const auto b = hn::Load(d, quarters + 2);
-    hn::Store(hn::Add(hn::ConcatLowerLower(d, b, a), hn::ConcatUpperUpper(d, b, a)), d, sums);
-  }
-}
 
 // The 32 lanes of the dot products of `items` vectors with p, folded down to 16 bytes each.
 template <int items, class T>

@@ -1,11 +1,15 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <memory>
+#include <thread>
 
 #include "support/messages.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/quiet_log.hpp"
 #include "tandem/recommend/interactions.hpp"
 
 namespace tandem {
@@ -78,6 +82,105 @@ TEST_F(InteractionFiles, MistakesNameTheirPlace) {
   columns = {};
   columns.min_weight = 3;
   EXPECT_NE(message("user,item\nu,x\n", columns).find("has no weights"), std::string::npos);
+}
+
+TEST_F(InteractionFiles, PublicFormatsAreReadAsTheyAre) {
+  const log::QuietThread quiet;
+  const auto check = [](const Interactions& events) {
+    EXPECT_EQ(events.users, (std::vector<std::string>{"1", "12", "2"}));
+    EXPECT_EQ(events.items, (std::vector<std::string>{"1193", "661"}));
+    EXPECT_EQ(events.user, (std::vector<std::int32_t>{0, 0, 2, 1}));
+    EXPECT_EQ(events.item, (std::vector<std::int32_t>{0, 1, 0, 1}));
+    EXPECT_EQ(events.weight, (std::vector<double>{5, 3, 4, 1}));
+    EXPECT_EQ(events.time, (std::vector<double>{978300760, 978302109, 978298413, 978220179}));
+  };
+  // MovieLens 100K, 1M, 20M and 25M; RecBole's atomic files; milliseconds.
+  check(read_interactions(write("u.data",
+                                "1\t1193\t5\t978300760\n1\t661\t3\t978302109\n"
+                                "2\t1193\t4\t978298413\n12\t661\t1\t978220179\n")));
+  check(read_interactions(write("ratings.dat",
+                                "1::1193::5::978300760\n1::661::3::978302109\n"
+                                "2::1193::4::978298413\n12::661::1::978220179\n")));
+  check(read_interactions(write("ratings.csv",
+                                "userId,movieId,rating,timestamp\n1,1193,5.0,978300760\n"
+                                "1,661,3.0,978302109\n2,1193,4.0,978298413\n"
+                                "12,661,1.0,978220179\n")));
+  check(read_interactions(write("ml.inter",
+                                "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+                                "1\t1193\t5\t978300760\n1\t661\t3\t978302109\n"
+                                "2\t1193\t4\t978298413\n12\t661\t1\t978220179\n")));
+  check(read_interactions(write("events.csv",
+                                "\"User-ID\";\"ISBN\";\"Book-Rating\";\"Timestamp\"\n"
+                                "1;1193;5;978300760000\n1;661;3;978302109000\n"
+                                "2;1193;4;978298413000\n12;661;1;978220179000\n")));
+  check(read_interactions(write("windows.dat",
+                                "1::1193::5::978300760\r\n1::661::3::978302109\r\n"
+                                "2::1193::4::978298413\r\n12::661::1::978220179")));
+}
+
+TEST_F(InteractionFiles, ColumnsWithoutNamesAreWhatTheyUsuallyAre) {
+  const log::QuietThread quiet;
+  const Interactions two = read_interactions(write("two.csv", "a,x\nb,y\na,y\n"));
+  EXPECT_FALSE(two.has_weights());
+  EXPECT_FALSE(two.has_times());
+  const Interactions rated = read_interactions(write("rated.csv", "a,x,4\nb,y,2\na,y,5\n"));
+  EXPECT_EQ(rated.weight, (std::vector<double>{4, 2, 5}));
+  EXPECT_FALSE(rated.has_times());
+  const Interactions timed =
+      read_interactions(write("timed.csv", "a,x,1396656000\nb,y,1396656100\na,y,1396656200\n"));
+  EXPECT_FALSE(timed.has_weights());
+  EXPECT_EQ(timed.time, (std::vector<double>{1396656000, 1396656100, 1396656200}));
+  // Columns that are named by their numbers, with others between them.
+  InteractionColumns columns;
+  columns.user = "1";
+  columns.item = "4";
+  columns.weight = "3";
+  columns.time = "none";
+  const Interactions some =
+      read_interactions(write("five.csv", "9,a,8,4,x\n9,b,8,2,y\n9,a,8,5,y\n"), columns);
+  EXPECT_EQ(some.users, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(some.items, (std::vector<std::string>{"x", "y"}));
+  EXPECT_EQ(some.weight, (std::vector<double>{4, 2, 5}));
+}
+
+TEST_F(InteractionFiles, TitlesMayHaveColonsAndQuotes) {
+  const log::QuietThread quiet;
+  const ItemAttributes items = read_item_attributes(
+      write("movies.dat",
+            "1::Star Wars: Episode IV (1977)::Action|Sci-Fi\n"
+            "2::\"Great Performances\" Cats (1998)::Musical\n3::Say \"Aah\"::Comedy\n"));
+  EXPECT_EQ(items.items, (std::vector<std::string>{"1", "2", "3"}));
+  ASSERT_EQ(items.values.size(), 2U);
+  EXPECT_EQ(items.values[0],
+            (std::vector<std::string>{"Star Wars: Episode IV (1977)",
+                                      "\"Great Performances\" Cats (1998)", "Say \"Aah\""}));
+}
+
+// The level of the log is everybody's: reading must not change it, not even for a while.
+TEST_F(InteractionFiles, TheLogIsLeftAlone) {
+  const std::string path = write("e.csv", "user,item\na,x\nb,y\n");
+  const log::Level before = log::level();
+  std::vector<std::string> said;
+  log::set_sink([&](log::Level, std::string_view text) { said.emplace_back(text); });
+  const auto restore = [](void*) { log::set_sink({}); };
+  const std::unique_ptr<void, decltype(restore)> guard(&said, restore);
+  std::atomic<bool> changed{false};
+  std::atomic<bool> stop{false};
+  std::thread watcher([&] {
+    while (!stop) changed = changed || log::level() != before;
+  });
+  for (int k = 0; k < 50; ++k) (void)read_interactions(path);
+  stop = true;
+  watcher.join();
+  EXPECT_FALSE(changed);
+  EXPECT_EQ(said, std::vector<std::string>());
+  {
+    const log::QuietThread quiet(log::Level::error);
+    log::warning("unheard");
+    std::thread([] { log::warning("heard"); }).join();
+  }
+  log::warning("heard again");
+  EXPECT_EQ(said, (std::vector<std::string>{"heard", "heard again"}));
 }
 
 TEST_F(InteractionFiles, SmallWeightsAreLeftOut) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/recommend/knn_weights.hpp"
@@ -22,6 +23,69 @@ std::unique_ptr<Engine> engine_of(int threads) {
 }
 
 TEST(ItemKnnSteps, EnginesAgree) { test::expect_agreement("item-knn", Device::reference, 24); }
+
+TEST(RowSumsSteps, EnginesAgree) { test::expect_agreement("row-sums", Device::reference, 12); }
+
+// Answers for many users at once are those for each alone, bit by bit, of histories whose items
+// come in any order.
+void expect_same_answers(const Interactions& events, const std::string& name,
+                         const std::string& similarity) {
+  const auto engine = engine_of(2);
+  const auto algorithm = make_recommender(name);
+  if (!similarity.empty()) algorithm->set("similarity", similarity);
+  const auto model = algorithm->fit(*engine, {events});
+  const auto items = static_cast<std::size_t>(model->item_count());
+  std::vector<std::uint8_t> allowed(items, 1);
+  for (std::size_t i = 0; i < items; i += 3) allowed[i] = 0;
+  const std::vector<std::int32_t> out{1, 2};
+  SparseMatrix<double> histories = interaction_matrix<double>(events);
+  std::reverse(histories.columns.begin(), histories.columns.begin() + histories.offsets[1]);
+  std::reverse(histories.values.begin(), histories.values.begin() + histories.offsets[1]);
+  for (const bool seen_out : {true, false}) {
+    ItemFilter filter;
+    filter.leave_out_history = seen_out;
+    filter.allowed = allowed;
+    filter.leave_out = out;
+    const TopItems all = model->top_items(*engine, histories.view(), 7, filter);
+    Index answers = 0;
+    for (Index u = 0; u < histories.rows; ++u) {
+      std::vector<HistoryItem> history;
+      for (std::size_t k = 0; k < histories.columns_of(u).size(); ++k) {
+        history.push_back({histories.columns_of(u)[k], histories.values_of(u)[k]});
+      }
+      const std::vector<ScoredItem> one = model->top_items(history, 7, filter);
+      ASSERT_EQ(all.counts[static_cast<std::size_t>(u)], static_cast<Index>(one.size())) << name;
+      for (std::size_t k = 0; k < one.size(); ++k, ++answers) {
+        EXPECT_EQ(all.items(u, static_cast<Index>(k)), one[k].item) << name << similarity;
+        EXPECT_EQ(all.scores(u, static_cast<Index>(k)), one[k].score) << name << similarity;
+      }
+    }
+    EXPECT_GT(answers, histories.rows);
+  }
+}
+
+TEST(RowSums, ManyUsersAtOnceGetWhatOneGets) {
+  const Interactions events = viewers(60, 90, 10);
+  expect_same_answers(events, "slim", "");
+  expect_same_answers(events, "ease", "");
+  for (const char* similarity : {"cosine", "jaccard", "bm25"}) {
+    expect_same_answers(events, "item-knn", similarity);
+    expect_same_answers(events, "user-knn", similarity);
+  }
+}
+
+// Sums over more than 1024 items of a history.
+TEST(RowSums, LongHistoriesAreTrees) {
+  Interactions events = viewers(30, 1500, 10);
+  for (Index i = 0; i < 1400; ++i) {
+    events.user.push_back(0);
+    events.item.push_back(static_cast<std::int32_t>(i));
+    events.weight.push_back(1 + 0.1 * static_cast<double>(i % 3));
+    events.time.push_back(0);
+  }
+  expect_same_answers(events, "item-knn", "cosine");
+  expect_same_answers(events, "user-knn", "cosine");
+}
 
 // p: a, b; q: a, b, c; r: c. Weights 1 but for (c, r) 2.
 Interactions some() {

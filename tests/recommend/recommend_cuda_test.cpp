@@ -14,6 +14,11 @@ TEST(RecommendCuda, TopItemsAgree) { test::expect_agreement("top-items", test::c
 TEST(RecommendCuda, EaseAgrees) { test::expect_agreement("ease", test::cuda_device(), 12); }
 TEST(RecommendCuda, ItemKnnAgrees) { test::expect_agreement("item-knn", test::cuda_device(), 12); }
 
+TEST(RecommendCuda, BprAgrees) { test::expect_agreement("bpr", test::cuda_device(), 6); }
+TEST(RecommendCuda, SlimAgrees) { test::expect_agreement("slim", test::cuda_device(), 12); }
+
+TEST(RecommendCuda, RowSumsAgree) { test::expect_agreement("row-sums", test::cuda_device(), 8); }
+
 TEST(RecommendCuda, ModelsAndAnswersHaveTheSameBits) {
   const Interactions events = test::viewers(60, 50, 8);
   const auto cuda = test::cuda_engine();
@@ -23,6 +28,9 @@ TEST(RecommendCuda, ModelsAndAnswersHaveTheSameBits) {
     if (name == "content") continue;  // asks for attributes
     const auto algorithm = make_recommender(name);
     if (name == "als") algorithm->set("factors", 24).set("iterations", 2);
+    if (name == "bpr") {
+      algorithm->set("factors", 24).set("iterations", 3).set("fold_in_passes", 5);
+    }
     const auto a = algorithm->fit(*cuda, {events});
     const auto b = algorithm->fit(*cpu, {events});
     Archive of_a;

@@ -14,7 +14,9 @@ class Train final : public RecommendAction {
  public:
   void add_options(OptionSet& /*options*/) override {}
 
-  [[nodiscard]] std::vector<std::string> takes() const override { return {"model", "items"}; }
+  [[nodiscard]] std::vector<std::string> takes() const override {
+    return {"model", "items", "force"};
+  }
 
   int run(const OptionSet& options, RecommendSettings& settings) override {
     const auto algorithm = settings.algorithm(options);

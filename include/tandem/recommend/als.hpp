@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "tandem/recommend/choices.hpp"
-#include "tandem/recommend/recommender.hpp"
+#include "tandem/recommend/factor_recommender.hpp"
 
 namespace tandem {
 
@@ -33,27 +33,15 @@ struct TANDEM_API AlsOptions {
 // without events. score = x · y_i, x folded in from the history: x = (YᵀY + Yᵀ(C − I)Y + λI)⁻¹ YᵀC
 // p. Its parts are exact: score = Σ_j c_j · y_iᵀ W y_j over the items j of the history (section 4
 // of the paper).
-class TANDEM_API AlsModel final : public Recommender {
+class TANDEM_API AlsModel final : public FactorRecommender {
  public:
-  Matrix<float> item_factors;  // items × factors
   double regularization = 0;
   double alpha = 1;
 
   [[nodiscard]] std::string_view algorithm() const override { return "als"; }
-  // The vector of a user with this history.
-  [[nodiscard]] std::vector<float> fold_in(UserHistory history) const;
-  void score(UserHistory history, std::span<double> scores) const override;
-  [[nodiscard]] std::vector<double> score_items(UserHistory history,
-                                                std::span<const std::int32_t> items) const override;
-  [[nodiscard]] std::vector<ScoredItem> top_items(UserHistory history, Index n,
-                                                  const ItemFilter& filter = {}) const override;
-  [[nodiscard]] TopItems top_items(Engine& engine, const SparseView<double>& histories, Index n,
-                                   const ItemFilter& filter = {}) const override;
+  [[nodiscard]] std::vector<float> fold_in(UserHistory history) const override;
   [[nodiscard]] Explanation because(UserHistory history, std::int32_t item,
                                     Index most = 3) const override;
-  // By the cosine of the factors.
-  [[nodiscard]] std::vector<ScoredItem> similar_items(std::int32_t item, Index n,
-                                                      const ItemFilter& filter = {}) const override;
   void save(Archive& archive) const override;
   [[nodiscard]] static std::unique_ptr<AlsModel> load(const Archive& archive, Index items);
   [[nodiscard]] std::string to_json() const override;
@@ -63,13 +51,10 @@ class TANDEM_API AlsModel final : public Recommender {
   void prepare();
 
  private:
-  // Rows of the factors where those are no multiple of 32: zeros up to the next.
-  [[nodiscard]] const float* padded() const;
+  [[nodiscard]] std::unique_ptr<Folder> folder(Engine& engine,
+                                               const Buffer<float>& items) const override;
 
   Matrix<float> gram_;
-  Matrix<float> padded_;
-  std::vector<std::uint8_t> known_;  // items whose factors are not all 0
-  std::vector<double> lengths_;      // of the items' factors
 };
 
 [[nodiscard]] TANDEM_API std::unique_ptr<AlsModel> fit(Engine& engine, const RecommenderData& data,

@@ -14,6 +14,12 @@ enum class AlsSolver { cg, cholesky };
 template <>
 inline constexpr std::array<std::string_view, 2> enum_names<AlsSolver>{"cg", "cholesky"};
 
+// Which items Bayesian personalised ranking compares a user's own with: any item that the user does
+// not have is as likely as another, or as likely as it has users.
+enum class BprNegatives { uniform, popular };
+template <>
+inline constexpr std::array<std::string_view, 2> enum_names<BprNegatives>{"uniform", "popular"};
+
 // Likeness of two items by the users x, y that have them:
 //   cosine   x·y / (‖x‖‖y‖ + shrinkage)
 //   jaccard  |x ∧ y| / (|x ∨ y| + shrinkage), weights ignored

@@ -70,13 +70,15 @@ struct TANDEM_API Interactions {
   [[nodiscard]] std::int32_t item_number(std::string_view name) const;
 };
 
-// Which columns of a file are what. A column is named, or numbered from 0. An empty name of weight
-// or time takes the first column called as below, where there is one; "none" takes none.
+// Which columns of a file are what. A column is named, or numbered from 0. An empty name takes the
+// first column called as below, in any case and whatever stands between its letters ("User-ID"),
+// where there is one; "none" takes no weight or time. Of a file without names, where nobody says
+// which its columns are, the first two are user and item, and further ones weight and time.
 struct TANDEM_API InteractionColumns {
-  std::string user = "";    // user, user_id, userid, customer, visitor
-  std::string item = "";    // item, item_id, itemid, content_id, movie, movie_id, movieid, product
-  std::string weight = "";  // weight, rating, count, value
-  std::string time = "";    // time, timestamp, date, datetime, ts
+  std::string user = "";    // user, user_id, uid, customer, visitor, reviewer, username, member
+  std::string item = "";    // item, item_id, movie, product, asin, isbn, book, artist, track, ...
+  std::string weight = "";  // weight, rating, stars, overall, score, count, plays, value
+  std::string time = "";    // time, timestamp, date, datetime, ts, unixReviewTime, event_time
   // Events whose weight is below this are left out, with a count in the log: of ratings those that
   // say "I did not like it".
   double min_weight = 0;
@@ -84,6 +86,9 @@ struct TANDEM_API InteractionColumns {
   void visit(OptionVisitor& visitor);
 };
 
+// Fields separated by two colons are cut there, as MovieLens 1M is written. Times that would be
+// seconds beyond the year 5100 are milliseconds, microseconds or nanoseconds, and are said to be.
+//
 // Reads CSV, TSV, Parquet, Arrow and what else read_dataset() reads by rows of named columns. Names
 // of users and items are texts even where they look like numbers ("007" is not "7"). Throws
 // InputError that names file, line and column for a missing user or item, a weight or time that is

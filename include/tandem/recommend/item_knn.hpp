@@ -34,9 +34,9 @@ class TANDEM_API ItemKnnModel final : public Recommender {
 
   [[nodiscard]] std::string_view algorithm() const override { return "item-knn"; }
   void score(UserHistory history, std::span<double> scores) const override;
-  [[nodiscard]] std::vector<ScoredItem> top_items(UserHistory history, Index n,
-                                                  const ItemFilter& filter = {}) const override;
   using Recommender::top_items;
+  [[nodiscard]] TopItems top_items(Engine& engine, const SparseView<double>& histories, Index n,
+                                   const ItemFilter& filter = {}) const override;
   [[nodiscard]] Explanation because(UserHistory history, std::int32_t item,
                                     Index most = 3) const override;
   [[nodiscard]] std::vector<ScoredItem> similar_items(std::int32_t item, Index n,

@@ -119,6 +119,8 @@ class TANDEM_API Recommender {
   // Throws the InputErrors that are named above.
   void check_history(UserHistory history) const;
   void check_item(std::int32_t item) const;
+  // The same of many users' histories and a filter; InputError where they are of other items.
+  void check_histories(const SparseView<double>& histories, const ItemFilter& filter) const;
   // True where an item of score 0 is one that nothing speaks for, and no answer.
   [[nodiscard]] virtual bool silent_at_zero() const { return false; }
 

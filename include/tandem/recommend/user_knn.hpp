@@ -34,6 +34,9 @@ class TANDEM_API UserKnnModel final : public Recommender {
 
   [[nodiscard]] std::string_view algorithm() const override { return "user-knn"; }
   void score(UserHistory history, std::span<double> scores) const override;
+  using Recommender::top_items;
+  [[nodiscard]] TopItems top_items(Engine& engine, const SparseView<double>& histories, Index n,
+                                   const ItemFilter& filter = {}) const override;
   // An item of the history has the share of each neighbour's part that it has of that neighbour's
   // product with the history.
   [[nodiscard]] Explanation because(UserHistory history, std::int32_t item,

@@ -146,11 +146,11 @@ def newcomers(path):
     path.write_text(json.dumps(body) + "\n")
 
 
-def load(arguments, server, body, rate, seconds, first):
+def load(arguments, server, body, rate, seconds, first, connections):
     before, stages = server.threads(), server.stages()
     done = subprocess.run([arguments.generator, f"http://127.0.0.1:{server.port}/v1/transactions",
                            "--body", str(body), "--rate", str(rate), "--seconds", str(seconds),
-                           "--connections", str(arguments.connections), "--pid", server.pid,
+                           "--connections", str(connections), "--pid", server.pid,
                            "--first-number", str(first)],
                           capture_output=True, text=True, check=False)
     if not done.stdout:
@@ -232,9 +232,9 @@ def main():
             part["bytes_per_user"] = round(state["bytes"] / max(1, state["users"]))
             part["runs"] = []
 
-            def run(what, rate, seconds, bodies=body):
+            def run(what, rate, seconds, bodies=body, connections=arguments.connections):
                 nonlocal first
-                result = load(arguments, server, bodies, rate, seconds, first)
+                result = load(arguments, server, bodies, rate, seconds, first, connections)
                 first += int(rate * seconds * 1.2) + 1000
                 result["what"] = what
                 part["runs"].append(result)
@@ -251,9 +251,13 @@ def main():
             for _ in range(arguments.runs):
                 run("load", arguments.rate, arguments.seconds)
             if arguments.overload:
-                carried = run("as much as can be", 6 * arguments.rate, min(10, arguments.seconds))
+                # No more can wait at the server than there are connections: with few of them, what
+                # is too much would wait at the generator, and nobody could shed it.
+                many = 10 * arguments.connections
+                carried = run("as much as can be", 6 * arguments.rate, min(10, arguments.seconds),
+                              connections=many)
                 run(f"{arguments.overload:g} times that", carried * arguments.overload,
-                    min(30, arguments.seconds))
+                    min(30, arguments.seconds), connections=many)
                 run("half of that", carried / 2, min(30, arguments.seconds))
             if arguments.newcomers:
                 users = server.get("/v1/summary")["state"]["users"]

@@ -3,11 +3,13 @@
 and lets through, on simulated transactions.
 
     python3 bench/fraud/similar.py --tandem build/release/apps/tandem [--users 3000] [--days 30]
-        [--seconds 60] [--model MODEL]
+        [--seconds 60] [--repeat 0.02] [--model MODEL]
 
 A model is trained on one simulation; another is decided by a server, and decided once more by
 `tandem fraud replay --by-configuration` with the cache. Each transaction that was answered from it is
-compared with what it is decided as by itself.
+compared with what it is decided as by itself. In the simulation no charge comes twice: a share of
+them, honest and not, comes four times more, five seconds apart, as a client that tries again does, and
+a thief who has found what goes through.
 """
 
 import argparse
@@ -16,6 +18,7 @@ import datetime
 import http.client
 import json
 import pathlib
+import random
 import signal
 import subprocess
 import tempfile
@@ -27,6 +30,7 @@ def main():
     parser.add_argument("--users", type=int, default=3000)
     parser.add_argument("--days", type=int, default=30)
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--repeat", type=float, default=0.02)
     parser.add_argument("--model", help="a fraud model; one is trained if left out")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tandem-fraud-similar-") as folder:
@@ -60,17 +64,27 @@ def main():
                 raise SystemExit(f"answered with {response.status}: {content[:300]}")
             batch.clear()
 
+        draw = random.Random(5)
+        transactions = []
         with open(folder / "g.csv", newline="") as rows:
             for row in csv.DictReader(rows):
-                truth[row["transaction_id"]] = row["is_fraud"] == "1"
                 one = {name: value for name, value in row.items() if value and name not in (
                     "is_fraud", "label_timestamp", "scenario", "latitude", "longitude")}
                 one["amount"] = float(one["amount"])
                 if row["latitude"]:
                     one["location"] = [float(row["latitude"]), float(row["longitude"])]
-                batch.append(one)
-                if len(batch) == 500:
-                    send()
+                at = datetime.datetime.fromisoformat(one["timestamp"])
+                for i in range(5 if draw.random() < arguments.repeat else 1):
+                    name = one["transaction_id"] + (f"-{i}" if i else "")
+                    when = at + datetime.timedelta(seconds=5 * i)
+                    truth[name] = row["is_fraud"] == "1"
+                    transactions.append((when, dict(one, transaction_id=name, timestamp=when.isoformat(
+                        timespec="milliseconds"))))
+        transactions.sort(key=lambda pair: pair[0])
+        for _, one in transactions:
+            batch.append(one)
+            if len(batch) == 500:
+                send()
         if batch:
             send()
         server.send_signal(signal.SIGTERM)

@@ -164,6 +164,9 @@ struct Entry {
   std::string no;
 };
 
+// Of whom a sum is, in the order of the kinds.
+const std::array<std::string, kinds> spent_how{"by", "with", "at", "from", "from"};
+
 const std::array<Entry, feature_count>& entries() {
   static const auto* const table = [] {
     auto* const made = new std::array<Entry, feature_count>;
@@ -179,7 +182,7 @@ const std::array<Entry, feature_count>& entries() {
         const std::string meaning(windows[w].meaning);
         const std::size_t at = velocity_at(static_cast<Kind>(k), w);
         const std::string count = "transactions of the " + word + " " + meaning;
-        const std::string sum = "spent with the " + word + " " + meaning;
+        const std::string sum = "spent " + spent_how[k] + " the " + word + " " + meaning;
         (*made)[at] = {
             {name + "_count_" + window, count + ", this one included", "count", velocity},
             "# " + count,

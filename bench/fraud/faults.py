@@ -3,7 +3,7 @@
 that is full or does not sync, a clock that steps, events that come late, twice and out of order.
 
     python3 bench/fraud/faults.py --tandem build/release/apps/tandem [--kills 200] [--seed 1]
-        [--model MODEL] [--only kills,stopped,full,sync,clock,late] [--folder FOLDER]
+        [--model MODEL] [--only kills,erasures,stopped,full,sync,clock,late] [--folder FOLDER]
 
 After each kill the acknowledged answers are compared with what `tandem fraud replay` computes from
 the log, byte for byte but for the processing time: every one of them is there, and nothing else but
@@ -225,6 +225,68 @@ def kills(tandem, model, folder, count, seed=1, durability="sync", of_a_state=10
     return totals
 
 
+def erasures(tandem, model, folder, count=10, seed=1):
+    """A user is erased under load, and the server killed at a random moment of that, `count` times:
+    where it was acknowledged, and else after it is asked for again, the user is gone, and nobody else
+    is. Decisions go on meanwhile."""
+    place = Place(tandem, model, folder, "--durability", "sync")
+    draw = random.Random(seed)
+    acknowledged = gone = 0
+    for number in range(count):
+        place.start()
+        place.send_again()
+        stop = place.load(f"e{number}", connections=4)
+        time.sleep(0.2)
+        user = f"u{number}"
+
+        def erase(timeout):
+            connection = http.client.HTTPConnection(place.host, timeout=timeout)
+            try:
+                connection.request("DELETE", f"/v1/users/{user}")
+                return connection.getresponse().status == 200
+            except (OSError, http.client.HTTPException):
+                return False
+            finally:
+                connection.close()
+
+        def expect_gone(identities):
+            connection = http.client.HTTPConnection(place.host, timeout=60)
+            for identity in identities:
+                connection.request("GET", f"/v1/transactions/{identity}")
+                response = connection.getresponse()
+                response.read()
+                expect(response.status == 404, f"{identity} of an erased user is there")
+            connection.close()
+
+        with place.lock:
+            before = [identity for identity in place.answers
+                      if json.loads(place.bodies[identity])["user_id"] == user]
+        answers = []
+        asks = threading.Thread(target=lambda: answers.append(erase(60)))
+        asks.start()
+        time.sleep(draw.uniform(0, 1))
+        place.end()
+        stop()
+        asks.join()
+        place.start()
+        if answers[0]:
+            acknowledged += 1
+            expect_gone(before)
+        # What came between the erasure and the kill is of a new user of that name.
+        expect(erase(60), f"{user} could not be erased")
+        theirs = [identity for identity, body in place.bodies.items()
+                  if json.loads(body)["user_id"] == user]
+        expect_gone(theirs)
+        gone += len(theirs)
+        for identity in theirs:
+            for kept in (place.answers, place.sent, place.bodies):
+                kept.pop(identity, None)
+        place.send_again()
+        expect(place.end(signal.SIGTERM) == 0, "the stop was not clean")
+    return {"erasures": count, "acknowledged_before_the_kill": acknowledged, "gone": gone,
+            "acknowledged": len(place.answers)}
+
+
 def stopped(tandem, model, folder, seconds=1.0):
     """SIGSTOP under load, then SIGCONT."""
     place = Place(tandem, model, folder)
@@ -350,6 +412,10 @@ TABLE = {
                    "them in its bytes, and nothing else but what was on its way ({unanswered_at_kills}, "
                    "sent again); started again in {start_seconds[median]} s (median), "
                    "{start_seconds[max]} s at most"),
+    "erasures": ("{erasures} users erased under load, with a `kill -9` at a random moment of that",
+                 "{acknowledged_before_the_kill} erasures were acknowledged before; after the restart, "
+                 "and another request where it was not, nothing of them is there ({gone} transactions), and "
+                 "all others ({acknowledged:,}) give their first answers"),
     "stopped": ("SIGSTOP for {seconds} s, SIGCONT",
                 "all that waited is answered, nothing is lost or decided twice ({acknowledged:,} "
                 "answers)"),
@@ -379,7 +445,7 @@ def main():
     parser.add_argument("--model", help="a fraud model; one is trained if left out")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="kills,stopped,full,sync,clock,late")
+    parser.add_argument("--only", default="kills,erasures,stopped,full,sync,clock,late")
     parser.add_argument("--folder", help="where the states lie; a temporary folder if left out")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tandem-fraud-faults-", dir=arguments.folder) as folder:
@@ -399,6 +465,7 @@ def main():
             "kills sync": lambda: kills(tandem, model, folder / "sync", arguments.kills - half,
                                         arguments.seed, "sync"),
             "kills os": lambda: kills(tandem, model, folder / "os", half, arguments.seed + 1, "os"),
+            "erasures": lambda: erasures(tandem, model, folder / "erasures"),
             "stopped": lambda: stopped(tandem, model, folder / "stopped"),
             "full": lambda: failing(tandem, model, folder / "full", "full", library),
             "sync": lambda: failing(tandem, model, folder / "nosync", "sync", library),

@@ -23,6 +23,10 @@ class Faults(Fraud):
         self.assertEqual(found["while_starting"], 1)
         self.assertEqual(found["acknowledged"], found["replayed"])
 
+    def test_kills_while_users_are_erased(self):
+        found = faults.erasures(PROGRAM, self.model, self.path / "erasures", 2)
+        self.assertGreater(found["gone"], 2)
+
     def test_a_stopped_process(self):
         faults.stopped(PROGRAM, self.model, self.path / "stopped", 0.5)
 

@@ -323,6 +323,13 @@ void bind_models(nb::module_& module) {
              nb::arg("device"), nb::arg("numerics"), nb::arg("threads"),
              nb::arg("progress").none());
   module.def(
+      "import_onnx",
+      [](const std::string& path) {
+        return std::visit([](auto&& pipeline) { return FittedModel(std::move(pipeline)); },
+                          import_onnx(path));
+      },
+      nb::arg("path"));
+  module.def(
       "load_model",
       [](const std::string& path) { return FittedModel(read_archive(path, "model")); },
       nb::arg("path"));

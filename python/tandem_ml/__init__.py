@@ -32,7 +32,7 @@ from . import gpu, plots  # noqa: E402
 from ._agreement import agree  # noqa: E402
 from ._base import progress  # noqa: E402
 from ._classes import make_classes as _make_classes  # noqa: E402
-from ._models import load  # noqa: E402
+from ._models import from_onnx, load  # noqa: E402
 
 __version__ = _core.version
 
@@ -45,4 +45,4 @@ def estimators():
     return dict(_estimators)
 
 
-__all__ = ["agree", "errors", "estimators", "gpu", "load", "plots", "progress", *_estimators]
+__all__ = ["agree", "errors", "estimators", "from_onnx", "gpu", "load", "plots", "progress", *_estimators]

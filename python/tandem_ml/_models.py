@@ -17,6 +17,15 @@ def load(path):
     return estimator_of(_core.load_model(os.fspath(path)))
 
 
+def from_onnx(path):
+    """An estimator from an ONNX file that another program wrote: trees and ensembles of them, linear
+    models and perceptrons, behind a scaling of the columns (docs/onnx.md lists what is read).
+
+    Raises InputError that names the node for what is no such model.
+    """
+    return estimator_of(_core.import_onnx(os.fspath(path)))
+
+
 def estimator_of(model):
     """The estimator around a model."""
     from . import estimators

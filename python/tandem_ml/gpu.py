@@ -13,7 +13,7 @@ import tempfile
 
 from .errors import InputError
 
-__all__ = ["Check", "Run", "check", "run"]
+__all__ = ["Check", "Profile", "Run", "check", "profile", "run"]
 
 
 class Run:
@@ -75,6 +75,40 @@ class Check:
         return "\n".join(lines)
 
 
+class Profile:
+    """What a program's kernels did, counted, and with a device how long it would take: an estimate.
+
+    Attributes
+    ----------
+    returncode : int
+    stdout, stderr : str
+    kernels : list of dict
+        One for each kernel and configuration, with its `metrics` and its `lines` of source, and with
+        a device its `estimate`.
+    report : dict
+        All of it; docs/schema/gpu-profile.json describes it.
+    """
+
+    def __init__(self, returncode, stdout, stderr, report):
+        self.returncode = returncode
+        self.stdout = stdout
+        self.stderr = stderr
+        self.report = report
+        self.kernels = report["kernels"]
+
+    def to_frame(self):
+        """A row per kernel with its metrics, as a data frame of pandas."""
+        import pandas
+
+        return pandas.DataFrame([
+            {"kernel": one["name"], "launches": one["launches"], **one["metrics"],
+             **({"estimated_seconds": one["estimate"]["seconds"]} if "estimate" in one else {})}
+            for one in self.kernels])
+
+    def __repr__(self):
+        return f"<Profile: status {self.returncode}, {len(self.kernels)} kernels>"
+
+
 def run(program, *arguments, count=False, timeout=None, **options):
     """Runs a CUDA program, or compiles and runs a `.cu` file, on the software GPU.
 
@@ -102,6 +136,20 @@ def check(program, *arguments, timeout=None, **options):
                        *arguments, timeout=timeout)
         _require_started(done, found, "check")
         return Check(done.returncode, done.stdout, done.stderr, json.loads(found.read_text()))
+
+
+def profile(program, *arguments, device=None, timeout=None, **options):
+    """Runs a CUDA program, or a `.cu` file, under the profiler, which counts what each kernel and each
+    line of source does. With `device` ("h100", "a100" or "rtx4090") it estimates times for that GPU.
+
+    Further options are those of `tandem gpu profile`, with underscores: kernel="scan*", launch=2.
+    """
+    with tempfile.TemporaryDirectory(prefix="tandem-ml-") as folder:
+        made = pathlib.Path(folder) / "profile.json"
+        done = _tandem("gpu", "profile", "--out", made, *_flags({"device": device, **options}), "--",
+                       _path(program), *arguments, timeout=timeout)
+        _require_started(done, made, "profile")
+        return Profile(done.returncode, done.stdout, done.stderr, json.loads(made.read_text()))
 
 
 def _program():

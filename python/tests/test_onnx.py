@@ -1,6 +1,8 @@
 """onnxruntime's answers are Tandem's: labels equal wherever two classes are not a rounding apart,
 values within the fixed bounds that docs/onnx.md lists beside those that it derives."""
 
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -217,3 +219,27 @@ def test_the_program_writes_the_same_file(program, tmp_path):
     program("export", tmp_path / "m.tandem", "--onnx", tmp_path / "m.onnx")
     assert (tmp_path / "m.onnx").read_bytes() == model.to_onnx()
     assert model.to_onnx(tmp_path / "own.onnx") == (tmp_path / "own.onnx").read_bytes()
+
+
+def files_of_other_programs():
+    folder = pathlib.Path(__file__).resolve().parents[2] / "tests" / "model" / "onnx"
+    return sorted(folder.glob("*.onnx"))
+
+
+@pytest.mark.parametrize("file", files_of_other_programs(), ids=lambda file: file.stem)
+def test_files_of_other_programs_are_read(file):
+    model = tandem_ml.from_onnx(file)
+    table = np.genfromtxt(file.with_suffix(".csv"), delimiter=",", skip_header=1, dtype=np.float32)
+    x, expected = table[:, :3], table[:, 3:]
+    made = model.predict_proba(x) if hasattr(model, "predict_proba") else model.predict(x)[:, None]
+    scale = max(1, np.abs(expected).max())
+    np.testing.assert_allclose(made, expected, rtol=0, atol=2e-6 * scale)
+    if file.stem == "logistic_three":
+        assert list(model.classes_) == ["high", "low", "mid"]
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path):
+    file = tmp_path / "none.onnx"
+    file.write_bytes(b"\x08\x0a")
+    with pytest.raises(tandem_ml.errors.InputError, match="none.onnx"):
+        tandem_ml.from_onnx(file)

@@ -1,6 +1,7 @@
 // tandem import FILE --model OUT and tandem export MODEL --out FILE: models of XGBoost and
-// LightGBM; and tandem export MODEL --onnx FILE.
+// LightGBM, and of other programs in the ONNX format.
 #include <array>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "tandem/outputs.hpp"
 #include "tandem/settings.hpp"
 #include "tandem/tree/foreign_trees.hpp"
+#include "tandem/tree/tree_model.hpp"
 
 namespace tandem::program {
 
@@ -32,13 +34,13 @@ class Import final : public Command {
  public:
   void add_options(OptionSet& options) override {
     options.positional("FILE", file_,
-                       "a model of XGBoost (JSON or UBJSON) or LightGBM (text), told apart by how "
-                       "it begins");
+                       "a model of XGBoost (JSON or UBJSON), LightGBM (text), or another program's "
+                       "in the ONNX format, told apart by how it begins");
     options.group("Results");
     options.written("model", model_, "where the model goes", "FILE");
     options.choice("precision", precision_,
-                   "type of thresholds and leaves; auto keeps every bit: float32 of XGBoost, "
-                   "float64 of LightGBM");
+                   "type of thresholds, leaves and weights; auto keeps every bit: float32 of "
+                   "XGBoost, float64 of LightGBM, of ONNX what the file computes in");
     options.flag("json", json_, "print the result as JSON");
     options.flag("force", force_, replace_help);
   }
@@ -54,29 +56,46 @@ class Import final : public Command {
     std::optional<Precision> precision;
     if (precision_ == KeptPrecision::float32) precision = Precision::float32;
     if (precision_ == KeptPrecision::float64) precision = Precision::float64;
-    const AnyModel model = import_trees(file_, precision);
+    const AnyModel model =
+        holds_onnx() ? import_onnx(file_, precision) : import_trees(file_, precision);
     std::visit([&](const auto& pipeline) { keep(pipeline); }, model);
     return 0;
   }
 
  private:
+  [[nodiscard]] bool holds_onnx() const {
+    std::ifstream in(file_, std::ios::binary);
+    std::array<char, 16> head{};
+    in.read(head.data(), head.size());
+    return is_onnx({head.data(), static_cast<std::size_t>(in.gcount())});
+  }
+
   template <Real T>
   void keep(const Pipeline<T>& pipeline) const {
     save_model(model_.path, pipeline);
-    const auto& trees = dynamic_cast<const GradientBoostingModel<T>&>(*pipeline.model);
-    const auto count = static_cast<std::int64_t>(trees.trees.trees.size());
+    const Model<T>& model = *pipeline.model;
+    nlohmann::json json{{"file", file_},
+                        {"model", model_.path},
+                        {"algorithm", model.algorithm()},
+                        {"features", model.features()},
+                        {"precision", to_string(precision_of<T>)}};
+    if (!model.classes().empty()) json["classes"] = model.classes();
+    std::string text = std::string(model.algorithm());
+    if (const auto trees = tree_ensemble_of(model)) {
+      json["trees"] = trees->trees.size();
+      json["outputs"] = trees->outputs;
+      text += ", " + counted(static_cast<std::int64_t>(trees->trees.size()), "tree");
+    }
+    if (const auto* boosted = dynamic_cast<const GradientBoostingModel<T>*>(&model)) {
+      json["objective"] = to_string(boosted->objective);
+      text += ", objective " + std::string(to_string(boosted->objective));
+    }
+    if (!pipeline.transforms.changes_nothing()) text += ", behind a scaling of its columns";
     if (json_) {
-      print_json({{"file", file_},
-                  {"model", model_.path},
-                  {"objective", to_string(trees.objective)},
-                  {"trees", count},
-                  {"features", trees.trees.features},
-                  {"outputs", trees.trees.outputs},
-                  {"precision", to_string(precision_of<T>)}});
+      print_json(json);
       return;
     }
-    print(counted(count, "tree") + " on " + counted(trees.trees.features, "feature") + " from " +
-          file_ + ", objective " + std::string(to_string(trees.objective)) +
+    print(text + ", on " + counted(model.features(), "feature") + " from " + file_ +
           "\nmodel: " + model_.path + "\n");
   }
 

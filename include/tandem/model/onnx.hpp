@@ -1,11 +1,14 @@
-// Pipelines as ONNX models (onnx.ai), which other programs run: onnxruntime, databases, browsers.
+// Pipelines as ONNX models (onnx.ai), which other programs run: onnxruntime, databases, browsers;
+// and models of other programs, read from such files.
 //
 // The file holds all of the pipeline: transforms, model, names of classes. Operators are those of
 // ai.onnx 18 and ai.onnx.ml 5. docs/onnx.md says what is computed in which type and how far the
 // results of another runtime may lie from Tandem's.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "tandem/core/export.hpp"
 #include "tandem/core/types.hpp"
@@ -32,5 +35,24 @@ template <Real T>
 // The file appears whole or not at all. Throws as to_onnx(), and SystemError.
 template <Real T>
 TANDEM_API void write_onnx(const std::string& path, const Pipeline<T>& model);
+
+// Whether a file begins as ONNX files do.
+[[nodiscard]] TANDEM_API bool is_onnx(std::string_view head);
+
+// A model that another program wrote as ONNX, as a pipeline that can be used, saved, explained and
+// exported as any other: ensembles of trees (TreeEnsemble, TreeEnsembleClassifier and -Regressor),
+// linear models (LinearClassifier, LinearRegressor, MatMul, Gemm) and perceptrons of layers with
+// one function, behind a scaling of the columns where there is one. Trees that add up scores become
+// gradient boosting, trees of shares of classes a random forest.
+//
+// Precision: float32, in which the operators compute, unless the file's input or its trees are of
+// doubles, or `precision` says otherwise. Columns are called as the file's inputs where there is
+// one for each, else x0, x1, ... Throws InputError for a damaged file and for what is no such
+// model; the message names the node. docs/onnx.md lists what is read.
+[[nodiscard]] TANDEM_API AnyModel parse_onnx(std::string_view bytes, const std::string& source,
+                                             std::optional<Precision> precision = {});
+// The same of a file. Throws SystemError where it cannot be read.
+[[nodiscard]] TANDEM_API AnyModel import_onnx(const std::string& path,
+                                              std::optional<Precision> precision = {});
 
 }  // namespace tandem

@@ -1,4 +1,4 @@
-#include "core/model/onnx_graph.hpp"
+#include "core/model/onnx/graph.hpp"
 
 #include <bit>
 #include <protozero/pbf_writer.hpp>

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "core/model/onnx_graph.hpp"
+#include "core/model/onnx/graph.hpp"
 #include "tandem/model/model.hpp"
 #include "tandem/transform/chain.hpp"
 #include "tandem/tree/tree_ensemble.hpp"

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/model/onnx_parts.hpp"
+#include "core/model/onnx/write_parts.hpp"
 #include "tandem/cluster/kmeans.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/linear/linear_regression.hpp"

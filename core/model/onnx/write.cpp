@@ -1,4 +1,4 @@
-// A whole pipeline: what stands before the model is here, the models are in onnx_models.cpp.
+// A whole pipeline: what stands before the model is here, the models are in write_models.cpp.
 #include "tandem/model/onnx.hpp"
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 #include <set>
 
 #include "core/file.hpp"
-#include "core/model/onnx_parts.hpp"
+#include "core/model/onnx/write_parts.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
 

@@ -4,7 +4,7 @@
 #include <limits>
 #include <vector>
 
-#include "core/model/onnx_parts.hpp"
+#include "core/model/onnx/write_parts.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem::onnx {

@@ -1,14 +1,34 @@
 #include "core/host_engine.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 
+#include "core/external_memory.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "cpu/simd.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/external_memory.hpp"
 
 namespace tandem {
+namespace {
+
+// So that of what stands on disk no more than a piece has to be in memory.
+void copy_in_pieces(void* to, const void* from, std::size_t bytes) {
+  constexpr std::size_t piece = std::size_t{1} << 18;
+  for (std::size_t done = 0; done < bytes; done += piece) {
+    const std::size_t count = std::min(piece, bytes - done);
+    auto* const target = static_cast<std::byte*>(to) + done;
+    const auto* const source = static_cast<const std::byte*>(from) + done;
+    visit_elements(source, static_cast<Index>(count));
+    visit_elements(target, static_cast<Index>(count), external::Access::write);
+    std::memcpy(target, source, count);
+  }
+}
+
+}  // namespace
 
 HostEngine::HostEngine(const EngineOptions& options) : EngineBackend(options) {
   cpu::apply_simd_environment();
@@ -21,6 +41,7 @@ std::string HostEngine::description() const {
 }
 
 void* HostEngine::allocate(std::size_t bytes) {
+  if (void* const external = allocate_external(bytes); external != nullptr) return external;
   // A cache line, which is also the widest vector. Large buffers start on a page of 2 MiB so that
   // the kernel can back them with huge pages.
   const std::size_t alignment = bytes >= (std::size_t{4} << 20) ? std::size_t{2} << 20 : 64;
@@ -46,13 +67,15 @@ void* HostEngine::allocate(std::size_t bytes) {
   return memory;
 }
 
-void HostEngine::deallocate(void* memory, std::size_t /*bytes*/) noexcept { std::free(memory); }
+void HostEngine::deallocate(void* memory, std::size_t /*bytes*/) noexcept {
+  if (!deallocate_external(memory)) std::free(memory);
+}
 
 void HostEngine::copy_from_host(void* to, const void* from_host, std::size_t bytes) {
-  std::memcpy(to, from_host, bytes);
+  copy_in_pieces(to, from_host, bytes);
 }
 void HostEngine::copy_to_host(void* to_host, const void* from, std::size_t bytes) {
-  std::memcpy(to_host, from, bytes);
+  copy_in_pieces(to_host, from, bytes);
 }
 void HostEngine::copy_within(void* to, const void* from, std::size_t bytes) {
   std::memmove(to, from, bytes);

@@ -1,4 +1,5 @@
 #include "core/memory.hpp"
+#include "core/external_memory.hpp"
 
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -107,8 +108,12 @@ Index left_in_address_space() {
 
 }  // namespace
 
-Index available_memory() {
+Index memory_to_use() {
   return std::min({left_on_machine(), left_in_control_groups(), left_in_address_space()});
+}
+
+Index available_memory() {
+  return uses_external_memory() ? external_memory_room() : memory_to_use();
 }
 
 namespace {
@@ -132,6 +137,7 @@ void require_memory(const std::string& what, Index bytes, const std::string& way
 }
 
 void advise_huge_pages(void* memory, std::size_t bytes) noexcept {
+  if (is_external(memory)) return;
   constexpr std::uintptr_t page = std::uintptr_t{2} << 20;
   const auto begin = reinterpret_cast<std::uintptr_t>(memory);
   const std::uintptr_t first = (begin + page - 1) / page * page;

@@ -11,6 +11,7 @@
 #include "tandem/core/log.hpp"
 #include "tandem/core/memory_limit.hpp"
 #include "tandem/data/split.hpp"
+#include "tandem/out_of_core.hpp"
 #include "tandem/output.hpp"
 
 namespace tandem::program {
@@ -56,8 +57,8 @@ void RunSettings::visit(OptionVisitor& visitor) {
       "result",
       0, 1024);
   visitor.written("memory_limit", memory_limit,
-                  "refuse what would take more of the host's memory than this at one go, as in 4G; "
-                  "without it, more than there is",
+                  "memory of the host that may be used, as in 4G: what would take more at one go "
+                  "is refused, or, with a folder for it, kept on disk; without it, what there is",
                   "BYTES");
   visitor.choice("precision", precision, "type of features and parameters");
   visitor.seed(seed);
@@ -76,7 +77,9 @@ void RunSettings::add_options(OptionSet& options, bool trains) {
 }
 
 std::unique_ptr<Engine> RunSettings::make_engine() const {
-  set_memory_limit(static_cast<Index>(memory_limit.count));
+  if (!begin_out_of_core(static_cast<Index>(memory_limit.count))) {
+    set_memory_limit(static_cast<Index>(memory_limit.count));
+  }
   EngineOptions options;
   options.device = device;
   options.numerics = numerics;
@@ -106,6 +109,7 @@ void DataSettings::visit(OptionVisitor& visitor) {
   visitor.flag("drop_missing_target", drop_missing_target,
                "leave out the rows whose target is missing");
   reading.visit(visitor);
+  visit_out_of_core(visitor);
 }
 
 void DataSettings::add_options(OptionSet& options) {
@@ -122,7 +126,10 @@ ReadOptions DataSettings::read_options(const RunSettings& run) const {
   options.ignore = ignore.list;
   options.drop_missing_target = drop_missing_target;
   options.threads = static_cast<int>(run.threads);
-  options.memory_limit = static_cast<Index>(run.memory_limit.count);
+  // On disk there is as much as the disk has left.
+  if (!runs_out_of_core()) {
+    options.memory_limit = static_cast<Index>(run.memory_limit.count);
+  }
   return options;
 }
 
@@ -324,12 +331,14 @@ LoadedData<T> load_data(const RunSettings& run, const DataSettings& data, const 
   if (test != nullptr && !test->test.path.empty() && test->test_fraction.value) {
     throw InputError("--test and --test-fraction exclude each other; give one");
   }
+  if (runs_out_of_core()) require_out_of_core(algorithm);
   LoadedData<T> loaded;
   ReadOptions options = data.read_options(run);
   const bool unsupervised = algorithm.kind() != ModelKind::predictor;
   const bool chosen = !data.target.empty() || !data.target_file.path.empty();
   options.last_column_is_target = !chosen && !unsupervised;
-  loaded.train = read_dataset<T>(data.data.path, options);
+  loaded.train = runs_out_of_core() ? read_through_cache<T>(run, data.data.path, options)
+                                    : read_dataset<T>(data.data.path, options);
   const bool table = !chosen && is_table(loaded.train);
   if (table && unsupervised && loaded.train.cols() > 1 &&
       loaded.train.columns.back().categorical()) {

@@ -9,6 +9,7 @@
 
 #include "core/cluster/kmeans_math.hpp"
 #include "core/cluster/kmeans_steps.hpp"
+#include "core/external_memory.hpp"
 #include "core/parallel.hpp"
 #include "cpu/cluster/kmeans_bounds.hpp"
 #include "cpu/cluster/kmeans_draw.hpp"
@@ -29,6 +30,7 @@ class KMeansCpu final : public KMeansSteps<T> {
     const double* w = weights.empty() ? nullptr : weights.data();
     // As many blocks for each call as make the scratch memory worth its allocation.
     parallel_pieces(threads_, blocks, 16, [&](Piece piece) {
+      visit_rows(x, piece.begin * sum_block, std::min(piece.end * sum_block, x.rows));
       std::vector<double> lanes(static_cast<std::size_t>(sum_lanes) * width);
       for (Index b = piece.begin; b < piece.end; ++b) {
         const Piece rows = piece_of(x.rows, sum_block, b);
@@ -74,6 +76,9 @@ class KMeansCpu final : public KMeansSteps<T> {
     std::vector<T> largest(static_cast<std::size_t>(blocks) * width, T{0});
     // As many blocks for each call as make the scratch memory worth its allocation.
     parallel_pieces(threads_, blocks, 16, [&](Piece piece) {
+      visit_rows(x_, piece.begin * sum_block, std::min(piece.end * sum_block, rows_));
+      visit_packed(piece.begin * sum_block / panel_rows,
+                   std::min(piece.end * sum_block / panel_rows, panels_), external::Access::write);
       Buffer<T> scratch(engine_, packed_.empty() ? sum_block * features_ : 0);
       for (Index b = piece.begin; b < piece.end; ++b) {
         const Piece rows = piece_of(rows_, sum_block, b);
@@ -153,6 +158,7 @@ class KMeansCpu final : public KMeansSteps<T> {
       AssignDelta delta = sums_.delta_in(memory);
       for (Index g = next_group++; g < groups; g = next_group++) {
         const Piece piece = piece_of(panels_, group, g);
+        visit_panels(piece);
         kernels_.assign(args, piece.begin, piece.end, delta);
       }
       changed[static_cast<std::size_t>(worker)] = delta.changed;
@@ -169,8 +175,10 @@ class KMeansCpu final : public KMeansSteps<T> {
     move_centres(centres);
     tiles_.pack(engine_, moved_, features_, every_centre_);
     const AssignArgs<T> args = label_args();
-    parallel_pieces(threads_, panels_, panels_per_block,
-                    [&](Piece piece) { kernels_.label(args, piece.begin, piece.end); });
+    parallel_pieces(threads_, panels_, panels_per_block, [&](Piece piece) {
+      visit_panels(piece);
+      kernels_.label(args, piece.begin, piece.end);
+    });
   }
 
   void recentre(const Buffer<T>& centres, Buffer<T>& next) override {
@@ -188,6 +196,7 @@ class KMeansCpu final : public KMeansSteps<T> {
     parallel_for(threads_, blocks, [&](Index b) {
       double lanes[sum_lanes] = {};
       const Piece rows = piece_of(rows_, sum_block, b);
+      visit_panels({rows.begin / panel_rows, ceil_div(rows.end, panel_rows)});
       for (Index i = rows.begin; i < rows.end; i += panel_rows) {
         double cost[panel_rows];
         distances_.costs(packed_.data() + i * features_, features_, labels_.data() + i,
@@ -208,6 +217,7 @@ class KMeansCpu final : public KMeansSteps<T> {
     keep_panels();
     make_distance();
     parallel_pieces(threads_, panels_, panels_per_block, [&](Piece piece) {
+      visit_panels(piece);
       for (Index p = piece.begin; p < piece.end; ++p) {
         distances_.to_own_centres(packed_.data() + p * features_ * panel_rows, features_,
                                   labels_.data() + p * panel_rows, moved_.data(),
@@ -228,6 +238,7 @@ class KMeansCpu final : public KMeansSteps<T> {
       for (Index j = 0; j < features_; ++j) *out++ = moved_value(row, j);
     }
     parallel_pieces(threads_, panels_, panels_per_block, [&](Piece piece) {
+      visit_panels(piece);
       distances_.to_rows(packed_.data(), features_, piece.begin, piece.end, gathered.data(),
                          static_cast<Index>(rows.size()), distance_.data());
     });
@@ -271,6 +282,22 @@ class KMeansCpu final : public KMeansSteps<T> {
   }
 
  private:
+  // What a pass reads and writes of these panels' rows.
+  void visit_packed(Index begin, Index end, external::Access access) {
+    visit_elements(packed_.data() + begin * features_ * panel_rows,
+                   packed_.empty() ? 0 : (end - begin) * features_ * panel_rows, access);
+  }
+  void visit_panels(Piece piece) {
+    if (!uses_external_memory()) return;
+    if (packed_.empty()) {
+      visit_rows(x_, piece.begin * panel_rows, std::min(piece.end * panel_rows, rows_));
+    } else {
+      visit_packed(piece.begin, piece.end, external::Access::read);
+    }
+    visit_elements(labels_.data() + piece.begin * panel_rows, piece.size() * panel_rows,
+                   external::Access::write);
+    visit_elements(row_squares_.data() + piece.begin * panel_rows, piece.size() * panel_rows);
+  }
   // Packs a panel into [features][panel_rows]; notes ‖x'‖² of its rows.
   void pack_panel(Index panel, T* to) {
     const Index first = panel * panel_rows;
@@ -282,6 +309,8 @@ class KMeansCpu final : public KMeansSteps<T> {
     if (!packed_.empty()) return;
     packed_ = Buffer<T>(engine_, panels_ * features_ * panel_rows);
     parallel_pieces(threads_, panels_, panels_per_block, [&](Piece piece) {
+      visit_rows(x_, piece.begin * panel_rows, std::min(piece.end * panel_rows, rows_));
+      visit_packed(piece.begin, piece.end, external::Access::write);
       for (Index p = piece.begin; p < piece.end; ++p) {
         pack_panel(p, packed_.data() + p * features_ * panel_rows);
       }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/external_memory.hpp"
 #include "core/linear/linear_loss.hpp"
 #include "core/linear/normal_equations_steps.hpp"
 #include "core/parallel.hpp"
@@ -253,6 +254,7 @@ class CpuNormalEquations final : public NormalEquationsSteps<T> {
   static void subtree(const RowsView<T>& rows, const Piece& piece,
                       const cpu::ProductScratch& scratch, double* sums) {
     const Index p = scratch.columns;
+    visit_elements(rows.x + piece.begin * rows.stride, piece.size() * rows.stride);
     SumTrees tree(product_count(p));
     for (Index begin = piece.begin; begin < piece.end; begin += sum_block) {
       cpu::block_products(rows, begin, std::min(begin + sum_block, piece.end), scratch);

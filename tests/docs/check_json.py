@@ -60,6 +60,8 @@ def commands(root, cuda, tandem, scratch):
                  if algorithm == "decision-tree" else [])]
     yield ["train", "kmeans", "--data", "data/iris.csv", "--k", "3", "--model", "kmeans.tandem",
            "--precision", "float32", "--report", "page", *device]
+    yield ["train", "kmeans", "--data", "data/iris.csv", "--k", "3", "--memory-limit", "64M",
+           "--cache", "cache"]
     yield ["evaluate", "kmeans.tandem", "--data", "data/iris.csv", "--silhouette", *device]
     yield ["predict", "kmeans.tandem", "--data", "data/iris.csv", "--out", "clusters.csv"]
     yield ["inspect", "kmeans.tandem"]

@@ -54,7 +54,7 @@ class Look final : public Command {
   void add_options(OptionSet& options) override {
     options.positional("FILE", file_, "the data set; - is standard input");
     options.group("Data");
-    WithoutOptions without_file(options, {"data"});
+    WithoutOptions without_file(options, {"data", "cache", "keep_cache"});
     data_.visit(without_file);
     options.group("Results");
     options.flag("json", json_, "print the result as JSON");

@@ -8,6 +8,7 @@
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
 #include "tandem/model/training_summary.hpp"
+#include "tandem/out_of_core.hpp"
 #include "tandem/output.hpp"
 #include "tandem/outputs.hpp"
 #include "tandem/results.hpp"
@@ -317,6 +318,7 @@ class Train final : public Command {
         {"model", model_file_.path.empty() ? nlohmann::json() : nlohmann::json(model_file_.path)},
     };
     add_transfers(json, engine);
+    if (runs_out_of_core()) json["disk"] = disk_to_json();
     if (data.train.has_target()) {
       json["target"] = data.train.target_column.name;
       json["target_rule"] = data.target_rule;
@@ -366,6 +368,7 @@ class Train final : public Command {
                " out of bag: each row judged by the trees that have not drawn it"});
     }
     facts.push_back({"seconds", seconds_to_text(seconds, true)});
+    if (runs_out_of_core()) facts.push_back({"disk", disk_to_text()});
     for (const auto& fact : facts) {
       text += "  " + fact[0] + std::string(10 - fact[0].size(), ' ') + fact[1] + "\n";
     }

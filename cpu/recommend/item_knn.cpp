@@ -245,10 +245,12 @@ class CpuItemKnn final : public ItemKnnStepsOf<T> {
       if constexpr (sizeof(Sum) == 4) {
         // A vector of the row takes about as long as an item of the lists.
         scanned = 32 * added > problem.items;
-        for (Index first = 0; scanned && first < padded; first += stretch) {
+        // The rare first: what is most alike raises the bar for what comes after it.
+        for (Index last = padded; scanned && last > 0; last -= std::min(stretch, last)) {
           scan.least = best.least();
-          const Index hits = HWY_DYNAMIC_DISPATCH(cpu::ScanRow)(
-              row, first, std::min(stretch, padded - first), scan, found.data());
+          const Index count = std::min(stretch, last);
+          const Index hits =
+              HWY_DYNAMIC_DISPATCH(cpu::ScanRow)(row, last - count, count, scan, found.data());
           for (Index h = 0; h < hits; ++h) best.add(found[static_cast<std::size_t>(h)]);
         }
       }

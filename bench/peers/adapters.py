@@ -69,3 +69,50 @@ class TorchClassifier:
     def predict_proba(self, x):
         with self.torch.no_grad():
             return self.network(self.torch.from_numpy(x)).softmax(1).numpy()
+
+
+class TandemPython:
+    """Tandem's own estimator for a case, with the case's options: what Python adds to a fit."""
+
+    library = "tandem_ml"
+
+    def __init__(self, algorithm, options, classifies, first_rows, threads):
+        import tandem_ml
+
+        fitting = [cls for cls in tandem_ml.estimators().values()
+                   if cls._description["name"] == algorithm and
+                   not cls.__name__.endswith("Regressor" if classifies else "Classifier")]
+        made_by, = fitting
+        named = {}
+        for name, parameter in made_by._parameters.items():
+            named[parameter.option.replace("-", "_")] = name
+            named[name] = name
+        given = {}
+        for option, value in options.items():
+            if option == "init" and value == "given":
+                given["init"] = first_rows
+            elif isinstance(value, list):
+                given[named[option]] = tuple(value)
+            else:
+                given[named.get(option, option)] = value
+        self.model = made_by(**given, n_jobs=threads, random_state=0)
+
+    def fit(self, x, y=None):
+        self.model.fit(x, y)
+        if not hasattr(self.model, "predict_proba"):
+            self.__class__ = WithoutProbabilities
+        return self
+
+    def predict(self, x):
+        return self.model.predict(x)
+
+    def predict_proba(self, x):
+        return self.model.predict_proba(x)
+
+
+class WithoutProbabilities(TandemPython):
+    """Of values or clusters."""
+
+    @property
+    def predict_proba(self):
+        raise AttributeError("predict_proba")

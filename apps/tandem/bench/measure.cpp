@@ -43,8 +43,27 @@ std::vector<Contender> contenders_of(const BenchCase& one, const BenchChoices& c
   for (const std::string& program : choices.against) {
     all.push_back({program, {program, "bench", "arm"}, own_request(one, "cpu", threads)});
   }
+  const bool python = choices.python_package || !choices.no_peers;
+  const std::string worker =
+      python ? (fs::path(bench_folder()) / "peers" / "peer.py").string() : std::string();
+  if (choices.python_package) {
+    const bool classifies = one.quality.metric == "accuracy" || one.quality.metric == "log_loss" ||
+                            one.quality.metric == "roc_auc";
+    nlohmann::json peer{{"class", "adapters.TandemPython"},
+                        {"parameters",
+                         {{"algorithm", one.algorithm},
+                          {"options", one.options},
+                          {"classifies", classifies},
+                          {"first_rows", {{"$first_rows", one.given_centres}}},
+                          {"threads", "$threads"}}}};
+    if (classifies) peer["target"] = "classes";
+    all.push_back({"tandem python",
+                   {choices.python, worker},
+                   {{"op", "load"},
+                    {"threads", threads},
+                    {"case", {{"peer", peer}, {"precision", to_string(one.precision)}}}}});
+  }
   if (choices.no_peers) return all;
-  const std::string worker = (fs::path(bench_folder()) / "peers" / "peer.py").string();
   for (const BenchPeer& peer : one.peers) {
     if (!choices.peers.empty() &&
         std::find(choices.peers.begin(), choices.peers.end(), peer.name) == choices.peers.end()) {

@@ -54,6 +54,7 @@ struct BenchChoices {
   std::vector<std::string> peers;  // names; empty: all that the cases have
   bool no_peers = false;
   std::vector<std::string> against;  // other builds of the program
+  bool python_package = false;       // Tandem through its Python package is an arm too
   std::string estimate;  // the device that fits are counted and estimated for; empty: none
   std::string python;
   int runs = 5;

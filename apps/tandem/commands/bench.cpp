@@ -84,6 +84,8 @@ class Bench final : public Command {
                     "other builds of this program, each an arm of its own; this program itself "
                     "shows what noise looks like",
                     "PROGRAM,...");
+    options.flag("python_package", python_package_,
+                 "Tandem through its Python package as an arm too, to see what Python adds");
     options.text("estimate", estimate_,
                  "count what each fit does on a GPU and estimate how long this one would take: " +
                      softgpu::device_model_keys());
@@ -157,6 +159,7 @@ class Bench final : public Command {
     if (!sweep_.list.empty()) read_sweep(choices, options);
     choices.against = against_.list;
     choices.estimate = estimate_;
+    choices.python_package = python_package_;
     if (!estimate_.empty() && softgpu::find_device_model(estimate_) == nullptr) {
       throw InputError(option("estimate") + ": there is no model of '" + estimate_ +
                        "'; expected one of " + softgpu::device_model_keys());
@@ -307,6 +310,7 @@ class Bench final : public Command {
   std::string python_;
   Words against_;
   std::string estimate_;
+  bool python_package_ = false;
   double error_rate_ = 0.01;
   bool json_ = false;
   bool quiet_ = false;

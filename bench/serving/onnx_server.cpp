@@ -196,14 +196,16 @@ class Batches {
 };
 
 int serve(char** argv) {
-  http::ServiceSignals signals;
+  http::ProgramOptions options;
+  options.http.endpoint = http::Endpoint::parse(argv[3]);
+  options.log_level = http::LogLevel::warning;
+  options.patience = std::chrono::seconds(10);
+  http::ServiceProgram program(options);
   OnnxModel model(argv[1], argv[2]);
   std::size_t batch_rows = 0;
   if (!tandem::read_number(std::string_view(argv[4]), batch_rows) || batch_rows == 0) {
     throw tandem::InputError("BATCH_ROWS: expected a whole number from 1");
   }
-  http::Log log("", http::LogLevel::warning);
-  http::Metrics metrics;
   http::Router router;
   std::unique_ptr<Batches> batches;
   if (batch_rows > 1) batches = std::make_unique<Batches>(model, batch_rows);
@@ -218,17 +220,12 @@ int serve(char** argv) {
                model.predict(row, 1, bodies);
                answer(exchange, std::move(bodies.front()));
              });
-  http::ServerOptions options;
-  options.endpoint = http::Endpoint::parse(argv[3]);
-  http::Server server(options, std::move(router), log, metrics);
   http::ServiceHooks hooks;
   hooks.ready = [](const std::string& url) {
     std::printf("ready %s\n", url.c_str());
     std::fflush(stdout);
   };
-  const int status = http::run_service(server, signals, hooks, log, std::chrono::seconds(10));
-  batches.reset();
-  return status;
+  return program.run(std::move(router), hooks);
 }
 
 }  // namespace

@@ -4,6 +4,9 @@
 #include <utility>
 
 namespace tandem::http {
+
+extern const PageFiles page_files;  // what all pages share
+
 namespace {
 
 void add_file(Router& router, const std::string& path, std::string_view content, const char* type) {
@@ -22,10 +25,14 @@ void add_file(Router& router, const std::string& path, std::string_view content,
 
 }  // namespace
 
-void add_page(Router& router, std::string_view html, std::string_view css, std::string_view js) {
-  add_file(router, "/", html, "text/html; charset=utf-8");
-  add_file(router, "/page/page.css", css, "text/css; charset=utf-8");
-  add_file(router, "/page/page.js", js, "text/javascript; charset=utf-8");
+void add_page(Router& router, const PageFiles& files) {
+  const char* css = "text/css; charset=utf-8";
+  const char* js = "text/javascript; charset=utf-8";
+  add_file(router, "/", files.html, "text/html; charset=utf-8");
+  add_file(router, "/page/page.css", files.css, css);
+  add_file(router, "/page/page.js", files.js, js);
+  add_file(router, "/page/base.css", page_files.css, css);
+  add_file(router, "/page/base.js", page_files.js, js);
 }
 
 void add_metrics(Router& router, Metrics& metrics) {

@@ -5,10 +5,12 @@
 
 #include "systems/http/json.hpp"
 #include "systems/http/page.hpp"
-#include "systems/recommend/page.hpp"
 #include "systems/recommend/record.hpp"
 
 namespace tandem::recommend {
+
+extern const http::PageFiles page_files;
+
 namespace {
 
 using http::ExchangePtr;
@@ -182,7 +184,7 @@ void add_routes(http::Router& router, Service& service, Workers& workers,
     exchange->send(http::json_response({{"live", true}}));
   });
   http::add_metrics(router, metrics);
-  http::add_page(router, page_html, page_css, page_js);
+  http::add_page(router, page_files);
 }
 
 }  // namespace tandem::recommend

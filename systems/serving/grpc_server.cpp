@@ -270,7 +270,9 @@ class Service final : public inference::GRPCInferenceService::CallbackService {
       Choice choice =
           context_.traffic.choose(request->model_name(), request->model_version(), asker);
       const auto version = choice.version;
-      check_outputs(*version->model, *request);
+      std::vector<std::string_view> outputs;
+      for (const auto& output : request->outputs()) outputs.push_back(output.name());
+      check_outputs(*version->model, outputs);
       http::TraceContext trace = trace_of(*call);
       auto job = std::make_unique<GrpcJob>(context_, std::move(choice), asker, trace, reactor,
                                            request, response);
@@ -360,19 +362,6 @@ class Service final : public inference::GRPCInferenceService::CallbackService {
     return reactor;
   }
 
-  // Before anything is computed: an answer cannot fail any more then.
-  static void check_outputs(const ServedModel& model, const inference::ModelInferRequest& request) {
-    const auto known = model.signature().outputs();
-    for (const auto& output : request.outputs()) {
-      const bool there = std::any_of(known.begin(), known.end(), [&](const TensorSpec& spec) {
-        return spec.name == output.name();
-      });
-      if (!there) {
-        throw HttpError(400, "output " + output.name() + ": the model has none of that name");
-      }
-    }
-  }
-
   static Clock::time_point deadline_of(const Context& call) {
     const auto now = Clock::now();
     const auto left = call.deadline() - std::chrono::system_clock::now();
@@ -414,8 +403,10 @@ class Service final : public inference::GRPCInferenceService::CallbackService {
 
 class Running final : public GrpcServer {
  public:
-  Running(const http::Endpoint& endpoint, ServingContext& context, std::size_t max_message)
+  Running(const http::Endpoint& endpoint, ServingContext& context, std::size_t max_message,
+          http::Tokens tokens)
       : service_(context) {
+    service_.set_tokens(std::move(tokens));
     const bool six = endpoint.address.find(':') != std::string::npos;
     const std::string place = (six ? "[" + endpoint.address + "]" : endpoint.address) + ":" +
                               std::to_string(endpoint.port);
@@ -450,8 +441,9 @@ class Running final : public GrpcServer {
 }  // namespace
 
 std::unique_ptr<GrpcServer> GrpcServer::start(const http::Endpoint& endpoint,
-                                              ServingContext& context, std::size_t max_message) {
-  return std::make_unique<Running>(endpoint, context, max_message);
+                                              ServingContext& context, std::size_t max_message,
+                                              http::Tokens tokens) {
+  return std::make_unique<Running>(endpoint, context, max_message, std::move(tokens));
 }
 
 }  // namespace tandem::serving

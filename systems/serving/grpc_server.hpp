@@ -16,7 +16,8 @@ class GrpcServer {
   // cannot be taken. `max_message` is in bytes.
   [[nodiscard]] static std::unique_ptr<GrpcServer> start(const http::Endpoint& endpoint,
                                                          ServingContext& context,
-                                                         std::size_t max_message);
+                                                         std::size_t max_message,
+                                                         http::Tokens tokens);
   GrpcServer() = default;
   GrpcServer(const GrpcServer&) = delete;
   GrpcServer& operator=(const GrpcServer&) = delete;

@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <cmath>
 #include <utility>
 
 #include "systems/serving/asker_json.hpp"
@@ -66,6 +67,9 @@ void read_values(InputTensor& tensor, const dom::array& values) {
         if (value.get(number) != simdjson::SUCCESS || texts) {
           refuse("input " + tensor.name + ": expected " + (texts ? "texts" : "numbers") +
                  " as its data");
+        }
+        if (tensor.datatype.find("INT") != std::string::npos && number != std::trunc(number)) {
+          refuse("input " + tensor.name + ": " + shortest(number) + " is no " + tensor.datatype);
         }
         tensor.numbers.push_back(number);
         break;
@@ -256,15 +260,13 @@ InferenceRequest parse_inference(const ChooseModel& choose, std::string& body,
   if (!raw.empty()) refuse("bytes follow the last binary input");
   const ServedModel& model = choose(request.asker);
   request.rows = rows_of_tensors(model, tensors, limits);
-  const auto known = model.signature().outputs();
-  for (const RequestedOutput& output : request.outputs) {
-    const bool there = std::any_of(known.begin(), known.end(), [&](const TensorSpec& spec) {
-      return spec.name == output.name;
-    });
-    if (!there) refuse("output " + output.name + ": the model has none of that name");
-  }
+  std::vector<std::string_view> outputs;
+  for (const RequestedOutput& output : request.outputs) outputs.push_back(output.name);
+  check_outputs(model, outputs);
   if (request.outputs.empty()) {
-    for (const TensorSpec& spec : known) request.outputs.push_back({spec.name, request.binary});
+    for (const TensorSpec& spec : model.signature().outputs()) {
+      request.outputs.push_back({spec.name, request.binary});
+    }
   }
   return request;
 }

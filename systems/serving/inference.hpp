@@ -77,6 +77,10 @@ struct OutputTensor {
   TensorSpec spec;  // with the number of rows
   std::string raw;  // as read_raw_tensor() takes it
 };
+// Throws HttpError for an output that the model does not have, and for one that is asked for twice:
+// an answer costs what its outputs do. Before anything is computed, since an answer cannot fail
+// later.
+void check_outputs(const ServedModel& model, const std::vector<std::string_view>& names);
 // Throws HttpError with 400 for an output that the model has not.
 [[nodiscard]] OutputTensor output_tensor(const ServedModel& model, const std::string& name,
                                          const Answers& answers, Index first, Index count);

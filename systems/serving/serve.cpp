@@ -2,7 +2,6 @@
 
 #include <filesystem>
 
-#include "systems/http/service.hpp"
 #include "systems/serving/grpc_server.hpp"
 #include "systems/serving/routes.hpp"
 
@@ -19,11 +18,9 @@ std::string default_store(const ServeOptions& options) {
 
 int serve(const ServeOptions& options,
           const std::function<void(const std::string& addresses)>& ready) {
-  // Before any thread is made, which would take the signals otherwise.
-  http::ServiceSignals signals;
-  http::raise_file_limit();
-  http::Log log(options.log, options.log_level);
-  http::Metrics metrics;
+  http::ServiceProgram program(options);
+  http::Log& log = program.log();
+  http::Metrics& metrics = program.metrics();
   ModelSet models(std::make_unique<Registry>(options.repository, options.registry, true),
                   options.engine, options.schedule, metrics, log);
   models.synchronize();
@@ -57,34 +54,21 @@ int serve(const ServeOptions& options,
   add_watch_routes(router, context);
   add_page_routes(router, context);
 
-  http::Server server(options.http, std::move(router), log, metrics);
   std::unique_ptr<GrpcServer> grpc;
-  const auto read_tokens = [&] {
-    if (options.tokens.empty()) return;
-    const http::Tokens tokens = http::Tokens::read(options.tokens);
-    server.set_tokens(tokens);
-    if (grpc) grpc->set_tokens(tokens);
-  };
-  read_tokens();
   std::string grpc_address;
   if (options.grpc) {
-    grpc = GrpcServer::start(*options.grpc, context, options.http.limits.body);
-    read_tokens();
+    program.warn_where_open(*options.grpc);
+    grpc = GrpcServer::start(*options.grpc, context, options.http.limits.body, program.tokens());
     http::Endpoint found = *options.grpc;
     found.port = grpc->port();
     grpc_address = " grpc" + found.url().substr(std::string("http").size());
   }
-  const bool reachable =
-      !options.http.endpoint.loopback() || (options.grpc && !options.grpc->loopback());
-  if (reachable && options.tokens.empty()) {
-    log.write(http::LogLevel::warning,
-              "other machines may ask for everything: no tokens are asked for");
-  }
   http::ServiceHooks hooks;
   hooks.ready = [&](const std::string& url) { ready(url + grpc_address); };
+  hooks.tokens = [&](const http::Tokens& tokens) {
+    if (grpc) grpc->set_tokens(tokens);
+  };
   hooks.reload = [&] {
-    log.reopen();
-    read_tokens();
     models.synchronize();
     // All or nothing of it: what is wrong leaves the settings as they were.
     const ServeSettings fresh = read_settings();
@@ -96,7 +80,7 @@ int serve(const ServeOptions& options,
     if (grpc) grpc->stop(options.patience);
   };
   hooks.every_moment = [&] { models.synchronize_if_changed(); };
-  const int status = http::run_service(server, signals, hooks, log, options.patience);
+  const int status = program.run(std::move(router), hooks);
   // What could not be answered in time is let go of while those that it tells are still there.
   models.close();
   return status;

@@ -1,12 +1,11 @@
 // The serving program: what `tandem serve` runs.
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
 
-#include "systems/http/server.hpp"
+#include "systems/http/service.hpp"
 #include "systems/serving/inference.hpp"
 #include "systems/serving/live_experiments.hpp"
 #include "systems/serving/scheduler.hpp"
@@ -15,14 +14,10 @@
 
 namespace tandem::serving {
 
-struct ServeOptions {
+struct ServeOptions : http::ProgramOptions {
   std::string repository;
-  std::string registry;  // empty: REPOSITORY/registry.sqlite
-  http::ServerOptions http;
+  std::string registry;                // empty: REPOSITORY/registry.sqlite
   std::optional<http::Endpoint> grpc;  // nothing: no gRPC
-  std::string tokens;                  // a file; empty: everybody may do everything
-  std::string log;                     // a file; empty: standard error
-  http::LogLevel log_level = http::LogLevel::info;
   EngineOptions engine;
   ScheduleOptions schedule;
   RequestLimits limits;
@@ -30,8 +25,7 @@ struct ServeOptions {
   // where that is PostgreSQL, else REPOSITORY/experiments.sqlite.
   LiveOptions experiments;
   ServeSettings settings;
-  std::string settings_file;                   // over `settings`, read anew by SIGHUP; empty: none
-  std::chrono::milliseconds patience{30'000};  // for what is under way when it is stopped
+  std::string settings_file;  // over `settings`, read anew by SIGHUP; empty: none
 };
 
 // Serves until SIGTERM or SIGINT. `ready` is told "http://..." once requests are answered, and

@@ -1,5 +1,6 @@
 // Tensors to rows and answers to tensors, whatever protocol carries them.
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -17,6 +18,13 @@ static_assert(std::endian::native == std::endian::little, "raw tensors are copie
 [[noreturn]] void refuse(const std::string& why) { throw HttpError(400, why); }
 
 std::size_t at(Index index) { return static_cast<std::size_t>(index); }
+
+bool is_datatype(std::string_view type) {
+  static constexpr std::array<std::string_view, 12> known{"FP64",   "FP32",  "INT64",  "INT32",
+                                                          "INT16",  "INT8",  "UINT64", "UINT32",
+                                                          "UINT16", "UINT8", "BOOL",   "BYTES"};
+  return std::find(known.begin(), known.end(), type) != known.end();
+}
 
 std::string shape_text(const std::vector<Index>& shape) {
   std::string text = "[";
@@ -146,6 +154,9 @@ Rows rows_of_tensors(const ServedModel& model, const std::vector<InputTensor>& t
   std::vector<Index> columns;
   for (const InputTensor& tensor : tensors) {
     const auto& shape = tensor.shape;
+    if (!is_datatype(tensor.datatype)) {
+      refuse("input " + tensor.name + ": the datatype " + tensor.datatype + " is not supported");
+    }
     Index column = -1;
     if (whole) {
       if (tensor.datatype == "BYTES") {
@@ -204,6 +215,20 @@ Rows rows_of_tensors(const ServedModel& model, const std::vector<InputTensor>& t
     fill(std::type_identity<double>{});
   }
   return rows;
+}
+
+void check_outputs(const ServedModel& model, const std::vector<std::string_view>& names) {
+  const auto known = model.signature().outputs();
+  for (auto name = names.begin(); name != names.end(); ++name) {
+    const bool there = std::any_of(known.begin(), known.end(),
+                                   [&](const TensorSpec& spec) { return spec.name == *name; });
+    if (!there) {
+      refuse("output " + std::string(*name) + ": the model has none of that name");
+    }
+    if (std::find(names.begin(), name, *name) != name) {
+      refuse("output " + std::string(*name) + ": is asked for twice");
+    }
+  }
 }
 
 OutputTensor output_tensor(const ServedModel& model, const std::string& name,

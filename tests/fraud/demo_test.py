@@ -67,7 +67,7 @@ class Demo(unittest.TestCase):
         self.assertIn("log_records_erased", answers[6])
 
     def test_the_page_is_used(self):
-        for path in ["/", "/page/page.css", "/page/page.js"]:
+        for path in ["/", "/page/base.css", "/page/base.js", "/page/page.css", "/page/page.js"]:
             # A name of a namespace is no address that is fetched.
             self.assertEqual(re.findall(r"https?://(?!www\.w3\.org/2000/svg)\S+", self.get(path)), [])
         if not CHROMIUM:

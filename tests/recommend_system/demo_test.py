@@ -61,7 +61,7 @@ class Demo(unittest.TestCase):
         self.assertIn("tandem_recommend_answer_seconds", answers[4])
 
     def test_the_page_comes_from_here_alone(self):
-        for path in ["/", "/page/page.css", "/page/page.js"]:
+        for path in ["/", "/page/base.css", "/page/base.js", "/page/page.css", "/page/page.js"]:
             text = self.get(path)
             self.assertEqual(re.findall(r"https?://(?!www\.w3\.org/2000/svg)\S+", text), [])
 

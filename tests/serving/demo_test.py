@@ -17,6 +17,9 @@ import urllib.request
 PROGRAM = os.environ["TANDEM_PROGRAM"]
 
 
+FILES = ["/", "/page/base.css", "/page/base.js", "/page/page.css", "/page/page.js"]
+
+
 class Demo(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory(prefix="tandem-demo-")
@@ -30,7 +33,8 @@ class Demo(unittest.TestCase):
             line = self.process.stdout.readline()
             self.assertTrue(line, "the demo ended early")
             self.lines.append(line)
-        self.assertLess(time.monotonic() - began, 60)
+        # Under a minute, where the machine has nothing else to do.
+        self.assertLess(time.monotonic() - began, 60 * max(1, os.getloadavg()[0] / 2))
         self.url = self.lines[0].split()[1]
 
     def tearDown(self):
@@ -75,7 +79,7 @@ class Demo(unittest.TestCase):
         before = self.rows()
         self.until(lambda: self.rows() >= before + 20)
 
-    def until(self, condition, seconds=45):
+    def until(self, condition, seconds=120):
         end = time.monotonic() + seconds
         while not condition():
             self.assertLess(time.monotonic(), end, "it did not come about in time")
@@ -86,7 +90,7 @@ class Demo(unittest.TestCase):
                    re.findall(r"tandem_predicted_rows_total\{.*\} (\d+)", self.get("/metrics")))
 
     def test_the_page_comes_from_here_alone(self):
-        texts = [self.get(path) for path in ["/", "/page/page.css", "/page/page.js"]]
+        texts = [self.get(path) for path in FILES]
         for text in texts:
             # A name of a namespace is no address that is fetched.
             self.assertEqual(re.findall(r"https?://(?!www\.w3\.org/2000/svg)\S+", text), [])

@@ -2,7 +2,6 @@
 #include "systems/serving/serve.hpp"
 
 #include <algorithm>
-#include <optional>
 #include <thread>
 
 #include "systems/http/service.hpp"
@@ -10,19 +9,11 @@
 #include "tandem/core/error.hpp"
 #include "tandem/output.hpp"
 #include "tandem/serve_demo.hpp"
+#include "tandem/service_flags.hpp"
 #include "tandem/settings.hpp"
 
 namespace tandem::program {
 namespace {
-
-struct Place {
-  std::optional<http::Endpoint> endpoint;
-
-  [[nodiscard]] static Place parse(std::string_view text) { return {http::Endpoint::parse(text)}; }
-  [[nodiscard]] std::string to_string() const {
-    return endpoint ? endpoint->address + ":" + std::to_string(endpoint->port) : "";
-  }
-};
 
 class Serve final : public Command {
  public:
@@ -34,25 +25,13 @@ class Serve final : public Command {
         "demo", demo_,
         "train two versions of a model, serve them with simulated clients, and say what can "
         "be tried; the repository is a temporary folder if left out");
-    options.written("http", http_,
-                    "the address and port of HTTP; port 0 is any free one, which the line `ready "
-                    "http://...` tells",
-                    "ADDRESS:PORT");
+    service_.add_options(options, options_);
     options.written("grpc", grpc_,
                     "the address and port of gRPC, beside HTTP; there is none if left out",
                     "ADDRESS:PORT");
     options.text("registry", options_.registry,
                  "where names, versions and stages are kept: a file of SQLite's or "
                  "postgresql://...; registry.sqlite in the repository if left out");
-    options.text("tokens", options_.tokens,
-                 "a file with a line `predict TOKEN` or `admin TOKEN` for each token that is "
-                 "taken; without it no token is asked for");
-    options.text("log", options_.log,
-                 "a file for the log, a JSON object per line; standard error "
-                 "if left out");
-    options.choice("log_level", options_.log_level, "the least important events that are logged");
-    options.real("stop_seconds", stop_seconds_,
-                 "time for what is under way when the server is stopped", 0, 3600);
     options.group("Batches");
     options.integer("batch_rows", options_.schedule.batch_rows,
                     "rows that are predicted together at most", 1, 1 << 20);
@@ -122,7 +101,7 @@ class Serve final : public Command {
   }
 
   int run(const OptionSet& options) override {
-    options_.http.endpoint = *http_.endpoint;
+    service_.finish(options_);
     options_.grpc = grpc_.endpoint;
     options_.schedule.batch_delay = std::chrono::microseconds(batch_delay_us_);
     options_.schedule.longest_wait = std::chrono::milliseconds(longest_wait_ms_);
@@ -134,7 +113,6 @@ class Serve final : public Command {
     options_.http.connections = static_cast<int>(connections_);
     options_.http.connections_per_client = static_cast<int>(connections_per_client_);
     options_.http.answer = milliseconds(answer_seconds_);
-    options_.patience = milliseconds(stop_seconds_);
     options_.engine.threads = static_cast<int>(threads_);
     options_.experiments.check_every = milliseconds(guard_seconds_);
     options_.settings.drift.longest = std::chrono::seconds(
@@ -186,7 +164,7 @@ class Serve final : public Command {
   serving::ServeOptions options_;
   std::vector<std::string> repositories_;
   bool demo_ = false;
-  Place http_{.endpoint = http::Endpoint{.address = "127.0.0.1", .port = 8000}};
+  ServiceFlags service_{8000};
   Place grpc_;
   std::int64_t batch_delay_us_ = 0;
   std::int64_t longest_wait_ms_ = 1'000;
@@ -202,7 +180,6 @@ class Serve final : public Command {
   Words leave_out_;
   Bytes log_file_size_{std::size_t{64} << 20};
   double log_file_hours_ = 24;
-  double stop_seconds_ = 30;
 };
 
 }  // namespace

@@ -1,7 +1,6 @@
 // tandem fraud serve and replay
 #include <chrono>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "systems/fraud/service/replay.hpp"
 #include "systems/fraud/service/serve.hpp"
@@ -10,18 +9,10 @@
 #include "tandem/fraud/action.hpp"
 #include "tandem/fraud/demo.hpp"
 #include "tandem/output.hpp"
+#include "tandem/service_flags.hpp"
 
 namespace tandem::program {
 namespace {
-
-struct Place {
-  std::optional<http::Endpoint> endpoint;
-
-  [[nodiscard]] static Place parse(std::string_view text) { return {http::Endpoint::parse(text)}; }
-  [[nodiscard]] std::string to_string() const {
-    return endpoint ? endpoint->address + ":" + std::to_string(endpoint->port) : "";
-  }
-};
 
 class Serve final : public FraudAction {
  public:
@@ -34,10 +25,7 @@ class Serve final : public FraudAction {
   }
 
   void add_options(OptionSet& options) override {
-    options.written("http", http_,
-                    "the address and port; port 0 is any free one, which the line `ready "
-                    "http://...` tells",
-                    "ADDRESS:PORT");
+    service_.add_options(options, options_);
     options.choice("durability", options_.service.durability,
                    "when a decision is answered: sync, once the log is on the disk; os, once it is "
                    "written, which survives the end of the program and not that of the machine");
@@ -52,12 +40,6 @@ class Serve final : public FraudAction {
     options.text("registry", options_.service.registry,
                  "of REPOSITORY/NAME: where names, versions and stages are kept; registry.sqlite "
                  "in the repository if left out");
-    options.text("tokens", options_.tokens,
-                 "a file with a line `predict TOKEN` or `admin TOKEN` for each token that is "
-                 "taken; without it no token is asked for");
-    options.text("log", options_.log,
-                 "a file for messages, a JSON object per line; standard error if left out");
-    options.choice("log_level", options_.log_level, "the least important events that are logged");
     options.real("keep_hours", keep_hours_,
                  "for how long the id of a transaction gives its first answer again", 0.001, 8760);
     options.integer("keep_transactions", keep_most_, "of how many transactions at most", 1000,
@@ -74,16 +56,13 @@ class Serve final : public FraudAction {
     options.integer("io_threads", io_threads_, "threads that read requests and write answers", 1,
                     256);
     options.integer("max_connections", connections_, "open connections", 1, 1'000'000);
-    options.real("stop_seconds", stop_seconds_, "time for what is under way when it is stopped", 0,
-                 3600);
   }
 
   int run(const OptionSet& options, const FraudSettings& settings) override {
-    options_.http.endpoint = *http_.endpoint;
+    service_.finish(options_);
     options_.http.threads = static_cast<int>(io_threads_);
     options_.http.connections = static_cast<int>(connections_);
     options_.http.connections_per_client = static_cast<int>(connections_);
-    options_.patience = std::chrono::milliseconds(static_cast<std::int64_t>(stop_seconds_ * 1000));
     fraud::ServiceOptions& service = options_.service;
     service.ledger.keep_milliseconds = static_cast<std::int64_t>(keep_hours_ * 3.6e6);
     service.ledger.keep_most = static_cast<std::size_t>(keep_most_);
@@ -123,14 +102,13 @@ class Serve final : public FraudAction {
 
   fraud::ServeOptions options_;
   FileName history_;
-  Place http_{.endpoint = http::Endpoint{.address = "127.0.0.1", .port = 8080}};
+  ServiceFlags service_{8080};
   double keep_hours_ = 24;
   std::int64_t keep_most_ = 2'000'000;
   std::int64_t longest_wait_ms_ = 100;
   std::int64_t io_threads_ = 1;
   std::int64_t least_free_mb_ = 64;
   std::int64_t connections_ = 20'000;
-  double stop_seconds_ = 30;
 };
 
 class Replay final : public FraudAction {

@@ -42,7 +42,9 @@ class Demo final : public RecommendAction {
   void add_options(OptionSet& /*options*/) override {}
 
   [[nodiscard]] std::vector<std::string> takes() const override {
-    return {"http", "cache", "workers", "io_threads", "log", "log_level", "stop_seconds"};
+    std::vector<std::string> names = ServiceFlags::names();
+    names.insert(names.end(), {"cache", "workers", "io_threads"});
+    return names;
   }
 
   int run(const OptionSet& options, RecommendSettings& settings) override {

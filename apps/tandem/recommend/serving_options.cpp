@@ -16,10 +16,7 @@ void RecommendServing::add_options(OptionSet& set) {
               "serve: the folder of what is known of viewers, with the log of events; it is made "
               "where it is missing",
               "FOLDER");
-  set.written("http", http,
-              "serve, demo: the address and port of HTTP; port 0 is any free one, which the line "
-              "`ready http://...` tells",
-              "ADDRESS:PORT");
+  program.add_options(set, options, "serve, demo: ");
   set.written("other_models", others,
               "serve: further models, which configurations call by these names", "NAME=FILE,...");
   set.written("history", history,
@@ -50,29 +47,22 @@ void RecommendServing::add_options(OptionSet& set) {
   set.integer("io_threads", io_threads,
               "serve: threads that read requests and write answers; 0: one for every four cores", 0,
               256);
-  set.text("tokens", options.tokens,
-           "serve: a file with a line `predict TOKEN` or `admin TOKEN` for each token that is "
-           "taken; without it no token is asked for");
-  set.text("log", options.log,
-           "serve: a file for the log, a JSON object per line; standard error if left out");
-  set.choice("log_level", options.log_level, "serve: the least important events that are logged");
-  set.real("stop_seconds", stop_seconds,
-           "serve: time for what is under way when the server is stopped", 0, 3600);
 }
 
 std::vector<std::string> RecommendServing::names() {
-  return {"state",      "http",       "other_models",       "history",     "config",
-          "experiment", "interleave", "durability",         "cache",       "cache_seconds",
-          "recall",     "lists",      "trending_half_life", "workers",     "io_threads",
-          "tokens",     "log",        "log_level",          "stop_seconds"};
+  std::vector<std::string> all = {
+      "state",      "other_models",       "history", "config",        "experiment",
+      "interleave", "durability",         "cache",   "cache_seconds", "recall",
+      "lists",      "trending_half_life", "workers", "io_threads"};
+  for (std::string& name : ServiceFlags::names()) all.push_back(std::move(name));
+  return all;
 }
 
 void RecommendServing::finish(const RunSettings& run) {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  options.http.endpoint = *http.endpoint;
+  program.finish(options);
   options.http.threads = io_threads > 0 ? static_cast<int>(io_threads) : std::max(1, cores / 4);
   options.threads = workers > 0 ? static_cast<int>(workers) : std::max(1, cores / 2);
-  options.patience = std::chrono::milliseconds(static_cast<std::int64_t>(stop_seconds * 1000));
   recommend::ServiceOptions& service = options.service;
   service.history = history.path;
   service.configurations = configurations.path;

@@ -1,24 +1,13 @@
 // What `tandem recommend serve` and `demo` are told alike.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "systems/recommend/serve.hpp"
 #include "tandem/recommend/action.hpp"
+#include "tandem/service_flags.hpp"
 
 namespace tandem::program {
-
-struct RecommendPlace {
-  std::optional<http::Endpoint> endpoint;
-
-  [[nodiscard]] static RecommendPlace parse(std::string_view text) {
-    return {http::Endpoint::parse(text)};
-  }
-  [[nodiscard]] std::string to_string() const {
-    return endpoint ? endpoint->address + ":" + std::to_string(endpoint->port) : "";
-  }
-};
 
 // Bytes, of which there may be none.
 struct CacheBytes {
@@ -33,7 +22,7 @@ struct CacheBytes {
 // One set for both actions: the first of them adds the options.
 struct RecommendServing {
   recommend::ServeOptions options;
-  RecommendPlace http{http::Endpoint{.address = "127.0.0.1", .port = 8000}};
+  ServiceFlags program{8000};
   FileName state;
   Words others;
   FileName history;
@@ -48,7 +37,6 @@ struct RecommendServing {
   double half_life = 6;
   std::int64_t workers = 0;
   std::int64_t io_threads = 0;
-  double stop_seconds = 30;
 
   void add_options(OptionSet& set);
   [[nodiscard]] static std::vector<std::string> names();

@@ -6,13 +6,15 @@
 #include <nlohmann/json.hpp>
 
 #include "core/text.hpp"
-#include "systems/fraud/service/page.hpp"
 #include "systems/fraud/service/routes.hpp"
 #include "systems/http/json.hpp"
 #include "systems/http/page.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem::fraud {
+
+extern const http::PageFiles page_files;
+
 namespace {
 
 using http::ExchangePtr;
@@ -196,6 +198,6 @@ void add_admin_routes(http::Router& router, FraudContext& context) {
   });
 }
 
-void add_fraud_page(http::Router& router) { http::add_page(router, page_html, page_css, page_js); }
+void add_fraud_page(http::Router& router) { http::add_page(router, page_files); }
 
 }  // namespace tandem::fraud

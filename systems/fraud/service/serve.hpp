@@ -1,22 +1,16 @@
 // The program that decides transactions: what `tandem fraud serve` runs.
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <string>
 
 #include "systems/fraud/service/service.hpp"
-#include "systems/http/server.hpp"
+#include "systems/http/service.hpp"
 
 namespace tandem::fraud {
 
-struct ServeOptions {
+struct ServeOptions : http::ProgramOptions {
   ServiceOptions service;
-  http::ServerOptions http;
-  std::string tokens;  // a file; empty: everybody may do everything
-  std::string log;     // a file; empty: standard error
-  http::LogLevel log_level = http::LogLevel::info;
-  std::chrono::milliseconds patience{30'000};  // for what is under way when it is stopped
 };
 
 // Serves until SIGTERM or SIGINT. `ready` is told "http://..." once requests are answered. Returns

@@ -1,21 +1,9 @@
 // Asks the server every two seconds for its models, drift, shadows and experiments, and shows what it
-// says. Nothing comes from anywhere else, and texts of the server are put in as texts, never as HTML.
+// says.
 "use strict";
 const every = 2000;
 const kept = 150; // moments of the curve: five minutes
 const histories = new Map();
-let token = sessionStorage.getItem("token") || "";
-
-function element(name, text, kind) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (kind) made.className = kind;
-  return made;
-}
-
-function number(value) {
-  return value === undefined ? "" : value.toLocaleString("en", {maximumFractionDigits: 1});
-}
 
 function significant(value) {
   return value === null || value === undefined ? "–"
@@ -51,27 +39,7 @@ function tableOf(head, textColumns, rows) {
 }
 
 function milliseconds(seconds) {
-  return seconds ? number(1000 * seconds) + " ms" : "";
-}
-
-function curve(values) {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  svg.setAttribute("viewBox", "0 0 " + (kept - 1) + " 40");
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("role", "img");
-  const most = Math.max(1, ...values);
-  svg.setAttribute("aria-label", "rows per second in the last five minutes, at most " + number(most));
-  const line = document.createElementNS(space, "line");
-  for (const [name, value] of [["x1", 0], ["x2", kept - 1], ["y1", 39.5], ["y2", 39.5]]) {
-    line.setAttribute(name, value);
-  }
-  const path = document.createElementNS(space, "path");
-  const first = kept - values.length;
-  path.setAttribute("d", values.map((value, i) =>
-    (i ? "L" : "M") + (first + i) + " " + (39 - 37 * value / most).toFixed(2)).join(""));
-  svg.append(line, path);
-  return svg;
+  return seconds ? number(1000 * seconds, 1) + " ms" : "";
 }
 
 function columnsOf(report) {
@@ -175,9 +143,9 @@ function show(model, now, drift, shadow) {
   const rate = history.rates[history.rates.length - 1];
   part.append(element("p", (model.production === null ? "No version answers."
     : "Version " + model.production + " answers" + (rate === undefined ? "." : ", "
-      + number(rate) + " rows/s (all versions).")), "about"));
+      + number(rate, 1) + " rows/s (all versions).")), "about"));
   if (model.problem) part.append(element("p", model.problem, "problem"));
-  if (history.rates.length > 1) part.append(curve(history.rates));
+  if (history.rates.length > 1) part.append(curve(history.rates, kept, "rows per second in the last five minutes"));
   const table = element("table");
   const head = element("tr");
   for (const name of ["version", "stage", "algorithm", "rows", "median", "99 %", "failed", "refused"]) {
@@ -218,16 +186,7 @@ function replace(place, parts) {
 
 async function refresh() {
   const state = document.getElementById("state");
-  const form = document.getElementById("token");
   try {
-    const headers = token ? {Authorization: "Bearer " + token} : {};
-    const ask = async path => {
-      const response = await fetch(path, {headers, cache: "no-store"});
-      form.hidden = response.status !== 401;
-      const answer = await response.json();
-      if (!response.ok) throw new Error(answer.error);
-      return answer;
-    };
     const answer = await ask("/v1/models");
     const {drift} = await ask("/v1/drift");
     const {shadow} = await ask("/v1/shadow");
@@ -245,9 +204,4 @@ async function refresh() {
   setTimeout(refresh, every);
 }
 
-document.getElementById("token").addEventListener("submit", event => {
-  event.preventDefault();
-  token = event.target.querySelector("input").value;
-  sessionStorage.setItem("token", token);
-});
 refresh();

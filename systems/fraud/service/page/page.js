@@ -1,5 +1,4 @@
-// Asks the server every second and shows what it says. Nothing comes from anywhere else, and texts of
-// the server are put in as texts, never as HTML.
+// Asks the server every second and shows what it says.
 "use strict";
 const every = 1000;
 const kept = 300; // moments of the curve: five minutes
@@ -7,51 +6,6 @@ const shown = 40;
 const rates = [];
 let last = null;
 let newest = 0;
-let token = sessionStorage.getItem("token") || "";
-
-function element(name, text, kind) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (kind) made.className = kind;
-  return made;
-}
-
-function number(value, digits = 0) {
-  return value.toLocaleString("en", {maximumFractionDigits: digits});
-}
-
-function curve(values) {
-  const space = "http://www.w3.org/2000/svg";
-  const svg = document.createElementNS(space, "svg");
-  svg.setAttribute("viewBox", "0 0 " + (kept - 1) + " 40");
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("role", "img");
-  const most = Math.max(1, ...values);
-  svg.setAttribute("aria-label", "decisions per second in the last five minutes, at most " + number(most));
-  const line = document.createElementNS(space, "line");
-  for (const [name, value] of [["x1", 0], ["x2", kept - 1], ["y1", 39.5], ["y2", 39.5]]) {
-    line.setAttribute(name, value);
-  }
-  const path = document.createElementNS(space, "path");
-  const first = kept - values.length;
-  path.setAttribute("d", values.map((value, i) =>
-    (i ? "L" : "M") + (first + i) + " " + (39 - 37 * value / most).toFixed(2)).join(""));
-  svg.append(line, path);
-  return svg;
-}
-
-async function ask(path, body) {
-  const options = {headers: token ? {Authorization: "Bearer " + token} : {}, cache: "no-store"};
-  if (body !== undefined) {
-    options.method = "POST";
-    options.body = JSON.stringify(body);
-  }
-  const response = await fetch(path, options);
-  document.getElementById("token").hidden = response.status !== 401;
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error);
-  return answer;
-}
 
 function showSummary(summary, now) {
   const total = Object.values(summary.actions).reduce((a, b) => a + b, 0);
@@ -70,7 +24,8 @@ function showSummary(summary, now) {
     pair.append(element("dt", name), element("dd", value));
     return pair;
   }));
-  document.getElementById("curve").replaceChildren(curve(rates));
+  document.getElementById("curve").replaceChildren(
+    curve(rates, kept, "decisions per second in the last five minutes"));
   const drift = summary.drift;
   document.getElementById("drift").textContent = "Scores of the last hour beside the first "
     + number(drift.reference_decisions) + " of these versions: " + drift.finding
@@ -177,9 +132,4 @@ async function refresh() {
   setTimeout(refresh, every);
 }
 
-document.getElementById("token").addEventListener("submit", event => {
-  event.preventDefault();
-  token = event.target.querySelector("input").value;
-  sessionStorage.setItem("token", token);
-});
 refresh();

@@ -129,6 +129,17 @@ void RequestReader::read_head() {
     refuse(400, "expected an absolute path with whole %-escapes as the target");
   }
   if (message.version() != 11 && message.version() != 10) refuse(505, "expected HTTP/1.1");
+  // RFC 9112, 6.1 and 6.3: what is coded in another way, or in a way that older servers on the way
+  // do not know, has no end that all agree on, and what one takes for its body another takes for
+  // the next request.
+  const auto codings = message.equal_range(beast::http::field::transfer_encoding);
+  for (auto coding = codings.first; coding != codings.second; ++coding) {
+    const bool chunked = beast::iequals(coding->value(), "chunked") && message.version() == 11;
+    if (!chunked || std::next(codings.first) != codings.second) {
+      refuse(400, "Transfer-Encoding: expected chunked, once, in HTTP/1.1");
+      break;
+    }
+  }
   request_.trace = continue_trace(view_of(message["traceparent"]));
 }
 

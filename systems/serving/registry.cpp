@@ -62,6 +62,15 @@ std::string called(const std::string& model, std::int64_t version) {
 // service of its own answers with it (docs/recommend.md), never `tandem serve`.
 const std::string of_recommender = "recommender";
 
+// What is no file with an end, such as a pipe that nobody writes to, would be read for ever.
+void require_file(const std::string& path) {
+  std::error_code failure;
+  const fs::file_status status = fs::status(path, failure);
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    throw InputError(path + ": is no regular file; expected a model that Tandem saved");
+  }
+}
+
 struct Described {
   std::string algorithm;
   std::string signature;
@@ -157,6 +166,7 @@ VersionRecord Registry::add(const std::string& model, const std::string& file,
   added.metrics = registration.metrics;
   added.data = registration.data;
   added.source = file;
+  require_file(file);
   const auto bytes = read_file(file);
   const Described described = describe(file);
   added.algorithm = described.algorithm;
@@ -173,6 +183,13 @@ VersionRecord Registry::add(const std::string& model, const std::string& file,
     added.stage = Stage::candidate;
     added.file = "models/" + model + "/" + std::to_string(added.version) + ".tandem";
     added.created = now_text();
+    // The row first: of two programs that register at once the other waits for this one's end, and
+    // then has another number. A file that were written before would take the place of its file.
+    database_->query("INSERT INTO tandem_versions (" + std::string(columns) +
+                         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                     {added.model, added.version, std::string(to_string(added.stage)), added.file,
+                      added.bytes, added.checksum, added.algorithm, added.signature, added.metrics,
+                      added.data, added.source, added.created});
     std::error_code failure;
     fs::create_directories(repository_ / "models" / model, failure);
     if (failure) throw SystemError(repository_.string() + ": " + failure.message());
@@ -180,11 +197,6 @@ VersionRecord Registry::add(const std::string& model, const std::string& file,
     const std::string path = path_of(added).string();
     write_file(path, bytes);
     (void)::chmod(path.c_str(), 0444);
-    database_->query("INSERT INTO tandem_versions (" + std::string(columns) +
-                         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-                     {added.model, added.version, std::string(to_string(added.stage)), added.file,
-                      added.bytes, added.checksum, added.algorithm, added.signature, added.metrics,
-                      added.data, added.source, added.created});
     record(added, Stage::candidate, "register");
     if (registration.stage != Stage::candidate) {
       added = change_stage(model, added.version, registration.stage, registration.new_signature,
@@ -311,6 +323,7 @@ fs::path Registry::path_of(const VersionRecord& record) const {
 
 void Registry::check_file(const VersionRecord& record) const {
   const std::string path = path_of(record).string();
+  require_file(path);
   const auto bytes = read_file(path);
   if (static_cast<std::int64_t>(bytes.size()) != record.bytes ||
       checksum_of(bytes) != record.checksum) {

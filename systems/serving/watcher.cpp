@@ -35,6 +35,7 @@ Watcher::Watcher(const ModelSet& models, const ServeSettings& settings, http::Me
                               "has seen, because too many came")),
       log_writer_(models, metrics, log) {
   apply(settings);
+  find_shadows();  // what is answered from now on has its shadow
   thread_ = std::thread([this] { run(); });
 }
 

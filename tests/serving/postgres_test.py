@@ -14,7 +14,7 @@ import unittest
 
 sys.path.append(str(pathlib.Path(__file__).parents[2] / "deploy" / "serving"))
 from postgres import Missing, Postgres, require  # noqa: E402
-from server import DATA, Server, tandem  # noqa: E402
+from server import DATA, Server, tandem, wait_for  # noqa: E402
 
 ROW = {"name": "input", "shape": [1, 4], "datatype": "FP64", "data": [6.0, 2.7, 5.1, 1.6]}
 
@@ -48,11 +48,7 @@ class RegistryInPostgres(unittest.TestCase):
         return {one["version"]: one["stage"]
                 for one in json.loads(self.models("list", name, "--json"))["versions"]}
 
-    def wait(self, condition):
-        end = time.time() + 30
-        while not condition():
-            self.assertLess(time.time(), end, "it did not come about in time")
-            time.sleep(0.1)
+    wait = staticmethod(wait_for)
 
     def test_stages_and_a_server_that_follows(self):
         self.models("register", "m", self.files[0], "--stage", "production")
@@ -130,19 +126,22 @@ class RegistryInPostgres(unittest.TestCase):
     def test_programs_at_once(self):
         failed = []
 
-        def register():
+        def register(file):
             for _ in range(3):
                 try:
-                    self.models("register", "busy", self.files[0])
+                    self.models("register", "busy", file)
                 except AssertionError as error:
                     failed.append(error)
-        threads = [threading.Thread(target=register) for _ in range(3)]
+        threads = [threading.Thread(target=register, args=[self.files[i % 2]]) for i in range(3)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         self.assertEqual(failed, [])
         self.assertEqual(sorted(self.stages("busy")), list(range(1, 10)))
+        # None has the file of another.
+        for version in range(1, 10):
+            self.models("promote", "busy", version)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,7 @@
 
 import csv
 import json
-import shutil
 import struct
-import subprocess
 import unittest
 import zlib
 
@@ -270,13 +268,6 @@ class Protocol(Serving):
         text = self.server.get("/metrics").decode()
         self.assertRegex(text, r'tandem_predicted_rows_total\{model="iris",version="1"\} \d+')
         self.assertIn('tandem_production_version{model="iris"} 1', text)
-        promtool = shutil.which("promtool")
-        if promtool:
-            done = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True,
-                                  text=True, check=False)
-            self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
-        else:
-            print("not checked: promtool (Debian: prometheus) is not installed")
         self.assertRegex(text, r'tandem_http_request_duration_seconds_count\{method="POST",route="/v2'
                                r'/models/\{model\}/infer"\} \d+')
 

@@ -3,9 +3,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -141,6 +143,56 @@ TEST_F(PredictionLogTest, IsWholeAfterAProcessWasKilled) {
     EXPECT_EQ(fs::file_size(files()[0]), whole);
   }
   EXPECT_EQ(read_dataset<double>(files()[0]).rows(), 20);
+}
+
+// Files may have so many bytes while it lives, as on a disk that is full.
+class FileLimit {
+ public:
+  explicit FileLimit(rlim_t bytes) : before_(std::signal(SIGXFSZ, SIG_IGN)) {
+    (void)::getrlimit(RLIMIT_FSIZE, &limit_);
+    const rlimit now{bytes, limit_.rlim_max};
+    (void)::setrlimit(RLIMIT_FSIZE, &now);
+  }
+  ~FileLimit() {
+    (void)::setrlimit(RLIMIT_FSIZE, &limit_);
+    std::signal(SIGXFSZ, before_);
+  }
+  FileLimit(const FileLimit&) = delete;
+  FileLimit& operator=(const FileLimit&) = delete;
+
+ private:
+  void (*before_)(int);
+  rlimit limit_{};
+};
+
+TEST_F(PredictionLogTest, AFullDiskLeavesWholeFilesOrNone) {
+  PredictionLog log(options_, "m", "1", columns_);
+  append(log, 0, 100);
+  {
+    const FileLimit full(10);
+    EXPECT_THROW(log.flush(), SystemError);
+    EXPECT_TRUE(files().empty());
+  }
+  log.flush();
+  ASSERT_EQ(files().size(), 1U);
+  EXPECT_THAT(files()[0], ::testing::EndsWith("m-1-000001.csv.zst"));
+  const auto size = fs::file_size(files()[0]);
+  append(log, 100, 100);
+  {
+    const FileLimit full(size + 10);
+    EXPECT_THROW(log.flush(), SystemError);
+    EXPECT_EQ(fs::file_size(files()[0]), size);
+  }
+  log.flush();
+  // Each row once.
+  EXPECT_EQ(read_dataset<double>(files()[0]).rows(), 200);
+}
+
+TEST_F(PredictionLogTest, AnEmptyFileOfAKilledProcessIsTakenAway) {
+  fs::create_directories(options_.folder);
+  std::ofstream(options_.folder + "/m-1-000001.csv.zst").close();
+  PredictionLog log(options_, "m", "1", columns_);
+  EXPECT_TRUE(files().empty());
 }
 
 TEST_F(PredictionLogTest, TakesRowsOfSeveralThreads) {

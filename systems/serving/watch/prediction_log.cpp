@@ -136,8 +136,9 @@ PredictionLog::PredictionLog(PredictionLogOptions options, const std::string& mo
         last = entry.path().string();
       }
     }
-    if (!last.empty() && cut_unfinished_frame(last) > 0 && fs::file_size(last) == 0) {
-      fs::remove(last);
+    if (!last.empty()) {
+      (void)cut_unfinished_frame(last);
+      if (fs::file_size(last) == 0) fs::remove(last);
     }
   } catch (...) {
     ::close(lock_);
@@ -223,6 +224,15 @@ void PredictionLog::begin_file() {
   begun_ = seconds_now();
 }
 
+// The frame is whole or it is not there, and a file without any is not there either.
+void PredictionLog::take_back() {
+  const bool kept = size_ > 0 && ::ftruncate(file_, static_cast<off_t>(size_)) == 0;
+  if (kept) return;
+  ::close(file_);
+  file_ = -1;
+  if (size_ == 0 && ::unlink(path_.c_str()) == 0) --number_;
+}
+
 void PredictionLog::flush_locked() {
   if (row_count_ == 0) return;
   // Until it has worked.
@@ -254,17 +264,19 @@ void PredictionLog::flush_locked() {
     if (now < 0 && errno == EINTR) continue;
     if (now <= 0) {
       const int reason = errno;
-      // The frame is whole or it is not there.
-      if (::ftruncate(file_, static_cast<off_t>(size_)) != 0) {
-        ::close(file_);
-        file_ = -1;
-      }
+      take_back();
       errno = reason;
       fail(path_, "cannot be written");
     }
     written += static_cast<std::size_t>(now);
   }
-  if (::fdatasync(file_) != 0) fail(path_, "cannot be flushed to the disk");
+  if (::fdatasync(file_) != 0) {
+    // Its rows are kept and written again, so that they must not stand there already.
+    const int reason = errno;
+    take_back();
+    errno = reason;
+    fail(path_, "cannot be flushed to the disk");
+  }
   size_ += static_cast<std::int64_t>(bytes);
   rows_.clear();
   row_count_ = 0;

@@ -70,6 +70,7 @@ class PredictionLog {
 
  private:
   void begin_file();
+  void take_back();
   void flush_locked();
 
   PredictionLogOptions options_;

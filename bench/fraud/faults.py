@@ -53,10 +53,19 @@ class Place:
         self.lock = threading.Lock()
         self.process = None
 
+    def wait_for(self, more):
+        """Until so many more were answered."""
+        wanted = len(self.answers) + more
+        end = time.monotonic() + 120
+        while len(self.answers) < wanted:
+            expect(time.monotonic() < end, "nothing is answered")
+            time.sleep(0.01)
+
     def spawn(self):
         self.process = subprocess.Popen(
             [self.tandem, "fraud", "serve", "--model", self.model, "--state", str(self.state), "--http",
-             "127.0.0.1:0", "--log", str(self.folder / "log.txt"), *self.options],
+             "127.0.0.1:0", "--log", str(self.folder / "log.txt"), "--longest-wait-ms", "60000",
+             *self.options],
             stdout=subprocess.PIPE, text=True, env=self.environment)
 
     def start(self):
@@ -97,7 +106,7 @@ class Place:
         def client(number):
             draw = random.Random(f"{seed}-{number}")
             count = 0
-            connection = http.client.HTTPConnection(self.host, timeout=30)
+            connection = http.client.HTTPConnection(self.host, timeout=120)
             try:
                 while not stopping.is_set():
                     count += 1
@@ -123,7 +132,7 @@ class Place:
         return stop
 
     def send_again(self):
-        connection = http.client.HTTPConnection(self.host, timeout=60)
+        connection = http.client.HTTPConnection(self.host, timeout=120)
         for identity, body in list(self.sent.items()):
             expect(self.send(connection, identity, body) == 200, f"{identity} was refused")
         # Some of those that were answered, too: send() compares.
@@ -292,14 +301,13 @@ def stopped(tandem, model, folder, seconds=1.0):
     place = Place(tandem, model, folder)
     place.start()
     stop = place.load("s")
-    time.sleep(0.3)
+    place.wait_for(20)
     place.process.send_signal(signal.SIGSTOP)
     time.sleep(seconds)
-    before = len(place.answers)
     place.process.send_signal(signal.SIGCONT)
-    time.sleep(0.5)
+    # More than those that were on their way: of each connection one.
+    place.wait_for(50)
     stop()
-    expect(len(place.answers) > before, "nothing was answered after the pause")
     place.send_again()
     place.end(signal.SIGTERM)
     place.compare(True)
@@ -316,23 +324,27 @@ def failing(tandem, model, folder, how, library):
                   environment={"LD_PRELOAD": str(library), "FAILING_DISK": str(switch)})
     place.start()
     stop = place.load("f", connections=4)
-    time.sleep(0.3)
-    expect(place.answers, "nothing was answered before the disk failed")
+    place.wait_for(20)
     switch.write_text(how)
-    time.sleep(0.3)
+    # One that begins before the disk fails may be written yet; from the first refusal on none is.
+    connection = http.client.HTTPConnection(place.host, timeout=120)
+    end = time.monotonic() + 60
+    count = 0
+    while place.send(connection, f"until-{count}", body_of(random.Random(count), f"until-{count}")) != 503:
+        expect(time.monotonic() < end, "a disk that fails is not noticed")
+        count += 1
+    stop()  # each of its threads has the answer to what it has asked
     acknowledged = len(place.answers)
-    time.sleep(0.3)
-    stop()
+    for i in range(50):
+        status = place.send(connection, f"after-{i}", body_of(random.Random(i), f"after-{i}"))
+        expect(status == 503, f"a transaction was answered with {status}")
     expect(len(place.answers) == acknowledged, "something was acknowledged while the disk failed")
-    connection = http.client.HTTPConnection(place.host, timeout=30)
-    status = place.send(connection, "after", body_of(random.Random(1), "after"))
-    expect(status == 503, f"a transaction was answered with {status}")
     connection.request("GET", "/v2/health/ready")
     expect(connection.getresponse().status == 503, "the server says that it is ready")
     connection.close()
     switch.write_text("well")
     if how == "sync":
-        connection = http.client.HTTPConnection(place.host, timeout=30)
+        connection = http.client.HTTPConnection(place.host, timeout=120)
         expect(place.send(connection, "later", body_of(random.Random(2), "later")) == 503,
                "after a failed sync something was acknowledged")
         connection.close()
@@ -357,10 +369,8 @@ def clock(tandem, model, folder, library):
     for step in ["0", "86400", "-86400", "0"]:
         switch.write_text(step)
         stop = place.load(f"c{step}{len(place.answers)}", connections=2)
-        before = len(place.answers)
-        time.sleep(0.2)
+        place.wait_for(20)
         stop()
-        expect(len(place.answers) > before, f"nothing was answered after a step by {step} s")
         expect(not place.sent, f"transactions were refused after a step by {step} s")
     switch.write_text("-86400")
     place.end()
@@ -376,7 +386,7 @@ def late(tandem, model, folder, count=600):
     place = Place(tandem, model, folder, "--snapshot-records", 100)
     place.start()
     draw = random.Random(5)
-    connection = http.client.HTTPConnection(place.host, timeout=30)
+    connection = http.client.HTTPConnection(place.host, timeout=120)
     for i in range(count):
         identity = f"l{i}"
         body = body_of(draw, identity, seconds_ago=draw.choice([0, 1, 60, 7200, 5e5, 40 * 86400])

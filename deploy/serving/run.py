@@ -23,21 +23,16 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from ports import free_port  # noqa: E402
 from postgres import Missing, Postgres  # noqa: E402
 
 HERE = pathlib.Path(__file__).parent.absolute()
 NAMES = ("one", "two")
-BACKENDS = ("again", "once", "not_ready")
+BACKENDS = ("again", "once", "again_not_ready", "once_not_ready")
 
 
 def say(text):
     print(f"deploy: {text}", file=sys.stderr, flush=True)
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def answers(port, path):
@@ -67,7 +62,8 @@ class Service:
     @staticmethod
     def place(text):
         address, _, port = text.rpartition(":")
-        return f"{address or '127.0.0.1'}:{port if port != '0' else free_port()}"
+        address = address or "127.0.0.1"
+        return f"{address}:{port if port != '0' else free_port(address.strip('[]'))}"
 
     def start(self):
         if not self.registry:
@@ -167,15 +163,28 @@ class Service:
                 text += more
         return text.decode()
 
-    def state(self, name):
-        """What HAProxy thinks of a server: UP, DOWN, MAINT, DRAIN."""
+    def rows(self, name):
+        """What HAProxy says of a server, by backend."""
         lines = self.tell_proxy("show stat").splitlines()
         fields = lines[0].lstrip("# ").split(",")
-        for line in lines[1:]:
-            row = dict(zip(fields, line.split(",")))
-            if row["pxname"] == "again" and row["svname"] == name:
-                return row["status"].split()[0] if row["status"] else ""
-        return ""
+        rows = [dict(zip(fields, line.split(","))) for line in lines[1:]]
+        return {row["pxname"]: row for row in rows if row.get("svname") == name}
+
+    def state(self, name):
+        """What HAProxy thinks of a server: UP, DOWN, MAINT, DRAIN."""
+        row = self.rows(name).get("again", {})
+        return row["status"].split()[0] if row.get("status") else ""
+
+    def under_way(self, name):
+        """Requests that a server has been given and has not answered."""
+        return sum(int(row["scur"]) for row in self.rows(name).values())
+
+    def wait_until(self, condition, what, seconds=None):
+        end = time.monotonic() + (seconds or self.arguments.patience)
+        while not condition():
+            if time.monotonic() > end:
+                raise RuntimeError(what)
+            time.sleep(0.05)
 
     def proxy_answers(self):
         """Whether HAProxy runs; servers that are not ready are no reason to stay away."""
@@ -185,21 +194,34 @@ class Service:
             return False
 
     def restart_in_turn(self):
-        for name in NAMES:
-            for backend in BACKENDS:
-                self.tell_proxy(f"set server {backend}/{name} state drain")
+        """Never without another server that is ready; what does not come back leaves the rest as it
+        is, and is said."""
+        try:
+            for name in NAMES:
+                self.restart(name)
+        except (RuntimeError, OSError, subprocess.TimeoutExpired) as why:
+            say(f"the servers were not all started again: {why}")
+
+    def restart(self, name):
+        for other in NAMES:
+            self.wait_until(lambda: other == name or self.state(other) == "UP",
+                            f"server {other} is not ready, so that server {name} was left as it was")
+        for backend in BACKENDS:
+            self.tell_proxy(f"set server {backend}/{name} state drain")
+        try:
+            # What it was given is answered, and a moment more for what HAProxy is about to give it.
             time.sleep(0.3)
+            self.wait_until(lambda: self.under_way(name) == 0,
+                            f"server {name} does not answer what it was given", 60)
             self.end(self.servers[name])
             self.start_server(name)
             self.wait_for(name)
+        finally:
             for backend in BACKENDS:
                 self.tell_proxy(f"set server {backend}/{name} state ready")
-            end = time.monotonic() + self.arguments.patience
-            while self.state(name) != "UP":
-                if time.monotonic() > end:
-                    raise RuntimeError(f"server {name} is not ready; the other was left as it was")
-                time.sleep(0.05)
-            say(f"server {name} was started again")
+        self.wait_until(lambda: self.state(name) == "UP",
+                        f"server {name} is not ready; the others were left as they were")
+        say(f"server {name} was started again")
 
     def keep_up(self):
         """Starts again what has ended by itself, each at most once a second."""
@@ -215,11 +237,21 @@ class Service:
                 self.start_server(name)
                 self.ended_at.pop(name)
         if self.postgres and self.postgres.process.poll() is not None:
-            say("PostgreSQL ended; it is started again")
-            self.postgres.start()
+            self.again("PostgreSQL", now, self.postgres.start)
         if self.proxy.poll() is not None:
-            say("HAProxy ended; it is started again")
-            self.start_proxy()
+            self.again("HAProxy", now, self.start_proxy)
+
+    def again(self, name, now, start):
+        """One that does not start is tried again later: the others go on meanwhile."""
+        if now < self.ended_at.get(name, 0):
+            return
+        say(f"{name} ended; it is started again")
+        try:
+            start()
+            self.ended_at.pop(name, None)
+        except (RuntimeError, OSError) as why:
+            say(str(why))
+            self.ended_at[name] = time.monotonic() + self.arguments.restart_after
 
     def reload(self):
         for server in self.servers.values():
@@ -229,11 +261,18 @@ class Service:
 
     @staticmethod
     def end(process):
-        if process is not None:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-            return process.wait(timeout=60)
-        return 0
+        """Its status; 0 too for one that had not come so far that it could be stopped in order."""
+        if process is None:
+            return 0
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            status = process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            say(f"process {process.pid} does not end, and is killed")
+            process.kill()
+            status = process.wait()
+        return 0 if status in (-signal.SIGTERM, 130) else status
 
     def stop(self):
         """The proxy first, which lets no more in; the registry last. True where all ended well."""
@@ -280,7 +319,8 @@ class Signals:
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], epilog="What follows -- are "
+                                     "further options of tandem serve, as in -- --batch-rows 64.")
     parser.add_argument("repository")
     parser.add_argument("--model", action="append", default=[], metavar="NAME=FILE",
                         help="a model for production, where the registry has none of that name")
@@ -300,8 +340,11 @@ def parse():
                         help="until a server that ended is started again (default: 1)")
     parser.add_argument("--patience", type=float, default=60, metavar="SECONDS",
                         help="for what starts to answer (default: 60)")
-    parser.add_argument("options", nargs="*", help="after --: further options of tandem serve")
-    return parser.parse_args()
+    words = sys.argv[1:]
+    at = words.index("--") if "--" in words else len(words)
+    arguments = parser.parse_args(words[:at])
+    arguments.options = words[at + 1:]
+    return arguments
 
 
 def main():

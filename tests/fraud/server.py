@@ -68,8 +68,8 @@ class Server:
         self.log = open(self.log_path, "a+")
         self.process = subprocess.Popen(
             [PROGRAM, "fraud", "serve", "--model", str(model), "--state", str(state), "--http",
-             "127.0.0.1:0", *map(str, options)], stdout=subprocess.PIPE, stderr=self.log, text=True,
-            env=dict(os.environ, **(environment or {})))
+             "127.0.0.1:0", "--longest-wait-ms", "60000", *map(str, options)], stdout=subprocess.PIPE,
+            stderr=self.log, text=True, env=dict(os.environ, **(environment or {})))
         line = self.process.stdout.readline()
         if not line.startswith("ready http://"):
             self.process.kill()
@@ -82,7 +82,7 @@ class Server:
         self.url = line.split()[1]
         self.host = self.url.removeprefix("http://")
 
-    def connection(self, timeout=60):
+    def connection(self, timeout=120):
         return http.client.HTTPConnection(self.host, timeout=timeout)
 
     def ask(self, method, path, body=None, headers=None, connection=None):

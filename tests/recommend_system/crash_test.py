@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import random
 import signal
 import threading
 import time
@@ -22,7 +23,7 @@ class Crash(Recommending):
             lock = threading.Lock()
 
             def send(number):
-                connection = http.client.HTTPConnection(server.host, timeout=10)
+                connection = http.client.HTTPConnection(server.host, timeout=120)
                 count = 0
                 while not stop.is_set():
                     user = f"life{life}-sender{number}-{count // 100}"
@@ -38,10 +39,12 @@ class Crash(Recommending):
                             acknowledged.setdefault(user, set()).add(item)
                     count += 1
 
-            threads = [threading.Thread(target=send, args=(number,)) for number in range(4)]
+            threads = [threading.Thread(target=send, args=(number,), daemon=True) for number in range(4)]
             for thread in threads:
                 thread.start()
-            time.sleep(0.7)
+            before = sum(map(len, acknowledged.values()))
+            self.wait_for(lambda: sum(map(len, list(acknowledged.values()))) > before + 40)
+            time.sleep(random.random() / 2)
             server.process.send_signal(signal.SIGKILL)
             stop.set()
             for thread in threads:

@@ -135,7 +135,7 @@ class Service(Recommending):
                          r'tandem_recommend_source_missing_total\{source="content"\} 1')
 
     def test_many_who_ask_the_same_get_one_answer(self):
-        server = self.serve("--workers", 4)
+        server = self.serve("--workers", 4, "--config", self.configuration(version="v"))
         answers = []
 
         def ask():
@@ -156,7 +156,7 @@ class Service(Recommending):
         configuration = self.configuration(version="one", exploration=QUIET)
         server = self.serve("--config", configuration)
         self.assertEqual(server.recommended("u1")["configuration"], "one")
-        configuration.write_text(json.dumps({"version": "two", "weights": {"content": 1}, "exploration": QUIET}))
+        self.configuration(version="two", weights={"content": 1}, exploration=QUIET)
         server.process.send_signal(signal.SIGHUP)
         self.wait_for(lambda: server.recommended("u1")["configuration"] == "two")
         parts = server.recommended("u1")["recommendations"][0]["score_parts"]
@@ -230,8 +230,10 @@ class Service(Recommending):
         found = json.loads(tandem("recommend", "policies", "--state", self.state, "--json"))
         self.assertEqual((found["choices"], found["clicked"]), (60, 30))
         for policy in found["policies"]:
-            self.assertLess(policy["inverse_propensity"]["low"], 0.5)
-            self.assertGreater(policy["inverse_propensity"]["high"], 0.5)
+            # Every other viewer clicked. What is drawn differs from run to run, and of a hundred
+            # intervals of 95 % five would miss it: two and a half times as wide, none does.
+            low, high = policy["inverse_propensity"]["low"], policy["inverse_propensity"]["high"]
+            self.assertLess(abs((low + high) / 2 - 0.5), 2.5 * (high - low) / 2)
 
     def test_a_name_of_a_repository_is_served(self):
         repository = self.path / "repository"
@@ -269,7 +271,7 @@ class Service(Recommending):
         self.wait_for(lambda: (self.state / "events").exists())
         time.sleep(0.2)
         process.send_signal(signal.SIGTERM)
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 130, error)
         self.assertIn("stopped before it answered", error)
 
@@ -278,12 +280,6 @@ class Service(Recommending):
         error = tandem("recommend", "serve", "--model", self.model, "--state", self.state, "--http",
                        "127.0.0.1:0", status=2)
         self.assertRegex(error, "in use|used by")
-
-    def wait_for(self, condition):
-        end = time.monotonic() + 20
-        while not condition():
-            self.assertLess(time.monotonic(), end)
-            time.sleep(0.05)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import threading
 import time
 import unittest
 
-from server import DATA, Server, Serving, tandem
+from server import DATA, Server, Serving, tandem, wait_for
 
 ROW = {"sepal_length_cm": 6.0, "sepal_width_cm": 2.7, "petal_length_cm": 5.1, "petal_width_cm": 1.6}
 TENSOR = {"name": "input", "shape": [1, 4], "datatype": "FP64", "data": [6.0, 2.7, 5.1, 1.6]}
@@ -29,11 +29,7 @@ class Experiments(Serving):
         self.register(name, self.two)
         self.wait(lambda: self.server.ask("GET", f"/v2/models/{name}/versions/2/ready")[0] == 200)
 
-    def wait(self, condition, seconds=30):
-        end = time.time() + seconds
-        while not condition():
-            self.assertLess(time.time(), end, "it did not come about in time")
-            time.sleep(0.05)
+    wait = staticmethod(wait_for)
 
     def create(self, **more):
         definition = {"name": self.name, "model": self.name, "unit": "user",

@@ -28,7 +28,7 @@ def open_many_files():
 
 def connect(server):
     host, port = server.host.split(":")
-    return socket.create_connection((host, int(port)), timeout=30)
+    return socket.create_connection((host, int(port)), timeout=120)
 
 
 def beside(folder, seconds, work):
@@ -156,7 +156,9 @@ def proxied(folder, short):
     run = subprocess.Popen(
         [sys.executable, str(RUN), str(folder / "repository"), "--tandem", os.environ["TANDEM_PROGRAM"],
          "--folder", str(folder / "s"), "--https", "127.0.0.1:0", "--http", "127.0.0.1:0",
-         "--requests-per-10-s", "1000000", "--answer-ms", "500"], stdout=subprocess.PIPE,
+         "--requests-per-10-s", "1000000",
+         *(["--answer-ms", "20000", "--", "--longest-wait-ms", "60000"] if short else
+           ["--answer-ms", "500"])], stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True)
     try:
         line = run.stdout.readline()
@@ -171,7 +173,7 @@ def proxied(folder, short):
                           for _ in range(16)))
         place.know_answers(server)
         children = lambda: [int(pid) for pid in subprocess.run(
-            ["pgrep", "-P", str(run.pid), "-x", "tandem"], capture_output=True, text=True,
+            ["pgrep", "-P", str(run.pid), "-x", pathlib.Path(os.environ["TANDEM_PROGRAM"]).name[:15]], capture_output=True, text=True,
             check=False).stdout.split()]
         until(lambda: len(children()) == 2)
         parts = {}
@@ -190,12 +192,12 @@ def proxied(folder, short):
         load = Load(place, url, 6 if short else 12)
         before = set(children())
         run.send_signal(signal.SIGUSR1)
-        until(lambda: len(children()) == 2 and not before & set(children()), 60)
+        until(lambda: len(children()) == 2 and not before & set(children()))
         result = load.end()
         parts["restart"] = result.figures()
         assert result.failed == 0, result.found
         run.send_signal(signal.SIGTERM)
-        _, said = run.communicate(timeout=60)
+        _, said = run.communicate(timeout=120)
         assert run.returncode == 0, said
         asked = sum(one["asked"] for one in parts.values())
         failed = sum(one["failed"] for one in parts.values())
@@ -204,7 +206,7 @@ def proxied(folder, short):
     finally:
         if run.poll() is None:
             run.send_signal(signal.SIGTERM)
-            run.communicate(timeout=60)
+            run.communicate(timeout=120)
 
 
 class Behind:
@@ -215,7 +217,7 @@ class Behind:
         self.host = url.removeprefix("http://")
 
     def connection(self):
-        return http.client.HTTPConnection(self.host, timeout=30)
+        return http.client.HTTPConnection(self.host, timeout=120)
 
     def ask(self, method, path):
         connection = self.connection()

@@ -90,7 +90,7 @@ def database(folder, short, fault, through=None):
         fault(postgres, forwarder, server, changes)
         since = time.monotonic()
         before = changes.acknowledged
-        again = until(lambda: changes.acknowledged > before, 60, "no change is made any more")
+        again = until(lambda: changes.acknowledged > before, "no change is made any more")
         result = load.end().none_failed()
         changes.end()
         outcomes.end()
@@ -128,7 +128,7 @@ def delayed(folder, short):
     def fault(_postgres, forwarder, _server, changes):
         forwarder.delay = 0.1
         before = changes.acknowledged
-        until(lambda: changes.acknowledged > before, 30, "no change is made over a slow network")
+        until(lambda: changes.acknowledged > before, "no change is made over a slow network")
         time.sleep(1 if short else 8)
         forwarder.delay = 0.0
     return database(folder, short, fault)
@@ -140,7 +140,7 @@ def silent(folder, short):
         forwarder.silent = True
         before = changes.refused
         # Refused in time, not kept waiting for ever; and reading goes on.
-        until(lambda: changes.refused > before, 30, "a change waits for ever for a silent database")
+        until(lambda: changes.refused > before, "a change waits for ever for a silent database")
         assert server.ask("GET", "/v1/models")[0] == 200
         forwarder.silent = False
         forwarder.cut()
@@ -152,7 +152,7 @@ def cut(folder, short):
     def fault(_postgres, network, server, changes):
         network.cut_off()
         before = changes.refused
-        until(lambda: changes.refused > before, 30, "a change waits for ever behind a cut network")
+        until(lambda: changes.refused > before, "a change waits for ever behind a cut network")
         assert server.ask("GET", "/v1/models")[0] == 200
         network.join()
     return database(folder, short, fault, through=Network)

@@ -55,6 +55,7 @@ import fault_clients as clients  # noqa: E402
 import fault_databases as databases  # noqa: E402
 from fault_tools import (Changes, Load, Outcomes, Place, Skipped, logged_rows,  # noqa: E402
                          sqlite_outcomes, sqlite_transitions, until)
+from ports import free_port  # noqa: E402
 from server import tandem  # noqa: E402
 
 
@@ -62,7 +63,8 @@ def kill(folder, short):
     """kill -9, and a new start at once, again and again"""
     place = Place(folder)
     log = ("--prediction-log", place.folder / "log")
-    server = place.serve(*log)
+    # Which no other program's connection can have taken when it is started again.
+    server = place.serve(*log, http=f"127.0.0.1:{free_port()}")
     place.know_answers(server)
     current = [server]
     seconds, times = (4, 2) if short else (20, 12)

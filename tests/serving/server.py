@@ -7,6 +7,7 @@ import pathlib
 import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 PROGRAM = os.environ["TANDEM_PROGRAM"]
@@ -21,10 +22,22 @@ def tandem(*arguments, status=0):
     return done.stdout if status == 0 else done.stderr
 
 
+def wait_for(found, what="it did not come about in time", seconds=120):
+    """What `found` returns, once that is true."""
+    end = time.monotonic() + seconds
+    while not (result := found()):
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+    return result
+
+
 class Server:
-    """`tandem serve` on a free port or that of `http`, until stop()."""
+    """`tandem serve` on a free port or that of `http`, until stop(). Nothing is refused for the time
+    that it would take, since machines that run tests do much else; who wants that says so."""
 
     def __init__(self, repository, *options, log=None, http="127.0.0.1:0", environment=None):
+        if "--longest-wait-ms" not in options:
+            options = (*options, "--longest-wait-ms", "60000")
         self.log = open(log or pathlib.Path(repository) / "serve.log", "a+")
         self.process = subprocess.Popen(
             [PROGRAM, "serve", str(repository), "--http", http, *map(str, options)],
@@ -41,7 +54,7 @@ class Server:
         self.host = self.url.removeprefix("http://")
 
     def connection(self):
-        return http.client.HTTPConnection(self.host, timeout=60)
+        return http.client.HTTPConnection(self.host, timeout=120)
 
     def ask(self, method, path, body=None, headers=None):
         """Status, headers and body (parsed where it is JSON)."""

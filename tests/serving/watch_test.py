@@ -13,7 +13,7 @@ import tempfile
 import time
 import unittest
 
-from server import Server, tandem
+from server import Server, tandem, wait_for
 
 COLUMNS = ["amount", "age", "city", "secret"]
 CITIES = ["Bergen", "Oslo", "Rome"]
@@ -67,12 +67,7 @@ class Watch(unittest.TestCase):
         self.server = Server(self.repository, *options)
         return self.server
 
-    def wait(self, found, seconds=30):
-        end = time.time() + seconds
-        while not (result := found()):
-            self.assertLess(time.time(), end, "it did not come about in time")
-            time.sleep(0.05)
-        return result
+    wait = staticmethod(wait_for)
 
     def ask(self, asked, **more):
         return self.server.post("/v1/predict/shop", {"rows": asked, **more})
@@ -185,7 +180,7 @@ class Watch(unittest.TestCase):
             answers.append(answer["predictions"][0])
         # A file is ended between two times that it is written, each second.
         self.wait(lambda: self.metric("tandem_logged_predictions_total") == 100)
-        time.sleep(1.3)
+        self.wait(lambda: any(path.stat().st_size > 1024 for path in folder.glob("*.csv.zst")))
         many = self.ask(asked[100:200], id="many")
         answers += many["predictions"]
         # An answer without an id is given one, which outcomes can be joined by.
@@ -284,7 +279,6 @@ class Watch(unittest.TestCase):
         tandem("models", "register", self.repository, "shop", self.models[1])
         self.serve("--shadow-share", "1")
         self.server.get("/v2/models/shop/versions/2/ready")
-        time.sleep(1.2)  # until the watching thread has seen the candidate
         asked = rows(400, seed=70_000)
         answers = [self.ask(asked[k:k + 20]) for k in range(0, 400, 20)]
         self.assertEqual({answer["version"] for answer in answers}, {1})
@@ -325,13 +319,17 @@ class Watch(unittest.TestCase):
         after = versions()
         self.assertTrue(all(new == 2 for old, new in zip(before, after) if old == 2))
         # What is wrong leaves all as it was, and is said.
-        for wrong in ["{", '{"canary": 1}', '{"canary_share": 2}', '{"models": {"shop": {"x": 1}}}']:
+        def failed_reloads():
+            log = (self.repository / "serve.log").read_text()
+            lines = [json.loads(line) for line in log.splitlines(True) if line.endswith("\n")]
+            return [line["error"] for line in lines if line["event"] == "reload failed"]
+        wrongs = ["{", '{"canary": 1}', '{"canary_share": 2}', '{"models": {"shop": {"x": 1}}}']
+        for i, wrong in enumerate(wrongs):
             settings.write_text(wrong)
             self.server.process.send_signal(signal.SIGHUP)
-            time.sleep(0.7)
+            self.wait(lambda: len(failed_reloads()) == i + 1)
         self.assertEqual(versions(), after)
-        log = [json.loads(line) for line in (self.repository / "serve.log").read_text().splitlines()]
-        failed = [line["error"] for line in log if line["event"] == "reload failed"]
+        failed = failed_reloads()
         self.assertEqual(len(failed), 4)
         self.assertIn("canary: is not known; expected canary_share", failed[1])
         self.assertIn("models.shop.x: is not known", failed[3])

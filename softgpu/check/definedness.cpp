@@ -31,11 +31,12 @@ GlobalBits& GlobalBits::instance() {
 }
 
 GlobalBits::Page* GlobalBits::find(u64 number) {
-  if (number == last_number_) return last_;
-  const auto found = pages_.find(number);
-  last_number_ = number;
-  last_ = found == pages_.end() ? nullptr : &found->second;
-  return last_;
+  Recent& one = recent(number);
+  if (one.number != number) {
+    const auto found = pages_.find(number);
+    one = {number, found == pages_.end() ? nullptr : &found->second};
+  }
+  return one.page;
 }
 
 void GlobalBits::open(Page& page) {
@@ -54,7 +55,7 @@ void GlobalBits::change(u64 address, u64 bytes, const u8* bits, bool undefined) 
     const bool whole = here == page_bytes && bits == nullptr;
     if (page == nullptr && (undefined || bits != nullptr)) {
       page = &pages_[number];
-      last_ = page;
+      recent(number) = {number, page};
       if (!whole) {
         page->bits = std::make_unique<std::array<u8, page_bytes>>();
         page->bits->fill(0);
@@ -70,20 +71,20 @@ void GlobalBits::change(u64 address, u64 bytes, const u8* bits, bool undefined) 
       if (!whole && page->bits == nullptr) open(*page);
       if (!whole) {
         u8* mine = page->bits->data() + in_page;
-        u32 before = 0;
-        u32 after = 0;
-        for (u64 i = 0; i < here; ++i) {
-          before += mine[i] != 0 ? 1U : 0U;
-          mine[i] =
-              bits != nullptr ? bits[at - address + i] : static_cast<u8>(undefined ? 0xff : 0);
-          after += mine[i] != 0 ? 1U : 0U;
+        const auto undefined_bytes = [&] {
+          return static_cast<u32>(here - static_cast<u64>(std::count(mine, mine + here, u8{0})));
+        };
+        const u32 before = undefined_bytes();
+        if (bits != nullptr) {
+          std::memcpy(mine, bits + (at - address), here);
+        } else {
+          std::memset(mine, undefined ? 0xff : 0, here);
         }
-        page->undefined += after - before;
+        page->undefined += undefined_bytes() - before;
       }
       if ((whole && !undefined) || (page->bits != nullptr && page->undefined == 0)) {
         pages_.erase(number);
-        last_number_ = ~u64{0};
-        last_ = nullptr;
+        recent(number) = {};
       }
     }
     at += here;
@@ -129,7 +130,9 @@ bool GlobalBits::read(u64 address, u32 bytes, u8* bits) {
       any = true;
     } else {
       const u8* mine = page->bits->data() + in_page;
-      for (u32 i = 0; i < here; ++i) any = any || mine[i] != 0;
+      u8 all = 0;
+      for (u32 i = 0; i < here; ++i) all |= mine[i];
+      any = any || all != 0;
       if (to != nullptr) std::memcpy(to, mine, here);
     }
     at += here;
@@ -166,8 +169,7 @@ ValueOrigin GlobalBits::origin_of(u64 address) const {
 void GlobalBits::define_all() {
   pages_.clear();
   origins_.clear();
-  last_number_ = ~u64{0};
-  last_ = nullptr;
+  recent_.fill({});
 }
 
 // --- registers -----------------------------------------------------------------------------------

@@ -60,8 +60,13 @@ class GlobalBits {
 
   std::unordered_map<std::uint64_t, Page> pages_;
   std::unordered_map<std::uint64_t, ValueOrigin> origins_;  // by word
-  std::uint64_t last_number_ = ~std::uint64_t{0};
-  Page* last_ = nullptr;
+  // Pages that were looked for lately, by the lowest bits of their numbers; nullptr: there is none.
+  struct Recent {
+    std::uint64_t number = ~std::uint64_t{0};
+    Page* page = nullptr;
+  };
+  Recent& recent(std::uint64_t number) { return recent_[number % recent_.size()]; }
+  std::array<Recent, 64> recent_{};
 };
 
 // How the undefined bits of results follow from those of operands.

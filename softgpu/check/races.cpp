@@ -33,14 +33,6 @@ std::string access_name(bool writes, u8 bits, u32 bytes) {
   return how + (writes ? "write" : "read") + of;
 }
 
-void CellPage::split() {
-  if (by_bytes) return;
-  std::vector<Cell> each(bytes);
-  for (u32 i = 0; i < bytes && !cells.empty(); ++i) each[i] = cells[i / 4];
-  cells = std::move(each);
-  by_bytes = true;
-}
-
 Races& Races::instance() {
   static auto* races = new Races;  // outlives every static of the program
   return *races;
@@ -315,53 +307,68 @@ bool Races::read_by_all(const Access& access) {
   if (access.bytes != 4 || at % 4 != 0) return false;
   CellPage& page =
       access.shared != nullptr ? access.shared->shared[at / CellPage::bytes] : page_of(at);
-  if (page.by_bytes || page.cells.empty()) return false;
+  if (page.by_bytes || page.empty()) return false;
   page.used |= 1;
-  Cell& cell = page.cells[at % CellPage::bytes / 4];
+  const u32 number = at % CellPage::bytes / 4;
+  CellGroup& group = page.groups[number / CellGroup::size];
+  const u32 k = number % CellGroup::size;
   const u32 stamp = mine.stamps[0];
+  u32 differs = 0;
   for (u32 l = 1; l < lanes_per_warp; ++l) {
-    if (mine.stamps[l] != stamp || mine.block_known[l] != mine.block_known[0]) return false;
+    differs |= (mine.stamps[l] ^ stamp) | (mine.block_known[l] ^ mine.block_known[0]);
   }
+  if (differs != 0) return false;
   const bool of_one_order = mine.grid_waited == full_mask || mine.launch->work == nullptr ||
                             mine.launch->work->at_begin == nullptr;
-  const auto after = [&](const Writer& writer) {
-    return writer.warp == 0 ||
-           ((writer.bits & is_async) == 0 && writer.warp >= mine.first_of_block &&
-            writer.warp < mine.end_of_block && writer.stamp < mine.block_known[0]) ||
-           (writer.warp < mine.launch->first_warp && of_one_order &&
-            ordered(mine, 0, writer.warp, writer.lane, writer.stamp));
+  const auto after = [&](const CellGroup::Writers& writers) {
+    const u32 warp = writers.warp[k];
+    const u32 who = writers.who[k];
+    return warp == 0 ||
+           ((who & u32{is_async} << 8) == 0 && warp >= mine.first_of_block &&
+            warp < mine.end_of_block && writers.stamp[k] < mine.block_known[0]) ||
+           (warp < mine.launch->first_warp && of_one_order &&
+            ordered(mine, 0, warp, who & 0xffU, writers.stamp[k]));
   };
-  if (!after(cell.writer) || !after(cell.earlier)) return false;
-  for (Reader& reader : cell.readers) {
+  if (!after(group.writers) || (page.any_earlier && !after(group.earlier))) return false;
+  for (CellGroup::Readers& reader : group.readers) {
     // The very same read again, or by the same threads later.
-    if (reader.warp != mine.warp || reader.place != access.place || reader.bits != access.bits ||
-        reader.lanes != full_mask) {
+    if (reader.warp[k] != mine.warp || reader.place[k] != access.place ||
+        reader.bits[k] != access.bits || reader.lanes[k] != full_mask) {
       continue;
     }
-    reader.stamp = stamp;
-    return true;
-  }
-  for (Reader& reader : cell.readers) {
-    const bool is_free = reader.warp < first_known() || reader.stamp == 0 ||
-                         (reader.warp >= mine.first_of_block && reader.warp < mine.end_of_block &&
-                          reader.stamp < mine.block_known[0]);
-    if (!is_free) continue;
-    reader = {mine.warp, full_mask, stamp, access.place, access.bits};
+    reader.stamp[k] = stamp;
     return true;
   }
   // As lane by lane: readers of different warps say more than those of one.
-  cell.readers[cell.readers[0].warp == mine.warp ? 0 : 1] = {mine.warp, full_mask, stamp,
-                                                             access.place, access.bits};
+  CellGroup::Readers* to = &group.readers[group.readers[0].warp[k] == mine.warp ? 0 : 1];
+  const u32 known = first_known();
+  for (CellGroup::Readers& reader : group.readers) {
+    const bool is_free =
+        reader.warp[k] < known || reader.stamp[k] == 0 ||
+        (reader.warp[k] >= mine.first_of_block && reader.warp[k] < mine.end_of_block &&
+         reader.stamp[k] < mine.block_known[0]);
+    if (!is_free) continue;
+    to = &reader;
+    break;
+  }
+  to->warp[k] = mine.warp;
+  to->lanes[k] = full_mask;
+  to->stamp[k] = stamp;
+  to->place[k] = access.place;
+  to->bits[k] = access.bits;
   return true;
 }
 
 void Races::check_page(CellPage& page, const Access& access, u64 from, u64 to, u32 in_page) {
   if (!page.by_bytes && (in_page % 4 != 0 || (to - from) % 4 != 0)) page.split();
-  if (page.cells.empty()) page.cells.resize(CellPage::bytes / 4);
+  page.open();
   page.used |= access.writes ? 2 : 1;
   const u32 each = page.by_bytes ? 1 : 4;
   for (u64 at = from; at < to; at += each) {
-    check_cell(page.cells[(in_page + (at - from)) / each], access, static_cast<u32>(at));
+    const u32 number = page.cell_of(in_page + static_cast<u32>(at - from));
+    Cell cell = page.get(number);
+    check_cell(cell, access, static_cast<u32>(at));
+    page.set(number, cell);
   }
 }
 
@@ -485,9 +492,8 @@ void Races::check_cell(Cell& cell, const Access& access, u32 at) {
 void Races::forget_shared(BlockState& block, u32 offset, u32 bytes) {
   for (u32 at = offset; at < offset + bytes && at / CellPage::bytes < block.shared.size(); ++at) {
     CellPage& page = block.shared[at / CellPage::bytes];
-    if (page.cells.empty()) continue;
-    const u32 in_page = at % CellPage::bytes;
-    page.cells[page.by_bytes ? in_page : in_page / 4] = {};
+    if (page.empty()) continue;
+    page.set(page.cell_of(at % CellPage::bytes), {});
   }
 }
 

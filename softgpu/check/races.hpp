@@ -23,6 +23,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "softgpu/check/cells.hpp"
 #include "softgpu/check/children.hpp"
 #include "softgpu/check/clock.hpp"
 #include "softgpu/check/findings.hpp"
@@ -32,49 +33,6 @@
 namespace softgpu::check {
 
 inline constexpr std::uint32_t lanes_per_warp = 32;
-
-// --- the history of memory ----------------------------------------------------------------------
-
-// Bits of an access.
-enum : std::uint8_t {
-  strong = 1,
-  scope_shift = 1,  // two bits: a Scope
-  is_atomic = 8,
-  is_async = 16,  // of a copy that has not been waited for
-  polls = 32,     // volatile
-  is_bulk = 64,   // of a bulk copy, or of one of cp.async that an mbarrier completes
-};
-
-struct Writer {
-  std::uint32_t warp = 0;  // 0: nobody
-  std::uint32_t stamp = 0;
-  std::uint32_t place = 0;
-  std::uint8_t lane = 0;
-  std::uint8_t bits = 0;
-};
-struct Reader {
-  std::uint32_t warp = 0;  // 0: nobody
-  std::uint32_t lanes = 0;
-  std::uint32_t stamp = 0;  // 0: before a write that came after it
-  std::uint32_t place = 0;
-  std::uint8_t bits = 0;
-};
-struct Cell {
-  Writer writer;
-  Writer earlier;  // a strong one before it by another thread, which does not order it
-  std::array<Reader, 2> readers;
-};
-
-// 512 bytes of memory: a cell for each word, or for each byte.
-struct CellPage {
-  static constexpr std::uint32_t bytes = 512;
-  bool by_bytes = false;
-  bool is_the_hosts = false;  // managed or pinned memory, which the host accesses by itself
-  std::uint8_t used = 0;      // by the current work: 1 read, 2 written
-  std::vector<Cell> cells;
-  // Makes it have a cell for each byte.
-  void split();
-};
 
 // What a strong write left at an address for those that read it.
 struct SyncVariable {
@@ -250,6 +208,18 @@ struct Access {
 // The block of the cluster whose shared memory a generic address is in; nullptr for none.
 [[nodiscard]] Block* shared_block_of(Warp& warp, std::uint64_t address);
 
+// Weak accesses by neighbouring lanes of one warp to what follows one another.
+struct Run {
+  BlockState* shared = nullptr;  // nullptr: of global memory
+  std::uint64_t at = 0;          // an offset into that, or an address
+  std::uint32_t first_lane = 0;
+  std::uint32_t count = 0;  // of lanes
+  std::uint32_t bytes = 4;  // of each: 4, 8 or 16, at a multiple of that
+  std::uint32_t place = 0;
+  std::uint8_t bits = 0;
+  bool writes = false;
+};
+
 // Weak accesses of words by lanes of one warp.
 struct Row {
   BlockState* shared = nullptr;                    // nullptr: of global memory
@@ -278,6 +248,8 @@ class Races {
   // Does what access() does for those lanes that meet nobody without order, by the simplest of
   // reasons, and returns them.
   [[nodiscard]] std::uint32_t access_row(Warp& warp, const Row& row);
+  // The same, eight words at a time.
+  [[nodiscard]] std::uint32_t access_run(Warp& warp, const Run& run);
   // All lanes of a full warp read the word at one address. False where it has to be done lane by
   // lane.
   [[nodiscard]] bool read_by_all(const Access& access);

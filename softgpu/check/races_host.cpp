@@ -24,9 +24,9 @@ std::vector<HostPageUse> Races::take_host_pages() {
 
 bool Races::races_with_host(u64 address, bool writes, Finding& finding, bool& other_writes) {
   const auto page = pages_.find(address / CellPage::bytes);
-  if (page == pages_.end() || page->second->cells.empty()) return false;
+  if (page == pages_.end() || page->second->empty()) return false;
   const u32 in_page = static_cast<u32>(address % CellPage::bytes);
-  const Cell& cell = page->second->cells[page->second->by_bytes ? in_page : in_page / 4];
+  const Cell cell = page->second->get(page->second->cell_of(in_page));
   const WorkOrderRef now = current_work();
   const auto clashes = [&](u32 warp, u8 bits) {
     const LaunchState* const launch = warp == 0 ? nullptr : launch_of(warp);
@@ -86,10 +86,11 @@ void Races::host_access(const WorkOrderRef& work, u64 address, u64 bytes, bool w
     const auto in_page = static_cast<u32>(at % CellPage::bytes);
     const u64 here = std::min<u64>(CellPage::bytes - in_page, address + bytes - at);
     if (!page.by_bytes && (in_page % 4 != 0 || here % 4 != 0)) page.split();
-    if (page.cells.empty()) page.cells.resize(CellPage::bytes / 4);
+    page.open();
     const u32 each = page.by_bytes ? 1 : 4;
     for (u64 i = 0; i < here; i += each) {
-      Cell& cell = page.cells[(in_page + i) / each];
+      const u32 number = page.cell_of(in_page + static_cast<u32>(i));
+      Cell cell = page.get(number);
       if (!reported) {
         const Reader* reader = nullptr;
         for (const Reader& one : cell.readers) {
@@ -112,6 +113,7 @@ void Races::host_access(const WorkOrderRef& work, u64 address, u64 bytes, bool w
         Reader& one = cell.readers[cell.readers[0].stamp == 0 ? 0 : 1];
         one = {mine.first_warp, 1, stamp, place, 0};
       }
+      page.set(number, cell);
     }
     at += here;
   }

@@ -310,11 +310,11 @@ void Races::finish_copies(Warp& warp, u32 lanes, u32 left, const Agent* agent) {
     BlockState& block = *warp.block->state;
     for (u32 at = copy.offset; at < copy.offset + copy.bytes; at += 4) {
       CellPage& page = block.shared[at / CellPage::bytes];
-      if (page.cells.empty()) continue;
-      const u32 in_page = at % CellPage::bytes;
-      const u32 first = page.by_bytes ? in_page : in_page / 4;
+      if (page.empty()) continue;
+      const u32 first = page.cell_of(at % CellPage::bytes);
       for (u32 i = first; i < first + (page.by_bytes ? 4U : 1U); ++i) {
-        Writer& writer = page.cells[i].writer;
+        Cell cell = page.get(i);
+        Writer& writer = cell.writer;
         if (writer.warp != mine.warp || writer.lane != copy.lane || (writer.bits & is_async) == 0) {
           continue;
         }
@@ -324,6 +324,7 @@ void Races::finish_copies(Warp& warp, u32 lanes, u32 left, const Agent* agent) {
           writer = {agent->thread.warp, agent->stamp, writer.place,
                     static_cast<u8>(agent->thread.lane), is_bulk};
         }
+        page.set(i, cell);
       }
     }
     return true;

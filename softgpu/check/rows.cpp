@@ -82,29 +82,122 @@ u32 defined(const Row& row, const Block& block) {
   return lanes;
 }
 
-// A store of `lanes`: what is there is defined now. True where it changes something.
-bool stored(Warp& w, const Op* op, const Step& step, const Row& row, u32 lanes) {
+// True where a store of `lanes` changes something.
+bool changes(const Warp& w, const Op* op, const Step& step, const Row& row, u32 lanes) {
   const auto* const pieces = static_cast<const Pieces*>(op->extra);
   const u32 count = pieces == nullptr ? 1 : pieces->count;
   const u32 each = row.bytes / std::max(count, 1U);
-  bool changes = false;
   for (u32 rest = lanes; rest != 0; rest &= rest - 1) {
     const auto l = static_cast<u32>(std::countr_zero(rest));
-    const std::byte* there = nullptr;
-    if (row.shared == nullptr) {
-      GlobalBits::instance().define(row.at[l], row.bytes);
-      there = reinterpret_cast<const std::byte*>(row.at[l]);
-    } else {
-      std::memset(w.block->state->undefined.data() + row.at[l], 0, row.bytes);
-      there = w.block->shared + row.at[l];
-    }
-    for (u32 i = 0; i < count && !changes; ++i) {
+    const std::byte* const there = row.shared == nullptr
+                                       ? reinterpret_cast<const std::byte*>(row.at[l])
+                                       : w.block->shared + row.at[l];
+    for (u32 i = 0; i < count; ++i) {
       const u32 slot = pieces == nullptr ? op->d : pieces->slots[i];
-      changes = std::memcmp(w.frame + slot + std::size_t{l} * step.value_bytes, there + i * each,
-                            each) != 0;
+      if (std::memcmp(w.frame + slot + std::size_t{l} * step.value_bytes, there + i * each, each) !=
+          0) {
+        return true;
+      }
     }
   }
-  return changes;
+  return false;
+}
+
+void define(const Warp& w, BlockState* shared, u64 at, u32 bytes) {
+  if (shared == nullptr) {
+    GlobalBits::instance().define(at, bytes);
+  } else {
+    std::memset(w.block->state->undefined.data() + at, 0, bytes);
+  }
+}
+
+// The addresses of an access of a warp as they are in registers, with their window; those of lanes
+// that do not take part mean nothing.
+using Places = std::array<u64, lanes_per_warp>;
+
+void places_of(Warp& w, const Op* op, const Touch& touch, Places& at) {
+  const auto offset = static_cast<u64>(op->imm);
+  if (touch.form == TouchForm::lanes32) {
+    const auto* const a = lanes<u32>(w, op->a);
+    for (u32 l = 0; l < lanes_per_warp; ++l) {
+      at[l] = shared_window | static_cast<u32>(a[l] + static_cast<u32>(offset));
+    }
+    return;
+  }
+  const u64 window = touch.form == TouchForm::shared64 ? shared_window : 0;
+  const auto* const a = lanes<u64>(w, op->a);
+  for (u32 l = 0; l < lanes_per_warp; ++l) at[l] = (a[l] + offset) | window;
+}
+
+bool is_in_one_variable(const Code& kernel, u64 begin, u64 bytes) {
+  return begin >= kernel.shared_bytes ||
+         std::ranges::any_of(kernel.shared_variables, [&](const SharedVariable& one) {
+           return begin >= one.begin && begin + bytes <= u64{one.begin} + one.bytes;
+         });
+}
+
+// A run of lanes, which lies in one allocation or one variable and is defined: which of its lanes
+// were done.
+u32 use_run(Warp& w, const Op* op, const Step& step, Run run, u64 address) {
+  const u32 bytes = run.count * run.bytes;
+  if ((address & window_mask) == shared_window) {
+    run.at = address & ~window_mask;
+    run.shared = w.block->state;
+    if (run.at + bytes > w.block->shared_bytes ||
+        !is_in_one_variable(*w.block->launch->code, run.at, bytes)) {
+      return 0;
+    }
+    if (!run.writes) {
+      const u8* const bits = w.block->state->undefined.data() + run.at;
+      u8 all = 0;
+      for (u32 i = 0; i < bytes; ++i) all |= bits[i];
+      if (all != 0) return 0;
+    }
+  } else {
+    MemoryRange range;
+    if ((address & window_mask) != 0 || !find_range(address, bytes, range)) return 0;
+    if (!run.writes && GlobalBits::instance().read(address, bytes, nullptr)) return 0;
+    run.at = address;
+  }
+  const u32 done = Races::instance().access_run(w, run);
+  if (!run.writes || done == 0) return done;
+  // Those that were done come first, page by page.
+  Row row;
+  row.shared = run.shared;
+  row.bytes = run.bytes;
+  for (u32 l = 0; l < run.count; ++l) row.at[run.first_lane + l] = run.at + u64{l} * run.bytes;
+  if (std::popcount(done) == static_cast<int>(run.count)) {
+    define(w, run.shared, run.at, bytes);
+  } else {
+    for (u32 rest = done; rest != 0; rest &= rest - 1) {
+      define(w, run.shared, row.at[static_cast<std::size_t>(std::countr_zero(rest))], run.bytes);
+    }
+  }
+  if (changes(w, op, step, row, done)) Races::instance().changed();
+  return done;
+}
+
+// Does the lanes that follow one another and access what follows one another, and returns them.
+u32 use_runs(Warp& w, const Op* op, const Step& step, const Touch& touch, const Places& at, u32 m) {
+  constexpr u32 fewest = 4;  // that are worth it
+  Run run;
+  run.bytes = touch.size;
+  run.place = step.place;
+  run.writes = touch.way == Way::store;
+  run.bits = static_cast<u8>(static_cast<u32>(touch.scope) << scope_shift);
+  u32 done = 0;
+  for (u32 rest = m; rest != 0;) {
+    const auto first = static_cast<u32>(std::countr_zero(rest));
+    u32 end = first + 1;
+    while (end < lanes_per_warp && (rest >> end & 1U) != 0 && at[end] == at[end - 1] + touch.size) {
+      ++end;
+    }
+    run.first_lane = first;
+    run.count = end - first;
+    if (run.count >= fewest) done |= use_run(w, op, step, run, at[first]);
+    rest = end < lanes_per_warp ? rest >> end << end : 0;
+  }
+  return done;
 }
 
 }  // namespace
@@ -117,37 +210,30 @@ u32 use_row(Warp& w, const Op* op, const Step& step, const Touch& touch, u32 m) 
       (touch.way == Way::store && step.value_bytes == 0)) {
     return m;
   }
+  Places at;
+  places_of(w, op, touch, at);
+  u64 differs = 0;
+  for (u32 l = 0; l < lanes_per_warp; ++l) differs |= (m >> l & 1U) != 0 ? at[l] : 0;
+  if ((differs & (touch.size - 1)) != 0) return m;  // misaligned
+  m &= ~use_runs(w, op, step, touch, at, m);
+  if (m == 0) return 0;
   Row row;
+  row.at = at;
   row.bytes = touch.size;
   row.place = step.place;
   row.writes = touch.way == Way::store;
   row.bits = static_cast<u8>(static_cast<u32>(touch.scope) << scope_shift);
-  const auto offset = static_cast<u64>(op->imm);
-  u64 differs = 0;
-  for (u32 rest = m; rest != 0; rest &= rest - 1) {
-    const auto l = static_cast<std::size_t>(std::countr_zero(rest));
-    u64 address = 0;
-    if (touch.form == TouchForm::lanes32) {
-      address =
-          shared_window | static_cast<u32>(lanes<u32>(w, op->a)[l] + static_cast<u32>(offset));
-    } else {
-      address = lanes<u64>(w, op->a)[l] + offset;
-      if (touch.form == TouchForm::shared64) address |= shared_window;
-    }
-    row.at[l] = address;
-    differs |= address;
-  }
-  if ((differs & (touch.size - 1)) != 0) return m;  // misaligned
   const u64 window = differs & window_mask;
   u32 here = 0;
   if (window == shared_window) {
     for (u32 rest = m; rest != 0; rest &= rest - 1) {
       const auto l = static_cast<std::size_t>(std::countr_zero(rest));
-      const u64 at = row.at[l] & ~window_mask;
-      if ((row.at[l] & window_mask) != shared_window || at + touch.size > w.block->shared_bytes) {
+      const u64 offset = row.at[l] & ~window_mask;
+      if ((row.at[l] & window_mask) != shared_window ||
+          offset + touch.size > w.block->shared_bytes) {
         continue;
       }
-      row.at[l] = at;
+      row.at[l] = offset;
       here |= 1U << l;
     }
     row.shared = w.block->state;
@@ -158,10 +244,10 @@ u32 use_row(Warp& w, const Op* op, const Step& step, const Touch& touch, u32 m) 
     MemoryRange range;
     for (u32 rest = m; rest != 0; rest &= rest - 1) {
       const auto l = static_cast<std::size_t>(std::countr_zero(rest));
-      const u64 at = row.at[l];
-      if (at >= range.begin && at + touch.size <= range.end) {
+      const u64 address = row.at[l];
+      if (address >= range.begin && address + touch.size <= range.end) {
         here |= 1U << l;
-      } else if (find_range(at, touch.size, range)) {
+      } else if (find_range(address, touch.size, range)) {
         here |= 1U << l;
       }
     }
@@ -173,7 +259,12 @@ u32 use_row(Warp& w, const Op* op, const Step& step, const Touch& touch, u32 m) 
   if (row.lanes == 0) return m;
   Races& races = Races::instance();
   const u32 done = races.access_row(w, row);
-  if (row.writes && done != 0 && stored(w, op, step, row, done)) races.changed();
+  if (row.writes && done != 0) {
+    for (u32 rest = done; rest != 0; rest &= rest - 1) {
+      define(w, row.shared, row.at[static_cast<std::size_t>(std::countr_zero(rest))], row.bytes);
+    }
+    if (changes(w, op, step, row, done)) races.changed();
+  }
   return m & ~done;
 }
 

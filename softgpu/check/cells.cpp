@@ -1,0 +1,65 @@
+#include "softgpu/check/cells.hpp"
+
+namespace softgpu::check {
+namespace {
+
+using u8 = std::uint8_t;
+using u32 = std::uint32_t;
+
+constexpr u32 bits_shift = 8;
+
+Writer writer_of(const CellGroup::Writers& from, u32 k) {
+  return {from.warp[k], from.stamp[k], from.place[k], static_cast<u8>(from.who[k]),
+          static_cast<u8>(from.who[k] >> bits_shift)};
+}
+void set_writer(CellGroup::Writers& to, u32 k, const Writer& writer) {
+  to.warp[k] = writer.warp;
+  to.stamp[k] = writer.stamp;
+  to.place[k] = writer.place;
+  to.who[k] = writer.lane | static_cast<u32>(writer.bits) << bits_shift;
+}
+
+}  // namespace
+
+Cell CellPage::get(u32 cell) const {
+  const CellGroup& group = groups[cell / CellGroup::size];
+  const u32 k = cell % CellGroup::size;
+  Cell result;
+  result.writer = writer_of(group.writers, k);
+  if (any_earlier) result.earlier = writer_of(group.earlier, k);
+  for (std::size_t i = 0; i < group.readers.size(); ++i) {
+    const CellGroup::Readers& from = group.readers[i];
+    result.readers[i] = {from.warp[k], from.lanes[k], from.stamp[k], from.place[k],
+                         static_cast<u8>(from.bits[k])};
+  }
+  return result;
+}
+
+void CellPage::set(u32 cell, const Cell& value) {
+  CellGroup& group = groups[cell / CellGroup::size];
+  const u32 k = cell % CellGroup::size;
+  set_writer(group.writers, k, value.writer);
+  any_earlier = any_earlier || value.earlier.warp != 0;
+  if (any_earlier) set_writer(group.earlier, k, value.earlier);
+  for (std::size_t i = 0; i < group.readers.size(); ++i) {
+    CellGroup::Readers& to = group.readers[i];
+    const Reader& reader = value.readers[i];
+    to.warp[k] = reader.warp;
+    to.lanes[k] = reader.lanes;
+    to.stamp[k] = reader.stamp;
+    to.place[k] = reader.place;
+    to.bits[k] = reader.bits;
+  }
+}
+
+void CellPage::split() {
+  if (by_bytes) return;
+  CellPage each;
+  each.groups.resize(bytes / CellGroup::size);
+  for (u32 i = 0; i < bytes && !groups.empty(); ++i) each.set(i, get(i / 4));
+  groups = std::move(each.groups);
+  any_earlier = each.any_earlier;
+  by_bytes = true;
+}
+
+}  // namespace softgpu::check

@@ -39,7 +39,7 @@ struct DeviceModel {
 // All that there are.
 [[nodiscard]] std::span<const DeviceModel> device_models();
 [[nodiscard]] const DeviceModel* find_device_model(std::string_view key);
-[[nodiscard]] std::string device_model_keys();  // "a100, rtx4090, h100"
+[[nodiscard]] std::string device_model_keys();  // "a100, rtx4090, ..."
 // The first name in a list such as "a100,h100" that is not the name of a model; nothing where all
 // of them are.
 [[nodiscard]] std::optional<std::string> unknown_model(std::string_view list);

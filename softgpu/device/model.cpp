@@ -14,8 +14,8 @@ constexpr std::size_t gib = 1024 * mib;
 
 // Limits by compute capability: CUDA C++ Programming Guide, "Technical Specifications per Compute
 // Capability". Sizes and clocks: the products' data sheets (A100 80GB SXM, GeForce RTX 4090, H100
-// 80GB SXM).
-constexpr std::array<DeviceModel, 3> models{{
+// 80GB SXM, RTX A6000, H200 SXM).
+constexpr std::array<DeviceModel, 5> models{{
     {
         .key = "a100",
         .name = "softgpu a100 (NVIDIA A100-SXM4-80GB)",
@@ -68,6 +68,42 @@ constexpr std::array<DeviceModel, 3> models{{
         .clock_khz = 1980000,
         .memory_clock_khz = 2619000,
         .memory_bus_bits = 5120,
+        .clusters = true,
+    },
+    {
+        .key = "a6000",
+        .name = "softgpu a6000 (NVIDIA RTX A6000)",
+        .major = 8,
+        .minor = 6,
+        .multiprocessors = 84,
+        .max_threads_per_multiprocessor = 1536,
+        .max_blocks_per_multiprocessor = 16,
+        .shared_per_multiprocessor = 100 * kib,
+        .shared_per_block_optin = 99 * kib,
+        .l2_bytes = 6 * mib,
+        .persisting_l2_bytes = 4 * mib + 128 * kib,
+        .memory_bytes = 48 * gib,
+        .clock_khz = 1800000,
+        .memory_clock_khz = 8001000,
+        .memory_bus_bits = 384,
+        .clusters = false,
+    },
+    {
+        .key = "h200",
+        .name = "softgpu h200 (NVIDIA H200)",
+        .major = 9,
+        .minor = 0,
+        .multiprocessors = 132,
+        .max_threads_per_multiprocessor = 2048,
+        .max_blocks_per_multiprocessor = 32,
+        .shared_per_multiprocessor = 228 * kib,
+        .shared_per_block_optin = 227 * kib,
+        .l2_bytes = 50 * mib,
+        .persisting_l2_bytes = 32 * mib,
+        .memory_bytes = 141 * gib,
+        .clock_khz = 1980000,
+        .memory_clock_khz = 3201000,
+        .memory_bus_bits = 6144,
         .clusters = true,
     },
 }};

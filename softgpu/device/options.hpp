@@ -1,9 +1,9 @@
 // Options that a person sets by environment variables. They are read once, when first asked for; a
 // value that makes no sense ends the program with status 2 and a message that lists the valid ones.
 //
-//   SOFTGPU_MODEL       a100, rtx4090 or h100: the device to be (a100); a list such as
-//                       a100,h100 gives devices 0, 1, ... different models, from the front again
-//                       where there are more devices
+//   SOFTGPU_MODEL       a100, rtx4090, h100, a6000 or h200: the device to be (a100); a list
+//                       such as a100,h100 gives devices 0, 1, ... different models, from the front
+//                       again where there are more devices
 //   SOFTGPU_DEVICES     number of devices, 1 to 64 (as many as SOFTGPU_MODEL names)
 //   SOFTGPU_THREADS     cores that run blocks, 1 to 1024 (0: all that the process may use)
 //   SOFTGPU_SIMD        auto, baseline, avx2 or avx512: the instruction set of the executor (auto)

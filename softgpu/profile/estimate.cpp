@@ -18,7 +18,8 @@ double at(const Counters& c, InstructionClass kind) {
 double number(std::uint64_t value) { return static_cast<double>(value); }
 
 // Cycles of the unit that does loads and stores.
-double load_store_cycles(const Counters& c, const DeviceCosts& costs) {
+double load_store_cycles(const Kernel& kernel, const DeviceCosts& costs) {
+  const Counters& c = kernel.counters;
   double cycles = 0;
   for (const Requests* r :
        {&c.global_load, &c.global_store, &c.global_atomic, &c.local_load, &c.local_store}) {
@@ -27,13 +28,51 @@ double load_store_cycles(const Counters& c, const DeviceCosts& costs) {
   for (const SharedRequests* r : {&c.shared_load, &c.shared_store, &c.shared_atomic}) {
     cycles += number(r->wavefronts);
   }
-  return cycles;
+  return cycles - std::min(cycles, number(kernel.merged_wavefronts));
 }
 
-double l2_bytes(const Counters& c) {
+// Sectors that are written in part count more than once.
+double l2_bytes(const Counters& c, const DeviceCosts& costs) {
+  const Requests& stores = c.global_store;
+  // Where each lane has a sector of its own, as in a column of a matrix. Lanes that share sectors
+  // mostly write what lies in one line, which is put together on the way.
+  const double apart =
+      std::clamp(2 * number(stores.sectors) - number(stores.lanes), 0.0, number(stores.sectors));
+  const double in_part = std::max(apart - number(stores.ideal_sectors), 0.0);
   return sector *
-         number(c.global_load.sectors - std::min(c.global_load.sectors, c.global_load.l1_hits) +
-                c.global_store.sectors + c.global_atomic.sectors);
+         (number(c.global_load.sectors - std::min(c.global_load.sectors, c.global_load.l1_hits) +
+                 stores.sectors + c.global_atomic.sectors) +
+          in_part * (costs.partial_store - 1));
+}
+
+// What memory moves in a second where reads and writes alternate: most for one of them alone.
+double dram_rate(const Kernel& kernel, const DeviceCosts& costs) {
+  const double read = number(kernel.dram_read);
+  const double written = number(kernel.dram_write);
+  const double all = std::max(read + written, 1.0);
+  const double mix = 4 * (read / all) * (written / all);
+  return costs.dram_bytes_per_second * (1 - costs.dram_turns * mix);
+}
+
+// Of the units that share the work of a launch, each with the seconds that it would take alone.
+// They overlap, but not wholly: the time is between the longest and the sum (the Euclidean norm).
+double together(const std::vector<EstimatePart>& parts) {
+  // What computes is one unit here, and so is what moves memory: their parts run side by side.
+  std::array<double, 5> units{};
+  for (const EstimatePart& part : parts) {
+    const std::string_view name = part.name;
+    const std::size_t unit = name == "l2" || name == "dram" ? 1
+                             : name == "load_store"         ? 2
+                             : name == "latency"            ? 3
+                             : name == "atomics"            ? 4
+                                                            : 0;
+    units[unit] = std::max(units[unit], part.seconds);
+  }
+  const double longest = *std::ranges::max_element(units);
+  if (longest <= 0) return 0;
+  double sum = 0;
+  for (const double seconds : units) sum += seconds / longest * (seconds / longest);
+  return longest * std::sqrt(sum);
 }
 
 }  // namespace
@@ -72,8 +111,10 @@ Estimate estimate(const Kernel& kernel, const DeviceModel& device, const Assume&
   }
   const double mean_chain = number(kernel.chain) / launches / blocks;
   const double rounds = assume.enough_blocks ? result.waves : std::ceil(result.waves);
-  const double chain = result.waves <= 1 && !assume.enough_blocks ? number(kernel.longest_chain)
-                                                                  : mean_chain * rounds;
+  const double start = costs.block_start;
+  const double chain = result.waves <= 1 && !assume.enough_blocks
+                           ? number(kernel.longest_chain) + start
+                           : (mean_chain + start) * rounds;
   double tensor_flops = 0;
   if (c.instructions[static_cast<std::size_t>(tensor)] != 0) {
     tensor_flops = number(c.flops[f16] + c.flops[bf16] + 2 * c.flops[tf32] + c.flops[f8] / 2);
@@ -87,18 +128,21 @@ Estimate estimate(const Kernel& kernel, const DeviceModel& device, const Assume&
       {"conversion", "conversions between types", busy(at(c, conversion) / costs.conversion)},
       {"special", "special functions and divisions", busy(at(c, special) / costs.special_rate)},
       {"tensor", "matrix units", busy(tensor_flops / costs.tensor_flops)},
-      {"load_store", "loads and stores of L1 and shared memory", busy(load_store_cycles(c, costs))},
-      {"l2", "the L2 cache's bandwidth", l2_bytes(c) / launches / costs.l2_bytes_per_cycle / clock},
+      {"load_store", "loads and stores of L1 and shared memory",
+       busy(load_store_cycles(kernel, costs))},
+      {"l2", "the L2 cache's bandwidth",
+       l2_bytes(c, costs) / launches / costs.l2_bytes_per_cycle / clock},
       {"dram", "memory bandwidth",
-       number(kernel.dram_read + kernel.dram_write) / launches / costs.dram_bytes_per_second},
+       number(kernel.dram_read + kernel.dram_write) / launches / dram_rate(kernel, costs)},
       {"atomics", "atomics on one word", number(kernel.hottest_word) / clock},
-      {"latency", "waiting for results, with too few warps to do else", chain / clock},
+      {"latency", "waiting for results, with too few warps to do else",
+       chain * costs.loaded / clock},
   };
   const auto longest = std::ranges::max_element(
       result.parts, [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
   result.bound = longest->name;
   result.bound_meaning = longest->meaning;
-  result.kernel_seconds = longest->seconds;
+  result.kernel_seconds = together(result.parts);
   result.seconds = result.kernel_seconds + costs.launch_seconds;
   return result;
 }
@@ -117,7 +161,7 @@ std::vector<std::string> assumptions(const DeviceModel& device) {
            costs.dram_bytes_per_second / 1e9, costs.l2_bytes_per_cycle, costs.l1, costs.l2,
            costs.dram),
       text("Between two launches lie %.1f microseconds.", costs.launch_seconds * 1e6),
-      "Parts overlap wholly: the longest decides.",
+      "Parts overlap, but not wholly: the time is between the longest and their sum.",
       "PTX instructions stand for the machine's; the compiler makes about as many of them.",
   };
 }

@@ -1,11 +1,11 @@
 // How long a launch would take on a device: an estimate from counted work.
 //
-// A launch takes as long as the slowest of its parts would alone, and the time between launches.
-// Parts are what each unit of the busiest multiprocessor has to do at the unit's rate, what the L2
-// cache and memory have to move, the atomics that one word has to take one after the other, and the
-// longest chain of dependent instructions of a block, once for each round of blocks that the device
-// holds at a time. Nothing is said of clocks that change, of other work on the device, of
-// instruction caches, or of what parts cost each other.
+// A launch takes somewhat longer than the slowest of its parts would alone, since they overlap, but
+// not wholly, and the time between launches. Parts are what each unit of the busiest multiprocessor
+// has to do at the unit's rate, what the L2 cache and memory have to move, the atomics that one
+// word has to take one after the other, and the longest chain of dependent instructions of a block,
+// once for each round of blocks that the device holds at a time. Nothing is said of clocks that
+// change, of other work on the device, of instruction caches, or of what parts cost each other.
 #pragma once
 
 #include <array>

@@ -105,7 +105,9 @@ const std::array rules{
     Rule{"divergence",
          [](const Situation& s) {
            const double slots = number(s.c.warp_instructions()) * lanes_per_warp;
-           return s.c.divergent != 0 && slots > 0 && number(s.c.active_lanes()) < 0.8 * slots;
+           // One branch after which a lane goes on alone is a serial tail, and none of this.
+           return number(s.c.divergent) > 0.05 * number(s.c.branches) && slots > 0 &&
+                  number(s.c.active_lanes()) < 0.8 * slots;
          },
          [](const Situation& s) {
            return text(

@@ -77,6 +77,7 @@ void visit_kernel(Self& k, const Visit& visit) {
   visit("alone", k.alone);
   visit("dram_read", k.dram_read);
   visit("dram_write", k.dram_write);
+  visit("merged_wavefronts", k.merged_wavefronts);
   visit("hottest_word", k.hottest_word);
 }
 

@@ -120,6 +120,9 @@ struct Kernel {
   std::array<std::uint64_t, wait_kinds> chain_waits{};  // of the sum
   std::uint64_t dram_read = 0;                          // bytes, by the cache model
   std::uint64_t dram_write = 0;
+  // Fewer wavefronts of shared memory than are counted, where the compiler merges loads of words
+  // that follow one another.
+  std::uint64_t merged_wavefronts = 0;
   std::uint64_t hottest_word = 0;  // lanes of atomics on one word of global memory, of one launch
   std::vector<Line> lines;
 

@@ -28,6 +28,7 @@ struct RequestProfiler {
   LaunchClock& launch;
   OperationCount& count;
   ProfiledWarp& warp;
+  const Step& at_step;
   bool cached = true;  // loads go through the L1
   u64 latency = 0;
   Wait wait = Wait::arithmetic;
@@ -75,15 +76,22 @@ struct RequestProfiler {
   void shared(Way way, const Addresses& addresses, u32 size) {
     const Wavefronts wavefronts = wavefronts_of(way, addresses, size);
     add_shared(way, addresses.count, u64{addresses.count} * size, wavefronts);
+    if (at_step.merges != 0 || at_step.merged_at != 0)
+      note_merged(addresses, size, wavefronts.taken);
     if (way == Way::atomic) {
       std::array<u64, warp_size> sorted;
       std::copy_n(addresses.at.begin(), addresses.count, sorted.begin());
       count.atomic_conflicts += addresses.count - distinct(sorted.data(), addresses.count);
     }
   }
-  void shared_pattern(Way way, u64, u32 size, Pattern) {
+  void shared_pattern(Way way, u64 first, u32 size, Pattern pattern) {
     const u64 parts = warp_size / lanes_at_once(size);
     add_shared(way, warp_size, u64{warp_size} * size, {parts, parts});
+    // Lanes side by side leave no room for a vector of each.
+    if (at_step.merged_at != 0 && pattern == Pattern::uniform &&
+        (first - u64{word_bytes} * at_step.merged_at) % (u64{word_bytes} * at_step.merges) == 0) {
+      launch.merged_wavefronts += static_cast<std::int64_t>(parts);
+    }
   }
   void shared_lines(Way way, u64 address, u64 lines, u64 line, u64 step, u32 lanes) {
     add_shared(way, lanes, lines * line, wavefronts_of_lines(address, lines, line, step));
@@ -116,6 +124,18 @@ struct RequestProfiler {
   }
 
  private:
+  // Vectors have to be aligned for every lane. The first load takes the wavefronts of the vector,
+  // the others none.
+  void note_merged(const Addresses& addresses, u32 size, u64 taken) {
+    const u64 bytes = u64{word_bytes} * at_step.merges;
+    for (u32 i = 0; i < addresses.count; ++i) {
+      if ((addresses.at[i] - u64{word_bytes} * at_step.merged_at) % bytes != 0) return;
+    }
+    u64 left = 0;
+    if (at_step.merged_at == 0)
+      left = wavefronts_of(Way::load, addresses, size * at_step.merges).taken;
+    launch.merged_wavefronts += static_cast<std::int64_t>(taken) - static_cast<std::int64_t>(left);
+  }
   void slow_down(u64 cycles, Wait by) {
     if (cycles < latency) return;
     latency = cycles;
@@ -286,7 +306,7 @@ const Op* profile_operation(Warp& w, const Op* op) {
     if (m != 0 && s.may_touch) warp.block->touched = true;
     if (o.touch.form != TouchForm::none && m != 0) {
       const bool cached = o.touch.order == Order::weak;
-      RequestProfiler requests{launch, count, warp, cached};
+      RequestProfiler requests{launch, count, warp, s, cached};
       visit_requests(w, op, o.touch, m, requests);
       latency = requests.latency;
       wait = requests.wait;
@@ -322,6 +342,59 @@ Wait wait_of(InstructionClass kind) {
 bool is_issued(const ptx::Instruction& in) {
   if (in.opcode == "mov" || in.opcode == "cvta") return false;
   return in.opcode != "ld" || !in.has("param");
+}
+
+// Finds loads of words of shared memory by one address register at offsets that follow one another,
+// in one straight piece: ptxas makes vectors of them where the address is aligned.
+void find_merged_loads(ProfiledCode& code) {
+  struct Load {
+    std::size_t op = 0;
+    std::int64_t offset = 0;
+  };
+  std::unordered_map<u32, std::vector<Load>> by_register;
+  const auto merge = [&](std::vector<Load>& loads) {
+    std::ranges::sort(loads, {}, &Load::offset);
+    const auto follow = [&](std::size_t first, std::size_t many) {
+      if (loads[first].offset % static_cast<int>(many * word_bytes) != 0) return false;
+      for (std::size_t k = 1; k < many; ++k) {
+        if (first + k >= loads.size() ||
+            loads[first + k].offset != loads[first].offset + static_cast<int>(k * word_bytes)) {
+          return false;
+        }
+      }
+      return true;
+    };
+    for (std::size_t i = 0; i < loads.size();) {
+      const std::size_t many = follow(i, 4) ? 4 : follow(i, 2) ? 2 : 1;
+      for (std::size_t k = 0; k < many && many > 1; ++k) {
+        code.steps[loads[i + k].op].merges = static_cast<std::uint8_t>(many);
+        code.steps[loads[i + k].op].merged_at = static_cast<std::uint8_t>(k);
+      }
+      i += many;
+    }
+    loads.clear();
+  };
+  const auto merge_all = [&] {
+    for (auto& [slot, loads] : by_register) merge(loads);
+  };
+  const bool known = code.first_operand.size() == code.ops.size() + 1;
+  for (std::size_t i = 0; known && i < code.ops.size(); ++i) {
+    const Touch& touch = code.observed[i].touch;
+    const bool of_shared = touch.form == TouchForm::lanes32 || touch.form == TouchForm::shared64;
+    if (of_shared && touch.way == Way::load && touch.order == Order::weak &&
+        touch.size == word_bytes && code.ops[i].guard == 0) {
+      by_register[code.ops[i].a].push_back({i, static_cast<std::int64_t>(code.ops[i].imm)});
+    }
+    for (u32 k = code.first_operand[i]; k < code.first_operand[i + 1]; ++k) {
+      const OperandSlot& operand = code.operands[k];
+      if (!operand.written) continue;
+      const auto found = by_register.find(operand.slot);
+      if (found != by_register.end()) merge(found->second);  // another address from here on
+    }
+    const bool stores = touch.form != TouchForm::none && touch.way != Way::load;
+    if (code.steps[i].ends_run || stores) merge_all();
+  }
+  merge_all();
 }
 
 }  // namespace
@@ -371,6 +444,7 @@ void ProfiledCode::observe() {
     s.end_operand = static_cast<u32>(registers.size());
   }
   register_count = static_cast<u32>(numbers.size());
+  find_merged_loads(*this);
 }
 
 void ProfiledWarp::start(BlockClock& of) {

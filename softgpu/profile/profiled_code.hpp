@@ -27,6 +27,10 @@ struct Step {
   std::uint16_t slots = 0;       // instructions that are issued here
   Wait wait = Wait::arithmetic;  // what those wait for that need its result
   Role role = Role::none;
+  // Loads of a word of shared memory that the compiler makes one of: the first has their number,
+  // 2 or 4, the others say how far they are from it, in words.
+  std::uint8_t merges = 0;
+  std::uint8_t merged_at = 0;
   bool ends_run = false;   // other lanes may come to what follows
   bool may_touch = false;  // memory, in a way that the description does not tell
 };
@@ -130,6 +134,7 @@ struct LaunchClock {
   std::uint64_t longest_chain = 0;
   std::uint64_t alone = 0;
   std::array<std::uint64_t, wait_kinds> chain_waits{};
+  std::int64_t merged_wavefronts = 0;  // see Kernel
 
   std::unordered_map<const Warp*, ProfiledWarp*> warps;
   const Warp* last_warp = nullptr;

@@ -185,6 +185,8 @@ class ProfiledLaunch::Watcher final : public Observer {
     for (const auto& [word, times] : clock_.atomic_words) {
       kernel_.hottest_word = std::max(kernel_.hottest_word, times);
     }
+    kernel_.merged_wavefronts =
+        clock_.merged_wavefronts > 0 ? static_cast<u64>(clock_.merged_wavefronts) : 0;
     kernel_.first_launch = launch_.id;
     if (recording()) add_launch(kernel_, work_);
     if (tests_profile) last_of_test() = std::move(kernel_);

@@ -208,6 +208,7 @@ void add_launch(const Kernel& launch, std::int64_t work) {
     for (std::size_t i = 0; i < wait_kinds; ++i) k.chain_waits[i] += launch.chain_waits[i];
     k.dram_read += launch.dram_read;
     k.dram_write += launch.dram_write;
+    k.merged_wavefronts += launch.merged_wavefronts;
     k.hottest_word = std::max(k.hottest_word, launch.hottest_word);
     merge_lines(k.lines, launch.lines);
   }

@@ -83,7 +83,8 @@ TEST(Options, NoThreadsAreAll) { EXPECT_EQ(read({{"SOFTGPU_THREADS", "0"}}).thre
 
 TEST(Options, RefusalsNameTheVariableAndWhatIsAllowed) {
   EXPECT_EQ(refusal("SOFTGPU_MODEL", "v100"),
-            "softgpu: SOFTGPU_MODEL=v100 is not understood; allowed: a100, rtx4090, h100; "
+            "softgpu: SOFTGPU_MODEL=v100 is not understood; allowed: a100, rtx4090, h100, "
+            "a6000, h200; "
             "or several, separated by commas");
   EXPECT_THAT(refusal("SOFTGPU_MODEL", "a100,"), testing::HasSubstr("SOFTGPU_MODEL=a100, is not"));
   EXPECT_THAT(refusal("SOFTGPU_MODEL", "h100,,a100"), testing::HasSubstr("is not understood"));
@@ -121,6 +122,13 @@ TEST(DeviceModels, HaveTheLimitsOfTheirComputeCapability) {
   EXPECT_EQ(rtx4090->max_threads_per_multiprocessor, 1536);
   EXPECT_TRUE(h100->clusters);
   EXPECT_FALSE(a100->clusters);
+  const DeviceModel* a6000 = find_device_model("a6000");
+  const DeviceModel* h200 = find_device_model("h200");
+  ASSERT_TRUE(a6000 != nullptr && h200 != nullptr);
+  EXPECT_EQ(a6000->major * 10 + a6000->minor, 86);
+  EXPECT_EQ(a6000->max_blocks_per_multiprocessor, 16);
+  EXPECT_EQ(h200->major * 10 + h200->minor, 90);
+  EXPECT_TRUE(h200->clusters);
 }
 
 }  // namespace

@@ -136,6 +136,7 @@ Json profile_json(const Profile& profile, bool estimates) {
     Json parts = Json::object();
     for (const auto& part : estimate.parts) parts[std::string(part.name)] = part.seconds;
     to["estimate"] = {{"seconds", estimate.seconds},
+                      {"kernel_seconds", estimate.kernel_seconds},
                       {"bound", estimate.bound},
                       {"parts", std::move(parts)},
                       {"waves", estimate.waves}};

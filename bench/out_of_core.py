@@ -35,11 +35,6 @@ ALGORITHMS = {
                       "--scale", "standard"],
     "linear-regression": ["--target", "last", "--solver", "cholesky"],
     "linear-regression-qr": ["--target", "last", "--solver", "qr"],
-    "logistic-regression": ["--target", "last", "--max-iterations", "20"],
-    "mlp": ["--target", "last", "--task", "classification", "--hidden", "32", "--epochs", "3",
-            "--batch-size", "256"],
-    "gradient-boosting": ["--target", "last", "--task", "classification", "--rounds", "10",
-                          "--max-depth", "6"],
 }
 
 

@@ -125,8 +125,8 @@ std::string disk_to_text() {
   const ExternalMemoryUse use = external_memory_use();
   return mebibytes(use.most_bytes) + " kept there, " + mebibytes(use.loaded_bytes) +
          " loaded, threads waited " +
-         readable_seconds(static_cast<double>(use.waiting_nanoseconds) * 1e-9) + "; most memory " +
-         mebibytes(peak_memory());
+         readable_seconds(static_cast<double>(use.waiting_nanoseconds) * 1e-9) +
+         " s; most memory " + mebibytes(peak_memory());
 }
 
 }  // namespace tandem::program

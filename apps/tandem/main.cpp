@@ -60,7 +60,9 @@ int run(std::vector<std::string> arguments, Spelling& spelling) {
     return 0;
   }
   if (arguments.front().starts_with('-')) {
-    throw InputError("expected a command before " + arguments.front() + "; tandem help lists them");
+    const std::string meant = nearest_name(arguments.front(), {"--help", "--version"});
+    throw InputError("expected a command before " + arguments.front() + "; " +
+                     (meant.empty() ? "tandem help lists them" : "did you mean " + meant + "?"));
   }
   const CommandInfo& info = find_command(arguments.front());
   arguments.erase(arguments.begin());

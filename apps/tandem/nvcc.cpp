@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <string_view>
 #include <system_error>
 
@@ -125,12 +126,41 @@ std::vector<std::string> nvcc_words(const fs::path& nvcc,
   return words;
 }
 
+// nvcc writes over whatever its output is called. Programs, objects and what nvcc has a name for
+// are made anew; any other file is somebody's.
+void require_own_output(const std::vector<std::string>& arguments) {
+  std::string out;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& argument = arguments[i];
+    for (const std::string_view option : {"-o", "--output-file"}) {
+      if (argument == option && i + 1 < arguments.size()) out = arguments[i + 1];
+      if (argument.starts_with(std::string(option) + "=")) out = argument.substr(option.size() + 1);
+    }
+  }
+  std::error_code none;
+  if (!fs::is_regular_file(out, none) || fs::file_size(out, none) == 0) return;
+  const std::string ending = fs::path(out).extension().string();
+  for (const std::string_view own : {".ptx", ".cubin", ".fatbin", ".i", ".ii", ".gpu", ".d"}) {
+    if (ending == own) return;
+  }
+  std::array<char, 4> mark{};
+  std::ifstream(out, std::ios::binary).read(mark.data(), mark.size());
+  const std::string_view found(mark.data(), mark.size());
+  if (found ==
+          "\x7F"
+          "ELF" ||
+      found == "!<ar")
+    return;
+  throw InputError(out + ": exists, and is no program; choose another name behind -o");
+}
+
 }  // namespace
 
 int build_cuda_program(std::vector<std::string> arguments) {
   if (arguments.empty()) {
     throw InputError("expected a source: tandem gpu build SOURCE.cu [-o PROGRAM] [nvcc options]");
   }
+  require_own_output(arguments);
   const fs::path nvcc = find_nvcc();
   std::vector<std::string> words = nvcc_words(nvcc, arguments);
   note(joined(words, " "));

@@ -1,6 +1,7 @@
 #include "tandem/option_set.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <iterator>
 #include <utility>
 
@@ -219,6 +220,21 @@ std::string OptionSet::see_help() const {
   return help_topic_.empty() ? "" : "; tandem help " + help_topic_ + " lists all options";
 }
 
+namespace {
+
+// CLI11 says "--max-depth: 1 required N missing".
+std::string about_missing_value(const std::string& message) {
+  constexpr std::string_view before = ": 1 required ";
+  constexpr std::string_view behind = " missing";
+  const auto at = message.find(before);
+  if (at == std::string::npos || !message.ends_with(behind)) return message;
+  const auto type = at + before.size();
+  return message.substr(0, at) + ": expected " +
+         message.substr(type, message.size() - behind.size() - type) + " behind it";
+}
+
+}  // namespace
+
 // CLI11 knows options by their names with dashes only.
 std::string OptionSet::with_dashes(const std::string& argument) const {
   if (!argument.starts_with("--")) return argument;
@@ -247,7 +263,7 @@ void OptionSet::parse(const std::vector<std::string>& arguments) {
   try {
     app_.parse(reversed);
   } catch (const CLI::ArgumentMismatch& error) {
-    throw InputError(std::string(error.what()) + see_help());
+    throw InputError(about_missing_value(error.what()) + see_help());
   } catch (const CLI::ParseError& error) {
     throw InputError(error.what());
   }
@@ -267,10 +283,17 @@ void OptionSet::parse(const std::vector<std::string>& arguments) {
         *rest_ = std::move(all);
         break;
       }
-      throw InputError("unexpected argument '" + argument + "'" + see_help());
+      std::error_code none;
+      const bool file = app_.get_option_no_throw("--data") != nullptr && !given("data") &&
+                        std::filesystem::exists(argument, none);
+      throw InputError(
+          "unexpected argument '" + argument + "'" +
+          (file ? "; did you mean --data " + quoted_for_shell(argument) + "?" : see_help()));
     }
     const std::string name = argument.substr(0, argument.find('='));
     const std::string meant = nearest_name(name, known);
+    if (meant == name)
+      throw InputError("unexpected argument '" + name + "' behind --" + see_help());
     throw InputError("unknown option " + name +
                      (meant.empty() ? see_help() : "; did you mean " + meant + "?"));
   }

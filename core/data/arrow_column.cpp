@@ -339,10 +339,8 @@ class Stream final : public ColumnStream<T> {
   void whole(Index count, ColumnBatch<T>& batch) {
     if (type_.kind == DeclaredKind::date || type_.kind == DeclaredKind::time) {
       return each(count, batch, [&](Index at, Index place) {
-        const auto stored = static_cast<std::int64_t>(value<Whole>(at));
-        put_moment(type_.per_second == 0 ? 86400.0 * static_cast<double>(stored)
-                                         : seconds_of(stored, type_.per_second),
-                   place, batch);
+        put_moment(moment_of(static_cast<std::int64_t>(value<Whole>(at)), type_.per_second), place,
+                   batch);
       });
     }
     if (as_ == ValuesAs::texts) {
@@ -414,14 +412,15 @@ class Stream final : public ColumnStream<T> {
     batch.codes[static_cast<std::size_t>(place)] = this->code_of(text);
   }
 
-  void put_moment(double seconds, Index place, ColumnBatch<T>& batch) {
+  void put_moment(const Moment& moment, Index place, ColumnBatch<T>& batch) {
     const bool date = type_.kind == DeclaredKind::date;
+    const double seconds = moment.seconds();
     if (date && !is_known_date(seconds)) {
       refuse("holds the time " + std::to_string(seconds) +
              " seconds from 1970-01-01; expected years 1 to 9999");
     }
     if (as_ == ValuesAs::texts) {
-      put_text(date ? date_text(seconds) : time_text(seconds), place, batch);
+      put_text(date ? date_text(moment) : time_text(moment), place, batch);
     } else {
       batch.seconds[static_cast<std::size_t>(place)] = seconds;
     }

@@ -8,6 +8,38 @@
 #include "tandem/core/error.hpp"
 
 namespace tandem {
+namespace {
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// "1:0.5 7:3", as the lines of libsvm are behind their labels.
+bool are_pairs(std::string_view text) {
+  text = csv_trimmed(text);
+  bool any = false;
+  while (!text.empty()) {
+    const std::string_view pair = text.substr(0, text.find(' '));
+    const std::size_t colon = pair.find_first_not_of("0123456789");
+    if (colon == 0 || colon == std::string_view::npos || pair[colon] != ':' ||
+        possible_numbers(pair.substr(colon + 1)) == 0) {
+      return false;
+    }
+    any = true;
+    text = csv_trimmed(text.substr(pair.size()));
+  }
+  return any;
+}
+
+// Whether each colon stands between two digits, as in the times of a log.
+bool only_in_clocks(std::string_view text) {
+  for (std::size_t at = text.find(':'); at != std::string_view::npos; at = text.find(':', at + 1)) {
+    if (at == 0 || at + 1 == text.size() || !is_digit(text[at - 1]) || !is_digit(text[at + 1])) {
+      return false;
+    }
+  }
+  return text.find(' ') != std::string_view::npos;
+}
+
+}  // namespace
 
 void refuse_many_categories(const std::string& file, const std::string& column) {
   throw InputError(file + ": the column " + column + " has more than " +
@@ -33,7 +65,8 @@ std::string identifier_remark(const std::string& file, const std::string& column
          option("ignore") + " " + column;
 }
 
-std::string mixture_advice(const std::string& text, Index texts) {
+std::string mixture_advice(const std::string& column, const std::string& text, Index texts) {
+  if (text == column) return "; that is the column's name: is the header in the file twice?";
   if (text.starts_with('#')) {
     return "; if it begins a comment, " + option("comment") + " '#' leaves such lines out";
   }
@@ -45,12 +78,40 @@ std::string mixture_advice(const std::string& text, Index texts) {
   return "; if that stands for a missing value, say so with " + option("missing");
 }
 
+bool begin_with_numbers(const std::vector<std::string>& texts) {
+  constexpr std::size_t judged = 1000;
+  const auto begins = [](std::string_view text) {
+    const auto at = text.find_first_not_of("'\"=~<>+-.,(");
+    return at != std::string_view::npos && is_digit(text[at]) && possible_numbers(text) == 0;
+  };
+  const auto end = texts.begin() + static_cast<std::ptrdiff_t>(std::min(judged, texts.size()));
+  return !texts.empty() && std::all_of(texts.begin(), end, begins);
+}
+
+std::string quantity_remark(const std::string& file, const std::vector<std::string>& columns,
+                            const std::string& example) {
+  const bool one = columns.size() == 1;
+  return columns_remark(
+      file, columns, "holds texts that begin with numbers, such as",
+      "hold texts that begin with numbers, such as",
+      " " + quoted_field(example) + ", and " + (one ? "is" : "are") +
+          " read as categories; where they are quantities or dates, write them as plain numbers, "
+          "without a unit, or as 2024-01-31; " +
+          option("columns") + " NAME:category says that they are names");
+}
+
 std::string uncut_remark(const std::string& file, const std::string& name,
                          const std::vector<std::string>& texts) {
   constexpr std::size_t judged = 1000;
   constexpr std::size_t least = 2;
-  if (texts.size() < least) return "";
-  for (const std::string_view mark : {"::", ":", "~", "^", "\x01", "\x1F", "&", "#", "/", "  "}) {
+  if (texts.size() + (name.empty() ? 0 : 1) < least || texts.empty()) return "";
+  if (are_pairs(name) && std::all_of(texts.begin(), texts.end(), are_pairs)) {
+    return file + ": is read as one column of texts; its lines look as those of libsvm without " +
+           "their labels: put a number before each, 0 say, and call it with " + option("format") +
+           " libsvm";
+  }
+  for (const std::string_view mark :
+       {"::", ":", "~", "^", "\x01", "\x1F", "&", "#", "/", "，", "；", "、", "  "}) {
     const auto count_in = [&](std::string_view text) {
       std::size_t count = 0;
       for (std::size_t at = text.find(mark); at != std::string_view::npos; ++count) {
@@ -61,6 +122,9 @@ std::string uncut_remark(const std::string& file, const std::string& name,
     };
     const std::size_t count = count_in(texts.front());
     if (count == 0 || (!name.empty() && count_in(name) != count)) continue;
+    if (mark == ":" && only_in_clocks(texts.front())) continue;
+    // Of a date or a path in a line of words.
+    if (mark == "/" && texts.front().find(' ') != std::string::npos) continue;
     const auto end = texts.begin() + static_cast<std::ptrdiff_t>(std::min(judged, texts.size()));
     if (!std::all_of(texts.begin(), end,
                      [&](const std::string& text) { return count_in(text) == count; })) {
@@ -136,10 +200,29 @@ std::string rounded_dates_remark(const std::string& file, const std::vector<std:
           option("precision") + " float64 keeps them exactly");
 }
 
-std::string order_remark(const std::string& file, const std::string& column, bool month_first) {
-  return file + ": the dates of " + column + " could be day first or month first and are read " +
-         (month_first ? "month" : "day") + " first; " + option("columns") + " " + column +
-         ":date/" + (month_first ? "dmy" : "mdy") + " says otherwise";
+std::string order_remark(const std::string& file, const std::string& column, DateOrders possible,
+                         DateOrders taken) {
+  const bool month = taken == month_first;
+  const DateOrders other = month ? day_first : month_first;
+  std::string orders;
+  if ((possible & day_first) != 0) orders = "day first";
+  if ((possible & month_first) != 0) orders += orders.empty() ? "month first" : " or month first";
+  if ((possible & year_first) != 0) orders += " or year first";
+  std::string message = file + ": the dates of " + column + " could be " + orders +
+                        " and are read " + (month ? "month" : "day") + " first; ";
+  if ((possible & other) != 0) {
+    message += option("columns") + " " + column + ":date/" + (month ? "dmy" : "mdy");
+  } else {
+    message += option("columns") + " " + column + ":category";
+  }
+  return message + " says otherwise";
+}
+
+std::string short_year_remark(const std::string& file, const std::string& column) {
+  return file + ": the dates of " + column +
+         " seem to begin with years of two digits, as 24-01-31 does, and are left as categories; "
+         "write years with four digits, or say " +
+         option("columns") + " " + column + ":date/dmy where the day is first";
 }
 
 std::string times_remark(const std::string& file, const std::vector<std::string>& columns) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/data/field_values.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem {
@@ -22,7 +23,16 @@ inline constexpr Index most_column_categories = Index{1} << 20;
 // "FILE: the columns a, b hold REST"; "" where there are none.
 // Of a text that makes a column of numbers one of texts: what it may be, and what to do. `texts`:
 // how many different ones there are.
-[[nodiscard]] std::string mixture_advice(const std::string& text, Index texts);
+[[nodiscard]] std::string mixture_advice(const std::string& column, const std::string& text,
+                                         Index texts);
+
+// Whether each of the texts begins with a number and is none, as quantities with a unit, ranges,
+// fractions and dates that are not read do.
+[[nodiscard]] bool begin_with_numbers(const std::vector<std::string>& texts);
+// Of columns of such texts; "" where there are none. `example`: a text of the first.
+[[nodiscard]] std::string quantity_remark(const std::string& file,
+                                          const std::vector<std::string>& columns,
+                                          const std::string& example);
 
 // Of a file of one column of texts: whether each of its lines holds the same mark as often, so that
 // it may be a table whose delimiter was not found, or are several words. Empty where neither is so.
@@ -46,7 +56,9 @@ inline constexpr Index most_column_categories = Index{1} << 20;
                                                const std::vector<std::string>& columns);
 // Dates that have a day and a month that could be the other.
 [[nodiscard]] std::string order_remark(const std::string& file, const std::string& column,
-                                       bool month_first);
+                                       DateOrders possible, DateOrders taken);
+// Of dates such as 24-01-31 that are left as texts.
+[[nodiscard]] std::string short_year_remark(const std::string& file, const std::string& column);
 [[nodiscard]] std::string times_remark(const std::string& file,
                                        const std::vector<std::string>& columns);
 

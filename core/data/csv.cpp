@@ -27,6 +27,8 @@ namespace {
 
 constexpr Index most_warnings = 5;
 constexpr int most_readings = 4;
+// 1.234,5
+const NumberForms point_thousands = NumberForms{1} << index_of({',', '.'});
 
 bool is_number(const std::string& text) { return possible_numbers(text) != 0; }
 
@@ -133,7 +135,7 @@ class CsvReader {
   // makes a column without name or content.
   void name_columns(std::optional<std::vector<std::string>> in_comment,
                     std::vector<CsvRecordFields>& records) {
-    const CsvRecordFields first = records.front();
+    const CsvRecordFields first = visible(records.front());
     std::size_t columns = first.size();
     std::size_t others = 0;  // rows of one field more
     bool last_empty = records.size() > 1;
@@ -167,9 +169,8 @@ class CsvReader {
       layout_.header_record = header_;
       if (options_.reading.header == HeaderChoice::automatic && !why.empty()) {
         note(layout_.file + ": the first line (" + some(first.fields) + ") is taken " +
-             (header_ ? "for the names of the columns" : "as data") + ", though " +
-             (header_ ? "it holds numbers: " : "") + why + "; " + option("header") +
-             (header_ ? " no" : " yes") + " says otherwise");
+             (header_ ? "for the names of the columns" : "as data") + ", though " + why + "; " +
+             option("header") + (header_ ? " no" : " yes") + " says otherwise");
       }
       if (header_) {
         names_ = distinct_names(first.fields, layout_.file);
@@ -180,6 +181,8 @@ class CsvReader {
       }
     }
     layout_.names_in_header = header_;
+    if (header_) remark_on_equal_names(in_comment ? *in_comment : first.fields);
+    unnamed_in_header_ = header_ && columns > first.size() && !last_empty && !in_comment;
     unnamed_first_ =
         header_ && (columns > first.size() ? !last_empty : is_index_name(first.fields.front()));
     left_out_.assign(columns, false);
@@ -188,8 +191,32 @@ class CsvReader {
                            : layout_.is_missing(first.fields.back()));
   }
 
+  void remark_on_equal_names(const std::vector<std::string>& written) {
+    std::unordered_set<std::string_view> seen;
+    for (const std::string& name : written) {
+      if (name.empty() || seen.insert(name).second) continue;
+      const auto at = std::find(written.begin(), written.end(), name) - written.begin();
+      const auto second = std::find(written.begin() + at + 1, written.end(), name);
+      const std::string& called = names_[static_cast<std::size_t>(second - written.begin()) +
+                                         names_.size() - written.size()];
+      note(layout_.file + ": several columns are called " + name + "; the first keeps its name, " +
+           "and the next is called " + called);
+      return;
+    }
+  }
+
+  // Without the marks of byte order and blanks of no width at their ends, which nobody sees.
+  static CsvRecordFields visible(CsvRecordFields names) {
+    for (std::size_t c = 0; c < names.size(); ++c) {
+      const std::string_view seen = without_blanks(names[c]);
+      if (!names.quoted[c] && seen.size() != names[c].size()) names.fields[c] = std::string(seen);
+    }
+    return names;
+  }
+
   static bool is_index_name(const std::string& name) {
-    return name.empty() || name == "Unnamed: 0" || name == "rownames" || name == "row.names";
+    return name.empty() || name.starts_with("Unnamed: ") || name == "rownames" ||
+           name == "row.names";
   }
 
   // The first fields of rows that have one field more than the first record: texts, or numbers that
@@ -231,23 +258,43 @@ class CsvReader {
              "left out");
       }
     }
-    if (options_.schema != nullptr || !unnamed_first_ || names_.size() < 2) return;
-    if (options_.reading.find(names_.front()) != nullptr || options_.target == names_.front())
-      return;
+    if (options_.schema != nullptr || !unnamed_first_) return;
+    // pandas reads what it has written and writes that again: several may stand in front.
+    for (std::size_t c = 0; c + 1 < names_.size() && (c == 0 || is_index_name(names_[c])); ++c) {
+      if (options_.reading.find(names_[c]) != nullptr || options_.target == names_[c]) return;
+      leave_out_row_names(records, first_row, c);
+    }
+  }
+
+  // A column without a name of its own: one that counts the rows or has another text in each is
+  // left out, and so is any with another value in each that the header has no field for.
+  void leave_out_row_names(const std::vector<CsvRecordFields>& records, std::size_t first_row,
+                           std::size_t c) {
     std::unordered_set<std::string_view> seen;
     bool different = true;
     bool words = true;
     for (std::size_t r = first_row; r < records.size() && different; ++r) {
-      different = !records[r].fields.empty() && seen.insert(records[r].fields.front()).second;
-      words = words && different && !is_number(records[r].fields.front());
+      different = records[r].size() > c && seen.insert(records[r].fields[c]).second;
+      words = words && different && !is_number(records[r].fields[c]);
     }
-    const bool counter = counts(records, first_row, 0);
-    if (records.size() < first_row + 2 || !(counter || (different && words))) return;
-    left_out_.front() = true;
-    note(layout_.file + ": the first column, which has no name of its own, holds " +
-         (counter ? "the numbers of the rows" : "a different text in each row") +
-         " and is left out; " + option("columns") + " '\"" + names_.front() +
-         "\":" + (counter ? "number" : "category") + "' keeps it");
+    if (records.size() < first_row + 2) return;
+    const bool counter = counts(records, first_row, c);
+    const std::string which = c == 0 ? "the first column" : "the column " + names_[c];
+    const std::string quoted_name = "'\"" + names_[c] + "\"";
+    if (counter || (different && (words || unnamed_in_header_))) {
+      left_out_[c] = true;
+      note(layout_.file + ": " + which + ", which has no name of its own, holds " +
+           (counter ? "the numbers of the rows"
+            : words ? "a different text in each row"
+                    : "a different number in each row") +
+           " and is left out; " + option("columns") + " " + quoted_name + ":" +
+           (counter || !words ? "number" : "category") + "' keeps it");
+    } else if (different) {
+      note(layout_.file + ": " + which +
+           ", which has no name of its own, has another number in each row and is a feature "
+           "nevertheless; if it is the index of a table, leave it out with " +
+           option("ignore") + " '" + names_[c] + "'");
+    }
   }
 
   void find_types(const std::vector<CsvRecordFields>& records, std::size_t first_row) {
@@ -637,9 +684,27 @@ class CsvReader {
     if (options_.schema == nullptr) {
       remark_on_types(data.features);
       remark_on_totals(data);
+      remark_on_empty_rows(data);
     }
     record(data);
     return data;
+  }
+
+  // Spreadsheets write the rows below a table that were used once: fields without values.
+  void remark_on_empty_rows(const Dataset<T>& data) {
+    Index rows = 0;
+    while (rows < rows_) {
+      const auto row = data.features.row(rows_ - 1 - rows);
+      const bool target = layout_.has_target &&
+                          !std::isnan(data.target[static_cast<std::size_t>(rows_ - 1 - rows)]);
+      if (target || !std::all_of(row.begin(), row.end(), [](T x) { return std::isnan(x); })) break;
+      ++rows;
+    }
+    if (rows == 0 || rows == rows_ || layout_.features < 2) return;
+    note(layout_.file + ": the last " +
+         (rows == 1 ? std::string("row holds") : std::to_string(rows) + " rows hold") +
+         " no value at all and " + (rows == 1 ? "is a row" : "are rows") +
+         " as the others are; take " + (rows == 1 ? "it" : "them") + " out of the file");
   }
 
   // By the first column of texts.
@@ -781,16 +846,22 @@ class CsvReader {
     if (numbers > 0 && numbers < count && !said && warnings_ >= most_warnings) {
       ++warnings_;
     } else if (numbers > 0 && numbers < count && !said) {
-      const auto word =
-          std::find_if_not(column.categories.begin(), column.categories.end(), is_number);
+      // What stands for a missing value would not have made texts of numbers.
+      const auto usual = [&](const std::string& value) {
+        return is_number(value) || (layout_.placeholders && is_placeholder(value));
+      };
+      auto word = std::find_if_not(column.categories.begin(), column.categories.end(), usual);
+      if (word == column.categories.end()) {
+        word = std::find_if_not(column.categories.begin(), column.categories.end(), is_number);
+      }
       const Surprise& first = first_surprises_[at];
-      const auto odd = std::find_if_not(first.texts.begin(), first.texts.end(), is_number);
+      const auto odd = std::find_if_not(first.texts.begin(), first.texts.end(), usual);
       warn(layout_.file + ": the column " + column.name +
            " mixes numbers and text and is read as text, because of " +
            (odd != first.texts.end()
                 ? quoted_field(*odd) + " in line " + std::to_string(first.line + 1)
                 : quoted_field(*word)) +
-           mixture_advice(odd != first.texts.end() ? *odd : *word, count - numbers));
+           mixture_advice(column.name, odd != first.texts.end() ? *odd : *word, count - numbers));
     } else if (count > 0 && numbers == count && !said && evidence_[at].zeros_ > 0) {
       warn(layout_.file + ": the column " + column.name + " holds numbers that begin with zeros (" +
            quoted_field(evidence_[at].zero_example_) +
@@ -805,6 +876,10 @@ class CsvReader {
     if (text.column != roles_.target && !said) {
       const std::string remark = identifier_remark(layout_.file, column.name, count, rows_);
       if (!remark.empty()) warn(remark);
+      if (begin_with_numbers(column.categories)) {
+        if (quantities_.empty()) quantity_ = column.categories.front();
+        quantities_.push_back(column.name);
+      }
     }
   }
 
@@ -864,6 +939,7 @@ class CsvReader {
         "holds", "hold",
         " whole numbers that could be dates, such as 20240131; " + option("columns") +
             " NAME:date reads them as such");
+    note_any(quantity_remark(layout_.file, quantities_, quantity_));
     const bool parts = options_.reading.dates == DateUse::parts;
     const auto date = [&](std::size_t c) {
       return use(c) == FieldUse::date || use(c) == FieldUse::parts;
@@ -872,8 +948,11 @@ class CsvReader {
     if (sizeof(T) == 4 && !parts) note_any(rounded_dates_remark(layout_.file, columns_where(date)));
     for (std::size_t c = 0; c < names_.size(); ++c) {
       if (said_[c] != nullptr || !ambiguous_[c]) continue;
+      if (use(c) == FieldUse::text && types_[c].order == year_first) {
+        note(short_year_remark(layout_.file, names_[c]));
+      }
       if (use(c) == FieldUse::date || use(c) == FieldUse::parts) {
-        note(order_remark(layout_.file, names_[c], types_[c].order == month_first));
+        note(order_remark(layout_.file, names_[c], evidence_[c].orders_, types_[c].order));
       } else if (number(c)) {
         double value = 0;
         (void)parse_marked_number(evidence_[c].example_, types_[c].form, value);
@@ -882,6 +961,18 @@ class CsvReader {
              names_[c] + " is read as " + shortest(value) + "; " + option("decimal") +
              (comma ? " ." : " ,") + " or " + option("columns") + " says otherwise");
       }
+    }
+    for (std::size_t c = 0; c < names_.size(); ++c) {
+      // 1.234 in a file cut at semicolons, where programs write decimal commas and these thousands.
+      const bool open = number(c) && said_[c] == nullptr && types_[c].form.plain() &&
+                        evidence_[c].fractions_ > 1 && layout_.dialect.delimiter == ';' &&
+                        (evidence_[c].numbers_ & point_thousands) != 0;
+      if (!open || options_.reading.decimal != DecimalMark::automatic) continue;
+      double value = 0;
+      (void)parse_marked_number(evidence_[c].example_, types_[c].form, value);
+      note(layout_.file + ": " + quoted_field(evidence_[c].example_) + " in the column " +
+           names_[c] + " is read as " + shortest(value) + ", though its point may separate " +
+           "thousands; " + option("decimal") + " , or " + option("columns") + " says otherwise");
     }
     note_columns(
         [&](std::size_t c) {
@@ -896,6 +987,10 @@ class CsvReader {
     note_columns([&](std::size_t c) { return number(c) && evidence_[c].currencies_ > 0; },
                  "has signs of currency, which are", "have signs of currency, which are",
                  " left out; " + option("columns") + " NAME:category says otherwise");
+    note_columns([&](std::size_t c) { return number(c) && evidence_[c].several_currencies_; },
+                 "has amounts in", "have amounts in",
+                 " several currencies, which are read as if they were one; " + option("columns") +
+                     " NAME:category says otherwise");
     note_columns(
         [&](std::size_t c) { return number(c) && evidence_[c].percents_ > 0; },
         "has percent signs, which are", "have percent signs, which are",
@@ -922,11 +1017,12 @@ class CsvReader {
   void remark_on_placeholders() {
     for (std::size_t c = 0; c < names_.size(); ++c) {
       if (placeholders_[c] == 0) continue;
-      warn(layout_.file + ": " + std::to_string(placeholders_[c]) + " fields of the column " +
-           names_[c] +
-           " that are no value ('-', '.', 'unknown' and the like) are taken as missing; " +
-           option("columns") + " " + names_[c] + ":category or " + option("missing") +
-           " says otherwise");
+      const bool one = placeholders_[c] == 1;
+      warn(layout_.file + ": " + std::to_string(placeholders_[c]) +
+           (one ? " field of the column " : " fields of the column ") + names_[c] +
+           (one ? " that is" : " that are") + " no value ('-', '.', 'unknown' and the like) " +
+           (one ? "is" : "are") + " taken as missing; " + option("columns") + " " + names_[c] +
+           ":category or " + option("missing") + " says otherwise");
     }
   }
 
@@ -962,6 +1058,7 @@ class CsvReader {
   bool separator_line_ = false;
   bool header_ = false;  // the columns have names
   bool unnamed_first_ = false;
+  bool unnamed_in_header_ = false;  // the header has one field fewer than the rows
   bool empty_last_ = false;
   FileMarks marks_;
   // Per column of the file:
@@ -976,6 +1073,8 @@ class CsvReader {
   std::vector<Index> placeholders_;
   std::vector<Index> missing_words_;
   std::string missing_word_;
+  std::vector<std::string> quantities_;  // columns of texts that begin with numbers
+  std::string quantity_;
   std::vector<std::string> notices_;
   std::vector<Text> texts_;
   std::vector<Span> spans_;

@@ -1,6 +1,7 @@
 #include "core/data/csv_columns.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 
 #include "core/data/number.hpp"
@@ -57,6 +58,18 @@ NumberForms allowed_forms(const Reading& asked) {
   return allowed;
 }
 
+// Of several that are possible. A year changes less than a day of the month does.
+DateOrders likely_order(const ColumnEvidence& evidence) {
+  const DateOrders possible = evidence.orders_;
+  if ((possible & year_first) != 0 &&
+      evidence.first_numbers_.count() < evidence.last_numbers_.count()) {
+    return year_first;
+  }
+  const DateOrders usual = evidence.slashes_ ? month_first : day_first;
+  if ((possible & usual) != 0) return usual;
+  return possible & (~possible + 1);
+}
+
 bool is_plain_digits(std::string_view text) {
   return !text.empty() && text.size() <= 15 &&
          std::all_of(text.begin(), text.end(), number_detail::is_digit);
@@ -89,6 +102,10 @@ void ColumnEvidence::add(std::string_view text) {
     times_ = truth_ = yes_no_ = false;
     percents_ += decoration.percent ? 1 : 0;
     currencies_ += decoration.currency ? 1 : 0;
+    if (decoration.currency) {
+      if (currency_.empty()) currency_ = decoration.sign;
+      several_currencies_ = several_currencies_ || currency_ != decoration.sign;
+    }
     const bool digits = std::all_of(text.begin(), text.end(), number_detail::is_digit);
     if (digits && has_leading_zero(text)) ++zeros_;
     if (is_long_number(text)) ++long_numbers_;
@@ -104,6 +121,10 @@ void ColumnEvidence::add(std::string_view text) {
     orders_ &= dates.orders;
     ambiguous_dates_ = ambiguous_dates_ || dates.ambiguous;
     slashes_ = slashes_ || dates.slashes;
+    if (dates.first >= 0) {
+      first_numbers_.set(static_cast<std::size_t>(dates.first));
+      last_numbers_.set(static_cast<std::size_t>(dates.third));
+    }
   }
   double seconds = 0;
   times_ = times_ && parse_time(text, seconds);
@@ -212,9 +233,12 @@ ColumnType column_type(const ColumnEvidence& evidence, const Reading& asked, con
   if (evidence.orders_ != 0) {
     type.kind = ColumnKind::date;
     type.order = evidence.orders_;
-    if (type.order == any_order && evidence.ambiguous_dates_) {
+    const DateOrders first = type.order & (~type.order + 1);
+    if (type.order != first && evidence.ambiguous_dates_) {
       ambiguous = true;
-      type.order = evidence.slashes_ ? month_first : day_first;
+      type.order = likely_order(evidence);
+      // Years of two digits in front, which no option calls: texts, and said.
+      if (type.order == year_first) type.kind = ColumnKind::category;
     }
     return type;
   }
@@ -295,6 +319,24 @@ bool counts_up(const std::vector<double>& numbers, double from) {
   return true;
 }
 
+// Four numbers or more at equal distances, such as the wavelengths of a spectrum.
+bool are_steps(const CsvRecordFields& record) {
+  constexpr std::size_t least = 4;
+  if (record.size() < least) return false;
+  std::vector<double> values;
+  for (const std::string& field : record.fields) {
+    double value = 0;
+    if (!parse_whole_number(field, value)) return false;
+    values.push_back(value);
+  }
+  const double step = values[1] - values[0];
+  constexpr double rounding = 1e-6;
+  for (std::size_t i = 2; i < values.size(); ++i) {
+    if (!(std::abs(values[i] - values[i - 1] - step) <= rounding * std::abs(step))) return false;
+  }
+  return step != 0;
+}
+
 // Years at equal distances.
 bool are_years(const std::vector<double>& numbers) {
   if (numbers.size() < 2) return false;
@@ -353,13 +395,34 @@ bool find_csv_header(const std::vector<CsvRecordFields>& records,
     }
     words_over_values += any && all ? 1 : 0;
   }
+  // Dates over columns of numbers: "country, 2024-01-31, 2024-02-29".
+  std::size_t dates_over_numbers = 0;
+  for (std::size_t c = 0; c < first.size(); ++c) {
+    if (possible_dates(first[c]).orders == 0 || possible_numbers(first[c]) != 0) continue;
+    bool any = false;
+    bool all = true;
+    for (std::size_t r = 1; r < judged && all; ++r) {
+      if (c >= records[r].size() || is_missing(records[r][c])) continue;
+      any = true;
+      all = possible_numbers(records[r][c]) != 0;
+    }
+    dates_over_numbers += any && all ? 1 : 0;
+  }
+  if (dates_over_numbers > 0 && dates_over_numbers == found.values) {
+    why = "it holds values: dates stand over columns of numbers";
+    return true;
+  }
   const std::size_t numbers = found.numbers.size();
   if (found.values > 0 && words_over_values >= 2) {
-    why = "words stand over columns of values";
+    why = "it holds values: words stand over columns of values";
     return true;
   }
   if (found.values > 0) {
-    if (found.values != numbers || records.size() < 2) return false;
+    if (records.size() < 2) return false;
+    if (found.words == 0 && are_steps(first) && !are_steps(records[1])) {
+      why = "its numbers have equal distances, as names may";
+    }
+    if (found.values != numbers) return false;
     const bool counter = counts_up(found.numbers, 0) || counts_up(found.numbers, 1);
     const bool years = are_years(found.numbers);
     if (!counter && !years) return false;
@@ -378,7 +441,8 @@ bool find_csv_header(const std::vector<CsvRecordFields>& records,
                                         (numbers >= 2 && other_below_numbers)
                                   : numbers >= 3;
     if (header) {
-      why = years ? "its numbers are years" : "its numbers count up";
+      why = years ? "it holds values: its numbers are years"
+                  : "it holds values: its numbers count up";
     } else if (numbers >= 3) {
       why = "its numbers count up, as names may";
     }
@@ -388,12 +452,23 @@ bool find_csv_header(const std::vector<CsvRecordFields>& records,
   if (values_below_words) return true;
   std::unordered_set<std::string_view> distinct(first.fields.begin(), first.fields.end());
   if (distinct.size() != first.size()) return false;
+  std::size_t recurring = 0;
+  std::string example;
   for (std::size_t r = 1; r < records.size(); ++r) {
     for (std::size_t c = 0; c < std::min(first.size(), records[r].size()); ++c) {
-      if (records[r][c] == first[c]) return false;
+      if (is_missing(first[c]) || records[r][c] != first[c]) continue;
+      ++recurring;
+      example = first[c] + " also stands in its column";
     }
   }
-  return true;
+  if (recurring == 0) return true;
+  // One field of many that is called as its column is: ID, of Indonesia among the codes of
+  // countries.
+  constexpr std::size_t least_columns = 3;
+  constexpr std::size_t least_records = 50;
+  if (recurring > 1) return false;
+  why = example;
+  return first.size() >= least_columns && records.size() >= least_records;
 }
 
 // --- names and roles ----------------------------------------------------------------------------
@@ -527,8 +602,11 @@ CsvRoles find_csv_roles(const std::vector<std::string>& names, bool header,
   if (schema == nullptr) {
     add_free_columns();
     if (roles.features.empty()) {
-      throw InputError(file +
-                       ": no column is left for the features; columns: " + listed_names(names));
+      throw InputError(
+          file + ": no column is left for the features; columns: " + listed_names(names) +
+          (names.size() == 1
+               ? "; " + option("delimiter") + " says what separates the fields of a line"
+               : ""));
     }
     return roles;
   }

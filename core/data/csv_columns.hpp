@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <optional>
 #include <string>
 #include <unordered_set>
@@ -43,6 +44,9 @@ class ColumnEvidence {
   bool yes_no_ = true;
   bool ambiguous_dates_ = false;
   bool slashes_ = false;
+  // The first and the last numbers of dates of three short ones.
+  std::bitset<100> first_numbers_;
+  std::bitset<100> last_numbers_;
   std::size_t values_ = 0;             // that are neither missing nor placeholders
   std::size_t placeholder_words_ = 0;  // placeholders that may be the name of a class
   std::size_t zeros_ = 0;              // whole numbers that begin with zero
@@ -50,6 +54,8 @@ class ColumnEvidence {
   std::size_t fractions_ = 0;          // numbers with marks, which depend on the form
   std::size_t percents_ = 0;
   std::size_t currencies_ = 0;
+  std::string currency_;  // the first sign of one
+  bool several_currencies_ = false;
   std::size_t long_numbers_ = 0;
   std::size_t compact_dates_ = 0;  // whole numbers such as 20240131
   std::string example_;            // a marked number

@@ -436,6 +436,13 @@ TextHead read_text_head(const Input& input, std::size_t longest) {
                        " if it is one of npy, npz, idx, parquet or arrow, or its encoding with " +
                        option("encoding") + " if it is text in UTF-16");
     }
+    if (const auto first = head.text.find('\n');
+        (first == std::string::npos || first + 1 == head.text.size()) &&
+        head.text.find("\xE2\x80\xA8") != std::string::npos) {
+      throw InputError(input.name() +
+                       ": its lines end with U+2028 (LINE SEPARATOR), which is not read; put line "
+                       "feeds in their place");
+    }
     if (head.whole) {
       if (!head.text.empty() && head.text.back() != '\n') head.text += '\n';
     } else {
@@ -546,7 +553,8 @@ FoundDialect find_dialect(const TextHead& head, const Reading& asked, bool tabs,
     if (before > 0 && before + 2 < records.size() && records[before].size() == usual) {
       const Index lines = records[before].line;
       found.notices.push_back(
-          file + ": the first " + std::to_string(lines) + (lines == 1 ? " line is" : " lines are") +
+          file + ": the first " +
+          (lines == 1 ? std::string("line is") : std::to_string(lines) + " lines are") +
           " left out, since the table of " + std::to_string(usual) + " columns begins behind " +
           (lines == 1 ? "it" : "them") + "; " + option("skip_lines") + " says otherwise");
       found.skip_lines += lines;

@@ -33,6 +33,7 @@ struct Decoration {
   bool percent = false;
   bool currency = false;
   bool other = false;  // parentheses for a minus, a minus or blanks that are not ASCII
+  std::string sign;    // of currency
 };
 
 // The text without blanks of any kind at its ends.
@@ -52,22 +53,28 @@ template <Real T>
 // A whole number of more digits than a double holds exactly.
 [[nodiscard]] bool is_long_number(std::string_view text);
 
-// The orders in which a text is a date: bit 0: day before month, bit 1: month before day. Both
-// where the year stands first or the month is a word, and where it cannot be told.
+// The orders in which a text is a date, as bits: of 31.01.24 day, month and year, of 01/31/24
+// month, day and year, of 24-01-31 year, month and day. All of them where the year has four digits
+// and stands first or the month is a word, and those that are possible where it cannot be told.
 using DateOrders = std::uint32_t;
 inline constexpr DateOrders day_first = 1;
 inline constexpr DateOrders month_first = 2;
-inline constexpr DateOrders any_order = 3;
+inline constexpr DateOrders year_first = 4;
+inline constexpr DateOrders any_order = 7;
 struct PossibleDates {
   DateOrders orders = 0;   // 0: no date
   bool ambiguous = false;  // two orders give two dates
   bool slashes = false;    // between its parts
+  // Of three numbers of two digits at most; else -1.
+  int first = -1;
+  int third = -1;
 };
 [[nodiscard]] PossibleDates possible_dates(std::string_view text);
 
 // Seconds since 1970-01-01 00:00:00 UTC, a date without a time zone taken as UTC. False where the
-// text is no date in this order. Years 1 to 9999 of the Gregorian calendar.
-[[nodiscard]] bool parse_date(std::string_view text, DateOrders order, double& seconds);
+// text is no date in any of these orders, or is two dates by two of them. Years 1 to 9999 of the
+// Gregorian calendar.
+[[nodiscard]] bool parse_date(std::string_view text, DateOrders orders, double& seconds);
 struct DateParts {
   int year = 0;
   int month = 0;    // 1 to 12

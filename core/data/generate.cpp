@@ -11,6 +11,7 @@
 #include "core/parallel.hpp"
 #include "core/steps.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/names.hpp"
 
 namespace tandem {
 namespace {
@@ -45,11 +46,9 @@ const Kind& find_kind(std::string_view name) {
   for (const Kind& kind : kinds) {
     if (kind.name == name) return kind;
   }
-  std::string accepted;
-  for (const Kind& kind : kinds) {
-    accepted += (accepted.empty() ? "" : ", ") + std::string(kind.name);
-  }
-  throw InputError("unknown generator '" + std::string(name) + "': expected one of " + accepted);
+  std::vector<std::string_view> names;
+  for (const Kind& kind : kinds) names.push_back(kind.name);
+  return kinds[find_name("generator", name, names)];
 }
 
 Checked checked(const Kind& kind, const GenerateOptions& options, std::size_t element) {

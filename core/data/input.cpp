@@ -41,6 +41,9 @@ Compression compression_of(const unsigned char* head, std::size_t size) {
   }
   if (size >= 6 && std::memcmp(head, "\xFD\x37\x7A\x58\x5A\x00", 6) == 0) return Compression::xz;
   if (size >= 4 && std::memcmp(head, "\x28\xB5\x2F\xFD", 4) == 0) return Compression::zstd;
+  // A frame that decoders skip may come first: 0x184D2A50 to 0x184D2A5F.
+  const bool skipped = size >= 4 && (static_cast<unsigned char>(head[0]) & 0xF0U) == 0x50;
+  if (skipped && std::memcmp(head + 1, "\x2A\x4D\x18", 3) == 0) return Compression::zstd;
   return Compression::none;
 }
 

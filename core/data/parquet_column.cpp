@@ -509,11 +509,11 @@ class Stream final : public ColumnStream<T> {
         });
       case ValueType::date:
         return each(raw, at, count, [&](const std::uint8_t* p, Index place) {
-          put_date(86400.0 * load_little_endian<std::int32_t>(p), place, batch);
+          put_date(moment_of(load_little_endian<std::int32_t>(p), 0), place, batch);
         });
       case ValueType::timestamp:
         return each(raw, at, count, [&](const std::uint8_t* p, Index place) {
-          put_date(seconds_of(load_little_endian<std::int64_t>(p), type_.per_second), place, batch);
+          put_date(moment_of(load_little_endian<std::int64_t>(p), type_.per_second), place, batch);
         });
       case ValueType::old_timestamp:
         return each(raw, at, count, [&](const std::uint8_t* p, Index place) {
@@ -530,15 +530,15 @@ class Stream final : public ColumnStream<T> {
             ++whole;
             rest -= static_cast<std::int64_t>(per_second);
           }
-          put_date(static_cast<double>(whole) + static_cast<double>(rest) / 1e9, place, batch);
+          put_date({whole, rest, static_cast<std::int64_t>(per_second)}, place, batch);
         });
       case ValueType::time32:
         return each(raw, at, count, [&](const std::uint8_t* p, Index place) {
-          put_time(seconds_of(load_little_endian<std::int32_t>(p), type_.per_second), place, batch);
+          put_time(moment_of(load_little_endian<std::int32_t>(p), type_.per_second), place, batch);
         });
       case ValueType::time64:
         return each(raw, at, count, [&](const std::uint8_t* p, Index place) {
-          put_time(seconds_of(load_little_endian<std::int64_t>(p), type_.per_second), place, batch);
+          put_time(moment_of(load_little_endian<std::int64_t>(p), type_.per_second), place, batch);
         });
       case ValueType::text:
         if (as_ != ValuesAs::texts) refuse_form();
@@ -640,25 +640,26 @@ class Stream final : public ColumnStream<T> {
     }
   }
 
-  void put_date(double seconds, Index place, ColumnBatch<T>& batch) {
+  void put_date(const Moment& moment, Index place, ColumnBatch<T>& batch) {
+    const double seconds = moment.seconds();
     if (!is_known_date(seconds)) {
       refuse("holds the time " + std::to_string(seconds) +
              " seconds from 1970-01-01; expected years 1 to 9999");
     }
     const auto at = static_cast<std::size_t>(place);
     if (as_ == ValuesAs::texts) {
-      batch.codes[at] = this->code_of(date_text(seconds));
+      batch.codes[at] = this->code_of(date_text(moment));
     } else {
       batch.seconds[at] = seconds;
     }
   }
 
-  void put_time(double seconds, Index place, ColumnBatch<T>& batch) {
+  void put_time(const Moment& moment, Index place, ColumnBatch<T>& batch) {
     const auto at = static_cast<std::size_t>(place);
     if (as_ == ValuesAs::texts) {
-      batch.codes[at] = this->code_of(time_text(seconds));
+      batch.codes[at] = this->code_of(time_text(moment));
     } else {
-      batch.seconds[at] = seconds;
+      batch.seconds[at] = moment.seconds();
     }
   }
 

@@ -118,8 +118,8 @@ MemoryBudget::MemoryBudget(std::string name, const ReadOptions& options)
 void MemoryBudget::require(Index bytes, const std::string& what) const {
   if (bytes <= bytes_) return;
   throw InputError(name_ + ": " + what + " needs " + readable_size(bytes) + " of memory, but " +
-                   readable_size(bytes_) +
-                   " are left; take fewer rows or columns, or 32-bit instead of 64-bit numbers");
+                   readable_size(bytes_) + " are left; take fewer rows or columns, or " +
+                   option("precision") + " float32");
 }
 
 std::size_t longest_record(const MemoryBudget& budget) {
@@ -392,6 +392,7 @@ Resolved resolve(const Input& input, const ReadOptions& options) {
     return resolved;
   }
   const Reading& trained = options.schema->reading;
+  refuse_settings_against_model(options, input.name());
   resolved.options.reading.complete_from(trained);
   if (options.reading.format == "auto" && trained.format != FormatName() &&
       is_text(resolved.format)) {

@@ -1,5 +1,6 @@
 #include "core/data/reading_scope.hpp"
 
+#include <algorithm>
 #include <initializer_list>
 #include <utility>
 
@@ -63,6 +64,47 @@ void refuse_settings_without_use(const Reading& asked, FileFormat format, const 
       message += ", or say what the file is with " + option("format");
     }
     throw InputError(message);
+  }
+}
+
+void refuse_settings_against_model(const ReadOptions& options, const std::string& file) {
+  const Schema& schema = *options.schema;
+  const Reading& asked = options.reading;
+  const Reading& trained = schema.reading;
+  if (asked.dates != DateUse::automatic && trained.dates != DateUse::automatic &&
+      asked.dates != trained.dates) {
+    throw InputError(file + ": the model takes dates as " + std::string(to_string(trained.dates)) +
+                     ", as it was trained on them; leave " + option("dates") + " " +
+                     std::string(to_string(asked.dates)) + " out, or train with it");
+  }
+  for (const std::string& ignored : options.ignore) {
+    const auto needed = [&](const Column& column) { return column.name == ignored; };
+    if (std::none_of(schema.columns.begin(), schema.columns.end(), needed)) continue;
+    throw InputError(file + ": " + option("ignore") + " names " + ignored +
+                     ", which the model was trained on; leave it out, or train without the column");
+  }
+  for (const ColumnReading& said : asked.columns.list) {
+    const auto made_of_it = [&](const Column& column) {
+      if (column.name == said.name) return true;
+      const ColumnReading* const stem = trained.find(said.name);
+      return stem != nullptr && stem->kind == ColumnKind::date &&
+             column.name.starts_with(said.name + ".");
+    };
+    const auto feature = std::find_if(schema.columns.begin(), schema.columns.end(), made_of_it);
+    if (feature == schema.columns.end()) {
+      const bool known = said.name == schema.target.name || said.name == options.target ||
+                         said.name == options.weights ||
+                         std::find(options.ignore.begin(), options.ignore.end(), said.name) !=
+                             options.ignore.end();
+      if (known) continue;
+      throw InputError(file + ": " + option("columns") + " names " + said.name +
+                       ", which is no column that the model takes; leave it out");
+    }
+    const bool category = said.kind == ColumnKind::category;
+    if (said.kind == ColumnKind::automatic || category == feature->categorical()) continue;
+    throw InputError(file + ": " + option("columns") + " says that " + said.name + " holds " +
+                     (category ? "categories" : "values") + ", and the model takes it as " +
+                     (category ? "values" : "categories") + "; leave it out, or train with it");
   }
 }
 

@@ -127,7 +127,8 @@ class TypedReader {
     ColumnType type;
     bool said = false;       // by the user
     bool ambiguous = false;  // texts
-    Index slot = -1;         // of features
+    DateOrders possible_orders = 0;
+    Index slot = -1;  // of features
     bool parts = false;
     // as == texts:
     std::vector<std::int32_t> codes;                  // of the part's dictionary; -1: missing
@@ -423,6 +424,7 @@ class TypedReader {
       Use& use = *open[i];
       use.type =
           tandem::column_type(evidence[i], options_.reading, marks, ',', use.target, use.ambiguous);
+      use.possible_orders = evidence[i].orders_;
       // All of them missing.
       if (evidence[i].values_ == 0) use.type.kind = ColumnKind::category;
     }
@@ -679,7 +681,7 @@ class TypedReader {
         wrong_text(use, c);
       }
     }
-    const bool label = use.target && use.type.kind == ColumnKind::number;
+    const bool label = use.target && use.type.kind != ColumnKind::boolean;
     std::atomic<Index> placeholders{0};
     std::atomic<Index> empty{0};
     each_code(use, [&](Index row, std::int32_t code, bool present) {
@@ -783,7 +785,10 @@ class TypedReader {
         data.columns[j].name = options_.schema->columns[j].name;
       }
     }
-    if (target != nullptr) keep_rounded_labels(*target);
+    if (target != nullptr) {
+      keep_rounded_labels(*target);
+      if (target->as == ValuesAs::seconds) keep_moment_labels(*target);
+    }
     data.target_texts = labels_.take();
     data.features = Matrix<T>(rows_, features_, std::move(values_));
     data.target = std::move(target_);
@@ -818,6 +823,22 @@ class TypedReader {
            std::to_string(most_column_categories) + " whole numbers, such as " +
            rounded_labels_.front().second + ", that no number of " + std::to_string(8 * sizeof(T)) +
            " bits holds; they are rounded, as a regression may have them");
+    }
+  }
+
+  // Dates and times are classes by what they are called, for as long as they are few.
+  void keep_moment_labels(const Use& use) {
+    for (Index part = 0; part < static_cast<Index>(table_.parts().size()); ++part) {
+      const Index rows = table_.parts()[static_cast<std::size_t>(part)];
+      const auto stream = table_.open(part, use.column, ValuesAs::texts);
+      ColumnBatch<T> batch;
+      for (Index at = 0; at < rows; at += batch_rows) {
+        if (labels_.given_up()) return;
+        stream->next(std::min(batch_rows, rows - at), batch);
+        for (const std::int32_t code : batch.codes) {
+          code < 0 ? labels_.missing() : labels_.add(stream->text(code));
+        }
+      }
     }
   }
 
@@ -890,6 +911,8 @@ class TypedReader {
     }
     remark_on_rounded();
     if (options_.schema != nullptr) return;
+    std::vector<std::string> quantities;
+    std::string quantity;
     for (const Use& use : uses_) {
       if (use.target || use.weight || use.said || use.type.kind != ColumnKind::category) continue;
       if (use.slot < 0 || use.parts) continue;
@@ -897,7 +920,12 @@ class TypedReader {
       const std::string remark =
           identifier_remark(file_, name(use), static_cast<Index>(column.categories.size()), rows_);
       if (!remark.empty()) warn(remark);
+      if (declared(use).kind == DeclaredKind::text && begin_with_numbers(column.categories)) {
+        if (quantities.empty()) quantity = column.categories.front();
+        quantities.push_back(name(use));
+      }
     }
+    note_any(quantity_remark(file_, quantities, quantity));
     const auto texts_as = [&](ColumnKind kind) {
       return columns_where([kind](const Use& use) {
         return use.as == ValuesAs::texts && use.type.kind == kind && !use.type.fixed;
@@ -919,8 +947,10 @@ class TypedReader {
     note_any(times_remark(
         file_, columns_where([](const Use& use) { return use.type.kind == ColumnKind::time; })));
     for (const Use& use : uses_) {
-      if (!use.said && use.ambiguous && use.type.kind == ColumnKind::date) {
-        note(order_remark(file_, name(use), use.type.order == month_first));
+      if (!use.said && use.ambiguous && use.type.order == year_first) {
+        note(short_year_remark(file_, name(use)));
+      } else if (!use.said && use.ambiguous && use.type.kind == ColumnKind::date) {
+        note(order_remark(file_, name(use), use.possible_orders, use.type.order));
       }
     }
     note_any(columns_remark(file_, empty_columns(data), "holds no values", "hold no values",

@@ -75,6 +75,10 @@ class ColumnStream {
   virtual void next(Index count, ColumnBatch<T>& batch) = 0;
   // Of ValuesAs::texts: what the codes mean. May grow with each call of next().
   [[nodiscard]] TextDictionary take_texts() { return std::move(texts_); }
+  // The meaning of one of the codes until then.
+  [[nodiscard]] const std::string& text(std::int32_t code) const {
+    return texts_.text(static_cast<std::size_t>(code));
+  }
   [[nodiscard]] Index text_bytes() const noexcept { return text_bytes_; }
 
  protected:

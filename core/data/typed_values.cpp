@@ -4,8 +4,10 @@
 #include <array>
 #include <bit>
 #include <charconv>
-#include <cstdio>
+#include <cstdlib>
 #include <vector>
+
+#include "core/data/field_values.hpp"
 
 namespace tandem {
 
@@ -104,22 +106,44 @@ std::string decimal_text(const WholeDigits& value, int scale) {
   return value.negative ? "-" + digits : digits;
 }
 
-double seconds_of(std::int64_t count, std::int64_t per_second) {
-  // Both parts have the sign of the count, so that nothing cancels.
-  return static_cast<double>(count / per_second) +
-         static_cast<double>(count % per_second) / static_cast<double>(per_second);
+Moment moment_of(std::int64_t count, std::int64_t per_second) {
+  if (per_second != 0) return {count / per_second, count % per_second, per_second};
+  constexpr std::int64_t day = 86400;
+  constexpr std::int64_t most = std::numeric_limits<std::int64_t>::max() / day;
+  return {std::clamp(count, -most, most) * day, 0, 1};
 }
 
 bool is_known_date(double seconds) { return seconds >= -62135596800.0 && seconds < 253402300800.0; }
 
-std::string time_text(double seconds) {
-  std::array<char, 64> text{};
-  const bool negative = seconds < 0;
-  const double whole = std::floor(std::min(std::abs(seconds), 9e15));
-  const auto clock = static_cast<long long>(whole);
-  const int size = std::snprintf(text.data(), text.size(), "%s%02lld:%02lld:%02lld",
-                                 negative ? "-" : "", clock / 3600, clock / 60 % 60, clock % 60);
-  return {text.data(), static_cast<std::size_t>(size)};
+namespace {
+
+// ".25", or nothing where there is no rest. Requires: 0 <= rest < per_second, a power of ten.
+std::string fraction_text(std::int64_t rest, std::int64_t per_second) {
+  if (rest == 0) return "";
+  const std::string digits = std::to_string(per_second + rest);  // a 1 before them
+  return "." + digits.substr(1, digits.find_last_not_of('0'));
+}
+
+}  // namespace
+
+std::string date_text(const Moment& moment) {
+  const bool before = moment.rest < 0;
+  const std::int64_t whole = moment.whole - (before ? 1 : 0);
+  const std::int64_t rest = moment.rest + (before ? moment.per_second : 0);
+  std::string text = date_text(static_cast<double>(whole));
+  if (rest > 0 && text.find(':') == std::string::npos) text += " 00:00:00";
+  return text + fraction_text(rest, moment.per_second);
+}
+
+std::string time_text(const Moment& moment) {
+  const bool negative = moment.whole < 0 || moment.rest < 0;
+  const auto clock = negative ? ~static_cast<std::uint64_t>(moment.whole) + 1
+                              : static_cast<std::uint64_t>(moment.whole);
+  const auto two = [](std::uint64_t number) {
+    return (number < 10 ? "0" : "") + std::to_string(number);
+  };
+  return (negative ? "-" : "") + two(clock / 3600) + ":" + two(clock / 60 % 60) + ":" +
+         two(clock % 60) + fraction_text(std::abs(moment.rest), moment.per_second);
 }
 
 template float decimal_value(std::int64_t, int);

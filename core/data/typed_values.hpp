@@ -119,11 +119,25 @@ template <Real T>
 // "12.50"
 [[nodiscard]] std::string decimal_text(const WholeDigits& value, int scale);
 
-// `count` times 1/per_second as seconds, exact to the last bit of a double but for one rounding.
-[[nodiscard]] double seconds_of(std::int64_t count, std::int64_t per_second);
+// A date, a time or a duration as a file stores it: whole seconds and `rest` parts of one, of which
+// there are `per_second`. Both have one sign, so that nothing cancels.
+struct Moment {
+  std::int64_t whole = 0;
+  std::int64_t rest = 0;
+  std::int64_t per_second = 1;
+
+  // Exact to the last bit of a double but for one rounding.
+  [[nodiscard]] double seconds() const {
+    return static_cast<double>(whole) + static_cast<double>(rest) / static_cast<double>(per_second);
+  }
+};
+// `count` times 1/per_second seconds; of `per_second` 0, days.
+[[nodiscard]] Moment moment_of(std::int64_t count, std::int64_t per_second);
 // Whether date_text() and parts_of() know such a date: years 1 to 9999.
 [[nodiscard]] bool is_known_date(double seconds);
-// "12:30:05"
-[[nodiscard]] std::string time_text(double seconds);
+// "2024-01-31", "2024-01-31 12:30:05" or "2024-01-31 12:30:05.25". Requires: is_known_date().
+[[nodiscard]] std::string date_text(const Moment& moment);
+// "12:30:05" or "-36:00:00.5"
+[[nodiscard]] std::string time_text(const Moment& moment);
 
 }  // namespace tandem

@@ -118,7 +118,10 @@ TEST_F(Members, StreamsOfEveryCommand) {
         run(with(path("fifo")), [&](pid_t) { test::write_text(path("fifo"), read_text(data)); });
     ASSERT_EQ(through.status, 0) << command[0] << through.err;
     EXPECT_EQ(figures(through), figures(plain)) << command[0];
-    for (const char* const packer : {"cat", "gzip -c", "xz -c", "zstd -qc"}) {
+    // The last begins with a frame that decoders pass over, as parallel packers write it.
+    for (const char* const packer :
+         {"cat", "gzip -c", "bzip2 -c", "xz -c", "zstd -qc",
+          R"(sh -c 'printf "\120\052\115\030\004\000\000\000abcd"; zstd -qc "$0"')"}) {
       std::string line = std::string(packer) + " '" + data + "' | '" + program_ + "'";
       for (const auto& word : with("-")) line += " '" + word + "'";
       const int status =
@@ -458,6 +461,57 @@ TEST_F(Members, NamesThatPromiseSomethingElse) {
   const Outcome resumed = run({"train", "mlp", "--data", data, "--resume", data});
   EXPECT_EQ(resumed.status, 2);
   EXPECT_THAT(resumed.err, HasSubstr("--resume " + data));
+}
+
+// nvcc writes over whatever its output is called: a source, a table, notes.
+TEST_F(Members, CudaProgramsReplaceOnlyPrograms) {
+  const std::string source = file("s.cu", "int main() { return 0; }\n");
+  for (const char* const name : {"s.cu", "notes.txt", "table.csv", "m.json"}) {
+    const std::string text = name == std::string("s.cu") ? read_text(source) : "a,b\n1,2\n";
+    (void)file(name, text);
+    for (const auto& words : std::vector<std::vector<std::string>>{
+             {"-o", path(name)}, {"--output-file", path(name)}, {"--output-file=" + path(name)}}) {
+      std::vector<std::string> all{"gpu", "build", source};
+      all.insert(all.end(), words.begin(), words.end());
+      const Outcome outcome = run(all);
+      EXPECT_EQ(outcome.status, 2) << name;
+      EXPECT_THAT(outcome.err, HasSubstr("exists, and is no program"));
+      EXPECT_EQ(read_text(path(name)), text);
+    }
+  }
+}
+
+// What an error advises is a command that runs.
+TEST_F(Members, HintsNameWhatIsThere) {
+  const std::string data = file("t.csv", table("x,z,y", "xzy"));
+  train(data);
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong{
+      {{"train", "mpl", "--data", data}, "did you mean mlp?"},
+      {{"train", "decision-tree", data}, "did you mean --data"},
+      {{"predict", path("model"), data}, "did you mean --data"},
+      {{"train", "decision-tree", "--data"}, "--data: expected FILE behind it; tandem help train"},
+      {{"train", "decision-tree", "--data", data, "--max-depth"}, "--max-depth: expected N behind"},
+      {{"train", "decision-tree", "--DATA", data}, "did you mean --data?"},
+      {{"train", "decision-tree", "--data", data, "--", "--json"}, "behind --"},
+      {{"train", "decision-tree", "--data", data, "--resume", path("model")}, "is no checkpoint"},
+      {{"train", "decision-tree", "--data", data, "--delimiter", ";"}, "--delimiter says"},
+      {{"train", "decision-tree", "--data", data, "--memory-limit", "1"}, "--precision float32"},
+      {{"generate", "blob", "--out", path("b.csv")}, "did you mean blobs?"},
+      {{"compare", "optimisers", "--data", data}, "did you mean optimizers?"},
+      {{"--verison"}, "did you mean --version?"},
+      {{"predict", path("model"), "--data", data, "--ignore", "x"}, "was trained on"},
+      {{"predict", path("model"), "--data", data, "--columns", "x:category"}, "leave it out"},
+      {{"predict", path("model"), "--data", data, "--dates", "parts"}, "dates as seconds"}};
+  for (const auto& [arguments, hint] : wrong) {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.status, 2) << ::testing::PrintToString(arguments);
+    EXPECT_THAT(outcome.err, HasSubstr(hint));
+  }
+  const Outcome clusters = run({"train", "kmeans", "--k", "2", "--data", data, "--ignore", "y",
+                                "--weights", "z", "--model", path("k")});
+  EXPECT_THAT(clusters.err + clusters.out, HasSubstr("count each row once"));
+  const Outcome evaluated = run({"evaluate", path("k"), "--data", data, "--weights", "z"});
+  EXPECT_THAT(evaluated.err + evaluated.out, HasSubstr("count each row once"));
 }
 
 // Of one row there is no variance to explain, whatever explains it, and wherever it is asked for.

@@ -203,6 +203,48 @@ TEST(DeclaredFiles, DatesAsParts) {
               ElementsAre(1, IsNan(), 12, 1));
 }
 
+// Dates and times as classes are called by what they are, to the last digit of a second; a
+// regression takes their seconds.
+TEST(DeclaredFiles, DatesAndTimesOfATarget) {
+  const auto labels = [](const Dataset<double>& data) {
+    const Classes classes = encode_classes(data);
+    std::vector<std::string> texts;
+    for (const std::int32_t label : classes.labels) {
+      texts.push_back(label < 0 ? "" : classes.names[static_cast<std::size_t>(label)]);
+    }
+    return texts;
+  };
+  for (const char* name : {"types.parquet", "types_int96.parquet", "types_zstd.arrows"}) {
+    ReadOptions options;
+    options.drop_missing_target = true;
+    options.target = "day";
+    const auto days = read_dataset<double>(file(name), options);
+    EXPECT_THAT(labels(days), ElementsAre("2024-01-31", "1969-12-31", "1970-01-01"));
+    EXPECT_THAT(days.target, ElementsAre(1706659200, -86400, 0));
+    options.target = "stamp";
+    const auto stamps = read_dataset<double>(file(name), options);
+    EXPECT_THAT(labels(stamps), ElementsAre("2024-01-31 12:30:05.123456",
+                                            "1969-12-31 23:59:59.999999", "1970-01-01"));
+    EXPECT_THAT(stamps.target, ElementsAre(1706704205.123456, -0.000001, 0));
+    options.target = "clock";
+    const auto clocks = read_dataset<double>(file(name), options);
+    EXPECT_THAT(labels(clocks), ElementsAre("12:30:05", "00:00:00", "00:00:00.001"));
+    EXPECT_THAT(clocks.target, ElementsAre(45005, 0, 0.001));
+  }
+}
+
+TEST(TypedValues, MomentsAsTexts) {
+  EXPECT_EQ(date_text(moment_of(-1, 1000000000)), "1969-12-31 23:59:59.999999999");
+  EXPECT_EQ(date_text(moment_of(1500, 1000)), "1970-01-01 00:00:01.5");
+  EXPECT_EQ(date_text(moment_of(10, 1000)), "1970-01-01 00:00:00.01");
+  EXPECT_EQ(date_text(moment_of(-1, 0)), "1969-12-31");
+  EXPECT_EQ(time_text(moment_of(-1500, 1000)), "-00:00:01.5");
+  EXPECT_EQ(time_text(moment_of(-500, 1000)), "-00:00:00.5");
+  EXPECT_EQ(time_text(moment_of(std::numeric_limits<std::int64_t>::min(), 1)),
+            "-2562047788015215:30:08");
+  EXPECT_EQ(moment_of(1706704205123456, 1000000).seconds(), 1706704205.123456);
+}
+
 // A class is a name: whole numbers that no double holds keep their digits, truth values their
 // words.
 TEST(DeclaredFiles, ClassesOfATarget) {

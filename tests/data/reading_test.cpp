@@ -190,6 +190,83 @@ TEST(Dialect, HeadersOfNumbers) {
   EXPECT_THAT(notices(data), Contains(HasSubstr("header no says otherwise")));
 }
 
+// Lines that are one value, a row or a name too many, or stand where nobody looks for them.
+TEST(Dialect, NamesAndRowsThatCouldBeMeantOtherwise) {
+  const auto said = [](const std::string& text) { return notices(read(text)); };
+  EXPECT_THAT(said("a,b\n1,2\n3,4\n,\n,\n"), Contains(HasSubstr("the last 2 rows hold no value")));
+  EXPECT_THAT(said("a,b\n1,2\n,\n3,4\n"), IsEmpty());
+  EXPECT_THAT(said("a,b\n1,2\na,b\n3,4\n"), Contains(HasSubstr("is the header in the file twice")));
+  EXPECT_THAT(said("a,a,b\n1,2,3\n4,5,6\n"),
+              Contains(HasSubstr("several columns are called a; the first keeps its name, and the "
+                                 "next is called a.1")));
+  EXPECT_THAT(said("400,410,420,430\n0.12,0.15,0.11,0.1\n0.13,0.14,0.1,0.09\n"),
+              Contains(HasSubstr("is taken as data, though its numbers have equal distances")));
+  EXPECT_THAT(names(read("id,2024-01-31,2024-02-29\n1,5,6\n2,7,8\n")),
+              ElementsAre("id", "2024-01-31", "2024-02-29"));
+  EXPECT_THAT(names(read("name,2024Q1,2024Q2\nx,5,6\ny,7,8\n")),
+              ElementsAre("name", "2024Q1", "2024Q2"));
+  EXPECT_EQ(read("2024-01-31,5\n2024-02-01,6\n").rows(), 2);
+  // The code of Indonesia is ID.
+  std::string codes = "Country,Group,ID\n";
+  for (int i = 0; i < 60; ++i) {
+    codes += "c" + std::to_string(i) + ",g," + (i == 40 ? "ID" : "X" + std::to_string(i)) + "\n";
+  }
+  EXPECT_THAT(names(read(codes)), ElementsAre("Country", "Group", "ID"));
+  EXPECT_THAT(said(codes), Contains(HasSubstr("though ID also stands in its column; header no")));
+  EXPECT_THAT(names(read("\"\",\"a\",\"b\"\n\"1\",\"u\",\"v\"\n\"\",\"w\",\"x\"\n")),
+              ElementsAre("column0", "a", "b"));
+  EXPECT_EQ(read("red,small,yes\nblue,big,no\nred,big,no\nblue,small,yes\n").rows(), 4);
+  // Indexes of tables.
+  EXPECT_THAT(said(",a,b\n2,1,2\n0,3,4\n1,5,6\n"),
+              Contains(HasSubstr("another number in each row and is a feature nevertheless")));
+  EXPECT_THAT(names(read("Unnamed: 0.1,Unnamed: 0,a\n0,0,5\n1,1,7\n2,2,9\n")), ElementsAre("a"));
+  EXPECT_THAT(names(read("\"a\" \"s\"\n\"1\" 5.1 \"x\"\n\"2\" 4.9 \"y\"\n\"10\" 4 \"y\"\n")),
+              ElementsAre("a", "s"));
+  // Nobody sees these.
+  EXPECT_THAT(names(read("a\u200B,\u00A0b\n1,2\n3,4\n")), ElementsAre("a", "b"));
+  EXPECT_THAT(names(read("\xEF\xBB\xBF\xEF\xBB\xBF"
+                         "a,b\n1,2\n3,4\n")),
+              ElementsAre("a", "b"));
+  EXPECT_THAT(message_of("a,b\u20281,2\u20283,4"), HasSubstr("U+2028"));
+  // Not cut.
+  EXPECT_THAT(said("1:0.5 2:1\n1:0.2\n2:3\n"), Contains(HasSubstr("libsvm without their labels")));
+  EXPECT_THAT(said("a，b\n1，2\n3，4\n"), Contains(HasSubstr("a delimiter is one character")));
+  EXPECT_THAT(said("10.0.0.1 - [12:30:05] \"GET\"\n10.0.0.2 - [12:30:06] \"GET\"\n"),
+              Contains(AllOf(HasSubstr("one column of texts"), Not(HasSubstr("':'")))));
+}
+
+// A later file may write a column otherwise, but not make another feature of it.
+TEST(Dialect, LaterFilesKeepTheFeaturesOfTheModel) {
+  const auto refused = [](const Dataset<double>& first, const std::string& later,
+                          const ReadOptions& options) {
+    try {
+      (void)read_later(first, later, options);
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+    return std::string("no InputError");
+  };
+  const auto dates = read("d,y\n2024-01-31,1\n2024-02-04,2\n");
+  EXPECT_THAT(refused(dates, "d,y\n01/02/2024,1\n", {}), HasSubstr("expected a date"));
+  EXPECT_THAT(refused(dates, "d,y\n31/01/2024,1\n", {}), HasSubstr("no InputError"));
+  ReadOptions parts;
+  parts.reading.dates = DateUse::parts;
+  EXPECT_THAT(refused(dates, "d,y\n2024-01-31,1\n", parts), HasSubstr("takes dates as seconds"));
+  const auto numbers = read("a,c\n1,x\n2,y\n");
+  ReadOptions options;
+  options.reading.columns = ColumnReadings::parse("a:category");
+  EXPECT_THAT(refused(numbers, "a,c\n1,x\n", options), HasSubstr("the model takes it as values"));
+  options.reading.columns = ColumnReadings::parse("c:number");
+  EXPECT_THAT(refused(numbers, "a,c\n1,x\n", options), HasSubstr("takes it as categories"));
+  options.reading.columns = ColumnReadings::parse("z:number");
+  EXPECT_THAT(refused(numbers, "a,c\n1,x\n", options), HasSubstr("no column that the model takes"));
+  options.reading.columns = ColumnReadings::parse("a:number/,.");
+  EXPECT_THAT(refused(numbers, "a,c\n\"1,5\",x\n", options), HasSubstr("no InputError"));
+  options = {};
+  options.ignore = {"a"};
+  EXPECT_THAT(refused(numbers, "a,c\n1,x\n", options), HasSubstr("trained on"));
+}
+
 // --- what columns hold ---------------------------------------------------------------------------
 
 // The first column of a file of two.
@@ -231,6 +308,47 @@ TEST(Columns, NumbersInEverySpelling) {
   EXPECT_EQ(column({"1.200", "2.350"}), (Values{1.2, 2.35}));
   EXPECT_EQ(column({"0,500", "1,250"}), (Values{0.5, 1.25}));
   EXPECT_EQ(column({"1.2.3", "4.5.6"}), (Values{-12345}));
+  EXPECT_EQ(column({"₺1.200,50", "₺3,25"}), (Values{1200.5, 3.25}));
+  EXPECT_EQ(column({"\"￥1,200\"", "\"￥3,500\"", "￥999"}, ','), (Values{1200, 3500, 999}));
+  EXPECT_EQ(column({"1 200,50 Kč", "3,25 Kč"}), (Values{1200.5, 3.25}));
+  EXPECT_EQ(column({"₿0.5", "₿1.25"}), (Values{0.5, 1.25}));
+  EXPECT_EQ(column({"１２３", "４５．６", "－７"}), (Values{123, 45.6, -7}));
+  EXPECT_EQ(possible_numbers("\xEF\xBC"), 0U);  // the beginning of a character
+}
+
+// What is read as a number, a date or a name though it may be another, in one line each.
+TEST(Columns, QuantitiesThatAreTextsAreSaid) {
+  for (const char* const value : {"12 kg", "21.5°C",     "0x1F",     "1_000",
+                                  "1.2M",  "3/4",        "3:1",      "10-20",
+                                  "1st",   "1.5±0.2",    "10.0.0.1", "120 km/h",
+                                  "12‰",   "2024-02-30", "1.5+102",  "978-3-16-148410-0",
+                                  "~5",    "<0.05",      "'123",     "=\"00123\""}) {
+    std::string text = "v;n\n";
+    for (int i = 0; i < 3; ++i) text += std::string(value) + "x;" + std::to_string(i * 5) + "\n";
+    const auto data = read(text);
+    EXPECT_TRUE(data.columns[0].categorical()) << value;
+    EXPECT_THAT(notices(data),
+                Contains(AllOf(HasSubstr("the column v holds texts that begin with numbers"),
+                               HasSubstr("are quantities or dates"))))
+        << value;
+  }
+  EXPECT_THAT(notices(read("v;n\nA1;5\nB2;7\n")), Not(Contains(HasSubstr("begin with numbers"))));
+  EXPECT_THAT(notices(read("v;n\n$12;5\n€13;7\n")), Contains(HasSubstr("several currencies")));
+  EXPECT_THAT(notices(read("a;b\n1.000;2\n2.500;3\n")),
+              Contains(HasSubstr("read as 1, though its point may separate thousands")));
+  EXPECT_THAT(notices(read("a,b\n1.000,2\n2.500,3\n")), IsEmpty());
+}
+
+TEST(Columns, WhatOtherProgramsWriteForAMissingNumber) {
+  for (const char* const value : {".A", ".z", "._", "#NULL!", "#BEZUG!", "#WERT!", "#NAME?"}) {
+    const auto data = read(std::string("a,b\n1,2\n") + value + ",3\n2.5,4\n");
+    EXPECT_FALSE(data.columns[0].categorical()) << value;
+    EXPECT_TRUE(std::isnan(data.features(1, 0))) << value;
+    EXPECT_THAT(notices(data), Contains(HasSubstr("1 field of the column a that is no value")));
+  }
+  const auto dates = read("d,b\n2024-01-31,1\n0000-00-00,2\n0000-00-00 00:00:00,3\n");
+  EXPECT_EQ(dates.features(0, 0), 1706659200);
+  EXPECT_TRUE(std::isnan(dates.features(1, 0)) && std::isnan(dates.features(2, 0)));
 }
 
 TEST(Columns, MarksBelowTheHead) {
@@ -278,6 +396,44 @@ TEST(Columns, Dates) {
   EXPECT_EQ(column({"January 31st, 2024", "1st of February 2024"}),
             (Values{1706659200, 1706745600}));
   EXPECT_EQ(column({"3rd March 2024", "22nd April 2024"}), (Values{1709424000, 1713744000}));
+  // Months in other languages, weeks, quarters, and what SAS, Stata, Oracle, Java and JavaScript
+  // write.
+  const Values days{1706659200, 1706745600, 1710460800};  // January 31st, February 1st, March 15th
+  for (const auto& texts : std::vector<std::vector<std::string>>{
+           {"31. Januar 2024", "1. Februar 2024", "15. März 2024"},
+           {"31. Jan. 2024", "1. Feb. 2024", "15. MÄR. 2024"},
+           {"31 janvier 2024", "1er février 2024", "15 mars 2024"},
+           {"31 de enero de 2024", "1 de febrero de 2024", "15 de marzo del 2024"},
+           {"31 de janeiro de 2024", "1º de fevereiro de 2024", "15 de março de 2024"},
+           {"31 gennaio 2024", "1 febbraio 2024", "15 marzo 2024"},
+           {"31 januari 2024", "1 februari 2024", "15 maart 2024"},
+           {"31 января 2024", "1 февраля 2024", "15 марта 2024"},
+           {"2024年1月31日", "2024年2月1日", "2024년 3월 15일"},
+           {"2024. 1. 31.", "2024. 2. 1.", "2024. 3. 15."},
+           {"2024-W05-3", "2024-W05-4", "2024W115"},
+           {"31JAN2024:00:00:00", "01FEB2024:00:00:00", "15MAR2024:00:00:00"},
+           {"31-JAN-24 12.00.00.000000 AM", "01-FEB-24 12.00.00 AM", "15-MAR-24 00.00.00"},
+           {"31/01/2024 12:00 a. m.", "01/02/2024 12:00 a.m.", "15/03/2024 00:00"},
+           {"2024-01-31T01:00:00+01:00[Europe/Berlin]", "2024-02-01T00:00Z[UTC]",
+            "2024-03-15T02:00:00+02:00[Africa/Cairo]"},
+           {"Wed Jan 31 2024 01:00:00 GMT+0100 (Central European Standard Time)",
+            "2024-02-01 02:00:00 UTC+2", "2024-03-14 23:00:00 GMT-1"}}) {
+    EXPECT_EQ(column(texts), days) << texts[0];
+  }
+  const Values quarters{1704067200, 1711929600};
+  EXPECT_EQ(column({"2024Q1", "2024-Q2"}), quarters);
+  EXPECT_EQ(column({"Q1 2024", "q2/2024"}), quarters);
+  EXPECT_EQ(column({"01/2024", "4/2024"}), quarters);
+  EXPECT_EQ(column({"2024/01", "2024m4"}), quarters);
+  EXPECT_EQ(column({"2020-W53", "2021-W01"}), (Values{1609113600, 1609718400}));
+  EXPECT_EQ(column({"2021-W53", "2021-W01"}), (Values{-12345}));  // a year of 52 weeks
+  EXPECT_EQ(column({"2024-001", "2024-002"}), (Values{-12345}));  // numbers of invoices
+  EXPECT_EQ(column({"12/1500", "3/2000"}), (Values{-12345}));
+  // Years of two digits in front.
+  const auto short_years = read("d;y\n24-01-31;1\n24-02-01;2\n24-03-15;3\n");
+  EXPECT_TRUE(short_years.columns[0].categorical());
+  EXPECT_THAT(notices(short_years), Contains(HasSubstr("seem to begin with years of two digits")));
+  EXPECT_EQ(column({"31-01-24", "01-02-24", "15-03-24"}), days);
   // No dates: a clock without a year, a day that there is not, words behind it.
   EXPECT_EQ(column({"Jan 10 10:00:00", "Jan 11 10:00:05"}), (Values{-12345}));
   EXPECT_EQ(column({"Wed Jan 32 10:00:00 2024", "Thu Jan 11 10:00:05 2024"}), (Values{-12345}));
@@ -300,6 +456,13 @@ TEST(Columns, TimesDurationsAndTruth) {
   EXPECT_EQ(column({"36:15:00", "0:01:00"}), (Values{130500, 60}));
   EXPECT_EQ(column({"2 days 03:00:00", "0 days 00:00:01"}), (Values{183600, 1}));
   EXPECT_EQ(column({"PT1H30M", "P1DT1S"}), (Values{5400, 86401}));
+  EXPECT_EQ(column({"12h30", "0h05"}), (Values{45000, 300}));
+  EXPECT_EQ(column({"12:30 Uhr", "00:05 Uhr"}), (Values{45000, 300}));
+  EXPECT_EQ(column({"1:23.5", "0:59.25"}), (Values{83.5, 59.25}));
+  EXPECT_EQ(column({"350ms", "1m2s", "1s 500ms"}), (Values{0.35, 62, 1.5}));
+  EXPECT_EQ(column({"2 weeks", "1 week 1 d"}), (Values{1209600, 691200}));
+  EXPECT_EQ(column({"10US", "11US"}), (Values{-12345}));  // sizes of shoes
+  EXPECT_EQ(column({"10 months", "1 year"}), (Values{-12345}));
   EXPECT_EQ(column({"True", "FALSE", "true"}), (Values{1, 0, 1}));
   EXPECT_EQ(column({"yes", "No", "YES", "no"}), (Values{1, 0, 1, 0}));
   EXPECT_EQ(column({"yes", "no", "yes"}), (Values{-12345}));

@@ -52,7 +52,9 @@ class Compare final : public Command {
 
   int run(const OptionSet& options) override {
     if (what_ != "optimizers") {
-      throw InputError("unknown comparison '" + what_ + "'; expected optimizers");
+      const std::string meant = nearest_name(what_, {"optimizers"});
+      throw InputError("unknown comparison '" + what_ + "'; " +
+                       (meant.empty() ? "expected optimizers" : "did you mean " + meant + "?"));
     }
     report_.check(&data_);
     return with_precision(

@@ -1,6 +1,7 @@
 // tandem evaluate MODEL --data FILE
 #include <nlohmann/json.hpp>
 
+#include "tandem/cluster_remark.hpp"
 #include "tandem/command.hpp"
 #include "tandem/output.hpp"
 #include "tandem/results.hpp"
@@ -42,6 +43,9 @@ class EvaluateCommand final : public Command {
     seconds.load = watch.lap();
     check_interrupt();
     const Index rows = data.rows();
+    if (model.model->task() == Task::clustering && !data.weights.empty()) {
+      run_.say(std::string(clusters_count_rows));
+    }
     EvaluateOptions options;
     options.silhouette = silhouette_ || shown_.asks_for("silhouette");
     options.curves = curves_;

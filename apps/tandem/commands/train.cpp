@@ -1,7 +1,9 @@
 // tandem train ALGORITHM
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "tandem/binned_rows.hpp"
+#include "tandem/cluster_remark.hpp"
 #include "tandem/command.hpp"
 #include "tandem/control.hpp"
 #include "tandem/core/archive_kind.hpp"
@@ -117,6 +119,12 @@ class Train final : public Command {
     const std::string kept = option(resumes ? "resume" : "checkpoint");
     files.writes(kept, checkpoint_path(), "a checkpoint of Tandem", an_archive("checkpoint"));
     files.may_be_equal(kept, option("resume"));
+    if (std::error_code none; std::filesystem::is_regular_file(resume_file_.path, none) &&
+                              !an_archive("checkpoint")(resume_file_.path)) {
+      throw InputError(option("resume") + " " + resume_file_.path +
+                       ": is no checkpoint of Tandem; name the file that " + option("checkpoint") +
+                       " kept");
+    }
     files.writes_report(report_);
     files.check(force_);
     if (!report_.empty()) prepare_report_folder(report_);
@@ -268,7 +276,12 @@ class Train final : public Command {
 
   // A number of clusters that nobody has asked for says nothing of the data.
   void remark_on_clusters(const OptionSet& options, std::vector<std::string>& remarks) {
-    if (!pipeline_.algorithm().has_option("clusters") || options.given("clusters")) return;
+    if (!pipeline_.algorithm().has_option("clusters")) return;
+    if (options.given("weights")) {
+      remarks.emplace_back(clusters_count_rows);
+      run_.say(remarks.back());
+    }
+    if (options.given("clusters")) return;
     const std::string remark = "the number of clusters was left out and is " +
                                std::to_string(pipeline_.algorithm().options().get_int("clusters")) +
                                "; " + Error(option("clusters")).spelled(options.spelling()) +

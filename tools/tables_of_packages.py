@@ -245,7 +245,8 @@ def main():
                                 continue  # counted below
                         rows.append([name, what, evidence, verdict])
         if row_names[package] > 1:
-            rows.append([package, f"the same in {row_names[package] - 1} more tables", "", "better"])
+            more = row_names[package] - 1
+            rows.append([package, f"the same in {more} more table{'s' if more > 1 else ''}", "", "better"])
     print(f"{count['tables']} tables, {count['alike']} read alike; of the differences are "
           + ", ".join(f"{count[v]} {v}" for v in ("better", "same", "same content",
                                                  "refused on purpose", "to be looked at"))

@@ -32,6 +32,33 @@ constexpr std::array<std::string_view, 12> month_names{
     "december dec dezember dez décembre decembre déc diciembre dic dezembro dicembre desember "
     "des декабря"};
 
+struct MonthName {
+  std::string_view name;
+  int month;
+};
+constexpr std::size_t all_month_names = [] {
+  std::size_t count = 0;
+  for (const std::string_view words : month_names) {
+    count += static_cast<std::size_t>(std::count(words.begin(), words.end(), ' ')) + 1;
+  }
+  return count;
+}();
+// The first names of all months, then their second ones, and so on: the English ones are found
+// first.
+constexpr std::array<MonthName, all_month_names> named_months = [] {
+  std::array<MonthName, all_month_names> all{};
+  std::array<std::string_view, month_names.size()> left = month_names;
+  for (std::size_t next = 0; next < all.size();) {
+    for (std::size_t m = 0; m < left.size(); ++m) {
+      if (left[m].empty()) continue;
+      const std::string_view name = left[m].substr(0, left[m].find(' '));
+      left[m].remove_prefix(std::min(name.size() + 1, left[m].size()));
+      all[next++] = {name, static_cast<int>(m) + 1};
+    }
+  }
+  return all;
+}();
+
 // Days since 1970-01-01 of the proleptic Gregorian calendar (Hinnant, "chrono-compatible low-level
 // date algorithms").
 std::int64_t days_from(std::int64_t y, int m, int d) {
@@ -136,14 +163,11 @@ class Scanner {
       ++size;
     }
     const std::string_view word = text_.substr(0, size);
-    for (std::size_t m = 0; size > 0 && m < month_names.size(); ++m) {
-      for (std::string_view left = month_names[m]; !left.empty();) {
-        const std::string_view name = left.substr(0, left.find(' '));
-        left.remove_prefix(std::min(name.size() + 1, left.size()));
-        if (!same_word(word, name)) continue;
-        text_.remove_prefix(size);
-        return static_cast<int>(m) + 1;
-      }
+    if (size == 0) return 0;
+    for (const MonthName& known : named_months) {
+      if (!same_word(word, known.name)) continue;
+      text_.remove_prefix(size);
+      return known.month;
     }
     return 0;
   }
@@ -297,6 +321,7 @@ bool take_part_of_year(Scanner& scan, FoundDate& date, std::int64_t year) {
   Scanner ahead = scan;
   if (!ahead.take('-')) ahead.blanks();
   const char letter = lower(ahead.peek());
+  if (letter != 'q' && letter != 'm' && letter != 'w') return false;
   ahead.take(ahead.peek());
   int digits = 0;
   const std::int64_t number = ahead.number(1, 3, &digits);
@@ -370,10 +395,12 @@ bool take_day(Scanner& scan, FoundDate& date) {
   }
   if (digits == 3 || digits > 4) return false;
   if (digits <= 2 && take_month_behind_day(scan, date, first)) return true;
-  if (digits == 4 && (take_part_of_year(scan, date, first) || take_ideographs(scan, date, first))) {
+  const char mark = scan.peek();
+  const bool wide = static_cast<unsigned char>(mark) >= 0x80;
+  if (digits == 4 &&
+      (take_part_of_year(scan, date, first) || (wide && take_ideographs(scan, date, first)))) {
     return true;
   }
-  const char mark = scan.peek();
   if (mark != '-' && mark != '/' && mark != '.') return false;
   take_mark(scan, mark);
   if (digits == 4 && mark == '-') {  // 2024-Jan-31
@@ -481,10 +508,10 @@ bool find_date(std::string_view text, FoundDate& date) {
   }
   // Java writes the name of the zone behind its offset, [Europe/Berlin], and JavaScript in
   // parentheses.
-  for (const auto& [open, close] : {std::pair{'[', ']'}, {'(', ')'}}) {
-    const std::size_t at = text.rfind(open);
-    if (text.size() < 20 || text.back() != close || at == std::string_view::npos) continue;
-    const std::string_view before = without_blanks(text.substr(0, at));
+  if (text.size() > 20 && (text.back() == ']' || text.back() == ')')) {
+    const std::size_t at = text.rfind(text.back() == ']' ? '[' : '(');
+    const std::string_view before =
+        without_blanks(text.substr(0, at == std::string_view::npos ? 0 : at));
     const bool offset = !before.empty() && (is_digit(before.back()) || before.back() == 'Z');
     if (offset && before.find(':') != std::string_view::npos) text = before;
   }
@@ -493,6 +520,7 @@ bool find_date(std::string_view text, FoundDate& date) {
   for (const std::string_view day :
        {"mon", "tue", "wed", "thu", "fri", "sat", "sun"}) {  // Mon, ...
     Scanner ahead = scan;
+    if (is_digit(text.front())) break;
     if (!ahead.take_word(day)) continue;
     while (lower(ahead.peek()) >= 'a' && lower(ahead.peek()) <= 'z') ahead.take(ahead.peek());
     ahead.take(',');
@@ -524,10 +552,10 @@ bool find_date(std::string_view text, FoundDate& date) {
     clock = static_cast<double>(hour * 3600 + minute * 60 + second) + compact.fraction();
     scan = compact;
   } else {
-    Scanner dotted = scan;
-    if (take_clock(dotted, 24, 2, clock, '.')) {  // 31-JAN-24 12.30.05 PM of Oracle
-      scan = dotted;
-    } else if (!take_clock(scan, 24, 2, clock)) {
+    Scanner usual = scan;
+    if (take_clock(usual, 24, 2, clock)) {
+      scan = usual;
+    } else if (!take_clock(scan, 24, 2, clock, '.')) {  // 31-JAN-24 12.30.05 PM of Oracle
       return false;
     }
   }

@@ -208,8 +208,8 @@ void add_source_table(report::Page& page, const Kernel& k) {
         "<div class=\"table source\"><table><caption>" + escape(file) +
         "</caption><thead><tr><th scope=\"col\"></th><th scope=\"col\">source</th><th "
         "scope=\"col\">time of warps</th><th scope=\"col\">instructions</th><th "
-        "scope=\"col\">lanes</th><th scope=\"col\">sectors / ideal</th><th "
-        "scope=\"col\">wavefronts / ideal</th></tr></thead><tbody>\n";
+        "scope=\"col\">lanes</th><th scope=\"col\">sectors /<br>ideal</th><th "
+        "scope=\"col\">wavefronts /<br>ideal</th></tr></thead><tbody>\n";
     int before = 0;
     for (const auto& [number, line] : lines) {
       if (before != 0 && number - before > longest_gap) {

@@ -1,9 +1,12 @@
-// open_loop URL --body FILE --rate R --seconds S [--connections N] [--gaps poisson|even|closed]
+// open_loop URL --body FILE | --paths FILE.lines --rate R --seconds S [--connections N] [--gaps
+// poisson|even|closed]
 //           [--pid PID]... [--expect FILE]... [--patience SECONDS] [--bins]
 //           [--first-number N]
 //
 // A FILE that ends in .lines has a body per line, which are sent in turn; in a body, {{n}} stands
 // for the number of the request, counted from N, and {{now}} for its time.
+//
+// With --paths GET requests of the lines of FILE are sent in turn, in place of the path of URL.
 //
 // Sends the body to URL (http://ADDRESS:PORT/PATH), R times a second, and prints one JSON object:
 // rates, answers by status, latencies in milliseconds from the time a request was due, processor
@@ -34,7 +37,8 @@ using tandem::bench::Load;
 using tandem::bench::Outcome;
 
 constexpr const char* usage =
-    "usage: open_loop http://ADDRESS:PORT/PATH --body FILE --rate R --seconds S [--connections N] "
+    "usage: open_loop http://ADDRESS:PORT/PATH --body FILE | --paths FILE.lines --rate R --seconds "
+    "S [--connections N] "
     "[--gaps poisson|even|closed] [--pid PID]... [--expect FILE]... [--patience SECONDS] [--bins] "
     "[--first-number N]";
 
@@ -42,6 +46,7 @@ struct Arguments {
   Load load;
   std::string path;
   std::vector<std::string> bodies;
+  std::vector<std::string> paths;
   std::uint64_t first_number = 0;
   std::vector<std::string> pids;
   bool bins = false;
@@ -104,6 +109,8 @@ Arguments parse(const std::vector<std::string>& words) {
     const std::string& value = words[++i];
     if (name == "--body") {
       arguments.bodies = bodies_of(value);
+    } else if (name == "--paths") {
+      arguments.paths = bodies_of(value);
     } else if (name == "--rate") {
       load.rate = number(name, value, 1e-3);
     } else if (name == "--seconds") {
@@ -127,8 +134,9 @@ Arguments parse(const std::vector<std::string>& words) {
       throw std::runtime_error("unknown option " + name + "; " + usage);
     }
   }
-  if (arguments.bodies.empty())
-    throw std::runtime_error("--body is missing; " + std::string(usage));
+  if (arguments.bodies.empty() == arguments.paths.empty()) {
+    throw std::runtime_error("one of --body and --paths is needed; " + std::string(usage));
+  }
   return arguments;
 }
 
@@ -233,9 +241,12 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
-    tandem::bench::Generator generator(
-        arguments.load, tandem::bench::Requests(arguments.load.host, arguments.path,
-                                                arguments.bodies, arguments.first_number));
+    using tandem::bench::Requests;
+    Requests requests = arguments.paths.empty() ? Requests(arguments.load.host, arguments.path,
+                                                           arguments.bodies, arguments.first_number)
+                                                : Requests(arguments.load.host, arguments.paths,
+                                                           arguments.first_number);
+    tandem::bench::Generator generator(arguments.load, std::move(requests));
     const double own = own_processor_seconds();
     const double server = processor_seconds_of(arguments.pids);
     Outcome outcome = generator.run();

@@ -15,7 +15,16 @@ Requests::Requests(const std::string& host, const std::string& path,
   fixed_ = bodies_.size() == 1 && bodies_.front().size() == 1;
 }
 
+Requests::Requests(const std::string& host, std::vector<std::string> paths,
+                   std::uint64_t first_number)
+    : number_(first_number) {
+  for (const std::string& path : paths) {
+    gets_.push_back("GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+  }
+}
+
 const std::string& Requests::next() {
+  if (!gets_.empty()) return gets_[number_++ % gets_.size()];
   if (fixed_ && !request_.empty()) return request_;
   body_.clear();
   for (const auto& [text, filled] : bodies_[number_ % bodies_.size()]) {

@@ -472,6 +472,11 @@ std::int64_t Journal::rewrite(
   return changed;
 }
 
+Sequence first_in_journal(const std::string& folder) {
+  const std::vector<Segment> segments = segments_in(*real_storage(), folder);
+  return segments.empty() ? 0 : segments.front().first;
+}
+
 Sequence read_journal(const std::string& folder, Sequence from,
                       const std::function<void(const Record&)>& take) {
   Storage& storage = *real_storage();

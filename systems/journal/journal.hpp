@@ -145,6 +145,9 @@ class Journal {
   std::unique_ptr<Impl> impl_;
 };
 
+// The sequence number of the first record that a folder keeps; 0 where there is none.
+[[nodiscard]] Sequence first_in_journal(const std::string& folder);
+
 // Reads a folder without locking or changing it, also while a process writes to it (a standby, a
 // replay): `take` gets what is whole from `from` on. Returns the next sequence number to ask for.
 // Throws InputError as Journal's constructor does for damage.

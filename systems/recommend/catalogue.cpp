@@ -68,6 +68,7 @@ Catalogue::Catalogue(std::vector<Item> items, const Catalogue* before) {
   Numbering creators;
   for (const Item& item : items_) {
     genres_.push_back(genres.of(item.genre));
+    if (genres_.back() != 0) genre_numbers_.try_emplace(item.genre, genres_.back());
     creators_.push_back(creators.of(item.creator));
   }
   make_terms();
@@ -76,6 +77,11 @@ Catalogue::Catalogue(std::vector<Item> items, const Catalogue* before) {
 ItemNumber Catalogue::find(std::string_view id) const {
   const auto found = numbers_.find(id);
   return found == numbers_.end() ? no_item : found->second;
+}
+
+std::uint32_t Catalogue::find_genre(std::string_view name) const {
+  const auto found = genre_numbers_.find(name);
+  return found == genre_numbers_.end() ? 0 : found->second;
 }
 
 void Catalogue::make_terms() {
@@ -88,6 +94,8 @@ void Catalogue::make_terms() {
     const auto add = [&](const std::string& name) { list.push_back(names.of(name) - 1); };
     if (!items_[i].genre.empty()) {
       add("\1" + items_[i].genre);
+      if (genre_terms_.size() <= genres_[i]) genre_terms_.resize(std::size_t{genres_[i]} + 1);
+      genre_terms_[genres_[i]] = list.back();
       list.push_back(list.back());
     }
     if (!items_[i].creator.empty()) add("\2" + items_[i].creator);

@@ -61,6 +61,12 @@ class Catalogue {
   // Equal numbers for equal texts; 0 for items whose genre or creator is not known.
   [[nodiscard]] std::uint32_t genre(ItemNumber number) const { return genres_[number]; }
   [[nodiscard]] std::uint32_t creator(ItemNumber number) const { return creators_[number]; }
+  // The genre of this name; 0 where no item has it.
+  [[nodiscard]] std::uint32_t find_genre(std::string_view name) const;
+  // The items of a genre (not 0), the latest released first.
+  [[nodiscard]] std::span<const ItemNumber> items_of_genre(std::uint32_t genre) const {
+    return items_with(genre_terms_[genre]);
+  }
 
   // The item's terms by ascending number: tf-idf with smooth idf ln((1 + n) / (1 + df)) + 1, a
   // genre counted twice, scaled to length 1 (Manning, Raghavan and Schütze, Introduction to
@@ -82,6 +88,8 @@ class Catalogue {
 
   std::vector<Item> items_;
   std::unordered_map<std::string, ItemNumber, TextHash, std::equal_to<>> numbers_;
+  std::unordered_map<std::string, std::uint32_t, TextHash, std::equal_to<>> genre_numbers_;
+  std::vector<std::uint32_t> genre_terms_;  // of each genre, the term that its items have
   std::vector<std::uint32_t> genres_;
   std::vector<std::uint32_t> creators_;
   std::vector<Term> terms_;

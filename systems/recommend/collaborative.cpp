@@ -1,11 +1,11 @@
 #include "systems/recommend/collaborative.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "core/random.hpp"
+#include "systems/recommend/als_fold_in.hpp"
+#include "systems/recommend/inner_products.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/recommend/als.hpp"
 
@@ -111,20 +111,12 @@ class ModelSource final : public CollaborativeSource {
   Numbers numbers_;
 };
 
-// ALS by inverted lists. The matrix of a viewer, YᵀY + Yᵀ(C − I)Y + λI, is factorised once for an
-// answer, and gives the viewer's vector and the parts of every score (AlsModel::because works each
-// out anew).
+// ALS by inverted lists. The viewer is folded in once for an answer, which gives the vector and the
+// parts of every score (AlsModel::because works each out anew).
 class AlsSource final : public CollaborativeSource {
  public:
-  AlsSource(std::shared_ptr<const AlsModel> model, const Catalogue& catalogue,
-            const ListsOptions& options)
-      : model_(std::move(model)),
-        numbers_(*model_, catalogue),
-        lists_(model_->item_factors.view(), options),
-        width_(static_cast<std::size_t>(model_->item_factors.cols())),
-        gram_(width_ * width_, 0.0) {
-    for (Index i = 0; i < model_->item_factors.rows(); ++i) add_square(row(i), 1, gram_);
-    for (std::size_t k = 0; k < width_; ++k) gram_[k * width_ + k] += model_->regularization;
+  AlsSource(const AlsModel& model, const Catalogue& catalogue, const ListsOptions& options)
+      : numbers_(model, catalogue), fold_in_(model), lists_(fold_in_.factors(), options) {
     // Until viewers are known: as if each had watched one item.
     calibrate_by_items();
   }
@@ -132,48 +124,35 @@ class AlsSource final : public CollaborativeSource {
   class AskedAls final : public Asked {
    public:
     AskedAls(const AlsSource& source, std::vector<HistoryItem> history)
-        : source_(source), history_(std::move(history)), width_(source.width_) {
-      factor_ = source.gram_;
-      std::vector<double> right(width_, 0.0);
-      for (const HistoryItem& one : history_) {
-        const auto y = source_.row(one.item);
-        const double confidence = 1 + source_.model_->alpha * one.weight;
-        add_square(y, confidence - 1, factor_);
-        for (std::size_t k = 0; k < width_; ++k) {
-          right[k] += confidence * static_cast<double>(y[k]);
-        }
-      }
-      factorise();
-      solve(right);
-      vector_.assign(right.begin(), right.end());
-    }
+        : source_(source),
+          history_(std::move(history)),
+          viewer_(source.fold_in_.fold_in(history_)) {}
 
     bool best(std::size_t count, SteadyTime deadline, std::vector<Scored>& items) override {
-      const bool in_time = source_.lists_.search(vector_, count, deadline, items);
+      const bool in_time = source_.lists_.search(viewer_->vector(), count, deadline, items);
       for (Scored& one : items) {
         one.item = source_.numbers_.in_catalogue(static_cast<std::int32_t>(one.item));
       }
       return in_time;
     }
     void scores(std::span<const ItemNumber> items, std::span<float> scores) override {
+      const PaddedRows& factors = source_.fold_in_.factors();
       for (std::size_t i = 0; i < items.size(); ++i) {
         const std::int32_t item = source_.numbers_.in_model(items[i]);
-        scores[i] = item < 0 ? not_known : product(source_.row(item), vector_);
+        scores[i] = not_known;
+        if (item < 0) continue;
+        inner_products(viewer_->vector().data(), factors.row(static_cast<std::size_t>(item)), 1,
+                       factors.stride(), &scores[i]);
       }
     }
     std::vector<Part> because(ItemNumber item, std::size_t most) override {
       std::vector<Part> parts;
       const std::int32_t number = source_.numbers_.in_model(item);
       if (number < 0) return parts;
-      const auto y = source_.row(number);
-      std::vector<double> solved(y.begin(), y.end());
-      solve(solved);
-      const std::vector<float> direction(solved.begin(), solved.end());
-      for (const HistoryItem& one : history_) {
-        const double confidence = 1 + source_.model_->alpha * one.weight;
-        parts.push_back(
-            {source_.numbers_.in_catalogue(one.item),
-             confidence * static_cast<double>(product(source_.row(one.item), direction))});
+      std::vector<double> of_history(history_.size());
+      viewer_->parts(source_.fold_in_.factors().row(static_cast<std::size_t>(number)), of_history);
+      for (std::size_t j = 0; j < history_.size(); ++j) {
+        parts.push_back({source_.numbers_.in_catalogue(history_[j].item), of_history[j]});
       }
       std::sort(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
         return a.part != b.part ? a.part > b.part : a.item < b.item;
@@ -181,45 +160,11 @@ class AlsSource final : public CollaborativeSource {
       if (parts.size() > most) parts.resize(most);
       return parts;
     }
-    [[nodiscard]] const std::vector<float>& vector() const { return vector_; }
 
    private:
-    static float product(std::span<const float> a, const std::vector<float>& b) {
-      float sum = 0;
-      for (std::size_t k = 0; k < a.size(); ++k) sum += a[k] * b[k];
-      return sum;
-    }
-    // L of L·Lᵀ in the lower triangle of `factor_`, whose rows are followed.
-    void factorise() {
-      for (std::size_t i = 0; i < width_; ++i) {
-        double* const a = factor_.data() + i * width_;
-        for (std::size_t j = 0; j <= i; ++j) {
-          const double* const b = factor_.data() + j * width_;
-          double sum = a[j];
-          for (std::size_t k = 0; k < j; ++k) sum -= a[k] * b[k];
-          a[j] = i == j ? std::sqrt(std::max(sum, 1e-12)) : sum / b[j];
-        }
-      }
-    }
-    void solve(std::vector<double>& x) const {
-      for (std::size_t i = 0; i < width_; ++i) {
-        const double* const a = factor_.data() + i * width_;
-        double sum = x[i];
-        for (std::size_t k = 0; k < i; ++k) sum -= a[k] * x[k];
-        x[i] = sum / a[i];
-      }
-      for (std::size_t i = width_; i-- > 0;) {
-        const double* const a = factor_.data() + i * width_;
-        x[i] /= a[i];
-        for (std::size_t k = 0; k < i; ++k) x[k] -= a[k] * x[i];
-      }
-    }
-
     const AlsSource& source_;
     std::vector<HistoryItem> history_;
-    std::size_t width_;
-    std::vector<double> factor_;
-    std::vector<float> vector_;
+    std::unique_ptr<FoldedViewer> viewer_;
   };
 
   [[nodiscard]] std::unique_ptr<Asked> ask(std::span<const WeightedItem> history) const override {
@@ -227,39 +172,30 @@ class AlsSource final : public CollaborativeSource {
     if (known.empty()) return nullptr;
     return std::make_unique<AskedAls>(*this, std::move(known));
   }
-  [[nodiscard]] std::string_view algorithm() const override { return model_->algorithm(); }
+  [[nodiscard]] std::string_view algorithm() const override { return "als"; }
   [[nodiscard]] const InvertedLists* lists() const override { return &lists_; }
+  [[nodiscard]] std::size_t bytes() const override { return fold_in_.bytes() + lists_.bytes(); }
   void calibrate(std::span<const std::vector<WeightedItem>> histories) override {
-    std::vector<float> queries;
+    const PaddedRows& factors = fold_in_.factors();
+    PaddedRows queries(histories.size(), factors.width());
+    std::size_t rows = 0;
     for (const auto& history : histories) {
-      auto known = known_part(history, numbers_);
+      const auto known = known_part(history, numbers_);
       if (known.empty()) continue;
-      const AskedAls asked(*this, std::move(known));
-      queries.insert(queries.end(), asked.vector().begin(), asked.vector().end());
+      const auto viewer = fold_in_.fold_in(known);
+      std::copy(viewer->vector().begin(), viewer->vector().end(), queries.row(rows++));
     }
-    if (queries.empty()) return;
-    const auto rows = static_cast<Index>(queries.size() / width_);
-    const auto cols = static_cast<Index>(width_);
-    lists_.calibrate({queries.data(), rows, cols, cols});
+    if (rows == 0) return;
+    const auto width = static_cast<Index>(factors.width());
+    lists_.calibrate(PaddedRows(MatrixView<const float>{
+        queries.data(), static_cast<Index>(rows), width, static_cast<Index>(queries.stride())}));
   }
 
  private:
-  [[nodiscard]] std::span<const float> row(Index item) const {
-    return model_->item_factors.row(item);
-  }
-  // Adds weight·y·yᵀ to the lower triangle.
-  static void add_square(std::span<const float> y, double weight, std::vector<double>& to) {
-    const std::size_t width = y.size();
-    for (std::size_t i = 0; i < width; ++i) {
-      const double scaled = weight * static_cast<double>(y[i]);
-      double* const at = to.data() + i * width;
-      for (std::size_t j = 0; j <= i; ++j) at[j] += scaled * static_cast<double>(y[j]);
-    }
-  }
   void calibrate_by_items() {
     const Random random(0, Purpose::sampling, 1);
     std::vector<std::vector<WeightedItem>> histories;
-    const Index items = model_->item_count();
+    const auto items = static_cast<Index>(fold_in_.factors().rows());
     for (std::uint64_t i = 0; i < 64 && items > 0; ++i) {
       const auto item = static_cast<std::int32_t>(random.below(items, i));
       histories.push_back({{numbers_.in_catalogue(item), 1}});
@@ -267,11 +203,9 @@ class AlsSource final : public CollaborativeSource {
     calibrate(histories);
   }
 
-  std::shared_ptr<const AlsModel> model_;
   Numbers numbers_;
+  AlsFoldIn fold_in_;
   InvertedLists lists_;
-  std::size_t width_;
-  std::vector<double> gram_;  // lower triangle of YᵀY + λI
 };
 
 }  // namespace
@@ -279,10 +213,8 @@ class AlsSource final : public CollaborativeSource {
 std::unique_ptr<CollaborativeSource> make_collaborative_source(
     std::shared_ptr<const Recommender> model, const Catalogue& catalogue,
     const ListsOptions& options) {
-  if (auto als = std::dynamic_pointer_cast<const AlsModel>(model)) {
-    if (als->item_count() > 0) {
-      return std::make_unique<AlsSource>(std::move(als), catalogue, options);
-    }
+  if (const auto* const als = dynamic_cast<const AlsModel*>(model.get())) {
+    if (als->item_count() > 0) return std::make_unique<AlsSource>(*als, catalogue, options);
   }
   return std::make_unique<ModelSource>(std::move(model), catalogue);
 }

@@ -45,11 +45,13 @@ class CollaborativeSource {
   [[nodiscard]] virtual std::string_view algorithm() const = 0;
   // The inverted lists, where there are any.
   [[nodiscard]] virtual const InvertedLists* lists() const { return nullptr; }
+  // Memory that it takes beside the model's own; 0: none to speak of.
+  [[nodiscard]] virtual std::size_t bytes() const { return 0; }
   // Chooses how many lists are looked at by what these viewers ask.
   virtual void calibrate(std::span<const std::vector<WeightedItem>> /*histories*/) {}
 };
 
-// The source of a model. The catalogue must know all its items.
+// The source of a model, of which it keeps what it needs. The catalogue must know all its items.
 [[nodiscard]] std::unique_ptr<CollaborativeSource> make_collaborative_source(
     std::shared_ptr<const Recommender> model, const Catalogue& catalogue,
     const ListsOptions& options);

@@ -157,6 +157,7 @@ Configuration Configuration::parse(const json& definition) {
     }
     // Less than all, so that what the ranking would have shown keeps a propensity.
     of.real("share", made.exploration_share, 0, 1);
+    of.real("answers", made.exploration_answers, 0, 1);
     of.integer("pool", made.exploration_pool, 2, 100);
   });
   all.part("history", [&](Members& of) {
@@ -200,6 +201,7 @@ json Configuration::to_json() const {
           {"exploration",
            {{"method", enum_names<Exploration>[static_cast<std::size_t>(exploration)]},
             {"share", exploration_share},
+            {"answers", exploration_answers},
             {"pool", exploration_pool}}},
           {"history",
            {{"items", history_items},

@@ -59,6 +59,7 @@ struct Configuration {
 
   Exploration exploration = Exploration::epsilon;
   double exploration_share = 0.05;
+  double exploration_answers = 1;  // the share of answers that explore and are logged, at random
   std::int64_t exploration_pool = 20;
 
   std::int64_t history_items = 30;     // the latest that are folded in

@@ -50,7 +50,7 @@ class Fields {
   std::string where_;
 };
 
-Event parse_one(const json& object, const std::string& where, Time now) {
+Event parse_one(const json& object, const std::string& where, Time now, std::string_view viewer) {
   if (!object.is_object()) throw HttpError(400, where + "expected an object");
   for (const auto& [name, value] : object.items()) {
     constexpr std::array<std::string_view, 9> known{
@@ -62,8 +62,18 @@ Event parse_one(const json& object, const std::string& where, Time now) {
   }
   const Fields fields(object, where);
   Event event;
-  event.user = fields.text("user", true);
+  event.user = fields.text("user", viewer.empty());
+  if (!viewer.empty()) {
+    if (!event.user.empty() && event.user != viewer) {
+      fields.fail("user", "is '" + event.user + "', and the events are those of '" +
+                              std::string(viewer) + "'");
+    }
+    event.user = viewer;
+  }
   event.item = fields.text(object.contains("content_id") ? "content_id" : "item", true);
+  if (object.contains("content_id") && object.contains("item")) {
+    fields.fail("item", "is given, and 'content_id' too; expected one of them");
+  }
   event.id = fields.text("id", false);
   event.answer = fields.text("answer", false);
   const std::string kind = fields.text("type", false);
@@ -82,7 +92,11 @@ Event parse_one(const json& object, const std::string& where, Time now) {
   }
   event.time = now;
   if (const json* const time = fields.find("time")) {
-    if (time->is_number_integer()) {
+    if (time->is_number_unsigned()) {
+      // Whatever lies ahead is now, however far.
+      event.time =
+          static_cast<Time>(std::min(time->get<std::uint64_t>(), static_cast<std::uint64_t>(now)));
+    } else if (time->is_number_integer()) {
       event.time = time->get<std::int64_t>();
     } else if (time->is_string()) {
       try {
@@ -113,10 +127,10 @@ double strength(const Event& event) {
   }
 }
 
-std::vector<Event> parse_events(std::string_view body, Time now) {
+std::vector<Event> parse_events(std::string_view body, Time now, std::string_view viewer) {
   const json object = http::parse_object(body);
   const auto list = object.find("events");
-  if (list == object.end()) return {parse_one(object, "", now)};
+  if (list == object.end()) return {parse_one(object, "", now, viewer)};
   if (object.size() != 1) throw HttpError(400, "'events' has other members beside it");
   if (!list->is_array()) throw HttpError(400, "'events' is no list");
   if (list->empty()) throw HttpError(400, "'events' is empty");
@@ -125,7 +139,7 @@ std::vector<Event> parse_events(std::string_view body, Time now) {
   }
   std::vector<Event> events;
   for (std::size_t i = 0; i < list->size(); ++i) {
-    events.push_back(parse_one((*list)[i], "events[" + std::to_string(i) + "]: ", now));
+    events.push_back(parse_one((*list)[i], "events[" + std::to_string(i) + "]: ", now, viewer));
   }
   return events;
 }

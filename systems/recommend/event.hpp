@@ -44,9 +44,11 @@ inline constexpr std::size_t most_events = 1000;  // of one request
 
 // The events of a request's body: one object, or {"events": [...]}, with the members user, item
 // (or content_id), and where they are there type ("watch"), weight, time (milliseconds, or
-// "2026-11-30T12:00:00Z"; `now` if left out, and where it lies later), id and answer. Throws
-// HttpError with 400 that names the event and the member.
-[[nodiscard]] std::vector<Event> parse_events(std::string_view body, Time now);
+// "2026-11-30T12:00:00Z"; `now` if left out, and where it lies later), id and answer. All are of
+// `viewer`, where it is not empty: events may leave out `user` then. Throws HttpError with 400 that
+// names the event and the member.
+[[nodiscard]] std::vector<Event> parse_events(std::string_view body, Time now,
+                                              std::string_view viewer = {});
 
 // The event as a record of the log, and back. decode throws InputError for bytes that encode does
 // not write.

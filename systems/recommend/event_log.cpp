@@ -1,7 +1,7 @@
 #include "systems/recommend/event_log.hpp"
 
+#include <algorithm>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "systems/recommend/record.hpp"
 #include "tandem/core/error.hpp"
@@ -9,7 +9,7 @@
 namespace tandem::recommend {
 namespace {
 
-enum RecordKind : std::uint8_t { event_record = 1, choice_record = 2, reward_record = 3, mark = 4 };
+enum RecordKind : std::uint8_t { event_record = 1, mark = 4 };
 
 std::span<const std::byte> bytes_of(const std::string& text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
@@ -39,12 +39,9 @@ EventLog::EventLog(EventLogOptions options, State& state,
                {{"why", std::string_view(why)}});
     fail();
   };
-  journal_ = std::make_unique<journal::Journal>(options_.folder + "/events", std::move(events));
-  journal::JournalOptions choices;
-  choices.durability = journal::Durability::os;
-  choices_ = std::make_unique<journal::Journal>(options_.folder + "/choices", std::move(choices));
+  journal_ =
+      std::make_unique<journal::Journal>(options_.folder, std::move(events), options_.storage);
   replay();
-  replay_choices();
   tender_ = std::thread([this] { tend(); });
 }
 
@@ -56,8 +53,10 @@ EventLog::~EventLog() {
   wake_.notify_all();
   tender_.join();
   try {
-    erase_removed();
-    if (since_snapshot_ + added_ >= worth_a_snapshot) write_snapshot();
+    if (!journal_->failed()) {
+      erase_removed();
+      if (since_snapshot_ >= worth_a_snapshot) write_snapshot();
+    }
   } catch (const std::exception& error) {
     log_.write(http::LogLevel::error, "no snapshot was written",
                {{"why", std::string_view(error.what())}});
@@ -68,60 +67,51 @@ void EventLog::replay() {
   const auto catalogue = catalogue_();
   journal::Sequence from = journal_->recovery().first;
   const auto snapshot = journal_->newest_snapshot();
+  SnapshotParts parts;
   if (snapshot) {
     journal_->read_snapshot(*snapshot, [&](std::istream& in) {
-      replayed_.skipped += read_snapshot(in, state_, *catalogue);
+      replayed_.skipped += read_snapshot(in, state_, *catalogue, parts);
     });
-    from = snapshot->sequence;
+    from = last_snapshot_ = snapshot->sequence;
   } else if (from > 0) {
-    throw InputError(options_.folder + "/events: the log begins at record " + std::to_string(from) +
+    throw InputError(options_.folder + ": the log begins at record " + std::to_string(from) +
                      " and no snapshot can be read that stands for those before it");
   }
   replayed_.fresh = !snapshot && journal_->next() == 0;
   replayed_.cut_bytes = journal_->recovery().cut_bytes;
-  journal_->read(from, [&](const journal::Record& record) {
+  // From the first record on: those before the snapshot are in it, but a removal among them may not
+  // have been carried out on the disk.
+  journal_->read(journal_->recovery().first, [&](const journal::Record& record) {
     if (record.gone || record.kind == mark) return;
     if (record.kind != event_record) {
-      throw InputError(options_.folder + "/events: record " + std::to_string(record.sequence) +
+      throw InputError(options_.folder + ": record " + std::to_string(record.sequence) +
                        " is of a later format");
     }
     const Event event = decode_event(text_of(record.bytes));
-    if (event.kind == EventKind::forget) removed_.push_back(event.user);
+    if (event.kind == EventKind::forget) removed_.emplace_back(event.user, record.sequence);
+    if (record.sequence < from) return;
     ++replayed_.events;
-    if (!state_.apply(event, *catalogue)) ++replayed_.skipped;
+    const bool viewer = record.sequence >= parts.shards[Viewers::shard_of(event.user)];
+    if (!state_.apply(event, *catalogue, viewer)) ++replayed_.skipped;
   });
   since_snapshot_ = static_cast<std::uint64_t>(replayed_.events);
   state_.trending.update_popular();
-}
-
-void EventLog::replay_choices() {
-  const auto catalogue = catalogue_();
-  std::unordered_map<std::string, ItemNumber> of_answer;
-  choices_->read(choices_->recovery().first, [&](const journal::Record& record) {
-    if (record.gone) return;
-    if (record.kind == choice_record) {
-      const Choice choice = decode_choice(text_of(record.bytes));
-      const ItemNumber item = catalogue->find(choice.pool[choice.chosen]);
-      if (item == no_item) return;
-      state_.tallies.add_shown(item);
-      of_answer[choice.answer] = item;
-    } else if (record.kind == reward_record) {
-      const auto found = of_answer.find(std::string(text_of(record.bytes)));
-      if (found == of_answer.end()) return;
-      state_.tallies.add_click(found->second);
-      of_answer.erase(found);
-    }
-  });
 }
 
 void EventLog::add(std::vector<Event> events, Done done) {
   Pending pending;
   {
     const std::shared_lock lock(gate_);
-    for (const Event& event : events) {
-      pending.last = journal_->append(event_record, bytes_of(encode(event)));
+    try {
+      for (const Event& event : events) {
+        pending.last = journal_->append(event_record, bytes_of(encode(event)));
+      }
+    } catch (const SystemError&) {
+      // The log has failed, which it has said.
+      done(-1);
+      return;
     }
-    added_ += events.size();
+    since_snapshot_ += events.size();
     pending.events = std::move(events);
     pending.done = std::move(done);
     const std::scoped_lock queue(pending_mutex_);
@@ -155,7 +145,7 @@ void EventLog::settle(journal::Sequence durable) {
       ++applied;
       if (event.kind == EventKind::forget) {
         const std::scoped_lock lock(removed_mutex_);
-        removed_.push_back(event.user);
+        removed_.emplace_back(event.user, one.last);
       }
       applied_(event);
     }
@@ -172,63 +162,62 @@ void EventLog::fail() {
   for (Pending& one : lost) one.done(-1);
 }
 
-void EventLog::add_choice(const Choice& choice) {
-  if (choices_->failed()) return;
-  choices_->append(choice_record, bytes_of(encode(choice)));
-}
-
-void EventLog::add_reward(const std::string& answer) {
-  if (choices_->failed()) return;
-  choices_->append(reward_record, bytes_of(answer));
-}
-
 bool EventLog::failed() const { return journal_->failed(); }
+std::string EventLog::failure() const { return journal_->failure(); }
 
 void EventLog::write_snapshot() {
-  const std::unique_lock lock(gate_);
-  snapshot_locked();
-}
-
-// Nobody appends meanwhile, so that what is safe is all there is, and it is applied.
-void EventLog::snapshot_locked() {
-  journal_->flush();
-  const journal::Sequence sequence = journal_->next();
-  settle(sequence);
-  const auto catalogue = catalogue_();
-  journal_->write_snapshot(
-      sequence, [&](std::ostream& out) { recommend::write_snapshot(out, state_, *catalogue); });
-  journal_->remove_below(sequence);
-  since_snapshot_ = 0;
-  added_ = 0;
+  const std::scoped_lock alone(snapshot_mutex_);
+  const std::uint64_t before = since_snapshot_;
+  // Where nobody appends, what is safe is all there is, and it is applied.
+  SnapshotWriter writer(state_, catalogue_, [this](const std::function<void()>& copy) {
+    const std::unique_lock lock(gate_);
+    journal_->flush();
+    const journal::Sequence sequence = journal_->next();
+    settle(sequence);
+    copy();
+    return sequence;
+  });
+  journal_->write_snapshot(writer.sequence(), [&](std::ostream& out) { writer.write(out); });
+  // Where this one is found damaged, the one before it and the log from there on have everything.
+  journal_->remove_below(last_snapshot_);
+  last_snapshot_ = writer.sequence();
+  since_snapshot_ -= before;
 }
 
 // Of the two snapshots that the journal keeps none may hold the viewer: two are written, with a
 // mark between them; the log below them goes with its segments, and what is left is rewritten.
 void EventLog::erase_removed() {
-  std::unordered_set<std::string> users;
+  std::vector<std::pair<std::string, journal::Sequence>> removed;
   {
     const std::scoped_lock lock(removed_mutex_);
-    users.insert(removed_.begin(), removed_.end());
-    removed_.clear();
+    removed.swap(removed_);
   }
-  if (users.empty()) return;
-  const std::unique_lock lock(gate_);
+  if (removed.empty()) return;
+  // Who has come back since keeps what was done since.
+  std::unordered_map<std::string, journal::Sequence> until;
+  for (const auto& [user, sequence] : removed) {
+    until[user] = std::max(until[user], sequence);
+  }
   try {
-    snapshot_locked();
-    journal_->append(mark, {});
-    snapshot_locked();
+    write_snapshot();
+    {
+      const std::unique_lock lock(gate_);
+      journal_->append(mark, {});
+    }
+    write_snapshot();
     journal_->rewrite([&](const journal::Record& record) -> std::optional<std::vector<std::byte>> {
       if (record.gone || record.kind != event_record) return std::nullopt;
-      if (!users.contains(decode_event(text_of(record.bytes)).user)) return std::nullopt;
+      const auto found = until.find(decode_event(text_of(record.bytes)).user);
+      if (found == until.end() || record.sequence > found->second) return std::nullopt;
       return std::vector<std::byte>{};
     });
   } catch (...) {
     const std::scoped_lock again(removed_mutex_);
-    removed_.insert(removed_.end(), users.begin(), users.end());
+    removed_.insert(removed_.end(), removed.begin(), removed.end());
     throw;
   }
   log_.write(http::LogLevel::info, "erased from the disk",
-             {{"viewers", static_cast<std::int64_t>(users.size())}});
+             {{"viewers", static_cast<std::int64_t>(until.size())}});
 }
 
 void EventLog::tend() {
@@ -248,35 +237,13 @@ void EventLog::tend() {
       } else if (now >= next_erasure) {
         erase_removed();
       }
-      if (since_snapshot_ + added_ >= options_.snapshot_every) write_snapshot();
+      if (since_snapshot_ >= options_.snapshot_every) write_snapshot();
     } catch (const std::exception& error) {
       log_.write(http::LogLevel::error, "the log of events could not be tended",
                  {{"why", std::string_view(error.what())}});
     }
     lock.lock();
   }
-}
-
-ChoiceLog read_choices(const std::string& state_folder) {
-  ChoiceLog log;
-  std::unordered_map<std::string, std::size_t> of_answer;
-  std::unordered_set<std::string> items;
-  journal::read_journal(state_folder + "/choices", 0, [&](const journal::Record& record) {
-    if (record.gone) return;
-    if (record.kind == choice_record) {
-      Choice choice = decode_choice(text_of(record.bytes));
-      for (const std::string& item : choice.pool) {
-        if (items.insert(item).second) log.items.push_back(item);
-      }
-      of_answer[choice.answer] = log.choices.size();
-      log.choices.push_back(std::move(choice));
-      log.rewards.push_back(0);
-    } else if (record.kind == reward_record) {
-      const auto found = of_answer.find(std::string(text_of(record.bytes)));
-      if (found != of_answer.end()) log.rewards[found->second] = 1;
-    }
-  });
-  return log;
 }
 
 }  // namespace tandem::recommend

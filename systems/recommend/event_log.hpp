@@ -1,4 +1,4 @@
-// Events on the disk before they are acknowledged, and choices of exploration beside them.
+// Events on the disk before they are acknowledged.
 #pragma once
 
 #include <atomic>
@@ -19,11 +19,12 @@
 namespace tandem::recommend {
 
 struct EventLogOptions {
-  std::string folder;  // FOLDER/events and FOLDER/choices
+  std::string folder;
   journal::Durability durability = journal::Durability::sync;
   std::uint64_t snapshot_every = 1'000'000;  // events
   // Between a viewer's removal and the erasure of what the disk has of them, at most.
   std::chrono::seconds erase_within{60};
+  std::shared_ptr<journal::Storage> storage = journal::real_storage();
 };
 
 // What the log was found to hold.
@@ -53,18 +54,16 @@ class EventLog {
   EventLog& operator=(const EventLog&) = delete;
 
   [[nodiscard]] const Replayed& replayed() const noexcept { return replayed_; }
-  // Once they are on the disk, the events are applied to the state, and `done` is called. Throws
-  // SystemError where the log has failed.
+  // Once they are on the disk, the events are applied to the state, and `done` is called. A forget
+  // event comes alone.
   void add(std::vector<Event> events, Done done);
-  // Kept, but nobody waits for it.
-  void add_choice(const Choice& choice);
-  // The choice of this answer was clicked.
-  void add_reward(const std::string& answer);
-  // What the state is now replaces the log from its beginning.
+  // A snapshot of what the state is, while events go on: each part of it stops them for as long as
+  // it takes to copy. The log is kept from the snapshot before this one on.
   void write_snapshot();
   // Erases what the disk has of viewers who were removed.
   void erase_removed();
   [[nodiscard]] bool failed() const;
+  [[nodiscard]] std::string failure() const;  // why; empty where it has not
 
  private:
   struct Pending {
@@ -75,9 +74,7 @@ class EventLog {
   void settle(journal::Sequence durable);
   void fail();
   void replay();
-  void replay_choices();
   void tend();
-  void snapshot_locked();
 
   EventLogOptions options_;
   State& state_;
@@ -94,27 +91,19 @@ class EventLog {
   // Shared by who appends, held alone by who snapshots or erases.
   std::shared_mutex gate_;
   std::mutex removed_mutex_;
-  std::vector<std::string> removed_;  // whose events the disk still has
-  std::uint64_t since_snapshot_ = 0;  // events in the log that no snapshot has
-  std::atomic<std::uint64_t> added_{0};
+  // Whose events the disk still has, up to that of their removal.
+  std::vector<std::pair<std::string, journal::Sequence>> removed_;
+  std::atomic<std::uint64_t> since_snapshot_{0};  // events in the log that no snapshot has
+  std::mutex snapshot_mutex_;
+  journal::Sequence last_snapshot_ = 0;
 
   std::mutex wake_mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
 
-  std::unique_ptr<journal::Journal> choices_;
   // The last, so that its thread has ended before the rest goes.
   std::unique_ptr<journal::Journal> journal_;
   std::thread tender_;
 };
-
-// The choices and rewards of STATE/choices, as they can be judged; of items numbered by their
-// coming, whose ids are put into `items`. A choice whose answer was clicked has the reward 1.
-struct ChoiceLog {
-  std::vector<std::string> items;
-  std::vector<Choice> choices;
-  std::vector<double> rewards;
-};
-[[nodiscard]] ChoiceLog read_choices(const std::string& state_folder);
 
 }  // namespace tandem::recommend

@@ -20,28 +20,51 @@ std::string unit_of(const std::string& seed, const std::string& user) {
   return text;
 }
 
+constexpr std::size_t most_waiting = 200'000;  // exposures and outcomes, while the store fails
+constexpr std::size_t most_exposed = std::size_t{1} << 20;  // of a generation
+
+Time wall_clock() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 }  // namespace
 
 ExperimentDesk::ExperimentDesk(const std::string& store, experiments::Experiment experiment,
-                               http::Log& log)
-    : experiment_(std::move(experiment)), store_(store, true), log_(log) {
-  const auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
-                       std::chrono::system_clock::now().time_since_epoch())
-                       .count();
-  bool there = false;
+                               http::Metrics& metrics, http::Log& log,
+                               std::chrono::milliseconds check_every)
+    : experiment_(std::move(experiment)),
+      store_(store, true),
+      log_(log),
+      running_metric_(metrics.gauge("tandem_experiment_running",
+                                    "1 while the experiment runs, 0 after its end",
+                                    {{"experiment", experiment_.name}})),
+      check_every_(check_every) {
+  running_metric_.set(1);
+  if (!find()) {
+    try {
+      store_.create(experiment_, wall_clock());
+    } catch (const InputError&) {
+      // Another server that shares the store may have made it meanwhile.
+      if (!find()) throw;
+    }
+  }
+  thread_ = std::thread([this] { run(); });
+}
+
+// Whether the store has the experiment.
+bool ExperimentDesk::find() {
   for (const experiments::Record& record : store_.list()) {
     if (record.experiment.name != experiment_.name) continue;
-    there = true;
-    if (record.status != experiments::Status::running) {
-      throw InputError("the experiment '" + experiment_.name + "' has ended: " + record.reason);
-    }
     if (record.experiment.to_json() != experiment_.to_json()) {
       throw InputError("the store has an experiment '" + experiment_.name +
                        "' of another definition; a changed one needs a name of its own");
     }
+    if (record.status != experiments::Status::running) end(record.reason);
+    return true;
   }
-  if (!there) store_.create(experiment_, now);
-  thread_ = std::thread([this] { run(); });
+  return false;
 }
 
 ExperimentDesk::~ExperimentDesk() {
@@ -53,19 +76,30 @@ ExperimentDesk::~ExperimentDesk() {
   thread_.join();
 }
 
+std::string ExperimentDesk::ended() const {
+  const std::scoped_lock lock(mutex_);
+  return ended_;
+}
+
 int ExperimentDesk::arm_of(const std::string& user, Time now) const {
+  if (!running_) return -1;
   return experiments::assign(experiment_, {{experiment_.unit, user}}, now).arm;
 }
 
 void ExperimentDesk::expose(const std::string& user, int arm, Time now) {
   std::string unit = unit_of(experiment_.seed, user);
   const std::scoped_lock lock(mutex_);
-  if (!exposed_.insert(unit).second) return;
+  if (exposed_.contains(unit) || exposed_before_.contains(unit)) return;
+  if (exposed_.size() >= most_exposed) {
+    exposed_before_ = std::move(exposed_);
+    exposed_.clear();
+  }
+  exposed_.insert(unit);
   exposures_.push_back({experiment_.name, std::move(unit), arm, now, false});
 }
 
 void ExperimentDesk::outcome(const Event& event) {
-  if (event.kind == EventKind::forget) return;
+  if (event.kind == EventKind::forget || !running_) return;
   experiments::Outcome one;
   one.unit = unit_of(experiment_.seed, event.user);
   one.metric = enum_names<EventKind>[static_cast<std::size_t>(event.kind)];
@@ -83,8 +117,24 @@ void ExperimentDesk::flush() {
     exposures.swap(exposures_);
     outcomes.swap(outcomes_);
   }
-  if (!exposures.empty()) (void)store_.record_exposures(exposures);
-  if (!outcomes.empty()) (void)store_.record_outcomes(outcomes);
+  // What could not be written waits; of what waits too long the oldest goes.
+  const auto put_back = [&](auto& batch, auto& waiting) {
+    const std::scoped_lock lock(mutex_);
+    waiting.insert(waiting.begin(), std::make_move_iterator(batch.begin()),
+                   std::make_move_iterator(batch.end()));
+    if (waiting.size() > most_waiting) {
+      waiting.erase(waiting.begin(), waiting.end() - static_cast<std::ptrdiff_t>(most_waiting));
+    }
+  };
+  try {
+    if (!exposures.empty()) (void)store_.record_exposures(exposures);
+    exposures.clear();
+    if (!outcomes.empty()) (void)store_.record_outcomes(outcomes);
+  } catch (...) {
+    put_back(exposures, exposures_);
+    put_back(outcomes, outcomes_);
+    throw;
+  }
 }
 
 experiments::Analysis ExperimentDesk::analyse(Time now) {
@@ -92,7 +142,42 @@ experiments::Analysis ExperimentDesk::analyse(Time now) {
   return store_.analyse(experiment_.name, now);
 }
 
+void ExperimentDesk::end(const std::string& reason) {
+  running_ = false;
+  running_metric_.set(0);
+  {
+    const std::scoped_lock lock(mutex_);
+    ended_ = reason.empty() ? "it was stopped" : reason;
+  }
+  log_.write(
+      http::LogLevel::warning, "the experiment has ended; everybody gets the first configuration",
+      {{"experiment", std::string_view(experiment_.name)}, {"reason", std::string_view(reason)}});
+}
+
+void ExperimentDesk::check(Time now) {
+  for (const experiments::Checked& checked : store_.check(now)) {
+    if (checked.record.experiment.name != experiment_.name) continue;
+    if (checked.record.status != experiments::Status::running) end(checked.record.reason);
+    return;
+  }
+  // It is not among those that run: somebody else has ended it.
+  end(store_.find(experiment_.name).reason);
+}
+
+// The first failure is logged, and the first of another kind.
+void ExperimentDesk::tell(const std::string& problem) {
+  if (problem == problem_) return;
+  problem_ = problem;
+  if (problem.empty()) {
+    log_.write(http::LogLevel::info, "the store of the experiment works again");
+  } else {
+    log_.write(http::LogLevel::error, "the store of the experiment fails",
+               {{"why", std::string_view(problem)}});
+  }
+}
+
 void ExperimentDesk::run() {
+  auto check_at = std::chrono::steady_clock::now() + check_every_;
   std::unique_lock lock(mutex_);
   for (;;) {
     const bool last =
@@ -100,9 +185,17 @@ void ExperimentDesk::run() {
     lock.unlock();
     try {
       flush();
+      if (!last && running_ && std::chrono::steady_clock::now() >= check_at) {
+        const auto begin = std::chrono::steady_clock::now();
+        check(wall_clock());
+        // A twentieth of the time goes to looking at most.
+        const auto took = std::chrono::steady_clock::now() - begin;
+        check_at = std::chrono::steady_clock::now() +
+                   std::max<std::chrono::steady_clock::duration>(check_every_, 19 * took);
+      }
+      tell({});
     } catch (const std::exception& error) {
-      log_.write(http::LogLevel::error, "outcomes of the experiment were not written",
-                 {{"why", std::string_view(error.what())}});
+      tell(error.what());
     }
     if (last) return;
     lock.lock();

@@ -48,6 +48,12 @@ class Numbers {
 
 }  // namespace
 
+bool takes_part(const Configuration& configuration, std::uint64_t key, std::uint64_t counter) {
+  if (configuration.exploration_answers >= 1) return true;
+  const Random random(key ^ counter * 0x9E3779B97F4A7C15ULL, Purpose::sampling, 9);
+  return random.uniform<double>(0) < configuration.exploration_answers;
+}
+
 Drawn draw(const Configuration& configuration, std::span<const Tally> tallies, std::uint64_t key,
            std::uint64_t counter) {
   const std::size_t count = tallies.size();

@@ -35,6 +35,11 @@ struct Drawn {
   double propensity = 1;
 };
 
+// Whether an answer takes part in exploration, by the configuration's share of them. `key` and
+// `counter` as for draw(), of which it is independent.
+[[nodiscard]] bool takes_part(const Configuration& configuration, std::uint64_t key,
+                              std::uint64_t counter);
+
 // Draws an item of a pool of `tallies.size()` items, 0 being the ranking's own. `key` and `counter`
 // give the random numbers: a pair is to be used once.
 //   none      0

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 #include <numeric>
 #include <unordered_set>
 
@@ -21,23 +22,24 @@ bool better(const Scored& a, const Scored& b) {
   return a.score != b.score ? a.score > b.score : a.item < b.item;
 }
 
-// Keeps the `count` best of what it is given.
+// Keeps the `count` best of what it is given, and up to as many more until it looks again.
 class Best {
  public:
-  Best(std::size_t count, std::vector<Scored>& kept) : count_(count), kept_(kept) {
+  Best(std::size_t count, std::vector<Scored>& kept)
+      : count_(count), full_(2 * count + piece), kept_(kept) {
     kept_.clear();
-    kept_.reserve(count + piece);
+    kept_.reserve(full_);
   }
   void add(ItemNumber item, float score) {
     if (score < least_) return;
     kept_.push_back({item, score});
-    if (kept_.size() >= count_ + piece) shrink();
+    if (kept_.size() >= full_) shrink();
   }
   // What an item must have at least to be kept.
   [[nodiscard]] float least() const { return least_; }
+  // The best are what is left, in no order.
   void finish() {
     if (kept_.size() > count_) shrink();
-    std::sort(kept_.begin(), kept_.end(), better);
   }
 
  private:
@@ -49,31 +51,32 @@ class Best {
   }
 
   std::size_t count_;
+  std::size_t full_;
   std::vector<Scored>& kept_;
   float least_ = -std::numeric_limits<float>::infinity();
 };
 
-std::vector<float> padded(std::span<const float> vector, std::size_t stride) {
-  std::vector<float> result(stride, 0.0F);
-  std::copy(vector.begin(), vector.end(), result.begin());
-  return result;
+// Processor time of the calling thread.
+double thread_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
+
+// Of the vectors that are best by their codes so many more than are asked for are looked at again.
+std::size_t looked_at_again(std::size_t count) { return count + count / 4 + 32; }
 
 }  // namespace
 
-InvertedLists::InvertedLists(MatrixView<const float> vectors, const ListsOptions& options)
-    : width_(static_cast<std::size_t>(vectors.cols)),
-      stride_((static_cast<std::size_t>(vectors.cols) + 15) / 16 * 16),
-      wanted_(options.recall) {
-  const auto n = static_cast<std::size_t>(vectors.rows);
+InvertedLists::InvertedLists(const PaddedRows& vectors, const ListsOptions& options)
+    : vectors_(vectors), wanted_(options.recall) {
+  const std::size_t n = vectors.rows();
+  const std::size_t width = vectors.width();
+  const std::size_t stride = vectors.stride();
   std::size_t lists = options.lists > 0
                           ? static_cast<std::size_t>(options.lists)
                           : static_cast<std::size_t>(2 * std::sqrt(static_cast<double>(n)));
   lists = std::clamp<std::size_t>(lists, 1, std::max<std::size_t>(n, 1));
-  const auto copy = [&](std::size_t row, float* to) {
-    const auto from = vectors.row(static_cast<Index>(row));
-    std::copy(from.begin(), from.end(), to);
-  };
   // A sample without replacement of a fixed seed, so that the same file gives the same lists.
   std::vector<std::size_t> order(n);
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -87,20 +90,20 @@ InvertedLists::InvertedLists(MatrixView<const float> vectors, const ListsOptions
   std::vector<float> lengths(n);
   for (std::size_t i = 0; i < n; ++i) {
     float squares = 0;
-    for (const float value : vectors.row(static_cast<Index>(i))) squares += value * value;
+    for (std::size_t c = 0; c < width; ++c) squares += vectors.row(i)[c] * vectors.row(i)[c];
     lengths[i] = std::sqrt(squares);
   }
   const auto copy_direction = [&](std::size_t row, float* to) {
-    copy(row, to);
+    std::copy(vectors.row(row), vectors.row(row) + width, to);
     if (!(lengths[row] > 0)) return;
-    for (std::size_t c = 0; c < width_; ++c) to[c] /= lengths[row];
+    for (std::size_t c = 0; c < width; ++c) to[c] /= lengths[row];
   };
-  Matrix<float> sample(static_cast<Index>(sampled), vectors.cols);
+  Matrix<float> sample(static_cast<Index>(sampled), static_cast<Index>(width));
   for (std::size_t i = 0; i < sampled; ++i) {
     copy_direction(order[i], sample.row(static_cast<Index>(i)).data());
   }
   std::unordered_set<std::string_view> distinct;
-  for (std::size_t i = 0; i < sampled && distinct.size() <= lists; ++i) {
+  for (std::size_t i = 0; i < sampled && distinct.size() < 2 * lists; ++i) {
     const auto row = sample.row(static_cast<Index>(i));
     distinct.insert({reinterpret_cast<const char*>(row.data()), row.size_bytes()});
   }
@@ -115,28 +118,23 @@ InvertedLists::InvertedLists(MatrixView<const float> vectors, const ListsOptions
     kmeans.max_iterations = options.iterations;
     kmeans.seed = options.seed;
     const auto model = fit(*engine, view_of<float>(sample.view()), kmeans);
-    centres_.assign(lists * stride_, 0.0F);
-    for (std::size_t c = 0; c < lists; ++c) {
-      const auto row = model.centres.row(static_cast<Index>(c));
-      std::copy(row.begin(), row.end(),
-                centres_.begin() + static_cast<std::ptrdiff_t>(c * stride_));
-    }
+    centres_ = PaddedRows(model.centres.view());
   } else {
-    centres_.assign(stride_, 0.0F);
+    centres_ = PaddedRows(1, width);
   }
   // The nearest centre: the greatest of x·c − ‖c‖²/2.
   std::vector<float> halves(lists);
   for (std::size_t c = 0; c < lists; ++c) {
-    const float* const at = centres_.data() + c * stride_;
-    halves[c] = std::inner_product(at, at + stride_, at, 0.0F) / 2;
+    const float* const at = centres_.row(c);
+    halves[c] = std::inner_product(at, at + stride, at, 0.0F) / 2;
   }
   std::vector<std::uint32_t> list_of(n);
-  std::vector<float> row(stride_, 0.0F);
+  CacheLines<float> row(stride, 0.0F);
   std::vector<float> products(lists);
   starts_.assign(lists + 1, 0);
   for (std::size_t i = 0; i < n; ++i) {
     copy_direction(i, row.data());
-    inner_products(row.data(), centres_.data(), lists, stride_, products.data());
+    inner_products(row.data(), centres_.data(), lists, stride, products.data());
     std::size_t nearest = 0;
     for (std::size_t c = 1; c < lists; ++c) {
       if (products[c] - halves[c] > products[nearest] - halves[nearest]) nearest = c;
@@ -146,7 +144,7 @@ InvertedLists::InvertedLists(MatrixView<const float> vectors, const ListsOptions
   }
   std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
   std::vector<std::size_t> next(starts_.begin(), starts_.end() - 1);
-  rows_.assign(n * stride_, 0.0F);
+  codes_ = CodedRows(n, width);
   items_.resize(n);
   lengths_.resize(n);
   // In each list the longest vectors come first, so that a search can leave the rest of it.
@@ -157,7 +155,7 @@ InvertedLists::InvertedLists(MatrixView<const float> vectors, const ListsOptions
     const std::size_t at = next[list_of[i]]++;
     items_[at] = static_cast<ItemNumber>(i);
     lengths_[at] = lengths[i];
-    copy(i, rows_.data() + at * stride_);
+    codes_.set(at, {vectors.row(i), width});
   }
   looked_at_ = lists;
 }
@@ -165,83 +163,113 @@ InvertedLists::InvertedLists(MatrixView<const float> vectors, const ListsOptions
 bool InvertedLists::search_lists(std::span<const float> query, std::size_t count,
                                  std::size_t probed, SteadyTime deadline, std::vector<Scored>& best,
                                  std::size_t& seen) const {
-  const std::vector<float> q = padded(query, stride_);
-  std::vector<float> products(std::max(lists(), piece));
-  std::vector<std::uint32_t> order(lists());
+  thread_local std::vector<float> of_centres;
+  thread_local std::vector<std::uint32_t> order;
+  const std::size_t stride = vectors_.stride();
+  of_centres.resize(lists());
+  inner_products(query.data(), centres_.data(), lists(), stride, of_centres.data());
+  // Of equal directions the list of the longest vectors has the greatest products.
+  for (std::size_t l = 0; l < lists(); ++l) {
+    if (starts_[l] < starts_[l + 1]) of_centres[l] *= lengths_[starts_[l]];
+  }
+  order.resize(lists());
   std::iota(order.begin(), order.end(), 0U);
   probed = std::min(probed, lists());
-  if (probed < lists()) {
-    std::vector<float> of_centres(lists());
-    inner_products(q.data(), centres_.data(), lists(), stride_, of_centres.data());
-    // Of equal directions the list of the longest vectors has the greatest products.
-    for (std::size_t l = 0; l < lists(); ++l) {
-      if (starts_[l] < starts_[l + 1]) of_centres[l] *= lengths_[starts_[l]];
-    }
-    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(probed),
-                      order.end(), [&](std::uint32_t a, std::uint32_t b) {
-                        return of_centres[a] != of_centres[b] ? of_centres[a] > of_centres[b]
-                                                              : a < b;
-                      });
-  }
-  // No product is greater than that of the lengths; a little more for what rounding may add.
+  const auto middle = order.begin() + static_cast<std::ptrdiff_t>(probed);
+  const auto first = [&](std::uint32_t a, std::uint32_t b) {
+    return of_centres[a] != of_centres[b] ? of_centres[a] > of_centres[b] : a < b;
+  };
+  if (probed < lists()) std::nth_element(order.begin(), middle, order.end(), first);
+  std::sort(order.begin(), middle, first);
+  // No product is greater than that of the lengths, and one of codes hardly.
   float length = 0;
-  for (const float value : q) length += value * value;
-  length = std::sqrt(length) * 1.0001F;
-  Best kept(count, best);
+  for (const float value : query) length += value * value;
+  length = std::sqrt(length) * 1.01F;
+  const CodedRows::Query coded(codes_, query.first(vectors_.width()));
+  Best kept(looked_at_again(count), best);
+  float products[piece];
   bool in_time = true;
   for (std::size_t l = 0; l < probed; ++l) {
     if (l % 8 == 0 && std::chrono::steady_clock::now() > deadline) {
       in_time = false;
       break;
     }
-    for (std::size_t r = starts_[order[l]]; r < starts_[order[l] + 1]; r += piece) {
+    const std::size_t end = starts_[order[l] + 1];
+    for (std::size_t r = starts_[order[l]]; r < end; r += piece) {
       if (length * lengths_[r] < kept.least()) break;
-      const std::size_t rows = std::min(piece, starts_[order[l] + 1] - r);
-      inner_products(q.data(), rows_.data() + r * stride_, rows, stride_, products.data());
+      const std::size_t rows = std::min(piece, end - r);
+      codes_.products(coded, r, rows, products);
       for (std::size_t k = 0; k < rows; ++k) kept.add(items_[r + k], products[k]);
       seen += rows;
     }
   }
   kept.finish();
+  constexpr std::size_t ahead = 8;
+  for (std::size_t i = 0; i < best.size(); ++i) {
+    if (i + ahead < best.size()) {
+      const float* const next = vectors_.row(best[i + ahead].item);
+      for (std::size_t c = 0; c < stride; c += 16) __builtin_prefetch(next + c);
+    }
+    inner_products(query.data(), vectors_.row(best[i].item), 1, stride, &best[i].score);
+  }
+  std::sort(best.begin(), best.end(), better);
+  if (best.size() > count) best.resize(count);
   return in_time;
 }
 
 bool InvertedLists::search(std::span<const float> query, std::size_t count, SteadyTime deadline,
                            std::vector<Scored>& best) const {
+  if (looked_at_ == lists() && std::chrono::steady_clock::now() <= deadline) {
+    search_all(query, count, best);
+    return true;
+  }
   std::size_t seen = 0;
   return search_lists(query, count, looked_at_, deadline, best, seen);
 }
 
 void InvertedLists::search_all(std::span<const float> query, std::size_t count,
                                std::vector<Scored>& best) const {
-  std::size_t seen = 0;
-  (void)search_lists(query, count, lists(), SteadyTime::max(), best, seen);
+  Best kept(count, best);
+  float products[piece];
+  for (std::size_t r = 0; r < vectors_.rows(); r += piece) {
+    const std::size_t rows = std::min(piece, vectors_.rows() - r);
+    inner_products(query.data(), vectors_.row(r), rows, vectors_.stride(), products);
+    for (std::size_t k = 0; k < rows; ++k) kept.add(static_cast<ItemNumber>(r + k), products[k]);
+  }
+  kept.finish();
+  std::sort(best.begin(), best.end(), better);
 }
 
-void InvertedLists::calibrate(MatrixView<const float> queries) {
+void InvertedLists::calibrate(const PaddedRows& queries) {
   constexpr std::size_t best_count = 100;
-  if (queries.rows == 0 || items_.empty()) return;
-  std::vector<std::vector<Scored>> truth(static_cast<std::size_t>(queries.rows));
-  for (Index i = 0; i < queries.rows; ++i) {
-    search_all(queries.row(i), best_count, truth[static_cast<std::size_t>(i)]);
-  }
+  if (queries.rows() == 0 || items_.empty()) return;
+  const auto query = [&](std::size_t i) {
+    return std::span<const float>(queries.row(i), queries.stride());
+  };
+  const auto us_per_query = [&](double begin) {
+    return (thread_seconds() - begin) / static_cast<double>(queries.rows()) * 1e6;
+  };
+  std::vector<std::vector<Scored>> truth(queries.rows());
+  double begin = thread_seconds();
+  for (std::size_t i = 0; i < queries.rows(); ++i) search_all(query(i), best_count, truth[i]);
+  exact_us_ = us_per_query(begin);
   double share = 1;
   const auto recall_of = [&](std::size_t probed) {
     double found = 0;
     std::size_t seen = 0;
     std::vector<Scored> best;
-    for (Index i = 0; i < queries.rows; ++i) {
-      (void)search_lists(queries.row(i), best_count, probed, SteadyTime::max(), best, seen);
+    for (std::size_t i = 0; i < queries.rows(); ++i) {
+      (void)search_lists(query(i), best_count, probed, SteadyTime::max(), best, seen);
       // A score at least as great as the least of the best is one of them: ties are no misses.
-      const auto& exact = truth[static_cast<std::size_t>(i)];
+      const auto& exact = truth[i];
       const auto hits = std::count_if(best.begin(), best.end(), [&](const Scored& one) {
         return one.score >= exact.back().score;
       });
       found += static_cast<double>(hits) / static_cast<double>(exact.size());
     }
     share = static_cast<double>(seen) / static_cast<double>(items_.size()) /
-            static_cast<double>(queries.rows);
-    return found / static_cast<double>(queries.rows);
+            static_cast<double>(queries.rows());
+    return found / static_cast<double>(queries.rows());
   };
   // Recall grows with the lists that are looked at.
   std::size_t low = 1;
@@ -257,6 +285,13 @@ void InvertedLists::calibrate(MatrixView<const float> queries) {
   looked_at_ = high;
   recall_ = recall_of(high);
   share_ = share;
+  if (looked_at_ == lists()) recall_ = share_ = 1;  // search() takes the exact answer then
+  std::vector<Scored> best;
+  begin = thread_seconds();
+  for (std::size_t i = 0; i < queries.rows(); ++i) {
+    (void)search(query(i), best_count, SteadyTime::max(), best);
+  }
+  search_us_ = us_per_query(begin);
 }
 
 }  // namespace tandem::recommend

@@ -10,7 +10,33 @@ namespace tandem::recommend {
 void Monitor::add(double milliseconds) {
   const std::scoped_lock lock(mutex_);
   average_ = samples_ == 0 ? milliseconds : average_ + weight * (milliseconds - average_);
-  ++samples_;
+  latest_[samples_++ % latest_.size()] = static_cast<float>(milliseconds);
+}
+
+void Monitor::add_error() {
+  const std::scoped_lock lock(mutex_);
+  ++errors_;
+}
+
+std::uint64_t Monitor::errors() const {
+  const std::scoped_lock lock(mutex_);
+  return errors_;
+}
+
+double Monitor::quantile_ms(double share) const {
+  std::array<float, 4096> latest;
+  std::size_t count = 0;
+  {
+    const std::scoped_lock lock(mutex_);
+    latest = latest_;
+    count = static_cast<std::size_t>(std::min<std::uint64_t>(samples_, latest.size()));
+  }
+  if (count == 0) return 0;
+  const auto rank = static_cast<std::size_t>(std::ceil(share * static_cast<double>(count)));
+  const std::size_t at = std::clamp<std::size_t>(rank, 1, count) - 1;
+  std::nth_element(latest.begin(), latest.begin() + static_cast<std::ptrdiff_t>(at),
+                   latest.begin() + static_cast<std::ptrdiff_t>(count));
+  return static_cast<double>(latest[at]);
 }
 
 double Monitor::average_ms() const {

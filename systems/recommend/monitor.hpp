@@ -2,6 +2,7 @@
 // it is too long.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -26,6 +27,12 @@ class Monitor {
   void add(double milliseconds);
   [[nodiscard]] double average_ms() const;
   [[nodiscard]] std::uint64_t samples() const;
+  // A question that was answered by an error.
+  void add_error();
+  [[nodiscard]] std::uint64_t errors() const;
+  // Of the latest 4,096 answers at most, the least time within which the share was answered; 0
+  // where there is none.
+  [[nodiscard]] double quantile_ms(double share) const;
   // Where the average is above 100 ms: replicas so that each has the share of the load with which
   // it would be at the limit, ⌈average / limit⌉, were times to grow with the load alone; twice the
   // cache where it is full and misses.
@@ -35,6 +42,8 @@ class Monitor {
   mutable std::mutex mutex_;
   double average_ = 0;
   std::uint64_t samples_ = 0;
+  std::uint64_t errors_ = 0;
+  std::array<float, 4096> latest_{};
 };
 
 }  // namespace tandem::recommend

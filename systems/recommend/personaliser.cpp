@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_map>
 
 namespace tandem::recommend {
 namespace {
@@ -47,6 +46,10 @@ Scratch& candidate_scratch() {
   thread_local Scratch scratch;
   return scratch;
 }
+Scratch& leader_scratch() {
+  thread_local Scratch scratch;
+  return scratch;
+}
 
 }  // namespace
 
@@ -70,6 +73,7 @@ Personaliser::Personaliser(const Served& served, const Trending& trending, const
       trending_(trending),
       question_(question),
       viewer_(viewer),
+      genre_(question.genre.empty() ? 0 : served.catalogue->find_genre(question.genre)),
       leaders_(trending.leaders(question.now)) {
   for (const Watched& one : viewer.history) seen_.push_back(one.item);
   std::sort(seen_.begin(), seen_.end());
@@ -84,7 +88,7 @@ bool Personaliser::eligible(ItemNumber number, const Configuration& configuratio
     const std::int64_t age = question_.age.value_or(configuration.viewer_age);
     if ((question_.age || configuration.viewer_age > 0) && age < item.age) return false;
   }
-  if (!question_.genre.empty() && item.genre != question_.genre) return false;
+  if (genre_ != 0 && catalogue_.genre(number) != genre_) return false;
   if (std::binary_search(viewer_.hidden.begin(), viewer_.hidden.end(), number)) return false;
   return configuration.seen_again || !std::binary_search(seen_.begin(), seen_.end(), number);
 }
@@ -106,13 +110,13 @@ void Personaliser::weigh_history(const Configuration& configuration) {
 }
 
 void Personaliser::add(ItemNumber item, const Configuration& configuration,
-                       const BoostTable& boosts) {
+                       const BoostTable& boosts, float collaborative) {
   Scratch& there = candidate_scratch();
   if (item >= catalogue_.size() || there[item] > 0) return;
   there[item] = 1;
   there.touch(item);
   if (!eligible(item, configuration, boosts)) return;
-  candidates_.push_back({item, {not_known, 0, 0, 0}});
+  candidates_.push_back({item, {collaborative, 0, 0, 0}});
 }
 
 void Personaliser::find_collaborative(const Configuration& configuration, Ranking& ranking) {
@@ -125,13 +129,15 @@ void Personaliser::find_collaborative(const Configuration& configuration, Rankin
       ranking.missing.emplace_back("collaborative");
     } else {
       asked_ = model->source->ask(history_);
+      stages_.lap(Stage::fold_in);
       if (asked_ && configuration.collaborative_candidates > 0) {
         // Items that were seen are among the best, and go.
         const auto count = static_cast<std::size_t>(configuration.collaborative_candidates) +
                            (configuration.seen_again ? 0 : history_.size());
         thread_local std::vector<Scored> best;
         if (!asked_->best(count, deadline, best)) ranking.missing.emplace_back("collaborative");
-        for (const Scored& one : best) add(one.item, configuration, *boosts_);
+        stages_.lap(Stage::retrieve);
+        for (const Scored& one : best) add(one.item, configuration, *boosts_, one.score);
       }
     }
   }
@@ -167,7 +173,7 @@ void Personaliser::find_content(const Configuration& configuration, Ranking& ran
     for (std::size_t t = 0; t < heaviest; ++t) {
       const auto items = catalogue_.items_with(terms[t]);
       for (std::size_t i = 0; i < std::min(each, items.size()); ++i) {
-        add(items[i], configuration, *boosts_);
+        add(items[i], configuration, *boosts_, not_known);
       }
     }
   }
@@ -178,38 +184,27 @@ void Personaliser::find_trending(const Configuration& configuration, bool cold) 
   std::size_t taken = 0;
   for (const Scored& one : leaders_) {
     if (taken++ >= static_cast<std::size_t>(configuration.trending_candidates)) break;
-    add(one.item, configuration, *boosts_);
+    add(one.item, configuration, *boosts_, not_known);
   }
-  if (cold || candidates_.size() < 2 * question_.n || !question_.genre.empty()) {
+  if (cold || candidates_.size() < 2 * question_.n || genre_ != 0) {
     taken = 0;
     const auto popular = trending_.popular();
     for (const ItemNumber item : *popular) {
-      if (taken++ >= popular_items && question_.genre.empty()) break;
-      add(item, configuration, *boosts_);
+      if (taken++ >= popular_items && genre_ == 0) break;
+      add(item, configuration, *boosts_, not_known);
     }
   }
-  const auto from_terms = [&](ItemNumber of) {
-    for (const Term& term : catalogue_.terms(of)) {
-      const auto items = catalogue_.items_with(term.number);
-      if (items.empty() || catalogue_.item(items[0]).genre != question_.genre) continue;
-      for (std::size_t i = 0; i < std::min(of_one_genre, items.size()); ++i) {
-        add(items[i], configuration, *boosts_);
-      }
-      return;
+  if (genre_ != 0) {
+    taken = 0;
+    for (const ItemNumber item : catalogue_.items_of_genre(genre_)) {
+      if (taken++ >= of_one_genre && candidates_.size() >= question_.n) break;
+      add(item, configuration, *boosts_, not_known);
     }
-  };
-  if (!question_.genre.empty()) {
-    // The items of the genre, by way of the term that they share.
-    for (ItemNumber i = 0; i < catalogue_.size(); ++i) {
-      if (catalogue_.item(i).genre == question_.genre) {
-        from_terms(i);
-        break;
-      }
-    }
+    return;
   }
   // Nobody has watched anything yet, or all of it was seen: any items, the first ones.
   for (ItemNumber i = 0; i < catalogue_.size() && candidates_.size() < question_.n; ++i) {
-    add(i, configuration, *boosts_);
+    add(i, configuration, *boosts_, not_known);
   }
 }
 
@@ -218,12 +213,16 @@ void Personaliser::score(Ranking& ranking) {
   if (asked_) {
     thread_local std::vector<ItemNumber> items;
     thread_local std::vector<float> scores;
+    // Those that the model has named come with their scores.
     items.clear();
-    for (const Candidate& one : candidates_) items.push_back(one.item);
+    for (const Candidate& one : candidates_) {
+      if (std::isnan(one.raw[collaborative_part])) items.push_back(one.item);
+    }
     scores.resize(items.size());
     asked_->scores(items, scores);
-    for (std::size_t i = 0; i < candidates_.size(); ++i) {
-      candidates_[i].raw[collaborative_part] = scores[i];
+    std::size_t next = 0;
+    for (Candidate& one : candidates_) {
+      if (std::isnan(one.raw[collaborative_part])) one.raw[collaborative_part] = scores[next++];
     }
   } else if (ranking.cold) {
     // Of somebody who is not known: what everybody takes.
@@ -244,12 +243,17 @@ void Personaliser::score(Ranking& ranking) {
     one.raw[content_part] = sum / length;
   }
   profile.clear();
-  std::unordered_map<ItemNumber, float> values;
-  for (const Scored& one : leaders_) values.emplace(one.item, one.score);
-  for (Candidate& one : candidates_) {
-    const auto found = values.find(one.item);
-    if (found != values.end()) one.raw[trending_part] = std::log1p(found->second);
+  Scratch& leading = leader_scratch();
+  leading.grow(catalogue_.size());
+  for (const Scored& one : leaders_) {
+    if (one.item >= catalogue_.size()) continue;
+    leading[one.item] = one.score;
+    leading.touch(one.item);
   }
+  for (Candidate& one : candidates_) {
+    if (leading[one.item] > 0) one.raw[trending_part] = std::log1p(leading[one.item]);
+  }
+  leading.clear();
 }
 
 Ranking Personaliser::rank_by(std::size_t index, std::size_t count) {
@@ -259,14 +263,20 @@ Ranking Personaliser::rank_by(std::size_t index, std::size_t count) {
   candidate_scratch().grow(catalogue_.size());
   candidate_scratch().clear();
   Ranking ranking;
+  // A genre that no item has.
+  if (genre_ == 0 && !question_.genre.empty()) return ranking;
   weigh_history(configuration);
+  stages_.lap(Stage::viewer);
   find_collaborative(configuration, ranking);
   find_content(configuration, ranking);
   ranking.cold = !asked_ && ranking.missing.empty();
   find_trending(configuration, ranking.cold);
-  score(ranking);
   candidate_scratch().clear();
+  stages_.lap(Stage::candidates);
+  score(ranking);
+  stages_.lap(Stage::score);
   ranking.list = rank(candidates_, count, configuration, *boosts_, catalogue_, question_.now);
+  stages_.lap(Stage::rank);
   return ranking;
 }
 

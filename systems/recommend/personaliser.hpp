@@ -11,6 +11,7 @@
 #include "systems/recommend/collaborative.hpp"
 #include "systems/recommend/configuration.hpp"
 #include "systems/recommend/ranking.hpp"
+#include "systems/recommend/stages.hpp"
 #include "systems/recommend/trending.hpp"
 #include "systems/recommend/viewers.hpp"
 
@@ -81,6 +82,9 @@ class Personaliser {
   Personaliser(const Served& served, const Trending& trending, const Question& question,
                const ViewerView& viewer);
 
+  // Of the work so far.
+  [[nodiscard]] Stages& stages() noexcept { return stages_; }
+
   // The `count` best by the configuration of this index.
   [[nodiscard]] Ranking rank_by(std::size_t configuration, std::size_t count);
   // Types and reasons of items of a ranking by that configuration, which must be the last asked.
@@ -95,7 +99,9 @@ class Personaliser {
   void find_collaborative(const Configuration& configuration, Ranking& ranking);
   void find_content(const Configuration& configuration, Ranking& ranking);
   void find_trending(const Configuration& configuration, bool cold);
-  void add(ItemNumber item, const Configuration& configuration, const BoostTable& boosts);
+  // collaborative: the model's score, or NaN where it has not said it yet.
+  void add(ItemNumber item, const Configuration& configuration, const BoostTable& boosts,
+           float collaborative);
   void score(Ranking& ranking);
 
   const Served& served_;
@@ -103,6 +109,8 @@ class Personaliser {
   const Trending& trending_;
   const Question& question_;
   const ViewerView& viewer_;
+  Stages stages_;
+  std::uint32_t genre_;                // that is asked for; 0: any
   std::vector<ItemNumber> seen_;       // ascending
   std::vector<WeightedItem> history_;  // the latest, weighted by age and session
   std::vector<Scored> leaders_;        // of Trending

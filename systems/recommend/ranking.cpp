@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "systems/recommend/likeness.hpp"
+
 namespace tandem::recommend {
 namespace {
 
@@ -126,6 +128,9 @@ std::vector<Ranked> rank(std::span<const Candidate> candidates, std::size_t coun
                     pool.end(), better);
 
   const double weight = configuration.weights[diversity_part];
+  std::vector<ItemNumber> items;
+  for (std::size_t i = 0; i < considered; ++i) items.push_back(pool[i].item);
+  Likeness alike(catalogue, items);
   std::vector<float> likeness(considered, 0.0F);  // to those that were taken
   std::vector<bool> out(considered, false);
   Cap genres(configuration.max_per_genre);
@@ -162,13 +167,7 @@ std::vector<Ranked> rank(std::span<const Candidate> candidates, std::size_t coun
     taken.parts[diversity_part] = weight * (1 - static_cast<double>(likeness[best]));
     taken.score = best_score;
     take(taken);
-    if (weight > 0) {
-      for (std::size_t i = 0; i < considered; ++i) {
-        if (!out[i]) {
-          likeness[i] = std::max(likeness[i], catalogue.similarity(pool[i].item, taken.item));
-        }
-      }
-    }
+    if (weight > 0) alike.raise(best, likeness);
   }
   if (list.size() < count && considered < pool.size()) {
     std::sort(pool.begin() + static_cast<std::ptrdiff_t>(considered), pool.end(), better);

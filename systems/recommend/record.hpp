@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iosfwd>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,25 @@ class RecordReader {
  private:
   std::string_view take(std::size_t count);
   std::string_view bytes_;
+  const char* what_;
+};
+
+// The same from a stream, as a snapshot is.
+class SnapshotReader {
+ public:
+  SnapshotReader(std::istream& in, const char* what) : in_(in), what_(what) {}
+  [[nodiscard]] std::uint64_t number(int count);
+  [[nodiscard]] std::string text();  // of at most longest_name bytes
+  // What is first in it; another text is another format.
+  void expect(std::string_view text);
+  // At most `most`. Whether the rest of the file holds so many is not known: what is allocated is
+  // to grow with what is read.
+  [[nodiscard]] std::uint64_t count(std::uint64_t most);
+  void end();
+
+ private:
+  void read(char* to, std::size_t bytes);
+  std::istream& in_;
   const char* what_;
 };
 

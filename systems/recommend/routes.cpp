@@ -1,5 +1,6 @@
 #include "systems/recommend/routes.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
@@ -72,7 +73,10 @@ class Measured {
     seconds_.observe(seconds);
     service_.monitor().add(seconds * 1000);
   }
-  void failed() { failed_.add(); }
+  void failed() {
+    failed_.add();
+    service_.monitor().add_error();
+  }
 
  private:
   Service& service_;
@@ -87,6 +91,9 @@ Question question_of(const http::Request& request, Time now) {
     if (name != "user" && name != "n" && name != "genre" && name != "age") {
       throw HttpError(400, "unknown parameter '" + name + "'; expected user, n, genre, age");
     }
+    const auto times = std::count_if(request.query.begin(), request.query.end(),
+                                     [&](const auto& one) { return one.first == name; });
+    if (times > 1) throw HttpError(400, "'" + name + "' is given more than once");
   }
   Question question;
   check_user(request.query_value("user"));
@@ -128,8 +135,16 @@ void add_routes(http::Router& router, Service& service, Workers& workers,
   http::Counter& accepted =
       metrics.counter("tandem_recommend_events_total", "Events that were acknowledged");
   router.add("POST", "/v1/events", Role::predict, [&](const ExchangePtr& exchange) {
+    for (const auto& [name, value] : exchange->request.query) {
+      if (name != "user") throw HttpError(400, "unknown parameter '" + name + "'; expected user");
+      check_user(value);
+    }
+    if (exchange->request.query.size() > 1) {
+      throw HttpError(400, "'user' is given more than once");
+    }
     workers.give(exchange, [&service, &accepted, exchange] {
-      std::vector<Event> events = parse_events(exchange->request.body, wall_clock());
+      std::vector<Event> events =
+          parse_events(exchange->request.body, wall_clock(), exchange->request.query_value("user"));
       const std::size_t count = events.size();
       service.take(std::move(events), [exchange, count, &accepted](std::int64_t applied) {
         if (applied < 0) {
@@ -177,8 +192,13 @@ void add_routes(http::Router& router, Service& service, Workers& workers,
     return service.items_json(request.query_value("search"),
                               static_cast<std::size_t>(whole(request, "n", 20, 1, 200)));
   });
-  router.add("GET", "/v2/health/ready", Role::none, [](const ExchangePtr& exchange) {
-    exchange->send(http::json_response({{"ready", true}}));
+  router.add("GET", "/v2/health/ready", Role::none, [&service](const ExchangePtr& exchange) {
+    const std::string why = service.not_ready();
+    if (why.empty()) {
+      exchange->send(http::json_response({{"ready", true}}));
+    } else {
+      exchange->send(http::json_response({{"ready", false}, {"why", why}}, 503));
+    }
   });
   router.add("GET", "/v2/health/live", Role::none, [](const ExchangePtr& exchange) {
     exchange->send(http::json_response({{"live", true}}));

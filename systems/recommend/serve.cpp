@@ -21,7 +21,9 @@ int serve(const ServeOptions& options, const std::function<void(const std::strin
   int moments = 0;
   bool advised = false;
   hooks.every_moment = [&] {
-    if (++moments % 20 == 0) service.state().trending.update_popular();
+    ++moments;
+    if (moments % 20 == 0) service.state().trending.update_popular();
+    if (moments % 10 == 0) service.tend();
     const bool scale_up = service.monitor().average_ms() > Monitor::limit_ms;
     if (scale_up && !advised) {
       const std::string reason = service.advice().reason;

@@ -65,7 +65,20 @@ Service::Service(ServiceOptions options, http::Metrics& metrics, http::Log& log)
       metrics_(metrics),
       log_(log),
       state_(options_.trending_half_life_hours),
-      cache_(options_.cache_bytes, options_.cache_life) {
+      cache_(options_.cache_bytes, options_.cache_life),
+      collaborative_metrics_(metrics_of("collaborative")),
+      content_metrics_(metrics_of("content")) {
+  for (std::size_t i = 0; i < stage_count; ++i) {
+    // 1 µs to 16 ms.
+    static const std::vector<double> bounds = [] {
+      std::vector<double> made;
+      for (double bound = 1e-6; bound < 0.02; bound *= 2) made.push_back(bound);
+      return made;
+    }();
+    stage_metrics_[i] = &metrics_.histogram("tandem_recommend_stage_seconds",
+                                            "Time that a part of an answer's work took", bounds,
+                                            {{"stage", std::string(enum_names<Stage>[i])}});
+  }
   std::random_device entropy;
   nonce_ = options_.seed != 0 ? options_.seed
                               : std::uint64_t{entropy()} << 32 | std::uint64_t{entropy()};
@@ -83,16 +96,27 @@ Service::Service(ServiceOptions options, http::Metrics& metrics, http::Log& log)
                        std::to_string(experiment.arms.size()));
     }
     std::error_code failure;
-    std::filesystem::create_directories(options_.log.folder, failure);
-    if (failure) throw SystemError(options_.log.folder + ": " + failure.message());
-    desk_ = std::make_unique<ExperimentDesk>(options_.log.folder + "/experiments.sqlite",
-                                             std::move(experiment), log_);
+    std::filesystem::create_directories(options_.state, failure);
+    if (failure) throw SystemError(options_.state + ": " + failure.message());
+    desk_ = std::make_unique<ExperimentDesk>(
+        options_.experiment_store.empty() ? options_.state + "/experiments.sqlite"
+                                          : options_.experiment_store,
+        std::move(experiment), metrics_, log_, options_.guard_every);
   } else if (options_.interleave) {
     throw InputError("interleaving needs an experiment, whose two arms it mixes");
   }
+  const auto catalogue = [this] { return served()->catalogue; };
+  options_.choices.folder = options_.state + "/choices";
+  choices_ = std::make_unique<ChoiceJournal>(options_.choices, state_.tallies, catalogue, log_);
+  for (const OpenChoice& one : choices_->found()) {
+    GivenAnswer given;
+    given.explored = one.item;
+    given.rewarded = one.rewarded;
+    note(one.answer, std::move(given));
+  }
+  options_.log.folder = options_.state + "/events";
   event_log_ = std::make_unique<EventLog>(
-      options_.log, state_, [this] { return served()->catalogue; },
-      [this](const Event& event) { applied(event); }, log_);
+      options_.log, state_, catalogue, [this](const Event& event) { applied(event); }, log_);
   const Replayed& replayed = event_log_->replayed();
   log_.write(http::LogLevel::info, "read the log of events",
              {{"events", replayed.events},
@@ -285,7 +309,9 @@ void Service::choose(const Served& served, const Question& question,
                      const Configuration& configuration, std::vector<Ranked>& list,
                      const std::string& answer, std::uint64_t number, ItemNumber& explored) {
   const std::size_t last = question.n - 1;
-  if (configuration.exploration == Exploration::none || list.size() <= last) {
+  // What cannot be logged with its propensity is not explored.
+  if (configuration.exploration == Exploration::none || list.size() <= last || choices_->failed() ||
+      !takes_part(configuration, nonce_, number)) {
     if (list.size() > question.n) list.resize(question.n);
     return;
   }
@@ -304,11 +330,13 @@ void Service::choose(const Served& served, const Question& question,
     choice.pool.push_back(served.catalogue->item(list[i].item).id);
   }
   const Ranked chosen = list[last + drawn.index];
+  if (!choices_->add(choice, chosen.item)) {
+    list.resize(question.n);
+    return;
+  }
   if (drawn.index > 0) explored = chosen.item;
   list[last] = chosen;
   list.resize(question.n);
-  state_.tallies.add_shown(chosen.item);
-  event_log_->add_choice(choice);
   GivenAnswer given;
   given.explored = chosen.item;
   note(answer, std::move(given));
@@ -326,30 +354,13 @@ std::string Service::work_out(const Served& served, const Question& question,
                     .configuration = configuration.version,
                     .model = served.model(configuration.model)->version};
   std::vector<Recommendation> items;
-  const auto count_sources = [&](const Ranking& ranking) {
-    for (const std::string& source : ranking.missing) {
-      metrics_
-          .counter("tandem_recommend_source_missing_total", "Answers that a source was late for",
-                   {{"source", source}})
-          .add();
-    }
-    static const char* const help = "Time that a source took for an answer";
-    metrics_
-        .histogram("tandem_recommend_source_seconds", help, http::latency_bounds(),
-                   {{"source", "collaborative"}})
-        .observe(ranking.collaborative_seconds);
-    metrics_
-        .histogram("tandem_recommend_source_seconds", help, http::latency_bounds(),
-                   {{"source", "content"}})
-        .observe(ranking.content_seconds);
-  };
   if (places.other >= 0) {
     const auto second = static_cast<std::size_t>(places.other);
     Personaliser of_second(served, state_.trending, question, viewer);
     const Ranking a = personaliser.rank_by(places.configuration, question.n);
     const Ranking b = of_second.rank_by(second, question.n);
-    count_sources(a);
-    count_sources(b);
+    count(a);
+    count(b);
     const auto numbers = [](const Ranking& ranking) {
       std::vector<ItemNumber> list;
       for (const Ranked& one : ranking.list) list.push_back(one.item);
@@ -377,9 +388,10 @@ std::string Service::work_out(const Served& served, const Question& question,
     const std::size_t more =
         explores ? static_cast<std::size_t>(configuration.exploration_pool) - 1 : 0;
     Ranking ranking = personaliser.rank_by(places.configuration, question.n + more);
-    count_sources(ranking);
+    count(ranking);
     ItemNumber explored = no_item;
     choose(served, question, configuration, ranking.list, id, number, explored);
+    personaliser.stages().lap(Stage::choose);
     for (const Ranked& one : ranking.list) {
       items.push_back(personaliser.explain(one, places.configuration, explored));
     }
@@ -392,7 +404,37 @@ std::string Service::work_out(const Served& served, const Question& question,
   } else if (places.other >= 0) {
     answer.experiment = desk_->experiment().name;
   }
-  return answer_json(answer, items, *served.catalogue);
+  personaliser.stages().lap(Stage::explain);
+  std::string text = answer_json(answer, items, *served.catalogue);
+  personaliser.stages().lap(Stage::write);
+  count(personaliser.stages());
+  return text;
+}
+
+Service::SourceMetrics Service::metrics_of(const std::string& source) const {
+  return {
+      metrics_.counter("tandem_recommend_source_missing_total",
+                       "Answers that a source was late for", {{"source", source}}),
+      metrics_.histogram("tandem_recommend_source_seconds", "Time that a source took for an answer",
+                         http::latency_bounds(), {{"source", source}})};
+}
+
+void Service::count(const Ranking& ranking) {
+  for (const std::string& source : ranking.missing) {
+    (source == "content" ? content_metrics_ : collaborative_metrics_).missing.add();
+  }
+  collaborative_metrics_.seconds.observe(ranking.collaborative_seconds);
+  content_metrics_.seconds.observe(ranking.content_seconds);
+}
+
+void Service::count(const Stages& stages) {
+  for (std::size_t i = 0; i < stage_count; ++i) stage_metrics_[i]->observe(stages.seconds(i));
+}
+
+void Service::tend() { choices_->shorten(wall_clock()); }
+
+std::string Service::not_ready() const {
+  return event_log_->failed() ? "the log of events has failed: " + event_log_->failure() : "";
 }
 
 void Service::note(const std::string& answer, GivenAnswer given) {
@@ -461,15 +503,7 @@ void Service::applied(const Event& event) {
       rewarded = true;
     }
   }
-  if (rewarded) {
-    state_.tallies.add_click(item);
-    try {
-      event_log_->add_reward(event.answer);
-    } catch (const std::exception& error) {
-      log_.write(http::LogLevel::error, "a reward was not kept",
-                 {{"why", std::string_view(error.what())}});
-    }
-  }
+  if (rewarded) (void)choices_->add_reward(event.answer, item);
 }
 
 }  // namespace tandem::recommend

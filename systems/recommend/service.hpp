@@ -1,6 +1,7 @@
 // The recommendation service apart from its sockets: questions to answers, events to what is known.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "systems/http/message.hpp"
 #include "systems/http/metrics.hpp"
 #include "systems/recommend/cache.hpp"
+#include "systems/recommend/choice_journal.hpp"
 #include "systems/recommend/event_log.hpp"
 #include "systems/recommend/experiment_desk.hpp"
 #include "systems/recommend/interleaving.hpp"
@@ -32,8 +34,12 @@ struct ServiceOptions {
   std::string configurations;     // a file; empty: the standard one
   std::string history;            // interactions that viewers begin with, where the state is new
   std::string experiment;         // a definition; empty: none
-  bool interleave = false;        // answers of its viewers mix the first two arms
-  EventLogOptions log;
+  std::string experiment_store;   // a file or postgresql://; empty: STATE/experiments.sqlite
+  std::chrono::milliseconds guard_every{5'000};
+  bool interleave = false;       // answers of its viewers mix the first two arms
+  std::string state;             // the folder of what is kept
+  EventLogOptions log;           // but for its folder, STATE/events
+  ChoiceJournalOptions choices;  // the same, STATE/choices
   std::size_t cache_bytes = std::size_t{64} << 20;
   std::chrono::seconds cache_life{300};
   ListsOptions lists;
@@ -73,6 +79,11 @@ class Service {
   // was there stays then.
   void reload();
 
+  // Removes what is older than is to be kept; to be called every few seconds.
+  void tend();
+  // Why events cannot be taken; empty where they can.
+  [[nodiscard]] std::string not_ready() const;
+
   [[nodiscard]] std::shared_ptr<const Served> served() const;
   [[nodiscard]] std::string status_json();
   [[nodiscard]] std::string viewer_json(const std::string& user);
@@ -94,6 +105,8 @@ class Service {
               ItemNumber& explored);
   void calibrate(const Served& served) const;
   void note(const std::string& answer, GivenAnswer given);
+  void count(const Ranking& ranking);
+  void count(const Stages& stages);
   void applied(const Event& event);
   void measure();
 
@@ -116,6 +129,17 @@ class Service {
   std::int64_t wins_[2] = {0, 0};  // interleaved answers with a click, by the team that leads
   std::int64_t ties_ = 0;
 
+  // By source: "collaborative", "content".
+  struct SourceMetrics {
+    http::Counter& missing;
+    http::Histogram& seconds;
+  };
+  [[nodiscard]] SourceMetrics metrics_of(const std::string& source) const;
+  SourceMetrics collaborative_metrics_;
+  SourceMetrics content_metrics_;
+  std::array<http::Histogram*, stage_count> stage_metrics_{};
+
+  std::unique_ptr<ChoiceJournal> choices_;
   std::unique_ptr<ExperimentDesk> desk_;
   std::unique_ptr<EventLog> event_log_;  // the last: it calls applied() until it is gone
 };

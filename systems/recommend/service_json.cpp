@@ -31,11 +31,11 @@ std::string Service::status_json() {
   for (const NamedModel& model : served->models) {
     json one{
         {"name", model.name}, {"version", model.version}, {"algorithm", model.source->algorithm()}};
+    one["bytes"] = model.source->bytes();
     if (const InvertedLists* const lists = model.source->lists()) {
-      one["retrieval"] = {{"lists", lists->lists()},
-                          {"looked_at", lists->looked_at()},
-                          {"recall_at_100", lists->recall()},
-                          {"share_of_items", lists->share()},
+      one["retrieval"] = {{"lists", lists->lists()},          {"looked_at", lists->looked_at()},
+                          {"recall_at_100", lists->recall()}, {"share_of_items", lists->share()},
+                          {"search_us", lists->search_us()},  {"exact_us", lists->exact_us()},
                           {"bytes", lists->bytes()}};
     }
     models.push_back(std::move(one));
@@ -56,6 +56,11 @@ std::string Service::status_json() {
                      viewers > 0 ? json(static_cast<double>(bytes) / static_cast<double>(viewers))
                                  : json(nullptr)},
                     {"log_failed", event_log_->failed()},
+                    {"choices",
+                     {{"bytes", choices_->bytes()},
+                      {"keep_bytes", options_.choices.keep_bytes},
+                      {"keep_days", options_.choices.keep_days},
+                      {"failed", choices_->failed()}}},
                     {"cache",
                      {{"bytes", cache_.bytes()},
                       {"capacity", cache_.capacity()},
@@ -65,7 +70,10 @@ std::string Service::status_json() {
                       {"hit_rate", counts.hit_rate()}}},
                     {"monitor",
                      {{"average_ms", advice.average_ms},
+                      {"p50_ms", monitor_.quantile_ms(0.5)},
+                      {"p99_ms", monitor_.quantile_ms(0.99)},
                       {"answers", monitor_.samples()},
+                      {"errors", monitor_.errors()},
                       {"scale_up", advice.scale_up},
                       {"replicas", advice.replicas},
                       {"cache_times", advice.cache_times},
@@ -111,11 +119,14 @@ std::string Service::items_json(std::string_view text, std::size_t n) {
 std::string Service::experiment_json() {
   if (!desk_) throw http::HttpError(404, "no experiment is running; --experiment begins one");
   const experiments::Experiment& experiment = desk_->experiment();
+  const std::string reason = desk_->ended();
+  const json ended = reason.empty() ? json(nullptr) : json(reason);
   if (options_.interleave) {
     const std::scoped_lock lock(given_mutex_);
     const InterleavingResult result = judge(wins_[0], wins_[1], ties_);
     return tandem::json_text(json{{"experiment", experiment.name},
                                   {"interleaved", true},
+                                  {"ended", ended},
                                   {"arms", {experiment.arms[0].name, experiment.arms[1].name}},
                                   {"wins", {result.first_wins, result.second_wins}},
                                   {"ties", result.ties},
@@ -128,6 +139,7 @@ std::string Service::experiment_json() {
   json answer = experiments::to_json(analysis);
   answer["experiment"] = experiment.name;
   answer["interleaved"] = false;
+  answer["ended"] = ended;
   return tandem::json_text(answer);
 }
 
@@ -152,6 +164,12 @@ void Service::measure() {
   const Advice advice = this->advice();
   set("tandem_recommend_answer_average_ms", "Moving average of the time to an answer",
       advice.average_ms);
+  set("tandem_recommend_answer_p50_ms", "Median time to an answer, of the latest 4,096",
+      monitor_.quantile_ms(0.5));
+  set("tandem_recommend_answer_p99_ms", "99th percentile of the time to an answer, of the same",
+      monitor_.quantile_ms(0.99));
+  set("tandem_recommend_choices_bytes", "Bytes of choices of exploration that are kept",
+      static_cast<double>(choices_->bytes()));
   set("tandem_recommend_scale_up", "1 where the average is above 100 ms", advice.scale_up ? 1 : 0);
   set("tandem_recommend_advised_replicas", "Replicas there should be of this one",
       static_cast<double>(advice.replicas));

@@ -66,8 +66,9 @@ std::vector<Scored> Trending::leaders(Time now) const {
   const std::scoped_lock lock(mutex_);
   std::vector<Scored> result;
   result.reserve(leaders_.size());
+  const double fading = faded(1, now);
   for (const ItemNumber item : leaders_) {
-    result.push_back({item, static_cast<float>(faded(state_.values[item], now))});
+    result.push_back({item, static_cast<float>(state_.values[item] * fading)});
   }
   return result;
 }

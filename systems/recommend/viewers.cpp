@@ -19,6 +19,7 @@ void Viewers::apply(const Event& event, ItemNumber item, std::uint64_t feedback)
   const std::scoped_lock lock(place.mutex);
   Viewer& viewer = place.viewers[event.user];
   viewer.feedback = feedback;
+  ++viewer.revision;
   if (event.kind == EventKind::dislike || event.kind == EventKind::hide) {
     if (!viewer.hidden) viewer.hidden = std::make_unique<std::vector<ItemNumber>>();
     auto& hidden = *viewer.hidden;
@@ -62,9 +63,7 @@ ViewerView Viewers::view(std::string_view user) const {
   const std::scoped_lock lock(place.mutex);
   const auto found = place.viewers.find(user);
   if (found == place.viewers.end()) return {};
-  const Viewer& viewer = found->second;
-  return {viewer.history, viewer.hidden ? *viewer.hidden : std::vector<ItemNumber>{},
-          viewer.feedback};
+  return found->second.view();
 }
 
 std::uint64_t Viewers::feedback(std::string_view user) const {
@@ -72,6 +71,13 @@ std::uint64_t Viewers::feedback(std::string_view user) const {
   const std::scoped_lock lock(place.mutex);
   const auto found = place.viewers.find(user);
   return found == place.viewers.end() ? 0 : found->second.feedback;
+}
+
+std::uint32_t Viewers::revision(std::string_view user) const {
+  const Shard& place = shard(user);
+  const std::scoped_lock lock(place.mutex);
+  const auto found = place.viewers.find(user);
+  return found == place.viewers.end() ? 0 : found->second.revision;
 }
 
 std::size_t Viewers::size() const {
@@ -108,27 +114,51 @@ std::size_t Viewers::bytes() const {
   return count;
 }
 
+// FNV-1a with 64 bits, whose high bits are the better ones.
+std::size_t Viewers::shard_of(std::string_view user) {
+  static_assert(shard_count == 64);
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const char c : user) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return static_cast<std::size_t>((hash ^ hash >> 32) * 0x9E3779B97F4A7C15ULL >> 58);
+}
+
+std::size_t Viewers::size_of(std::size_t shard) const {
+  const std::scoped_lock lock(shards_[shard].mutex);
+  return shards_[shard].viewers.size();
+}
+
 void Viewers::for_each(
+    std::size_t shard,
     const std::function<void(const std::string&, const ViewerView&)>& use) const {
-  for (const Shard& place : shards_) {
-    const std::scoped_lock lock(place.mutex);
-    for (const auto& [user, viewer] : place.viewers) {
-      use(user, {viewer.history, viewer.hidden ? *viewer.hidden : std::vector<ItemNumber>{},
-                 viewer.feedback});
-    }
+  const Shard& place = shards_[shard];
+  const std::scoped_lock lock(place.mutex);
+  for (const auto& [user, viewer] : place.viewers) {
+    use(user, viewer.view());
   }
+}
+
+void Viewers::Viewer::set(ViewerView view) {
+  history = std::move(view.history);
+  history.shrink_to_fit();
+  hidden = view.hidden.empty() ? nullptr
+                               : std::make_unique<std::vector<ItemNumber>>(std::move(view.hidden));
+  feedback = view.feedback;
+  revision = view.revision;
 }
 
 void Viewers::put(const std::string& user, ViewerView view) {
   Shard& place = shard(user);
   const std::scoped_lock lock(place.mutex);
+  place.viewers[user].set(std::move(view));
+}
+
+bool Viewers::adopt(const std::string& user, ViewerView view) {
+  Shard& place = shard(user);
+  const std::scoped_lock lock(place.mutex);
   Viewer& viewer = place.viewers[user];
-  viewer.history = std::move(view.history);
-  viewer.history.shrink_to_fit();
-  viewer.hidden = view.hidden.empty()
-                      ? nullptr
-                      : std::make_unique<std::vector<ItemNumber>>(std::move(view.hidden));
-  viewer.feedback = view.feedback;
+  if (view.revision <= viewer.revision) return false;
+  viewer.set(std::move(view));
+  return true;
 }
 
 std::vector<std::vector<Watched>> Viewers::sample(std::size_t count, std::size_t least) const {

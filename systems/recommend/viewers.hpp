@@ -30,6 +30,8 @@ struct ViewerView {
   std::vector<ItemNumber> hidden;  // ascending: disliked or hidden
   // Changes with every event of the viewer, and is never one that the viewer had before.
   std::uint64_t feedback = 0;
+  // How much has become of the viewer: counts events wherever they were taken.
+  std::uint32_t revision = 0;
 };
 
 inline constexpr std::size_t longest_history = 200;  // items of one viewer; the oldest goes
@@ -45,15 +47,23 @@ class Viewers {
   // Empty for a viewer who is not known.
   [[nodiscard]] ViewerView view(std::string_view user) const;
   [[nodiscard]] std::uint64_t feedback(std::string_view user) const;
+  [[nodiscard]] std::uint32_t revision(std::string_view user) const;
   [[nodiscard]] std::size_t size() const;
   [[nodiscard]] std::size_t watched() const;  // entries of all histories
   // The bytes that all of it takes, reckoned from the sizes of the containers.
   [[nodiscard]] std::size_t bytes() const;
 
-  // Calls `use` for each viewer, shard by shard, each alone.
-  void for_each(const std::function<void(const std::string&, const ViewerView&)>& use) const;
+  static constexpr std::size_t shard_count = 64;
+  // Where a viewer is kept: the same in every run.
+  [[nodiscard]] static std::size_t shard_of(std::string_view user);
+  [[nodiscard]] std::size_t size_of(std::size_t shard) const;
+  // Calls `use` for each viewer of a shard.
+  void for_each(std::size_t shard,
+                const std::function<void(const std::string&, const ViewerView&)>& use) const;
   // Puts a viewer in place of what is known of them.
   void put(const std::string& user, ViewerView view);
+  // The same where the view is of a greater revision; returns whether it was.
+  bool adopt(const std::string& user, ViewerView view);
   // The histories of up to `count` viewers who have at least `least` items.
   [[nodiscard]] std::vector<std::vector<Watched>> sample(std::size_t count,
                                                          std::size_t least) const;
@@ -63,19 +73,19 @@ class Viewers {
     std::vector<Watched> history;
     std::unique_ptr<std::vector<ItemNumber>> hidden;
     std::uint64_t feedback = 0;
+    std::uint32_t revision = 0;
+
+    [[nodiscard]] ViewerView view() const {
+      return {history, hidden ? *hidden : std::vector<ItemNumber>{}, feedback, revision};
+    }
+    void set(ViewerView view);
   };
   struct Shard {
     mutable std::mutex mutex;
     std::unordered_map<std::string, Viewer, TextHash, std::equal_to<>> viewers;
   };
-  static constexpr std::size_t shard_count = 64;
-
-  [[nodiscard]] Shard& shard(std::string_view user) {
-    return shards_[TextHash{}(user) % shard_count];
-  }
-  [[nodiscard]] const Shard& shard(std::string_view user) const {
-    return shards_[TextHash{}(user) % shard_count];
-  }
+  [[nodiscard]] Shard& shard(std::string_view user) { return shards_[shard_of(user)]; }
+  [[nodiscard]] const Shard& shard(std::string_view user) const { return shards_[shard_of(user)]; }
 
   std::array<Shard, shard_count> shards_;
 };

@@ -3,6 +3,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -28,20 +30,27 @@ void read_choices(const std::string& text) {
 }
 
 void read_state(const std::string& text) {
-  static const Catalogue catalogue = [] {
+  static const auto catalogue = [] {
     std::vector<Item> items(2);
     items[0].id = "a";
     items[1].id = "b";
-    return Catalogue(std::move(items));
+    return std::make_shared<const Catalogue>(std::move(items));
   }();
   State state(6);
   std::stringstream in(text);
-  (void)read_snapshot(in, state, catalogue);
+  SnapshotParts parts;
+  (void)read_snapshot(in, state, *catalogue, parts);
   // What was read can be written, and is read again.
   std::stringstream again;
-  write_snapshot(again, state, catalogue);
+  SnapshotWriter writer(
+      state, [] { return catalogue; },
+      [&](const std::function<void()>& copy) {
+        copy();
+        return parts.counters;
+      });
+  writer.write(again);
   State other(6);
-  if (read_snapshot(again, other, catalogue) != 0) std::abort();
+  if (read_snapshot(again, other, *catalogue, parts) != 0) std::abort();
   if (other.viewers.watched() != state.viewers.watched()) std::abort();
 }
 

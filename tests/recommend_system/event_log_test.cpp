@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <map>
 
+#include "systems/journal/memory_storage.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem::recommend {
@@ -35,7 +37,7 @@ class EventLogTest : public ::testing::Test {
   std::unique_ptr<Opened> open() {
     auto made = std::make_unique<Opened>();
     EventLogOptions options;
-    options.folder = folder_;
+    options.folder = folder_ + "/events";
     options.durability = journal::Durability::os;
     made->log = std::make_unique<EventLog>(
         options, made->state, [this] { return catalogue_; },
@@ -152,20 +154,125 @@ TEST_F(EventLogTest, WhoIsForgottenIsErasedFromTheDisk) {
   EXPECT_EQ(again->state.viewers.view("u2").history.size(), 2U);
 }
 
-TEST_F(EventLogTest, ChoicesAndTheirRewardsCanBeJudged) {
-  {
-    const auto opened = open();
-    opened->log->add_choice({"a1", 5, "v", {"i1", "i2"}, 1, 0.1});
-    opened->log->add_choice({"a2", 6, "v", {"i1", "i3"}, 0, 0.9});
-    opened->log->add_reward("a1");
+// A log on a disk in memory, which can lose power and fail.
+class FailingDisk : public EventLogTest {
+ protected:
+  std::unique_ptr<Opened> open_on(const std::shared_ptr<journal::MemoryStorage>& disk) {
+    auto made = std::make_unique<Opened>();
+    EventLogOptions options;
+    options.folder = "events";
+    options.storage = disk;
+    made->log = std::make_unique<EventLog>(
+        options, made->state, [this] { return catalogue_; },
+        [at = made.get()](const Event&) { ++at->applied; }, quiet_);
+    return made;
   }
-  const ChoiceLog log = read_choices(folder_);
-  ASSERT_EQ(log.choices.size(), 2U);
-  EXPECT_EQ(log.rewards, (std::vector<double>{1, 0}));
-  EXPECT_EQ(log.items, (std::vector<std::string>{"i1", "i2", "i3"}));
-  const auto again = open();
-  EXPECT_EQ(again->state.tallies.of(2).clicks, 1);
-  EXPECT_EQ(again->state.tallies.of(1).shown, 1);
+  // How often each viewer has watched each of the first items, by strength.
+  static void expect_at_least(const State& state,
+                              const std::map<std::pair<std::string, int>, int>& acknowledged,
+                              const std::string& when) {
+    for (const auto& [what, count] : acknowledged) {
+      float strength = 0;
+      for (const Watched& one : state.viewers.view(what.first).history) {
+        if (one.item == static_cast<ItemNumber>(what.second)) strength = one.strength;
+      }
+      EXPECT_GE(strength, std::min(4, count)) << what.first << " " << what.second << when;
+    }
+  }
+};
+
+TEST_F(FailingDisk, ALossOfPowerLosesNothingThatWasAcknowledged) {
+  for (std::uint64_t seed = 0; seed < 30; ++seed) {
+    auto disk = std::make_shared<journal::MemoryStorage>();
+    std::map<std::pair<std::string, int>, int> acknowledged;
+    for (std::uint64_t life = 0; life < 3; ++life) {
+      std::shared_ptr<journal::MemoryStorage> after;
+      {
+        const auto opened = open_on(disk);
+        expect_at_least(opened->state, acknowledged, " at the start");
+        for (int i = 0; i < 12; ++i) {
+          const std::string user = "u" + std::to_string((seed + static_cast<std::uint64_t>(i)) % 5);
+          const int item = i % 4;
+          EXPECT_EQ(add(*opened->log, {watch(user, item)}), 1);
+          ++acknowledged[{user, item}];
+          if ((static_cast<std::uint64_t>(i) + seed) % 5 == 0) opened->log->write_snapshot();
+        }
+        // The power goes while a group, or a snapshot, is on its way to the disk.
+        disk->before_sync([&, copied = false]() mutable {
+          if (copied) return;
+          copied = true;
+          after = disk->after_power_loss(seed * 3 + life,
+                                         seed % 2 == 0 ? journal::MemoryStorage::Torn::prefix
+                                                       : journal::MemoryStorage::Torn::pages);
+        });
+        if (seed % 3 == 0) {
+          opened->log->write_snapshot();
+        } else {
+          (void)add(*opened->log, {watch("late", 1)});
+        }
+        if (!after) {
+          after = disk->after_power_loss(seed * 3 + life, journal::MemoryStorage::Torn::prefix);
+        }
+        disk->before_sync({});
+      }
+      disk = after;
+    }
+    expect_at_least(open_on(disk)->state, acknowledged, " seed " + std::to_string(seed));
+  }
+}
+
+TEST_F(FailingDisk, AFullDiskAcknowledgesNothingAndKeepsWhatWas) {
+  for (const bool sync : {false, true}) {
+    const auto disk = std::make_shared<journal::MemoryStorage>();
+    std::map<std::pair<std::string, int>, int> acknowledged;
+    {
+      const auto opened = open_on(disk);
+      if (sync) {
+        disk->fail_sync_after(5);
+      } else {
+        disk->fail_write_after(5);
+      }
+      int refused = 0;
+      for (int i = 0; i < 12; ++i) {
+        try {
+          if (add(*opened->log, {watch("u", i)}) == 1) {
+            ++acknowledged[{"u", i}];
+            EXPECT_EQ(refused, 0);
+          } else {
+            ++refused;
+          }
+        } catch (const SystemError&) {
+          ++refused;
+        }
+      }
+      EXPECT_GT(refused, 0);
+      EXPECT_TRUE(opened->log->failed());
+      EXPECT_FALSE(opened->log->failure().empty());
+    }
+    EXPECT_GT(acknowledged.size(), 2U);
+    expect_at_least(open_on(disk->after_kill())->state, acknowledged, " after a restart");
+  }
+}
+
+TEST_F(FailingDisk, ADamagedSnapshotIsMadeUpForByTheOneBeforeIt) {
+  const auto disk = std::make_shared<journal::MemoryStorage>();
+  std::map<std::pair<std::string, int>, int> acknowledged;
+  {
+    const auto opened = open_on(disk);
+    for (int i = 0; i < 20; ++i) {
+      EXPECT_EQ(add(*opened->log, {watch("u", i)}), 1);
+      ++acknowledged[{"u", i}];
+      if (i % 6 == 5) opened->log->write_snapshot();
+    }
+  }
+  std::string newest;
+  for (const std::string& name : disk->list("events")) {
+    if (name.starts_with("snapshot-")) newest = std::max(newest, name);
+  }
+  auto bytes = disk->content("events/" + newest);
+  bytes[bytes.size() / 2] ^= std::byte{1};
+  disk->set_content("events/" + newest, bytes);
+  expect_at_least(open_on(disk)->state, acknowledged, "");
 }
 
 }  // namespace

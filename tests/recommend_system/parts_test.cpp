@@ -2,12 +2,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "systems/http/message.hpp"
 #include "systems/recommend/cache.hpp"
 #include "systems/recommend/configuration.hpp"
+#include "systems/recommend/likeness.hpp"
 #include "systems/recommend/monitor.hpp"
 #include "systems/recommend/state.hpp"
 #include "tandem/core/error.hpp"
@@ -85,6 +87,14 @@ TEST(Events, RequestsSayWhatIsWrongWithThem) {
   EXPECT_EQ(list[1].time, 1767225600000);
   // A clock that is ahead is set back.
   EXPECT_EQ(parse_events(R"({"user": "u", "item": "i", "time": 99})", 50)[0].time, 50);
+  EXPECT_EQ(parse_events(R"({"user": "u", "item": "i", "time": 18446744073709551615})", 50)[0].time,
+            50);
+  // Of one viewer, who is named beside them.
+  const auto of_one =
+      parse_events(R"({"events": [{"item": "i"}, {"item": "j", "user": "v"}]})", 50, "v");
+  EXPECT_EQ(of_one[0].user, "v");
+  EXPECT_EQ(of_one[1].user, "v");
+  EXPECT_THROW((void)parse_events(R"({"item": "i", "user": "u"})", 50, "v"), http::HttpError);
   const std::pair<const char*, const char*> wrong[]{
       {R"({"item": "i"})", "'user' is missing"},
       {R"({"user": "u"})", "'item' is missing"},
@@ -93,6 +103,7 @@ TEST(Events, RequestsSayWhatIsWrongWithThem) {
       {R"({"user": "u", "item": "i", "type": "forget"})", "expected watch, click"},
       {R"({"user": "u", "item": "i", "weight": 0})", "'weight' is not in (0, 1]"},
       {R"({"user": "u", "item": "i", "time": -1})", "lies before 1970"},
+      {R"({"user": "u", "item": "i", "content_id": "i"})", "expected one of them"},
       {R"({"user": "u", "item": "i", "when": 1})", "unknown member 'when'"},
       {R"({"user": "u\u0001", "item": "i"})", "control character"},
       {R"({"events": []})", "is empty"},
@@ -132,6 +143,21 @@ TEST(Trending, CountersHalveAndTheOrderChangesByEventsOnly) {
   EXPECT_NEAR(trending.total(3), 4, 1e-6);
 }
 
+// The state as a snapshot that stands for `sequence` events.
+std::string snapshot_of(const State& state, const Catalogue& catalogue, std::uint64_t sequence) {
+  const auto items = std::make_shared<const Catalogue>(catalogue);
+  SnapshotWriter writer(
+      state, [&] { return items; },
+      [&](const std::function<void()>& copy) {
+        copy();
+        return sequence;
+      });
+  EXPECT_EQ(writer.sequence(), sequence);
+  std::stringstream bytes;
+  writer.write(bytes);
+  return bytes.str();
+}
+
 TEST(State, ASnapshotIsTheState) {
   const Catalogue catalogue({item("a"), item("b"), item("c")});
   State state(6);
@@ -142,13 +168,16 @@ TEST(State, ASnapshotIsTheState) {
   EXPECT_FALSE(state.apply(event("u1", "gone", 1), catalogue));
   EXPECT_TRUE(state.apply(event("u1", "b", 2'000'000, EventKind::like), catalogue));
   EXPECT_TRUE(state.apply(event("u2", "c", 3'000'000, EventKind::hide), catalogue));
-  std::stringstream bytes;
-  write_snapshot(bytes, state, catalogue);
+  const std::string whole = snapshot_of(state, catalogue, 5);
 
   // Into a catalogue where the items stand elsewhere, and one is gone.
   const Catalogue other({item("new"), item("b"), item("c")});
   State read(6);
-  EXPECT_EQ(read_snapshot(bytes, read, other), 1);
+  SnapshotParts parts;
+  std::stringstream bytes(whole);
+  EXPECT_EQ(read_snapshot(bytes, read, other, parts), 1);
+  EXPECT_EQ(parts.counters, 5U);
+  for (const std::uint64_t shard : parts.shards) EXPECT_EQ(shard, 5U);
   const ViewerView u1 = read.viewers.view("u1");
   ASSERT_EQ(u1.history.size(), 1U);
   EXPECT_EQ(u1.history[0].item, other.find("b"));
@@ -158,11 +187,93 @@ TEST(State, ASnapshotIsTheState) {
   EXPECT_NEAR(read.trending.value(other.find("b"), 2'000'000),
               state.trending.value(catalogue.find("b"), 2'000'000), 1e-12);
 
-  const std::string whole = bytes.str();
   for (std::size_t length = 0; length < whole.size(); ++length) {
     std::stringstream part(whole.substr(0, length));
     State scratch(6);
-    EXPECT_THROW((void)read_snapshot(part, scratch, other), InputError) << length;
+    EXPECT_THROW((void)read_snapshot(part, scratch, other, parts), InputError) << length;
+  }
+}
+
+TEST(State, ASnapshotIsWrittenWhileEventsAndItemsCome) {
+  std::vector<Item> first;
+  std::vector<Item> second;
+  for (int i = 0; i < 40; ++i) second.push_back(item("i" + std::to_string(i)));
+  first.assign(second.begin(), second.begin() + 20);
+  auto items = std::make_shared<const Catalogue>(first);
+  State state(6);
+  std::vector<Event> log;
+  const auto happen = [&](int user, int number) {
+    log.push_back(event("u" + std::to_string(user), "i" + std::to_string(number), 1000 + number));
+    EXPECT_TRUE(state.apply(log.back(), *items));
+  };
+  for (int i = 0; i < 100; ++i) happen(i, i % 20);
+  int pauses = 0;
+  SnapshotWriter writer(
+      state, [&] { return items; },
+      [&](const std::function<void()>& copy) {
+        // Before each part something has happened, and after the tenth there are new items.
+        if (++pauses == 10) items = std::make_shared<const Catalogue>(second, items.get());
+        for (int i = 0; i < 3; ++i) {
+          happen((pauses * 7 + i) % 130, (pauses + i) % (pauses < 10 ? 20 : 40));
+        }
+        copy();
+        return log.size();
+      });
+  std::stringstream bytes;
+  writer.write(bytes);
+  EXPECT_EQ(pauses, 65);
+  EXPECT_EQ(writer.sequence(), 103U);
+  // Read, with the events behind it, it is the state.
+  State read(6);
+  SnapshotParts parts;
+  EXPECT_EQ(read_snapshot(bytes, read, *items, parts), 0);
+  EXPECT_EQ(parts.counters, 103U);
+  for (std::size_t i = parts.counters; i < log.size(); ++i) {
+    EXPECT_TRUE(read.apply(log[i], *items, i >= parts.shards[Viewers::shard_of(log[i].user)]));
+  }
+  ASSERT_EQ(read.viewers.size(), state.viewers.size());
+  for (int u = 0; u < 130; ++u) {
+    const auto a = state.viewers.view("u" + std::to_string(u)).history;
+    const auto b = read.viewers.view("u" + std::to_string(u)).history;
+    ASSERT_EQ(a.size(), b.size()) << u;
+    for (std::size_t k = 0; k < a.size(); ++k) {
+      EXPECT_EQ(a[k].item, b[k].item);
+      EXPECT_EQ(a[k].time, b[k].time);
+      EXPECT_EQ(a[k].strength, b[k].strength);
+    }
+  }
+  for (ItemNumber i = 0; i < 40; ++i) {
+    EXPECT_NEAR(read.trending.total(i), state.trending.total(i), 1e-6);
+  }
+}
+
+TEST(Likeness, IsThatOfTheCatalogueForAllAtOnce) {
+  std::vector<Item> items;
+  const char* const words[]{"Red", "Blue", "Fox", "Owl", "Sea"};
+  for (int i = 0; i < 60; ++i) {
+    items.push_back(item("i" + std::to_string(i),
+                         std::string(words[i % 5]) + " " + words[i / 5 % 5],
+                         i % 3 == 0   ? "drama"
+                         : i % 3 == 1 ? "comedy"
+                                      : "",
+                         i % 4 == 0 ? "Ada" : ""));
+  }
+  items.push_back(item("bare"));
+  const Catalogue catalogue(items);
+  std::vector<ItemNumber> numbers;
+  for (ItemNumber i = 0; i < catalogue.size(); i += 2)
+    numbers.push_back(static_cast<ItemNumber>(catalogue.size()) - 1 - i);
+  for (int round = 0; round < 2; ++round) {  // the second finds the table as the first left it
+    Likeness likeness(catalogue, numbers);
+    std::vector<float> greatest(numbers.size(), 0.0F);
+    std::vector<float> wanted(numbers.size(), 0.0F);
+    for (const std::size_t of : {std::size_t{0}, std::size_t{5}, std::size_t{17}}) {
+      likeness.raise(of, greatest);
+      for (std::size_t i = 0; i < numbers.size(); ++i) {
+        wanted[i] = std::max(wanted[i], catalogue.similarity(numbers[i], numbers[of]));
+      }
+      EXPECT_EQ(greatest, wanted);
+    }
   }
 }
 
@@ -259,6 +370,19 @@ TEST(Monitor, TheFirstSampleSetsTheAverage) {
   EXPECT_DOUBLE_EQ(advice.cache_times, 2);
   EXPECT_DOUBLE_EQ(monitor.advice(0.5, false).cache_times, 1);
   EXPECT_NE(advice.reason.find("4 replicas"), std::string::npos);
+}
+
+TEST(Monitor, QuantilesAreOfTheLatestAnswers) {
+  Monitor monitor;
+  EXPECT_EQ(monitor.quantile_ms(0.5), 0);
+  for (int i = 100; i >= 1; --i) monitor.add(i);
+  EXPECT_EQ(monitor.quantile_ms(0.5), 50);
+  EXPECT_EQ(monitor.quantile_ms(0.99), 99);
+  EXPECT_EQ(monitor.quantile_ms(1), 100);
+  for (int i = 0; i < 4096; ++i) monitor.add(7);
+  EXPECT_EQ(monitor.quantile_ms(1), 7);
+  monitor.add_error();
+  EXPECT_EQ(monitor.errors(), 1U);
 }
 
 TEST(Configuration, FilesSayWhatIsWrongWithThem) {

@@ -33,6 +33,28 @@ TEST(Exploration, EpsilonChoosesWithTheProbabilitiesThatItSays) {
   EXPECT_EQ(draw(configuration, tallies, 17, 1).propensity, 1);
 }
 
+TEST(Exploration, AShareOfTheAnswersTakesPartWhateverTheyChoose) {
+  Configuration configuration;
+  EXPECT_TRUE(takes_part(configuration, 5, 1));
+  configuration.exploration_answers = 0;
+  EXPECT_FALSE(takes_part(configuration, 5, 1));
+  configuration.exploration_answers = 0.2;
+  configuration.exploration_share = 0.5;
+  const std::vector<Tally> tallies(2);
+  constexpr std::int64_t runs = 20'000;
+  std::int64_t part = 0;
+  std::int64_t explored = 0;
+  for (std::uint64_t i = 0; i < runs; ++i) {
+    if (!takes_part(configuration, 5, i)) continue;
+    ++part;
+    explored += draw(configuration, tallies, 5, i).index > 0 ? 1 : 0;
+  }
+  const statistics::Rate of_all{"", statistics::Promise::equal, 0.2, part, runs};
+  EXPECT_TRUE(of_all.kept()) << part;
+  const statistics::Rate of_part{"", statistics::Promise::equal, 0.25, explored, part};
+  EXPECT_TRUE(of_part.kept()) << explored;
+}
+
 TEST(Exploration, ThompsonPrefersWhatWasClickedAndRulesNothingOut) {
   Configuration configuration;
   configuration.exploration = Exploration::thompson;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/random.hpp"
+#include "systems/recommend/als_fold_in.hpp"
 #include "systems/recommend/collaborative.hpp"
 #include "systems/recommend/inner_products.hpp"
 #include "systems/recommend/simulate.hpp"
@@ -56,15 +57,19 @@ TEST(InnerProducts, AreThoseOfTheTextbookAtAnyCount) {
 
 TEST(InvertedLists, FindWhatTheyPromiseAndLookAtLess) {
   const Matrix<float> vectors = clustered(5000, 20, 40, 3);
+  const PaddedRows rows(vectors.view());
   ListsOptions options;
   options.recall = 0.95;
-  InvertedLists lists(vectors.view(), options);
-  const Matrix<float> asked = clustered(60, 20, 40, 4);
-  lists.calibrate(asked.view());
+  InvertedLists lists(rows, options);
+  lists.calibrate(PaddedRows(clustered(60, 20, 40, 4).view()));
   EXPECT_GE(lists.recall(), 0.95);
   EXPECT_LT(lists.share(), 0.7);
   // Of other queries, counted by hand: within the spread of 60 means.
   const Matrix<float> others = clustered(60, 20, 40, 5);
+  const PaddedRows padded(others.view());
+  const auto query = [&](Index q) {
+    return std::span<const float>(padded.row(static_cast<std::size_t>(q)), padded.stride());
+  };
   double found = 0;
   std::vector<Scored> best;
   for (Index q = 0; q < others.rows(); ++q) {
@@ -79,30 +84,58 @@ TEST(InvertedLists, FindWhatTheyPromiseAndLookAtLess) {
     std::partial_sort(all.begin(), all.begin() + 100, all.end());
     std::set<ItemNumber> truth;
     for (int k = 0; k < 100; ++k) truth.insert(all[static_cast<std::size_t>(k)].second);
-    lists.search_all(others.row(q), 100, best);
+    lists.search_all(query(q), 100, best);
     std::size_t exact = 0;
     for (const Scored& one : best) exact += truth.count(one.item);
     EXPECT_GE(exact, 99U);  // a tie of float sums at the border at most
-    EXPECT_TRUE(lists.search(others.row(q), 100, SteadyTime::max(), best));
+    EXPECT_TRUE(lists.search(query(q), 100, SteadyTime::max(), best));
     EXPECT_TRUE(std::is_sorted(best.begin(), best.end(),
                                [](const Scored& a, const Scored& b) { return a.score > b.score; }));
     for (const Scored& one : best) found += truth.count(one.item) > 0 ? 0.01 : 0;
   }
   EXPECT_GE(found / 60, 0.9);
   // A deadline that is over gives what there is, and says so.
-  EXPECT_FALSE(lists.search(others.row(0), 100, SteadyTime::min(), best));
+  EXPECT_FALSE(lists.search(query(0), 100, SteadyTime::min(), best));
   EXPECT_TRUE(best.empty());
 }
 
 TEST(InvertedLists, TakeFewAndEqualVectors) {
   for (const Index rows : {Index{1}, Index{2}, Index{50}}) {
-    const Matrix<float> same(rows, 3, 1.0F);
-    InvertedLists lists(same.view(), {});
+    const PaddedRows same(Matrix<float>(rows, 3, 1.0F).view());
+    InvertedLists lists(same, {});
     std::vector<Scored> best;
-    const std::vector<float> query{1, 2, 3};
+    std::vector<float> query{1, 2, 3};
+    query.resize(same.stride());
     EXPECT_TRUE(lists.search(query, 10, SteadyTime::max(), best));
     ASSERT_EQ(best.size(), static_cast<std::size_t>(std::min<Index>(rows, 10)));
     for (std::size_t i = 0; i < best.size(); ++i) EXPECT_EQ(best[i].item, i);
+  }
+}
+
+TEST(CodedRows, ProductsAreOffByHalfAStepPerNumberAtMost) {
+  for (const Index width : {Index{1}, Index{20}, Index{64}, Index{1500}}) {
+    const Matrix<float> vectors = clustered(11, width, 3, 6);
+    const Matrix<float> query = clustered(1, width, 1, 7);
+    CodedRows rows(11, static_cast<std::size_t>(width));
+    for (Index i = 0; i < 10; ++i) rows.set(static_cast<std::size_t>(i), vectors.row(i));
+    const CodedRows::Query asked(rows, query.row(0));
+    std::vector<float> products(12, -77.0F);
+    rows.products(asked, 1, 10, products.data());
+    double magnitudes = 0;
+    for (const float value : query.row(0)) magnitudes += std::abs(static_cast<double>(value));
+    for (Index i = 1; i < 10; ++i) {
+      double sum = 0;
+      double most = 0;
+      for (Index c = 0; c < width; ++c) {
+        sum += static_cast<double>(query(0, c)) * static_cast<double>(vectors(i, c));
+        most = std::max(most, std::abs(static_cast<double>(vectors(i, c))));
+      }
+      // Half a step of the row's codes for each number, and as much again for the query's.
+      const double bound = magnitudes * most / 127 * 0.51 + magnitudes * most * 1e-3;
+      EXPECT_NEAR(products[static_cast<std::size_t>(i - 1)], sum, bound) << width;
+    }
+    EXPECT_EQ(products[9], 0.0F);  // a row that was not set
+    EXPECT_EQ(products[10], -77.0F);
   }
 }
 
@@ -189,6 +222,52 @@ TEST(AlsSource, GivesTheScoresAndTheReasonsOfItsModel) {
   // Items that the model does not know say nothing.
   EXPECT_EQ(source->ask(std::vector<WeightedItem>{{no_item, 1}}), nullptr);
   EXPECT_EQ(source->ask({}), nullptr);
+}
+
+// Both ways to fold in, for histories shorter and longer than the factors, beside the model's own.
+TEST(AlsFoldIn, BothWaysGiveTheModelsVectorAndParts) {
+  const Trained data = simulated();
+  const auto engine = Engine::create({.threads = 1});
+  AlsOptions options;
+  options.factors = 20;
+  options.iterations = 4;
+  options.alpha = 5;
+  options.regularization = 0.1;
+  const auto model = fit(*engine, RecommenderData{data.events}, options);
+  const AlsFoldIn fold_in(*model);
+  const Random random(3, Purpose::test, 1);
+  for (const std::size_t count : {1U, 2U, 7U, 20U, 21U, 60U}) {
+    std::vector<HistoryItem> history;
+    for (std::size_t k = 0; k < count; ++k) {
+      history.push_back({static_cast<std::int32_t>((k * 37 + 5) % 150),
+                         0.001 + 2 * random.uniform<double>(count * 100 + k)});
+    }
+    const std::vector<float> wanted = model->fold_in(history);
+    for (const auto& viewer : {fold_in.fold_in(history), fold_in.fold_in_by_matrix(history)}) {
+      ASSERT_EQ(viewer->vector().size(), fold_in.factors().stride());
+      for (std::size_t k = 0; k < wanted.size(); ++k) {
+        EXPECT_NEAR(viewer->vector()[k], wanted[k], 1e-4) << count << " " << k;
+      }
+      for (std::size_t k = wanted.size(); k < viewer->vector().size(); ++k) {
+        EXPECT_EQ(viewer->vector()[k], 0.0F);
+      }
+      for (const std::int32_t item : {0, 5, 99}) {
+        const Explanation why = model->because(history, item, static_cast<Index>(count));
+        std::vector<double> parts(count);
+        viewer->parts(fold_in.factors().row(static_cast<std::size_t>(item)), parts);
+        double sum = 0;
+        for (std::size_t k = 0; k < count; ++k) {
+          sum += parts[k];
+          const auto at =
+              std::find_if(why.parts.begin(), why.parts.end(),
+                           [&](const Contribution& one) { return one.item == history[k].item; });
+          ASSERT_NE(at, why.parts.end());
+          EXPECT_NEAR(parts[k], at->part, 1e-4) << count;
+        }
+        EXPECT_NEAR(sum, why.score, 2e-4) << count;
+      }
+    }
+  }
 }
 
 TEST(ModelSource, AsksAnyModel) {

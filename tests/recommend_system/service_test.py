@@ -96,6 +96,7 @@ class Service(Recommending):
                            ("/v1/recommendations?user=u1&n=x", "'n' is 'x'"),
                            ("/v1/recommendations?user=u1&age=-1", "'age' is '-1'"),
                            ("/v1/recommendations?user=u1&m=3", "unknown parameter 'm'"),
+                           ("/v1/recommendations?user=u1&user=u2", "'user' is given more than once"),
                            ("/v1/recommendations?user=" + "u" * 300, "longer than 256")]:
             status, answer = server.ask("GET", path)
             self.assertEqual(status, 400, path)
@@ -212,6 +213,68 @@ class Service(Recommending):
         mixed.event("u1", chosen["content_id"], "click", answer=answer["answer"])
         wins = mixed.get("/v1/experiment")["wins"]
         self.assertEqual(wins, [1, 0] if chosen["team"] == 0 else [0, 1])
+
+    def test_a_guard_ends_an_experiment(self):
+        definition = self.path / "guarded.json"
+        definition.write_text(json.dumps({
+            "name": "guarded", "unit": "user",
+            "arms": [{"name": "personal", "weight": 0.5, "version": "p"},
+                     {"name": "popular", "weight": 0.5, "version": "q"}],
+            "metrics": [{"name": "watch"},
+                        {"name": "dislike", "better": "decrease", "guard": True, "margin": 0.05}]}))
+        options = ["--config", self.configuration(
+            {"version": "p", "exploration": QUIET},
+            {"version": "q", "weights": {"trending": 1}, "exploration": QUIET}),
+            "--experiment", definition, "--guard-seconds", 0.2, "--cache", 0]
+        server = self.serve(*options)
+        for number in range(300):
+            answer = server.recommended(f"visitor{number}", 1)
+            if answer["arm"] == "popular" and number % 2:
+                server.event(f"visitor{number}", ids(answer)[0], "dislike")
+        self.wait_for(lambda: server.get("/v1/experiment")["ended"] == "guard dislike is breached by popular")
+        for number in range(20):
+            answer = server.recommended(f"visitor{number}", 1)
+            self.assertEqual((answer["configuration"], answer["arm"]), ("p", None))
+        self.assertIn('tandem_experiment_running{experiment="guarded"} 0', server.get("/metrics").decode())
+        self.assertIn("the experiment has ended", pathlib.Path(server.log.name).read_text())
+        self.assertEqual(server.stop(), 0)
+        # It stays so.
+        server = self.serve(*options)
+        self.assertEqual(server.recommended("visitor1", 1)["arm"], None)
+        self.assertEqual(server.get("/v1/experiment")["ended"], "guard dislike is breached by popular")
+
+    def test_events_of_one_viewer_need_not_name_them(self):
+        server = self.serve(history=False)
+        status, answer = server.ask("POST", "/v1/events?user=v%20w",
+                                    {"events": [{"item": "i1"}, {"item": "i2", "user": "v w"}]})
+        self.assertEqual((status, answer["accepted"]), (200, 2))
+        self.assertEqual(len(server.get("/v1/users/v%20w")["history"]), 2)
+        for path, body, word in [("/v1/events?user=a", {"user": "b", "item": "i1"}, "'user' is 'b'"),
+                                 ("/v1/events?viewer=a", {"item": "i1"}, "unknown parameter 'viewer'"),
+                                 ("/v1/events?user=a&user=b", {"item": "i1"}, "more than once"),
+                                 ("/v1/events?user=", {"item": "i1"}, "'user' is missing")]:
+            status, answer = server.ask("POST", path, body)
+            self.assertEqual(status, 400, path)
+            self.assertIn(word, answer["error"])
+
+    def test_the_monitor_says_how_it_goes(self):
+        server = self.serve()
+        for number in range(1, 31):
+            server.recommended(f"u{number}")
+        self.assertEqual(server.ask("GET", "/v1/recommendations?user=u1&genre=" + "g" * 257)[0], 400)
+        monitor = server.get("/v1/status")["monitor"]
+        self.assertEqual(monitor["answers"], 30)
+        self.assertGreater(monitor["p50_ms"], 0)
+        self.assertLessEqual(monitor["p50_ms"], monitor["p99_ms"])
+        self.assertFalse(monitor["scale_up"])
+        text = server.get("/metrics").decode()
+        for stage in ["fold_in", "retrieve", "rank", "explain", "write"]:
+            self.assertIn(f'tandem_recommend_stage_seconds_count{{stage="{stage}"}} 30', text)
+
+    def test_a_genre_that_there_is_not_has_no_items(self):
+        server = self.serve()
+        self.assertEqual(ids(server.recommended("u1", 5, genre="western")), [])
+        self.assertEqual(ids(server.recommended("u1", 5, genre="drama%")), [])
 
     def test_exploration_is_logged_and_judged(self):
         server = self.serve("--cache", 0, "--config", self.configuration(

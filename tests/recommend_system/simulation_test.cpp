@@ -14,6 +14,7 @@
 #include "systems/recommend/state.hpp"
 #include "systems/serving/experiments/analysis.hpp"
 #include "systems/serving/experiments/experiment.hpp"
+#include "systems/statistics/rate.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/recommend/als.hpp"
 
@@ -117,6 +118,11 @@ class Trial {
     std::shared_ptr<const AlsModel> model = fit(*engine, RecommenderData{events_}, options);
     served->models.push_back(
         {"main", "1", make_collaborative_source(std::move(model), *served->catalogue, {})});
+    std::shared_ptr<const Recommender> popularity =
+        make_recommender("popularity")->fit(*engine, RecommenderData{events_});
+    served->models.push_back(
+        {"popularity", "1",
+         make_collaborative_source(std::move(popularity), *served->catalogue, {})});
     Configuration personal;
     personal.version = "personal";
     personal.exploration = Exploration::none;
@@ -127,7 +133,15 @@ class Trial {
     popular.weights = {0, 0, 1, 0};
     popular.collaborative_candidates = 0;
     popular.content_candidates = 0;
-    served->configurations = {personal, same, popular};
+    // By the model alone, of which one is ALS and the other what everybody watches.
+    Configuration als = personal;
+    als.version = "als";
+    als.weights = {1, 0, 0, 0};
+    als.content_candidates = als.trending_candidates = 0;
+    Configuration by_popularity = als;
+    by_popularity.version = "popularity";
+    by_popularity.model = "popularity";
+    served->configurations = {personal, same, popular, als, by_popularity};
     for (const Configuration& one : served->configurations) {
       served->boosts.emplace_back(one, *served->catalogue);
     }
@@ -152,6 +166,9 @@ class Trial {
     const Random random(23, Purpose::test, static_cast<std::uint32_t>(item));
     return random.uniform<double>(static_cast<std::uint64_t>(user)) <
            simulation_.interest(simulation_.taste(user), item);
+  }
+  [[nodiscard]] double interest(std::int64_t user, ItemNumber item) const {
+    return simulation_.interest(simulation_.taste(user), item);
   }
   [[nodiscard]] const Served& served() const { return *served_; }
   [[nodiscard]] const State& state() const { return state_; }
@@ -224,6 +241,110 @@ TEST(Experiment, InterleavingSeesItToo) {
   EXPECT_GT(better.first_wins, better.second_wins);
   EXPECT_LT(better.p, 0.001);
   EXPECT_GT(wins_of(0, 1).p, 0.01);
+}
+
+// Every item of the lists of a configuration, with the probability that its viewer watches it.
+struct Lists {
+  std::vector<std::vector<ItemNumber>> items;
+  std::vector<std::vector<double>> interest;
+};
+
+Lists lists_of(std::size_t configuration) {
+  Lists made;
+  for (std::int64_t u = 0; u < small().users; ++u) {
+    made.items.push_back(trial().list(u, configuration, 10));
+    made.interest.emplace_back();
+    for (const ItemNumber item : made.items.back()) {
+      made.interest.back().push_back(trial().interest(u, item));
+    }
+  }
+  return made;
+}
+
+// How often an experiment of two configurations is won, each run with new viewers' moods and a new
+// assignment.
+struct Rates {
+  int runs = 0;
+  int significant = 0;  // p < 0.05 when all is over
+  int better = 0;       // the sequential interval is above 0
+  int worse = 0;        // below 0
+  int first_mixed = 0;  // interleaved: p < 0.05, and the first has more wins
+  int second_mixed = 0;
+};
+
+Rates rates_of(const Lists& control, const Lists& arm, int runs) {
+  Rates rates;
+  rates.runs = runs;
+  const auto users = static_cast<std::size_t>(small().users);
+  std::vector<nlohmann::json> attributes;
+  for (std::size_t u = 0; u < users; ++u) {
+    attributes.push_back({{"user", Simulation::user_name(static_cast<std::int64_t>(u))}});
+  }
+  for (int run = 0; run < runs; ++run) {
+    const Random random(static_cast<std::uint64_t>(run) + 100, Purpose::test, 5);
+    std::uint64_t next = 0;
+    experiments::Experiment experiment;
+    experiment.name = experiment.seed = "run-" + std::to_string(run);
+    experiment.unit = "user";
+    experiment.arms = {{"control", 0.5, {}}, {"arm", 0.5, {}}};
+    experiments::Moments moments[2];
+    std::int64_t wins[2]{0, 0};
+    std::int64_t ties = 0;
+    for (std::size_t u = 0; u < users; ++u) {
+      const int got = experiments::assign(experiment, attributes[u], 0).arm;
+      double watched = 0;
+      for (const double interest : (got == 0 ? control : arm).interest[u]) {
+        watched += random.uniform<double>(next++) < interest ? 1 : 0;
+      }
+      moments[got].add(watched);
+      const Interleaved mixed =
+          interleave(control.items[u], arm.items[u], 10, static_cast<std::uint64_t>(run) + 7, u);
+      int clicks[2]{0, 0};
+      for (std::size_t i = 0; i < mixed.items.size(); ++i) {
+        const Lists& of = mixed.teams[i] == 0 ? control : arm;
+        const auto at = std::find(of.items[u].begin(), of.items[u].end(), mixed.items[i]);
+        const double interest = of.interest[u][static_cast<std::size_t>(at - of.items[u].begin())];
+        clicks[mixed.teams[i]] += random.uniform<double>(next++) < interest ? 1 : 0;
+      }
+      if (clicks[0] == clicks[1]) {
+        ++ties;
+      } else {
+        ++wins[clicks[0] > clicks[1] ? 0 : 1];
+      }
+    }
+    const auto found = experiments::compare_arms(moments[0], moments[1], 0,
+                                                 {.planned_units = static_cast<double>(users)});
+    rates.significant += found.p < 0.05 ? 1 : 0;
+    rates.better += found.sequential.low > 0 ? 1 : 0;
+    rates.worse += found.sequential.high < 0 ? 1 : 0;
+    if (judge(wins[0], wins[1], ties).p < 0.05) {
+      ++(wins[0] > wins[1] ? rates.first_mixed : rates.second_mixed);
+    }
+  }
+  return rates;
+}
+
+TEST(Experiment, BetterAlgorithmsWinAndEqualOnesDoNotAtTheirRates) {
+  constexpr int runs = 600;
+  const Lists personal = lists_of(0);
+  const Rates equal = rates_of(personal, lists_of(1), runs);
+  using statistics::Promise;
+  const auto kept = [&](Promise promise, int count) {
+    const statistics::Rate rate{"", promise, 0.05, count, runs};
+    EXPECT_TRUE(rate.kept()) << count << ", expected " << rate.lowest() << " to " << rate.highest();
+  };
+  kept(Promise::equal, equal.significant);
+  kept(Promise::at_most, equal.better + equal.worse);
+  kept(Promise::at_most, equal.first_mixed + equal.second_mixed);
+  const Rates ranking = rates_of(lists_of(2), personal, runs / 6);
+  EXPECT_GE(ranking.better, ranking.runs * 95 / 100);
+  EXPECT_EQ(ranking.worse, 0);
+  EXPECT_GE(ranking.second_mixed, ranking.runs * 99 / 100);
+  // The same with nothing but the model different.
+  const Rates algorithm = rates_of(lists_of(4), lists_of(3), runs / 6);
+  EXPECT_GE(algorithm.better, algorithm.runs * 95 / 100);
+  EXPECT_EQ(algorithm.worse, 0);
+  EXPECT_GE(algorithm.second_mixed, algorithm.runs * 99 / 100);
 }
 
 TEST(Personaliser, ReasonsAreTrue) {

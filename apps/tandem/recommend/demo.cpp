@@ -88,7 +88,7 @@ class Demo final : public RecommendAction {
     service.models = {{"main", file}};
     service.items = items;
     service.history = data;
-    service.log.folder = folder.path() + "/state";
+    service.state = folder.path() + "/state";
     // What is read beside the commands is what goes wrong.
     if (!options.given("log") && !options.given("log_level")) {
       serving.options.log_level = http::LogLevel::warning;

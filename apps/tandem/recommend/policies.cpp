@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
-#include "systems/recommend/event_log.hpp"
+#include "systems/recommend/choice_journal.hpp"
 #include "systems/recommend/policy.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/output.hpp"
@@ -48,7 +48,7 @@ class Policies final : public RecommendAction {
     if (folder.empty()) {
       throw InputError("expected " + option("state") + " FOLDER of tandem recommend serve");
     }
-    const recommend::ChoiceLog log = recommend::read_choices(folder);
+    const recommend::LoggedChoices log = recommend::read_choices(folder);
     if (log.choices.empty()) {
       throw InputError(folder +
                        ": nothing was chosen yet; answers of a configuration that explores "

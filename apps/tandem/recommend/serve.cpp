@@ -43,7 +43,7 @@ class Serve final : public RecommendAction {
       service.models.push_back({one.substr(0, at), one.substr(at + 1)});
     }
     service.items = settings.items.path;
-    service.log.folder = serving.state.path;
+    service.state = serving.state.path;
     return recommend::serve(serving.options,
                             [](const std::string& url) { print("ready " + url + "\n"); });
   }

@@ -27,6 +27,11 @@ void RecommendServing::add_options(OptionSet& set) {
   set.written("experiment", experiment,
               "serve: an experiment whose arms are versions of configurations, a JSON object",
               "FILE");
+  set.text("experiment_store", experiment_store,
+           "serve: where exposures and outcomes are kept, a file of SQLite's or postgresql://..., "
+           "which several servers share; STATE/experiments.sqlite if left out");
+  set.real("guard_seconds", guard_seconds, "serve: how often the experiment's guards are looked at",
+           0.1, 3600);
   set.flag(
       "interleave", interleave,
       "serve: answers of the experiment's viewers mix its two arms, and clicks tell the better");
@@ -34,6 +39,15 @@ void RecommendServing::add_options(OptionSet& set) {
       "durability", durability,
       "serve: an event is acknowledged once it is on the disk (sync), or written (os), which "
       "outlives the program and not the machine");
+  set.integer("snapshot_events", snapshot_events,
+              "serve: a snapshot of what is known is written every so many events; a start reads "
+              "the newest and the events behind it",
+              100, 1'000'000'000);
+  set.real("choices_days", choices_days,
+           "serve: choices of exploration are kept so many days; 0: for any time", 0, 100'000);
+  set.written("choices_bytes", choices_bytes,
+              "serve: and so many bytes of them, the oldest go first, as in 4G; 0: any number",
+              "BYTES");
   set.written("cache", cache, "serve: bytes of answers that are kept, as in 64M; 0: none", "BYTES");
   set.real("cache_seconds", cache_seconds, "serve: how long answers are kept", 0, 300);
   set.real("recall", recall,
@@ -50,10 +64,13 @@ void RecommendServing::add_options(OptionSet& set) {
 }
 
 std::vector<std::string> RecommendServing::names() {
-  std::vector<std::string> all = {
-      "state",      "other_models",       "history", "config",        "experiment",
-      "interleave", "durability",         "cache",   "cache_seconds", "recall",
-      "lists",      "trending_half_life", "workers", "io_threads"};
+  std::vector<std::string> all = {"state",           "other_models",       "history",
+                                  "config",          "experiment",         "experiment_store",
+                                  "guard_seconds",   "interleave",         "durability",
+                                  "snapshot_events", "choices_days",       "choices_bytes",
+                                  "cache",           "cache_seconds",      "recall",
+                                  "lists",           "trending_half_life", "workers",
+                                  "io_threads"};
   for (std::string& name : ServiceFlags::names()) all.push_back(std::move(name));
   return all;
 }
@@ -67,8 +84,13 @@ void RecommendServing::finish(const RunSettings& run) {
   service.history = history.path;
   service.configurations = configurations.path;
   service.experiment = experiment.path;
+  service.experiment_store = experiment_store;
+  service.guard_every = std::chrono::milliseconds(static_cast<std::int64_t>(guard_seconds * 1000));
   service.interleave = interleave;
   service.log.durability = durability;
+  service.log.snapshot_every = static_cast<std::uint64_t>(snapshot_events);
+  service.choices.keep_days = choices_days;
+  service.choices.keep_bytes = choices_bytes.bytes.count;
   service.cache_bytes = cache.bytes.count;
   service.cache_life = std::chrono::seconds(static_cast<std::int64_t>(cache_seconds));
   service.lists.recall = recall;

@@ -10,10 +10,10 @@
 namespace tandem::program {
 
 // Bytes, of which there may be none.
-struct CacheBytes {
+struct KeptBytes {
   Bytes bytes;
 
-  [[nodiscard]] static CacheBytes parse(std::string_view text) {
+  [[nodiscard]] static KeptBytes parse(std::string_view text) {
     return {text == "0" ? Bytes{} : Bytes::parse(text)};
   }
   [[nodiscard]] std::string to_string() const { return bytes.count == 0 ? "0" : bytes.to_string(); }
@@ -28,9 +28,14 @@ struct RecommendServing {
   FileName history;
   FileName configurations;
   FileName experiment;
+  std::string experiment_store;
+  double guard_seconds = 5;
   bool interleave = false;
   journal::Durability durability = journal::Durability::sync;
-  CacheBytes cache{{std::size_t{64} << 20}};
+  std::int64_t snapshot_events = 1'000'000;
+  double choices_days = 30;
+  KeptBytes choices_bytes{{std::size_t{4} << 30}};
+  KeptBytes cache{{std::size_t{64} << 20}};
   double cache_seconds = 300;
   double recall = 0.97;
   std::int64_t lists = 0;

@@ -1,0 +1,318 @@
+#!/usr/bin/env python3
+"""What `tandem recommend serve` survives: kill -9 at random moments under load, a stopped process, a
+disk that is full or does not sync.
+
+    python3 bench/recommend/faults.py --tandem build/release/apps/tandem [--kills 100] [--seed 1]
+        [--only kills,stopped,full,sync]
+
+Clients watch items, ask for recommendations, and now and then forget a viewer. After each kill every
+acknowledged event is looked for, with the strength that it gives once: what was sent and not
+acknowledged is sent again with the same id, and may not count twice. Who was forgotten may not come
+back. tests/recommend_system/faults_test.py runs a few of each.
+"""
+
+import argparse
+import http.client
+import importlib.util
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+ITEMS_OF_A_VIEWER = 60
+ITEMS = 200
+
+
+class Fault(Exception):
+    """A promise that was not kept."""
+
+
+def expect(kept, why):
+    if not kept:
+        raise Fault(why)
+
+
+def library_in(folder):
+    """A system that fails: bench/fraud/failing_system.c, or None where there is no compiler."""
+    place = pathlib.Path(__file__).parents[1] / "fraud" / "faults.py"
+    spec = importlib.util.spec_from_file_location("fraud_faults", place)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.library_in(folder)
+
+
+def make_model(tandem, folder):
+    """A model and its items, of simulated viewers."""
+    folder = pathlib.Path(folder)
+    for words in [["simulate", "--users", 300, "--items", ITEMS, "--seed", 5, "--out", folder / "watched.csv",
+                   "--items-out", folder / "items.csv"],
+                  ["train", "als", "--data", folder / "watched.csv", "--model", folder / "als.tandem",
+                   "--factors", 16, "--iterations", 5, "--alpha", 10]]:
+        subprocess.run([str(tandem), "recommend", *map(str, words), "--quiet"], check=True,
+                       capture_output=True)
+    return folder / "als.tandem", folder / "items.csv"
+
+
+class Place:
+    """A state, the servers that run on it, and what was acknowledged."""
+
+    def __init__(self, tandem, model, folder, *options, environment=None):
+        self.tandem, (self.model, self.items) = str(tandem), model
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.state = self.folder / "state"
+        self.options = [str(option) for option in options]
+        self.environment = dict(os.environ, **(environment or {}))
+        self.acknowledged = {}  # viewer: items
+        self.forgotten = set()
+        self.sent = {}          # id of an event: what was sent and not acknowledged
+        self.looked_at = set()  # viewers who were found whole, and of whom nothing new has come
+        self.lock = threading.Lock()
+        self.process = None
+        self.count = 0
+        self.answers = 0
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [self.tandem, "recommend", "serve", "--model", str(self.model), "--items", str(self.items),
+             "--state", str(self.state), "--http", "127.0.0.1:0", "--workers", "2", "--log",
+             str(self.folder / "log.txt"), *self.options],
+            stdout=subprocess.PIPE, text=True, env=self.environment)
+        line = self.process.stdout.readline()
+        expect(line.startswith("ready "),
+               "the server did not start: " + (self.folder / "log.txt").read_text()[-2000:])
+        self.host = line.split()[1].removeprefix("http://")
+
+    def end(self, number=signal.SIGKILL):
+        self.process.send_signal(number)
+        status = self.process.wait(timeout=120)
+        self.process.stdout.close()
+        return status
+
+    def connection(self):
+        return http.client.HTTPConnection(self.host, timeout=60)
+
+    def send(self, connection, event):
+        with self.lock:
+            self.sent[event["id"]] = event
+        connection.request("POST", "/v1/events", json.dumps(event))
+        response = connection.getresponse()
+        response.read()
+        if response.status == 200:
+            with self.lock:
+                self.acknowledged.setdefault(event["user"], set()).add(event["item"])
+                self.looked_at.discard(event["user"])
+                self.sent.pop(event["id"], None)
+                self.count += 1
+        return response.status
+
+    def load(self, seed, clients=6):
+        """Threads that watch and ask until the server is gone or stop() is called."""
+        stopping = threading.Event()
+        problems = []
+
+        def client(number):
+            draw = random.Random(f"{seed}-{number}")
+            count = 0
+            try:
+                connection = self.connection()
+                while not stopping.is_set():
+                    user = f"{seed}-{number}-{count // ITEMS_OF_A_VIEWER}"
+                    self.send(connection, {"user": user, "item": f"i{count % ITEMS_OF_A_VIEWER + 1}",
+                                           "weight": 0.5, "id": f"{seed}-{number}-{count}"})
+                    count += 1
+                    if draw.random() < 0.3:
+                        connection.request("GET", f"/v1/recommendations?user={user}&n=5")
+                        response = connection.getresponse()
+                        content = response.read()
+                        expect(response.status == 200, f"a question was answered with {content!r}")
+                        with self.lock:
+                            self.answers += 1
+                    if count % ITEMS_OF_A_VIEWER == 0 and draw.random() < 0.3:
+                        # From here on it is not known of the viewer whether they are there.
+                        with self.lock:
+                            self.acknowledged.pop(user, None)
+                        connection.request("DELETE", f"/v1/users/{user}")
+                        response = connection.getresponse()
+                        response.read()
+                        if response.status == 200:
+                            with self.lock:
+                                self.forgotten.add(user)
+                connection.close()
+            except (OSError, http.client.HTTPException):
+                pass  # the server is gone
+            except Fault as fault:
+                problems.append(fault)
+
+        threads = [threading.Thread(target=client, args=(i,)) for i in range(clients)]
+        for thread in threads:
+            thread.start()
+
+        def stop():
+            stopping.set()
+            for thread in threads:
+                thread.join()
+            if problems:
+                raise problems[0]
+        return stop
+
+    def send_again(self):
+        connection = self.connection()
+        for event in list(self.sent.values()):
+            expect(self.send(connection, event) == 200, f"{event} was refused")
+        connection.close()
+
+    def compare(self, everything=False):
+        """What was acknowledged since the last time is there, once."""
+        connection = self.connection()
+
+        def viewer(user):
+            connection.request("GET", f"/v1/users/{user}")
+            response = connection.getresponse()
+            return json.loads(response.read())
+
+        for user, items in self.acknowledged.items():
+            if user in self.looked_at and not everything:
+                continue
+            found = {one["content_id"]: one["strength"] for one in viewer(user)["history"]}
+            for item in items:
+                expect(item in found, f"{item} of {user} was acknowledged and is not there")
+                expect(found[item] == 0.5, f"{item} of {user} counts {found[item]}, not once")
+            self.looked_at.add(user)
+        for user in self.forgotten:
+            found = viewer(user)
+            expect(not found["known"], f"{user} was forgotten and is there: {found}")
+        connection.close()
+
+
+def kills(tandem, model, folder, count, seed=1, durability="sync"):
+    """kill -9 at random moments under load, `count` times; snapshots and erasures come in between."""
+    place = Place(tandem, model, folder, "--durability", durability, "--snapshot-events", 300,
+                  "--choices-bytes", "64K")
+    draw = random.Random(seed)
+    unanswered = 0
+    for number in range(count):
+        place.start()
+        place.compare()
+        place.send_again()
+        stop = place.load(f"k{number}")
+        time.sleep(draw.uniform(0.05, 0.5))
+        place.end()
+        stop()
+        unanswered += len(place.sent)
+    place.start()
+    place.send_again()
+    place.compare(True)
+    expect(place.end(signal.SIGTERM) == 0, "the stop was not clean")
+    for file in (place.state / "events").iterdir():
+        content = file.read_bytes()
+        for user in place.forgotten:
+            # A name stands behind its length.
+            expect(len(user).to_bytes(2, "little") + user.encode() not in content,
+                   f"{file} has something of {user}")
+    return {"kills": count, "durability": durability, "acknowledged": place.count,
+            "unacknowledged_at_kills": unanswered, "forgotten": len(place.forgotten),
+            "answers": place.answers}
+
+
+def stopped(tandem, model, folder, seconds=1.0):
+    """SIGSTOP under load, then SIGCONT."""
+    place = Place(tandem, model, folder)
+    place.start()
+    stop = place.load("s")
+    time.sleep(0.3)
+    place.process.send_signal(signal.SIGSTOP)
+    time.sleep(seconds)
+    before = place.count
+    place.process.send_signal(signal.SIGCONT)
+    end = time.monotonic() + 30
+    while place.count <= before:
+        expect(time.monotonic() < end, "nothing was acknowledged after the pause")
+        time.sleep(0.05)
+    stop()
+    place.send_again()
+    place.compare(True)
+    place.end(signal.SIGTERM)
+    return {"seconds": seconds, "acknowledged": place.count}
+
+
+def failing(tandem, model, folder, how, library):
+    """A disk that fails in the way `how` ("full" or "sync") under load: nothing more is
+    acknowledged, and questions are answered all the same."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    switch = folder / "switch"
+    switch.write_text("well")
+    place = Place(tandem, model, folder, "--durability", "sync", "--cache", 0,
+                  environment={"LD_PRELOAD": str(library), "FAILING_DISK": str(switch)})
+    place.start()
+    stop = place.load("f", clients=4)
+    end = time.monotonic() + 30
+    while place.count < 20:
+        expect(time.monotonic() < end, "nothing was acknowledged before the disk failed")
+        time.sleep(0.02)
+    switch.write_text(how)
+    time.sleep(0.5)
+    acknowledged = place.count
+    answers = place.answers
+    time.sleep(0.5)
+    stop()
+    expect(place.count == acknowledged, "something was acknowledged while the disk failed")
+    expect(place.answers > answers, "no question was answered while the disk failed")
+    connection = place.connection()
+    event = {"user": "after", "item": "i1", "weight": 0.5, "id": "after"}
+    status = place.send(connection, event)
+    expect(status == 503, f"an event was answered with {status}")
+    connection.request("GET", "/v2/health/ready")
+    response = connection.getresponse()
+    content = response.read()
+    expect(response.status == 503, f"the server says that it is ready: {content!r}")
+    switch.write_text("well")
+    expect(place.send(connection, event) == 503, "after a failure something was acknowledged")
+    connection.close()
+    place.end()
+    place.start()
+    place.compare(True)
+    place.send_again()
+    place.compare(True)
+    expect(place.end(signal.SIGTERM) == 0, "the stop was not clean")
+    return {"acknowledged_before": acknowledged, "acknowledged": place.count, "answers": place.answers}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--tandem", required=True)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="kills,stopped,full,sync")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tandem-recommend-faults-") as folder:
+        folder = pathlib.Path(folder)
+        model = make_model(arguments.tandem, folder)
+        library = library_in(folder)
+        asked = arguments.only.split(",")
+        half = arguments.kills // 2
+        for durability, count in [("sync", arguments.kills - half), ("os", half)]:
+            if "kills" in asked:
+                print(f"kills {durability}", json.dumps(
+                    kills(arguments.tandem, model, folder / durability, count, arguments.seed, durability)),
+                    flush=True)
+        for name, run in {
+                "stopped": lambda: stopped(arguments.tandem, model, folder / "stopped"),
+                "full": lambda: failing(arguments.tandem, model, folder / "full", "full", library),
+                "sync": lambda: failing(arguments.tandem, model, folder / "nosync", "sync", library)}.items():
+            if name not in asked:
+                continue
+            if library is None and name in ("full", "sync"):
+                print(name, "skipped: there is no C compiler")
+                continue
+            print(name, json.dumps(run()), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -62,6 +62,11 @@ double binomial_at_most(double k, double trials, double probability) {
   return k >= trials ? 1 : math::cdf(Binomial(trials, probability), k);
 }
 
+double log_gamma(double x) {
+  int sign = 0;
+  return ::lgamma_r(x, &sign);
+}
+
 double binomial_at_least(double k, double trials, double probability) {
   if (!(trials >= 0) || !(probability >= 0 && probability <= 1) || std::isnan(k)) return nan;
   if (k <= 0) return 1;

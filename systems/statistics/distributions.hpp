@@ -17,5 +17,7 @@ namespace tandem::statistics {
 // P(X <= k) and P(X >= k) of the binomial distribution.
 [[nodiscard]] double binomial_at_most(double k, double trials, double probability);
 [[nodiscard]] double binomial_at_least(double k, double trials, double probability);
+// ln |Γ(x)|. std::lgamma() leaves the sign in a variable of all threads.
+[[nodiscard]] double log_gamma(double x);
 
 }  // namespace tandem::statistics

@@ -177,11 +177,12 @@ SampleRatio sample_ratio(const std::vector<double>& counts, const std::vector<do
   // The Bayes factor of Dirichlet-distributed shares, about the weights with the strength of
   // `concentration` units, against the weights themselves.
   const double concentration = 1000;
-  double log_factor = std::lgamma(concentration) - std::lgamma(concentration + all);
+  double log_factor =
+      statistics::log_gamma(concentration) - statistics::log_gamma(concentration + all);
   for (std::size_t i = 0; i < counts.size(); ++i) {
     const double share = weights[i] / sum;
-    log_factor += std::lgamma(concentration * share + counts[i]) -
-                  std::lgamma(concentration * share) - counts[i] * std::log(share);
+    log_factor += statistics::log_gamma(concentration * share + counts[i]) -
+                  statistics::log_gamma(concentration * share) - counts[i] * std::log(share);
   }
   result.p_sequential = std::min(1.0, std::exp(-log_factor));
   return result;

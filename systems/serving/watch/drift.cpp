@@ -156,7 +156,8 @@ double p_of_shares(double before, double n, double now, double m) {
   const double expected = m * share;
   if (variance > 200) return statistics::normal_two_sided((now - expected) / std::sqrt(variance));
   const auto log_choose = [](double a, double b) {
-    return std::lgamma(a + 1) - std::lgamma(b + 1) - std::lgamma(a - b + 1);
+    return statistics::log_gamma(a + 1) - statistics::log_gamma(b + 1) -
+           statistics::log_gamma(a - b + 1);
   };
   const double base = log_choose(all, m);
   const auto probability = [&](double k) {

@@ -300,7 +300,6 @@ class Deployed(unittest.TestCase):
         refused = re.search(rb"HTTP/1\.1 429 .*?\r\n\r\n", answers, re.S)
         self.assertTrue(refused, "no request was refused")
         self.assertIn(b"\r\nretry-after: 10\r\n", refused[0].lower())
-        self.assertEqual(self.ask("POST", "/v2/models/m/infer", BODY, bearer(PREDICT))[0], 429)
 
 
 if __name__ == "__main__":

@@ -106,6 +106,7 @@ struct Journal::Impl {
   void write_group(Sequence until);
   void wait_idle(std::unique_lock<std::mutex>& held);
   void set_failed(const std::string& why);  // with the mutex held
+  Sequence append(std::uint8_t kind, bool gone, std::span<const std::byte> bytes);
   [[noreturn]] void refuse() const { throw SystemError(why_failed); }
 };
 
@@ -271,22 +272,28 @@ Journal::~Journal() {
 const Recovery& Journal::recovery() const noexcept { return impl_->recovery; }
 
 Sequence Journal::append(std::uint8_t kind, std::span<const std::byte> bytes) {
+  return impl_->append(kind, false, bytes);
+}
+
+Sequence Journal::append_gone() { return impl_->append(0, true, {}); }
+
+Sequence Journal::Impl::append(std::uint8_t kind, bool gone, std::span<const std::byte> bytes) {
   if (bytes.size() > longest_record) {
     throw InputError("a record of " + std::to_string(bytes.size()) +
                      " bytes is longer than a journal takes, " + std::to_string(longest_record));
   }
-  std::unique_lock held(impl_->mutex);
-  impl_->passed.wait(held, [&] {
-    return impl_->has_failed ||
-           impl_->pending.size() + bytes.size() + record_head_bytes <= impl_->options.buffer_bytes;
+  std::unique_lock held(mutex);
+  passed.wait(held, [&] {
+    return has_failed || pending.size() + bytes.size() + record_head_bytes <= options.buffer_bytes;
   });
-  if (impl_->has_failed) impl_->refuse();
-  const Sequence sequence = impl_->next_sequence.load();
-  append_record(impl_->pending, sequence, kind, false, bytes);
-  impl_->next_sequence = sequence + 1;
-  const bool first = impl_->pending.size() == record_head_bytes + bytes.size();
+  if (has_failed) refuse();
+  const Sequence sequence = next_sequence.load();
+  append_record(pending, sequence, kind, gone, bytes);
+  next_sequence = sequence + 1;
+  if (options.on_append) options.on_append({sequence, kind, bytes, gone});
+  const bool first = pending.size() == record_head_bytes + bytes.size();
   held.unlock();
-  if (first) impl_->came.notify_one();
+  if (first) came.notify_one();
   return sequence;
 }
 

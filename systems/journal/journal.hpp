@@ -44,6 +44,13 @@ namespace tandem::journal {
 
 using Sequence = std::uint64_t;
 
+struct Record {
+  Sequence sequence = 0;
+  std::uint8_t kind = 0;
+  std::span<const std::byte> bytes;  // valid during the call
+  bool gone = false;                 // erased: kind and bytes are empty, the sequence is kept
+};
+
 struct JournalOptions {
   Durability durability = Durability::sync;
   std::size_t segment_bytes = 64 << 20;  // a new segment is begun after it; 4096 at least
@@ -55,15 +62,11 @@ struct JournalOptions {
   // Called by the journal's thread after each group: all records below `sequence` are safe. Must
   // not throw, and not call append() where that could wait.
   std::function<void(Sequence sequence)> on_durable;
+  // Called by append(), in the order of the log, with each record that is going to be written. Must
+  // not throw, and not call the journal.
+  std::function<void(const Record& record)> on_append;
   // Called once by the journal's thread where it failed: nothing more will be acknowledged.
   std::function<void(const std::string& why)> on_failure;
-};
-
-struct Record {
-  Sequence sequence = 0;
-  std::uint8_t kind = 0;
-  std::span<const std::byte> bytes;  // valid during the call
-  bool gone = false;                 // erased: kind and bytes are empty, the sequence is kept
 };
 
 inline constexpr std::size_t longest_record = 16 << 20;
@@ -104,6 +107,8 @@ class Journal {
   // order in the log. Throws InputError for a record of more than longest_record bytes, SystemError
   // once the journal has failed.
   Sequence append(std::uint8_t kind, std::span<const std::byte> bytes);
+  // Puts in the place of a record that was erased elsewhere, for a log that is a copy of another.
+  Sequence append_gone();
   // Returns when the record is safe. Throws SystemError where it cannot become so.
   void wait(Sequence sequence);
   // Everything appended so far is safe.

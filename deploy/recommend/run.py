@@ -83,5 +83,5 @@ if __name__ == "__main__":
     serving.HERE = HERE
     serving.BACKENDS = ("again", "once", "anybody")
     serving.Service = Recommendations
-    serving.parse = parse
+    serving.read_arguments = parse
     sys.exit(serving.main())

@@ -6,11 +6,11 @@ import pathlib
 import pwd
 import shutil
 import subprocess
+import sys
 import time
 
-
-class Missing(Exception):
-    """Says which package is to be installed."""
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from service import Missing  # noqa: E402
 
 
 def binaries(version=None):

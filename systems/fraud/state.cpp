@@ -165,19 +165,58 @@ State::State(State&&) noexcept = default;
 State& State::operator=(State&&) noexcept = default;
 State::~State() = default;
 
+void State::Parts::advance(Time time) {
+  // Nothing was seen for so long that no edge is left of what is joined.
+  if (newest > 0 && time - newest > month_ms + day_ms) {
+    network.clear();
+    coming.clear();
+    building = false;
+    scan_kind = 0;
+    built_day = static_cast<std::uint32_t>(time / day_ms);
+  }
+  newest = std::max(newest, time);
+}
+
+void State::Parts::meet(Kind kind, Id id, Id user, Id merchant, Id place, const Event& event) {
+  if (id == 0) return;
+  const Time time = event.time;
+  const std::int64_t most = options.exact_distinct;
+  Shared& one = of(kind)[id];
+  if (one.events == 0 || time < one.first_seen) one.first_seen = time;
+  if (one.users.see(user, time, most)) join(user, kind, id, time);
+  if (place != 0) one.places.see(place, time, most);
+  if (merchant != 0 && kind != Kind::merchant) one.merchants.see(merchant, time, most);
+  one.window.add(time, event.cents);
+  ++one.events;
+  if (kind == Kind::merchant) one.amounts.add(event.amount, one.events);
+}
+
+void State::apply_elsewhere(const Event& event) {
+  Parts& state = *parts_;
+  const Time time = event.time;
+  state.advance(time);
+  const Id user_id = state.user_of(event.user, time);
+  std::array<Id, 4> ids{};
+  for (const std::size_t k : {1, 2, 3}) {
+    ids[k] = state.shared_of(identifier_kinds[k], key_of(event, identifier_kinds[k]), time);
+  }
+  User& user = state.users[user_id];
+  user.first_seen = std::min(user.first_seen, time);
+  // By this it is known how long the user was not seen.
+  user.window.add(time, 0);
+  const Id place = event.has_location ? place_of(event.latitude, event.longitude) : 0;
+  for (const std::size_t k : {1, 2, 3}) {
+    state.meet(identifier_kinds[k], ids[k], user_id, ids[1], place, event);
+  }
+  state.build_some();
+  state.forget_some();
+}
+
 void State::apply(const Event& event) {
   Parts& state = *parts_;
   const Time time = event.time;
   const std::int64_t most = state.options.exact_distinct;
-  // Nothing was seen for so long that no edge is left of what is joined.
-  if (state.events > 0 && time - state.newest > month_ms + day_ms) {
-    state.network.clear();
-    state.coming.clear();
-    state.building = false;
-    state.scan_kind = 0;
-    state.built_day = static_cast<std::uint32_t>(time / day_ms);
-  }
-  state.newest = std::max(state.newest, time);
+  state.advance(time);
   ++state.events;
   const Id user_id = state.user_of(event.user, time);
   std::array<Id, 4> ids{};
@@ -192,16 +231,7 @@ void State::apply(const Event& event) {
   if (user.events == 0 || time < user.first_seen) user.first_seen = time;
 
   for (std::size_t k = 0; k < ids.size(); ++k) {
-    if (ids[k] == 0) continue;
-    const Kind kind = identifier_kinds[k];
-    Shared& one = state.of(kind)[ids[k]];
-    if (one.events == 0 || time < one.first_seen) one.first_seen = time;
-    if (one.users.see(user_id, time, most)) state.join(user_id, kind, ids[k], time);
-    if (place != 0) one.places.see(place, time, most);
-    if (merchant != 0 && kind != Kind::merchant) one.merchants.see(merchant, time, most);
-    one.window.add(time, event.cents);
-    ++one.events;
-    if (kind == Kind::merchant) one.amounts.add(event.amount, one.events);
+    state.meet(identifier_kinds[k], ids[k], user_id, merchant, place, event);
   }
 
   if (merchant != 0) user.merchants.see(merchant, time, most);

@@ -77,6 +77,11 @@ class State {
   // What was said to be fraud was none: the label, as it was applied, counts no more.
   void take_back(const Label& label);
 
+  // What a partition is told of the users of others: what merchants, addresses and devices, and the
+  // components that they make, gain by an event there. Of the user and the card nothing is kept but
+  // who it is.
+  void apply_elsewhere(const Event& event);
+
   // Removes the user's own state: windows, links to devices and addresses, cards that no other user
   // has used, and the user from the distinct users of others where these are still exact. Sums and
   // counts of merchants, shared devices and addresses keep what they counted, without saying whose.

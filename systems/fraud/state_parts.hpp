@@ -68,6 +68,10 @@ struct State::Parts {
   Id user_of(Key key, Time time);
   Id shared_of(Kind kind, Key key, Time time);
   void join(Id user, Kind kind, Id id, Time time);
+  // Time goes on to that of an event.
+  void advance(Time time);
+  // What an identifier gains by an event of the user; `merchant` and `place` may be 0.
+  void meet(Kind kind, Id id, Id user, Id merchant, Id place, const Event& event);
   void build_some();
   void scan(Kind kind, Id id);
   void forget_some();

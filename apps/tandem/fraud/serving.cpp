@@ -8,6 +8,7 @@
 #include "tandem/core/error.hpp"
 #include "tandem/fraud/action.hpp"
 #include "tandem/fraud/demo.hpp"
+#include "tandem/fraud/fleet_settings.hpp"
 #include "tandem/output.hpp"
 #include "tandem/service_flags.hpp"
 
@@ -56,6 +57,7 @@ class Serve final : public FraudAction {
     options.integer("io_threads", io_threads_, "threads that read requests and write answers", 1,
                     256);
     options.integer("max_connections", connections_, "open connections", 1, 1'000'000);
+    fleet_.add_options(options);
   }
 
   int run(const OptionSet& options, const FraudSettings& settings) override {
@@ -69,6 +71,7 @@ class Serve final : public FraudAction {
     service.longest_wait = std::chrono::milliseconds(longest_wait_ms_);
     service.least_free_bytes = static_cast<std::uint64_t>(least_free_mb_) << 20;
     service.history = history_.path;
+    service.fleet = fleet_.read();
     if (settings.demo) return demo(options, settings);
     if (settings.state.empty() || settings.model.empty()) {
       throw InputError("expected " + option("model") + " FILE or REPOSITORY/NAME and " +
@@ -103,6 +106,7 @@ class Serve final : public FraudAction {
   fraud::ServeOptions options_;
   FileName history_;
   ServiceFlags service_{8080};
+  FleetSettings fleet_;
   double keep_hours_ = 24;
   std::int64_t keep_most_ = 2'000'000;
   std::int64_t longest_wait_ms_ = 100;

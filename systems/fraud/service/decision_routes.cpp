@@ -75,7 +75,7 @@ json label(DecisionService& service, Ledger& ledger, const Verdict& verdict) {
 void add_decision_routes(http::Router& router, FraudContext& context) {
   DecisionService& service = context.service;
   router.add("POST", "/v1/transactions", Role::predict,
-             [&service](const ExchangePtr& exchange) { service.decide(exchange); });
+             [&context](const ExchangePtr& exchange) { context.decide(exchange); });
 
   router.add(
       "GET", "/v1/transactions/{id}", Role::predict, [&service](const ExchangePtr& exchange) {

@@ -5,6 +5,7 @@
 #include <bit>
 #include <istream>
 #include <ostream>
+#include <sstream>
 
 #include "systems/fraud/service/versions.hpp"
 #include "tandem/core/error.hpp"
@@ -12,8 +13,9 @@
 namespace tandem::fraud {
 namespace {
 
-// The digit is the format; format 1 said neither when a fraud was known nor what is left to erase.
-constexpr std::string_view snapshot_mark = "tandem fraud ledger 2\n";
+// The digit is the format: 1 said neither when a fraud was known nor what is left to erase, 2
+// nothing of other servers.
+constexpr std::string_view snapshot_mark = "tandem fraud ledger 3\n";
 constexpr std::uint64_t longest_text = 64 << 20;
 
 void put_number(std::ostream& out, std::uint64_t value) {
@@ -29,6 +31,11 @@ void put_text(std::ostream& out, std::string_view text) {
   out.write(text.data(), static_cast<std::streamsize>(text.size()));
 }
 
+void put_position(std::ostream& out, const SharedPosition& position) {
+  put_number(out, position.epoch);
+  put_number(out, position.sequence);
+}
+
 void need(std::istream& in) {
   if (!in) throw InputError("the snapshot of the decisions ends too early");
 }
@@ -42,6 +49,13 @@ std::uint64_t get_number(std::istream& in) {
     value = value << 8 | static_cast<unsigned char>(bytes[i]);
   }
   return value;
+}
+
+SharedPosition get_position(std::istream& in) {
+  SharedPosition position;
+  position.epoch = static_cast<std::uint32_t>(get_number(in));
+  position.sequence = get_number(in);
+  return position;
 }
 
 std::string get_text(std::istream& in) {
@@ -122,7 +136,7 @@ Decided Ledger::decide(const Event& event) {
   decided.level = decision.level;
   decided.action = decision.action;
   decided.explored = decision.explored;
-  decided.tail = answer_tail(decision);
+  decided.tail = answer_tail(decision) + without_text(without_);
   return decided;
 }
 
@@ -274,6 +288,14 @@ void Ledger::snapshot(std::ostream& out) const {
     put_number(out, one.sequence);
     put_number(out, one.user);
   }
+  put_number(out, without_);
+  put_number(out, positions_.size());
+  for (const auto& [partition, position] : positions_) {
+    put_number(out, partition);
+    put_position(out, position);
+  }
+  put_number(out, takeovers_.size());
+  for (const SharedPosition& takeover : takeovers_) put_position(out, takeover);
   put_number(out, answers_.size());
   std::vector<std::byte> bytes;
   for (const Kept& kept : answers_) {
@@ -306,6 +328,12 @@ void Ledger::snapshot(std::ostream& out) const {
   state_.snapshot(out);
 }
 
+std::string Ledger::versions_of_snapshot(const std::string& bytes) {
+  std::istringstream in(bytes.substr(0, std::min<std::size_t>(bytes.size(), longest_text)));
+  in.ignore(static_cast<std::streamsize>(snapshot_mark.size()));
+  return in ? get_text(in) : std::string();
+}
+
 void Ledger::restore(std::istream& in, const LoadVersions& load) {
   std::string mark(snapshot_mark.size(), '\0');
   in.read(mark.data(), static_cast<std::streamsize>(mark.size()));
@@ -330,6 +358,19 @@ void Ledger::restore(std::istream& in, const LoadVersions& load) {
     for (std::uint64_t count = get_number(in); count > 0; --count) {
       const journal::Sequence sequence = get_number(in);
       unfinished_.push_back({sequence, get_number(in)});
+    }
+  }
+  without_ = 0;
+  positions_.clear();
+  takeovers_.clear();
+  if (format >= '3') {
+    without_ = static_cast<std::uint8_t>(get_number(in));
+    for (std::uint64_t count = get_number(in); count > 0; --count) {
+      const auto partition = static_cast<std::uint16_t>(get_number(in));
+      positions_[partition] = get_position(in);
+    }
+    for (std::uint64_t count = get_number(in); count > 0; --count) {
+      takeovers_.push_back(get_position(in));
     }
   }
   answers_.clear();

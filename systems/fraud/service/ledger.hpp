@@ -7,6 +7,7 @@
 #include <deque>
 #include <functional>
 #include <iosfwd>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "systems/fraud/service/decider.hpp"
+#include "systems/fraud/service/fleet_records.hpp"
 #include "systems/fraud/service/records.hpp"
 #include "systems/fraud/state.hpp"
 #include "systems/journal/journal.hpp"
@@ -76,6 +78,11 @@ class Ledger {
   void apply(const PastRecord& record) { state_.apply(record.event); }
   // Returns how many answers are gone.
   std::size_t apply(const EraseRecord& record);
+  void apply(const ElsewhereRecord& record);
+  void apply(const WithoutRecord& record);
+  void apply(const TakeoverRecord& record, journal::Sequence sequence);
+  // One of the last three, of its bytes; false where it is another.
+  bool apply_of_fleet(const journal::Record& record);
 
   // Users whose data are gone from memory and may not be from the disk yet, by the sequence numbers
   // of the records that erased them: part of the snapshot, so that a start knows what is left to
@@ -96,6 +103,15 @@ class Ledger {
   // The newest first; from those that are kept.
   [[nodiscard]] std::vector<const Kept*> newest(std::size_t most) const;
   [[nodiscard]] const State& state() const noexcept { return state_; }
+  // How far what the partition shares was applied.
+  [[nodiscard]] SharedPosition position_of(std::uint16_t partition) const;
+  // Parts outside that are away.
+  [[nodiscard]] std::uint8_t without() const noexcept { return without_; }
+  // Of the server that decides, and the records with which epochs began, but that of the first.
+  [[nodiscard]] std::uint32_t epoch() const noexcept {
+    return takeovers_.empty() ? 1 : takeovers_.back().epoch;
+  }
+  [[nodiscard]] const std::vector<SharedPosition>& takeovers() const noexcept { return takeovers_; }
   // The latest time at which a record was received.
   [[nodiscard]] Time now() const noexcept { return now_; }
 
@@ -103,6 +119,8 @@ class Ledger {
   // `load` makes the versions of their text. Throws InputError where it is no snapshot.
   using LoadVersions = std::function<std::shared_ptr<const Versions>(const std::string& text)>;
   void restore(std::istream& in, const LoadVersions& load);
+  // The versions_text() that a snapshot begins with; empty where it is none.
+  [[nodiscard]] static std::string versions_of_snapshot(const std::string& bytes);
 
  private:
   struct Similar {
@@ -132,6 +150,9 @@ class Ledger {
   std::deque<std::pair<Time, std::uint64_t>> similar_order_;
   Time now_ = 0;
   std::vector<Unfinished> unfinished_;
+  std::map<std::uint16_t, SharedPosition> positions_;
+  std::uint8_t without_ = 0;
+  std::vector<SharedPosition> takeovers_;
 };
 
 }  // namespace tandem::fraud

@@ -51,6 +51,7 @@ Incoming read_one(const json& object, const Identities& identities,
   incoming.event = make_event(transaction, identities, configuration.currencies);
   incoming.digest = identities.key(KeyKind::transaction, canonical(transaction));
   incoming.id = transaction.id;
+  incoming.sum = user_sum(transaction.user);
   return incoming;
 }
 

@@ -19,6 +19,10 @@ enum class RecordKind : std::uint8_t {
   erase_done = 5,  // and are gone from the log before it
   past = 6,        // a transaction that nobody asked about: the history of a new state
   past_done = 7,   // all of that history is before it
+  // Of a server that is one of several: fleet_records.hpp.
+  elsewhere = 16,  // what another partition has seen
+  without = 17,    // which parts outside are away from here on
+  takeover = 18,   // a standby decides from here on
 };
 
 struct TransactionRecord {

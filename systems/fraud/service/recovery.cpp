@@ -66,6 +66,7 @@ std::shared_ptr<const Versions> DecisionService::read_files() {
 }
 
 void DecisionService::reload() {
+  if (role_ != ServiceRole::primary) return;  // it reads its files when it takes over
   std::shared_ptr<const Versions> fresh;
   {
     const std::lock_guard<std::mutex> lock(files_mutex_);
@@ -75,6 +76,7 @@ void DecisionService::reload() {
 }
 
 void DecisionService::reload_if_changed() {
+  if (role_ != ServiceRole::primary) return;
   {
     const std::lock_guard<std::mutex> lock(files_mutex_);
     if (!registry_ || registry_->revision() == registry_revision_) return;
@@ -136,16 +138,26 @@ void DecisionService::recover() {
   }
   journal::JournalOptions log;
   log.durability = options_.durability;
-  log.on_durable = [this](Sequence durable) { release(durable); };
+  log.on_durable = [this](Sequence durable) {
+    followers_->durable(durable);
+    release(followers_->answerable(durable));
+  };
+  log.on_append = [this](const journal::Record& record) { followers_->appended(record); };
   log.on_failure = [this](const std::string& why) { fail(why); };
+  followers_ =
+      std::make_unique<Followers>(options_.state + "/log", options_.fleet.confirm, metrics_, log_);
   journal_ = std::make_unique<journal::Journal>(
       options_.state + "/log", log, options_.storage ? options_.storage : journal::real_storage());
   is_new_ = true;
   bool history_is_whole = true;
+  followers_->durable(journal_->durable());
+  followers_->on_more = [this] { release(followers_->answerable(journal_->durable())); };
+  if (options_.fleet.follow) role_ = ServiceRole::standby;
   Sequence from = 0;
-  const auto load = [this](const std::string& text) { return read_versions(text, models_); };
   if (const auto snapshot = journal_->newest_snapshot()) {
-    journal_->read_snapshot(*snapshot, [&](std::istream& in) { ledger_.restore(in, load); });
+    journal_->read_snapshot(*snapshot, [&](std::istream& in) {
+      ledger_.restore(in, [this](const std::string& text) { return load_versions(text); });
+    });
     from = snapshot->sequence;
     is_new_ = false;
   }
@@ -153,64 +165,74 @@ void DecisionService::recover() {
   journal_->read(from, [&](const journal::Record& record) {
     ++count;
     if (record.kind != static_cast<std::uint8_t>(RecordKind::versions)) is_new_ = false;
-    if (record.gone) return;
-    switch (static_cast<RecordKind>(record.kind)) {
-      case RecordKind::versions: ledger_.set_versions(load(text_record(record.bytes))); break;
-      case RecordKind::transaction: {
-        const TransactionRecord read = transaction_record(record.bytes);
-        if (ledger_.versions() == nullptr) {
-          throw InputError(options_.state + ": the log has a transaction before any versions");
-        }
-        ledger_.apply(read, ledger_.decide(read.event));
-        break;
-      }
-      case RecordKind::label: ledger_.apply(label_record(record.bytes)); break;
-      case RecordKind::erase: {
-        const EraseRecord read = erase_record(record.bytes);
-        (void)ledger_.apply(read);
-        ledger_.begin_erasure({record.sequence, read.user});
-        break;
-      }
-      case RecordKind::erase_done: {
-        // Former versions did not say up to where.
-        std::span<const std::byte> bytes = record.bytes;
-        ledger_.end_erasures(bytes.empty() ? record.sequence : take_number(bytes, 8));
-        break;
-      }
-      case RecordKind::past:
-        ledger_.apply(past_record(record.bytes));
-        history_is_whole = false;
-        break;
-      case RecordKind::past_done: history_is_whole = true; break;
-      default:
-        throw InputError(options_.state +
-                         ": the log has a record that this version of the program "
-                         "does not know; use the version that wrote it, or a later one");
-    }
+    if (record.kind == static_cast<std::uint8_t>(RecordKind::past)) history_is_whole = false;
+    if (record.kind == static_cast<std::uint8_t>(RecordKind::past_done)) history_is_whole = true;
+    apply_record(record);
   });
   if (!history_is_whole) {
     throw InputError(options_.state +
                      ": was ended while its history was read; remove the folder and start again");
   }
   // Time does not run backwards over a restart, whatever the clock was set to.
-  clock_base_ = std::max(clock_base_, ledger_.now());
+  clock_base_ = std::max(clock_base_.load(), ledger_.now());
   since_snapshot_ = count;
   log_.write(http::LogLevel::info, "state",
              {{"records", static_cast<std::int64_t>(journal_->next())},
               {"read from the log", static_cast<std::int64_t>(count)},
               {"cut bytes", static_cast<std::int64_t>(journal_->recovery().cut_bytes)}});
   if (!ledger_.unfinished().empty()) {
-    std::vector<Erasure> unfinished(ledger_.unfinished().size());
-    for (std::size_t i = 0; i < unfinished.size(); ++i) {
-      unfinished[i].user = ledger_.unfinished()[i].user;
-    }
-    const Sequence below = journal_->next();
-    write_snapshot();
-    erase_from_log(unfinished, below);
-    journal_->remove_snapshots_below(below);
-    note_erased(below);
+    const Sequence below = clean_at_once();
+    // A standby has the primary's record of it.
+    if (role_ == ServiceRole::primary) note_erased(below);
   }
-  swap(read_files());
+  // A standby decides by what the primary does, until it takes over.
+  if (role_ == ServiceRole::primary) swap(read_files());
+}
+
+std::shared_ptr<const Versions> DecisionService::load_versions(const std::string& text) {
+  std::shared_ptr<const Versions> loaded = read_versions(text, models_);
+  hits_of_rule_.assign(loaded->rules->rules().size(), 0);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  versions_ = loaded;
+  return loaded;
+}
+
+// Does once more, or as the primary did, what a record of the log says.
+void DecisionService::apply_record(const journal::Record& record) {
+  if (record.gone) return;
+  switch (static_cast<RecordKind>(record.kind)) {
+    case RecordKind::versions:
+      ledger_.set_versions(load_versions(text_record(record.bytes)));
+      break;
+    case RecordKind::transaction: {
+      const TransactionRecord read = transaction_record(record.bytes);
+      if (ledger_.versions() == nullptr) {
+        throw InputError(options_.state + ": the log has a transaction before any versions");
+      }
+      ledger_.apply(read, ledger_.decide(read.event));
+      break;
+    }
+    case RecordKind::label: ledger_.apply(label_record(record.bytes)); break;
+    case RecordKind::erase: {
+      const EraseRecord read = erase_record(record.bytes);
+      (void)ledger_.apply(read);
+      ledger_.begin_erasure({record.sequence, read.user});
+      break;
+    }
+    case RecordKind::erase_done: {
+      // Former versions did not say up to where.
+      std::span<const std::byte> bytes = record.bytes;
+      ledger_.end_erasures(bytes.empty() ? record.sequence : take_number(bytes, 8));
+      break;
+    }
+    case RecordKind::past: ledger_.apply(past_record(record.bytes)); break;
+    case RecordKind::past_done: break;
+    default:
+      if (ledger_.apply_of_fleet(record)) break;
+      throw InputError(options_.state +
+                       ": the log has a record that this version of the program "
+                       "does not know; use the version that wrote it, or a later one");
+  }
 }
 
 void DecisionService::write_snapshot() {
@@ -360,12 +382,31 @@ void DecisionService::erase_from_log(std::vector<Erasure>& erasures, Sequence be
             break;
           case RecordKind::past: by = erased_by(past_record(record.bytes).event.user); break;
           case RecordKind::label: by = erased_by(label_record(record.bytes).label.user); break;
+          case RecordKind::elsewhere: {
+            const ElsewhereRecord read = elsewhere_record(record.bytes);
+            by = erased_by(read.kind == RecordKind::label ? read.label.user : read.event.user);
+            break;
+          }
           default: break;
         }
         if (by == nullptr) return std::nullopt;
         ++by->erased.records;
         return std::vector<std::byte>{};
       });
+  followers_->changed();
+}
+
+// What is unfinished, while nothing is decided. Returns the end of what was looked through.
+Sequence DecisionService::clean_at_once() {
+  std::vector<Erasure> unfinished(ledger_.unfinished().size());
+  for (std::size_t i = 0; i < unfinished.size(); ++i) {
+    unfinished[i].user = ledger_.unfinished()[i].user;
+  }
+  const Sequence below = journal_->next();
+  write_snapshot();
+  erase_from_log(unfinished, below);
+  journal_->remove_snapshots_below(below);
+  return below;
 }
 
 void DecisionService::note_erased(Sequence below) {

@@ -73,6 +73,8 @@ class Replayer {
         return;
       case RecordKind::erase_done:
       case RecordKind::past_done: return;
+      default:
+        if (ledger_.apply_of_fleet(record)) return;
     }
     throw InputError(options_.state +
                      ": the log has a record that this version of the program does not know");

@@ -44,6 +44,7 @@ std::string error_entry(std::string_view id, std::string_view error) {
 
 DecisionService::DecisionService(ServiceOptions options, http::Metrics& metrics, http::Log& log)
     : options_(std::move(options)),
+      metrics_(metrics),
       log_(log),
       identities_(Identities::of_folder(options_.state)),
       models_(options_.state),
@@ -55,13 +56,27 @@ DecisionService::DecisionService(ServiceOptions options, http::Metrics& metrics,
                     .count();
   try {
     recover();
-    read_history();
+    if (role_ == ServiceRole::primary) read_history();
   } catch (...) {
     // Its thread calls back into this object, whose other members go before it.
     journal_.reset();
     throw;
   }
   thread_ = std::thread([this] { run(); });
+  if (role_ == ServiceRole::standby) {
+    try {
+      begin_to_follow();
+    } catch (...) {
+      {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        stopping_ = true;
+      }
+      wake_.notify_all();
+      thread_.join();
+      journal_.reset();
+      throw;
+    }
+  }
   metrics.before_reading(
       [this,
        &queued = metrics.gauge("tandem_fraud_queued_transactions",
@@ -77,6 +92,8 @@ DecisionService::DecisionService(ServiceOptions options, http::Metrics& metrics,
 }
 
 DecisionService::~DecisionService() {
+  // It hands on what it is told to the thread that decides.
+  follower_.reset();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
@@ -105,10 +122,18 @@ Time DecisionService::now() const {
 
 std::shared_ptr<const Versions> DecisionService::versions() const {
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (!versions_) throw HttpError(503, "nothing was followed yet", retry_seconds);
   return versions_;
 }
 
 std::string DecisionService::refusal() const {
+  if (role_ == ServiceRole::standby) {
+    return "this server is a standby of " + options_.fleet.follow->url() +
+           " and decides nothing until it takes over";
+  }
+  if (role_ == ServiceRole::stepped_down) {
+    return "this server has stepped down, and another decides: start it again as a standby of that";
+  }
   const std::lock_guard<std::mutex> lock(mutex_);
   if (!failure_.empty()) {
     return "the log cannot be written any more, and nothing is acknowledged until the server is "
@@ -123,6 +148,7 @@ std::string DecisionService::refusal() const {
 // --------------------------------------------------------------------------------
 
 void DecisionService::decide(const ExchangePtr& exchange) {
+  if (role_ == ServiceRole::standby && hold(exchange)) return;
   // Before the work of reading it.
   refuse_if_behind();
   const auto begin = http::Clock::now();
@@ -131,6 +157,9 @@ void DecisionService::decide(const ExchangePtr& exchange) {
   item.exchange = exchange;
   item.list = read_body(exchange->request.body, identities_, *decides->configuration, now(),
                         item.transactions);
+  std::vector<std::uint32_t> sums;
+  for (const Incoming& one : item.transactions) sums.push_back(one.sum);
+  check_partition(options_.fleet.partition, exchange->request.header(partition_header), sums);
   if (item.transactions.front().digest % Monitor::sampled == 0) {
     monitor_.measured(Stage::read,
                       seconds_since(begin) / static_cast<double>(item.transactions.size()));
@@ -238,6 +267,9 @@ void DecisionService::run() {
 
 void DecisionService::do_work(Item& item) {
   try {
+    if (item.exchange && ledger_.versions() == nullptr) {
+      throw HttpError(503, "nothing was followed yet", retry_seconds);
+    }
     Response response = item.work(ledger_);
     if (!item.exchange) return;
     answered_.emplace_back(std::move(item.exchange), std::move(response));
@@ -309,7 +341,8 @@ void DecisionService::write_down() {
   // The journal's thread may have been there before.
   if (journal_->failed()) {
     fail(journal_->failure());
-  } else if (const journal::Sequence durable = journal_->durable(); durable >= needed) {
+  } else if (const journal::Sequence durable = followers_->answerable(journal_->durable());
+             durable >= needed) {
     release(durable);
   }
 }
@@ -325,7 +358,7 @@ std::string DecisionService::decide_one(const Incoming& incoming, http::Clock::t
     monitor_.repeated();
     return answer_text(incoming.id, kept->tail, kept->microseconds);
   }
-  if (journal_->failed()) throw HttpError(503, refusal());
+  if (journal_->failed() || role_ != ServiceRole::primary) throw HttpError(503, refusal());
   const bool measured = incoming.event.transaction % Monitor::sampled == 0;
   const auto begin = measured ? http::Clock::now() : http::Clock::time_point{};
   Decided decided = ledger_.decide(incoming.event);
@@ -402,6 +435,7 @@ void DecisionService::fail(const std::string& why) {
 // --------------------------------------------------------------------------
 
 void DecisionService::label(const Kept& kept, bool fraud, Time known_at, bool by_review) {
+  if (!refusal().empty()) throw HttpError(503, refusal(), retry_seconds);
   LabelRecord record;
   record.label = make_label(kept.event, fraud, known_at);
   record.by_review = by_review ? 1 : 0;
@@ -414,6 +448,8 @@ void DecisionService::label(const Kept& kept, bool fraud, Time known_at, bool by
 }
 
 void DecisionService::look_after() {
+  followers_->look_after();
+  let_go_of_held(false);
   struct statvfs disk {};
   if (::statvfs(options_.state.c_str(), &disk) == 0) {
     const std::uint64_t free = std::uint64_t{disk.f_bavail} * disk.f_frsize;

@@ -17,6 +17,9 @@
 #include <unordered_map>
 #include <vector>
 
+#include "systems/fraud/service/fleet.hpp"
+#include "systems/fraud/service/follower.hpp"
+#include "systems/fraud/service/followers.hpp"
 #include "systems/fraud/service/ledger.hpp"
 #include "systems/fraud/service/monitor.hpp"
 #include "systems/fraud/service/versions.hpp"
@@ -44,6 +47,7 @@ struct ServiceOptions {
   std::int64_t snapshot_records = 500'000;      // from one snapshot to the next
   std::chrono::milliseconds longest_wait{100};  // beyond it, transactions are refused with 503
   std::uint64_t least_free_bytes = 64 << 20;    // of the disk; below it the same
+  FleetOptions fleet;
 };
 
 // A transaction that was read and checked.
@@ -51,7 +55,12 @@ struct Incoming {
   std::string id;
   Event event;
   std::uint64_t digest = 0;
+  std::uint32_t sum = 0;  // user_sum(), by which users are parted
 };
+
+// A primary decides; a standby follows one; one that has stepped down did what it had to, and
+// another decides now.
+enum class ServiceRole { primary, standby, stepped_down };
 
 class DecisionService {
  public:
@@ -110,6 +119,37 @@ class DecisionService {
   // Of a `work`: how many records the log has.
   [[nodiscard]] std::uint64_t records() const noexcept { return journal_->next(); }
 
+  // --- one of several servers: standby.cpp
+  [[nodiscard]] ServiceRole role() const noexcept { return role_; }
+  // Called once when it decides: at once, or when it has taken over. Set before serving begins.
+  void when_primary(std::function<void()> call);
+  // What /v1/standby says.
+  [[nodiscard]] http::Response standing();
+  [[nodiscard]] Followers& followers() noexcept { return *followers_; }
+  [[nodiscard]] http::Response snapshot_for_follower() const;
+  [[nodiscard]] http::Response model_for_follower(const std::string& file) const;
+  // Decides nothing from now on; returns when all it has acknowledged is safe. Throws HttpError.
+  [[nodiscard]] http::Response step_down();
+  // Becomes the primary: asks the one that it follows to step down, and where that answers has all
+  // that it had. Throws HttpError where it follows none or has nothing yet.
+  [[nodiscard]] http::Response take_over();
+  // Nobody waits for the log or for a takeover any more; before the server stops.
+  void end_waiting();
+  // What another partition has seen is written down and done.
+  void take_elsewhere(const std::vector<ElsewhereRecord>& records);
+  // Decisions say from now on that they were made without it, or do not any more.
+  void set_away(Outside part, bool away);
+  // How far other partitions were read, and with which records others took over here.
+  struct SharedState {
+    std::vector<SharedPosition> positions;  // by partition
+    std::vector<SharedPosition> takeovers;
+    journal::Sequence records = 0;
+  };
+  [[nodiscard]] SharedState shared_state();
+  // Says that two servers hash identifiers alike, and nothing else.
+  [[nodiscard]] std::string identity() const;
+  [[nodiscard]] const ServiceOptions& options() const noexcept { return options_; }
+
  private:
   struct Item {
     http::ExchangePtr exchange;
@@ -138,6 +178,14 @@ class DecisionService {
   void end_cleaning(journal::Sequence below, const std::string& failure);
   void erase_from_log(std::vector<Erasure>& erasures, journal::Sequence below);
   void note_erased(journal::Sequence below);
+  journal::Sequence clean_at_once();
+  void apply_record(const journal::Record& record);
+  std::shared_ptr<const Versions> load_versions(const std::string& text);
+  void begin_to_follow();
+  void follow(std::span<const std::byte> records, bool apply);
+  bool hold(const http::ExchangePtr& exchange);
+  void let_go_of_held(bool all);
+  void keep_versions_files();
   void run();
   bool answer(Item& item);
   std::string decide_one(const Incoming& incoming, http::Clock::time_point arrived, int& status);
@@ -158,6 +206,7 @@ class DecisionService {
   void end_snapshot(bool wait);
 
   ServiceOptions options_;
+  http::Metrics& metrics_;
   http::Log& log_;
   Identities identities_;
   ModelFiles models_;
@@ -167,7 +216,16 @@ class DecisionService {
   Ledger ledger_;
   bool is_new_ = false;  // the log had nothing but versions
   Monitor monitor_;
+  std::unique_ptr<Followers> followers_;
   std::unique_ptr<journal::Journal> journal_;
+
+  std::atomic<ServiceRole> role_{ServiceRole::primary};
+  std::mutex takeover_mutex_;
+  std::unique_ptr<Follower> follower_;
+  std::function<void()> when_primary_;
+  // Of a standby, that wait for the case that it takes over.
+  std::mutex held_mutex_;
+  std::deque<std::pair<http::ExchangePtr, http::Clock::time_point>> held_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -195,7 +253,7 @@ class DecisionService {
   std::vector<std::uint64_t> hits_of_rule_;          // of the versions that decide
   std::unordered_map<Key, std::string> review_ids_;  // of the newest that wait for a person
   std::deque<Key> review_order_;
-  Time clock_base_ = 0;
+  std::atomic<Time> clock_base_{0};
   http::Clock::time_point clock_start_;
   std::thread thread_;
 };

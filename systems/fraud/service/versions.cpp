@@ -32,6 +32,12 @@ std::string versions_text(const Versions& versions) {
                                   {"model_file", versions.model_file}});
 }
 
+std::string model_file_of(const std::string& versions_text) {
+  const auto json = nlohmann::json::parse(versions_text, nullptr, false);
+  if (!json.is_object()) return {};
+  return json.value("model_file", std::string());
+}
+
 std::string ModelFiles::keep(const std::string& path) {
   const auto bytes = read_file(path);
   const std::string file = name_of(bytes);
@@ -45,6 +51,17 @@ std::string ModelFiles::keep(const std::string& path) {
     write_file(place, bytes);
   }
   return file;
+}
+
+bool ModelFiles::has(const std::string& file) const { return fs::exists(folder_ + "/" + file); }
+
+void ModelFiles::put(const std::string& file, const std::string& bytes) {
+  const std::vector<std::uint8_t> content(bytes.begin(), bytes.end());
+  if (name_of(content) != file) {
+    throw InputError("the model " + file + " of the log is not what came under that name");
+  }
+  fs::create_directories(folder_ + "/models");
+  write_file(folder_ + "/" + file, content);
 }
 
 std::shared_ptr<const FraudModel> ModelFiles::load(const std::string& file) {

@@ -13,6 +13,9 @@ namespace tandem::fraud {
 // place of its file. read_versions() gives them back.
 [[nodiscard]] std::string versions_text(const Versions& versions);
 
+// The place of the model's file that such a text names; empty where it names none.
+[[nodiscard]] std::string model_file_of(const std::string& versions_text);
+
 // Models by their files in a folder, each read once.
 class ModelFiles {
  public:
@@ -23,6 +26,10 @@ class ModelFiles {
   std::string keep(const std::string& path);
   // Throws InputError where the file is missing or is not what its name says.
   [[nodiscard]] std::shared_ptr<const FraudModel> load(const std::string& file);
+  // Whether the folder has the file; and a file of that name and content, as another server has it.
+  // Throws InputError where the name is not that of the content.
+  [[nodiscard]] bool has(const std::string& file) const;
+  void put(const std::string& file, const std::string& bytes);
   [[nodiscard]] const std::string& folder() const noexcept { return folder_; }
 
  private:

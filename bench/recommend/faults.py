@@ -124,7 +124,7 @@ class Place:
                 while not stopping.is_set():
                     user = f"{seed}-{number}-{count // ITEMS_OF_A_VIEWER}"
                     self.send(connection, {"user": user, "item": f"i{count % ITEMS_OF_A_VIEWER + 1}",
-                                           "weight": 0.5, "id": f"{seed}-{number}-{count}"})
+                                           "weight": 0.5, "id": f"event-{seed}-{number}-{count}"})
                     count += 1
                     if draw.random() < 0.3:
                         connection.request("GET", f"/v1/recommendations?user={user}&n=5")

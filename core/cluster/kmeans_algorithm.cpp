@@ -10,7 +10,8 @@ std::unique_ptr<Algorithm> make_kmeans_algorithm() {
       {.name = "kmeans",
        .summary = "k-means clustering by Lloyd's algorithm",
        .class_name = "KMeans",
-       .kind = ModelKind::clusterer});
+       .kind = ModelKind::clusterer,
+       .trains_out_of_core = true});
 }
 
 }  // namespace tandem

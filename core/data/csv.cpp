@@ -17,6 +17,7 @@
 #include "core/data/csv_parser.hpp"
 #include "core/data/readers.hpp"
 #include "core/data/records.hpp"
+#include "core/external_memory.hpp"
 #include "core/memory.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
@@ -537,6 +538,8 @@ class CsvReader {
     if (layout_.has_target) grow(target_, rows);
     if (layout_.has_weights) grow(weights_, rows);
     const T* const values = block.values.data();
+    visit_elements(features_.data() + features_.size(), block.rows * layout_.features,
+                   external::Access::write);
     if (width == features) {
       features_.insert(features_.end(), values, values + rows * width);
     } else {

@@ -12,6 +12,7 @@
 
 #include "core/data/class_names.hpp"
 #include "core/data/finite.hpp"
+#include "core/external_memory.hpp"
 #include "core/memory.hpp"
 #include "core/text.hpp"
 #include "tandem/core/error.hpp"
@@ -152,6 +153,10 @@ Dataset<T> select_rows(const DatasetView<T>& data, const std::vector<Index>& row
   require_one_per_row(data, data.groups.size(), "groups");
   part.features = Matrix<T>(count, data.cols());
   for (Index i = 0; i < count; ++i) {
+    if (i % 1024 == 0) {
+      visit_elements(part.features.row(i).data(), std::min<Index>(1024, count - i) * data.cols(),
+                     external::Access::write);
+    }
     copy_row(data, rows[static_cast<std::size_t>(i)], part.features.row(i));
   }
   // `width` values belong to each row.

@@ -4,6 +4,7 @@
 #include <atomic>
 
 #include "core/data/finite.hpp"
+#include "core/external_memory.hpp"
 #include "core/parallel.hpp"
 #include "tandem/data/dataset.hpp"
 
@@ -14,6 +15,7 @@ template <Real T>
 [[nodiscard]] bool has_finite_features(const DatasetView<T>& data, int threads) {
   std::atomic<bool> all{true};
   parallel_pieces(threads, data.rows(), 256, [&](Piece rows) {
+    visit_rows(data.features, rows.begin, rows.end);
     for (Index r = rows.begin; r < rows.end; ++r) {
       if (!all_finite(data.features.row(r))) all.store(false, std::memory_order_relaxed);
     }

@@ -10,6 +10,7 @@
 
 #include "core/data/readers.hpp"
 #include "core/data/typed_values.hpp"
+#include "core/external_memory.hpp"
 #include "core/memory.hpp"
 #include "tandem/core/error.hpp"
 
@@ -414,6 +415,8 @@ Table<T> read_npy_table(ByteSource& source, Index size, const std::string& name,
         }
       }
     } else {
+      visit_elements(table.values.data() + table.values.size(), static_cast<Index>(wanted),
+                     external::Access::write);
       table.values.insert(table.values.end(), converted.begin(),
                           converted.begin() + static_cast<std::ptrdiff_t>(wanted));
     }

@@ -16,6 +16,7 @@
 #include "core/data/reading_scope.hpp"
 #include "core/data/records.hpp"
 #include "core/data/typed_table.hpp"
+#include "core/external_memory.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "tandem/core/error.hpp"
@@ -301,6 +302,11 @@ Dataset<T> make_dataset(Table<T> table, Table<T>* target, const Input& input,
     T* to = table.values.data();
     const T* from = to;
     for (Index i = 0; i < table.rows; ++i, from += table.cols) {
+      if (i % 1024 == 0) {
+        const Index count = std::min<Index>(1024, table.rows - i);
+        // Rows move towards the beginning: what is written lies before what is read.
+        visit_elements(to, from + count * table.cols - to, external::Access::write);
+      }
       if (target_column >= 0) data.target.push_back(from[target_column]);
       if (weight_column >= 0) data.weights.push_back(from[weight_column]);
       for (Index j = 0; j < table.cols; ++j) {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "core/external_memory.hpp"
 #include "core/linear/rows.hpp"
 #include "core/resident_scope.hpp"
 #include "core/steps.hpp"
@@ -100,6 +101,12 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
   const Index n = train.rows();
   const Index d = train.cols();
   const bool batches = options.batch_size > 0 && options.batch_size < n;
+  if (batches && uses_external_memory()) {
+    throw InputError(option("batch_size") + " " + std::to_string(options.batch_size) +
+                     " draws rows from all over the data, which cannot be had from a disk; take " +
+                     option("batch_size") + " 0, all rows at a time, or leave out " +
+                     option("cache"));
+  }
 
   // A target of classes is no part of the data, and is wanted twice where batches are gathered.
   const ResidentScope target_there(engine, train_target);

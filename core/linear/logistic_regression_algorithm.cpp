@@ -9,7 +9,8 @@ std::unique_ptr<Algorithm> make_logistic_regression_algorithm() {
   return algorithm_of<LogisticRegressionOptions, LogisticRegressionModel>(
       {.name = "logistic-regression",
        .summary = "probabilities of classes from weighted sums of the features",
-       .prefers_scaled_features = true});
+       .prefers_scaled_features = true,
+       .trains_out_of_core = true});
 }
 
 }  // namespace tandem

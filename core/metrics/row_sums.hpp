@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "core/parallel.hpp"
@@ -38,12 +39,14 @@ std::array<double, K> row_sums(int threads, Index rows, Add&& add) {
 }
 
 // One long sum per column of a table of rows × cols: add(i, j) is the term of row i in column j.
-template <class Add>
-std::vector<double> column_sums(int threads, Index rows, Index cols, Add&& add) {
+// begin(first, last) is called before the terms of the rows first .. last − 1 are asked for.
+template <class Add, class Begin>
+std::vector<double> column_sums(int threads, Index rows, Index cols, Add&& add, Begin&& begin) {
   const auto width = static_cast<std::size_t>(cols);
   const Index blocks = pieces(rows, sum_block);
   std::vector<double> partial(static_cast<std::size_t>(blocks) * width);
   parallel_pieces(threads, blocks, 16, [&](Piece some) {
+    begin(some.begin * sum_block, std::min(some.end * sum_block, rows));
     std::vector<double> lanes(sum_lanes * width);
     for (Index b = some.begin; b < some.end; ++b) {
       const Piece block = piece_of(rows, sum_block, b);
@@ -62,6 +65,10 @@ std::vector<double> column_sums(int threads, Index rows, Index cols, Add&& add) 
   add_block_sums(partial.data(), blocks, cols);
   partial.resize(width);  // zeros where there were no blocks
   return partial;
+}
+template <class Add>
+std::vector<double> column_sums(int threads, Index rows, Index cols, Add&& add) {
+  return column_sums(threads, rows, cols, std::forward<Add>(add), [](Index, Index) {});
 }
 
 }  // namespace tandem

@@ -21,6 +21,18 @@ struct AlgorithmDescription {
   bool accepts_missing = false;
   bool prefers_scaled_features = false;
   bool takes_categories = false;
+  bool trains_out_of_core = false;  // see tandem/model/out_of_core.hpp
+};
+
+// An algorithm that is described by such facts, whatever its options and model are.
+class DescribedAlgorithm : public Algorithm {
+ public:
+  explicit DescribedAlgorithm(const AlgorithmDescription& description)
+      : description_(description) {}
+  [[nodiscard]] const AlgorithmDescription& description() const noexcept { return description_; }
+
+ private:
+  AlgorithmDescription description_;
 };
 
 // "DecisionTree" for "decision-tree".
@@ -45,22 +57,22 @@ template <Real T, class Options>
 // Options has visit(), check() and, for predictors, `Task task_for(const DatasetView<T>&) const`.
 // XModel<T>::load gives a model by value.
 template <class Options, template <class> class XModel>
-class AlgorithmOf final : public Algorithm {
+class AlgorithmOf final : public DescribedAlgorithm {
  public:
-  explicit AlgorithmOf(const AlgorithmDescription& description) : description_(description) {}
+  explicit AlgorithmOf(const AlgorithmDescription& description) : DescribedAlgorithm(description) {}
 
-  [[nodiscard]] std::string_view name() const override { return description_.name; }
-  [[nodiscard]] std::string_view summary() const override { return description_.summary; }
+  [[nodiscard]] std::string_view name() const override { return description().name; }
+  [[nodiscard]] std::string_view summary() const override { return description().summary; }
   [[nodiscard]] std::string class_name() const override {
-    return description_.class_name.empty() ? camel_case(description_.name)
-                                           : std::string(description_.class_name);
+    return description().class_name.empty() ? camel_case(description().name)
+                                            : std::string(description().class_name);
   }
-  [[nodiscard]] ModelKind kind() const override { return description_.kind; }
-  [[nodiscard]] bool accepts_missing() const override { return description_.accepts_missing; }
+  [[nodiscard]] ModelKind kind() const override { return description().kind; }
+  [[nodiscard]] bool accepts_missing() const override { return description().accepts_missing; }
   [[nodiscard]] bool prefers_scaled_features() const override {
-    return description_.prefers_scaled_features;
+    return description().prefers_scaled_features;
   }
-  [[nodiscard]] bool takes_categories() const override { return description_.takes_categories; }
+  [[nodiscard]] bool takes_categories() const override { return description().takes_categories; }
   [[nodiscard]] std::unique_ptr<Algorithm> clone() const override {
     return std::make_unique<AlgorithmOf>(*this);
   }
@@ -93,7 +105,7 @@ class AlgorithmOf final : public Algorithm {
     if constexpr (requires { options_.task_for(data); }) {
       return options_.task_for(data);
     } else {
-      return description_.kind == ModelKind::detector ? Task::detection : Task::clustering;
+      return description().kind == ModelKind::detector ? Task::detection : Task::clustering;
     }
   }
   template <Real T>
@@ -102,7 +114,6 @@ class AlgorithmOf final : public Algorithm {
     return std::make_unique<XModel<T>>(fit_by_options(engine, train, options_, context));
   }
 
-  AlgorithmDescription description_;
   Options options_;
 };
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "core/data/finite_rows.hpp"
+#include "core/external_memory.hpp"
 #include "core/json_text.hpp"
 #include "core/model/pipeline_parts.hpp"
 #include "tandem/config.hpp"
@@ -72,6 +73,14 @@ class Fingerprint {
   void add(const void* data, std::size_t bytes) {
     const auto* at = static_cast<const unsigned char*>(data);
     std::uint64_t word = 0;
+    constexpr std::size_t piece = std::size_t{1} << 18;
+    for (; bytes > piece; bytes -= piece, at += piece) {
+      visit_elements(at, static_cast<Index>(piece));
+      for (std::size_t b = 0; b < piece; b += 8) {
+        std::memcpy(&word, at + b, 8);
+        add(word);
+      }
+    }
     for (; bytes >= 8; bytes -= 8, at += 8) {
       std::memcpy(&word, at, 8);
       add(word);

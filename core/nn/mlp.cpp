@@ -16,6 +16,7 @@
 #include "core/data/finite_rows.hpp"
 #include "core/host_engine.hpp"
 #include "core/memory.hpp"
+#include "core/nn/first_order.hpp"
 #include "core/nn/mlp_network.hpp"
 #include "core/parallel.hpp"
 #include "core/rows_on_engine.hpp"
@@ -205,6 +206,7 @@ class Training {
       rows_of_training_ = to_engine(engine, train_rows_);
     }
     weight_of_rows_ = total_weight(train.weights, train_rows_, train_rows_.size());
+    if (is_external(data_.x) && !options.keep_order) write_in_first_order();
     const Index capacity =
         std::max(design_.batch_size,
                  std::min<Index>(evaluation_rows, static_cast<Index>(validation_rows_.size())));
@@ -269,10 +271,28 @@ class Training {
            mean_weight_;
   }
 
+  // For rows on disk. The validation rows stand together then, too.
+  void write_in_first_order() {
+    if (!own_validation_ && !validation_rows_.empty()) {
+      own_validation_ = rows_in_places(engine_, data_, std::span<const Index>(validation_rows_),
+                                       [](Index i) { return i; });
+      std::vector<Index> all(validation_rows_.size());
+      std::iota(all.begin(), all.end(), Index{0});
+      validation_order_ = to_engine(engine_, all);
+    }
+    const RowOrder order(order_.size(), true, options_.seed, 0);
+    const std::span<const Index> chosen =
+        rows_of_training_.empty() ? std::span<const Index>() : train_rows_;
+    data_ = rows_in_places(engine_, data_, chosen,
+                           [&](Index i) { return order.place_in_first_order(i); });
+    rows_of_training_ = Buffer<Index>();
+    written_in_first_order_ = true;
+  }
+
   void run_epoch() {
     const RowOrder order(order_.size(), !options_.keep_order, options_.seed, epoch_);
-    network_->order_rows(order, rows_of_training_.empty() ? nullptr : rows_of_training_.data(),
-                         order_);
+    network_->order_rows(written_in_first_order_ ? order.of_written_rows() : order,
+                         rows_of_training_.empty() ? nullptr : rows_of_training_.data(), order_);
     optimizer_->begin_epoch(epoch_);
     if (batch_ == 0) network_->totals().fill_zero();
     const auto prepare = [&](Index batch) {
@@ -485,6 +505,7 @@ class Training {
   Buffer<Index> rows_of_training_;  // empty where they are all rows
   Buffer<Index> order_;             // of the current epoch
   Buffer<Index> validation_order_;
+  bool written_in_first_order_ = false;
   std::optional<MlpNetwork<T>> network_;
   std::optional<Optimizer<T>> optimizer_;
   Buffer<T> best_parameters_;

@@ -10,7 +10,8 @@ std::unique_ptr<Algorithm> make_mlp_algorithm() {
       {.name = "mlp",
        .summary = "multi-layer perceptron trained by back-propagation, for classes or values",
        .class_name = "MLP",
-       .prefers_scaled_features = true});
+       .prefers_scaled_features = true,
+       .trains_out_of_core = true});
 }
 
 }  // namespace tandem

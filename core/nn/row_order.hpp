@@ -50,7 +50,20 @@ class RowOrder {
   }
   // The row at place i of a block.
   [[nodiscard]] TANDEM_HOST_DEVICE Index row(const Block& block, Index i) const {
-    return shuffled_ ? loaded_(block.first + block.inside(i)) : block.first + i;
+    if (!shuffled_) return block.first + i;
+    const Index place = block.first + block.inside(i);
+    return written_ ? place : loaded_(place);
+  }
+
+  // The same order of rows that were written in the first order: row p is the one that
+  // place_in_first_order() says to stand at p.
+  [[nodiscard]] RowOrder of_written_rows() const {
+    RowOrder order = *this;
+    order.written_ = true;
+    return order;
+  }
+  [[nodiscard]] Index place_in_first_order(Index row) const {
+    return shuffled_ ? loaded_.inverse(row) : row;
   }
 
   // The row at a place of the epoch, 0 <= place < rows().
@@ -70,7 +83,8 @@ class RowOrder {
 
   Index rows_;
   bool shuffled_;
-  Random random_;  // of the epoch
+  bool written_ = false;  // the rows stand in the first order
+  Random random_;         // of the epoch
   RandomPermutation loaded_;
   RandomPermutation blocks_;
   Index place_of_last_;  // where the epoch has the block that may be shorter than the others

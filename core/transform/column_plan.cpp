@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/external_memory.hpp"
 #include "core/memory.hpp"
 #include "core/parallel.hpp"
 #include "core/text.hpp"
@@ -304,6 +305,11 @@ Matrix<T> ColumnPlan<T>::apply(Matrix<T> data, const std::string& source, int th
   const Index block_rows =
       std::max<Index>(1, block_bytes / std::max<Index>(1, cols * static_cast<Index>(sizeof(T))));
   parallel_pieces(threads, rows, 4096, [&](Piece piece) {
+    visit_elements(data.data() + piece.begin * cols, piece.size() * cols, external::Access::write);
+    if (!in_place) {
+      visit_elements(moved.data() + piece.begin * out_cols, piece.size() * out_cols,
+                     external::Access::write);
+    }
     for (Index begin = piece.begin; begin < piece.end; begin += block_rows) {
       const Index count = std::min(block_rows, piece.end - begin);
       T* const block = data.data() + begin * cols;

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numeric>
 
+#include "core/external_memory.hpp"
 #include "core/parallel.hpp"
 
 namespace tandem {
@@ -89,6 +90,9 @@ ColumnValues<T> present_values(const TrainingRows<T>& train, Index j) {
     // As they lie in the data.
     const T* at = train.data.features.data() + out.source;
     for (Index i = 0; i < train.rows(); ++i, at += train.data.cols()) {
+      if (i % 4096 == 0) {
+        visit_rows(train.data.features.view(), i, std::min<Index>(i + 4096, train.rows()));
+      }
       if (!std::isnan(*at)) column.values.push_back(*at);
     }
     return column;
@@ -176,6 +180,7 @@ std::vector<ValueRange> value_ranges(const Dataset<T>& data, int threads) {
     std::vector<T> high(width, -std::numeric_limits<T>::infinity());
     std::vector<std::int32_t> missing(width, 0);
     const Piece rows = piece_of(data.rows(), rows_per_piece, p);
+    visit_rows(data.features.view(), rows.begin, rows.end);
     for (Index i = rows.begin; i < rows.end; ++i) {
       if (!data.weights.empty() && !(data.weights[static_cast<std::size_t>(i)] > 0)) continue;
       const T* row = data.features.data() + i * data.cols();

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/external_memory.hpp"
 #include "core/metrics/row_sums.hpp"
 #include "tandem/transform/training_rows.hpp"
 
@@ -20,7 +21,9 @@ template <Real T, class Term>
   const Index cols = train.data.cols();
   const T* const data = train.data.features.data();
   const auto sums = [&](auto&& add) {
-    return column_sums(train.threads, train.rows(), count, std::forward<decltype(add)>(add));
+    return column_sums(
+        train.threads, train.rows(), count, std::forward<decltype(add)>(add),
+        [&](Index begin, Index end) { visit_rows(train.data.features.view(), begin, end); });
   };
   // Where the columns are, if a short loop can read them.
   const ColumnPlan<T>& plan = train.plan;

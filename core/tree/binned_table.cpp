@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/external_memory.hpp"
 #include "core/parallel.hpp"
 #include "core/rows_on_engine.hpp"
 #include "core/steps.hpp"
@@ -133,6 +134,7 @@ template <Real T>
 BinCuts<T> make_bin_cuts(MatrixView<const std::type_identity_t<T>> x, std::span<const T> weights,
                          Index max_bins, int threads) {
   const auto fill = [&](Index begin, Index count, Piece features, T* columns) {
+    visit_rows(x, begin, begin + count);
     for (Index i = 0; i < count; ++i) {
       const T* row = x.data + (begin + i) * x.stride + features.begin;
       for (Index j = 0; j < features.size(); ++j) {

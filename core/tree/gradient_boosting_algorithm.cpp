@@ -10,7 +10,8 @@ std::unique_ptr<Algorithm> make_gradient_boosting_algorithm() {
       {.name = "gradient-boosting",
        .summary = "boosted trees over histograms, for classes, values or counts",
        .accepts_missing = true,
-       .takes_categories = true});
+       .takes_categories = true,
+       .trains_out_of_core = true});
 }
 
 }  // namespace tandem

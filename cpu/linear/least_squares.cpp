@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/external_memory.hpp"
 #include "core/linear/least_squares_steps.hpp"
 #include "core/linear/linear_loss.hpp"
 #include "core/parallel.hpp"
@@ -182,6 +183,7 @@ class CpuLeastSquares final : public LeastSquaresSteps<T> {
       double* b = cpu::factor_scratch(p);
       for (Index begin = all.begin; begin < all.end; begin += sum_block) {
         const Index used = std::min(sum_block, all.end - begin);
+        visit_elements(rows.x + begin * rows.stride, used * rows.stride);
         load_block(rows, begin, used, intercept, p, b);
         cpu::update_factor(r, p, b, padded(used), false);
       }

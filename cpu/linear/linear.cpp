@@ -422,6 +422,7 @@ class CpuLinear final : public LinearSteps<T> {
     partial_.resize(static_cast<std::size_t>(std::max<Index>(1, blocks) * terms));
     std::fill_n(partial_.begin(), terms, 0.0);  // where there are no rows
     parallel_for(cpu::threads_for(engine_.threads(), rows, outputs), blocks, [&](Index b) {
+      cpu::visit_block(rows, b);
       cpu::pass_block<T>(block_of(loss, rows, b, outputs, model), cpu::scratch_for<T>(outputs),
                          !gradient.empty(), partial_.data() + b * terms);
     });

@@ -120,6 +120,8 @@ void pack_rows(int threads, const RowsView<T>& from, Index count, Index at, Pack
   const Index first_block = at / sum_block;
   parallel_for(threads, pieces(count, sum_block), [&](Index b) {
     const Piece piece = piece_of(count, sum_block, b);
+    visit_elements(from.x + piece.begin * from.stride, piece.size() * from.stride);
+    visit_block(to, first_block + b, external::Access::write);
     fill_block(from, piece.size(), to, first_block + b, [&](Index i) { return piece.begin + i; });
   });
 }
@@ -160,6 +162,7 @@ void moments_of_rows(int threads, const PackedRows<T>& rows, Buffer<double>& mom
   for (const bool squares : {false, true}) {
     parallel_for(threads, blocks, [&](Index b) {
       const T* weights = rows.weights.empty() ? nullptr : rows.weights.data() + b * sum_block;
+      visit_block(rows, b);
       for (Index j = 0; j <= d; ++j) {
         const T* x = j < d ? rows.x.data() + (b * d + j) * packed_stride
                            : rows.target.data() + b * sum_block;
@@ -188,6 +191,7 @@ void standardise_rows(int threads, const Buffer<double>& centre, const Buffer<do
   const Index d = rows.features;
   parallel_for(threads_for(threads, rows, 1), PackedRows<T>::blocks(rows.rows), [&](Index b) {
     const Index count = piece_of(rows.rows, sum_block, b).size();
+    visit_block(rows, b, external::Access::write);
     for (Index j = 0; j <= d; ++j) {
       T* x =
           j < d ? rows.x.data() + (b * d + j) * packed_stride : rows.target.data() + b * sum_block;

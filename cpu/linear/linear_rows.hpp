@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "core/external_memory.hpp"
 #include "core/linear/linear_steps.hpp"
 
 namespace tandem::cpu {
@@ -16,6 +17,14 @@ namespace tandem::cpu {
 template <Real T>
 [[nodiscard]] int threads_for(int threads, const PackedRows<T>& rows, Index outputs) {
   return threads_for(threads, rows.rows, rows.features, outputs);
+}
+
+// Says that the calling thread comes to this block (core/external_memory.hpp).
+template <Real T>
+void visit_block(const PackedRows<T>& rows, Index block,
+                 external::Access access = external::Access::read) {
+  const Index size = rows.features * packed_stride;
+  visit_elements(rows.x.data() + block * size, size, access);
 }
 
 template <Real T>

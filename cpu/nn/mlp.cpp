@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/external_memory.hpp"
 #include "core/nn/mlp_functions.hpp"
 #include "core/nn/mlp_steps.hpp"
 #include "core/parallel.hpp"
@@ -20,6 +21,18 @@ class CpuMlp final : public MlpSteps<T> {
   void order_rows(const RowOrder& order, const Index* from, Index* to) override {
     in_pieces(order.blocks(), 1, 64 * order.rows(),
               [&](Index begin, Index end) { cpu::order_blocks(order, from, to, begin, end); });
+  }
+
+  // Of rows on disk, the blocks that a batch is from.
+  void prepare_rows(const T* x, Index cols, const Index* order, Index rows) override {
+    if (!is_external(x)) return;
+    Index block = -1;
+    for (Index r = 0; r < rows; ++r) {
+      if (order[r] / sum_block == block) continue;
+      block = order[r] / sum_block;
+      external::ask_for(x + block * sum_block * cols,
+                        static_cast<std::size_t>(sum_block * cols) * sizeof(T));
+    }
   }
 
   void gather_rows(const T* x, Index cols, const Index* order, Index rows, T* out) override {

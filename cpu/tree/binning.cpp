@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "core/external_memory.hpp"
 #include "core/parallel.hpp"
 #include "core/tree/binning_steps.hpp"
 #include "cpu/simd-inl.hpp"
@@ -135,6 +136,9 @@ class CpuBinning final : public BinningSteps<T> {
     auto* to_rows = reinterpret_cast<Bin*>(by_row.data());
     auto* to_columns = by_column.empty() ? nullptr : reinterpret_cast<Bin*>(by_column.data());
     parallel_pieces(engine_.threads(), rows, cpu::binning_rows, [&](Piece piece) {
+      visit_elements(x.data() + piece.begin * cuts.features, piece.size() * cuts.features);
+      visit_elements(to_rows + piece.begin * stride, piece.size() * stride,
+                     external::Access::write);
       cpu::bin_block(cpu::BinningBlock<T, Bin>{
           x.data() + piece.begin * cuts.features, piece.size(), cuts.features, stride,
           cuts.thresholds.data(), cuts.first.data(), cuts.missing.data(),

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <vector>
 
+#include "core/external_memory.hpp"
 #include "core/parallel.hpp"
 #include "core/tree/gradient_boosting_steps.hpp"
 #include "cpu/tree/boosting_categories.hpp"
@@ -56,6 +57,7 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
     unit_ = unit_hessian(loss.kind) && data_.weights->empty();
     parallel_for(threads_, blocks, [&](Index b) {
       const Piece rows = piece_of(data_.rows, sum_block, b);
+      visit_gradients(rows, loss.outputs, scores, external::Access::write);
       cpu::compute_gradients(cpu::GradientBlock<T>{
           loss, scores.data() + rows.begin * loss.outputs, data_.target->data() + rows.begin,
           data_.weights->empty() ? nullptr : data_.weights->data() + rows.begin, rows.size(),
@@ -158,6 +160,8 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
     parallel_for(threads_, count, [&](Index c) {
       const Piece rows = piece_of(data_.rows, group_rows, c);
       std::uint32_t* to = rows_[all ? 0 : 1].data() + rows.begin;
+      visit_elements(to, rows.size(), external::Access::write);
+      visit_elements(gradients + rows.begin, all ? 0 : rows.size());
       Index taken = 0;
       if (all) {
         for (; taken < rows.size(); ++taken) {
@@ -176,6 +180,10 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
       const Piece rows = piece_of(data_.rows, group_rows, c);
       const Index begin = first[static_cast<std::size_t>(c)];
       const Index taken = first[static_cast<std::size_t>(c) + 1] - begin;
+      visit_elements(gradients + rows.begin, rows.size());
+      visit_elements(hessians == nullptr ? nullptr : hessians + rows.begin,
+                     hessians == nullptr ? 0 : rows.size());
+      visit_elements(words_[0].data() + begin, taken, external::Access::write);
       std::vector<T> picked_g;
       std::vector<T> picked_h;
       cpu::PackBlock<T> block{packing,
@@ -224,6 +232,18 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
     for (std::size_t t = 0; t < tasks.size(); ++t) {
       const Index count = pieces(tasks[t].rows, group_rows);
       if (count > 1) shared.push_back(t);
+      if (count > 1 && uses_external_memory()) {
+        // Cut where the rows of all nodes are cut, so that a pass over the table serves all nodes.
+        const std::uint32_t* const rows = rows_[tasks[t].side].data() + tasks[t].begin;
+        for (Index begin = 0; begin < tasks[t].rows;) {
+          const auto border = (rows[begin] / rows_of_pass + 1) * std::uint64_t{rows_of_pass};
+          const Index most = std::min(tasks[t].rows, begin + group_rows);
+          const Index end = std::lower_bound(rows + begin, rows + most, border) - rows;
+          groups.push_back({t, tasks[t].begin + begin, end - begin, false});
+          begin = end;
+        }
+        continue;
+      }
       for (Index c = 0; c < count; ++c) {
         const Piece piece = piece_of(tasks[t].rows, group_rows, c);
         groups.push_back({t, tasks[t].begin + piece.begin, piece.size(), count == 1});
@@ -234,6 +254,14 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
     }
     for (const HistogramTask& task : tasks) {
       in_words_[static_cast<std::size_t>(task.slot)] = task.rows <= group_rows && !packing_.wide;
+    }
+    const auto first_row = [&](const Group& group) {
+      return rows_[tasks[group.task].side].data()[group.begin];
+    };
+    if (uses_external_memory()) {
+      std::stable_sort(groups.begin(), groups.end(), [&](const Group& a, const Group& b) {
+        return first_row(a) / rows_of_pass < first_row(b) / rows_of_pass;
+      });
     }
     const auto locks = std::make_unique<std::mutex[]>(tasks.size());
     parallel_for(threads_, static_cast<Index>(groups.size()), [&](Index i) {
@@ -246,6 +274,8 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
           static_cast<std::size_t>(packing_.wide ? 2 * histogram_ : histogram_);
       if (scratch.size() < size) scratch.assign(size, 0);
       const int side = task.side;
+      visit_group(side, group.begin, group.rows, data_.by_row->data(),
+                  data_.stride * data_.bin_bytes);
       cpu::HistogramBlock block{data_.by_row->data(),
                                 data_.bin_bytes,
                                 data_.stride,
@@ -355,6 +385,9 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
     parallel_for(threads_, static_cast<Index>(groups.size()), [&](Index i) {
       Group& group = groups[static_cast<std::size_t>(i)];
       const SplitTask& task = tasks[group.task];
+      visit_group(task.side, group.begin, group.rows,
+                  data_.by_column->data() + task.feature * data_.rows * data_.bin_bytes,
+                  data_.bin_bytes);
       group.left = cpu::choose_sides(
           {data_.by_column->data() + task.feature * data_.rows * data_.bin_bytes, data_.bin_bytes,
            rows_[task.side].data() + group.begin, group.rows, task.bin, task.missing_bin,
@@ -477,6 +510,32 @@ class CpuGradientBoosting final : public GradientBoostingSteps<T> {
   }
 
  private:
+  // Rows whose histograms are made one after the other, whatever nodes they are in.
+  static constexpr std::uint32_t rows_of_pass = 1 << 16;
+
+  // What gradients are made of, and they.
+  void visit_gradients(Piece rows, Index outputs, const Buffer<T>& scores,
+                       external::Access access) {
+    visit_elements(scores.data() + rows.begin * outputs, rows.size() * outputs);
+    visit_elements(data_.target->data() + rows.begin, rows.size());
+    for (Index k = 0; k < outputs; ++k) {
+      visit_elements(gradients_.data() + k * data_.rows + rows.begin, rows.size(), access);
+      if (!unit_) {
+        visit_elements(hessians_.data() + k * data_.rows + rows.begin, rows.size(), access);
+      }
+    }
+  }
+  // The rows at these places of a side, and their entries of `bytes` each in a table of bins.
+  void visit_group(int side, Index begin, Index count, const std::uint8_t* table, Index bytes) {
+    if (!uses_external_memory() || count == 0) return;
+    const std::uint32_t* const rows = rows_[side].data() + begin;
+    visit_elements(rows, count);
+    visit_elements(words_[side].data() + begin, count);
+    const Index first = rows[0];
+    const Index last = rows[count - 1];
+    visit_elements(table + first * bytes, (last - first + 1) * bytes);
+  }
+
   template <class Bin>
   void send_down(std::span<const BinnedNode<T>> nodes, std::span<const std::uint32_t> sets,
                  const Bin* by_row, Index rows, Index output, Buffer<T>& scores) {

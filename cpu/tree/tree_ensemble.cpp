@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/external_memory.hpp"
 #include "core/parallel.hpp"
 #include "core/tree/tree_ensemble_steps.hpp"
 #include "cpu/simd-inl.hpp"
@@ -263,6 +264,7 @@ class CpuTreeEnsemble final : public TreeEnsembleSteps<T> {
                       const Buffer<T>& x, Index rows, F&& f) {
     const int threads = rows * count < 4096 ? 1 : engine_.threads();
     parallel_pieces(threads, rows, cpu::ensemble_rows_for(trees.features), [&](Piece piece) {
+      visit_elements(x.data() + piece.begin * trees.features, piece.size() * trees.features);
       f(piece.begin, cpu::EnsembleBlock<T>{trees.heads.data(), trees.nodes.data(),
                                            trees.values.data(), trees.sets.data(), first, count,
                                            trees.outputs, x.data() + piece.begin * trees.features,

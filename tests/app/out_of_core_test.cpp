@@ -67,6 +67,23 @@ TEST_F(OutOfCore, GivesTheModelOfTrainingInMemory) {
   compare("linear-regression", {"--target", "y", "--ignore", "kind", "--impute", "mean"});
 }
 
+TEST_F(OutOfCore, GivesTheModelOfClassifiersAndPerceptrons) {
+  write_rows(70'000);
+  compare("logistic-regression",
+          {"--target", "kind", "--ignore", "y", "--impute", "mean", "--max-iterations", "8"});
+  compare("mlp", {"--target", "kind", "--ignore", "y", "--impute", "mean", "--hidden", "8",
+                  "--epochs", "2"});
+  compare("mlp", {"--target", "y", "--ignore", "kind", "--impute", "mean", "--hidden", "8",
+                  "--epochs", "1", "--batch-norm"});
+}
+
+TEST_F(OutOfCore, GivesTheModelOfBoosting) {
+  write_rows(70'000);
+  compare("gradient-boosting", {"--target", "kind", "--ignore", "y", "--rounds", "4"});
+  compare("gradient-boosting",
+          {"--target", "y", "--rounds", "4", "--subsample", "0.5", "--max-leaves", "20"});
+}
+
 TEST_F(OutOfCore, GivesTheModelOfAnotherSolverAndOfFloats) {
   write_rows(140'000);
   compare("linear-regression", {"--target", "y", "--ignore", "kind", "--impute", "median",
@@ -121,7 +138,8 @@ TEST_F(OutOfCore, NamesTheAlgorithmsThatCan) {
                                path("cache"), "--memory-limit", "1G"});
   EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.err, HasSubstr("--cache"));
-  EXPECT_THAT(outcome.err, HasSubstr("kmeans, linear-regression"));
+  EXPECT_THAT(outcome.err,
+              HasSubstr("gradient-boosting, kmeans, linear-regression, logistic-regression, mlp"));
 }
 
 TEST_F(OutOfCore, RefusesWhatCannotBe) {

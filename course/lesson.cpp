@@ -55,8 +55,15 @@ std::vector<Estimated> estimates_of(const Profile& profile) {
   return all;
 }
 
-// What explain() says of the kernel that takes the longest.
-void explain_rung(const Profile& profile, Rung& rung) {
+// What explain() says of the kernel that takes the longest. A lesson's problem is small, so that
+// the software GPU is soon through with it, and fills no device: that there is too little work says
+// something of a kernel only where its threads have many elements each.
+void explain_rung(const Profile& profile, const Case& problem, Rung& rung) {
+  constexpr std::uint64_t many = 16;
+  std::uint64_t elements = 0;
+  for (const Argument& argument : problem.arguments) {
+    elements = std::max(elements, static_cast<std::uint64_t>(size_of(argument.values)));
+  }
   double most = -1;
   for (const Kernel& kernel : profile.kernels) {
     const auto explanation = softgpu::profile::explain(kernel, shown_device());
@@ -65,7 +72,9 @@ void explain_rung(const Profile& profile, Rung& rung) {
     most = seconds;
     rung.bound = explanation.now.bound_meaning;
     rung.steps.clear();
+    const std::uint64_t threads = kernel.blocks() * kernel.threads();
     for (const auto& advice : explanation.advice) {
+      if (advice.rule == "too-little-work" && threads * many >= elements) continue;
       rung.steps.push_back({std::string(advice.rule), advice.what, std::string(advice.change),
                             advice.at_most, advice.line});
     }
@@ -233,7 +242,7 @@ LessonResult run_lesson(const Lesson& lesson, const Compiler& compiler, const Ma
     rung.cost = cost_of(text);
     rung.score = 100 * result.floor / std::max(rung.cost.total, 1.0);
     rung.estimates = estimates_of(profile);
-    explain_rung(profile, rung);
+    explain_rung(profile, shown, rung);
     result.rungs.push_back(std::move(rung));
     best = program;
   }

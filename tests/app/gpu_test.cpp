@@ -267,7 +267,7 @@ TEST_F(GpuRun, WhatIsForTheCheckerIsRefusedElsewhere) {
 
 TEST_F(GpuRun, DevicesListsTheModelsAsSoftware) {
   const auto json = result({"devices"});
-  ASSERT_EQ(json["software_gpus"].size(), 3U);
+  ASSERT_EQ(json["software_gpus"].size(), 5U);
   for (const auto& model : json["software_gpus"]) EXPECT_EQ(model["software"], true);
   EXPECT_EQ(json["software_gpus"][0]["model"], "a100");
   EXPECT_EQ(json["software_gpus"][0]["compute_capability"], "8.0");

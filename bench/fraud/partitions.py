@@ -141,7 +141,7 @@ def differences(wanted, found):
             if right[at] == here[at]:
                 same += 1
             else:
-                off.append(abs((here[at] or 0) - (right[at] or 0)) / max(abs(right[at] or 0), 1e-9))
+                off.append(abs((here[at] or 0) - (right[at] or 0)) / max(abs(right[at] or 0), 1))
         table[name] = {"same": round(same / len(wanted), 4), "off": round(sum(off) / len(off), 4) if off else 0}
     return table
 

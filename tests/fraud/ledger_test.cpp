@@ -143,7 +143,7 @@ TEST(Ledger, ReadsTheSnapshotsOfFormerVersions) {
   EXPECT_EQ(bytes(again), bytes(ledger));
   std::stringstream later("tandem fraud ledger 9\n");
   EXPECT_THAT([&] { again.restore(later, load); },
-              testing::ThrowsMessage<InputError>(testing::HasSubstr("formats 1 to 2")));
+              testing::ThrowsMessage<InputError>(testing::HasSubstr("formats 1 to 3")));
 }
 
 // Labels that contradict each other leave what the last one says, also in a replay, which keeps no

@@ -117,6 +117,7 @@ def commands(root, cuda, tandem, scratch):
     yield ["devices"]
     yield ["bin", "--data", "data/iris.csv", "--out", "iris.bins"]
     yield ["train", "gradient-boosting", "--data", "iris.bins", "--rounds", "3"]
+    yield ["import", f"{root}/examples/models/scaled.onnx", "--model", "scaled.tandem"]
     yield ["import", f"{root}/tests/tree/foreign/xgb_squared.json", "--model", "imported.tandem"]
     yield ["export", "imported.tandem", "--out", "exported.txt"]
     register = ["models", "register", "repository", "iris", "decision-tree.tandem"]

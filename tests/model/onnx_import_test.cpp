@@ -96,7 +96,7 @@ TEST_P(OnnxFile, DamageIsRefused) {
   for (std::size_t size = 0; size < whole.size(); size += 1 + size / 64) {
     attempt(whole.substr(0, size));
   }
-  EXPECT_LE(read, 1);  // what is cut off behind the graph may be nothing that is needed
+  EXPECT_LE(read, 1);    // what is cut off behind the graph may be nothing that is needed
   std::mt19937 draw(5);  // NOLINT(cert-msc51-cpp): the same bytes each time
   for (int round = 0; round < 400; ++round) {
     std::string bytes = whole;

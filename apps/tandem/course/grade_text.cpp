@@ -1,6 +1,5 @@
 #include "tandem/course/grade_text.hpp"
 
-
 #include <filesystem>
 #include <fstream>
 #include <iterator>

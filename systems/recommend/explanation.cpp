@@ -76,7 +76,7 @@ Recommendation Personaliser::explain(const Ranked& ranked, std::size_t index, It
     };
     const Item& own = catalogue_.item(item);
     made.type = RecommendationType::similar_to_watched;
-    made.explanation = "Because you watched " + named(made.because);
+    made.explanation = "Because you watched or picked " + named(made.because);
     if (shared(catalogue_.creator(item), [&](ItemNumber i) { return catalogue_.creator(i); })) {
       made.explanation += ": also by " + own.creator;
     } else if (shared(catalogue_.genre(item), [&](ItemNumber i) { return catalogue_.genre(i); })) {
@@ -94,7 +94,7 @@ Recommendation Personaliser::explain(const Ranked& ranked, std::size_t index, It
     if (!made.because.empty()) {
       made.type = RecommendationType::collaborative;
       made.explanation =
-          "Because you watched " + named(made.because) + ": viewers alike watch this too";
+          "Because you watched or picked " + named(made.because) + ": viewers alike watch this too";
       return made;
     }
   }

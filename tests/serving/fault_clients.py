@@ -172,9 +172,9 @@ def proxied(folder, short):
         until(lambda: all(server.ask("GET", "/v2/models/m/versions/2/ready")[0] == 200
                           for _ in range(16)))
         place.know_answers(server)
-        name = pathlib.Path(os.environ["TANDEM_PROGRAM"]).name[:15]  # as the system keeps it
+        program = pathlib.Path(os.environ["TANDEM_PROGRAM"]).name[:15]  # as the system keeps it
         children = lambda: [int(pid) for pid in subprocess.run(
-            ["pgrep", "-P", str(run.pid), "-x", name], capture_output=True, text=True,
+            ["pgrep", "-P", str(run.pid), "-x", program], capture_output=True, text=True,
             check=False).stdout.split()]
         until(lambda: len(children()) == 2)
         parts = {}

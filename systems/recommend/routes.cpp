@@ -87,7 +87,8 @@ class Measured {
 }  // namespace
 
 Question question_of(const http::Request& request, Time now) {
-  for (const auto& [name, value] : request.query) {
+  for (const auto& parameter : request.query) {
+    const std::string& name = parameter.first;
     if (name != "user" && name != "n" && name != "genre" && name != "age") {
       throw HttpError(400, "unknown parameter '" + name + "'; expected user, n, genre, age");
     }

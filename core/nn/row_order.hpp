@@ -50,13 +50,16 @@ class RowOrder {
   }
   // The row at place i of a block.
   [[nodiscard]] TANDEM_HOST_DEVICE Index row(const Block& block, Index i) const {
-    if (!shuffled_) return block.first + i;
-    const Index place = block.first + block.inside(i);
-    return written_ ? place : loaded_(place);
+    return shuffled_ ? loaded_(block.first + block.inside(i)) : block.first + i;
+  }
+  // Where that row stands now: in its place of the first order, where the rows were written in it.
+  // For the host alone, which is where they are; kernels would take twice the registers for it.
+  [[nodiscard]] Index standing(const Block& block, Index i) const {
+    return written_ && shuffled_ ? block.first + block.inside(i) : row(block, i);
   }
 
-  // The same order of rows that were written in the first order: row p is the one that
-  // place_in_first_order() says to stand at p.
+  // The same order of rows that were written in the first order, for standing(): row p is the one
+  // that place_in_first_order() says to stand at p.
   [[nodiscard]] RowOrder of_written_rows() const {
     RowOrder order = *this;
     order.written_ = true;

@@ -25,7 +25,7 @@ void order_blocks(const RowOrder& order, const Index* from, Index* to, Index beg
   for (Index place = begin; place < end; ++place) {
     const RowOrder::Block block = order.block(place);
     for (Index i = 0; i < block.size; ++i) {
-      const Index row = order.row(block, i);
+      const Index row = order.standing(block, i);
       to[block.begin + i] = from != nullptr ? from[row] : row;
     }
   }

@@ -16,7 +16,6 @@ import argparse
 import datetime
 import http.client
 import json
-import os
 import pathlib
 import random
 import shutil
@@ -27,31 +26,19 @@ import tempfile
 import threading
 import time
 
-
-class Fault(Exception):
-    """A promise that was not kept."""
-
-
-def expect(kept, why):
-    if not kept:
-        raise Fault(why)
+sys.path.append(str(pathlib.Path(__file__).absolute().parents[1]))
+from service_faults import Fault, Server, expect, library_in, run_those  # noqa: E402,F401
 
 
-class Place:
+class Place(Server):
     """A state, the servers that run on it, and what was acknowledged."""
 
     def __init__(self, tandem, model, folder, *options, environment=None):
-        self.tandem, self.model, self.folder = str(tandem), str(model), pathlib.Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.state = self.folder / "state"
-        self.options = [str(option) for option in options]
-        self.environment = dict(os.environ, **(environment or {}))
+        super().__init__(tandem, folder, ["fraud", "serve", "--model", model, "--longest-wait-ms", 60_000],
+                         options, environment)
         self.answers = {}  # id: bytes of the answer
         self.sent = {}     # id: body of what was sent and not answered
         self.bodies = {}
-        self.starts = []   # seconds until it answered
-        self.lock = threading.Lock()
-        self.process = None
 
     def wait_for(self, more):
         """Until so many more were answered."""
@@ -60,28 +47,6 @@ class Place:
         while len(self.answers) < wanted:
             expect(time.monotonic() < end, "nothing is answered")
             time.sleep(0.01)
-
-    def spawn(self):
-        self.process = subprocess.Popen(
-            [self.tandem, "fraud", "serve", "--model", self.model, "--state", str(self.state), "--http",
-             "127.0.0.1:0", "--log", str(self.folder / "log.txt"), "--longest-wait-ms", "60000",
-             *self.options],
-            stdout=subprocess.PIPE, text=True, env=self.environment)
-
-    def start(self):
-        began = time.monotonic()
-        self.spawn()
-        line = self.process.stdout.readline()
-        expect(line.startswith("ready "),
-               "the server did not start: " + (self.folder / "log.txt").read_text()[-2000:])
-        self.starts.append(time.monotonic() - began)
-        self.host = line.split()[1].removeprefix("http://")
-
-    def end(self, number=signal.SIGKILL):
-        self.process.send_signal(number)
-        status = self.process.wait(timeout=120)
-        self.process.stdout.close()
-        return status
 
     def send(self, connection, identity, body):
         """The status; an answer of 200 is kept, and compared with the one before, if any."""
@@ -99,40 +64,16 @@ class Place:
         return response.status
 
     def load(self, seed, connections=8):
-        """Threads that send until the server is gone or stop() is called."""
-        stopping = threading.Event()
-        problems = []
+        """Clients that send until the server is gone or what is returned is called."""
+        draws = [random.Random(f"{seed}-{number}") for number in range(connections)]
 
-        def client(number):
-            draw = random.Random(f"{seed}-{number}")
-            count = 0
-            connection = http.client.HTTPConnection(self.host, timeout=120)
-            try:
-                while not stopping.is_set():
-                    count += 1
-                    identity = f"{seed}-{number}-{count}"
-                    self.send(connection, identity, body_of(draw, identity))
-            except (OSError, http.client.HTTPException):
-                pass  # the server is gone
-            except Fault as fault:
-                problems.append(fault)
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=client, args=(i,)) for i in range(connections)]
-        for thread in threads:
-            thread.start()
-
-        def stop():
-            stopping.set()
-            for thread in threads:
-                thread.join()
-            if problems:
-                raise problems[0]
-        return stop
+        def step(number, connection, turn):
+            identity = f"{seed}-{number}-{turn + 1}"
+            self.send(connection, identity, body_of(draws[number], identity))
+        return self.clients(connections, step)
 
     def send_again(self):
-        connection = http.client.HTTPConnection(self.host, timeout=120)
+        connection = self.connection()
         for identity, body in list(self.sent.items()):
             expect(self.send(connection, identity, body) == 200, f"{identity} was refused")
         # Some of those that were answered, too: send() compares.
@@ -327,7 +268,7 @@ def failing(tandem, model, folder, how, library):
     place.wait_for(20)
     switch.write_text(how)
     # One that begins before the disk fails may be written yet; from the first refusal on none is.
-    connection = http.client.HTTPConnection(place.host, timeout=120)
+    connection = place.connection()
     end = time.monotonic() + 60
     count = 0
     while place.send(connection, f"until-{count}", body_of(random.Random(count), f"until-{count}")) != 503:
@@ -344,7 +285,7 @@ def failing(tandem, model, folder, how, library):
     connection.close()
     switch.write_text("well")
     if how == "sync":
-        connection = http.client.HTTPConnection(place.host, timeout=120)
+        connection = place.connection()
         expect(place.send(connection, "later", body_of(random.Random(2), "later")) == 503,
                "after a failed sync something was acknowledged")
         connection.close()
@@ -386,7 +327,7 @@ def late(tandem, model, folder, count=600):
     place = Place(tandem, model, folder, "--snapshot-records", 100)
     place.start()
     draw = random.Random(5)
-    connection = http.client.HTTPConnection(place.host, timeout=120)
+    connection = place.connection()
     for i in range(count):
         identity = f"l{i}"
         body = body_of(draw, identity, seconds_ago=draw.choice([0, 1, 60, 7200, 5e5, 40 * 86400])
@@ -401,17 +342,6 @@ def late(tandem, model, folder, count=600):
     place.end(signal.SIGTERM)
     place.compare(True)
     return {"events": count}
-
-
-def library_in(folder):
-    """The library of failing_system.c, or None where there is no compiler."""
-    compiler = shutil.which("gcc") or shutil.which("clang")
-    if not compiler:
-        return None
-    made = pathlib.Path(folder) / "failing_system.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(made),
-                    str(pathlib.Path(__file__).with_name("failing_system.c"))], check=True)
-    return made
 
 
 # What is done, and what is promised for it; figures are put in.
@@ -481,17 +411,7 @@ def main():
             "sync": lambda: failing(tandem, model, folder / "nosync", "sync", library),
             "clock": lambda: clock(tandem, model, folder / "clock", library),
             "late": lambda: late(tandem, model, folder / "late")}
-        done = {}
-        for name, run in runs.items():
-            if name.split()[0] not in asked:
-                continue
-            if library is None and name in ("full", "sync", "clock"):
-                print(name, "skipped: there is no C compiler", file=sys.stderr)
-                continue
-            began = time.monotonic()
-            done[name] = run()
-            print(name, json.dumps(done[name]), f"{time.monotonic() - began:.0f} s", file=sys.stderr,
-                  flush=True)
+        done = run_those(runs, asked, library, ("full", "sync", "clock"))
         print(table(done), end="")
 
 

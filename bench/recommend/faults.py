@@ -12,38 +12,20 @@ back. tests/recommend_system/faults_test.py runs a few of each.
 """
 
 import argparse
-import http.client
-import importlib.util
 import json
-import os
 import pathlib
 import random
 import signal
 import subprocess
+import sys
 import tempfile
-import threading
 import time
+
+sys.path.append(str(pathlib.Path(__file__).absolute().parents[1]))
+from service_faults import Fault, Server, expect, library_in, run_those  # noqa: E402,F401
 
 ITEMS_OF_A_VIEWER = 60
 ITEMS = 200
-
-
-class Fault(Exception):
-    """A promise that was not kept."""
-
-
-def expect(kept, why):
-    if not kept:
-        raise Fault(why)
-
-
-def library_in(folder):
-    """A system that fails: bench/fraud/failing_system.c, or None where there is no compiler."""
-    place = pathlib.Path(__file__).parents[1] / "fraud" / "faults.py"
-    spec = importlib.util.spec_from_file_location("fraud_faults", place)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.library_in(folder)
 
 
 def make_model(tandem, folder):
@@ -58,44 +40,19 @@ def make_model(tandem, folder):
     return folder / "als.tandem", folder / "items.csv"
 
 
-class Place:
+class Place(Server):
     """A state, the servers that run on it, and what was acknowledged."""
 
     def __init__(self, tandem, model, folder, *options, environment=None):
-        self.tandem, (self.model, self.items) = str(tandem), model
-        self.folder = pathlib.Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.state = self.folder / "state"
-        self.options = [str(option) for option in options]
-        self.environment = dict(os.environ, **(environment or {}))
+        file, items = model
+        super().__init__(tandem, folder, ["recommend", "serve", "--model", file, "--items", items, "--workers", 2],
+                         options, environment)
         self.acknowledged = {}  # viewer: items
         self.forgotten = set()
         self.sent = {}          # id of an event: what was sent and not acknowledged
         self.looked_at = set()  # viewers who were found whole, and of whom nothing new has come
-        self.lock = threading.Lock()
-        self.process = None
         self.count = 0
         self.answers = 0
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [self.tandem, "recommend", "serve", "--model", str(self.model), "--items", str(self.items),
-             "--state", str(self.state), "--http", "127.0.0.1:0", "--workers", "2", "--log",
-             str(self.folder / "log.txt"), *self.options],
-            stdout=subprocess.PIPE, text=True, env=self.environment)
-        line = self.process.stdout.readline()
-        expect(line.startswith("ready "),
-               "the server did not start: " + (self.folder / "log.txt").read_text()[-2000:])
-        self.host = line.split()[1].removeprefix("http://")
-
-    def end(self, number=signal.SIGKILL):
-        self.process.send_signal(number)
-        status = self.process.wait(timeout=120)
-        self.process.stdout.close()
-        return status
-
-    def connection(self):
-        return http.client.HTTPConnection(self.host, timeout=60)
 
     def send(self, connection, event):
         with self.lock:
@@ -112,54 +69,32 @@ class Place:
         return response.status
 
     def load(self, seed, clients=6):
-        """Threads that watch and ask until the server is gone or stop() is called."""
-        stopping = threading.Event()
-        problems = []
+        """Clients that watch and ask until the server is gone or what is returned is called."""
+        draws = [random.Random(f"{seed}-{number}") for number in range(clients)]
 
-        def client(number):
-            draw = random.Random(f"{seed}-{number}")
-            count = 0
-            try:
-                connection = self.connection()
-                while not stopping.is_set():
-                    user = f"{seed}-{number}-{count // ITEMS_OF_A_VIEWER}"
-                    self.send(connection, {"user": user, "item": f"i{count % ITEMS_OF_A_VIEWER + 1}",
-                                           "weight": 0.5, "id": f"event-{seed}-{number}-{count}"})
-                    count += 1
-                    if draw.random() < 0.3:
-                        connection.request("GET", f"/v1/recommendations?user={user}&n=5")
-                        response = connection.getresponse()
-                        content = response.read()
-                        expect(response.status == 200, f"a question was answered with {content!r}")
-                        with self.lock:
-                            self.answers += 1
-                    if count % ITEMS_OF_A_VIEWER == 0 and draw.random() < 0.3:
-                        # From here on it is not known of the viewer whether they are there.
-                        with self.lock:
-                            self.acknowledged.pop(user, None)
-                        connection.request("DELETE", f"/v1/users/{user}")
-                        response = connection.getresponse()
-                        response.read()
-                        if response.status == 200:
-                            with self.lock:
-                                self.forgotten.add(user)
-                connection.close()
-            except (OSError, http.client.HTTPException):
-                pass  # the server is gone
-            except Fault as fault:
-                problems.append(fault)
-
-        threads = [threading.Thread(target=client, args=(i,)) for i in range(clients)]
-        for thread in threads:
-            thread.start()
-
-        def stop():
-            stopping.set()
-            for thread in threads:
-                thread.join()
-            if problems:
-                raise problems[0]
-        return stop
+        def step(number, connection, turn):
+            draw = draws[number]
+            user = f"{seed}-{number}-{turn // ITEMS_OF_A_VIEWER}"
+            self.send(connection, {"user": user, "item": f"i{turn % ITEMS_OF_A_VIEWER + 1}", "weight": 0.5,
+                                   "id": f"event-{seed}-{number}-{turn}"})
+            if draw.random() < 0.3:
+                connection.request("GET", f"/v1/recommendations?user={user}&n=5")
+                response = connection.getresponse()
+                content = response.read()
+                expect(response.status == 200, f"a question was answered with {content!r}")
+                with self.lock:
+                    self.answers += 1
+            if (turn + 1) % ITEMS_OF_A_VIEWER == 0 and draw.random() < 0.3:
+                # From here on it is not known of the viewer whether they are there.
+                with self.lock:
+                    self.acknowledged.pop(user, None)
+                connection.request("DELETE", f"/v1/users/{user}")
+                response = connection.getresponse()
+                response.read()
+                if response.status == 200:
+                    with self.lock:
+                        self.forgotten.add(user)
+        return self.clients(clients, step)
 
     def send_again(self):
         connection = self.connection()
@@ -297,21 +232,15 @@ def main():
         library = library_in(folder)
         asked = arguments.only.split(",")
         half = arguments.kills // 2
-        for durability, count in [("sync", arguments.kills - half), ("os", half)]:
-            if "kills" in asked:
-                print(f"kills {durability}", json.dumps(
-                    kills(arguments.tandem, model, folder / durability, count, arguments.seed, durability)),
-                    flush=True)
-        for name, run in {
-                "stopped": lambda: stopped(arguments.tandem, model, folder / "stopped"),
-                "full": lambda: failing(arguments.tandem, model, folder / "full", "full", library),
-                "sync": lambda: failing(arguments.tandem, model, folder / "nosync", "sync", library)}.items():
-            if name not in asked:
-                continue
-            if library is None and name in ("full", "sync"):
-                print(name, "skipped: there is no C compiler")
-                continue
-            print(name, json.dumps(run()), flush=True)
+        tandem = arguments.tandem
+        run_those({
+            "kills sync": lambda: kills(tandem, model, folder / "sync", arguments.kills - half, arguments.seed,
+                                        "sync"),
+            "kills os": lambda: kills(tandem, model, folder / "os", half, arguments.seed, "os"),
+            "stopped": lambda: stopped(tandem, model, folder / "stopped"),
+            "full": lambda: failing(tandem, model, folder / "full", "full", library),
+            "sync": lambda: failing(tandem, model, folder / "nosync", "sync", library)},
+            asked, library, ("full", "sync"))
 
 
 if __name__ == "__main__":

@@ -17,23 +17,19 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parent.absolute()
-sys.path.insert(0, str(HERE.parent / "serving"))
-import run as serving  # noqa: E402
+sys.path.insert(0, str(HERE.parent))
+from pair import Pair, add_pair_arguments, keep  # noqa: E402
+from service import parse  # noqa: E402
 
 
-class Recommendations(serving.Service):
-    """What deploy/serving starts and keeps up, with other servers and without a database."""
+class Recommendations(Pair):
+    backends = ("again", "once", "anybody")
 
     def __init__(self, arguments, folder):
-        arguments.registry = arguments.model
-        super().__init__(arguments, folder)
+        super().__init__(arguments, folder, HERE / "haproxy.cfg")
 
-    def start(self):
-        for name in serving.NAMES:
-            self.start_server(name)
-        for name in serving.NAMES:
-            self.wait_for(name)
-        self.start_proxy()
+    def registry(self):
+        return self.arguments.model
 
     def start_server(self, name):
         given = []
@@ -48,40 +44,16 @@ class Recommendations(serving.Service):
             stdout=subprocess.DEVNULL, stderr=open(self.folder / f"{name}.errors", "ab"))
 
 
-def parse():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0], epilog="What follows -- are "
-                                     "further options of tandem recommend serve, as in -- --config FILE.")
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--model", required=True, metavar="FILE|REPOSITORY/NAME")
     parser.add_argument("--items", metavar="FILE")
     parser.add_argument("--history", metavar="FILE", help="what viewers begin with, on both servers")
     parser.add_argument("--folder", required=True, help="for journals, logs and sockets")
-    parser.add_argument("--https", default="127.0.0.1:8443", metavar="ADDRESS:PORT")
-    parser.add_argument("--http", metavar="ADDRESS:PORT", help="the same without TLS; for this machine")
-    parser.add_argument("--certificate", metavar="PEM", help="certificate, chain and key in one file")
-    parser.add_argument("--tokens", metavar="FILE", help="of the servers (docs/http.md)")
-    parser.add_argument("--tandem", default=str(HERE.parents[1] / "build/release/apps/tandem"))
-    parser.add_argument("--requests-per-10-s", type=int, default=100_000, metavar="N",
-                        help="of one address; more are answered with 429 (default: 100000)")
-    parser.add_argument("--connections-per-client", type=int, default=1_000, metavar="N")
-    parser.add_argument("--answer-ms", type=int, default=2_000, metavar="N",
-                        help="time for an answer until the other server is asked (default: 2000)")
-    parser.add_argument("--restart-after", type=float, default=1, metavar="SECONDS",
-                        help="until a server that ended is started again (default: 1)")
-    parser.add_argument("--patience", type=float, default=60, metavar="SECONDS",
-                        help="for what starts to answer (default: 60)")
-    words = sys.argv[1:]
-    at = words.index("--") if "--" in words else len(words)
-    arguments = parser.parse_args(words[:at])
-    arguments.options = words[at + 1:]
-    arguments.repository = arguments.folder
-    return arguments
+    add_pair_arguments(parser, "an answer")
+    arguments = parse(parser, "tandem recommend serve")
+    return keep(lambda folder: Recommendations(arguments, folder), pathlib.Path(arguments.folder))
 
 
 if __name__ == "__main__":
-    # The program is that of serving, told about other servers, another configuration of HAProxy's and
-    # other backends in it.
-    serving.HERE = HERE
-    serving.BACKENDS = ("again", "once", "anybody")
-    serving.Service = Recommendations
-    serving.read_arguments = parse
-    sys.exit(serving.main())
+    sys.exit(main())

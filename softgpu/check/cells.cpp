@@ -52,8 +52,35 @@ void CellPage::set(u32 cell, const Cell& value) {
   }
 }
 
+void CellPage::give_each_word() {
+  groups.resize(bytes / 4 / CellGroup::size);
+  if (lines.empty()) return;
+  const CellGroup& all = lines.front();
+  constexpr u32 words = line_bytes / 4;
+  for (u32 i = 0; i < bytes / 4; ++i) {
+    const u32 line = i / words;
+    const u32 lane = i % words;
+    CellGroup& to = groups[i / CellGroup::size];
+    const u32 k = i % CellGroup::size;
+    to.writers.warp[k] = all.writers.warp[line];
+    to.writers.stamp[k] = all.writers.stamp[line];
+    to.writers.place[k] = all.writers.place[line];
+    to.writers.who[k] = all.writers.who[line] | lane;
+    for (std::size_t r = 0; r < to.readers.size(); ++r) {
+      const CellGroup::Readers& from = all.readers[r];
+      to.readers[r].warp[k] = from.warp[line];
+      to.readers[r].lanes[k] = from.lanes[line] << lane;
+      to.readers[r].stamp[k] = from.stamp[line];
+      to.readers[r].place[k] = from.place[line];
+      to.readers[r].bits[k] = from.bits[line];
+    }
+  }
+  lines = {};
+}
+
 void CellPage::split() {
   if (by_bytes) return;
+  if (!lines.empty()) open();
   CellPage each;
   each.groups.resize(bytes / CellGroup::size);
   for (u32 i = 0; i < bytes && !groups.empty(); ++i) each.set(i, get(i / 4));

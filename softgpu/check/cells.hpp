@@ -56,27 +56,44 @@ struct alignas(64) CellGroup {
 };
 
 // 512 bytes of memory: a cell for each word, or for each byte; none before the first access.
+//
+// While all that was done to a page were plain accesses of whole warps to aligned lines of 32
+// words, lane by lane in their order, the 32 cells of a line differ in the lane alone. Then one
+// cell stands for the line, as of lane 0. Most of a large array is only ever read or written like
+// that, and its history takes a sixteenth of the room.
 struct CellPage {
   static constexpr std::uint32_t bytes = 512;
+  static constexpr std::uint32_t line_bytes = 128;
   bool by_bytes = false;
   bool is_the_hosts = false;  // managed or pinned memory, which the host accesses by itself
   bool any_earlier = false;   // some cell has had an earlier writer
   std::uint8_t used = 0;      // by the current work: 1 read, 2 written
   std::vector<CellGroup> groups;
+  std::vector<CellGroup> lines;  // one group, whose cells are those of lines; none beside `groups`
 
-  [[nodiscard]] bool empty() const { return groups.empty(); }
+  [[nodiscard]] bool empty() const { return groups.empty() && lines.empty(); }
+  // True where cells of lines may be used.
+  [[nodiscard]] bool is_of_lines() const { return groups.empty(); }
+  CellGroup& open_lines() {
+    if (lines.empty()) lines.resize(1);
+    return lines.front();
+  }
   // Gives it cells for words where it has none.
   void open() {
-    if (groups.empty()) groups.resize(bytes / 4 / CellGroup::size);
+    if (groups.empty()) give_each_word();
   }
   // Makes it have a cell for each byte.
   void split();
+  // Of a page that is open.
   [[nodiscard]] Cell get(std::uint32_t cell) const;
   void set(std::uint32_t cell, const Cell& value);
   // Of the byte at `offset` in the page.
   [[nodiscard]] std::uint32_t cell_of(std::uint32_t offset) const {
     return by_bytes ? offset : offset / 4;
   }
+
+ private:
+  void give_each_word();
 };
 
 }  // namespace softgpu::check

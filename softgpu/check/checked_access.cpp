@@ -310,6 +310,31 @@ void check_variable(const Lane& l, u32 offset, u32 size, bool writes) {
   report(std::move(finding));
 }
 
+// An access that leaves the array which it is written as one of, and stays in the variable, or in
+// the local memory, is reported.
+void check_array(const Lane& l, bool shared, u64 offset, u32 size, bool writes) {
+  if (l.step.array == 0) return;
+  const ArrayBounds& array = l.code.arrays[l.step.array - 1];
+  if (array.shared != shared) return;
+  const u64 begin = u64{array.begin} + (shared ? 0 : l.w.call->local_base);
+  if (offset >= begin && offset + size <= begin + array.bytes) return;
+  if (is_known(Kind::out_of_bounds, l.step.place, 0)) return;
+  Finding finding;
+  finding.kind = Kind::out_of_bounds;
+  finding.kernel = l.w.state->launch->kernel;
+  finding.launch = l.w.state->launch->number;
+  const bool before = offset < begin;
+  const u64 apart = before ? begin - offset : offset + size - (begin + array.bytes);
+  finding.message = std::string(writes ? "a write" : "a read") + " of " + std::to_string(size) +
+                    " bytes " + (before ? "begins " : "goes ") + std::to_string(apart) + " bytes " +
+                    (before ? "before the begin" : "past the end") + " of the array `" +
+                    array.name + "` of " + std::to_string(array.bytes) + " bytes in " +
+                    (shared ? "shared" : "local") + " memory";
+  finding.at = site_of(l.code, l.op, writes ? "write" : "read");
+  finding.at.thread = thread_name(*l.w.state->launch, l.w.state->warp, l.lane);
+  report(std::move(finding));
+}
+
 void use(const Lane& l, u64 address, u32 size, Way way, Order order, Scope scope, bool is_async) {
   const bool power = (size & (size - 1)) == 0;
   if (size == 0 || (power && address % size != 0)) return;
@@ -326,6 +351,7 @@ void use(const Lane& l, u64 address, u32 size, Way way, Order order, Scope scope
       const auto at = static_cast<u32>(offset & 0xffffffU);
       if ((offset >> 32) != 0 || block == nullptr || at + size > block->shared_bytes) return;
       check_variable(l, at, size, access.writes);
+      check_array(l, true, at, size, access.writes);
       if (fails(l, block->shared + at, size, way)) access.writes = false;
       races.go_on(
           *l.w.state, l.lane,
@@ -334,6 +360,7 @@ void use(const Lane& l, u64 address, u32 size, Way way, Order order, Scope scope
       access.offset = at;
       access.address = reinterpret_cast<u64>(block->shared + at);
       races.access(access);
+      if (block != l.w.block) races.remote_use(access);
       if (access.writes && (is_async || !changes_nothing(l, block->shared + at, size, way))) {
         races.changed();
       }
@@ -341,7 +368,10 @@ void use(const Lane& l, u64 address, u32 size, Way way, Order order, Scope scope
       if (!is_async) use_bits(l, block->state->undefined.data() + at, size, way);
       return;
     }
-    case local_window: use_local_bits(l, offset, size, way); return;
+    case local_window:
+      check_array(l, false, offset, size, way != Way::load);
+      use_local_bits(l, offset, size, way);
+      return;
     case 0: {
       MemoryRange range;
       if (!find_range(address, size, range)) return;

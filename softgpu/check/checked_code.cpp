@@ -71,8 +71,15 @@ bool use_at_once(Warp& w, const Op* op, const CheckedCode& code, const Step& ste
 
 void use_lanes(Warp& w, const Op* op, const CheckedCode& code, const Step& step, const Touch& touch,
                u32 m) {
-  if (use_at_once(w, op, code, step, touch, m)) return;
-  m = use_row(w, op, step, touch, m);
+  if (step.array != 0) {
+    // An array of a structure, or one beside others: lane by lane.
+  } else if (!Races::instance().follows()) {
+    m = use_without_races(w, op, touch, m);
+  } else {
+    if (use_at_once(w, op, code, step, touch, m)) return;
+    m = touch.way == Way::atomic ? use_atomics(w, op, step, touch, m)
+                                 : use_row(w, op, step, touch, m);
+  }
   const auto offset = static_cast<u64>(op->imm);
   for (u32 rest = m; rest != 0; rest &= rest - 1) {
     const auto lane = static_cast<u32>(std::countr_zero(rest));
@@ -408,6 +415,7 @@ Effect effect_of(std::string_view name, const Op& op) {
 
 void CheckedCode::observe() {
   steps.resize(ops.size());
+  arrays = array_bounds(*this);
   for (std::size_t i = 0; i < ops.size(); ++i) {
     Op& op = ops[i];
     Step& step = steps[i];
@@ -450,6 +458,12 @@ void CheckedCode::observe() {
     const bool idle = step.plain && step.transfer == Transfer::none &&
                       step.effect == Effect::none && op.guard == 0;
     if (!idle) op.run = check_operation;
+    if (!step.touches) continue;
+    const auto array = std::ranges::lower_bound(arrays, static_cast<u32>(origins[i].instruction),
+                                                {}, &ArrayBounds::instruction);
+    if (array != arrays.end() && array->instruction == origins[i].instruction) {
+      step.array = static_cast<u32>(array - arrays.begin()) + 1;
+    }
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "softgpu/check/arrays.hpp"
 #include "softgpu/check/definedness.hpp"
 #include "softgpu/observe/observed_code.hpp"
 
@@ -47,12 +48,14 @@ struct Step {
   AtomicKind atomic = AtomicKind::other;
   std::uint8_t value_bytes = 0;  // of a lane of slot d, for what loads or stores it; 0: another
   bool touches = false;
-  bool is_signed = false;  // a load that extends its sign
-  bool plain = false;      // only registers are looked at, and only where some are undefined
+  bool is_signed = false;   // a load that extends its sign
+  std::uint32_t array = 0;  // number of what `arrays` has for it, from 1; 0: none
+  bool plain = false;       // only registers are looked at, and only where some are undefined
 };
 
 struct CheckedCode : ObservedCode {
   std::vector<Step> steps;  // one per operation
+  std::vector<ArrayBounds> arrays;
 
   void observe();
 };

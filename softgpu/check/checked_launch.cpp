@@ -65,6 +65,7 @@ class CheckedLaunch::Watcher final : public Observer {
     launch_.code = code_;
     launch_.observer = nullptr;
     const std::lock_guard lock(checker_mutex());
+    for (Block* block : blocks_) Races::instance().end_block(*block);
     Races::instance().end_launch(*state_);
     for (Block* block : blocks_) {
       for (const auto& warp : block->warps) {

@@ -50,6 +50,26 @@ bool is_chosen(const Launch& launch) {
   return chosen;
 }
 
+namespace {
+
+bool keeps(std::initializer_list<std::string_view> kinds) {
+  const auto& only = options().check_only;
+  return only.empty() || std::ranges::any_of(kinds, [&](std::string_view kind) {
+           return std::ranges::find(only, kind) != only.end();
+         });
+}
+
+}  // namespace
+
+bool looks_for_races() {
+  static const bool looks = keeps({"race", "same-value-race"});
+  return looks;
+}
+bool looks_for_deadlocks() {
+  static const bool looks = keeps({"deadlock"});
+  return looks;
+}
+
 std::string none_chosen() {
   const Options& of = options();
   if (any_chosen.load() || (of.check_launch == 0 && of.check_kernels.empty())) return "";

@@ -1,4 +1,4 @@
-// Which launches are checked: --kernel and --launch.
+// Which launches are checked, and for what: --kernel, --launch and --only.
 #pragma once
 
 #include <string>
@@ -13,6 +13,10 @@ namespace softgpu::check {
 // By SOFTGPU_CHECK_KERNEL and SOFTGPU_CHECK_LAUNCH. A launch from a kernel counts as that kernel's
 // own.
 [[nodiscard]] bool is_chosen(const Launch& launch);
+// Whether SOFTGPU_CHECK_ONLY keeps races, which are not looked for where it does not; and deadlocks
+// of threads that go round in loops.
+[[nodiscard]] bool looks_for_races();
+[[nodiscard]] bool looks_for_deadlocks();
 // A sentence where launches were to be chosen and there was none of them; else empty.
 [[nodiscard]] std::string none_chosen();
 // A launch that was not chosen has ended: what it has written counts as defined, and as ordered

@@ -4,6 +4,7 @@
 #include <bit>
 #include <utility>
 
+#include "softgpu/check/chosen.hpp"
 #include "softgpu/check/findings.hpp"
 #include "softgpu/check/places.hpp"
 #include "softgpu/check/races_parts.hpp"
@@ -32,6 +33,8 @@ std::string access_name(bool writes, u8 bits, u32 bytes) {
   const std::string how = (bits & polls) != 0 ? "volatile " : (bits & strong) != 0 ? "strong " : "";
   return how + (writes ? "write" : "read") + of;
 }
+
+Races::Races() : follows_(looks_for_races()) {}
 
 Races& Races::instance() {
   static auto* races = new Races;  // outlives every static of the program
@@ -115,10 +118,12 @@ const LaunchState* Races::launch_of(u32 warp) const {
 }
 
 void Races::begin_block(LaunchState& launch, Block& block) {
+  end_block(block);
   BlockState& state = *block.state;
   state.number = launch.first_block + static_cast<u32>(block.linear);
   state.launch = &launch;
-  state.shared.assign((block.shared_bytes + CellPage::bytes - 1) / CellPage::bytes, CellPage{});
+  const u32 pages = (block.shared_bytes + CellPage::bytes - 1) / CellPage::bytes;
+  state.shared.assign(follows_ ? pages : 0, CellPage{});
   state.variables.clear();
   for (auto& barrier : state.barriers) barrier = {};
   const u32 stamp = now_;
@@ -286,6 +291,7 @@ CellPage& Races::page_of(u64 address) {
 }
 
 void Races::access(const Access& access) {
+  if (!follows_) return;
   const u64 begin = access.shared != nullptr ? access.offset : access.address;
   const u64 end = begin + access.bytes;
   for (u64 at = begin; at < end;) {
@@ -302,12 +308,14 @@ void Races::access(const Access& access) {
 }
 
 bool Races::read_by_all(const Access& access) {
+  if (!follows_) return true;
   const WarpState& mine = *access.warp->state;
   const u64 at = access.shared != nullptr ? access.offset : access.address;
   if (access.bytes != 4 || at % 4 != 0) return false;
   CellPage& page =
       access.shared != nullptr ? access.shared->shared[at / CellPage::bytes] : page_of(at);
   if (page.by_bytes || page.empty()) return false;
+  page.open();
   page.used |= 1;
   const u32 number = at % CellPage::bytes / 4;
   CellGroup& group = page.groups[number / CellGroup::size];
@@ -493,6 +501,7 @@ void Races::forget_shared(BlockState& block, u32 offset, u32 bytes) {
   for (u32 at = offset; at < offset + bytes && at / CellPage::bytes < block.shared.size(); ++at) {
     CellPage& page = block.shared[at / CellPage::bytes];
     if (page.empty()) continue;
+    page.open();
     page.set(page.cell_of(at % CellPage::bytes), {});
   }
 }

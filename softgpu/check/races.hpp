@@ -173,6 +173,18 @@ struct BlockState {
     check::ClockRef loose;
   };
   std::array<Barrier, 17> barriers;
+  // Accesses by other blocks of the cluster, the last of each warp at each place: this block must
+  // not have ended by then.
+  struct RemoteUse {
+    std::uint32_t warp = 0;
+    std::uint32_t lanes = 0;
+    std::uint32_t stamp = 0;
+    std::uint32_t place = 0;
+    std::uint32_t offset = 0;
+    std::uint32_t bytes = 0;
+    bool writes = false;
+  };
+  std::vector<RemoteUse> remote;
 };
 
 namespace check {
@@ -234,11 +246,19 @@ struct Row {
 class Races {
  public:
   static Races& instance();
+  // False where SOFTGPU_CHECK_ONLY leaves races out: then accesses and what orders them are not
+  // kept, and those that are asked about are all in order.
+  [[nodiscard]] bool follows() const noexcept { return follows_; }
 
   // A launch begins; its threads get numbers. Work that is ordered before it is forgotten.
   LaunchState& begin_launch(Launch& launch);
   void end_launch(LaunchState& launch);
   void begin_block(LaunchState& launch, Block& block);
+  // A lane has accessed the shared memory of another block of its cluster.
+  void remote_use(const Access& access);
+  // All blocks of its cluster have ended: reports accesses to this one's shared memory for which it
+  // did not wait.
+  void end_block(Block& block);
   // Warps with lower numbers are those of launches that are forgotten.
   [[nodiscard]] std::uint32_t first_known() const {
     return launches_.empty() ? next_warp_ : launches_.front()->first_warp;
@@ -250,6 +270,9 @@ class Races {
   [[nodiscard]] std::uint32_t access_row(Warp& warp, const Row& row);
   // The same, eight words at a time.
   [[nodiscard]] std::uint32_t access_run(Warp& warp, const Run& run);
+  // The same of relaxed atomic accesses, which together are no race, where nothing that lanes of
+  // the warp have fenced or waited for goes with them.
+  [[nodiscard]] std::uint32_t access_atomics(Warp& warp, const Row& row);
   // All lanes of a full warp read the word at one address. False where it has to be done lane by
   // lane.
   [[nodiscard]] bool read_by_all(const Access& access);
@@ -314,6 +337,7 @@ class Races {
   void changed() noexcept { ++changes_; }
 
  private:
+  Races();
   [[nodiscard]] bool ordered(const WarpState& mine, std::uint32_t lane, std::uint32_t warp,
                              std::uint32_t other_lane, std::uint32_t stamp) const;
   [[nodiscard]] bool loosely_ordered(const WarpState& mine, std::uint32_t lane, std::uint32_t warp,
@@ -343,6 +367,7 @@ class Races {
   std::uint32_t tick();
   void forget_pages();
 
+  const bool follows_;
   std::uint64_t changes_ = 0;
   std::uint32_t now_ = 1;
   std::uint32_t next_block_ = 1;

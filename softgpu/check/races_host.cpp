@@ -25,6 +25,7 @@ std::vector<HostPageUse> Races::take_host_pages() {
 bool Races::races_with_host(u64 address, bool writes, Finding& finding, bool& other_writes) {
   const auto page = pages_.find(address / CellPage::bytes);
   if (page == pages_.end() || page->second->empty()) return false;
+  page->second->open();
   const u32 in_page = static_cast<u32>(address % CellPage::bytes);
   const Cell cell = page->second->get(page->second->cell_of(in_page));
   const WorkOrderRef now = current_work();
@@ -65,7 +66,7 @@ bool Races::races_with_host(u64 address, bool writes, Finding& finding, bool& ot
 void Races::host_access(const WorkOrderRef& work, u64 address, u64 bytes, bool writes, u32 place) {
   // What is larger is followed in its first part: the history takes 18 times its room.
   constexpr u64 most = u64{256} << 20;
-  if (work == nullptr || bytes == 0 || !has_several_streams()) return;
+  if (!follows_ || work == nullptr || bytes == 0 || !has_several_streams()) return;
   bytes = std::min(bytes, most);
   auto state = std::make_unique<LaunchState>();
   state->work = work;

@@ -11,6 +11,7 @@ namespace softgpu::check {
 // --- barriers ------------------------------------------------------------------------------------
 
 void Races::barrier_reached(Warp& warp, u32 lanes, u32 id, bool wait) {
+  if (!follows_) return;
   WarpState& mine = *warp.state;
   take_over_all(mine, lanes);
   BlockState::Barrier& barrier = warp.block->state->barriers[id];
@@ -49,6 +50,7 @@ void Races::barrier_reached(Warp& warp, u32 lanes, u32 id, bool wait) {
 
 void Races::barrier_opens(Block& block, u32 id) {
   changed();
+  if (!follows_) return;
   BlockState& state = *block.state;
   BlockState::Barrier barrier = std::exchange(state.barriers[id], {});
   const u32 stamp = tick();
@@ -84,6 +86,7 @@ void Races::barrier_opens(Block& block, u32 id) {
 
 void Races::cluster_barrier_opens(Cluster& cluster) {
   changed();
+  if (!follows_) return;
   const u32 stamp = tick();
   Clock known;
   ClockRef device_fences;
@@ -125,6 +128,7 @@ void Races::cluster_barrier_opens(Cluster& cluster) {
 }
 
 void Races::lanes_meet(Warp& warp, u32 lanes) {
+  if (!follows_) return;
   WarpState& mine = *warp.state;
   take_over_all(mine, lanes);
   if ((mine.grid_waited & lanes) != 0) mine.grid_waited |= lanes;
@@ -169,6 +173,7 @@ void Races::lanes_meet(Warp& warp, u32 lanes) {
 }
 
 void Races::lanes_exchange(Warp& warp, u32 lanes) {
+  if (!follows_) return;
   WarpState& mine = *warp.state;
   take_over_all(mine, lanes);
   if ((mine.grid_waited & lanes) != 0) mine.grid_waited |= lanes;
@@ -196,6 +201,7 @@ void Races::lanes_exchange(Warp& warp, u32 lanes) {
 // --- releases and acquires -----------------------------------------------------------------------
 
 void Races::fence(Warp& warp, u32 lanes, Scope scope) {
+  if (!follows_) return;
   WarpState& mine = *warp.state;
   take_over_all(mine, lanes);
   for_lanes(lanes, [&](u32 l) {
@@ -227,6 +233,7 @@ SyncVariable* Races::find_variable(const Access& access) {
 }
 
 void Races::synchronise(const Access& access, Order order, Scope scope) {
+  if (!follows_) return;
   WarpState& mine = *access.warp->state;
   const u32 lane = access.lane;
   SyncVariable* variable = find_variable(access);
@@ -311,6 +318,7 @@ void Races::finish_copies(Warp& warp, u32 lanes, u32 left, const Agent* agent) {
     for (u32 at = copy.offset; at < copy.offset + copy.bytes; at += 4) {
       CellPage& page = block.shared[at / CellPage::bytes];
       if (page.empty()) continue;
+      page.open();
       const u32 first = page.cell_of(at % CellPage::bytes);
       for (u32 i = first; i < first + (page.by_bytes ? 4U : 1U); ++i) {
         Cell cell = page.get(i);

@@ -225,4 +225,60 @@ void Races::conflict(const Access& access, const Writer* writer, const Reader* r
   report(std::move(finding));
 }
 
+void Races::remote_use(const Access& access) {
+  if (!follows_) return;
+  const WarpState& mine = *access.warp->state;
+  const u32 stamp = mine.stamps[access.lane];
+  auto& all = access.shared->remote;
+  const auto same = std::ranges::find_if(all, [&](const BlockState::RemoteUse& one) {
+    return one.warp == mine.warp && one.place == access.place;
+  });
+  if (same != all.end() && same->stamp == stamp) {
+    same->lanes |= 1U << access.lane;
+    return;
+  }
+  BlockState::RemoteUse one{mine.warp,     1U << access.lane, stamp,        access.place,
+                            access.offset, access.bytes,      access.writes};
+  if (same != all.end()) {
+    *same = one;
+  } else {
+    all.push_back(one);
+  }
+}
+
+void Races::end_block(Block& block) {
+  // Its last thread ends after each of its threads: one that knows of the access is enough.
+  const auto waited_for = [&](const BlockState::RemoteUse& use, u32 lane) {
+    return std::ranges::any_of(block.warps, [&](const auto& warp) {
+      bool known = false;
+      for_lanes(warp->initial, [&](u32 l) {
+        known = known || ordered(*warp->state, l, use.warp, lane, use.stamp);
+      });
+      return known;
+    });
+  };
+  // Of a kernel that a fault has ended nobody came to the end.
+  if (block.launch->failed.load()) block.state->remote.clear();
+  for (const BlockState::RemoteUse& use : block.state->remote) {
+    u32 lane = lanes_per_warp;
+    for_lanes(use.lanes, [&](u32 l) {
+      if (lane == lanes_per_warp && !waited_for(use, l)) lane = l;
+    });
+    if (lane == lanes_per_warp || is_known(Kind::race, use.place, use.place)) continue;
+    const LaunchState& launch = *block.state->launch;
+    Finding finding;
+    finding.kind = Kind::race;
+    finding.kernel = launch.kernel;
+    finding.launch = launch.number;
+    finding.message =
+        "shared memory of another block of the cluster is accessed, and that block does not wait "
+        "with its end until then: its memory may be gone";
+    finding.at = site_of(use.place, access_name(use.writes, 0, use.bytes));
+    finding.at.thread = thread_name(launch, use.warp, lane);
+    finding.memory = describe_shared(*block.launch, use.offset);
+    report(std::move(finding));
+  }
+  block.state->remote.clear();
+}
+
 }  // namespace softgpu::check

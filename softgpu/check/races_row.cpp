@@ -260,6 +260,16 @@ void set_lane(Known& mine, const WarpState& of, u32 lane) {
   mine.knows_others = u32{of.clocks[lane] && !of.clocks[lane].get()->is_of_one(of.block)};
 }
 
+// An access of a whole warp to a line, whose one cell is that of lane 0. False where that is not
+// all that is to be said about it.
+bool use_line(CellGroup& lines, u32 line, const Known& mine, const Run& run) {
+  Cells cells;
+  cells.place = run.place;
+  cells.bits = run.bits;
+  return run.writes ? rows::write_cell(lines, line, mine, 0, cells)
+                    : rows::read_cell(lines, line, mine, 0, cells) != nullptr;
+}
+
 // True where the lanes from `first` on know the same and are at the same stamp.
 bool alike(const WarpState& of, u32 first, u32 count) {
   u32 differs = 0;
@@ -275,6 +285,7 @@ bool alike(const WarpState& of, u32 first, u32 count) {
 }  // namespace
 
 u32 Races::access_run(Warp& warp, const Run& run) {
+  if (!follows_) return (full_mask >> (lanes_per_warp - run.count)) << run.first_lane;
   const WarpState& of = *warp.state;
   if (!alike(of, run.first_lane, run.count)) return 0;
   Known mine = known_by(of, first_known());
@@ -291,8 +302,14 @@ u32 Races::access_run(Warp& warp, const Run& run) {
     // Accesses are aligned: none lies in two pages, or in two groups of cells.
     const u32 here = std::min(run.count - lane, (CellPage::bytes - in_page) / run.bytes);
     CellPage& page = run.shared != nullptr ? run.shared->shared[number] : page_of(at);
-    if (!page.by_bytes) page.open();
     page.used |= run.writes ? 2 : 1;
+    if (run.bytes == 4 && here == lanes_per_warp && in_page % CellPage::line_bytes == 0 &&
+        page.is_of_lines() &&
+        use_line(page.open_lines(), in_page / CellPage::line_bytes, mine, run)) {
+      done = full_mask;
+      break;
+    }
+    if (!page.by_bytes) page.open();
     if (!page.by_bytes) {
       cells.groups = page.groups.data();
       cells.first = in_page / 4;
@@ -308,7 +325,97 @@ u32 Races::access_run(Warp& warp, const Run& run) {
   return done;
 }
 
+u32 Races::access_atomics(Warp& warp, const Row& row) {
+  const WarpState& of = *warp.state;
+  // What would be published, or learned, by a read-modify-write.
+  const auto& variables = row.shared != nullptr ? row.shared->variables : variables_;
+  if (of.device_fence.any || of.block_fence.any || !variables.empty()) return 0;
+  Known mine = known_by(of, first_known());
+  const bool of_block = static_cast<Scope>((row.bits >> scope_shift) & 3U) == Scope::block;
+  // Strong, with scopes that hold both threads: as in check_cell().
+  const auto together = [&](u32 other, u32 bits) {
+    const auto scope = static_cast<Scope>((bits >> scope_shift) & 3U);
+    return (bits & strong) != 0 &&
+           ((scope != Scope::block && !of_block) || mine.of_block(other) != 0);
+  };
+  u32 done = 0;
+  for (u32 rest = row.lanes; rest != 0; rest &= rest - 1) {
+    const auto l = static_cast<u32>(std::countr_zero(rest));
+    const u64 at = row.at[l];
+    CellPage& page = row.shared != nullptr ? row.shared->shared[at / CellPage::bytes] : page_of(at);
+    if (page.by_bytes) continue;
+    page.open();
+    page.used |= 3;
+    set_lane(mine, of, l);
+    bool all = true;
+    const auto first = static_cast<u32>(at % CellPage::bytes / 4);
+    // All words of the access, before one of them is changed.
+    std::array<bool, 2> after{};
+    const auto visit = [&](auto&& visit_word) {
+      for (u32 i = 0; i < row.bytes / 4; ++i) {
+        visit_word(page.groups[(first + i) / CellGroup::size], (first + i) % CellGroup::size,
+                   after[i]);
+      }
+    };
+    const auto is_after = [&](const CellGroup::Writers& writers, u32 k) {
+      return writers.warp[k] == 0 || mine.after_writer(writers, k, l) != 0 ||
+             ordered(of, l, writers.warp[k], writers.who[k] & 0xffU, writers.stamp[k]);
+    };
+    visit([&](const CellGroup& g, u32 k, bool& after_writer) {
+      after_writer = is_after(g.writers, k);
+      all = all && (g.writers.who[k] & rows::async_writer) == 0 &&
+            (after_writer || together(g.writers.warp[k], g.writers.who[k] >> rows::bits_shift));
+      if (page.any_earlier && g.earlier.warp[k] != 0) {
+        all = all && (is_after(g.earlier, k) ||
+                      together(g.earlier.warp[k], g.earlier.who[k] >> rows::bits_shift));
+      }
+      for (const CellGroup::Readers& r : g.readers) {
+        all = all && (mine.after_reader(r, k, 1U << l) != 0 || together(r.warp[k], r.bits[k]));
+      }
+    });
+    if (!all) continue;
+    visit([&](CellGroup& g, u32 k, bool after_writer) {
+      const auto known_to_all = [&](const CellGroup::Writers& one) {
+        return one.warp[k] < mine.first_of_launch ||
+               (mine.of_block(one.warp[k]) != 0 && one.stamp[k] < mine.block_known);
+      };
+      const auto is_strong = [&](const CellGroup::Writers& one) {
+        return (one.who[k] >> rows::bits_shift & strong) != 0;
+      };
+      const auto keep_earlier = [&] {
+        g.earlier.warp[k] = g.writers.warp[k];
+        g.earlier.stamp[k] = g.writers.stamp[k];
+        g.earlier.place[k] = g.writers.place[k];
+        g.earlier.who[k] = g.writers.who[k];
+        page.any_earlier = true;
+      };
+      const u32 earlier = page.any_earlier ? g.earlier.warp[k] : 0;
+      if (after_writer) {
+        if (earlier != 0 && is_after(g.earlier, k) &&
+            (is_strong(g.earlier) || known_to_all(g.earlier))) {
+          g.earlier.warp[k] = 0;
+        }
+        if ((earlier == 0 || g.earlier.warp[k] == 0) && g.writers.warp[k] != 0 &&
+            !is_strong(g.writers) && !known_to_all(g.writers)) {
+          keep_earlier();
+        }
+      } else if (is_strong(g.writers) && (earlier == 0 || earlier == mine.warp)) {
+        keep_earlier();
+      }
+      g.writers.warp[k] = mine.warp;
+      g.writers.stamp[k] = mine.stamp;
+      g.writers.place[k] = row.place;
+      g.writers.who[k] = l | u32{row.bits} << rows::bits_shift;
+      g.readers[0].stamp[k] = 0;
+      g.readers[1].stamp[k] = 0;
+    });
+    done |= 1U << l;
+  }
+  return done;
+}
+
 u32 Races::access_row(Warp& warp, const Row& row) {
+  if (!follows_) return row.lanes;
   const WarpState& of = *warp.state;
   Known mine = known_by(of, first_known());
   CellPage* page = nullptr;

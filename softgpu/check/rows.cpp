@@ -202,6 +202,112 @@ u32 use_runs(Warp& w, const Op* op, const Step& step, const Touch& touch, const 
 
 }  // namespace
 
+u32 use_atomics(Warp& w, const Op* op, const Step& step, const Touch& touch, u32 m) {
+  const WarpState& mine = *w.state;
+  const bool known = step.atomic == AtomicKind::other || step.atomic == AtomicKind::bit_and ||
+                     step.atomic == AtomicKind::bit_or;
+  if (touch.way != Way::atomic || touch.order != Order::relaxed || !known || mine.waits != 0 ||
+      (touch.size != 4 && touch.size != 8) ||
+      (w.call->state != nullptr && w.call->state->count != 0)) {
+    return m;
+  }
+  Row row;
+  row.bytes = touch.size;
+  row.place = step.place;
+  row.writes = true;
+  row.bits = static_cast<u8>(strong | is_atomic | static_cast<u32>(touch.scope) << scope_shift);
+  places_of(w, op, touch, row.at);
+  const u64 first = row.at[static_cast<std::size_t>(std::countr_zero(m))] & window_mask;
+  if (first == shared_window) row.shared = w.block->state;
+  if (first != shared_window && first != 0) return m;
+  bool changing = step.atomic != AtomicKind::other;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const auto l = static_cast<u32>(std::countr_zero(rest));
+    u64& at = row.at[l];
+    if ((at & window_mask) != first || at % touch.size != 0) continue;
+    if (row.shared != nullptr) {
+      at &= ~window_mask;
+      if (at + touch.size > w.block->shared_bytes) continue;
+    } else {
+      MemoryRange range;
+      if (!find_range(at, touch.size, range)) continue;
+    }
+    row.lanes |= 1U << l;
+    const std::byte* const operand = w.frame + op->b + std::size_t{l} * touch.size;
+    for (u32 i = 0; i < touch.size; ++i) changing = changing || operand[i] != std::byte{0};
+  }
+  if (row.lanes == 0) return m;
+  if (row.shared != nullptr && !in_one_variable(*w.block->launch->code, row)) return m;
+  row.lanes = defined(row, *w.block);
+  const u32 done = Races::instance().access_atomics(w, row);
+  if (done != 0 && changing) Races::instance().changed();
+  return m & ~done;
+}
+
+u32 use_without_races(Warp& w, const Op* op, const Touch& touch, u32 m) {
+  const u32 size = touch.size;
+  if ((w.call->state != nullptr && w.call->state->count != 0) || size == 0 || size > 16 ||
+      (size & (size - 1)) != 0) {
+    return m;
+  }
+  Places at;
+  places_of(w, op, touch, at);
+  u64 first = ~u64{0};
+  u64 last = 0;
+  u64 all = 0;
+  for (u32 l = 0; l < lanes_per_warp; ++l) {
+    const bool here = (m >> l & 1U) != 0;
+    first = std::min(first, here ? at[l] : ~u64{0});
+    last = std::max(last, here ? at[l] : 0);
+    all |= here ? at[l] : 0;
+  }
+  const u64 window = first & window_mask;
+  if ((last & window_mask) != window || (all & (size - 1)) != 0) return m;
+  const u64 bytes = last - first + size;
+  // Where they lie far apart, they are looked at one by one.
+  constexpr u64 widest_look = 1024;
+  const bool near = bytes <= widest_look;
+  if (window == shared_window) {
+    const u64 begin = first & ~window_mask;
+    if (begin + bytes > w.block->shared_bytes ||
+        !is_in_one_variable(*w.block->launch->code, begin, bytes)) {
+      return m;
+    }
+    u8* const bits = w.block->state->undefined.data();
+    if (touch.way == Way::store) {
+      for (u32 rest = m; rest != 0; rest &= rest - 1) {
+        const u64 to = at[static_cast<std::size_t>(std::countr_zero(rest))] & ~window_mask;
+        std::memset(bits + to, 0, size);
+      }
+      return 0;
+    }
+    u8 undefined = 0;
+    for (u64 i = begin; near && i < begin + bytes; ++i) undefined |= bits[i];
+    if (near && undefined == 0) return 0;
+    u32 left = 0;
+    for (u32 rest = m; rest != 0; rest &= rest - 1) {
+      const auto l = static_cast<u32>(std::countr_zero(rest));
+      const u8* const mine = bits + (at[l] & ~window_mask);
+      if (std::any_of(mine, mine + size, [](u8 byte) { return byte != 0; })) left |= 1U << l;
+    }
+    return left;
+  }
+  MemoryRange range;
+  if (window != 0 || !find_range(first, size, range) || last + size > range.end) return m;
+  GlobalBits& global = GlobalBits::instance();
+  if (global.empty() || (near && !global.read(first, static_cast<u32>(bytes), nullptr))) return 0;
+  u32 left = 0;
+  for (u32 rest = m; rest != 0; rest &= rest - 1) {
+    const auto l = static_cast<u32>(std::countr_zero(rest));
+    if (touch.way == Way::store) {
+      global.define(at[l], size);
+    } else if (global.read(at[l], size, nullptr)) {
+      left |= 1U << l;
+    }
+  }
+  return left;
+}
+
 u32 use_row(Warp& w, const Op* op, const Step& step, const Touch& touch, u32 m) {
   const WarpState& mine = *w.state;
   if (touch.order != Order::weak || touch.way == Way::atomic || mine.waits != 0 ||

@@ -18,4 +18,14 @@ namespace softgpu::check {
 [[nodiscard]] std::uint32_t use_row(Warp& warp, const Op* op, const Step& step, const Touch& touch,
                                     std::uint32_t lanes);
 
+// The same of relaxed atomic accesses other than exchanges. What is at their addresses has to be
+// defined, as their operands are.
+[[nodiscard]] std::uint32_t use_atomics(Warp& warp, const Op* op, const Step& step,
+                                        const Touch& touch, std::uint32_t lanes);
+
+// Where races are left out: the lanes whose access leaves its variable or allocation, is
+// misaligned, or has to do with undefined bits.
+[[nodiscard]] std::uint32_t use_without_races(Warp& warp, const Op* op, const Touch& touch,
+                                              std::uint32_t lanes);
+
 }  // namespace softgpu::check

@@ -114,12 +114,20 @@ Options read_options(const std::function<const char*(const char*)>& get) {
   read("SOFTGPU_CHECK_SUPPRESS",
        [&](const char*, std::string_view value) { result.check_suppress = value; });
   read("SOFTGPU_CHECK_ONLY", [&](const char* name, std::string_view value) {
-    result.check_only = parts_of(value);
-    for (const std::string& kind : result.check_only) {
-      if (std::ranges::find(check_kinds, kind) != check_kinds.end()) continue;
+    for (const std::string& part : parts_of(value)) {
+      const auto group = std::ranges::find(check_groups, part, &CheckGroup::name);
+      if (group != check_groups.end()) {
+        for (const std::string_view kind : group->kinds) {
+          if (!kind.empty()) result.check_only.emplace_back(kind);
+        }
+        continue;
+      }
+      result.check_only.push_back(part);
+      if (std::ranges::find(check_kinds, part) != check_kinds.end()) continue;
       std::string all;
+      for (const CheckGroup& one : check_groups) all += std::string(one.name) + ", ";
       for (const std::string_view one : check_kinds)
-        all += (all.empty() ? "" : ", ") + std::string(one);
+        all += (one == check_kinds.front() ? "" : ", ") + std::string(one);
       refuse(name, value, all + "; or several, separated by commas");
     }
   });

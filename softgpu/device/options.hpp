@@ -23,7 +23,7 @@
 //                       then run on one core, whatever SOFTGPU_THREADS says
 //   SOFTGPU_CHECK_JSON  a file that gets, at exit, what the checker found (none)
 //   SOFTGPU_CHECK_SARIF the same in the format that code hosts read (none)
-//   SOFTGPU_CHECK_ONLY  kinds of findings, separated by commas; others are not kept (all)
+//   SOFTGPU_CHECK_ONLY  kinds of findings, or groups (memory, races, ...), by commas (all)
 //   SOFTGPU_CHECK_SUPPRESS  a file of findings that are not kept: check/suppressions.hpp (none)
 //   SOFTGPU_CHECK_KERNEL    check only launches of kernels with these names, separated by commas,
 //                       without parameters; * and ? stand for any letters (all)

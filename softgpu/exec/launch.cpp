@@ -197,7 +197,7 @@ class Core {
       }
       if (launch_.cooperative) check_grid_barrier(*unit);
       const bool checked = options().check && launch_.observer != nullptr;
-      if (checked) check_cycles(*unit, now);
+      if (checked && check::looks_for_deadlocks()) check_cycles(*unit, now);
       begun_.push_back(unit);
       unit->turn =
           checked ? first_turn

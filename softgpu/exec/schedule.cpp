@@ -480,6 +480,24 @@ void check_departed(Block& block, std::uint32_t id, const BarrierPlace& place, c
   }
 }
 
+// Warps of a block have come to __syncthreads() in two places. PTX permits that, and devices do
+// what was meant; CUDA does not, and the checker says so.
+void check_places(Block& block, std::uint32_t id, const BarrierPlace& one,
+                  const BarrierPlace& another) {
+  constexpr std::uint32_t aligned = 4;  // of Op::aux
+  if (!options().check || id != 0 || (one.op->aux & another.op->aux & aligned) == 0) return;
+  const Waiting waiting = waiting_at(block, id);
+  if (waiting.group == nullptr) return;
+  const Op* const at = waiting.group->pc - 1;
+  const Code& code = *waiting.group->frame->code;
+  const BarrierPlace& elsewhere = at == one.op ? another : one;
+  if (!first_time(code, at)) return;
+  notice(*waiting.warp, std::countr_zero(waiting.group->mask), code, at,
+         "some warps of the block come to this barrier while others come to the one at " +
+             describe_place(*elsewhere.code, elsewhere.op) +
+             ": __syncthreads() may stand in a branch only where all threads of the block take it");
+}
+
 // A barrier of the whole block is complete. Where warps came to it in different places, as PTX
 // permits, each has to come to as many: it was a mistake if now only some come to one of these
 // places and the others have ended.
@@ -494,6 +512,7 @@ void check_phase(Block& block, std::uint32_t id) {
     b.mixed[0] = place;
     b.mixed[1] = other;
     b.alive_when_mixed = block.alive_threads;
+    check_places(block, id, place, other);
     return;
   }
   check_departed(block, id, place, "barrier");

@@ -37,7 +37,6 @@ KNOWN_MISSED: dict[str, str] = {
     "mixed/locks_in_two_orders": "the blocks have to take their first locks before either takes its second",
     "patterns/ring_without_space_check": "under seed 7 all is written before any is read, in an order that flags make",
     "races_async/source_written": "the copy may still read the source, which is not followed",
-    "races_cluster/ended_too_early": "the end of a block of a cluster is not followed",
     "races_cluster/remote_arrival_of_block_scope": "scopes of mbarrier arrivals are not followed",
     "races_global/atomics_of_two_sizes": "strong accesses of different sizes count as strong together",
     "races_stream/memset_in_the_default_stream": "a set with nothing before it counts as done when the host goes on",

@@ -81,6 +81,16 @@ TEST(Options, AScheduleSeedPoisonsMemoryUnlessThatIsRefused) {
 
 TEST(Options, NoThreadsAreAll) { EXPECT_EQ(read({{"SOFTGPU_THREADS", "0"}}).threads, 0); }
 
+TEST(Options, GroupsOfFindingsStandForTheirKinds) {
+  const auto kinds = read({{"SOFTGPU_CHECK_ONLY", "races,leak,api"}}).check_only;
+  EXPECT_THAT(kinds, ::testing::ElementsAre("race", "same-value-race", "leak", "unchecked-error",
+                                            "launch-failure"));
+  EXPECT_THAT(read({{"SOFTGPU_CHECK_ONLY", "memory"}}).check_only,
+              ::testing::AllOf(::testing::Contains("uninitialised"),
+                               ::testing::Not(::testing::Contains("race"))));
+  EXPECT_THAT(refusal("SOFTGPU_CHECK_ONLY", "memories"), ::testing::HasSubstr("memory, races"));
+}
+
 TEST(Options, RefusalsNameTheVariableAndWhatIsAllowed) {
   EXPECT_EQ(refusal("SOFTGPU_MODEL", "v100"),
             "softgpu: SOFTGPU_MODEL=v100 is not understood; allowed: a100, rtx4090, h100, "

@@ -3,9 +3,11 @@
 // numbers, whose order differs from run to run, are held to the bound of any order of so many
 // additions.
 //
-//   program [RUNS [PART OF A NAME]...]
+//   program [RUNS [PART OF A NAME|=NAME]...]
+//   program list
 //
-// RUNS is 3 unless given; of the cases, those whose name contains one of the parts.
+// RUNS is 3 unless given; of the cases, those whose name contains one of the parts, or is one of
+// the names. tools/softgpu/repeats.py makes a table of all.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -127,10 +129,16 @@ struct Named {
 
 // One line for each case; the status says whether all were right.
 inline int run_cases(const std::vector<Named>& cases, int argc, char** argv, int runs) {
+  if (argc == 2 && std::strcmp(argv[1], "list") == 0) {
+    for (const Named& named : cases) std::printf("%s\n", named.name.c_str());
+    return 0;
+  }
   if (argc > 1) runs = std::atoi(argv[1]);
   const auto wanted = [&](const std::string& name) {
     for (int i = 2; i < argc; ++i) {
-      if (name.find(argv[i]) != std::string::npos) return true;
+      if (argv[i][0] == '=' ? name == argv[i] + 1 : name.find(argv[i]) != std::string::npos) {
+        return true;
+      }
     }
     return argc <= 2;
   };

@@ -68,9 +68,10 @@ class Gpu final : public Command {
                     "FILE");
     options.written("sarif", sarif_, "check: write what was found as SARIF, for code hosts",
                     "FILE");
-    options.text("only", only_,
-                 "check: the kinds of findings to look for, separated by commas "
-                 "(docs/kernel-lab.md lists them)");
+    options.text(
+        "only", only_,
+        "check: the kinds of findings to look for (docs/kernel-lab.md lists them), or memory, "
+        "races, synchronisation, api; separated by commas");
     options.written("suppress", suppress_,
                     "check: leave out what this file lists: lines KIND [KERNEL [FILE]], patterns "
                     "with *",

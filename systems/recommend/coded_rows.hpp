@@ -10,9 +10,12 @@
 namespace tandem::recommend {
 
 // Row r stands for scale(r) · codes, the scale being the greatest magnitude of its numbers over
-// 127: each number is off by half the scale at most.
+// 127: each number is off by half the scale at most. Rows lie in blocks of 16, two numbers of each
+// row after two numbers of the row before, as one vector instruction takes them.
 class CodedRows {
  public:
+  static constexpr std::size_t block = 16;
+
   CodedRows() = default;
   CodedRows(std::size_t rows, std::size_t width);
 
@@ -33,11 +36,15 @@ class CodedRows {
     CacheLines<std::int16_t> codes_;
     float scale_ = 0;
   };
-  // products[k]: about the inner product of the query with row first + k, k < count.
-  void products(const Query& query, std::size_t first, std::size_t count, float* products) const;
+  // Those of the rows of `blocks` blocks whose product with the query is about `least` or more:
+  // their places, counted from the row `first`, ascending, and their products; there is room for
+  // all rows of the blocks. Returns how many; a row that was not set is none of them. Requires:
+  // `first` is the first row of a block.
+  std::size_t at_least(const Query& query, std::size_t first, std::size_t blocks, float least,
+                       std::uint32_t* rows, float* products) const;
 
  private:
-  std::size_t stride_ = 0;  // a multiple of 32
+  std::size_t pairs_ = 0;  // of numbers of a row; even
   CacheLines<std::int8_t> codes_;
   std::vector<float> scales_;
 };

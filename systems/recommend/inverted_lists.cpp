@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t rows_per_list = 64;  // of the sample that the centres are found in
 constexpr std::size_t piece = 64;          // rows whose products are worked out together
+constexpr std::size_t blocks_of_piece = piece / CodedRows::block;
 
 bool better(const Scored& a, const Scored& b) {
   return a.score != b.score ? a.score > b.score : a.item < b.item;
@@ -131,7 +132,7 @@ InvertedLists::InvertedLists(const PaddedRows& vectors, const ListsOptions& opti
   std::vector<std::uint32_t> list_of(n);
   CacheLines<float> row(stride, 0.0F);
   std::vector<float> products(lists);
-  starts_.assign(lists + 1, 0);
+  std::vector<std::size_t> sizes(lists, 0);
   for (std::size_t i = 0; i < n; ++i) {
     copy_direction(i, row.data());
     inner_products(row.data(), centres_.data(), lists, stride, products.data());
@@ -140,13 +141,19 @@ InvertedLists::InvertedLists(const PaddedRows& vectors, const ListsOptions& opti
       if (products[c] - halves[c] > products[nearest] - halves[nearest]) nearest = c;
     }
     list_of[i] = static_cast<std::uint32_t>(nearest);
-    ++starts_[nearest + 1];
+    ++sizes[nearest];
   }
-  std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
+  // Each list begins with a block.
+  starts_.assign(lists + 1, 0);
+  ends_.resize(lists);
+  for (std::size_t l = 0; l < lists; ++l) {
+    ends_[l] = starts_[l] + sizes[l];
+    starts_[l + 1] = (ends_[l] + CodedRows::block - 1) / CodedRows::block * CodedRows::block;
+  }
   std::vector<std::size_t> next(starts_.begin(), starts_.end() - 1);
-  codes_ = CodedRows(n, width);
-  items_.resize(n);
-  lengths_.resize(n);
+  codes_ = CodedRows(starts_.back(), width);
+  items_.assign(starts_.back(), no_item);
+  lengths_.assign(starts_.back(), 0.0F);
   // In each list the longest vectors come first, so that a search can leave the rest of it.
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
@@ -170,7 +177,7 @@ bool InvertedLists::search_lists(std::span<const float> query, std::size_t count
   inner_products(query.data(), centres_.data(), lists(), stride, of_centres.data());
   // Of equal directions the list of the longest vectors has the greatest products.
   for (std::size_t l = 0; l < lists(); ++l) {
-    if (starts_[l] < starts_[l + 1]) of_centres[l] *= lengths_[starts_[l]];
+    if (starts_[l] < ends_[l]) of_centres[l] *= lengths_[starts_[l]];
   }
   order.resize(lists());
   std::iota(order.begin(), order.end(), 0U);
@@ -187,6 +194,7 @@ bool InvertedLists::search_lists(std::span<const float> query, std::size_t count
   length = std::sqrt(length) * 1.01F;
   const CodedRows::Query coded(codes_, query.first(vectors_.width()));
   Best kept(looked_at_again(count), best);
+  std::uint32_t places[piece];
   float products[piece];
   bool in_time = true;
   for (std::size_t l = 0; l < probed; ++l) {
@@ -194,12 +202,14 @@ bool InvertedLists::search_lists(std::span<const float> query, std::size_t count
       in_time = false;
       break;
     }
-    const std::size_t end = starts_[order[l] + 1];
+    const std::size_t end = ends_[order[l]];
     for (std::size_t r = starts_[order[l]]; r < end; r += piece) {
       if (length * lengths_[r] < kept.least()) break;
       const std::size_t rows = std::min(piece, end - r);
-      codes_.products(coded, r, rows, products);
-      for (std::size_t k = 0; k < rows; ++k) kept.add(items_[r + k], products[k]);
+      const std::size_t blocks =
+          std::min(blocks_of_piece, (rows + CodedRows::block - 1) / CodedRows::block);
+      const std::size_t found = codes_.at_least(coded, r, blocks, kept.least(), places, products);
+      for (std::size_t k = 0; k < found; ++k) kept.add(items_[r + places[k]], products[k]);
       seen += rows;
     }
   }
@@ -267,7 +277,7 @@ void InvertedLists::calibrate(const PaddedRows& queries) {
       });
       found += static_cast<double>(hits) / static_cast<double>(exact.size());
     }
-    share = static_cast<double>(seen) / static_cast<double>(items_.size()) /
+    share = static_cast<double>(seen) / static_cast<double>(vectors_.rows()) /
             static_cast<double>(queries.rows());
     return found / static_cast<double>(queries.rows());
   };

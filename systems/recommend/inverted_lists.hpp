@@ -72,8 +72,9 @@ class InvertedLists {
   PaddedRows centres_;
   CodedRows codes_;  // of the vectors, list by list
   std::vector<ItemNumber> items_;
-  std::vector<float> lengths_;  // of the vectors, descending within a list
-  std::vector<std::size_t> starts_;
+  std::vector<float> lengths_;       // of the vectors, descending within a list
+  std::vector<std::size_t> starts_;  // of each list, and where the last one's room ends
+  std::vector<std::size_t> ends_;    // of each list; up to the next one's start there is nothing
   std::size_t looked_at_ = 0;
   double wanted_ = 0;
   double recall_ = 1;

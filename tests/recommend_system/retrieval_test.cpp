@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <limits>
 #include <set>
 
 #include "core/random.hpp"
@@ -116,14 +118,23 @@ TEST(CodedRows, ProductsAreOffByHalfAStepPerNumberAtMost) {
   for (const Index width : {Index{1}, Index{20}, Index{64}, Index{1500}}) {
     const Matrix<float> vectors = clustered(11, width, 3, 6);
     const Matrix<float> query = clustered(1, width, 1, 7);
-    CodedRows rows(11, static_cast<std::size_t>(width));
-    for (Index i = 0; i < 10; ++i) rows.set(static_cast<std::size_t>(i), vectors.row(i));
+    // Rows of two blocks; those that were not set have no product.
+    CodedRows rows(27, static_cast<std::size_t>(width));
+    for (Index i = 0; i < 11; ++i) rows.set(static_cast<std::size_t>(16 + i), vectors.row(i));
+    rows.set(4, vectors.row(0));
     const CodedRows::Query asked(rows, query.row(0));
-    std::vector<float> products(12, -77.0F);
-    rows.products(asked, 1, 10, products.data());
+    constexpr float all = -std::numeric_limits<float>::infinity();
+    std::vector<std::uint32_t> places(33, 99U);
+    std::vector<float> products(33, -77.0F);
+    EXPECT_EQ(rows.at_least(asked, 0, 1, all, places.data(), products.data()), 1U);
+    EXPECT_EQ(places[0], 4U);
+    EXPECT_EQ(rows.at_least(asked, 0, 2, all, places.data(), products.data()), 12U);
+    EXPECT_EQ(places[11], 26U);
+    ASSERT_EQ(rows.at_least(asked, 16, 1, all, places.data(), products.data()), 11U);
     double magnitudes = 0;
     for (const float value : query.row(0)) magnitudes += std::abs(static_cast<double>(value));
-    for (Index i = 1; i < 10; ++i) {
+    for (Index i = 0; i < 11; ++i) {
+      EXPECT_EQ(places[static_cast<std::size_t>(i)], static_cast<std::uint32_t>(i));
       double sum = 0;
       double most = 0;
       for (Index c = 0; c < width; ++c) {
@@ -132,10 +143,20 @@ TEST(CodedRows, ProductsAreOffByHalfAStepPerNumberAtMost) {
       }
       // Half a step of the row's codes for each number, and as much again for the query's.
       const double bound = magnitudes * most / 127 * 0.51 + magnitudes * most * 1e-3;
-      EXPECT_NEAR(products[static_cast<std::size_t>(i - 1)], sum, bound) << width;
+      EXPECT_NEAR(products[static_cast<std::size_t>(i)], sum, bound) << width;
     }
-    EXPECT_EQ(products[9], 0.0F);  // a row that was not set
-    EXPECT_EQ(products[10], -77.0F);
+    // Of those the greatest: what is asked for is in, what is below is not, and nothing is written
+    // behind the block.
+    std::vector<float> sorted(products.begin(), products.begin() + 11);
+    std::sort(sorted.begin(), sorted.end(), std::greater<>());
+    std::vector<std::uint32_t> few(16, 99U);
+    std::vector<float> greatest(17, -77.0F);
+    const std::size_t found = rows.at_least(asked, 16, 1, sorted[3], few.data(), greatest.data());
+    EXPECT_EQ(found,
+              static_cast<std::size_t>(std::count_if(sorted.begin(), sorted.end(),
+                                                     [&](float one) { return one >= sorted[3]; })));
+    for (std::size_t k = 0; k < found; ++k) EXPECT_EQ(greatest[k], products[few[k]]);
+    EXPECT_EQ(greatest[16], -77.0F);
   }
 }
 

@@ -6,8 +6,8 @@ import sys
 import time
 
 sys.path.append(str(pathlib.Path(__file__).parent))
-from service import (Again, Missing, Proxy, add_proxy_arguments, answers, end, free_port,  # noqa: E402
-                     haproxy, run, say, wait_until)
+from service import (TROUBLES, Again, Missing, Proxy, add_proxy_arguments, answers, end,  # noqa: E402
+                     free_port, haproxy, run, say, wait_until)
 
 NAMES = ("one", "two")
 
@@ -66,21 +66,22 @@ class Pair:
         try:
             for name in NAMES:
                 self.restart(name)
-        except (RuntimeError, OSError, subprocess.TimeoutExpired) as why:
+        except TROUBLES as why:
             say(f"the servers were not all started again: {why}")
 
     def restart(self, name):
         patience = self.arguments.patience
         for other in NAMES:
             wait_until(lambda: other == name or self.proxy.state(self.backends[0], other) == "UP",
-                       f"server {other} is not ready, so that server {name} was left as it was", patience)
+                       f"server {other} is not ready, so that server {name} was left as it was", patience,
+                       self.keep_up)
         for backend in self.backends:
             self.proxy.tell(f"set server {backend}/{name} state drain")
         try:
             # What it was given is answered, and a moment more for what HAProxy is about to give it.
             time.sleep(0.3)
             wait_until(lambda: self.proxy.under_way(name) == 0,
-                       f"server {name} does not answer what it was given", 60)
+                       f"server {name} does not answer what it was given", 60, self.keep_up)
             end(self.servers[name])
             self.start_server(name)
             self.wait_for(name)
@@ -88,7 +89,7 @@ class Pair:
             for backend in self.backends:
                 self.proxy.tell(f"set server {backend}/{name} state ready")
         wait_until(lambda: self.proxy.state(self.backends[0], name) == "UP",
-                   f"server {name} is not ready; the others were left as they were", patience)
+                   f"server {name} is not ready; the others were left as they were", patience, self.keep_up)
         say(f"server {name} was started again")
 
     def keep_up(self):

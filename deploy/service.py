@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.append(str(pathlib.Path(__file__).parent / "serving"))
@@ -56,12 +57,31 @@ def end(process):
     return 0 if status in (-signal.SIGTERM, 130) else status
 
 
-def wait_until(condition, what, seconds):
+# Set once a signal has asked for the end: what waits for something else gives up.
+ENDING = threading.Event()
+
+# What keeps something from being started, asked or changed, and no reason to let the rest down.
+TROUBLES = (RuntimeError, OSError, ValueError, LookupError, subprocess.SubprocessError)
+
+
+def wait_until(condition, what, seconds, meanwhile=lambda: None):
     until = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > until:
             raise RuntimeError(what)
-        time.sleep(0.05)
+        if ENDING.wait(0.05):
+            raise RuntimeError("the end was asked for")
+        meanwhile()
+
+
+def write_whole(path, text):
+    """The file has the old text or the new one, whenever this ends."""
+    made = path.with_name(path.name + ".new")
+    with open(made, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    made.rename(path)
 
 
 class Again:
@@ -78,7 +98,7 @@ class Again:
         say(f"{name} ended; it is started again")
         try:
             start()
-        except (RuntimeError, OSError) as why:
+        except TROUBLES as why:
             say(str(why))
             self.not_before[name] = time.monotonic() + self.after
 
@@ -188,7 +208,7 @@ class Proxy:
             return
         self.process.send_signal(signal.SIGUSR1)
         try:
-            self.process.wait(timeout=5)
+            self.process.wait(timeout=35)  # the configuration's hard-stop-after and a little
         except subprocess.TimeoutExpired:
             end(self.process)
 
@@ -210,6 +230,8 @@ class Signals:
             signal.signal(number, self.take)
 
     def take(self, number, _frame):
+        if number in (signal.SIGTERM, signal.SIGINT):
+            ENDING.set()
         if not self.ready and number in (signal.SIGTERM, signal.SIGINT):
             raise Interrupted
         self.come.append(number)
@@ -241,26 +263,44 @@ def parse(parser, program):
     return arguments
 
 
+class Careful:
+    """Does what keeps a service up. What goes wrong is said, once a minute where it goes on, and is
+    tried again with the next call: the rest of the service does not end with it."""
+
+    def __init__(self):
+        self.said = {}
+
+    def __call__(self, work):
+        try:
+            work()
+        except TROUBLES as why:
+            text = str(why)
+            if time.monotonic() - self.said.get(text, -60.0) >= 60:
+                self.said[text] = time.monotonic()
+                say(text)
+
+
 def run(service, ready, moment=0.2):
     """Starts a service, keeps it up until a signal ends it, and returns the exit status. `ready` gives
     the line to print once it answers. The service has start(), keep_up(), reload(), restart_in_turn()
     and stop(), which is true where all ended well."""
     status = 0
     signals = Signals()
+    careful = Careful()
     try:
         service.start()
         print(ready(), flush=True)
         while (number := signals.next(moment)) not in (signal.SIGTERM, signal.SIGINT):
             if number is None:
-                service.keep_up()
+                careful(service.keep_up)
             elif number == signal.SIGHUP:
-                service.reload()
+                careful(service.reload)
             elif number == signal.SIGUSR1:
-                service.restart_in_turn()
+                careful(service.restart_in_turn)
     except Missing as why:
         say(str(why))
         status = 2
-    except (RuntimeError, OSError) as why:
+    except TROUBLES as why:
         say(str(why))
         status = 1
     except Interrupted:

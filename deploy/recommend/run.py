@@ -23,7 +23,7 @@ from service import parse  # noqa: E402
 
 
 class Recommendations(Pair):
-    backends = ("again", "once", "anybody")
+    backends = ("again", "once", "anybody", "again_not_ready", "once_not_ready")
 
     def __init__(self, arguments, folder):
         super().__init__(arguments, folder, HERE / "haproxy.cfg")

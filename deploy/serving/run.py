@@ -24,7 +24,7 @@ from service import parse  # noqa: E402
 
 
 class Serving(Pair):
-    backends = ("again", "once", "again_not_ready", "once_not_ready")
+    backends = ("again", "once")
 
     def __init__(self, arguments, folder):
         super().__init__(arguments, folder, HERE / "haproxy.cfg")

@@ -173,7 +173,10 @@ class Scheduler::Replica {
     }
     const double now = std::chrono::duration<double>(Clock::now() - begin).count();
     const double before = seconds_per_batch_.load(std::memory_order_relaxed);
-    seconds_per_batch_ = before == 0 ? now : before + share_of_new * (now - before);
+    // A pause of the machine, seconds long, says nothing of the next batch: it counts as ten usual
+    // ones. What really takes that long is known after a few.
+    const double likely = std::min(now, 10 * before);
+    seconds_per_batch_ = before == 0 ? now : before + share_of_new * (likely - before);
   }
 
   void fail(Job& job, std::exception_ptr error) {

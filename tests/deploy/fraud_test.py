@@ -35,30 +35,32 @@ class Deployed(unittest.TestCase):
         cls.path = pathlib.Path(cls.folder.name)
         model = cls.path / "fraud.tandem"
         train(model)
-        cls.errors = open(cls.path / "errors", "w+")
+        errors = open(cls.path / "errors", "ab")
         cls.process = subprocess.Popen(
             [sys.executable, str(ROOT / "deploy" / "fraud" / "run.py"), str(cls.path / "f"), "--model",
              str(model), "--partitions", "2", "--tandem", os.environ["TANDEM_PROGRAM"], "--https",
-             "127.0.0.1:0", "--takeover-after", "3", "--confirm-ms", "20000", "--", "--hold-ms", "20000"],
-            stdout=subprocess.PIPE, stderr=cls.errors, text=True)
+             "127.0.0.1:0", "--takeover-after", "3", "--confirm-ms", "20000", "--patience", "240", "--",
+             "--hold-ms", "20000", "--longest-wait-ms", "60000"],
+            stdout=subprocess.PIPE, stderr=errors, text=True)
+        errors.close()
         line = cls.process.stdout.readline()
         if not line.startswith("ready https://"):
-            cls.process.wait(timeout=120)
-            cls.errors.seek(0)
-            raise AssertionError(cls.errors.read())
+            cls.process.wait(timeout=240)
+            raise AssertionError(cls.said())
         cls.host = line.split()[1].removeprefix("https://")
         cls.tls = ssl.create_default_context(cafile=str(cls.path / "f" / "ca.pem"))
         token = (cls.path / "f" / "client-token").read_text().strip()
         cls.headers = {"Authorization": f"Bearer {token}"}
+        cls.admin = {"Authorization": "Bearer " + (cls.path / "f" / "follow-token").read_text().strip()}
         cls.answers = {}
 
     @classmethod
     def tearDownClass(cls):
+        until(cls.settled, "both partitions have two servers", said=cls.said)
         children = cls.children("")
         cls.process.send_signal(signal.SIGTERM)
-        cls.process.communicate(timeout=120)
+        cls.process.communicate(timeout=240)
         said = cls.said()
-        cls.errors.close()
         assert cls.process.returncode == 0, said
         left = [pid for pid in children if os.path.exists(f"/proc/{pid}")]
         assert not left, f"processes are left: {left}"
@@ -75,8 +77,7 @@ class Deployed(unittest.TestCase):
 
     @classmethod
     def said(cls):
-        cls.errors.seek(0)
-        return cls.errors.read()
+        return (cls.path / "errors").read_text()
 
     @classmethod
     def children(cls, name="tandem"):
@@ -84,17 +85,38 @@ class Deployed(unittest.TestCase):
                                capture_output=True, text=True, check=False)
         return [int(pid) for pid in found.stdout.split()]
 
-    def primary(self, partition):
+    @classmethod
+    def primary(cls, partition):
         """The process of the server that decides."""
-        name = (self.path / "f" / f"{partition}.decides").read_text().strip()
-        for pid in self.children():
+        name = (cls.path / "f" / f"{partition}.decides").read_text().strip()
+        pid, _ = cls.server(name)
+        return pid, name
+
+    @classmethod
+    def server(cls, name):
+        """Process and place of a server."""
+        for pid in cls.children():
             try:
-                words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+                words = pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
             except OSError:
                 continue  # it has ended
-            if str(self.path / "f" / name).encode() in words:
-                return pid, name
-        return None, name
+            if str(cls.path / "f" / name) in words:
+                return pid, words[words.index("--http") + 1]
+        return None, None
+
+    @classmethod
+    def standing(cls, name):
+        """What a server says of itself; nothing where it does not answer."""
+        _, host = cls.server(name)
+        try:
+            connection = http.client.HTTPConnection(host, timeout=30)
+            connection.request("GET", "/v1/standby", headers=cls.admin)
+            response = connection.getresponse()
+            content = response.read()
+            connection.close()
+            return json.loads(content) if response.status == 200 else None
+        except (AttributeError, OSError, http.client.HTTPException):
+            return None
 
     @classmethod
     def connection(cls):
@@ -107,6 +129,7 @@ class Deployed(unittest.TestCase):
             try:
                 if not hasattr(kept, "connection"):
                     kept.connection = self.connection()
+                    self.addCleanup(kept.connection.close)
                 kept.connection.request(
                     "POST", "/v1/transactions", json.dumps(transaction),
                     {**self.headers, "Tandem-Partition": transaction["user_id"]})
@@ -129,68 +152,99 @@ class Deployed(unittest.TestCase):
         return Load([Source(seed=i, users=20, prefix=f"{prefix}{i}-") for i in range(clients)],
                     self.sender())
 
-    def settled(self):
-        """Both partitions have a primary and a standby that has come up."""
-        return len(self.children()) == 4 and all(self.primary(one)[0] for one in (0, 1))
+    @classmethod
+    def settled(cls):
+        """Each partition has one that decides, and a standby that has all that was answered."""
+        for partition in (0, 1):
+            standing = [cls.standing(f"{partition}-{name}") for name in "ab"]
+            if None in standing or sorted(one["role"] for one in standing) != ["primary", "standby"]:
+                return False
+            primary = next(one for one in standing if one["role"] == "primary")
+            if not primary["standby"]["has_all"]:
+                return False
+        return True
 
-    def after(self, load, clients=4):
+    def settle(self):
+        until(self.settled, "both partitions have two servers", said=self.said)
+
+    def sends_until_answered(self, transaction, send):
+        """As a client does: again where there was no answer or the service was not ready."""
+        return until(lambda: (found := send(transaction))[0] not in (0, 502, 503, 504) and found, "an answer",
+                     said=self.said)
+
+    def replaced(self, before):
+        """How often a server was since then."""
+        said = self.said()[len(before):]
+        return sum(said.count(text) for text in (" takes over\n", "is started again\n", "was started again\n"))
+
+    def is_replaced(self, victim, before):
+        """Its standby decides, or, where that had not all answers yet, it was started again."""
+        return self.replaced(before) > 0 and victim not in self.children()
+
+    def after(self, load, before, clients=4):
         """What was acknowledged is there: asked again, it is the same answer."""
         answers = dict(load.end())
         self.answers.update(answers)
         # A request that was under way at a server that is lost ends or is refused; its client sends it
-        # again, and no other request fails.
-        self.assertLessEqual(load.broken + load.refused, clients, self.said())
+        # again, and no other request fails. On a machine that is busy enough more may be lost than were
+        # meant to.
+        self.assertLessEqual(load.broken + load.refused, clients * self.replaced(before),
+                             f"{load.broken} broken, {load.refused} refused\n{self.said()}")
         send = self.sender()
         for one, answer in answers.items():
-            self.assertEqual(send(load.sent[one]), (200, answer))
+            self.assertEqual(self.sends_until_answered(load.sent[one], send), (200, answer))
 
     def test_guard(self):
+        self.settle()
         one = Source(prefix="guard").next()
         body = json.dumps(one)
         self.assertEqual(self.ask("POST", "/v1/transactions", body)[0], 400)
         other = {"Tandem-Partition": one["user_id"]}
         self.assertEqual(self.ask("POST", "/v1/transactions", body, {**other, "Authorization": "x"})[0], 401)
-        self.assertEqual(self.ask("POST", "/v1/transactions", body, other)[0], 200)
+        self.assertEqual(self.sends_until_answered(one, self.sender())[0], 200)
         # A header that names somebody else is found out by the server, wherever it leads.
         self.assertIn(self.ask("POST", "/v1/transactions", body, {"Tandem-Partition": "nobody"})[0], (400, 421))
         for path in ["/metrics", "/v1/log", "/v1/standby", "/v1/takeover", "/v1/step-down"]:
             self.assertEqual(self.ask("POST", path, None, other)[0], 404, path)
 
+    def decisions(self, load, count):
+        before = load.count()
+        until(lambda: load.count() >= before + count, f"{count} decisions", said=self.said)
+
     def test_one_is_killed_under_load(self):
-        until(self.settled, "all run")
-        victim, name = self.primary(0)
+        self.settle()
+        before = self.said()
         load = self.load("killed")
-        until(lambda: load.count() > 100, "decisions")
+        self.decisions(load, 40)
+        victim, _ = self.primary(0)
         os.kill(victim, signal.SIGKILL)
-        until(lambda: self.primary(0)[1] != name, "the standby takes over")
-        count = load.count()
-        until(lambda: load.count() > count + 100, "decisions of the other")
-        self.after(load)
-        until(self.settled, "the one that was lost is the standby now")
+        until(lambda: self.is_replaced(victim, before), "it is replaced", said=self.said)
+        self.decisions(load, 40)
+        self.after(load, before)
+        self.settle()
 
     def test_one_that_hangs_is_replaced(self):
-        until(self.settled, "all run")
-        victim, name = self.primary(1)
+        self.settle()
+        before = self.said()
         load = self.load("hangs")
-        until(lambda: load.count() > 50, "decisions")
+        self.decisions(load, 40)
+        victim, _ = self.primary(1)
         os.kill(victim, signal.SIGSTOP)
-        until(lambda: self.primary(1)[1] != name, "the standby takes over")
-        count = load.count()
-        until(lambda: load.count() > count + 50, "decisions of the other")
-        self.after(load)
-        self.assertFalse(os.path.exists(f"/proc/{victim}"))
-        until(self.settled, "the one that hung is the standby now")
+        until(lambda: self.is_replaced(victim, before), "it is replaced", said=self.said)
+        self.decisions(load, 40)
+        self.after(load, before)
+        self.settle()
 
     def test_started_again_in_turn(self):
-        until(self.settled, "all run")
-        before = self.children()
+        self.settle()
+        before, children = self.said(), self.children()
         load = self.load("turn")
-        until(lambda: load.count() > 50, "decisions")
+        self.decisions(load, 40)
         self.process.send_signal(signal.SIGUSR1)
-        until(lambda: not set(self.children()) & set(before) and self.settled(), "all are started again", 120)
-        count = load.count()
-        until(lambda: load.count() > count + 50, "decisions")
-        self.after(load, 8)
+        until(lambda: not set(self.children()) & set(children) and self.settled(), "all are started again",
+              said=self.said)
+        self.decisions(load, 40)
+        self.after(load, before)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -25,8 +26,12 @@ if missing:
     sys.exit(77)
 
 
+# On a machine that does much else nothing is refused for the time that it would take.
+PATIENT = ["--answer-ms", "20000", "--patience", "240"]
+
+
 def ask(host, method, path, body=None):
-    connection = http.client.HTTPConnection(host, timeout=30)
+    connection = http.client.HTTPConnection(host, timeout=90)
     connection.request(method, path, json.dumps(body) if body is not None else None)
     response = connection.getresponse()
     content = response.read()
@@ -48,31 +53,33 @@ class Deployed(unittest.TestCase):
                       ["train", "als", "--data", cls.path / "watched.csv", "--model", cls.path / "als.tandem",
                        "--factors", 8, "--iterations", 3]]:
             subprocess.run([PROGRAM, "recommend", *map(str, words), "--quiet"], check=True, timeout=120)
-        cls.errors = open(cls.path / "errors", "w+")
+        errors = open(cls.path / "errors", "ab")
         cls.process = subprocess.Popen(
             [sys.executable, str(ROOT / "deploy" / "recommend" / "run.py"), "--tandem", PROGRAM, "--model",
              str(cls.path / "als.tandem"), "--items", str(cls.path / "items.csv"), "--history",
              str(cls.path / "watched.csv"), "--https", "127.0.0.1:0", "--http", "127.0.0.1:0", "--folder",
-             str(cls.path / "s")], stdout=subprocess.PIPE, stderr=cls.errors, text=True)
+             str(cls.path / "s"), *PATIENT], stdout=subprocess.PIPE, stderr=errors, text=True)
+        errors.close()
         line = cls.process.stdout.readline()
         if not line.startswith("ready https://"):
-            cls.process.wait(timeout=120)
-            cls.errors.seek(0)
-            raise AssertionError(cls.errors.read())
+            cls.process.wait(timeout=240)
+            raise AssertionError(cls.said())
         cls.host = line.split()[2].removeprefix("http://")
 
     @classmethod
     def tearDownClass(cls):
         children = cls.servers()
         cls.process.send_signal(signal.SIGTERM)
-        cls.process.communicate(timeout=120)
-        cls.errors.seek(0)
-        said = cls.errors.read()
-        cls.errors.close()
+        cls.process.communicate(timeout=240)
+        said = cls.said()
         assert cls.process.returncode == 0, said
         left = [pid for pid in children if os.path.exists(f"/proc/{pid}")]
         assert not left, f"processes are left: {left}"
         cls.folder.cleanup()
+
+    @classmethod
+    def said(cls):
+        return (cls.path / "errors").read_text()
 
     @classmethod
     def servers(cls):
@@ -91,10 +98,10 @@ class Deployed(unittest.TestCase):
             found[int(pid)] = words[words.index("--http") + 1]
         return found
 
-    def wait(self, condition, what, seconds=60):
+    def wait(self, condition, what, seconds=240):
         end = time.monotonic() + seconds
         while not condition():
-            self.assertLess(time.monotonic(), end, what)
+            self.assertLess(time.monotonic(), end, f"{what}\n{self.said()}")
             time.sleep(0.05)
 
     def both_run(self, but=()):
@@ -102,13 +109,42 @@ class Deployed(unittest.TestCase):
         if len(found) != 2 or set(found) & set(but):
             return False
         try:
-            return all(ask(host, "GET", "/v2/health/ready")[0] == 200 for host in found.values())
+            with socket.socket(socket.AF_UNIX) as one:
+                one.connect(str(self.path / "s" / "haproxy.sock"))
+                one.sendall(b"show stat\n")
+                said = b"".join(iter(lambda: one.recv(65536), b"")).decode()
         except OSError:
             return False
+        return sum(line.startswith(("again,one,", "again,two,")) and ",UP," in line
+                   for line in said.splitlines()) == 2
+
+    def away(self):
+        """How often HAProxy took a server for one that is away."""
+        return (self.path / "s" / "haproxy.log").read_text(errors="replace").count(" is DOWN")
 
     def test_viewers_are_parted_and_what_they_do_goes_where_they_ask(self):
-        self.wait(self.both_run, "two servers run")
-        users = [f"new viewer {number}" for number in range(40)]
+        for attempt in range(20):
+            self.wait(self.both_run, "two servers run")
+            before = self.away()
+            users = [f"new viewer {attempt} {number}" for number in range(40)]
+            try:
+                known = self.parted(users)
+            except AssertionError:
+                if self.away() == before:
+                    raise
+            if self.away() == before:
+                break
+            # A server that was too slow to say that it is there was left out for a while, and the other
+            # had its viewers.
+        self.assertEqual(known[0] & known[1], set())
+        self.assertEqual(known[0] | known[1], set(users))
+        self.assertGreater(min(map(len, known)), 5)
+        status, _ = ask(self.host, "DELETE", "/v1/users/" + urllib.parse.quote(users[0]))
+        self.assertEqual(status, 200)
+        self.assertFalse(ask(self.host, "GET", "/v1/users/" + urllib.parse.quote(users[0]))[1]["known"])
+
+    def parted(self, users):
+        """Of each server the users that it knows, after all have done something."""
         for number, user in enumerate(users):
             body = {"user": user, "item": "i3"}
             if number % 2:
@@ -122,14 +158,8 @@ class Deployed(unittest.TestCase):
             self.assertNotIn("i3", [one["content_id"] for one in answer["recommendations"]])
             status, viewer = ask(self.host, "GET", "/v1/users/" + urllib.parse.quote(user))
             self.assertIn("i3", [one["content_id"] for one in viewer["history"]])
-        known = [{user for user in users if ask(host, "GET", "/v1/users/" + urllib.parse.quote(user))[1]["known"]}
-                 for host in self.servers().values()]
-        self.assertEqual(known[0] & known[1], set())
-        self.assertEqual(known[0] | known[1], set(users))
-        self.assertGreater(min(map(len, known)), 5)
-        status, _ = ask(self.host, "DELETE", "/v1/users/" + urllib.parse.quote(users[0]))
-        self.assertEqual(status, 200)
-        self.assertFalse(ask(self.host, "GET", "/v1/users/" + urllib.parse.quote(users[0]))[1]["known"])
+        return [{user for user in users if ask(host, "GET", "/v1/users/" + urllib.parse.quote(user))[1]["known"]}
+                for host in self.servers().values()]
 
     def test_events_of_several_viewers_at_once_are_refused_with_a_reason(self):
         status, answer = ask(self.host, "POST", "/v1/events",
@@ -149,7 +179,7 @@ class Deployed(unittest.TestCase):
         going = threading.Event()
 
         def client(number):
-            connection = http.client.HTTPConnection(self.host, timeout=30)
+            connection = http.client.HTTPConnection(self.host, timeout=90)
             count = 0
             while not going.is_set():
                 user = f"client {number}-{count // 20}"
@@ -168,10 +198,10 @@ class Deployed(unittest.TestCase):
                     response.read()
                     if response.status == 200:
                         acknowledged.setdefault(user, set()).add(item)
-                except (http.client.RemoteDisconnected, ConnectionResetError, http.client.CannotSendRequest):
-                    closed.append(user)
+                except (OSError, http.client.HTTPException) as error:
+                    closed.append(repr(error))
                     connection.close()
-                    connection = http.client.HTTPConnection(self.host, timeout=30)
+                    connection = http.client.HTTPConnection(self.host, timeout=90)
                 time.sleep(0.02)
             connection.close()
 
@@ -184,7 +214,6 @@ class Deployed(unittest.TestCase):
         before = len(asked)
         self.wait(lambda: len(asked) > before + 40, "questions go on")
         self.wait(lambda: self.both_run([victim]), "the server is started again")
-        time.sleep(1)  # HAProxy sees it
         before = len(asked)
         self.wait(lambda: len(asked) > before + 40, "questions go on after that too")
         going.set()
@@ -193,7 +222,7 @@ class Deployed(unittest.TestCase):
         self.assertEqual(failures, [])
         # HAProxy 2.6 ends a client's connection where the server's was reset: once for each client,
         # and an event that was under way.
-        self.assertLessEqual(len(closed), 2 * len(clients))
+        self.assertLessEqual(len(closed), 2 * len(clients), closed)
         hosts = list(self.servers().values())
         for user, items in acknowledged.items():
             there = set()

@@ -113,18 +113,18 @@ class Deployed(unittest.TestCase):
         tokens = cls.path / "tokens"
         tokens.write_text(f"{PREDICT}\n{ADMIN}\n")
         tokens.chmod(0o600)
-        cls.errors = open(cls.path / "errors", "w+")
+        errors = open(cls.path / "errors", "ab")
         cls.process = subprocess.Popen(
             [sys.executable, str(ROOT / "deploy" / "serving" / "run.py"), str(cls.path / "repository"),
              "--tandem", os.environ["TANDEM_PROGRAM"], "--model", f"m={cls.path / '3.tandem'}",
              "--https", "127.0.0.1:0", "--folder", str(cls.path / "s"), "--tokens", str(tokens),
-             "--requests-per-10-s", str(LIMIT), *PATIENT], stdout=subprocess.PIPE, stderr=cls.errors,
+             "--requests-per-10-s", str(LIMIT), *PATIENT], stdout=subprocess.PIPE, stderr=errors,
             text=True)
+        errors.close()
         line = cls.process.stdout.readline()
         if not line.startswith("ready https://"):
-            cls.process.wait(timeout=120)
-            cls.errors.seek(0)
-            raise AssertionError(cls.errors.read())
+            cls.process.wait(timeout=240)
+            raise AssertionError(cls.said())
         cls.url = line.split()[1]
         cls.host = cls.url.removeprefix("https://")
         cls.registry = line.split()[-1]
@@ -136,10 +136,8 @@ class Deployed(unittest.TestCase):
     def tearDownClass(cls):
         children = cls.children("")
         cls.process.send_signal(signal.SIGTERM)
-        cls.process.communicate(timeout=120)
-        cls.errors.seek(0)
-        said = cls.errors.read()
-        cls.errors.close()
+        cls.process.communicate(timeout=240)
+        said = cls.said()
         assert cls.process.returncode == 0, said
         left = [pid for pid in children if os.path.exists(f"/proc/{pid}")]
         assert not left, f"processes are left: {left}"
@@ -147,6 +145,10 @@ class Deployed(unittest.TestCase):
             text = log.read_text()
             assert PREDICT.split()[1] not in text and "secret" not in text, log
         cls.folder.cleanup()
+
+    @classmethod
+    def said(cls):
+        return (cls.path / "errors").read_text()
 
     @classmethod
     def children(cls, name=pathlib.Path(os.environ["TANDEM_PROGRAM"]).name[:15]):
@@ -169,7 +171,7 @@ class Deployed(unittest.TestCase):
             content = json.loads(content)
         return response.status, response.headers, content
 
-    def wait(self, condition, what, seconds=120):
+    def wait(self, condition, what, seconds=240):
         """A connection that is ended while one waits is one more time that the condition is not met."""
         def met():
             try:
@@ -178,7 +180,7 @@ class Deployed(unittest.TestCase):
                 return False
         end = time.monotonic() + seconds
         while not met():
-            self.assertLess(time.monotonic(), end, what)
+            self.assertLess(time.monotonic(), end, f"{what}\n{self.said()}")
             time.sleep(0.05)
 
     def both_run(self, but=()):

@@ -176,12 +176,14 @@ void Follower::begin(Client& client) {
 }
 
 void Follower::follow(Client& client, std::chrono::milliseconds wait) {
+  const auto asked = http::Clock::now();
   const Response records = get(client, "/v1/log?confirms=1&from=" + std::to_string(hooks_.next()) +
                                            "&wait_ms=" + std::to_string(wait.count()));
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     progress_.reached = true;
     progress_.trouble.clear();
+    if (!step_down_ && http::header_of(records, "Tandem-Log-Over").empty()) progress_.asked = asked;
     progress_.primary = std::stoull(http::header_of(records, "Tandem-Log-Next"));
   }
   if (records.body.empty()) return;

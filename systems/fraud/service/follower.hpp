@@ -60,6 +60,8 @@ class Follower {
     std::string trouble;   // why it did not; or why nothing is followed any more
     bool given_up = false;
     journal::Sequence primary = 0;  // records that it has, as it said last
+    // When the last question that it answered was asked, while it may go on deciding.
+    http::Clock::time_point asked{};
   };
   [[nodiscard]] Progress progress() const;
 

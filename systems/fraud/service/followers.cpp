@@ -1,5 +1,8 @@
 #include "systems/fraud/service/followers.hpp"
 
+#include <filesystem>
+
+#include "core/file.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem::fraud {
@@ -19,9 +22,10 @@ constexpr Sequence near = 4096;
 
 }  // namespace
 
-Followers::Followers(std::string folder, std::chrono::milliseconds confirm, http::Metrics& metrics,
-                     http::Log& log)
-    : folder_(std::move(folder)),
+Followers::Followers(const std::string& state, std::chrono::milliseconds confirm,
+                     http::Metrics& metrics, http::Log& log)
+    : folder_(state + "/log"),
+      mark_(state + "/alone"),
       confirm_(confirm),
       log_(log),
       confirmed_gauge_(metrics.gauge("tandem_fraud_standby_records",
@@ -30,11 +34,18 @@ Followers::Followers(std::string folder, std::chrono::milliseconds confirm, http
                                  "1 while answers wait for a standby to have their records")),
       tail_(tail_bytes) {}
 
+void Followers::begin() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  mark_alone();
+}
+
 void Followers::give(const ExchangePtr& exchange, Sequence from, Sequence until) {
-  const auto response = [durable = durable_.load()](const std::vector<std::byte>& bytes) {
+  const auto response = [durable = durable_.load(),
+                         over = over_.load()](const std::vector<std::byte>& bytes) {
     Response answer;
     answer.content_type = "application/octet-stream";
     answer.headers.emplace_back("Tandem-Log-Next", std::to_string(durable));
+    if (over) answer.headers.emplace_back("Tandem-Log-Over", "1");
     answer.body.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     return answer;
   };
@@ -107,14 +118,41 @@ void Followers::durable(Sequence sequence) {
 }
 
 Sequence Followers::answerable(Sequence durable) {
-  if (!holds()) return durable;
-  return std::min<Sequence>(durable, confirmed_);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (holds()) return std::min<Sequence>(durable, confirmed_);
+  given_alone_ = std::max(given_alone_, durable);
+  return durable;
+}
+
+bool Followers::has_all() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return holds() && !lacks_answers();
+}
+
+bool Followers::lacks_answers() const {
+  return alone_ || there_ < std::max<Sequence>(given_alone_, confirmed_);
+}
+
+void Followers::mark_alone() {
+  if (confirm_.count() == 0 || marked_) return;
+  write_file(mark_, std::string_view("answers were given that no standby has\n"));
+  marked_ = true;
+}
+
+void Followers::unmark_if_whole() {
+  if (!marked_ || lacks_answers()) return;
+  // A mark that comes back after a crash of the machine is only too careful.
+  std::error_code ignored;
+  marked_ = !std::filesystem::remove(mark_, ignored) && bool(ignored);
 }
 
 void Followers::confirm(Sequence sequence) {
   bool came_up = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
+    there_ = sequence;
+    // Another standby than the one that was followed before, which has less.
+    if (sequence < confirmed_) mark_alone();
     if (sequence > confirmed_) {
       confirmed_ = sequence;
       confirmed_gauge_.set(static_cast<double>(sequence));
@@ -126,6 +164,7 @@ void Followers::confirm(Sequence sequence) {
       came_up = true;
       unconfirmed_since_ = Clock::time_point{};
     }
+    unmark_if_whole();
   }
   if (came_up) {
     holds_gauge_.set(holds() ? 1 : 0);
@@ -143,6 +182,7 @@ void Followers::alone_if_late() {
         Clock::now() - unconfirmed_since_ < confirm_) {
       return;
     }
+    mark_alone();
     alone_ = true;
   }
   holds_gauge_.set(0);

@@ -144,12 +144,12 @@ void DecisionService::recover() {
   };
   log.on_append = [this](const journal::Record& record) { followers_->appended(record); };
   log.on_failure = [this](const std::string& why) { fail(why); };
-  followers_ =
-      std::make_unique<Followers>(options_.state + "/log", options_.fleet.confirm, metrics_, log_);
+  followers_ = std::make_unique<Followers>(options_.state, options_.fleet.confirm, metrics_, log_);
   journal_ = std::make_unique<journal::Journal>(
       options_.state + "/log", log, options_.storage ? options_.storage : journal::real_storage());
   is_new_ = true;
   bool history_is_whole = true;
+  followers_->begin();
   followers_->durable(journal_->durable());
   followers_->on_more = [this] { release(followers_->answerable(journal_->durable())); };
   if (options_.fleet.follow) role_ = ServiceRole::standby;

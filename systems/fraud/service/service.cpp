@@ -254,7 +254,10 @@ void DecisionService::run() {
       const std::size_t count = item.decided - before;
       const double each =
           seconds_since(begin) / static_cast<double>(std::max<std::size_t>(1, count));
-      seconds_each_ = 0.99 * seconds_each_.load() + 0.01 * each;
+      // A pause of the machine, seconds long, says nothing of the next transaction: it counts as a
+      // hundred usual ones. What really takes that long is known after a few.
+      const double usual = seconds_each_.load();
+      seconds_each_ = 0.99 * usual + 0.01 * std::min(each, 100 * usual);
       queued_ -= count;
       if (!whole) unfinished.push_back(std::move(item));
     }

@@ -225,7 +225,12 @@ class DecisionService {
   std::function<void()> when_primary_;
   // Of a standby, that wait for the case that it takes over.
   std::mutex held_mutex_;
-  std::deque<std::pair<http::ExchangePtr, http::Clock::time_point>> held_;
+  struct Held {
+    http::ExchangePtr exchange;
+    http::Clock::time_point since;
+    http::Clock::time_point until;
+  };
+  std::deque<Held> held_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

@@ -115,17 +115,22 @@ bool DecisionService::hold(const ExchangePtr& exchange) {
   if (options_.fleet.hold.count() == 0) return false;
   const std::lock_guard<std::mutex> lock(held_mutex_);
   if (role_ != ServiceRole::standby || held_.size() >= most_held) return false;
-  held_.emplace_back(exchange, http::Clock::now() + options_.fleet.hold);
+  const auto now = http::Clock::now();
+  held_.push_back({exchange, now, now + options_.fleet.hold});
   return true;
 }
 
 void DecisionService::let_go_of_held(bool all) {
   const auto now = http::Clock::now();
+  // A primary that was asked since and answered is not lost: it decides, and the client is told so
+  // at once rather than when its patience is over.
+  const auto lives_at = follower_ ? follower_->progress().asked : http::Clock::time_point{};
   std::vector<ExchangePtr> over;
   {
     const std::lock_guard<std::mutex> lock(held_mutex_);
-    while (!held_.empty() && (all || held_.front().second <= now)) {
-      over.push_back(std::move(held_.front().first));
+    while (!held_.empty() &&
+           (all || held_.front().until <= now || held_.front().since < lives_at)) {
+      over.push_back(std::move(held_.front().exchange));
       held_.pop_front();
     }
   }
@@ -160,7 +165,8 @@ Response DecisionService::standing() {
             {"safe", journal_->durable()},
             {"snapshot", snapshot ? json(snapshot->sequence) : json()},
             {"partition", options_.fleet.partition.to_string()},
-            {"identity", identity()}};
+            {"identity", identity()},
+            {"failed", journal_->failed()}};
   });
   if (role_ == ServiceRole::standby) {
     const std::lock_guard<std::mutex> lock(takeover_mutex_);
@@ -173,7 +179,8 @@ Response DecisionService::standing() {
                        {"behind", progress.primary > next ? progress.primary - next : 0}};
   } else {
     said["standby"] = {{"confirmed", followers_->confirmed()},
-                       {"answers_wait", followers_->holds()}};
+                       {"answers_wait", followers_->holds()},
+                       {"has_all", followers_->has_all()}};
   }
   return http::json_response(said);
 }
@@ -211,6 +218,7 @@ Response DecisionService::step_down() {
   call([&] {
     if (role_ == ServiceRole::primary) {
       role_ = ServiceRole::stepped_down;
+      followers_->steps_down();
       log_.write(http::LogLevel::warning, "stepped down: another server decides from now on");
     }
     journal_->flush();
@@ -255,16 +263,16 @@ Response DecisionService::take_over() {
   log_.write(
       http::LogLevel::warning, "took over",
       {{"records", static_cast<std::int64_t>(followed)}, {"the primary stepped down", whole}});
-  std::deque<std::pair<ExchangePtr, http::Clock::time_point>> held;
+  std::deque<Held> held;
   {
     const std::lock_guard<std::mutex> waiting(held_mutex_);
     held.swap(held_);
   }
-  for (const auto& one : held) {
+  for (const Held& one : held) {
     try {
-      decide(one.first);
+      decide(one.exchange);
     } catch (...) {
-      one.first->send(http::response_of_exception());
+      one.exchange->send(http::response_of_exception());
     }
   }
   if (when_primary_) when_primary_();

@@ -9,6 +9,8 @@
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
 
+#include "systems/http/target.hpp"
+
 namespace tandem::http {
 namespace {
 
@@ -125,8 +127,10 @@ void RequestReader::read_head() {
   auto& message = parser_->beast->get();
   request_.method = std::string(view_of(message.method_string()));
   request_.target = std::string(view_of(message.target()));
-  if (!split_target(request_.target, request_)) {
-    refuse(400, "expected an absolute path with whole %-escapes as the target");
+  if (!split_request_target(request_.target, request_)) {
+    refuse(400,
+           "expected an absolute path, or a URI of http or https with a host, with whole %-escapes "
+           "as the target");
   }
   if (message.version() != 11 && message.version() != 10) refuse(505, "expected HTTP/1.1");
   // RFC 9112, 6.1 and 6.3: what is coded in another way, or in a way that older servers on the way
@@ -138,6 +142,17 @@ void RequestReader::read_head() {
     if (!chunked || std::next(codings.first) != codings.second) {
       refuse(400, "Transfer-Encoding: expected chunked, once, in HTTP/1.1");
       break;
+    }
+  }
+  // RFC 9112, 3.2: of two hosts a server on the way may have read the other. Which one it is
+  // decides nothing here; where the target is a whole URI its own is to be ignored altogether.
+  const auto hosts = message.equal_range(beast::http::field::host);
+  if (hosts.first != hosts.second) {
+    const std::string_view host = view_of(hosts.first->value());
+    const bool counts = request_.target.starts_with('/');
+    if (std::next(hosts.first) != hosts.second ||
+        (counts && !host.empty() && !is_authority(host))) {
+      refuse(400, "Host: expected one, as HOST or HOST:PORT");
     }
   }
   request_.trace = continue_trace(view_of(message["traceparent"]));

@@ -85,6 +85,63 @@ TEST(RequestReader, TakesChunks) {
   EXPECT_EQ(request.body, "abcdefg");
 }
 
+// RFC 9112, 3.2.2: what is meant for a proxy is taken by a server too, whatever its Host says.
+TEST(RequestReader, TakesWholeUrisAsTheTarget) {
+  const auto read = [](const std::string& target, Request& request, const std::string& more = {}) {
+    for (std::size_t step : {1U, 7U, 1000U}) {
+      RequestReader reader({});
+      feed(reader, "GET " + target + " HTTP/1.1\r\n" + more + "\r\n", step);
+      if (reader.refusal() || !reader.complete() || !reader.take(request)) return false;
+    }
+    return true;
+  };
+  Request request;
+  for (const std::string host :
+       {"example", "EXAMPLE.org:8080", "127.0.0.1:80", "[::1]:8000", "[::1]", "a%20b", "x:"}) {
+    for (const std::string scheme : {"http", "HTTP", "https"}) {
+      const std::string before = scheme + "://" + host;
+      ASSERT_TRUE(read(before + "/v2/models/a%20b?explain=1&x=%26", request)) << before;
+      EXPECT_THAT(request.segments, ElementsAre("v2", "models", "a b"));
+      EXPECT_THAT(request.query, ElementsAre(Pair("explain", "1"), Pair("x", "&")));
+      ASSERT_TRUE(read(before, request)) << before;
+      EXPECT_TRUE(request.segments.empty());
+      ASSERT_TRUE(read(before + "?u=http://other/", request)) << before;
+      EXPECT_THAT(request.query, ElementsAre(Pair("u", "http://other/")));
+      // Its Host is not looked at, as the target has one; two of them are never right.
+      EXPECT_TRUE(read(before + "/", request, "Host: another\r\n"));
+      EXPECT_TRUE(read(before + "/", request, "Host: no host\r\n"));
+      EXPECT_FALSE(read(before + "/", request, "Host: a\r\nHost: a\r\n"));
+    }
+  }
+  // A path may have what looks like a URI in it.
+  ASSERT_TRUE(read("/a/http://b/c", request));
+  EXPECT_THAT(request.segments, ElementsAre("a", "http:", "", "b", "c"));
+  for (const std::string target :
+       {"http://",     "http:///path",    "http://?x",    "http://:80/",  "http://user@host/",
+        "http://a:b/", "http://a:80:80/", "http://[::1/", "http://[]/",   "http://[::1]x/",
+        "http://a%2/", "http://a%zz/",    "http://a\\b/", "http://a#b",   "ftp://a/",
+        "http:/a/b",   "http//a",         "://a/",        "http://a/%zz", "http://a/%00",
+        "*",           "host:80"}) {
+    EXPECT_FALSE(read(target, request)) << target;
+  }
+}
+
+TEST(RequestReader, RefusesWhatIsNoHost) {
+  const auto status = [](const std::string& headers) {
+    RequestReader reader({});
+    feed(reader, "GET / HTTP/1.1\r\n" + headers + "\r\n", 1000);
+    return reader.refusal() ? reader.refusal()->status : 200;
+  };
+  for (const std::string host : {"a", "a.b-c:80", "[::1]:80", "127.0.0.1", ""}) {
+    EXPECT_EQ(status("Host: " + host + "\r\n"), 200) << host;
+  }
+  for (const std::string host : {"a b", "a/b", "user@a", "a:x", "http://a", "a,b:80:80", "a?"}) {
+    EXPECT_EQ(status("Host: " + host + "\r\n"), 400) << host;
+  }
+  EXPECT_EQ(status("Host: a\r\nHost: b\r\n"), 400);
+  EXPECT_EQ(status("Host: a\r\nX: y\r\nhost: a\r\n"), 400);
+}
+
 TEST(RequestReader, RefusesWhatIsNoRequest) {
   for (const std::string bytes :
        {"\x16\x03\x01\x02\r\n\r\n", "GET / HTTP/2.0\r\n\r\n", "GET relative HTTP/1.1\r\n\r\n",

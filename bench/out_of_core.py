@@ -8,9 +8,12 @@ cache included, is limited to the same number of bytes where this user may make 
 2; mostly root); else the table says so, and the peak is that of the process alone (VmHWM).
 
 Columns: time of training in memory and on disk, as the program's own clock has it, and their ratio;
-the share of its threads' time that the run on disk waited for the disk; the most memory by the
-system's account, of the control group and of the process; whether the model files are the same
-bytes.
+how many times the bytes of the file came from the disk in the whole run, reading and evaluation
+included, and how long the disk alone takes for those (by its rate, measured first by direct reads of
+the same file); the time of the whole run on disk over the longer of that and the whole run in memory,
+which is what perfect overlapping would take; the share of its threads' time that the run on disk
+waited for the disk; the most memory by the system's account, of the control group and of the process;
+whether the model files are the same bytes.
 
 Usage: out_of_core.py --program build/release/bin/tandem [--bytes 2G] [--part 4] [--threads 2]
        [--algorithms kmeans linear-regression ...] [--folder DIR] [--json FILE]
@@ -20,10 +23,12 @@ and the table says so. Needs numpy.
 
 import argparse
 import json
+import mmap
 import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +40,9 @@ ALGORITHMS = {
                       "--scale", "standard"],
     "linear-regression": ["--target", "last", "--solver", "cholesky"],
     "linear-regression-qr": ["--target", "last", "--solver", "qr"],
+    "logistic-regression": ["--target", "last", "--max-iterations", "10"],
+    "mlp": ["--target", "last", "--hidden", "128", "--epochs", "2"],
+    "gradient-boosting": ["--target", "last", "--rounds", "20", "--max-depth", "6"],
 }
 
 
@@ -51,6 +59,10 @@ def readable(count):
             return f"{count:.2f} {unit}" if unit == "GiB" else f"{count:.0f} {unit}"
         count /= 1024
     return ""
+
+
+def seconds(number, unit=""):
+    return "" if number is None else f"{number:.2f}{unit}"
 
 
 def write_rows(path, rows):
@@ -120,6 +132,26 @@ def available():
     return 0
 
 
+def disk_rate(path, most=1 << 30):
+    """Bytes a second of reading the file from its disk, past the page cache; None where the file system
+    has no direct reads."""
+    buffer = mmap.mmap(-1, 4 << 20)  # aligned, as direct reads want it
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_DIRECT)
+    except OSError:
+        return None
+    try:
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        begin, count = time.monotonic(), 0
+        while count < most and (got := os.readv(file, [buffer])) > 0:
+            count += got
+        return count / (time.monotonic() - begin)
+    except OSError:
+        return None
+    finally:
+        os.close(file)
+
+
 def train(program, name, data, model, threads, more, join=None):
     algorithm = "kmeans" if name.startswith("kmeans") else name.removesuffix("-qr")
     command = [program, "train", algorithm, "--data", data, "--model", model, "--force", "--json",
@@ -153,10 +185,13 @@ def main():
         write_rows(data, rows)
         size = os.path.getsize(data)
         fits = available() > 3 * size
+        os.sync()
+        rate = disk_rate(data)
         print(f"{rows} rows of {FEATURES} features, {readable(size)}; "
-              f"memory limit {readable(limit)}; {arguments.threads} threads\n")
-        print(f"{'algorithm':22} {'memory':>9} {'disk':>9} {'ratio':>6} {'waited':>7} "
-              f"{'peak group':>11} {'peak process':>13}  same model")
+              f"memory limit {readable(limit)}; {arguments.threads} threads; the disk reads "
+              f"{f'{readable(rate)}/s' if rate else 'at an unknown rate'}\n")
+        print(f"{'algorithm':22} {'memory':>9} {'disk':>9} {'ratio':>6} {'read':>6} {'disk alone':>10} "
+              f"{'of floor':>8} {'waited':>7} {'peak group':>11} {'peak process':>13}  same model")
         for name in arguments.algorithms:
             memory = (train(arguments.program, name, data, f"{folder}/memory.model",
                             arguments.threads, []) if fits else None)
@@ -178,8 +213,14 @@ def main():
             row["same_model"] = (Path(f"{folder}/memory.model").read_bytes()
                                  == Path(f"{folder}/disk.model").read_bytes()) if memory else None
             in_memory = memory["seconds"]["train"] if memory else None
+            row["disk_alone"] = disk["disk"]["loaded_bytes"] / rate if rate else None
+            floor = max(row["disk_alone"] or 0, sum(memory["seconds"].values()) if memory else 0)
+            row["of_floor"] = total / floor if floor else None
             print(f"{name:22} {f'{in_memory:8.2f}s' if memory else 'no room':>9} {on_disk:8.2f}s "
                   f"{f'{on_disk / in_memory:6.2f}' if memory else '':>6} "
+                  f"{disk['disk']['loaded_bytes'] / size:6.1f} "
+                  f"{seconds(row['disk_alone'], 's'):>10} "
+                  f"{seconds(row['of_floor']):>8} "
                   f"{row['waited_share']:7.0%} "
                   f"{readable(peak) if peak is not None else 'no group':>11} "
                   f"{readable(disk['disk']['peak_memory_bytes']):>13}  "

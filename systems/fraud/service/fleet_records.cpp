@@ -5,10 +5,6 @@
 namespace tandem::fraud {
 namespace {
 
-void end(std::span<const std::byte> rest) {
-  if (!rest.empty()) throw InputError("a record of the log has bytes behind its end");
-}
-
 constexpr std::uint8_t all_parts =
     static_cast<std::uint8_t>(Outside::redis) | static_cast<std::uint8_t>(Outside::kafka);
 
@@ -39,7 +35,7 @@ ElsewhereRecord elsewhere_record(std::span<const std::byte> bytes) {
     case RecordKind::erase: record.user = take_number(bytes, 8); break;
     default: throw InputError("a record of another partition is of no known kind");
   }
-  end(bytes);
+  expect_end(bytes);
   return record;
 }
 
@@ -54,7 +50,7 @@ WithoutRecord without_record(std::span<const std::byte> bytes) {
   WithoutRecord record;
   record.parts = static_cast<std::uint8_t>(take_number(bytes, 1));
   record.received = static_cast<Time>(take_number(bytes, 8));
-  end(bytes);
+  expect_end(bytes);
   if (record.parts > all_parts) throw InputError("a record of the log names no part outside");
   return record;
 }
@@ -70,7 +66,7 @@ TakeoverRecord takeover_record(std::span<const std::byte> bytes) {
   TakeoverRecord record;
   record.epoch = static_cast<std::uint32_t>(take_number(bytes, 4));
   record.received = static_cast<Time>(take_number(bytes, 8));
-  end(bytes);
+  expect_end(bytes);
   return record;
 }
 

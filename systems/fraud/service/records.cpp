@@ -5,13 +5,10 @@
 #include "tandem/core/error.hpp"
 
 namespace tandem::fraud {
-namespace {
 
-void end(std::span<const std::byte> rest) {
+void expect_end(std::span<const std::byte> rest) {
   if (!rest.empty()) throw InputError("a record of the log has bytes behind its end");
 }
-
-}  // namespace
 
 std::uint64_t take_number(std::span<const std::byte>& from, std::size_t bytes) {
   if (from.size() < bytes) throw InputError("a record of the log or of a snapshot is too short");
@@ -37,7 +34,7 @@ TransactionRecord transaction_record(std::span<const std::byte> bytes) {
   record.digest = take_number(bytes, 8);
   record.received = static_cast<Time>(take_number(bytes, 8));
   record.microseconds = static_cast<std::uint32_t>(take_number(bytes, 4));
-  end(bytes);
+  expect_end(bytes);
   return record;
 }
 
@@ -56,7 +53,7 @@ LabelRecord label_record(std::span<const std::byte> bytes) {
   record.by_review = static_cast<std::uint8_t>(take_number(bytes, 1));
   record.received = static_cast<Time>(take_number(bytes, 8));
   if (!bytes.empty()) record.taken_back = static_cast<Time>(take_number(bytes, 8));
-  end(bytes);
+  expect_end(bytes);
   return record;
 }
 
@@ -70,7 +67,7 @@ std::vector<std::byte> bytes_of(const PastRecord& record) {
 PastRecord past_record(std::span<const std::byte> bytes) {
   PastRecord record;
   record.event = take_event(bytes);
-  end(bytes);
+  expect_end(bytes);
   return record;
 }
 
@@ -85,7 +82,7 @@ EraseRecord erase_record(std::span<const std::byte> bytes) {
   EraseRecord record;
   record.user = take_number(bytes, 8);
   record.received = static_cast<Time>(take_number(bytes, 8));
-  end(bytes);
+  expect_end(bytes);
   return record;
 }
 

@@ -73,5 +73,7 @@ void append_number(std::vector<std::byte>& to, Number value) {
 }
 // Takes it off the front. Throws InputError where there are too few bytes.
 [[nodiscard]] std::uint64_t take_number(std::span<const std::byte>& from, std::size_t bytes);
+// Throws InputError where a record that was read to its end goes on.
+void expect_end(std::span<const std::byte> rest);
 
 }  // namespace tandem::fraud

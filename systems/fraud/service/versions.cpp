@@ -35,7 +35,8 @@ std::string versions_text(const Versions& versions) {
 std::string model_file_of(const std::string& versions_text) {
   const auto json = nlohmann::json::parse(versions_text, nullptr, false);
   if (!json.is_object()) return {};
-  return json.value("model_file", std::string());
+  const auto file = json.find("model_file");
+  return file != json.end() && file->is_string() ? file->get<std::string>() : std::string();
 }
 
 std::string ModelFiles::keep(const std::string& path) {

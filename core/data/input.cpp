@@ -261,7 +261,9 @@ std::string Input::head(std::size_t count) const {
       size += got;
     }
   } catch (const InputError&) {
-    // Damage is reported by the reader, with its place.
+    // Damage further on is reported by the reader, with its place; one that leaves nothing would be
+    // taken for an empty file.
+    if (size == 0) throw;
   }
   head.resize(size);
   return head;

@@ -413,6 +413,19 @@ TEST(Compressed, DamageIsRefused) {
   }
 }
 
+// A file whose first block is damaged gives nothing, and is not empty.
+TEST(Compressed, DamageInTheFirstBlockIsNoEmptyFile) {
+  for (const char* name : {"rows.libsvm.gz", "rows.libsvm.bz2", "two_members.csv.gz",
+                           "two_streams.csv.bz2", "matrix.npy.gz"}) {
+    const std::string good = content(name);
+    for (std::size_t i = 10; i < good.size(); ++i) {
+      std::string changed = good;
+      changed[i] = static_cast<char>(changed[i] ^ 0xFF);
+      EXPECT_THAT(message_of(changed, {}), Not(HasSubstr("is empty"))) << name << " " << i;
+    }
+  }
+}
+
 // 64 MiB of zeros in 64 KiB: the claim of the header does not fit, the memory is never taken.
 TEST(Compressed, AnExpandingFileIsBoundByTheMemoryLimit) {
   const std::string good = content("matrix.npy.gz");

@@ -16,7 +16,7 @@ may say
 
 `check` goes by the text alone: commands, algorithms and options of every `tandem ...` in a block or
 in code between backquotes exist; no block without a language holds a command; no more than N blocks
-are left out.
+are left out; links to files and headings lead to some; docs/README.md lists every page of docs/.
 """
 
 import argparse
@@ -202,6 +202,40 @@ def missing_line(block, path):
     return None
 
 
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def headings_of(path):
+    """The names by which a page's headings are linked to, as GitHub makes them."""
+    names = []
+    for heading in re.findall(r"^#+ (.*)$", path.read_text(), flags=re.M):
+        plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
+        names.append(re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-"))
+    return names
+
+
+def wrong_links(pages, root):
+    wrong = []
+    for page in pages:
+        for link in LINK.findall(page.read_text()):
+            if re.match(r"[a-z]+:", link):
+                continue
+            file, _, heading = link.partition("#")
+            path = page.parent / file if file else page
+            if not path.exists():
+                wrong.append(f"{page.name}: leads nowhere: {link}")
+            elif heading and path.suffix == ".md" and heading not in headings_of(path):
+                wrong.append(f"{page.name}: leads to no heading: {link}")
+    index = root / "docs" / "README.md"
+    listed = {(index.parent / link.partition("#")[0]).resolve()
+              for link in LINK.findall(index.read_text())}
+    for folder in ("docs", "docs/algorithms"):
+        for page in sorted((root / folder).glob("*.md")):
+            if page.resolve() not in listed and page != index:
+                wrong.append(f"docs/README.md does not list {folder}/{page.name}")
+    return wrong
+
+
 def check(arguments):
     program = Program(arguments.tandem)
     if len(program.commands) < 5 or len(program.algorithms) < 3:
@@ -248,6 +282,7 @@ def check(arguments):
                 if problem:
                     line = outside.count("\n", 0, found.start()) + 1
                     wrong.append(f"{page.name}:{line}: {problem}: {' '.join(words)}")
+    wrong += wrong_links(arguments.pages, arguments.root)
     for line in not_run:
         print(f"not run: {line}")
     if len(not_run) != arguments.most_not_run:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Measures `tandem serve` under open-loop load: latencies by rate and the rate at which they break,
-processor time of an answer and where it goes, promotions under load, restarts, idle clients.
+processor time of an answer and where it goes, promotions under load, restarts, idle clients, and what
+watching for drift and asking for it cost.
 
     python3 bench/serving/load.py [--build build/release] [--rates 1000,5000,20000] [--seconds 5]
         [--trees 300] [--depth 6] [--json]
@@ -23,7 +24,7 @@ import tempfile
 import threading
 import time
 
-from served import PATH, Parts, inputs_of, load, machine, make_models, serve
+from served import PATH, Parts, inputs_of, load, machine, make_models, serve, thread_seconds
 
 # A rate is kept where nearly all that is asked is answered in the same time, and in time.
 KEPT_SHARE = 0.99
@@ -133,6 +134,59 @@ def idle(arguments, server, body):
             "resident_kb_before": before}
 
 
+def watching(arguments, repository, body, expected):
+    """What drift costs: servers that do not watch, that do, and of which /v1/drift is asked meanwhile; and
+    what one such answer takes."""
+    options = [word for file in expected for word in ("--expect", file)]
+    found = {"machine": machine(), "rate": arguments.watch_rate, "asked_every_s": 0.1}
+
+    def under_load(server, ask=None):
+        going, times = threading.Event(), []
+
+        def asks():
+            while not going.wait(found["asked_every_s"]):
+                began = time.monotonic()
+                server.ask_bytes(ask)
+                times.append(time.monotonic() - began)
+        thread = threading.Thread(target=asks)
+        if ask:
+            thread.start()
+        result = load(arguments.generator, server, body, arguments.watch_rate, arguments.seconds, *options)
+        going.set()
+        if ask:
+            thread.join()
+            result["answers_of_drift"] = len(times)
+            result["slowest_answer_of_drift_ms"] = round(1e3 * max(times), 2)
+        if result["wrong"]:
+            raise SystemExit(f"a wrong answer: {result['first_wrong']}")
+        return result
+    quiet = serve(arguments.tandem, repository, "--drift-rows", 0)
+    watched = serve(arguments.tandem, repository)
+    for server in (quiet, watched):
+        load(arguments.generator, server, body, 1000, 1)
+    # In turn, so that what else the machine does is shared.
+    ways = {"off": (quiet, None), "on": (watched, None), "asked": (watched, "/v1/drift")}
+    found["loads"] = {name: [] for name in ways}
+    for _ in range(arguments.watch_rounds):
+        for name, way in ways.items():
+            found["loads"][name].append(under_load(*way))
+    drift = watched.ask("/v1/drift")["drift"]
+    found["windows"] = sum(one.get("windows", 0) for one in drift)
+    found["unwatched"] = sum(
+        float(line.split()[-1]) for line in watched.ask("/metrics").splitlines()
+        if line.startswith("tandem_unwatched_requests_total"))
+    for name, path in (("drift_us", "/v1/drift"), ("live_us", "/v2/health/live")):
+        before = sum(map(sum, thread_seconds(watched.pid).values()))
+        for _ in range(1000):
+            content = watched.ask_bytes(path)
+        found[name] = round((sum(map(sum, thread_seconds(watched.pid).values())) - before) * 1e3, 1)
+        if path == "/v1/drift":
+            found["drift_bytes"] = len(content)
+    quiet.stop()
+    watched.stop()
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     build = pathlib.Path(__file__).absolute().parents[2] / "build" / "release"
@@ -144,6 +198,9 @@ def main():
     parser.add_argument("--depth", type=int, default=6)
     parser.add_argument("--idle", type=int, default=10000)
     parser.add_argument("--promotions", type=int, default=1000)
+    parser.add_argument("--watch-rate", type=int, default=10000)
+    parser.add_argument("--watch-rounds", type=int, default=3)
+    parser.add_argument("--only-watching", action="store_true", help="of all of this only what drift costs")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     arguments.tandem = arguments.build / "apps/tandem"
@@ -156,6 +213,10 @@ def main():
         server = serve(arguments.tandem, repository)
         found["ready_seconds"] = round(server.ready_seconds, 3)
         expected = answers_of(arguments, server, folder, rows)
+        if arguments.only_watching:
+            server.stop()
+            print(json.dumps({"watching": watching(arguments, repository, body, expected)}, indent=1))
+            return 0
         load(arguments.generator, server, body, 1000, 1)
         found |= bytes_of(server, body)
         found["rates"] = rates(arguments, server, body, expected)
@@ -176,6 +237,12 @@ def main():
         found["restart_after_kill_seconds"] = round(time.monotonic() - began, 3)
         found["stop_status"] = server.stop()
         say(f"after kill -9 it answers again in {found['restart_after_kill_seconds']} s")
+        found["watching"] = watching(arguments, repository, body, expected)
+        for name, several in found["watching"]["loads"].items():
+            for one in several:
+                say(f"drift {name}: {describe(one)}")
+        say(f"an answer of /v1/drift: {found['watching']['drift_us']} us, of /v2/health/live "
+            f"{found['watching']['live_us']} us")
     if arguments.json:
         print(json.dumps(found, indent=1))
     bad = found["promotions"]["load"]

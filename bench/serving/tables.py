@@ -55,6 +55,26 @@ def of_load(found):
     return machine_line(found) + "\n\n" + "\n\n".join([text, second, third])
 
 
+def of_watching(found):
+    names = {"off": "no watch (`--drift-rows 0`)", "on": "drift is watched for",
+             "asked": f"and `/v1/drift` is asked {1 / found['asked_every_s']:.0f} times a second"}
+
+    def middle(name, key):
+        values = sorted(one[key] for one in found["loads"][name])
+        return values[len(values) // 2]
+    rows = [[names[name], number(middle(name, "answered_per_second"), 0),
+             number(middle(name, "server_us_per_answer")), number(middle(name, "p50_ms"), 2),
+             number(middle(name, "p99_ms"), 2)] for name in names]
+    slowest = max(one["slowest_answer_of_drift_ms"] for one in found["loads"]["asked"])
+    return machine_line(found) + "\n\n" + table([f"{found['rate']:,} requests a second", "answered a second",
+                  "server, µs of processor time per answer", "p50, ms", "p99, ms"], rows) + (
+        f"\n\nMedians of {len(found['loads']['on'])} runs in turn, in which {found['windows']:,} windows were "
+        f"judged and {found['unwatched']:.0f} requests were not watched. An answer of `/v1/drift` "
+        f"({found['drift_bytes'] / 1024:.0f} KiB) takes {number(found['drift_us'], 0)} µs of the server's "
+        f"processor time, over a connection of its own, beside {number(found['live_us'], 0)} µs of "
+        f"`/v2/health/live`; the slowest under load came after {number(slowest)} ms.")
+
+
 def of_comparison(found):
     ours = found["servers"]["tandem"]["closed"]
     rows = []
@@ -114,7 +134,10 @@ def main():
         text = path.read_text() if path.exists() else ""
         return json.loads(text) if text.strip() else None
     if found := read("load"):
-        made["load"] = of_load(found)
+        if "rates" in found:
+            made["load"] = of_load(found)
+        if "watching" in found:
+            made["watching"] = of_watching(found["watching"])
     if found := read("compare"):
         made["comparison"], made["generator"] = of_comparison(found)
     if found := read("faults"):

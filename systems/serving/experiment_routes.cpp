@@ -176,7 +176,10 @@ void add_experiment_routes(http::Router& router, ServingContext& context) {
 
 void add_watch_routes(http::Router& router, ServingContext& context) {
   router.add("GET", "/v1/drift", Role::predict, [&context](const ExchangePtr& exchange) {
-    exchange->send(json_response({{"drift", context.watcher.drift_json()}}));
+    // With thousands of columns it takes a while, which no connection waits for.
+    context.background.answer(exchange, [&context] {
+      return json_response({{"drift", context.watcher.drift_json()}});
+    });
   });
   router.add("GET", "/v1/shadow", Role::predict, [&context](const ExchangePtr& exchange) {
     exchange->send(json_response({{"shadow", context.watcher.shadow_json()}}));

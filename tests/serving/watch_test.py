@@ -209,6 +209,12 @@ class Watch(unittest.TestCase):
                 file.write(f"{name},{label(row)},2100-01-01T00:00:00Z\n")
         tandem("join", "--log", folder, "--log-model", "shop", "--outcomes", self.path / "outcomes.csv",
                "--out", self.path / "joined.csv")
+        versioned = ["join", "--log", folder, "--outcomes", self.path / "outcomes.csv", "--out",
+                     self.path / "versioned.csv", "--force"]
+        tandem(*versioned, "--log-model", "shop", "--log-version", "1")
+        self.assertEqual((self.path / "versioned.csv").read_text(), (self.path / "joined.csv").read_text())
+        self.assertIn("of sho", tandem(*versioned, "--log-model", "sho", status=2))
+        self.assertIn("--log-model", tandem(*versioned, "--log-version", "1", status=2))
         tandem("train", "decision-tree", "--data", self.path / "joined.csv", "--target", "outcome",
                "--model", self.path / "again.tandem", "--quiet")
         self.server = None

@@ -243,6 +243,47 @@ TEST_F(PredictionLogTest, JoinsOutcomesAsOfTheirTime) {
   EXPECT_EQ(found.filled, 2);
 }
 
+// Of models whose names begin alike: shop in versions 2 and 3, shop-2 in version 1.
+TEST_F(PredictionLogTest, JoinsTheModelThatIsNamedAndNoOther) {
+  const auto keep = [&](const std::string& model, const std::string& version, double value) {
+    PredictionLog log(options_, model, version, {{"age", {}}});
+    (void)log.append({.time = 1, .id = model + version}, &value);
+  };
+  keep("shop", "2", 2);
+  keep("shop", "3", 3);
+  keep("shop-2", "1", 21);
+  write_outcomes("id,value\nshop2,a\nshop3,b\nshop-21,c\n");
+  const auto of = [&](const std::string& model, const std::string& version) {
+    JoinOptions named;
+    named.model = model;
+    named.version = version;
+    return joined(named);
+  };
+  EXPECT_EQ(of("", ""), "age,outcome\n2,a\n21,c\n3,b\n");
+  EXPECT_EQ(of("shop", ""), "age,outcome\n2,a\n3,b\n");
+  EXPECT_EQ(of("shop", "2"), "age,outcome\n2,a\n");
+  EXPECT_EQ(of("shop-3", ""), "age,outcome\n3,b\n");
+  EXPECT_EQ(of("shop-2", "1"), "age,outcome\n21,c\n");
+  EXPECT_EQ(of("shop-2-1", ""), "age,outcome\n21,c\n");
+  // A model, and a version of another.
+  try {
+    (void)of("shop-2", "");
+    FAIL() << "shop-2 means two things";
+  } catch (const InputError& error) {
+    EXPECT_THAT(error.what(), HasSubstr("shop"));
+    EXPECT_THAT(error.what(), HasSubstr("version 2"));
+  }
+  for (const auto& [model, version] :
+       std::vector<std::pair<std::string, std::string>>{{"sho", ""},
+                                                        {"shop", "1"},
+                                                        {"shop-", ""},
+                                                        {"shop-2", "2"},
+                                                        {"", "2"},
+                                                        {"shop-2-1", "1"}}) {
+    EXPECT_THROW((void)of(model, version), InputError) << model << " " << version;
+  }
+}
+
 TEST_F(PredictionLogTest, JoinRefusesWhatItCannotRead) {
   {
     PredictionLog log(options_, "model", "3", columns_);

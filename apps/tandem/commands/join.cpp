@@ -17,7 +17,9 @@ class Join final : public Command {
     options.group("Files");
     options.text("log", join_.log, "the folder of the prediction log");
     options.text("log_model", join_.model,
-                 "MODEL-VERSION, as the log's files begin; left out: all of them");
+                 "the model whose predictions are taken; left out: all that there are");
+    options.text("log_version", join_.version,
+                 "the version of that model whose predictions are taken; left out: all of them");
     options.written("outcomes", outcomes_, "what became of them: columns id, value and time",
                     "FILE");
     options.written("out", out_, "the CSV to write: the features, and the outcome last", "FILE");

@@ -21,6 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::string_view log_ending = ".csv.zst";
 constexpr std::size_t own_columns = 5;  // time, id, arm, answer, score
 
 // The records of one file of the log, piece by piece: as CsvRecord writes them, fields quoted where
@@ -135,19 +136,54 @@ std::unordered_map<std::string, KnownOutcome> read_outcomes(const JoinOptions& o
   return known;
 }
 
+// MODEL and VERSION of MODEL-VERSION-000012.csv.zst. A model's name may hold '-' itself, its
+// version and the number do not. Empty for other names.
+struct LoggedModel {
+  std::string name;
+  std::string version;
+};
+LoggedModel model_of_file(std::string_view file) {
+  if (!file.ends_with(log_ending)) return {};
+  file.remove_suffix(log_ending.size());
+  const auto number = file.rfind('-');
+  if (number == std::string_view::npos) return {};
+  const auto version = file.substr(0, number).rfind('-');
+  if (version == std::string_view::npos) return {};
+  return {std::string(file.substr(0, version)),
+          std::string(file.substr(version + 1, number - version - 1))};
+}
+
 std::vector<std::string> files_of(const JoinOptions& options) {
-  std::vector<std::string> files;
   if (!fs::is_directory(options.log)) throw InputError(options.log + ": is no folder");
+  if (!options.version.empty() && options.model.empty()) {
+    throw InputError(option("log_version") + " needs " + option("log_model"));
+  }
+  std::vector<std::string> files;
+  std::vector<std::string> of_version;  // where `model` is MODEL-VERSION
+  std::string meant;
   for (const auto& entry : fs::directory_iterator(options.log)) {
     const std::string name = entry.path().filename().string();
-    const bool ours = name.ends_with(".csv.zst") &&
-                      (options.model.empty() || name.starts_with(options.model + "-"));
-    if (ours) files.push_back(entry.path().string());
+    if (!name.ends_with(log_ending)) continue;
+    const LoggedModel model = model_of_file(name);
+    if (options.model.empty() || (model.name == options.model &&
+                                  (options.version.empty() || model.version == options.version))) {
+      files.push_back(entry.path().string());
+    } else if (options.version.empty() && model.name + "-" + model.version == options.model) {
+      of_version.push_back(entry.path().string());
+      meant = "version " + model.version + " of " + model.name;
+    }
   }
+  if (!files.empty() && !of_version.empty()) {
+    throw InputError(options.log + ": " + options.model + " is a model and also " + meant +
+                     "; say which version of which model by " + option("log_version") + " and " +
+                     option("log_model"));
+  }
+  if (files.empty()) files = std::move(of_version);
   std::sort(files.begin(), files.end());
   if (files.empty()) {
     throw InputError(options.log + ": has no file of a prediction log" +
-                     (options.model.empty() ? "" : " of " + options.model));
+                     (options.model.empty() ? "" : " of " + options.model) +
+                     (options.version.empty() ? "" : ", version " + options.version));
   }
   return files;
 }
@@ -175,7 +211,8 @@ JoinResult join_outcomes(const JoinOptions& options, int threads) {
             out << record.add(options.target).text() << '\n';
           } else if (fields != header) {
             throw InputError(file + ": has other columns than " + files[0] + "; " +
-                             option("log_model") + " names one version");
+                             option("log_model") + " and " + option("log_version") +
+                             " name one version of one model");
           }
           return;
         }

@@ -96,7 +96,8 @@ std::int64_t cut_unfinished_frame(const std::string& path);
 
 struct JoinOptions {
   std::string log;       // the folder
-  std::string model;     // "MODEL-VERSION", or MODEL for all its versions
+  std::string model;     // all its versions; or MODEL-VERSION where no model has that name
+  std::string version;   // one of them; empty: all
   std::string outcomes;  // a file with columns id, value and, where it is there, time
   std::string out;       // the CSV that is written
   // Outcomes that came later are not known yet; milliseconds; the largest number: all.
@@ -119,7 +120,8 @@ struct JoinResult {
 
 // Writes the features as they were when each prediction was made, with the outcome as the last
 // column: a file to train on. Of several outcomes of an id the first one counts. Throws InputError
-// for a log of which the columns differ from file to file.
+// for a log of which the columns differ from file to file, and for a name that is a model's and
+// another's with its version.
 [[nodiscard]] JoinResult join_outcomes(const JoinOptions& options, int threads);
 
 }  // namespace tandem::watch

@@ -23,6 +23,7 @@
 #include "tandem/config.hpp"
 #include "tandem/core/archive_kind.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/loop_watch.hpp"
 #include "tandem/core/temporary_files.hpp"
 #include "tandem/core/visible.hpp"
 #include "tandem/model/pipeline.hpp"
@@ -129,6 +130,51 @@ class Watch {
 };
 
 std::unique_ptr<Watch> watch_of_run;
+
+constexpr double least_judged = 1;   // seconds that an estimate is made of
+constexpr double worth_a_line = 20;  // seconds that a line is written for
+
+// On a terminal, how far a long loop is before there are steps to count, as in the first iteration
+// or level, and where there are none, as in an evaluation.
+class LoopLine final : public LoopWatch {
+ public:
+  explicit LoopLine(std::string keeps_in) : keeps_in_(std::move(keeps_in)) {}
+
+  void loop_is_at(double share, double seconds) noexcept override {
+    if (steps_tell_) return;
+    try {
+      const double rest = seconds * (1 - share) / share;
+      if (!told_ && seconds >= least_judged && rest >= worth_a_line) {
+        told_ = true;
+        clear();
+        note("the step that has begun will take about " + duration(rest) +
+             " more, judged by its first " + duration(seconds) + "; Ctrl-C ends it" +
+             (keeps_in_.empty() ? "" : " and keeps its state in " + keeps_in_));
+      }
+      std::fprintf(stderr, "\r\033[K%.1f %% of a step, about %s left", 100 * share,
+                   duration(rest).c_str());
+      std::fflush(stderr);
+      shown_ = true;
+    } catch (const std::exception&) {
+      steps_tell_ = true;  // no memory for a line is no reason to end the run
+    }
+  }
+  // From now on steps say more than loops do.
+  void leave_to_steps() { steps_tell_ = true; }
+  void clear() {
+    if (shown_) std::fputs("\r\033[K", stderr);
+    shown_ = false;
+  }
+
+ private:
+  std::string keeps_in_;
+  bool told_ = false;
+  bool shown_ = false;
+  bool steps_tell_ = false;
+};
+
+// Of the first run that is under way: those inside it are its steps.
+std::unique_ptr<LoopLine> loops_of_run;
 
 // What a state takes that is kept beside the run's own: more would be a doubling of what the run
 // was judged to need.
@@ -243,6 +289,9 @@ ProgramControl::ProgramControl(ControlOptions options)
       terminal_(!options_.quiet && ::isatty(STDERR_FILENO) == 1),
       times_(!options_.resume.empty(), options_.passes) {
   if (!options_.resume.empty()) state_ = state_to_resume(options_);
+  if (terminal_ && options_.estimates && !loops_of_run) {
+    loops_of_run = std::make_unique<LoopLine>(options_.checkpoint);
+  }
   if (options_.checkpoint.empty()) return;
   patience_ms = ms_to_save;
   watch_of_run = std::make_unique<Watch>([this] {
@@ -253,10 +302,12 @@ ProgramControl::ProgramControl(ControlOptions options)
 ProgramControl::~ProgramControl() {
   if (!options_.checkpoint.empty()) watch_of_run.reset();
   finish();
+  loops_of_run.reset();
   patience_ms = ms_to_stop;
 }
 
 void ProgramControl::finish() {
+  if (loops_of_run) loops_of_run->clear();
   if (!line_shown_) return;
   std::fputs("\r\033[K", stderr);
   std::fflush(stderr);
@@ -265,8 +316,6 @@ void ProgramControl::finish() {
 
 // Once, when there is a second to judge by.
 void ProgramControl::make_estimate() {
-  constexpr double least_judged = 1;
-  constexpr double worth_a_line = 20;
   if (!options_.estimates || estimate_ || times_.measured() < least_judged) return;
   estimate_ = times_.estimate();
   if (!estimate_ || !terminal_) return;
@@ -282,6 +331,7 @@ void ProgramControl::make_estimate() {
 void ProgramControl::report(const Progress& progress) {
   const double elapsed = since_start_.seconds();
   times_.note(progress, elapsed);
+  if (loops_of_run && times_.left()) loops_of_run->leave_to_steps();
   make_estimate();
   if (!terminal_) return;
   if (first_done_ < 0) {

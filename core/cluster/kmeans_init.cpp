@@ -1,4 +1,5 @@
 #include "core/cluster/kmeans_init.hpp"
+#include "core/watched_loop.hpp"
 
 #include <algorithm>
 #include <set>
@@ -38,6 +39,7 @@ template <Real T>
 void extend_by_distance(KMeansSteps<T>& steps, Index k, Index rows, std::span<const double> weights,
                         const Random& random, std::vector<Index>& chosen) {
   Index lowest = 0;
+  WatchedLoop loop(static_cast<double>(k) - static_cast<double>(chosen.size()));
   while (static_cast<Index>(chosen.size()) < k) {
     Index row = 0;
     if (steps.potential() > 0) {
@@ -55,6 +57,7 @@ void extend_by_distance(KMeansSteps<T>& steps, Index k, Index rows, std::span<co
     if (static_cast<Index>(chosen.size()) < k) {
       steps.distances_to_rows(std::span<const Index>(&row, 1), false);
     }
+    loop.done(1);
   }
 }
 

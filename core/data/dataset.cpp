@@ -359,14 +359,14 @@ void require_numeric_target(const DatasetView<T>& data) {
 }
 
 template <Real T>
-void require_finite(const DatasetView<T>& data, bool with_target, bool allow_missing) {
+void require_finite_features(const DatasetView<T>& data, bool allow_missing, Index rows_before) {
   for (Index i = 0; i < data.rows(); ++i) {
     const auto row = data.features.row(i);
     if (all_finite(row)) continue;
     for (std::size_t j = 0; j < row.size(); ++j) {
       if (std::isfinite(row[j]) || (allow_missing && std::isnan(row[j]))) continue;
-      const std::string where = data.source + ": row " + std::to_string(i + 1) + ", column " +
-                                data.feature_name(static_cast<Index>(j));
+      const std::string where = data.source + ": row " + std::to_string(rows_before + i + 1) +
+                                ", column " + data.feature_name(static_cast<Index>(j));
       if (std::isnan(row[j])) {
         throw InputError(where + ": the value is missing or not a number; fill it with " +
                          option("impute"));
@@ -374,6 +374,11 @@ void require_finite(const DatasetView<T>& data, bool with_target, bool allow_mis
       throw InputError(where + ": the value is infinite; expected a finite number");
     }
   }
+}
+
+template <Real T>
+void require_finite(const DatasetView<T>& data, bool with_target, bool allow_missing) {
+  require_finite_features(data, allow_missing, 0);
   if (!with_target) return;
   for (std::size_t i = 0; i < data.target.size(); ++i) {
     if (std::isnan(data.target[i])) missing_target(data, i);
@@ -435,6 +440,8 @@ template Task task_of_target(const DatasetView<float>&);
 template Task task_of_target(const DatasetView<double>&);
 template void require_numeric_target(const DatasetView<float>&);
 template void require_numeric_target(const DatasetView<double>&);
+template void require_finite_features(const DatasetView<float>&, bool, Index);
+template void require_finite_features(const DatasetView<double>&, bool, Index);
 template void require_finite(const DatasetView<float>&, bool, bool);
 template void require_finite(const DatasetView<double>&, bool, bool);
 

@@ -10,6 +10,11 @@
 
 namespace tandem {
 
+// Throws InputError that names the first feature that is NaN (unless those are allowed) or
+// infinite. rows_before: of the source, where `data` is a part of it, for the number of the row.
+template <Real T>
+void require_finite_features(const DatasetView<T>& data, bool allow_missing, Index rows_before);
+
 // Requires: dense rows.
 template <Real T>
 [[nodiscard]] bool has_finite_features(const DatasetView<T>& data, int threads) {

@@ -1,5 +1,6 @@
 #include "tandem/model/pipeline.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -9,6 +10,7 @@
 #include "core/external_memory.hpp"
 #include "core/json_text.hpp"
 #include "core/model/pipeline_parts.hpp"
+#include "core/watched_loop.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/model/binned_training.hpp"
@@ -230,8 +232,78 @@ Dataset<T> Pipeline<T>::prepare(Dataset<T> raw, int threads) const {
   return data;
 }
 
+namespace {
+
+// How many raw rows are prepared at once where they are predicted: all, unless the transforms make
+// far more columns of them, as indicators of many categories are, than there would be need to hold.
+template <Real T>
+Index rows_prepared_at_once(const Dataset<T>& raw, Index prepared_cols) {
+  constexpr Index block_bytes = Index{64} << 20;
+  constexpr Index least_rows = 64;
+  if (prepared_cols <= 2 * raw.cols()) return raw.rows();
+  const Index row_bytes = prepared_cols * static_cast<Index>(sizeof(T));
+  // What is no code of a category is told by its row among all, which needs all of them.
+  for (std::size_t j = 0; j < raw.columns.size(); ++j) {
+    const auto codes = static_cast<T>(raw.columns[j].categories.size());
+    if (codes == T{0}) continue;
+    for (Index i = 0; i < raw.rows(); ++i) {
+      const T code = raw.features(i, static_cast<Index>(j));
+      if (!std::isnan(code) && !(code >= 0 && code < codes)) return raw.rows();
+    }
+  }
+  return std::max(least_rows, block_bytes / row_bytes);
+}
+
+template <class Value>
+void append(std::vector<Value>& all, const std::vector<Value>& more) {
+  all.insert(all.end(), more.begin(), more.end());
+}
+
+// Predictions of raw rows, `at_once` of them prepared at a time.
+template <Real T, class Predict>
+Predictions<T> predict_in_blocks(const TransformChain<T>& transforms, const Dataset<T>& raw,
+                                 Index at_once, int threads, bool allow_missing,
+                                 Predict&& predict) {
+  Predictions<T> all;
+  std::vector<T> probabilities;
+  Index classes = 0;
+  WatchedLoop loop(static_cast<double>(raw.rows()));
+  for (Index begin = 0; begin < raw.rows(); begin += at_once) {
+    const Index rows = std::min(at_once, raw.rows() - begin);
+    Dataset<T> block;
+    block.source = raw.source;
+    block.columns = raw.columns;
+    block.features = Matrix<T>(rows, raw.cols());
+    visit_elements(raw.features.row(begin).data(), rows * raw.cols());
+    std::copy_n(raw.features.row(begin).data(), rows * raw.cols(), block.features.data());
+    block = transforms.transform(std::move(block), threads);
+    if (!has_finite_features(block.view(), threads)) {
+      require_finite_features(block.view(), allow_missing, begin);
+    }
+    const Predictions<T> some = predict(block.features.view());
+    append(all.values, some.values);
+    append(all.labels, some.labels);
+    append(probabilities, some.probabilities.values());
+    classes = some.probabilities.cols();
+    loop.done(static_cast<double>(rows));
+  }
+  if (classes > 0) all.probabilities = Matrix<T>(raw.rows(), classes, std::move(probabilities));
+  return all;
+}
+
+}  // namespace
+
 template <Real T>
 Predictions<T> Pipeline<T>::predict(Engine& engine, Dataset<T> raw) const {
+  const Index at_once = rows_prepared_at_once(raw, static_cast<Index>(features().size()));
+  if (at_once < raw.rows()) {
+    const auto ready = model->ready_on(engine);
+    Predictions<T> predictions =
+        predict_in_blocks(transforms, raw, at_once, engine.threads(), accepts_missing(*this),
+                          [&](MatrixView<const T> x) { return ready->predict(x); });
+    transforms.restore_target(predictions.values);
+    return predictions;
+  }
   return predict_prepared(engine, prepare(std::move(raw), engine.threads()).features.view());
 }
 
@@ -258,9 +330,18 @@ PipelinePredictor<T>::PipelinePredictor(const Pipeline<T>& pipeline, const Engin
 template <Real T>
 Predictions<T> PipelinePredictor<T>::predict(Dataset<T> raw) const {
   const Shared& held = *shared_;
-  const Dataset<T> data = held.transforms.transform(std::move(raw), held.threads);
-  require_finite(data, false, held.accepts_missing);
-  Predictions<T> predictions = held.predictor.predict(data);
+  const Index at_once =
+      rows_prepared_at_once(raw, static_cast<Index>(held.transforms.outputs().size()));
+  Predictions<T> predictions;
+  if (at_once < raw.rows()) {
+    predictions =
+        predict_in_blocks(held.transforms, raw, at_once, held.threads, held.accepts_missing,
+                          [&](MatrixView<const T> x) { return held.predictor.predict(x); });
+  } else {
+    const Dataset<T> data = held.transforms.transform(std::move(raw), held.threads);
+    require_finite(data, false, held.accepts_missing);
+    predictions = held.predictor.predict(data);
+  }
   held.transforms.restore_target(predictions.values);
   return predictions;
 }

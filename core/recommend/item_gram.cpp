@@ -2,6 +2,7 @@
 
 #include "core/parallel.hpp"
 #include "core/recommend/knn_weights.hpp"
+#include "core/watched_loop.hpp"
 
 namespace tandem {
 
@@ -12,7 +13,7 @@ std::vector<double> item_gram(const Engine& engine, const SparseMatrix<double>& 
   const Index n = items.rows;
   const double unit = weights.unit * weights.unit;
   std::vector<double> gram(static_cast<std::size_t>(n * n));
-  parallel_pieces(engine.threads(), n, 16, [&](const Piece& piece) {
+  watched_pieces(engine.threads(), n, 16, [&](const Piece& piece) {
     std::vector<std::int64_t> row(static_cast<std::size_t>(n));
     for (Index i = piece.begin; i < piece.end; ++i) {
       std::fill(row.begin(), row.end(), 0);

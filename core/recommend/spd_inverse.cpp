@@ -4,6 +4,7 @@
 #include "core/linalg/gemm_steps.hpp"
 #include "core/recommend/spd_inverse_steps.hpp"
 #include "core/steps.hpp"
+#include "core/watched_loop.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/stop_scope.hpp"
 
@@ -16,6 +17,14 @@ void invert_spd(Engine& engine, Index n, Buffer<double>& a, const std::string& w
   Buffer<double> v(engine, n * n);
   v.fill_zero();
   const Index blocks = (n + spd_block - 1) / spd_block;
+  // Each of the three passes takes the square of what lies behind a block, for every block.
+  const auto work_of = [&](Index block) {
+    const auto behind = static_cast<double>(n - block * spd_block);
+    return behind * behind;
+  };
+  double all_work = 0;
+  for (Index b = 0; b < blocks; ++b) all_work += 3 * work_of(b);
+  WatchedLoop loop(all_work);
   const auto rows_of = [&](Index block) { return std::min(spd_block, n - block * spd_block); };
   // A = UᵀU: a block's rows, and what they take from all later rows, from each one's diagonal on.
   for (Index b = 0; b < blocks; ++b) {
@@ -29,6 +38,7 @@ void invert_spd(Engine& engine, Index n, Buffer<double>& a, const std::string& w
                      negated.data() + from, n, a.data() + first * n + from, n, true,
                      a.data() + from * n + from, n);
     }
+    loop.done(work_of(b));
   }
   // UV = I, from the last rows up: a row's sums over later rows, then its own block.
   for (Index b = blocks; b-- > 0;) {
@@ -44,6 +54,7 @@ void invert_spd(Engine& engine, Index n, Buffer<double>& a, const std::string& w
                      v.data() + first * n + behind, n);
     }
     steps->invert_rows(n, first, rows, a, v);
+    loop.done(work_of(b));
   }
   // P = VVᵀ: V is 0 left of the diagonal.
   for (Index b = 0; b < blocks; ++b) {
@@ -52,6 +63,7 @@ void invert_spd(Engine& engine, Index n, Buffer<double>& a, const std::string& w
     products->gemm(Transpose::no, Transpose::yes, rows_of(b), n - first, n - first,
                    v.data() + first * n + first, n, v.data() + first * n + first, n, false,
                    a.data() + first * n + first, n);
+    loop.done(work_of(b));
   }
   steps->mirror(n, a);
 }

@@ -260,13 +260,16 @@ void ColumnPlan<T>::require_room(Index rows, const std::string& source) const {
                                       : shape + " columns, " + std::to_string(indicators[widest]) +
                                             " of them for the categories of " +
                                             columns_[static_cast<std::size_t>(widest)].name + ",";
-  require_memory(what,
-                 saturating_product(saturating_product(rows, cols), static_cast<Index>(sizeof(T))),
-                 widest < 0 ? "take fewer rows or columns"
-                            : "leave that column out with " + option("ignore") +
-                                  ", or write its categories "
-                                  "as numbers with " +
-                                  option("encode") + " ordinal");
+  const std::string on_disk =
+      uses_external_memory()
+          ? ""
+          : "; algorithms that stream their rows can keep them on disk, with " + option("cache");
+  require_memory(
+      what, saturating_product(saturating_product(rows, cols), static_cast<Index>(sizeof(T))),
+      widest < 0 ? "take fewer rows or columns"
+                 : "take fewer rows, or train with that column left out (" + option("ignore") +
+                       ") or its categories as numbers (" + option("encode") +
+                       " ordinal, or none where the algorithm takes them as they are)" + on_disk);
 }
 
 template <Real T>

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "core/metrics/silhouette_steps.hpp"
-#include "core/parallel.hpp"
 #include "core/sum_trees.hpp"
+#include "core/watched_loop.hpp"
 #include "cpu/simd-inl.hpp"
 #include "tandem/core/numerics.hpp"
 
@@ -189,7 +189,7 @@ class CpuSilhouette final : public SilhouetteSteps<T> {
   void values(const Buffer<T>& x, Index cols, const Buffer<Index>& members,
               const Buffer<Index>& first, const Buffer<std::int32_t>& cluster,
               Buffer<double>& values) override {
-    parallel_pieces(threads_, values.size(), rows_per_piece, [&](Piece piece) {
+    watched_pieces(threads_, values.size(), rows_per_piece, [&](Piece piece) {
       const Index clusters = first.size() - 1;
       if constexpr (sizeof(T) == 4) {
         HWY_DYNAMIC_DISPATCH(Silhouettes32)

@@ -3,6 +3,7 @@
 
 #include "tandem/cluster_remark.hpp"
 #include "tandem/command.hpp"
+#include "tandem/control.hpp"
 #include "tandem/output.hpp"
 #include "tandem/results.hpp"
 #include "tandem/settings.hpp"
@@ -51,8 +52,13 @@ class EvaluateCommand final : public Command {
     options.curves = curves_;
     options.outlier_class = outlier_class_;
     Scores scores;
+    ControlOptions told;
+    told.quiet = run_.quiet || run_.json;
+    told.estimates = true;
+    ProgramControl control(told);
     const Dataset<T> prepared = model.prepare(std::move(data), engine->threads());
     scores.test = model.evaluate_prepared(*engine, prepared, options);
+    control.finish();
     if (scores.test->task == Task::clustering) {
       scores.test->metrics["iterations"] = static_cast<double>(model.model->training().iterations);
     }

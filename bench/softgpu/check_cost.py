@@ -1,29 +1,40 @@
 #!/usr/bin/env python3
 """What a check costs: the benchmark programs of the software GPU, checked and not, on one core.
 
-Prints the seconds that kernels ran, and their ratio, of the whole check and of the memory checks alone
+Prints the seconds that kernels ran, times the share of a core that their program had (so that other
+work on the machine matters less), and their ratio, of the whole check and of the memory checks alone
 (`gpu check --only memory`); all programs have to be free of findings.
 """
 
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
+
+
+def processor_seconds():
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def seconds(program, library, scratch, **more):
     environment = dict(os.environ, LD_LIBRARY_PATH=str(library), SOFTGPU_THREADS="1", **more)
     report = scratch / "report.json"
     environment["SOFTGPU_REPORT"] = str(report)
+    begun = time.monotonic(), processor_seconds()
     done = subprocess.run([str(program)], env=environment, stdout=subprocess.DEVNULL,
                           stderr=subprocess.PIPE, text=True)
+    elapsed, used = time.monotonic() - begun[0], processor_seconds() - begun[1]
     if done.returncode != 0:
         sys.exit(f"{program.name} ended with {done.returncode}: {done.stderr[-2000:]}")
-    return sum(k["seconds"] for k in json.loads(report.read_text())["kernels"])
+    kernels = sum(k["seconds"] for k in json.loads(report.read_text())["kernels"])
+    return kernels * min(used / elapsed, 1)
 
 
 def main():

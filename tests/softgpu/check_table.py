@@ -49,7 +49,6 @@ KNOWN_MISSED: dict[str, str] = {
 # well before.
 PROCESS_LIMIT = 60
 KERNEL_LIMIT = 30
-DEADLOCK_LIMIT = 15
 
 
 class Case:
@@ -121,7 +120,6 @@ def places(finding):
 
 def checked(case, version, options):
     """One run under the checker: a dictionary with what came of it."""
-    limit = DEADLOCK_LIMIT if version == "bad" and "deadlock" in case.kinds else KERNEL_LIMIT
     with tempfile.TemporaryDirectory() as folder:
         report = pathlib.Path(folder) / "findings.json"
         environment = {
@@ -129,7 +127,7 @@ def checked(case, version, options):
             **case.program.environment,
             "SOFTGPU_CHECK": "1",
             "SOFTGPU_CHECK_JSON": str(report),
-            "SOFTGPU_TIME_LIMIT": str(limit),
+            "SOFTGPU_TIME_LIMIT": str(KERNEL_LIMIT),
         }
         if options.seed is not None:
             environment["SOFTGPU_SEED"] = str(options.seed)
@@ -152,11 +150,10 @@ def checked(case, version, options):
 
 
 def says_something_unchecked(case, options):
-    limit = DEADLOCK_LIMIT if "deadlock" in case.kinds else KERNEL_LIMIT
     environment = {
         **options.environment,
         **case.program.environment,
-        "SOFTGPU_TIME_LIMIT": str(limit),
+        "SOFTGPU_TIME_LIMIT": str(KERNEL_LIMIT),
     }
     status, output = run(case.program, [case.name, "bad"], environment)
     return status is None or "softgpu:" in output

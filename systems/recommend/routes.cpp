@@ -164,9 +164,17 @@ void add_routes(http::Router& router, Service& service, Workers& workers,
     const std::string user(exchange->request.parameter("user"));
     check_user(user);
     workers.give(exchange, [&service, exchange, user] {
-      service.forget(user, [exchange, user](std::int64_t applied) {
-        if (applied < 0) {
+      service.forget(user, [exchange, user](bool kept, bool told) {
+        if (!kept) {
           exchange->send(http::error_response(503, "the log of events has failed"));
+          return;
+        }
+        if (!told) {
+          exchange->send(http::error_response(
+              503,
+              "the viewer is forgotten here, and Redis did not say that other replicas are "
+              "told; ask again",
+              1));
           return;
         }
         exchange->send(http::json_response({{"forgotten", user}}));
@@ -187,7 +195,9 @@ void add_routes(http::Router& router, Service& service, Workers& workers,
                 [&](const http::Request&) { return service.experiment_json(); });
   in_background("/v1/users/{user}", Role::predict, [&](const http::Request& request) {
     check_user(request.parameter("user"));
-    return service.viewer_json(std::string(request.parameter("user")));
+    const std::string user(request.parameter("user"));
+    (void)service.look_elsewhere(user);
+    return service.viewer_json(user);
   });
   in_background("/v1/items", Role::predict, [&](const http::Request& request) {
     return service.items_json(request.query_value("search"),

@@ -4,10 +4,34 @@
 
 namespace tandem::recommend {
 
+namespace {
+
+// The service and the events of Kafka's, which end in this order however serving ends.
+struct Parts {
+  std::unique_ptr<Service> service;
+  std::unique_ptr<KafkaEvents> kafka;
+
+  Parts() = default;
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+  ~Parts() {
+    if (kafka) kafka->end();
+    service.reset();
+    kafka.reset();
+  }
+};
+
+}  // namespace
+
 int serve(const ServeOptions& options, const std::function<void(const std::string& url)>& ready) {
   http::ServiceProgram program(options);
   http::Log& log = program.log();
-  Service service(options.service, program.metrics(), log);
+  Parts parts;
+  parts.service = std::make_unique<Service>(options.service, program.metrics(), log);
+  Service& service = *parts.service;
+  if (options.kafka) {
+    parts.kafka = std::make_unique<KafkaEvents>(service, *options.kafka, program.metrics(), log);
+  }
   http::Background background;
   Workers workers(options.threads, options.queue);
   http::Router router;
@@ -24,6 +48,7 @@ int serve(const ServeOptions& options, const std::function<void(const std::strin
     ++moments;
     if (moments % 20 == 0) service.state().trending.update_popular();
     if (moments % 10 == 0) service.tend();
+    if (parts.kafka) parts.kafka->look_after();
     const bool scale_up = service.monitor().average_ms() > Monitor::limit_ms;
     if (scale_up && !advised) {
       const std::string reason = service.advice().reason;

@@ -126,9 +126,24 @@ Service::Service(ServiceOptions options, http::Metrics& metrics, http::Log& log)
   if (replayed.fresh && !options_.history.empty()) read_history();
   calibrate(*served_);
   metrics_.before_reading([this] { measure(); });
+  if (options_.sharing) {
+    SharingOptions sharing = *options_.sharing;
+    sharing.file = options_.state + "/shared-removals";
+    sharing_ = std::make_unique<Sharing>(
+        std::move(sharing), state_,
+        Sharing::Here{
+            .catalogue = catalogue,
+            .forget = [this](const std::string& user,
+                             EventLog::Done done) { forget_here(user, std::move(done)); },
+            .changed = [this](const std::string& user) { cache_.drop_prefix(user + '\0'); }},
+        metrics_, log_);
+  }
 }
 
-Service::~Service() = default;
+Service::~Service() {
+  // It adds removals to the log, which ends first, since what is in it is told of.
+  if (sharing_) sharing_->stop_listening();
+}
 
 // The lists that are looked at are as many as the viewers' own questions need.
 void Service::calibrate(const Served& served) const {
@@ -269,6 +284,9 @@ Service::Places Service::place(const Served& served, const Question& question) c
 
 void Service::answer(const Question& question,
                      const std::function<void(const AnswerCache::Text&)>& send) {
+  std::vector<std::string> away;
+  if (!look_elsewhere(question.user)) away.emplace_back("redis");
+  if (kafka_away_) away.emplace_back("kafka");
   const std::shared_ptr<const Served> served = this->served();
   const Places places = place(*served, question);
   if (places.arm >= 0) desk_->expose(question.user, places.arm, question.now);
@@ -286,6 +304,7 @@ void Service::answer(const Question& question,
       key += part;
       key += '\0';
     }
+    for (const std::string& one : away) key += one;
     if (const auto text = cache_.find(key, question.asked, send, mine)) {
       send(text);
       return;
@@ -293,7 +312,7 @@ void Service::answer(const Question& question,
     if (!mine) return;
   }
   try {
-    auto text = std::make_shared<const std::string>(work_out(*served, question, places));
+    auto text = std::make_shared<const std::string>(work_out(*served, question, places, away));
     // Who waits is answered from here too.
     cache_.put(key, text, std::chrono::steady_clock::now());
     send(text);
@@ -342,8 +361,8 @@ void Service::choose(const Served& served, const Question& question,
   note(answer, std::move(given));
 }
 
-std::string Service::work_out(const Served& served, const Question& question,
-                              const Places& places) {
+std::string Service::work_out(const Served& served, const Question& question, const Places& places,
+                              const std::vector<std::string>& away) {
   const std::uint64_t number = ++answers_;
   const std::string id = hexadecimal(nonce_ ^ number * 0x9E3779B97F4A7C15ULL);
   const ViewerView viewer = state_.viewers.view(question.user);
@@ -398,6 +417,7 @@ std::string Service::work_out(const Served& served, const Question& question,
     answer.missing = ranking.missing;
     answer.cold = ranking.cold;
   }
+  answer.missing.insert(answer.missing.end(), away.begin(), away.end());
   if (places.arm >= 0) {
     answer.experiment = desk_->experiment().name;
     answer.arm = desk_->experiment().arms[static_cast<std::size_t>(places.arm)].name;
@@ -455,16 +475,41 @@ void Service::take(std::vector<Event> events, EventLog::Done done) {
                                      events[i].item + "'; nothing of this request was kept");
     }
   }
-  event_log_->add(std::move(events), std::move(done));
+  if (!sharing_) {
+    event_log_->add(std::move(events), std::move(done));
+    return;
+  }
+  std::vector<std::string> users;
+  for (const Event& event : events) users.push_back(event.user);
+  event_log_->add(std::move(events),
+                  [this, users = std::move(users), done = std::move(done)](std::int64_t applied) {
+                    if (applied < 0) {
+                      done(applied);
+                    } else {
+                      sharing_->tell(users, [done, applied] { done(applied); });
+                    }
+                  });
 }
 
-void Service::forget(const std::string& user, EventLog::Done done) {
+void Service::forget_here(const std::string& user, EventLog::Done done) {
   Event event;
   event.user = user;
   event.kind = EventKind::forget;
   event.time = wall_clock();
   event_log_->add({event}, std::move(done));
 }
+
+void Service::forget(const std::string& user, Forgotten done) {
+  forget_here(user, [this, user, done = std::move(done)](std::int64_t applied) {
+    if (applied < 0 || !sharing_) {
+      done(applied >= 0, true);
+    } else {
+      sharing_->forget(user, [done](bool told) { done(true, told); });
+    }
+  });
+}
+
+bool Service::look_elsewhere(const std::string& user) { return !sharing_ || sharing_->look(user); }
 
 // An event has changed what is known; called by the thread that found that it is safe.
 void Service::applied(const Event& event) {

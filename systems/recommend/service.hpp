@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "systems/recommend/interleaving.hpp"
 #include "systems/recommend/monitor.hpp"
 #include "systems/recommend/personaliser.hpp"
+#include "systems/recommend/sharing.hpp"
 
 namespace tandem::recommend {
 
@@ -44,7 +46,8 @@ struct ServiceOptions {
   std::chrono::seconds cache_life{300};
   ListsOptions lists;
   double trending_half_life_hours = 6;
-  std::uint64_t seed = 0;  // of exploration and interleaving; 0: one that is drawn
+  std::optional<SharingOptions> sharing;  // but for its file, STATE/shared-removals
+  std::uint64_t seed = 0;                 // of exploration and interleaving; 0: one that is drawn
 };
 
 // What became of an answer: which of its items was an exploration's, and whose team each is of.
@@ -72,8 +75,14 @@ class Service {
   // Throws HttpError with 400 for an item that the catalogue does not have; SystemError where the
   // log has failed.
   void take(std::vector<Event> events, EventLog::Done done);
-  // What is known of the viewer goes; `done` is called once that is on the disk.
-  void forget(const std::string& user, EventLog::Done done);
+  // What is known of the viewer goes; `done` is called once that is on the disk, and once the other
+  // replicas are told of it or cannot be.
+  using Forgotten = std::function<void(bool kept, bool told)>;
+  void forget(const std::string& user, Forgotten done);
+  // Brings what other replicas know of the viewer; false where Redis did not say.
+  [[nodiscard]] bool look_elsewhere(const std::string& user);
+  // Whether events of Kafka's do not come; answers say so.
+  void set_kafka_away(bool away) noexcept { kafka_away_ = away; }
 
   // Reads models, items and configurations anew. Throws InputError where one of them is wrong; what
   // was there stays then.
@@ -99,7 +108,8 @@ class Service {
   void read_history();
   [[nodiscard]] Places place(const Served& served, const Question& question) const;
   [[nodiscard]] std::string work_out(const Served& served, const Question& question,
-                                     const Places& places);
+                                     const Places& places, const std::vector<std::string>& away);
+  void forget_here(const std::string& user, EventLog::Done done);
   void choose(const Served& served, const Question& question, const Configuration& configuration,
               std::vector<Ranked>& list, const std::string& answer, std::uint64_t number,
               ItemNumber& explored);
@@ -141,6 +151,8 @@ class Service {
 
   std::unique_ptr<ChoiceJournal> choices_;
   std::unique_ptr<ExperimentDesk> desk_;
+  std::atomic<bool> kafka_away_{false};
+  std::unique_ptr<Sharing> sharing_;     // null where nothing is shared
   std::unique_ptr<EventLog> event_log_;  // the last: it calls applied() until it is gone
 };
 

@@ -46,38 +46,42 @@ std::string Service::status_json() {
   const Advice advice = this->advice();
   const std::size_t viewers = state_.viewers.size();
   const std::size_t bytes = state_.viewers.bytes();
-  const json status{{"items", served->catalogue->size()},
-                    {"models", models},
-                    {"configurations", configurations},
-                    {"viewers", viewers},
-                    {"watched", state_.viewers.watched()},
-                    {"viewer_bytes", bytes},
-                    {"bytes_per_viewer",
-                     viewers > 0 ? json(static_cast<double>(bytes) / static_cast<double>(viewers))
-                                 : json(nullptr)},
-                    {"log_failed", event_log_->failed()},
-                    {"choices",
-                     {{"bytes", choices_->bytes()},
-                      {"keep_bytes", options_.choices.keep_bytes},
-                      {"keep_days", options_.choices.keep_days},
-                      {"failed", choices_->failed()}}},
-                    {"cache",
-                     {{"bytes", cache_.bytes()},
-                      {"capacity", cache_.capacity()},
-                      {"hits", counts.hits},
-                      {"joined", counts.joined},
-                      {"misses", counts.misses},
-                      {"hit_rate", counts.hit_rate()}}},
-                    {"monitor",
-                     {{"average_ms", advice.average_ms},
-                      {"p50_ms", monitor_.quantile_ms(0.5)},
-                      {"p99_ms", monitor_.quantile_ms(0.99)},
-                      {"answers", monitor_.samples()},
-                      {"errors", monitor_.errors()},
-                      {"scale_up", advice.scale_up},
-                      {"replicas", advice.replicas},
-                      {"cache_times", advice.cache_times},
-                      {"reason", advice.reason}}}};
+  const json status{
+      {"items", served->catalogue->size()},
+      {"models", models},
+      {"configurations", configurations},
+      {"viewers", viewers},
+      {"watched", state_.viewers.watched()},
+      {"viewer_bytes", bytes},
+      {"bytes_per_viewer", viewers > 0
+                               ? json(static_cast<double>(bytes) / static_cast<double>(viewers))
+                               : json(nullptr)},
+      {"log_failed", event_log_->failed()},
+      {"redis",
+       sharing_ ? json{{"up", sharing_->up()}, {"waiting", sharing_->waiting()}} : json(nullptr)},
+      {"kafka_away", kafka_away_.load()},
+      {"choices",
+       {{"bytes", choices_->bytes()},
+        {"keep_bytes", options_.choices.keep_bytes},
+        {"keep_days", options_.choices.keep_days},
+        {"failed", choices_->failed()}}},
+      {"cache",
+       {{"bytes", cache_.bytes()},
+        {"capacity", cache_.capacity()},
+        {"hits", counts.hits},
+        {"joined", counts.joined},
+        {"misses", counts.misses},
+        {"hit_rate", counts.hit_rate()}}},
+      {"monitor",
+       {{"average_ms", advice.average_ms},
+        {"p50_ms", monitor_.quantile_ms(0.5)},
+        {"p99_ms", monitor_.quantile_ms(0.99)},
+        {"answers", monitor_.samples()},
+        {"errors", monitor_.errors()},
+        {"scale_up", advice.scale_up},
+        {"replicas", advice.replicas},
+        {"cache_times", advice.cache_times},
+        {"reason", advice.reason}}}};
   return tandem::json_text(status);
 }
 
@@ -98,8 +102,10 @@ std::string Service::viewer_json(const std::string& user) {
   for (const ItemNumber item : view.hidden) {
     if (item < catalogue.size()) hidden.push_back(catalogue.item(item).id);
   }
-  return tandem::json_text(
-      json{{"user", user}, {"known", view.feedback > 0}, {"history", history}, {"hidden", hidden}});
+  return tandem::json_text(json{{"user", user},
+                                {"known", !view.history.empty() || !view.hidden.empty()},
+                                {"history", history},
+                                {"hidden", hidden}});
 }
 
 std::string Service::items_json(std::string_view text, std::size_t n) {

@@ -1,6 +1,7 @@
 #include "systems/recommend/viewers.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace tandem::recommend {
 namespace {
@@ -13,6 +14,51 @@ std::uint32_t seconds_of(Time time) {
 constexpr float strongest = 4;
 
 }  // namespace
+
+ViewerView merged(const ViewerView& a, const ViewerView& b) {
+  ViewerView both;
+  both.feedback = a.feedback;
+  both.shared = a.shared;
+  both.revision = std::max(a.revision, b.revision);
+  std::set_union(a.hidden.begin(), a.hidden.end(), b.hidden.begin(), b.hidden.end(),
+                 std::back_inserter(both.hidden));
+  if (both.hidden.size() > most_hidden) both.hidden.resize(most_hidden);
+  const auto by_item = [](const Watched& x, const Watched& y) { return x.item < y.item; };
+  const auto sorted = [&](const ViewerView& view) {
+    std::vector<Watched> history = view.history;
+    std::sort(history.begin(), history.end(), by_item);
+    return history;
+  };
+  const std::vector<Watched> left = sorted(a);
+  const std::vector<Watched> right = sorted(b);
+  const auto hides = [](const ViewerView& view, ItemNumber item) {
+    return std::binary_search(view.hidden.begin(), view.hidden.end(), item);
+  };
+  auto x = left.begin();
+  auto y = right.begin();
+  while (x != left.end() || y != right.end()) {
+    if (y == right.end() || (x != left.end() && x->item < y->item)) {
+      if (!hides(b, x->item) || hides(a, x->item)) both.history.push_back(*x);
+      ++x;
+    } else if (x == left.end() || y->item < x->item) {
+      if (!hides(a, y->item) || hides(b, y->item)) both.history.push_back(*y);
+      ++y;
+    } else {
+      both.history.push_back(
+          {x->item, std::max(x->time, y->time), std::max(x->strength, y->strength)});
+      ++x;
+      ++y;
+    }
+  }
+  std::sort(both.history.begin(), both.history.end(), [](const Watched& one, const Watched& other) {
+    return one.time != other.time ? one.time < other.time : one.item < other.item;
+  });
+  if (both.history.size() > longest_history) {
+    both.history.erase(both.history.begin(),
+                       both.history.end() - static_cast<std::ptrdiff_t>(longest_history));
+  }
+  return both;
+}
 
 void Viewers::apply(const Event& event, ItemNumber item, std::uint64_t feedback) {
   Shard& place = shard(event.user);
@@ -144,6 +190,7 @@ void Viewers::Viewer::set(ViewerView view) {
                                : std::make_unique<std::vector<ItemNumber>>(std::move(view.hidden));
   feedback = view.feedback;
   revision = view.revision;
+  shared = view.shared;
 }
 
 void Viewers::put(const std::string& user, ViewerView view) {
@@ -152,13 +199,53 @@ void Viewers::put(const std::string& user, ViewerView view) {
   place.viewers[user].set(std::move(view));
 }
 
-bool Viewers::adopt(const std::string& user, ViewerView view) {
+std::uint32_t Viewers::shared(std::string_view user) const {
+  const Shard& place = shard(user);
+  const std::scoped_lock lock(place.mutex);
+  const auto found = place.viewers.find(user);
+  return found == place.viewers.end() ? 0 : found->second.shared;
+}
+
+void Viewers::set_shared(std::string_view user, std::uint32_t number) {
+  Shard& place = shard(user);
+  const std::scoped_lock lock(place.mutex);
+  const auto found = place.viewers.find(user);
+  if (found != place.viewers.end()) found->second.shared = number;
+}
+
+void Viewers::set_shared(std::string_view user, std::uint32_t number, std::uint32_t expected) {
+  Shard& place = shard(user);
+  const std::scoped_lock lock(place.mutex);
+  const auto found = place.viewers.find(user);
+  if (found != place.viewers.end() && found->second.shared == expected) {
+    found->second.shared = number;
+  }
+}
+
+bool Viewers::merge(const std::string& user, const ViewerView& view, std::uint64_t feedback,
+                    std::uint32_t number) {
   Shard& place = shard(user);
   const std::scoped_lock lock(place.mutex);
   Viewer& viewer = place.viewers[user];
-  if (view.revision <= viewer.revision) return false;
-  viewer.set(std::move(view));
-  return true;
+  ViewerView before = viewer.view();
+  ViewerView after = merged(before, view);
+  const bool changed = after.history != before.history || after.hidden != before.hidden;
+  if (changed) after.feedback = feedback;
+  after.shared = number;
+  viewer.set(std::move(after));
+  return changed;
+}
+
+bool Viewers::empty(const std::string& user, std::uint64_t feedback, std::uint32_t number) {
+  Shard& place = shard(user);
+  const std::scoped_lock lock(place.mutex);
+  Viewer& viewer = place.viewers[user];
+  const bool changed = !viewer.history.empty() || viewer.hidden;
+  ViewerView after;
+  after.feedback = changed ? feedback : viewer.feedback;
+  after.shared = number;
+  viewer.set(std::move(after));
+  return changed;
 }
 
 std::vector<std::vector<Watched>> Viewers::sample(std::size_t count, std::size_t least) const {

@@ -22,6 +22,8 @@ struct Watched {
   ItemNumber item = 0;
   std::uint32_t time = 0;  // seconds since 1970
   float strength = 0;
+
+  [[nodiscard]] bool operator==(const Watched&) const = default;
 };
 
 // A viewer as an answer sees them.
@@ -32,7 +34,15 @@ struct ViewerView {
   std::uint64_t feedback = 0;
   // How much has become of the viewer: counts events wherever they were taken.
   std::uint32_t revision = 0;
+  // The number of what replicas share of the viewer, as far as it is in this; 0: nothing is.
+  std::uint32_t shared = 0;
 };
+
+// What two replicas know of one viewer, put together: of each item the later time and the greater
+// strength; what is hidden on either side. An item that one side hides, and has no longer in its
+// history, is in none. The numbers but for the revision are those of `a`. It is the same the other
+// way round, and putting it together again with either changes nothing.
+[[nodiscard]] ViewerView merged(const ViewerView& a, const ViewerView& b);
 
 inline constexpr std::size_t longest_history = 200;  // items of one viewer; the oldest goes
 inline constexpr std::size_t most_hidden = 2000;
@@ -62,8 +72,19 @@ class Viewers {
                 const std::function<void(const std::string&, const ViewerView&)>& use) const;
   // Puts a viewer in place of what is known of them.
   void put(const std::string& user, ViewerView view);
-  // The same where the view is of a greater revision; returns whether it was.
-  bool adopt(const std::string& user, ViewerView view);
+
+  // The number of what is shared of the viewer that was seen last; 0 where nothing was.
+  [[nodiscard]] std::uint32_t shared(std::string_view user) const;
+  void set_shared(std::string_view user, std::uint32_t number);
+  // The same where it is still `expected`.
+  void set_shared(std::string_view user, std::uint32_t number, std::uint32_t expected);
+  // Puts what another replica knows together with what is known here, and keeps the number that it
+  // is shared by. Returns whether anything became different; the viewer's feedback is the one that
+  // is given then.
+  bool merge(const std::string& user, const ViewerView& view, std::uint64_t feedback,
+             std::uint32_t number);
+  // The same where another replica has removed the viewer: nothing is known any more.
+  bool empty(const std::string& user, std::uint64_t feedback, std::uint32_t number);
   // The histories of up to `count` viewers who have at least `least` items.
   [[nodiscard]] std::vector<std::vector<Watched>> sample(std::size_t count,
                                                          std::size_t least) const;
@@ -74,9 +95,10 @@ class Viewers {
     std::unique_ptr<std::vector<ItemNumber>> hidden;
     std::uint64_t feedback = 0;
     std::uint32_t revision = 0;
+    std::uint32_t shared = 0;
 
     [[nodiscard]] ViewerView view() const {
-      return {history, hidden ? *hidden : std::vector<ItemNumber>{}, feedback, revision};
+      return {history, hidden ? *hidden : std::vector<ItemNumber>{}, feedback, revision, shared};
     }
     void set(ViewerView view);
   };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "tandem/core/error.hpp"
+
 namespace tandem::program {
 
 // The two actions belong to one command line, of which there is one.
@@ -61,19 +63,99 @@ void RecommendServing::add_options(OptionSet& set) {
   set.integer("io_threads", io_threads,
               "serve: threads that read requests and write answers; 0: one for every four cores", 0,
               256);
+  set.text(
+      "redis", redis,
+      "serve: HOST:PORT or redis://[[USER]:PASSWORD@]HOST:PORT[/DATABASE]: replicas share what "
+      "they know of viewers, who may move from one to another");
+  set.text("redis_prefix", redis_prefix, "serve: what the names of all keys in Redis begin with");
+  set.real("redis_days", redis_days,
+           "serve: days since a viewer's last event, after which Redis forgets the viewer", 0.001,
+           10'000);
+  set.text("kafka", kafka, "serve: HOST:PORT,...: brokers to read events from");
+  set.text("kafka_in", kafka_in,
+           "serve: the topic of events, each as POST /v1/events takes it, whose keys are users");
+  set.text("kafka_refused", kafka_refused,
+           "serve: a topic that is told of messages that are no events; the log alone if left out");
+  set.text("kafka_group", kafka_group, "serve: the group by which Kafka remembers what was read");
+  set.text("kafka_properties", kafka_properties,
+           "serve: a file of lines NAME=VALUE: further properties of librdkafka's, for TLS and "
+           "SASL");
 }
 
 std::vector<std::string> RecommendServing::names() {
-  std::vector<std::string> all = {"state",           "other_models",       "history",
-                                  "config",          "experiment",         "experiment_store",
-                                  "guard_seconds",   "interleave",         "durability",
-                                  "snapshot_events", "choices_days",       "choices_bytes",
-                                  "cache",           "cache_seconds",      "recall",
-                                  "lists",           "trending_half_life", "workers",
-                                  "io_threads"};
+  std::vector<std::string> all = {"state",
+                                  "other_models",
+                                  "history",
+                                  "config",
+                                  "experiment",
+                                  "experiment_store",
+                                  "guard_seconds",
+                                  "interleave",
+                                  "durability",
+                                  "snapshot_events",
+                                  "choices_days",
+                                  "choices_bytes",
+                                  "cache",
+                                  "cache_seconds",
+                                  "recall",
+                                  "lists",
+                                  "trending_half_life",
+                                  "workers",
+                                  "io_threads",
+                                  "redis",
+                                  "redis_prefix",
+                                  "redis_days",
+                                  "kafka",
+                                  "kafka_in",
+                                  "kafka_refused",
+                                  "kafka_group",
+                                  "kafka_properties"};
   for (std::string& name : ServiceFlags::names()) all.push_back(std::move(name));
   return all;
 }
+
+namespace {
+
+std::optional<recommend::SharingOptions> sharing_of(const RecommendServing& serving) {
+  if (serving.redis_prefix.empty() ||
+      serving.redis_prefix.find_first_of(" \t\r\n{}") != std::string::npos) {
+    throw InputError(option("redis_prefix") + ": expected a name without blanks and braces");
+  }
+  if (serving.redis.empty()) return std::nullopt;
+  recommend::SharingOptions sharing;
+  sharing.redis = broker::RedisPlace::parse(serving.redis);
+  sharing.prefix = serving.redis_prefix;
+  sharing.keep = std::chrono::seconds(static_cast<std::int64_t>(serving.redis_days * 86'400));
+  return sharing;
+}
+
+std::optional<recommend::KafkaEventPlaces> kafka_of(const RecommendServing& serving) {
+  if (serving.kafka.empty()) {
+    if (!serving.kafka_in.empty() || !serving.kafka_refused.empty() ||
+        !serving.kafka_properties.empty()) {
+      throw InputError("expected " + option("kafka") + " HOST:PORT for the topics");
+    }
+    return std::nullopt;
+  }
+  if (serving.kafka_in.empty()) {
+    throw InputError(option("kafka") + ": expected " + option("kafka_in") + " TOPIC");
+  }
+  if (serving.kafka_in == serving.kafka_refused) {
+    throw InputError("events and what is refused of them need topics of their own");
+  }
+  recommend::KafkaEventPlaces places;
+  places.kafka.brokers = serving.kafka;
+  places.kafka.client = "tandem-recommend";
+  if (!serving.kafka_properties.empty()) {
+    places.kafka.properties = broker::KafkaOptions::read_properties(serving.kafka_properties);
+  }
+  places.in = serving.kafka_in;
+  places.refused = serving.kafka_refused;
+  places.group = serving.kafka_group;
+  return places;
+}
+
+}  // namespace
 
 void RecommendServing::finish(const RunSettings& run) {
   const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
@@ -98,6 +180,8 @@ void RecommendServing::finish(const RunSettings& run) {
   service.lists.threads = static_cast<int>(run.threads);
   service.trending_half_life_hours = half_life;
   service.seed = run.seed;
+  service.sharing = sharing_of(*this);
+  options.kafka = kafka_of(*this);
 }
 
 }  // namespace tandem::program

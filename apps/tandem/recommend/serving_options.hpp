@@ -42,6 +42,14 @@ struct RecommendServing {
   double half_life = 6;
   std::int64_t workers = 0;
   std::int64_t io_threads = 0;
+  std::string redis;
+  std::string redis_prefix = "tandem-recommend";
+  double redis_days = 30;
+  std::string kafka;
+  std::string kafka_in;
+  std::string kafka_refused;
+  std::string kafka_group = "tandem-recommend";
+  std::string kafka_properties;
 
   void add_options(OptionSet& set);
   [[nodiscard]] static std::vector<std::string> names();

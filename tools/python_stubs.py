@@ -133,7 +133,7 @@ def main():
         for name, kind, _ in described.estimators_of(description):
             parameters = described.parameters_for(description, kind)
             lines += ["", f"class {name}({BASES[kind]}):"]
-            for attribute in attributes.ATTRIBUTES.get(algorithm, {}):
+            for attribute in attributes.attributes_of(algorithm):
                 lines += ["    @property", f"    def {attribute}(self) -> Any: ..."]
             lines += ["    def __init__(", "        self,", "        *,"]
             for parameter, default in described.defaults_of(parameters, description["seeded"]).items():

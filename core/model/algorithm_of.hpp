@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "tandem/model/algorithm.hpp"
+#include "tandem/model/feature_values.hpp"
 
 namespace tandem {
 
@@ -21,6 +22,7 @@ struct AlgorithmDescription {
   bool accepts_missing = false;
   bool prefers_scaled_features = false;
   bool takes_categories = false;
+  FeatureValues values = FeatureValues::any;
   bool trains_out_of_core = false;  // see tandem/model/out_of_core.hpp
 };
 

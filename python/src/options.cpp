@@ -15,6 +15,7 @@
 #include "tandem/data/dataset.hpp"
 #include "tandem/data/views.hpp"
 #include "tandem/model/algorithm.hpp"
+#include "tandem/model/feature_values.hpp"
 
 namespace tandem::python {
 namespace {
@@ -143,6 +144,7 @@ nb::dict describe_algorithm(const std::string& name) {
   description["task"] = only_task(*algorithm);
   description["accepts_missing"] = algorithm->accepts_missing();
   description["takes_categories"] = algorithm->takes_categories();
+  description["feature_values"] = to_string(feature_values(*algorithm));
   Describe options;
   algorithm->visit_options(options);
   description["options"] = options.list;

@@ -1,43 +1,22 @@
-"""What scikit-learn calls the things that models have learned. An algorithm that is not named here
-has them under the names of its model file, in `parameters_`."""
+"""What scikit-learn calls the things that models have learned: `_attributes_<stem>.py` says it of the
+algorithm with that stem, `ATTRIBUTES` by name. An algorithm without such a file has them under the
+names of its model file, in `parameters_`."""
+
+import importlib
+import importlib.util
 
 
-def _layers(name):
-    def get(parameters):
-        return [parameters[f"layer/{k}/{name}"] for k in range(_layer_count(parameters))]
-
-    return get
-
-
-def _layer_count(parameters):
-    return sum(1 for key in parameters if key.startswith("layer/") and key.endswith("/weights"))
-
-
-ATTRIBUTES = {
-    "kmeans": {
-        "cluster_centers_": lambda p: p["centres"],
-        "inertia_": lambda p: p["inertia"],
-    },
-    "linear-regression": {
-        "coef_": lambda p: p["weights"],
-        "intercept_": lambda p: p["intercept"],
-        "rank_": lambda p: p["rank"],
-    },
-    "logistic-regression": {
-        "coef_": lambda p: p["weights"],
-        "intercept_": lambda p: p["intercepts"],
-    },
-    "mlp": {
-        "coefs_": _layers("weights"),
-        "intercepts_": _layers("bias"),
-        "n_layers_": lambda p: _layer_count(p) + 1,
-    },
-}
+def attributes_of(algorithm):
+    """name: function of `parameters_`."""
+    module = f"{__package__}._attributes_{algorithm.replace('-', '_')}"
+    if importlib.util.find_spec(module) is None:
+        return {}
+    return importlib.import_module(module).ATTRIBUTES
 
 
 def add_attributes(members, algorithm):
     """Properties of the learned things into the members of a class."""
-    for name, get in ATTRIBUTES.get(algorithm, {}).items():
+    for name, get in attributes_of(algorithm).items():
 
         def read(self, name=name, get=get):
             return self._cached(name, lambda model: get(self.parameters_))

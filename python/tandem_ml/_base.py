@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, OutlierMi
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils import assert_all_finite, check_consistent_length
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, check_non_negative
 
 from . import _core, _rows, _targets
 from ._parameters import COMMON, threads_of
@@ -67,6 +67,8 @@ class TandemEstimator(BaseEstimator):
                 # What scikit-learn says of values that no model takes.
                 assert_all_finite(X, allow_nan=allow_nan, estimator_name=type(self).__name__,
                                   input_name="X")
+            if self._description["feature_values"] != "any" and isinstance(table.x, np.ndarray):
+                check_non_negative(table.x, type(self).__name__)
             if table.rows == 1:
                 raise InputError(f"{error} (n_samples=1)") from None
             raise
@@ -158,6 +160,11 @@ class TandemEstimator(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = self._accepts_missing()
         tags.input_tags.sparse = True
+        tags.input_tags.positive_only = self._description["feature_values"] != "any"
+        tags.input_tags.categorical = self._description["feature_values"] == "codes"
+        if tags.classifier_tags is not None:
+            # Classes of normal values, by which scikit-learn's checker scores, are not for these.
+            tags.classifier_tags.poor_score = self._description["feature_values"] != "any"
         tags.non_deterministic = False
         return tags
 

@@ -16,6 +16,7 @@
 #include "support/agreement.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/data/generate.hpp"
+#include "tandem/model/feature_values.hpp"
 
 namespace tandem {
 namespace {
@@ -49,7 +50,14 @@ Pipeline<T> fit(const std::string& name, Dataset<T> data) {
   // A regression wants a target of numbers.
   if (name == "linear-regression") data.target_column.categories.clear();
   PipelineOptions options(name);
-  options.set("impute", "mean").set("scale", "standard").set("seed", 3);
+  const FeatureValues values = feature_values(options.algorithm());
+  options.set("impute", "mean").set("seed", 3);
+  options.set("scale", values == FeatureValues::any ? "standard" : "minmax");
+  if (values == FeatureValues::codes) {
+    // Categories alone are imputed and not scaled.
+    options.set("impute", "most-frequent").set("scale", "none");
+    for (T& value : data.features.values()) value = std::floor(value);
+  }
   return fit_pipeline(*engine, std::move(data), options);
 }
 

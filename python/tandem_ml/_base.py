@@ -162,9 +162,6 @@ class TandemEstimator(BaseEstimator):
         tags.input_tags.sparse = True
         tags.input_tags.positive_only = self._description["feature_values"] != "any"
         tags.input_tags.categorical = self._description["feature_values"] == "codes"
-        if tags.classifier_tags is not None:
-            # Classes of normal values, by which scikit-learn's checker scores, are not for these.
-            tags.classifier_tags.poor_score = self._description["feature_values"] != "any"
         tags.non_deterministic = False
         return tags
 
@@ -247,6 +244,12 @@ class TandemEstimator(BaseEstimator):
 
 class TandemClassifier(ClassifierMixin, TandemEstimator):
     """Classes of rows."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        # Classes of normal values, by which scikit-learn's checker scores, are not for these.
+        tags.classifier_tags.poor_score = self._description["feature_values"] != "any"
+        return tags
 
     def fit(self, X, y, sample_weight=None):
         """Fits the model; y has a class of each row."""

@@ -80,7 +80,7 @@ class Deployed(unittest.TestCase):
         return (cls.path / "errors").read_text()
 
     @classmethod
-    def children(cls, name="tandem"):
+    def children(cls, name=pathlib.Path(os.environ["TANDEM_PROGRAM"]).name[:15]):
         found = subprocess.run(["pgrep", "-P", str(cls.process.pid), *(["-x", name] if name else [])],
                                capture_output=True, text=True, check=False)
         return [int(pid) for pid in found.stdout.split()]

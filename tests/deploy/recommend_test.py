@@ -89,7 +89,7 @@ class Deployed(unittest.TestCase):
         found = {}
         for line in listed.splitlines():
             pid, name = line.split()
-            if name != "tandem":
+            if name != pathlib.Path(PROGRAM).name[:15]:
                 continue
             try:
                 words = pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")

@@ -202,9 +202,9 @@ bool has_long_x_numbers(const Plot& plot) {
   return to > from && std::max(std::abs(from), std::abs(to)) >= 1e6;
 }
 
-// The distance of x-axis ticks where gnuplot's own choice would make numbers touch: beside a y axis
-// of names, which take room from the x axis, and where the numbers are long, such as dates in
-// seconds. 0 where it may choose.
+// The distance of x-axis ticks where gnuplot's own choice, or a tick at each whole number, would
+// make numbers touch: beside a y axis of names, which take room from the x axis, where the numbers
+// are long, such as dates in seconds, and where whole numbers are many. 0 where it may choose.
 double step_of_x_ticks(const Plot& plot) {
   if (!plot.x.ticks.empty() || plot.x.logarithmic) return 0;
   std::size_t longest = 0;
@@ -219,7 +219,9 @@ double step_of_x_ticks(const Plot& plot) {
       std::snprintf(middle.data(), middle.size(), "%g", from + 0.3827 * (to - from));
   constexpr int most_letters = 8;
   const bool large = has_long_x_numbers(plot);
-  if (plot.y.ticks.empty() && !(large && letters > most_letters)) return 0;
+  constexpr double most_whole_numbers = 20;
+  const bool many = plot.x.whole_numbers && to - from > most_whole_numbers;
+  if (plot.y.ticks.empty() && !(large && letters > most_letters) && !many) return 0;
   const double of_number = large ? std::max(usual_number, of_letter * (letters + 2)) : usual_number;
   const double room = plot.width - 60 - of_letter * static_cast<double>(longest);
   const double least = (to - from) * of_number / std::max(room, 2 * of_number);

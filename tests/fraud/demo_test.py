@@ -9,10 +9,13 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 import urllib.request
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 from browser import CHROMIUM, Browser
 from server import PROGRAM

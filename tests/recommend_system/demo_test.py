@@ -8,12 +8,15 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 import urllib.request
 
-import chromium
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from browser import CHROMIUM, Browser
 
 PROGRAM = os.environ["TANDEM_PROGRAM"]
 PICTURES = os.environ.get("TANDEM_PICTURES")  # a folder for pictures of the page, for people
@@ -65,40 +68,36 @@ class Demo(unittest.TestCase):
             text = self.get(path)
             self.assertEqual(re.findall(r"https?://(?!www\.w3\.org/2000/svg)\S+", text), [])
 
-    @unittest.skipUnless(chromium.BROWSER, "not looked at: chromium is not installed")
+    @unittest.skipUnless(CHROMIUM, "not looked at: chromium is not installed")
     def test_a_click_changes_the_next_answer(self):
-        page = chromium.Page(self.url + "/?user=u2")
+        page = Browser(self.url + "/?user=u2")
         try:
             page.wait_for("document.querySelectorAll('#list > li').length === 10")
             listed = "[...document.querySelectorAll('#list > li')].map((one) => one.dataset.id)"
-            reasons = page.run("[...document.querySelectorAll('.reason')].map((one) => one.textContent)")
+            reasons = page.value("[...document.querySelectorAll('.reason')].map((one) => one.textContent)")
             self.assertEqual(len(reasons), 10)
             self.assertTrue(any(reason.startswith("Because you watched or picked ")
                                 for reason in reasons), reasons)
-            before = page.run(listed)
+            before = page.value(listed)
             if PICTURES:
-                page.picture(pathlib.Path(PICTURES) / "wide.png")
-            watched = page.run("document.querySelector('#list .title').textContent")
-            page.run("document.querySelector('#list button[data-type=watch]').click()")
+                page.look(1200, False, pathlib.Path(PICTURES) / "wide.png", 900, whole=True)
+            watched = page.value("document.querySelector('#list .title').textContent")
+            page.value("document.querySelector('#list button[data-type=watch]').click()")
             page.wait_for("document.getElementById('list').dataset.fresh > 0")
-            after = page.run(listed)
+            after = page.value(listed)
             self.assertNotIn(before[0], after)
             self.assertNotEqual(before, after)
-            self.assertEqual(page.run("document.querySelector('#history .title').textContent"), watched)
-            self.assertRegex(page.run("document.getElementById('about').textContent"),
+            self.assertEqual(page.value("document.querySelector('#history .title').textContent"), watched)
+            self.assertRegex(page.value("document.getElementById('about').textContent"),
                              r"\d+ of 10 are new in this answer")
             # Somebody of whom nothing is known.
-            page.run("[...document.querySelectorAll('#others button')].at(-1).click()")
+            page.value("[...document.querySelectorAll('#others button')].at(-1).click()")
             page.wait_for("document.getElementById('about').textContent.includes('nothing is known')")
             if PICTURES:
-                for name, width, scheme in [("narrow", 380, "light"), ("dark", 1200, "dark")]:
-                    page.call("Emulation.setDeviceMetricsOverride", width=width, height=900,
-                              deviceScaleFactor=1, mobile=False)
-                    page.call("Emulation.setEmulatedMedia",
-                              features=[{"name": "prefers-color-scheme", "value": scheme}])
-                    time.sleep(0.3)
-                    page.picture(pathlib.Path(PICTURES) / f"{name}.png")
-            self.assertEqual(page.run("document.getElementById('state').className"), "")
+                for name, width, dark in [("narrow", 380, False), ("dark", 1200, True)]:
+                    page.look(width, dark, pathlib.Path(PICTURES) / f"{name}.png", 900, whole=True)
+            self.assertEqual(page.value("document.getElementById('state').className"), "")
+            self.assertEqual(page.problems(), [])
         finally:
             page.close()
 

@@ -13,8 +13,11 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 
 class Browser:
-    def __init__(self, url):
-        self.profile = tempfile.TemporaryDirectory(prefix="tandem-chromium-")
+    """One page. call(), value() and wait_for() throw AssertionError where it does not do as asked."""
+
+    def __init__(self, url="about:blank"):
+        self.profile = tempfile.TemporaryDirectory(prefix="tandem-chromium-",
+                                                   ignore_cleanup_errors=True)
         to_read, self.to = os.pipe()
         self.answers, to_write = os.pipe()
 
@@ -27,8 +30,9 @@ class Browser:
             os.set_inheritable(4, True)
 
         self.process = subprocess.Popen(
-            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
-             f"--user-data-dir={self.profile.name}", "about:blank"],
+            [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+             "--no-first-run", "--remote-debugging-pipe", f"--user-data-dir={self.profile.name}",
+             "about:blank"],
             preexec_fn=place_pipes, close_fds=False, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)
         os.close(to_read)
@@ -42,7 +46,18 @@ class Browser:
         self.call("Runtime.enable")
         self.call("Network.enable")
         self.call("Page.enable")
-        self.call("Page.navigate", url=url)
+        self.open(url)
+
+    def open(self, url):
+        """Goes there and waits until all that the page names is loaded."""
+        self.events = []
+        went = self.call("Page.navigate", url=url)
+        if "errorText" in went:
+            raise AssertionError(f"{url}: {went['errorText']}")
+        end = time.monotonic() + 60
+        while "loaderId" in went and not any(event.get("method") == "Page.loadEventFired"
+                                             for event in self.events):
+            self.events.append(self.receive(end - time.monotonic()))
 
     def call(self, method, **parameters):
         self.count += 1
@@ -102,16 +117,34 @@ class Browser:
                     found.append(url)
         return found
 
-    def look(self, width, dark, path=None):
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=1400, deviceScaleFactor=1,
-                  mobile=False)
-        self.call("Emulation.setEmulatedMedia",
+    def set_layout(self, width, height, dark=False, paper=False):
+        """The screen, or the sheet, that the page is laid out for."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height,
+                  deviceScaleFactor=1, mobile=False)
+        self.call("Emulation.setEmulatedMedia", media="print" if paper else "screen",
                   features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
-        picture = base64.b64decode(self.call("Page.captureScreenshot")["data"])
+        # Two frames later it is laid out anew.
+        self.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+    def look(self, width, dark, path=None, height=1400, whole=False):
+        """A picture of what a screen of that size shows, or of the whole page."""
+        self.set_layout(width, height, dark)
+        return self.picture(path, whole)
+
+    def picture(self, path=None, whole=False):
+        picture = base64.b64decode(
+            self.call("Page.captureScreenshot", captureBeyondViewport=whole)["data"])
         if path:
             with open(path, "wb") as out:
                 out.write(picture)
         return picture
+
+    def print_pdf(self, path):
+        """The page on paper, A4, as PDF."""
+        sheets = self.call("Page.printToPDF", printBackground=True, preferCSSPageSize=False,
+                           paperWidth=8.27, paperHeight=11.69)["data"]
+        with open(path, "wb") as out:
+            out.write(base64.b64decode(sheets))
 
     def close(self):
         try:

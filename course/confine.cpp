@@ -470,7 +470,7 @@ ConfinedResult run_confined(const ConfinedCommand& command, bool (*stopped)()) {
     ::poll(nullptr, 0, pause);
     pause = std::min(pause + 1, 20);
   }
-  if (interrupted) throw Interrupted("stopped");
+  if (interrupted) throw Interrupted("stopped because an interrupt was received");
   if (WIFSIGNALED(status)) {
     result.signal = WTERMSIG(status);
   } else if (WEXITSTATUS(status) > 128) {

@@ -130,7 +130,8 @@ Measured measure(const Lesson& lesson, const Challenge& challenge, Twin twin, co
     wall = std::min(wall, std::chrono::duration<double>(end - start).count());
     const double all = std::chrono::duration<double>(end - begin).count();
     if (run + 1 >= least_runs && all > enough_seconds) break;
-    if (machine.stopped != nullptr && machine.stopped()) throw Interrupted("stopped");
+    if (machine.stopped != nullptr && machine.stopped())
+      throw Interrupted("stopped because an interrupt was received");
   }
   // What one thread does is timed by its own clock, which stands still while other programs run.
   measured.seconds = twin == Twin::all_cores ? wall : processor;

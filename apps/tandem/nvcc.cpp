@@ -15,6 +15,7 @@
 #include <system_error>
 
 #include "common/text.hpp"
+#include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/output.hpp"
 
@@ -191,6 +192,12 @@ void compile_cuda_program(const std::string& source, const std::string& program)
   int status = 0;
   while (::waitpid(child, &status, 0) < 0) {
     if (errno != EINTR) throw SystemError("cannot wait for " + nvcc.string());
+  }
+  // Ctrl-C at a terminal ends nvcc as well, which says nothing about the source.
+  check_interrupt();
+  if (WIFSIGNALED(status)) {
+    throw SystemError(nvcc.string() + " was ended by signal " + std::to_string(WTERMSIG(status)) +
+                      " while it compiled " + source);
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     throw InputError(source + " does not compile (nvcc's messages are above)");

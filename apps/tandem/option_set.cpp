@@ -185,7 +185,10 @@ void OptionSet::topics(std::vector<std::string>& values) {
 }
 
 void OptionSet::positionals(std::string_view name, std::vector<std::string>& values,
-                            std::string_view help) {
+                            std::string_view help, std::vector<std::string> choices,
+                            bool or_files) {
+  if (!choices.empty()) choices_[std::string(name)] = std::move(choices);
+  if (or_files) files_too_.emplace_back(name);
   auto* option = app_.add_option(std::string(name), values, std::string(help));
   option->group("Arguments");
   option->expected(0, CLI::detail::expected_max_vector_size);
@@ -348,6 +351,9 @@ std::vector<OptionText> OptionSet::descriptions() const {
       if (const auto found = choices_.find(text.name); found != choices_.end()) {
         text.choices = found->second;
       }
+      text.repeats = text.positional && option->get_expected_max() > 1;
+      text.or_files =
+          std::find(files_too_.begin(), files_too_.end(), text.name) != files_too_.end();
       all.push_back(std::move(text));
     }
   }

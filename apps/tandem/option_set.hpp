@@ -55,6 +55,8 @@ struct OptionText {
   std::string help;  // one clause, with the default in parentheses
   bool positional = false;
   bool takes_value = false;
+  bool repeats = false;              // positional: any number of words
+  bool or_files = false;             // names of files beside the choices
   std::vector<std::string> choices;  // the words that it takes, where these are all
 };
 
@@ -87,8 +89,10 @@ class OptionSet final : public OptionVisitor {
   // `choices`, where given, are the words that it takes: for completion, the command checks them.
   void positional(std::string_view name, std::string& value, std::string_view help,
                   std::vector<std::string> choices = {});
-  // Any number of arguments without a dash, none included.
-  void positionals(std::string_view name, std::vector<std::string>& values, std::string_view help);
+  // Any number of arguments without a dash, none included. With `or_files`, completion offers files
+  // beside the choices.
+  void positionals(std::string_view name, std::vector<std::string>& values, std::string_view help,
+                   std::vector<std::string> choices = {}, bool or_files = false);
   // The same for a command and an algorithm.
   void topics(std::vector<std::string>& values);
   // The command line of another program: all that follows "--", whatever it looks like, or, where
@@ -128,6 +132,7 @@ class OptionSet final : public OptionVisitor {
   std::string group_ = "Options";
   Spelling spelling_;
   std::map<std::string, std::vector<std::string>, std::less<>> choices_;  // "--scale" → its words
+  std::vector<std::string> files_too_;  // positional arguments that name files beside their choices
   std::vector<std::string> required_;
   std::vector<std::string> arguments_;
   std::vector<std::string>* rest_ = nullptr;

@@ -101,9 +101,9 @@ std::string wrapped(std::string_view text, std::size_t width, std::size_t indent
     std::size_t column = 0;
     for (std::string word : split(paragraph, ' ')) {
       std::size_t size = width_of(word);
-      // A list without blanks is broken behind its commas and bars.
+      // A list without blanks is broken behind its commas and bars, an address behind its parts.
       while (size > width - indent) {
-        const auto comma = word.find_last_of(",|", width - indent - 1);
+        const auto comma = word.find_last_of(",|@/", width - indent - 1);
         if (comma == std::string::npos || comma + 1 == word.size()) break;
         if (column > indent) result += "\n" + std::string(indent, ' ');
         result += word.substr(0, comma + 1);

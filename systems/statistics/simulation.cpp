@@ -17,7 +17,8 @@ std::vector<Rate> simulate(std::span<const Scenario> scenarios, std::uint64_t fi
       if (scenario.run(draws)) ++rate.count;
       if ((run + 1) % between_reports == 0) {
         control.report({stage, run + 1, runs, {}, 0});
-        if (control.stop_requested()) throw Interrupted("stopped by an interrupt");
+        if (control.stop_requested())
+          throw Interrupted("stopped because an interrupt was received");
       }
     }
     ++stream;

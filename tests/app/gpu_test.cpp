@@ -75,6 +75,31 @@ TEST_F(GpuRun, BuildBecomesNvccWithWhatTheSoftwareGpuNeeds) {
   EXPECT_THAT(outcome.err, HasSubstr("no nvcc of CUDA 13"));
 }
 
+TEST_F(GpuRun, ACompilerThatIsInterruptedSaysNothingAboutTheSource) {
+  const std::string nvcc = path("nvcc");
+  const std::string source = path("right.cu");
+  write_text(source, "int main() { return 0; }\n");
+  const auto compiled_by = [&](const std::string& what) {
+    write_text(nvcc, "#!/bin/sh\nif [ \"$1\" = --version ]; then echo release 13.0; exit; fi\n" +
+                         what + "\n");
+    std::filesystem::permissions(nvcc, std::filesystem::perms::owner_all);
+    ::setenv("TANDEM_NVCC", nvcc.c_str(), 1);
+    const Outcome outcome = run({"gpu", "check", source});
+    ::unsetenv("TANDEM_NVCC");
+    return outcome;
+  };
+  // As Ctrl-C does, which goes to both.
+  const Outcome stopped = compiled_by("kill -INT $PPID; exit 1");
+  EXPECT_EQ(stopped.status, 130) << stopped.err;
+  EXPECT_THAT(stopped.err, ::testing::Not(HasSubstr("does not compile")));
+  const Outcome killed = compiled_by("kill -KILL $$");
+  EXPECT_EQ(killed.status, 1) << killed.err;
+  EXPECT_THAT(killed.err, HasSubstr("was ended by signal 9"));
+  const Outcome wrong = compiled_by("exit 1");
+  EXPECT_EQ(wrong.status, 2) << wrong.err;
+  EXPECT_THAT(wrong.err, HasSubstr("does not compile"));
+}
+
 TEST_F(GpuRun, WrongUsageSaysWhatIsExpected) {
   Outcome outcome = run({"gpu", "run"});
   EXPECT_EQ(outcome.status, 2);

@@ -21,6 +21,19 @@ class HelpPages : public Program {
     for (std::string line; std::getline(lines, line);) most = std::max(most, line.size());
     return most;
   }
+  // The commands that the overview lists.
+  [[nodiscard]] std::vector<std::string> listed_commands() const {
+    const std::string all = run({"help"}).out;
+    std::istringstream lines(all.substr(0, all.find("\nAlgorithms:")));
+    std::vector<std::string> names;
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("  ") && line[2] != ' ') {
+        names.push_back(line.substr(2, line.find(' ', 2) - 2));
+      }
+    }
+    EXPECT_GT(names.size(), 30U);
+    return names;
+  }
   // The completions of the last of the words that a shell is given.
   [[nodiscard]] std::string completed(std::vector<std::string> words) const {
     std::vector<std::string> arguments{"completion", "words", "--"};
@@ -33,13 +46,15 @@ class HelpPages : public Program {
 
 TEST_F(HelpPages, FitTheTerminal) {
   ::unsetenv("COLUMNS");
-  for (const std::vector<std::string>& page :
-       std::vector<std::vector<std::string>>{{"help"},
-                                             {"help", "train"},
-                                             {"help", "train", "mlp"},
-                                             {"help", "agree"},
-                                             {"help", "gpu"}}) {
-    EXPECT_LE(widest(run(page).out), 80U) << page.back();
+  for (const char* width : {"", "60", "80"}) {
+    if (*width != 0) ::setenv("COLUMNS", width, 1);
+    const std::size_t most = *width != 0 ? std::stoul(width) : 80;
+    // But for the last lines of the overview, which are to be copied.
+    for (const std::string& command : listed_commands()) {
+      EXPECT_LE(widest(run({"help", command}).out), most) << command;
+    }
+    EXPECT_LE(widest(run({"help", "train", "mlp"}).out), most);
+    EXPECT_LE(widest(run({"help"}).out), 80U);
   }
   ::setenv("COLUMNS", "70", 1);
   const std::string narrow = run({"help", "train", "mlp"}).out;
@@ -69,6 +84,16 @@ TEST_F(HelpPages, CompletionKnowsCommandsAlgorithmsOptionsAndWords) {
   EXPECT_EQ(completed({"predict", ""}), "\n:files\n");
   EXPECT_THAT(completed({"generate", "--rows", "5", ""}), HasSubstr("\nmoons\n"));
   EXPECT_EQ(completed({"nonsense", ""}), "\n");
+  // Of commands with actions, these, and what comes after them.
+  EXPECT_EQ(completed({"fraud", ""}), "\nsimulate\ntrain\nretrain\nserve\nreplay\n");
+  EXPECT_THAT(completed({"recommend", ""}), HasSubstr("\npolicies\n"));
+  EXPECT_THAT(completed({"recommend", "train", ""}), HasSubstr("\nitem-knn\n"));
+  EXPECT_EQ(completed({"bench", ""}), "\ncompare\nhistory\n:files\n");
+  EXPECT_THAT(completed({"bench", "compare", ""}), HasSubstr("\n:files\n"));
+  EXPECT_THAT(completed({"models", ""}), HasSubstr("\npromote\n"));
+  EXPECT_EQ(completed({"models", "list", ""}), "\n:files\n");
+  EXPECT_THAT(completed({"experiment", ""}), HasSubstr("\nanalyse\n"));
+  EXPECT_THAT(completed({"fraud", "serve", "--st"}), HasSubstr("\n--state\t"));
   for (const char* shell : {"bash", "zsh", "fish"}) {
     EXPECT_THAT(run({"completion", shell}).out, HasSubstr("completion words --")) << shell;
   }

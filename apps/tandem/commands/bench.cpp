@@ -58,7 +58,8 @@ class Bench final : public Command {
     options.positionals(
         "ACTION", words_,
         "nothing to measure; compare BEFORE.json AFTER.json: two outputs of --json; "
-        "history DIR: what --history has kept");
+        "history DIR: what --history has kept",
+        {"compare", "history"}, true);
     options.group("What is measured");
     options.choice("suite", suite_,
                    "sizes: quick takes minutes and shows that it works, standard is for figures, "

@@ -36,8 +36,10 @@ class ChallengeCommand final : public Command {
                        "with; submit a file, which grades it; or classroom, which grades a folder "
                        "with a folder for each student",
                        {"list", "show", "start", "submit", "classroom"});
+    std::vector<std::string> known;
+    for (const Challenge& challenge : course::challenges()) known.push_back(challenge.name);
     options.positionals("NAME", words_,
-                        "the challenge; submit: and the file; classroom: the folder");
+                        "the challenge; submit: and the file; classroom: the folder", known, true);
     options.written("out", out_, "start: the file that is written, NAME.cu unless given", "FILE");
     options.integer("seed", seed_,
                     "submit, classroom: draw sizes and values by this number, which a grade names, "

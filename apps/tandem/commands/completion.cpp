@@ -77,9 +77,8 @@ constexpr std::string_view files = ":files\n";
 std::string values_of(const OptionText& option) {
   std::string text;
   for (const std::string& word : option.choices) text += candidate(word, "");
-  if (text.empty() && (option.positional || option.type == "FILE" || option.type == "DIR")) {
-    return std::string(files);
-  }
+  const bool names_files = option.positional || option.type == "FILE" || option.type == "DIR";
+  if (option.or_files || (text.empty() && names_files)) text += files;
   return text;
 }
 
@@ -162,7 +161,7 @@ std::string candidates(std::vector<std::string> words) {
   }
   for (const OptionText& option : options) {
     if (!option.positional) continue;
-    if (positionals == 0 || option.choices.empty()) return values_of(option);
+    if (positionals == 0 || option.choices.empty() || option.repeats) return values_of(option);
     --positionals;
   }
   return std::string(files);

@@ -21,11 +21,13 @@ class FraudCommand final : public Command {
 
   void add_options(OptionSet& options) override {
     std::string help;
+    std::vector<std::string> names;
     for (const auto& action : actions_) {
+      names.emplace_back(action->name());
       help += (help.empty() ? "" : "; ") + std::string(action->name()) + ": " +
               std::string(action->summary());
     }
-    options.positionals("ACTION", words_, help);
+    options.positionals("ACTION", words_, help, names);
     options.flag("demo", settings_.demo,
                  "serve: what is simulated and trained on the spot, with simulated customers, and "
                  "say what can be tried");
@@ -78,8 +80,9 @@ class FraudCommand final : public Command {
     if (chosen == actions_.end()) {
       std::vector<std::string> names;
       for (const auto& action : actions_) names.emplace_back(action->name());
-      throw InputError((action_.empty() ? "no action" : "unknown action '" + action_ + "'") +
-                       "; expected " + joined(names));
+      throw InputError(
+          (action_.empty() ? "expected an action" : "unknown action '" + action_ + "'") +
+          ": tandem fraud " + joined(names, "|") + "; tandem help fraud lists all options");
     }
     refuse_options_of_others(options, **chosen);
     return (*chosen)->run(options, settings_);

@@ -21,7 +21,9 @@ namespace {
 class LessonCommand final : public Command {
  public:
   void add_options(OptionSet& options) override {
-    options.positionals("NAME", names_, "the lesson; without one, they are listed");
+    std::vector<std::string> known;
+    for (const course::Lesson& lesson : course::lessons()) known.push_back(lesson.name);
+    options.positionals("NAME", names_, "the lesson; without one, they are listed", known);
     options.flag("source", source_, "print the kernels instead of running them");
     options.flag("no_sizes", no_sizes_, "leave out the other sizes, which tell who is faster when");
     options.flag(

@@ -96,7 +96,8 @@ class Recommend final : public Command {
           (help.empty() ? "" : "; ") + std::string(info.name) + ": " + std::string(info.summary);
     }
     options.positional("ACTION", action_, help, names);
-    options.positionals("ALGORITHM", words_, "train, evaluate: " + joined(recommender_names()));
+    options.positionals("ALGORITHM", words_, "train, evaluate: " + joined(recommender_names()),
+                        recommender_names());
     options.group("Data");
     options.written("data", settings_.data, "the interactions: one row for each event", "FILE");
     options.written("items", settings_.items,

@@ -10,6 +10,8 @@ import tempfile
 import time
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# Seconds for one answer. On a machine with thirty programs for each core one took over a minute.
+PATIENCE = 240
 
 
 class Browser:
@@ -54,7 +56,7 @@ class Browser:
         went = self.call("Page.navigate", url=url)
         if "errorText" in went:
             raise AssertionError(f"{url}: {went['errorText']}")
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE
         while "loaderId" in went and not any(event.get("method") == "Page.loadEventFired"
                                              for event in self.events):
             self.events.append(self.receive(end - time.monotonic()))
@@ -66,7 +68,7 @@ class Browser:
             message["sessionId"] = self.session
         os.write(self.to, json.dumps(message).encode() + b"\0")
         while True:
-            answer = self.receive(60)
+            answer = self.receive(PATIENCE)
             if answer.get("id") == self.count:
                 if "error" in answer:
                     raise AssertionError(f"{method}: {answer['error']}")

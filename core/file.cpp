@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "tandem/core/error.hpp"
+#include "tandem/core/text_file.hpp"
 
 namespace tandem {
 namespace {
@@ -315,5 +316,7 @@ void write_file(const std::string& path, const std::function<void(std::ostream&)
   stream.flush();
   file.commit();
 }
+
+void write_text_file(const std::string& path, std::string_view text) { write_file(path, text); }
 
 }  // namespace tandem

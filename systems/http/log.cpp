@@ -4,10 +4,14 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "core/json_text.hpp"
 #include "tandem/core/error.hpp"
@@ -27,6 +31,21 @@ std::string time_text() {
   std::string result(text.data(), length);
   const std::string digits = std::to_string(1000 + ms);
   return result + "." + digits.substr(1) + "Z";
+}
+
+// Throws InputError where a file is there that is no log: lines would be added to somebody's data.
+void require_log(const std::string& path) {
+  std::error_code ignored;
+  if (path.empty() || !std::filesystem::is_regular_file(path, ignored)) return;
+  std::ifstream file(path, std::ios::binary);
+  constexpr std::string_view begin = "{\"time\":\"";
+  std::string found(begin.size(), '\0');
+  file.read(found.data(), static_cast<std::streamsize>(found.size()));
+  found.resize(static_cast<std::size_t>(std::max<std::streamsize>(file.gcount(), 0)));
+  if (found.empty() || found == begin) return;
+  throw InputError(path +
+                   ": exists, and is no log, whose lines begin with the time; choose another name "
+                   "for the log");
 }
 
 }  // namespace
@@ -57,6 +76,7 @@ struct Log::Sink {
 
 Log::Log(const std::string& path, LogLevel level)
     : path_(path), level_(level), sink_(std::make_unique<Sink>()) {
+  require_log(path_);
   sink_->open(path_);
 }
 

@@ -235,6 +235,64 @@ TEST_F(Manners, OnlyItsOwnTablesAreReplaced) {
   expect_refused(generate, "add --force");
 }
 
+// What the program wrote is not all of one kind: data that it generated is no room for predictions.
+TEST_F(Manners, OneKindOfOutputDoesNotReplaceAnother) {
+  const std::string m = path("trees");
+  ASSERT_EQ(
+      run({"train", "gradient-boosting", "--data", path("in.csv"), "--rounds", "2", "--model", m})
+          .status,
+      0);
+  const std::vector<std::vector<std::string>> writers{
+      {"generate", "blobs", "--rows", "20"},
+      {"predict", m, "--data", path("in.csv")},
+      {"explain", m, "--data", path("in.csv")},
+      {"fraud", "simulate", "--days", "1", "--users", "10"},
+      {"recommend", "simulate", "--users", "10", "--items", "5"}};
+  for (std::size_t first = 0; first < writers.size(); ++first) {
+    const std::string out = path("out" + std::to_string(first) + ".csv");
+    std::vector<std::string> words = writers[first];
+    words.insert(words.end(), {"--out", out});
+    const Outcome made = run(words);
+    ASSERT_EQ(made.status, 0) << made.err;
+    for (std::size_t k = 0; k < writers.size(); ++k) {
+      if (k == first) continue;
+      std::vector<std::string> other = writers[k];
+      other.insert(other.end(), {"--out", out});
+      expect_refused(other, "add --force");
+    }
+  }
+  // Two formats of one model.
+  ASSERT_EQ(run({"export", m, "--out", path("e.json")}).status, 0);
+  expect_refused({"export", m, "--onnx", path("e.json")}, "promises another format");
+  fs::rename(path("e.json"), path("e.onnx"));
+  expect_refused({"export", m, "--onnx", path("e.onnx")}, "add --force");
+  EXPECT_EQ(run({"export", m, "--onnx", path("e.onnx"), "--force"}).status, 0);
+}
+
+// Pages of the manual go to a folder that may be anybody's.
+TEST_F(Manners, OnlyItsOwnManualPagesAreReplaced) {
+  const std::string folder = path("man1");
+  ASSERT_EQ(run({"man", "--out", folder}).status, 0);
+  EXPECT_EQ(run({"man", "--out", folder}).status, 0);
+  fs::remove(folder + "/tandem-train.1");
+  write_text(folder + "/tandem-train.1", "my own notes\n");
+  expect_refused({"man", "--out", folder}, "tandem-train.1: exists");
+  fs::remove(folder + "/tandem-train.1");
+  fs::create_symlink(path("in.csv"), folder + "/tandem-train.1");
+  const std::string before = read_text(path("in.csv"));
+  expect_refused({"man", "--out", folder}, "add --force");
+  EXPECT_EQ(read_text(path("in.csv")), before);
+}
+
+// A log is added to, and so has to be one.
+TEST_F(Manners, ALogIsNoDataFile) {
+  const std::string before = read_text(path("in.csv"));
+  fs::create_directory(path("models"));
+  expect_refused({"serve", path("models"), "--http", "127.0.0.1:0", "--log", path("in.csv")},
+                 "is no log");
+  EXPECT_EQ(read_text(path("in.csv")), before);
+}
+
 TEST_F(Manners, OnlyACheckpointIsRemoved) {
   const std::string checkpoint = path("c");
   ASSERT_EQ(run({"train", "mlp", "--data", path("in.csv"), "--epochs", "3", "--checkpoint",

@@ -13,10 +13,10 @@
 #include "tandem/bench/paired.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/text.hpp"
+#include "tandem/core/text_file.hpp"
 #include "tandem/output.hpp"
 #include "tandem/report/page.hpp"
 #include "tandem/report/plot.hpp"
-#include "tandem/whole_file.hpp"
 
 namespace tandem::program {
 namespace {
@@ -106,7 +106,7 @@ std::string add_to_history(const std::string& folder, const BenchResults& result
         (fs::path(folder) / (name + (copy > 1 ? "-" + std::to_string(copy) : "") + ".json"))
             .string();
     if (fs::exists(path)) continue;
-    write_whole(path, to_json(results).dump(1) + "\n");
+    write_text_file(path, to_json(results).dump(1) + "\n");
     return path;
   }
 }

@@ -13,12 +13,12 @@
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/software_gpu.hpp"
+#include "tandem/core/text_file.hpp"
 #include "tandem/course/classroom.hpp"
 #include "tandem/course/grade_text.hpp"
 #include "tandem/nvcc.hpp"
 #include "tandem/output.hpp"
 #include "tandem/outputs.hpp"
-#include "tandem/whole_file.hpp"
 
 namespace tandem::program {
 namespace {
@@ -160,7 +160,7 @@ class ChallengeCommand final : public Command {
     OutputFiles files;
     files.writes(option("out"), path, "a file to begin with", nothing());
     files.check(force_);
-    write_whole(path, challenge.starter);
+    write_text_file(path, challenge.starter);
     if (json_) {
       print_json({{"action", "start"}, {"name", challenge.name}, {"out", path}});
     } else {

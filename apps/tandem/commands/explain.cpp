@@ -15,6 +15,7 @@
 #include "tandem/explanation.hpp"
 #include "tandem/figures.hpp"
 #include "tandem/output.hpp"
+#include "tandem/output_kinds.hpp"
 #include "tandem/outputs.hpp"
 #include "tandem/result_page.hpp"
 #include "tandem/results.hpp"
@@ -78,7 +79,7 @@ class Explain final : public Command {
       }
     }
     check_table_name(option("out"), out_.path, TableFormats::csv);
-    files.writes(option("out"), out_.path, written_kind, a_marked_output());
+    add_marked_output(files, option("out"), out_.path, written::shapley_values);
     report_.list_outputs(files);
     files.check(force_);
     report_.prepare();
@@ -247,7 +248,7 @@ class Explain final : public Command {
                         for (Index f = 0; f < trees.features; ++f) record.add(values(i, k, f));
                       }
                     });
-    mark_output(out_.path);
+    mark_output_as(out_.path, written::shapley_values);
   }
 
   template <Real T>

@@ -10,6 +10,7 @@
 #include "tandem/core/error.hpp"
 #include "tandem/model/onnx.hpp"
 #include "tandem/output.hpp"
+#include "tandem/output_kinds.hpp"
 #include "tandem/outputs.hpp"
 #include "tandem/settings.hpp"
 #include "tandem/tree/foreign_trees.hpp"
@@ -146,28 +147,34 @@ class Export final : public Command {
     }
     OutputFiles files;
     files.reads("the model", model_);
-    files.writes(option("out"), out_.path, written_kind, a_marked_output());
+    add_marked_output(files, option("out"), out_.path, written::foreign_trees);
     files.check(force_);
     const AnyModel model = load_model(model_);
     std::visit([&](const auto& pipeline) { export_trees(out_.path, pipeline, format); }, model);
-    say_where(out_.path, to_string(format));
+    say_where(out_.path, to_string(format), written::foreign_trees);
     return 0;
   }
 
  private:
   int export_onnx() const {
+    if (format_of_name(onnx_.path) != ForeignFormat::none) {
+      throw InputError(option("onnx") + " " + onnx_.path +
+                       ": ONNX is written, and the name promises another format; end it with "
+                       ".onnx, or name the file by " +
+                       option("out"));
+    }
     OutputFiles files;
     files.reads("the model", model_);
-    files.writes(option("onnx"), onnx_.path, written_kind, a_marked_output());
+    add_marked_output(files, option("onnx"), onnx_.path, written::onnx);
     files.check(force_);
     const AnyModel model = load_model(model_);
     std::visit([&](const auto& pipeline) { write_onnx(onnx_.path, pipeline); }, model);
-    say_where(onnx_.path, "onnx");
+    say_where(onnx_.path, "onnx", written::onnx);
     return 0;
   }
 
-  void say_where(const std::string& path, std::string_view format) const {
-    mark_output(path);
+  void say_where(const std::string& path, std::string_view format, const char* what) const {
+    mark_output_as(path, what);
     if (json_) {
       print_json({{"model", model_}, {"out", path}, {"format", format}});
     } else {

@@ -10,6 +10,7 @@
 #include "tandem/core/error.hpp"
 #include "tandem/data/write.hpp"
 #include "tandem/output.hpp"
+#include "tandem/output_kinds.hpp"
 #include "tandem/outputs.hpp"
 #include "tandem/settings.hpp"
 
@@ -63,6 +64,7 @@ class Generate final : public Command {
   int run(const OptionSet& /*options*/) override {
     made_.threads = static_cast<int>(threads_);
     made_.noise = noise_.value;
+    if (goes_to_file()) check_output();
     return with_precision(precision_, [&](auto type) {
       return write(generate<typename decltype(type)::type>(kind_, made_));
     });
@@ -72,11 +74,10 @@ class Generate final : public Command {
   template <Real T>
   int write(const Dataset<T>& data) {
     const std::string& out = out_file_.path;
-    if (out.empty() || out == "-") {
+    if (!goes_to_file()) {
       write_standard_output(data);
       return 0;
     }
-    check_output();
     if (out.ends_with(".npy")) {
       Matrix<T> all(data.rows(), data.cols() + (data.has_target() ? 1 : 0));
       for (Index i = 0; i < data.rows(); ++i) {
@@ -88,7 +89,7 @@ class Generate final : public Command {
     } else {
       write_csv(out, data, ',', made_.threads);
     }
-    mark_output(out);
+    mark_output_as(out, written::generated_data);
     if (json_) {
       print_json({{"kind", kind_},
                   {"out", out},
@@ -102,10 +103,14 @@ class Generate final : public Command {
     return 0;
   }
 
+  [[nodiscard]] bool goes_to_file() const {
+    return !out_file_.path.empty() && out_file_.path != "-";
+  }
+
   void check_output() const {
     OutputFiles files;
     check_table_name(option("out"), out_file_.path, TableFormats::csv_or_npy);
-    files.writes(option("out"), out_file_.path, written_kind, a_marked_output());
+    add_marked_output(files, option("out"), out_file_.path, written::generated_data);
     files.check(force_);
   }
 

@@ -6,6 +6,7 @@
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/output.hpp"
+#include "tandem/output_kinds.hpp"
 #include "tandem/outputs.hpp"
 
 namespace tandem::program {
@@ -45,7 +46,7 @@ class Join final : public Command {
     OutputFiles files;
     files.reads(option("outcomes"), outcomes_.path);
     check_table_name(option("out"), out_.path, TableFormats::csv);
-    files.writes(option("out"), out_.path, written_kind, a_marked_output());
+    add_marked_output(files, option("out"), out_.path, written::joined_outcomes);
     files.check(force_);
     join_.outcomes = outcomes_.path;
     join_.out = out_.path;
@@ -60,7 +61,7 @@ class Join final : public Command {
                        ": without one no prediction is known to have no outcome");
     }
     const watch::JoinResult found = watch::join_outcomes(join_, static_cast<int>(threads_));
-    mark_output(out_.path);
+    mark_output_as(out_.path, written::joined_outcomes);
     if (json_) {
       print_json({{"out", out_.path},
                   {"predictions", found.predictions},

@@ -1,10 +1,8 @@
 // tandem man: manual pages, from the same descriptions as the help pages. `tandem.1` is the
 // program's, `tandem-train.1` a command's, `tandem-train-kmeans.1` that of a command with an
 // algorithm.
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
+#include <map>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -12,7 +10,10 @@
 #include "tandem/command.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/text_file.hpp"
 #include "tandem/output.hpp"
+#include "tandem/output_kinds.hpp"
+#include "tandem/outputs.hpp"
 
 namespace tandem::program {
 namespace {
@@ -103,17 +104,25 @@ std::string list_of(const CommandInfo& info) {
   return text + exit_status();
 }
 
-void write_page(const fs::path& path, const std::string& text) {
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) throw SystemError(path.string() + " cannot be written: " + std::strerror(errno));
+// All pages, by the names of their files.
+std::map<std::string, std::string> all_pages() {
+  std::map<std::string, std::string> pages{{"tandem.1", page_of_program()}};
+  for (const CommandInfo& info : commands()) {
+    const std::string stem = "tandem-" + std::string(info.name);
+    pages[stem + ".1"] = info.takes_algorithm ? list_of(info) : page_of(info, "");
+    if (!info.takes_algorithm) continue;
+    for (const auto& algorithm : algorithms_of(info)) {
+      pages[stem + "-" + algorithm + ".1"] = page_of(info, algorithm);
+    }
+  }
+  return pages;
 }
 
 class Man final : public Command {
  public:
   void add_options(OptionSet& options) override {
     options.written("out", out_, "the folder of the pages, such as ~/.local/share/man/man1", "DIR");
+    options.flag("force", force_, replace_help);
   }
 
   int run(const OptionSet& /*options*/) override {
@@ -125,20 +134,20 @@ class Man final : public Command {
     std::error_code failed;
     fs::create_directories(folder, failed);
     if (failed) throw SystemError(folder.string() + " cannot be made: " + failed.message());
-    write_page(folder / "tandem.1", page_of_program());
-    for (const CommandInfo& info : commands()) {
-      const std::string stem = "tandem-" + std::string(info.name);
-      write_page(folder / (stem + ".1"), info.takes_algorithm ? list_of(info) : page_of(info, ""));
-      if (!info.takes_algorithm) continue;
-      for (const auto& algorithm : algorithms_of(info)) {
-        write_page(folder / (stem + "-" + algorithm + ".1"), page_of(info, algorithm));
-      }
+    const std::map<std::string, std::string> pages = all_pages();
+    OutputFiles files;
+    for (const auto& [name, text] : pages) {
+      files.writes(option("out"), (folder / name).string(), "a manual page of Tandem",
+                   a_manual_page());
     }
+    files.check(force_);
+    for (const auto& [name, text] : pages) write_text_file((folder / name).string(), text);
     return 0;
   }
 
  private:
   FileName out_;
+  bool force_ = false;
 };
 
 }  // namespace

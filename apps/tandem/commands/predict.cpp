@@ -6,8 +6,10 @@
 #include <type_traits>
 
 #include "tandem/command.hpp"
+#include "tandem/control.hpp"
 #include "tandem/data/write.hpp"
 #include "tandem/output.hpp"
+#include "tandem/output_kinds.hpp"
 #include "tandem/outputs.hpp"
 #include "tandem/results.hpp"
 #include "tandem/settings.hpp"
@@ -52,7 +54,7 @@ class Predict final : public Command {
     files.reads("the model", model_);
     data_.list_inputs(files);
     check_table_name(option("out"), out_file_.path, TableFormats::csv_or_npy);
-    files.writes(option("out"), out_file_.path, written_kind, a_marked_output());
+    add_marked_output(files, option("out"), out_file_.path, written::predictions);
     files.check(force_);
   }
 
@@ -82,7 +84,12 @@ class Predict final : public Command {
     const double load = watch.lap();
     check_interrupt();
     const Index rows = data.rows();
+    ControlOptions told;
+    told.quiet = run_.quiet;
+    told.estimates = true;
+    ProgramControl control(told);
     const Predictions<T> predictions = model.predict(*engine, std::move(data));
+    control.finish();
     const double seconds = watch.lap();
     check_interrupt();
     const std::string& out = out_file_.path;
@@ -92,7 +99,7 @@ class Predict final : public Command {
     } else if (to_file || !run_.json) {
       write_table(model, predictions, rows);
     }
-    mark_output(out);
+    mark_output_as(out, written::predictions);
     if (run_.json) {
       nlohmann::json times{{"load", load}, {"predict", seconds}};
       if (engine->device() == Device::softgpu) times["measured"] = software_gpu_time;

@@ -6,6 +6,7 @@
 #include "tandem/control.hpp"
 #include "tandem/fraud/action.hpp"
 #include "tandem/output.hpp"
+#include "tandem/output_kinds.hpp"
 #include "tandem/outputs.hpp"
 
 namespace tandem::program {
@@ -60,10 +61,10 @@ class Simulate final : public FraudAction {
     }
     check_table_name(option("out"), out, TableFormats::csv);
     OutputFiles files;
-    files.writes(option("out"), out, written_kind, a_marked_output());
+    add_marked_output(files, option("out"), out, written::transactions);
     files.check(settings.force);
     summary = fraud::write_simulation(out, made_, control);
-    mark_output(out);
+    mark_output_as(out, written::transactions);
     control.finish();
     if (settings.json) {
       print_json({{"action", "simulate"},

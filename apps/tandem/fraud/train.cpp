@@ -16,6 +16,7 @@
 #include "tandem/data/write.hpp"
 #include "tandem/fraud/action.hpp"
 #include "tandem/output.hpp"
+#include "tandem/output_kinds.hpp"
 #include "tandem/outputs.hpp"
 
 namespace tandem::program {
@@ -174,13 +175,16 @@ class Train final : public FraudAction {
     OutputFiles files;
     files.reads(option("data"), settings.data.path);
     files.writes("the model", place.file, "a model", an_archive("model"));
-    // The card goes with the model: where that may be replaced, so may it.
+    if (!place.file.empty()) {
+      files.writes("the model card", card_of(place.file), "a model card of Tandem", a_model_card());
+    }
     if (!features_out_.path.empty()) {
       check_table_name(option("features_out"), features_out_.path, TableFormats::csv_or_npy);
       if (!features_out_.path.ends_with(".npy")) {
         throw InputError(option("features_out") + ": expected a name that ends with .npy");
       }
-      files.writes(option("features_out"), features_out_.path, written_kind, a_marked_output());
+      add_marked_output(files, option("features_out"), features_out_.path,
+                        written::transaction_features);
     }
     files.check(settings.force);
     const fraud::TrainingOptions options = training_of(settings);
@@ -282,7 +286,7 @@ class Train final : public FraudAction {
       to[at + 11] = static_cast<float>(decision.risk_score);
     }
     write_npy(features_out_.path, MatrixView<const float>(all.view()));
-    mark_output(features_out_.path);
+    mark_output_as(features_out_.path, written::transaction_features);
   }
 
   FileName features_out_;

@@ -6,21 +6,20 @@
 #include "softgpu/models.hpp"
 #include "softgpu/profile/profile.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/text_file.hpp"
 #include "tandem/gpu/cuda_program.hpp"
 #include "tandem/gpu/kernel_profile.hpp"
 #include "tandem/nvcc.hpp"
 #include "tandem/output.hpp"
+#include "tandem/output_kinds.hpp"
 #include "tandem/outputs.hpp"
 #include "tandem/report/plot.hpp"
-#include "tandem/whole_file.hpp"
 
 namespace tandem::program {
 namespace {
 
 namespace fs = std::filesystem;
 using softgpu::profile::Profile;
-
-constexpr const char* a_profile = "a profile of tandem gpu profile";
 
 // The program that the command names, built from its source where it is one.
 fs::path prepared(std::vector<std::string>& command, TemporaryFolder& built, OutputFiles& files) {
@@ -96,7 +95,7 @@ int profile_program(const ProfileRequest& request, std::vector<std::string> comm
   const std::string name = command.front();
   TemporaryFolder built;
   OutputFiles files;
-  files.writes("--out", request.out, a_profile, a_marked_output());
+  add_marked_output(files, "--out", request.out, written::profile);
   files.writes("--page", request.page, "a page about a profile", a_page());
   files.check(request.force);
   if (!request.page.empty()) report::require_gnuplot();
@@ -113,8 +112,8 @@ int profile_program(const ProfileRequest& request, std::vector<std::string> comm
   }
   const bool estimates = !request.device.empty();
   if (!request.out.empty()) {
-    write_whole(request.out, profile_json(profile, estimates).dump(1) + "\n");
-    mark_output(request.out);
+    write_text_file(request.out, profile_json(profile, estimates).dump(1) + "\n");
+    mark_output_as(request.out, written::profile);
   }
   if (!request.page.empty()) {
     profile_page(profile, estimates, request.command).write(request.page);

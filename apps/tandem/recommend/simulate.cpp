@@ -6,6 +6,7 @@
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/output.hpp"
+#include "tandem/output_kinds.hpp"
 #include "tandem/outputs.hpp"
 #include "tandem/recommend/action.hpp"
 
@@ -45,8 +46,8 @@ class Simulate final : public RecommendAction {
     simulation_.seed = settings.run.seed;
     if (out_.path.empty()) throw InputError("expected " + option("out") + " FILE");
     OutputFiles files;
-    files.writes(option("out"), out_.path, "simulated events", a_marked_output());
-    files.writes(option("items_out"), items_out_.path, "simulated items", a_marked_output());
+    add_marked_output(files, option("out"), out_.path, written::events);
+    add_marked_output(files, option("items_out"), items_out_.path, written::items);
     files.check(settings.force);
     check_table_name(option("out"), out_.path, TableFormats::csv);
     if (!items_out_.path.empty()) {
@@ -62,8 +63,8 @@ class Simulate final : public RecommendAction {
       check_interrupt();
     });
     control.finish();
-    mark_output(out_.path);
-    if (!items_out_.path.empty()) mark_output(items_out_.path);
+    mark_output_as(out_.path, written::events);
+    if (!items_out_.path.empty()) mark_output_as(items_out_.path, written::items);
     if (settings.run.json) {
       print_json({{"action", "simulate"},
                   {"users", simulation_.users},

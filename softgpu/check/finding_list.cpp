@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "softgpu/check/explanations.hpp"
+#include "softgpu/exec/replace_file.hpp"
 
 namespace softgpu::check {
 namespace {
@@ -124,14 +125,11 @@ FindingList read_findings(const std::string& path) {
 }
 
 bool write_findings(const std::string& path, const Json& json) {
-  const std::string part = path + ".part";
-  std::ofstream out(part);
   // Names that are no UTF-8 are shown with replacements instead of being refused.
-  out << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
-  out.close();
-  if (out && std::rename(part.c_str(), path.c_str()) == 0) return true;
+  if (replace_file(path, json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n")) {
+    return true;
+  }
   std::fprintf(stderr, "softgpu: the findings cannot be written to %s\n", path.c_str());
-  (void)std::remove(part.c_str());
   return false;
 }
 

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "softgpu/device/options.hpp"
+#include "softgpu/exec/replace_file.hpp"
 #include "softgpu/observe/counters.hpp"
 
 namespace softgpu {
@@ -52,13 +53,8 @@ void write_report() {
   for (const std::string& model : options().models) models += (models.empty() ? "" : ",") + model;
   const nlohmann::ordered_json all = {{"model", models}, {"kernels", kernels}};
   const std::string text = all.dump(2) + "\n";
-  const std::string temporary = options().report + ".part";
-  std::FILE* file = std::fopen(temporary.c_str(), "w");
-  bool good = file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  if (file != nullptr) good = std::fclose(file) == 0 && good;
-  if (!good || std::rename(temporary.c_str(), options().report.c_str()) != 0) {
+  if (!replace_file(options().report, text)) {
     std::fprintf(stderr, "softgpu: SOFTGPU_REPORT: cannot write %s\n", options().report.c_str());
-    (void)std::remove(temporary.c_str());
   }
 }
 

@@ -16,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "softgpu/device/options.hpp"
+#include "softgpu/exec/replace_file.hpp"
 #include "softgpu/memory/memory.hpp"
 
 namespace softgpu::profile {
@@ -225,13 +226,8 @@ void write_recorded() {
   all.profile.device = options().models.front();
   const std::string text =
       to_json(all.profile).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  const std::string temporary = settings().file + ".part";
-  std::FILE* file = std::fopen(temporary.c_str(), "w");
-  bool good = file != nullptr && std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  if (file != nullptr) good = std::fclose(file) == 0 && good;
-  if (!good || std::rename(temporary.c_str(), settings().file.c_str()) != 0) {
+  if (!replace_file(settings().file, text)) {
     std::fprintf(stderr, "softgpu: SOFTGPU_PROFILE: cannot write %s\n", settings().file.c_str());
-    (void)std::remove(temporary.c_str());
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <string_view>
 
 #include "core/data/csv_fields.hpp"
@@ -63,6 +64,28 @@ std::string identifier_remark(const std::string& file, const std::string& column
          column + " is different (" + std::to_string(texts) + " texts), so that it is encoded as " +
          std::to_string(texts) + " categories; if it is an identifier, leave it out with " +
          option("ignore") + " " + column;
+}
+
+std::string case_remark(const std::string& file, const std::string& column,
+                        const std::vector<std::string>& texts) {
+  // Of more, some do by chance.
+  constexpr std::size_t most = 1000;
+  if (texts.size() > most) return "";
+  std::map<std::string, const std::string*> seen;
+  for (const std::string& text : texts) {
+    std::string plain;
+    for (const char c : text) {
+      if (c == ' ' || c == '\t') continue;
+      plain += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    const auto [found, added] = seen.emplace(std::move(plain), &text);
+    if (added) continue;
+    return file + ": the column " + column +
+           " has texts that differ in case or blanks alone, such as " +
+           quoted_field(*found->second) + " and " + quoted_field(text) +
+           ", and each is a category of its own; where they mean the same, write them alike";
+  }
+  return "";
 }
 
 std::string mixture_advice(const std::string& column, const std::string& text, Index texts) {

@@ -20,6 +20,10 @@ inline constexpr Index most_column_categories = Index{1} << 20;
 // "" where the texts of the column recur.
 [[nodiscard]] std::string identifier_remark(const std::string& file, const std::string& column,
                                             Index texts, Index rows);
+// Of categories that differ in upper and lower case or in blanks alone, as those of several hands
+// do; "" where there are none.
+[[nodiscard]] std::string case_remark(const std::string& file, const std::string& column,
+                                      const std::vector<std::string>& texts);
 // "FILE: the columns a, b hold REST"; "" where there are none.
 // Of a text that makes a column of numbers one of texts: what it may be, and what to do. `texts`:
 // how many different ones there are.

@@ -879,6 +879,8 @@ class CsvReader {
     if (text.column != roles_.target && !said) {
       const std::string remark = identifier_remark(layout_.file, column.name, count, rows_);
       if (!remark.empty()) warn(remark);
+      const std::string by_case = case_remark(layout_.file, column.name, column.categories);
+      if (!by_case.empty()) warn(by_case);
       if (begin_with_numbers(column.categories)) {
         if (quantities_.empty()) quantity_ = column.categories.front();
         quantities_.push_back(column.name);
@@ -942,6 +944,16 @@ class CsvReader {
         "holds", "hold",
         " whole numbers that could be dates, such as 20240131; " + option("columns") +
             " NAME:date reads them as such");
+    note_columns(
+        [&](std::size_t c) {
+          const ColumnEvidence& found = evidence_[c];
+          return number(c) && found.values_ >= 5 && found.exponents_ > 0 &&
+                 found.exponents_ + found.digits_ == found.values_;
+        },
+        "holds", "hold",
+        " whole numbers, some with an exponent, such as 12E5, which is read as 1200000; where they "
+        "are codes, " +
+            option("columns") + " NAME:category keeps them");
     note_any(quantity_remark(layout_.file, quantities_, quantity_));
     const bool parts = options_.reading.dates == DateUse::parts;
     const auto date = [&](std::size_t c) {

@@ -75,6 +75,13 @@ bool is_plain_digits(std::string_view text) {
          std::all_of(text.begin(), text.end(), number_detail::is_digit);
 }
 
+// "12E5": programs write a point, or a sign in the exponent, so that this may be a code.
+bool is_whole_exponent(std::string_view text) {
+  const auto at = text.find_first_of("eE");
+  return at != std::string_view::npos && is_plain_digits(text.substr(0, at)) &&
+         is_plain_digits(text.substr(at + 1));
+}
+
 }  // namespace
 
 void ColumnEvidence::add(std::string_view text) {
@@ -84,6 +91,7 @@ void ColumnEvidence::add(std::string_view text) {
   }
   ++values_;
   if (is_plain_digits(text)) {  // the most usual
+    ++digits_;
     orders_ = 0;
     times_ = truth_ = yes_no_ = false;
     if (has_leading_zero(text)) {
@@ -101,6 +109,7 @@ void ColumnEvidence::add(std::string_view text) {
     orders_ = 0;
     times_ = truth_ = yes_no_ = false;
     percents_ += decoration.percent ? 1 : 0;
+    exponents_ += is_whole_exponent(text) ? 1 : 0;
     currencies_ += decoration.currency ? 1 : 0;
     if (decoration.currency) {
       if (currency_.empty()) currency_ = decoration.sign;

@@ -58,6 +58,8 @@ class ColumnEvidence {
   bool several_currencies_ = false;
   std::size_t long_numbers_ = 0;
   std::size_t compact_dates_ = 0;  // whole numbers such as 20240131
+  std::size_t digits_ = 0;         // whole numbers without a mark or a sign
+  std::size_t exponents_ = 0;      // such as 12E5, as numbers or as identifiers
   std::string example_;            // a marked number
   std::string zero_example_;
   std::unordered_set<std::string> words_;  // spellings of yes and no

@@ -920,6 +920,8 @@ class TypedReader {
       const std::string remark =
           identifier_remark(file_, name(use), static_cast<Index>(column.categories.size()), rows_);
       if (!remark.empty()) warn(remark);
+      const std::string by_case = case_remark(file_, name(use), column.categories);
+      if (!by_case.empty()) warn(by_case);
       if (declared(use).kind == DeclaredKind::text && begin_with_numbers(column.categories)) {
         if (quantities.empty()) quantity = column.categories.front();
         quantities.push_back(name(use));

@@ -70,6 +70,45 @@ Dataset<T> read_later(const Dataset<T>& first, const std::string& text, ReadOpti
   return read<T>(text, options);
 }
 
+// --- what could be meant otherwise ---------------------------------------------------------------
+
+// Several hands write one category in several ways.
+TEST(Reading, TextsThatDifferInCaseOrBlanksAloneAreSaid) {
+  const auto said = [](const std::string& text) { return notices(read(text)); };
+  const auto of_case = HasSubstr("differ in case or blanks alone");
+  for (const char* texts : {"ja,1\nnein,2\nJa,3\n", "New York,1\nNewYork,2\n", "a,1\nA,2\nb,3\n",
+                            "\"x \",1\n\"x\",2\n", "red,1\nRED,2\nred,3\n"}) {
+    EXPECT_THAT(said(std::string("t,y\n") + texts), Contains(of_case)) << texts;
+  }
+  for (const char* texts : {"ja,1\nnein,2\n", "a1,1\na2,2\n", "x y,1\nx-y,2\n"}) {
+    EXPECT_THAT(said(std::string("t,y\n") + texts), Not(Contains(of_case))) << texts;
+  }
+}
+
+// Article numbers such as 12E5 look as numbers do.
+TEST(Reading, CodesThatLookAsNumbersWithExponentsAreSaid) {
+  const auto said = [](const std::string& values) {
+    std::string text = "sku,y\n";
+    int i = 0;
+    for (std::size_t at = 0; at < values.size(); ++i) {
+      const std::size_t end = std::min(values.find(' ', at), values.size());
+      text += values.substr(at, end - at) + "," + std::to_string(i * i % 7) + "\n";
+      at = end + 1;
+    }
+    return notices(read(text));
+  };
+  const auto codes = HasSubstr("where they are codes");
+  for (const char* values : {"1E1 2E2 3E3 4E4 5E5", "12E5 1234 5678 9012 3456 7890",
+                             "7e2 15 16 17 1e9 22", "001E2 1E3 1E4 2E4 3E5"}) {
+    EXPECT_THAT(said(values), Contains(codes)) << values;
+  }
+  // As programs write numbers.
+  for (const char* values : {"1e+05 2e+05 3 4 5 6", "1.5e3 2e3 3e3 4e3 5e3", "1e-3 2e-3 3 4 5 6",
+                             "1 2 3 4 7 9", "1E1 2E2"}) {
+    EXPECT_THAT(said(values), Not(Contains(codes))) << values;
+  }
+}
+
 // --- how a file is cut ---------------------------------------------------------------------------
 
 TEST(Dialect, TheDelimiterGivesWholeValues) {

@@ -4,10 +4,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "core/memory.hpp"
-#include "core/random.hpp"
 #include "core/recommend/als_steps.hpp"
-#include "core/recommend/data.hpp"
+#include "core/recommend/factor_fit.hpp"
 #include "core/steps.hpp"
 
 namespace tandem {
@@ -15,31 +13,16 @@ namespace {
 
 // Confidence − 1 of every element of positive weight.
 SparseMatrix<float> extra_confidence(const Interactions& events, double alpha) {
-  SparseMatrix<float> all = interaction_matrix<float>(events);
-  Index kept = 0;
-  Index begin = 0;
-  for (Index u = 0; u < all.rows; ++u) {
-    const Index end = all.offsets[static_cast<std::size_t>(u) + 1];
-    for (Index p = begin; p < end; ++p) {
-      const auto from = static_cast<std::size_t>(p);
-      if (!(all.values[from] > 0)) continue;
-      const auto to = static_cast<std::size_t>(kept++);
-      all.columns[to] = all.columns[from];
-      all.values[to] = static_cast<float>(alpha * static_cast<double>(all.values[from]));
-      if (!std::isfinite(all.values[to])) {
-        throw InputError(events.source + ": " + option("alpha") + " times the weights of user " +
-                         events.users[static_cast<std::size_t>(u)] +
-                         " is beyond what a number of 32 bits holds; take a smaller " +
-                         option("alpha"));
-      }
+  return positive_elements(events, [&](Index user, float weight) {
+    const auto extra = static_cast<float>(alpha * static_cast<double>(weight));
+    if (!std::isfinite(extra)) {
+      throw InputError(events.source + ": " + option("alpha") + " times the weights of user " +
+                       events.users[static_cast<std::size_t>(user)] +
+                       " is beyond what a number of 32 bits holds; take a smaller " +
+                       option("alpha"));
     }
-    all.offsets[static_cast<std::size_t>(u) + 1] = kept;
-    begin = end;
-  }
-  all.columns.resize(static_cast<std::size_t>(kept));
-  all.values.resize(static_cast<std::size_t>(kept));
-  if (kept == 0) throw InputError(events.source + ": all weights are 0; there is nothing to learn");
-  return all;
+    return extra;
+  });
 }
 
 AlsRatings<float> on_engine(Engine& engine, const SparseMatrix<float>& matrix) {
@@ -47,19 +30,11 @@ AlsRatings<float> on_engine(Engine& engine, const SparseMatrix<float>& matrix) {
           to_engine(engine, matrix.columns), to_engine(engine, matrix.values)};
 }
 
-// Uniform in [0, 0.01): a function of the seed, the side and the place.
-Buffer<float> first_factors(Engine& engine, Index rows, Index factors, std::uint64_t seed,
+// Uniform in [0, 0.01).
+Buffer<float> first_of_side(Engine& engine, Index rows, const AlsOptions& options,
                             std::uint32_t side) {
-  const Index pitch = als_pitch(factors);
-  const Random random(seed, Purpose::initial_weights, side);
-  std::vector<float> host(static_cast<std::size_t>(rows * pitch), 0.0F);
-  for (Index i = 0; i < rows; ++i) {
-    for (Index j = 0; j < factors; ++j) {
-      host[static_cast<std::size_t>(i * pitch + j)] =
-          0.01F * random.uniform<float>(static_cast<std::uint64_t>(i * factors + j));
-    }
-  }
-  return to_engine(engine, host);
+  return first_factors(engine, rows, options.factors, options.seed, side,
+                       [](float u) { return 0.01F * u; });
 }
 
 class AlsFit {
@@ -70,8 +45,8 @@ class AlsFit {
         steps_(make_steps<AlsSteps, float>(engine)),
         by_user_(on_engine(engine, users)),
         by_item_(on_engine(engine, transposed(users.view()))),
-        x_(first_factors(engine, users.rows, options.factors, options.seed, 0)),
-        y_(first_factors(engine, users.cols, options.factors, options.seed, 1)),
+        x_(first_of_side(engine, users.rows, options, 0)),
+        y_(first_of_side(engine, users.cols, options, 1)),
         gram_(engine, pitch() * pitch()) {}
 
   void iterate() {
@@ -143,12 +118,9 @@ class AlsFit {
 }  // namespace
 
 void AlsOptions::visit(OptionVisitor& visitor) {
-  visitor.integer({"factors", {"n_factors", "num_factors"}}, factors,
-                  "numbers that describe a user or an item", 1, 1024);
-  visitor.integer({"iterations", {"n_iterations", "epochs"}}, iterations,
-                  "times that users and items are solved for in turn", 1, 100000);
-  visitor.real({"regularization", {"lambda", "reg"}}, regularization,
-               "weight of the squared lengths of factors", 0, 1e9);
+  visit_factors(visitor, factors, 1024, iterations,
+                "times that users and items are solved for in turn");
+  visit_regularization(visitor, regularization);
   visitor.real("alpha", alpha, "the confidence in an event of weight w is 1 + alpha w", 0, 1e9);
   visitor.choice("solver", solver,
                  "cg: a few steps of conjugate gradients from the last iteration's factors; "
@@ -171,11 +143,7 @@ std::unique_ptr<AlsModel> fit(Engine& engine, const RecommenderData& data,
   require_events(data.interactions);
   const StopScope scope(control);
   const SparseMatrix<float> users = extra_confidence(data.interactions, options.alpha);
-  const Index pitch = als_pitch(options.factors);
-  require_memory("als: the factors of " + std::to_string(users.rows) + " users and " +
-                     std::to_string(users.cols) + " items",
-                 saturating_product((users.rows + users.cols) * pitch, 2 * sizeof(float)),
-                 "take fewer " + option("factors"));
+  require_factor_memory("als", users.rows, users.cols, options.factors);
   AlsFit als(engine, users, options);
   TrainingLog log;
   for (Index i = 0; i < options.iterations; ++i) {
@@ -192,29 +160,16 @@ std::unique_ptr<AlsModel> fit(Engine& engine, const RecommenderData& data,
                              " or a smaller " + option("alpha"));
       }
     }
-    if (control == nullptr) continue;
-    control->report(progress);
-    if (control->stop_requested()) {
-      throw Interrupted("stopped after " + std::to_string(i + 1) +
-                        " iterations because an interrupt was received");
-    }
+    report_iteration(control, progress);
   }
   auto model = std::make_unique<AlsModel>();
   model->item_factors = als.item_factors();
-  for (const float value : model->item_factors.values()) {
-    if (!std::isfinite(value)) {
-      throw NumericalError("als: factors are not finite after " +
-                           std::to_string(options.iterations) + " iterations; take a larger " +
-                           option("regularization") + " or a smaller " + option("alpha"));
-    }
-  }
+  require_finite(model->item_factors.values(), "als", options.iterations,
+                 "a larger " + option("regularization") + " or a smaller " + option("alpha"));
   model->regularization = options.regularization;
   model->alpha = options.alpha;
   model->prepare();
-  log.iterations = options.iterations;
-  log.converged = false;
-  log.stopped_because = "all iterations were done";
-  set_common(*model, data.interactions, std::move(log));
+  finish_fit(*model, data.interactions, options.iterations, std::move(log));
   return model;
 }
 

@@ -1,13 +1,12 @@
 // Bayesian personalised ranking: the loop over passes.
 #include "tandem/recommend/bpr.hpp"
 
-#include <cmath>
+#include <algorithm>
+#include <limits>
 
-#include "core/memory.hpp"
-#include "core/random.hpp"
 #include "core/recommend/bpr_schedule.hpp"
 #include "core/recommend/bpr_steps.hpp"
-#include "core/recommend/data.hpp"
+#include "core/recommend/factor_fit.hpp"
 #include "core/steps.hpp"
 
 namespace tandem {
@@ -18,54 +17,27 @@ constexpr Index panel_size = 1024;
 
 // Who has what: elements of positive weight.
 SparseMatrix<float> pairs_of(const Interactions& events) {
-  SparseMatrix<float> made = interaction_matrix<float>(events);
-  Index kept = 0;
-  Index begin = 0;
-  for (Index u = 0; u < made.rows; ++u) {
-    const Index end = made.offsets[static_cast<std::size_t>(u) + 1];
-    for (Index p = begin; p < end; ++p) {
-      if (!(made.values[static_cast<std::size_t>(p)] > 0)) continue;
-      made.columns[static_cast<std::size_t>(kept++)] = made.columns[static_cast<std::size_t>(p)];
-    }
-    made.offsets[static_cast<std::size_t>(u) + 1] = kept;
-    begin = end;
-  }
-  made.columns.resize(static_cast<std::size_t>(kept));
-  made.values.assign(static_cast<std::size_t>(kept), 1.0F);
-  if (kept == 0) throw InputError(events.source + ": all weights are 0; there is nothing to learn");
-  if (kept > std::numeric_limits<std::int32_t>::max()) {
-    throw InputError(events.source + ": has " + std::to_string(kept) +
+  SparseMatrix<float> made = positive_elements(events, [](Index, float) { return 1.0F; });
+  if (made.size() > std::numeric_limits<std::int32_t>::max()) {
+    throw InputError(events.source + ": has " + std::to_string(made.size()) +
                      " pairs of a user and an item; bpr takes up to 2147483647");
   }
   return made;
 }
 
-// Uniform in [−1/2, 1/2) / factors: a function of the seed, the side and the place.
-Buffer<float> first_factors(Engine& engine, Index rows, Index factors, std::uint64_t seed,
+// Uniform in [−1/2, 1/2) / factors.
+Buffer<float> first_of_side(Engine& engine, Index rows, const BprOptions& options,
                             std::uint32_t side) {
-  const Index pitch = als_pitch(factors);
-  const Random random(seed, Purpose::initial_weights, side);
-  std::vector<float> host(static_cast<std::size_t>(rows * pitch), 0.0F);
-  for (Index i = 0; i < rows; ++i) {
-    for (Index j = 0; j < factors; ++j) {
-      host[static_cast<std::size_t>(i * pitch + j)] =
-          (random.uniform<float>(static_cast<std::uint64_t>(i * factors + j)) - 0.5F) /
-          static_cast<float>(factors);
-    }
-  }
-  return to_engine(engine, host);
+  return first_factors(engine, rows, options.factors, options.seed, side,
+                       [&](float u) { return (u - 0.5F) / static_cast<float>(options.factors); });
 }
 
 }  // namespace
 
 void BprOptions::visit(OptionVisitor& visitor) {
-  visitor.integer({"factors", {"n_factors", "num_factors"}}, factors,
-                  "numbers that describe a user or an item", 1, 1023);
-  visitor.integer({"iterations", {"n_iterations", "epochs"}}, iterations,
-                  "passes over all pairs of a user and an item", 1, 100000);
+  visit_factors(visitor, factors, 1023, iterations, "passes over all pairs of a user and an item");
   visitor.real({"learning_rate", {"lr"}}, learning_rate, "size of a step", 0, 1000);
-  visitor.real({"regularization", {"lambda", "reg"}}, regularization,
-               "weight of the squared lengths of factors", 0, 1e9);
+  visit_regularization(visitor, regularization);
   visitor.choice("negatives", negatives,
                  "what a user's items are compared with: uniform: items that the user does not "
                  "have, one as likely as the other; popular: as likely as they have users");
@@ -95,17 +67,14 @@ std::unique_ptr<BprModel> fit(Engine& engine, const RecommenderData& data,
   const SparseMatrix<float> users = pairs_of(data.interactions);
   const Index factors = options.factors;
   const Index pitch = als_pitch(factors);
-  require_memory("bpr: the factors of " + std::to_string(users.rows) + " users and " +
-                     std::to_string(users.cols) + " items",
-                 saturating_product((users.rows + users.cols) * pitch, 2 * sizeof(float)),
-                 "take fewer " + option("factors"));
+  require_factor_memory("bpr", users.rows, users.cols, factors);
   BprOnEngine schedule(engine,
                        bpr_schedule(users, bpr_blocks(users.rows, users.cols, users.size()),
                                     options.negatives, options.seed),
                        users);
   const auto steps = make_steps<BprSteps, float>(engine);
-  Buffer<float> x = first_factors(engine, users.rows, factors, options.seed, 0);
-  Buffer<float> y = first_factors(engine, users.cols, factors, options.seed, 1);
+  Buffer<float> x = first_of_side(engine, users.rows, options, 0);
+  Buffer<float> y = first_of_side(engine, users.cols, options, 1);
   Buffer<float> biases(engine, users.cols);
   biases.fill_zero();
   const auto rate = static_cast<float>(options.learning_rate);
@@ -120,12 +89,7 @@ std::unique_ptr<BprModel> fit(Engine& engine, const RecommenderData& data,
     const double right =
         static_cast<double>(counts[1]) / static_cast<double>(std::max<std::int64_t>(1, counts[0]));
     log.history["ranked_right"].push_back(right);
-    if (control == nullptr) continue;
-    control->report({"iteration", i + 1, options.iterations, "ranked right", right});
-    if (control->stop_requested()) {
-      throw Interrupted("stopped after " + std::to_string(i + 1) +
-                        " iterations because an interrupt was received");
-    }
+    report_iteration(control, {"iteration", i + 1, options.iterations, "ranked right", right});
   }
   auto model = std::make_unique<BprModel>();
   std::vector<Index> counts(static_cast<std::size_t>(users.cols), 0);
@@ -139,14 +103,9 @@ std::unique_ptr<BprModel> fit(Engine& engine, const RecommenderData& data,
     const auto row = model->item_factors.row(i);
     std::copy_n(trained.begin() + i * pitch, factors, row.begin());
     row[static_cast<std::size_t>(factors)] = trained_biases[static_cast<std::size_t>(i)];
-    for (const float value : row) {
-      if (!std::isfinite(value)) {
-        throw NumericalError("bpr: factors are not finite after " +
-                             std::to_string(options.iterations) + " iterations; take a smaller " +
-                             option("learning_rate"));
-      }
-    }
   }
+  require_finite(model->item_factors.values(), "bpr", options.iterations,
+                 "a smaller " + option("learning_rate"));
   // As in training: any item that somebody has, or by how many have it.
   std::vector<std::int32_t> drawn_from;
   for (Index i = 0; i < users.cols; ++i) {
@@ -166,10 +125,7 @@ std::unique_ptr<BprModel> fit(Engine& engine, const RecommenderData& data,
   model->fold_in_passes = options.fold_in_passes > 0 ? options.fold_in_passes : options.iterations;
   model->seed = options.seed;
   model->prepare();
-  log.iterations = options.iterations;
-  log.converged = false;
-  log.stopped_because = "all iterations were done";
-  set_common(*model, data.interactions, std::move(log));
+  finish_fit(*model, data.interactions, options.iterations, std::move(log));
   return model;
 }
 

@@ -15,14 +15,8 @@
 namespace tandem {
 namespace {
 
+using test::engine_of;
 using test::viewers;
-
-std::unique_ptr<Engine> engine_of(int threads, Device device = Device::cpu) {
-  EngineOptions options;
-  options.device = device;
-  options.threads = threads;
-  return Engine::create(options);
-}
 
 AlsOptions small(AlsSolver solver = AlsSolver::cg) {
   AlsOptions options;

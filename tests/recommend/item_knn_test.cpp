@@ -14,13 +14,8 @@
 namespace tandem {
 namespace {
 
+using test::engine_of;
 using test::viewers;
-
-std::unique_ptr<Engine> engine_of(int threads) {
-  EngineOptions options;
-  options.threads = threads;
-  return Engine::create(options);
-}
 
 TEST(ItemKnnSteps, EnginesAgree) { test::expect_agreement("item-knn", Device::reference, 24); }
 

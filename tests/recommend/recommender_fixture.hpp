@@ -2,12 +2,21 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <string>
 
 #include "core/random.hpp"
+#include "tandem/core/engine.hpp"
 #include "tandem/recommend/interactions.hpp"
 
 namespace tandem::test {
+
+inline std::unique_ptr<Engine> engine_of(int threads, Device device = Device::cpu) {
+  EngineOptions options;
+  options.device = device;
+  options.threads = threads;
+  return Engine::create(options);
+}
 
 inline std::string numbered(const char* prefix, Index i) {
   std::string digits = std::to_string(i);

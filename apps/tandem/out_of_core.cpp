@@ -39,6 +39,7 @@ Index peak_memory() {
 
 // The options, and what came of them.
 struct OutOfCore {
+  std::string option_name = "cache";
   std::string folder;
   bool keeps = false;
   bool begun = false;
@@ -61,6 +62,11 @@ void visit_out_of_core(OptionVisitor& visitor) {
                "same data, which need not parse it again");
 }
 
+void visit_folder_of_rows(OptionVisitor& visitor, const char* name, std::string_view help) {
+  out_of_core().option_name = name;
+  visitor.text(name, out_of_core().folder, help);
+}
+
 bool begin_out_of_core(Index memory) {
   const std::string& folder = out_of_core().folder;
   if (folder.empty()) {
@@ -71,13 +77,13 @@ bool begin_out_of_core(Index memory) {
   std::error_code failure;
   std::filesystem::create_directories(folder, failure);
   if (failure) {
-    throw InputError(folder + ": cannot be made a folder for " + option("cache") + ": " +
-                     failure.message());
+    throw InputError(folder + ": cannot be made a folder for " + option(out_of_core().option_name) +
+                     ": " + failure.message());
   }
   if (memory == 0) memory = memory_to_use() / 4 * 3;
   if (memory < least_external_memory) {
     throw InputError(option("memory_limit") + " is " + std::to_string(memory) + " bytes; with " +
-                     option("cache") + " expected at least " +
+                     option(out_of_core().option_name) + " expected at least " +
                      std::to_string(least_external_memory >> 20) + "M");
   }
   use_external_memory({.folder = folder, .memory = memory});

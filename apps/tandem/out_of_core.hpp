@@ -3,6 +3,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 #include "tandem/core/types.hpp"
 #include "tandem/data/read.hpp"
@@ -13,6 +14,8 @@ namespace tandem::program {
 
 // --cache and --keep-cache, which go with the options about the data; of the process's one command.
 void visit_out_of_core(OptionVisitor& visitor);
+// The folder alone, as an option of this name: for commands in which a cache is something else.
+void visit_folder_of_rows(OptionVisitor& visitor, const char* name, std::string_view help);
 
 // Where --cache names a folder: the program's large allocations stand in files of it from now on;
 // it is made where it is missing. 0 bytes of memory: three quarters of what there is. False where

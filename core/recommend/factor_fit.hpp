@@ -1,12 +1,14 @@
 // What the fits of models of factors of users and items (als, bpr) have in common.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/external_memory.hpp"
 #include "core/memory.hpp"
 #include "core/random.hpp"
 #include "core/recommend/als_steps.hpp"
@@ -37,6 +39,11 @@ template <class Value>
   Index begin = 0;
   for (Index u = 0; u < made.rows; ++u) {
     const Index end = made.offsets[static_cast<std::size_t>(u) + 1];
+    if (u % 1024 == 0) {
+      const Index later = made.offsets[static_cast<std::size_t>(std::min(u + 1024, made.rows))];
+      visit_elements(made.columns.data() + begin, later - begin, external::Access::write);
+      visit_elements(made.values.data() + begin, later - begin, external::Access::write);
+    }
     for (Index p = begin; p < end; ++p) {
       const auto from = static_cast<std::size_t>(p);
       if (!(made.values[from] > 0)) continue;
@@ -100,7 +107,7 @@ inline void require_finite(std::span<const float> factors, std::string_view algo
 
 // The end of a fit of a given number of iterations.
 inline void finish_fit(Recommender& model, const Interactions& events, std::int64_t iterations,
-                   TrainingLog log) {
+                       TrainingLog log) {
   log.iterations = iterations;
   log.converged = false;
   log.stopped_because = "all iterations were done";

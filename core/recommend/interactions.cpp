@@ -3,13 +3,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <unordered_map>
 
 #include "core/data/input.hpp"
 #include "core/data/partitions.hpp"
 #include "core/data/readers.hpp"
 #include "core/data/typed_table.hpp"
+#include "core/external_memory.hpp"
 #include "core/recommend/double_colons.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
@@ -164,6 +164,14 @@ std::string listed(const std::vector<std::string>& names) {
   return text;
 }
 
+// Of rows that stand on disk the next ones are brought.
+void come_to(const Dataset<double>& data, Index row) {
+  constexpr Index at_once = 16384;
+  if (row % at_once == 0) {
+    visit_rows(data.features.view(), row, std::min(row + at_once, data.rows()));
+  }
+}
+
 // A column of texts as numbers of its sorted names.
 void take_names(const Dataset<double>& data, Index column, const std::string& what,
                 std::vector<std::string>& names, std::vector<std::int32_t>& numbers) {
@@ -171,6 +179,7 @@ void take_names(const Dataset<double>& data, Index column, const std::string& wh
   const Index rows = data.rows();
   numbers.resize(static_cast<std::size_t>(rows));
   for (Index i = 0; i < rows; ++i) {
+    come_to(data, i);
     const double code = data.features(i, column);
     if (std::isnan(code)) {
       throw InputError(data.source + ": row " + std::to_string(i + 1) + ", column " +
@@ -190,6 +199,7 @@ std::vector<double> take_numbers(const Dataset<double>& data, Index column, cons
                      " of an event is a number" + (negative ? " of seconds, or a date" : ""));
   }
   for (Index i = 0; i < data.rows(); ++i) {
+    come_to(data, i);
     const double value = data.features(i, column);
     if (!std::isfinite(value) || (!negative && value < 0)) {
       throw InputError(data.source + ": row " + std::to_string(i + 1) + ", column " +
@@ -470,84 +480,5 @@ Interactions with_items(Interactions events, const std::vector<std::string>& nam
   events.items = std::move(all);
   return events;
 }
-
-template <Real T>
-SparseMatrix<T> transposed(const SparseView<T>& matrix) {
-  SparseMatrix<T> made;
-  made.rows = matrix.cols;
-  made.cols = matrix.rows;
-  made.offsets.assign(static_cast<std::size_t>(matrix.cols) + 1, 0);
-  made.columns.resize(matrix.columns.size());
-  made.values.resize(matrix.columns.size());
-  for (const std::int32_t c : matrix.columns) ++made.offsets[static_cast<std::size_t>(c) + 1];
-  for (std::size_t c = 1; c < made.offsets.size(); ++c) made.offsets[c] += made.offsets[c - 1];
-  std::vector<Index> next(made.offsets.begin(), made.offsets.end() - 1);
-  for (Index r = 0; r < matrix.rows; ++r) {
-    const auto row = static_cast<std::size_t>(r);
-    for (Index p = matrix.offsets[row]; p < matrix.offsets[row + 1]; ++p) {
-      const auto from = static_cast<std::size_t>(p);
-      const auto to =
-          static_cast<std::size_t>(next[static_cast<std::size_t>(matrix.columns[from])]++);
-      made.columns[to] = static_cast<std::int32_t>(r);
-      made.values[to] = matrix.values.empty() ? T{1} : matrix.values[from];
-    }
-  }
-  return made;
-}
-
-template <Real T>
-SparseMatrix<T> interaction_matrix(const Interactions& events) {
-  // Two passes of counting: by item, then by user, so that items ascend within a user; both keep
-  // the order of what is equal.
-  const auto count = static_cast<std::size_t>(events.size());
-  std::vector<Index> order(count);
-  std::iota(order.begin(), order.end(), Index{0});
-  // Without weights sums are counts, and exact in any order.
-  if (events.has_weights() && events.has_times() &&
-      !std::is_sorted(events.time.begin(), events.time.end())) {
-    std::stable_sort(order.begin(), order.end(), [&](Index a, Index b) {
-      return events.time[static_cast<std::size_t>(a)] < events.time[static_cast<std::size_t>(b)];
-    });
-  }
-  const auto sort_by = [&](const std::vector<std::int32_t>& keys, std::size_t groups) {
-    std::vector<std::size_t> next(groups + 1, 0);
-    for (const std::int32_t key : keys) ++next[static_cast<std::size_t>(key) + 1];
-    for (std::size_t g = 1; g <= groups; ++g) next[g] += next[g - 1];
-    std::vector<Index> sorted(count);
-    for (const Index event : order) {
-      sorted[next[static_cast<std::size_t>(keys[static_cast<std::size_t>(event)])]++] = event;
-    }
-    order.swap(sorted);
-  };
-  sort_by(events.item, events.items.size());
-  sort_by(events.user, events.users.size());
-  SparseMatrix<T> made;
-  made.rows = static_cast<Index>(events.users.size());
-  made.cols = static_cast<Index>(events.items.size());
-  made.offsets.assign(static_cast<std::size_t>(made.rows) + 1, 0);
-  std::vector<double> sums;
-  for (std::size_t k = 0; k < count; ++k) {
-    const auto event = static_cast<std::size_t>(order[k]);
-    const auto user = static_cast<std::size_t>(events.user[event]);
-    const bool again = k > 0 && events.item[event] == made.columns.back() &&
-                       events.user[static_cast<std::size_t>(order[k - 1])] == events.user[event];
-    if (again) {
-      sums.back() += events.weight_of(order[k]);
-    } else {
-      made.columns.push_back(events.item[event]);
-      sums.push_back(events.weight_of(order[k]));
-      ++made.offsets[user + 1];
-    }
-  }
-  for (std::size_t u = 1; u < made.offsets.size(); ++u) made.offsets[u] += made.offsets[u - 1];
-  made.values.reserve(sums.size());
-  for (const double sum : sums) made.values.push_back(static_cast<T>(sum));
-  return made;
-}
-
-template SparseMatrix<float> transposed(const SparseView<float>&);
-template SparseMatrix<double> transposed(const SparseView<double>&);
-template SparseMatrix<float> interaction_matrix(const Interactions&);
-template SparseMatrix<double> interaction_matrix(const Interactions&);
 
 }  // namespace tandem

@@ -17,6 +17,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/external_memory.hpp"
 #include "core/parallel.hpp"
 #include "core/recommend/als_steps.hpp"
 #include "core/sum_trees.hpp"
@@ -704,6 +705,10 @@ class CpuAls final : public AlsSteps<T> {
     std::atomic<Index> failures{0};
     parallel_pieces(engine_.threads(), ratings.rows, cpu::als_batch, [&](const Piece& piece) {
       cpu::AlsScratch<T>& scratch = own_scratch(pitch);
+      const Index first = ratings.offsets.data()[piece.begin];
+      const Index count = ratings.offsets.data()[piece.end] - first;
+      visit_elements(ratings.columns.data() + first, count);
+      visit_elements(ratings.extra.data() + first, count);
       if (solver == AlsSolver::cg) {
         cpu::solve_batch(problem, piece.begin, piece.end, x.data(), scratch);
         return;

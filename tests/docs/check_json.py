@@ -96,7 +96,8 @@ def commands(root, cuda, tandem, scratch):
     yield ["experiment", "stop", "--store", "experiments.db", "--name", "price"]
     yield ["experiment", "simulate", "--runs", "20", "--seed", "1"]
     yield ["recommend", "train", "als", "--data", "events.csv", "--model", "als.tandem", "--factors",
-           "8", "--iterations", "2", "--compute-loss"]
+           "8", "--iterations", "2", "--compute-loss", "--memory-limit", "64M",
+           "--events-cache", "cache"]
     yield ["recommend", "evaluate", "item-knn", "--data", "events.csv", "--split", "time"]
     small_fraud = ["--rounds", "10", "--label-delay-days", "3"]
     yield ["fraud", "simulate", "--days", "20", "--users", "200", "--fraud", "8", "--seed", "1",

@@ -103,5 +103,43 @@ TEST_F(RecommendCommand, MistakesEndWithTwoAndSayWhatToDo) {
   refuses({"train", "als", "--data", "bad.csv", "--model", "m"}, "row 1, column item");
 }
 
+// Events of more than the memory that is allowed: the model is that of training in memory.
+TEST_F(RecommendCommand, TrainsFromEventsThatDoNotFitIntoMemory) {
+  std::string text = "user,item,rating,time\n";
+  std::uint64_t state = 1;
+  for (int e = 0; e < 700'000; ++e) {
+    state = state * 6364136223846793005U + 1442695040888963407U;
+    const auto user = (state >> 40) % 5000;
+    const auto item = user % 7 * 40 + (state >> 33) % 60;
+    text += "u" + std::to_string(user) + ",i" + std::to_string(item) + "," +
+            std::to_string(1 + (state >> 60) % 5) + "," + std::to_string(state >> 34) + "\n";
+  }
+  test::write_text(path("many.csv"), text);
+  for (const std::string algorithm : {"als", "item-knn"}) {
+    SCOPED_TRACE(algorithm);
+    std::vector<std::string> words{"recommend", "train",   algorithm, "--data",
+                                   "many.csv",  "--force", "--json"};
+    if (algorithm == "als") words.insert(words.end(), {"--factors", "8", "--iterations", "2"});
+    std::vector<std::string> there = words;
+    there.insert(there.end(), {"--model", "memory.model", "--threads", "1"});
+    const auto expected = run(there);
+    ASSERT_EQ(expected.status, 0) << expected.err;
+    EXPECT_FALSE(expected.json().contains("disk"));
+    words.insert(words.end(), {"--model", "disk.model", "--threads", "2", "--memory-limit", "64M",
+                               "--events-cache", "cache"});
+    const auto found = run(words);
+    ASSERT_EQ(found.status, 0) << found.err;
+    EXPECT_TRUE(test::read_text(path("disk.model")) == test::read_text(path("memory.model")))
+        << "the models differ";
+    // The events were there, and nothing is left of them.
+    EXPECT_GT(found.json()["disk"]["most_bytes"], 10'000'000);
+    EXPECT_TRUE(std::filesystem::is_empty(path("cache")));
+  }
+  const auto refused = run({"recommend", "train", "popularity", "--data", "many.csv", "--model",
+                            "p.model", "--events-cache", "cache"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_NE(refused.err.find("als, item-knn do"), std::string::npos) << refused.err;
+}
+
 }  // namespace
 }  // namespace tandem

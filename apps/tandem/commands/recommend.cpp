@@ -5,6 +5,7 @@
 #include "common/text.hpp"
 #include "tandem/command.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/out_of_core.hpp"
 #include "tandem/output.hpp"
 #include "tandem/recommend/action.hpp"
 
@@ -108,6 +109,10 @@ class Recommend final : public Command {
                     "tandem models register keeps",
                     "FILE");
     settings_.columns.visit(options);
+    visit_folder_of_rows(options, "events_cache",
+                         "train als, item-knn: a folder for events that do not fit into the memory "
+                         "(--memory-limit): they are kept there while the run lasts and streamed, "
+                         "with the same results");
     options.group("How the files are read");
     settings_.reading.visit(options);
     options.group("Options of algorithms, with their defaults");

@@ -3,6 +3,7 @@
 
 #include "tandem/control.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/out_of_core.hpp"
 #include "tandem/output.hpp"
 #include "tandem/outputs.hpp"
 #include "tandem/recommend/action.hpp"
@@ -10,12 +11,27 @@
 namespace tandem::program {
 namespace {
 
+// Which of them are trained from events that are not in memory: those that pass over the matrix row
+// by row.
+constexpr std::string_view by_blocks[] = {"als", "item-knn"};
+
+void require_blocks(const OptionSet& options, std::string_view algorithm) {
+  if (!options.given("events_cache")) return;
+  std::string names;
+  for (const std::string_view one : by_blocks) {
+    if (one == algorithm) return;
+    names += (names.empty() ? "" : ", ") + std::string(one);
+  }
+  throw InputError(std::string(algorithm) + " does not train from events on disk (" +
+                   option("events_cache") + "); " + names + " do");
+}
+
 class Train final : public RecommendAction {
  public:
   void add_options(OptionSet& /*options*/) override {}
 
   [[nodiscard]] std::vector<std::string> takes() const override {
-    return {"model", "items", "force"};
+    return {"model", "items", "force", "events_cache"};
   }
 
   int run(const OptionSet& options, RecommendSettings& settings) override {
@@ -28,6 +44,7 @@ class Train final : public RecommendAction {
     files.reads(option("items"), settings.items.path);
     files.writes(option("model"), settings.model.path, "a recommender", an_archive("recommender"));
     files.check(settings.force);
+    require_blocks(options, algorithm->name());
     const auto engine = settings.run.make_engine();
     Stopwatch watch;
     const Interactions events = settings.read_events();
@@ -78,6 +95,7 @@ class Train final : public RecommendAction {
       if (const auto loss = history.find("loss"); loss != history.end()) {
         json["loss"] = loss->second;
       }
+      if (runs_out_of_core()) json["disk"] = disk_to_json();
       add_estimate(json, control);
       print_json(json);
       return 0;
@@ -92,6 +110,7 @@ class Train final : public RecommendAction {
     if (const auto loss = history.find("loss"); loss != history.end() && !loss->second.empty()) {
       text += "  loss      " + readable(loss->second.back()) + "\n";
     }
+    if (runs_out_of_core()) text += "  disk      " + disk_to_text() + "\n";
     print(text + "\nmodel: " + settings.model.path + "\n");
     return 0;
   }

@@ -463,10 +463,13 @@ Pipeline<T> begin_pipeline(const Engine& engine, const DatasetView<T>& train,
   return pipeline;
 }
 
-// The algorithm with the seed of the pipeline's options, which are checked.
+// The algorithm with the seed of the pipeline's options, which are checked. One that draws nothing
+// has none; the seed is that of the rows held out, then, and of other steps.
 std::unique_ptr<Algorithm> seeded_algorithm(const PipelineOptions& options) {
   std::unique_ptr<Algorithm> algorithm = options.algorithm().clone();
-  if (options.seed() != 0) algorithm->set("seed", static_cast<std::int64_t>(options.seed()));
+  if (options.seed() != 0 && algorithm->has_option("seed")) {
+    algorithm->set("seed", static_cast<std::int64_t>(options.seed()));
+  }
   options.check();
   return algorithm;
 }

@@ -96,7 +96,7 @@ footer { color: var(--muted); font-size: .88rem; padding-top: .4rem; padding-bot
   @page { margin: 14mm 13mm; }
   html { font-size: 12px; } nav { display: none; } header { padding-top: 0; padding-bottom: 0; }
   main, header, footer { max-width: none; padding: 0; } p, figcaption { max-width: none; }
-  .table { overflow: visible; } .drawing { overflow: visible; } .drawing svg { width: 100% !important; min-width: 0; } pre { white-space: pre-wrap; overflow-wrap: anywhere; overflow: visible; }
+  .table { overflow: visible; } th { white-space: normal; } th, td { padding-right: .55rem; } .drawing { overflow: visible; } .drawing svg { width: 100% !important; min-width: 0; } pre { white-space: pre-wrap; overflow-wrap: anywhere; overflow: visible; }
   .confusion th { min-width: 0; max-width: 6rem; font-size: .8rem; } .upright tbody th { min-width: 5rem; }
   section { border: 0; padding: 0; margin: 1.6rem 0; } figure, tr, pre { break-inside: avoid; } caption, thead { break-after: avoid; } tbody tr:first-child { break-before: avoid; }
   h2 { break-after: avoid; } .figures { grid-template-columns: 1fr 1fr; }

@@ -65,19 +65,26 @@ PROBE = r"""
     }
     return false;
   };
-  // The brightness of a colour "rgb(...)", and how much two differ, as WCAG 2.2 measures it.
-  const parts = colour => (colour.match(/[\d.]+/g) || []).map(Number);
+  // The parts of a colour "rgb(...)" or "color(srgb ...)", its brightness, and how much two differ, as
+  // WCAG 2.2 measures it.
+  const parts = colour => (colour.match(/[\d.]+/g) || []).map(Number)
+      .map((v, i) => i < 3 && colour.startsWith('color(') ? 255 * v : v);
   const brightness = ([r, g, b]) => [r, g, b].map(v => v / 255)
       .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
       .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
   const contrast = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  // The ground of an element: colours that let through what is behind them are laid upon it.
   const behind = element => {
+    const layers = [];
     for (let e = element; e; e = e.parentElement) {
       const colour = parts(getComputedStyle(e).backgroundColor);
-      if (colour.length === 3 || colour[3] > 0.5) return colour;
+      layers.push(colour.length === 3 ? [...colour, 1] : colour);
+      if (layers.at(-1)[3] === 1) break;
     }
-    return matchMedia('(prefers-color-scheme: dark)').matches && matchMedia('screen').matches ?
+    const ground = matchMedia('(prefers-color-scheme: dark)').matches && matchMedia('screen').matches ?
         [18, 18, 18] : [255, 255, 255];
+    return layers.reduceRight(
+        (below, layer) => below.map((v, i) => layer[3] * layer[i] + (1 - layer[3]) * v), ground);
   };
   const pale = new Set();
   const texts = [];
@@ -87,6 +94,9 @@ PROBE = r"""
     if (!node.data.trim() || parent.closest('title, style, script, noscript')) continue;
     const style = getComputedStyle(parent);
     if (style.visibility === 'hidden') continue;
+    // What is folded away keeps its boxes, where nobody sees them.
+    const folded = parent.closest('details:not([open])');
+    if (folded && !parent.closest('summary')) continue;
     const ink = parts(parent.closest('svg') ? style.fill : style.color);
     if (!parent.closest(':disabled') && ink.length >= 3) {
       const ratio = contrast(brightness(ink), brightness(behind(parent)));

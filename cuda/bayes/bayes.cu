@@ -132,6 +132,7 @@ __global__ void joint_kernel(RowsView<T> in, Index classes, Index pitch, double 
   for (Index f0 = 0; f0 < in.features; f0 += warp_size) {
     const Index left = in.features - f0;
     const unsigned here = left < warp_size ? static_cast<unsigned>(left) : warp_size;
+#pragma unroll 8
     for (unsigned r = 0; r < warp_size; ++r) {
       if (lane < here && first_row + r < in.rows) {
         tile[r * (warp_size + 1) + lane] = in.x[(first_row + r) * in.stride + f0 + lane];
@@ -139,6 +140,8 @@ __global__ void joint_kernel(RowsView<T> in, Index classes, Index pitch, double 
     }
     __syncwarp();
     if (row < in.rows) {
+// The eight chains keep the units busy; more features at once cost registers, and with them warps.
+#pragma unroll 2
       for (unsigned f = 0; f < here; ++f) {
         const T value = tile[lane * (warp_size + 1) + f];
         const Index j = f0 + f;

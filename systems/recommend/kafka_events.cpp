@@ -1,7 +1,5 @@
 #include "systems/recommend/kafka_events.hpp"
 
-#include <pthread.h>
-
 #include <nlohmann/json.hpp>
 
 #include "systems/http/json.hpp"
@@ -14,9 +12,7 @@ using broker::Message;
 using nlohmann::json;
 using std::chrono::milliseconds;
 
-constexpr milliseconds look{100};         // between two looks at whether it is to end
-constexpr milliseconds until_again{100};  // before what the log did not take is tried again
-constexpr milliseconds to_the_end{10'000};
+constexpr milliseconds until_again{100};   // before what the log did not take is tried again
 constexpr std::size_t told_bytes = 1'000;  // of a message that is refused
 
 Time wall_clock() {
@@ -41,63 +37,31 @@ KafkaEvents::KafkaEvents(Service& service, const KafkaEventPlaces& places, http:
     options.topic = places_.refused;
     producer_ = std::make_unique<broker::Producer>(places_.kafka, options, metrics, log);
   }
-  broker::ConsumerOptions options;
-  options.topic = places_.in;
-  options.group = places_.group;
-  consumer_ = std::make_unique<broker::Consumer>(places_.kafka, std::move(options), metrics, log);
-  thread_ = std::thread([this] { run(); });
+  broker::KafkaInlet::Options options;
+  options.what = "events of Kafka";
+  options.until_again = until_again;
+  options.consumer.topic = places_.in;
+  options.consumer.group = places_.group;
+  inlet_ = std::make_unique<broker::KafkaInlet>(
+      places_.kafka, std::move(options), [this](const Message& message) { take(message); }, metrics,
+      log);
+  inlet_->start();
 }
 
+// Events that are safe are committed.
 void KafkaEvents::end() {
-  ending_ = true;
-  if (thread_.joinable()) thread_.join();
-  // Events that are safe are committed.
-  const auto end = http::Clock::now() + to_the_end;
-  const auto under_way = [&] {
-    const std::scoped_lock lock(mutex_);
-    return consumer_->undone() > again_.size();
-  };
-  while (http::Clock::now() < end && (!producer_ || producer_->up()) && under_way()) {
-    std::this_thread::sleep_for(milliseconds(5));
-  }
+  inlet_->end([this] { return !producer_ || producer_->up(); });
 }
 
 KafkaEvents::~KafkaEvents() {
   end();
-  if (producer_ && producer_->up()) (void)producer_->flush(to_the_end);
-  consumer_->close();
-  // Its reports come to the consumer.
+  if (producer_ && producer_->up()) (void)producer_->flush(broker::to_the_end);
+  inlet_->close();
+  // Its reports come to the inlet.
   producer_.reset();
 }
 
-void KafkaEvents::look_after() { service_.set_kafka_away(!consumer_->up()); }
-
-void KafkaEvents::run() {
-  (void)::pthread_setname_np(::pthread_self(), "kafka-in");
-  while (!ending_) {
-    std::optional<Message> message;
-    {
-      const std::scoped_lock lock(mutex_);
-      if (!again_.empty()) {
-        message = std::move(again_.front());
-        again_.pop_front();
-      }
-    }
-    if (message) {
-      // The log has failed: nothing is acknowledged until the program was started again.
-      std::this_thread::sleep_for(until_again);
-    } else {
-      try {
-        message = consumer_->next(look);
-      } catch (const std::exception& error) {
-        log_.write(http::LogLevel::error, "events of Kafka are not read",
-                   {{"error", std::string_view(error.what())}});
-        return;
-      }
-    }
-    if (message) take(*message);
-  }
-}
+void KafkaEvents::look_after() { service_.set_kafka_away(!inlet_->up()); }
 
 void KafkaEvents::take(const Message& message) {
   try {
@@ -114,24 +78,19 @@ void KafkaEvents::take(const Message& message) {
     }
     service_.take(std::move(events), [this, message](std::int64_t applied) {
       if (applied < 0) {
-        again(message);
+        inlet_->again(message);
         return;
       }
       accepted_.add(static_cast<std::uint64_t>(applied));
-      consumer_->done(message);
+      inlet_->done(message);
     });
   } catch (const http::HttpError& error) {
     refuse(message, error.status, error.what());
   } catch (const std::exception& error) {
     log_.write(http::LogLevel::error, "an event of Kafka's was not taken",
                {{"error", std::string_view(error.what())}});
-    again(message);
+    inlet_->again(message);
   }
-}
-
-void KafkaEvents::again(const Message& message) {
-  const std::scoped_lock lock(mutex_);
-  again_.push_back(message);
 }
 
 void KafkaEvents::refuse(const Message& message, int status, const std::string& why) {
@@ -142,7 +101,7 @@ void KafkaEvents::refuse(const Message& message, int status, const std::string& 
               {"status", static_cast<std::int64_t>(status)},
               {"why", std::string_view(why)}});
   if (!producer_) {
-    consumer_->done(message);
+    inlet_->done(message);
     return;
   }
   const json told{{"error", why},
@@ -153,9 +112,9 @@ void KafkaEvents::refuse(const Message& message, int status, const std::string& 
   producer_->send(message.key, told.dump(-1, ' ', false, json::error_handler_t::replace),
                   [this, message](const std::string& failure) {
                     if (failure.empty()) {
-                      consumer_->done(message);
+                      inlet_->done(message);
                     } else {
-                      again(message);
+                      inlet_->again(message);
                     }
                   });
 }

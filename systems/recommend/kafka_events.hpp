@@ -1,14 +1,10 @@
 // Events of viewers from Kafka, taken as those of HTTP are.
 #pragma once
 
-#include <atomic>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 
-#include "systems/broker/kafka.hpp"
+#include "systems/broker/kafka_inlet.hpp"
 #include "systems/recommend/service.hpp"
 
 namespace tandem::recommend {
@@ -41,9 +37,7 @@ class KafkaEvents {
   void look_after();
 
  private:
-  void run();
   void take(const broker::Message& message);
-  void again(const broker::Message& message);
   void refuse(const broker::Message& message, int status, const std::string& why);
 
   Service& service_;
@@ -52,11 +46,7 @@ class KafkaEvents {
   http::Counter& accepted_;
   http::Counter& refused_;
   std::unique_ptr<broker::Producer> producer_;
-  std::unique_ptr<broker::Consumer> consumer_;
-  std::atomic<bool> ending_{false};
-  std::mutex mutex_;
-  std::deque<broker::Message> again_;  // that the log had failed for
-  std::thread thread_;
+  std::unique_ptr<broker::KafkaInlet> inlet_;
 };
 
 }  // namespace tandem::recommend

@@ -1,7 +1,5 @@
 #include "systems/fraud/service/kafka_feed.hpp"
 
-#include <pthread.h>
-
 #include <nlohmann/json.hpp>
 
 #include "systems/http/json.hpp"
@@ -18,9 +16,7 @@ using http::Response;
 using nlohmann::json;
 using std::chrono::milliseconds;
 
-constexpr milliseconds look{100};        // between two looks at whether it is to end
 constexpr milliseconds until_again{20};  // before what was refused for want of room is tried again
-constexpr milliseconds to_the_end{10'000};
 
 std::string text_of(const json& object, const char* member) {
   return object.is_object() && object.contains(member) && object[member].is_string()
@@ -57,7 +53,7 @@ class KafkaFeed::FromKafka final : public Exchange {
   }
   ~FromKafka() override {
     // Dropped without an answer.
-    if (!sent_) feed_.again(std::move(message_));
+    if (!sent_) feed_.inlet_->again(std::move(message_));
   }
   FromKafka(const FromKafka&) = delete;
   FromKafka& operator=(const FromKafka&) = delete;
@@ -65,7 +61,7 @@ class KafkaFeed::FromKafka final : public Exchange {
   void send(Response response) override {
     if (sent_.exchange(true)) return;
     if (response.status >= 500) {
-      feed_.again(std::move(message_));
+      feed_.inlet_->again(std::move(message_));
     } else {
       feed_.answered(message_, response);
     }
@@ -143,35 +139,30 @@ KafkaFeed::KafkaFeed(DecisionService& service, const KafkaPlaces& places, http::
     producer_ = std::make_unique<broker::Producer>(places_.kafka, options, metrics, log);
   }
   if (places_.in.empty()) return;
-  broker::ConsumerOptions options;
-  options.topic = places_.in;
-  options.group = places_.group;
-  options.partitions = [partition = service.options().fleet.partition](std::int32_t count) {
-    return partition.of_topic(count);
-  };
-  consumer_ = std::make_unique<broker::Consumer>(places_.kafka, std::move(options), metrics, log);
-  thread_ = std::thread([this] { run(); });
+  broker::KafkaInlet::Options options;
+  options.what = "transactions of Kafka";
+  options.until_again = until_again;
+  options.consumer.topic = places_.in;
+  options.consumer.group = places_.group;
+  options.consumer.partitions = [partition = service.options().fleet.partition](
+                                    std::int32_t count) { return partition.of_topic(count); };
+  inlet_ = std::make_unique<broker::KafkaInlet>(
+      places_.kafka, std::move(options),
+      [this](Message message) { offer(std::make_shared<FromKafka>(*this, std::move(message))); },
+      metrics, log);
+  inlet_->start();
 }
 
+// Decisions that are safe have their messages sent, and are committed.
 void KafkaFeed::end() {
-  ending_ = true;
-  if (thread_.joinable()) thread_.join();
-  // Decisions that are safe have their messages sent, and are committed.
-  const auto end = http::Clock::now() + to_the_end;
-  const auto under_way = [&] {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    return consumer_ && consumer_->undone() > again_.size();
-  };
-  while (http::Clock::now() < end && (!producer_ || producer_->up()) && under_way()) {
-    std::this_thread::sleep_for(milliseconds(5));
-  }
+  if (inlet_) inlet_->end([this] { return !producer_ || producer_->up(); });
 }
 
 KafkaFeed::~KafkaFeed() {
   end();
-  if (producer_ && producer_->up()) (void)producer_->flush(to_the_end);
-  if (consumer_) consumer_->close();
-  // Its reports come to the consumer.
+  if (producer_ && producer_->up()) (void)producer_->flush(broker::to_the_end);
+  if (inlet_) inlet_->close();
+  // Its reports come to the inlet.
   producer_.reset();
 }
 
@@ -187,44 +178,12 @@ void KafkaFeed::look_after() {
   said_away_ = away;
 }
 
-void KafkaFeed::run() {
-  (void)::pthread_setname_np(::pthread_self(), "kafka-in");
-  while (!ending_) {
-    std::optional<Message> message;
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (!again_.empty()) {
-        message = std::move(again_.front());
-        again_.pop_front();
-      }
-    }
-    if (message) {
-      // The service had no room, or could write nothing down: it is asked again, not harder.
-      std::this_thread::sleep_for(until_again);
-    } else {
-      try {
-        message = consumer_->next(look);
-      } catch (const std::exception& error) {
-        log_.write(http::LogLevel::error, "transactions of Kafka are not read",
-                   {{"error", std::string_view(error.what())}});
-        return;
-      }
-    }
-    if (message) offer(std::make_shared<FromKafka>(*this, std::move(*message)));
-  }
-}
-
 void KafkaFeed::offer(const ExchangePtr& exchange) {
   try {
     service_.decide(exchange);
   } catch (...) {
     exchange->send(http::response_of_exception());
   }
-}
-
-void KafkaFeed::again(Message message) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  again_.push_back(std::move(message));
 }
 
 // The answer is safe, or says that the message is none that could be decided.
@@ -251,11 +210,11 @@ void KafkaFeed::answered(const Message& message, const Response& response) {
                 {"status", static_cast<std::int64_t>(response.status)}});
   }
   if (!producer_) {
-    consumer_->done(message);
+    inlet_->done(message);
     return;
   }
   const bool waits = places_.acknowledge == KafkaAcknowledge::delivered;
-  if (!waits) consumer_->done(message);
+  if (!waits) inlet_->done(message);
   // The last of them counts for all: they are of one user, and so of one partition.
   for (std::size_t i = 0; i < texts.size(); ++i) {
     const bool last = i + 1 == texts.size();
@@ -263,10 +222,10 @@ void KafkaFeed::answered(const Message& message, const Response& response) {
       if (!why.empty()) not_sent_.add();
       if (!waits || !last) return;
       if (why.empty()) {
-        consumer_->done(message);
+        inlet_->done(message);
       } else {
         // Its first answer is given again, and sent again.
-        again(message);
+        inlet_->again(message);
       }
     });
   }

@@ -1,10 +1,9 @@
 // Transactions from Kafka, decided as those of HTTP are, and decisions to Kafka, of both.
 #pragma once
 
-#include <deque>
-#include <mutex>
-#include <thread>
+#include <memory>
 
+#include "systems/broker/kafka_inlet.hpp"
 #include "systems/fraud/service/service.hpp"
 
 namespace tandem::fraud {
@@ -33,9 +32,7 @@ class KafkaFeed {
  private:
   class FromKafka;
   class FromHttp;
-  void run();
   void offer(const http::ExchangePtr& exchange);
-  void again(broker::Message message);
   void answered(const broker::Message& message, const http::Response& response);
 
   DecisionService& service_;
@@ -44,12 +41,8 @@ class KafkaFeed {
   http::Counter& refused_;
   http::Counter& not_sent_;
   std::unique_ptr<broker::Producer> producer_;
-  std::unique_ptr<broker::Consumer> consumer_;
-  std::atomic<bool> ending_{false};
-  std::mutex mutex_;
-  std::deque<broker::Message> again_;  // that the service had no room for
+  std::unique_ptr<broker::KafkaInlet> inlet_;
   bool said_away_ = false;
-  std::thread thread_;
 };
 
 }  // namespace tandem::fraud

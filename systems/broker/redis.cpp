@@ -55,6 +55,15 @@ constexpr std::array<std::string_view, 5> outcome_names{"answered", "away", "ful
 
 }  // namespace
 
+std::string Reply::field(std::string_view name) const {
+  if (list.size() != 2) return {};
+  const std::vector<Reply>& fields = list[1].list;
+  for (std::size_t i = 0; i + 1 < fields.size(); i += 2) {
+    if (fields[i].text == name) return fields[i + 1].text;
+  }
+  return {};
+}
+
 std::string_view to_string(Outcome outcome) {
   return outcome_names[static_cast<std::size_t>(outcome)];
 }

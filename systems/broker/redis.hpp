@@ -68,6 +68,10 @@ struct Reply {
   std::int64_t integer = 0;
   std::string text;  // of an error: what Redis says
   std::vector<Reply> list;
+
+  // The value of a field of this entry of a stream (its id, then names and values); empty where it
+  // has none.
+  [[nodiscard]] std::string field(std::string_view name) const;
 };
 
 enum class Outcome {

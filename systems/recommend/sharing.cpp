@@ -65,15 +65,6 @@ std::uint64_t drawn() {
   return std::uint64_t{entropy()} << 32 | std::uint64_t{entropy()};
 }
 
-std::string field(const Reply& entry, std::string_view name) {
-  if (entry.list.size() != 2) return {};
-  const auto& fields = entry.list[1].list;
-  for (std::size_t i = 0; i + 1 < fields.size(); i += 2) {
-    if (fields[i].text == name) return fields[i + 1].text;
-  }
-  return {};
-}
-
 }  // namespace
 
 std::string shared_text(const ViewerView& view, const Catalogue& catalogue) {
@@ -396,11 +387,11 @@ Sharing::Step Sharing::listen_some() {
     return Step::nothing;
   }
   for (const Reply& entry : said.replies[0].list[0].list[1].list) {
-    const std::string user = field(entry, "user");
+    const std::string user = entry.field("user");
     if (user.empty() || user.size() > longest_name) {
       throw InputError("the stream " + stream + " has an entry that no replica has written");
     }
-    if (field(entry, "by") != origin_) {
+    if (entry.field("by") != origin_) {
       const auto kept = std::make_shared<std::promise<bool>>();
       here_.forget(user, [kept](std::int64_t applied) { kept->set_value(applied >= 0); });
       if (!kept->get_future().get()) throw SystemError("the log of events has failed");

@@ -12,6 +12,7 @@
 #include "systems/http/message.hpp"
 #include "systems/recommend/configuration.hpp"
 #include "systems/recommend/exploration.hpp"
+#include "systems/recommend/sharing.hpp"
 #include "systems/recommend/state.hpp"
 #include "tandem/core/error.hpp"
 
@@ -29,25 +30,35 @@ void read_choices(const std::string& text) {
   if (encode(choice) != text) std::abort();
 }
 
-void read_state(const std::string& text) {
+std::shared_ptr<const Catalogue> two_items() {
   static const auto catalogue = [] {
     std::vector<Item> items(2);
     items[0].id = "a";
     items[1].id = "b";
     return std::make_shared<const Catalogue>(std::move(items));
   }();
+  return catalogue;
+}
+
+// A viewer in Redis, as another replica has written it.
+void read_shared(const std::string& text) {
+  const ViewerView view = shared_view(text, *two_items());
+  const std::string written = shared_text(view, *two_items());
+  if (shared_text(shared_view(written, *two_items()), *two_items()) != written) std::abort();
+}
+
+void read_state(const std::string& text) {
+  const std::shared_ptr<const Catalogue> catalogue = two_items();
   State state(6);
   std::stringstream in(text);
   SnapshotParts parts;
   (void)read_snapshot(in, state, *catalogue, parts);
   // What was read can be written, and is read again.
   std::stringstream again;
-  SnapshotWriter writer(
-      state, [] { return catalogue; },
-      [&](const std::function<void()>& copy) {
-        copy();
-        return parts.counters;
-      });
+  SnapshotWriter writer(state, two_items, [&](const std::function<void()>& copy) {
+    copy();
+    return parts.counters;
+  });
   writer.write(again);
   State other(6);
   if (read_snapshot(again, other, *catalogue, parts) != 0) std::abort();
@@ -64,6 +75,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       case 'e': read_records(text); break;
       case 'c': read_choices(text); break;
       case 's': read_state(text); break;
+      case 'v': read_shared(text); break;
       case 'b':
         for (const Event& event : parse_events(text, 1'000'000)) {
           if (decode_event(encode(event)) != event) std::abort();

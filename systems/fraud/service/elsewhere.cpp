@@ -57,16 +57,6 @@ std::span<const std::byte> bytes_of_text(const std::string& text) {
   return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
 }
 
-// The value of a field of an entry; empty where it has none.
-std::string field(const Reply& entry, std::string_view name) {
-  if (entry.list.size() != 2) return {};
-  const auto& fields = entry.list[1].list;
-  for (std::size_t i = 0; i + 1 < fields.size(); i += 2) {
-    if (fields[i].text == name) return fields[i + 1].text;
-  }
-  return {};
-}
-
 }  // namespace
 
 Elsewhere::Elsewhere(DecisionService& service, http::Metrics& metrics, http::Log& log)
@@ -249,7 +239,7 @@ bool Elsewhere::take_back(Key user, SharedPosition before) {
     Command gone{{"XDEL", key}};
     for (const Reply& entry : entries) {
       if (entry.list.empty()) continue;
-      const std::string bytes = field(entry, "r");
+      const std::string bytes = entry.field("r");
       if (bytes.empty()) continue;
       const ElsewhereRecord record = elsewhere_record(bytes_of_text(bytes));
       if (record.event.user == user || record.label.user == user) {
@@ -308,13 +298,13 @@ Elsewhere::Step Elsewhere::listen_some() {
   for (const Reply& one : said.replies[0].list) {
     if (one.list.size() != 2) continue;
     for (const Reply& entry : one.list[1].list) {
-      const ElsewhereRecord record = elsewhere_record(bytes_of_text(field(entry, "r")));
+      const ElsewhereRecord record = elsewhere_record(bytes_of_text(entry.field("r")));
       if (record.partition >= positions.size() || record.partition == fleet_.partition.index ||
           one.list[0].text != stream(record.partition)) {
         throw InputError("the stream " + one.list[0].text + " has a record of another partition");
       }
       SharedPosition& position = positions[record.partition];
-      if (position.epoch != 0 && position_of(field(entry, "p")) > position) {
+      if (position.epoch != 0 && position_of(entry.field("p")) > position) {
         missed_count_.add();
         log_.write(http::LogLevel::warning,
                    "records of another partition had left Redis before they were read",

@@ -1,6 +1,7 @@
 #include "tandem/option_set.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <iterator>
 #include <utility>
@@ -247,6 +248,30 @@ std::string OptionSet::with_dashes(const std::string& argument) const {
   return name + argument.substr(equals);
 }
 
+const CLI::Option* OptionSet::positional_called(const std::string& name) const {
+  for (const CLI::Option* option : app_.get_options()) {
+    if (!option->get_positional()) continue;
+    std::string as_option = "--" + dashed(option->get_name());
+    std::transform(as_option.begin(), as_option.end(), as_option.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    if (as_option == name) return option;
+  }
+  return nullptr;
+}
+
+void OptionSet::say_what_goes_on(const std::vector<std::string>& all) const {
+  const std::string& program = all.front();
+  for (auto word = all.begin() + 1; word != all.end(); ++word) {
+    const std::string dashes = with_dashes(*word);
+    const std::string name = dashes.substr(0, dashes.find('='));
+    if (!name.starts_with("--") || app_.get_option_no_throw(name) == nullptr) continue;
+    note(name + " goes to " + program +
+         ", as all that stands behind it; tandem's own options stand " +
+         "before it (-- in front of " + program + " says that this is meant)");
+    return;
+  }
+}
+
 void OptionSet::parse(const std::vector<std::string>& arguments) {
   arguments_ = arguments;
   auto end = arguments.end();
@@ -282,6 +307,7 @@ void OptionSet::parse(const std::vector<std::string>& arguments) {
       if (rest_ != nullptr) {
         // The other program comes before any "--", which is then one of its own.
         std::vector<std::string> all(at, remaining.end());
+        say_what_goes_on(all);
         all.insert(all.end(), end, arguments.end());
         *rest_ = std::move(all);
         break;
@@ -295,6 +321,10 @@ void OptionSet::parse(const std::vector<std::string>& arguments) {
     }
     const std::string name = argument.substr(0, argument.find('='));
     const std::string meant = nearest_name(name, known);
+    if (const CLI::Option* place = positional_called(name)) {
+      throw InputError(name + " is no option here: " + place->get_name() +
+                       " stands without it, as the first argument: " + usage_ + see_help());
+    }
     if (meant == name)
       throw InputError("unexpected argument '" + name + "' behind --" + see_help());
     throw InputError("unknown option " + name +

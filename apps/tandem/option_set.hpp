@@ -122,6 +122,12 @@ class OptionSet final : public OptionVisitor {
   CLI::Option* add(const OptionName& name, std::string_view help, std::string type,
                    std::string standard, VisitOptions declare);
   [[nodiscard]] std::string with_dashes(const std::string& argument) const;
+  // The argument without a name that `name` ("--model") would be if it were an option (MODEL); null
+  // where there is none.
+  [[nodiscard]] const CLI::Option* positional_called(const std::string& name) const;
+  // Says that options behind the other program, `all`'s first word, go to it, where one of them
+  // might have been meant for tandem.
+  void say_what_goes_on(const std::vector<std::string>& all) const;
   // Where the options are explained, as the end of a message: a command that can be typed.
   [[nodiscard]] std::string see_help() const;
 

@@ -142,7 +142,10 @@ std::string metrics_to_text(const Scores& scores, const ShownMetrics& shown) {
   std::vector<std::pair<std::string, const std::map<std::string, double>*>> columns;
   if (scores.train) columns.emplace_back("train", &scores.train->metrics);
   if (scores.test) columns.emplace_back("test", &scores.test->metrics);
-  if (columns.size() == 1) columns.front().first = "model";
+  // A model's answers on the rows that it learned from say little about others, which a reader who
+  // sees one column only has to be told.
+  const bool of_training_rows = !scores.test && scores.baseline.has_value();
+  if (columns.size() == 1 && !of_training_rows) columns.front().first = "model";
   if (scores.baseline) columns.emplace_back("baseline", &scores.baseline->metrics);
   std::set<std::string> names;
   for (const auto& [head, metrics] : columns) {
@@ -163,6 +166,10 @@ std::string metrics_to_text(const Scores& scores, const ShownMetrics& shown) {
   const Evaluation& last = scores.test ? *scores.test : *scores.train;
   std::string text = table(rows);
   if (scores.baseline) text += "\n  baseline: " + scores.baseline->answer + "\n";
+  if (of_training_rows) {
+    text +=
+        "  train: the rows it was trained on; --test-fraction 0.25 keeps others to test it on\n";
+  }
   text += outlier_class_text(last);
   text += unknown_classes(last);
   return shown.chosen() ? text : text + class_table(last);

@@ -47,6 +47,12 @@ TEST_F(GpuRun, ProgramsAreRunWithoutTwoDashesToo) {
   outcome = run({"gpu", "run", "/bin/echo", "--devices", "3", "--", "--model=x"});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "--devices 3 -- --model=x\n");
+  // Who meant them for tandem is told where they go; who wrote the dashes knows it.
+  EXPECT_THAT(outcome.err, HasSubstr("--devices goes to /bin/echo"));
+  outcome = run({"gpu", "run", "--", "/bin/echo", "--devices", "3"});
+  EXPECT_EQ(outcome.err, "");
+  outcome = run({"gpu", "run", "/bin/echo", "--other", "devices"});
+  EXPECT_EQ(outcome.err, "");
   outcome = run({"gpu", "run", "--divices", "3", "/bin/true"});
   EXPECT_EQ(outcome.status, 2);
   EXPECT_THAT(outcome.err, HasSubstr("did you mean --devices?"));

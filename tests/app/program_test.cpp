@@ -61,6 +61,9 @@ TEST_F(TandemProgram, HelpListsOptionsWithDefaults) {
 TEST_F(TandemProgram, NamesTheNearestWord) {
   expect_error({"trian", "kmeans"}, 2, "did you mean train?");
   expect_error({"train", "k-means"}, 2, "did you mean kmeans?");
+  expect_error({"evaluate", "--model", "x.tandem", "--data", "y"}, 2,
+               "--model is no option here: MODEL stands without it, as the first argument: "
+               "tandem evaluate MODEL");
   expect_error({"train", "kmeans", "--dta", "x"}, 2, "unknown option --dta; did you mean --data?");
   expect_error({"train", "kmeans", "--device", "gpu", "--data", "x"}, 2, "--device");
   expect_error({"help", "tree"}, 2, "unknown command");

@@ -75,6 +75,12 @@ TEST_F(Terminal, AccuracyIsOneLineAndStandsBesideTheMostFrequentClass) {
   ASSERT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_TRUE(std::regex_search(outcome.out, std::regex("accuracy +1 +0\\.75\n"))) << outcome.out;
   EXPECT_THAT(outcome.out, HasSubstr("always b, the most frequent class (75 %)"));
+  // Answers on the rows that it learned from are called that, and only those.
+  EXPECT_TRUE(std::regex_search(outcome.out, std::regex(" train +baseline\n"))) << outcome.out;
+  EXPECT_THAT(outcome.out, HasSubstr("train: the rows it was trained on; --test-fraction"));
+  EXPECT_THAT(
+      run({"train", "decision-tree", "--data", path("rows.csv"), "--test", path("rows.csv")}).out,
+      Not(HasSubstr("--test-fraction")));
   for (const char* copy : {"f1_micro", "precision_micro", "recall_micro", "recall_weighted"}) {
     EXPECT_THAT(outcome.out, Not(HasSubstr(copy)));
   }

@@ -53,6 +53,11 @@ TEST_F(ForeignModels, AreExported) {
     ASSERT_EQ(back.status, 0) << back.err;
     EXPECT_EQ(back.json()["trees"], 15);
     EXPECT_EQ(back.json()["objective"], "softmax");
+    // Nobody here has trained it.
+    const std::string text = run({"inspect", path("back")}).out;
+    EXPECT_THAT(text, HasSubstr("gradient-boosting, imported by Tandem"));
+    EXPECT_THAT(text, HasSubstr("from      " + path(name)));
+    EXPECT_THAT(text, ::testing::Not(HasSubstr("0 rows")));
   }
 }
 

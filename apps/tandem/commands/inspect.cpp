@@ -83,12 +83,21 @@ class Inspect final : public Command {
                  (value.is_string() ? std::string(value) : value.dump());
     }
     const TrainingLog& log = model.model->training();
-    std::string text = from.algorithm + ", trained by Tandem " + from.version + "\n\n  data      " +
-                       from.source + ": " + counted(from.rows, "row") + "\n  run       " +
-                       std::string(to_string(from.device)) + ", " +
-                       std::string(to_string(from.numerics)) + ", " +
-                       std::string(to_string(from.precision)) + ", seed " +
-                       std::to_string(from.seed) + "\n  options   " + options + "\n";
+    // A model of another program's file was trained on rows that nobody here has seen, with options
+    // that are not known.
+    const bool imported = from.rows == 0;
+    std::string text = from.algorithm +
+                       (imported ? ", imported by Tandem " : ", trained by Tandem ") +
+                       from.version + "\n\n";
+    if (imported) {
+      text += "  from      " + from.source + "\n";
+    } else {
+      text += "  data      " + from.source + ": " + counted(from.rows, "row") + "\n  run       " +
+              std::string(to_string(from.device)) + ", " + std::string(to_string(from.numerics)) +
+              ", " + std::string(to_string(from.precision)) + ", seed " +
+              std::to_string(from.seed) + "\n";
+    }
+    if (!options.empty()) text += "  options   " + options + "\n";
     if (!model.schema.target.name.empty()) {
       text += "  target    " + visible(model.schema.target.name, "") + "\n";
     }

@@ -31,6 +31,7 @@ from ._agreement import Agreement, agree as agree
 __version__: str
 
 def estimators() -> dict[str, type[TandemEstimator]]: ...
+def from_onnx(path: str | os.PathLike[str]) -> Any: ...
 def load(path: str | os.PathLike[str]) -> Any: ...
 def progress(
     report: Callable[[str, int, int, str, float], None] | None = None,
@@ -65,6 +66,16 @@ class TandemClassifier(ClassifierMixin, TandemEstimator):
 class TandemRegressor(RegressorMixin, TandemEstimator):
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self: ...
     def predict(self, X: Any) -> NDArray[Any]: ...
+
+class WithQueries:
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        qid: ArrayLike | None = None,
+    ) -> Self: ...
 
 class TandemClusterer(ClusterMixin, TandemEstimator):
     labels_: NDArray[np.int32]
@@ -132,7 +143,8 @@ def main():
         description = core.describe_algorithm(algorithm)
         for name, kind, _ in described.estimators_of(description):
             parameters = described.parameters_for(description, kind)
-            lines += ["", f"class {name}({BASES[kind]}):"]
+            mixin = described.mixin_of(parameters, kind)
+            lines += ["", f"class {name}({mixin + ', ' if mixin else ''}{BASES[kind]}):"]
             for attribute in attributes.attributes_of(algorithm):
                 lines += ["    @property", f"    def {attribute}(self) -> Any: ..."]
             lines += ["    def __init__(", "        self,", "        *,"]

@@ -28,17 +28,17 @@ class TandemEstimator(BaseEstimator):
 
     # --- fitting ---------------------------------------------------------------------------------
 
-    def _fit(self, X, y, sample_weight):
+    def _fit(self, X, y, sample_weight, qid=None):
         before = dict(self.__dict__)
         try:
-            return self._fit_or_fail(X, y, sample_weight)
+            return self._fit_or_fail(X, y, sample_weight, qid)
         except BaseException:
             # Nothing is kept of a fit that was interrupted or refused.
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
 
-    def _fit_or_fail(self, X, y, sample_weight):
+    def _fit_or_fail(self, X, y, sample_weight, qid):
         spec = self._spec()
         threads = threads_of(self.n_jobs)
         allow_nan = self._accepts_missing()
@@ -54,12 +54,13 @@ class TandemEstimator(BaseEstimator):
         weights = None
         if sample_weight is not None:
             weights = np.ascontiguousarray(_check_sample_weight(sample_weight, X, dtype=table.dtype))
+        queries = None if qid is None else _targets.query_numbers(qid, table.rows)
         centres = self._first_centres(table.dtype)
         try:
             model = _core.fit(
                 spec, table.x, table.columns, target,
                 (_name_of(y), categories) if target is not None else ("", []),
-                weights, None, centres, "data", self.device, self.numerics, threads,
+                weights, queries, centres, "data", self.device, self.numerics, threads,
                 _progress.get(),
             )
         except InputError as error:
@@ -313,6 +314,27 @@ class TandemRegressor(RegressorMixin, TandemEstimator):
     def predict(self, X):
         """The value of each row, in X's float type."""
         return self._predict(X)[0]
+
+
+class WithQueries:
+    """Of a regressor that also learns to rank."""
+
+    # The parameters that may ask for a ranking.
+    _rankings = ()
+
+    def fit(self, X, y, sample_weight=None, *, qid=None):
+        """Fits the model; y has a number of each row.
+
+        For a ranking, y is how relevant a row is, 0, 1, ..., and qid says which query it belongs to, by
+        any numbers or texts; the rows of a query stand together.
+        """
+        ranking = next((f"{name}={self.__dict__[name]}" for name in self._rankings
+                        if str(self.__dict__[name]).startswith("rank-")), None)
+        if ranking and qid is None:
+            raise InputError(f"{ranking}: ranks the rows of each query; expected fit(X, y, qid=...), the "
+                             "query of each row")
+        self._fit(X, y, sample_weight, qid)
+        return self
 
 
 class TandemClusterer(ClusterMixin, TandemEstimator):

@@ -1,10 +1,18 @@
 """The estimators, a class per algorithm that libtandem has, or two where it does both of classes and
 values. There is no list of them: an algorithm added in C++ is here when the module is built."""
 
-from . import _core
+from . import _base, _core
 from ._attributes import add_attributes
 from ._base import TandemClassifier, TandemClusterer, TandemDetector, TandemRegressor
-from ._parameters import COMMON_HELP, defaults_of, estimators_of, parameters_for, signature_of
+from ._parameters import (
+    COMMON_HELP,
+    defaults_of,
+    estimators_of,
+    mixin_of,
+    parameters_for,
+    ranking_parameters,
+    signature_of,
+)
 
 # By what an algorithm says of a row.
 BASES = {
@@ -56,7 +64,11 @@ def _make(module, description, name, kind, task):
         "_plain_spec": spec,
     }
     add_attributes(members, description["name"])
-    return type(name, (base,), members)
+    mixin = mixin_of(parameters, kind)
+    if mixin is None:
+        return type(name, (base,), members)
+    members["_rankings"] = ranking_parameters(parameters)
+    return type(name, (getattr(_base, mixin), base), members)
 
 
 def docstring(description, parameters, base, defaults):

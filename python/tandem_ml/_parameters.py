@@ -194,6 +194,18 @@ def parameters_for(description, kind):
     return {name: one for name, one in parameters.items() if not one.option.startswith("scale-target.")}
 
 
+def ranking_parameters(parameters):
+    """The names of those that may ask for a ranking."""
+    return tuple(name for name, one in parameters.items()
+                 if any(choice.startswith("rank-") for choice in one.choices or ()))
+
+
+def mixin_of(parameters, kind):
+    """What the fit of an estimator takes beside X, y and weights: the name of a class in `_base`, or
+    None."""
+    return "WithQueries" if kind == "regression" and ranking_parameters(parameters) else None
+
+
 def defaults_of(parameters, seeded):
     """Every parameter's default, by name."""
     defaults = {name: parameter.default for name, parameter in parameters.items()}

@@ -11,10 +11,11 @@
 #include <tuple>
 #include <variant>
 
+#include "archive_values.hpp"
 #include "binding.hpp"
 #include "control.hpp"
 #include "fitted.hpp"
-#include "rows.hpp"
+#include "rows_of_x.hpp"
 #include "spec.hpp"
 #include "tandem/model/margins.hpp"
 #include "tandem/model/onnx.hpp"
@@ -23,80 +24,117 @@
 namespace tandem::python {
 namespace {
 
-// The columns of a call: none where its rows have no names.
-using OptionalColumns = std::optional<ColumnList>;
-
 template <class V>
 nb::object array_or_none(std::vector<V>&& values) {
   return values.empty() ? nb::none() : array_from(std::move(values));
 }
 
-// What a fit is given beside options, rows and engine.
-struct FitArguments {
+// Rows of a fit as Python hands them over, which keeps them: (X, columns, target, (name,
+// categories) of the target, weights, queries).
+struct GivenRows {
+  Rows rows;
   OptionalColumns columns;
   std::optional<Array> target;
   std::pair<std::string, std::vector<std::string>> target_column;
   std::optional<Array> weights;
   std::optional<Array> groups;
+
+  explicit GivenRows(const nb::tuple& parts)
+      : rows(part_of(parts, 0)),
+        columns(nb::cast<OptionalColumns>(parts[1])),
+        target(nb::cast<std::optional<Array>>(parts[2])),
+        target_column(nb::cast<std::pair<std::string, std::vector<std::string>>>(parts[3])),
+        weights(nb::cast<std::optional<Array>>(parts[4])),
+        groups(nb::cast<std::optional<Array>>(parts[5])) {}
+
+ private:
+  static nb::object part_of(const nb::tuple& parts, std::size_t k) {
+    if (parts.size() != 6) throw InputError("expected the rows of a fit in six parts");
+    return parts[k];
+  }
+};
+
+// The same as a view, with the names of the columns. `ending` is that of the parameters' names,
+// "_val" of validation rows.
+template <Real T>
+class ViewOfGiven {
+ public:
+  ViewOfGiven(const GivenRows& given, std::string source, const std::string& ending)
+      : target_column_{given.target_column.first, given.target_column.second} {
+    view_.source = std::move(source);
+    given.rows.put_into(view_);
+    if (given.columns) {
+      columns_ = columns_of(*given.columns);
+      view_.columns = columns_;
+    }
+    if (given.target) {
+      view_.target = one_per_row<T>(*given.target, "y", ending);
+      view_.target_description = target_column_;
+    }
+    if (given.weights) view_.weights = one_per_row<T>(*given.weights, "sample_weight", ending);
+    if (given.groups) view_.groups = one_per_row<Index>(*given.groups, "qid", ending);
+  }
+  ViewOfGiven(const ViewOfGiven&) = delete;
+  ViewOfGiven& operator=(const ViewOfGiven&) = delete;
+  [[nodiscard]] const DatasetView<T>& view() const { return view_; }
+
+ private:
+  template <class V>
+  [[nodiscard]] std::span<const V> one_per_row(const Array& array, const char* name,
+                                               const std::string& ending) const {
+    const std::string what = name + ending;
+    const std::span<const V> values = vector_of<V>(array, what.c_str());
+    if (static_cast<Index>(values.size()) != view_.rows()) {
+      throw InputError(what + " has " + std::to_string(values.size()) + " values for " +
+                       std::to_string(view_.rows()) + " rows of X" + ending);
+    }
+    return values;
+  }
+
+  std::vector<Column> columns_;
+  Column target_column_;
+  DatasetView<T> view_;
+};
+
+// What else a fit is given.
+struct FitArguments {
+  std::optional<GivenRows> validation;
   std::optional<Array> centres;
   std::string source;
 };
 
 template <Real T>
-FittedModel fit_as(const Spec& spec, const Rows& rows, const FitArguments& given,
+FittedModel fit_as(const Spec& spec, const GivenRows& train, const FitArguments& given,
                    const EngineOptions& engine_choice, Control& control) {
-  std::vector<Column> columns;
-  Column target_column{given.target_column.first, given.target_column.second};
-  DatasetView<T> data;
-  data.source = given.source;
-  rows.put_into(data);
-  if (given.columns) {
-    columns = columns_of(*given.columns);
-    data.columns = columns;
-  }
-  const auto require_one_per_row = [&](std::size_t count, const char* what) {
-    if (static_cast<Index>(count) != data.rows()) {
-      throw InputError(std::string(what) + " has " + std::to_string(count) + " values for " +
-                       std::to_string(data.rows()) + " rows of X");
-    }
-  };
-  if (given.target) {
-    data.target = vector_of<T>(*given.target, "y");
-    require_one_per_row(data.target.size(), "y");
-    data.target_description = target_column;
-  }
-  if (given.weights) {
-    data.weights = vector_of<T>(*given.weights, "sample_weight");
-    require_one_per_row(data.weights.size(), "sample_weight");
-  }
-  if (given.groups) {
-    data.groups = vector_of<Index>(*given.groups, "groups");
-    require_one_per_row(data.groups.size(), "groups");
-  }
+  const ViewOfGiven<T> data(train, given.source, "");
+  std::optional<ViewOfGiven<T>> validation;
+  if (given.validation) validation.emplace(*given.validation, "X_val", "_val");
   PipelineContext<T> context;
   context.control = &control;
   if (given.centres) context.initial_centres = matrix_of<T>(*given.centres, "init");
   const nb::gil_scoped_release unlocked;
+  Dataset<T> validation_rows;
+  if (validation) {
+    validation_rows = to_dense(validation->view());
+    context.validation = &validation_rows;
+  }
   const std::unique_ptr<Engine> engine = Engine::create(engine_choice);
-  return FittedModel(fit_pipeline(*engine, data, spec.options(), context));
+  return FittedModel(fit_pipeline(*engine, data.view(), spec.options(), context));
 }
 
-FittedModel fit(const Spec& spec, nb::handle x, OptionalColumns columns,
-                std::optional<Array> target,
-                std::pair<std::string, std::vector<std::string>> target_column,
-                std::optional<Array> weights, std::optional<Array> groups,
-                std::optional<Array> centres, std::string source, std::string_view device,
-                std::string_view numerics, int threads, nb::handle progress) {
+FittedModel fit(const Spec& spec, const nb::tuple& train,
+                const std::optional<nb::tuple>& validation, std::optional<Array> centres,
+                std::string source, std::string_view device, std::string_view numerics, int threads,
+                nb::handle progress) {
   const Spelled spell(spec.names());
   const EngineOptions engine = engine_options(device, numerics, threads);
-  const Rows rows(x);
-  const FitArguments given{std::move(columns), std::move(target), std::move(target_column),
-                           std::move(weights), std::move(groups), std::move(centres),
-                           std::move(source)};
+  const GivenRows rows(train);
+  FitArguments given{{}, std::move(centres), std::move(source)};
+  if (validation) given.validation.emplace(*validation);
   Control control(progress);
   try {
-    return rows.is_float32() ? fit_as<float>(spec, rows, given, engine, control)
-                             : fit_as<double>(spec, rows, given, engine, control);
+    return rows.rows.is_float32() ? fit_as<float>(spec, rows, given, engine, control)
+                                  : fit_as<double>(spec, rows, given, engine, control);
   } catch (const Interrupted&) {
     control.raise();
     throw;
@@ -115,26 +153,6 @@ nb::tuple predictions(Predictions<T>&& made) {
   return nb::make_tuple(array_or_none(std::move(made.values)),
                         array_or_none(std::move(made.labels)), probabilities);
 }
-
-// Rows of X, which Python keeps, with the names of their columns where they have some.
-template <Real T>
-class RowsOfX {
- public:
-  RowsOfX(const Rows& rows, const OptionalColumns& columns) {
-    view_.source = "X";
-    rows.put_into(view_);
-    if (!columns) return;
-    names_ = columns_of(*columns);
-    view_.columns = names_;
-  }
-  RowsOfX(const RowsOfX&) = delete;
-  RowsOfX& operator=(const RowsOfX&) = delete;
-  [[nodiscard]] const DatasetView<T>& view() const { return view_; }
-
- private:
-  std::vector<Column> names_;
-  DatasetView<T> view_;
-};
 
 nb::tuple predict(const FittedModel& model, nb::handle x, const OptionalColumns& columns,
                   std::string_view device, std::string_view numerics, int threads) {
@@ -169,37 +187,6 @@ nb::object margins(const FittedModel& model, nb::handle x, const OptionalColumns
     }
     return array_from(std::move(made));
   });
-}
-
-// A value of an archive as Python's: tensors as arrays of their shape.
-nb::object value_of(const Archive::Value& value) {
-  return std::visit(
-      [](const auto& held) -> nb::object {
-        using Held = std::decay_t<decltype(held)>;
-        if constexpr (std::is_same_v<Held, Archive::Tensor>) {
-          return std::visit(
-              [&](const auto& data) -> nb::object {
-                auto copy = data;
-                std::vector<std::size_t> shape(held.shape.begin(), held.shape.end());
-                return array_from(std::move(copy), std::move(shape));
-              },
-              held.data);
-        } else if constexpr (std::is_same_v<Held, std::vector<double>>) {
-          auto copy = held;
-          return array_from(std::move(copy));
-        } else {
-          return nb::cast(held);
-        }
-      },
-      value);
-}
-
-nb::dict dict_of(const Archive& archive) {
-  nb::dict values;
-  for (const auto& [name, value] : archive.entries()) {
-    values[nb::str(name.c_str(), name.size())] = value_of(value);
-  }
-  return values;
 }
 
 nb::dict parameters(const FittedModel& model) {
@@ -317,11 +304,9 @@ void bind_models(nb::module_& module) {
       .def("__setstate__", [](FittedModel& model, const nb::bytes& bytes) {
         new (&model) FittedModel(from_bytes(bytes));
       });
-  module.def("fit", &fit, nb::arg("spec"), nb::arg("x"), nb::arg("columns").none(),
-             nb::arg("target").none(), nb::arg("target_column"), nb::arg("weights").none(),
-             nb::arg("groups").none(), nb::arg("centres").none(), nb::arg("source"),
-             nb::arg("device"), nb::arg("numerics"), nb::arg("threads"),
-             nb::arg("progress").none());
+  module.def("fit", &fit, nb::arg("spec"), nb::arg("rows"), nb::arg("validation").none(),
+             nb::arg("centres").none(), nb::arg("source"), nb::arg("device"), nb::arg("numerics"),
+             nb::arg("threads"), nb::arg("progress").none());
   module.def(
       "import_onnx",
       [](const std::string& path) {

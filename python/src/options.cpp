@@ -9,7 +9,7 @@
 #include <memory>
 #include <mutex>
 
-#include "binding.hpp"
+#include "options.hpp"
 #include "spec.hpp"
 #include "tandem/core/text.hpp"
 #include "tandem/data/dataset.hpp"
@@ -145,18 +145,24 @@ nb::dict describe_algorithm(const std::string& name) {
   description["accepts_missing"] = algorithm->accepts_missing();
   description["takes_categories"] = algorithm->takes_categories();
   description["feature_values"] = to_string(feature_values(*algorithm));
-  Describe options;
-  algorithm->visit_options(options);
+  const DescribedOptions options =
+      describe_options([&](OptionVisitor& visitor) { algorithm->visit_options(visitor); });
   description["options"] = options.list;
   description["seeded"] = options.seeded;
   PipelineOptions pipeline(name);
-  Describe steps;
-  pipeline.visit_steps(steps);
-  description["steps"] = steps.list;
+  description["steps"] =
+      describe_options([&](OptionVisitor& visitor) { pipeline.visit_steps(visitor); }).list;
   return description;
 }
 
-// A Python value as an option's; a bool is no integer.
+}  // namespace
+
+DescribedOptions describe_options(const std::function<void(OptionVisitor&)>& visit) {
+  Describe options;
+  visit(options);
+  return {options.list, options.seeded};
+}
+
 OptionValue option_value(nb::handle value) {
   if (PyBool_Check(value.ptr()) != 0) return nb::cast<bool>(value);
   if (PyLong_Check(value.ptr()) != 0) {
@@ -175,13 +181,13 @@ OptionValue option_value(nb::handle value) {
   throw InputError("has a value of another type; expected a number, a text, or a list of numbers");
 }
 
-}  // namespace
-
 Spec::Spec(const std::string& algorithm) : options_(algorithm) {
   auto names = std::make_shared<ParameterNames>();
   CollectNames collect(*names);
   options_.visit_algorithm(collect);
   options_.visit_steps(collect);
+  // What the program has a file for.
+  names->add({"validation", {"X_val and y_val"}});
   names_ = std::move(names);
 }
 

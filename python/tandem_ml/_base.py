@@ -5,20 +5,21 @@ import contextvars
 import warnings
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, OutlierMixin, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.base import ClassifierMixin, ClusterMixin, OutlierMixin, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import assert_all_finite, check_consistent_length
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, check_non_negative
+from sklearn.utils.validation import _check_sample_weight, _num_samples, check_non_negative
 
 from . import _core, _rows, _targets
+from ._fitted import HoldsModel
 from ._parameters import COMMON, threads_of
 from .errors import InputError
 
 _progress = contextvars.ContextVar("tandem_ml_progress", default=None)
 
 
-class TandemEstimator(BaseEstimator):
+class TandemEstimator(HoldsModel):
     """Base of all estimators; subclasses are made by `_classes.py`."""
 
     _description = None  # what the algorithm says of itself
@@ -28,17 +29,7 @@ class TandemEstimator(BaseEstimator):
 
     # --- fitting ---------------------------------------------------------------------------------
 
-    def _fit(self, X, y, sample_weight, qid=None):
-        before = dict(self.__dict__)
-        try:
-            return self._fit_or_fail(X, y, sample_weight, qid)
-        except BaseException:
-            # Nothing is kept of a fit that was interrupted or refused.
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-
-    def _fit_or_fail(self, X, y, sample_weight, qid):
+    def _fit_or_fail(self, X, y, sample_weight, qid=None, validation=None):
         spec = self._spec()
         threads = threads_of(self.n_jobs)
         allow_nan = self._accepts_missing()
@@ -50,19 +41,13 @@ class TandemEstimator(BaseEstimator):
         else:
             table = _rows.table_of(self, X, reset=True, allow_nan=allow_nan)
             state = {}
-        target, categories = self._target(y, table, state)
-        weights = None
-        if sample_weight is not None:
-            weights = np.ascontiguousarray(_check_sample_weight(sample_weight, X, dtype=table.dtype))
-        queries = None if qid is None else _targets.query_numbers(qid, table.rows)
+        rows = self._given_rows(table, X, y, sample_weight, qid, "qid", state)
+        if validation is not None:
+            validation = self._validation_rows(table, *validation)
         centres = self._first_centres(table.dtype)
         try:
-            model = _core.fit(
-                spec, table.x, table.columns, target,
-                (_name_of(y), categories) if target is not None else ("", []),
-                weights, queries, centres, "data", self.device, self.numerics, threads,
-                _progress.get(),
-            )
+            model = _core.fit(spec, rows, validation, centres, "data", self.device, self.numerics, threads,
+                              _progress.get())
         except InputError as error:
             if plain:
                 # What scikit-learn says of values that no model takes.
@@ -84,8 +69,31 @@ class TandemEstimator(BaseEstimator):
             self.seed_ = self._seed
         if not training["converged"] and _ran_out(training):
             warnings.warn(f"{type(self).__name__}: {training['stopped_because']}", ConvergenceWarning,
-                          stacklevel=3)
+                          stacklevel=4)
         return table
+
+    def _given_rows(self, table, X, y, sample_weight, qid, name_of_qid, state):
+        """The rows and what is said of each, as the extension module takes them."""
+        target, categories = self._target(y, table, state)
+        weights = None
+        if sample_weight is not None:
+            weights = np.ascontiguousarray(_check_sample_weight(sample_weight, X, dtype=table.dtype))
+        column = (_name_of(y), categories) if target is not None else ("", [])
+        groups = None if qid is None else _targets.query_numbers(qid, table.rows, name_of_qid)
+        return table.x, table.columns, target, column, weights, groups
+
+    def _validation_rows(self, table, X, y, sample_weight, qid):
+        """Those of X_val, in the type of the training rows and with their columns."""
+        if X is None or y is None:
+            raise InputError("X_val and y_val: one is None; expected both, or neither")
+        # What the columns of X are is said by the training rows' own state.
+        if "feature_names_in_" not in self.__dict__:
+            self.n_features_in_ = table.x[3] if isinstance(table.x, tuple) else table.x.shape[1]
+        rows = _rows.table_of(self, X, reset=False, allow_nan=self._accepts_missing(), dtype=table.dtype)
+        for name, values in (("y_val", y), ("sample_weight_val", sample_weight)):
+            if values is not None and not np.isscalar(values) and _num_samples(values) != rows.rows:
+                raise ValueError(f"{name} has {_num_samples(values)} values for {rows.rows} rows of X_val")
+        return self._given_rows(rows, X, y, sample_weight, qid, "qid_val", {})
 
     def _spec(self):
         """The options that differ from their defaults, set."""
@@ -145,16 +153,6 @@ class TandemEstimator(BaseEstimator):
     def _rows_to_predict(self, X):
         return _rows.table_of(self, X, reset=False, allow_nan=self._accepts_missing(), dtype=self._dtype)
 
-    def _fitted(self):
-        model = self.__dict__.get("_model")
-        if model is None:
-            raise NotFittedError(f"This {type(self).__name__} instance is not fitted yet. Call 'fit' "
-                                 "with appropriate arguments before using this estimator.")
-        return model
-
-    def __sklearn_is_fitted__(self):
-        return "_model" in self.__dict__
-
     # --- what scikit-learn asks about ------------------------------------------------------------
 
     def __sklearn_tags__(self):
@@ -165,25 +163,6 @@ class TandemEstimator(BaseEstimator):
         tags.input_tags.categorical = self._description["feature_values"] == "codes"
         tags.non_deterministic = False
         return tags
-
-    def __getstate__(self):
-        state = super().__getstate__()
-        state = dict(state)
-        state.pop("_cache", None)
-        state["_tandem_version"] = _core.version
-        return state
-
-    def __setstate__(self, state):
-        state = dict(state)
-        version = state.pop("_tandem_version", None)
-        if version != _core.version:
-            from sklearn.exceptions import InconsistentVersionWarning
-
-            warnings.warn(InconsistentVersionWarning(
-                estimator_name=type(self).__name__, current_sklearn_version=_core.version,
-                original_sklearn_version=str(version)), stacklevel=2)
-        super().__setstate__(state)
-        self._cache = {}
 
     # --- models ----------------------------------------------------------------------------------
 
@@ -232,15 +211,6 @@ class TandemEstimator(BaseEstimator):
     def stopped_because_(self):
         """Why the training ended, in one clause."""
         return self._cached("training", lambda model: model.training())["stopped_because"]
-
-    def _cached(self, name, make):
-        model = self.__dict__.get("_model")
-        if model is None:
-            raise AttributeError(f"{type(self).__name__} is not fitted yet")
-        cache = self._cache
-        if name not in cache:
-            cache[name] = make(model)
-        return cache[name]
 
 
 class TandemClassifier(ClassifierMixin, TandemEstimator):
@@ -316,25 +286,45 @@ class TandemRegressor(RegressorMixin, TandemEstimator):
         return self._predict(X)[0]
 
 
+class WithValidation:
+    """Of an algorithm that may judge its rounds by rows that are not trained on."""
+
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+        """Fits the model, stopping early by the rows of X_val where the parameters ask for that.
+
+        Without X_val such rows are the share `validation_fraction` of X.
+        """
+        self._fit(X, y, sample_weight, None, _given(X_val, y_val, sample_weight_val, None))
+        return self
+
+
 class WithQueries:
-    """Of a regressor that also learns to rank."""
+    """Of such an algorithm that also learns to rank."""
 
     # The parameters that may ask for a ranking.
     _rankings = ()
 
-    def fit(self, X, y, sample_weight=None, *, qid=None):
-        """Fits the model; y has a number of each row.
+    def fit(self, X, y, sample_weight=None, *, qid=None, X_val=None, y_val=None,
+            sample_weight_val=None, qid_val=None):
+        """Fits the model, stopping early by the rows of X_val where the parameters ask for that.
 
-        For a ranking, y is how relevant a row is, 0, 1, ..., and qid says which query it belongs to, by
-        any numbers or texts; the rows of a query stand together.
+        For a ranking, qid says of each row which query it belongs to, by any numbers or texts; the
+        rows of a query stand together. y is how relevant they are: 0, 1, ...
         """
         ranking = next((f"{name}={self.__dict__[name]}" for name in self._rankings
                         if str(self.__dict__[name]).startswith("rank-")), None)
         if ranking and qid is None:
             raise InputError(f"{ranking}: ranks the rows of each query; expected fit(X, y, qid=...), the "
                              "query of each row")
-        self._fit(X, y, sample_weight, qid)
+        if ranking and X_val is not None and qid_val is None:
+            raise InputError(f"{ranking}: ranks the rows of each query; expected qid_val, the query of "
+                             "each row of X_val")
+        self._fit(X, y, sample_weight, qid, _given(X_val, y_val, sample_weight_val, qid_val))
         return self
+
+
+def _given(*validation):
+    return None if all(one is None for one in validation) else validation
 
 
 class TandemClusterer(ClusterMixin, TandemEstimator):

@@ -185,6 +185,14 @@ def estimators_of(description):
             (name + "Regressor", "regression", "regression")]
 
 
+def transform_class_name(description):
+    """The class of a transform: "ScaleTransform" of "scale". None of one that has nothing to set, which
+    is part of others, and of one of the target."""
+    if not description["options"] or description["changes_target"]:
+        return None
+    return "".join(word.capitalize() for word in description["name"].split("-")) + "Transform"
+
+
 def parameters_for(description, kind):
     """The parameters of one of its estimators, whose task is no parameter."""
     parameters = parameters_of(description, leave_out=("task",))
@@ -203,7 +211,9 @@ def ranking_parameters(parameters):
 def mixin_of(parameters, kind):
     """What the fit of an estimator takes beside X, y and weights: the name of a class in `_base`, or
     None."""
-    return "WithQueries" if kind == "regression" and ranking_parameters(parameters) else None
+    if "validation_fraction" not in parameters:
+        return None
+    return "WithQueries" if kind == "regression" and ranking_parameters(parameters) else "WithValidation"
 
 
 def defaults_of(parameters, seeded):

@@ -63,17 +63,17 @@ def float_target(y, dtype):
     return values
 
 
-def query_numbers(qid, rows):
+def query_numbers(qid, rows, name="qid"):
     """A number for the query of each row; whole numbers stay as they are."""
     qid = column_or_1d(qid, warn=True)
     if len(qid) != rows:
-        raise ValueError(f"qid has {len(qid)} values for {rows} rows of X")
+        raise ValueError(f"{name} has {len(qid)} values for {rows} rows")
     if qid.dtype.kind in "iu" and (qid.dtype != np.uint64 or qid.max() < 2**63):
         return np.ascontiguousarray(qid, dtype=np.int64)
     if qid.dtype.kind == "f":
-        assert_all_finite(qid, input_name="qid")
+        assert_all_finite(qid, input_name=name)
     elif any(one is None or one != one for one in qid):
-        raise ValueError("Input qid contains NaN or None; every row belongs to a query")
+        raise ValueError(f"Input {name} contains NaN or None; every row belongs to a query")
     return np.unique(qid, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 

@@ -56,11 +56,8 @@ def main():
         warnings.simplefilter("ignore")
         whole = median(lambda: model.fit(x, target))
         spec = model._spec()
-        floats, names = (None, []) if target is None else model._target(target, model._fit(x, target, None),
-                                                                        {})
-        column = ("", []) if target is None else ("target", names)
-        inside = median(lambda: _core.fit(spec, x, None, floats, column, None, None, None, "data", "cpu",
-                                          "exact", 1, None))
+        given = model._given_rows(model._fit(x, target, None), x, target, None, None, "qid", {})
+        inside = median(lambda: _core.fit(spec, given, None, None, "data", "cpu", "exact", 1, None))
         if hasattr(model, "labels_"):
             inside += median(lambda: model._model.predict(x, None, "cpu", "exact", 1))
         row = x[:1].copy()

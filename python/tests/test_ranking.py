@@ -30,17 +30,21 @@ def libsvm(path, x, y, qid):
 @pytest.mark.parametrize("objective", ["rank-ndcg", "rank-pairwise"])
 def test_rankings_are_the_programs(objective, program, tmp_path):
     x, y, qid = queries(3)
-    program("train", "gradient-boosting", "--data", libsvm(tmp_path / "t.svm", x, y, qid), "--objective",
-            objective, "--rounds", "20", "--min-child-weight", "0.1", "--task", "regression", "--seed", "0",
-            "--model", tmp_path / "program.tandem")
+    held_x, held_y, held_qid = queries(4)
+    program("train", "gradient-boosting", "--data", libsvm(tmp_path / "t.svm", x, y, qid), "--validation",
+            libsvm(tmp_path / "v.svm", held_x, held_y, held_qid), "--objective", objective, "--rounds", "30",
+            "--patience", "5", "--eval-metric", "ndcg", "--min-child-weight", "0.1", "--task", "regression",
+            "--seed", "0", "--model", tmp_path / "program.tandem")
     theirs = tandem_ml.load(tmp_path / "program.tandem")
-    ours = tandem_ml.GradientBoostingRegressor(objective=objective, n_estimators=20, min_child_weight=0.1,
-                                               random_state=0).fit(x, y, qid=qid)
+    ours = tandem_ml.GradientBoostingRegressor(objective=objective, n_estimators=30, early_stopping_rounds=5,
+                                               eval_metric="ndcg", min_child_weight=0.1, random_state=0)
+    held = {"X_val": held_x, "y_val": held_y}
+    ours.fit(x, y, qid=qid, **held, qid_val=held_qid)
     for key, value in theirs.parameters_.items():
         np.testing.assert_array_equal(ours.parameters_[key], value, err_msg=key)
     # Texts and other numbers name queries as well.
     for named in ([f"q{one:04d}" for one in qid], qid.astype(float), qid.astype(np.uint64)):
-        again = sklearn.base.clone(ours).fit(x, y, qid=named)
+        again = sklearn.base.clone(ours).fit(x, y, qid=named, **held, qid_val=held_qid.astype(str))
         assert again._model.to_bytes() == ours._model.to_bytes()
 
 
@@ -74,6 +78,10 @@ def test_queries_that_do_not_fit_are_refused():
     ranking = tandem_ml.GradientBoostingRegressor(objective="rank-ndcg", n_estimators=2, random_state=0)
     with pytest.raises(ValueError, match="objective=rank-ndcg.*qid"):
         ranking.fit(x, y)
+    with pytest.raises(ValueError, match="qid_val, the query"):
+        ranking.fit(x, y, qid=qid, X_val=x, y_val=y)
+    with pytest.raises(ValueError, match="qid_val has 2 values for"):
+        ranking.fit(x, y, qid=qid, X_val=x, y_val=y, qid_val=qid[:2])
     with pytest.raises(ValueError, match="qid has 3 values for"):
         ranking.fit(x, y, qid=qid[:3])
     with pytest.raises(ValueError, match="NaN"):

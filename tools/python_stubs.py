@@ -21,7 +21,14 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, ClusterMixin, OutlierMixin, RegressorMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClusterMixin,
+    OutlierMixin,
+    RegressorMixin,
+    TransformerMixin,
+)
 
 from . import errors as errors
 from . import gpu as gpu
@@ -31,6 +38,7 @@ from ._agreement import Agreement, agree as agree
 __version__: str
 
 def estimators() -> dict[str, type[TandemEstimator]]: ...
+def transformers() -> dict[str, type[TandemTransformer]]: ...
 def from_onnx(path: str | os.PathLike[str]) -> Any: ...
 def load(path: str | os.PathLike[str]) -> Any: ...
 def progress(
@@ -67,6 +75,18 @@ class TandemRegressor(RegressorMixin, TandemEstimator):
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self: ...
     def predict(self, X: Any) -> NDArray[Any]: ...
 
+class WithValidation:
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+    ) -> Self: ...
+
 class WithQueries:
     def fit(
         self,
@@ -75,6 +95,10 @@ class WithQueries:
         sample_weight: ArrayLike | None = None,
         *,
         qid: ArrayLike | None = None,
+        X_val: Any = None,
+        y_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
+        qid_val: ArrayLike | None = None,
     ) -> Self: ...
 
 class TandemClusterer(ClusterMixin, TandemEstimator):
@@ -91,6 +115,20 @@ class TandemDetector(OutlierMixin, TandemEstimator):
     def predict(self, X: Any) -> NDArray[np.int64]: ...
     def score_samples(self, X: Any) -> NDArray[Any]: ...
     def decision_function(self, X: Any) -> NDArray[np.float64]: ...
+
+class TandemTransformer(TransformerMixin, BaseEstimator):
+    n_features_in_: int
+    feature_names_in_: NDArray[np.object_]
+    @property
+    def parameters_(self) -> dict[str, Any]: ...
+    @property
+    def categories_(self) -> list[list[str]]: ...
+    def fit(self, X: Any, y: Any = None, sample_weight: ArrayLike | None = None) -> Self: ...
+    def transform(self, X: Any) -> Any: ...
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any: ...
+    def inverse_transform(self, X: ArrayLike) -> NDArray[Any]: ...
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]: ...
+    def to_json(self) -> str: ...
 '''
 
 TYPES = {
@@ -154,6 +192,15 @@ def main():
                     hint = "str | ArrayLike"
                 lines.append(f"        {parameter}: {hint} = {default!r},")
             lines.append("    ) -> None: ...")
+    for transform in core.transform_names():
+        description = core.describe_transform(transform)
+        name = described.transform_class_name(description)
+        if name is None:
+            continue
+        lines += ["", f"class {name}(TandemTransformer):", "    def __init__(", "        self,", "        *,"]
+        for parameter in map(described.Parameter, description["options"]):
+            lines.append(f"        {parameter.name}: {TYPES[parameter.type]} = {parameter.default!r},")
+        lines += [f"        n_jobs: {COMMON['n_jobs']} = None,", "    ) -> None: ..."]
     print("\n".join(lines))
 
 

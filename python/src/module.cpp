@@ -6,6 +6,7 @@
 
 #include "tandem/config.hpp"
 #include "tandem/core/software_gpu.hpp"
+#include "transforms.hpp"
 
 NB_MODULE(_core, module) {
   using namespace tandem::python;  // NOLINT(google-build-using-namespace): the module's own parts
@@ -17,5 +18,6 @@ NB_MODULE(_core, module) {
   bind_options(module);
   bind_rows(module);
   bind_models(module);
+  bind_transforms(module);
   module.def("software_gpu_folder", &tandem::software_gpu::folder);
 }

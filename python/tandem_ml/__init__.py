@@ -1,8 +1,8 @@
 """Tandem in Python: estimators with scikit-learn's habits, whose results have the same bits on the
 CPU, on a GPU, for any number of threads and in the program `tandem`.
 
-There is a class for each algorithm; `tandem_ml.estimators()` has them by name. docs/python.md is the
-guide.
+There is a class for each algorithm and each transform; `tandem_ml.estimators()` and
+`tandem_ml.transformers()` have them by name. docs/python.md is the guide.
 """
 
 import logging
@@ -33,11 +33,14 @@ from ._agreement import agree  # noqa: E402
 from ._base import progress  # noqa: E402
 from ._classes import make_classes as _make_classes  # noqa: E402
 from ._models import from_onnx, load  # noqa: E402
+from ._transforms import make_transforms as _make_transforms  # noqa: E402
 
 __version__ = _core.version
 
 _estimators = _make_classes(__name__)
+_transformers = _make_transforms(__name__)
 globals().update(_estimators)
+globals().update(_transformers)
 
 
 def estimators():
@@ -45,4 +48,10 @@ def estimators():
     return dict(_estimators)
 
 
-__all__ = ["agree", "errors", "estimators", "from_onnx", "gpu", "load", "plots", "progress", *_estimators]
+def transformers():
+    """The transformers' classes by name."""
+    return dict(_transformers)
+
+
+__all__ = ["agree", "errors", "estimators", "from_onnx", "gpu", "load", "plots", "progress",
+           "transformers", *_estimators, *_transformers]

@@ -26,7 +26,7 @@
 namespace tandem {
 namespace {
 
-std::string reason(int code) { return std::generic_category().message(code); }
+std::string system_reason(int code) { return std::generic_category().message(code); }
 
 // Throws InputError where the path is a symbolic link that leads to no file.
 void require_no_lost_link(const std::string& path, int code) {
@@ -47,7 +47,7 @@ void require_no_lost_link(const std::string& path, int code) {
     throw InputError(path + ": no such file; check the name and the current folder");
   }
   if (code == EISDIR) throw InputError(path + ": is a folder, expected a file");
-  throw SystemError(path + ": cannot be opened: " + reason(code));
+  throw SystemError(path + ": cannot be opened: " + system_reason(code));
 }
 
 // Paths of temporary files in use, where a signal's handler can read them. A writer that finds no
@@ -165,7 +165,7 @@ class TemporaryFile {
       throw InputError(target + ": the folder " + folder.string() +
                        " does not exist; make it first or choose another");
     }
-    throw SystemError(target + ": cannot be written: " + reason(code));
+    throw SystemError(target + ": cannot be written: " + system_reason(code));
   }
   TemporaryFile(const TemporaryFile&) = delete;
   TemporaryFile& operator=(const TemporaryFile&) = delete;
@@ -218,7 +218,7 @@ class TemporaryFile {
   }
 
   [[noreturn]] void fail(int code) const {
-    throw SystemError(target_ + ": cannot be written: " + reason(code) +
+    throw SystemError(target_ + ": cannot be written: " + system_reason(code) +
                       (path_.empty() ? "" : "; nothing was left behind"));
   }
 
@@ -288,7 +288,7 @@ std::vector<std::uint8_t> read_file(
     const ssize_t got = ::read(descriptor, bytes.data() + had, wanted);
     bytes.resize(had + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (got < 0 && errno != EINTR) {
-      throw SystemError(path + ": cannot be read: " + reason(errno));
+      throw SystemError(path + ": cannot be read: " + system_reason(errno));
     }
     if (got == 0) break;
   }

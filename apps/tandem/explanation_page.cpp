@@ -13,7 +13,7 @@
 namespace tandem::program {
 namespace {
 
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+std::size_t place(Index i) { return static_cast<std::size_t>(i); }
 
 constexpr Index most_rows_of_swarm = 400;
 constexpr Index most_points = 1500;
@@ -37,7 +37,7 @@ report::Plot bars(const std::string& title, const std::string& label,
   plot.title = title;
   plot.x.label = label;
   std::vector<Index> order = order_of(values);
-  std::erase_if(order, [&](Index j) { return values[at(j)] == 0; });
+  std::erase_if(order, [&](Index j) { return values[place(j)] == 0; });
   if (order.empty()) order = order_of(values);
   order.resize(std::min(order.size(), most));
   const auto count = static_cast<double>(order.size());
@@ -47,7 +47,7 @@ report::Plot bars(const std::string& title, const std::string& label,
   plot.key = false;
   for (std::size_t k = 0; k < order.size(); ++k) {
     const double y = count - static_cast<double>(k);
-    const std::size_t j = at(order[k]);
+    const std::size_t j = place(order[k]);
     plot.y.ticks.emplace_back(y, short_name(names[j]));
     if (std::isnan(values[j])) continue;
     plot.boxes.push_back(
@@ -80,7 +80,7 @@ std::vector<int> thirds(const Dataset<T>& data, Index feature) {
     if (!std::isnan(data.features(i, feature))) known.push_back(data.features(i, feature));
   }
   std::ranges::sort(known);
-  std::vector<int> third(at(data.rows()), 3);
+  std::vector<int> third(place(data.rows()), 3);
   if (known.empty()) return third;
   // By distinct values where there are few, so that 0 and 1 are low and high.
   std::vector<T> levels = known;
@@ -91,7 +91,7 @@ std::vector<int> thirds(const Dataset<T>& data, Index feature) {
   for (Index i = 0; i < data.rows(); ++i) {
     const T value = data.features(i, feature);
     if (std::isnan(value)) continue;
-    third[at(i)] = scale.size() == 1 ? 1 : value <= low ? 0 : value >= high ? 2 : 1;
+    third[place(i)] = scale.size() == 1 ? 1 : value <= low ? 0 : value >= high ? 2 : 1;
   }
   return third;
 }
@@ -114,7 +114,8 @@ template <Real T>
 report::Plot shap_swarm(const Explanation<T>& found, std::size_t most) {
   std::vector<Index> order = order_of(found.trees->magnitude);
   const Index first = order.front();
-  std::erase_if(order, [&](Index f) { return f != first && !(found.trees->magnitude[at(f)] > 0); });
+  std::erase_if(order,
+                [&](Index f) { return f != first && !(found.trees->magnitude[place(f)] > 0); });
   const ShapValues& shap = found.trees->shap;
   report::Plot plot;
   plot.title = "Shapley values of each row, by feature";
@@ -138,7 +139,7 @@ report::Plot shap_swarm(const Explanation<T>& found, std::size_t most) {
   for (std::size_t k = 0; k < count; ++k) {
     const Index feature = order[k];
     const double y = static_cast<double>(count - k);
-    plot.y.ticks.emplace_back(y, short_name(found.model.feature_names()[at(feature)]));
+    plot.y.ticks.emplace_back(y, short_name(found.model.feature_names()[place(feature)]));
     const auto third = thirds(found.prepared, feature);
     std::vector<Index> in_bin(100, 0);
     const auto bin = [&](Index i) {
@@ -151,7 +152,7 @@ report::Plot shap_swarm(const Explanation<T>& found, std::size_t most) {
     for (Index i = 0; i < rows; i += step) {
       const Index number = placed[bin(i)]++;
       const double away = static_cast<double>((number + 1) / 2) * apart;
-      plot.series[static_cast<std::size_t>(third[at(i)])].points.push_back(
+      plot.series[static_cast<std::size_t>(third[place(i)])].points.push_back(
           {shap(i, found.output, feature), y + (number % 2 == 0 ? -away : away)});
     }
   }
@@ -167,7 +168,7 @@ report::Plot shap_dependence(const Explanation<T>& found, Index feature, std::st
   const ShapValues& shap = found.trees->shap;
   const auto names = found.model.feature_names();
   report::Plot plot;
-  plot.x.label = axis_label(names[at(feature)]);
+  plot.x.label = axis_label(names[place(feature)]);
   plot.y.label = "added to the score of " + found.output_name;
   plot.title = plot.y.label + ", by " + plot.x.label;
   std::optional<Index> other;
@@ -187,9 +188,9 @@ report::Plot shap_dependence(const Explanation<T>& found, Index feature, std::st
   }
   plot.series = third_series();
   const auto third =
-      other ? thirds(found.prepared, *other) : std::vector<int>(at(found.prepared.rows()), 0);
+      other ? thirds(found.prepared, *other) : std::vector<int>(place(found.prepared.rows()), 0);
   if (other) {
-    other_name = names[at(*other)];
+    other_name = names[place(*other)];
     // A key of three names has room for short ones.
     for (report::Series& one : plot.series) {
       one.label = shortened(axis_label(other_name), 14) + " " + one.label;
@@ -197,7 +198,7 @@ report::Plot shap_dependence(const Explanation<T>& found, Index feature, std::st
   } else {
     plot.key = false;
   }
-  const auto& categories = found.model.features()[at(feature)].categories;
+  const auto& categories = found.model.features()[place(feature)].categories;
   for (std::size_t c = 0; c < categories.size() && categories.size() <= 12; ++c) {
     plot.x.ticks.emplace_back(static_cast<double>(c), short_name(categories[c]));
   }
@@ -205,7 +206,7 @@ report::Plot shap_dependence(const Explanation<T>& found, Index feature, std::st
   for (Index i = 0; i < found.prepared.rows(); i += step) {
     const double x = found.model.transforms.unscale(
         feature, static_cast<double>(found.prepared.features(i, feature)));
-    plot.series[static_cast<std::size_t>(third[at(i)])].points.push_back(
+    plot.series[static_cast<std::size_t>(third[place(i)])].points.push_back(
         {x, shap(i, found.output, feature)});
   }
   drop_empty(plot.series);
@@ -218,13 +219,13 @@ template <Real T>
 report::Plot partial_plot(const Explanation<T>& found, Index column,
                           const PartialDependence& curve) {
   const auto& classes = found.model.model->classes();
-  const std::string name = axis_label(found.sample.columns[at(column)].name);
+  const std::string name = axis_label(found.sample.columns[place(column)].name);
   report::Plot plot;
   plot.x.label = name;
   plot.y.label =
       classes.empty() ? "mean " + axis_label(found.model.schema.target.name) : "mean probability";
   plot.title = plot.y.label + ", by " + name;
-  const auto& categories = found.sample.columns[at(column)].categories;
+  const auto& categories = found.sample.columns[place(column)].categories;
   for (std::size_t c = 0; c < categories.size() && categories.size() <= 12; ++c) {
     plot.x.ticks.emplace_back(static_cast<double>(c), short_name(categories[c]));
   }
@@ -232,7 +233,7 @@ report::Plot partial_plot(const Explanation<T>& found, Index column,
     if (classes.size() == 2 && k == 0) continue;  // one minus the other
     if (k >= most_curves) break;
     report::Series line;
-    line.label = classes.empty() ? "" : classes[at(k)];
+    line.label = classes.empty() ? "" : classes[place(k)];
     line.mark = curve.grid.size() <= 12 ? report::Mark::line_points : report::Mark::line;
     line.colour = static_cast<int>(plot.series.size() % 8) + 1;
     line.dashed = plot.series.size() >= 8;
@@ -287,7 +288,7 @@ void add_explanation(report::Page& page, const Explanation<T>& found, const std:
                     ": what the feature adds to its score. Colours tell low, middle and high "
                     "values of the feature apart; points are moved up and down to be seen.");
     for (std::size_t k = 0; k < std::min<std::size_t>(order.size(), 3); ++k) {
-      if (!(found.trees->magnitude[at(order[k])] > 0)) break;
+      if (!(found.trees->magnitude[place(order[k])] > 0)) break;
       std::string other;
       const report::Plot plot = shap_dependence(found, order[k], other);
       figures.add(plot, "What the feature adds, by its value" + one_in(step_of(rows, most_points)) +
@@ -302,7 +303,8 @@ void add_explanation(report::Page& page, const Explanation<T>& found, const std:
   page.section("", "Partial dependence");
   for (const auto& [column, curve] : found.dependence) {
     figures.add(partial_plot(found, column, curve),
-                "The mean prediction where " + axis_label(found.sample.columns[at(column)].name) +
+                "The mean prediction where " +
+                    axis_label(found.sample.columns[place(column)].name) +
                     " has this value in all rows, which other features may make unlikely." +
                     (curve.mean.cols() > most_curves
                          ? " The first " + std::to_string(most_curves) + " of " +

@@ -6,12 +6,13 @@
 #include <string_view>
 
 #include "core/data/csv_fields.hpp"
+#include "core/data/number.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+using number_detail::is_digit;
 
 // "1:0.5 7:3", as the lines of libsvm are behind their labels.
 bool are_pairs(std::string_view text) {

@@ -21,7 +21,7 @@
 namespace tandem {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double no_score = std::numeric_limits<double>::quiet_NaN();
 
 // The arc tangent of x >= 0, of operations that are the same everywhere: the half-angle formula
 // three times brings the angle below π/16, where the power series ends soon.
@@ -58,8 +58,8 @@ double student_t_probability(double t, Index degrees) {
 }
 
 struct Moments {
-  double mean = nan;
-  double deviation = nan;
+  double mean = no_score;
+  double deviation = no_score;
   Index count = 0;
 };
 
@@ -80,7 +80,7 @@ Moments moments(const std::vector<double>& values) {
     if (!std::isnan(value)) squares += (value - result.mean) * (value - result.mean);
   }
   result.deviation =
-      result.count > 1 ? std::sqrt(squares / static_cast<double>(result.count - 1)) : nan;
+      result.count > 1 ? std::sqrt(squares / static_cast<double>(result.count - 1)) : no_score;
   return result;
 }
 
@@ -169,7 +169,7 @@ std::vector<double> values_of(const std::vector<std::map<std::string, double>>& 
   std::vector<double> values;
   for (const auto& metrics : all) {
     const auto found = metrics.find(metric);
-    values.push_back(found == metrics.end() ? nan : found->second);
+    values.push_back(found == metrics.end() ? no_score : found->second);
   }
   return values;
 }

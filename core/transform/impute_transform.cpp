@@ -14,7 +14,7 @@
 namespace tandem {
 namespace {
 
-constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
 constexpr std::string_view missing_category = "missing";
 
 template <Real T>
@@ -53,7 +53,7 @@ bool ImputeOptions::applies_to(std::span<const Feature> /*features*/) const {
 template <Real T>
 ImputeTransform<T>::ImputeTransform(std::vector<Feature> inputs)
     : Transform<T>(std::move(inputs)),
-      fill_(this->inputs().size(), nan),
+      fill_(this->inputs().size(), unknown),
       missing_(this->inputs().size(), 0) {}
 
 template <Real T>

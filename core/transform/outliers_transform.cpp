@@ -13,7 +13,7 @@
 namespace tandem {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double boundless = std::numeric_limits<double>::infinity();
 
 }  // namespace
 
@@ -31,8 +31,8 @@ bool OutlierOptions::applies_to(std::span<const Feature> /*features*/) const {
 template <Real T>
 OutlierTransform<T>::OutlierTransform(std::vector<Feature> inputs)
     : Transform<T>(std::move(inputs)),
-      low_(this->inputs().size(), -infinity),
-      high_(this->inputs().size(), infinity),
+      low_(this->inputs().size(), -boundless),
+      high_(this->inputs().size(), boundless),
       counts_(this->inputs().size(), 0) {}
 
 template <Real T>
@@ -159,7 +159,7 @@ OutlierTransform<T> OutlierTransform<T>::load(const Archive& archive, std::vecto
     if (!(result.low_[j] <= result.high_[j])) archive.fail("low", "is above the upper bound");
     if (result.counts_[j] < 0) archive.fail("count", "is negative");
     if (result.inputs()[j].kind != FeatureKind::number &&
-        (result.low_[j] > -infinity || result.high_[j] < infinity)) {
+        (result.low_[j] > -boundless || result.high_[j] < boundless)) {
       archive.fail("low", "bounds column " + result.inputs()[j].name + ", which is no number");
     }
   }

@@ -11,8 +11,6 @@
 namespace tandem {
 namespace {
 
-constexpr double infinity = std::numeric_limits<double>::infinity();
-
 // The quantile of values without weights; reorders them.
 template <Real T>
 double quantile(std::vector<T>& values, double p) {
@@ -207,7 +205,8 @@ std::vector<ValueRange> value_ranges(const Dataset<T>& data, int threads) {
   // A column of nothing but missing values keeps the empty range; one of nothing but +infinity (or
   // −infinity) looks alike from one side only.
   const bool infinite = std::any_of(all.begin(), all.end(), [](const ValueRange& range) {
-    return range.high == infinity || range.low == -infinity;
+    return range.high == std::numeric_limits<double>::infinity() ||
+           range.low == -std::numeric_limits<double>::infinity();
   });
   if (infinite) require_finite(data, false, true);
   return all;

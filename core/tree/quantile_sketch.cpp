@@ -130,9 +130,9 @@ void QuantileSketch<T>::add(std::span<const T> values, std::span<const std::int6
   if (weights.empty()) {
     keys_.clear();
     for (const T value : values) {
-      if (value == value) keys_.push_back(ordered_key_of(value));
+      if (value == value) keys_.push_back(order_key(value));
     }
-    radix_sort(keys_, other_keys_, [](OrderedKey<T> key) { return key; });
+    radix_sort(keys_, other_keys_, [](OrderKey<T> key) { return key; });
     for (std::size_t i = 0; i < keys_.size();) {
       std::size_t end = i + 1;
       while (end < keys_.size() && keys_[end] == keys_[i]) ++end;
@@ -144,7 +144,7 @@ void QuantileSketch<T>::add(std::span<const T> values, std::span<const std::int6
     pairs_.clear();
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (values[i] == values[i] && weights[i] > 0) {
-        pairs_.push_back({ordered_key_of(values[i]), weights[i]});
+        pairs_.push_back({order_key(values[i]), weights[i]});
       }
     }
     radix_sort(pairs_, other_pairs_, [](const Weighted& pair) { return pair.key; });

@@ -11,38 +11,19 @@
 // bin of 255. A sketch that was never compacted is exact.
 #pragma once
 
-#include <bit>
 #include <cstdint>
 #include <span>
-#include <type_traits>
 #include <vector>
 
+#include "core/tree/order_key.hpp"
 #include "tandem/core/numerics.hpp"
 #include "tandem/core/types.hpp"
 
 namespace tandem::tree {
 
-// Integers that order as the values do; −0 and +0 are one value.
-template <Real T>
-using OrderedKey = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-template <Real T>
-[[nodiscard]] inline OrderedKey<T> ordered_key_of(T value) {
-  using Key = OrderedKey<T>;
-  constexpr Key sign = Key{1} << (sizeof(Key) * 8 - 1);
-  const Key bits = std::bit_cast<Key>(value + T{0});
-  return (bits & sign) != 0 ? static_cast<Key>(~bits) : static_cast<Key>(bits | sign);
-}
-template <Real T>
-[[nodiscard]] inline T value_of_key(OrderedKey<T> key) {
-  using Key = OrderedKey<T>;
-  constexpr Key sign = Key{1} << (sizeof(Key) * 8 - 1);
-  return std::bit_cast<T>((key & sign) != 0 ? static_cast<Key>(key & ~sign)
-                                            : static_cast<Key>(~key));
-}
-
 template <Real T>
 struct QuantileSummary {
-  std::vector<OrderedKey<T>> keys;    // distinct, ascending
+  std::vector<OrderKey<T>> keys;      // distinct, ascending
   std::vector<std::int64_t> weights;  // > 0
   [[nodiscard]] std::size_t size() const noexcept { return keys.size(); }
 };
@@ -65,10 +46,10 @@ class QuantileSketch {
   std::vector<QuantileSummary<T>> roots_;  // roots_[k] is in use where bit k of nodes_ is set
   Index nodes_ = 0;
   struct Weighted {
-    OrderedKey<T> key;
+    OrderKey<T> key;
     std::int64_t weight;
   };
-  std::vector<OrderedKey<T>> keys_, other_keys_;  // scratch
+  std::vector<OrderKey<T>> keys_, other_keys_;  // scratch
   std::vector<Weighted> pairs_, other_pairs_;
 };
 

@@ -123,10 +123,10 @@ std::vector<double> numbers(const Json& tree, const std::string& name, const std
   return values;
 }
 
-constexpr std::int32_t most_nodes = 1 << 30;
+constexpr std::int32_t most_foreign_nodes = 1 << 30;
 
 std::int32_t as_node(double value, const std::string& name, const std::string& source) {
-  if (!(value >= -1 && value <= most_nodes) || value != std::floor(value)) {
+  if (!(value >= -1 && value <= most_foreign_nodes) || value != std::floor(value)) {
     fail(source, "\"" + name + "\" holds " + shortest(value) + ", which is no node or feature");
   }
   return static_cast<std::int32_t>(value);
@@ -152,8 +152,8 @@ template <Real T>
 EnsembleTree<T> tree_of(const Json& json, double scale, Index features, std::int32_t output,
                         const std::string& source) {
   const Json& parameters = member(json, "tree_param", source);
-  const Index nodes =
-      whole_number(member(parameters, "num_nodes", source), "num_nodes", source, most_nodes);
+  const Index nodes = whole_number(member(parameters, "num_nodes", source), "num_nodes", source,
+                                   most_foreign_nodes);
   if (const auto size = parameters.find("size_leaf_vector");
       size != parameters.end() && number_of(*size, "size_leaf_vector", source) > 1) {
     fail(source, "has trees whose leaves are vectors (multi_strategy=multi_output_tree)");

@@ -43,10 +43,10 @@ class CpuBayes final : public BayesSteps<T> {
     const Index size = classes * rows.features;
     // A piece of work is a subtree of eight blocks; so many at a time that their sums take 16 MiB.
     constexpr Index piece_rows = 8 * sum_block;
-    constexpr Index most_nodes = Index{1} << 21;
+    constexpr Index nodes_at_once = Index{1} << 21;
     const Index all = pieces(rows.rows, piece_rows);
     const Index at_once = std::min(
-        all, std::max<Index>(2 * static_cast<Index>(engine_.threads()), most_nodes / size));
+        all, std::max<Index>(2 * static_cast<Index>(engine_.threads()), nodes_at_once / size));
     std::vector<double> nodes(static_cast<std::size_t>(at_once * size));
     SumTrees total(size);
     for (Index first = 0; first < all; first += at_once) {

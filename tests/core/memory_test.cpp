@@ -11,7 +11,7 @@
 namespace tandem {
 namespace {
 
-constexpr Index largest = std::numeric_limits<Index>::max();
+constexpr Index largest_count = std::numeric_limits<Index>::max();
 
 TEST(Memory, SizesReadWell) {
   EXPECT_EQ(readable_size(0), "0 bytes");
@@ -19,15 +19,15 @@ TEST(Memory, SizesReadWell) {
   EXPECT_EQ(readable_size(1023), "1023 bytes");
   EXPECT_EQ(readable_size(1536), "1.5 KiB");
   EXPECT_EQ(readable_size((Index{1} << 30) - 1), "1.0 GiB");  // not 1024.0 MiB
-  EXPECT_EQ(readable_size(largest), "8.0 EiB");
+  EXPECT_EQ(readable_size(largest_count), "8.0 EiB");
 }
 
 TEST(Memory, SizesSaturate) {
-  EXPECT_EQ(saturating_product(Index{1} << 32, Index{1} << 32), largest);
+  EXPECT_EQ(saturating_product(Index{1} << 32, Index{1} << 32), largest_count);
   EXPECT_EQ(saturating_product(Index{1} << 31, Index{1} << 31), Index{1} << 62);
-  EXPECT_EQ(saturating_product(0, largest), 0);
-  EXPECT_EQ(saturating_sum(largest, 1), largest);
-  EXPECT_EQ(saturating_sum(largest - 1, 1), largest);
+  EXPECT_EQ(saturating_product(0, largest_count), 0);
+  EXPECT_EQ(saturating_sum(largest_count, 1), largest_count);
+  EXPECT_EQ(saturating_sum(largest_count - 1, 1), largest_count);
 }
 
 TEST(Memory, SomeIsAvailableAndNotMoreThanTheMachineHas) {

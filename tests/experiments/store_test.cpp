@@ -19,7 +19,7 @@ namespace {
 using nlohmann::json;
 using ::testing::HasSubstr;
 
-json two_arms(const std::string& name) {
+json two_even_arms(const std::string& name) {
   return {{"name", name},
           {"unit", "user"},
           {"arms", {{{"name", "old"}}, {{"name", "new"}, {"version", "2"}}}},
@@ -41,7 +41,7 @@ class StoreTest : public ::testing::Test {
 
 TEST_F(StoreTest, JoinsOutcomesToFirstExposuresByTime) {
   Store store(file(), true);
-  store.create(Experiment::parse(two_arms("e")), 5);
+  store.create(Experiment::parse(two_even_arms("e")), 5);
   EXPECT_EQ(store.record_exposures(std::vector<Exposure>{{"e", "a", 0, 100, false},
                                                          {"e", "b", 1, 100, false},
                                                          {"e", "b", 0, 150, false},
@@ -66,7 +66,7 @@ TEST_F(StoreTest, JoinsOutcomesToFirstExposuresByTime) {
 
 TEST_F(StoreTest, CountsAWindowOnceItIsOver) {
   Store store(file(), true);
-  json definition = two_arms("e");
+  json definition = two_even_arms("e");
   definition["metrics"] = {{{"name", "spent"}, {"kind", "sum"}, {"window_hours", 1}}};
   store.create(Experiment::parse(definition), 0);
   const Time hour = 3'600'000;
@@ -82,7 +82,7 @@ TEST_F(StoreTest, CountsAWindowOnceItIsOver) {
 
 TEST_F(StoreTest, RefusesTakenNamesAndOverlappingGroups) {
   Store store(file(), true);
-  json definition = two_arms("one");
+  json definition = two_even_arms("one");
   definition["group"] = {{"name", "g"}, {"from", 0}, {"to", 0.5}};
   store.create(Experiment::parse(definition), 0);
   EXPECT_THROW(store.create(Experiment::parse(definition), 0), InputError);
@@ -103,7 +103,7 @@ TEST_F(StoreTest, RefusesTakenNamesAndOverlappingGroups) {
 
 TEST_F(StoreTest, RefusesOutcomesThatAreNoNumbersAndKeepsNoneOfThem) {
   Store store(file(), true);
-  store.create(Experiment::parse(two_arms("e")), 0);
+  store.create(Experiment::parse(two_even_arms("e")), 0);
   (void)store.record_exposures(std::vector<Exposure>{{"e", "a", 0, 0, false}});
   const std::vector<Outcome> outcomes{
       {"a", "spent", 1, 1, ""}, {"a", "spent", std::numeric_limits<double>::quiet_NaN(), 1, ""}};
@@ -118,7 +118,7 @@ TEST_F(StoreTest, RefusesOutcomesThatAreNoNumbersAndKeepsNoneOfThem) {
 
 TEST_F(StoreTest, RollsBackWhereAGuardIsBreachedForSure) {
   Store store(file(), true);
-  json definition = two_arms("e");
+  json definition = two_even_arms("e");
   definition["metrics"] = {
       {{"name", "bought"}},
       {{"name", "failed"}, {"better", "decrease"}, {"guard", true}, {"margin", 0.02}}};
@@ -149,7 +149,7 @@ TEST_F(StoreTest, KeepsWhatWasWrittenWhenTheProcessIsKilled) {
   const pid_t child = ::fork();
   if (child == 0) {
     Store store(file(), true);
-    store.create(Experiment::parse(two_arms("e")), 0);
+    store.create(Experiment::parse(two_even_arms("e")), 0);
     for (int i = 0; i < 100; ++i) {
       (void)store.record_exposures(
           std::vector<Exposure>{{"e", "u" + std::to_string(i), i % 2, 1, false}});

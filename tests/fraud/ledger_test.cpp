@@ -66,13 +66,13 @@ std::string bytes(const Ledger& ledger) {
   return out.str();
 }
 
-const std::string rules =
+const std::string rule_text =
     "version 1\nrule big priority 2 when amount > 200 weight 0.4 reason \"{amount} is much\"\n"
     "rule often when user_count_1h > 30 action review weight 0.1 reason \"often\"\n"
     "rule watch when true weight 1 dry-run reason \"x\"\n";
 
 TEST(Ledger, GoesOnFromASnapshotAsIfNothingHadBeen) {
-  const auto decides = versions(rules, R"({"similar_seconds": 60, "explore_share": 0.3})");
+  const auto decides = versions(rule_text, R"({"similar_seconds": 60, "explore_share": 0.3})");
   LedgerOptions options;
   options.keep_most = 150;
   Ledger whole(options);
@@ -128,7 +128,7 @@ TEST(Ledger, ReadsTheSnapshotsOfFormerVersions) {
   Ledger ledger({});
   const auto load = [](const std::string& text) {
     EXPECT_NE(text.find("rule big"), std::string::npos);
-    return versions(rules);
+    return versions(rule_text);
   };
   ledger.restore(in, load);
   EXPECT_EQ(ledger.kept(), 12U);
@@ -192,14 +192,14 @@ TEST(Records, LabelsOfFormerLogsAreRead) {
 
 TEST(Ledger, DamagedSnapshotsAreRefused) {
   Ledger ledger({});
-  ledger.set_versions(versions(rules));
+  ledger.set_versions(versions(rule_text));
   std::mt19937_64 random(4);
   for (std::uint64_t i = 0; i < 20; ++i) {
     const TransactionRecord one = record(i, random);
     ledger.apply(one, ledger.decide(one.event));
   }
   const std::string good = bytes(ledger);
-  const auto load = [](const std::string&) { return versions(rules); };
+  const auto load = [](const std::string&) { return versions(rule_text); };
   for (std::size_t length = 0; length < good.size(); length += 97) {
     std::istringstream in(good.substr(0, length));
     Ledger fresh({});

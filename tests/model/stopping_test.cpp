@@ -63,9 +63,9 @@ std::string name_of(const testing::TestParamInfo<Case>& info) {
   return name;
 }
 
-class Stopping : public testing::TestWithParam<Case> {};
+class EveryLoop : public testing::TestWithParam<Case> {};
 
-TEST_P(Stopping, AFitEndsWithinASecond) {
+TEST_P(EveryLoop, AFitEndsWithinASecond) {
   const Case& tried = GetParam();
   GenerateOptions size;
   size.rows = tried.rows;
@@ -81,7 +81,7 @@ TEST_P(Stopping, AFitEndsWithinASecond) {
 }
 
 INSTANTIATE_TEST_SUITE_P(
-    WideDataAndManyClasses, Stopping,
+    WideDataAndManyClasses, EveryLoop,
     testing::Values(
         Case{"logistic-regression", "blobs", 40000, 64, 20000, {}},
         Case{"logistic-regression", "blobs", 40000, 64, 20000, {{"solver", "gradient"}}},

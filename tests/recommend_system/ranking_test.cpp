@@ -97,17 +97,17 @@ TEST(Ranking, WhatIsNewCountsMore) {
   std::vector<Item> made(2);
   made[0].id = "old";
   made[1].id = "new";
-  constexpr Time day = 86'400'000;
-  made[0].released = 1000 * day;
-  made[1].released = 1014 * day;
+  constexpr Time one_day = 86'400'000;
+  made[0].released = 1000 * one_day;
+  made[1].released = 1014 * one_day;
   const Catalogue catalogue(std::move(made));
   Configuration configuration;
   configuration.freshness = 1;
   configuration.freshness_half_life_days = 7;
   const BoostTable boosts(configuration, catalogue);
-  EXPECT_NEAR(boosts.of(catalogue, 1, 1014 * day), 2, 1e-12);
-  EXPECT_NEAR(boosts.of(catalogue, 0, 1014 * day), 1.25, 1e-12);
-  EXPECT_NEAR(boosts.of(catalogue, 1, 1013 * day), 1, 1e-12);  // not out yet
+  EXPECT_NEAR(boosts.of(catalogue, 1, 1014 * one_day), 2, 1e-12);
+  EXPECT_NEAR(boosts.of(catalogue, 0, 1014 * one_day), 1.25, 1e-12);
+  EXPECT_NEAR(boosts.of(catalogue, 1, 1013 * one_day), 1, 1e-12);  // not out yet
 }
 
 TEST(Ranking, NothingAndLessThanAskedFor) {

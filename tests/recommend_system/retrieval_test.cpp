@@ -321,8 +321,8 @@ TEST(AlsSource, ACatalogueWithoutTheModelsItemsIsRefused) {
   options.factors = 4;
   options.iterations = 1;
   const std::shared_ptr<const AlsModel> model = fit(*engine, RecommenderData{data.events}, options);
-  const Catalogue none(std::vector<Item>{});
-  EXPECT_THROW((void)make_collaborative_source(model, none, {}), InputError);
+  const Catalogue empty(std::vector<Item>{});
+  EXPECT_THROW((void)make_collaborative_source(model, empty, {}), InputError);
 }
 
 }  // namespace

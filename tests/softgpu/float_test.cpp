@@ -6,12 +6,12 @@
 namespace softgpu::test {
 namespace {
 
-struct RoundName {
+struct FloatRounding {
   std::string name;
   Round round;
 };
-const std::vector<RoundName>& roundings() {
-  static const std::vector<RoundName> all = {
+const std::vector<FloatRounding>& roundings() {
+  static const std::vector<FloatRounding> all = {
       {".rn", Round::nearest}, {".rz", Round::zero}, {".rm", Round::down}, {".rp", Round::up}};
   return all;
 }
@@ -19,7 +19,7 @@ const std::vector<RoundName>& roundings() {
 std::string type_name(const Format& format) { return format.bits == 32 ? "f32" : "f64"; }
 
 // A saturated result: into [0, 1], NaN to +0.
-u64 saturate(const Format& format, u64 x) {
+u64 saturated(const Format& format, u64 x) {
   if (format.is_nan(x) || (x & format.sign()) != 0) return 0;
   return std::min(x, format.one());
 }
@@ -54,9 +54,9 @@ void check_operation(const Format& format, const Operation& operation) {
   std::vector<Source> sources(operation.operands, reals(format));
   const auto inputs = tuples(sources, 2000, 1800);
   const std::string type = type_name(format);
-  std::vector<RoundName> modes = roundings();
+  std::vector<FloatRounding> modes = roundings();
   if (operation.without_rounding) modes.push_back({"", Round::nearest});
-  for (const RoundName& mode : modes) {
+  for (const FloatRounding& mode : modes) {
     // One computation serves all modifiers.
     std::vector<std::array<u64, 2>> exact(inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -83,7 +83,7 @@ void check_operation(const Format& format, const Operation& operation) {
                      const auto at = static_cast<std::size_t>(&in - inputs.data());
                      u64 want = exact[at][flush ? 1 : 0];
                      if (flush) want = format.flush(want);
-                     if (saturates) want = saturate(format, want);
+                     if (saturates) want = saturated(format, want);
                      return judge_real(format, in, operation.operands, want,
                                        static_cast<u64>(got[0]), saturates);
                    });

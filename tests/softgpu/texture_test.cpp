@@ -458,7 +458,7 @@ TEST(Tex, WholeWarpsGiveTheBitsOfSingleLanes) {
             const double spread = far ? 1e9 : i / 32 % 5 == 3 ? 3 : 1;
             for (std::size_t k = 0; k < 2; ++k) {
               const auto u = static_cast<double>(random() % 65536) / 65536;
-              const double extent = normalized ? 1 : k == 0 ? width : height;
+              const double extent = normalized ? 1 : static_cast<double>(k == 0 ? width : height);
               float x = static_cast<float>(((u - 0.5) * spread + 0.5) * extent);
               if (random() % 16 == 0) x = std::floor(x * 2) / 2;
               if (far && i % 7 == 0)

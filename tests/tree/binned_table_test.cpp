@@ -41,11 +41,11 @@ std::vector<T> column(Index rows, std::uint64_t seed, Index distinct) {
 
 TEST(QuantileSketch, KeysOrderAsValuesDo) {
   for (const double value : {-1e300, -1.0, -5e-324, 0.0, 5e-324, 2.5, 1e300}) {
-    EXPECT_EQ(tree::value_of_key<double>(tree::ordered_key_of(value)), value);
+    EXPECT_EQ(tree::value_of_key<double>(tree::order_key(value)), value);
   }
-  EXPECT_EQ(tree::ordered_key_of(-0.0F), tree::ordered_key_of(0.0F));
-  EXPECT_LT(tree::ordered_key_of(-1.0F), tree::ordered_key_of(-0.5F));
-  EXPECT_LT(tree::ordered_key_of(-0.5F), tree::ordered_key_of(0.25F));
+  EXPECT_EQ(tree::order_key(-0.0F), tree::order_key(0.0F));
+  EXPECT_LT(tree::order_key(-1.0F), tree::order_key(-0.5F));
+  EXPECT_LT(tree::order_key(-0.5F), tree::order_key(0.25F));
 }
 
 TEST(QuantileSketch, IsExactWhileValuesFit) {

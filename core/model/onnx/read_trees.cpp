@@ -13,11 +13,11 @@
 namespace tandem::onnx {
 namespace {
 
-enum class Mode { leaf, at_most, below, above, at_least };
+enum class Comparison { leaf, at_most, below, above, at_least };
 
 // A node as its file lists it: the true way is taken where the comparison holds.
 struct Listed {
-  Mode mode = Mode::leaf;
+  Comparison mode = Comparison::leaf;
   std::int64_t feature = 0;
   double threshold = 0;
   bool missing_true = false;
@@ -103,7 +103,7 @@ class TreeReader {
             static_cast<std::int64_t>(number);
       }
       TreeNode made;
-      if (from.mode == Mode::leaf) {
+      if (from.mode == Comparison::leaf) {
         made.adds = from.adds;
         tree.push_back(std::move(made));
         continue;
@@ -114,10 +114,10 @@ class TreeReader {
       if (!std::isfinite(from.threshold)) fail("has a threshold that is not finite");
       // x > t is not x <= t, and x >= t is not x < t; a missing value is neither, and goes the
       // false way unless it tracks the true one.
-      const bool turned = from.mode == Mode::above || from.mode == Mode::at_least;
+      const bool turned = from.mode == Comparison::above || from.mode == Comparison::at_least;
       made.feature = from.feature;
       made.threshold = from.threshold;
-      made.below = from.mode == Mode::below || from.mode == Mode::at_least;
+      made.below = from.mode == Comparison::below || from.mode == Comparison::at_least;
       made.missing_left = turned != from.missing_true;
       tree.push_back(std::move(made));
       waiting.push_back({turned ? from.true_node : from.false_node, number, false});
@@ -137,12 +137,12 @@ class TreeReader {
   const std::string& where_;
 };
 
-Mode mode_of(const TreeReader& reader, const std::string& name) {
-  if (name == "LEAF") return Mode::leaf;
-  if (name == "BRANCH_LEQ") return Mode::at_most;
-  if (name == "BRANCH_LT") return Mode::below;
-  if (name == "BRANCH_GT") return Mode::above;
-  if (name == "BRANCH_GTE") return Mode::at_least;
+Comparison comparison_of(const TreeReader& reader, const std::string& name) {
+  if (name == "LEAF") return Comparison::leaf;
+  if (name == "BRANCH_LEQ") return Comparison::at_most;
+  if (name == "BRANCH_LT") return Comparison::below;
+  if (name == "BRANCH_GT") return Comparison::above;
+  if (name == "BRANCH_GTE") return Comparison::at_least;
   reader.fail("splits by " + name + "; only comparisons <=, <, > and >= are read");
 }
 
@@ -183,8 +183,8 @@ std::vector<std::vector<TreeNode>> trees_by_ids(const TreeReader& reader, const 
   std::vector<char> is_child(count, 0);
   for (std::size_t i = 0; i < count; ++i) {
     Listed& one = listed[i];
-    one.mode = mode_of(reader, modes[i]);
-    if (one.mode == Mode::leaf) continue;
+    one.mode = comparison_of(reader, modes[i]);
+    if (one.mode == Comparison::leaf) continue;
     one.feature = features[i];
     one.threshold = thresholds[i];
     one.missing_true = !missing.empty() && missing[i] != 0;
@@ -209,7 +209,7 @@ std::vector<std::vector<TreeNode>> trees_by_ids(const TreeReader& reader, const 
   reader.require_size(weights, leaf_trees.size(), (prefix + "_weights").c_str());
   for (std::size_t i = 0; i < leaf_trees.size(); ++i) {
     const auto found = places.find({leaf_trees[i], leaf_nodes[i]});
-    if (found == places.end() || listed[found->second].mode != Mode::leaf) {
+    if (found == places.end() || listed[found->second].mode != Comparison::leaf) {
       reader.fail("gives a weight to node " + std::to_string(leaf_nodes[i]) + " of tree " +
                   std::to_string(leaf_trees[i]) + ", which is no leaf");
     }
@@ -394,7 +394,8 @@ NodeTrees ensemble(const Node& node, const TreeReader& reader) {
     listed.push_back(std::move(one));
     return static_cast<std::int64_t>(listed.size()) - 1;
   };
-  constexpr std::array<Mode, 4> known{Mode::at_most, Mode::below, Mode::at_least, Mode::above};
+  constexpr std::array<Comparison, 4> known{Comparison::at_most, Comparison::below,
+                                            Comparison::at_least, Comparison::above};
   for (std::size_t i = 0; i < count; ++i) {
     const std::int64_t mode = modes->second.tensor.integers[i];
     if (mode < 0 || mode >= static_cast<std::int64_t>(known.size())) {

@@ -60,6 +60,12 @@ class Browser:
         while "loaderId" in went and not any(event.get("method") == "Page.loadEventFired"
                                              for event in self.events):
             self.events.append(self.receive(end - time.monotonic()))
+        # What the page before asked for until it went is no matter of this one.
+        for place, event in enumerate(self.events):
+            if event.get("method") == "Page.frameNavigated" and (
+                    event["params"]["frame"].get("loaderId") == went.get("loaderId")):
+                self.events = self.events[place:]
+                break
 
     def call(self, method, **parameters):
         self.count += 1

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -106,7 +107,11 @@ struct KnownPlane {
   bool usable = false;
 };
 constexpr std::size_t known_planes = 8;  // by handle
-thread_local KnownPlane planes_of_thread[known_planes];
+// On the heap, as all that is large and a thread's own: some of what this library keeps for a
+// thread has to be found in one instruction (counters.cpp), so that all of it comes out of the few
+// hundred bytes that a process has for libraries that are loaded while it runs, as Python loads
+// this one.
+thread_local std::unique_ptr<KnownPlane[]> planes_of_thread;
 
 bool make_plane(const Texture& texture, Plane& plane) {
   const Image& image = texture.levels.front();
@@ -719,6 +724,7 @@ constexpr DecodeEntry texture_decode_table[] = {
 }  // namespace
 
 const Plane* find_plane(Warp& warp, const Op* op, int lane, std::uint64_t handle) {
+  if (!planes_of_thread) planes_of_thread = std::make_unique<KnownPlane[]>(known_planes);
   KnownPlane& known = planes_of_thread[handle % known_planes];
   // Read before the object is: what goes after that is noticed the next time.
   const std::uint64_t textures = texture_epoch();
@@ -737,7 +743,9 @@ const Plane* find_plane(Warp& warp, const Op* op, int lane, std::uint64_t handle
 }
 
 void forget_planes() {
-  for (KnownPlane& known : planes_of_thread) known = KnownPlane{};
+  for (std::size_t i = 0; planes_of_thread && i < known_planes; ++i) {
+    planes_of_thread[i] = KnownPlane{};
+  }
 }
 
 DecodeEntries texture_decoders() {

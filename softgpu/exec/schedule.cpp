@@ -15,6 +15,7 @@
 #include <array>
 #include <chrono>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string_view>
@@ -359,10 +360,12 @@ Departure known_departure(const Launch& launch, const Op* barrier, const Op* lef
     const Op* left = nullptr;
     Departure how{};
   };
-  thread_local std::array<Recent, 16> recent{};
-  Recent& here =
-      recent[(reinterpret_cast<std::uintptr_t>(barrier) ^ reinterpret_cast<std::uintptr_t>(left)) /
-             sizeof(Op) % recent.size()];
+  // Not in the thread's own storage: see planes_of_thread in decode_texture.cpp.
+  constexpr std::size_t places = 16;
+  thread_local const auto recent = std::make_unique<std::array<Recent, places>>();
+  Recent& here = (*recent)[(reinterpret_cast<std::uintptr_t>(barrier) ^
+                            reinterpret_cast<std::uintptr_t>(left)) /
+                           sizeof(Op) % places];
   if (here.launch == launch.id && here.barrier == barrier && here.left == left) return here.how;
   // Not by address: programs come and go.
   using Key = std::tuple<std::string, std::size_t, std::ptrdiff_t, std::ptrdiff_t>;

@@ -114,8 +114,8 @@ CreateEngine load_library(Device device) {
   if (found == files.end()) {
     throw DeviceError("device " + std::string(to_string(device)) +
                       ": this build of Tandem has no CUDA half (there is neither " + any_of(files) +
-                      "): it was built without nvcc 13. ./dev build fetches one; "
-                      "meanwhile use " +
+                      "): it was built without nvcc 13. ./dev build fetches one, and in Python pip "
+                      "install tandem-ml[cuda] brings that half; meanwhile use " +
                       option("device") + " cpu");
   }
   const fs::path& file = *found;
@@ -160,7 +160,7 @@ std::string software_gpu::folder() {
   throw DeviceError(
       "device softgpu: the software GPU's libcudart.so.13 is neither in " + any_of(folders) +
       ": this Tandem was built without it (TANDEM_SOFTGPU=OFF), or not installed as a "
-      "whole; " +
+      "whole (in Python, pip install tandem-ml[cuda] brings it); " +
       option("device") + " cpu needs no GPU");
 }
 

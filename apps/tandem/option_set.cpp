@@ -1,6 +1,7 @@
 #include "tandem/option_set.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <filesystem>
 #include <iterator>
@@ -19,6 +20,10 @@ std::string dashed(std::string_view name) {
   return text;
 }
 
+// What other libraries call an option is no name of it where the program means something else by
+// that, in whichever command: --weights names a column, and --metric what is shown.
+constexpr std::array<std::string_view, 2> meant_otherwise{"weights", "metric"};
+
 // The names that CLI11 is to know an option by: "--k,--clusters,--n-clusters".
 std::string all_names(const OptionName& name) {
   std::vector<std::string> names{"--" + dashed(name.shown())};
@@ -28,7 +33,9 @@ std::string all_names(const OptionName& name) {
       names.push_back(std::move(text));
   };
   add(name.name());
-  for (const auto other : name.others()) add(other);
+  for (const auto other : name.others()) {
+    if (std::ranges::find(meant_otherwise, other) == meant_otherwise.end()) add(other);
+  }
   return joined(names, ",");
 }
 

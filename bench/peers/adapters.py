@@ -30,6 +30,34 @@ class FaissKMeans:
         return self.kmeans.index.search(x, 1)[1].reshape(-1)
 
 
+class FaissNeighbours:
+    """Votes of the nearest rows by FAISS's exhaustive search."""
+
+    library = "faiss"
+
+    def __init__(self, n_neighbors, threads):
+        import faiss
+
+        faiss.omp_set_num_threads(threads)
+        self.faiss = faiss
+        self.n_neighbors = n_neighbors
+
+    def fit(self, x, y):
+        self.index = self.faiss.IndexFlatL2(x.shape[1])
+        self.index.add(x)
+        self.classes = int(y.max()) + 1
+        self.y = y
+        return self
+
+    def predict_proba(self, x):
+        import numpy as np
+
+        votes = self.y[self.index.search(x, self.n_neighbors)[1]]
+        shares = np.zeros((len(x), self.classes), x.dtype)
+        np.add.at(shares, (np.arange(len(x))[:, None], votes), 1 / self.n_neighbors)
+        return shares
+
+
 class TorchClassifier:
     """A perceptron with ReLU, trained by Adam on shuffled batches in memory; PyTorch, eager."""
 

@@ -21,6 +21,7 @@
 #include "core/recommend/top_items_steps.hpp"
 #include "cpu/recommend/top_items.hpp"
 #include "cpu/simd-inl.hpp"
+#include "cpu/sorted_list.hpp"
 
 #ifndef TANDEM_CPU_RECOMMEND_TOP_ITEMS_CPP
 #define TANDEM_CPU_RECOMMEND_TOP_ITEMS_CPP
@@ -65,15 +66,10 @@ void offer(const TopWork<T>& work, Index user, std::int32_t item, T score, BestI
                          problem.left_out + problem.offsets[user + 1], item)) {
     return;
   }
-  Index at = best.count < work.n ? best.count++ : work.n - 1;
-  while (at > 0 && (best.scores[at - 1] < score ||
-                    (best.scores[at - 1] == score && best.items[at - 1] > item))) {
-    best.scores[at] = best.scores[at - 1];
-    best.items[at] = best.items[at - 1];
-    --at;
-  }
-  best.scores[at] = score;
-  best.items[at] = item;
+  insert_sorted(best.scores, best.items, best.count, work.n, score, item,
+                [score, item](T other, std::int32_t number) {
+                  return other < score || (other == score && number > item);
+                });
   if (best.count == work.n) best.worst = best.scores[work.n - 1];
 }
 

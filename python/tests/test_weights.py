@@ -74,3 +74,15 @@ def test_kmeans_with_weights_finds_what_repeated_rows_have():
     in_order = [fit.cluster_centers_[np.lexsort(fit.cluster_centers_.T)] for fit in (weighted, repeated)]
     np.testing.assert_allclose(in_order[0], in_order[1], rtol=1e-9)
     assert weighted.inertia_ == pytest.approx(repeated.inertia_, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["KNeighborsClassifier", "KNeighborsRegressor"])
+def test_weights_multiply_what_neighbours_say(name):
+    x = np.array([[0.0], [1.0], [2.0], [3.0]])
+    y = np.array([0, 1, 1, 0])
+    model = getattr(tandem_ml, name)(n_neighbors=2).fit(x, y, sample_weight=[1, 0, 3, 1])
+    # The nearest two of weight are 0 and 2.
+    if "Class" in name:
+        np.testing.assert_array_equal(model.predict_proba([[0.5]]), [[0.25, 0.75]])
+    else:
+        np.testing.assert_array_equal(model.predict([[0.5]]), [0.75])

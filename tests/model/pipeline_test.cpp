@@ -47,9 +47,9 @@ Dataset<T> mixed_data() {
 template <Real T>
 Pipeline<T> fit(const std::string& name, Dataset<T> data) {
   const auto engine = Engine::create({.threads = 1});
-  // A regression wants a target of numbers.
-  if (name == "linear-regression") data.target_column.categories.clear();
   PipelineOptions options(name);
+  // A regression wants a target of numbers.
+  if (options.algorithm().task(data) == Task::regression) data.target_column.categories.clear();
   const FeatureValues values = feature_values(options.algorithm());
   options.set("impute", "mean").set("seed", 3);
   options.set("scale", values == FeatureValues::any ? "standard" : "minmax");

@@ -291,14 +291,18 @@ void bind_models(nb::module_& module) {
             });
           },
           nb::arg("path"))
-      .def("to_onnx",
-           [](const FittedModel& model) {
-             const std::string bytes = model.visit([]<Real T>(const HeldPipeline<T>& held) {
-               const nb::gil_scoped_release unlocked;
-               return tandem::to_onnx(held.pipeline);
-             });
-             return nb::bytes(bytes.data(), bytes.size());
-           })
+      .def(
+          "to_onnx",
+          [](const FittedModel& model, std::string_view ml_opset, std::string_view input_type) {
+            const OnnxOptions options{.operators = parse_enum<OnnxOperators>("ml_opset", ml_opset),
+                                      .input = parse_enum<OnnxInput>("input_type", input_type)};
+            const std::string bytes = model.visit([&]<Real T>(const HeldPipeline<T>& held) {
+              const nb::gil_scoped_release unlocked;
+              return tandem::to_onnx(held.pipeline, options);
+            });
+            return nb::bytes(bytes.data(), bytes.size());
+          },
+          nb::arg("ml_opset"), nb::arg("input_type"))
       .def("to_bytes", &to_bytes)
       .def("__getstate__", &to_bytes)
       .def("__setstate__", [](FittedModel& model, const nb::bytes& bytes) {

@@ -172,10 +172,14 @@ class TandemEstimator(HoldsModel):
 
         self._fitted().save(os.fspath(path))
 
-    def to_onnx(self, path=None):
+    def to_onnx(self, path=None, *, ml_opset=5, input_type="model"):
         """The model and its transforms as an ONNX model: its bytes, which are written to `path` too,
-        where that is given. docs/onnx.md says what runtimes make of it."""
-        content = self._fitted().to_onnx()
+        where that is given. docs/onnx.md says what runtimes make of it.
+
+        `ml_opset` 3 is for runtimes that lack the operators of 5; `input_type` "float32" makes a
+        model of float64 take float32 rows.
+        """
+        content = self._fitted().to_onnx(str(ml_opset), input_type)
         if path is not None:
             with open(path, "wb") as file:
                 file.write(content)

@@ -14,9 +14,13 @@ runtime = pytest.importorskip("onnxruntime")
 ROWS = 10_000
 
 
-def answers(model, inputs):
-    content = model.to_onnx()
-    onnx.checker.check_model(onnx.load_from_string(content), full_check=True)
+def answers(model, inputs, **options):
+    content = model.to_onnx(**options)
+    file = onnx.load_from_string(content)
+    onnx.checker.check_model(file, full_check=True)
+    versions = {one.domain: one.version for one in file.opset_import}
+    assert versions == ({"": 15, "ai.onnx.ml": 3} if options.get("ml_opset") == 3
+                        else {"": 18, "ai.onnx.ml": 5})
     options = runtime.SessionOptions()
     options.log_severity_level = 3
     session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
@@ -88,12 +92,12 @@ def test_tree_regressors(name, dtype):
     compare_values(model.predict(x), answers(model, {"X": x})["prediction"], dtype)
 
 
-def compare_classes(model, x, given, dtype):
+def compare_classes(model, x, given, dtype, precision=None):
     ours = model.predict_proba(x)
     theirs = given["probabilities"]
     assert theirs.dtype == dtype
     # A chain of as many additions as there are trees, and the function over it.
-    bound = 4 * bound_of(model, dtype)
+    bound = 4 * bound_of(model, precision or dtype)
     assert np.max(np.abs(ours - theirs)) <= bound
     ordered = np.sort(ours, axis=1)
     apart = ordered[:, -1] - ordered[:, -2] > 2 * bound
@@ -118,6 +122,96 @@ def test_a_decision_tree_has_the_very_bits():
         model = tandem_ml.DecisionTreeRegressor(random_state=0).fit(train, targets(train, 0))
         x = on_thresholds(rows(dtype, missing=True, seed=2), model)
         assert np.array_equal(model.predict(x), answers(model, {"X": x})["prediction"])
+
+
+# --- files for runtimes that know ai.onnx.ml 3 -----------------------------------------------------
+# Rows go the same ways; sums of trees are float32 there.
+
+OLD = {"ml_opset": 3}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("classes", [2, 4])
+@pytest.mark.parametrize("name", TREES)
+def test_tree_classifiers_in_old_operators(name, classes, dtype):
+    train = rows(dtype, missing=True, n=1500)
+    model = getattr(tandem_ml, name + "Classifier")(**TREES[name], random_state=0)
+    model.fit(train, targets(train, classes))
+    x = on_thresholds(rows(dtype, missing=True, seed=1), model)
+    compare_classes(model, x, answers(model, {"X": x}, **OLD), dtype, precision=np.float32)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", TREES)
+def test_tree_regressors_in_old_operators(name, dtype):
+    train = rows(dtype, missing=True, n=1500)
+    model = getattr(tandem_ml, name + "Regressor")(**TREES[name], random_state=0)
+    model.fit(train, targets(train, 0))
+    x = on_thresholds(rows(dtype, missing=True, seed=1), model)
+    compare_values(model.predict(x), answers(model, {"X": x}, **OLD)["prediction"], dtype,
+                   precision=np.float32)
+
+
+@pytest.mark.parametrize("trained, given", [(np.float32, np.float32), (np.float64, np.float64),
+                                            (np.float64, np.float32)])
+@pytest.mark.parametrize("options", [OLD, {}], ids=["old", "new"])
+def test_no_row_goes_another_way_through_a_tree(trained, given, options):
+    """The leaf of every row, told by its value, of rows that hold thresholds and their neighbours in
+    their own type."""
+    train = rows(trained, missing=True, n=3000)
+    model = tandem_ml.DecisionTreeRegressor(random_state=0).fit(train, targets(train, 0))
+    x = on_thresholds(rows(given, missing=True, seed=2), model)
+    if trained != given:
+        options = {**options, "input_type": "float32"}
+        # The nearest float often lies above its threshold, and would send rows that equal it left.
+        cuts = model.parameters_["threshold"]
+        finite = cuts[np.abs(cuts) < np.finfo(np.float32).max]
+        assert (finite.astype(np.float32) > finite).sum() > 500
+    ours = model.predict(x.astype(trained))
+    assert len(np.unique(ours)) > 500
+    theirs = answers(model, {"X": x}, **options)["prediction"]
+    assert theirs.dtype == trained
+    assert np.array_equal(theirs.astype(np.float32), ours.astype(np.float32))
+
+
+@pytest.mark.parametrize("name, settings", [
+    ("LogisticRegression", {}), ("KMeans", {"n_clusters": 4}), ("MLPClassifier", {
+        "hidden_layer_sizes": (8,), "max_iter": 5}), ("IsolationForest", {"n_estimators": 10})])
+def test_other_models_in_old_operators(name, settings):
+    """The same graph but for trees: what the new operators answer."""
+    train = rows(np.float64, missing=False, n=600)
+    cls = getattr(tandem_ml, name)
+    y = targets(train, 3) if cls._description["kind"] == "predictor" else None
+    model = cls(**settings, **({"random_state": 0} if "random_state" in cls._defaults else {})).fit(train, y)
+    x = rows(np.float64, missing=False, seed=1)
+    new, old = answers(model, {"X": x}), answers(model, {"X": x}, **OLD)
+    assert new.keys() == old.keys()
+    for output, values in new.items():
+        if values.dtype.kind == "f":
+            np.testing.assert_allclose(old[output], values, atol=64 * np.finfo(np.float32).eps)
+        else:
+            assert (old[output] == values).mean() > 0.999
+
+
+def test_a_model_of_float64_takes_float32_rows():
+    """Behind a scaling, whose results are no floats, and of a linear model."""
+    train = rows(np.float64, missing=False, n=1500)
+    x = rows(np.float32, missing=False, seed=1)
+    for cls, settings in ((tandem_ml.GradientBoostingClassifier, {"n_estimators": 10, "scale": "standard"}),
+                          (tandem_ml.LogisticRegression, {"scale": "minmax"})):
+        model = cls(**settings).fit(train, targets(train, 3))
+        for options in ({}, OLD):
+            given = answers(model, {"X": x}, input_type="float32", **options)
+            compare_classes(model, x.astype(np.float64), given, np.float64, precision=np.float32)
+
+
+def test_options_of_a_file_that_there_are_not():
+    train = rows(np.float64, missing=False, n=100)
+    model = tandem_ml.LinearRegression().fit(train, targets(train, 0))
+    with pytest.raises(ValueError, match="ml_opset.*4"):
+        model.to_onnx(ml_opset=4)
+    with pytest.raises(ValueError, match="input_type.*float16"):
+        model.to_onnx(input_type="float16")
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -184,8 +278,9 @@ def test_kmeans(dtype):
     ("LogisticRegression", {"scale": "standard", "impute": "median", "outliers": "iqr"}),
     ("DecisionTreeClassifier", {"encode": "ordinal", "impute": "most-frequent"}),
 ])
+@pytest.mark.parametrize("options", [OLD, {}], ids=["old", "new"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_pipelines_with_texts_and_missing_values(name, settings, dtype):
+def test_pipelines_with_texts_and_missing_values(name, settings, dtype, options):
     pandas = pytest.importorskip("pandas")
 
     def table(seed, n, words):
@@ -208,7 +303,8 @@ def test_pipelines_with_texts_and_missing_values(name, settings, dtype):
         "colour": frame[["colour"]].fillna("").to_numpy(),
         "weight": frame[["weight"]].to_numpy(),
     }
-    compare_classes(model, frame, answers(model, inputs), np.dtype(dtype))
+    given = answers(model, inputs, **options)
+    compare_classes(model, frame, given, np.dtype(dtype), precision=np.float32 if options else None)
 
 
 def test_the_program_writes_the_same_file(program, tmp_path):
@@ -218,6 +314,9 @@ def test_the_program_writes_the_same_file(program, tmp_path):
     model.save(tmp_path / "m.tandem")
     program("export", tmp_path / "m.tandem", "--onnx", tmp_path / "m.onnx")
     assert (tmp_path / "m.onnx").read_bytes() == model.to_onnx()
+    program("export", tmp_path / "m.tandem", "--onnx", tmp_path / "old.onnx", "--ml-opset", "3",
+            "--input-type", "float32")
+    assert (tmp_path / "old.onnx").read_bytes() == model.to_onnx(ml_opset=3, input_type="float32")
     assert model.to_onnx(tmp_path / "own.onnx") == (tmp_path / "own.onnx").read_bytes()
 
 

@@ -5,6 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <limits>
+#include <variant>
+
 #include "tandem/core/error.hpp"
 #include "tandem/tree/gradient_boosting.hpp"
 
@@ -44,6 +48,35 @@ std::string refusal(const Pipeline<double>& pipeline) {
 TEST(Onnx, BeginsWithTheVersionOfTheFormat) {
   // Field 1, a number: 10.
   EXPECT_THAT(to_onnx(stump(0)), StartsWith("\x08\x0a"));
+}
+
+// The threshold of a stump as a file for old runtimes has it.
+double written_threshold(double threshold, OnnxInput input) {
+  Pipeline<double> pipeline = stump(0);
+  auto& trees = dynamic_cast<GradientBoostingModel<double>&>(*pipeline.model).trees;
+  trees.trees.front().threshold[0] = threshold;
+  pipeline.schema.columns = numbered_columns(2);
+  const AnyModel read =
+      parse_onnx(to_onnx(pipeline, {OnnxOperators::ml3, input}), "written", Precision::float64);
+  const Model<double>& model = *std::get<Pipeline<double>>(read).model;
+  return dynamic_cast<const GradientBoostingModel<double>&>(model).trees.trees.front().threshold[0];
+}
+
+// A float x is at most t exactly where it is at most what stands there.
+TEST(Onnx, ThresholdsForFloatRowsAreRoundedDown) {
+  EXPECT_EQ(written_threshold(0.25, OnnxInput::float32), 0.25);
+  // The float nearest to 0.1 lies above it, that to 0.7 below.
+  EXPECT_EQ(written_threshold(0.1, OnnxInput::float32),
+            static_cast<double>(std::nextafter(0.1F, 0.0F)));
+  EXPECT_EQ(written_threshold(0.7, OnnxInput::float32), static_cast<double>(0.7F));
+  EXPECT_EQ(written_threshold(-0.1, OnnxInput::float32), static_cast<double>(-0.1F));
+  EXPECT_EQ(written_threshold(1e300, OnnxInput::float32),
+            static_cast<double>(std::numeric_limits<float>::max()));
+  EXPECT_EQ(written_threshold(1e-300, OnnxInput::float32), 0.0);
+  EXPECT_EQ(written_threshold(-1e-300, OnnxInput::float32),
+            static_cast<double>(-std::numeric_limits<float>::denorm_min()));
+  // Rows of the model's own type are compared with the very thresholds.
+  EXPECT_EQ(written_threshold(0.1, OnnxInput::model), 0.1);
 }
 
 TEST(Onnx, ZerosThatAreMissingAreRefused) {

@@ -127,11 +127,16 @@ class Export final : public Command {
     options.written("onnx", onnx_,
                     "in place of that: write the model and its transforms in the ONNX format here",
                     "FILE");
+    options.choice("ml_opset", operators_,
+                   "ONNX: the version of its operators of machine learning; 3 is for runtimes that "
+                   "do not have 5's");
+    options.choice("input_type", input_,
+                   "ONNX: type of the numbers that the file takes: the model's, or float32");
     options.flag("json", json_, "print the result as JSON");
     options.flag("force", force_, replace_help);
   }
 
-  int run(const OptionSet& /*options*/) override {
+  int run(const OptionSet& options) override {
     if (out_.path.empty() == onnx_.path.empty()) {
       throw InputError("expected either " + option("out") +
                        " FILE: where the model goes, with a name that ends in .json or .ubj "
@@ -139,6 +144,12 @@ class Export final : public Command {
                        option("onnx") + " FILE");
     }
     if (!onnx_.path.empty()) return export_onnx();
+    for (const char* name : {"ml_opset", "input_type"}) {
+      if (options.given(name)) {
+        throw InputError(option(name) + " says how an ONNX file is written; give " +
+                         option("onnx") + " FILE, or leave it out");
+      }
+    }
     const ForeignFormat format = format_of_name(out_.path);
     if (format == ForeignFormat::none) {
       throw InputError(option("out") + ": '" + out_.path +
@@ -168,7 +179,11 @@ class Export final : public Command {
     add_marked_output(files, option("onnx"), onnx_.path, written::onnx);
     files.check(force_);
     const AnyModel model = load_model(model_);
-    std::visit([&](const auto& pipeline) { write_onnx(onnx_.path, pipeline); }, model);
+    std::visit(
+        [&](const auto& pipeline) {
+          write_onnx(onnx_.path, pipeline, {operators_, input_});
+        },
+        model);
     say_where(onnx_.path, "onnx", written::onnx);
     return 0;
   }
@@ -185,6 +200,8 @@ class Export final : public Command {
   std::string model_;
   FileName out_;
   FileName onnx_;
+  OnnxOperators operators_ = OnnxOperators::ml5;
+  OnnxInput input_ = OnnxInput::model;
   bool json_ = false;
   bool force_ = false;
 };

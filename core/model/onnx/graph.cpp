@@ -68,10 +68,6 @@ namespace shape_proto {
 enum : protozero::pbf_tag_type { dim = 1, dim_value = 1, dim_param = 2 };
 }
 
-constexpr std::int64_t ir_version = 10;
-constexpr std::int64_t standard_operators = 18;
-constexpr std::int64_t ml_operators = 5;
-
 template <class T>
 std::string_view bytes_of(std::span<const T> values) {
   return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
@@ -245,21 +241,21 @@ Graph::Value Graph::cast(const Value& value, Type to) {
   return apply("Cast", {value}, Attributes().integer("to", static_cast<std::int64_t>(to)));
 }
 
-std::string Graph::encode(const std::string& producer_version) const {
+std::string Graph::encode(const std::string& producer_version, const Versions& versions) const {
   std::string encoded;
   protozero::pbf_writer writer(encoded);
-  writer.add_int64(model::ir_version, ir_version);
+  writer.add_int64(model::ir_version, versions.format);
   writer.add_string(model::producer_name, "tandem");
   writer.add_string(model::producer_version, producer_version);
   {
     protozero::pbf_writer standard(writer, model::opset_import);
     standard.add_string(opset::domain, "");
-    standard.add_int64(opset::version, standard_operators);
+    standard.add_int64(opset::version, versions.standard);
   }
   {
     protozero::pbf_writer ml(writer, model::opset_import);
     ml.add_string(opset::domain, ml_domain.data(), ml_domain.size());
-    ml.add_int64(opset::version, ml_operators);
+    ml.add_int64(opset::version, versions.ml);
   }
   std::string whole = graph_ + interface_;
   protozero::pbf_writer(whole).add_string(graph::name, "tandem");

@@ -1,6 +1,6 @@
 // A graph of ONNX operators in the making, and its bytes. Protocol buffers are written by
 // protozero; the numbers of fields are those of the format's schema (github.com/onnx/onnx,
-// onnx/onnx.proto, IR version 10).
+// onnx/onnx.proto), the same in all its versions.
 #pragma once
 
 #include <cstdint>
@@ -65,8 +65,15 @@ class Graph {
               const Attributes& attributes = {}, std::string_view domain = {});
   Value cast(const Value& value, Type to);
 
+  // Versions of the operators and of the format.
+  struct Versions {
+    std::int64_t format;
+    std::int64_t standard;
+    std::int64_t ml;
+  };
   // The bytes of the model.
-  [[nodiscard]] std::string encode(const std::string& producer_version) const;
+  [[nodiscard]] std::string encode(const std::string& producer_version,
+                                   const Versions& versions) const;
 
  private:
   Value add_constant(Type type, std::span<const Index> shape, std::string_view raw);

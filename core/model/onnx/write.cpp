@@ -49,14 +49,14 @@ Graph::Value codes_of(Graph& graph, const Graph::Value& texts,
   return std::is_same_v<T, float> ? codes : graph.cast(codes, type_of<T>);
 }
 
-// The raw columns, with texts as codes.
-template <Real T>
+// The raw columns, with texts as codes, in type U.
+template <Real U, Real T>
 Graph::Value add_inputs(Graph& graph, const TransformChain<T>& transforms) {
   const std::vector<Column>& columns = transforms.inputs();
   bool texts = false;
   for (const Column& column : columns) texts = texts || column.categorical();
   const auto count = static_cast<Index>(columns.size());
-  if (!texts) return graph.input("X", type_of<T>, count);
+  if (!texts) return graph.input("X", type_of<U>, count);
 
   const Transform<T>* const matched = transforms.find("categories");
   if (matched == nullptr) throw InputError("the pipeline has text columns that nothing matches");
@@ -74,9 +74,9 @@ Graph::Value add_inputs(Graph& graph, const TransformChain<T>& transforms) {
     }
     if (columns[j].categorical()) {
       const Graph::Value input = graph.input(columns[j].name, Type::text, 1);
-      parts.push_back(codes_of<T>(graph, input, matched->outputs()[j].categories, unknown));
+      parts.push_back(codes_of<U>(graph, input, matched->outputs()[j].categories, unknown));
     } else {
-      parts.push_back(graph.input(columns[j].name, type_of<T>, 1));
+      parts.push_back(graph.input(columns[j].name, type_of<U>, 1));
     }
   }
   return graph.apply("Concat", parts, Attributes().integer("axis", 1));
@@ -105,7 +105,8 @@ Graph::Value scale(Graph& graph, const Graph::Value& x, const Archive& learned) 
   return graph.cast(graph.apply("Div", {centred, divisor}), type_of<T>);
 }
 
-template <Real T>
+// x and the result: of type U.
+template <Real U, Real T>
 Graph::Value encode(Graph& graph, const Graph::Value& x, const Transform<T>& transform) {
   // Each output is taken from a column; an indicator is 1 where that holds its category.
   std::vector<Index> sources;
@@ -128,36 +129,64 @@ Graph::Value encode(Graph& graph, const Graph::Value& x, const Transform<T>& tra
   const Graph::Value taken =
       graph.apply("Gather", {x, graph.constant(std::span<const std::int64_t>(sources), shape)},
                   Attributes().integer("axis", 1));
-  const Graph::Value codes = row_of<T>(graph, category);
-  const Graph::Value is_indicator = graph.apply("GreaterOrEqual", {codes, row_of<T>(graph, {0.0})});
-  const Graph::Value equal = graph.cast(graph.apply("Equal", {taken, codes}), type_of<T>);
+  const Graph::Value codes = row_of<U>(graph, category);
+  const Graph::Value is_indicator = graph.apply("GreaterOrEqual", {codes, row_of<U>(graph, {0.0})});
+  const Graph::Value equal = graph.cast(graph.apply("Equal", {taken, codes}), type_of<U>);
   return graph.apply("Where", {is_indicator, equal, taken});
 }
 
-}  // namespace
+bool clips(const Archive& outliers) { return outliers.get_string("action") == "clip"; }
 
+// Whether the model sees numbers that no column holds.
 template <Real T>
-Graph::Value add_transforms(Graph& graph, const TransformChain<T>& transforms) {
-  Graph::Value x = add_inputs(graph, transforms);
+bool computes(const TransformChain<T>& transforms) {
+  for (const auto& transform : transforms.transforms()) {
+    Archive learned;
+    transform->save(learned);
+    if (transform->name() == "impute" || transform->name() == "scale" ||
+        (transform->name() == "outliers" && clips(learned))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// From columns in type U.
+template <Real U, Real T>
+Features features_from(Graph& graph, const TransformChain<T>& transforms) {
+  Graph::Value x = add_inputs<U>(graph, transforms);
+  Type type = type_of<U>;
+  if (!std::is_same_v<U, T> && computes(transforms)) {
+    type = type_of<T>;
+    x = graph.cast(x, type);
+  }
   for (const auto& transform : transforms.transforms()) {
     const std::string_view name = transform->name();
     Archive learned;
     transform->save(learned);
     if (name == "outliers") {
-      if (learned.get_string("action") == "clip") x = clip<T>(graph, x, learned);
+      if (clips(learned)) x = clip<T>(graph, x, learned);
     } else if (name == "impute") {
       x = impute<T>(graph, x, learned);
     } else if (name == "scale") {
       x = scale<T>(graph, x, learned);
     } else if (name == "encode") {
-      x = encode<T>(graph, x, *transform);
+      x = type == type_of<T> ? encode<T>(graph, x, *transform) : encode<U>(graph, x, *transform);
     } else if (name != "categories" && name != "scale-target") {
       throw InputError(
           "the transform " + std::string(name) +
           " has no form in ONNX operators yet; train without it, or apply it to the data before");
     }
   }
-  return x;
+  return {x, type};
+}
+
+}  // namespace
+
+template <Real T>
+Features add_transforms(Graph& graph, const TransformChain<T>& transforms, OnnxInput input) {
+  return input == OnnxInput::float32 ? features_from<float>(graph, transforms)
+                                     : features_from<T>(graph, transforms);
 }
 
 template <Real T>
@@ -185,22 +214,24 @@ template Graph::Value restore_target(Graph&, const TransformChain<double>&, Grap
 }  // namespace onnx
 
 template <Real T>
-std::string to_onnx(const Pipeline<T>& model) {
+std::string to_onnx(const Pipeline<T>& model, const OnnxOptions& options) {
   onnx::Graph graph;
-  const onnx::Graph::Value features = onnx::add_transforms(graph, model.transforms);
-  onnx::add_model(graph, features, *model.model, model.transforms);
-  return graph.encode(TANDEM_VERSION);
+  const onnx::Features features = onnx::add_transforms(graph, model.transforms, options.input);
+  onnx::add_model(graph, features, *model.model, model.transforms, options.operators);
+  const bool old = options.operators == OnnxOperators::ml3;
+  return graph.encode(TANDEM_VERSION,
+                      {.format = old ? 8 : 10, .standard = old ? 15 : 18, .ml = old ? 3 : 5});
 }
 
 template <Real T>
-void write_onnx(const std::string& path, const Pipeline<T>& model) {
-  const std::string bytes = to_onnx(model);
+void write_onnx(const std::string& path, const Pipeline<T>& model, const OnnxOptions& options) {
+  const std::string bytes = to_onnx(model, options);
   write_file(path, bytes);
 }
 
-template std::string to_onnx(const Pipeline<float>&);
-template std::string to_onnx(const Pipeline<double>&);
-template void write_onnx(const std::string&, const Pipeline<float>&);
-template void write_onnx(const std::string&, const Pipeline<double>&);
+template std::string to_onnx(const Pipeline<float>&, const OnnxOptions&);
+template std::string to_onnx(const Pipeline<double>&, const OnnxOptions&);
+template void write_onnx(const std::string&, const Pipeline<float>&, const OnnxOptions&);
+template void write_onnx(const std::string&, const Pipeline<double>&, const OnnxOptions&);
 
 }  // namespace tandem

@@ -255,11 +255,11 @@ void add_isolation(Graph& graph, const Graph::Value& lengths,
 }
 
 template <Real T>
-bool add_tree_model(Graph& graph, const Graph::Value& x, const Model<T>& model,
-                    const TransformChain<T>& transforms) {
+bool add_tree_model(Graph& graph, const Features& features, const Model<T>& model,
+                    const TransformChain<T>& transforms, OnnxOperators operators) {
   const auto trees = tree_ensemble_of(model);
   if (!trees) return false;
-  const Graph::Value scores = add_trees(graph, x, *trees);
+  const Graph::Value scores = add_trees(graph, features, *trees, operators);
   if (const auto* boosted = dynamic_cast<const GradientBoostingModel<T>*>(&model)) {
     add_boosting(graph, scores, *boosted, transforms);
   } else if (const auto* isolation = dynamic_cast<const IsolationForestModel<T>*>(&model)) {
@@ -282,20 +282,22 @@ bool add_tree_model(Graph& graph, const Graph::Value& x, const Model<T>& model,
 }  // namespace
 
 template <Real T>
-void add_model(Graph& graph, const Graph::Value& features, const Model<T>& model,
-               const TransformChain<T>& transforms) {
-  const Graph::Value x = std::is_same_v<T, double> ? features : graph.cast(features, Type::float64);
+void add_model(Graph& graph, const Features& features, const Model<T>& model,
+               const TransformChain<T>& transforms, OnnxOperators operators) {
+  if (add_tree_model(graph, features, model, transforms, operators)) return;
+  const Graph::Value x =
+      features.type == Type::float64 ? features.value : graph.cast(features.value, Type::float64);
   if (add_linear(graph, x, model, transforms) || add_perceptron(graph, x, model, transforms) ||
-      add_kmeans(graph, x, model) || add_tree_model(graph, x, model, transforms)) {
+      add_kmeans(graph, x, model)) {
     return;
   }
   throw InputError("a model of " + std::string(model.algorithm()) +
                    " has no form in ONNX operators yet; docs/onnx.md lists those that have");
 }
 
-template void add_model(Graph&, const Graph::Value&, const Model<float>&,
-                        const TransformChain<float>&);
-template void add_model(Graph&, const Graph::Value&, const Model<double>&,
-                        const TransformChain<double>&);
+template void add_model(Graph&, const Features&, const Model<float>&, const TransformChain<float>&,
+                        OnnxOperators);
+template void add_model(Graph&, const Features&, const Model<double>&,
+                        const TransformChain<double>&, OnnxOperators);
 
 }  // namespace tandem::onnx

@@ -100,12 +100,7 @@ class Nodes {
 
   void add_split(const EnsembleTree<T>& tree, std::size_t i) {
     const std::uint8_t flags = tree.flags[i];
-    if ((flags & tree_zero_is_missing) != 0) {
-      throw InputError(
-          "the trees take zeros for missing values, as their file of LightGBM asks for, which "
-          "ONNX's "
-          "operator for trees cannot say");
-    }
+    require_known_split(flags);
     features_.push_back(tree.feature[i]);
     missing_true_.push_back((flags & tree_missing_left) != 0 ? 1 : 0);
     if ((flags & tree_categorical) == 0) {
@@ -115,14 +110,8 @@ class Nodes {
     }
     modes_.push_back(member);
     splits_.push_back(0);
-    const auto words = static_cast<std::size_t>(tree.category_words[i]);
-    for (std::size_t w = 0; w < words; ++w) {
-      const std::uint32_t word =
-          tree.categories[static_cast<std::size_t>(tree.first_category[i]) + w];
-      for (std::size_t bit = 0; bit < 32; ++bit) {
-        if ((word >> bit & 1U) != 0) members_.push_back(static_cast<double>(w * 32 + bit));
-      }
-    }
+    const std::vector<double> members = members_of(tree, i);
+    members_.insert(members_.end(), members.begin(), members.end());
     members_.push_back(std::numeric_limits<double>::quiet_NaN());  // the end of the set
   }
 
@@ -143,19 +132,51 @@ class Nodes {
 
 }  // namespace
 
+void require_known_split(std::uint8_t flags) {
+  if ((flags & tree_zero_is_missing) == 0) return;
+  throw InputError(
+      "the trees take zeros for missing values, as their file of LightGBM asks for, which ONNX's "
+      "operators for trees cannot say");
+}
+
 template <Real T>
-Graph::Value add_trees(Graph& graph, const Graph::Value& features, const TreeEnsemble<T>& trees) {
-  Nodes<T> nodes(trees);
-  for (const EnsembleTree<T>& tree : trees.trees) nodes.add(tree);
-  // The operator wants a tree; this one changes nothing.
-  if (trees.trees.empty()) nodes.add_constant(0, 0);
-  const Graph::Value sums = graph.apply("TreeEnsemble", {features}, nodes.attributes(), ml_domain);
+std::vector<double> members_of(const EnsembleTree<T>& tree, std::size_t node) {
+  std::vector<double> members;
+  const auto words = static_cast<std::size_t>(tree.category_words[node]);
+  const auto first = static_cast<std::size_t>(tree.first_category[node]);
+  for (std::size_t w = 0; w < words; ++w) {
+    const std::uint32_t word = tree.categories[first + w];
+    for (std::size_t bit = 0; bit < 32; ++bit) {
+      if ((word >> bit & 1U) != 0) members.push_back(static_cast<double>(w * 32 + bit));
+    }
+  }
+  return members;
+}
+
+template <Real T>
+Graph::Value add_trees(Graph& graph, const Features& features, const TreeEnsemble<T>& trees,
+                       OnnxOperators operators) {
+  Graph::Value sums;
+  if (operators == OnnxOperators::ml3) {
+    sums = add_old_trees(graph, features, trees);
+  } else {
+    Nodes<T> nodes(trees);
+    for (const EnsembleTree<T>& tree : trees.trees) nodes.add(tree);
+    // The operator wants a tree; this one changes nothing.
+    if (trees.trees.empty()) nodes.add_constant(0, 0);
+    const Graph::Value x =
+        features.type == Type::float64 ? features.value : graph.cast(features.value, Type::float64);
+    sums = graph.apply("TreeEnsemble", {x}, nodes.attributes(), ml_domain);
+  }
   const std::vector<double> base(trees.base.begin(), trees.base.end());
   const std::array<Index, 2> shape{1, trees.outputs};
   return graph.apply("Add", {sums, graph.constant(std::span<const double>(base), shape)});
 }
 
-template Graph::Value add_trees(Graph&, const Graph::Value&, const TreeEnsemble<float>&);
-template Graph::Value add_trees(Graph&, const Graph::Value&, const TreeEnsemble<double>&);
+template std::vector<double> members_of(const EnsembleTree<float>&, std::size_t);
+template std::vector<double> members_of(const EnsembleTree<double>&, std::size_t);
+template Graph::Value add_trees(Graph&, const Features&, const TreeEnsemble<float>&, OnnxOperators);
+template Graph::Value add_trees(Graph&, const Features&, const TreeEnsemble<double>&,
+                                OnnxOperators);
 
 }  // namespace tandem::onnx

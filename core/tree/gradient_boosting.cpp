@@ -61,6 +61,8 @@ namespace {
 
 // A narrow packing is good enough where gradients are, on average, this many units at least.
 constexpr Index least_mean_units = 512;
+// Of so few rows one alone, of the largest gradient, may make up that average.
+constexpr Index few_rows = (Index{1} << 19) / least_mean_units;
 
 BoostingLoss loss_kind(BoostingObjective objective) {
   switch (objective) {
@@ -560,9 +562,10 @@ class Boosting {
     const RowSample sample = draw_rows(output, number, of_sample);
     const bool unit = !custom_ && ranking_ == nullptr && unit_hessian(loss_.kind) &&
                       weights_.empty() && sample.weight == 1;
-    GradientPacking packing = packing_for(of_sample, rows_.count, unit, false);
+    const bool wide = !unit && rows_.count <= few_rows;
+    GradientPacking packing = packing_for(of_sample, rows_.count, unit, wide);
     PackedSums sums = steps_->pack(output, packing, sample);
-    if (sums.magnitudes < sums.rows * least_mean_units && sums.magnitudes > 0) {
+    if (!wide && sums.magnitudes < sums.rows * least_mean_units && sums.magnitudes > 0) {
       packing = packing_for(of_sample, rows_.count, unit, true);
       sums = steps_->pack(output, packing, sample);
     }

@@ -27,9 +27,6 @@ NOT_EQUIVALENT = {
     "RandomForestRegressor": "rows are drawn one by one",
     "KNeighborsClassifier": "neighbours are counted, whatever their weight",
     "KNeighborsRegressor": "neighbours are counted, whatever their weight",
-    # No row is drawn here, and the cause of the difference is not known; test_weights.py asks for 1e-5.
-    "GradientBoostingClassifier": "predictions differ by some 1e-7",
-    "GradientBoostingRegressor": "predictions differ by some 1e-7",
 }
 # Checks whose data an estimator is not for.
 UNSUITABLE = {

@@ -653,14 +653,41 @@ TYPED_TEST(Boosting, TakesAwkwardTables) {
   const auto model = train(one_class, options);
   EXPECT_EQ(model.predict(*engine_of(Device::cpu), one_class.features.view()).probabilities(0, 0),
             T{1});
-  // Gradients of very different size are packed wide.
-  auto data = make<T>(3000, 3, 0, 17);
+  // Gradients of very different size are packed wide, among more rows than are packed so always.
+  auto data = make<T>(5000, 3, 0, 17);
   data.target[5] = static_cast<T>(1e6);
   options.task = TaskChoice::regression;
-  data.weights.assign(3000, static_cast<T>(0.5));
+  data.weights.assign(5000, static_cast<T>(0.5));
   const auto wide = train(data, options);
   EXPECT_GT(wide.trees.trees[0].size(), 3);
   expect_same(train(data, options, Device::cpu, 7), wide);
+}
+
+// A row of weight 2 is two rows, also beside a row whose gradient is far larger than all others.
+TYPED_TEST(Boosting, WeightsAreRepeatedRows) {
+  using T = TypeParam;
+  GradientBoostingOptions options;
+  options.rounds = 5;
+  options.task = TaskChoice::regression;
+  options.min_child_weight = 0;
+  for (const double far : {3.0, 1e4}) {
+    auto weighted = make<T>(200, 3, 0, 18);
+    weighted.target[7] = static_cast<T>(far);
+    std::vector<Index> rows;
+    for (Index i = 0; i < 200; ++i) {
+      weighted.weights.push_back(static_cast<T>(i % 3 + 1));
+      rows.insert(rows.end(), static_cast<std::size_t>(i % 3 + 1), i);
+    }
+    auto repeated = select_rows(weighted, rows);
+    repeated.weights.clear();
+    const auto x = weighted.features.view();
+    const auto expected = train(repeated, options).predict(*engine_of(Device::cpu), x).values;
+    const auto values = train(weighted, options).predict(*engine_of(Device::cpu), x).values;
+    // Gradients themselves are of T, and as exact as their size.
+    const double bound = (std::is_same_v<T, float> ? 1e-6 : 1e-10) * std::max(1.0, far);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      EXPECT_NEAR(values[i], expected[i], bound) << far;
+  }
 }
 
 TEST(BoostingByName, KnowsOtherLibrariesNames) {

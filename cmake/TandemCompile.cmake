@@ -42,8 +42,8 @@ endfunction()
 # tandem_unite(target...): compiles up to six files of the target as one (CMake's unity builds), which
 # takes less than half of the time, because headers and what templates make of them are shared. Names
 # in unnamed namespaces and macros of a target's files must differ from each other therefore. Left out
-# are files with options of their own, and those that Highway compiles once per instruction set, which
-# include themselves.
+# are files with options of their own, those that Highway compiles once per instruction set, which
+# include themselves, and those with a line that begins "// Compiled by itself".
 function(tandem_unite)
   if(NOT TANDEM_UNITY)
     return()
@@ -59,8 +59,8 @@ function(tandem_unite)
       if(NOT source MATCHES "\\.cpp$" OR NOT EXISTS "${path}")
         continue()
       endif()
-      file(STRINGS "${path}" per_set REGEX "hwy/foreach_target\\.h" LIMIT_COUNT 1)
-      if(per_set)
+      file(STRINGS "${path}" alone REGEX "hwy/foreach_target\\.h|^// Compiled by itself" LIMIT_COUNT 1)
+      if(alone)
         set_source_files_properties("${path}" TARGET_DIRECTORY ${target}
                                     PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
       endif()

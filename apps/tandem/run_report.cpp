@@ -8,6 +8,7 @@
 
 #include "tandem/coefficients.hpp"
 #include "tandem/command.hpp"
+#include "tandem/component_figures.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/figures.hpp"
@@ -350,6 +351,11 @@ void write_run_report(const RunReport& settings, Engine& engine, const Pipeline<
     page.figures(all);
   }
 
+  add_components(figures, model, train);
+  if (const auto all = figures.take(); !all.empty()) {
+    page.section("", "Principal components");
+    page.figures(all);
+  }
   add_model(page, model);
   if (train.reading && !train.reading->notices.empty()) {
     page.section("", "How the file was read");

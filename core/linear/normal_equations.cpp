@@ -346,23 +346,17 @@ std::vector<double> centre_of(const DatasetView<T>& data, bool intercept) {
 }
 
 template <Real T>
-NormalEquationsSolution solve_normal_equations(Engine& engine, const LeastSquaresProblem& problem,
-                                               const DatasetView<T>& data) {
+ColumnProducts column_products(Engine& engine, const DatasetView<T>& data, bool intercept,
+                               const std::function<void(Index)>& after_rows) {
   const Index n = data.rows();
   const Index d = data.cols();
-  const Index p = normal_equations_columns(d, problem.intercept);
-  // The products three times (of a piece, of all, and the tree's), the normal equations, their
-  // factor and its inverse.
-  require_memory(data.source + ": the products of " + std::to_string(p) + " columns",
-                 saturating_sum(saturating_product(product_count(p), 3 * 8),
-                                saturating_product(saturating_product(d, d), 4 * 8)),
-                 "use " + option("solver") + " gradient, which keeps no product of columns");
+  const Index p = normal_equations_columns(d, intercept);
   const auto steps = make_steps<NormalEquationsSteps, T>(engine);
   ColumnProducts columns;
   columns.rows = n;
   columns.features = d;
   columns.known_to = known_to<T>;
-  columns.centre = centre_of(data, problem.intercept);
+  columns.centre = centre_of(data, intercept);
 
   // Pieces of 2^k blocks, each a node of the tree over all rows; where the rows stand in the
   // engine's memory already, one piece.
@@ -381,23 +375,16 @@ NormalEquationsSolution solve_normal_equations(Engine& engine, const LeastSquare
   columns.products.resize(static_cast<std::size_t>(product_count(p)));
   // Each piece is a node, a leaf of the tree's upper part.
   SumTrees tree(product_count(p));
-  const double work_of_row =
-      0.5 * static_cast<double>(p) * static_cast<double>(p) / static_cast<double>(engine.threads());
-  const double work_of_rows = work_of_row * static_cast<double>(n);
-  const double work_of_solution = 0.5 * ClosedFormProgress::serial * static_cast<double>(d) *
-                                  static_cast<double>(d) * static_cast<double>(d);
-  const ClosedFormProgress progress(problem.control, work_of_rows + work_of_solution);
   for (Index begin = 0; begin < n; begin += piece) {
     StopScope::check();
-    steps->products(rows.rows(begin, std::min(piece, n - begin)), problem.intercept, centre,
-                    products);
+    steps->products(rows.rows(begin, std::min(piece, n - begin)), intercept, centre, products);
     products.download(columns.products);
     tree.add(columns.products.data());
-    progress.report(work_of_row * static_cast<double>(std::min(begin + piece, n)));
+    after_rows(std::min(begin + piece, n));
   }
   tree.total(columns.products.data());
 
-  if (problem.intercept) {
+  if (intercept) {
     columns.total_weight = columns.products.back();
   } else if (data.has_weights()) {
     columns.total_weight =
@@ -431,6 +418,31 @@ NormalEquationsSolution solve_normal_equations(Engine& engine, const LeastSquare
     }
     columns.constant[at] = constant;
   }
+  return columns;
+}
+
+template <Real T>
+NormalEquationsSolution solve_normal_equations(Engine& engine, const LeastSquaresProblem& problem,
+                                               const DatasetView<T>& data) {
+  const Index n = data.rows();
+  const Index d = data.cols();
+  const Index p = normal_equations_columns(d, problem.intercept);
+  // The products three times (of a piece, of all, and the tree's), the normal equations, their
+  // factor and its inverse.
+  require_memory(data.source + ": the products of " + std::to_string(p) + " columns",
+                 saturating_sum(saturating_product(product_count(p), 3 * 8),
+                                saturating_product(saturating_product(d, d), 4 * 8)),
+                 "use " + option("solver") + " gradient, which keeps no product of columns");
+  const double work_of_row =
+      0.5 * static_cast<double>(p) * static_cast<double>(p) / static_cast<double>(engine.threads());
+  const double work_of_rows = work_of_row * static_cast<double>(n);
+  const double work_of_solution = 0.5 * ClosedFormProgress::serial * static_cast<double>(d) *
+                                  static_cast<double>(d) * static_cast<double>(d);
+  const ClosedFormProgress progress(problem.control, work_of_rows + work_of_solution);
+  const ColumnProducts columns = column_products(engine, data, problem.intercept, [&](Index done) {
+    progress.report(work_of_row * static_cast<double>(done));
+  });
+  const auto name = [&](Index j) { return data.feature_name(j); };
   return solve_products(problem, columns, name, [&](double share) {
     progress.report(work_of_rows + share * work_of_solution);
   });
@@ -438,6 +450,10 @@ NormalEquationsSolution solve_normal_equations(Engine& engine, const LeastSquare
 
 template std::vector<double> centre_of(const DatasetView<float>&, bool);
 template std::vector<double> centre_of(const DatasetView<double>&, bool);
+template ColumnProducts column_products(Engine&, const DatasetView<float>&, bool,
+                                        const std::function<void(Index)>&);
+template ColumnProducts column_products(Engine&, const DatasetView<double>&, bool,
+                                        const std::function<void(Index)>&);
 template NormalEquationsSolution solve_normal_equations(Engine&, const LeastSquaresProblem&,
                                                         const DatasetView<float>&);
 template NormalEquationsSolution solve_normal_equations(Engine&, const LeastSquaresProblem&,

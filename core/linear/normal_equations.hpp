@@ -46,6 +46,13 @@ struct ColumnProducts {
   std::vector<bool> constant;
   double known_to = ::tandem::known_to<double>;  // the values, relative to their size
 };
+// The sums of `data`, whose target is one of the columns, on the engine, piece by piece. after_rows
+// is told how many rows are done. Throws InputError for a value that is not finite, NumericalError
+// where squares leave the range of double.
+template <Real T>
+[[nodiscard]] ColumnProducts column_products(Engine& engine, const DatasetView<T>& data,
+                                             bool intercept,
+                                             const std::function<void(Index)>& after_rows);
 // after_row is told which part of the factorisation and the inverse is done.
 [[nodiscard]] NormalEquationsSolution solve_products(
     const LeastSquaresProblem& problem, const ColumnProducts& columns,

@@ -696,7 +696,7 @@ TEST(TransformNames, StandardOrderAndMessages) {
   std::vector<std::string> names;
   for (const auto& step : standard_steps()) names.emplace_back(step->name());
   EXPECT_EQ(names, (std::vector<std::string>{"outliers", "categories", "impute", "encode", "scale",
-                                             "scale-target"}));
+                                             "pca", "scale-target"}));
   EXPECT_EQ(make_transform("scale_target")->name(), "scale-target");
   EXPECT_THROW((void)make_transform("pca2"), InputError);
 }

@@ -9,6 +9,7 @@
 #include "tandem/output.hpp"
 #include "tandem/results.hpp"
 #include "tandem/settings.hpp"
+#include "tandem/transform/pca.hpp"
 #include "tandem/tree/decision_tree.hpp"
 
 namespace tandem::program {
@@ -109,6 +110,12 @@ class Inspect final : public Command {
       std::string name(transform->name());
       name.resize(std::max<std::size_t>(name.size() + 1, 10), ' ');
       text += "  " + name + transform->to_text() + "\n";
+    }
+    if (const auto* const step =
+            dynamic_cast<const PcaTransform<T>*>(model.transforms.find("pca"))) {
+      std::vector<std::string> columns;
+      for (const Feature& column : step->inputs()) columns.push_back(visible(column.name, ""));
+      text += "\n" + step->axes().to_text(columns);
     }
     std::vector<std::string> names = names_with_steps(model);
     for (std::string& name : names) name = visible(name, "");

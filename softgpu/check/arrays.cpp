@@ -102,7 +102,7 @@ class Places {
       const Op& op = code.ops[i];
       const std::uint32_t instruction = code.origins[i].instruction;
       if (instruction >= function.instructions.size() ||
-          handler_name(handler_of(code, op)) != "local.address") {
+          code.operations[i] != Operation::local_address) {
         continue;
       }
       for (const Operand& operand : function.instructions[instruction].operands) {

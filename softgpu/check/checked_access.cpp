@@ -96,6 +96,8 @@ void fill(Warp& w, const Op* op, const CheckedCode& code, const Step& step, u32 
   const Elements all = elements_of(code, step, op);
   FrameState& state = state_of(*w.call);
   const u32 each = size / std::max(all.count, 1U);
+  const bool extends_sign =
+      code.touches[static_cast<std::size_t>(op - code.ops.data())].extends_sign;
   for (u32 i = 0; i < all.count; ++i) {
     const u32 slot = all.slot(i);
     if (slot == 0) continue;
@@ -103,7 +105,7 @@ void fill(Warp& w, const Op* op, const CheckedCode& code, const Step& step, u32 
     u64 high = 0;
     u64 low = 0;
     if (bits != nullptr) {
-      low = extended(bits + i * each, each, step.is_signed);
+      low = extended(bits + i * each, each, extends_sign);
       if (each == 16) std::memcpy(&high, bits + i * each + 8, 8);
     }
     set_lane_bits(state, slot, all.lane_bytes, lane, low, high);

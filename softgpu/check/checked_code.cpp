@@ -259,7 +259,7 @@ __attribute__((noinline)) void examine(Warp& w, const Op* op, const CheckedCode&
     if (any && step.transfer == Transfer::product) {
       propagate_product(w, op, step, m);
     } else if (any) {
-      propagate(w, op, step.transfer, code.operands.data() + step.first_operand,
+      propagate(w, op, code.operands.data() + step.first_operand,
                 code.operands.data() + step.end_operand, m);
     }
   }
@@ -292,7 +292,7 @@ __attribute__((noinline)) void examine(Warp& w, const Op* op, const CheckedCode&
     case Effect::box: use_box(w, op, step, m); break;
     case Effect::bulk_commit: races.commit_bulk(w, m); break;
     case Effect::bulk_wait:
-      races.wait_for_bulk(w, m, static_cast<u32>(op->imm), op->aux == bulk_wait_read);
+      races.wait_for_bulk(w, m, static_cast<u32>(op->imm), op->aux == 1);
       break;
     case Effect::grid_wait: races.wait_for_grid(w, m); break;
     case Effect::fills_shared:
@@ -374,43 +374,6 @@ const Op* check_operation(Warp& w, const Op* op) {
   return step.run(w, op);
 }
 
-AtomicKind atomic_kind(std::string_view name, const Op& op) {
-  const auto names = [&](std::string_view part) {
-    return name.find(part) != std::string_view::npos;
-  };
-  if (name == "atom.128") return op.aux == 1 ? AtomicKind::compare : AtomicKind::exchange;
-  if (names(".exch.")) return AtomicKind::exchange;
-  if (names(".cas.")) return AtomicKind::compare;
-  if (names(".and.")) return AtomicKind::bit_and;
-  return names(".or.") ? AtomicKind::bit_or : AtomicKind::other;
-}
-
-Effect effect_of(std::string_view name, const Op& op) {
-  if (name == "nop") {
-    switch (op.aux) {
-      case bulk_commit: return Effect::bulk_commit;
-      case bulk_wait:
-      case bulk_wait_read: return Effect::bulk_wait;
-      case grid_wait: return Effect::grid_wait;
-      default: return Effect::none;
-    }
-  }
-  if (name == "cp.bulk.done") return Effect::box;
-  if (name == "fence") return Effect::fence;
-  if (name == "bar.warp") return Effect::warp_barrier;
-  if (name == "shfl" || name == "vote" || name == "redux" || name.starts_with("match.")) {
-    return Effect::exchange;
-  }
-  if (name == "cp.async.group") return Effect::copy_group;
-  if (name == "cp.async.mbarrier") return Effect::copy_mbarrier;
-  if (name == "mbarrier") return Effect::mbarrier;
-  if (name == "mbarrier.test") return Effect::mbarrier_test;
-  if (name == "ld.frame") return Effect::frame_load;
-  if (name == "st.frame") return Effect::frame_store;
-  if (name.starts_with("bra") || name == "brx") return Effect::branches;
-  return Effect::none;
-}
-
 }  // namespace
 
 void CheckedCode::observe() {
@@ -419,20 +382,15 @@ void CheckedCode::observe() {
   for (std::size_t i = 0; i < ops.size(); ++i) {
     Op& op = ops[i];
     Step& step = steps[i];
-    const std::string_view handler = handler_name(op.run);
+    const Description& operation = describe(operations[i]);
     step.run = op.run;
     step.place = make_place(*this, static_cast<u32>(i));
     step.first_operand = first_operand.empty() ? 0 : first_operand[i];
     step.end_operand = first_operand.empty() ? 0 : first_operand[i + 1];
-    step.transfer = transfer_of(handler);
-    step.effect = effect_of(handler, op);
-    if (touches[i].fills_shared) {
-      step.effect = handler == "cp.bulk"   ? Effect::bulk
-                    : handler == "service" ? Effect::tensor
-                                           : Effect::fills_shared;
-    }
-    step.meeting = meeting_of(handler);
-    step.atomic = atomic_kind(handler, op);
+    step.transfer = operation.transfer;
+    step.effect = operation.behaviour.effect;
+    step.meeting = operation.behaviour.meeting;
+    step.atomic = operation.behaviour.atomic;
     step.touches = touches[i].form != TouchForm::none;
     const bool has_pieces = op.extra != nullptr && touches[i].form != TouchForm::copy_bulk;
     const u32 first_value = has_pieces && static_cast<const Pieces*>(op.extra)->count > 0
@@ -446,12 +404,6 @@ void CheckedCode::observe() {
     if (step.touches && value != operands.data() + step.end_operand) {
       step.value_bytes = value->lane_bytes;
     }
-    const auto names = [&](std::string_view type) {
-      return handler.find(type) != std::string_view::npos;
-    };
-    step.is_signed =
-        handler.starts_with("ld.") && (names(".s8.") || names(".s16.") || names(".s32.") ||
-                                       (handler == "ld.pieces" && (op.aux & 0x100U) != 0));
     step.plain =
         !step.touches && (step.effect == Effect::none || step.effect == Effect::branches ||
                           step.effect == Effect::frame_load || step.effect == Effect::frame_store);

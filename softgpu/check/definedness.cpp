@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <utility>
 
 #include "softgpu/check/races.hpp"
 #include "softgpu/observe/observed_code.hpp"
@@ -13,6 +12,7 @@ namespace {
 
 using u8 = std::uint8_t;
 using u32 = std::uint32_t;
+using s64 = std::int64_t;
 using u64 = std::uint64_t;
 
 constexpr u64 all_bits = ~u64{0};
@@ -239,89 +239,8 @@ void settle(FrameState& state, u32 slot, u8 lane_bytes, const ValueOrigin& origi
 
 namespace {
 
-// "cvtw.u32.s64": 0 for a part that is no integer's.
-struct Integer {
-  unsigned bits = 0;
-  bool is_signed = false;
-};
-Integer integer_of(std::string_view type) {
-  if (type.size() < 2 || (type[0] != 'u' && type[0] != 's')) return {};
-  Integer result;
-  result.is_signed = type[0] == 's';
-  for (const char c : type.substr(1)) {
-    if (c < '0' || c > '9') return {};
-    result.bits = result.bits * 10 + static_cast<unsigned>(c - '0');
-  }
-  return result;
-}
-// The types of a conversion by its handler's name: the result's, and the operand's.
-std::pair<Integer, Integer> integers_of(std::string_view name) {
-  const auto first = name.find('.');
-  const auto second = name.find('.', first + 1);
-  if (second == std::string_view::npos) return {};
-  return {integer_of(name.substr(first + 1, second - first - 1)),
-          integer_of(name.substr(second + 1))};
-}
-bool between_integers(std::string_view name) {
-  const auto [to, from] = integers_of(name);
-  return to.bits != 0 && from.bits != 0;
-}
-
-}  // namespace
-
-Transfer transfer_of(std::string_view name) {
-  const auto is = [&](std::string_view prefix) { return name.starts_with(prefix); };
-  if (is("ld.frame") || is("st.frame")) return Transfer::none;
-  if (is("ld.") || is("st.") || is("atom.") || is("ldmatrix") || is("stmatrix") ||
-      is("wmma.load") || is("wmma.store") || is("cp.") || name == "service" || name == "tex" ||
-      is("call") || name == "join" || name == "loop") {
-    return Transfer::none;
-  }
-  if (is("mov.") || is("pred.mov") || is("from.generic") || is("to.generic")) return Transfer::copy;
-  if (is("not.") || is("xor.") || is("pred.not") || is("pred.xor")) return Transfer::unite;
-  if (is("and.") || is("pred.and")) return Transfer::both;
-  if (is("or.") || is("pred.or")) return Transfer::either;
-  if (is("add.u") || is("add.s") || is("sub.u") || is("sub.s") || is("addi.64")) {
-    return Transfer::upwards;
-  }
-  if (is("mul.lo") || is("mad.lo")) return Transfer::multiply;
-  if (is("half.") || is("pair.16x2")) return Transfer::halves;
-  if (is("cvt.f16x2") || is("cvt.bf16x2")) return Transfer::pack;
-  if (is("shl.")) return Transfer::left;
-  if (is("shr.")) return Transfer::right;
-  if (is("selp.")) return Transfer::select;
-  if (name == "widen" || is("cvtw.u64.u32") || is("mul.wide.u")) return Transfer::widen;
-  if (name == "narrow") return Transfer::narrow;
-  if ((is("cvt.") || is("cvtw.")) && between_integers(name)) return Transfer::convert;
-  if (is("prmt.")) return Transfer::permute;
-  if (is("bfe.")) return Transfer::field;
-  if (is("bfi.")) return Transfer::insert;
-  if (is("lop3.")) return Transfer::bitwise;
-  if (is("shf.")) return Transfer::funnel;
-  if (is("setp.eq.") || is("setp.ne.")) {
-    return name.ends_with("32") || name.ends_with("64") || name.ends_with("16")
-               ? (name.find(".f") == std::string_view::npos ? Transfer::differs : Transfer::all)
-               : Transfer::all;
-  }
-  if (is("extract")) return Transfer::extract;
-  if (is("join32") || is("join64")) return Transfer::join_half;
-  if (name == "shfl") return Transfer::shuffle;
-  if (is("mma.")) return Transfer::product;
-  if (is("wgmma") || is("movmatrix") || is("vote") || is("redux") || is("match") ||
-      is("bar.result")) {
-    return Transfer::all_lanes;
-  }
-  if (is("activemask") || is("elect") || is("clock") || is("local.address") || is("mbarrier") ||
-      is("isspacep") || is("spill") || is("mapa") || is("getctarank")) {
-    return Transfer::define;
-  }
-  return Transfer::all;
-}
-
-namespace {
-
 // The part of the operands' undefined bits that reaches a result, for what works on one lane alone.
-struct Operands {
+struct Values {
   std::array<u64, 4> bits{};    // undefined
   std::array<u64, 4> values{};  // of the registers
   std::array<u64, 4> high{};
@@ -329,13 +248,21 @@ struct Operands {
   std::size_t count = 0;
 };
 
+u64 bits_below(unsigned count) { return count >= 64 ? all_bits : (u64{1} << count) - 1; }
+// The bits of an integer of this type as a register has them: extended by its sign.
+u64 spread(u64 bits, Integer type) {
+  const u64 own = bits_below(type.bits);
+  bits &= own;
+  const bool sign = type.is_signed && type.bits < 64 && (bits >> (type.bits - 1U) & 1U) != 0;
+  return sign ? bits | ~own : bits;
+}
 u64 smear_up(u64 bits) { return bits == 0 ? 0 : all_bits << std::countr_zero(bits); }
 
-u64 result_bits(Transfer how, const Operands& in, const Op& op, Handler work, u64 mask) {
+u64 result_bits(const Description& operation, const Values& in, const Op& op, u64 mask) {
   u64 any = 0;
   for (std::size_t i = 0; i < in.count; ++i) any |= in.bits[i] | in.high[i];
   if (any == 0) return 0;
-  switch (how) {
+  switch (operation.transfer) {
     case Transfer::copy:
     case Transfer::widen:
     case Transfer::narrow: return in.bits[0] & mask;
@@ -351,8 +278,7 @@ u64 result_bits(Transfer how, const Operands& in, const Op& op, Handler work, u6
              mask;
     case Transfer::upwards: return smear_up(any) & mask;
     case Transfer::multiply: {
-      // A plain product names its first factor again where a sum has its summand.
-      u64 result = in.count > 2 && handler_name(work).starts_with("mad") ? in.bits[2] : 0;
+      u64 result = in.bits[2];  // of the summand, where there is one
       for (std::size_t i = 0; i < 2; ++i) {
         if (in.bits[i] == 0) continue;
         const u64 other = in.bits[1 - i] | in.values[1 - i];
@@ -373,19 +299,19 @@ u64 result_bits(Transfer how, const Operands& in, const Op& op, Handler work, u6
     }
     case Transfer::left:
       return in.bits[1] != 0 ? mask : in.values[1] > 63 ? 0 : in.bits[0] << in.values[1] & mask;
-    case Transfer::right:
-      return in.bits[1] != 0 ? mask : in.values[1] > 63 ? 0 : in.bits[0] >> in.values[1] & mask;
-    case Transfer::convert: {
-      const auto [to, from] = integers_of(handler_name(work));
-      const u64 kept = from.bits >= 64 ? all_bits : (u64{1} << from.bits) - 1;
-      u64 bits = in.bits[0] & kept;
-      if (from.is_signed && from.bits < 64 && (bits >> (from.bits - 1) & 1U) != 0) bits |= ~kept;
-      // What is cut is extended again, by the result's own sign.
-      const u64 cut = to.bits >= 64 ? all_bits : (u64{1} << to.bits) - 1;
-      bits &= cut;
-      if (to.is_signed && to.bits < 64 && (bits >> (to.bits - 1) & 1U) != 0) bits |= ~cut;
-      return bits & mask;
+    case Transfer::right: {
+      if (in.bits[1] != 0) return mask;
+      const Integer type = operation.behaviour.from;
+      const u64 bits = spread(in.bits[0], type);
+      const u64 distance = std::min<u64>(in.values[1], 63);
+      if (type.is_signed) return static_cast<u64>(static_cast<s64>(bits) >> distance) & mask;
+      return in.values[1] > 63 ? 0 : bits >> distance & mask;
     }
+    case Transfer::convert:
+      // What is cut is extended again, by the result's own sign.
+      return spread(spread(in.bits[0], operation.behaviour.from), operation.behaviour.to) & mask;
+    case Transfer::saturate:
+      return (in.bits[0] & bits_below(operation.behaviour.from.bits)) != 0 ? mask : 0;
     case Transfer::permute: {
       // Bytes of a and b, chosen by nibbles of c, whose highest bit repeats the sign.
       if (in.bits[2] != 0 || op.aux != 0) return mask;
@@ -401,12 +327,18 @@ u64 result_bits(Transfer how, const Operands& in, const Op& op, Handler work, u6
     }
     case Transfer::field: {
       if ((in.bits[1] | in.bits[2]) != 0) return mask;
+      const Integer type = operation.behaviour.from;
       const u64 at = in.values[1] & 0xffU;
       const u64 length = in.values[2] & 0xffU;
-      const u64 field = length >= 64 ? all_bits : (u64{1} << length) - 1;
-      u64 bits = at > 63 ? 0 : in.bits[0] >> at & field;
-      // A signed field is extended by its highest bit.
-      if (length > 0 && length < 64 && (bits >> (length - 1) & 1U) != 0) bits |= ~field;
+      if (length == 0) return 0;
+      // The field ends with the register. What is above it repeats its highest bit where it is
+      // signed.
+      const u64 there = at >= type.bits ? 0 : std::min<u64>(length, type.bits - at);
+      u64 bits = there == 0 ? 0 : in.bits[0] >> at & bits_below(static_cast<unsigned>(there));
+      const u64 highest = std::min<u64>(at + length, type.bits) - 1;
+      if (type.is_signed && (in.bits[0] >> highest & 1U) != 0) {
+        bits |= ~bits_below(static_cast<unsigned>(there));
+      }
       return bits & mask;
     }
     case Transfer::insert: {
@@ -420,7 +352,7 @@ u64 result_bits(Transfer how, const Operands& in, const Op& op, Handler work, u6
     case Transfer::bitwise: return (in.bits[0] | in.bits[1] | in.bits[2]) & mask;
     case Transfer::differs: {
       if (in.count > 2 && in.bits[2] != 0) return mask;
-      const u64 known = ~(in.bits[0] | in.bits[1]) & mask_of(in.lane_bytes[0]);
+      const u64 known = ~(in.bits[0] | in.bits[1]) & bits_below(operation.behaviour.from.bits);
       return ((in.values[0] ^ in.values[1]) & known) != 0 ? 0 : mask;
     }
     case Transfer::funnel: {
@@ -444,8 +376,10 @@ u64 result_bits(Transfer how, const Operands& in, const Op& op, Handler work, u6
 
 }  // namespace
 
-void propagate(Warp& warp, const Op* op, Transfer how, const OperandSlot* first,
-               const OperandSlot* end, u32 lanes) {
+void propagate(Warp& warp, const Op* op, const OperandSlot* first, const OperandSlot* end,
+               u32 lanes) {
+  const Description& operation = describe(operation_of(*warp.call->code, *op));
+  const Transfer how = operation.transfer;
   FrameState& state = *warp.call->state;
   bool reads_any = false;
   ValueOrigin origin;
@@ -461,8 +395,8 @@ void propagate(Warp& warp, const Op* op, Transfer how, const OperandSlot* first,
   const bool moves = how == Transfer::copy || how == Transfer::widen || how == Transfer::narrow ||
                      how == Transfer::extract || how == Transfer::join_half ||
                      how == Transfer::shuffle || how == Transfer::select ||
-                     how == Transfer::convert || how == Transfer::permute ||
-                     how == Transfer::field || how == Transfer::insert;
+                     how == Transfer::convert || how == Transfer::saturate ||
+                     how == Transfer::permute || how == Transfer::field || how == Transfer::insert;
   // Which of its results an undefined part of a matrix reaches is not followed so far that an error
   // could be made of it.
   if (!moves && how != Transfer::all_lanes) origin.computed = true;
@@ -503,7 +437,7 @@ void propagate(Warp& warp, const Op* op, Transfer how, const OperandSlot* first,
         high[l] = whole_warp != 0 ? all_bits : 0;
         continue;
       }
-      Operands in;
+      Values in;
       in.count = reads;
       for (std::size_t i = 0; i < reads; ++i) {
         const OperandSlot& one = *read[i];
@@ -551,7 +485,7 @@ void propagate(Warp& warp, const Op* op, Transfer how, const OperandSlot* first,
                                              : in.bits[no];
         continue;
       }
-      low[l] = result_bits(how, in, *op, handler_of(*warp.call->code, *op), mask);
+      low[l] = result_bits(operation, in, *op, mask);
       if (how == Transfer::copy && reads > 0) {
         high[l] = in.high[0];
       } else if (low[l] != 0 && how == Transfer::all) {

@@ -13,8 +13,6 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -69,39 +67,6 @@ class GlobalBits {
   std::array<Recent, 64> recent_{};
 };
 
-// How the undefined bits of results follow from those of operands.
-enum class Transfer : std::uint8_t {
-  none,       // no registers, or their bits are set elsewhere
-  all,        // any undefined bit of an operand makes all bits of the result undefined
-  copy,       // mov
-  unite,      // not, xor: bit by bit
-  both,       // and: a defined 0 decides
-  either,     // or: a defined 1 decides
-  upwards,    // add, sub, mul, mad: from the lowest undefined bit on
-  multiply,   // mul, mad: the same, above the zeros of the other factor
-  halves,     // two numbers of 16 bits, each by itself
-  pack,       // two numbers made into halves
-  left,       // shl
-  right,      // shr
-  select,     // selp
-  widen,      // 32 to 64 bits
-  narrow,     // 64 to 32 bits
-  convert,    // between integers, without saturation
-  permute,    // prmt
-  field,      // bfe
-  insert,     // bfi
-  bitwise,    // lop3: any undefined bit of the same place
-  funnel,     // shf
-  differs,    // setp.eq, setp.ne: a defined bit that differs decides
-  extract,    // a part of a register
-  join_half,  // two halves to one
-  shuffle,    // shfl
-  all_lanes,  // results of any lane depend on operands of all
-  product,    // of matrices: matrices.hpp
-  define,     // results are defined whatever the operands are
-};
-[[nodiscard]] Transfer transfer_of(std::string_view handler);
-
 }  // namespace softgpu::check
 
 namespace softgpu {
@@ -135,7 +100,7 @@ void settle(FrameState& state, std::uint32_t slot, std::uint8_t lane_bytes,
   return state.marked[(slot & ~3U) / 4] != 0;
 }
 // The results of an operation for `lanes`.
-void propagate(Warp& warp, const Op* op, Transfer how, const OperandSlot* first,
-               const OperandSlot* end, std::uint32_t lanes);
+void propagate(Warp& warp, const Op* op, const OperandSlot* first, const OperandSlot* end,
+               std::uint32_t lanes);
 
 }  // namespace softgpu::check

@@ -203,7 +203,8 @@ void use_matrix(Warp& w, const Op* op, const Step& step, const Touch& touch, u32
 
 void propagate_product(Warp& w, const Op* op, const Step& step, u32 m) {
   const auto& pieces = *static_cast<const Pieces*>(op->extra);
-  const u8 lane_bytes = handler_name(step.run) == "mma.double" ? 8 : 4;
+  const Operands& operands = describe(operation_of(*w.call->code, *op)).operands;
+  const u8 lane_bytes = operands.find(Field::list)->lane_bytes;
   FrameState& state = state_of(*w.call);
   const Registers factors(w.frame, pieces.more, pieces.more_count, lane_bytes);
   const Registers results(w.frame, pieces.slots, pieces.count, lane_bytes);

@@ -1,11 +1,11 @@
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <map>
-#include <mutex>
 #include <set>
 
 #include "softgpu/check/gaps.hpp"
@@ -52,12 +52,9 @@ struct Use {
 };
 
 struct Emitted {
-  std::string fields;
-  int packed_shift = -1;  // of a predicate in aux
-  std::uint32_t packed = 0;
+  const Operands* operands = nullptr;
+  std::uint32_t packed = 0;  // the predicate that Field::packed stands for
   Pieces* pieces = nullptr;
-  bool slots_written = false;
-  bool more_written = false;
   bool guarded = false;
   std::uint32_t guard = 0;
   std::uint32_t site = 0;
@@ -248,9 +245,9 @@ std::uint32_t FunctionDecoder::convert(std::uint32_t slot, int have, int want) {
   if (have == want || slot == 0) return slot;
   const std::uint32_t result = temporary(want);
   if (have == 4 && want == 8) {
-    emit("widen", "da", result, slot);
+    emit(Operation::widen, {.d = result, .a = slot});
   } else if (have == 8 && want == 4) {
-    emit("narrow", "da", result, slot);
+    emit(Operation::narrow, {.d = result, .a = slot});
   } else {
     fail("an operand of " + std::to_string(have * 8) + " bits does not fit here");
   }
@@ -301,9 +298,11 @@ std::uint32_t FunctionDecoder::source(const Operand& operand, int lane) {
         const bool wide = operand.name == "%clock64" || operand.name == "%globaltimer";
         const bool high = operand.name == "%clock_hi" || operand.name == "%globaltimer_hi";
         const std::uint32_t result = temporary(wide ? 8 : 4);
-        Op& op = emit("clock", "d", result);
-        op.aux = wide ? 2 : high ? 1 : 0;
-        op.imm = operand.name.starts_with("%globaltimer") ? 1 : 0;
+        emit(Operation::clock, {.d = result,
+                                .aux = wide   ? 2U
+                                       : high ? 1U
+                                              : 0U,
+                                .imm = operand.name.starts_with("%globaltimer") ? 1 : 0});
         return convert(result, wide ? 8 : 4, lane);
       }
       fail("unknown special register " + operand.name);
@@ -417,10 +416,10 @@ std::uint32_t FunctionDecoder::variable_address(const ptx::Variable& v, int lane
         if (state_->local > (1U << 28)) fail("more local memory than any device has");
       }
       const std::uint32_t result = temporary(lane);
-      Op& op = emit("local.address", "d", result);
-      op.imm = static_cast<std::int64_t>(found->second);
-      op.aux = 1;
-      op.b = static_cast<std::uint32_t>(lane);
+      emit(Operation::local_address, {.d = result,
+                                      .b = static_cast<std::uint32_t>(lane),
+                                      .aux = 1,
+                                      .imm = static_cast<std::int64_t>(found->second)});
       return result;
     }
     case ptx::Space::param: {
@@ -431,10 +430,11 @@ std::uint32_t FunctionDecoder::variable_address(const ptx::Variable& v, int lane
       const auto size = static_cast<std::uint64_t>(v.bytes());
       state_->local = (state_->local + 15) / 16 * 16;
       const std::uint32_t result = temporary(8);
-      Op& op = emit("spill", "dc", result, 0, 0, area);
-      op.b = static_cast<std::uint32_t>(size);
-      op.aux = static_cast<std::uint32_t>(size);
-      op.imm = static_cast<std::int64_t>(state_->local);
+      emit(Operation::spill, {.d = result,
+                              .b = static_cast<std::uint32_t>(size),
+                              .c = area,
+                              .aux = static_cast<std::uint32_t>(size),
+                              .imm = static_cast<std::int64_t>(state_->local)});
       state_->local += size;
       return convert(result, 8, lane);
     }
@@ -495,19 +495,17 @@ FunctionDecoder::Address FunctionDecoder::generic_address(const Operand& operand
     std::uint32_t base = source(*place.base, 4);
     if (place.offset != 0) {
       const std::uint32_t sum = temporary(4);
-      emit("add.u32", "dab", sum, base, constant(static_cast<std::uint64_t>(place.offset), 4));
+      const std::uint32_t offset = constant(static_cast<std::uint64_t>(place.offset), 4);
+      emit(Operation::add_u32, {.d = sum, .a = base, .b = offset});
       base = sum;
     }
-    Op& op = emit("to.generic", "da", wide, base);
-    op.aux = 4;
-    op.imm = window;
+    emit(Operation::to_generic, {.d = wide, .a = base, .aux = 4, .imm = window});
     return {wide, 0};
   }
   if (window != 0 && place.variable == nullptr) {
     // A register may hold a generic address of the space already: the window is or'ed in.
     const std::uint32_t wide = temporary(8);
-    Op& op = emit("to.generic", "da", wide, source(*place.base, 8));
-    op.imm = window;
+    emit(Operation::to_generic, {.d = wide, .a = source(*place.base, 8), .imm = window});
     return {wide, place.offset};
   }
   return {source(*place.base, 8), place.offset + window};
@@ -533,21 +531,19 @@ void FunctionDecoder::finish_with(const Operand& destination, std::uint32_t valu
 
 // --- operations ---------------------------------------------------------------------------------
 
-Op& FunctionDecoder::emit(std::string_view handler, std::string_view fields, std::uint32_t d,
-                          std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t aux,
-                          std::int64_t imm) {
+Op& FunctionDecoder::emit(Operation operation, const Fields& fields) {
   Op op;
-  op.run = find_handler(handler);
-  if (op.run == nullptr) fail("the software GPU has no " + std::string(handler));
-  op.d = d;
-  op.a = a;
-  op.b = b;
-  op.c = c;
-  op.aux = aux;
-  op.imm = imm;
+  op.run = find_handler(operation);
+  op.d = fields.d;
+  op.a = fields.a;
+  op.b = fields.b;
+  op.c = fields.c;
+  op.aux = fields.aux;
+  op.imm = fields.imm;
   code_.ops.push_back(op);
+  code_.operations.push_back(operation);
   Emitted e;
-  e.fields = fields;
+  e.operands = &describe(operation).operands;
   e.guarded = state_->guard != 0;
   e.guard = state_->guard;
   e.site = state_->site;
@@ -565,8 +561,7 @@ Op& FunctionDecoder::emit(std::string_view handler, std::string_view fields, std
   return code_.ops.back();
 }
 
-void FunctionDecoder::attach(std::vector<std::uint32_t> slots, bool slots_written,
-                             std::vector<std::uint32_t> more, bool more_written) {
+void FunctionDecoder::attach(std::vector<std::uint32_t> slots, std::vector<std::uint32_t> more) {
   auto pieces = std::make_unique<Pieces>();
   pieces->storage = slots;
   pieces->storage.insert(pieces->storage.end(), more.begin(), more.end());
@@ -574,27 +569,21 @@ void FunctionDecoder::attach(std::vector<std::uint32_t> slots, bool slots_writte
   pieces->more_count = static_cast<std::uint32_t>(more.size());
   pieces->slots = pieces->storage.data();
   pieces->more = pieces->storage.data() + slots.size();
-  Emitted& e = state_->emitted.back();
-  e.pieces = pieces.get();
-  e.slots_written = slots_written;
-  e.more_written = more_written;
+  state_->emitted.back().pieces = pieces.get();
   code_.ops.back().extra = pieces.get();
   code_.pieces.push_back(std::move(pieces));
 }
 
 void FunctionDecoder::touches(const Touch& touch) { code_.touches.back() = touch; }
 
-void FunctionDecoder::packed_predicate(int shift, std::uint32_t slot) {
-  state_->emitted.back().packed_shift = shift;
-  state_->emitted.back().packed = slot;
-}
+void FunctionDecoder::packed_predicate(std::uint32_t slot) { state_->emitted.back().packed = slot; }
 
 void FunctionDecoder::unsupported(const std::string& why) {
   code_.reasons.push_back(
       std::make_unique<std::string>(instruction_->text() + " is not supported: " + why));
   code_.unsupported.insert(
       static_cast<std::uint32_t>(instruction_ - function_.instructions.data()));
-  emit("unsupported", "").extra = code_.reasons.back()->c_str();
+  emit(Operation::unsupported).extra = code_.reasons.back()->c_str();
 }
 
 std::uint32_t FunctionDecoder::carry() {
@@ -618,8 +607,7 @@ void FunctionDecoder::branch_to(std::int64_t instruction) {
 }
 void FunctionDecoder::branch_to_table(std::vector<std::int64_t> instructions) {
   std::vector<std::uint32_t> slots(instructions.size(), 0);
-  attach(slots, false);
-  state_->emitted.back().pieces = nullptr;  // distances, not slots
+  attach(std::move(slots));  // of distances
   state_->emitted.back().table = std::move(instructions);
   end_block(state_->guard != 0);
 }
@@ -695,10 +683,10 @@ void FunctionDecoder::jitter() {
   const std::uint32_t d = code_.ops.back().d;
   if (d == 0) return;
   const std::string_view type = instruction_->modifiers.back();
-  const std::string name = type == "f32"              ? "jitter.f32"
-                           : type == "f64"            ? "jitter.f64"
-                           : type.starts_with("bf16") ? "jitter.bf16"
-                                                      : "jitter.f16";
+  const Operation operation = type == "f32"              ? Operation::jitter_f32
+                              : type == "f64"            ? Operation::jitter_f64
+                              : type.starts_with("bf16") ? Operation::jitter_bf16
+                                                         : Operation::jitter_f16;
   // The value that is moved was rounded, and is rounded again: that much of the bound is used up.
   const double rounding = type == "f32"              ? 0x1p-23
                           : type == "f64"            ? 0x1p-52
@@ -706,8 +694,9 @@ void FunctionDecoder::jitter() {
                                                      : 0x1p-10;
   const double left = bound->bound - rounding;
   if (left <= 0) return;
-  emit(name, "D", d, 0, 0, 0, (bound->relative ? 1U : 0U) | (type.ends_with("x2") ? 2U : 0U),
-       std::bit_cast<std::int64_t>(left));
+  emit(operation, {.d = d,
+                   .aux = (bound->relative ? 1U : 0U) | (type.ends_with("x2") ? 2U : 0U),
+                   .imm = std::bit_cast<std::int64_t>(left)});
 }
 
 // --- the whole function -------------------------------------------------------------------------
@@ -789,13 +778,13 @@ void FunctionDecoder::run() {
     s.guard = 0;
     if (i < count) instruction_ = &function_.instructions[static_cast<std::size_t>(i)];
     if (falls && s.since > 0) {
-      emit("loop", "");
+      emit(Operation::loop);
       end_block(true);
     }
     s.since = 0;
     s.first_op[static_cast<std::size_t>(i)] = static_cast<std::int64_t>(code_.ops.size());
     if (meeting.count(i) != 0) {
-      emit("join", "");
+      emit(Operation::join);
       end_block(true);
     }
   };
@@ -822,11 +811,13 @@ void FunctionDecoder::run() {
     if (options().jitter != 0) jitter();
     for (const auto& fix : s.fixes) {
       if (fix.from_lane == 4 && fix.to_lane == 8) {
-        emit(fix.sign_extend ? "cvtw.s64.s32" : "widen", "da", fix.to, fix.from);
+        emit(fix.sign_extend ? Operation::cvtw_s64_s32 : Operation::widen,
+             {.d = fix.to, .a = fix.from});
       } else if (fix.from_lane == 8 && fix.to_lane == 4) {
-        emit("narrow", "da", fix.to, fix.from);
+        emit(Operation::narrow, {.d = fix.to, .a = fix.from});
       } else if (fix.from_lane == fix.to_lane && fix.from_lane != 16) {
-        emit(fix.from_lane == 4 ? "mov.32" : "mov.64", "da", fix.to, fix.from);
+        emit(fix.from_lane == 4 ? Operation::mov_32 : Operation::mov_64,
+             {.d = fix.to, .a = fix.from});
       } else {
         fail("the destination register has the wrong size");
       }
@@ -838,7 +829,7 @@ void FunctionDecoder::run() {
   // A body may end without ret.
   instruction_ = count > 0 ? &function_.instructions.back() : nullptr;
   s.guard = 0;
-  emit(function_.entry ? "exit" : "ret", "");
+  emit(function_.entry ? Operation::exit : Operation::ret);
   end_block(false);
   if (!function_.entry) {
     // Calls write and read them all, also those that the body never names.
@@ -850,39 +841,39 @@ void FunctionDecoder::run() {
 
 namespace {
 
+// The value of a field of an operation that is no list.
+std::uint32_t value_of(const Op& op, const Emitted& e, Field field) {
+  switch (field) {
+    case Field::d: return op.d;
+    case Field::a: return op.a;
+    case Field::b: return op.b;
+    case Field::c: return op.c;
+    case Field::aux: return op.aux;
+    case Field::imm: return static_cast<std::uint32_t>(op.imm);
+    default: return e.packed;
+  }
+}
+
 // All registers that an operation names.
 void list_uses(const Op& op, const Emitted& e, std::vector<Use>& uses) {
   uses.clear();
-  const auto use = [&](std::uint64_t field, bool read, bool written) {
-    const auto id = static_cast<std::uint32_t>(field) >> 2;
+  const auto use = [&](std::uint32_t field, bool read, bool written) {
+    const std::uint32_t id = field >> 2;
     if (id == 0) return;
     if (read) uses.push_back({id, false});
     if (written) uses.push_back({id, true});
   };
   use(e.guard, true, false);
-  for (const char f : e.fields) {
-    switch (f) {
-      case 'd': use(op.d, e.guarded, true); break;
-      case 'D': use(op.d, true, true); break;
-      case 'r': use(op.d, true, false); break;
-      case 'a': use(op.a, true, false); break;
-      case 'b': use(op.b, true, false); break;
-      case 'c': use(op.c, true, false); break;
-      case 'C': use(op.c, true, true); break;
-      case 'x': use(op.aux, true, false); break;
-      case 'X': use(op.aux, e.guarded, true); break;
-      case 'i': use(static_cast<std::uint64_t>(op.imm), true, false); break;
-      case 'I': use(static_cast<std::uint64_t>(op.imm), true, true); break;
-      default: break;
-    }
-  }
-  if (e.packed_shift >= 0) use(e.packed, e.guarded, true);
-  if (e.pieces != nullptr) {
-    for (std::uint32_t i = 0; i < e.pieces->count; ++i) {
-      use(e.pieces->slots[i], !e.slots_written || e.guarded, e.slots_written);
-    }
-    for (std::uint32_t i = 0; i < e.pieces->more_count; ++i) {
-      use(e.pieces->more[i], !e.more_written || e.guarded, e.more_written);
+  for (const RegisterUse& one : *e.operands) {
+    // Lanes whose guard is false keep what they had.
+    const bool read = one.read || e.guarded;
+    if (one.field != Field::list && one.field != Field::more) {
+      use(value_of(op, e, one.field), read, one.written);
+    } else if (e.pieces != nullptr) {
+      const bool first = one.field == Field::list;
+      const std::uint32_t* slots = first ? e.pieces->slots : e.pieces->more;
+      const std::uint32_t count = first ? e.pieces->count : e.pieces->more_count;
+      for (std::uint32_t i = 0; i < count; ++i) use(slots[i], read, one.written);
     }
   }
 }
@@ -1007,7 +998,7 @@ void FunctionDecoder::assign_slots() {
     for (const auto& u : uses) {
       // Operations with lists read one lane's registers after they wrote another's: what they read
       // must not share with what they write.
-      extend(u.id, 2 * i + (u.written || e.pieces != nullptr ? 1 : 0));
+      extend(u.id, 2 * i + (u.written || e.operands->has_lists ? 1 : 0));
     }
   }
 
@@ -1120,25 +1111,25 @@ void FunctionDecoder::assign_slots() {
     if (guard > 0xffffU) fail("the function needs too many predicates at a time");
     op.guard = static_cast<std::uint16_t>(guard);
     op.site = static_cast<std::uint16_t>(e.site % memory_sites);
-    for (const char f : e.fields) {
-      switch (f) {
-        case 'd':
-        case 'D':
-        case 'r': op.d = slot(op.d); break;
-        case 'a': op.a = slot(op.a); break;
-        case 'b': op.b = slot(op.b); break;
-        case 'c':
-        case 'C': op.c = slot(op.c); break;
-        case 'x':
-        case 'X': op.aux = slot(op.aux); break;
-        case 'i':
-        case 'I': op.imm = slot(static_cast<std::uint32_t>(op.imm)); break;
-        default: break;
+    for (const RegisterUse& one : *e.operands) {
+      switch (one.field) {
+        case Field::d: op.d = slot(op.d); break;
+        case Field::a: op.a = slot(op.a); break;
+        case Field::b: op.b = slot(op.b); break;
+        case Field::c: op.c = slot(op.c); break;
+        case Field::aux: op.aux = slot(op.aux); break;
+        case Field::imm: op.imm = slot(static_cast<std::uint32_t>(op.imm)); break;
+        case Field::packed: op.aux |= slot(e.packed) / 4 << e.operands->packed_at; break;
+        case Field::list:
+        case Field::more: break;
       }
     }
-    if (e.packed_shift >= 0) op.aux |= (slot(e.packed) / 4) << e.packed_shift;
-    if (e.pieces != nullptr) {
-      for (auto& one : e.pieces->storage) one = slot(one);
+    if (e.operands->repeats) {
+      if (e.operands->find(Field::b) == nullptr) op.b = op.a;
+      if (e.operands->find(Field::c) == nullptr) op.c = op.a;
+    }
+    if (e.operands->has_lists && e.pieces != nullptr) {
+      for (auto& entry : e.pieces->storage) entry = slot(entry);
     }
     if (e.target >= 0) op.imm = op_of(e.target) - i;
     if (!e.table.empty()) {
@@ -1187,7 +1178,8 @@ Decode find_decoder(std::string_view opcode) {
 
 namespace {
 
-using HandlerTable = std::unordered_map<std::string_view, Handler>;
+// Handlers by operation.
+using HandlerTable = std::array<Handler, operation_count>;
 
 // The wanted instruction set, or the best one below it that this processor has.
 SimdChoice available(SimdChoice wanted) {
@@ -1209,66 +1201,42 @@ SimdChoice available(SimdChoice wanted) {
 #endif
 }
 
-const HandlerTable* table_of(SimdChoice wanted) {
-  static std::mutex mutex;
-  static auto* tables = new std::map<SimdChoice, const HandlerTable*>;
-  const std::scoped_lock lock(mutex);
-  const HandlerTable*& known = (*tables)[available(wanted)];
-  if (known == nullptr) {
-    auto* table = new HandlerTable;
-    for (const HandlerEntries& entries : choose_handlers(wanted)) {
-      for (std::size_t i = 0; i < entries.count; ++i) {
-        (*table)[entries.first[i].name] = entries.first[i].handler;
-      }
-    }
-    known = table;
+const Handler* handlers_for(SimdChoice wanted) {
+  switch (available(wanted)) {
+    case SimdChoice::avx512: return avx512::handlers();
+    case SimdChoice::avx2: return avx2::handlers();
+    default: return baseline::handlers();
   }
-  return known;
 }
 
-// The table that decoding uses.
-std::atomic<const HandlerTable*>& current_table() {
-  static std::atomic<const HandlerTable*> table{table_of(options().simd)};
-  return table;
+// The handlers that decoding uses.
+std::atomic<const Handler*>& current_handlers() {
+  static std::atomic<const Handler*> handlers{handlers_for(options().simd)};
+  return handlers;
 }
 
 }  // namespace
 
-Handler find_handler(std::string_view name) {
-  const HandlerTable& all = *current_table().load(std::memory_order_acquire);
-  const auto found = all.find(name);
-  return found == all.end() ? nullptr : found->second;
+Handler find_handler(Operation operation) {
+  return current_handlers().load(std::memory_order_acquire)[static_cast<std::size_t>(operation)];
 }
 
 bool select_instruction_set(SimdChoice wanted) {
   if (wanted != SimdChoice::automatic && available(wanted) != wanted) return false;
-  current_table().store(table_of(wanted), std::memory_order_release);
+  current_handlers().store(handlers_for(wanted), std::memory_order_release);
   return true;
 }
 
 void replace_handlers(const HandlerEntries& wrong) {
   // Never freed: code that was decoded with it may still be decoding.
-  auto* table = new HandlerTable(*current_table().load(std::memory_order_acquire));
+  auto* table = new HandlerTable;
+  std::copy_n(current_handlers().load(std::memory_order_acquire), operation_count, table->begin());
   for (std::size_t i = 0; i < wrong.count; ++i) {
-    (*table)[wrong.first[i].name] = wrong.first[i].handler;
+    (*table)[static_cast<std::size_t>(wrong.first[i].operation)] = wrong.first[i].handler;
   }
-  current_table().store(table, std::memory_order_release);
+  current_handlers().store(table->data(), std::memory_order_release);
 }
 
 std::uint64_t jitter_seed() { return options().jitter; }
-
-std::array<HandlerEntries, 3> choose_handlers(SimdChoice wanted) {
-  const SimdChoice chosen = available(wanted);
-#if !defined(__clang__)
-  if (chosen == SimdChoice::avx512) {
-    return {avx512::entries(), avx512::matrix_entries(), avx512::async_entries()};
-  }
-  if (chosen == SimdChoice::avx2) {
-    return {avx2::entries(), avx2::matrix_entries(), avx2::async_entries()};
-  }
-#endif
-  (void)chosen;
-  return {baseline::entries(), baseline::matrix_entries(), baseline::async_entries()};
-}
 
 }  // namespace softgpu

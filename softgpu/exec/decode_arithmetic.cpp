@@ -1,9 +1,11 @@
 // Arithmetic, bits, comparisons, conversions.
 
+#include <algorithm>
 #include <array>
 #include <string>
 
 #include "softgpu/exec/decoder.hpp"
+#include "softgpu/isa/family.hpp"
 
 namespace softgpu {
 namespace {
@@ -12,6 +14,135 @@ using ptx::Instruction;
 using ptx::Operand;
 using std::string;
 using std::string_view;
+
+// --- the operations -----------------------------------------------------------------------------
+
+constexpr std::array<string_view, 6> integers = {"u16", "s16", "u32", "s32", "u64", "s64"};
+constexpr std::array<string_view, 3> signed_integers = {"s16", "s32", "s64"};
+constexpr std::array<string_view, 2> words = {"u32", "s32"};
+constexpr std::array<string_view, 3> bits = {"b16", "b32", "b64"};
+constexpr std::array<string_view, 2> wide_bits = {"b32", "b64"};
+constexpr std::array<string_view, 4> narrow_integers = {"u16", "s16", "u32", "s32"};
+constexpr std::array<string_view, 4> wide_integers = {"u32", "s32", "u64", "s64"};
+
+constexpr Family integer_add("add", integers);
+constexpr Family integer_sub("sub", integers);
+constexpr Family integer_min("min", integers);
+constexpr Family integer_max("max", integers);
+constexpr Family integer_div("div", integers);
+constexpr Family integer_rem("rem", integers);
+constexpr Family integer_abs("abs", signed_integers);
+constexpr Family integer_neg("neg", signed_integers);
+constexpr Family mul_lo("mul_lo", integers);
+constexpr Family mul_hi("mul_hi", integers);
+constexpr Family mul_wide("mul_wide", narrow_integers);
+constexpr Family mad_lo("mad_lo", integers);
+constexpr Family mad_hi("mad_hi", integers);
+constexpr Family mad_wide("mad_wide", narrow_integers);
+constexpr Family mul24_lo("mul24_lo", words);
+constexpr Family mul24_hi("mul24_hi", words);
+constexpr Family mad24_lo("mad24_lo", words);
+constexpr Family mad24_hi("mad24_hi", words);
+constexpr Family sum_of_difference("sad", integers);
+
+constexpr Family bits_and("and", bits);
+constexpr Family bits_or("or", bits);
+constexpr Family bits_xor("xor", bits);
+constexpr Family bits_not("not", bits);
+constexpr Family bits_cnot("cnot", bits);
+constexpr Family shift_left("shl", bits);
+constexpr Family shift_right("shr", integers);
+constexpr Family ones("popc", wide_bits);
+constexpr Family leading_zeros("clz", wide_bits);
+constexpr Family reversed("brev", wide_bits);
+constexpr Family find_leading("bfind", wide_integers);
+constexpr Family extract_field("bfe", wide_integers);
+constexpr Family insert_field("bfi", wide_bits);
+
+// Types of floats, with the modifiers before them and ".mode" behind them where rounding goes
+// through the control register.
+constexpr std::array<string_view, 2> real_types = {"f32", "f64"};
+constexpr std::array<string_view, 7> saturated_reals = {
+    "f32", "f64", "ftz.f32", "sat.f32", "ftz.sat.f32", "f32.mode", "f64.mode"};
+constexpr std::array<string_view, 5> flushed_reals = {"f32", "f64", "ftz.f32", "f32.mode",
+                                                      "f64.mode"};
+constexpr std::array<string_view, 3> plain_reals = {"f32", "f64", "ftz.f32"};
+constexpr Family real_add("add", saturated_reals);
+constexpr Family real_sub("sub", saturated_reals);
+constexpr Family real_mul("mul", saturated_reals);
+constexpr Family real_fma("fma", saturated_reals);
+constexpr Family real_div("div", flushed_reals);
+constexpr Family real_rcp("rcp", flushed_reals);
+constexpr Family real_sqrt("sqrt", flushed_reals);
+constexpr Family real_abs("abs", plain_reals);
+constexpr Family real_neg("neg", plain_reals);
+constexpr std::array<string_view, 6> extreme_forms = {"f32",       "ftz.f32",       "NaN.f32",
+                                                      "forms.f32", "NaN.forms.f32", "f64"};
+constexpr Family real_min("min", extreme_forms);
+constexpr Family real_max("max", extreme_forms);
+constexpr Family real_copysign("copysign", real_types);
+constexpr Family real_testp("testp", real_types);
+constexpr std::array<string_view, 3> selectors = {"s32", "f32", "ftz.f32"};
+constexpr Family select_sign_32("slct_b32", selectors);
+constexpr Family select_sign_64("slct_b64", selectors);
+
+// Comparisons, and after each the types that are compared.
+constexpr std::array<string_view, 9> compared = {"u16", "s16", "u32", "s32",    "u64",
+                                                 "s64", "f32", "f64", "ftz.f32"};
+using Compared = Family<compared.size()>;
+using ComparedReals = Family<plain_reals.size()>;
+struct Comparisons {
+  std::array<Compared, 6> ordered;
+  std::array<ComparedReals, 8> of_reals;
+};
+constexpr Comparisons to_predicate = {
+    {Compared("setp_eq", compared), Compared("setp_ne", compared), Compared("setp_lt", compared),
+     Compared("setp_le", compared), Compared("setp_gt", compared), Compared("setp_ge", compared)},
+    {ComparedReals("setp_equ", plain_reals), ComparedReals("setp_neu", plain_reals),
+     ComparedReals("setp_ltu", plain_reals), ComparedReals("setp_leu", plain_reals),
+     ComparedReals("setp_gtu", plain_reals), ComparedReals("setp_geu", plain_reals),
+     ComparedReals("setp_num", plain_reals), ComparedReals("setp_nan", plain_reals)}};
+constexpr Comparisons to_ones = {
+    {Compared("set_eq", compared), Compared("set_ne", compared), Compared("set_lt", compared),
+     Compared("set_le", compared), Compared("set_gt", compared), Compared("set_ge", compared)},
+    {ComparedReals("set_equ", plain_reals), ComparedReals("set_neu", plain_reals),
+     ComparedReals("set_ltu", plain_reals), ComparedReals("set_leu", plain_reals),
+     ComparedReals("set_gtu", plain_reals), ComparedReals("set_geu", plain_reals),
+     ComparedReals("set_num", plain_reals), ComparedReals("set_nan", plain_reals)}};
+constexpr Comparisons to_one = {
+    {Compared("setf_eq", compared), Compared("setf_ne", compared), Compared("setf_lt", compared),
+     Compared("setf_le", compared), Compared("setf_gt", compared), Compared("setf_ge", compared)},
+    {ComparedReals("setf_equ", plain_reals), ComparedReals("setf_neu", plain_reals),
+     ComparedReals("setf_ltu", plain_reals), ComparedReals("setf_leu", plain_reals),
+     ComparedReals("setf_gtu", plain_reals), ComparedReals("setf_geu", plain_reals),
+     ComparedReals("setf_num", plain_reals), ComparedReals("setf_nan", plain_reals)}};
+
+// Conversions, by the type of the result: in this order.
+constexpr std::array<string_view, 12> converted = {"u8",  "s8",  "u16", "s16", "u32", "s32",
+                                                   "u64", "s64", "f32", "f64", "f16", "bf16"};
+using Converted = Family<converted.size()>;
+constexpr std::array<Converted, converted.size()> any_conversion = {
+    Converted("cvt_u8", converted),  Converted("cvt_s8", converted),
+    Converted("cvt_u16", converted), Converted("cvt_s16", converted),
+    Converted("cvt_u32", converted), Converted("cvt_s32", converted),
+    Converted("cvt_u64", converted), Converted("cvt_s64", converted),
+    Converted("cvt_f32", converted), Converted("cvt_f64", converted),
+    Converted("cvt_f16", converted), Converted("cvt_bf16", converted)};
+constexpr std::array<string_view, 8> cut = {"u8", "s8", "u16", "s16", "u32", "s32", "u64", "s64"};
+using Cut = Family<cut.size()>;
+constexpr std::array<Cut, cut.size()> between_integers = {
+    Cut("cvtw_u8", cut),  Cut("cvtw_s8", cut),  Cut("cvtw_u16", cut), Cut("cvtw_s16", cut),
+    Cut("cvtw_u32", cut), Cut("cvtw_s32", cut), Cut("cvtw_u64", cut), Cut("cvtw_s64", cut)};
+constexpr std::array<string_view, 8> cut_from_f32 = {"u8.f32",  "s8.f32",  "u16.f32", "s16.f32",
+                                                     "u32.f32", "s32.f32", "u64.f32", "s64.f32"};
+constexpr Family to_whole("cvtz", cut_from_f32);
+// Without modifiers.
+constexpr std::array<string_view, 10> plain_conversions = {
+    "f64.f32", "f32.s32", "f32.u32",  "f64.s32", "f64.u32",
+    "f32.f64", "f32.f16", "f32.bf16", "f16.f32", "bf16.f32"};
+constexpr Family plain_conversion("cvtw", plain_conversions);
+constexpr std::array<string_view, 2> pairs = {"f16x2", "bf16x2"};
+constexpr Family to_pair("cvt", pairs);
 
 // --- modifiers ----------------------------------------------------------------------------------
 
@@ -73,29 +204,29 @@ string unsigned_name(string_view type) {
 }
 
 // The one operation most instructions are.
-void emit1(FunctionDecoder& to, const Instruction& in, const string& handler, string_view dtype,
+void emit1(FunctionDecoder& to, const Instruction& in, Operation operation, string_view dtype,
            string_view atype, std::uint32_t aux = 0) {
   expect_operands(to, in, 2, 2);
   const auto a = to.source(in.operands[1], atype);
   const auto d = to.destination(in.operands[0], lane_of_type(dtype), is_signed(dtype));
-  to.emit(handler, "dabc", d, a, a, a, aux);
+  to.emit(operation, {.d = d, .a = a, .aux = aux});
 }
-void emit2(FunctionDecoder& to, const Instruction& in, const string& handler, string_view dtype,
+void emit2(FunctionDecoder& to, const Instruction& in, Operation operation, string_view dtype,
            string_view atype, string_view btype, std::uint32_t aux = 0) {
   expect_operands(to, in, 3, 3);
   const auto a = to.source(in.operands[1], atype);
   const auto b = to.source(in.operands[2], btype);
   const auto d = to.destination(in.operands[0], lane_of_type(dtype), is_signed(dtype));
-  to.emit(handler, "dabc", d, a, b, a, aux);
+  to.emit(operation, {.d = d, .a = a, .b = b, .aux = aux});
 }
-void emit3(FunctionDecoder& to, const Instruction& in, const string& handler, string_view dtype,
+void emit3(FunctionDecoder& to, const Instruction& in, Operation operation, string_view dtype,
            string_view atype, string_view btype, string_view ctype, std::uint32_t aux = 0) {
   expect_operands(to, in, 4, 4);
   const auto a = to.source(in.operands[1], atype);
   const auto b = to.source(in.operands[2], btype);
   const auto c = to.source(in.operands[3], ctype);
   const auto d = to.destination(in.operands[0], lane_of_type(dtype), is_signed(dtype));
-  to.emit(handler, "dabc", d, a, b, c, aux);
+  to.emit(operation, {.d = d, .a = a, .b = b, .c = c, .aux = aux});
 }
 
 enum : std::uint32_t {
@@ -120,27 +251,29 @@ void half(FunctionDecoder& to, const Instruction& in, string_view type, std::uin
   if (in.has("relu")) aux |= 0x400;
   if (in.has("ftz")) aux |= 0x800;
   if (in.has("xorsign")) aux |= 0x1000;
-  const string handler = type.starts_with("bf16") ? "half.bf16" : "half.f16";
+  const Operation operation = type.starts_with("bf16") ? Operation::half_bf16 : Operation::half_f16;
   const std::size_t n = in.operands.size();
   if (n < 2 || n > 4) to.fail("wrong number of operands");
   std::array<std::uint32_t, 3> s{};
   for (std::size_t i = 1; i < 4; ++i) s[i - 1] = i < n ? to.source(in.operands[i], 4) : s[0];
   const auto d = to.destination(in.operands[0], 4);
-  to.emit(handler, "dabc", d, s[0], s[1], s[2], aux);
+  to.emit(operation, {.d = d, .a = s[0], .b = s[1], .c = s[2], .aux = aux});
 }
 
 // Floating-point operations with rounding, flushing and saturation.
-void real(FunctionDecoder& to, const Instruction& in, string_view type, const string& name) {
+template <std::size_t Words>
+void real(FunctionDecoder& to, const Instruction& in, string_view type,
+          const Family<Words>& family) {
   const std::uint32_t mode = float_mode(in);
   // .ftz and .sat alone are vector operations; other rounding goes through the control register.
   const bool rounds = (mode & 0x6000U) != 0;
   const string modifiers =
-      rounds ? "" : string((mode & 0x8000U) != 0 ? ".ftz" : "") + ((mode & 1U) != 0 ? ".sat" : "");
-  const string handler = name + modifiers + "." + string(type) + (rounds ? ".mode" : "");
+      rounds ? "" : string((mode & 0x8000U) != 0 ? "ftz." : "") + ((mode & 1U) != 0 ? "sat." : "");
+  const Operation operation = to.choose(family, modifiers + string(type) + (rounds ? ".mode" : ""));
   switch (in.operands.size()) {
-    case 2: emit1(to, in, handler, type, type, mode); return;
-    case 3: emit2(to, in, handler, type, type, type, mode); return;
-    case 4: emit3(to, in, handler, type, type, type, type, mode); return;
+    case 2: emit1(to, in, operation, type, type, mode); return;
+    case 3: emit2(to, in, operation, type, type, type, mode); return;
+    case 4: emit3(to, in, operation, type, type, type, type, mode); return;
     default: to.fail("wrong number of operands");
   }
 }
@@ -160,42 +293,44 @@ void add_sub(FunctionDecoder& to, const Instruction& in) {
     const auto b = to.source(in.operands[2], lane);
     const auto d = to.destination(in.operands[0], lane);
     const std::uint32_t aux = (sub ? 1U : 0U) | (carry_in ? 4U : 0U) | (in.has("cc") ? 8U : 0U);
-    to.emit(lane == 4 ? "addc.32" : "addc.64", "dabC", d, a, b, carry_slot(to), aux);
+    to.emit(lane == 4 ? Operation::addc_32 : Operation::addc_64,
+            {.d = d, .a = a, .b = b, .c = carry_slot(to), .aux = aux});
     return;
   }
   if (is_half(type)) return half(to, in, type, sub ? half_sub : half_add);
   if (is_real(type)) {
     // add{.rnd}{.sat}.f32.atype: mixed precision, of later architectures.
     if (types_of(in).size() > 1) return to.unsupported("mixed precision");
-    return real(to, in, type, sub ? "sub" : "add");
+    return real(to, in, type, sub ? real_sub : real_add);
   }
   if (type == "u16x2" || type == "s16x2") {
-    return emit2(to, in, "pair.16x2", "b32", "b32", "b32",
+    return emit2(to, in, Operation::pair_16x2, "b32", "b32", "b32",
                  (sub ? 3U : 0U) | (is_signed(type) ? 4U : 0U));
   }
   if (type == "f32x2") return to.unsupported("packed single precision, of compute capability 10");
-  const string name = string(sub ? "sub" : "add") + (in.has("sat") ? ".sat." : ".") + string(type);
-  emit2(to, in, name, type, type, type);
+  if (in.has("sat") && type == "s32") {
+    return emit2(to, in, sub ? Operation::sub_sat_s32 : Operation::add_sat_s32, type, type, type);
+  }
+  if (in.has("sat")) to.fail("only .s32 is added with saturation");
+  emit2(to, in, to.choose(sub ? integer_sub : integer_add, type), type, type, type);
 }
 
 void mul(FunctionDecoder& to, const Instruction& in) {
   const string_view type = type_of(to, in);
   if (is_half(type)) return half(to, in, type, half_mul);
-  if (is_real(type)) return real(to, in, type, "mul");
+  if (is_real(type)) return real(to, in, type, real_mul);
   if (type == "f32x2") return to.unsupported("packed single precision, of compute capability 10");
-  const string t(type);
   if (in.has("wide")) {
     const string wide =
         (is_signed(type) ? "s" : "u") + string(size_of_type(type) == 2 ? "32" : "64");
-    return emit2(to, in, "mul.wide." + t, wide, type, type);
+    return emit2(to, in, to.choose(mul_wide, type), wide, type, type);
   }
-  emit2(to, in, (in.has("hi") ? "mul.hi." : "mul.lo.") + t, type, type, type);
+  emit2(to, in, to.choose(in.has("hi") ? mul_hi : mul_lo, type), type, type, type);
 }
 
 void mad(FunctionDecoder& to, const Instruction& in) {
   const string_view type = type_of(to, in);
-  if (is_real(type)) return real(to, in, type, "fma");
-  const string t(type);
+  if (is_real(type)) return real(to, in, type, real_fma);
   const bool carry_in = in.opcode == "madc";
   if (carry_in || in.has("cc")) {
     expect_operands(to, in, 4, 4);
@@ -206,29 +341,36 @@ void mad(FunctionDecoder& to, const Instruction& in) {
     const auto d = to.destination(in.operands[0], lane);
     const std::uint32_t aux = (in.has("hi") ? 1U : 0U) | (carry_in ? 4U : 0U) |
                               (in.has("cc") ? 8U : 0U) | (is_signed(type) ? 16U : 0U);
-    to.emit(lane == 4 ? "madc.32" : "madc.64", "dabcI", d, a, b, c, aux, carry_slot(to));
+    to.emit(lane == 4 ? Operation::madc_32 : Operation::madc_64,
+            {.d = d, .a = a, .b = b, .c = c, .aux = aux, .imm = carry_slot(to)});
     return;
   }
   if (in.has("wide")) {
     const string wide =
         (is_signed(type) ? "s" : "u") + string(size_of_type(type) == 2 ? "32" : "64");
-    return emit3(to, in, "mad.wide." + t, wide, type, type, wide);
+    return emit3(to, in, to.choose(mad_wide, type), wide, type, type, wide);
   }
-  const string name =
-      in.has("hi") ? (in.has("sat") ? "mad.hi.sat." : "mad.hi.") + t : "mad.lo." + t;
-  emit3(to, in, name, type, type, type, type);
+  if (in.has("hi") && in.has("sat")) {
+    if (type != "s32") to.fail("only .s32 is added with saturation");
+    return emit3(to, in, Operation::mad_hi_sat_s32, type, type, type, type);
+  }
+  emit3(to, in, to.choose(in.has("hi") ? mad_hi : mad_lo, type), type, type, type, type);
 }
 
 void mul24(FunctionDecoder& to, const Instruction& in) {
   const string_view type = type_of(to, in);
-  const string name = in.opcode + (in.has("hi") ? ".hi." : ".lo.") + string(type);
-  if (in.opcode == "mul24") return emit2(to, in, name, type, type, type);
-  emit3(to, in, in.has("sat") ? "mad24.hi.sat.s32" : name, type, type, type, type);
+  if (in.opcode == "mul24") {
+    return emit2(to, in, to.choose(in.has("hi") ? mul24_hi : mul24_lo, type), type, type, type);
+  }
+  emit3(to, in,
+        in.has("sat") ? Operation::mad24_hi_sat_s32
+                      : to.choose(in.has("hi") ? mad24_hi : mad24_lo, type),
+        type, type, type, type);
 }
 
 void sad(FunctionDecoder& to, const Instruction& in) {
   const string_view type = type_of(to, in);
-  emit3(to, in, "sad." + string(type), type, type, type, type);
+  emit3(to, in, to.choose(sum_of_difference, type), type, type, type, type);
 }
 
 void divide(FunctionDecoder& to, const Instruction& in) {
@@ -236,10 +378,10 @@ void divide(FunctionDecoder& to, const Instruction& in) {
   if (type == "f32" && (in.has("approx") || in.has("full"))) {
     const std::uint32_t aux = (in.has("ftz") ? 2U : 0U) | (in.has("approx") ? 4U : 0U);
     to.approximated();
-    return emit2(to, in, "div.approx", type, type, type, aux);
+    return emit2(to, in, Operation::div_approx, type, type, type, aux);
   }
-  if (is_real(type)) return real(to, in, type, "div");
-  emit2(to, in, in.opcode + "." + string(type), type, type, type);
+  if (is_real(type) && in.opcode == "div") return real(to, in, type, real_div);
+  emit2(to, in, to.choose(in.opcode == "div" ? integer_div : integer_rem, type), type, type, type);
 }
 
 void min_max(FunctionDecoder& to, const Instruction& in) {
@@ -250,31 +392,36 @@ void min_max(FunctionDecoder& to, const Instruction& in) {
     return half(to, in, type,
                 max ? (nan ? half_max_nan : half_max) : (nan ? half_min_nan : half_min));
   }
-  if (type == "f64") return emit2(to, in, in.opcode + ".f64", type, type, type);
+  const auto& family = max ? real_max : real_min;
+  if (type == "f64") return emit2(to, in, to.choose(family, type), type, type, type);
   if (type == "f32") {
-    const string nan = in.has("NaN") ? ".NaN" : "";
+    const string nan = in.has("NaN") ? "NaN." : "";
     const bool three = in.operands.size() == 4;
     const bool xorsign = in.has("xorsign");
     const std::uint32_t forms = (three ? 1U : 0U) | (xorsign ? 2U : 0U) |
                                 (in.has("ftz") ? 4U : 0U) | (in.has("abs") && !xorsign ? 8U : 0U);
-    if (forms == 0) return emit2(to, in, in.opcode + nan + ".f32", type, type, type);
-    if (forms == 4 && nan.empty()) return emit2(to, in, in.opcode + ".ftz.f32", type, type, type);
-    if (three) return emit3(to, in, in.opcode + nan + ".forms.f32", type, type, type, type, forms);
-    return emit2(to, in, in.opcode + nan + ".forms.f32", type, type, type, forms);
+    if (forms == 0) return emit2(to, in, to.choose(family, nan + "f32"), type, type, type);
+    if (forms == 4 && nan.empty()) {
+      return emit2(to, in, to.choose(family, "ftz.f32"), type, type, type);
+    }
+    const Operation operation = to.choose(family, nan + "forms.f32");
+    if (three) return emit3(to, in, operation, type, type, type, type, forms);
+    return emit2(to, in, operation, type, type, type, forms);
   }
   if (type == "u16x2" || type == "s16x2") {
-    return emit2(to, in, "pair.16x2", "b32", "b32", "b32",
+    return emit2(to, in, Operation::pair_16x2, "b32", "b32", "b32",
                  (max ? 2U : 1U) | (is_signed(type) ? 4U : 0U) | (in.has("relu") ? 8U : 0U));
   }
-  if (in.has("relu")) return emit2(to, in, "relu.s32", type, type, type, max ? 1 : 0);
-  emit2(to, in, in.opcode + "." + string(type), type, type, type);
+  if (in.has("relu")) return emit2(to, in, Operation::relu_s32, type, type, type, max ? 1 : 0);
+  emit2(to, in, to.choose(max ? integer_max : integer_min, type), type, type, type);
 }
 
 void absolute_negate(FunctionDecoder& to, const Instruction& in) {
   const string_view type = type_of(to, in);
   if (is_half(type)) return half(to, in, type, in.opcode == "neg" ? half_neg : half_abs);
-  if (is_real(type)) return real(to, in, type, in.opcode);
-  emit1(to, in, in.opcode + "." + string(type), type, type);
+  const bool negates = in.opcode == "neg";
+  if (is_real(type)) return real(to, in, type, negates ? real_neg : real_abs);
+  emit1(to, in, to.choose(negates ? integer_neg : integer_abs, type), type, type);
 }
 
 void fma(FunctionDecoder& to, const Instruction& in) {
@@ -283,7 +430,7 @@ void fma(FunctionDecoder& to, const Instruction& in) {
   if (is_half(type)) return half(to, in, type, half_fma);
   if (type == "f32x2") return to.unsupported("packed single precision, of compute capability 10");
   if (types_of(in).size() > 1) return to.unsupported("mixed precision");
-  real(to, in, type, "fma");
+  real(to, in, type, real_fma);
 }
 
 void reciprocal_root(FunctionDecoder& to, const Instruction& in) {
@@ -292,19 +439,29 @@ void reciprocal_root(FunctionDecoder& to, const Instruction& in) {
     to.approximated();
     const std::uint32_t aux = in.has("ftz") ? 2 : 0;
     if (type == "f64") {
-      return emit1(to, in, in.opcode == "rcp" ? "rcp.approx.f64" : "rsqrt.f64", type, type,
-                   in.has("ftz") ? 4 : 0);
+      return emit1(to, in, in.opcode == "rcp" ? Operation::rcp_approx_f64 : Operation::rsqrt_f64,
+                   type, type, in.has("ftz") ? 4 : 0);
     }
-    return emit1(to, in, in.opcode == "rsqrt" ? "rsqrt" : in.opcode + ".approx", type, type, aux);
+    return emit1(to, in,
+                 in.opcode == "rsqrt" ? Operation::rsqrt
+                 : in.opcode == "rcp" ? Operation::rcp_approx
+                                      : Operation::sqrt_approx,
+                 type, type, aux);
   }
-  real(to, in, type, in.opcode);
+  if (in.opcode == "rsqrt") to.fail("rsqrt is approximate");
+  real(to, in, type, in.opcode == "rcp" ? real_rcp : real_sqrt);
 }
 
 void approximate(FunctionDecoder& to, const Instruction& in) {
   const string_view type = type_of(to, in);
   to.approximated();
   if (is_half(type)) return half(to, in, type, in.opcode == "ex2" ? half_ex2 : half_tanh);
-  emit1(to, in, in.opcode, type, type, in.has("ftz") ? 2 : 0);
+  const Operation operation = in.opcode == "sin"   ? Operation::sin
+                              : in.opcode == "cos" ? Operation::cos
+                              : in.opcode == "lg2" ? Operation::lg2
+                              : in.opcode == "ex2" ? Operation::ex2
+                                                   : Operation::tanh;
+  emit1(to, in, operation, type, type, in.has("ftz") ? 2 : 0);
 }
 
 void testp(FunctionDecoder& to, const Instruction& in) {
@@ -315,7 +472,8 @@ void testp(FunctionDecoder& to, const Instruction& in) {
   for (std::uint32_t i = 0; i < names.size(); ++i) {
     if (!in.has(names[i])) continue;
     const auto a = to.source(in.operands[1], type);
-    to.emit("testp." + string(type), "da", to.predicate_destination(in.operands[0]), a, 0, 0, i);
+    to.emit(to.choose(real_testp, type),
+            {.d = to.predicate_destination(in.operands[0]), .a = a, .aux = i});
     return;
   }
   to.fail("unknown property");
@@ -323,55 +481,73 @@ void testp(FunctionDecoder& to, const Instruction& in) {
 
 void copysign(FunctionDecoder& to, const Instruction& in) {
   const string_view type = type_of(to, in);
-  emit2(to, in, "copysign." + string(type), type, type, type);
+  emit2(to, in, to.choose(real_copysign, type), type, type, type);
 }
 
 // --- bits ---------------------------------------------------------------------------------------
 
 void logic(FunctionDecoder& to, const Instruction& in) {
+  struct Logic {
+    string_view opcode;
+    Operation of_predicates;
+    Family<bits.size()> of_bits;
+  };
+  static constexpr std::array<Logic, 5> all = {{{"and", Operation::pred_and, bits_and},
+                                                {"or", Operation::pred_or, bits_or},
+                                                {"xor", Operation::pred_xor, bits_xor},
+                                                {"not", Operation::pred_not, bits_not},
+                                                {"cnot", Operation::unsupported, bits_cnot}}};
+  const Logic& logic = *std::ranges::find(all, in.opcode, &Logic::opcode);
   const string_view type = type_of(to, in);
   const bool one = in.opcode == "not" || in.opcode == "cnot";
   if (type == "pred") {
+    if (in.opcode == "cnot") to.fail("cnot has no form for predicates");
     expect_operands(to, in, one ? 2 : 3, one ? 2 : 3);
     const auto a = to.predicate_source(in.operands[1]);
     const auto b = one ? 0U : to.predicate_source(in.operands[2]);
-    to.emit("pred." + in.opcode, "dab", to.predicate_destination(in.operands[0]), a, b);
+    to.emit(logic.of_predicates, {.d = to.predicate_destination(in.operands[0]), .a = a, .b = b});
     return;
   }
-  const string name = in.opcode + "." + string(type);
-  if (one) return emit1(to, in, name, type, type);
-  emit2(to, in, name, type, type, type);
+  const Operation operation = to.choose(logic.of_bits, type);
+  if (one) return emit1(to, in, operation, type, type);
+  emit2(to, in, operation, type, type, type);
 }
 
 void shift(FunctionDecoder& to, const Instruction& in) {
   const string_view type = type_of(to, in);
-  const string name =
-      in.opcode + "." + (in.opcode == "shr" ? unsigned_name(type) : "b" + string(type.substr(1)));
-  emit2(to, in, name, type, type, "u32");
+  const Operation operation = in.opcode == "shr"
+                                  ? to.choose(shift_right, unsigned_name(type))
+                                  : to.choose(shift_left, "b" + string(type.substr(1)));
+  emit2(to, in, operation, type, type, "u32");
 }
 
 void funnel(FunctionDecoder& to, const Instruction& in) {
-  emit3(to, in, "shf.b32", "b32", "b32", "b32", "u32",
+  emit3(to, in, Operation::shf_b32, "b32", "b32", "b32", "u32",
         (in.has("r") ? 1U : 0U) | (in.has("clamp") ? 2U : 0U));
 }
 
 void count_bits(FunctionDecoder& to, const Instruction& in) {
   const string_view type = type_of(to, in);
-  const string name = in.opcode + "." + string(type);
-  emit1(to, in, name, in.opcode == "brev" ? type : string_view("u32"), type,
-        in.opcode == "bfind" && in.has("shiftamt") ? 1 : 0);
+  if (in.opcode == "brev") return emit1(to, in, to.choose(reversed, type), type, type);
+  if (in.opcode == "bfind") {
+    return emit1(to, in, to.choose(find_leading, type), "u32", type, in.has("shiftamt") ? 1 : 0);
+  }
+  emit1(to, in, to.choose(in.opcode == "popc" ? ones : leading_zeros, type), "u32", type);
 }
 
 void bit_field(FunctionDecoder& to, const Instruction& in) {
   const string_view type = type_of(to, in);
-  if (in.opcode == "bfe") return emit3(to, in, "bfe." + string(type), type, type, "u32", "u32");
+  if (in.opcode == "bfe") {
+    return emit3(to, in, to.choose(extract_field, type), type, type, "u32", "u32");
+  }
   expect_operands(to, in, 5, 5);
   const int lane = lane_of_type(type);
   const auto a = to.source(in.operands[1], lane);
   const auto b = to.source(in.operands[2], lane);
   const auto c = to.source(in.operands[3], 4);
   const auto e = to.source(in.operands[4], 4);
-  to.emit("bfi." + string(type), "dabcx", to.destination(in.operands[0], lane), a, b, c, e);
+  to.emit(to.choose(insert_field, type),
+          {.d = to.destination(in.operands[0], lane), .a = a, .b = b, .c = c, .aux = e});
 }
 
 void permute(FunctionDecoder& to, const Instruction& in) {
@@ -381,7 +557,7 @@ void permute(FunctionDecoder& to, const Instruction& in) {
   for (std::uint32_t i = 1; i < modes.size(); ++i) {
     if (in.has(modes[i])) mode = i;
   }
-  emit3(to, in, "prmt.b32", "b32", "b32", "b32", "b32", mode);
+  emit3(to, in, Operation::prmt_b32, "b32", "b32", "b32", "b32", mode);
 }
 
 void logic3(FunctionDecoder& to, const Instruction& in) {
@@ -394,31 +570,35 @@ void logic3(FunctionDecoder& to, const Instruction& in) {
   const auto c = to.source(in.operands[3], 4);
   const auto table = static_cast<std::uint32_t>(in.operands[4].bits) & 0xffU;
   if (!with_predicate) {
-    to.emit("lop3.b32", "dabc", to.destination(in.operands[0], 4), a, b, c, table);
+    const auto d = to.destination(in.operands[0], 4);
+    to.emit(Operation::lop3_b32, {.d = d, .a = a, .b = b, .c = c, .aux = table});
     return;
   }
   if (!in.operands[0].second) to.fail("the predicate result is missing");
   const auto q = to.predicate_source(in.operands[5]);
   const auto d = to.temporary(4);
   const auto nonzero = to.temporary_predicate();
-  to.emit("lop3.b32", "dabc", d, a, b, c, table);
-  to.emit("pred.from", "da", nonzero, d);
+  to.emit(Operation::lop3_b32, {.d = d, .a = a, .b = b, .c = c, .aux = table});
+  to.emit(Operation::pred_from, {.d = nonzero, .a = d});
   const auto p = to.predicate_destination(*in.operands[0].second);
-  if (p != 0) to.emit(in.has("or") ? "pred.or" : "pred.and", "dab", p, nonzero, q);
+  if (p != 0) {
+    to.emit(in.has("or") ? Operation::pred_or : Operation::pred_and,
+            {.d = p, .a = nonzero, .b = q});
+  }
   if (in.operands[0].kind != Operand::Kind::sink) {
-    to.emit("mov.32", "da", to.destination(in.operands[0], 4), d);
+    to.emit(Operation::mov_32, {.d = to.destination(in.operands[0], 4), .a = d});
   }
 }
 
 void bit_mask(FunctionDecoder& to, const Instruction& in) {
-  emit2(to, in, "bmsk.b32", "b32", "u32", "u32", in.has("wrap") ? 1 : 0);
+  emit2(to, in, Operation::bmsk_b32, "b32", "u32", "u32", in.has("wrap") ? 1 : 0);
 }
 void extend(FunctionDecoder& to, const Instruction& in) {
-  emit2(to, in, "szext.b32", "b32", "u32", "u32",
+  emit2(to, in, Operation::szext_b32, "b32", "u32", "u32",
         (in.has("wrap") ? 1U : 0U) | (in.has("s32") ? 2U : 0U));
 }
 void find_nth(FunctionDecoder& to, const Instruction& in) {
-  emit3(to, in, "fns.b32", "b32", "b32", "b32", "s32");
+  emit3(to, in, Operation::fns_b32, "b32", "b32", "b32", "s32");
 }
 
 void dot_product(FunctionDecoder& to, const Instruction& in) {
@@ -426,28 +606,29 @@ void dot_product(FunctionDecoder& to, const Instruction& in) {
   if (types.size() != 2) to.fail("two types are expected");
   std::uint32_t aux = (is_signed(types[0]) ? 1U : 0U) | (is_signed(types[1]) ? 2U : 0U);
   if (in.opcode == "dp2a") aux |= 4U | (in.has("hi") ? 8U : 0U);
-  emit3(to, in, "dp4a", "b32", "b32", "b32", "b32", aux);
+  emit3(to, in, Operation::dp4a, "b32", "b32", "b32", "b32", aux);
 }
 
 // --- comparisons --------------------------------------------------------------------------------
 
-struct Comparison {
-  string name;
-  std::uint32_t number = 0;  // of those on halves
-};
-Comparison comparison_of(FunctionDecoder& to, const Instruction& in) {
+// The place of the comparison among `names`, which is its number for halves too.
+std::uint32_t comparison_of(FunctionDecoder& to, const Instruction& in) {
   static constexpr std::array<string_view, 14> names = {
       "eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan"};
+  // Of unsigned integers.
+  static constexpr std::array<string_view, 6> others = {"", "", "lo", "ls", "hi", "hs"};
   for (const auto& m : in.modifiers) {
     for (std::uint32_t i = 0; i < names.size(); ++i) {
-      if (m == names[i]) return {m, i};
+      if (m == names[i] || (i < others.size() && m == others[i])) return i;
     }
-    if (m == "lo") return {"lt", 2};
-    if (m == "ls") return {"le", 3};
-    if (m == "hi") return {"gt", 4};
-    if (m == "hs") return {"ge", 5};
   }
   to.fail("a comparison is missing");
+}
+Operation compare(const FunctionDecoder& to, const Comparisons& all, std::uint32_t comparison,
+                  const string& type) {
+  return comparison < all.ordered.size()
+             ? to.choose(all.ordered[comparison], type)
+             : to.choose(all.of_reals[comparison - all.ordered.size()], type);
 }
 std::uint32_t combination_of(const Instruction& in) {
   return in.has("and") ? 1 : in.has("or") ? 2 : in.has("xor") ? 3 : 0;
@@ -456,7 +637,7 @@ std::uint32_t combination_of(const Instruction& in) {
 void set_predicate(FunctionDecoder& to, const Instruction& in) {
   expect_operands(to, in, 3, 4);
   const string_view type = type_of(to, in);
-  const Comparison comparison = comparison_of(to, in);
+  const std::uint32_t comparison = comparison_of(to, in);
   std::uint32_t aux = combination_of(in);
   std::uint32_t c = 0;
   if (aux != 0) {
@@ -472,25 +653,26 @@ void set_predicate(FunctionDecoder& to, const Instruction& in) {
   if (is_half(type)) {
     const auto a = to.source(in.operands[1], 4);
     const auto b = to.source(in.operands[2], 4);
-    to.emit(
-        type.starts_with("bf16") ? "setp.bf16" : "setp.f16", "dabc", p, a, b, c, aux,
-        comparison.number | (type.ends_with("x2") ? 0x100U : 0U) | (in.has("ftz") ? 0x800U : 0U));
-    to.packed_predicate(3, q);
+    const std::uint32_t how =
+        comparison | (type.ends_with("x2") ? 0x100U : 0U) | (in.has("ftz") ? 0x800U : 0U);
+    to.emit(type.starts_with("bf16") ? Operation::setp_bf16 : Operation::setp_f16,
+            {.d = p, .a = a, .b = b, .c = c, .aux = aux, .imm = how});
+    to.packed_predicate(q);
     return;
   }
   const auto a = to.source(in.operands[1], type);
   const auto b = to.source(in.operands[2], type);
-  const string flush = in.has("ftz") && type == "f32" ? ".ftz." : ".";
-  const string name = "setp." + comparison.name + flush + unsigned_name(type);
-  to.emit(name, "dabc", p, a, b, c, aux);
-  to.packed_predicate(3, q);
+  const string flush = in.has("ftz") && type == "f32" ? "ftz." : "";
+  to.emit(compare(to, to_predicate, comparison, flush + unsigned_name(type)),
+          {.d = p, .a = a, .b = b, .c = c, .aux = aux});
+  to.packed_predicate(q);
 }
 
 void set_register(FunctionDecoder& to, const Instruction& in) {
   expect_operands(to, in, 3, 4);
   const auto types = types_of(in);
   if (types.size() != 2) to.fail("two types are expected");
-  const Comparison comparison = comparison_of(to, in);
+  const std::uint32_t comparison = comparison_of(to, in);
   std::uint32_t aux = combination_of(in);
   std::uint32_t c = 0;
   if (aux != 0) {
@@ -503,29 +685,31 @@ void set_register(FunctionDecoder& to, const Instruction& in) {
     const auto d = to.destination(in.operands[0], 4);
     const auto a = to.source(in.operands[1], 4);
     const auto b = to.source(in.operands[2], 4);
-    std::uint32_t how = comparison.number;
+    std::uint32_t how = comparison;
     if (types[1].ends_with("x2")) how |= 0x100;
     if (is_half(types[0]) || types[0] == "f32") how |= 0x200;
     if (types[0] == "f32" || types[0] == "u32" || types[0] == "s32") how |= 0x400;
     if (types[1].ends_with("x2") && !is_half(types[0])) how &= ~0x400U;
     if (in.has("ftz")) how |= 0x800;
-    to.emit(types[1].starts_with("bf16") ? "set.bf16" : "set.f16", "dabc", d, a, b, c, aux, how);
+    to.emit(types[1].starts_with("bf16") ? Operation::set_bf16 : Operation::set_f16,
+            {.d = d, .a = a, .b = b, .c = c, .aux = aux, .imm = how});
     return;
   }
   const auto a = to.source(in.operands[1], types[1]);
   const auto b = to.source(in.operands[2], types[1]);
-  const string name = string(types[0] == "f32" ? "setf." : "set.") + comparison.name +
-                      (in.has("ftz") && types[1] == "f32" ? ".ftz." : ".") +
-                      unsigned_name(types[1]);
+  const Operation operation =
+      compare(to, types[0] == "f32" ? to_one : to_ones, comparison,
+              (in.has("ftz") && types[1] == "f32" ? "ftz." : "") + unsigned_name(types[1]));
   if (is_half(types[0])) {
     // All ones, then 1.0 of them.
-    const auto ones = to.temporary(4);
-    to.emit(name, "dabc", ones, a, b, c, aux);
+    const auto all_ones = to.temporary(4);
+    to.emit(operation, {.d = all_ones, .a = a, .b = b, .c = c, .aux = aux});
     const auto one = to.constant(types[0].starts_with("bf16") ? 0x3f80U : 0x3c00U, 4);
-    to.emit("and.b32", "dab", to.destination(in.operands[0], 4), ones, one);
+    to.emit(Operation::and_b32, {.d = to.destination(in.operands[0], 4), .a = all_ones, .b = one});
     return;
   }
-  to.emit(name, "dabc", to.destination(in.operands[0], 4), a, b, c, aux);
+  const auto d = to.destination(in.operands[0], 4);
+  to.emit(operation, {.d = d, .a = a, .b = b, .c = c, .aux = aux});
 }
 
 void select(FunctionDecoder& to, const Instruction& in) {
@@ -535,7 +719,8 @@ void select(FunctionDecoder& to, const Instruction& in) {
   const auto a = to.source(in.operands[1], type);
   const auto b = to.source(in.operands[2], type);
   const auto p = to.predicate_source(in.operands[3]);
-  to.emit(lane == 4 ? "selp.32" : "selp.64", "dabc", to.destination(in.operands[0], lane), a, b, p);
+  to.emit(lane == 4 ? Operation::selp_32 : Operation::selp_64,
+          {.d = to.destination(in.operands[0], lane), .a = a, .b = b, .c = p});
 }
 
 void select_by_sign(FunctionDecoder& to, const Instruction& in) {
@@ -546,9 +731,10 @@ void select_by_sign(FunctionDecoder& to, const Instruction& in) {
   const auto a = to.source(in.operands[1], types[0]);
   const auto b = to.source(in.operands[2], types[0]);
   const auto c = to.source(in.operands[3], types[1]);
-  const string name = string(lane == 4 ? "slct.b32." : "slct.b64.") +
-                      (in.has("ftz") && types[1] == "f32" ? "ftz." : "") + string(types[1]);
-  to.emit(name, "dabc", to.destination(in.operands[0], lane), a, b, c);
+  const Operation operation =
+      to.choose(lane == 4 ? select_sign_32 : select_sign_64,
+                (in.has("ftz") && types[1] == "f32" ? "ftz." : "") + string(types[1]));
+  to.emit(operation, {.d = to.destination(in.operands[0], lane), .a = a, .b = b, .c = c});
 }
 
 // --- conversions --------------------------------------------------------------------------------
@@ -570,7 +756,8 @@ void convert_pack(FunctionDecoder& to, const Instruction& in) {
   const auto a = to.source(in.operands[1], 4);
   const auto b = to.source(in.operands[2], 4);
   const auto c = in.operands.size() > 3 ? to.source(in.operands[3], 4) : to.constant(0, 4);
-  to.emit("cvt.pack", "dabc", to.destination(in.operands[0], 4), a, b, c, aux);
+  const auto d = to.destination(in.operands[0], 4);
+  to.emit(Operation::cvt_pack, {.d = d, .a = a, .b = b, .c = c, .aux = aux});
 }
 
 void convert(FunctionDecoder& to, const Instruction& in) {
@@ -590,7 +777,7 @@ void convert(FunctionDecoder& to, const Instruction& in) {
     return to.unsupported("conversions of 8-bit floats");
   }
   if (d == "tf32") {
-    return emit1(to, in, "cvt.tf32", "b32", "b32",
+    return emit1(to, in, Operation::cvt_tf32, "b32", "b32",
                  (in.has("rna")  ? 0U
                   : in.has("rz") ? 2U
                                  : 1U) |
@@ -599,32 +786,40 @@ void convert(FunctionDecoder& to, const Instruction& in) {
   const std::uint32_t rounding = in.has("rz") ? 1U : in.has("rm") ? 2U : in.has("rp") ? 3U : 0U;
   if ((d == "f16x2" || d == "bf16x2") && a == "f32") {
     if (in.has("rs")) return to.unsupported("stochastic rounding, of compute capability 10");
-    return emit2(to, in, "cvt." + string(d), "b32", "f32", "f32",
+    return emit2(to, in, to.choose(to_pair, d), "b32", "f32", "f32",
                  sat | (relu << 4) | (rounding << 5) | finite | (ftz << 9));
   }
   const string names = string(d) + "." + string(a);
+  const auto* const result = std::ranges::find(converted, d);
+  if (result == converted.end()) to.fail("there is no conversion to ." + string(d));
+  const auto to_type = static_cast<std::size_t>(result - converted.begin());
   const bool from_real = is_real(a) || is_half(a);
   const bool to_real = is_real(d) || is_half(d);
   if (!from_real && !to_real) {
-    return emit1(to, in, (sat != 0 ? "cvt." : "cvtw.") + names, d, a, sat);
+    const Operation operation = sat != 0 ? to.choose(any_conversion.at(to_type), a)
+                                         : to.choose(between_integers.at(to_type), a);
+    return emit1(to, in, operation, d, a, sat);
   }
   if (!to_real) {
-    if (a == "f32" && whole == 2 && ftz == 0) return emit1(to, in, "cvtz." + names, d, a);
-    return emit1(to, in, "cvt." + names, d, a, (whole == 0 ? 2U : whole) | (ftz << 3));
+    if (a == "f32" && whole == 2 && ftz == 0) {
+      return emit1(to, in, to.choose(to_whole, names), d, a);
+    }
+    return emit1(to, in, to.choose(any_conversion[to_type], a), d, a,
+                 (whole == 0 ? 2U : whole) | (ftz << 3));
   }
   if (is_half(d)) {
     const std::uint32_t aux =
         sat | (whole << 1) | (relu << 4) | (rounding << 5) | finite | (ftz << 9);
-    return emit1(to, in, (aux == 0 && a == "f32" ? "cvtw." : "cvt.") + names, "b32", a, aux);
+    const Operation operation = aux == 0 && a == "f32" ? to.choose(plain_conversion, names)
+                                                       : to.choose(any_conversion[to_type], a);
+    return emit1(to, in, operation, "b32", a, aux);
   }
   const std::uint32_t mode = float_mode(in) & 0x6000U;
   const bool plain = sat == 0 && ftz == 0 && whole == 0 && mode == 0;
-  if (plain &&
-      (names == "f64.f32" || names == "f32.s32" || names == "f32.u32" || names == "f64.s32" ||
-       names == "f64.u32" || names == "f32.f64" || names == "f32.f16" || names == "f32.bf16")) {
-    return emit1(to, in, "cvtw." + names, d, a);
+  if (const auto operation = plain_conversion.find(names); plain && operation) {
+    return emit1(to, in, *operation, d, a);
   }
-  emit1(to, in, "cvt." + names, d, a,
+  emit1(to, in, to.choose(any_conversion[to_type], a), d, a,
         sat | (whole << 1) | (relu << 4) | mode | (ftz != 0 ? 0x8040U : 0U));
 }
 

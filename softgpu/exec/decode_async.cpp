@@ -26,7 +26,7 @@ std::uint32_t whole_address(FunctionDecoder& to, const Operand& operand, std::st
   const auto address = to.generic_address(operand, space);
   if (address.offset == 0) return address.slot;
   const std::uint32_t sum = to.temporary(8);
-  to.emit("addi.64", "da", sum, address.slot, 0, 0, 0, address.offset);
+  to.emit(Operation::addi_64, {.d = sum, .a = address.slot, .imm = address.offset});
   return sum;
 }
 
@@ -37,13 +37,12 @@ std::string_view shared_or_generic(const ptx::Instruction& in) {
   return shared ? "shared" : "";
 }
 
-void decode_nothing(FunctionDecoder& to, const ptx::Instruction&) { to.emit("nop", ""); }
+void decode_nothing(FunctionDecoder& to, const ptx::Instruction&) { to.emit(Operation::nop); }
 
 // The last operation accesses memory in a way that Touch has no form for.
 void touches_uncounted(FunctionDecoder& to) {
   Touch touch;
   touch.uncounted = true;
-  touch.fills_shared = true;
   to.touches(touch);
 }
 
@@ -149,25 +148,27 @@ void decode_tensor(FunctionDecoder& to, const ptx::Instruction& in, bool reduces
     bytes = to.temporary(4);
     slots.push_back(bytes);
   }
-  to.emit("service", "", 0, 0, 0, 0, static_cast<std::uint32_t>(how) | dimensions << 8U,
-          reinterpret_cast<std::int64_t>(&move_tensor));
+  to.emit(Operation::tensor_move, {.aux = static_cast<std::uint32_t>(how) | dimensions << 8U,
+                                   .imm = reinterpret_cast<std::int64_t>(&move_tensor)});
   const std::uint32_t shared = more[6];
-  to.attach(std::move(slots), true, std::move(more), false);
+  to.attach(std::move(slots), std::move(more));
   touches_uncounted(to);
   // Whoever looks at accesses finds there where the box went.
-  if (load) to.emit("cp.bulk.done", multicast ? "abc" : "ab", shared, barrier, bytes, blocks);
+  if (load) {
+    to.emit(Operation::tensor_done, {.d = shared, .a = barrier, .b = bytes, .c = blocks});
+  }
 }
 
 void decode_bulk(FunctionDecoder& to, const ptx::Instruction& in, bool reduces) {
   if (in.has("tensor")) return decode_tensor(to, in, reduces);
   if (in.has("commit_group")) {
-    to.emit("nop", "", 0, 0, 0, 0, bulk_commit);
+    to.emit(Operation::bulk_commit);
     return;
   }
   if (in.has("wait_group")) {
     const std::int64_t left = integer_operand(to, in, 0, "the number of groups");
-    to.emit("nop", "", 0, 0, 0, 0, in.has("read") ? bulk_wait_read : bulk_wait,
-            std::clamp<std::int64_t>(left, 0, 1 << 20));
+    to.emit(Operation::bulk_wait,
+            {.aux = in.has("read") ? 1U : 0U, .imm = std::clamp<std::int64_t>(left, 0, 1 << 20)});
     return;
   }
   if (in.has("prefetch")) return decode_nothing(to, in);
@@ -204,8 +205,9 @@ void decode_bulk(FunctionDecoder& to, const ptx::Instruction& in, bool reduces) 
   }
   if (in.has("L2::cache_hint")) ++at;
   if (in.has("cp_mask")) more[2] = to.source(in.operands[at], 4);
-  to.emit("cp.bulk", "abc", 0, d, s, size, aux);
-  to.attach(std::move(more), false);
+  to.emit(reduces ? Operation::cp_bulk_reduce : Operation::cp_bulk,
+          {.a = d, .b = s, .c = size, .aux = aux});
+  to.attach(std::move(more));
   if (reduces) return touches_uncounted(to);
   Touch touch;
   touch.form = TouchForm::copy_bulk;
@@ -218,23 +220,24 @@ void decode_cp(FunctionDecoder& to, const ptx::Instruction& in) {
   if (in.has("bulk")) return decode_bulk(to, in, in.has("reduce"));
   if (!in.has("async")) to.fail("unknown instruction " + in.text());
   if (in.has("commit_group")) {
-    to.emit("cp.async.group", "", 0, 0, 0, 0, 0);
+    to.emit(Operation::cp_async_group);
     return;
   }
   if (in.has("wait_group")) {
     const std::int64_t left = integer_operand(to, in, 0, "the number of groups");
-    to.emit("cp.async.group", "", 0, 0, 0, 0, 1, std::clamp<std::int64_t>(left, 0, 1 << 20));
+    to.emit(Operation::cp_async_group,
+            {.aux = 1, .imm = std::clamp<std::int64_t>(left, 0, 1 << 20)});
     return;
   }
   if (in.has("wait_all")) {
-    to.emit("cp.async.group", "", 0, 0, 0, 0, 2);
+    to.emit(Operation::cp_async_group, {.aux = 2});
     return;
   }
   if (in.has("mbarrier")) {
     need(to, in, 1);
     const auto address = to.generic_address(in.operands[0], shared_or_generic(in));
-    to.emit("cp.async.mbarrier", "a", 0, address.slot, 0, 0, in.has("noinc") ? 1 : 0,
-            address.offset);
+    to.emit(Operation::cp_async_mbarrier,
+            {.a = address.slot, .aux = in.has("noinc") ? 1U : 0U, .imm = address.offset});
     return;
   }
   const std::int64_t size = integer_operand(to, in, 2, "the size");
@@ -253,8 +256,8 @@ void decode_cp(FunctionDecoder& to, const ptx::Instruction& in) {
       c = to.source(last, 4);
     }
   }
-  to.emit("cp.async", c != 0 ? "abc" : "ab", 0, destination.slot, source, c, aux,
-          destination.offset);
+  to.emit(Operation::cp_async,
+          {.a = destination.slot, .b = source, .c = c, .aux = aux, .imm = destination.offset});
   Touch touch;
   touch.form = TouchForm::copy_async;
   touch.shared_way = Way::store;
@@ -272,7 +275,7 @@ void decode_mbarrier(FunctionDecoder& to, const ptx::Instruction& in) {
     need(to, in, 2);
     const std::uint32_t state = to.source(in.operands[1], 8);
     const std::uint32_t d = to.destination(in.operands[0], 4);
-    to.emit("mbarrier.pending", "da", d, state);
+    to.emit(Operation::mbarrier_pending, {.d = d, .a = state});
     return;
   }
   if (what == "test_wait" || what == "try_wait") {
@@ -281,7 +284,9 @@ void decode_mbarrier(FunctionDecoder& to, const ptx::Instruction& in) {
     const bool parity = in.has("parity");
     const std::uint32_t phase = to.source(in.operands[2], parity ? 4 : 8);
     const std::uint32_t d = to.predicate_destination(in.operands[0]);
-    to.emit("mbarrier.test", "dab", d, address.slot, phase, 0, parity ? 1 : 0, address.offset);
+    to.emit(
+        Operation::mbarrier_test,
+        {.d = d, .a = address.slot, .b = phase, .aux = parity ? 1U : 0U, .imm = address.offset});
     return;
   }
   // The enumeration of async.inl.
@@ -320,10 +325,8 @@ void decode_mbarrier(FunctionDecoder& to, const ptx::Instruction& in) {
     to.fail(in.text() + " needs a count");
   }
   const std::uint32_t d = names_state ? to.destination(in.operands[0], 8) : 0;
-  std::string fields = d != 0 ? "da" : "a";
-  if (count != 0) fields += "b";
-  if (expect != 0) fields += "c";
-  to.emit("mbarrier", fields, d, address.slot, count, expect, aux, address.offset);
+  to.emit(Operation::mbarrier,
+          {.d = d, .a = address.slot, .b = count, .c = expect, .aux = aux, .imm = address.offset});
 }
 
 // --- clusters and hints -------------------------------------------------------------------------
@@ -336,7 +339,8 @@ void decode_mapa(FunctionDecoder& to, const ptx::Instruction& in) {
   const std::uint32_t rank = to.source(in.operands[2], 4);
   const std::uint32_t d = to.destination(in.operands[0], lane);
   if (generic && lane == 4) to.fail(in.text() + ": generic addresses have 64 bits");
-  to.emit("mapa", "dab", d, a, rank, 0, generic ? 0 : static_cast<std::uint32_t>(lane));
+  to.emit(Operation::mapa,
+          {.d = d, .a = a, .b = rank, .aux = generic ? 0U : static_cast<std::uint32_t>(lane)});
 }
 
 void decode_getctarank(FunctionDecoder& to, const ptx::Instruction& in) {
@@ -344,7 +348,7 @@ void decode_getctarank(FunctionDecoder& to, const ptx::Instruction& in) {
   const int lane = in.has("u32") ? 4 : 8;
   const std::uint32_t a = to.source(in.operands[1], lane);
   const std::uint32_t d = to.destination(in.operands[0], 4);
-  to.emit("getctarank", "da", d, a, 0, 0, static_cast<std::uint32_t>(lane));
+  to.emit(Operation::getctarank, {.d = d, .a = a, .aux = static_cast<std::uint32_t>(lane)});
 }
 
 // A policy is opaque and nothing here looks at it.
@@ -352,7 +356,7 @@ void decode_createpolicy(FunctionDecoder& to, const ptx::Instruction& in) {
   need(to, in, 1);
   const std::uint32_t value = to.constant(0, 8);
   const std::uint32_t d = to.destination(in.operands[0], 8);
-  to.emit("mov.64", "da", d, value);
+  to.emit(Operation::mov_64, {.d = d, .a = value});
 }
 
 void decode_unsupported_async(FunctionDecoder& to, const ptx::Instruction& in) {
@@ -366,7 +370,7 @@ void decode_unsupported_async(FunctionDecoder& to, const ptx::Instruction& in) {
 // Grids run one after the other here, whatever they may do on a device.
 void decode_grid_control(FunctionDecoder& to, const ptx::Instruction& in) {
   if (!in.has("wait")) return decode_nothing(to, in);
-  to.emit("nop", "", 0, 0, 0, 0, grid_wait);
+  to.emit(Operation::grid_wait);
 }
 
 constexpr DecodeEntry async_decode_table[] = {
@@ -420,8 +424,9 @@ bool store_async(FunctionDecoder& to, const ptx::Instruction& in) {
     values.push_back(to.source(in.operands[1], bytes));
   }
   if (values.size() > 4) to.fail(in.text() + ": at most four values");
-  to.emit("st.async", "ab", 0, address.slot, barrier, 0, aux, address.offset);
-  to.attach(std::move(values), false);
+  to.emit(Operation::st_async,
+          {.a = address.slot, .b = barrier, .aux = aux, .imm = address.offset});
+  to.attach(std::move(values));
   touches_uncounted(to);
   return true;
 }

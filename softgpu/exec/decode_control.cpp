@@ -43,7 +43,7 @@ void branch(FunctionDecoder& to, const Instruction& in) {
   if (in.operands.size() != 1 || in.operands[0].kind != Operand::Kind::label) {
     to.fail("a label is expected");
   }
-  to.emit(is_short(to, in) ? "bra.short" : "bra", "");
+  to.emit(is_short(to, in) ? Operation::bra_short : Operation::bra);
   to.branch_to(static_cast<std::int64_t>(in.operands[0].bits));
 }
 
@@ -55,17 +55,17 @@ void branch_table(FunctionDecoder& to, const Instruction& in) {
   if (found == to.function().branch_targets.end()) {
     to.fail("unknown table of labels " + in.operands[1].name);
   }
-  to.emit("brx", "a", 0, to.source(in.operands[0], 4));
+  to.emit(Operation::brx, {.a = to.source(in.operands[0], 4)});
   to.branch_to_table(found->second);
 }
 
 void leave(FunctionDecoder& to, const Instruction& in) {
-  to.emit(in.opcode, "");
+  to.emit(in.opcode == "ret" ? Operation::ret : Operation::exit);
   to.end_block(in.guard != nullptr);
 }
 
 void trap(FunctionDecoder& to, const Instruction& in) {
-  to.emit(in.opcode == "trap" ? "trap" : "nop", "");
+  to.emit(in.opcode == "trap" ? Operation::trap : Operation::nop);
 }
 
 // An argument or result of a call: bytes in the frame. Registers and constants go through a
@@ -76,9 +76,9 @@ std::uint32_t argument(FunctionDecoder& to, const Operand& operand) {
   }
   const int lane = operand.kind == Operand::Kind::variable ? std::max(to.lane_of(operand), 4) : 8;
   const auto slot = to.unnamed_area(static_cast<std::uint32_t>(lane));
-  to.emit("st.frame", "rc", to.source(operand, lane), 0, 0, slot,
-          static_cast<std::uint32_t>(lane) | (static_cast<std::uint32_t>(lane) << 16))
-      .b = static_cast<std::uint32_t>(lane);
+  const auto bytes = static_cast<std::uint32_t>(lane);
+  to.emit(Operation::st_frame,
+          {.d = to.source(operand, lane), .b = bytes, .c = slot, .aux = bytes | bytes << 16});
   return slot;
 }
 
@@ -107,9 +107,8 @@ void call(FunctionDecoder& to, const Instruction& in) {
   const Operand& target = in.operands[1];
   if (target.kind == Operand::Kind::symbol) {
     if (const Service service = find_service(target.name)) {
-      to.emit("service", "").imm =
-          static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(service));
-      to.attach(arguments, false, results, false);
+      to.emit(Operation::call_service, {.imm = reinterpret_cast<std::int64_t>(service)});
+      to.attach(arguments, results);
     } else {
       const Code* callee = to.program().function(to.module(), target.name);
       if (callee == nullptr) {
@@ -118,20 +117,22 @@ void call(FunctionDecoder& to, const Instruction& in) {
         return;
       }
       to.code().callees.insert(callee);
-      to.emit("call", "").imm = static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(callee));
-      to.attach(arguments, false, results, false);
+      to.emit(Operation::call, {.imm = reinterpret_cast<std::int64_t>(callee)});
+      to.attach(arguments, results);
       to.end_block(true);
     }
   } else {
     const auto address = to.source(target, 8);
-    to.emit("call.register", "a", 0, address);
-    to.attach(arguments, false, results, false);
+    to.emit(Operation::call_register, {.a = address});
+    to.attach(arguments, results);
     to.end_block(true);
   }
   for (const auto& one : later) {
-    to.emit("ld.frame", "dc", to.destination(*one.operand, one.lane), 0, 0, one.slot,
-            static_cast<std::uint32_t>(one.lane) | (static_cast<std::uint32_t>(one.lane) << 16))
-        .b = static_cast<std::uint32_t>(one.lane);
+    const auto bytes = static_cast<std::uint32_t>(one.lane);
+    to.emit(Operation::ld_frame, {.d = to.destination(*one.operand, one.lane),
+                                  .b = bytes,
+                                  .c = one.slot,
+                                  .aux = bytes | bytes << 16});
   }
 }
 
@@ -140,14 +141,14 @@ void call(FunctionDecoder& to, const Instruction& in) {
 void barrier(FunctionDecoder& to, const Instruction& in) {
   if (in.has("warp")) {
     if (in.operands.size() != 1) to.fail("a member mask is expected");
-    to.emit("bar.warp", "a", 0, to.source(in.operands[0], 4));
+    to.emit(Operation::bar_warp, {.a = to.source(in.operands[0], 4)});
     return;
   }
   if (in.has("cluster")) {
     const bool arrive = in.has("arrive");
     const bool wait = in.has("wait");
-    to.emit("bar.cluster", "", 0, 0, 0, 0,
-            (arrive ? 1U : 0U) | (wait ? 2U : 0U) | (in.has("aligned") ? 4U : 0U));
+    to.emit(Operation::bar_cluster,
+            {.aux = (arrive ? 1U : 0U) | (wait ? 2U : 0U) | (in.has("aligned") ? 4U : 0U)});
     return;
   }
   const bool red = in.has("red");
@@ -161,16 +162,17 @@ void barrier(FunctionDecoder& to, const Instruction& in) {
   const std::uint32_t aligned = in.opcode == "bar" || in.has("aligned") ? 4 : 0;
   if (!red) {
     if (in.has("arrive") && count == 0) to.fail("the number of threads is expected");
-    to.emit("bar", "ab", 0, id, count, 0, (in.has("arrive") ? 1U : 0U) | aligned);
+    to.emit(Operation::bar, {.a = id, .b = count, .aux = (in.has("arrive") ? 1U : 0U) | aligned});
     return;
   }
   const auto p = to.predicate_source(in.operands[given - 1]);
-  to.emit("bar", "abc", 0, id, count, p, 2U | aligned);
+  to.emit(Operation::bar, {.a = id, .b = count, .c = p, .aux = 2U | aligned});
   if (in.has("popc")) {
-    to.emit("bar.result", "da", to.destination(in.operands[0], 4), id, 0, 0, 0);
+    to.emit(Operation::bar_result, {.d = to.destination(in.operands[0], 4), .a = id});
   } else {
-    to.emit("bar.result", "da", to.predicate_destination(in.operands[0]), id, 0, 0,
-            in.has("and") ? 1 : 2);
+    to.emit(
+        Operation::bar_result,
+        {.d = to.predicate_destination(in.operands[0]), .a = id, .aux = in.has("and") ? 1U : 2U});
   }
 }
 
@@ -182,10 +184,10 @@ void fence(FunctionDecoder& to, const Instruction& in) {
                                                       : Scope::system;
   const bool proxies = std::ranges::any_of(
       in.modifiers, [](const std::string& word) { return word.starts_with("proxy"); });
-  to.emit("fence", "", 0, 0, 0, 0,
-          static_cast<std::uint32_t>(scope) | (proxies ? fence_of_proxies : 0));
+  to.emit(Operation::fence,
+          {.aux = static_cast<std::uint32_t>(scope) | (proxies ? fence_of_proxies : 0)});
 }
-void yield(FunctionDecoder& to, const Instruction&) { to.emit("yield", ""); }
+void yield(FunctionDecoder& to, const Instruction&) { to.emit(Operation::yield); }
 void nothing(FunctionDecoder&, const Instruction&) {}
 
 // --- warps --------------------------------------------------------------------------------------
@@ -202,8 +204,8 @@ void shuffle(FunctionDecoder& to, const Instruction& in) {
   auto d = to.destination(target, 4);
   if (d == 0) d = to.temporary(4);
   const auto p = target.second ? to.predicate_destination(*target.second) : 0;
-  to.emit("shfl", "dabci", d, a, b, c, mode, mask);
-  to.packed_predicate(2, p);
+  to.emit(Operation::shfl, {.d = d, .a = a, .b = b, .c = c, .aux = mode, .imm = mask});
+  to.packed_predicate(p);
 }
 
 void vote(FunctionDecoder& to, const Instruction& in) {
@@ -212,13 +214,16 @@ void vote(FunctionDecoder& to, const Instruction& in) {
   const auto a = to.predicate_source(in.operands[1]);
   const auto mask = to.source(in.operands[2], 4);
   if (in.has("ballot")) {
-    to.emit("vote", "dab", to.destination(in.operands[0], 4), a, mask, 0, 3);
+    to.emit(Operation::vote_ballot,
+            {.d = to.destination(in.operands[0], 4), .a = a, .b = mask, .aux = 3});
     return;
   }
-  to.emit("vote", "dab", to.predicate_destination(in.operands[0]), a, mask, 0,
-          in.has("all")   ? 0
-          : in.has("any") ? 1
-                          : 2);
+  to.emit(Operation::vote, {.d = to.predicate_destination(in.operands[0]),
+                            .a = a,
+                            .b = mask,
+                            .aux = in.has("all")   ? 0U
+                                   : in.has("any") ? 1U
+                                                   : 2U});
 }
 
 void match(FunctionDecoder& to, const Instruction& in) {
@@ -230,8 +235,9 @@ void match(FunctionDecoder& to, const Instruction& in) {
   auto d = to.destination(target, 4);
   if (d == 0) d = to.temporary(4);
   const auto p = target.second ? to.predicate_destination(*target.second) : 0;
-  to.emit(wide ? "match.64" : "match.32", "dab", d, a, mask, 0, in.has("all") ? 1 : 0);
-  to.packed_predicate(2, p);
+  to.emit(wide ? Operation::match_64 : Operation::match_32,
+          {.d = d, .a = a, .b = mask, .aux = in.has("all") ? 1U : 0U});
+  to.packed_predicate(p);
 }
 
 void reduce(FunctionDecoder& to, const Instruction& in) {
@@ -256,12 +262,13 @@ void reduce(FunctionDecoder& to, const Instruction& in) {
   if (in.has("abs")) which |= 0x100;
   const auto a = to.source(in.operands[1], 4);
   const auto mask = to.source(in.operands[2], 4);
-  to.emit("redux", "dab", to.destination(in.operands[0], 4), a, mask, 0, which);
+  to.emit(Operation::redux,
+          {.d = to.destination(in.operands[0], 4), .a = a, .b = mask, .aux = which});
 }
 
 void active_mask(FunctionDecoder& to, const Instruction& in) {
   if (in.operands.size() != 1) to.fail("wrong number of operands");
-  to.emit("activemask", "d", to.destination(in.operands[0], 4));
+  to.emit(Operation::activemask, {.d = to.destination(in.operands[0], 4)});
 }
 
 void elect(FunctionDecoder& to, const Instruction& in) {
@@ -270,7 +277,7 @@ void elect(FunctionDecoder& to, const Instruction& in) {
   const Operand& target = in.operands[0];
   const auto d = to.destination(target, 4);
   const auto p = target.second ? to.predicate_destination(*target.second) : 0;
-  to.emit("elect", "daX", d, mask, 0, 0, p);
+  to.emit(Operation::elect, {.d = d, .a = mask, .aux = p});
 }
 
 constexpr DecodeEntry entries[] = {

@@ -141,26 +141,26 @@ void emit_multiplication(FunctionDecoder& to, const ptx::Instruction& in, const 
   const bool quads = form.m == 8 && form.n == 8 && form.k == 4 && form.a == MatrixType::f16;
   if (!quads && !fits(form)) return to.unsupported("no such shape for these types");
 
-  std::string handler;
+  Operation operation = Operation::mma_float;
   if (quads) {
-    handler = "mma.quads";
+    operation = Operation::mma_quads;
   } else if (form.a == MatrixType::f64 && form.b == MatrixType::f64) {
-    handler = "mma.double";
+    operation = Operation::mma_double;
   } else if (form.a == MatrixType::b1 && form.b == MatrixType::b1) {
-    handler = "mma.bits";
+    operation = Operation::mma_bits;
   } else if (is_integer(form.a) && is_integer(form.b)) {
-    handler = "mma.integer";
+    operation = Operation::mma_integer;
   } else if (!is_integer(form.a) && !is_integer(form.b) && form.a != MatrixType::s32 &&
              form.a != MatrixType::f64 && form.b != MatrixType::f64 && form.a != MatrixType::f32 &&
              form.a != MatrixType::b1 && form.b != MatrixType::b1) {
-    handler = "mma.float";
+    operation = Operation::mma_float;
   } else {
     return to.unsupported("no multiplication of these types");
   }
-  const MatrixType accumulators = handler == "mma.double"    ? MatrixType::f64
-                                  : handler == "mma.integer" ? MatrixType::s32
-                                  : handler == "mma.bits"    ? MatrixType::s32
-                                                             : MatrixType::f32;
+  const MatrixType accumulators =
+      operation == Operation::mma_double                                        ? MatrixType::f64
+      : operation == Operation::mma_integer || operation == Operation::mma_bits ? MatrixType::s32
+                                                                                : MatrixType::f32;
   for (const MatrixType type : {form.c(), form.d()}) {
     if (type != accumulators && !(accumulators == MatrixType::f32 && type == MatrixType::f16)) {
       return to.unsupported("no accumulator of this type");
@@ -190,7 +190,7 @@ void emit_multiplication(FunctionDecoder& to, const ptx::Instruction& in, const 
     need(c, registers_needed(form.c(), form.m, form.n, true), "c");
   }
 
-  const int lane = handler == "mma.double" ? 8 : 4;
+  const int lane = operation == Operation::mma_double ? 8 : 4;
   std::vector<std::uint32_t> read;
   for (const auto* part : {&a, &b, &c}) {
     for (const auto* item : *part) read.push_back(to.source(*item, lane));
@@ -203,10 +203,10 @@ void emit_multiplication(FunctionDecoder& to, const ptx::Instruction& in, const 
   if (words.rounding == "rz") aux |= 3U << 24U;
   std::vector<std::uint32_t> written;
   for (const auto* item : d) written.push_back(to.destination(*item, lane));
-  to.emit(handler, "", 0, 0, 0, 0, aux, packed(form));
-  to.attach(std::move(written), true, std::move(read), false);
+  to.emit(operation, {.aux = aux, .imm = packed(form)});
+  to.attach(std::move(written), std::move(read));
   // The order of the hardware's sums is not specified.
-  if (handler != "mma.integer" && handler != "mma.bits") to.approximated();
+  if (operation != Operation::mma_integer && operation != Operation::mma_bits) to.approximated();
 }
 
 void decode_mma(FunctionDecoder& to, const ptx::Instruction& in) {
@@ -253,7 +253,7 @@ std::uint32_t whole_address(FunctionDecoder& to, const ptx::Operand& operand,
   const auto address = to.generic_address(operand, space);
   if (address.offset == 0) return address.slot;
   const std::uint32_t sum = to.temporary(8);
-  to.emit("addi.64", "da", sum, address.slot, 0, 0, 0, address.offset);
+  to.emit(Operation::addi_64, {.d = sum, .a = address.slot, .imm = address.offset});
   return sum;
 }
 
@@ -348,9 +348,9 @@ void decode_wmma(FunctionDecoder& to, const ptx::Instruction& in) {
   if (slots.size() < registers_needed(form.type, form.rows, form.columns, form.accumulator)) {
     to.fail(in.text() + ": the fragment has too few registers");
   }
-  to.emit(store ? "wmma.store" : "wmma.load", stride != 0 ? "ab" : "a", 0, address, stride, 0,
-          form.packed(), 0);
-  to.attach(std::move(slots), !store);
+  to.emit(store ? Operation::wmma_store : Operation::wmma_load,
+          {.a = address, .b = stride, .aux = form.packed()});
+  to.attach(std::move(slots));
   Touch touch;
   touch.form = TouchForm::fragment;
   touch.way = touch.shared_way = store ? Way::store : Way::load;
@@ -373,8 +373,9 @@ void decode_matrix_rows(FunctionDecoder& to, const ptx::Instruction& in) {
   for (const auto* item : registers) {
     slots.push_back(store ? to.source(*item, 4) : to.destination(*item, 4));
   }
-  to.emit(in.opcode, "a", 0, address, 0, 0, in.has("trans") ? 1 : 0);
-  to.attach(std::move(slots), !store);
+  to.emit(store ? Operation::stmatrix : Operation::ldmatrix,
+          {.a = address, .aux = in.has("trans") ? 1U : 0U});
+  to.attach(std::move(slots));
   Touch touch;
   touch.form = TouchForm::rows;
   touch.way = touch.shared_way = store ? Way::store : Way::load;
@@ -386,14 +387,14 @@ void decode_movmatrix(FunctionDecoder& to, const ptx::Instruction& in) {
   if (in.operands.size() < 2) to.fail(in.text() + " needs two operands");
   const std::uint32_t a = to.source(in.operands[1], 4);
   const std::uint32_t d = to.destination(in.operands[0], 4);
-  to.emit("movmatrix", "da", d, a);
+  to.emit(Operation::movmatrix, {.d = d, .a = a});
 }
 
 // wgmma.mma_async d, a, b, scale-d {, scale-a, scale-b {, transposed-a, transposed-b}}; where A is
 // in registers there is no transposed-a.
 void decode_wgmma(FunctionDecoder& to, const ptx::Instruction& in) {
   if (in.has("fence") || in.has("commit_group") || in.has("wait_group")) {
-    to.emit("nop", "");
+    to.emit(Operation::nop);
     return;
   }
   std::optional<Shape> shape;
@@ -466,8 +467,9 @@ void decode_wgmma(FunctionDecoder& to, const ptx::Instruction& in) {
     read.push_back(to.source(*item, 4));
     written.push_back(to.destination(*item, 4));
   }
-  to.emit(integers ? "wgmma.integer" : "wgmma.float", "r", adds, 0, 0, 0, aux, packed(form));
-  to.attach(std::move(written), true, std::move(read), false);
+  to.emit(integers ? Operation::wgmma_integer : Operation::wgmma_float,
+          {.d = adds, .aux = aux, .imm = packed(form)});
+  to.attach(std::move(written), std::move(read));
   if (!integers) to.approximated();
 }
 
@@ -515,18 +517,18 @@ bool convert_small(FunctionDecoder& to, const ptx::Instruction& in) {
     const std::uint32_t a = to.source(in.operands[1], "f32");
     const std::uint32_t b = to.source(in.operands[2], "f32");
     const std::uint32_t d = to.destination(in.operands[0], 4);
-    to.emit("cvt.fp8x2.f32", "dab", d, a, b, 0, aux);
+    to.emit(Operation::cvt_fp8x2_f32, {.d = d, .a = a, .b = b, .aux = aux});
   } else if (small_result && (from_type == "f16x2" || from_type == "bf16x2")) {
     if (in.operands.size() < 2) to.fail(in.text() + " needs two operands");
     const std::uint32_t a = to.source(in.operands[1], 4);
     const std::uint32_t d = to.destination(in.operands[0], 4);
     if (from_type == "bf16x2") aux |= 4U;
-    to.emit("cvt.fp8x2.16x2", "da", d, a, 0, 0, aux);
+    to.emit(Operation::cvt_fp8x2_16x2, {.d = d, .a = a, .aux = aux});
   } else if (!small_result && to_type == "f16x2") {
     if (in.operands.size() < 2) to.fail(in.text() + " needs two operands");
     const std::uint32_t a = to.source(in.operands[1], 4);
     const std::uint32_t d = to.destination(in.operands[0], 4);
-    to.emit("cvt.f16x2.fp8x2", "da", d, a, 0, 0, aux);
+    to.emit(Operation::cvt_f16x2_fp8x2, {.d = d, .a = a, .aux = aux});
   } else {
     to.unsupported("no conversion between these types before sm_100");
   }

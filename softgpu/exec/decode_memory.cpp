@@ -5,6 +5,7 @@
 
 #include "softgpu/exec/atomicity.hpp"
 #include "softgpu/exec/decoder.hpp"
+#include "softgpu/isa/family.hpp"
 
 namespace softgpu {
 namespace {
@@ -13,6 +14,37 @@ using ptx::Instruction;
 using ptx::Operand;
 using std::string;
 using std::string_view;
+
+// --- the operations -----------------------------------------------------------------------------
+
+// The type in memory, and the bits of a lane of the register.
+constexpr std::array<string_view, 14> loaded = {"u8.32",  "s8.32",  "u16.32", "s16.32", "u32.32",
+                                                "s32.32", "u8.64",  "s8.64",  "u16.64", "s16.64",
+                                                "u32.64", "s32.64", "u64.64", "s64.64"};
+constexpr Family load_generic("ld", loaded);
+constexpr Family load_shared("ld_shared", loaded);
+constexpr Family load_shared32("ld_shared32", loaded);
+constexpr std::array<string_view, 7> stored = {"8.32",  "16.32", "32.32", "8.64",
+                                               "16.64", "32.64", "64.64"};
+constexpr Family store_generic("st", stored);
+constexpr Family store_shared("st_shared", stored);
+constexpr Family store_shared32("st_shared32", stored);
+constexpr std::array<string_view, 6> vector_forms = {"vector32", "vector64", "narrow2",
+                                                     "narrow4",  "narrow8",  "pieces"};
+constexpr Family load_vector("ld", vector_forms);
+constexpr Family store_vector("st", vector_forms);
+constexpr std::array<string_view, 28> atomics = {
+    "add.u32", "add.s32", "add.u64",  "add.s64",  "add.f32", "add.f64", "min.u32",
+    "min.s32", "min.u64", "min.s64",  "min.f32",  "max.u32", "max.s32", "max.u64",
+    "max.s64", "max.f32", "exch.b32", "exch.b64", "cas.b32", "cas.b64", "and.b32",
+    "and.b64", "or.b32",  "or.b64",   "xor.b32",  "xor.b64", "inc.u32", "dec.u32"};
+constexpr Family atomic_generic("atom", atomics);
+constexpr std::array<string_view, 14> shared_atomics = {
+    "add.u32", "add.s32", "add.f32", "min.u32",  "min.s32", "max.u32", "max.s32",
+    "and.b32", "or.b32",  "xor.b32", "exch.b32", "cas.b32", "inc.u32", "dec.u32"};
+constexpr Family atomic_shared32("atom_shared32", shared_atomics);
+
+// --- modifiers ----------------------------------------------------------------------------------
 
 // The last modifier: the type of what is moved.
 string_view type_of(FunctionDecoder& to, const Instruction& in) {
@@ -71,6 +103,7 @@ Touch plain_touch(const Instruction& in, Way way, int size, TouchForm form = Tou
   touch.order = order_of(in);
   touch.scope = scope_of(in, Scope::system);
   touch.is_constant = in.has("const");
+  touch.extends_sign = way == Way::load && in.modifiers.back()[0] == 's';
   touch.size = static_cast<std::uint32_t>(size);
   return touch;
 }
@@ -96,16 +129,14 @@ constexpr const char* no_compare_exchange =
 // Vectors that are one access, where others are one for each element. A scalar is one anyway.
 bool is_whole(const Instruction& in) { return is_ordered(in) || in.has("cg"); }
 
-// The handler of a load or store ("ld.", "st.") of a vector of elements of `size` bytes from or to
-// registers of `lane` bytes.
-string vector_handler(const string& access, const Instruction& in, int size, int lane) {
-  if (is_whole(in)) return access + "pieces";
-  if ((size == 4 || size == 8) && lane == size) {
-    return access + (size == 4 ? "vector32" : "vector64");
-  }
+// The form of a load or store of a vector of elements of `size` bytes from or to registers of
+// `lane` bytes.
+string_view vector_form(const Instruction& in, int size, int lane) {
+  if (is_whole(in)) return "pieces";
+  if ((size == 4 || size == 8) && lane == size) return size == 4 ? "vector32" : "vector64";
   const int total = size * vector_of(in);
-  if (size <= 2 && lane == 4 && total <= 8) return access + "narrow" + std::to_string(total);
-  return access + "pieces";
+  if (size > 2 || lane != 4 || total > 8 || total < 2) return "pieces";
+  return total == 2 ? "narrow2" : total == 4 ? "narrow4" : "narrow8";
 }
 
 std::vector<const Operand*> elements_of(const Operand& operand) {
@@ -127,7 +158,8 @@ void unpack(FunctionDecoder& to, const Instruction& in, string_view type) {
   if (whole == 128) {
     if (items.size() != 2) return to.unsupported("this unpacking");
     const auto a = to.source(in.operands[1], 16);
-    to.emit("split128", "dXa", to.destination(items[0], 8), a, 0, 0, to.destination(items[1], 8));
+    to.emit(Operation::split_128,
+            {.d = to.destination(items[0], 8), .a = a, .aux = to.destination(items[1], 8)});
     return;
   }
   const auto a = to.source(in.operands[1], whole == 64 ? 8 : 4);
@@ -135,8 +167,11 @@ void unpack(FunctionDecoder& to, const Instruction& in, string_view type) {
     if (items[i].kind == Operand::Kind::sink) continue;
     // Destinations may be the source's register: the parts go through temporaries.
     const auto part_slot = to.temporary(4);
-    to.emit(whole == 64 ? "extract64" : "extract32", "da", part_slot, a, 0, 0,
-            static_cast<std::uint32_t>(part), static_cast<std::int64_t>(i) * part);
+    to.emit(whole == 64 ? Operation::extract_64 : Operation::extract_32,
+            {.d = part_slot,
+             .a = a,
+             .aux = static_cast<std::uint32_t>(part),
+             .imm = static_cast<std::int64_t>(i) * part});
     to.finish_with(items[i], part_slot, 4);
   }
 }
@@ -149,7 +184,7 @@ void pack(FunctionDecoder& to, const Instruction& in, string_view type) {
     if (items.size() != 2) return to.unsupported("this packing");
     const auto a = to.source(items[0], 8);
     const auto b = to.source(items[1], 8);
-    to.emit("join128", "dab", to.destination(in.operands[0], 16), a, b);
+    to.emit(Operation::join_128, {.d = to.destination(in.operands[0], 16), .a = a, .b = b});
     return;
   }
   std::vector<std::uint32_t> parts;
@@ -162,11 +197,13 @@ void pack(FunctionDecoder& to, const Instruction& in, string_view type) {
       const bool last = parts.size() == 2;
       if (bits == 32) {
         const auto d = last ? to.destination(in.operands[0], 8) : to.temporary(8);
-        to.emit("join64", "dab", d, parts[i], parts[i + 1]);
+        to.emit(Operation::join_64, {.d = d, .a = parts[i], .b = parts[i + 1]});
         joined.push_back(d);
       } else {
         const auto d = last && whole <= 32 ? to.destination(in.operands[0], 4) : to.temporary(4);
-        to.emit("join32", "dab", d, parts[i], parts[i + 1], 0, static_cast<std::uint32_t>(bits));
+        to.emit(
+            Operation::join_32,
+            {.d = d, .a = parts[i], .b = parts[i + 1], .aux = static_cast<std::uint32_t>(bits)});
         joined.push_back(d);
       }
     }
@@ -181,14 +218,14 @@ void move(FunctionDecoder& to, const Instruction& in) {
   const Operand& d = in.operands[0];
   const Operand& a = in.operands[1];
   if (type == "pred") {
-    to.emit("pred.mov", "da", to.predicate_destination(d), to.predicate_source(a));
+    to.emit(Operation::pred_mov, {.d = to.predicate_destination(d), .a = to.predicate_source(a)});
     return;
   }
   if (d.kind == Operand::Kind::vector && a.kind == Operand::Kind::vector) {
     if (d.items.size() != a.items.size()) to.fail("the vectors differ in length");
     for (std::size_t i = 0; i < d.items.size(); ++i) {
       const auto s = to.source(a.items[i], 4);
-      to.emit("mov.32", "da", to.destination(d.items[i], 4), s);
+      to.emit(Operation::mov_32, {.d = to.destination(d.items[i], 4), .a = s});
     }
     return;
   }
@@ -197,10 +234,10 @@ void move(FunctionDecoder& to, const Instruction& in) {
   const int lane = lane_of_type(type);
   const auto s = to.source(a, type);
   if (to.make_alias(d, s)) return;
-  to.emit(lane == 4   ? "mov.32"
-          : lane == 8 ? "mov.64"
-                      : "mov.128",
-          "da", to.destination(d, lane), s);
+  to.emit(lane == 4   ? Operation::mov_32
+          : lane == 8 ? Operation::mov_64
+                      : Operation::mov_128,
+          {.d = to.destination(d, lane), .a = s});
 }
 
 // --- ld, st -------------------------------------------------------------------------------------
@@ -242,21 +279,23 @@ void load(FunctionDecoder& to, const Instruction& in) {
         if (size == 16) {
           const auto low = to.parameter_value(whole, 8, false, 8);
           const auto high = to.parameter_value(whole + 8, 8, false, 8);
-          to.emit("join128", "dab", to.destination(e, 16), low, high);
+          to.emit(Operation::join_128, {.d = to.destination(e, 16), .a = low, .b = high});
           continue;
         }
         const auto value = to.parameter_value(whole, static_cast<std::uint32_t>(size), sign, lane);
         if (to.make_alias(e, value)) continue;
-        to.emit(lane == 4 ? "mov.32" : "mov.64", "da", to.destination(e, lane), value);
+        to.emit(lane == 4 ? Operation::mov_32 : Operation::mov_64,
+                {.d = to.destination(e, lane), .a = value});
         continue;
       }
       const auto bytes = static_cast<std::uint32_t>(place.variable->bytes());
       if (size == 16) return to.unsupported("128 bits of a function's parameter");
-      to.emit("ld.frame", "dc", to.destination(e, lane), 0, 0, to.area(*place.variable),
-              static_cast<std::uint32_t>(size) | (sign ? 0x100U : 0U) |
-                  (static_cast<std::uint32_t>(lane) << 16),
-              offset)
-          .b = bytes;
+      to.emit(Operation::ld_frame, {.d = to.destination(e, lane),
+                                    .b = bytes,
+                                    .c = to.area(*place.variable),
+                                    .aux = static_cast<std::uint32_t>(size) | (sign ? 0x100U : 0U) |
+                                           (static_cast<std::uint32_t>(lane) << 16),
+                                    .imm = offset});
     }
     return;
   }
@@ -269,13 +308,13 @@ void load(FunctionDecoder& to, const Instruction& in) {
     if (d == 0) return;
     if (space == "shared") {
       const auto base = to.shared_base(place);
-      to.emit((base.lane == 4 ? "ld.shared32." : "ld.shared.") + suffix, "da", d, base.slot, 0, 0,
-              0, base.offset);
+      to.emit(to.choose(base.lane == 4 ? load_shared32 : load_shared, suffix),
+              {.d = d, .a = base.slot, .imm = base.offset});
       to.touches(shared_touch(in, Way::load, size, base.lane));
       return;
     }
     const auto address = to.generic_address(in.operands[1], space);
-    to.emit("ld." + suffix, "da", d, address.slot, 0, 0, 0, address.offset);
+    to.emit(to.choose(load_generic, suffix), {.d = d, .a = address.slot, .imm = address.offset});
     to.touches(plain_touch(in, Way::load, size));
     return;
   }
@@ -291,11 +330,12 @@ void load(FunctionDecoder& to, const Instruction& in) {
     }
     slots.push_back(to.destination(*e, lane));
   }
-  to.emit(vector_handler("ld.", in, size, lane), "a", 0, address.slot, 0, 0,
-          static_cast<std::uint32_t>(size) | (sign ? 0x100U : 0U) | (is_ordered(in) ? 0x200U : 0U) |
-              (static_cast<std::uint32_t>(lane) << 16),
-          address.offset);
-  to.attach(slots, true);
+  to.emit(to.choose(load_vector, vector_form(in, size, lane)),
+          {.a = address.slot,
+           .aux = static_cast<std::uint32_t>(size) | (sign ? 0x100U : 0U) |
+                  (is_ordered(in) ? 0x200U : 0U) | (static_cast<std::uint32_t>(lane) << 16),
+           .imm = address.offset});
+  to.attach(slots);
   to.touches(plain_touch(in, Way::load, size * count));
 }
 
@@ -328,9 +368,12 @@ void store(FunctionDecoder& to, const Instruction& in) {
       if (size == 16) return to.unsupported("128 bits of a function's parameter");
       const int lane = lane_for(e);
       const auto s = value(e, lane);
-      to.emit("st.frame", "rc", s, 0, 0, to.area(*place.variable),
-              static_cast<std::uint32_t>(size) | (static_cast<std::uint32_t>(lane) << 16), offset)
-          .b = static_cast<std::uint32_t>(place.variable->bytes());
+      to.emit(Operation::st_frame,
+              {.d = s,
+               .b = static_cast<std::uint32_t>(place.variable->bytes()),
+               .c = to.area(*place.variable),
+               .aux = static_cast<std::uint32_t>(size) | (static_cast<std::uint32_t>(lane) << 16),
+               .imm = offset});
     }
     return;
   }
@@ -340,13 +383,13 @@ void store(FunctionDecoder& to, const Instruction& in) {
     const string suffix = std::to_string(size * 8) + (lane == 8 ? ".64" : ".32");
     if (space == "shared") {
       const auto base = to.shared_base(place);
-      to.emit((base.lane == 4 ? "st.shared32." : "st.shared.") + suffix, "ra", s, base.slot, 0, 0,
-              0, base.offset);
+      to.emit(to.choose(base.lane == 4 ? store_shared32 : store_shared, suffix),
+              {.d = s, .a = base.slot, .imm = base.offset});
       to.touches(shared_touch(in, Way::store, size, base.lane));
       return;
     }
     const auto address = to.generic_address(in.operands[0], space);
-    to.emit("st." + suffix, "ra", s, address.slot, 0, 0, 0, address.offset);
+    to.emit(to.choose(store_generic, suffix), {.d = s, .a = address.slot, .imm = address.offset});
     to.touches(plain_touch(in, Way::store, size));
     return;
   }
@@ -359,11 +402,12 @@ void store(FunctionDecoder& to, const Instruction& in) {
   for (const Operand* e : elements) {
     slots.push_back(e->kind == Operand::Kind::variable ? to.source(*e, lane) : value(*e, lane));
   }
-  to.emit(vector_handler("st.", in, size, lane), "a", 0, address.slot, 0, 0,
-          static_cast<std::uint32_t>(size) | (is_ordered(in) ? 0x200U : 0U) |
-              (static_cast<std::uint32_t>(lane) << 16),
-          address.offset);
-  to.attach(slots, false);
+  to.emit(to.choose(store_vector, vector_form(in, size, lane)),
+          {.a = address.slot,
+           .aux = static_cast<std::uint32_t>(size) | (is_ordered(in) ? 0x200U : 0U) |
+                  (static_cast<std::uint32_t>(lane) << 16),
+           .imm = address.offset});
+  to.attach(slots);
   to.touches(plain_touch(in, Way::store, size * count));
 }
 
@@ -385,16 +429,17 @@ void convert_address(FunctionDecoder& to, const Instruction& in) {
     // Global and constant addresses are generic addresses.
     const auto s = to.source(in.operands[1], lane);
     if (to.make_alias(in.operands[0], s)) return;
-    to.emit(lane == 4 ? "mov.32" : "mov.64", "da", to.destination(in.operands[0], lane), s);
+    to.emit(lane == 4 ? Operation::mov_32 : Operation::mov_64,
+            {.d = to.destination(in.operands[0], lane), .a = s});
     return;
   }
   if (lane == 4) return to.unsupported("32-bit generic addresses");
   const auto s = to.source(in.operands[1], 8);
   const auto d = to.destination(in.operands[0], 8);
   if (in.has("to")) {
-    to.emit("from.generic", "da", d, s);
+    to.emit(Operation::from_generic, {.d = d, .a = s});
   } else {
-    to.emit("to.generic", "da", d, s, 0, 0, 0, window);
+    to.emit(Operation::to_generic, {.d = d, .a = s, .imm = window});
   }
 }
 
@@ -407,7 +452,8 @@ void is_space(FunctionDecoder& to, const Instruction& in) {
                               : space == "const" ? 4U
                                                  : 0U;
   const auto a = to.source(in.operands[1], 8);
-  to.emit("isspacep", "da", to.predicate_destination(in.operands[0]), a, 0, 0, which);
+  to.emit(Operation::isspacep,
+          {.d = to.predicate_destination(in.operands[0]), .a = a, .aux = which});
 }
 
 // --- atomics ------------------------------------------------------------------------------------
@@ -456,7 +502,14 @@ void atomic(FunctionDecoder& to, const Instruction& in) {
     const auto b = to.source(*values[0], 16);
     const auto c = operation == "cas" ? to.source(in.operands[first + 2], 16) : b;
     const auto d = red ? 0 : to.destination(in.operands[0], 16);
-    to.emit("atom.128", "dabc", d, address.slot, b, c, operation == "cas" ? 1 : 0, address.offset);
+    const bool compares = operation == "cas";
+    to.emit(compares ? Operation::atom_cas_b128 : Operation::atom_exch_b128,
+            {.d = d,
+             .a = address.slot,
+             .b = b,
+             .c = c,
+             .aux = compares ? 1U : 0U,
+             .imm = address.offset});
     to.touches(atomic_touch(in, 16));
     return;
   }
@@ -488,7 +541,10 @@ void atomic(FunctionDecoder& to, const Instruction& in) {
           to.fail("no such operation on halves");
         }
       }
-      to.emit("atom.half", "dabc", d, address.slot, b, c, how, offset);
+      to.emit(operation == "cas"    ? Operation::atom_cas_b16
+              : operation == "exch" ? Operation::atom_exch_b16
+                                    : Operation::atom_half,
+              {.d = d, .a = address.slot, .b = b, .c = c, .aux = how, .imm = offset});
       to.touches(atomic_touch(in, size));
       continue;
     }
@@ -500,12 +556,17 @@ void atomic(FunctionDecoder& to, const Instruction& in) {
       name = "s64";
     }
     if (own) {
-      to.emit("atom.shared32." + string(operation) + "." + name, "dabc", d, base.slot, b, c, 0,
-              base.offset + static_cast<std::int64_t>(i) * size);
+      to.emit(to.choose(atomic_shared32, string(operation) + "." + name),
+              {.d = d,
+               .a = base.slot,
+               .b = b,
+               .c = c,
+               .imm = base.offset + static_cast<std::int64_t>(i) * size});
       to.touches(atomic_touch(in, size, TouchForm::lanes32));
       continue;
     }
-    to.emit("atom." + string(operation) + "." + name, "dabc", d, address.slot, b, c, 0, offset);
+    to.emit(to.choose(atomic_generic, string(operation) + "." + name),
+            {.d = d, .a = address.slot, .b = b, .c = c, .imm = offset});
     to.touches(atomic_touch(in, size));
   }
 }

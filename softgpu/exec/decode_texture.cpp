@@ -517,10 +517,10 @@ void touches_texels(FunctionDecoder& to) {
   to.touches(touch);
 }
 
-void emit_service(FunctionDecoder& to, Service service, std::uint32_t aux,
-                  std::vector<std::uint32_t> slots, bool written, std::vector<std::uint32_t> more) {
-  to.emit("service", "", 0, 0, 0, 0, aux, reinterpret_cast<std::int64_t>(service));
-  to.attach(std::move(slots), written, std::move(more), false);
+void emit_service(FunctionDecoder& to, Operation operation, Service service, std::uint32_t aux,
+                  std::vector<std::uint32_t> slots, std::vector<std::uint32_t> more) {
+  to.emit(operation, {.aux = aux, .imm = reinterpret_cast<std::int64_t>(service)});
+  to.attach(std::move(slots), std::move(more));
   touches_texels(to);
 }
 
@@ -601,14 +601,12 @@ void decode_tex(FunctionDecoder& to, const ptx::Instruction& in) {
   if (in.operands[0].second) {
     // This destination says that the texels are resident, which they always are.
     const std::uint32_t p = to.predicate_destination(*in.operands[0].second);
-    if (p != 0) to.emit("pred.mov", "da", p, to.constant_predicate(true));
+    if (p != 0) to.emit(Operation::pred_mov, {.d = p, .a = to.constant_predicate(true)});
   }
   if ((*geometry == Geometry::d1 || *geometry == Geometry::d2) && types[0] != "f16x2") {
-    to.emit("tex", "", 0, 0, 0, 0, aux, reinterpret_cast<std::int64_t>(fetch_texture));
-    to.attach(std::move(slots), true, std::move(more), false);
-    touches_texels(to);
+    emit_service(to, Operation::tex, fetch_texture, aux, std::move(slots), std::move(more));
   } else {
-    emit_service(to, fetch_texture, aux, std::move(slots), true, std::move(more));
+    emit_service(to, Operation::texels_read, fetch_texture, aux, std::move(slots), std::move(more));
   }
   to.approximated();
 }
@@ -631,8 +629,9 @@ void decode_tld4(FunctionDecoder& to, const ptx::Instruction& in) {
   std::vector<std::uint32_t> slots;
   for (const auto* item : items_of(in.operands[0])) slots.push_back(to.destination(*item, 4));
   if (slots.size() > 4) to.fail(in.text() + ": at most four destinations");
-  emit_service(to, gather_texture, static_cast<std::uint32_t>(*geometry) | which << component_shift,
-               std::move(slots), true, std::move(more));
+  emit_service(to, Operation::texels_read, gather_texture,
+               static_cast<std::uint32_t>(*geometry) | which << component_shift, std::move(slots),
+               std::move(more));
 }
 
 void decode_query(FunctionDecoder& to, const ptx::Instruction& in) {
@@ -652,8 +651,8 @@ void decode_query(FunctionDecoder& to, const ptx::Instruction& in) {
   more[0] = to.source(in.operands[1].items[0], 8);
   if (in.has("level") && in.operands.size() > 2) more[1] = to.source(in.operands[2], 4);
   std::vector<std::uint32_t> slots{to.destination(in.operands[0], 4)};
-  emit_service(to, in.opcode == "suq" ? query_surface : query_texture,
-               static_cast<std::uint32_t>(query), std::move(slots), true, std::move(more));
+  emit_service(to, Operation::texels_read, in.opcode == "suq" ? query_surface : query_texture,
+               static_cast<std::uint32_t>(query), std::move(slots), std::move(more));
   to.touches({});  // it asks for a size, not for a texel
 }
 
@@ -708,11 +707,11 @@ void decode_surface(FunctionDecoder& to, const ptx::Instruction& in) {
     aux |= operation << 20U;
     if (in.has("s32") || in.has("s64")) aux |= 1U << 24U;
   }
-  emit_service(to,
+  emit_service(to, load ? Operation::texels_read : Operation::texels_written,
                load                  ? load_surface
                : in.opcode == "sust" ? store_surface
                                      : reduce_surface,
-               aux, std::move(slots), load, std::move(more));
+               aux, std::move(slots), std::move(more));
 }
 
 constexpr DecodeEntry texture_decode_table[] = {

@@ -130,8 +130,11 @@ void video(FunctionDecoder& to, const Instruction& in) {
   const auto a = to.source(in.operands[1], 4);
   const auto b = to.source(in.operands[2], 4);
   const auto c = has_c ? to.source(in.operands[3], 4) : to.constant(0, 4);
-  to.emit("video", "dabc", to.destination(in.operands[0], 4), a, b, c, 0,
-          static_cast<std::int64_t>(form.bits));
+  to.emit(Operation::video, {.d = to.destination(in.operands[0], 4),
+                             .a = a,
+                             .b = b,
+                             .c = c,
+                             .imm = static_cast<std::int64_t>(form.bits)});
 }
 
 constexpr DecodeEntry entries[] = {

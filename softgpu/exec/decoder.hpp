@@ -20,6 +20,7 @@
 #include "softgpu/exec/handlers.hpp"
 #include "softgpu/exec/machine.hpp"
 #include "softgpu/exec/program.hpp"
+#include "softgpu/isa/family.hpp"
 #include "softgpu/ptx/ast.hpp"
 
 namespace softgpu {
@@ -33,8 +34,8 @@ class FunctionDecoder {
 
   // --- operands -------------------------------------------------------------------------------
   //
-  // Every slot that these return is virtual until the end; put it into the fields d, a, b, c of an
-  // Op, or into Pieces, and name those fields in `emit`, which renumbers them later. 0 is "none".
+  // Every slot that these return is virtual until the end; put it into one of the fields that the
+  // operation's description names, or into Pieces: they are renumbered later. 0 is "none".
 
   // A source: a register, an immediate, a special register or the address of a variable, as lanes
   // of `lane` bytes (4 or 8; 16 for b128). A register of another width is converted: cut, or
@@ -95,23 +96,33 @@ class FunctionDecoder {
 
   // --- operations -----------------------------------------------------------------------------
 
-  // Appends the operation `handler` under the instruction's guard. Which of d, a, b, c, aux and imm
-  // hold slots is said by `fields`: "dabc" are d (written), a, b, c (read); "D" where d is read as
-  // well as written, "r" where d is only read; "x": aux is a slot that is read, "X": one that is
-  // written; "i": imm is one that is read, "I": one that is written. Fields may have flags in
-  // their two low bits, which stay. Aborts decoding with ProgramError where there is no handler of
-  // this name.
-  Op& emit(std::string_view handler, std::string_view fields, std::uint32_t d = 0,
-           std::uint32_t a = 0, std::uint32_t b = 0, std::uint32_t c = 0, std::uint32_t aux = 0,
-           std::int64_t imm = 0);
-  // Gives the last operation a list: Pieces::slots (read or written) and Pieces::more (the other).
-  void attach(std::vector<std::uint32_t> slots, bool slots_written,
-              std::vector<std::uint32_t> more = {}, bool more_written = false);
+  // Of an Op. Which of them hold slots is in the operation's description; those may have flags in
+  // their two low bits, which stay.
+  struct Fields {
+    std::uint32_t d = 0;
+    std::uint32_t a = 0;
+    std::uint32_t b = 0;
+    std::uint32_t c = 0;
+    std::uint32_t aux = 0;
+    std::int64_t imm = 0;
+  };
+  // Appends the operation under the instruction's guard.
+  Op& emit(Operation operation, const Fields& fields);
+  Op& emit(Operation operation) { return emit(operation, Fields{}); }
+  // That of the family for this word. Ends decoding with ProgramError where there is none: the
+  // program has a type that the instruction does not know.
+  template <std::size_t Words>
+  [[nodiscard]] Operation choose(const Family<Words>& family, std::string_view word) const {
+    const auto found = family.find(word);
+    if (!found) fail("the instruction has no form for ." + std::string(word));
+    return *found;
+  }
+  // Gives the last operation its lists: Pieces::slots and Pieces::more.
+  void attach(std::vector<std::uint32_t> slots, std::vector<std::uint32_t> more = {});
   // Says which memory the last operation touches.
   void touches(const Touch& touch);
-  // A handler packs the slot of a second predicate result into bits of aux: tells the renumbering
-  // that aux >> shift, times 4, is a predicate slot that is written (0 for none).
-  void packed_predicate(int shift, std::uint32_t slot);
+  // The last operation's second predicate result, which is packed into aux (0 for none).
+  void packed_predicate(std::uint32_t slot);
   // The predicate that holds the lanes' carry (the condition code register CC.CF).
   [[nodiscard]] std::uint32_t carry();
   // The instruction's result is approximated on the hardware (for the report).

@@ -29,11 +29,8 @@ using namespace softgpu::scalar;
 #include "softgpu/exec/handlers/control.inl"
 #include "softgpu/exec/handlers/warp.inl"
 #include "softgpu/exec/handlers/texture.inl"
-#include "softgpu/exec/handlers/table.inl"
 // clang-format on
 
 }  // namespace
-
-HandlerEntries entries() { return {table, sizeof(table) / sizeof(table[0])}; }
 
 }  // namespace softgpu::SOFTGPU_ISA

@@ -1,5 +1,5 @@
-// Clang has no such pragmas: in what it builds (the fuzz targets, which run no kernel) these tables
-// are empty.
+// Clang has no such pragmas: in what it builds (the fuzz targets, which run no kernel) there are
+// none of these.
 #if !defined(__clang__)
 
 #include <immintrin.h>
@@ -31,6 +31,8 @@
 #include "softgpu/exec/handlers/matrix.inl"
 
 #include "softgpu/exec/handlers/async.inl"
+
+#include "softgpu/exec/handlers/table.inl"
 #pragma GCC pop_options
 
 #else
@@ -38,9 +40,7 @@
 #include "softgpu/exec/handlers.hpp"
 
 namespace softgpu::avx2 {
-HandlerEntries entries() { return {nullptr, 0}; }
-HandlerEntries matrix_entries() { return {nullptr, 0}; }
-HandlerEntries async_entries() { return {nullptr, 0}; }
+const Handler* handlers() { return nullptr; }
 }  // namespace softgpu::avx2
 
 #endif

@@ -24,4 +24,6 @@
 #include "softgpu/exec/handlers/matrix.inl"
 
 #include "softgpu/exec/handlers/async.inl"
+
+#include "softgpu/exec/handlers/table.inl"
 #pragma GCC pop_options

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "softgpu/isa/operation.hpp"
 #include "softgpu/isa/touch.hpp"
 #include "softgpu/memory/memory.hpp"
 
@@ -216,7 +217,13 @@ struct Code {
   std::vector<CallSite> call_sites;  // that origins name
   bool decoded = false;
   bool being_decoded = false;
+  std::vector<Operation> operations;  // what each of `ops` is
 };
+
+// What an operation of the code is.
+[[nodiscard]] inline Operation operation_of(const Code& code, const Op& op) {
+  return code.operations[static_cast<std::size_t>(&op - code.ops.data())];
+}
 
 // Bytes of static shared memory that the program asked for.
 [[nodiscard]] inline std::uint32_t static_shared_of(const Code& code) {

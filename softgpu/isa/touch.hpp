@@ -1,5 +1,6 @@
-// The memory that an operation touches, as the decoder knows it: said once, where the operation is
-// made, for all who look at accesses (counters, the checker).
+// The memory that an operation touches. Unlike what isa/operation.hpp describes it depends on the
+// instruction that the operation was made of: the decoder says it once, where it makes the
+// operation, for all who look at accesses (counters, profile, checker).
 #pragma once
 
 #include <cstdint>
@@ -29,9 +30,7 @@ enum class Order : std::uint8_t { weak, relaxed, acquire, release, acquire_relea
 // The threads for which it promises it.
 enum class Scope : std::uint8_t { block, cluster, device, system };
 
-// Op::aux of operations that do nothing here and mean something to those who look at order: "nop".
-enum : std::uint32_t { bulk_commit = 1, bulk_wait, bulk_wait_read, grid_wait };
-// Of a "fence", beside its Scope: it is one between proxies too (fence.proxy.async).
+// Op::aux of a fence, beside its Scope: it is one between proxies too (fence.proxy.async).
 inline constexpr std::uint32_t fence_of_proxies = 0x100;
 
 struct Touch {
@@ -41,7 +40,7 @@ struct Touch {
   Order order = Order::weak;
   Scope scope = Scope::system;
   bool is_constant = false;   // of .const, or of memory that the program calls read-only
-  bool fills_shared = false;  // writes shared memory later, in a way that is not followed
+  bool extends_sign = false;  // of what is loaded
   bool uncounted = false;     // of memory, in a way that this description has no form for
   std::uint32_t size = 0;     // bytes that a lane accesses
 };

@@ -1,7 +1,6 @@
 #include "softgpu/observe/instructions.hpp"
 
 #include <algorithm>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -88,17 +87,6 @@ void arithmetic(const ptx::Instruction& in, ObservedOperation& o) {
   }
 }
 
-// Operations after which the lanes at the next one may be others: branches, calls, barriers, and
-// all that waits. What is not known counts as one of them.
-bool may_part(std::string_view name) {
-  static const auto* parting = new std::set<std::string_view>{
-      "",      "bra",           "bra.short",   "brx",  "exit",     "ret",
-      "call",  "call.register", "service",     "bar",  "bar.warp", "bar.cluster",
-      "yield", "trap",          "unsupported", "join", "loop"};
-  return parting->count(name) != 0 || name.starts_with("mbarrier") || name.starts_with("wgmma") ||
-         name.starts_with("cp.bulk");
-}
-
 bool is_any(std::string_view word, std::initializer_list<std::string_view> of) {
   return std::ranges::find(of, word) != of.end();
 }
@@ -170,10 +158,10 @@ std::vector<ObservedOperation> observe_instructions(const Code& code) {
     ObservedOperation& o = observed[i];
     const Origin& origin = code.origins[i];
     o.run = handler_of(code, op);
-    const std::string_view handler = handler_name(o.run);
+    const Behaviour& does = describe(code.operations[i]).behaviour;
     // Labels have operations of their own, which belong to no instruction; those before them
     // that became no operation (a register that stands for a constant) are counted there.
-    const bool at_label = handler == "loop" || handler == "join";
+    const bool at_label = does.flow == Flow::label;
     const std::size_t index = origin.ptx_line == 0 ? instructions.size() : origin.instruction;
     const std::size_t counted = at_label ? index : std::min(index + 1, instructions.size());
     const bool first = counted > next;
@@ -186,13 +174,13 @@ std::vector<ObservedOperation> observe_instructions(const Code& code) {
       if (first) arithmetic(instructions[index], o);
       o.kind = class_of(instructions[index]);
       o.touch = code.touches[i];
-      o.meeting = meeting_of(handler);
+      o.meeting = does.meeting;
     }
     if (leads || at_label) leader = static_cast<u32>(i);
     const bool is_observed = leader == i || op.guard != 0 || o.touch.form != TouchForm::none ||
                              o.meeting != Meeting::none || o.touch.uncounted;
     o.counted_at = is_observed ? static_cast<u32>(i) : leader;
-    leads = at_label || o.meeting != Meeting::none || may_part(handler);
+    leads = o.meeting != Meeting::none || does.parts;
   }
   return observed;
 }

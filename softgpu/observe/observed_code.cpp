@@ -4,14 +4,12 @@
 #include <bit>
 #include <iterator>
 
-#include "softgpu/device/options.hpp"
-#include "softgpu/exec/handlers.hpp"
-
 namespace softgpu {
 
 void copy_code(const Code& from, ObservedCode& to) {
   to.name = from.name;
   to.ops = from.ops;
+  to.operations = from.operations;
   to.origins = from.origins;
   to.touches = from.touches;
   to.operands = from.operands;
@@ -45,33 +43,6 @@ void copy_code(const Code& from, ObservedCode& to) {
   to.handlers.resize(from.ops.size());
   for (std::size_t i = 0; i < from.ops.size(); ++i) to.handlers[i] = from.ops[i].run;
   to.work = to.handlers.data();
-}
-
-std::string_view handler_name(Handler handler) {
-  static const auto* const names = [] {
-    auto* all = new std::unordered_map<Handler, std::string_view>;
-    for (const SimdChoice choice : {SimdChoice::baseline, SimdChoice::avx2, SimdChoice::avx512}) {
-      for (const HandlerEntries& entries : choose_handlers(choice)) {
-        for (std::size_t i = 0; i < entries.count; ++i) {
-          all->emplace(entries.first[i].handler, entries.first[i].name);
-        }
-      }
-    }
-    return all;
-  }();
-  const auto found = names->find(handler);
-  return found == names->end() ? std::string_view() : found->second;
-}
-
-Meeting meeting_of(std::string_view name) {
-  if (name == "shfl") return Meeting::members_imm;
-  if (name == "vote" || name == "redux" || name.starts_with("match.")) return Meeting::members_b;
-  if (name == "elect") return Meeting::members_a;
-  if (name.starts_with("mma.") || name == "movmatrix" || name == "ldmatrix" || name == "stmatrix" ||
-      name == "wmma.load" || name == "wmma.store") {
-    return Meeting::aligned;
-  }
-  return Meeting::none;
 }
 
 bool puts_off(Warp& w, const Op* op, Meeting meeting, std::uint32_t m) {

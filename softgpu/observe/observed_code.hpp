@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <mutex>
-#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -22,18 +21,11 @@ struct ObservedCode : Code {
 // point to, stay with the original, which must live as long.
 void copy_code(const Code& from, ObservedCode& to);
 
-// The name of a handler of any instruction set; empty for what is none.
-[[nodiscard]] std::string_view handler_name(Handler handler);
-
 // The handler that does the work of an operation of `code`, also where an observer's runs first.
 [[nodiscard]] inline Handler handler_of(const Code& code, const Op& op) {
   return code.work == nullptr ? op.run : code.work[&op - code.ops.data()];
 }
 
-// When the operation is executed again because lanes wait for each other at it. A warp barrier is
-// none of them: lanes that waited there go on behind it.
-enum class Meeting : std::uint8_t { none, members_a, members_b, members_imm, aligned };
-[[nodiscard]] Meeting meeting_of(std::string_view handler);
 // True where an operation is put off until other lanes come to it; it is executed again when they
 // are there. `lanes` are those that are active.
 [[nodiscard]] bool puts_off(Warp& warp, const Op* op, Meeting meeting, std::uint32_t lanes);
@@ -66,7 +58,7 @@ class ObservedVersions {
     copy_code(from, code);
     code.observe();
     for (std::size_t i = 0; i < code.ops.size(); ++i) {
-      if (handler_name(code.handlers[i]) != "call") continue;
+      if (code.operations[i] != Operation::call) continue;
       const Code& callee = make(*reinterpret_cast<const Code*>(code.ops[i].imm));
       code.ops[i].imm = static_cast<std::int64_t>(reinterpret_cast<std::intptr_t>(&callee));
     }

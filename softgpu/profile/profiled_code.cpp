@@ -410,7 +410,7 @@ void ProfiledCode::observe() {
   for (std::size_t i = 0; i < ops.size(); ++i) {
     const ObservedOperation& o = observed[i];
     Step& s = steps[i];
-    const std::string_view handler = handler_name(o.run);
+    const Behaviour& does = describe(operations[i]).behaviour;
     if (o.counted_at == i) {
       ops[i].run = profile_operation;
       leader = i;
@@ -421,18 +421,17 @@ void ProfiledCode::observe() {
     for (u32 k = 0; k < o.instructions; ++k) {
       if (is_issued(instructions[o.first_instruction + k])) ++s.slots;
     }
-    if ((handler == "bra" || handler == "bra.short") && ops[i].guard != 0) s.role = Role::branch;
-    if (handler == "brx") s.role = Role::branch_table;
-    if (handler == "cp.async.group") {
+    if (does.flow == Flow::branch && ops[i].guard != 0) s.role = Role::branch;
+    if (does.flow == Flow::table) s.role = Role::branch_table;
+    if (does.effect == Effect::copy_group) {
       s.role = ops[i].aux == 0 ? Role::commit_copies : Role::wait_for_copies;
     }
     s.ends_run = i + 1 == ops.size() ||
                  (o.counted_at == i && o.kind == InstructionClass::control) ||
-                 observed[i].kind == InstructionClass::barrier || handler == "loop" ||
-                 handler == "join" || handler == "bra" || handler == "bra.short";
+                 o.kind == InstructionClass::barrier || does.flow == Flow::label ||
+                 does.flow == Flow::branch;
     s.may_touch = (o.touch.form == TouchForm::none && o.kind == InstructionClass::memory) ||
-                  o.kind == InstructionClass::texture || handler.starts_with("mbarrier") ||
-                  handler == "call" || handler == "service" || o.touch.uncounted;
+                  o.kind == InstructionClass::texture || does.unseen || o.touch.uncounted;
     s.first_operand = static_cast<u32>(registers.size());
     for (u32 k = known ? first_operand[i] : 0; known && k < first_operand[i + 1]; ++k) {
       const OperandSlot& operand = operands[k];

@@ -42,7 +42,7 @@ std::string judge_real(const Format& format, const Tuple& in, std::size_t operan
 }
 
 // The instruction with every rounding, with and without .ftz and .sat.
-struct Operation {
+struct FloatOperation {
   std::string name;
   std::size_t operands;
   std::function<Real(const std::array<Real, 3>&, Round)> exact;
@@ -50,7 +50,7 @@ struct Operation {
   bool without_rounding;  // add.f32 is add.rn.f32
 };
 
-void check_operation(const Format& format, const Operation& operation) {
+void check_operation(const Format& format, const FloatOperation& operation) {
   std::vector<Source> sources(operation.operands, reals(format));
   const auto inputs = tuples(sources, 2000, 1800);
   const std::string type = type_name(format);
@@ -92,8 +92,8 @@ void check_operation(const Format& format, const Operation& operation) {
   }
 }
 
-const std::vector<Operation>& operations() {
-  static const std::vector<Operation> all = {
+const std::vector<FloatOperation>& operations() {
+  static const std::vector<FloatOperation> all = {
       {"add", 2, [](const auto& x, Round r) { return add(x[0], x[1], r); }, true, true},
       {"sub", 2, [](const auto& x, Round r) { return subtract(x[0], x[1], r); }, true, true},
       {"mul", 2, [](const auto& x, Round) { return multiply(x[0], x[1]); }, true, true},

@@ -157,13 +157,15 @@ const Op* interrupted(Warp& w, const Op* op) {
   return next;
 }
 void interrupt_accesses() {
-  own() = {find_handler("ld.pieces"), find_handler("st.pieces"), find_handler("atom.exch.b32"),
-           find_handler("atom.exch.b64"), find_handler("atom.128")};
-  static constexpr HandlerEntry entries[] = {{"ld.pieces", interrupted<&Own::load>},
-                                             {"st.pieces", interrupted<&Own::store>},
-                                             {"atom.exch.b32", interrupted<&Own::exchange32>},
-                                             {"atom.exch.b64", interrupted<&Own::exchange64>},
-                                             {"atom.128", interrupted<&Own::exchange128>}};
+  own() = {find_handler(Operation::ld_pieces), find_handler(Operation::st_pieces),
+           find_handler(Operation::atom_exch_b32), find_handler(Operation::atom_exch_b64),
+           find_handler(Operation::atom_exch_b128)};
+  static constexpr HandlerEntry entries[] = {
+      {Operation::ld_pieces, interrupted<&Own::load>},
+      {Operation::st_pieces, interrupted<&Own::store>},
+      {Operation::atom_exch_b32, interrupted<&Own::exchange32>},
+      {Operation::atom_exch_b64, interrupted<&Own::exchange64>},
+      {Operation::atom_exch_b128, interrupted<&Own::exchange128>}};
   replace_handlers({entries, std::size(entries)});
 }
 
@@ -652,11 +654,12 @@ const Op* lagging_return(Warp& w, const Op* op) {
 
 HandlerMap with_lagging_stores(Handler store, Handler fence) {
   Lagging& all = lagging();
-  all.add32 = find_handler("atom.add.u32");
-  all.leave = find_handler("exit");
-  all.end = find_handler("ret");
-  return {{"st.pieces", store},          {"ld.pieces", lagging_load}, {"fence", fence},
-          {"atom.add.u32", lagging_add}, {"exit", lagging_exit},      {"ret", lagging_return}};
+  all.add32 = find_handler(Operation::atom_add_u32);
+  all.leave = find_handler(Operation::exit);
+  all.end = find_handler(Operation::ret);
+  return {{Operation::st_pieces, store},   {Operation::ld_pieces, lagging_load},
+          {Operation::fence, fence},       {Operation::atom_add_u32, lagging_add},
+          {Operation::exit, lagging_exit}, {Operation::ret, lagging_return}};
 }
 
 Form form_of(const char* width, const char* order, const char* fence = "") {
@@ -685,24 +688,24 @@ Outcome run_wrong(const HandlerMap& handlers, const std::vector<Case>& cases, in
 TEST(LongLitmusNotices, SplitStore) {
   for (const char* width : {"v2.b64", "v4.b32", "b128"}) {
     const Outcome seen =
-        run_wrong({{"st.pieces", split_store}},
+        run_wrong({{Operation::st_pieces, split_store}},
                   {{&test_named("Whole"), form_of(width, "relaxed"), Place::blocks}});
     EXPECT_GT(seen.torn, 0U) << width;
   }
 }
 TEST(LongLitmusNotices, SplitLoad) {
   const Outcome seen =
-      run_wrong({{"ld.pieces", split_load}},
+      run_wrong({{Operation::ld_pieces, split_load}},
                 {{&test_named("Whole"), form_of("v2.b64", "relaxed"), Place::blocks}});
   EXPECT_GT(seen.torn, 0U);
 }
 TEST(LongLitmusNotices, StaleLoad) {
-  const Outcome seen = run_wrong({{"ld.pieces", stale_load}},
+  const Outcome seen = run_wrong({{Operation::ld_pieces, stale_load}},
                                  {{&test_named("CoRR"), form_of("b64", "relaxed"), Place::blocks}});
   EXPECT_GT(seen.forbidden, 0U);
 }
 TEST(LongLitmusNotices, PartedAddition) {
-  const HandlerMap handlers = {{"atom.add.u64", parted_add<u64>}};
+  const HandlerMap handlers = {{Operation::atom_add_u64, parted_add<u64>}};
   replace_handlers({handlers.data(), handlers.size()});
   bool noticed = false;
   for (int i = 0; i < 40 && !noticed; ++i) {
@@ -714,7 +717,7 @@ TEST(LongLitmusNotices, PartedAddition) {
   EXPECT_TRUE(noticed);
 }
 TEST(LongLitmusNotices, TornDescriptors) {
-  const HandlerMap handlers = {{"st.pieces", split_store}};
+  const HandlerMap handlers = {{Operation::st_pieces, split_store}};
   replace_handlers({handlers.data(), handlers.size()});
   bool noticed = false;
   for (int i = 0; i < 40 && !noticed; ++i) {

@@ -461,24 +461,6 @@ const Op* rank_of_address(Warp& w, const Op* op) {
   }
   return op + 1;
 }
-constexpr HandlerEntry async_table[] = {
-    {"cp.async", copy_async},
-    {"cp.async.group", copy_group},
-    {"cp.async.mbarrier", mbarrier_copies_arrive},
-    {"mbarrier", mbarrier_change},
-    {"mbarrier.test", mbarrier_test},
-    {"mbarrier.pending", mbarrier_pending},
-    {"cp.bulk", bulk_move},
-    {"cp.bulk.done", bulk_done},
-    {"st.async", store_async},
-    {"mapa", map_address},
-    {"getctarank", rank_of_address},
-};
-
 }  // namespace
-
-HandlerEntries async_entries() {
-  return {async_table, sizeof(async_table) / sizeof(async_table[0])};
-}
 
 }  // namespace softgpu::SOFTGPU_ISA

@@ -1133,28 +1133,6 @@ struct ConvertSmallPairToHalves {
   }
 };
 
-constexpr HandlerEntry matrix_table[] = {
-    {"mma.float", mma_float},
-    {"mma.integer", mma_integer},
-    {"mma.bits", mma_bits},
-    {"mma.double", mma_double},
-    {"mma.quads", mma_quads},
-    {"wgmma.float", warp_group_float},
-    {"wgmma.integer", warp_group_integer},
-    {"wmma.load", wmma_memory<false>},
-    {"wmma.store", wmma_memory<true>},
-    {"ldmatrix", matrix_rows<false>},
-    {"stmatrix", matrix_rows<true>},
-    {"movmatrix", move_matrix},
-    {"cvt.fp8x2.f32", each<ConvertToSmallPair, U32, F32, F32, F32>},
-    {"cvt.fp8x2.16x2", each<ConvertHalvesToSmallPair, U32, U32, U32, U32>},
-    {"cvt.f16x2.fp8x2", each<ConvertSmallPairToHalves, U32, U32, U32, U32>},
-};
-
 }  // namespace
-
-HandlerEntries matrix_entries() {
-  return {matrix_table, sizeof(matrix_table) / sizeof(matrix_table[0])};
-}
 
 }  // namespace softgpu::SOFTGPU_ISA

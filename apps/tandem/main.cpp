@@ -1,6 +1,7 @@
 // The tandem program: finds the command, parses its options, turns exceptions into messages and
 // exit statuses.
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -98,14 +99,20 @@ int fail(int status, std::string message) {
 }
 
 // A standard stream that was closed leaves its number to the next file that is opened, and what is
-// said on it would be written into that: into a checkpoint, say.
-void open_standard_streams() {
+// said on it would be written into that: into a checkpoint, say. Standard input is opened so that
+// it cannot be read, as a closed one cannot. Nothing of this may be instrumented or intercepted by
+// a sanitizer, whose own library is not initialised yet either.
+__attribute__((no_sanitize("address"), no_sanitize("thread"), no_sanitize("undefined"))) void
+open_standard_streams() {
   for (int number = STDIN_FILENO; number <= STDERR_FILENO; ++number) {
-    if (::fcntl(number, F_GETFD) >= 0) continue;
+    if (::syscall(SYS_fcntl, number, F_GETFD) >= 0) continue;
     // The lowest number that is free, which is this one.
-    if (::open("/dev/null", number == STDIN_FILENO ? O_RDONLY : O_WRONLY) < 0) std::abort();
+    if (::syscall(SYS_openat, AT_FDCWD, "/dev/null", O_WRONLY) < 0) ::_exit(1);
   }
 }
+
+// Before libraries are initialised, of which some open files of their own.
+[[gnu::section(".preinit_array"), gnu::used]] void (*before_libraries)() = open_standard_streams;
 
 }  // namespace
 }  // namespace tandem::program
@@ -113,7 +120,6 @@ void open_standard_streams() {
 int main(int argc, char** argv) {
   using namespace tandem;
   using namespace tandem::program;
-  open_standard_streams();
   install_signal_handlers();
   Spelling spelling;
   // Whatever a command does ends at a signal, a fit by the rules of its own control.

@@ -51,6 +51,10 @@ Compression compression_of(const unsigned char* head, std::size_t size) {
 
 namespace {
 
+constexpr std::string_view closed_for_reading =
+    ": is closed, or cannot be read from; name a file, or give it the data with < FILE or by a "
+    "pipe";
+
 // Reads at the position of the descriptor where offset < 0.
 std::size_t read_some(int descriptor, const std::string& name, char* to, std::size_t count,
                       Index offset) {
@@ -61,6 +65,7 @@ std::size_t read_some(int descriptor, const std::string& name, char* to, std::si
     if (got >= 0) return static_cast<std::size_t>(got);
     if (errno == EINTR) continue;
     if (errno == EISDIR) throw InputError(name + ": is a folder, expected a file");
+    if (errno == EBADF) throw InputError(name + std::string(closed_for_reading));
     throw SystemError(name + ": cannot be read: " + std::generic_category().message(errno));
   }
 }
@@ -147,6 +152,7 @@ Input Input::file(const std::string& path) {
   const int number = standard ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
                               : ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (number < 0) {
+    if (standard && errno == EBADF) throw InputError(input.name_ + std::string(closed_for_reading));
     if (errno == ENOENT) {
       throw InputError(path + ": no such file; check the name and the current folder");
     }

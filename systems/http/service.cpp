@@ -5,6 +5,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
+#include <filesystem>
+#include <optional>
 #include <utility>
 
 namespace tandem::http {
@@ -27,6 +29,29 @@ void call_and_log(const std::function<void()>& hook, const char* event, Log& log
 }
 
 Tokens read_tokens(const std::string& path) { return path.empty() ? Tokens() : Tokens::read(path); }
+
+// Lets what a service waits for later end the process at once while it lives.
+class SignalsUnblocked {
+ public:
+  SignalsUnblocked() {
+    const sigset_t set = service_signals();
+    (void)::pthread_sigmask(SIG_UNBLOCK, &set, &before_);
+  }
+  SignalsUnblocked(const SignalsUnblocked&) = delete;
+  SignalsUnblocked& operator=(const SignalsUnblocked&) = delete;
+  ~SignalsUnblocked() { (void)::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_{};
+};
+
+Log open_log(const ProgramOptions& options) {
+  // A pipe is opened when somebody reads it, which may be never.
+  std::optional<SignalsUnblocked> waiting;
+  std::error_code none;
+  if (std::filesystem::is_fifo(options.log, none)) waiting.emplace();
+  return Log(options.log, options.log_level);
+}
 
 }  // namespace
 
@@ -83,9 +108,10 @@ class ServiceProgram::StopBeforeReady {
 
 ServiceProgram::ServiceProgram(ProgramOptions options)
     : options_(std::move(options)),
-      log_(options_.log, options_.log_level),
-      tokens_(read_tokens(options_.tokens)),
+      log_(open_log(options_)),
       before_ready_(std::make_unique<StopBeforeReady>(signals_, log_)) {
+  // Tokens may come by a pipe that nobody writes to.
+  tokens_ = read_tokens(options_.tokens);
   raise_file_limit();
 }
 

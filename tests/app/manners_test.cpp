@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 
 #include <chrono>
@@ -146,8 +147,17 @@ TEST_F(Manners, ClosedStandardStreamsHarmNothing) {
   }
   const std::string none =
       "'" + program_ + "' train decision-tree --data - <&- 2> '" + path("err") + "'";
-  EXPECT_NE(WEXITSTATUS(std::system(none.c_str())), 0);
-  EXPECT_THAT(read_text(path("err")), HasSubstr("standard input: "));
+  EXPECT_EQ(WEXITSTATUS(std::system(none.c_str())), 2);
+  EXPECT_THAT(read_text(path("err")), HasSubstr("standard input: is closed"));
+  EXPECT_EQ(
+      WEXITSTATUS(std::system(("'" + program_ + "' look - <&- 2> '" + path("err") + "'").c_str())),
+      2);
+  EXPECT_THAT(read_text(path("err")), HasSubstr("standard input: is closed"));
+  // One that can only be written to is as good as closed.
+  const std::string written =
+      "'" + program_ + "' look - 0> '" + path("out") + "' 2> '" + path("err") + "'";
+  EXPECT_EQ(WEXITSTATUS(std::system(written.c_str())), 2);
+  EXPECT_THAT(read_text(path("err")), HasSubstr("cannot be read from"));
 }
 
 TEST_F(Manners, TwoOutputsThatAreOneFileAreRefused) {
@@ -572,6 +582,31 @@ TEST_F(Manners, ALongIterationIsLeftAndTheStateBeforeItKept) {
     return;
   }
   FAIL() << "no iteration ended in time";
+}
+
+// Signals are kept for the server, which is not there yet.
+TEST_F(Manners, AServiceThatWaitsAtAPipeIsEnded) {
+  ASSERT_EQ(
+      run({"train", "decision-tree", "--data", path("in.csv"), "--model", path("tree")}).status, 0);
+  ASSERT_EQ(run({"models", "register", path("repository"), "tree", path("tree")}).status, 0);
+  for (const std::string option : {"--tokens", "--log"}) {
+    const std::string pipe = path("pipe" + option);
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    bool ended = false;
+    (void)run(
+        {"serve", path("repository"), "--http", "127.0.0.1:0", option, pipe}, [&](pid_t process) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+          ::kill(process, SIGTERM);
+          for (int i = 0; i < 600 && !ended; ++i) {
+            siginfo_t info{};
+            (void)::waitid(P_PID, static_cast<id_t>(process), &info, WEXITED | WNOHANG | WNOWAIT);
+            ended = info.si_pid == process;
+            std::this_thread::sleep_for(std::chrono::milliseconds(100));
+          }
+          if (!ended) ::kill(process, SIGKILL);
+        });
+    EXPECT_TRUE(ended) << option;
+  }
 }
 
 TEST_F(Manners, AFileThatMayNotGrowIsAnErrorAndLeavesNothing) {

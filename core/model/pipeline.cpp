@@ -1,6 +1,7 @@
 #include "tandem/model/pipeline.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -10,10 +11,14 @@
 #include "core/external_memory.hpp"
 #include "core/json_text.hpp"
 #include "core/model/pipeline_parts.hpp"
+#include "core/model/wide_rows.hpp"
+#include "core/transform/last_plan.hpp"
 #include "core/watched_loop.hpp"
 #include "tandem/config.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/model/binned_training.hpp"
+#include "tandem/model/margins.hpp"
+#include "tandem/model/sparse_training.hpp"
 
 namespace tandem {
 namespace {
@@ -109,9 +114,31 @@ bool accepts_missing(const Pipeline<T>& pipeline) {
   return make_algorithm(pipeline.provenance.algorithm)->accepts_missing();
 }
 
+// Throws InputError where a prepared row has a value that the model cannot take. rows_before: of
+// the source, where `data` is a part of it.
+template <Real T>
+void require_as_trained(const DatasetView<T>& data, bool allow_missing, int threads,
+                        Index rows_before = 0) {
+  if (has_finite_features(data, threads)) return;
+  for (Index i = 0; !allow_missing && i < data.rows(); ++i) {
+    const auto row = data.features.row(i);
+    const auto missing =
+        std::find_if(row.begin(), row.end(), [](T x) { return !std::isfinite(x); });
+    if (missing == row.end()) continue;
+    if (!std::isnan(*missing)) break;
+    // How missing values are filled is settled when a model is trained.
+    throw InputError(data.source + ": row " + std::to_string(rows_before + i + 1) + ", column " +
+                     data.feature_name(missing - row.begin()) +
+                     ": the value is missing or not a number, which the model cannot take; fill it "
+                     "in the data, leave the row out, or train the model with " +
+                     option("impute"));
+  }
+  require_finite_features(data, allow_missing, rows_before);
+}
+
 // The pipeline's model with predictions in the units of the target, for what is told a model.
 template <Real T>
-class InUnitsOfTarget final : public Model<T> {
+class InUnitsOfTarget : public Model<T> {
  public:
   // The pipeline must outlive the model and its clones.
   explicit InUnitsOfTarget(const Pipeline<T>& pipeline) : pipeline_(pipeline) {}
@@ -227,20 +254,18 @@ std::vector<std::string> Pipeline<T>::feature_names() const {
 template <Real T>
 Dataset<T> Pipeline<T>::prepare(Dataset<T> raw, int threads) const {
   Dataset<T> data = transforms.transform(std::move(raw), threads);
-  require_finite_rows(data.view(), false, accepts_missing(*this),
-                      threads == 0 ? available_cores() : threads);
+  require_as_trained(data.view(), accepts_missing(*this),
+                     threads == 0 ? available_cores() : threads);
   return data;
 }
 
 namespace {
 
-// How many raw rows are prepared at once where they are predicted: all, unless the transforms make
-// far more columns of them, as indicators of many categories are, than there would be need to hold.
+// How many raw rows are prepared at once where they are predicted: all, unless they become wide.
 template <Real T>
 Index rows_prepared_at_once(const Dataset<T>& raw, Index prepared_cols) {
-  constexpr Index block_bytes = Index{64} << 20;
   constexpr Index least_rows = 64;
-  if (prepared_cols <= 2 * raw.cols()) return raw.rows();
+  if (!is_wide<T>(raw.rows(), raw.cols(), prepared_cols)) return raw.rows();
   const Index row_bytes = prepared_cols * static_cast<Index>(sizeof(T));
   // What is no code of a category is told by its row among all, which needs all of them.
   for (std::size_t j = 0; j < raw.columns.size(); ++j) {
@@ -251,7 +276,7 @@ Index rows_prepared_at_once(const Dataset<T>& raw, Index prepared_cols) {
       if (!std::isnan(code) && !(code >= 0 && code < codes)) return raw.rows();
     }
   }
-  return std::max(least_rows, block_bytes / row_bytes);
+  return std::max(least_rows, wide_block_bytes / row_bytes);
 }
 
 template <class Value>
@@ -259,14 +284,10 @@ void append(std::vector<Value>& all, const std::vector<Value>& more) {
   all.insert(all.end(), more.begin(), more.end());
 }
 
-// Predictions of raw rows, `at_once` of them prepared at a time.
-template <Real T, class Predict>
-Predictions<T> predict_in_blocks(const TransformChain<T>& transforms, const Dataset<T>& raw,
-                                 Index at_once, int threads, bool allow_missing,
-                                 Predict&& predict) {
-  Predictions<T> all;
-  std::vector<T> probabilities;
-  Index classes = 0;
+// Calls f(x) with raw rows prepared, `at_once` of them at a time.
+template <Real T, class F>
+void in_prepared_blocks(const TransformChain<T>& transforms, const Dataset<T>& raw, Index at_once,
+                        int threads, bool allow_missing, F&& f) {
   WatchedLoop loop(static_cast<double>(raw.rows()));
   for (Index begin = 0; begin < raw.rows(); begin += at_once) {
     const Index rows = std::min(at_once, raw.rows() - begin);
@@ -277,19 +298,93 @@ Predictions<T> predict_in_blocks(const TransformChain<T>& transforms, const Data
     visit_elements(raw.features.row(begin).data(), rows * raw.cols());
     std::copy_n(raw.features.row(begin).data(), rows * raw.cols(), block.features.data());
     block = transforms.transform(std::move(block), threads);
-    if (!has_finite_features(block.view(), threads)) {
-      require_finite_features(block.view(), allow_missing, begin);
-    }
-    const Predictions<T> some = predict(block.features.view());
+    require_as_trained(block.view(), allow_missing, threads, begin);
+    f(block.features.view());
+    loop.done(static_cast<double>(rows));
+  }
+}
+
+// Predictions of raw rows, `at_once` of them prepared at a time.
+template <Real T, class Predict>
+Predictions<T> predict_in_blocks(const TransformChain<T>& transforms, const Dataset<T>& raw,
+                                 Index at_once, int threads, bool allow_missing,
+                                 Predict&& predict) {
+  Predictions<T> all;
+  std::vector<T> probabilities;
+  Index classes = 0;
+  in_prepared_blocks(transforms, raw, at_once, threads, allow_missing, [&](MatrixView<const T> x) {
+    const Predictions<T> some = predict(x);
     append(all.values, some.values);
     append(all.labels, some.labels);
     append(probabilities, some.probabilities.values());
     classes = some.probabilities.cols();
-    loop.done(static_cast<double>(rows));
-  }
+  });
   if (classes > 0) all.probabilities = Matrix<T>(raw.rows(), classes, std::move(probabilities));
   return all;
 }
+
+// A pipeline for what is told a model and the rows that it is evaluated on, where those are `raw`,
+// prepared `at_once` at a time. Predictions are in the units of the target.
+template <Real T>
+class OfRawRows : public InUnitsOfTarget<T> {
+ public:
+  // What it is given must outlive the model and its clones.
+  OfRawRows(const Pipeline<T>& pipeline, const Dataset<T>& raw, Index at_once)
+      : InUnitsOfTarget<T>(pipeline), pipeline_(pipeline), raw_(raw), at_once_(at_once) {}
+  [[nodiscard]] std::unique_ptr<Model<T>> clone() const override {
+    return std::make_unique<OfRawRows>(*this);
+  }
+  [[nodiscard]] Index features() const override { return raw_.cols(); }
+  [[nodiscard]] Predictions<T> predict(Engine& engine, MatrixView<const T> /*x*/) const override {
+    const auto ready = pipeline_.model->ready_on(engine);
+    Predictions<T> predictions = predict_in_blocks(
+        pipeline_.transforms, raw_, at_once_, engine.threads(), accepts_missing(pipeline_),
+        [&](MatrixView<const T> x) { return ready->predict(x); });
+    pipeline_.transforms.restore_target(predictions.values);
+    return predictions;
+  }
+  // Only clusters have some, which are evaluated on prepared rows.
+  [[nodiscard]] std::map<std::string, double> own_metrics(
+      Engine& /*engine*/, MatrixView<const T> /*x*/) const override {
+    return {};
+  }
+
+ protected:
+  // Calls f(x) with all rows, some at a time.
+  template <class F>
+  void in_blocks(const Engine& engine, F&& f) const {
+    in_prepared_blocks(pipeline_.transforms, raw_, at_once_, engine.threads(),
+                       accepts_missing(pipeline_), std::forward<F>(f));
+  }
+  [[nodiscard]] const Model<T>& model_of_prepared() const { return *pipeline_.model; }
+  [[nodiscard]] Index rows() const { return raw_.rows(); }
+
+ private:
+  const Pipeline<T>& pipeline_;
+  const Dataset<T>& raw_;
+  Index at_once_;
+};
+
+// The same where the pipeline's model ranks rows by margins.
+template <Real T>
+class OfRawRowsWithMargins final : public OfRawRows<T>, public Margins<T> {
+ public:
+  using OfRawRows<T>::OfRawRows;
+  [[nodiscard]] std::unique_ptr<Model<T>> clone() const override {
+    return std::make_unique<OfRawRowsWithMargins>(*this);
+  }
+  [[nodiscard]] Matrix<double> margins(Engine& engine, MatrixView<const T> /*x*/) const override {
+    const auto& ranked = dynamic_cast<const Margins<T>&>(this->model_of_prepared());
+    std::vector<double> all;
+    Index classes = 0;
+    this->in_blocks(engine, [&](MatrixView<const T> x) {
+      const Matrix<double> some = ranked.margins(engine, x);
+      append(all, some.values());
+      classes = some.cols();
+    });
+    return {this->rows(), classes, std::move(all)};
+  }
+};
 
 }  // namespace
 
@@ -339,7 +434,7 @@ Predictions<T> PipelinePredictor<T>::predict(Dataset<T> raw) const {
                           [&](MatrixView<const T> x) { return held.predictor.predict(x); });
   } else {
     const Dataset<T> data = held.transforms.transform(std::move(raw), held.threads);
-    require_finite(data, false, held.accepts_missing);
+    require_as_trained(data.view(), held.accepts_missing, held.threads);
     predictions = held.predictor.predict(data);
   }
   held.transforms.restore_target(predictions.values);
@@ -351,7 +446,7 @@ Predictions<T> PipelinePredictor<T>::predict(const DatasetView<T>& raw) const {
   const Shared& held = *shared_;
   if (raw.is_sparse() || !held.transforms.changes_nothing()) return predict(to_dense(raw));
   held.transforms.check_columns(raw.source, raw.columns, raw.cols());
-  require_finite(raw, false, held.accepts_missing);
+  require_as_trained(raw, held.accepts_missing, held.threads);
   return held.predictor.predict(raw);
 }
 
@@ -368,6 +463,14 @@ const Model<T>& PipelinePredictor<T>::model() const noexcept {
 template <Real T>
 Evaluation Pipeline<T>::evaluate(Engine& engine, Dataset<T> raw,
                                  const EvaluateOptions& options) const {
+  const Index at_once = rows_prepared_at_once(raw, static_cast<Index>(features().size()));
+  // Metrics of clusters are of the prepared rows.
+  if (at_once < raw.rows() && model->task() != Task::clustering) {
+    if (dynamic_cast<const Margins<T>*>(model.get()) != nullptr) {
+      return tandem::evaluate(OfRawRowsWithMargins<T>(*this, raw, at_once), engine, raw, options);
+    }
+    return tandem::evaluate(OfRawRows<T>(*this, raw, at_once), engine, raw, options);
+  }
   return evaluate_prepared(engine, prepare(std::move(raw), engine.threads()), options);
 }
 
@@ -440,6 +543,35 @@ Pipeline<T> Pipeline<T>::load(const Archive& archive) {
   return pipeline;
 }
 
+// A test holds this to what the fits take.
+bool takes_sparse_rows(const Algorithm& algorithm) {
+  constexpr std::array<std::string_view, 5> names{"bernoulli-nb", "complement-nb", "gaussian-nb",
+                                                  "gradient-boosting", "multinomial-nb"};
+  return std::find(names.begin(), names.end(), algorithm.name()) != names.end();
+}
+
+template <Real T>
+bool trains_on_sparse_rows(const PipelineOptions& options, const DatasetView<T>& train) {
+  if (train.is_sparse() || !takes_sparse_rows(options.algorithm())) return false;
+  const auto steps = options.steps();
+  const auto encodes = std::find_if(steps.begin(), steps.end(), [](const auto& step) {
+    return step->name() == "encode" && step->options().get_string("method") == "one-hot";
+  });
+  if (encodes == steps.end()) return false;
+  // Rows that are left out are not trained on, and are not evaluated: prepared rows tell which.
+  const bool drops = std::any_of(steps.begin(), steps.end(), [](const auto& step) {
+    if (step->name() != "outliers") return false;
+    const Archive chosen = step->options();
+    return chosen.get_string("method") != "none" && chosen.get_string("action") == "drop";
+  });
+  if (drops) return false;
+  Index indicators = 0;
+  for (const Column& column : train.columns) {
+    indicators += static_cast<Index>(column.categories.size());
+  }
+  return is_wide<T>(train.rows(), train.cols(), indicators);
+}
+
 namespace {
 
 // A pipeline that is yet to be fitted: where its model will come from, and the columns it expects.
@@ -481,8 +613,17 @@ std::unique_ptr<Model<T>> fit_prepared(Engine& engine, const Algorithm& algorith
                                        const TransformChain<T>& transforms,
                                        const DatasetView<T>& train,
                                        const PipelineContext<T>& context) {
-  require_finite_rows(train, algorithm.kind() == ModelKind::predictor, algorithm.accepts_missing(),
-                      engine.threads());
+  const bool predicts = algorithm.kind() == ModelKind::predictor;
+  if (train.is_sparse()) {
+    // Their values were looked at when they were made.
+    DatasetView<T> target_alone = train;
+    target_alone.sparse = {};
+    target_alone.features = {nullptr, train.rows(), 0, 0};
+    target_alone.columns = {};
+    require_finite(target_alone, predicts);
+  } else {
+    require_finite_rows(train, predicts, algorithm.accepts_missing(), engine.threads());
+  }
   Dataset<T>* const validation = context.validation;
   if (validation != nullptr) {
     prepare_validation(transforms, algorithm, *validation, engine.threads());
@@ -506,6 +647,60 @@ std::unique_ptr<Model<T>> fit_prepared(Engine& engine, const Algorithm& algorith
     }
   }
   return algorithm.fit(engine, seen, fit_context);
+}
+
+// Rows of which each has few values that are not 0.
+template <Real T>
+struct SparseRows {
+  std::vector<Index> offsets{0};
+  std::vector<std::int32_t> columns;
+  std::vector<T> values;
+
+  void add(MatrixView<const T> rows) {
+    for (Index i = 0; i < rows.rows; ++i) {
+      const auto row = rows.row(i);
+      for (std::size_t j = 0; j < row.size(); ++j) {
+        if (row[j] == T{0}) continue;
+        columns.push_back(static_cast<std::int32_t>(j));
+        values.push_back(row[j]);
+      }
+      offsets.push_back(static_cast<Index>(values.size()));
+    }
+  }
+};
+
+// fit_pipeline() for rows that become wide. Where the transforms do not leave them to be prepared a
+// part at a time after all, they are prepared at once.
+template <Real T>
+Pipeline<T> fit_on_sparse_rows(Engine& engine, Dataset<T> train, const PipelineOptions& options,
+                               const PipelineContext<T>& context) {
+  Pipeline<T> pipeline;
+  bool left = false;
+  {
+    LastPlanLeft rows;
+    pipeline = fit_steps(engine, train, options);
+    left = rows.left();
+  }
+  const std::unique_ptr<Algorithm> algorithm = seeded_algorithm(options);
+  const Index at_once =
+      rows_prepared_at_once(train, static_cast<Index>(pipeline.features().size()));
+  if (!left || at_once == train.rows()) {
+    if (left) train = pipeline.transforms.transform(std::move(train), engine.threads());
+    const EngineTable<T> table(engine, train);
+    pipeline.model = fit_prepared(engine, *algorithm, pipeline.transforms, train.view(), context);
+    return pipeline;
+  }
+  SparseRows<T> sparse;
+  in_prepared_blocks(pipeline.transforms, train, at_once, engine.threads(),
+                     algorithm->accepts_missing(),
+                     [&](MatrixView<const T> rows) { sparse.add(rows); });
+  DatasetView<T> rows = train.view();
+  rows.features = {};
+  rows.columns = pipeline.features();
+  rows.sparse = {train.rows(), static_cast<Index>(pipeline.features().size()), sparse.offsets,
+                 sparse.columns, sparse.values};
+  pipeline.model = fit_prepared(engine, *algorithm, pipeline.transforms, rows, context);
+  return pipeline;
 }
 
 }  // namespace
@@ -534,6 +729,9 @@ Pipeline<T> fit_steps(Engine& engine, Dataset<T>& train, const PipelineOptions& 
 template <Real T>
 Pipeline<T> fit_pipeline(Engine& engine, Dataset<T> train, const PipelineOptions& options,
                          const PipelineContext<std::type_identity_t<T>>& context) {
+  if (context.prepared == nullptr && trains_on_sparse_rows(options, train.view())) {
+    return fit_on_sparse_rows(engine, std::move(train), options, context);
+  }
   Pipeline<T> pipeline = fit_steps(engine, train, options);
   const std::unique_ptr<Algorithm> algorithm = seeded_algorithm(options);
   auto table = std::make_unique<EngineTable<T>>(engine, train);
@@ -586,6 +784,8 @@ AnyModel load_model(const std::string& path) {
   return model_from_archive(read_archive(path, "model"));
 }
 
+template bool trains_on_sparse_rows(const PipelineOptions&, const DatasetView<float>&);
+template bool trains_on_sparse_rows(const PipelineOptions&, const DatasetView<double>&);
 template struct Pipeline<float>;
 template struct Pipeline<double>;
 template class PipelinePredictor<float>;

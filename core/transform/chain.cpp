@@ -6,12 +6,15 @@
 
 #include "core/json_text.hpp"
 #include "core/parallel.hpp"
+#include "core/transform/last_plan.hpp"
 #include "core/transform/statistics.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/transform/training_rows.hpp"
 
 namespace tandem {
 namespace {
+
+thread_local LastPlanLeft* innermost_last_plan = nullptr;
 
 int thread_count(int threads) { return threads > 0 ? threads : available_cores(); }
 
@@ -100,6 +103,10 @@ void drop_rows(Dataset<T>& data, const std::vector<Index>& dropped) {
 
 }  // namespace
 
+LastPlanLeft::LastPlanLeft() noexcept : outer_(innermost_last_plan) { innermost_last_plan = this; }
+LastPlanLeft::~LastPlanLeft() { innermost_last_plan = outer_; }
+LastPlanLeft* LastPlanLeft::of_thread() noexcept { return innermost_last_plan; }
+
 template <Real T>
 TransformChain<T> TransformChain<T>::fit(Dataset<T>& train,
                                          std::span<const std::unique_ptr<TransformStep>> steps,
@@ -164,6 +171,11 @@ TransformChain<T> TransformChain<T>::fit(Dataset<T>& train,
     }
     features = transform->outputs();
     chain.transforms_.push_back(std::move(transform));
+  }
+  if (LastPlanLeft* const rows = LastPlanLeft::of_thread(); rows != nullptr && planned == 0) {
+    rows->leave();
+    chain.outputs_ = columns_of(features);
+    return chain;
   }
   carry_out(plan, train, features, team);
   chain.outputs_ = train.columns;

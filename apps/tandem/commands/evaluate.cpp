@@ -31,6 +31,20 @@ class EvaluateCommand final : public Command {
   }
 
  private:
+  // All that a baseline is fitted to and judged by.
+  template <Real T>
+  static Dataset<T> without_features(const Dataset<T>& data) {
+    Dataset<T> targets;
+    targets.source = data.source;
+    targets.features = Matrix<T>(data.rows(), 0);
+    targets.target = data.target;
+    targets.target_column = data.target_column;
+    targets.target_texts = data.target_texts;
+    targets.weights = data.weights;
+    targets.groups = data.groups;
+    return targets;
+  }
+
   template <Real T>
   void evaluate_model(const Pipeline<T>& model) {
     run_.precision = precision_of<T>;
@@ -56,16 +70,16 @@ class EvaluateCommand final : public Command {
     told.quiet = run_.quiet || run_.json;
     told.estimates = true;
     ProgramControl control(told);
-    const Dataset<T> prepared = model.prepare(std::move(data), engine->threads());
-    scores.test = model.evaluate_prepared(*engine, prepared, options);
+    // The file does not say what the training part answered most: it is the answer that would do
+    // best on these rows.
+    const Dataset<T> targets = without_features(data);
+    scores.test = model.evaluate(*engine, std::move(data), options);
     control.finish();
     if (scores.test->task == Task::clustering) {
       scores.test->metrics["iterations"] = static_cast<double>(model.model->training().iterations);
     }
     seconds.evaluate = watch.lap();
-    // The file does not say what the training part answered most: it is the answer that would do
-    // best on these rows.
-    scores.baseline = baseline_of(*model.model, prepared, prepared);
+    scores.baseline = baseline_of(*model.model, targets, targets);
     if (!run_.json) {
       print(model.provenance.algorithm + " of " + model_ + " on " + data_.data.path + ": " +
             shape_to_text(rows, model.model->features()) + "\n\n  run       " +

@@ -9,6 +9,7 @@
 #include "tandem/core/archive_kind.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/log.hpp"
+#include "tandem/model/sparse_training.hpp"
 #include "tandem/model/training_summary.hpp"
 #include "tandem/out_of_core.hpp"
 #include "tandem/output.hpp"
@@ -184,14 +185,23 @@ class Train final : public Command {
     const double processor_before = processor_seconds();
     Pipeline<T> model;
     std::unique_ptr<EngineTable<T>> rows_on_engine;  // for as long as they are evaluated
+    // Then the rows stay raw, and what they become is never held as a whole. A report shows it.
+    const bool sparse =
+        !bins && report_.empty() && trains_on_sparse_rows(pipeline_, data.train.view());
     try {
       Dataset<T>* const validation = data.validation ? &*data.validation : nullptr;
-      model = bins ? fit_pipeline(*engine, *bins, pipeline_, &control, validation)
-                   : fit_pipeline(*engine, std::move(data.train), pipeline_,
-                                  {.validation = validation,
-                                   .prepared = &data.train,
-                                   .table = &rows_on_engine,
-                                   .control = &control});
+      if (bins) {
+        model = fit_pipeline(*engine, *bins, pipeline_, &control, validation);
+      } else if (sparse) {
+        model = fit_pipeline(*engine, data.train, pipeline_,
+                             {.validation = validation, .control = &control});
+      } else {
+        model = fit_pipeline(*engine, std::move(data.train), pipeline_,
+                             {.validation = validation,
+                              .prepared = &data.train,
+                              .table = &rows_on_engine,
+                              .control = &control});
+      }
     } catch (const Interrupted& stop) {
       control.finish();
       if (control.save_last_state()) {
@@ -213,10 +223,13 @@ class Train final : public Command {
     evaluate_options.curves = !report_.empty();
     evaluate_options.outlier_class = outlier_class_;
     Scores scores;
-    scores.train = bins ? evaluate_binned(model, *engine, bins->data, evaluate_options)
-                        : model.evaluate_prepared(*engine, data.train, evaluate_options);
+    scores.train = bins     ? evaluate_binned(model, *engine, bins->data, evaluate_options)
+                   : sparse ? model.evaluate(*engine, data.train, evaluate_options)
+                            : model.evaluate_prepared(*engine, data.train, evaluate_options);
     add_iterations(*scores.train, model);
-    if (data.test) {
+    if (data.test && sparse) {
+      scores.test = model.evaluate(*engine, *data.test, evaluate_options);
+    } else if (data.test) {
       data.test = model.prepare(std::move(*data.test), engine->threads());
       scores.test = model.evaluate_prepared(*engine, *data.test, evaluate_options);
     }
@@ -228,7 +241,7 @@ class Train final : public Command {
       Archive archive;
       model.save(archive);
       if (keeps_summary) {
-        summarise_scores(summary, model, *engine, data);
+        summarise_scores(summary, model, *engine, data, sparse);
         set_summary(archive, summary);
       }
       write_archive(model_path, archive, "model");
@@ -259,17 +272,18 @@ class Train final : public Command {
   }
 
   // What the model says of rows that it has not seen, where there are some; else of those that it
-  // was trained on.
+  // was trained on. Prepared rows, unless they are `raw`.
   template <Real T>
   static void summarise_scores(TrainingSummary& summary, const Pipeline<T>& model, Engine& engine,
-                               const LoadedData<T>& data) {
+                               const LoadedData<T>& data, bool raw) {
     const Dataset<T>& rows = data.test ? *data.test : data.train;
     constexpr Index most = 65'536;
     const Index stride = std::max<Index>(1, (rows.rows() + most - 1) / most);
     std::vector<Index> chosen;
     for (Index i = 0; i < rows.rows(); i += stride) chosen.push_back(i);
     const Dataset<T> some = select_rows(rows, chosen);
-    const auto predictions = model.predict_prepared(engine, some.features.view());
+    const auto predictions =
+        raw ? model.predict(engine, some) : model.predict_prepared(engine, some.features.view());
     summary.scores = summarise_columns(score_columns(*model.model, predictions).view());
     summary.scores_held_out = data.test.has_value();
   }

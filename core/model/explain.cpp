@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "core/random_permutation.hpp"
 #include "tandem/core/error.hpp"
@@ -21,26 +24,57 @@ double metric_of(const Evaluation& evaluation, const std::string& metric) {
                                            : found->second;
 }
 
-// The grid of a numeric column: its distinct values, or quantiles of its rows.
+// Rows of weight 0 count for nothing: without them, where there are some. `kept` holds the others.
+template <Real T>
+const Dataset<T>& rows_that_count(const Dataset<T>& raw, std::optional<Dataset<T>>& kept) {
+  std::vector<Index> counting;
+  for (Index i = 0; raw.has_weights() && i < raw.rows(); ++i) {
+    if (raw.weights[at(i)] > T{0}) counting.push_back(i);
+  }
+  if (!raw.has_weights() || static_cast<Index>(counting.size()) == raw.rows()) return raw;
+  if (counting.empty()) {
+    throw InputError(raw.source + ": all rows have weight 0; give some row a positive weight");
+  }
+  return kept.emplace(select_rows(raw, counting));
+}
+
+// The grid of a numeric column: its distinct values, or quantiles of its rows as they weigh: those
+// of as many equal rows, where weights are whole numbers from 1 on.
 template <Real T>
 std::vector<double> grid_of(const Dataset<T>& raw, Index column, Index points) {
-  std::vector<double> values;
+  std::vector<std::pair<double, double>> weighted;
+  double least = std::numeric_limits<double>::infinity();
   for (Index i = 0; i < raw.rows(); ++i) {
     const auto value = static_cast<double>(raw.features(i, column));
-    if (!std::isnan(value)) values.push_back(value);
+    if (std::isnan(value)) continue;
+    const double weight = raw.has_weights() ? static_cast<double>(raw.weights[at(i)]) : 1;
+    weighted.emplace_back(value, weight);
+    least = std::min(least, weight);
   }
-  if (values.empty()) {
+  if (weighted.empty()) {
     throw InputError("column '" + raw.columns[at(column)].name +
                      "' has missing values only, so that no prediction can depend on it");
   }
-  std::ranges::sort(values);
-  std::vector<double> distinct = values;
-  distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
+  std::ranges::sort(weighted);
+  std::vector<double> distinct;
+  std::vector<double> until;  // the weight of the rows up to this value, it included
+  double whole = 0;
+  for (const auto& [value, weight] : weighted) {
+    whole += weight;
+    if (distinct.empty() || distinct.back() != value) {
+      distinct.push_back(value);
+      until.push_back(whole);
+    }
+    until.back() = whole;
+  }
   if (static_cast<Index>(distinct.size()) <= points) return distinct;
   std::vector<double> grid;
-  const auto last = static_cast<Index>(values.size()) - 1;
   for (Index p = 0; p < points; ++p) {
-    grid.push_back(values[at(last / (points - 1) * p + last % (points - 1) * p / (points - 1))]);
+    // The value of row (rows − 1)·p / (points − 1), rounded down, where rows weigh 1.
+    const double before =
+        (whole - least) * static_cast<double>(p) / static_cast<double>(points - 1);
+    const auto found = std::ranges::upper_bound(until, before);
+    grid.push_back(found == until.end() ? distinct.back() : distinct[at(found - until.begin())]);
   }
   grid.erase(std::unique(grid.begin(), grid.end()), grid.end());
   return grid;
@@ -59,10 +93,12 @@ void PermutationOptions::visit(OptionVisitor& visitor) {
 
 template <Real T>
 PermutationImportance permutation_importance(Engine& engine, const Pipeline<T>& model,
-                                             const Dataset<T>& raw,
+                                             const Dataset<T>& all_rows,
                                              const PermutationOptions& options,
                                              RunControl* control) {
   const StopScope stop(control);
+  std::optional<Dataset<T>> kept;
+  const Dataset<T>& raw = rows_that_count(all_rows, kept);
   const Task task = model.model->task();
   PermutationImportance result;
   // A ranking is judged by the order within queries.
@@ -114,8 +150,10 @@ PermutationImportance permutation_importance(Engine& engine, const Pipeline<T>& 
 
 template <Real T>
 PartialDependence partial_dependence(Engine& engine, const Pipeline<T>& model,
-                                     const Dataset<T>& raw, Index column,
+                                     const Dataset<T>& all_rows, Index column,
                                      const PartialDependenceOptions& options) {
+  std::optional<Dataset<T>> kept;
+  const Dataset<T>& raw = rows_that_count(all_rows, kept);
   if (column < 0 || column >= raw.cols()) {
     throw InputError("there is no column " + std::to_string(column) + " among " +
                      std::to_string(raw.cols()));
@@ -154,8 +192,6 @@ PartialDependence partial_dependence(Engine& engine, const Pipeline<T>& model,
             static_cast<double>(values ? predicted.values[at(i)] : predicted.probabilities(i, k));
       }
     }
-    if (!(whole > 0))
-      throw InputError(raw.source + ": all rows have weight 0; give some row a positive weight");
     for (double& mean : result.mean.row(static_cast<Index>(p))) mean /= whole;
   }
   return result;

@@ -77,6 +77,38 @@ TEST(PermutationImportance, TellsWhatHelpsFromNoise) {
   EXPECT_GT(permutation_importance(*engine, model, data, options).mean[0], 0.5);
 }
 
+// A row of weight 2 is two rows, one of weight 0 none.
+TEST(PartialDependence, WeighsItsGridAndItsMeans) {
+  const auto engine = Engine::create({.device = Device::cpu, .threads = 1});
+  Dataset<double> weighted = made(300);
+  const auto model = trained(*engine, weighted, "decision-tree");
+  std::vector<Index> repeated;
+  std::vector<Index> counting;
+  for (Index i = 0; i < weighted.rows(); ++i) {
+    const Index weight = i % 7 == 0 ? 0 : 1 + i % 3;
+    weighted.weights.push_back(static_cast<double>(weight));
+    repeated.insert(repeated.end(), static_cast<std::size_t>(weight), i);
+    if (weight > 0) counting.push_back(i);
+  }
+  Dataset<double> rows = select_rows(weighted, repeated);
+  rows.weights.clear();
+  PartialDependenceOptions options;
+  options.points = 11;
+  const auto by_weights = partial_dependence(*engine, model, weighted, 0, options);
+  const auto by_rows = partial_dependence(*engine, model, rows, 0, options);
+  EXPECT_EQ(by_weights.grid, by_rows.grid);
+  ASSERT_EQ(by_weights.grid.size(), 11U);
+  for (std::size_t p = 0; p < by_weights.grid.size(); ++p) {
+    EXPECT_NEAR(by_weights.mean(static_cast<Index>(p), 0), by_rows.mean(static_cast<Index>(p), 0),
+                1e-12);
+  }
+  PermutationOptions shuffles;
+  shuffles.repeats = 2;
+  EXPECT_EQ(
+      permutation_importance(*engine, model, weighted, shuffles).drops,
+      permutation_importance(*engine, model, select_rows(weighted, counting), shuffles).drops);
+}
+
 TEST(PermutationImportance, RefusesMetricsThatThereAreNot) {
   const auto engine = Engine::create({.device = Device::cpu, .threads = 1});
   const Dataset<double> data = made(60);
@@ -112,12 +144,13 @@ TEST(PartialDependence, IsTheMeanPredictionAtEachValue) {
   double sum = 0;
   for (const double value : predicted) sum += value;
   EXPECT_NEAR(curve.mean(3, 0), sum / 300, 1e-12);
-  // Weights count.
+  // Weights count: of one row there is its value, and what is predicted of it.
   Dataset<double> weighted = data;
   weighted.weights.assign(300, 0);
   weighted.weights[7] = 2;
-  EXPECT_DOUBLE_EQ(partial_dependence(*engine, model, weighted, 0, {.points = 11}).mean(3, 0),
-                   predicted[7]);
+  const auto of_one = partial_dependence(*engine, model, weighted, 0, {.points = 11});
+  EXPECT_EQ(of_one.grid, std::vector<double>{data.features(7, 0)});
+  EXPECT_DOUBLE_EQ(of_one.mean(0, 0), model.predict(*engine, data).values[7]);
   EXPECT_THROW((void)partial_dependence(*engine, model, data, 3), InputError);
 }
 

@@ -115,6 +115,10 @@ class Drift final : public Command {
     run_.precision = precision_of<T>;
     run_.seed = model.provenance.seed;
     Dataset<T> data = load_data_for(run_, data_, model);
+    if (data.has_weights()) {
+      run_.say(
+          "drift counts every row once, whatever its weight: its tests are of numbers of rows");
+    }
     rows_ = data.rows();
     check_interrupt();
     const std::vector<Index> missing = missing_of_file(model);

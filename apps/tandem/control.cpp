@@ -23,6 +23,7 @@
 #include "tandem/config.hpp"
 #include "tandem/core/archive_kind.hpp"
 #include "tandem/core/error.hpp"
+#include "tandem/core/fit_watch.hpp"
 #include "tandem/core/loop_watch.hpp"
 #include "tandem/core/temporary_files.hpp"
 #include "tandem/core/visible.hpp"
@@ -134,47 +135,77 @@ std::unique_ptr<Watch> watch_of_run;
 constexpr double least_judged = 1;   // seconds that an estimate is made of
 constexpr double worth_a_line = 20;  // seconds that a line is written for
 
-// On a terminal, how far a long loop is before there are steps to count, as in the first iteration
-// or level, and where there are none, as in an evaluation.
-class LoopLine final : public LoopWatch {
+// "this will take ..." of a run that keeps its state in `checkpoint`, if it does.
+void say_time(const std::string& what, double rest, double judged_by,
+              const std::string& checkpoint) {
+  note(what + " about " + duration(rest) + " more, judged by its first " + duration(judged_by) +
+       "; Ctrl-C ends it" + (checkpoint.empty() ? "" : " and keeps its state in " + checkpoint));
+}
+
+// How far a long loop is before there are steps to count, as in the first iteration or level, and
+// where there are none, as in an evaluation. Says so on a terminal.
+class LoopTimes final : public LoopWatch, public FitWatch {
  public:
-  explicit LoopLine(std::string keeps_in) : keeps_in_(std::move(keeps_in)) {}
+  LoopTimes(std::string keeps_in, bool terminal)
+      : keeps_in_(std::move(keeps_in)), terminal_(terminal) {}
 
   void loop_is_at(double share, double seconds) noexcept override {
-    if (steps_tell_) return;
-    try {
-      const double rest = seconds * (1 - share) / share;
-      if (!told_ && seconds >= least_judged && rest >= worth_a_line) {
-        told_ = true;
-        clear();
-        note("the step that has begun will take about " + duration(rest) +
-             " more, judged by its first " + duration(seconds) + "; Ctrl-C ends it" +
-             (keeps_in_.empty() ? "" : " and keeps its state in " + keeps_in_));
-      }
-      std::fprintf(stderr, "\r\033[K%.1f %% of a step, about %s left", 100 * share,
-                   duration(rest).c_str());
-      std::fflush(stderr);
-      shown_ = true;
-    } catch (const std::exception&) {
-      steps_tell_ = true;  // no memory for a line is no reason to end the run
-    }
+    take({share, seconds, false}, false);
   }
+  void fit_is_at(const FitShare& fit) noexcept override { take(fit, true); }
   // From now on steps say more than loops do.
   void leave_to_steps() { steps_tell_ = true; }
   void clear() {
     if (shown_) std::fputs("\r\033[K", stderr);
     shown_ = false;
   }
+  // Of the whole run; made once, by a second of its first step or more.
+  [[nodiscard]] const std::optional<TimeEstimate>& estimate() const { return estimate_; }
 
  private:
+  void take(const FitShare& at, bool whole) noexcept {
+    if (steps_tell_) return;
+    try {
+      say(at, whole);
+    } catch (const std::exception&) {
+      steps_tell_ = true;  // no memory for a line is no reason to end the run
+    }
+  }
+  void say(const FitShare& at, bool whole) {
+    const double rest = at.seconds * (1 - at.share) / at.share;
+    const bool judged = at.seconds >= least_judged;
+    const bool first = judged && whole && !estimate_;
+    if (first) {
+      const double now = since_start_.seconds();
+      estimate_ = TimeEstimate{now + rest, now, at.at_most};
+    }
+    if (!terminal_) return;
+    const std::string most = at.at_most ? " at most" : "";
+    if (rest >= worth_a_line && first) {
+      clear();
+      say_time("this will take" + most, rest, at.seconds, keeps_in_);
+    } else if (rest >= worth_a_line && judged && !whole && !step_told_) {
+      step_told_ = true;
+      clear();
+      say_time("the step that has begun will take", rest, at.seconds, keeps_in_);
+    }
+    std::fprintf(stderr, "\r\033[K%.1f %%%s,%s about %s left", 100 * at.share,
+                 whole ? "" : " of a step", most.c_str(), duration(rest).c_str());
+    std::fflush(stderr);
+    shown_ = true;
+  }
+
   std::string keeps_in_;
-  bool told_ = false;
+  bool terminal_;
+  Stopwatch since_start_;
+  std::optional<TimeEstimate> estimate_;
+  bool step_told_ = false;
   bool shown_ = false;
   bool steps_tell_ = false;
 };
 
 // Of the first run that is under way: those inside it are its steps.
-std::unique_ptr<LoopLine> loops_of_run;
+std::unique_ptr<LoopTimes> loops_of_run;
 
 // What a state takes that is kept beside the run's own: more would be a doubling of what the run
 // was judged to need.
@@ -289,8 +320,8 @@ ProgramControl::ProgramControl(ControlOptions options)
       terminal_(!options_.quiet && ::isatty(STDERR_FILENO) == 1),
       times_(!options_.resume.empty(), options_.passes) {
   if (!options_.resume.empty()) state_ = state_to_resume(options_);
-  if (terminal_ && options_.estimates && !loops_of_run) {
-    loops_of_run = std::make_unique<LoopLine>(options_.checkpoint);
+  if (options_.estimates && !loops_of_run) {
+    loops_of_run = std::make_unique<LoopTimes>(options_.checkpoint, terminal_);
   }
   if (options_.checkpoint.empty()) return;
   patience_ms = ms_to_save;
@@ -318,14 +349,14 @@ void ProgramControl::finish() {
 void ProgramControl::make_estimate() {
   if (!options_.estimates || estimate_ || times_.measured() < least_judged) return;
   estimate_ = times_.estimate();
-  if (!estimate_ || !terminal_) return;
+  // The loops of the first step have said it already.
+  const bool said = loops_of_run && loops_of_run->estimate();
+  if (!estimate_ || !terminal_ || said) return;
   const double rest = estimate_->seconds - estimate_->after;
   if (rest < worth_a_line) return;
   finish();
-  note(std::string("this will take ") + (estimate_->at_most ? "at most " : "") + "about " +
-       duration(rest) + " more, judged by its first " + duration(estimate_->after) +
-       "; Ctrl-C ends it" +
-       (options_.checkpoint.empty() ? "" : " and keeps its state in " + options_.checkpoint));
+  say_time(std::string("this will take") + (estimate_->at_most ? " at most" : ""), rest,
+           estimate_->after, options_.checkpoint);
 }
 
 void ProgramControl::report(const Progress& progress) {
@@ -414,8 +445,10 @@ bool ProgramControl::save_last_state() {
 }
 
 void add_estimate(nlohmann::json& json, const ProgramControl& control) {
-  if (!control.estimate()) return;
-  const TimeEstimate& estimate = *control.estimate();
+  // The run that asks is the one under way; what its first loops said came first.
+  const bool by_loops = loops_of_run && loops_of_run->estimate();
+  if (!by_loops && !control.estimate()) return;
+  const TimeEstimate& estimate = by_loops ? *loops_of_run->estimate() : *control.estimate();
   json["estimate"] = {
       {"seconds", estimate.seconds}, {"after", estimate.after}, {"at_most", estimate.at_most}};
 }

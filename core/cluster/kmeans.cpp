@@ -15,6 +15,7 @@
 #include "core/cluster/kmeans_steps.hpp"
 #include "core/cluster/weighted_inertia.hpp"
 #include "core/model/ready_by.hpp"
+#include "core/watched_fit.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/stop_scope.hpp"
 #include "tandem/core/text.hpp"
@@ -274,11 +275,17 @@ class Lloyd {
     Buffer<T> centres = to_engine(engine_, position.centres);
     Buffer<T> next(engine_, centres.size());
     bool labelled = false;  // whether the labels are those of `centres`
+    // The starts after this one are taken to be like it.
+    const Index starts = given_.rows > 0 ? 1 : options_.starts;
+    const auto before = static_cast<Index>(costs.size());
+    WatchedFit watched(
+        static_cast<double>((starts - result.number) * options_.max_iterations - before), true);
 
     while (!log.converged && static_cast<Index>(costs.size()) < options_.max_iterations) {
       {
         // Centres and next change places from one iteration to the next.
         const Repeated part(engine_, steps_.get(), costs.size() % 2);
+        watched.begin_loop(1);
         // Assign each row to its nearest centre,
         steps_->assign(centres);
         // and move each centre to the mean of its rows.
@@ -289,6 +296,7 @@ class Lloyd {
       const double cost_before = costs.empty() ? cost : costs.back();
       const bool first = costs.empty();
       costs.push_back(cost);
+      watched.done_at(static_cast<double>(static_cast<Index>(costs.size()) - before));
       if (totals.changed == 0) {
         labelled = true;
         stop(log, "no label changed");

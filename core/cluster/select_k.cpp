@@ -9,6 +9,7 @@
 
 #include "core/json_text.hpp"
 #include "core/random.hpp"
+#include "core/watched_fit.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/math.hpp"
 #include "tandem/core/stop_scope.hpp"
@@ -93,8 +94,8 @@ Matrix<T> reference_set(MatrixView<const T> x, std::uint64_t seed, Index number)
 // error s_k.
 template <Real T>
 void add_gaps(Engine& engine, MatrixView<const T> x, const SelectKOptions& options,
-              std::span<const T> weights, RunControl& control, Index& done, Index total,
-              std::vector<KCandidate>& candidates) {
+              std::span<const T> weights, RunControl& control, WatchedFit& watched, Index& done,
+              Index total, std::vector<KCandidate>& candidates) {
   InterruptionOnly inner(control);
   const auto sets = static_cast<double>(options.reference_sets);
   std::vector<std::vector<double>> logs(candidates.size());
@@ -107,8 +108,10 @@ void add_gaps(Engine& engine, MatrixView<const T> x, const SelectKOptions& optio
       DatasetView<T> data;
       data.features = reference.view();
       data.weights = weights;
+      watched.begin_fit(static_cast<double>(kmeans.clusters * kmeans.starts));
       logs[at].push_back(math::log(fit(engine, data, kmeans, {.control = &inner}).inertia));
       done += kmeans.clusters * kmeans.starts;
+      watched.done_at(static_cast<double>(done));
       control.report({"centre", done, total, {}, 0});
       if (control.stop_requested()) throw Interrupted("stopped because an interrupt was received");
     }
@@ -209,12 +212,14 @@ KSelection<T> select_k(Engine& engine, const DatasetView<T>& data, const SelectK
       centres * (options.kmeans.starts +
                  (options.gap ? options.reference_sets * options.reference_starts : 0));
   Index done = 0;
+  WatchedFit watched(static_cast<double>(total), true);
 
   KSelection<T> selection;
   // The largest first, so that too large a range is refused at once.
   for (Index k = options.highest; k >= options.lowest; --k) {
     KMeansOptions kmeans = options.kmeans;
     kmeans.clusters = k;
+    watched.begin_fit(static_cast<double>(k * kmeans.starts));
     KMeansModel<T> model = fit(engine, setting.data(), kmeans, {.control = &inner});
     KCandidate candidate;
     candidate.k = k;
@@ -224,6 +229,7 @@ KSelection<T> select_k(Engine& engine, const DatasetView<T>& data, const SelectK
     candidate.silhouette = options.silhouette ? silhouette_of(engine, model, rows) : unknown;
     candidate.gap = candidate.gap_error = unknown;
     done += k * kmeans.starts;
+    watched.done_at(static_cast<double>(done));
     control.report({"centre", done, total, "inertia", model.inertia});
     if (control.stop_requested()) throw Interrupted("stopped because an interrupt was received");
     selection.candidates.push_back(std::move(candidate));
@@ -232,7 +238,7 @@ KSelection<T> select_k(Engine& engine, const DatasetView<T>& data, const SelectK
   std::reverse(selection.candidates.begin(), selection.candidates.end());
   std::reverse(selection.models.begin(), selection.models.end());
   if (options.gap) {
-    add_gaps(engine, x, options, weights, control, done, total, selection.candidates);
+    add_gaps(engine, x, options, weights, control, watched, done, total, selection.candidates);
   }
 
   std::vector<Index> ks;

@@ -1,6 +1,7 @@
 // How much of a closed form is done.
 #pragma once
 
+#include "core/watched_fit.hpp"
 #include "tandem/core/run_control.hpp"
 
 namespace tandem {
@@ -14,9 +15,13 @@ class ClosedFormProgress {
   static constexpr double serial = 16;
 
   // control may be null: nobody is told.
-  ClosedFormProgress(RunControl* control, double work) : control_(control), work_(work) {}
+  ClosedFormProgress(RunControl* control, double work)
+      : control_(control), work_(work), watched_(work) {}
+  // The loop that begins now is so much work.
+  void begin(double work) { watched_.begin_loop(work); }
   // How much has been done from the beginning on. Reported in thousandths.
-  void report(double work) const {
+  void report(double work) {
+    watched_.done_at(work);
     if (control_ == nullptr || !(work_ > 0)) return;
     constexpr Index parts = 1000;
     control_->report({"part", static_cast<Index>(work / work_ * parts), parts, {}, 0});
@@ -25,6 +30,7 @@ class ClosedFormProgress {
  private:
   RunControl* control_;
   double work_;
+  WatchedFit watched_;
 };
 
 }  // namespace tandem

@@ -9,6 +9,7 @@
 #include "core/linear/rows.hpp"
 #include "core/resident_scope.hpp"
 #include "core/steps.hpp"
+#include "core/watched_fit.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem {
@@ -186,6 +187,8 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
   };
 
   log.stopped_because = "reached " + std::to_string(options.epochs) + " epochs";
+  const Index epoch_before = epoch;
+  WatchedFit told(static_cast<double>(options.epochs - epoch), true);
   while (epoch < options.epochs) {
     if (options.patience > 0 && stale >= options.patience) {
       log.converged = true;
@@ -199,7 +202,12 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
     if (batches) {
       const RandomPermutation order(
           n, Random(problem.seed, Purpose::shuffle, static_cast<std::uint32_t>(epoch)));
+      const auto done_before = static_cast<double>(epoch - epoch_before);
       for (Index first = 0; first < n; first += options.batch_size) {
+        // Elsewhere batches are only enqueued here.
+        if (works_in_host_memory(engine)) {
+          told.done_at(done_before + static_cast<double>(first) / static_cast<double>(n));
+        }
         const Index count = std::min<Index>(options.batch_size, n - first);
         const Repeated repeated(engine, steps.get(), count == options.batch_size ? 0 : 1);
         steps->gather(all, order, first, count, batch);
@@ -215,11 +223,14 @@ GradientSolution fit_by_gradients(Engine& engine, const GradientProblem& problem
     } else {
       penalty = penalty_of(problem, l1, parameters.to_host(), d);
       const Repeated repeated(engine, steps.get(), 2);
+      told.begin_loop(1);
       steps->pass(problem.loss, *packed, problem.outputs, problem.intercept, parameters,
                   1 / units.total_weight, gradient, cost);
       optimizer.step(parameters, gradient);
     }
-    costs.push_back(cost_unit * (cost.to_host()[0] / units.total_weight + penalty));
+    const double cost_of_epoch = cost.to_host()[0];
+    told.done_at(static_cast<double>(epoch + 1 - epoch_before));
+    costs.push_back(cost_unit * (cost_of_epoch / units.total_weight + penalty));
     double watch = costs.back();
     if (!std::isfinite(watch) || watch > 1e6 * costs.front()) {
       throw NumericalError(

@@ -260,12 +260,13 @@ LeastSquaresSolution solve_least_squares(Engine& engine, const LeastSquaresProbl
   const double work_of_rows = work_of_row * static_cast<double>(n);
   const double work_of_triangle =
       ClosedFormProgress::serial * columns_squared * static_cast<double>(p);
-  const ClosedFormProgress progress(problem.control, work_of_rows + work_of_triangle);
+  ClosedFormProgress progress(problem.control, work_of_rows + work_of_triangle);
   for (Index begin = 0; begin < n; begin += piece) {
     StopScope::check();
     const Index count = std::min(piece, n - begin);
     const CentredRows centred(data, centre, begin, count);
     RowSource<double> rows(engine, centred.x(), centred.target(), centred.weights(), count);
+    progress.begin(work_of_row * static_cast<double>(count));
     steps->factor(rows.rows(0, count), count, problem.intercept, 0, factors);
     part.add(engine, *steps, begin / group, (count + group - 1) / group, factors);
     progress.report(work_of_row * static_cast<double>(begin + count));

@@ -438,7 +438,7 @@ NormalEquationsSolution solve_normal_equations(Engine& engine, const LeastSquare
   const double work_of_rows = work_of_row * static_cast<double>(n);
   const double work_of_solution = 0.5 * ClosedFormProgress::serial * static_cast<double>(d) *
                                   static_cast<double>(d) * static_cast<double>(d);
-  const ClosedFormProgress progress(problem.control, work_of_rows + work_of_solution);
+  ClosedFormProgress progress(problem.control, work_of_rows + work_of_solution);
   const ColumnProducts columns = column_products(engine, data, problem.intercept, [&](Index done) {
     progress.report(work_of_row * static_cast<double>(done));
   });

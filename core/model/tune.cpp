@@ -9,6 +9,7 @@
 
 #include "core/json_text.hpp"
 #include "core/model/stop_only.hpp"
+#include "core/watched_fit.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/stop_scope.hpp"
 #include "tandem/data/split.hpp"
@@ -139,13 +140,15 @@ class Tuner {
     done_.outer.resize(static_cast<std::size_t>(options_.outer_folds));
     if (control_.resume_state() != nullptr) resume(*control_.resume_state());
 
+    steps_before_ = steps_;
+    WatchedFit watched(static_cast<double>(total_ - steps_));
     for (Index f = 0; f < options_.outer_folds; ++f) {
       auto& candidates = done_.outer[static_cast<std::size_t>(f)];
       const bool scored = static_cast<Index>(done_.outer_scores.size()) > f;
       if (!scored) {
         const Split split = folds_->split(f);
         const Dataset<T> train = select_rows(data_, split.train);
-        try_candidates(candidates, train);
+        try_candidates(candidates, train, watched);
         require_a_fit(candidates, metric_);
         const Index best = ranking_of(candidates, metric_, better_).front();
         done_.outer_scores.push_back(
@@ -155,7 +158,7 @@ class Tuner {
       result.outer.push_back(
           {all_[static_cast<std::size_t>(best)], done_.outer_scores[static_cast<std::size_t>(f)]});
     }
-    try_candidates(done_.final, data_);
+    try_candidates(done_.final, data_, watched);
     require_a_fit(done_.final, metric_);
     result.candidates = done_.final;
     result.ranking = ranking_of(result.candidates, metric_, better_);
@@ -175,11 +178,13 @@ class Tuner {
     return k_fold(data_.rows(), options_.outer_folds, validation_.seed, outer);
   }
 
-  void try_candidates(std::vector<Tuning::Candidate>& candidates, const Dataset<T>& data) {
+  void try_candidates(std::vector<Tuning::Candidate>& candidates, const Dataset<T>& data,
+                      WatchedFit& watched) {
     StopOnly inner(control_);
     for (auto i = candidates.size(); i < all_.size(); ++i) {
       Tuning::Candidate candidate;
       candidate.settings = all_[i];
+      watched.begin_fit(1);
       try {
         const CrossValidation scores =
             cross_validate(with_settings(pipeline_, all_[i]), data, validation_, engine_, inner);
@@ -196,6 +201,7 @@ class Tuner {
       }
       candidates.push_back(std::move(candidate));
       ++steps_;
+      watched.done_at(static_cast<double>(steps_ - steps_before_));
       Progress progress{"candidate", steps_, total_, "", 0};
       const Index best = ranking_of(candidates, metric_, better_).front();
       const double score = score_of(candidates[static_cast<std::size_t>(best)], metric_);
@@ -305,6 +311,7 @@ class Tuner {
   Direction better_ = Direction::higher;
   Done done_;
   Index steps_ = 0;
+  Index steps_before_ = 0;  // that a run that is resumed had
   Index total_ = 0;
 };
 

@@ -10,6 +10,7 @@
 #include "core/json_text.hpp"
 #include "core/memory.hpp"
 #include "core/model/stop_only.hpp"
+#include "core/watched_fit.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/stop_scope.hpp"
 #include "tandem/data/split.hpp"
@@ -17,6 +18,7 @@
 #include "tandem/metrics/evaluate.hpp"
 #include "tandem/model/baseline.hpp"
 #include "tandem/model/pipeline.hpp"
+#include "tandem/model/sparse_training.hpp"
 
 namespace tandem {
 namespace {
@@ -148,11 +150,19 @@ Scores score_split(const PipelineOptions& pipeline, const Dataset<T>& data,
                    const std::vector<Index>& train_rows, const std::vector<Index>& test_rows,
                    const EvaluateOptions& evaluation, Engine& engine, RunControl& control) {
   StopOnly fold(control);
+  const auto begin = std::chrono::steady_clock::now();
+  Dataset<T> train = select_rows(data, train_rows);
+  if (trains_on_sparse_rows(pipeline, train.view())) {
+    const Pipeline<T> fitted = fit_pipeline(engine, train, pipeline, {.control = &fold});
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    return {fitted.evaluate(engine, std::move(train), evaluation).metrics,
+            fitted.evaluate(engine, select_rows(data, test_rows), evaluation).metrics,
+            seconds.count()};
+  }
   Dataset<T> prepared;
   std::unique_ptr<EngineTable<T>> rows_on_engine;
-  const auto begin = std::chrono::steady_clock::now();
   const Pipeline<T> fitted =
-      fit_pipeline(engine, select_rows(data, train_rows), pipeline,
+      fit_pipeline(engine, std::move(train), pipeline,
                    {.prepared = &prepared, .table = &rows_on_engine, .control = &fold});
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   const bool supervised = pipeline.algorithm().kind() == ModelKind::predictor;
@@ -371,7 +381,10 @@ CrossValidation cross_validate(const PipelineOptions& asked, const Dataset<T>& d
   const std::string objective =
       result.task == Task::clustering ? "inertia" : std::string(usual_metric(result.task));
   const Index total = options.folds * options.repeats;
-  for (auto done = static_cast<Index>(result.test.size()); done < total; ++done) {
+  const auto before = static_cast<Index>(result.test.size());
+  WatchedFit watched(static_cast<double>(total - before));
+  for (Index done = before; done < total; ++done) {
+    watched.begin_fit(1);
     const Folds& folds = partition.repeats[static_cast<std::size_t>(done / options.folds)];
     const Split split = folds.split(done % options.folds);
     Scores scores;
@@ -382,6 +395,7 @@ CrossValidation cross_validate(const PipelineOptions& asked, const Dataset<T>& d
       if (control.keeps_checkpoints()) control.save_checkpoint(state_of(result));
       throw;
     }
+    watched.done_at(static_cast<double>(done + 1 - before));
     const auto found = scores.test.find(objective);
     Progress progress{"fold", done + 1, total, "", 0};
     if (found != scores.test.end() && !std::isnan(found->second)) {
@@ -452,6 +466,7 @@ LearningCurve learning_curve(const PipelineOptions& asked, const Dataset<T>& dat
   const Index total =
       static_cast<Index>(splits.size()) * std::accumulate(sizes.begin(), sizes.end(), Index{0});
   Index done = 0;
+  WatchedFit watched(static_cast<double>(total));
   for (std::size_t s = 0; s < splits.size(); ++s) {
     // Streams above those of the partitions.
     const auto stream = static_cast<std::uint32_t>(0x80000000U + s);
@@ -469,11 +484,13 @@ LearningCurve learning_curve(const PipelineOptions& asked, const Dataset<T>& dat
     for (std::size_t i = 0; i < sizes.size(); ++i) {
       std::vector<Index> rows(order.begin(), order.begin() + sizes[i]);
       std::sort(rows.begin(), rows.end());
+      watched.begin_fit(static_cast<double>(sizes[i]));
       Scores scores =
           score_split(pipeline, data, rows, splits[s].test, evaluation, engine, control);
       train[i].push_back(std::move(scores.train));
       test[i].push_back(std::move(scores.test));
       done += sizes[i];
+      watched.done_at(static_cast<double>(done));
       control.report({"training row", done, total, "", 0});
     }
   }

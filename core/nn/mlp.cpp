@@ -20,6 +20,7 @@
 #include "core/nn/mlp_network.hpp"
 #include "core/parallel.hpp"
 #include "core/rows_on_engine.hpp"
+#include "core/watched_fit.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/math.hpp"
 #include "tandem/core/stop_scope.hpp"
@@ -236,8 +237,11 @@ class Training {
       best_running_.copy_from(network_->running());
     }
     if (const Archive* state = control_.resume_state(); state != nullptr) resume(*state);
+    const Index before = epoch_ * batches_ + batch_;
+    WatchedFit watched(static_cast<double>(options_.epochs * batches_ - before), true);
     while (epoch_ < options_.epochs && !out_of_patience()) {
-      run_epoch();
+      run_epoch(watched, before);
+      watched.done_at(static_cast<double>(epoch_ * batches_ - before));
       end_iteration(control_,
                     Progress{.stage = "epoch",
                              .done = epoch_,
@@ -289,7 +293,8 @@ class Training {
     written_in_first_order_ = true;
   }
 
-  void run_epoch() {
+  // `watched` counts the batches from number `before` on.
+  void run_epoch(WatchedFit& watched, Index before) {
     const RowOrder order(order_.size(), !options_.keep_order, options_.seed, epoch_);
     network_->order_rows(written_in_first_order_ ? order.of_written_rows() : order,
                          rows_of_training_.empty() ? nullptr : rows_of_training_.data(), order_);
@@ -304,12 +309,16 @@ class Training {
     while (batch_ < batches_) {
       prepare(batch_ + 1);
       const Piece piece = piece_of(rows_used_, design_.batch_size, batch_);
+      if (batches_take_time()) watched.begin_fit(1);
       repeated(training_part, piece.size(), [&] {
         network_->train_batch(data_, order_.data() + piece.begin, piece.size(),
                               static_cast<std::uint64_t>(epoch_ * batches_ + batch_));
         optimizer_->step(network_->parameters(), network_->gradient());
       });
       ++batch_;
+      if (batches_take_time()) {
+        watched.done_at(static_cast<double>(epoch_ * batches_ + batch_ - before));
+      }
       if (batch_ < batches_) poll();
     }
     double weight = weight_of_rows_;
@@ -386,10 +395,14 @@ class Training {
         (classification_ ? "" : ", and check the size of the target"));
   }
 
+  // Elsewhere batches are only enqueued here, and say nothing of the time they take.
+  [[nodiscard]] bool batches_take_time() const {
+    return engine_.device() == Device::cpu || engine_.device() == Device::reference;
+  }
+
   // Between two batches of an epoch: a long epoch can be stopped, and continued, in its middle.
   void poll() {
-    // Elsewhere batches are only enqueued here, and say nothing of the time they take.
-    if (engine_.device() == Device::cpu || engine_.device() == Device::reference) {
+    if (batches_take_time()) {
       control_.report({"batch", epoch_ * batches_ + batch_, options_.epochs * batches_, {}, 0});
     }
     const bool stop = control_.stop_requested();

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/steps.hpp"
+#include "core/watched_fit.hpp"
 #include "tandem/core/error.hpp"
 
 namespace tandem {
@@ -144,8 +145,43 @@ bool MlpNetwork<T>::fuses(std::size_t layer, Index rows, bool training) {
                            training ? design_.widths[layer + 2] : 0);
 }
 
+// The products of a batch, of which each takes long where layers and batches are large.
+class MlpProducts {
+ public:
+  MlpProducts(Index rows, const std::vector<Index>& widths)
+      : rows_(rows), widths_(widths), watched_(work_of_all(rows, widths)) {}
+  // Calls f(), which multiplies as many rows by the weights of layer l, or by what has their size.
+  template <class F>
+  void of_layer(std::size_t l, F&& f) {
+    const double work = work_of(rows_, widths_, l);
+    watched_.begin_loop(work);
+    f();
+    done_ += work;
+    watched_.done_at(done_);
+  }
+
+ private:
+  static double work_of(Index rows, const std::vector<Index>& widths, std::size_t l) {
+    return static_cast<double>(rows) * static_cast<double>(widths[l]) *
+           static_cast<double>(widths[l + 1]);
+  }
+  // Of a layer its outputs, the gradient of its weights, and that of its inputs but for the first.
+  static double work_of_all(Index rows, const std::vector<Index>& widths) {
+    double work = 0;
+    for (std::size_t l = 0; l + 1 < widths.size(); ++l) {
+      work += (l == 0 ? 2 : 3) * work_of(rows, widths, l);
+    }
+    return work;
+  }
+
+  Index rows_;
+  const std::vector<Index>& widths_;
+  double done_ = 0;
+  WatchedFit watched_;
+};
+
 template <Real T>
-void MlpNetwork<T>::forward_training(Index rows, std::uint64_t step) {
+void MlpNetwork<T>::forward_training(Index rows, std::uint64_t step, MlpProducts& products) {
   const T* parameters = parameters_.data();
   for (std::size_t l = 0; l < layers_.size(); ++l) {
     const Index outputs = design_.widths[l + 1];
@@ -153,13 +189,17 @@ void MlpNetwork<T>::forward_training(Index rows, std::uint64_t step) {
     Layer& layer = layers_[l];
     if (fuses(l, rows, true)) {
       // A = max(0, A·W + b)
-      gemm_->gemm_relu(rows, outputs, design_.widths[l], input_of(l), parameters + block.weights,
-                       parameters + block.bias, layer.mask.data(), layer.a.data());
+      products.of_layer(l, [&] {
+        gemm_->gemm_relu(rows, outputs, design_.widths[l], input_of(l), parameters + block.weights,
+                         parameters + block.bias, layer.mask.data(), layer.a.data());
+      });
       continue;
     }
     // Z = A·W
-    multiply(Transpose::no, Transpose::no, rows, outputs, design_.widths[l], input_of(l),
-             parameters + block.weights, layer.z.data());
+    products.of_layer(l, [&] {
+      multiply(Transpose::no, Transpose::no, rows, outputs, design_.widths[l], input_of(l),
+               parameters + block.weights, layer.z.data());
+    });
     if (!design_.hidden(l)) break;
     const T* scale = nullptr;
     if (design_.normalised(l)) {
@@ -215,7 +255,8 @@ template <Real T>
 void MlpNetwork<T>::train_batch(const MlpRows<T>& data, const Index* order, Index rows,
                                 std::uint64_t step) {
   steps_->gather_rows(data.x, data.cols, order, rows, x_.data());
-  forward_training(rows, step);
+  MlpProducts products(rows, design_.widths);
+  forward_training(rows, step, products);
 
   const T* parameters = parameters_.data();
   T* gradient = gradient_.data();
@@ -242,19 +283,25 @@ void MlpNetwork<T>::train_batch(const MlpRows<T>& data, const Index* order, Inde
       steps_->activation_gradient(rows, outputs, slope, dz, gradient + block.bias);
     }
     // dW = Aᵀ·dZ
-    gemm_->row_products(inputs, outputs, rows, input_of(l), inputs, dz, outputs,
-                        gradient + block.weights, outputs);
+    products.of_layer(l, [&] {
+      gemm_->row_products(inputs, outputs, rows, input_of(l), inputs, dz, outputs,
+                          gradient + block.weights, outputs);
+    });
     if (l == 0) break;
     if (fuses(l - 1, rows, true)) {
       // dZ of the layer below = (dZ·Wᵀ) ∘ f', and its db
-      gemm_->gemm_relu_gradient(rows, inputs, outputs, dz, parameters + block.weights,
-                                layers_[l - 1].mask.data(), gradient + layout_.blocks[l - 1].bias,
-                                layers_[l - 1].dz.data());
+      products.of_layer(l, [&] {
+        gemm_->gemm_relu_gradient(rows, inputs, outputs, dz, parameters + block.weights,
+                                  layers_[l - 1].mask.data(), gradient + layout_.blocks[l - 1].bias,
+                                  layers_[l - 1].dz.data());
+      });
       continue;
     }
     // dA of the layer below = dZ·Wᵀ
-    multiply(Transpose::no, Transpose::yes, rows, inputs, outputs, dz, parameters + block.weights,
-             layers_[l - 1].dz.data());
+    products.of_layer(l, [&] {
+      multiply(Transpose::no, Transpose::yes, rows, inputs, outputs, dz, parameters + block.weights,
+               layers_[l - 1].dz.data());
+    });
   }
 }
 

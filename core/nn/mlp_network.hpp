@@ -80,6 +80,8 @@ struct MlpRows {
   }
 };
 
+class MlpProducts;  // how many of a batch's are done
+
 template <Real T>
 class MlpNetwork {
  public:
@@ -130,7 +132,7 @@ class MlpNetwork {
   // True where products include the addition of a hidden layer's bias and its max(0, ·), forwards
   // and, in training, backwards: in fast numerics, on engines that have such products.
   [[nodiscard]] bool fuses(std::size_t layer, Index rows, bool training);
-  void forward_training(Index rows, std::uint64_t step);
+  void forward_training(Index rows, std::uint64_t step, MlpProducts& products);
   void forward_prediction(Index rows);
   [[nodiscard]] const T* input_of(std::size_t layer) const {
     return layer == 0 ? x_.data() : layers_[layer - 1].a.data();

@@ -7,6 +7,7 @@
 
 #include "core/optim/lbfgs_steps.hpp"
 #include "core/steps.hpp"
+#include "core/watched_fit.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/text.hpp"
 
@@ -62,7 +63,12 @@ class Run {
   LbfgsResult minimise(RunControl& control, std::string_view value_name) {
     if (const Archive* state = control.resume_state()) {
       load(*state);
-    } else {
+    }
+    // The first value, where there is none yet, takes as long as an iteration, about.
+    const Index before = result_.iterations - (result_.values.empty() ? 1 : 0);
+    WatchedFit watched(static_cast<double>(options_.max_iterations - before), true);
+    watched.begin_loop(1);
+    if (result_.values.empty()) {
       value_ = f_.evaluate(x_, gradient_);
       ++result_.evaluations;
       if (!std::isfinite(value_)) {
@@ -71,6 +77,8 @@ class Run {
             "this precision; scale them");
       }
       result_.values.push_back(value_);
+      watched.done_at(1);
+      watched.begin_loop(1);
     }
     result_.stopped_because = "reached " + std::to_string(options_.max_iterations) + " iterations";
     while (!converged() && result_.iterations < options_.max_iterations) {
@@ -82,6 +90,8 @@ class Run {
       }
       ++result_.iterations;
       result_.values.push_back(value_);
+      watched.done_at(static_cast<double>(result_.iterations - before));
+      watched.begin_loop(1);
       end_iteration(control,
                     {.stage = "iteration",
                      .done = result_.iterations,

@@ -19,6 +19,7 @@
 #include "core/tree/category_bins.hpp"
 #include "core/tree/gradient_boosting_steps.hpp"
 #include "core/tree/ranking_steps.hpp"
+#include "core/watched_fit.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/numerics.hpp"
@@ -270,6 +271,8 @@ class Boosting {
   GradientBoostingModel<T> run() {
     const Index outputs = model_.trees.outputs;
     std::vector<GradientRange> ranges(static_cast<std::size_t>(outputs));
+    const Index before = round_ * outputs;  // trees
+    WatchedFit watched(static_cast<double>(options_.rounds * outputs - before), true);
     for (; round_ < options_.rounds; ++round_) {
       if (waited_too_long()) break;
       if (custom_) {
@@ -286,6 +289,7 @@ class Boosting {
       for (Index k = 0; k < outputs; ++k) {
         grow_tree(k, ranges[static_cast<std::size_t>(k)]);
         leaves += static_cast<double>(model_.trees.trees.back().leaves());
+        watched.done_at(static_cast<double>(round_ * outputs + k + 1 - before));
       }
       model_.log.history["leaves"].push_back(leaves);
       Progress progress{"round", round_ + 1, options_.rounds, "", 0};

@@ -14,6 +14,7 @@
 #include "core/tree/forest_trees.hpp"
 #include "core/tree/random_forest_steps.hpp"
 #include "core/tree/training_rows.hpp"
+#include "core/watched_fit.hpp"
 #include "tandem/core/buffer.hpp"
 #include "tandem/core/error.hpp"
 #include "tandem/core/numerics.hpp"
@@ -98,9 +99,12 @@ class ForestFit {
     resume();
     const Index at_once = std::min<Index>(steps->trees_at_once(), options_.trees);
     Buffer<std::uint32_t> counts(engine_, at_once * training_.rows);
+    const Index before = done();
+    WatchedFit watched(static_cast<double>(options_.trees - before));
     while (done() < options_.trees) {
       const Index first = done();
       const Index trees = std::min(at_once, options_.trees - first);
+      watched.begin_loop(static_cast<double>(trees));
       steps->draw(first, trees, counts);
       std::vector<GrownSubtree<T>> grown(static_cast<std::size_t>(trees));
       steps->grow(first, counts, grown);
@@ -110,6 +114,7 @@ class ForestFit {
         steps->add_out_of_bag(on_engine, counts, x, training_.rows, oob_sums_, oob_votes_);
         engine_.wait();  // on_engine ends here
       }
+      watched.done_at(static_cast<double>(done() - before));
       end_iteration(control_, Progress{"tree", done(), options_.trees, {}, 0},
                     [&] { return state(); });
     }

@@ -13,7 +13,7 @@
 #include "core/external_memory.hpp"
 #include "core/linear/least_squares_steps.hpp"
 #include "core/linear/linear_loss.hpp"
-#include "core/parallel.hpp"
+#include "core/watched_loop.hpp"
 #include "cpu/simd-inl.hpp"
 #include "tandem/core/stop_scope.hpp"
 
@@ -24,6 +24,13 @@ namespace tandem::cpu {
 // Doubles from one column of a block to the next: a cache line more than a block has rows, so that
 // the columns that are read together do not fall into the same cache sets.
 inline constexpr Index column_stride = sum_block + 8;
+
+// Of the first `count` reflections of a block by which `columns` columns are updated.
+inline double update_work(Index rows, Index columns, Index count) {
+  return static_cast<double>(rows) * static_cast<double>(count) *
+         (static_cast<double>(columns) - 0.5 * static_cast<double>(count - 1));
+}
+inline double update_work(Index rows, Index columns) { return update_work(rows, columns, columns); }
 
 }  // namespace tandem::cpu
 #endif
@@ -91,9 +98,9 @@ HWY_INLINE void Reflect(const double* v, const double* f, const double* next, do
 
 // Updates R, p × p row-major, by the rows of B: p columns, column_stride apart, of which `rows`, a
 // multiple of sum_lanes, are used. Where B is triangular column k has only its first k + 1 rows.
-// products and factors: p doubles each.
+// products and factors: p doubles each. `loop` is told of update_work(rows, p).
 void UpdateFactor(double* r, Index p, double* b, Index rows, bool triangular, double* products,
-                  double* factors) {
+                  double* factors, WatchedLoop& loop) {
   const auto used = [&](Index k) {
     return triangular ? std::min(rows, (k + sum_lanes) / sum_lanes * sum_lanes) : rows;
   };
@@ -101,6 +108,8 @@ void UpdateFactor(double* r, Index p, double* b, Index rows, bool triangular, do
   for (Index j = 1; j < p; ++j) Products<1>(b, b + j * column_stride, used(0), products + j);
   for (Index k = 0; k < p; ++k) {
     StopScope::check();
+    constexpr Index told_of = 64;  // reflections at a time
+    if (k % told_of == 0 && k > 0) loop.done(update_work(rows, p - k + told_of, told_of));
     const double* v = b + k * column_stride;
     double* row = r + k * p;
     const double squares = products[k];
@@ -116,7 +125,10 @@ void UpdateFactor(double* r, Index p, double* b, Index rows, bool triangular, do
       }
       row[k] = -std::copysign(norm, row[k]);
     }
-    if (k + 1 == p) break;
+    if (k + 1 == p) {
+      loop.done(update_work(rows, k % told_of + 1));
+      break;
+    }
     double* next = b + (k + 1) * column_stride;
     // The next reflection reaches one row further down a triangle; what this one left unchanged
     // there is multiplied by zeros of v.
@@ -150,9 +162,9 @@ double* factor_scratch(Index p) {
                                    64);
 }
 
-void update_factor(double* r, Index p, double* b, Index rows, bool triangular) {
+void update_factor(double* r, Index p, double* b, Index rows, bool triangular, WatchedLoop& loop) {
   double* products = b + p * column_stride;
-  HWY_DYNAMIC_DISPATCH(UpdateFactor)(r, p, b, rows, triangular, products, products + p);
+  HWY_DYNAMIC_DISPATCH(UpdateFactor)(r, p, b, rows, triangular, products, products + p, loop);
 }
 }  // namespace cpu
 
@@ -176,6 +188,7 @@ class CpuLeastSquares final : public LeastSquaresSteps<T> {
               Buffer<double>& factors) override {
     const Index p = least_squares_columns(rows.features, intercept);
     const Index group = least_squares_group(p);
+    WatchedLoop loop(cpu::update_work(count, p));
     parallel_for(engine_.threads(), pieces(count, group), [&](Index g) {
       double* r = factors.data() + (first_group + g) * p * p;
       std::fill_n(r, p * p, 0.0);
@@ -185,7 +198,7 @@ class CpuLeastSquares final : public LeastSquaresSteps<T> {
         const Index used = std::min(sum_block, all.end - begin);
         visit_elements(rows.x + begin * rows.stride, used * rows.stride);
         load_block(rows, begin, used, intercept, p, b);
-        cpu::update_factor(r, p, b, padded(used), false);
+        cpu::update_factor(r, p, b, padded(used), false, loop);
       }
       tidy(r, p);
     });
@@ -197,6 +210,7 @@ class CpuLeastSquares final : public LeastSquaresSteps<T> {
       // One thread where waking the others would take longer than the work.
       constexpr Index least_products = Index{1} << 22;
       const int threads = pairs * p * p * p < least_products ? 1 : engine_.threads();
+      WatchedLoop loop(static_cast<double>(pairs) * cpu::update_work(p, p));
       parallel_for(threads, pairs, [&](Index pair) {
         double* into = factors.data() + (first + 2 * pair * distance) * p * p;
         const double* from = into + distance * p * p;
@@ -210,7 +224,7 @@ class CpuLeastSquares final : public LeastSquaresSteps<T> {
             for (Index i = 0; i < used; ++i) column[i] = from[(begin + i) * p + j];
             std::fill(column + used, column + padded(used), 0.0);
           }
-          cpu::update_factor(into, p, b, padded(used), begin == 0);
+          cpu::update_factor(into, p, b, padded(used), begin == 0, loop);
         }
         tidy(into, p);
       });

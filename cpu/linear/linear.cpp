@@ -10,7 +10,7 @@
 
 #include "core/linear/linear_loss.hpp"
 #include "core/linear/linear_steps.hpp"
-#include "core/parallel.hpp"
+#include "core/watched_loop.hpp"
 #include "cpu/linear/linear_rows.hpp"
 #include "cpu/linear/rows-inl.hpp"
 #include "cpu/math-inl.hpp"
@@ -421,10 +421,12 @@ class CpuLinear final : public LinearSteps<T> {
     const std::vector<T> model = rounded(parameters);
     partial_.resize(static_cast<std::size_t>(std::max<Index>(1, blocks) * terms));
     std::fill_n(partial_.begin(), terms, 0.0);  // where there are no rows
+    WatchedLoop loop(static_cast<double>(blocks));
     parallel_for(cpu::threads_for(engine_.threads(), rows, outputs), blocks, [&](Index b) {
       cpu::visit_block(rows, b);
       cpu::pass_block<T>(block_of(loss, rows, b, outputs, model), cpu::scratch_for<T>(outputs),
                          !gradient.empty(), partial_.data() + b * terms);
+      loop.done(1);
     });
     add_block_sums(partial_.data(), blocks, terms);
     cost.data()[0] =
@@ -459,8 +461,10 @@ class CpuLinear final : public LinearSteps<T> {
     const Index columns = loss == LinearLoss::logistic ? 2 : outputs;
     const std::vector<T> model = rounded(parameters);
     const Index tile = cpu::tile_rows<T>(rows.features);
-    parallel_for(cpu::threads_for(engine_.threads(), rows.rows, rows.features, outputs),
-                 pieces(rows.rows, sum_block), [&](Index b) {
+    const Index blocks = pieces(rows.rows, sum_block);
+    WatchedLoop loop(static_cast<double>(blocks));
+    parallel_for(cpu::threads_for(engine_.threads(), rows.rows, rows.features, outputs), blocks,
+                 [&](Index b) {
                    const Piece piece = piece_of(rows.rows, sum_block, b);
                    for (Index begin = piece.begin; begin < piece.end; begin += tile) {
                      const Index count = std::min(tile, piece.end - begin);
@@ -470,6 +474,7 @@ class CpuLinear final : public LinearSteps<T> {
                           model.data() + outputs * rows.features},
                          cpu::scratch_for<T>(outputs), results + begin * columns);
                    }
+                   loop.done(1);
                  });
   }
 

@@ -200,6 +200,7 @@ TEST(SparseTraining, TheAlgorithmsAreThoseWhoseFitsTakeSparseRows) {
     const auto algorithm = make_algorithm(name);
     if (algorithm->has_option("clusters")) algorithm->set("clusters", 2);
     if (algorithm->has_option("epochs")) algorithm->set("epochs", 1);
+    if (algorithm->has_option("neighbours")) algorithm->set("neighbours", 1);
     bool takes = true;
     try {
       (void)algorithm->fit(*engine, data);

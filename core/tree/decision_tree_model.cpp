@@ -15,7 +15,9 @@
 
 namespace tandem {
 
-using namespace tree;  // NOLINT(google-build-using-namespace): the file's own parts
+using tree::DecisionTreeSteps;
+using tree::most_classes;
+using tree::TreeOnEngine;
 
 template <Real T>
 Index DecisionTreeModel<T>::depth() const {

@@ -22,13 +22,13 @@ using tree::ShapNode;
 using tree::ShapPath;
 using tree::ShapStep;
 
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+std::size_t place(Index i) { return static_cast<std::size_t>(i); }
 
 // Gauss and Legendre's rule of `count` nodes on [0, 1]: roots of the Legendre polynomial by
 // Newton's method from Tricomi's estimate.
 std::vector<ShapNode> gauss_legendre(Index count) {
   const auto n = static_cast<double>(count);
-  std::vector<ShapNode> rule(at(count));
+  std::vector<ShapNode> rule(place(count));
   for (Index i = 0; i < (count + 1) / 2; ++i) {
     double x = math::cos_pi((static_cast<double>(i) + 0.75) / (n + 0.5));
     double slope = 1;
@@ -44,8 +44,8 @@ std::vector<ShapNode> gauss_legendre(Index count) {
     }
     if (2 * i + 1 == count) x = 0;
     const double weight = 1 / ((1 - x * x) * slope * slope);
-    rule[at(i)] = {(1 - x) / 2, (1 + x) / 2, weight};
-    rule[at(count - 1 - i)] = {(1 + x) / 2, (1 - x) / 2, weight};
+    rule[place(i)] = {(1 - x) / 2, (1 + x) / 2, weight};
+    rule[place(count - 1 - i)] = {(1 + x) / 2, (1 - x) / 2, weight};
   }
   return rule;
 }
@@ -62,7 +62,7 @@ class Rules {
       const auto rule = gauss_legendre(static_cast<Index>(first_.size()) - 1);
       nodes_.insert(nodes_.end(), rule.begin(), rule.end());
     }
-    return first_[at(count)];
+    return first_[place(count)];
   }
   [[nodiscard]] const std::vector<ShapNode>& nodes() const { return nodes_; }
 
@@ -75,8 +75,8 @@ class Rules {
 // others did reach, sends the nothing both ways alike.
 template <Real T>
 std::pair<double, double> shares(const EnsembleTree<T>& tree, std::size_t node) {
-  const double left = tree.cover[at(tree.left[node])];
-  const double right = tree.cover[at(tree.right[node])];
+  const double left = tree.cover[place(tree.left[node])];
+  const double right = tree.cover[place(tree.right[node])];
   const double whole = tree.cover[node];
   if (!(left + right > 0)) return {0.5, 0.5};
   // A parent's cover that is not its children's sum (files of others round them) still gives the
@@ -104,7 +104,7 @@ class PathBuilder {
 
   // `root` is the packed number of the tree's root.
   void add(Index number, std::int32_t root, HostPaths& to) {
-    const auto& tree = ensemble_.trees[at(number)];
+    const auto& tree = ensemble_.trees[place(number)];
     if (tree.size() > 1 && !(tree.cover[0] > 0)) {
       throw InputError("tree " + std::to_string(number) +
                        " does not know its covers, the weights of the training rows in its nodes, "
@@ -112,10 +112,10 @@ class PathBuilder {
                        "it again with covers");
     }
     // Packed numbers: level by level, siblings side by side, as to_engine() has it.
-    packed_.assign(at(tree.size()), 0);
+    packed_.assign(place(tree.size()), 0);
     order_.assign(1, 0);
     for (std::size_t k = 0; k < order_.size(); ++k) {
-      const auto i = at(order_[k]);
+      const auto i = place(order_[k]);
       packed_[i] = root + static_cast<std::int32_t>(k);
       if (tree.feature[i] < 0) continue;
       order_.push_back(tree.left[i]);
@@ -127,9 +127,9 @@ class PathBuilder {
     while (!stack.empty()) {
       const Visit visit = stack.back();
       stack.pop_back();
-      way_.resize(at(visit.depth));
+      way_.resize(place(visit.depth));
       if (visit.depth > 0) way_.back() = {visit.feature, visit.share, visit.step};
-      const auto i = at(visit.node);
+      const auto i = place(visit.node);
       if (tree.feature[i] < 0) {
         add_leaf(tree, i, to);
         continue;
@@ -172,14 +172,14 @@ class PathBuilder {
       to.steps.push_back(sorted_[s].step);
     }
     const Index elements = static_cast<Index>(to.elements.size()) - path.first_element;
-    for (Index e = 0; e < elements; ++e) all *= to.elements[at(path.first_element + e)].share;
+    for (Index e = 0; e < elements; ++e) all *= to.elements[place(path.first_element + e)].share;
     path.first_node = rules_.first_for(elements);
     to.longest = std::max(to.longest, elements);
-    const auto width = at(tree.width(ensemble_.outputs));
+    const auto width = place(tree.width(ensemble_.outputs));
     for (std::size_t k = 0; k < width; ++k) {
       const auto value = static_cast<double>(tree.value[node * width + k]);
       to.values.push_back(value);
-      expected_[tree.output == all_outputs ? k : at(tree.output)] += all * value;
+      expected_[tree.output == all_outputs ? k : place(tree.output)] += all * value;
     }
     to.path.push_back(path);
   }
@@ -210,7 +210,7 @@ std::vector<double> for_each_piece(Engine& engine, const TreeEnsemble<T>& trees,
     tree::ShapPaths<T> paths;
     paths.first_tree = t;
     while (t < count && host.elements.size() < most_elements) {
-      builder.add(t, on_engine.on_host[at(t)].root, host);
+      builder.add(t, on_engine.on_host[place(t)].root, host);
       ++t;
     }
     constexpr std::size_t most = std::numeric_limits<std::int32_t>::max();
@@ -315,7 +315,7 @@ ShapInteractions shap_interactions(Engine& engine, const TreeEnsemble<T>& trees,
   for (Index i = 0; i < x.rows * trees.outputs; ++i) {
     double* matrix = result.values.data() + i * features * features;
     for (Index a = 0; a < features; ++a) {
-      double own = values[at(i * features + a)];
+      double own = values[place(i * features + a)];
       for (Index b = 0; b < features; ++b) {
         if (b != a) own -= matrix[a * features + b];
       }

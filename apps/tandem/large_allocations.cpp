@@ -4,7 +4,9 @@
 // whether it fits into memory or not.
 //
 // These functions replace those of the standard library in this program; its other forms of new and
-// delete call them. Memory of a stricter alignment is not affected.
+// delete call them, but for the one that throws nothing under the address sanitizer, which has its
+// own: it stands here too, since what it gives comes back to this file's delete. Memory of a
+// stricter alignment is not affected.
 #include <cstdlib>
 #include <new>
 
@@ -17,6 +19,14 @@ void* operator new(std::size_t bytes) {
     const std::new_handler handler = std::get_new_handler();
     if (handler == nullptr) throw std::bad_alloc();
     handler();
+  }
+}
+
+void* operator new(std::size_t bytes, const std::nothrow_t& /*none*/) noexcept {
+  try {
+    return operator new(bytes);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
   }
 }
 

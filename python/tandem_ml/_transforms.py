@@ -9,6 +9,7 @@ from sklearn.utils.validation import _check_feature_names_in, _check_sample_weig
 from . import _core, _rows
 from ._fitted import HoldsModel
 from ._parameters import Parameter, signature_of, threads_of, transform_class_name
+from .errors import InputError
 
 
 class TandemTransformer(TransformerMixin, HoldsModel):
@@ -31,7 +32,13 @@ class TandemTransformer(TransformerMixin, HoldsModel):
         weights = None
         if sample_weight is not None:
             weights = np.ascontiguousarray(_check_sample_weight(sample_weight, X, dtype=table.dtype))
-        self._model = _core.fit_transform(spec, table.x, table.columns, weights, threads_of(self.n_jobs))
+        try:
+            self._model = _core.fit_transform(spec, table.x, table.columns, weights,
+                                              threads_of(self.n_jobs))
+        except InputError as error:
+            if table.rows == 1:
+                raise InputError(f"{error} (n_samples=1)") from None
+            raise
         self._dtype = table.dtype
         self._cache = {}
 

@@ -9,6 +9,7 @@
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
 
+#include "systems/http/parser_assertion.hpp"
 #include "systems/http/target.hpp"
 
 namespace tandem::http {
@@ -96,8 +97,13 @@ std::size_t RequestReader::feed(std::string_view bytes) {
   std::size_t taken = 0;
   while (taken < bytes.size() && !complete()) {
     const std::string_view rest = bytes.substr(taken);
-    const std::size_t now =
-        parser_->beast->put(boost::asio::const_buffer(rest.data(), rest.size()), error);
+    std::size_t now = 0;
+    try {
+      now = parser_->beast->put(boost::asio::const_buffer(rest.data(), rest.size()), error);
+    } catch (const ParserAssertion&) {
+      refuse(400, "the request is not HTTP/1.1: its parts contradict each other");
+      return taken;
+    }
     taken += now;
     if (parser_->beast->is_header_done() && !head_read_) {
       read_head();

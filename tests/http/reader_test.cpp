@@ -49,6 +49,20 @@ TEST(RequestReader, TakesARequestInPiecesOfAnySize) {
   }
 }
 
+// Boost.Beast looks at a trailer again with each byte, and takes for certain what it saw before.
+TEST(RequestReader, RefusesATrailerWithoutEndInPiecesOfAnySize) {
+  const std::string request =
+      "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nabc\r\n0\riii5\r\nA";
+  for (std::size_t step = 1; step <= request.size(); ++step) {
+    RequestReader reader({});
+    feed(reader, request, step);
+    EXPECT_FALSE(reader.complete()) << step;
+    if (reader.refusal()) {
+      EXPECT_EQ(reader.refusal()->status, 400) << step;
+    }
+  }
+}
+
 TEST(RequestReader, StopsAfterTheHeadOnce) {
   RequestReader reader({});
   const std::size_t head = post.size() - 5;

@@ -15,7 +15,8 @@ struct Decomposition {
   double all_squares = 0;    // Σ w ‖x − mean‖²
   // Σ w ((x − mean)·axis)² along each axis, descending: the least of rows and features of them.
   std::vector<double> squares;
-  Matrix<double> axes;  // one per row, of length 1, orthogonal up to rounding
+  Matrix<double> axes;  // one per row, of length 1, orthogonal up to rounding: those that are
+                        // wanted at least
 };
 
 // The rows that have a weight above 0, with those weights, 1 where there are none.

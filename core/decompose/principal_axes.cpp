@@ -81,10 +81,10 @@ Decomposition axes_by_features(Engine& engine, const DatasetView<T>& data) {
 }
 
 // More features than rows: the products of the rows, G = C·Cᵀ where row i of C is √w_i·(x_i − m).
-// An eigenvector u of G gives the axis Cᵀ·u.
+// An eigenvector u of G gives the axis Cᵀ·u. `wanted` axes are made.
 template <Real T>
-Decomposition axes_by_rows(Engine& engine, const DatasetView<T>& data,
-                           const CountingRows& counting) {
+Decomposition axes_by_rows(Engine& engine, const DatasetView<T>& data, const CountingRows& counting,
+                           Index wanted) {
   const Index d = data.cols();
   const auto n = static_cast<Index>(counting.rows.size());
   require_memory(
@@ -132,12 +132,12 @@ Decomposition axes_by_rows(Engine& engine, const DatasetView<T>& data,
   StopScope::check();
   for (double& value : eigen.values) value = std::max(value, 0.0);
   result.squares = std::move(eigen.values);
-  result.axes = Matrix<double>(n, d);
+  result.axes = Matrix<double>(wanted, d);
   const auto steps = make_steps<GemmSteps, double>(engine);
   const auto left = to_engine(engine, eigen.vectors.values());
   const auto right = to_engine(engine, columns.values());
-  Buffer<double> axes(engine, n * d);
-  steps->gemm(Transpose::no, Transpose::yes, n, d, n, left.data(), n, right.data(), n, false,
+  Buffer<double> axes(engine, wanted * d);
+  steps->gemm(Transpose::no, Transpose::yes, wanted, d, n, left.data(), n, right.data(), n, false,
               axes.data(), d);
   axes.download(result.axes.values());
   make_orthonormal(result.axes);
@@ -199,9 +199,11 @@ PrincipalAxes principal_axes(Engine& engine, const DatasetView<T>& data,
                      std::to_string(options.components) + " are asked for");
   }
   require_finite(data, false);
-  const Decomposition found = engine.device() == Device::reference ? reference_decomposition(data)
-                              : data.cols() <= n                   ? axes_by_features(engine, data)
-                                                 : axes_by_rows(engine, data, counting);
+  const Decomposition found =
+      engine.device() == Device::reference ? reference_decomposition(data)
+      : data.cols() <= n                   ? axes_by_features(engine, data)
+                                           : axes_by_rows(engine, data, counting,
+                                        options.components == 0 ? most : options.components);
   // A row of weight w counts as w rows.
   const double divisor = found.weight - 1;
   if (!(divisor > 0)) {
